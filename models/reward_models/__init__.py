@@ -1,0 +1,1 @@
+"""The reward models: what runs inside Triton, and what builds it."""

@@ -1,0 +1,1 @@
+"""Scores from outside: models on Triton, OpenAI-compatible judges. One port, small adapters."""

@@ -1,0 +1,1 @@
+"""The typed client and the adapters that trainers import by dotted name."""

@@ -1,0 +1,151 @@
+"""Every way a request can fail: one class a failure, each owning its HTTP and its gRPC status.
+
+HTTP, gRPC, the dialects and the command line read the same table; no other module names a status.
+A message is for the person who has to act on it: what was wrong, where, what to do. It never
+repeats a prompt, a response or a path of this machine.
+"""
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Base of all failures that a caller may see.
+
+    Args:
+        message: what was wrong and what to do about it.
+        param: path of the offending field, for example ``samples[3].images[0]``.
+        retry_after_s: seconds after which trying again makes sense (sent as ``Retry-After``).
+    """
+
+    status: ClassVar[int] = 500
+    grpc_status: ClassVar[str] = "INTERNAL"
+    code: ClassVar[str] = "internal_error"
+    type: ClassVar[str] = "server_error"
+    default_retry_after_s: ClassVar[float | None] = None
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s if retry_after_s is not None else self.default_retry_after_s
+
+    def body(self) -> dict[str, dict[str, str | None]]:
+        """The JSON error body that every edge sends."""
+        return {"error": {"code": self.code, "message": self.message, "type": self.type, "param": self.param}}
+
+
+class InternalError(GatewayError):
+    """A fault of ours; the details are in the log, under the request's id."""
+
+
+class RequestError(GatewayError):
+    """The caller has to change the request."""
+
+    status, grpc_status = 422, "INVALID_ARGUMENT"
+    code, type = "invalid_request", "invalid_request_error"
+
+
+class MalformedBody(RequestError):
+    """The body is no JSON at all, or its compression is broken."""
+
+    status, code = 400, "malformed_body"
+
+
+class InvalidRequest(RequestError):
+    """JSON of the wrong shape: a wrong type, an unknown or missing key, a value out of its range."""
+
+
+class Unscorable(RequestError):
+    """``on_invalid: fail`` met a sample that could not be scored."""
+
+    code = "unscorable_sample"
+
+
+class InvalidRecipe(RequestError):
+    """A recipe that cannot work. ``faults`` lists every fault with its place in the file."""
+
+    code = "invalid_recipe"
+
+    def __init__(self, message: str, *, faults: list[dict[str, str]] | None = None, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.faults = faults or []
+
+
+class UnsupportedMediaType(RequestError):
+    """A content type or encoding that is not spoken here."""
+
+    status, code = 415, "unsupported_media_type"
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, the method does not."""
+
+    status, grpc_status, code = 405, "UNIMPLEMENTED", "method_not_allowed"
+
+
+class NotFound(RequestError):
+    """An unknown reward, operation, model or path."""
+
+    status, grpc_status, code, type = 404, "NOT_FOUND", "not_found", "not_found_error"
+
+
+class Unauthenticated(RequestError):
+    """No key, or one that is not known."""
+
+    status, grpc_status, code, type = 401, "UNAUTHENTICATED", "unauthenticated", "authentication_error"
+
+
+class PermissionDenied(RequestError):
+    """The key is known and lacks the right."""
+
+    status, grpc_status, code, type = 403, "PERMISSION_DENIED", "permission_denied", "permission_error"
+
+
+class TooLarge(RequestError):
+    """A body, batch, text or image over its limit."""
+
+    status, grpc_status, code = 413, "RESOURCE_EXHAUSTED", "too_large"
+
+
+class RateLimited(RequestError):
+    """The key is over its rate."""
+
+    status, grpc_status, code, type = 429, "RESOURCE_EXHAUSTED", "rate_limited", "rate_limit_error"
+    default_retry_after_s = 1.0
+
+
+class Unavailable(GatewayError):
+    """Trying again later may help."""
+
+    status, grpc_status, code, type = 503, "UNAVAILABLE", "unavailable", "overloaded_error"
+    default_retry_after_s = 1.0
+
+
+class Overloaded(Unavailable):
+    """More requests are waiting than the queue may hold."""
+
+    code = "overloaded"
+
+
+class Draining(Unavailable):
+    """The gateway is going away and takes no new work."""
+
+    code = "draining"
+
+
+class ModelUnavailable(Unavailable):
+    """The model server is not there, or the model is not ready on it."""
+
+    code = "model_unavailable"
+
+
+class StateUnavailable(Unavailable):
+    """The store of named state is not there, and the operation cannot be answered without it."""
+
+    code = "state_unavailable"
+
+
+class DeadlineExceeded(GatewayError):
+    """The deadline passed before anything was scored."""
+
+    status, grpc_status, code, type = 504, "DEADLINE_EXCEEDED", "deadline_exceeded", "timeout_error"

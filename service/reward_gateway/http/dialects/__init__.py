@@ -1,0 +1,1 @@
+"""How each trainer asks: one small file a dialect, decode, gateway, encode."""

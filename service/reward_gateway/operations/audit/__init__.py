@@ -1,0 +1,1 @@
+"""Audits: what can be said of the rewards, the judges and the preferences themselves."""

@@ -1,0 +1,1 @@
+"""Combiners: one reward made of several."""

@@ -1,0 +1,1 @@
+"""Credit assignment: a reward spread over steps, turns, tokens or places."""

@@ -1,0 +1,194 @@
+"""One registration a published operation: HTTP, gRPC, recipes, the catalogue and the docs all read it.
+
+To add an operation, add one file under the folder of its kind:
+
+    class Params(OperationParams):
+        scale: float = Field(1.0, gt=0, description="Divides the reward.")
+
+    class Item(OperationItem):
+        reward: float
+
+    @operation("transform", "scaled", item=Item, params=Params, fidelity="design")
+    def scaled(columns: Columns, params: Params) -> Outcome:
+        '''Divide by a constant.
+
+        r' = r / scale
+        '''
+        return Outcome(reward=columns.floats("reward") / params.scale)
+
+The first line of the docstring is the summary, the rest is the page's text. The function takes columns
+and gives columns; where it needs the world it is a generator of :mod:`.needs`.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Literal, Self, TypeVar, cast, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from .columns import Columns
+from .needs import Need
+from .outcome import Outcome
+
+Kind = Literal["score", "transform", "combine", "credit", "audit"]
+Fidelity = Literal["verified", "second-hand", "recalled", "design"]
+Returns = Literal["scalar", "vector"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+PROJECT_URL = "https://pypi.org/project/reward-gateway/"
+
+
+class OperationParams(BaseModel):
+    """Base of the parameters: one set a request, or a recipe's step."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class OperationItem(BaseModel):
+    """Base of the items. A missing or unusable value is that item's error; a wrong type is the request's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=False)
+
+
+class NoParams(OperationParams):
+    """For operations without parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a formula is published."""
+
+    title: str
+    url: str
+
+
+THIS_PROJECT = Source("reward-gateway", PROJECT_URL)
+
+Answer = Outcome | Generator[Need, Any, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A registered operation; the fields stand in the catalogue."""
+
+    kind: Kind
+    name: str
+    function: Callable[[Columns, Any], Answer]
+    item: type[OperationItem]
+    params: type[OperationParams]
+    source: Source
+    fidelity: Fidelity
+    returns: Returns
+    stateful: bool
+    grouped: bool
+    pooled: bool
+    """The items of a request are answered together (one result at index 0): audits over observations."""
+
+    @property
+    def summary(self) -> str:
+        return (inspect.getdoc(self.function) or self.name).split("\n", 1)[0].strip()
+
+    @property
+    def text(self) -> str:
+        """The docstring below the summary: formula, defaults, edge cases."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[2].strip()
+
+    @property
+    def yields_needs(self) -> bool:
+        return inspect.isgeneratorfunction(self.function)
+
+    def catalog_entry(self) -> dict[str, Any]:
+        """The row of ``GET /v1/catalog``."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "summary": self.summary,
+            "params_schema": self.params.model_json_schema(),
+            "item_schema": self.item.model_json_schema(),
+            "returns": self.returns,
+            "source": {"title": self.source.title, "url": self.source.url},
+            "fidelity": self.fidelity,
+            "stateful": self.stateful,
+            "grouped": self.grouped,
+        }
+
+
+F = TypeVar("F", bound=Callable[[Columns, Any], Answer])
+_registered: dict[tuple[Kind, str], Operation] = {}
+
+
+def operation(
+    kind: Kind,
+    name: str,
+    *,
+    item: type[OperationItem],
+    params: type[OperationParams] = NoParams,
+    source: Source = THIS_PROJECT,
+    fidelity: Fidelity = "design",
+    returns: Returns = "scalar",
+    stateful: bool = False,
+    grouped: bool = False,
+    pooled: bool = False,
+) -> Callable[[F], F]:
+    """Register a function as the operation ``kind/name``.
+
+    Args:
+        stateful: the answer depends on stored state, so it is never cached and not batch invariant.
+        grouped: an answer depends on the other members of its group.
+        pooled: the request's items are one data set, answered by one result.
+
+    Raises:
+        ValueError: two files register the same name.
+    """
+
+    def register(function: F) -> F:
+        key = (kind, name)
+        if key in _registered and _registered[key].function.__module__ != function.__module__:
+            raise ValueError(
+                f"{kind}/{name} is registered twice: {function.__module__} and {_registered[key].function.__module__}"
+            )
+        _registered[key] = Operation(
+            kind, name, function, item, params, source, fidelity, returns, stateful, grouped, pooled
+        )
+        return function
+
+    return register
+
+
+class Catalog:
+    """All operations, by kind and name."""
+
+    def __init__(self, operations: dict[tuple[Kind, str], Operation]) -> None:
+        self._operations = MappingProxyType(operations)
+
+    def get(self, kind: str, name: str) -> Operation | None:
+        return self._operations.get((cast("Kind", kind), name))
+
+    def of_kind(self, kind: Kind) -> list[Operation]:
+        return [op for op in self if op.kind == kind]
+
+    def __iter__(self) -> Any:
+        return iter(sorted(self._operations.values(), key=lambda op: (KINDS.index(op.kind), op.name)))
+
+    def __len__(self) -> int:
+        return len(self._operations)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Import every file of the five folders once and return what they registered."""
+        for kind in KINDS:
+            package = importlib.import_module(f"{__package__}.{kind}")
+            for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+                importlib.import_module(module.name)
+        return cls(_registered)
+
+
+@cache
+def catalog() -> Catalog:
+    """The process's catalogue."""
+    return Catalog.load()

@@ -1,0 +1,1 @@
+"""Scores: a number from what the sample itself carries."""

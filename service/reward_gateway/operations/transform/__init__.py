@@ -1,0 +1,1 @@
+"""Transforms: a number reshaped, sample by sample or over a stream."""

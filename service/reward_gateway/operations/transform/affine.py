@@ -1,0 +1,25 @@
+"""Shift and scale: the plainest transform."""
+
+from pydantic import Field
+
+from ..columns import Columns
+from ..outcome import Outcome
+from ..registry import OperationItem, OperationParams, operation
+
+
+class Params(OperationParams):
+    scale: float = Field(1.0, description="Multiplies the reward.")
+    shift: float = Field(0.0, description="Added after scaling.")
+
+
+class Item(OperationItem):
+    reward: float
+
+
+@operation("transform", "affine", item=Item, params=Params)
+def affine(columns: Columns, params: Params) -> Outcome:
+    """Scale, then shift.
+
+    r' = scale * r + shift
+    """
+    return Outcome(reward=params.scale * columns.floats("reward") + params.shift)

@@ -1,0 +1,86 @@
+"""Every setting, documented at its field: environment variables ``REWARD_GATEWAY_<NAME>`` and flags of ``serve``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Times in seconds unless the name ends in ``_ms``; sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARD_GATEWAY_", extra="ignore")
+
+    # Addresses
+    http_host: str = Field("127.0.0.1", description="Address that HTTP and gRPC listen on. A public one needs keys.")
+    http_port: int = Field(8080, ge=0, le=65535, description="HTTP port.")
+    grpc_port: int = Field(8081, ge=0, le=65535, description="gRPC port; 0 turns gRPC off.")
+    workers: int = Field(1, ge=1, le=64, description="Gateway processes that share the ports.")
+    triton_url: str = Field(
+        "", description="gRPC address of a Triton server (host:port). Empty: start the embedded one."
+    )
+    redis_url: str = Field("", description="redis:// address of Redis or Valkey. Empty: start the embedded one.")
+
+    # Files
+    rewards_file: Path = Field(PROJECT_ROOT / "rewards.yaml", description="The recipes.")
+    model_repository: Path = Field(PROJECT_ROOT / "models" / "repository", description="Triton's model repository.")
+    state_dir: Path = Field(PROJECT_ROOT / ".local", description="Where the embedded servers keep logs and links.")
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Models that the embedded Triton loads, comma separated. Empty: every one that is built."
+    )
+
+    # Who may call
+    api_keys_file: Path | None = Field(None, description="YAML file of API keys. Unset: no keys are asked for.")
+    allow_unauthenticated: bool = Field(
+        False, description="Serve a public address without keys. Only for a network that is closed by other means."
+    )
+    rate_limit: str | None = Field(
+        None, description="Requests a key may make, for example 600/minute. Unset: no limit."
+    )
+
+    # Limits on the input (the exact value passes, one more does not)
+    max_samples: int = Field(4096, ge=1, description="Samples a request.")
+    max_text_chars: int = Field(200_000, ge=1, description="Characters a text field.")
+    max_body_bytes: int = Field(64 << 20, ge=1, description="Bytes a body, as sent and as decompressed.")
+    max_images: int = Field(16, ge=0, description="Images a sample.")
+    max_frames: int = Field(256, ge=0, description="Frames a sample.")
+    max_image_bytes: int = Field(20 << 20, ge=1, description="Bytes an image, encoded.")
+    max_image_pixels: int = Field(40_000_000, ge=1, description="Pixels an image, known before it is decoded.")
+    max_nesting: int = Field(64, ge=1, description="Levels of JSON nesting; the body's own braces are level 1.")
+    max_name_chars: int = Field(256, ge=1, description="Characters of an id or of an X- header of ours.")
+    media_urls: bool = Field(False, description="Fetch https images that samples name (guarded against SSRF).")
+
+    # Time and load
+    default_deadline_s: float = Field(120.0, gt=0, description="Deadline of a request that names none.")
+    max_deadline_s: float = Field(600.0, gt=0, description="Longest deadline that a request may ask for.")
+    max_in_flight: int = Field(512, ge=1, description="Requests that are worked on at once.")
+    max_queued: int = Field(4096, ge=0, description="Requests that may wait for a place; one more is answered 503.")
+    queue_timeout_s: float = Field(30.0, gt=0, description="Longest wait for a place.")
+    drain_s: float = Field(20.0, ge=0, description="Time that requests under way have to finish at shutdown.")
+    max_infer_calls: int = Field(4, ge=1, description="Infer calls in flight a model; what waits is coalesced.")
+    triton_ready_s: float = Field(120.0, gt=0, description="How long the embedded Triton may take to load its models.")
+
+    # Cache of raw scores
+    cache_ttl_s: float = Field(86_400.0, gt=0, description="How long a raw score is remembered.")
+    cache_memory_entries: int = Field(0, ge=0, description="Entries of the in-process level before Redis; 0: none.")
+    cache_timeout_ms: float = Field(100.0, gt=0, description="Longest wait for Redis before a lookup counts as a miss.")
+    cache_breaker_failures: int = Field(5, ge=1, description="Failures in a row after which Redis is left alone.")
+    cache_breaker_pause_s: float = Field(5.0, gt=0, description="Time after which one call tries Redis again.")
+    redis_max_memory: str = Field("256mb", description="Memory of the embedded Valkey; the least used keys go first.")
+
+    # Judges and code
+    judges_file: Path | None = Field(None, description="YAML file of OpenAI-compatible judges.")
+    allow_untrusted_code: bool = Field(False, description="Run callers' programs and SQL in the sandbox.")
+
+    # Telemetry
+    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_json: bool = Field(False, description="One JSON object a log line.")
+    otlp_endpoint: SecretStr | None = Field(None, description="OTLP address for traces (extra: tracing).")
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""What outlives a request and has a name: moments, references, archives, labels, cohorts. Lua as files."""

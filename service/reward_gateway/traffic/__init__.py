@@ -1,0 +1,1 @@
+"""Who may come in, how many at once, and until when: keys, rates, admission, deadlines, limits, media."""
