@@ -14,7 +14,7 @@ class Entry:
 
 
 class ScoreCache(Protocol):
-    """Entries by key. Neither call raises for a fault of the store: a lookup misses, a write is lost, both are counted."""
+    """Entries by key. No call raises for a fault of the store: a lookup misses, a write is lost, both are counted."""
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """One round trip for all keys, in their order."""
