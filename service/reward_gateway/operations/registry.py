@@ -44,15 +44,15 @@ PROJECT_URL = "https://pypi.org/project/reward-gateway/"
 
 
 class OperationParams(BaseModel):
-    """Base of the parameters: one set a request, or a recipe's step."""
+    """Base of the parameters: one set a request, or a recipe's step. Strict: a text is no number, a list no tuple."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class OperationItem(BaseModel):
     """Base of the items. A missing or unusable value is that item's error; a wrong type is the request's."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class NoParams(OperationParams):

@@ -1,0 +1,174 @@
+"""One operation over the items of one request: check them, run the function, split its answer by item.
+
+The running itself is a generator of needs (:mod:`.needs`), so that this module does no I/O: the gateway
+answers the needs; :func:`without_world` refuses them all, for operations that have none.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from reward_gateway.errors import InvalidRequest
+from reward_gateway.sample import Invalid
+
+from .columns import Columns
+from .needs import Need
+from .outcome import Outcome
+from .registry import Operation, OperationItem, OperationParams
+
+Steps = Generator[Need, Any, Outcome]
+
+# Kinds of pydantic fault that leave the item well formed: it cannot be answered, but it breaks no schema.
+_UNANSWERABLE = (
+    "missing",
+    "value_error",
+    "assertion_error",
+    "too_short",
+    "too_long",
+    "finite_number",
+    "greater",
+    "less",
+    "multiple_of",
+    "string_too",
+    "string_pattern",
+    "literal_error",
+)
+
+
+def parse_params(operation: Operation, params: Any) -> OperationParams:
+    """Validate a request's parameters.
+
+    Raises:
+        InvalidRequest: with the path of the first fault.
+    """
+    try:
+        return operation.params.model_validate({} if params is None else params)
+    except ValidationError as error:
+        raise InvalidRequest(_sentence(error), param=_path("params", error)) from None
+
+
+def parse_items(
+    operation: Operation, items: Sequence[Any]
+) -> tuple[list[OperationItem], list[int], dict[int, Invalid]]:
+    """Validate items one by one.
+
+    Returns:
+        The usable items, the places where they stood, and the reason for each of the others.
+
+    Raises:
+        InvalidRequest: an item breaks the schema (a wrong type, an unknown key).
+    """
+    usable: list[OperationItem] = []
+    places: list[int] = []
+    invalid: dict[int, Invalid] = {}
+    for i, item in enumerate(items):
+        try:
+            usable.append(operation.item.model_validate(item))
+            places.append(i)
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False)
+            if not all(fault["type"].startswith(_UNANSWERABLE) for fault in faults):
+                raise InvalidRequest(_sentence(error), param=_path(f"items[{i}]", error)) from None
+            code = "missing_field" if faults[0]["type"] == "missing" else "invalid_field"
+            invalid[i] = Invalid(code, _sentence(error), param=_path("", error).lstrip(".") or None)  # type: ignore[arg-type]
+    return usable, places, invalid
+
+
+def run(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
+    """Run an operation as a generator of needs, whether or not it has any."""
+    answer = operation.function(columns, params)
+    if isinstance(answer, Generator):
+        return (yield from answer)
+    return answer
+
+
+def without_world(steps: Steps) -> Outcome:
+    """Run to the end an operation that needs nothing from outside.
+
+    Raises:
+        TypeError: it asks for something.
+    """
+    try:
+        need = next(steps)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    raise TypeError(f"this operation needs {type(need).__name__} from outside")
+
+
+def apply(operation: Operation, items: Sequence[Any], params: Any) -> Generator[Need, Any, list[dict[str, Any]]]:
+    """Answer ``POST /v1/{kind}/{name}``: one JSON-ready result an item, in order.
+
+    Raises:
+        InvalidRequest: the parameters or an item break the schema.
+    """
+    checked = parse_params(operation, params)
+    usable, places, invalid = parse_items(operation, items)
+    columns = Columns.of_items(usable, list(operation.item.model_fields))
+    if operation.pooled:
+        return [(yield from _pooled(operation, columns, checked, invalid))]
+    outcome = (yield from run(operation, columns, checked)) if usable else Outcome()
+    results = [_failure(invalid[i]) if i in invalid else {} for i in range(len(items))]
+    for row, place in enumerate(places):
+        results[place] = _result(outcome, row)
+    return results
+
+
+def _pooled(
+    operation: Operation, columns: Columns, params: OperationParams, invalid: dict[int, Invalid]
+) -> Generator[Need, Any, dict[str, Any]]:
+    if invalid:
+        place, reason = next(iter(invalid.items()))
+        return _failure(Invalid(reason.code, f"items[{place}]: {reason.message}", param=f"items[{place}]"))
+    return _result((yield from run(operation, columns, params)), 0)
+
+
+def _result(outcome: Outcome, row: int) -> dict[str, Any]:
+    if row in outcome.invalid:
+        return _failure(outcome.invalid[row])
+    result: dict[str, Any] = {}
+    if outcome.reward is not None:
+        reward = float(outcome.reward[row])
+        if not np.isfinite(reward) and outcome.rewards is None:
+            return _failure(Invalid("not_finite", "the result is not a finite number; check the size of the inputs"))
+        result["reward"] = reward if np.isfinite(reward) else None
+    if outcome.rewards is not None:
+        result["rewards"] = jsonable(outcome.rewards[row])
+    details = {name: jsonable(column[row]) for name, column in outcome.details.items()}
+    if row in outcome.flags:
+        details["flags"] = list(outcome.flags[row])
+    return {**result, "details": details, "error": None}
+
+
+def _failure(reason: Invalid) -> dict[str, Any]:
+    error = {"code": reason.code, "message": reason.message, "param": reason.param}
+    return {"reward": None, "details": {}, "error": error}
+
+
+def jsonable(value: Any) -> Any:
+    """Numpy values as plain ones; numbers that are not finite as null."""
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, np.generic):
+        return jsonable(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(entry) for entry in value]
+    return value
+
+
+def _sentence(error: ValidationError) -> str:
+    fault = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    return f"{where}: {fault['msg']}" if where else str(fault["msg"])
+
+
+def _path(root: str, error: ValidationError) -> str:
+    path = root
+    for part in error.errors(include_url=False, include_input=False)[0]["loc"]:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path
