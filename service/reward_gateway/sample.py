@@ -6,10 +6,12 @@ where, :class:`Invalid` says why.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,6 +96,31 @@ class Batch:
         """The group of every sample: the one given, else a hash of its prompt."""
         names = self.group_names or [None] * self.size
         return [name if name is not None else prompt_group(self.prompts[i]) for i, name in enumerate(names)]
+
+
+def plain_text(text: Text) -> str:
+    """A text as rules read it: chat messages become their texts, a line each; parts that are no text are left out."""
+    if isinstance(text, str):
+        return text
+    return "\n".join(_content(message.get("content")) for message in text)
+
+
+def _content(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = (part.get("text") for part in content or () if isinstance(part, Mapping))
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+_canonical = msgspec.json.Encoder(order="deterministic", enc_hook=dict)
+
+
+def canonical_json(value: Any) -> str:
+    """Chat messages or features as the one JSON text that equal values share: sorted keys, no spaces."""
+    try:
+        return _canonical.encode(value).decode()
+    except UnicodeEncodeError:  # a lone surrogate, which JSON may carry as an escape and UTF-8 may not
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict)
 
 
 def prompt_group(prompt: Text) -> str:
