@@ -1,0 +1,251 @@
+"""The dataplane: columns in, columns out. HTTP, gRPC, every dialect and the command line score here and nowhere else.
+
+A request becomes one pass of keys, one lookup in the cache, one infer call a model for what was not
+remembered and is not being computed already, then the recipe's arithmetic. Raw scores are written to
+the cache after the answer.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Literal, Protocol
+
+from reward_gateway.backends.port import ModelInfo
+from reward_gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    InvalidRecipe,
+    InvalidRequest,
+    ModelUnavailable,
+    NotFound,
+    Overloaded,
+    Unscorable,
+)
+from reward_gateway.operations.apply import apply
+from reward_gateway.operations.registry import Catalog, catalog
+from reward_gateway.recipes.book import RecipeBook, load_book
+from reward_gateway.recipes.evaluate import evaluate
+from reward_gateway.recipes.plan import ComponentPlan, Plan
+from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage
+from reward_gateway.world import World, drive
+
+
+@dataclass(slots=True)
+class ScoreOptions:
+    """How one request wants to be answered.
+
+    Attributes:
+        on_invalid: what an unscorable sample becomes; None: as the recipe says.
+        deadline: time of the running loop's clock; None: no limit.
+    """
+
+    on_invalid: Literal["null", "fail", "default"] | None = None
+    default_reward: float | None = None
+    cache: Literal["use", "refresh", "off"] = "use"
+    explain: bool = True
+    deadline: float | None = None
+
+
+class ScoringObserver(Protocol):
+    """Told of every scored batch; never of a text."""
+
+    def scored(self, plan: Plan, scored: Scored) -> None: ...
+
+
+class Gateway:
+    """Scores batches by recipes and applies single operations.
+
+    Args:
+        book: the recipes; replaced as a whole by :meth:`reload`.
+        world: models, cache and state, as one thing that answers needs.
+    """
+
+    def __init__(self, book: RecipeBook, world: World, observer: ScoringObserver | None = None) -> None:
+        self.book = book
+        self.world = world
+        self._observer = observer
+        self._catalog: Catalog = catalog()
+
+    # Scoring
+
+    async def score(self, batch: Batch, reward: str, options: ScoreOptions | None = None) -> Scored:
+        """Score a batch by a recipe.
+
+        Raises:
+            NotFound: there is no such reward.
+            Unscorable: ``on_invalid: fail`` and a sample that could not be scored for the caller's cause.
+            ModelUnavailable, Overloaded, DeadlineExceeded: likewise for the server's, or nothing was scored in time.
+        """
+        plan = self.book.get(reward)
+        options = options or ScoreOptions()
+        started = perf_counter()
+        usage, timing = Usage(samples=batch.size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
+        self._refuse_missing(batch)
+        raw = await self._raw(plan, batch, options, usage, timing)
+        combining = perf_counter()
+        outcome = await drive(evaluate(plan, batch, raw), self.world, options.deadline)
+        timing["combine"] = (perf_counter() - combining) * 1e3
+        timing["total"] = (perf_counter() - started) * 1e3
+        scored = Scored(
+            recipe=plan.name,
+            version=plan.version,
+            reward=outcome.reward,
+            components=outcome.components,
+            rewards=outcome.rewards,
+            invalid=outcome.invalid,
+            flags=outcome.flags,
+            usage=usage,
+            timing_ms=timing,
+        )
+        if self._observer is not None:
+            self._observer.scored(plan, scored)
+        self._settle(plan, options, scored)
+        return scored
+
+    @staticmethod
+    def _refuse_missing(batch: Batch) -> None:
+        """A missing response is an error of its sample; an empty one is a response."""
+        if None in batch.responses:
+            reason = Invalid("missing_field", "the sample has no response", param="response")
+            for i, response in enumerate(batch.responses):
+                if response is None:
+                    batch.invalid.setdefault(i, reason)
+
+    async def _raw(
+        self, plan: Plan, batch: Batch, options: ScoreOptions, usage: Usage, timing: dict[str, float]
+    ) -> dict[str, RawScores]:
+        """Raw scores by component; models that several components share are asked once."""
+        if not plan.models or not batch.size:
+            return {c.name: _nothing(c.model or "") for c in plan.components if c.model} if not batch.size else {}
+        answers = await self.world.raw_scores(plan.models, batch, options.cache, options.deadline, usage, timing)
+        return {c.name: _dimension(c, *answers[c.model]) for c in plan.components if c.model is not None}
+
+    def _settle(self, plan: Plan, options: ScoreOptions, scored: Scored) -> None:
+        """What a failed sample becomes: null, the request's failure, or a number that the caller chose."""
+        if not scored.invalid:
+            return
+        late = [i for i, reason in scored.invalid.items() if reason.code == "deadline_exceeded"]
+        if late and len(late) == len(scored.reward):
+            raise DeadlineExceeded(
+                "the deadline passed before anything was scored; ask with a longer one or fewer samples"
+            )
+        how, default = options.on_invalid, options.default_reward
+        if how is None:
+            how, default = plan.on_invalid, plan.default_reward
+        if how == "fail":
+            raise failure(scored)
+        if how == "default":
+            if default is None:
+                raise InvalidRequest("on_invalid: default needs default_reward", param="options.default_reward")
+            for i in scored.invalid:
+                scored.reward[i] = default
+
+    # Single operations
+
+    async def apply(
+        self,
+        kind: str,
+        name: str,
+        items: list[Any],
+        params: dict[str, Any] | None = None,
+        deadline: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """Answer one operation over items: a JSON-ready result an item.
+
+        Raises:
+            NotFound: there is no such operation.
+            InvalidRequest: the parameters or an item break the schema.
+        """
+        operation = self._catalog.get(kind, name)
+        if operation is None:
+            raise NotFound("there is no operation of this kind and name; GET /v1/catalog lists them")
+        return await drive(apply(operation, items, params), self.world, deadline)
+
+    def catalog(self) -> list[dict[str, Any]]:
+        """Rows of ``GET /v1/catalog``."""
+        return [operation.catalog_entry() for operation in self._catalog]
+
+    # Recipes
+
+    def has_reward(self, name: str) -> bool:
+        return name in self.book
+
+    def resolve_reward(self, *names: str | None) -> str:
+        """The first name that was given, or the file's default.
+
+        Raises:
+            NotFound: the name given is no reward.
+        """
+        name = next((name for name in names if name is not None), self.book.default)
+        return self.book.get(name).name
+
+    def rewards(self) -> dict[str, Any]:
+        """Body of ``GET /v1/rewards``."""
+        return self.book.summary()
+
+    def reward(self, name: str) -> dict[str, Any]:
+        """Body of ``GET /v1/rewards/{name}``."""
+        return self.book.get(name).describe()
+
+    def validate_rewards(self, text: str) -> dict[str, Any]:
+        """Body of ``POST /v1/rewards:validate``: whether a recipe file would load, and every fault with its place."""
+        try:
+            book = load_book(text, self.world.known_models(), self._catalog)
+        except InvalidRecipe as error:
+            return {"valid": False, "faults": error.faults, "rewards": []}
+        return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
+
+    # The servers behind
+
+    async def models(self) -> list[ModelInfo]:
+        """Every model of the model server."""
+        return await self.world.models.models()
+
+    async def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the model server answers and its models are ready; and what is missing."""
+        ready = await self.world.models.ready()
+        return ready, {"models": "ready" if ready else "not ready"}
+
+    async def close(self) -> None:
+        await self.world.close()
+
+
+def failure(scored: Scored) -> GatewayError:
+    """The error of a request whose first unscorable sample fails it."""
+    i = min(scored.invalid)
+    reason = scored.invalid[i]
+    param = f"samples[{i}]" + (f".{reason.param}" if reason.param else "")
+    component = f" ({reason.component})" if reason.component else ""
+    message = f"{param}{component}: {reason.message}"
+    match reason.code:
+        case "deadline_exceeded":
+            return DeadlineExceeded(message, param=param)
+        case "overloaded":
+            return Overloaded(message, param=param)
+        case _ if reason.retryable:
+            return ModelUnavailable(message, param=param)
+        case _:
+            return Unscorable(message, param=param)
+
+
+def _nothing(model: str) -> RawScores:
+    import numpy as np
+
+    return RawScores(np.empty((0, 1)), model, "", np.empty(0, dtype=bool))
+
+
+def _dimension(component: ComponentPlan, scores: RawScores, info: ModelInfo | None) -> RawScores:
+    """The column that a component asked for."""
+    if component.dimension is None or info is None:
+        return scores
+    if component.dimension not in info.dimensions:
+        known = ", ".join(info.dimensions)
+        reason = Invalid("model_error", f"the model has no dimension {component.dimension} (it has: {known})")
+        invalid = {**scores.invalid, **dict.fromkeys(range(len(scores.values)), reason)}
+        return RawScores(scores.values[:, :1], scores.model, scores.version, scores.cached, invalid, scores.flags)
+    k = info.dimensions.index(component.dimension)
+    column = scores.values[:, k : k + 1]
+    return RawScores(column, scores.model, scores.version, scores.cached, scores.invalid, scores.flags)
+
+
+__all__ = ["Gateway", "ScoreOptions", "ScoringObserver", "asyncio", "failure"]

@@ -1,0 +1,90 @@
+"""The recipes that are loaded: a file as a whole, compiled or refused as a whole."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from reward_gateway.errors import InvalidRecipe, NotFound
+from reward_gateway.operations.registry import Catalog, catalog
+
+from .compile import Compiler
+from .places import Places, parse
+from .plan import Plan
+from .schema import RecipeFile
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeBook:
+    """Plans by name, in the order of the file."""
+
+    plans: Mapping[str, Plan]
+    default: str
+
+    def __iter__(self) -> Iterator[Plan]:
+        return iter(self.plans.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.plans
+
+    def get(self, name: str) -> Plan:
+        """The plan of a reward.
+
+        Raises:
+            NotFound: there is no such reward.
+        """
+        plan = self.plans.get(name)
+        if plan is None:
+            raise NotFound("there is no reward of this name; GET /v1/rewards lists them", param="reward")
+        return plan
+
+    def summary(self) -> dict[str, Any]:
+        """The body of ``GET /v1/rewards``."""
+        return {"rewards": [plan.summary() for plan in self], "default": self.default}
+
+
+def load_book(
+    text: str, models: Mapping[str, Collection[str]] | None = None, operations: Catalog | None = None
+) -> RecipeBook:
+    """Compile the text of a recipe file (YAML or JSON).
+
+    Args:
+        models: input fields of each known model; None to take every unknown name for a model.
+
+    Raises:
+        InvalidRecipe: with every fault and its place.
+    """
+    value, places = parse(text)
+    file = _shaped(value, places)
+    faults: list[dict[str, str]] = []
+    plans: dict[str, Plan] = {}
+    for name, spec in file.rewards.items():
+        compiler = Compiler(name, spec, operations or catalog(), models)
+        plan = compiler.compile()
+        faults += [places.fault(path, message) for path, message in compiler.faults]
+        if plan is not None:
+            plans[name] = plan
+    default = file.default or next(iter(file.rewards))
+    if default not in file.rewards:
+        faults.append(places.fault(("default",), "the default names no reward of this file"))
+    if faults:
+        raise InvalidRecipe(_sentence(faults), faults=faults)
+    return RecipeBook(plans, default)
+
+
+def _shaped(value: Any, places: Places) -> RecipeFile:
+    try:
+        return RecipeFile.model_validate(value)
+    except ValidationError as error:
+        faults = [
+            places.fault(tuple(part for part in fault["loc"] if part != "[key]"), str(fault["msg"]))
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+        raise InvalidRecipe(_sentence(faults), faults=faults) from None
+
+
+def _sentence(faults: list[dict[str, str]]) -> str:
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{first['place']}, {first['path'] or 'the file'}: {first['message']}{more}"

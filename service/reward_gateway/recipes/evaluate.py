@@ -1,0 +1,290 @@
+"""The run of a plan over a batch: components, transforms, guards, combination, group, credit.
+
+A generator of needs, so that it does no I/O: models were asked before (their raw scores come in), state
+and judges are asked through whoever drives it. A row that fails at one stage is left out of the rest and
+keeps its reason.
+"""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reward_gateway.errors import Overloaded, StateUnavailable, Unavailable
+from reward_gateway.operations.apply import run
+from reward_gateway.operations.guards import GuardView
+from reward_gateway.operations.needs import Need
+from reward_gateway.operations.outcome import Outcome
+from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, plain_text
+
+from .binding import Reader, Value
+from .fields import shape, table_field, value_field
+from .group import normalize
+from .members import spread_groups
+from .plan import ComponentPlan, Plan, Step
+
+
+@dataclass(slots=True)
+class Rewards:
+    """What a plan made of a batch; see :class:`reward_gateway.sample.Scored` for the fields."""
+
+    reward: FloatArray
+    components: dict[str, ComponentScores]
+    rewards: list[Any] | None = None
+    invalid: dict[int, Invalid] = field(default_factory=dict)
+    flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+Running = Generator[Need, Any, Any]
+
+
+def evaluate(plan: Plan, batch: Batch, raw: Mapping[str, RawScores]) -> Generator[Need, Any, Rewards]:
+    """Run a plan.
+
+    Args:
+        raw: raw scores by component name, for the components that ask a model.
+    """
+    return (yield from _Evaluation(plan, batch, raw).run())
+
+
+class _Evaluation:
+    def __init__(self, plan: Plan, batch: Batch, raw: Mapping[str, RawScores]) -> None:
+        self.plan, self.batch, self.raw = plan, batch, raw
+        self.values: dict[str, Value] = {}
+        self.reader = Reader(batch, self.values)
+        self.components: dict[str, ComponentScores] = {}
+        self.invalid: dict[int, Invalid] = dict(batch.invalid)
+        self.flags: dict[int, tuple[str, ...]] = {}
+
+    def run(self) -> Generator[Need, Any, Rewards]:
+        plan, size = self.plan, self.batch.size
+        for component in plan.components:
+            yield from self._component(component)
+        zeroed = self._guard()
+        reward = yield from self._combine()
+        if plan.group.normalize != "none":
+            reward = self._normalize(reward)
+        for i in zeroed:
+            if i not in self.invalid:
+                reward[i] = 0.0
+        rewards = None
+        if plan.credit is not None:
+            rewards = yield from self._credit(plan.credit, reward)
+        else:
+            self._refuse_non_finite(reward)
+        for i in self.invalid:
+            reward[i] = np.nan
+            if rewards is not None:
+                rewards[i] = None
+        return Rewards(reward if size else np.empty(0), self.components, rewards, self.invalid, self.flags)
+
+    def _component(self, component: ComponentPlan) -> Running:
+        name, size = component.name, self.batch.size
+        raw: Value
+        model = version = cached = None
+        if component.step is None:
+            scores = self.raw[name]
+            raw, model, version, cached = scores.values[:, 0], scores.model, scores.version, scores.cached
+            self._fail(scores.invalid, name)
+            self._flag(scores.flags)
+            if component.refuse_truncated:
+                reason = Invalid("truncated", "a text is over the model's limit, and the recipe refuses truncation")
+                self._fail({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, name)
+        else:
+            outcome = yield from self._step(component.step, {}, f"{self.plan.name}/{name}")
+            raw = _value(outcome, size, name, self)
+        value = raw
+        address = component.model or f"{self.plan.name}/{name}"
+        for step in component.transforms:
+            value = yield from self._transform(step, value, address, name)
+        self.values[name] = value
+        vector = value if isinstance(value, list) else None
+        self.components[name] = ComponentScores(_scalar(raw), _scalar(value), model, version, cached, vector)
+
+    def _transform(self, step: Step, value: Value, address: str, component: str) -> Running:
+        field_name = value_field(step.operation) or "reward"
+        wants = shape(step.operation.item.model_fields[field_name])
+        if isinstance(value, list) and wants == "number":
+            return (yield from self._flat(step, value, field_name, address, component))
+        if not isinstance(value, list) and wants == "vector":
+            return (yield from self._whole(step, value, field_name, component))
+        outcome = yield from self._step(step, {field_name: value}, address, component)
+        return _value(outcome, self.batch.size, component, self)
+
+    def _flat(self, step: Step, value: list[FloatArray | None], name: str, address: str, component: str) -> Running:
+        """A transform of numbers over vectors: all their entries at once."""
+        lengths = [0 if vector is None else len(vector) for vector in value]
+        flat = np.concatenate([vector for vector in value if vector is not None and len(vector)] or [np.empty(0)])
+        entries = Batch([""] * len(flat), [""] * len(flat), [None] * len(flat))
+        columns, _, _ = yield from Reader(entries, {}).read(step, {name: flat}, list(range(len(flat))), address)
+        outcome = yield from run(step.operation, columns, step.params)
+        shaped = outcome.reward if outcome.reward is not None else flat
+        pieces = np.split(shaped, np.cumsum(lengths)[:-1]) if lengths else []
+        return [None if vector is None else piece for vector, piece in zip(value, pieces, strict=True)]
+
+    def _whole(self, step: Step, value: FloatArray, name: str, component: str) -> Running:
+        """A transform of a stream: the valid values of the batch are one item of it."""
+        rows = self._rows()
+        if not rows:
+            return value
+        item = {name: [value[rows]]}
+        one = Batch([""], [""], [None])
+        columns, kept, invalid = yield from Reader(one, {}).read(step, item, [0])
+        outcome = (yield from run(step.operation, columns, step.params)) if kept else Outcome(invalid=invalid)
+        if outcome.invalid or outcome.rewards is None:
+            reason = next(iter(outcome.invalid.values()), Invalid("operation_error", "the transform gave no values"))
+            self._fail(dict.fromkeys(rows, reason), component)
+            return value
+        shaped = np.full(self.batch.size, np.nan)
+        shaped[rows] = np.asarray(outcome.rewards[0], dtype=np.float64)
+        return shaped
+
+    def _guard(self) -> list[int]:
+        """Flag suspicious samples; the rows whose reward becomes 0."""
+        zeroed: list[int] = []
+        if not self.plan.guards:
+            return zeroed
+        view = GuardView(
+            ["" if response is None else plain_text(response) for response in self.batch.responses],
+            self.batch.references or [None] * self.batch.size,
+            {name: scores.value for name, scores in self.components.items()},
+            self.flags,
+        )
+        for plan in self.plan.guards:
+            caught = np.flatnonzero(plan.guard.function(view, plan.params)).tolist()
+            self._flag(dict.fromkeys(caught, (plan.guard.name,)))
+            if plan.action == "invalid":
+                reason = Invalid("guard", f"the guard {plan.guard.name} caught this sample")
+                self._fail(dict.fromkeys(caught, reason), None)
+            elif plan.action == "zero":
+                zeroed += caught
+        return zeroed
+
+    def _combine(self) -> Running:
+        plan, size = self.plan, self.batch.size
+        table = {name: self.components[name].value for name in plan.over}
+        if plan.combine is None:
+            reward = next(iter(table.values())).copy() if table else np.zeros(size)
+        else:
+            field_name = table_field(plan.combine.operation) or "rewards"
+            wants = shape(plan.combine.operation.item.model_fields[field_name])
+            if field_name == "group":
+                reward = yield from self._members(plan.combine, table)
+            else:
+                column = table if wants == "table" else list(np.stack(list(table.values()), axis=1))
+                outcome = yield from self._step(plan.combine, {field_name: column}, plan.name)
+                reward = outcome.reward if outcome.reward is not None else np.full(size, np.nan)
+        for name in plan.add:
+            reward = reward + self.components[name].value
+        return reward
+
+    def _members(self, step: Step, table: Mapping[str, FloatArray]) -> Running:
+        """A combiner or credit assignment whose item is a group: its members are the samples of one prompt."""
+        outcome = yield from spread_groups(step, self.reader, self.values, table, self._rows())
+        self._fail(outcome.invalid, None)
+        vectors = outcome.rewards
+        if vectors is None:
+            return outcome.reward
+        if all(v is None or np.ndim(v) == 0 for v in vectors):
+            return np.array([np.nan if v is None else float(v) for v in vectors])
+        return list(vectors)
+
+    def _credit(self, step: Step, reward: FloatArray) -> Running:
+        table = {name: scores.value for name, scores in self.components.items()}
+        if any(name in step.operation.item.model_fields for name in ("group", "trajectories")):
+            spread = yield from self._members(step, {**table, "reward": reward, "outcome": reward})
+            return list(spread)
+        provided: dict[str, Any] = {"reward": reward, "outcome": reward, **self.values}
+        main = value_field(step.operation)
+        vectors = [name for name in self.plan.over if isinstance(self.values.get(name), list)]
+        if main is not None and main not in provided and vectors:
+            provided[main] = self.values[vectors[0]]
+        outcome = yield from self._step(step, provided, self.plan.name)
+        return list(outcome.rewards) if outcome.rewards is not None else [None] * self.batch.size
+
+    def _normalize(self, reward: FloatArray) -> FloatArray:
+        rows = np.array(self._rows(), dtype=np.intp)
+        groups = [self.reader.groups[i] for i in rows]
+        table = {name: self.components[name].value[rows] for name in self.plan.over}
+        shaped = np.full(self.batch.size, np.nan)
+        shaped[rows] = normalize(self.plan.group, groups, reward[rows], table)
+        return shaped
+
+    def _step(self, step: Step, provided: Mapping[str, Any], address: str, component: str | None = None) -> Running:
+        """One operation over the rows that are still valid, its answer laid back over the whole batch."""
+        rows = self._rows()
+        name = component or address.rpartition("/")[2]
+        nothing = Outcome(reward=np.full(self.batch.size, np.nan), rewards=[None] * self.batch.size)
+        try:
+            columns, kept, invalid = yield from self.reader.read(step, provided, rows, address)
+            self._fail(invalid, name)
+            if not kept:
+                return nothing
+            outcome = yield from run(step.operation, columns, step.params)
+        except Unavailable as error:
+            self._fail(dict.fromkeys(rows, unavailable(error)), name)
+            return nothing
+        self._fail({kept[k]: reason for k, reason in outcome.invalid.items()}, name)
+        self._flag({kept[k]: flags for k, flags in outcome.flags.items()})
+        return _laid(outcome, kept, self.batch.size)
+
+    def _rows(self) -> list[int]:
+        if not self.invalid:
+            return list(range(self.batch.size))
+        return [i for i in range(self.batch.size) if i not in self.invalid]
+
+    def _fail(self, reasons: Mapping[int, Invalid], component: str | None) -> None:
+        for i, reason in reasons.items():
+            self.invalid.setdefault(i, reason.of(component) if component else reason)
+
+    def _flag(self, flags: Mapping[int, tuple[str, ...]]) -> None:
+        for i, names in flags.items():
+            self.flags[i] = tuple(dict.fromkeys((*self.flags.get(i, ()), *names)))
+
+    def _refuse_non_finite(self, reward: FloatArray) -> None:
+        for i in np.flatnonzero(~np.isfinite(reward)).tolist():
+            self.invalid.setdefault(i, Invalid("not_finite", "the recipe gave no finite number for this sample"))
+
+
+def unavailable(error: Unavailable) -> Invalid:
+    """The reason for samples whose need could not be answered."""
+    match error:
+        case StateUnavailable():
+            return Invalid("state_unavailable", error.message)
+        case Overloaded():
+            return Invalid("overloaded", error.message)
+        case _:
+            return Invalid("model_unavailable", error.message)
+
+
+def _laid(outcome: Outcome, rows: list[int], size: int) -> Outcome:
+    if len(rows) == size:
+        return outcome
+    reward = None
+    if outcome.reward is not None:
+        reward = np.full(size, np.nan)
+        reward[rows] = outcome.reward
+    rewards = None
+    if outcome.rewards is not None:
+        rewards = [None] * size
+        for k, i in enumerate(rows):
+            rewards[i] = outcome.rewards[k]
+    return Outcome(reward, rewards)
+
+
+def _value(outcome: Outcome, size: int, name: str, evaluation: _Evaluation) -> Value:
+    if outcome.reward is not None:
+        return outcome.reward
+    if outcome.rewards is not None:
+        return [None if vector is None else np.asarray(vector, dtype=np.float64) for vector in outcome.rewards]
+    reason = Invalid("operation_error", "the operation gave neither a reward nor a vector", name)
+    evaluation._fail(dict.fromkeys(range(size), reason), name)
+    return np.full(size, np.nan)
+
+
+def _scalar(value: Value) -> FloatArray:
+    """The number that stands for a component in the answer: of a vector, its sum."""
+    if not isinstance(value, list):
+        return value
+    return np.array([np.nan if vector is None else float(np.sum(vector)) for vector in value])

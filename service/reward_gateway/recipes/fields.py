@@ -1,0 +1,58 @@
+"""What an operation's item fields ask for: a number, a vector, a table of numbers, a text, or objects."""
+
+import types
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from reward_gateway.operations.registry import Operation
+
+Shape = Literal["number", "vector", "table", "text", "objects"]
+
+SAMPLE_FIELDS = ("prompt", "response", "reference", "steps", "group", "id", "images", "frames", "messages")
+"""Fields that every sample may carry; an item field of the same name reads it."""
+
+_TABLES = ("rewards", "components", "scores")
+_VALUES = ("reward", "step_rewards", "rewards", "scores", "process", "values")
+
+
+def shape(field: FieldInfo) -> Shape:
+    """The shape of an item field, from its annotation."""
+    return _shape(field.annotation)
+
+
+def _shape(annotation: Any) -> Shape:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _shape(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return _shape(next((a for a in get_args(annotation) if a is not type(None)), float))
+    if origin is dict or annotation is dict:
+        return "table" if get_args(annotation)[1:] in ((float,), (int,), (float | None,)) else "objects"
+    if origin is list or annotation is list:
+        inner = get_args(annotation)[0] if get_args(annotation) else Any
+        return "vector" if inner in (float, int, bool, float | None) else "objects"
+    if annotation is str or origin is Literal:
+        return "text"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "objects"
+    return "number" if annotation in (float, int, bool) else "objects"
+
+
+def value_field(operation: Operation) -> str | None:
+    """The field of a transform or a credit assignment that takes the value which is being shaped."""
+    return next((name for name in _VALUES if name in operation.item.model_fields), None)
+
+
+def table_field(operation: Operation) -> str | None:
+    """The field of a combiner that takes the components: a table, a vector, or the members of a group."""
+    return next((name for name in (*_TABLES, "group") if name in operation.item.model_fields), None)
+
+
+def constrained(operation: Operation) -> bool:
+    """True if the item model checks more than types, so that rows have to be validated one by one."""
+    decorators = operation.item.__pydantic_decorators__
+    if decorators.field_validators or decorators.model_validators:
+        return True
+    return any(field.metadata or shape(field) == "objects" for field in operation.item.model_fields.values())

@@ -1,0 +1,142 @@
+"""A compiled recipe: every name resolved, every argument typed, nothing left to look up while samples wait."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reward_gateway.operations.guards import Guard
+from reward_gateway.operations.registry import Operation, OperationParams
+
+from .schema import GroupSpec
+
+SourceKind = Literal["constant", "feature", "sample", "component", "stored", "prompt_references"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Where a step reads one field of its operation."""
+
+    kind: SourceKind
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An operation with its parameters and the bindings that the recipe wrote."""
+
+    operation: Operation
+    params: OperationParams
+    bindings: Mapping[str, Binding]
+    checked: bool
+    """Rows are validated by the operation's item model: it has constraints, or reads what callers shape freely."""
+
+    def describe(self) -> dict[str, Any]:
+        """How the step stands in the compiled plan that ``GET /v1/rewards/{name}`` shows."""
+        return {
+            "operation": f"{self.operation.kind}/{self.operation.name}",
+            "params": self.params.model_dump(mode="json"),
+            "inputs": {name: {binding.kind: binding.value} for name, binding in self.bindings.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentPlan:
+    """One component: a model's number or a scoring operation, then transforms.
+
+    ``vector`` and ``raw_vector`` tell whether its value is a vector a sample, after and before the transforms.
+    """
+
+    name: str
+    model: str | None
+    dimension: str | None
+    step: Step | None
+    transforms: tuple[Step, ...]
+    refuse_truncated: bool
+    vector: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GuardPlan:
+    """A guard and what its flag does."""
+
+    guard: Guard
+    params: OperationParams
+    action: Literal["flag", "zero", "invalid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A recipe, ready to run."""
+
+    name: str
+    version: str
+    description: str
+    components: tuple[ComponentPlan, ...]
+    guards: tuple[GuardPlan, ...]
+    combine: Step | None
+    over: tuple[str, ...]
+    add: tuple[str, ...]
+    group: GroupSpec
+    credit: Step | None
+    on_invalid: Literal["null", "fail", "default"]
+    default_reward: float | None
+    range: tuple[float, float] | None
+    strip_template: str | None
+    inputs: tuple[str, ...]
+    stateful: bool
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def grouped(self) -> bool:
+        steps = [step for component in self.components for step in (*component.transforms, component.step) if step]
+        steps += [step for step in (self.combine, self.credit) if step]
+        return self.group.normalize != "none" or any(step.operation.grouped for step in steps)
+
+    @property
+    def returns(self) -> Literal["scalar", "vector"]:
+        return "vector" if self.credit is not None else "scalar"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that the components ask, each once."""
+        return tuple(dict.fromkeys(c.model for c in self.components if c.model is not None))
+
+    def summary(self) -> dict[str, Any]:
+        """The row of ``GET /v1/rewards``."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "version": self.version,
+            "inputs": list(self.inputs),
+            "range": list(self.range) if self.range else None,
+            "components": [component.name for component in self.components],
+            "grouped": self.grouped,
+            "stateful": self.stateful,
+            "returns": self.returns,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """The body of ``GET /v1/rewards/{name}``: the summary, the source and the compiled plan."""
+        return {
+            **self.summary(),
+            "recipe": dict(self.source),
+            "plan": {
+                "components": {
+                    component.name: {
+                        "model": component.model,
+                        "dimension": component.dimension,
+                        "score": component.step.describe() if component.step else None,
+                        "transforms": [step.describe() for step in component.transforms],
+                        "returns": "vector" if component.vector else "scalar",
+                    }
+                    for component in self.components
+                },
+                "guards": [{"name": guard.guard.name, "action": guard.action} for guard in self.guards],
+                "combine": self.combine.describe() if self.combine else None,
+                "over": list(self.over),
+                "add": list(self.add),
+                "group": self.group.model_dump(mode="json"),
+                "credit": self.credit.describe() if self.credit else None,
+                "on_invalid": self.on_invalid,
+            },
+        }

@@ -1,0 +1,104 @@
+"""The shape of ``rewards.yaml``: what may be written where. What it means is checked in :mod:`.compile`.
+
+A step (a transform, a combiner, a credit assignment, a guard) is written as its name, or as a mapping of
+its name to its arguments: ``clip`` or ``{clip: {low: -1, high: 1}}``. An argument that the operation names
+among its parameters is a parameter; one that it names among its item fields says where that field is read:
+
+* a number or a list: that constant, for every sample;
+* ``{feature: NAME}``: ``features.NAME`` of the sample;
+* ``{sample: FIELD}``: the sample's own ``prompt``, ``response``, ``reference``, ``steps``, ``group`` or ``id``;
+* ``{component: NAME}``: the value of a component that stands before;
+* ``{stored: NAME}``: a named stored set of reference rewards, one for all prompts;
+* ``{quantile: Q}``: the reference rewards stored for the sample's prompt, taken at that quantile;
+* ``{references: stored}``: the reference rewards stored for the sample's prompt, all of them.
+
+What is not written is read from the sample by the field's own name, then from its ``features``.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _step(value: object) -> object:
+    return {value: {}} if isinstance(value, str) else value
+
+
+def _arguments(value: object) -> object:
+    return {} if value is None else value
+
+
+Arguments = Annotated[dict[str, Any], BeforeValidator(_arguments)]
+Step = Annotated[dict[str, Arguments], BeforeValidator(_step)]
+"""One name with its arguments; :mod:`.compile` refuses more than one."""
+
+
+class ComponentSpec(_Model):
+    """One number of a reward, and how it is shaped before it is combined."""
+
+    score: str = Field(description="An operation of kind score, or a model of the model server.")
+    dimension: str | None = Field(None, description="Which of a model's numbers; the first if it has only one.")
+    params: Arguments = Field(default_factory=dict, description="The operation's parameters.")
+    inputs: Arguments = Field(default_factory=dict, description="Where the operation reads its fields.")
+    transforms: list[Step] = Field(default_factory=list, description="Applied in order.")
+    truncation: Literal["flag", "refuse"] = Field("flag", description="What a text over the model's limit means.")
+
+
+class Then(_Model):
+    """What is added to the combined reward, outside the combiner."""
+
+    add: list[str] = Field(min_length=1, description="Components added as they are.")
+
+
+class GroupSpec(_Model):
+    """How rewards are compared within their group (the samples of one prompt)."""
+
+    normalize: Literal["none", "mean", "zscore", "rloo", "rank", "gdpo"] = Field(
+        "none", description="mean: centred. zscore: GRPO. rloo: leave-one-out. gdpo: each component before weighting."
+    )
+    weights: dict[str, float] = Field(default_factory=dict, description="gdpo: weight a component, 1 if not named.")
+    epsilon: float = Field(1e-4, ge=0, description="zscore, gdpo: added to the standard deviation.")
+    cohort: "CohortSpec | None" = Field(None, description="Collect one-sample requests of a prompt before comparing.")
+
+
+class CohortSpec(_Model):
+    """A group that is collected across requests."""
+
+    size: int = Field(ge=2, le=4096, description="Samples a prompt.")
+    timeout_s: float = Field(30.0, gt=0, description="How long the first sample waits for the rest.")
+    incomplete: Literal["score", "invalid"] = Field("score", description="What becomes of a cohort that stays small.")
+
+
+class RecipeSpec(_Model):
+    """What one reward is made of."""
+
+    description: str = Field("", description="For people; stands in the list of rewards.")
+    components: dict[Name, ComponentSpec] = Field(min_length=1)
+    guards: list[Step] = Field(default_factory=list, description="They flag; `action` may say more.")
+    combine: dict[str, Any] | str | None = Field(None, description="A combiner; needless with one component.")
+    group: GroupSpec = Field(default_factory=lambda: GroupSpec.model_validate({}))
+    credit: Step | None = Field(None, description="Spreads the reward over steps, turns or tokens.")
+    on_invalid: Literal["null", "fail", "default"] = Field("null", description="What an unscorable sample becomes.")
+    default_reward: float | None = Field(
+        None, description="The reward of an unscorable sample with on_invalid: default."
+    )
+    range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="Lowest and highest reward, where known; shown in the list of rewards."
+    )
+    strip_template: str | None = Field(None, description="Chat template whose special tokens dialects strip.")
+
+
+class RecipeFile(_Model):
+    """A whole ``rewards.yaml``."""
+
+    rewards: dict[Name, RecipeSpec] = Field(min_length=1)
+    default: str | None = Field(None, description="Answers where a request names no reward. The first if not said.")
+
+
+GroupSpec.model_rebuild()

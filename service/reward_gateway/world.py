@@ -1,0 +1,110 @@
+"""The world that operations may ask: models behind the cache, named state, judges. One place answers every need."""
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from reward_gateway.backends.port import ModelInfo, ModelServer
+from reward_gateway.errors import GatewayError, StateUnavailable
+from reward_gateway.operations import needs
+from reward_gateway.raw import RawScorer
+from reward_gateway.sample import Batch, RawScores, Usage
+from reward_gateway.state.store import StateStore
+
+Answer = TypeVar("Answer")
+
+
+class World:
+    """What the gateway reaches outside its own arithmetic.
+
+    Args:
+        raw: models behind the cache.
+        state: named state; None where there is no store.
+        known_models: input fields of the models that are known to be served, or None if they are not known.
+    """
+
+    def __init__(
+        self,
+        raw: RawScorer,
+        state: StateStore | None = None,
+        known_models: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        self.raw = raw
+        self._state = state
+        self._known_models = known_models
+
+    @property
+    def models(self) -> ModelServer:
+        return self.raw.models
+
+    @property
+    def state(self) -> StateStore:
+        """Named state.
+
+        Raises:
+            StateUnavailable: this gateway runs without a store.
+        """
+        if self._state is None:
+            raise StateUnavailable("this gateway has no store of named state; set REWARD_GATEWAY_REDIS_URL")
+        return self._state
+
+    def known_models(self) -> Mapping[str, Collection[str]] | None:
+        return self._known_models
+
+    async def raw_scores(
+        self,
+        models: Sequence[str],
+        batch: Batch,
+        cache: Literal["use", "refresh", "off"],
+        deadline: float | None,
+        usage: Usage,
+        timing: dict[str, float],
+    ) -> dict[str, tuple[RawScores, ModelInfo | None]]:
+        """Raw scores of a batch under several models at once."""
+        return await self.raw.scores(models, batch, cache, deadline, usage, timing)
+
+    async def answer(self, need: needs.Need, deadline: float | None) -> Any:
+        """Answer one need; its type says what.
+
+        Raises:
+            GatewayError: it cannot be answered.
+        """
+        match need:
+            case needs.UpdateMoments(stream, batch):
+                after = await self.state.moments.merge(stream, batch.count, batch.mean, batch.m2)
+                return needs.Moments(*after)
+            case needs.LookUpLabels(table, messages, enqueue):
+                return await self.state.labels.look_up(table, messages, enqueue)
+            case needs.ReadArchive(archive):
+                return await self.state.archives.read(archive)
+            case needs.AddToArchive(archive, vectors):
+                return await self.state.archives.add(archive, vectors)
+            case needs.ReadReferences(name, groups):
+                return await self.state.references.read(name, groups)
+            case needs.ReadSet(kind, name):
+                return await self.state.sets.read(kind, name)
+            case needs.ScoreWithModel(model, batch):
+                answers = await self.raw_scores((model,), batch, "use", deadline, Usage(), {})
+                return answers[model][0]
+            case _:
+                raise StateUnavailable(f"this gateway is not set up to answer {type(need).__name__}")
+
+    async def close(self) -> None:
+        await self.raw.close()
+        if self._state is not None:
+            await self._state.close()
+
+
+async def drive(steps: Generator[needs.Need, Any, Answer], world: World, deadline: float | None) -> Answer:
+    """Run a generator of needs to its end, answering each; a failed answer is raised at its ``yield``."""
+    try:
+        need = next(steps)
+        while True:
+            try:
+                answer = await world.answer(need, deadline)
+            except GatewayError as error:
+                need = steps.throw(error)
+            else:
+                need = steps.send(answer)
+    except StopIteration as stop:
+        result: Answer = stop.value
+        return result

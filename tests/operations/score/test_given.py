@@ -1,0 +1,7 @@
+"""score/given."""
+
+from typing import Any
+
+
+def test_the_callers_number_is_the_reward(call: Any) -> None:
+    assert [result["reward"] for result in call("score/given", {"value": 1.5}, {"value": -2.0})] == [1.5, -2.0]
