@@ -1,0 +1,99 @@
+"""Bodies: how large one may be, as sent and as decompressed, and how it is decompressed without being fooled.
+
+A few hundred bytes can stand for gigabytes. So decompression goes in steps and stops at the first byte
+over the limit, and the window and the number of frames that a body may ask for are bounded too.
+"""
+
+import zlib
+
+import zstandard
+
+from reward_gateway.errors import MalformedBody, TooLarge, UnsupportedMediaType
+
+MAX_FRAMES = 100
+"""Concatenated gzip members or zstd frames a body: plain clients send one; thousands of empty ones only burn time."""
+
+MAX_WINDOW_BYTES = 8 << 20
+"""The zstd window that RFC 9659 allows in HTTP."""
+
+_STEP = 512
+"""Compressed bytes a step: one zstd block of 128 KiB may hide in 4 bytes, so a step makes 16 MiB at most."""
+
+
+def too_large(limit: int) -> TooLarge:
+    """The refusal of a body over ``limit`` bytes."""
+    return TooLarge(f"the body is over its limit of {limit} bytes (as sent or as decompressed)")
+
+
+def check_declared(length: str | None, limit: int) -> None:
+    """Refuse by Content-Length, before a byte is read. Raises TooLarge or MalformedBody."""
+    if length is None:
+        return
+    if not length.isdecimal():
+        raise MalformedBody("Content-Length is not a number")
+    if int(length) > limit:
+        raise too_large(limit)
+
+
+def encoding_of(header: str | None) -> str | None:
+    """The one content encoding of a body: None (plain), ``gzip`` or ``zstd``. Raises UnsupportedMediaType."""
+    name = (header or "identity").strip().lower()
+    if name in ("", "identity"):
+        return None
+    if name in ("gzip", "x-gzip"):
+        return "gzip"
+    if name == "zstd":
+        return "zstd"
+    raise UnsupportedMediaType("this Content-Encoding is not spoken here; send the body plain, gzip or zstd")
+
+
+def decompress(data: bytes, encoding: str, limit: int) -> bytes:
+    """The plain body.
+
+    Args:
+        encoding: ``gzip`` or ``zstd``.
+        limit: bytes that the plain body may have; reading stops at the first one over it.
+
+    Raises:
+        TooLarge: over the limit.
+        MalformedBody: broken, truncated, empty, or more frames than anybody needs.
+    """
+    frame = _gzip_member if encoding == "gzip" else _zstd_frame
+    plain: list[bytes] = []
+    size = 0
+    rest = data
+    for _ in range(MAX_FRAMES):
+        try:
+            chunk, rest = frame(rest, limit - size, limit)
+        except (zlib.error, zstandard.ZstdError):
+            raise MalformedBody(f"the body's {encoding} compression is broken") from None
+        plain.append(chunk)
+        size += len(chunk)
+        if not rest:
+            return b"".join(plain)
+    raise MalformedBody(f"the body has more than {MAX_FRAMES} {encoding} frames")
+
+
+def _gzip_member(data: bytes, room: int, limit: int) -> tuple[bytes, bytes]:
+    inflate = zlib.decompressobj(wbits=31)
+    plain = inflate.decompress(data, room + 1)
+    if len(plain) > room:
+        raise too_large(limit)
+    if not inflate.eof:
+        raise MalformedBody("the body's gzip compression is truncated")
+    return plain, inflate.unused_data
+
+
+def _zstd_frame(data: bytes, room: int, limit: int) -> tuple[bytes, bytes]:
+    frame = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
+    plain: list[bytes] = []
+    view = memoryview(data)
+    for start in range(0, len(data), _STEP):
+        chunk = frame.decompress(view[start : start + _STEP])
+        plain.append(chunk)
+        room -= len(chunk)
+        if room < 0:
+            raise too_large(limit)
+        if frame.eof:
+            return b"".join(plain), frame.unused_data + bytes(view[start + _STEP :])
+    raise MalformedBody("the body's zstd compression is truncated")

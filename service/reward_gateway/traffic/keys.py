@@ -1,0 +1,167 @@
+"""API keys: who calls, and what they may do.
+
+The file holds a list; a key stands there as text or as the SHA-256 of its text:
+
+    keys:
+      - name: trainer
+        sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+        rights: [score]
+        rate: 600/minute
+
+Keys are compared as hashes, in constant time, each with every one: the time of an answer tells nothing.
+Where no file is named, no key is asked for, and tokens that clients send by habit are ignored.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from limits import parse as parse_rate
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from reward_gateway.errors import PermissionDenied, Unauthenticated
+from reward_gateway.settings import Settings
+
+Right = Literal["score", "state", "admin"]
+"""``score``: ask for rewards and read what is served. ``state``: change named state. ``admin``: both, and all else."""
+
+
+class UnsafeExposure(RuntimeError):
+    """The gateway would be open to a network without keys."""
+
+
+class KeysFileError(ValueError):
+    """The keys file cannot be used; the message says which entry and why, and never repeats a key."""
+
+
+class ApiKey(BaseModel):
+    """One caller."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
+    key: SecretStr | None = None
+    sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
+    rights: tuple[Right, ...] = ("score",)
+    rate: str | None = None
+
+    @field_validator("rate")
+    @classmethod
+    def _readable(cls, rate: str | None) -> str | None:
+        if rate is not None:
+            parse_rate(rate)
+        return rate
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        if (self.key is None) == (self.sha256 is None):
+            raise ValueError("give either key or sha256")
+        if self.key is not None and len(self.key.get_secret_value()) < 8:
+            raise ValueError("a key needs at least 8 characters")
+        return self
+
+    @property
+    def digest(self) -> bytes:
+        if self.sha256 is not None:
+            return bytes.fromhex(self.sha256)
+        return digest(self.key.get_secret_value() if self.key else "")
+
+    def may(self, right: Right) -> bool:
+        return right in self.rights or "admin" in self.rights
+
+
+ANYBODY = ApiKey(name="anonymous", sha256="0" * 64, rights=("score", "state", "admin"))
+"""Who calls where keys are off."""
+
+
+def digest(token: str) -> bytes:
+    """SHA-256 of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class KeyRing:
+    """The keys of one gateway; empty: keys are off."""
+
+    def __init__(self, keys: list[ApiKey]) -> None:
+        self._keys = [(key.digest, key) for key in keys]
+        names = [key.name for key in keys]
+        if len(set(names)) < len(names) or len({secret for secret, _ in self._keys}) < len(keys):
+            raise KeysFileError("two entries share a name or a key")
+
+    @property
+    def required(self) -> bool:
+        return bool(self._keys)
+
+    def authenticate(self, token: str | None) -> ApiKey:
+        """The caller. Raises Unauthenticated for no key or one that is not known."""
+        if not self._keys:
+            return ANYBODY
+        if not token:
+            raise Unauthenticated("send an API key: Authorization: Bearer KEY, or X-Api-Key: KEY")
+        given = digest(token)
+        found = None
+        for secret, key in self._keys:  # every one, so that the time does not tell which
+            if hmac.compare_digest(secret, given):
+                found = key
+        if found is None:
+            raise Unauthenticated("this API key is not known here")
+        return found
+
+    @classmethod
+    def load(cls, path: Path | None) -> Self:
+        """Read the keys file. Raises KeysFileError."""
+        if path is None:
+            return cls([])
+        try:
+            entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise KeysFileError(f"the keys file cannot be read: {type(error).__name__}") from None
+        if not isinstance(entries, dict) or set(entries) != {"keys"} or not isinstance(entries["keys"], list):
+            raise KeysFileError("the keys file must hold one list named keys")
+        if not entries["keys"]:
+            raise KeysFileError("the keys file names no key, so nobody could call")
+        return cls([_entry(i, entry) for i, entry in enumerate(entries["keys"])])
+
+
+def _entry(index: int, entry: Any) -> ApiKey:
+    try:
+        return ApiKey.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise KeysFileError(f"keys[{index}]{'.' + where if where else ''}: {first['msg']}") from None
+
+
+def token_of(authorization: str | None, x_api_key: str | None) -> str | None:
+    """The token of the two headers that carry one; Bearer goes first."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return x_api_key or None
+
+
+def require(key: ApiKey, right: Right) -> None:
+    """Raise PermissionDenied unless the key has the right."""
+    if not key.may(right):
+        raise PermissionDenied(f"this API key lacks the right {right!r}")
+
+
+def is_loopback(host: str) -> bool:
+    """True if only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to listen on a public address without keys. Raises UnsafeExposure."""
+    if settings.api_keys_file is None and not settings.allow_unauthenticated and not is_loopback(settings.http_host):
+        raise UnsafeExposure(
+            f"{settings.http_host} can be reached from other machines and no API keys are asked for: "
+            "set REWARD_GATEWAY_API_KEYS_FILE, or listen on 127.0.0.1, or, on a network that is closed by other "
+            "means, set REWARD_GATEWAY_ALLOW_UNAUTHENTICATED=true"
+        )

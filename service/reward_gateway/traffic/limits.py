@@ -1,0 +1,47 @@
+"""Limits on what a request may hold. The exact value passes, one more does not; the refusal names the field."""
+
+from collections.abc import Sequence
+
+from reward_gateway.errors import TooLarge
+from reward_gateway.settings import Settings
+
+
+class InputLimits:
+    """The limits of the settings, each as a check that raises TooLarge with the path of the field."""
+
+    __slots__ = ("max_frames", "max_image_bytes", "max_images", "max_name_chars", "max_samples", "max_text_chars")
+
+    def __init__(self, settings: Settings) -> None:
+        self.max_samples = settings.max_samples
+        self.max_text_chars = settings.max_text_chars
+        self.max_images = settings.max_images
+        self.max_frames = settings.max_frames
+        self.max_image_bytes = settings.max_image_bytes
+        self.max_name_chars = settings.max_name_chars
+
+    def samples(self, count: int, param: str = "samples") -> None:
+        if count > self.max_samples:
+            raise TooLarge(f"{count} samples are over the limit of {self.max_samples} a request", param=param)
+
+    def text(self, chars: int, param: str) -> None:
+        if chars > self.max_text_chars:
+            raise TooLarge(f"{chars} characters are over the limit of {self.max_text_chars} a field", param=param)
+
+    def name(self, chars: int, param: str) -> None:
+        if chars > self.max_name_chars:
+            raise TooLarge(f"{chars} characters are over the limit of {self.max_name_chars}", param=param)
+
+    def images(self, count: int, param: str) -> None:
+        if count > self.max_images:
+            raise TooLarge(f"{count} images are over the limit of {self.max_images} a sample", param=param)
+
+    def frames(self, count: int, param: str) -> None:
+        if count > self.max_frames:
+            raise TooLarge(f"{count} frames are over the limit of {self.max_frames} a sample", param=param)
+
+    def texts(self, column: Sequence[str | None], param: str) -> None:
+        """Check a whole column; ``param`` is the field's name below ``samples[i]``."""
+        longest = max((len(text) for text in column if text), default=0)
+        if longest > self.max_text_chars:
+            row = next(i for i, text in enumerate(column) if text and len(text) > self.max_text_chars)
+            self.text(longest, f"samples[{row}].{param}")
