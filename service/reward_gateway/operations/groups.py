@@ -1,0 +1,146 @@
+"""Arithmetic over groups of rows: many prompts in one flat array, every group done in the same few numpy calls.
+
+A row that has no value (NaN) is no member: it changes nobody's baseline and keeps its NaN. A group whose
+members are all equal carries no signal and gives exactly 0, whatever rounding does to its mean.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reward_gateway.sample import BoolArray, FloatArray
+
+Spread = Literal["population", "sample"]
+"""Standard deviation with divisor n (population) or n - 1 (sample)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Which row belongs where: ``index`` [n] int in 0..count-1."""
+
+    index: NDArray[np.intp]
+    count: int
+
+    @classmethod
+    def of(cls, names: Sequence[Hashable]) -> "Groups":
+        """Groups by equal names, numbered as they first appear."""
+        numbers: dict[Hashable, int] = {}
+        index = np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), dtype=np.intp, count=len(names))
+        return cls(index, len(numbers))
+
+    @classmethod
+    def one(cls, size: int) -> "Groups":
+        """All rows in one group: the whole request."""
+        return cls(np.zeros(size, dtype=np.intp), 1)
+
+
+def centre(values: FloatArray, groups: Groups) -> FloatArray:
+    """r - mean of its group. [n] -> [n]."""
+    deviations, _ = _deviations(values, groups)
+    return deviations
+
+
+def zscore(values: FloatArray, groups: Groups, *, eps: float = 1e-6, spread: Spread = "sample") -> FloatArray:
+    """(r - mean) / (std + eps) of its group; a group of one, or of equal members, gives 0. [n] -> [n]."""
+    deviations, sizes = _deviations(values, groups)
+    # Scaled by the largest deviation, so that squares neither overflow nor vanish.
+    scales = _largest(np.abs(deviations), groups, sizes)
+    safe = np.where(scales > 0, scales, 1.0)
+    squares = _sums((deviations / safe[groups.index]) ** 2, groups)
+    divisors = np.maximum(sizes - (spread == "sample"), 1)
+    std = safe * np.sqrt(squares / divisors) + eps
+    return deviations / np.where(scales > 0, std, 1.0)[groups.index]
+
+
+def rloo(values: FloatArray, groups: Groups) -> FloatArray:
+    """r - mean of the others of its group (leave one out); alone, 0: there is no baseline. [n] -> [n].
+
+    Equal to n / (n - 1) times the centred reward.
+    """
+    deviations, sizes = _deviations(values, groups)
+    return deviations * (sizes / np.maximum(sizes - 1, 1))[groups.index]
+
+
+def rank(values: FloatArray, groups: Groups) -> FloatArray:
+    """Place in its group, from 0 (lowest) to 1 (highest), ties averaged; alone, 0.5. [n] -> [n]."""
+    rows = np.flatnonzero(~np.isnan(values))
+    ranks = np.full(len(values), np.nan)
+    if not len(rows):
+        return ranks
+    order = rows[np.lexsort((values[rows], groups.index[rows]))]
+    member, value = groups.index[order], values[order]
+    starts = np.r_[True, (member[1:] != member[:-1]) | (value[1:] != value[:-1])]
+    first = np.flatnonzero(starts)
+    last = np.r_[first[1:], len(order)] - 1
+    tied = np.cumsum(starts) - 1
+    sizes = np.bincount(member, minlength=groups.count)
+    offsets = np.cumsum(sizes) - sizes
+    places = (0.5 * (first + last))[tied] - offsets[member]
+    ranks[order] = np.where(sizes[member] > 1, places / np.maximum(sizes[member] - 1, 1), 0.5)
+    return ranks
+
+
+def minmax(values: FloatArray, groups: Groups) -> FloatArray:
+    """(r - min) / (max - min) of its group; 0 where all are equal. [n] -> [n] in [0, 1]."""
+    sizes = _sums(~np.isnan(values), groups)
+    low = -_largest(-values, groups, sizes)
+    span = _largest(values, groups, sizes) - low
+    return (values - low[groups.index]) / np.where(span > 0, span, 1.0)[groups.index]
+
+
+def gdpo(
+    table: Mapping[str, FloatArray],
+    weights: Mapping[str, float],
+    groups: Groups,
+    *,
+    eps: float = 1e-6,
+    spread: Spread = "sample",
+    batch: bool = True,
+) -> FloatArray:
+    """Each component z-scored within its group, then weighted and summed, then z-scored over the batch.
+
+    A = sum over k of w_k * zscore_group(r_k);  A' = (A - mean over all rows) / (std over all rows + eps).
+    Normalising before the sum keeps a component of small scale from being drowned by one of large scale
+    (GDPO, arXiv 2601.05242). A row that lacks a component gives NaN.
+
+    Args:
+        table: component -> [n].
+        weights: component -> weight; one that is not named weighs 1.
+        batch: the last step, which keeps the scale from growing with the number of components.
+    """
+    total = np.zeros(len(groups.index))
+    for name, values in table.items():
+        total = total + weights.get(name, 1.0) * zscore(values, groups, eps=eps, spread=spread)
+    return zscore(total, Groups.one(len(total)), eps=eps, spread=spread) if batch else total
+
+
+def _sums(values: FloatArray | BoolArray, groups: Groups) -> FloatArray:
+    """[groups] sums, in which a missing value counts nothing."""
+    weights = np.nan_to_num(values.astype(np.float64, copy=False), nan=0.0)
+    return np.bincount(groups.index, weights=weights, minlength=groups.count).astype(np.float64, copy=False)
+
+
+def _largest(values: FloatArray, groups: Groups, sizes: FloatArray) -> FloatArray:
+    """[groups] the largest member of each; 0 for a group without members."""
+    largest = np.full(groups.count, -np.inf)
+    present = ~np.isnan(values)
+    np.maximum.at(largest, groups.index[present], values[present])
+    return np.where(sizes > 0, largest, 0.0)
+
+
+def _deviations(values: FloatArray, groups: Groups) -> tuple[FloatArray, FloatArray]:
+    """[n] deviations from the group's mean and [groups] sizes.
+
+    Each group is first shifted by one of its members: equal members then deviate by exactly 0, and
+    a large common offset costs no digits.
+    """
+    present = ~np.isnan(values)
+    sizes = _sums(present, groups)
+    anchors = np.zeros(groups.count)
+    anchors[groups.index[present]] = values[present]
+    shifted = values - anchors[groups.index]
+    means = _sums(shifted, groups) / np.maximum(sizes, 1)
+    return shifted - means[groups.index], sizes
