@@ -1,1 +1,1 @@
-"""Metrics, logs and traces, with closed label sets and no text of any sample."""
+"""What the gateway tells of itself: metrics, logs, traces. Numbers, names and reasons; never a text that was scored."""

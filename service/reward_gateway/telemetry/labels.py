@@ -1,0 +1,24 @@
+"""Closed label sets: a label's value is one of a few names known beforehand, and everything else reads ``other``.
+
+So no caller can make a time series, and no text can become a label.
+"""
+
+from collections.abc import Iterable
+
+OTHER = "other"
+
+
+class Names:
+    """The known values of one label; grows only where the operator's own files name more of them."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._known = frozenset(known)
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Add names from the recipes, the model repository or the registries of the code."""
+        self._known |= frozenset(names)
+
+    def of(self, value: str) -> str:
+        return value if value in self._known else OTHER

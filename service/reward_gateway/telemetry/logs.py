@@ -1,0 +1,73 @@
+"""Logs: one line an event, for people or as JSON, with the request's id and never a payload.
+
+An exception is logged as its class and where it arose. Its message is left out: messages of libraries
+quote the value that they stumbled over, and that value may be somebody's prompt.
+"""
+
+import logging
+import sys
+import traceback
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from reward_gateway.settings import Settings
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that is being worked on; every line of its log carries it."""
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send structlog's and the standard library's records (uvicorn's, grpc's) through one chain to stderr."""
+    level = logging.getLevelName(settings.log_level.upper())
+    if not isinstance(level, int):
+        raise ValueError(f"log_level must be debug, info, warning or error, not {settings.log_level!r}")
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_request_id,
+        name_exception,
+    ]
+    last: Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Put the request's id on the line, where there is one."""
+    current = request_id.get()
+    if current is not None:
+        event.setdefault("request_id", current)
+    return event
+
+
+def name_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace an exception by its class and the places that it passed, innermost last."""
+    info: Any = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event["exception"] = type(error).__name__
+        frames = traceback.extract_tb(error.__traceback__)[-8:]
+        event["at"] = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+    return event
