@@ -1,5 +1,6 @@
 """The port of a model server: what the gateway asks, whoever answers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,15 +27,34 @@ class ModelInfo:
     flags: tuple[str, ...] = ()
     card: dict[str, Any] = field(default_factory=dict)
 
+    def flag_names(self, bits: int) -> tuple[str, ...]:
+        """The flags of a bit mask, as the cache keeps it; a bit without a name is ``flag_<n>``."""
+        return tuple(
+            self.flags[bit] if bit < len(self.flags) else f"flag_{bit}"
+            for bit in range(bits.bit_length())
+            if bits >> bit & 1
+        )
+
+    def flag_bits(self, names: Iterable[str]) -> int:
+        """The bit mask of flags that :meth:`flag_names` gave."""
+        return sum(
+            1 << (self.flags.index(name) if name in self.flags else int(name.removeprefix("flag_"))) for name in names
+        )
+
 
 @dataclass(slots=True)
 class ModelAnswer:
-    """A model's scores for the rows that were asked, in their order: [n, K] float32 widened to float64."""
+    """A model's scores for the rows that were asked, in their order: [n, K] float32 widened to float64.
+
+    ``version`` is the one that answered. It differs from the one that was looked up where the model was reloaded
+    since, and is None where rows come from two versions or from none: such scores do not belong in the cache.
+    """
 
     values: FloatArray
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
     calls: int = 0
+    version: str | None = None
 
 
 class ModelServer(Protocol):
@@ -44,7 +64,11 @@ class ModelServer(Protocol):
         """Every model, ready or not. Raises ModelUnavailable if the server is not there."""
 
     async def info(self, name: str) -> ModelInfo:
-        """One model. Raises NotFound or ModelUnavailable."""
+        """One model. Raises NotFound or ModelUnavailable.
+
+        While the server is away, a model that was known before is answered with ``ready=False``: enough to look
+        its scores up in the cache.
+        """
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         """Score some rows of a batch.

@@ -1,0 +1,289 @@
+"""Rows of all requests that wait in the same moment for one model go out as one infer call.
+
+Nothing waits for company: a call leaves in the same turn of the event loop, as long as fewer than ``max_calls`` are
+in flight; while they are, rows pile up and go together. A call takes the same share of every waiting request, so
+that one of 4,096 rows does not hold up one of a single row.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+
+from reward_gateway.backends.observer import CallObserver
+from reward_gateway.backends.port import ModelAnswer
+from reward_gateway.backends.tensors import PackedRows, Piece
+from reward_gateway.sample import FloatArray, Invalid
+
+log = logging.getLogger(__name__)
+
+MAX_CALL_BYTES = 64 << 20
+"""A call ends before the row that would pass this, so that images do not make a message of gigabytes."""
+
+EXTRA_CALLS = 24
+"""Calls that a request may cost beyond its share, to find the rows because of which a call failed as a whole."""
+
+LATE = Invalid("deadline_exceeded", "The deadline passed before the model answered.")
+FULL = Invalid("overloaded", "Too many samples are waiting for this model; try again later.")
+CLOSED = Invalid("model_unavailable", "The gateway is shutting down.")
+
+
+@dataclass(slots=True)
+class CallAnswer:
+    """What one call said of its rows, in their order: [m, K] values, reasons and flags by row."""
+
+    values: FloatArray
+    version: str
+    invalid: dict[int, Invalid] = field(default_factory=dict)
+    flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+class CallFailed(Exception):
+    """A call failed as a whole. ``divisible``: some of its rows may be the cause, others may do alone."""
+
+    def __init__(self, reason: Invalid, *, divisible: bool) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+        self.divisible = divisible
+
+
+T = TypeVar("T")
+
+Send = Callable[[Sequence[Piece], float], Awaitable[CallAnswer]]
+"""Makes one infer call of some pieces, until a deadline. Raises CallFailed."""
+
+
+class Job:
+    """One request's rows on their way: which were sent, which are answered."""
+
+    __slots__ = ("answer", "deadline", "done", "extra_calls", "left", "next", "open", "rows", "unanswered", "versions")
+
+    def __init__(self, rows: PackedRows, width: int, deadline: float, done: "asyncio.Future[None]") -> None:
+        self.rows = rows
+        self.deadline = deadline
+        self.done = done
+        self.next = 0
+        self.left = rows.size
+        self.open = True
+        self.extra_calls = EXTRA_CALLS
+        self.unanswered = np.ones(rows.size, np.bool_)
+        self.versions: set[str] = set()
+        self.answer = ModelAnswer(np.full((rows.size, width), np.nan))
+
+    def settle(self, start: int, stop: int, values: FloatArray, version: str) -> None:
+        """Take over the answer for some rows."""
+        if values.shape[1] == self.answer.values.shape[1]:
+            self.answer.values[start:stop] = values
+            self.versions.add(version)
+        else:
+            changed = Invalid("model_error", "The model was changed while it was asked; try again.")
+            self.answer.invalid.update(dict.fromkeys(range(start, stop), changed))
+        self._answered(start, stop)
+
+    def fail(self, start: int, stop: int, reason: Invalid) -> None:
+        self.answer.invalid.update(dict.fromkeys(range(start, stop), reason))
+        self._answered(start, stop)
+
+    def close(self, reason: Invalid) -> None:
+        """Answer now; the rows that have no score yet have a reason."""
+        if self.open:
+            self.answer.invalid.update(dict.fromkeys(np.flatnonzero(self.unanswered).tolist(), reason))
+            self._finish()
+
+    def _answered(self, start: int, stop: int) -> None:
+        self.unanswered[start:stop] = False
+        self.left -= stop - start
+        if self.left == 0:
+            self._finish()
+
+    def _finish(self) -> None:
+        self.open = False
+        self.answer.version = next(iter(self.versions)) if len(self.versions) == 1 else None
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """Pieces of jobs that travel together."""
+
+    pieces: list[tuple[Job, int, int]]
+    task: "asyncio.Task[None] | None" = None
+
+    @property
+    def size(self) -> int:
+        return sum(stop - start for _, start, stop in self.pieces)
+
+    @property
+    def wanted(self) -> bool:
+        return any(job.open for job, _, _ in self.pieces)
+
+
+class Coalescer:
+    """The queue of one model.
+
+    Args:
+        send: makes one infer call.
+        max_calls: calls in flight.
+        max_queued: rows that may wait; a request that finds others waiting and does not fit is ``overloaded``.
+    """
+
+    def __init__(self, model: str, send: Send, *, max_calls: int, max_queued: int, observer: CallObserver) -> None:
+        self._model = model
+        self._send = send
+        self._max_calls = max_calls
+        self._max_queued = max_queued
+        self._observer = observer
+        self._max_rows = 1
+        self._waiting: deque[Job] = deque()
+        self._alone: deque[tuple[Job, int, int]] = deque()
+        self._calls: set[Call] = set()
+        self._queued = 0
+        self._scheduled = False
+
+    async def submit(self, rows: PackedRows, width: int, deadline: float, max_rows: int) -> ModelAnswer:
+        """Score packed rows: [n, ``width``], in calls of at most ``max_rows``. Raises nothing for a row."""
+        loop = asyncio.get_running_loop()
+        job = Job(rows, width, deadline, loop.create_future())
+        if rows.size == 0 or deadline <= loop.time():
+            job.close(LATE)
+            return job.answer
+        if self._queued and self._queued + rows.size > self._max_queued:
+            job.close(FULL)
+            return job.answer
+        self._max_rows = max_rows
+        self._waiting.append(job)
+        self._queue(rows.size)
+        self._schedule()
+        timer = loop.call_at(deadline, job.close, LATE)
+        try:
+            await job.done
+        finally:
+            timer.cancel()
+            if job.next < rows.size or job.left:
+                self._withdraw(job)
+        return job.answer
+
+    def close(self) -> None:
+        """Answer everything that waits, and call off what is in flight."""
+        for job in [*self._waiting, *(job for call in self._calls for job, _, _ in call.pieces)]:
+            job.close(CLOSED)
+        for call in self._calls:
+            if call.task is not None:
+                call.task.cancel()
+
+    def _queue(self, rows: int) -> None:
+        self._queued += rows
+        self._observer.queued(self._model, self._queued)
+
+    def _withdraw(self, job: Job) -> None:
+        """The caller is gone or out of time: its rows leave the queue, and a call that nobody else waits for ends."""
+        job.open = False
+        self._queue(job.next - job.rows.size)
+        job.next = job.rows.size
+        for call in self._calls:
+            if call.task is not None and not call.wanted:
+                call.task.cancel()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        self._scheduled = False
+        while len(self._calls) < self._max_calls and (pieces := self._next_pieces()):
+            call = Call(pieces)
+            self._calls.add(call)
+            call.task = asyncio.get_running_loop().create_task(self._run(call))
+
+    def _next_pieces(self) -> list[tuple[Job, int, int]]:
+        """What the next call takes: a piece that must go alone, or a share of every waiting request in turn."""
+        while self._alone:
+            piece = self._alone.popleft()
+            if piece[0].open:
+                return [piece]
+        pieces: list[tuple[Job, int, int]] = []
+        rows, room, taken = self._max_rows, MAX_CALL_BYTES, 0
+        while self._waiting and rows > 0 and room > 0:
+            share = max(1, rows // len(self._waiting))
+            for _ in range(min(len(self._waiting), rows)):
+                job = self._waiting.popleft()
+                if not job.open:
+                    continue
+                start = job.next
+                stop = job.rows.fit(start, min(share, rows), room)
+                if stop == start and not pieces:
+                    stop = start + 1  # one row alone is over the limit: it goes alone
+                if stop == start:
+                    room = 0
+                    self._waiting.appendleft(job)
+                    break
+                pieces.append((job, start, stop))
+                room -= job.rows.bytes_between(start, stop)
+                rows -= stop - start
+                taken += stop - start
+                job.next = stop
+                if stop < job.rows.size:
+                    self._waiting.append(job)
+        if taken:
+            self._queue(-taken)
+        return pieces
+
+    async def _run(self, call: Call) -> None:
+        loop = asyncio.get_running_loop()
+        started, outcome, size = loop.time(), "cancelled", call.size
+        self._observer.call_started(self._model, size)
+        try:
+            deadline = max(job.deadline for job, _, _ in call.pieces)
+            answer = await self._send([Piece(job.rows, start, stop) for job, start, stop in call.pieces], deadline)
+            self._share(call, answer)
+            outcome = "ok"
+        except CallFailed as failure:
+            outcome = failure.reason.code
+            self._failed(call, failure)
+        except Exception as error:
+            log.error("an infer call of %s could not be made: %s", self._model, type(error).__name__)
+            outcome = "internal_error"
+            self._failed(call, CallFailed(Invalid("internal_error", "The call could not be made."), divisible=True))
+        finally:
+            self._calls.discard(call)
+            self._observer.call_finished(self._model, size, loop.time() - started, outcome)
+            self._schedule()
+
+    def _share(self, call: Call, answer: CallAnswer) -> None:
+        """Give every job its rows of a call's answer."""
+        at = 0
+        for job, start, stop in call.pieces:
+            end = at + stop - start
+            if job.open:
+                job.answer.calls += 1
+                if answer.invalid:
+                    job.answer.invalid |= _part(answer.invalid, at, end, start)
+                if answer.flags:
+                    job.answer.flags |= _part(answer.flags, at, end, start)
+                job.settle(start, stop, answer.values[at:end], answer.version)
+            at = end
+
+    def _failed(self, call: Call, failure: CallFailed) -> None:
+        """Nobody's rows may fail because of a neighbour's: jobs go again each alone, and a job alone in halves."""
+        pieces = [piece for piece in call.pieces if piece[0].open]
+        for job, start, stop in pieces:
+            job.answer.calls += 1
+            cuts = [start, stop] if len(call.pieces) > 1 else [start, (start + stop) // 2, stop]
+            again = list(pairwise(cuts)) if stop - start > 1 or len(call.pieces) > 1 else []
+            if failure.divisible and again and job.extra_calls >= len(again):
+                job.extra_calls -= len(again)
+                self._alone.extend((job, first, last) for first, last in again)
+            else:
+                job.fail(start, stop, failure.reason)
+
+
+def _part(said: dict[int, T], at: int, end: int, start: int) -> dict[int, T]:
+    """What was said of a call's rows ``at:end``, as rows of the job that has them from ``start``."""
+    return {start + row - at: value for row, value in said.items() if at <= row < end}

@@ -1,0 +1,70 @@
+"""What a failed call means: Triton's status and words, as the reason that its rows get.
+
+Triton answers UNAVAILABLE both for a full queue and for a server that is gone, so the words count. An exception of
+a Python model is named by its type only: its text may quote the sample.
+"""
+
+import re
+
+import grpc
+
+from reward_gateway.backends.coalescer import CallFailed
+from reward_gateway.sample import Invalid, InvalidCode
+
+_QUEUE = re.compile(r"exceeds maximum queue size|request timeout expired|maximum queue delay", re.IGNORECASE)
+_ABSENT = re.compile(r"unknown model|not ready|is not found|no available versions|not healthy|unload", re.IGNORECASE)
+_EXCEPTION = re.compile(r"message: (\w+)(?=:)")
+_PATH = re.compile(r"(?:/[\w.\-+]+){2,}")
+_MAX_CHARS = 200
+
+
+def connection_lost(error: grpc.aio.AioRpcError) -> bool:
+    """True if the call may never have reached a model, so that it is worth trying once more."""
+    return error.code() is grpc.StatusCode.UNAVAILABLE and not _QUEUE.search(error.details() or "")
+
+
+def failure(model: str, error: grpc.aio.AioRpcError) -> CallFailed:
+    """The reason for the rows of a call that failed as a whole."""
+    code, words = error.code(), error.details() or ""
+    if _QUEUE.search(words):
+        return CallFailed(Invalid("overloaded", f"The queue of {model} is full; try again later."), divisible=False)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        reason = Invalid("deadline_exceeded", "The deadline passed before the model answered.")
+        return CallFailed(reason, divisible=False)
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        return CallFailed(absent(model), divisible=False)
+    if code is grpc.StatusCode.NOT_FOUND or _ABSENT.search(words):
+        return CallFailed(absent(model), divisible="not healthy" in words)
+    return CallFailed(Invalid("model_error", f"{model} failed: {clean(words)}."), divisible=True)
+
+
+def absent(model: str) -> Invalid:
+    """The reason where the server, or the model on it, is not there."""
+    return Invalid("model_unavailable", f"{model} is not ready on the model server; try again later.")
+
+
+def clean(words: str) -> str:
+    """A server's message without stack traces, paths and anything that may quote a sample."""
+    exception = _EXCEPTION.search(words)
+    if exception:
+        return exception[1]
+    line = words.partition("\n")[0].partition(", message:")[0]
+    return _PATH.sub("…", line).strip(" .")[:_MAX_CHARS] or "no reason was given"
+
+
+def row_failure(words: str) -> Invalid:
+    """The reason that a model gave for one row: a sentence, or ``<code>: sentence`` with one of the known codes."""
+    code, _, rest = words.partition(": ")
+    if code in _ROW_CODES and rest:
+        return Invalid(_ROW_CODES[code], rest[:_MAX_CHARS])
+    return Invalid("model_error", words[:_MAX_CHARS])
+
+
+_ROW_CODES: dict[str, InvalidCode] = {
+    "missing_field": "missing_field",
+    "invalid_field": "invalid_field",
+    "invalid_media": "invalid_media",
+    "too_large": "too_large",
+    "truncated": "truncated",
+    "model_error": "model_error",
+}

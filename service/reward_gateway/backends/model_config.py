@@ -1,0 +1,146 @@
+"""What a model says of itself: Triton's model configuration read against the contract of a reward model.
+
+A model follows the contract if it takes one string a row of each input that it reads and gives ``score`` FP32 [K].
+The parameters of its configuration name the rest: ``inputs``, ``dimensions``, ``flags``, ``content_version``, ``card``.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from tritonclient.grpc import model_config_pb2
+
+from reward_gateway.backends.port import ModelInfo
+
+FIELDS = ("prompt", "response", "messages", "reference", "images", "frames", "features")
+"""Fields of a sample that a model may read; each is the name of its tensor."""
+
+MAY_BE_ABSENT = frozenset({"prompt", "messages", "features"})
+"""Fields that a sample need not have: an empty prompt is a prompt; chat and features are sent where there are any."""
+
+_STRING = model_config_pb2.TYPE_STRING
+_FLOAT = model_config_pb2.TYPE_FP32
+
+
+@dataclass(frozen=True, slots=True)
+class TritonModel:
+    """A model on a Triton server.
+
+    Attributes:
+        info: what the gateway sees.
+        triton_version, content_version: the parts of ``info.version``.
+        tensors: inputs that the configuration declares.
+        required: fields that a row must have; in the ``inputs`` parameter a trailing ``?`` marks one that it may lack.
+        outputs: outputs to ask for.
+        fault: why the model cannot be asked for scores; empty if it follows the contract.
+        read: its configuration is known; a model that was never loaded has none.
+        wanted: the server was told to load it.
+    """
+
+    info: ModelInfo
+    triton_version: str
+    content_version: str = ""
+    tensors: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
+    outputs: tuple[str, ...] = ()
+    fault: str = ""
+    read: bool = True
+    wanted: bool = True
+
+    @property
+    def loaded(self) -> bool:
+        """False for a model that the server should serve and does not."""
+        return self.info.ready or not self.wanted
+
+    @property
+    def width(self) -> int:
+        """K, the numbers of a score."""
+        return len(self.info.dimensions)
+
+    def with_ready(self, ready: bool) -> Self:
+        return replace(self, info=replace(self.info, ready=ready))
+
+
+def version_of(triton_version: str, content_version: str) -> str:
+    """The version in answers and cache keys: of the weights, the tokenizer and the template together."""
+    return f"{triton_version}-{content_version}" if content_version else triton_version
+
+
+def unread(name: str, triton_version: str, *, wanted: bool) -> TritonModel:
+    """A model in the index of which nothing more is known, because it is not loaded."""
+    info = ModelInfo(name, triton_version, ready=False, inputs=(), dimensions=(), max_batch=0)
+    return TritonModel(info, triton_version, read=False, wanted=wanted)
+
+
+def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, ready: bool) -> TritonModel:
+    """A model from its configuration. One that does not follow the contract is returned with its ``fault``."""
+    parameters = {key: value.string_value for key, value in config.parameters.items()}
+    tensors = frozenset(tensor.name for tensor in config.input)
+    named = _names(parameters.get("inputs", "")) or tuple(name for name in FIELDS if name in tensors)
+    inputs = tuple(name.rstrip("?") for name in named)
+    outputs = {tensor.name: tensor for tensor in config.output}
+    width = int(outputs["score"].dims[0]) if "score" in outputs and len(outputs["score"].dims) == 1 else 0
+    dimensions = _names(parameters.get("dimensions", "")) or _numbered(width)
+    content_version = parameters.get("content_version", "")
+    info = ModelInfo(
+        name=config.name,
+        version=version_of(triton_version, content_version),
+        ready=ready,
+        inputs=inputs,
+        dimensions=dimensions,
+        max_batch=config.max_batch_size,
+        flags=_names(parameters.get("flags", "")),
+        card=_card(parameters.get("card", "")),
+    )
+    return TritonModel(
+        info,
+        triton_version,
+        content_version,
+        tensors,
+        required=frozenset(name for name in named if not name.endswith("?")) - MAY_BE_ABSENT,
+        outputs=tuple(name for name in ("score", "flags", "error") if name in outputs),
+        fault=_fault(config, inputs, tensors, dimensions, width),
+    )
+
+
+def _fault(
+    config: "model_config_pb2.ModelConfig",
+    inputs: tuple[str, ...],
+    tensors: frozenset[str],
+    dimensions: tuple[str, ...],
+    width: int,
+) -> str:
+    score = next((tensor for tensor in config.output if tensor.name == "score"), None)
+    undeclared = [name for name in inputs if name not in tensors]
+    strange = [name for name in inputs if name not in FIELDS]
+    other = [tensor.name for tensor in config.input if tensor.name not in inputs and not tensor.optional]
+    if score is None or score.data_type != _FLOAT or width < 1:
+        return "it has no output 'score' of type FP32 with a fixed dimension [K]"
+    if len(dimensions) != width:
+        return f"its parameter 'dimensions' names {len(dimensions)} numbers, its output 'score' has {width}"
+    if config.max_batch_size < 1:
+        return "its max_batch_size is 0, so that it takes no rows"
+    if not inputs or strange or undeclared:
+        named = ", ".join(strange or undeclared) or "nothing"
+        return f"it reads {named}; a reward model reads declared inputs among {', '.join(FIELDS)}"
+    if other:
+        return f"it needs inputs that samples do not have: {', '.join(other)}"
+    if any(tensor.data_type != _STRING or list(tensor.dims) != [1] for tensor in config.input if tensor.name in inputs):
+        return "its inputs are not all of type STRING with dimensions [1]"
+    return ""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbered(width: int) -> tuple[str, ...]:
+    return ("score",) if width == 1 else tuple(f"score_{k}" for k in range(width))
+
+
+def _card(text: str) -> dict[str, Any]:
+    try:
+        card = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return card if isinstance(card, dict) else {}
