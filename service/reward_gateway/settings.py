@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     rewards_file: Path = Field(PROJECT_ROOT / "rewards.yaml", description="The recipes.")
     model_repository: Path = Field(PROJECT_ROOT / "models" / "repository", description="Triton's model repository.")
     state_dir: Path = Field(PROJECT_ROOT / ".local", description="Where the embedded servers keep logs and links.")
+    triton_env: Path = Field(
+        PROJECT_ROOT / ".venv" / "triton",
+        description="Python environment of the embedded Triton: the server, and what its models import.",
+    )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Models that the embedded Triton loads, comma separated. Empty: every one that is built."
     )

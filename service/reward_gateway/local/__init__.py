@@ -1,1 +1,1 @@
-"""The one-machine stack: starts Triton and Valkey as children, waits, supervises, stops."""
+"""The one-machine stack: a real Triton, a real Valkey and the gateway's workers, as children of one supervisor."""

@@ -1,0 +1,129 @@
+"""``serve``: the whole stack with one command. Its flags are the settings, read from where they are documented."""
+
+import asyncio
+import inspect
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from rich.console import Console
+
+from reward_gateway.local import platform, stack
+from reward_gateway.local.errors import StackError
+from reward_gateway.local.workers import EVERYWHERE
+from reward_gateway.settings import Settings
+
+_EXAMPLE = '{"samples": [{"prompt": "How do I boil an egg?", "response": "Put it in boiling water for 8 minutes."}]}'
+
+
+def serve(**flags: Any) -> None:
+    """Start Triton, Valkey and the gateway, keep them running, and stop them all on Ctrl-C.
+
+    Every flag is a setting, also read from the environment variable named beside it. With --triton-url or
+    --redis-url that server is used, and none is started in its place.
+    """
+    for name, value in flags.items():
+        if value is not None:
+            os.environ[_variable(name)] = str(value)  # one reader, one check: a flag is a variable set by hand
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    report = _Progress(console)
+    try:
+        settings = Settings()
+        models = [] if settings.triton_url else _prepare(settings, report)
+        asyncio.run(stack.run(settings, models, report, lambda running: _announce(console, running)))
+    except ValidationError as error:
+        for fault in error.errors():
+            name = str(fault["loc"][0])
+            console.print(f"{_flag_name(name)} ({_variable(name)}): {fault['msg']}", style="red", markup=False)
+        raise typer.Exit(2) from None
+    except StackError as error:
+        console.print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    report("stopped")
+
+
+def _prepare(settings: Settings, report: "_Progress") -> list[str]:
+    """Names of the models to load, each of them built; what is missing is built now."""
+    platform.check_machine()
+    platform.find(settings.triton_env)  # before minutes of building: can they be served here at all?
+    from reward_models import build
+
+    known = tuple(build.available())
+    wanted = settings.models or known
+    if unknown := sorted(set(wanted) - set(known) - _built_by_hand(settings.model_repository)):
+        raise StackError(f"no model is called {', '.join(unknown)}; there are: {', '.join(known)}")
+    for name in wanted:
+        if name in known and not build.is_built(name, settings.model_repository):
+            report(f"{name}: building")
+            build.build(name, settings.model_repository, report)
+    return list(wanted)
+
+
+def _built_by_hand(repository: Path) -> set[str]:
+    return {config.parent.name for config in repository.glob("*/config.pbtxt")}
+
+
+def _announce(console: Console, running: stack.Running) -> None:
+    settings = running.settings
+    host = EVERYWHERE.get(settings.http_host, settings.http_host)
+    host = f"[{host}]" if ":" in host else host
+    base = f"http://{host}:{settings.http_port}"
+    rows = {"HTTP": base, "gRPC": f"{host}:{settings.grpc_port}" if settings.grpc_port else "off"}
+    rows |= {"docs": f"{base}/docs", "metrics": f"{base}/metrics"}
+    rows |= {"Triton": settings.triton_url, "Valkey": settings.redis_url, "logs": str(running.run_dir)}
+    console.print("\nReady.", style="bold green")
+    for name, value in rows.items():
+        console.print(f"  {name:<8} {value}", markup=False)
+    console.print(
+        f"\nTry it:\n  curl -s {base}/v1/score -H 'Content-Type: application/json' -d '{_EXAMPLE}'\n\nCtrl-C stops it.",
+        markup=False,
+    )
+
+
+class _Progress:
+    """One line a step, with the seconds since the start."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        self._console.print(f"[{time.monotonic() - self._began:6.1f} s] {line}", markup=False)
+
+
+def _variable(name: str) -> str:
+    return f"REWARD_GATEWAY_{name.upper()}"
+
+
+def _flag_name(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
+    """A setting as a flag. Text as it was given, or None: pydantic reads and checks it, as it does a variable's."""
+    switch = field.annotation is bool
+    default = "" if field.default in (None, (), "") else f" Default: {field.default}."
+    kinds: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+    option = typer.Option(
+        f"{_flag_name(name)}/--no-{_flag_name(name)[2:]}" if switch else _flag_name(name),
+        help=f"{field.description}{default}",
+        show_default=False,
+        metavar=None if switch else kinds.get(field.annotation, "TEXT"),
+    )
+    kind = Annotated[bool | None, option] if switch else Annotated[str | None, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+
+
+_flags = [_flag(name, field) for name, field in Settings.model_fields.items()]
+serve.__signature__ = inspect.Signature(_flags, return_annotation=None)  # type: ignore[attr-defined]
+serve.__annotations__ = {flag.name: flag.annotation for flag in _flags}
+
+
+if __name__ == "__main__":
+    typer.run(serve)

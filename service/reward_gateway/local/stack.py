@@ -1,0 +1,70 @@
+"""The whole stack on one machine: what no address was given for is started, then the gateway on top."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reward_gateway.local import ports
+from reward_gateway.local.children import Child
+from reward_gateway.local.supervisor import Report, Supervisor
+from reward_gateway.local.triton import triton
+from reward_gateway.local.valkey import valkey
+from reward_gateway.local.workers import MODULE, workers
+from reward_gateway.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is up, and where.
+
+    Args:
+        settings: as the workers have them: every address filled in, a port that was 0 now known.
+        run_dir: folder of the logs.
+    """
+
+    settings: Settings
+    run_dir: Path
+
+
+async def run(
+    settings: Settings,
+    models: Sequence[str],
+    report: Report,
+    on_ready: Callable[[Running], None] = lambda running: None,
+    *,
+    worker: str = MODULE,
+) -> None:
+    """Start the stack, keep it running, stop it on SIGINT, SIGTERM or SIGHUP.
+
+    Args:
+        settings: an empty ``triton_url`` or ``redis_url`` means: start one.
+        models: what the embedded Triton loads.
+        report: takes one line of progress.
+        on_ready: called once all is ready.
+        worker: module that a gateway process runs.
+
+    Raises:
+        StackError: with the reason why it could not start, or not go on.
+    """
+    with contextlib.ExitStack() as held:
+        http = held.enter_context(ports.listen(settings.http_host, settings.http_port, "http_port"))
+        settings = settings.model_copy(update={"http_port": http.getsockname()[1]})
+        if settings.grpc_port:
+            held.enter_context(ports.reserve(settings.http_host, settings.grpc_port, "grpc_port"))
+        run_dir = settings.state_dir.resolve() / "run" / str(settings.http_port)  # no two stacks share a port
+        run_dir.mkdir(parents=True, exist_ok=True)
+        for log in run_dir.glob("*.log"):
+            log.unlink()
+
+        servers: list[Child] = []
+        if not settings.redis_url:
+            child, url = valkey(settings, run_dir)
+            servers.append(child)
+            settings = settings.model_copy(update={"redis_url": url})
+        if not settings.triton_url:
+            child, url = triton(settings, models, run_dir)
+            servers.append(child)
+            settings = settings.model_copy(update={"triton_url": url})
+        stages = [servers, workers(settings, http, run_dir, worker)]
+        await Supervisor(stages, report).run(lambda: on_ready(Running(settings, run_dir)))

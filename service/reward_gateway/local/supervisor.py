@@ -1,0 +1,111 @@
+"""The supervisor: starts children stage by stage, keeps them alive, stops them in the reverse order."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from reward_gateway.local.children import Child
+from reward_gateway.local.errors import StackError
+
+Report = Callable[[str], None]
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs stages of children; a stage starts once the one before it is ready.
+
+    Args:
+        stages: children that start together, in the order of the stages.
+        report: takes one line of progress.
+        delays_s: pauses before the first, second, … restart of a child that keeps dying; after the last
+            one the stack gives up.
+        calm_s: a child that has run this long begins again with the first pause.
+    """
+
+    stages: Sequence[Sequence[Child]]
+    report: Report
+    delays_s: Sequence[float] = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
+    calm_s: float = 20.0
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Run until a signal or ``stop()``, and leave no child behind.
+
+        Raises:
+            StackError: a child could not be started, or died too often.
+        """
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.stop)
+        work = asyncio.create_task(self._work(on_ready))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            work.cancel()
+            outcome = (await asyncio.gather(work, return_exceptions=True))[0]
+            await self._stop_all()
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+        while isinstance(outcome, BaseExceptionGroup):  # the first of what went wrong is what stopped the stack
+            outcome = outcome.exceptions[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    def stop(self) -> None:
+        """Stop in order; called again, stop at once."""
+        if self._stopping.is_set():
+            self.report("stopping at once")
+            for child in self._children():
+                child.kill()
+        self._stopping.set()
+
+    async def _work(self, on_ready: Callable[[], None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for stage in self.stages:
+                async with asyncio.TaskGroup() as starting:
+                    for child in stage:
+                        starting.create_task(self._start(child))
+                for child in stage:
+                    tasks.create_task(self._keep(child))
+            on_ready()
+
+    async def _start(self, child: Child) -> None:
+        began = time.monotonic()
+        self.report(f"{child.name}: starting")
+        await child.start()
+        self.report(f"{child.name}: ready after {time.monotonic() - began:.1f} s")
+
+    async def _keep(self, child: Child) -> None:
+        died = 0
+        while True:
+            began = time.monotonic()
+            await child.exited()
+            if time.monotonic() - began > self.calm_s:
+                died = 0
+            why = f"{child.name} {child.ending()}"
+            while True:
+                if died == len(self.delays_s):
+                    raise StackError(f"{why}, {died + 1} times in a row: giving up{child.last_words()}")
+                self.report(f"{why}; starting it again in {self.delays_s[died]:g} s")
+                await asyncio.sleep(self.delays_s[died])
+                died += 1
+                try:
+                    await self._start(child)
+                    break
+                except StackError as error:
+                    why = str(error).partition("\n")[0]
+
+    async def _stop_all(self) -> None:
+        for stage in reversed(self.stages):
+            running = [child for child in stage if child.running]
+            if running:
+                self.report(f"{', '.join(child.name for child in running)}: stopping")
+            await asyncio.gather(*(child.stop() for child in running))
+
+    def _children(self) -> list[Child]:
+        return [child for stage in self.stages for child in stage]

@@ -1,0 +1,113 @@
+"""The embedded Triton: a plain server over the model repository, on loopback, with its Python backend."""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+from reward_gateway.local import platform, probes
+from reward_gateway.local.children import Child
+from reward_gateway.local.ports import free_port
+from reward_gateway.settings import Settings
+
+HOST = "127.0.0.1"
+_EXIT_S = 3  # what in-flight inferences get at the end; the gateways have drained by then
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps shared memory, not a scratch file
+_PREFIX = "reward_gateway_"
+
+
+def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Child, str]:
+    """The server as a child, and its gRPC address.
+
+    The ports are chosen here, once: a server that is started again comes back where it was.
+
+    Args:
+        settings: where the repository, the environment and the state are.
+        models: names in the repository that are loaded at the start; others may be loaded later.
+        run_dir: folder of this stack's logs.
+
+    Raises:
+        StackError: the server cannot run on this machine.
+    """
+    platform.check_machine()
+    home = platform.find(settings.triton_env)
+    backends = backend_directory(home, settings.state_dir)
+    grpc, http, metrics = free_port(HOST), free_port(HOST), free_port(HOST)
+    prefix = f"{_PREFIX}{os.getpid()}_{grpc}_"
+    sweep_dead()
+    argv = [
+        str(home.root / "bin" / "tritonserver"),
+        f"--model-repository={settings.model_repository.resolve()}",
+        "--model-control-mode=explicit",
+        *(f"--load-model={name}" for name in models),
+        f"--backend-directory={backends}",
+        f"--backend-config=python,shm-region-prefix-name={prefix}",
+        *(f"--grpc-address={HOST}", f"--grpc-port={grpc}"),
+        *(f"--http-address={HOST}", f"--http-port={http}"),
+        *(f"--metrics-address={HOST}", f"--metrics-port={metrics}"),
+        "--strict-readiness=true",
+        f"--exit-timeout-secs={_EXIT_S}",
+        "--log-format=ISO8601",
+    ]
+    child = Child(
+        name="Triton",
+        argv=argv,
+        ready=probes.http_ok(HOST, http, "/v2/health/ready"),
+        env=_environment(home),
+        log=run_dir / "triton.log",
+        ready_s=settings.triton_ready_s,
+        stop_s=_EXIT_S + 2,
+        swept=lambda pid: _unlink(prefix),
+    )
+    return child, f"{HOST}:{grpc}"
+
+
+def backend_directory(home: platform.TritonHome, state_dir: Path) -> Path:
+    """The folder that Triton finds its Python backend in, made of links, once for each set of parts.
+
+    It holds the backend, the stub for the environment's Python, and the package that the models import:
+    a stub runs isolated from ``PYTHONPATH``, yet with this folder on its path.
+    """
+    spec = importlib.util.find_spec("reward_models")
+    packages = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+    parts = [*sorted((home.root / "backends" / "python").glob("*.*")), home.stub, *packages]
+    digest = blake2b("\n".join(map(str, parts)).encode(), digest_size=6).hexdigest()
+    final = state_dir.resolve() / "backends" / digest
+    if not final.exists():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=final.parent))
+        (draft / "python").mkdir()
+        for part in parts:
+            (draft / "python" / part.name).symlink_to(part)
+        try:
+            draft.rename(final)  # whole or not at all, also when two stacks start at once
+        except OSError:
+            shutil.rmtree(draft)
+    return final
+
+
+def sweep_dead() -> None:
+    """Remove shared memory that stacks which were killed outright left behind."""
+    for region in _SHARED_MEMORY.glob(f"{_PREFIX}*_*_*"):
+        pid = region.name.removeprefix(_PREFIX).partition("_")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            _unlink(f"{_PREFIX}{pid}_")
+
+
+def _unlink(prefix: str) -> None:
+    for region in _SHARED_MEMORY.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            region.unlink()
+
+
+def _environment(home: platform.TritonHome) -> dict[str, str]:
+    """Ours, with the environment's interpreter first: the stub takes its packages from the ``python3`` on PATH."""
+    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    env["PATH"] = f"{home.env.absolute() / 'bin'}:{env.get('PATH', os.defpath)}"
+    if home.libraries is not None:
+        env["LD_LIBRARY_PATH"] = ":".join(filter(None, (str(home.libraries), env.get("LD_LIBRARY_PATH"))))
+    return env
