@@ -1,12 +1,10 @@
 """The port of a cache of raw scores."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One remembered raw score: the K float32 numbers of a model, exactly as they came, and its flag bits."""
 
     values: bytes

@@ -1,0 +1,137 @@
+"""Raw scores in Redis or Valkey. A store that is dead, slow, full or returning rubbish costs misses, never a score.
+
+While the breaker is open nobody waits for the store: lookups miss at once, and a probe in the background finds out
+when it is back.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from reward_gateway.cache.breaker import Breaker
+from reward_gateway.cache.connection import Store, StoreFailed
+from reward_gateway.cache.entries import decode_many, encode
+from reward_gateway.cache.lookups import IN_FLIGHT, Lookups
+from reward_gateway.cache.observer import CacheObserver, Operation, Unobserved
+from reward_gateway.cache.port import Entry
+from reward_gateway.cache.writer import Writer
+
+MAX_WAITING_BYTES = 32 << 20
+WRITE_TIMEOUT_S = 1.0
+
+
+class RedisCache:
+    """Implements :class:`reward_gateway.cache.port.ScoreCache`. To be made on the running loop.
+
+    Args:
+        url: ``redis://`` address.
+        ttl_s: how long an entry is kept.
+        timeout_s: longest wait for a lookup, connecting included.
+        breaker_failures: failures in a row after which the store is left alone.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ttl_s: float,
+        timeout_s: float,
+        breaker_failures: int = 5,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+        observer: CacheObserver | None = None,
+    ) -> None:
+        self._observer = observer or Unobserved()
+        self._loop = asyncio.get_running_loop()
+        self._ttl_ms = max(1, round(ttl_s * 1000))
+        self._timeout_s = timeout_s
+        self._store = Store(url, timeout_s, connections=IN_FLIGHT + 2)  # lookups, the writer, a probe
+        self._lookups = Lookups(self._fetch)
+        self._writer = Writer(self._write, max_waiting_bytes)
+        self._breaker = Breaker(breaker_failures, self._loop.time, changed=self._observer.breaker)
+        self._probe: asyncio.Task[None] | None = None
+
+    async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
+        started = self._loop.time()
+        entries: list[Entry | None] = [None] * len(keys)
+        if keys and self._reachable():
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    values = await self._lookups.get(keys)
+            except TimeoutError:
+                self._observer.failed("get", "timeout")
+            except StoreFailed as failure:
+                self._observer.failed("get", failure.kind)
+            else:
+                entries, corrupt = decode_many(keys, values)
+                if corrupt:
+                    self._observer.corrupt(corrupt)
+        misses = entries.count(None)
+        self._observer.looked_up("redis", len(keys) - misses, misses, self._loop.time() - started)
+        return entries
+
+    def put_later(self, items: Sequence[tuple[bytes, Entry]]) -> None:
+        if items and not (self._reachable() and self._writer.put(items)):
+            self._observer.dropped(len(items))
+
+    async def close(self) -> None:
+        await self._writer.close(WRITE_TIMEOUT_S)
+        await self._lookups.close()
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
+        await self._store.close()
+
+    def _reachable(self) -> bool:
+        if self._breaker.allow() is not None:
+            return True
+        if (ticket := self._breaker.probe()) is not None:
+            self._probe = self._loop.create_task(self._try_again(ticket))
+        return False
+
+    async def _try_again(self, ticket: int) -> None:
+        try:
+            await self._store.ping()
+        except StoreFailed as failure:
+            self._judge(failure, ticket)
+        else:
+            self._breaker.succeeded()
+
+    async def _fetch(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        ticket = self._breaker.allow()
+        if ticket is None:  # opened while these keys waited
+            return [None] * len(keys)
+        try:
+            values = await self._store.get_many(keys)
+        except StoreFailed as failure:
+            self._judge(failure, ticket)
+            raise
+        self._breaker.succeeded()
+        return values
+
+    async def _write(self, items: Sequence[tuple[bytes, Entry]]) -> None:
+        ticket = self._breaker.allow()
+        if ticket is None:
+            self._observer.dropped(len(items))
+            return
+        started = self._loop.time()
+        encoded = [(key, encode(key, entry)) for key, entry in items]
+        try:
+            written = await self._store.set_many(encoded, self._ttl_ms, WRITE_TIMEOUT_S)
+        except StoreFailed as failure:
+            self._judge(failure, ticket)
+            self._failed("put", failure, len(items))
+            return
+        self._breaker.succeeded()
+        self._observer.written(written, self._loop.time() - started)
+        if written < len(items):
+            self._observer.dropped(len(items) - written)
+
+    def _judge(self, failure: StoreFailed, ticket: int) -> None:
+        """A store that answers, even with a refusal, is there."""
+        if failure.unreachable:
+            self._breaker.failed(ticket)
+        else:
+            self._breaker.succeeded()
+
+    def _failed(self, operation: Operation, failure: StoreFailed, entries: int) -> None:
+        self._observer.failed(operation, failure.kind)
+        self._observer.dropped(entries)
