@@ -57,18 +57,13 @@ class Lookups:
 
     async def _run(self, waiting: Sequence[tuple[Sequence[bytes], "asyncio.Future[list[Value]]"]]) -> None:
         try:
-            values = await self._fetch(
-                [key for keys, _ in waiting for key in keys] if len(waiting) > 1 else waiting[0][0]
-            )
+            together = waiting[0][0] if len(waiting) == 1 else [key for keys, _ in waiting for key in keys]
+            values = await self._fetch(together)
         except Exception as error:
             for _, answer in waiting:
                 if not answer.done():
                     answer.set_exception(error)
             return
-        finally:
-            for _, answer in waiting:
-                if not answer.done() and asyncio.current_task() is None:
-                    answer.cancel()
         at = 0
         for keys, answer in waiting:
             if not answer.done():
