@@ -1,0 +1,75 @@
+# Two commands: `make serve` runs everything on this machine, `make test` checks everything.
+# The first use prepares .venv from hashed lock files; later ones find it ready.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough; 3.14 and later are untried.
+PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11 python3.13,$(shell \
+  $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(name))))
+ARGS ?=
+
+.PHONY: help serve test lint lock clean environment development
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
+
+serve: environment ## start Triton, Valkey and the gateway (ARGS="--http-port 9000")
+	@exec $(BIN)/reward-gateway serve $(ARGS)
+
+test: development ## build the models and run every test (ARGS="-k cache")
+	@echo "==> models"
+	@$(BIN)/reward-gateway models build
+	@echo "==> tests"
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: development ## formatting, lint, types, import contracts
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+environment: $(VENV)/.serve $(VENV)/triton/.ready
+
+development: environment $(VENV)/.development
+
+clean: ## remove the environment, what was built and what the servers left
+	rm -rf $(VENV) .local .mypy_cache .ruff_cache .import_linter_cache
+	rm -f models/repository/*/1/{*.onnx,*.onnx.data,*.safetensors,tokenizer.json}
+
+lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
+	@cd requirements && compile() { ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header $(ARGS) "$$@"; } && \
+	compile bootstrap.in -o bootstrap.txt && \
+	compile ../pyproject.toml --extra server --extra local --extra models -o serve.txt && \
+	compile ../pyproject.toml --extra server --extra local --extra models --group ../pyproject.toml:dev -c serve.txt -o dev.txt && \
+	compile triton.in -o triton.txt && \
+	compile tritonserver.in --no-deps -o tritonserver.txt
+
+$(VENV)/.bootstrap: requirements/bootstrap.txt
+	@$(if $(PYTHON),,echo "Python 3.11, 3.12 or 3.13 is needed: sudo apt-get install python3 python3-venv" >&2; exit 1)
+	@echo "==> environment in $(VENV), with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "This Python cannot make environments: sudo apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.serve: requirements/serve.txt pyproject.toml $(VENV)/.bootstrap
+	@echo "==> packages of the gateway"
+	@requirements/install.sh $(VENV) $<
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.development: requirements/dev.txt $(VENV)/.serve
+	@echo "==> packages of the tests"
+	@requirements/install.sh $(VENV) $<
+	@touch $@
+
+$(VENV)/triton/.ready: requirements/triton.txt requirements/tritonserver.txt $(VENV)/.bootstrap
+	@echo "==> Triton and what its models import"
+	@requirements/triton.sh $(VENV)/triton
+	@mkdir -p $(@D) && touch $@
