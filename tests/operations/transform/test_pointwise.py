@@ -12,7 +12,7 @@ LAWS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthChe
 rewards = st.floats(-1e4, 1e4)
 MONOTONE: list[tuple[str, dict[str, Any]]] = [
     ("clip", {"low": -1.0, "high": 2.0}),
-    ("sigmoid", {"centre": 0.5, "scale": 2.0}),
+    ("sigmoid", {"center": 0.5, "scale": 2.0}),
     ("tanh", {"scale": 100.0}),
     ("power", {"exponent": 0.5}),
     ("power", {"exponent": 3.0}),
@@ -62,14 +62,14 @@ def test_bounds_that_cannot_work_refuse_the_request(call: Any, params: dict[str,
 
 
 def test_the_sigmoid_is_a_half_at_its_centre_and_exact_in_its_tails(call: Any) -> None:
-    middle, tail, far = of(call, "sigmoid", 2.0, -38.0, 1e4, centre=2.0)
+    middle, tail, far = of(call, "sigmoid", 2.0, -38.0, 1e4, center=2.0)
     assert middle == 0.5
     assert tail == pytest.approx(math.exp(-40.0), rel=1e-12)
     assert far == 1.0
 
 
 def test_tanh_is_the_hyperbolic_tangent_of_the_scaled_distance(call: Any) -> None:
-    assert of(call, "tanh", 3.0, centre=1.0, scale=4.0) == [pytest.approx(math.tanh(0.5))]
+    assert of(call, "tanh", 3.0, center=1.0, scale=4.0) == [pytest.approx(math.tanh(0.5))]
 
 
 def test_powers_keep_the_sign(call: Any) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.needs import Moments, UpdateMoments
 from reward_gateway.operations.registry import catalog
-from reward_gateway.operations.transform.running_normalise import moments_of
+from reward_gateway.operations.transform.running_scale import moments_of
 
 
 def test_items_are_normalised_by_the_moments_that_the_store_answers(call: Any) -> None:
@@ -42,7 +42,7 @@ def test_the_result_can_be_clipped_and_left_uncentred(call: Any) -> None:
         {"reward": 50.0},
         answers=[Moments(2.0, 9.0, 1.0)],
         stream="run",
-        centre=False,
+        center=False,
         clip=10.0,
     )
     assert result["reward"] == 10.0

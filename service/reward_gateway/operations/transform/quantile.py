@@ -29,7 +29,7 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     reward: float
-    reference_rewards: list[float] | None = Field(None, min_length=1, description="This item's own references.")
+    reference_rewards: list[float] | None = Field(None, description="This item's own references.")
 
 
 def empirical_cdf(rewards: FloatArray, references: FloatArray) -> FloatArray:

@@ -5,32 +5,22 @@ from collections.abc import Generator
 import numpy as np
 from pydantic import Field
 
-from reward_gateway.sample import FloatArray
-
 from ..columns import Columns
 from ..needs import Moments, UpdateMoments
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
+from .running_scale import moments_of, std_of
 
 
 class Params(OperationParams):
     stream: str = Field(min_length=1, max_length=256, description="Name of the stored moments, one a run and reward.")
-    centre: bool = Field(True, description="Subtract the running mean.")
+    center: bool = Field(True, description="Subtract the running mean.")
     clip: float | None = Field(None, gt=0, description="Largest absolute value that is given; none if unset.")
     eps: float = Field(1e-8, ge=0, description="Added to the standard deviation.")
 
 
 class Item(OperationItem):
     reward: float
-
-
-def moments_of(values: FloatArray) -> Moments:
-    """Count, mean and sum of squared deviations of the values that are numbers."""
-    present = values[~np.isnan(values)]
-    if not len(present):
-        return Moments()
-    mean = float(present.mean())
-    return Moments(float(len(present)), mean, float(np.square(present - mean).sum()))
 
 
 @operation("transform", "running_normalise", item=Item, params=Params, stateful=True)
@@ -41,7 +31,7 @@ def running_normalise(columns: Columns, params: Params) -> Generator[UpdateMomen
     While the stream has fewer than two values, or no spread, only the mean is subtracted.
     """
     rewards = columns.floats("reward")
-    moments = yield UpdateMoments(params.stream, moments_of(rewards))
-    std = float(np.sqrt(moments.m2 / (moments.count - 1))) if moments.count > 1 else 0.0
-    normalised = (rewards - moments.mean if params.centre else rewards) / (std + params.eps if std > 0 else 1.0)
+    moments = yield UpdateMoments(params.stream, moments_of(rewards[~np.isnan(rewards)]))
+    std = std_of(moments, ddof=1)
+    normalised = (rewards - moments.mean if params.center else rewards) / (std + params.eps if std > 0 else 1.0)
     return Outcome(reward=normalised if params.clip is None else np.clip(normalised, -params.clip, params.clip))

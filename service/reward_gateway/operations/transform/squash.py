@@ -10,8 +10,8 @@ from ..registry import OperationItem, OperationParams, operation
 
 
 class Params(OperationParams):
-    centre: float = Field(0.0, description="The reward that lands in the middle.")
-    scale: float = Field(1.0, gt=0, description="Distance from the centre over which the curve bends.")
+    center: float = Field(0.0, description="The reward that lands in the middle.")
+    scale: float = Field(1.0, gt=0, description="Distance from the center over which the curve bends.")
 
 
 class Item(OperationItem):
@@ -22,18 +22,18 @@ class Item(OperationItem):
 def sigmoid(columns: Columns, params: Params) -> Outcome:
     """Logistic sigmoid, into (0, 1).
 
-    r' = 1 / (1 + exp(-(r - centre) / scale)), computed without overflow; in double precision it
-    reaches 0 and 1 exactly far from the centre.
+    r' = 1 / (1 + exp(-(r - center) / scale)), computed without overflow; in double precision it
+    reaches 0 and 1 exactly far from the center.
     """
     with np.errstate(over="ignore"):
-        return Outcome(reward=expit((columns.floats("reward") - params.centre) / params.scale))
+        return Outcome(reward=expit((columns.floats("reward") - params.center) / params.scale))
 
 
 @operation("transform", "tanh", item=Item, params=Params)
 def tanh(columns: Columns, params: Params) -> Outcome:
     """Hyperbolic tangent, into (-1, 1).
 
-    r' = tanh((r - centre) / scale).
+    r' = tanh((r - center) / scale).
     """
     with np.errstate(over="ignore"):
-        return Outcome(reward=np.tanh((columns.floats("reward") - params.centre) / params.scale))
+        return Outcome(reward=np.tanh((columns.floats("reward") - params.center) / params.scale))

@@ -1,0 +1,51 @@
+"""Components normalised within their groups before they are weighted and summed."""
+
+from pydantic import Field
+
+from .. import groups
+from ..columns import Columns
+from ..groups import Groups, Spread
+from ..outcome import Outcome
+from ..registry import OperationItem, OperationParams, Source, operation
+from .weighted_sum import require
+
+
+class Params(OperationParams):
+    weights: dict[str, float] = Field(default_factory=dict, description="Component -> weight, 1 if not named.")
+    eps: float = Field(1e-6, ge=0, description="Added to each standard deviation.")
+    spread: Spread = Field("sample", description="Standard deviation with divisor n or n - 1.")
+    batch: bool = Field(True, description="Whether the sums are z-scored over the request at the end.")
+
+
+class Item(OperationItem):
+    rewards: dict[str, float]
+    group: str = Field(description="Items of one group, one prompt's responses for example, are compared.")
+
+
+@operation(
+    "combine",
+    "gdpo",
+    item=Item,
+    params=Params,
+    grouped=True,
+    source=Source("GDPO: Group reward-Decoupled Normalization Policy Optimization", "https://arxiv.org/abs/2601.05242"),
+    fidelity="second-hand",
+)
+def gdpo(columns: Columns, params: Params) -> Outcome:
+    """Advantages of decoupled group normalisation: each component z-scored in its group, then summed.
+
+    A = Σ_k w_k (r_k - mean_group(r_k)) / (std_group(r_k) + eps);  A' = (A - mean_batch(A)) / (std_batch(A) + eps).
+
+    Normalising the sum instead lets a component of large scale drown the others, and gives different
+    combinations of rewards the same advantage. All items of a request have the same components: one that
+    is missing, named by a weight or by a neighbour, is the item's error.
+    """
+    table = columns.table("rewards")
+    outcome = Outcome()
+    for name in (*table, *params.weights):
+        require(outcome, name, table.get(name, columns.floats("")))
+    members = Groups.of(columns.objects("group"))
+    outcome.reward = groups.gdpo(
+        table, params.weights, members, eps=params.eps, spread=params.spread, batch=params.batch
+    )
+    return outcome
