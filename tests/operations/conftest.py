@@ -26,7 +26,7 @@ def call_operation(path: str, *items: Any, answers: list[Any] | None = None, **p
             return results
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def call() -> Call:
     """``call("transform/affine", {"reward": 1.0}, scale=2.0)`` gives the results."""
     return call_operation

@@ -5,7 +5,7 @@ what earlier steps gave, with nothing copied. An operation asks for a field in t
 does not know which of the two it was. A value that is missing reads as NaN (numbers) or None (objects).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ class Columns:
 
     def __contains__(self, name: str) -> bool:
         return name in self._fields
+
+    def given(self, name: str) -> Any:
+        """The column as it was given: a list, an array, a mapping of name -> [n] array, or None."""
+        return self._fields.get(name)
 
     def objects(self, name: str, default: Any = None) -> Sequence[Any]:
         """[n] values as they came: text, lists, models; ``default`` where the field is absent."""
@@ -71,6 +75,11 @@ class Columns:
             key: np.array([np.nan if not row or row.get(key) is None else row[key] for row in column], dtype=np.float64)
             for key in names
         }
+
+    def rows(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """[n] the fields of every item as one mapping, for operations that work item by item."""
+        names = list(names)
+        return [dict(zip(names, row, strict=True)) for row in zip(*map(self.objects, names), strict=True)]
 
     def map_rows(self, function: Callable[[int], Any]) -> list[Any]:
         """``function(i)`` for every item, in order."""

@@ -1,0 +1,31 @@
+"""The length penalty that PAR applies before it shapes a reward."""
+
+import numpy as np
+from pydantic import Field
+
+from ..columns import Columns
+from ..outcome import Outcome
+from ..registry import OperationItem, OperationParams, Source, operation
+
+SOURCE = Source("Reward Shaping to Mitigate Reward Hacking in RLHF (PAR)", "https://arxiv.org/abs/2502.18770")
+
+
+class Params(OperationParams):
+    free_words: int = Field(300, ge=0, description="Words that cost nothing.")
+    per_word: float = Field(0.01, ge=0, description="Cost of each further word.")
+
+
+class Item(OperationItem):
+    response: str
+
+
+@operation("score", "length_penalty", item=Item, params=Params, source=SOURCE, fidelity="verified")
+def length_penalty(columns: Columns, params: Params) -> Outcome:
+    """Penalty for words beyond a free length.
+
+    r = −per_word · max(0, words − free_words), at most 0; words are what whitespace separates. Defaults 300 and .01.
+    An empty response costs nothing. Details: `words`.
+    """
+    words = np.array([len(response.split()) for response in columns.objects("response")], dtype=np.float64)
+    reward = 0.0 - params.per_word * np.maximum(words - params.free_words, 0.0)
+    return Outcome(reward=reward, details={"words": words.astype(int).tolist()})

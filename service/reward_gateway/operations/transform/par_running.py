@@ -1,0 +1,71 @@
+"""The running shapes that PAR was compared with: mean and std, clipping to one std, min–max."""
+
+from collections.abc import Generator
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from reward_gateway.sample import FloatArray
+
+from ..columns import Columns
+from ..needs import AddToArchive, Need, ReadArchive, UpdateMoments
+from ..outcome import Outcome
+from ..registry import OperationItem, OperationParams, operation
+from .par import SOURCE
+from .running_scale import StreamAnswers, batches, moments_of, std_of
+
+
+class Params(OperationParams):
+    shape: Literal["meanstd", "clip", "minmax"] = Field("meanstd", description="Which shape; see the text.")
+    stream: str | None = Field(None, min_length=1, description="Name of the stream, where an item gives none.")
+
+
+class Item(OperationItem):
+    reward: float | None = None
+    rewards: list[float] | None = None
+    stream: str | None = None
+
+
+@operation("transform", "par_running", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
+def par_running(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Running normalisation of a stream: mean and std, clipping, or min–max.
+
+    - meanstd (default): (r − μ) / σ, population std (ddof 0), σ = 0 counts as 1
+    - clip: r clipped to [μ − σ, μ + σ]
+    - minmax: (r − min) / (max − min) over all the stream has seen, 0 where max = min
+
+    The stream is updated with the batch before its values are shaped. Items are batches (`rewards`) or numbers
+    (`reward`), as in `transform/running_scale`. Details: the stream's `mean` and `std`, or its `min` and `max`.
+    """
+    together, invalid = batches(columns, params.stream)
+    answers = StreamAnswers(columns, together, invalid)
+    for key in together:
+        values = answers.values(key)
+        if params.shape == "minmax":
+            low, high = yield from _extremes(key[0], values)
+            width = high - low if high > low else 1.0
+            answers.answer(key, (values - low) / width, min=low, max=high)
+            continue
+        moments = yield UpdateMoments(key[0], moments_of(values))
+        mean, std = moments.mean, std_of(moments, ddof=0)
+        if params.shape == "clip":
+            shaped = np.clip(values, mean - std, mean + std)
+        else:
+            shaped = (values - mean) / (std if std > 0 else 1.0)
+        answers.answer(key, shaped, mean=mean, std=std)
+    return answers.outcome()
+
+
+def _extremes(stream: str, values: FloatArray) -> Generator[Need, Any, tuple[float, float]]:
+    """Least and greatest value of a stream, this batch included.
+
+    They are kept as an archive of [low, high] pairs that only grows, and only when the range does: appends are
+    atomic and the order does not matter, so processes may race and still agree.
+    """
+    seen: FloatArray = yield ReadArchive(f"{stream}:extremes")
+    low, high = (float(seen[:, 0].min()), float(seen[:, 1].max())) if len(seen) else (np.inf, -np.inf)
+    if values.size and (values.min() < low or values.max() > high):
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        yield AddToArchive(f"{stream}:extremes", np.array([[low, high]]))
+    return low, high
