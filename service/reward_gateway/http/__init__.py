@@ -1,1 +1,1 @@
-"""The HTTP edge: decode, call the gateway, encode."""
+"""The HTTP edge: bytes to a batch, the gateway, a scored batch to bytes. Nothing is decided here twice."""

@@ -1,0 +1,80 @@
+"""The HTTP application: the layers, the routes that are found, and one way for a failure to become an answer."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reward_gateway import __version__
+from reward_gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
+from reward_gateway.gateway import Gateway
+from reward_gateway.settings import Settings
+from reward_gateway.telemetry.telemetry import Telemetry
+from reward_gateway.traffic.guard import Traffic
+
+from . import dialects, openapi, routes
+from .columns import BatchMaker
+from .edge import Edge
+from .errors import error_response
+from .middleware.admission import AdmissionLayer
+from .middleware.body import BodyLayer
+from .middleware.context import ContextLayer
+from .middleware.keys import KeysLayer
+from .middleware.patience import PatienceLayer
+from .routing import routers
+
+
+def create_app(
+    gateway: Gateway, settings: Settings, telemetry: Telemetry | None = None, traffic: Traffic | None = None
+) -> FastAPI:
+    """The application.
+
+    Args:
+        traffic: the process's gate, where the gRPC edge shares it; None makes one.
+
+    Raises:
+        KeysFileError: the file of API keys cannot be used.
+    """
+    telemetry = telemetry or Telemetry()
+    traffic = traffic or Traffic.of(settings, telemetry.metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        traffic.drain.begin()
+        await traffic.drain.finished(settings.drain_s)
+
+    app = FastAPI(
+        title="reward-gateway", version=__version__, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+    )
+    app.state.edge = Edge(gateway, settings, traffic, telemetry, BatchMaker(settings))
+    for package in (routes, dialects):
+        for router in routers(package):
+            app.router.routes.extend(router.routes)
+    app.add_exception_handler(HTTPException, _unrouted)
+    openapi.install(app)
+
+    # The last one added is the outermost.
+    app.add_middleware(BodyLayer, limit=settings.max_body_bytes)
+    app.add_middleware(AdmissionLayer, traffic=traffic)
+    app.add_middleware(KeysLayer, traffic=traffic, metrics=telemetry.metrics)
+    app.add_middleware(PatienceLayer)
+    app.add_middleware(ContextLayer, settings=settings, telemetry=telemetry)
+    return app
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """What the routing table says no to, with the error body of everything else."""
+    failure: GatewayError = InvalidRequest("the request cannot be understood")
+    headers = error.headers if isinstance(error, HTTPException) else None
+    match error:
+        case HTTPException(status_code=404):
+            failure = NotFound("there is nothing at this path; GET /openapi.json lists what there is")
+        case HTTPException(status_code=405):
+            failure = MethodNotAllowed("this path does not take this method; the Allow header lists those it does")
+    response = error_response(failure)
+    response.headers.update(headers or {})
+    return response

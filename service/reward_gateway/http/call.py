@@ -1,0 +1,62 @@
+"""What is known of one HTTP request before it is routed: read from its headers once, kept beside its scope."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from starlette.types import Scope
+
+from reward_gateway.traffic.keys import ANYBODY, ApiKey
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/health", "/v2/health/live", "/v2/health/ready", "/metrics"})
+"""Exact paths that need no key and no place: a probe or a scrape must be answered when nothing else is."""
+
+REQUEST_ID, DEADLINE, API_KEY = "x-request-id", "x-request-deadline-ms", "x-api-key"
+_OURS = frozenset({b"x-request-id", b"x-request-deadline-ms", b"x-api-key"})
+_READ = _OURS | {b"authorization", b"content-type", b"content-encoding", b"content-length", b"traceparent"}
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through.
+
+    Attributes:
+        arrived: ``perf_counter`` at its arrival.
+        arrived_at: the running loop's clock at its arrival; deadlines count from here.
+        stages: name -> milliseconds, for the ``Server-Timing`` header.
+    """
+
+    id: str
+    headers: dict[str, str]
+    arrived: float
+    arrived_at: float
+    open: bool
+    key: ApiKey = ANYBODY
+    deadline_s: float | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+def begin(scope: Scope, now: float) -> Call:
+    """The call of a request that just arrived; ``now`` is the loop's clock."""
+    headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _READ}
+    given = headers.get(REQUEST_ID, "")
+    usable = len(given) <= 256 and _PRINTABLE.fullmatch(given)
+    name = given if usable else os.urandom(16).hex()
+    call = Call(name, headers, perf_counter(), now, scope["path"] in OPEN_PATHS)
+    scope["reward_gateway.call"] = call
+    return call
+
+
+def call_of(scope: Scope) -> Call:
+    """The call of a request that passed the context layer."""
+    call: Call = scope["reward_gateway.call"]
+    return call
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that answered, or ``unmatched``: a label with few values."""
+    route: Any = scope.get("route")
+    return getattr(route, "path", None) or "unmatched"

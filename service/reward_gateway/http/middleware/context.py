@@ -1,0 +1,93 @@
+"""The outermost layer: every request gets an id, a clock, one log line, one count, and an answer whatever happens."""
+
+import asyncio
+from time import perf_counter
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reward_gateway.errors import GatewayError, InternalError
+from reward_gateway.settings import Settings
+from reward_gateway.telemetry.logs import request_id
+from reward_gateway.telemetry.telemetry import Telemetry
+from reward_gateway.traffic.deadlines import parse_milliseconds
+from reward_gateway.traffic.limits import InputLimits
+
+from ..call import API_KEY, DEADLINE, REQUEST_ID, Call, begin, route_of
+from ..errors import error_response
+
+log = structlog.get_logger(__name__)
+
+CLIENT_GONE = "499"
+"""The status that is counted for a client that went away before its answer; it is never sent."""
+
+
+class ClientGone(Exception):
+    """The client closed the connection; whatever it asked for is dropped."""
+
+
+class ContextLayer:
+    """Makes the call, renders every error, counts and logs the outcome."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, telemetry: Telemetry) -> None:
+        self.app = app
+        self._limits = InputLimits(settings)
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        call = begin(scope, asyncio.get_running_loop().time())
+        token = request_id.set(call.id)
+        status = CLIENT_GONE
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+                message["headers"] = [*message.get("headers", ()), *_headers(call)]
+            await send(message)
+
+        try:
+            try:
+                self._check_headers(call)
+                with self._telemetry.tracer.span(f"HTTP {scope['method']}", call.headers):
+                    await self.app(scope, receive, answer)
+            except ClientGone:
+                pass
+            except Exception as error:
+                if status != CLIENT_GONE:  # the answer has begun; it can only be cut off
+                    raise
+                failure = error if isinstance(error, GatewayError) else InternalError(_INTERNAL)
+                if failure.status == 500:
+                    log.error("request failed", route=route_of(scope), exc_info=error)
+                await error_response(failure)(scope, receive, answer)
+        finally:
+            self._report(scope, call, status)
+            request_id.reset(token)
+
+    def _check_headers(self, call: Call) -> None:
+        for name in (REQUEST_ID, DEADLINE, API_KEY):
+            if name in call.headers:
+                self._limits.name(len(call.headers[name]), name)
+        if DEADLINE in call.headers:
+            call.deadline_s = parse_milliseconds(call.headers[DEADLINE], DEADLINE)
+
+    def _report(self, scope: Scope, call: Call, status: str) -> None:
+        seconds = perf_counter() - call.arrived
+        route = route_of(scope)
+        self._telemetry.metrics.request("http", route, status, seconds)
+        if status >= "500":
+            log.warning("request", route=route, status=status, seconds=round(seconds, 6), key=call.key.name)
+        else:
+            log.debug("request", route=route, status=status, seconds=round(seconds, 6), key=call.key.name)
+
+
+_INTERNAL = "a fault of this gateway; its log has the details under this request's id (X-Request-Id)"
+
+
+def _headers(call: Call) -> list[tuple[bytes, bytes]]:
+    stages = {**call.stages, "total": (perf_counter() - call.arrived) * 1e3}
+    timing = ", ".join(f"{name};dur={ms:.3f}" for name, ms in stages.items())
+    return [(b"x-request-id", call.id.encode()), (b"server-timing", timing.encode())]

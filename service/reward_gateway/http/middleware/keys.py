@@ -1,0 +1,38 @@
+"""Who calls: the key of a request, its rights and its rate, before it takes a place."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from reward_gateway.errors import GatewayError
+from reward_gateway.telemetry.metrics import Metrics
+from reward_gateway.traffic.guard import Traffic
+from reward_gateway.traffic.keys import Right, token_of
+
+from ..call import API_KEY, call_of
+
+_STATE_PREFIXES = ("/v1/references", "/v1/state", "/v1/sets", "/v1/cohorts", "/v1/archives")
+
+
+def right_for(method: str, path: str) -> Right:
+    """The right that a request needs: changing named state needs its own, all else is scoring."""
+    return "state" if method not in ("GET", "HEAD") and path.startswith(_STATE_PREFIXES) else "score"
+
+
+class KeysLayer:
+    """Identifies the caller of every path but the open ones."""
+
+    def __init__(self, app: ASGIApp, traffic: Traffic, metrics: Metrics) -> None:
+        self.app = app
+        self._traffic = traffic
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            call = call_of(scope)
+            if not call.open:
+                token = token_of(call.headers.get("authorization"), call.headers.get(API_KEY))
+                try:
+                    call.key = self._traffic.identify(token, right_for(scope["method"], scope["path"]))
+                except GatewayError as error:
+                    self._metrics.unauthorized(error.code)
+                    raise
+        await self.app(scope, receive, send)

@@ -1,0 +1,21 @@
+"""``GET /metrics``: Prometheus text, over all workers."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reward_gateway.telemetry.metrics import CONTENT_TYPE
+
+from ..edge import edge_of
+from ..openapi import describe
+from ..routing import raw_router
+
+router = raw_router("health")
+
+
+@router.get("/metrics", **describe("Metrics", answer_type="text/plain"))
+async def metrics(request: Request) -> Response:
+    """Counts, sizes and durations; no text that was ever scored."""
+    page = await asyncio.to_thread(edge_of(request).telemetry.metrics.render)
+    return Response(page, headers={"content-type": CONTENT_TYPE})

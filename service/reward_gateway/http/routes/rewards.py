@@ -1,0 +1,67 @@
+"""``/v1/rewards``: the recipes that are loaded, and the check of one that is not."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reward_gateway.errors import MalformedBody, UnsupportedMediaType
+
+from ..call import call_of
+from ..decode import decode
+from ..edge import edge_of, is_json, json_response, read_bytes
+from ..nesting import check_nesting
+from ..openapi import describe, parameter
+from ..routing import raw_router
+from ..wire.request import any_json
+from ..wire.response import RewardList, Validation
+
+router = raw_router("rewards")
+
+_YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain"})
+
+
+@router.get("/v1/rewards", **describe("List the recipes", answer=RewardList))
+async def rewards(request: Request) -> Response:
+    """Every recipe with its inputs, its range and whether it is grouped or stateful."""
+    return json_response(edge_of(request).gateway.rewards())
+
+
+@router.get(
+    "/v1/rewards/{name}",
+    **describe(
+        "Show one recipe with its compiled plan",
+        statuses=(404,),
+        parameters=(parameter("name", "path", "Name of the recipe."),),
+    ),
+)
+async def reward(request: Request) -> Response:
+    """What the recipe was compiled to, step by step, and its version."""
+    return json_response(edge_of(request).gateway.reward(request.path_params["name"]))
+
+
+_VALIDATE = describe("Check a recipe file", answer=Validation, statuses=(400, 413, 415, 422))
+_VALIDATE["openapi_extra"]["requestBody"] = {
+    "required": True,
+    "content": {
+        "application/yaml": {"schema": {"type": "string"}},
+        "application/json": {"schema": {"type": "object"}},
+    },
+}
+
+
+@router.post("/v1/rewards:validate", **_VALIDATE)
+async def validate(request: Request) -> Response:
+    """Whether the file would load; every fault with its place, not only the first. Nothing is changed."""
+    edge = edge_of(request)
+    content_type = call_of(request.scope).headers.get("content-type")
+    json = is_json(content_type)
+    if not json and (content_type or "").partition(";")[0].strip().lower() not in _YAML:
+        raise UnsupportedMediaType("send the recipe file as application/yaml or application/json")
+    body = await read_bytes(request)
+    if json:
+        decode(any_json, body, edge.settings.max_nesting)
+        check_nesting(body, edge.settings.max_nesting)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise MalformedBody("the recipe file is not valid UTF-8") from None
+    return json_response(edge.gateway.validate_rewards(text))

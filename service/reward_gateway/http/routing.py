@@ -1,0 +1,55 @@
+"""How a route gets into the application: a file in ``routes/`` (or ``dialects/``) with a ``router``; nothing else.
+
+Handlers take the raw request and give the raw response: bodies are decoded by msgspec, not by FastAPI, whose
+part is the routing table and the OpenAPI page.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Coroutine, Iterator
+from types import ModuleType
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from reward_gateway.operations.registry import KINDS
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class KindConvertor(StringConvertor):
+    """The kinds of operations, so that other first segments stay free."""
+
+    regex = "|".join(KINDS)
+
+
+register_url_convertor("kind", KindConvertor())
+
+
+class RawRoute(APIRoute):
+    """A route whose handler is called with the request as it is."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        response = await self.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+def raw_router(*tags: str) -> APIRouter:
+    """A router of raw handlers."""
+    return APIRouter(route_class=RawRoute, tags=list(tags))
+
+
+def routers(package: ModuleType) -> Iterator[APIRouter]:
+    """The ``router`` of every file of a package, in the order of their names."""
+    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
+        router = getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "router", None)
+        if isinstance(router, APIRouter):
+            yield router

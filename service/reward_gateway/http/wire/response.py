@@ -1,0 +1,113 @@
+"""The answers, as types: for the OpenAPI page and for whoever decodes them. Numbers are finite or null."""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+
+class ComponentResult(Struct):
+    """One component of a sample: the raw score and the value after its transforms."""
+
+    raw: float | None
+    value: float | None
+    model: str | None
+    model_version: str | None
+    cached: bool
+
+
+class SampleError(Struct):
+    """Why a sample has no score."""
+
+    code: str
+    message: str
+    component: str | None
+
+
+class SampleResult(Struct):
+    """One sample's reward, in the place of its sample."""
+
+    id: str
+    reward: float | None
+    rewards: list[Any] | None
+    valid: bool
+    components: dict[str, ComponentResult]
+    flags: list[str]
+    error: SampleError | None
+
+
+class UsageCount(Struct):
+    """What the answer cost; hits and misses count component x sample."""
+
+    samples: int
+    cache_hits: int
+    cache_misses: int
+    model_calls: int
+
+
+class ScoreResponse(Struct):
+    """Results in the order of the samples, one for one."""
+
+    reward: str
+    recipe_version: str
+    results: list[SampleResult]
+    usage: UsageCount
+    timing_ms: dict[str, float]
+
+
+class ItemResult(Struct):
+    """One item's answer; a scalar, a vector, named extras or an error, as fits."""
+
+    reward: float | None = None
+    rewards: list[Any] | None = None
+    details: dict[str, Any] | None = None
+    error: SampleError | None = None
+
+
+class ApplyResponse(Struct):
+    """Results in the order of the items, one for one."""
+
+    results: list[ItemResult]
+
+
+class ErrorInfo(Struct):
+    """What was wrong, where, and what to do about it."""
+
+    code: str
+    message: str
+    type: str
+    param: str | None
+
+
+class ErrorResponse(Struct):
+    """The body of every refusal."""
+
+    error: ErrorInfo
+
+
+class RewardList(Struct):
+    """The recipes that are loaded."""
+
+    rewards: list[dict[str, Any]]
+    default: str | None
+
+
+class OperationList(Struct):
+    """Every operation."""
+
+    operations: list[dict[str, Any]]
+
+
+class ModelList(Struct):
+    """OpenAI's list of recipes, and beside it the models behind them."""
+
+    data: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+    object: str = field(default="list")
+
+
+class Validation(Struct):
+    """Whether a recipe file would load, with every fault and its place."""
+
+    valid: bool
+    faults: list[dict[str, str]]
+    rewards: list[dict[str, Any]]
