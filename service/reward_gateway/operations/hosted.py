@@ -1,0 +1,73 @@
+"""Rows that a hosted model scores beside rows whose numbers the caller gave."""
+
+import base64
+import binascii
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reward_gateway.sample import Batch, FloatArray, Invalid, Media, RawScores
+
+from .needs import Need, ScoreWithModel
+from .outcome import ItemError
+
+
+@dataclass(slots=True)
+class HostedAnswer:
+    """What the model said, laid over all rows of the operation: [n, K] with NaN where it was not asked."""
+
+    values: FloatArray
+    version: str = ""
+    invalid: dict[int, Invalid] = field(default_factory=dict)
+    flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+def ask_model(model: str, batch: Batch, rows: Sequence[int], size: int) -> Generator[Need, Any, HostedAnswer]:
+    """Score ``batch``, whose k-th sample is row ``rows[k]`` of the operation's ``size`` rows. No rows: nobody is asked.
+
+    Raises:
+        GatewayError: at the yield, if the model cannot be asked at all.
+    """
+    if not rows:
+        return HostedAnswer(np.full((size, 1), np.nan))
+    scores: RawScores = yield ScoreWithModel(model, batch)
+    answer = HostedAnswer(np.full((size, scores.values.shape[1]), np.nan), scores.version)
+    answer.values[list(rows)] = scores.values
+    answer.invalid = {rows[k]: reason for k, reason in scores.invalid.items()}
+    answer.flags = {rows[k]: flags for k, flags in scores.flags.items()}
+    return answer
+
+
+def samples(
+    size: int,
+    *,
+    prompts: Sequence[str | None] | None = None,
+    responses: Sequence[str | None] | None = None,
+    images: Sequence[bytes] | None = None,
+) -> Batch:
+    """A batch for a model, from the columns that the model reads."""
+    return Batch(
+        ids=[str(i) for i in range(size)],
+        prompts=[prompt or "" for prompt in prompts] if prompts is not None else [""] * size,
+        responses=list(responses) if responses is not None else [""] * size,
+        images=[[Media(data=data)] for data in images] if images is not None else None,
+    )
+
+
+def image_bytes(text: str) -> bytes:
+    """The bytes of a base64 image, with or without a ``data:`` head.
+
+    Raises:
+        ItemError: it is not base64, or it is empty.
+    """
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ItemError("image_b64 is not base64") from None
+    if not data:
+        raise ItemError("image_b64 is empty")
+    return data

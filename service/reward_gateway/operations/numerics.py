@@ -1,0 +1,65 @@
+"""Small numerics that several families share, stable for any size of input."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reward_gateway.sample import FloatArray
+
+from .outcome import ItemError
+
+ROUNDING = 1e-12
+"""Relative spread (absolute below 1) under which numbers are equal: differences of rewards carry rounding."""
+
+
+def softplus(x: FloatArray | float) -> FloatArray:
+    """log(1 + exp(x)); the loss -log σ(-x)."""
+    return np.asarray(np.logaddexp(0.0, x))
+
+
+def standardized(values: FloatArray, ddof: int = 0) -> FloatArray:
+    """(x - mean) / std of a vector; all zeros where the values are equal up to rounding or too few. [n] -> [n]."""
+    if len(values) <= ddof:
+        return np.zeros(len(values))
+    shifted = values - values[0]
+    scale = np.abs(shifted).max()
+    if scale <= ROUNDING * max(1.0, float(np.abs(values).max())):
+        return np.zeros(len(values))
+    deviations = shifted / scale
+    deviations = deviations - deviations.mean()
+    return np.asarray(deviations / np.sqrt((deviations**2).sum() / (len(values) - ddof)))
+
+
+def return_to_go(rewards: FloatArray, gamma: float = 1.0) -> FloatArray:
+    """G_t = sum over k >= t of gamma^(k-t) r_k. [n] -> [n]."""
+    returns = np.zeros(len(rewards))
+    running = 0.0
+    for t in range(len(rewards) - 1, -1, -1):
+        running = float(rewards[t]) + gamma * running
+        returns[t] = running
+    return returns
+
+
+def unit(vector: FloatArray, what: str) -> FloatArray:
+    """The vector divided by its length, without overflow.
+
+    Raises:
+        ItemError: its length is 0, so that it has no direction.
+    """
+    scale = float(np.abs(vector).max()) if len(vector) else 0.0
+    if scale == 0.0:
+        raise ItemError(f"{what} has length 0, and no direction to compare")
+    scaled = vector / scale
+    return np.asarray(scaled / np.sqrt(scaled @ scaled))
+
+
+def cosine(a: Sequence[float] | FloatArray, b: Sequence[float] | FloatArray, names: tuple[str, str]) -> float:
+    """Cosine of two vectors, in [-1, 1].
+
+    Raises:
+        ItemError: they are of unequal length, or one has length 0.
+    """
+    left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if len(left) != len(right):
+        raise ItemError(f"{names[0]} has {len(left)} numbers and {names[1]} has {len(right)}; they must agree")
+    return float(np.clip(unit(left, names[0]) @ unit(right, names[1]), -1.0, 1.0))
