@@ -10,10 +10,7 @@ from typing import get_args
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
-    Gauge,
     GCCollector,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
@@ -22,62 +19,49 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from reward_gateway.sample import InvalidCode, Scored
 
-from .buckets import DURATION_S, ROWS
+from .buckets import DURATION_S
+from .cache_metrics import CacheMetrics
+from .instruments import Instruments
 from .labels import Names
+from .model_metrics import ModelMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-_OUTCOMES = ("ok", "cancelled", *get_args(InvalidCode))
 _MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Metrics:
-    """The metrics of one process. Also the observer of the gate, the dataplane, the model calls and the cache."""
+    """The metrics of one process: the observer of the edges, the gate and the dataplane.
+
+    Attributes:
+        calls: the observer of model calls.
+        cache: the observer of the cache.
+        models, rewards, flags: the label values that are known; whoever joins the parts teaches them
+            (``metrics.rewards.learn(book.plans)``). What is not known is counted as ``other``.
+    """
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         if _MULTIPROC not in os.environ:
-            ProcessCollector(registry=registry)
-            PlatformCollector(registry=registry)
-            GCCollector(registry=registry)
-
+            for collector in (ProcessCollector, PlatformCollector, GCCollector):
+                collector(registry=self.registry)
+        make = Instruments(self.registry)
         self.models, self.rewards, self.flags = Names(), Names(), Names()
-        self._codes, self._outcomes = Names(get_args(InvalidCode)), Names(_OUTCOMES)
-        self._fault_kinds = Names(("timeout", "connection", "response", "corrupt", "full"))
+        self._codes = Names(get_args(InvalidCode))
+        self.calls = ModelMetrics(make, self.models)
+        self.cache = CacheMetrics(make)
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"reward_gateway_{name}", text, labels, registry=registry)
+        self._requests = make.counter("requests_total", "Requests answered.", "protocol", "route", "status")
+        self._durations = make.histogram(
+            "request_duration_seconds", "From a request's arrival to its answer.", DURATION_S, "protocol", "route"
+        )
+        self._in_flight = make.gauge("requests_in_flight", "Requests under way, past the gate.")
+        self._queued = make.gauge("requests_queued", "Requests that wait for a place.")
+        self._rejected = make.counter("admission_rejected_total", "Requests turned away at the gate.", "reason")
+        self._unauthorized = make.counter("requests_unauthorized_total", "Requests refused for their key.", "reason")
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"reward_gateway_{name}", text, labels, buckets=buckets, registry=registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"reward_gateway_{name}", text, labels, registry=registry, multiprocess_mode="livesum")
-
-        self._requests = counter("requests_total", "Requests answered.", "protocol", "route", "status")
-        self._durations = histogram(
-            "request_duration_seconds", "From the first byte of a request to the last of its answer.",
-            DURATION_S, "protocol", "route",
-        )  # fmt: skip
-        self._in_flight = gauge("requests_in_flight", "Requests under way, past the gate.")
-        self._queued = gauge("requests_queued", "Requests that wait for a place.")
-        self._rejected = counter("admission_rejected_total", "Requests turned away at the gate.", "reason")
-        self._unauthorized = counter("requests_unauthorized_total", "Requests refused for their key.", "reason")
-
-        self._samples = counter("samples_total", "Samples answered.", "reward")
-        self._invalid = counter("samples_invalid_total", "Samples without a score.", "code")
-        self._flags = counter("sample_flags_total", "Flags that guards and models raised.", "guard")
-
-        self._lookups = counter("cache_lookups_total", "Lookups of raw scores.", "result")
-        self._cache_faults = counter("cache_errors_total", "Calls of the cache that failed.", "kind")
-        self._cache_dropped = counter("cache_writes_dropped_total", "Raw scores that were not remembered.")
-        self._breaker = gauge("cache_breaker_open", "Workers that leave the cache alone for now.")
-
-        self._calls = counter("model_calls_total", "Infer calls.", "model", "outcome")
-        self._rows = counter("model_rows_total", "Rows sent in infer calls.", "model")
-        self._call_rows = histogram("model_call_rows", "Rows an infer call, after coalescing.", ROWS, "model")
-        self._call_durations = histogram("model_call_duration_seconds", "Infer calls.", DURATION_S, "model")
-        self._calls_in_flight = gauge("model_calls_in_flight", "Infer calls under way.", "model")
-        self._rows_queued = gauge("model_rows_queued", "Rows that wait for an infer call.", "model")
+        self._samples = make.counter("samples_total", "Samples answered.", "reward")
+        self._invalid = make.counter("samples_invalid_total", "Samples without a score.", "code")
+        self._flags = make.counter("sample_flags_total", "Flags that guards and models raised.", "guard")
 
     # The edges
 
@@ -87,6 +71,7 @@ class Metrics:
         self._durations.labels(protocol, route).observe(seconds)
 
     def unauthorized(self, reason: str) -> None:
+        """A request refused for its key: the code of the error."""
         self._unauthorized.labels(reason).inc()
 
     # The gate (traffic.admission.AdmissionObserver)
@@ -98,7 +83,7 @@ class Metrics:
     def admission_rejected(self, reason: str) -> None:
         self._rejected.labels(reason).inc()
 
-    # The dataplane
+    # The dataplane (gateway.ScoringObserver)
 
     def scored(self, plan: object, scored: Scored) -> None:
         """One scored batch."""
@@ -108,39 +93,6 @@ class Metrics:
         for names in scored.flags.values():
             for name in names:
                 self._flags.labels(self.flags.of(name)).inc()
-
-    # Model calls (backends.observer.CallObserver)
-
-    def queued(self, model: str, rows: int) -> None:
-        """Rows that wait for a call right now."""
-        self._rows_queued.labels(self.models.of(model)).set(rows)
-
-    def call_started(self, model: str, rows: int) -> None:
-        name = self.models.of(model)
-        self._calls_in_flight.labels(name).inc()
-        self._rows.labels(name).inc(rows)
-        self._call_rows.labels(name).observe(rows)
-
-    def call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
-        name = self.models.of(model)
-        self._calls_in_flight.labels(name).dec()
-        self._calls.labels(name, self._outcomes.of(outcome)).inc()
-        self._call_durations.labels(name).observe(seconds)
-
-    # The cache
-
-    def cache_lookup(self, hits: int, misses: int) -> None:
-        self._lookups.labels("hit").inc(hits)
-        self._lookups.labels("miss").inc(misses)
-
-    def cache_fault(self, kind: str) -> None:
-        self._cache_faults.labels(self._fault_kinds.of(kind)).inc()
-
-    def cache_dropped(self, entries: int) -> None:
-        self._cache_dropped.inc(entries)
-
-    def breaker(self, open: bool) -> None:
-        self._breaker.set(1 if open else 0)
 
     # The page
 

@@ -1,0 +1,41 @@
+"""What infer calls cost, by model: the observer that the model backends report to."""
+
+from typing import get_args
+
+from reward_gateway.sample import InvalidCode
+
+from .buckets import DURATION_S, ROWS
+from .instruments import Instruments
+from .labels import Names
+
+
+class ModelMetrics:
+    """Hears of every infer call; models beyond ``models`` are counted as ``other``."""
+
+    def __init__(self, make: Instruments, models: Names) -> None:
+        self._models = models
+        self._outcomes = Names(("ok", "cancelled", *get_args(InvalidCode)))
+        self._calls = make.counter("model_calls_total", "Infer calls.", "model", "outcome")
+        self._rows = make.counter("model_rows_total", "Rows sent in infer calls.", "model")
+        self._call_rows = make.histogram("model_call_rows", "Rows an infer call, after coalescing.", ROWS, "model")
+        self._seconds = make.histogram("model_call_duration_seconds", "Infer calls.", DURATION_S, "model")
+        self._in_flight = make.gauge("model_calls_in_flight", "Infer calls under way.", "model")
+        self._queued = make.gauge("model_rows_queued", "Rows that wait for an infer call.", "model")
+
+    def queued(self, model: str, rows: int) -> None:
+        """Rows that wait for a call right now."""
+        self._queued.labels(self._models.of(model)).set(rows)
+
+    def call_started(self, model: str, rows: int) -> None:
+        """A call went out with so many rows."""
+        name = self._models.of(model)
+        self._in_flight.labels(name).inc()
+        self._rows.labels(name).inc(rows)
+        self._call_rows.labels(name).observe(rows)
+
+    def call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
+        """It came back."""
+        name = self._models.of(model)
+        self._in_flight.labels(name).dec()
+        self._calls.labels(name, self._outcomes.of(outcome)).inc()
+        self._seconds.labels(name).observe(seconds)
