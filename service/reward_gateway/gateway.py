@@ -5,7 +5,6 @@ remembered and is not being computed already, then the recipe's arithmetic. Raw 
 the cache after the answer.
 """
 
-import asyncio
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal, Protocol
@@ -80,7 +79,8 @@ class Gateway:
         options = options or ScoreOptions()
         started = perf_counter()
         usage, timing = Usage(samples=batch.size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
-        self._refuse_missing(batch)
+        if "response" in plan.inputs:
+            self._refuse_missing(batch)
         raw = await self._raw(plan, batch, options, usage, timing)
         combining = perf_counter()
         outcome = await drive(evaluate(plan, batch, raw), self.world, options.deadline)
@@ -115,20 +115,20 @@ class Gateway:
         self, plan: Plan, batch: Batch, options: ScoreOptions, usage: Usage, timing: dict[str, float]
     ) -> dict[str, RawScores]:
         """Raw scores by component; models that several components share are asked once."""
-        if not plan.models or not batch.size:
-            return {c.name: _nothing(c.model or "") for c in plan.components if c.model} if not batch.size else {}
+        if not plan.models:
+            return {}
         answers = await self.world.raw_scores(plan.models, batch, options.cache, options.deadline, usage, timing)
         return {c.name: _dimension(c, *answers[c.model]) for c in plan.components if c.model is not None}
 
     def _settle(self, plan: Plan, options: ScoreOptions, scored: Scored) -> None:
-        """What a failed sample becomes: null, the request's failure, or a number that the caller chose."""
+        """What a failed sample becomes: null, the request's failure, or a number that the caller chose.
+
+        Where no sample at all could be scored, and each for the server's cause, the request has failed.
+        """
         if not scored.invalid:
             return
-        late = [i for i, reason in scored.invalid.items() if reason.code == "deadline_exceeded"]
-        if late and len(late) == len(scored.reward):
-            raise DeadlineExceeded(
-                "the deadline passed before anything was scored; ask with a longer one or fewer samples"
-            )
+        if len(scored.invalid) == len(scored.reward) and all(r.retryable for r in scored.invalid.values()):
+            raise failure(scored)
         how, default = options.on_invalid, options.default_reward
         if how is None:
             how, default = plan.on_invalid, plan.default_reward
@@ -190,7 +190,7 @@ class Gateway:
     def validate_rewards(self, text: str) -> dict[str, Any]:
         """Body of ``POST /v1/rewards:validate``: whether a recipe file would load, and every fault with its place."""
         try:
-            book = load_book(text, self.world.known_models(), self._catalog)
+            book = load_book(text, self.world.known_models(), self._catalog, strict=True)
         except InvalidRecipe as error:
             return {"valid": False, "faults": error.faults, "rewards": []}
         return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
@@ -228,12 +228,6 @@ def failure(scored: Scored) -> GatewayError:
             return Unscorable(message, param=param)
 
 
-def _nothing(model: str) -> RawScores:
-    import numpy as np
-
-    return RawScores(np.empty((0, 1)), model, "", np.empty(0, dtype=bool))
-
-
 def _dimension(component: ComponentPlan, scores: RawScores, info: ModelInfo | None) -> RawScores:
     """The column that a component asked for."""
     if component.dimension is None or info is None:
@@ -246,6 +240,3 @@ def _dimension(component: ComponentPlan, scores: RawScores, info: ModelInfo | No
     k = info.dimensions.index(component.dimension)
     column = scores.values[:, k : k + 1]
     return RawScores(column, scores.model, scores.version, scores.cached, scores.invalid, scores.flags)
-
-
-__all__ = ["Gateway", "ScoreOptions", "ScoringObserver", "asyncio", "failure"]

@@ -1,14 +1,16 @@
 """The world that operations may ask: models behind the cache, named state, judges. One place answers every need."""
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.errors import GatewayError, StateUnavailable
 from reward_gateway.operations import needs
 from reward_gateway.raw import RawScorer
 from reward_gateway.sample import Batch, RawScores, Usage
-from reward_gateway.state.store import StateStore
+
+if TYPE_CHECKING:
+    from reward_gateway.state.store import StateStore
 
 Answer = TypeVar("Answer")
 
@@ -25,19 +27,23 @@ class World:
     def __init__(
         self,
         raw: RawScorer,
-        state: StateStore | None = None,
+        state: "StateStore | None" = None,
         known_models: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.raw = raw
         self._state = state
         self._known_models = known_models
 
+    async def learn_models(self) -> None:
+        """Ask the model server what its models read, so that recipes can say what they need."""
+        self._known_models = {info.name: info.inputs for info in await self.models.models()}
+
     @property
     def models(self) -> ModelServer:
         return self.raw.models
 
     @property
-    def state(self) -> StateStore:
+    def state(self) -> "StateStore":
         """Named state.
 
         Raises:

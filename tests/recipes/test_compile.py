@@ -9,7 +9,7 @@ from reward_gateway.recipes.book import load_book
 
 def faults_of(text: str, models: Any = None) -> str:
     with pytest.raises(InvalidRecipe) as refused:
-        load_book(text, models)
+        load_book(text, models, strict=True)
     return " | ".join(f"{fault['path']}: {fault['message']}" for fault in refused.value.faults)
 
 

@@ -41,7 +41,7 @@ rewards:
 default: third
 """
     with pytest.raises(InvalidRecipe) as refused:
-        load_book(text, models={})
+        load_book(text)
     faults = {(fault["path"], fault["place"]) for fault in refused.value.faults}
     assert ("rewards.first.components.a.transforms[0].affine.scale", "line 5") in faults
     assert ("rewards.first.components.b.transforms[0]", "line 6") in faults

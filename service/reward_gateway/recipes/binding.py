@@ -11,7 +11,7 @@ from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.needs import Need, ReadReferences, ReadSet
 from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
 
-from .fields import SAMPLE_FIELDS, shape
+from .fields import SAMPLE_FIELDS, fitted, reads_sample, shape
 from .plan import Binding, Step
 
 Value = FloatArray | list[FloatArray | None]
@@ -107,9 +107,7 @@ class Reader:
                 return list((yield ReadReferences(address, [self.groups[i] for i in rows])))
 
     def _implicit(self, name: str, field: FieldInfo, rows: Rows) -> Any:
-        if name in SAMPLE_FIELDS:
-            return self._sample(name, rows)
-        return self._feature(name, rows)
+        return self._sample(name, rows) if reads_sample(name, field) else self._feature(name, rows)
 
     def _feature(self, name: str, rows: Rows) -> list[Any] | None:
         features = self.batch.features
@@ -158,7 +156,7 @@ def _validated(
     step: Step, columns: Mapping[str, Any], rows: Rows, invalid: dict[int, Invalid]
 ) -> tuple[Columns, list[int], dict[int, Invalid]]:
     """Rows one by one through the item model, where it demands more than types."""
-    items, kept = [], []
+    items, kept, fields = [], [], step.operation.item.model_fields
     plain = {name: column.tolist() if isinstance(column, np.ndarray) else column for name, column in columns.items()}
     for k, i in enumerate(rows):
         if i in invalid:
@@ -171,7 +169,8 @@ def _validated(
         }
         row = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in row.items()}
         try:
-            items.append(step.operation.item.model_validate({k: v for k, v in row.items() if v is not None}))
+            item = {name: fitted(fields[name], value) for name, value in row.items() if value is not None}
+            items.append(step.operation.item.model_validate(item))
             kept.append(i)
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]

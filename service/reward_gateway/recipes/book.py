@@ -45,12 +45,18 @@ class RecipeBook:
 
 
 def load_book(
-    text: str, models: Mapping[str, Collection[str]] | None = None, operations: Catalog | None = None
+    text: str,
+    models: Mapping[str, Collection[str]] | None = None,
+    operations: Catalog | None = None,
+    *,
+    strict: bool = False,
 ) -> RecipeBook:
     """Compile the text of a recipe file (YAML or JSON).
 
     Args:
-        models: input fields of each known model; None to take every unknown name for a model.
+        models: input fields of each known model.
+        strict: refuse a name that is no operation and no known model; else it is taken for a model that is still to
+            come. Without known models there is nothing to be strict about.
 
     Raises:
         InvalidRecipe: with every fault and its place.
@@ -60,7 +66,7 @@ def load_book(
     faults: list[dict[str, str]] = []
     plans: dict[str, Plan] = {}
     for name, spec in file.rewards.items():
-        compiler = Compiler(name, spec, operations or catalog(), models)
+        compiler = Compiler(name, spec, operations or catalog(), models, strict=strict)
         plan = compiler.compile()
         faults += [places.fault(path, message) for path, message in compiler.faults]
         if plan is not None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.registry import Catalog, Kind, Operation
 
-from .fields import SAMPLE_FIELDS, constrained, shape, table_field, value_field
+from .fields import SAMPLE_FIELDS, constrained, reads_sample, shape, table_field, value_field
 from .places import Path, dotted
 from .plan import Binding, ComponentPlan, GuardPlan, Plan, Step
 from .schema import ComponentSpec, RecipeSpec
@@ -25,12 +25,21 @@ class Compiler:
     """Compiles one recipe, collecting faults.
 
     Args:
-        models: input fields of each known model by name; None where the model server cannot be asked yet,
-            so that a name which is no operation is taken for a model.
+        models: input fields of each known model by name.
+        strict: a name that is no operation and no known model is a fault; else it is a model that is still to come.
     """
 
-    def __init__(self, name: str, spec: RecipeSpec, catalog: Catalog, models: Mapping[str, Collection[str]] | None):
-        self.name, self.spec, self.catalog, self.models = name, spec, catalog, models
+    def __init__(
+        self,
+        name: str,
+        spec: RecipeSpec,
+        catalog: Catalog,
+        models: Mapping[str, Collection[str]] | None = None,
+        *,
+        strict: bool = False,
+    ) -> None:
+        self.name, self.spec, self.catalog, self.models = name, spec, catalog, models or {}
+        self.strict = strict and models is not None
         self.faults: Faults = []
         self.done: dict[str, ComponentPlan] = {}
         self.inputs: dict[str, None] = {}
@@ -92,7 +101,7 @@ class Compiler:
             vector = operation.returns == "vector"
             if spec.dimension is not None:
                 self.fault((*path, "dimension"), f"{spec.score} is an operation: only a model has dimensions")
-        elif self.models is not None and spec.score not in self.models:
+        elif self.strict and spec.score not in self.models:
             known = ", ".join(sorted(self.models)) or "none"
             self.fault((*path, "score"), f"{spec.score!r} is no scoring operation and no model (models: {known})")
         else:
@@ -100,7 +109,7 @@ class Compiler:
                 self.fault(
                     (*path, "params"), f"{spec.score} is a model: it takes no params and reads the sample as it is"
                 )
-            self.inputs.update(dict.fromkeys((self.models or {}).get(spec.score) or _MODEL_FIELDS))
+            self.inputs.update(dict.fromkeys(self.models.get(spec.score) or _MODEL_FIELDS))
         transforms = []
         for i, written in enumerate(spec.transforms):
             transform = self._step("transform", written, (*path, "transforms", i))
@@ -251,10 +260,8 @@ class Compiler:
                     self.inputs[str(binding.value)] = None
                 elif binding.kind == "feature":
                     self.inputs[f"features.{binding.value}"] = None
-            elif name not in provided and (field.is_required() or name in SAMPLE_FIELDS):
-                if f"{name}_rewards" in bindings or f"{name}s" in bindings:
-                    continue
-                self.inputs[name if name in SAMPLE_FIELDS else f"features.{name}"] = None
+            elif name not in provided and field.is_required():
+                self.inputs[name if reads_sample(name, field) else f"features.{name}"] = None
         if len(self.faults) > before or parsed is None:
             return None
         return Step(operation, parsed, bindings, constrained(operation))

@@ -40,6 +40,17 @@ def _shape(annotation: Any) -> Shape:
     return "number" if annotation in (float, int, bool) else "objects"
 
 
+def reads_sample(name: str, field: FieldInfo) -> bool:
+    """True where an unbound field is the sample's own; a number called ``reference`` is not its gold answer."""
+    return name in SAMPLE_FIELDS and shape(field) != "number"
+
+
+def fitted(field: FieldInfo, value: Any) -> Any:
+    """A value as its field takes it: a sample's features are numbers, so 1 and 0 stand for yes and no."""
+    yes_or_no = field.annotation is bool or set(get_args(field.annotation)) == {bool, types.NoneType}
+    return bool(value) if yes_or_no and value in (0, 1) else value
+
+
 def value_field(operation: Operation) -> str | None:
     """The field of a transform or a credit assignment that takes the value which is being shaped."""
     return next((name for name in _VALUES if name in operation.item.model_fields), None)

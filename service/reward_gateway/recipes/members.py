@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.apply import run
 from reward_gateway.operations.columns import Columns
@@ -16,6 +17,7 @@ from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import FloatArray, Invalid
 
 from .binding import Reader, Value
+from .fields import fitted
 from .plan import Step
 
 
@@ -32,13 +34,13 @@ def spread_groups(
     groups: dict[str, list[int]] = {}
     for i in rows:
         groups.setdefault(reader.groups[i], []).append(i)
-    names = _member_fields(step, field)
+    fields = _member_fields(step, field)
     outcome = Outcome(rewards=[None] * size)
     answers: list[Any] = [None] * size
     items, members = [], []
     for group in groups.values():
         try:
-            item = {field: [_member(reader, values, table, names, i) for i in group]}
+            item = {field: [_member(reader, values, table, fields, i) for i in group]}
             items.append(step.operation.item.model_validate(item))
             members.append(group)
         except ValidationError as error:
@@ -61,24 +63,29 @@ def spread_groups(
     return outcome
 
 
-def _member_fields(step: Step, field: str) -> list[str] | None:
-    """Field names of a member, or None where members are free mappings."""
+def _member_fields(step: Step, field: str) -> dict[str, FieldInfo] | None:
+    """Fields of a member, or None where members are free mappings."""
     for inner in get_args(step.operation.item.model_fields[field].annotation):
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            return list(inner.model_fields)
+            return inner.model_fields
     return None
 
 
 def _member(
-    reader: Reader, values: Mapping[str, Value], table: Mapping[str, FloatArray], names: list[str] | None, i: int
+    reader: Reader,
+    values: Mapping[str, Value],
+    table: Mapping[str, FloatArray],
+    fields: Mapping[str, FieldInfo] | None,
+    i: int,
 ) -> dict[str, Any]:
     features = dict(reader.batch.features[i]) if reader.batch.features else {}
     known: dict[str, Any] = {**features, **{name: _plain(column[i]) for name, column in table.items()}}
     known.update({name: _plain(column[i]) for name, column in values.items() if isinstance(column, list)})
-    if names is None:
+    if fields is None:
         return known
     sample = {"response": reader.batch.responses[i], "id": reader.batch.ids[i]}
-    return {name: value for name in names if (value := known.get(name, sample.get(name))) is not None}
+    member = {name: known.get(name, sample.get(name)) for name in fields}
+    return {name: fitted(fields[name], value) for name, value in member.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:

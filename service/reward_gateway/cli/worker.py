@@ -1,0 +1,145 @@
+"""One gateway process: where the parts are joined. ``serve`` starts as many of these as it was told to.
+
+It reads its settings from the environment, takes the listening socket from ``REWARD_GATEWAY_HTTP_FD`` where
+that is set (several workers share one), and stops on SIGTERM once the requests under way are answered.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+import uvicorn
+import uvloop
+import watchfiles
+
+from reward_gateway.backends.triton import TritonServer
+from reward_gateway.cache.levels import Levels
+from reward_gateway.cache.memory import MemoryCache
+from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.port import ScoreCache
+from reward_gateway.cache.redis import RedisCache
+from reward_gateway.errors import GatewayError, InvalidRecipe
+from reward_gateway.gateway import Gateway
+from reward_gateway.grpc import server as grpc_server
+from reward_gateway.http.app import create_app
+from reward_gateway.raw import RawScorer
+from reward_gateway.recipes.book import load_book
+from reward_gateway.settings import Settings
+from reward_gateway.telemetry.telemetry import Telemetry
+from reward_gateway.traffic.guard import Traffic
+from reward_gateway.traffic.keys import KeysFileError, UnsafeExposure, check_exposure
+from reward_gateway.world import World
+
+log = structlog.get_logger(__name__)
+
+
+def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
+    """The cache that the settings ask for: memory before Redis, one of them, or none."""
+    far: ScoreCache | None = None
+    if settings.redis_url:
+        far = RedisCache(
+            settings.redis_url,
+            ttl_s=settings.cache_ttl_s,
+            timeout_s=settings.cache_timeout_ms / 1e3,
+            breaker_failures=settings.cache_breaker_failures,
+            observer=telemetry.metrics,
+        )
+    if not settings.cache_memory_entries:
+        return far or NoCache()
+    near = MemoryCache(settings.cache_memory_entries, settings.cache_ttl_s)
+    return Levels(near, far) if far else near
+
+
+async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
+    """The dataplane over the servers that the settings name.
+
+    Raises:
+        InvalidRecipe: the recipe file cannot work; every fault is named.
+    """
+    models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=telemetry.metrics)
+    world = World(RawScorer(models, make_cache(settings, telemetry)))
+    try:
+        await world.learn_models()
+    except GatewayError as error:
+        log.warning("model_server_away", reason=error.message)
+    book = load_book(settings.rewards_file.read_text(), world.known_models())
+    return Gateway(book, world, telemetry.metrics)
+
+
+async def reload(gateway: Gateway, rewards_file: Path) -> None:
+    """Replace the recipes as a whole, or keep the old ones where the new file cannot work."""
+    try:
+        await gateway.world.learn_models()
+        gateway.book = load_book(rewards_file.read_text(), gateway.world.known_models())
+        log.info("rewards_reloaded", rewards=len(gateway.book.plans))
+    except InvalidRecipe as error:
+        log.error("rewards_kept", reason=error.message, faults=error.faults)
+    except (OSError, GatewayError) as error:
+        log.error("rewards_kept", reason=str(error))
+
+
+async def watch(gateway: Gateway, rewards_file: Path) -> None:
+    """Reload when the recipe file changes."""
+    async for _ in watchfiles.awatch(rewards_file.parent, recursive=False):
+        if rewards_file.exists():
+            await reload(gateway, rewards_file)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until told to stop."""
+    telemetry = Telemetry.of(settings)
+    traffic = Traffic.of(settings, telemetry.metrics)
+    gateway = await make_gateway(settings, telemetry)
+    app = create_app(gateway, settings, telemetry, traffic)
+    fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
+    config = uvicorn.Config(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        fd=int(fd) if fd else None,
+        loop="none",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=4096,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=round(settings.drain_s) + 1,
+    )
+    http = uvicorn.Server(config)
+    grpc = await grpc_server.start(gateway, settings, telemetry, traffic) if settings.grpc_port else None
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(gateway, settings.rewards_file)))
+    watching = asyncio.create_task(watch(gateway, settings.rewards_file))
+    try:
+        await http.serve()
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        if grpc is not None:
+            await grpc.stop(settings.drain_s)
+        await gateway.close()
+        telemetry.close()
+
+
+def main() -> int:
+    """Run one worker; 0 after a clean stop, 2 where the settings cannot work."""
+    settings = Settings()
+    try:
+        check_exposure(settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings))
+    except (UnsafeExposure, KeysFileError, InvalidRecipe, OSError) as error:
+        print(f"reward-gateway: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""What a recipe makes of a batch: the same numbers as its operations, row by row, and a reason where there is none."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reward_gateway.sample import Invalid
+
+MIXED = """
+components:
+  helpful: {score: text_preference, transforms: [{log_sigmoid: {reference: 0.4}}]}
+  harmless: {score: text_harmless, transforms: [{log_sigmoid: {reference: 0.1}}]}
+  brevity: {score: length_penalty, params: {free_words: 2, per_word: 0.5}}
+guards: [empty_response]
+combine: {log_sigmoid_sum: {over: [helpful, harmless]}, then: {add: [brevity]}}
+"""
+
+
+def log_sigmoid(z: float) -> float:
+    return -math.log1p(math.exp(-z))
+
+
+def test_models_rules_and_a_sum_make_one_reward(evaluated: Any) -> None:
+    result = evaluated(
+        MIXED, raw={"helpful": [1.42, 0.0], "harmless": [0.8, -1.0]}, responses=["one two three four", ""]
+    )
+    expected = log_sigmoid(1.42 - 0.4) + log_sigmoid(0.8 - 0.1) - 1.0
+    assert result.reward[0] == pytest.approx(expected)
+    assert result.components["helpful"].raw[0] == 1.42
+    assert result.components["helpful"].value[0] == pytest.approx(log_sigmoid(1.02))
+    assert result.components["brevity"].model is None
+    assert result.flags == {1: ("empty_response",)}
+    assert not result.invalid, "an empty response is flagged, and scored all the same"
+
+
+def test_a_failed_model_row_keeps_its_reason_and_its_neighbours_their_reward(evaluated: Any) -> None:
+    from .conftest import raw_scores
+
+    failed = raw_scores(float("nan"), 0.5, invalid={0: Invalid("model_error", "undecodable")})
+    result = evaluated(MIXED, raw={"helpful": failed, "harmless": [0.1, 0.1]}, responses=["a", "a"])
+    assert math.isnan(result.reward[0])
+    assert result.invalid[0].component == "helpful"
+    assert np.isfinite(result.reward[1])
+
+
+def test_a_sample_without_what_the_recipe_needs_is_invalid_and_says_which_field(evaluated: Any) -> None:
+    recipe = "components: {a: {score: given, inputs: {value: {feature: mine}}}}"
+    result = evaluated(recipe, features=[{"mine": 2.0}, {"other": 1.0}])
+    assert result.reward[0] == 2.0
+    assert result.invalid[1].param == "features.value" or "value" in result.invalid[1].message
+
+
+def test_a_guard_flags_zeroes_or_refuses_as_the_recipe_says(evaluated: Any) -> None:
+    base = "components: {a: {score: given, inputs: {value: 3.0}}}\nguards: [{empty_response: {action: %s}}]"
+    flagged = evaluated(base % "flag", responses=["", "x"])
+    zeroed = evaluated(base % "zero", responses=["", "x"])
+    refused = evaluated(base % "invalid", responses=["", "x"])
+    assert flagged.reward.tolist() == [3.0, 3.0]
+    assert zeroed.reward.tolist() == [0.0, 3.0]
+    assert refused.invalid[0].code == "guard"
+    assert refused.reward[1] == 3.0
+
+
+def test_a_flagged_truncation_may_be_refused(evaluated: Any) -> None:
+    from .conftest import raw_scores
+
+    cut = raw_scores(1.0, 2.0, flags={1: ("truncated",)})
+    flagged = evaluated("components: {a: {score: m}}", raw={"a": cut}, responses=["x", "y"])
+    refused = evaluated("components: {a: {score: m, truncation: refuse}}", raw={"a": cut}, responses=["x", "y"])
+    assert flagged.flags == {1: ("truncated",)}
+    assert not flagged.invalid
+    assert refused.invalid[1].code == "truncated"
+
+
+def test_rewards_are_compared_within_their_group(evaluated: Any) -> None:
+    recipe = "components: {a: {score: given, inputs: {value: {feature: v}}}}\ngroup: {normalize: mean}"
+    features = [{"v": 1.0}, {"v": 5.0}, {"v": 3.0}, {"v": 9.0}]
+    result = evaluated(recipe, features=features, group_names=["x", "y", "x", "y"])
+    assert result.reward.tolist() == [-1.0, -2.0, 1.0, 2.0]
+
+
+def test_an_invalid_sample_changes_nobodys_baseline(evaluated: Any) -> None:
+    recipe = "components: {a: {score: given, inputs: {value: {feature: v}}}}\ngroup: {normalize: mean}"
+    features: list[dict[str, float]] = [{"v": 1.0}, {}, {"v": 3.0}]
+    result = evaluated(recipe, features=features, group_names=["x"] * 3)
+    assert result.reward[[0, 2]].tolist() == [-1.0, 1.0]
+    assert math.isnan(result.reward[1])
+
+
+def test_step_rewards_are_aggregated_or_end_in_credit(evaluated: Any) -> None:
+    steps = "components: {p: {score: given, inputs: {value: 0.0}}}"
+    assert evaluated(steps, responses=["a"]).rewards is None
+    renorm = """
+components:
+  outcome: {score: given, inputs: {value: {feature: correct}}}
+credit: {renorm: {process: {feature: judged}, outcome: {component: outcome}}}
+"""
+    features = [{"correct": 0.0, "judged": [[4, 6], [5, 5]]}, {"correct": 1.0, "judged": [[4, 6], [5, 5]]}]
+    result = evaluated(renorm, features=features)
+    assert result.rewards[0] == pytest.approx([-1 / 3, 0.0, 0.0])
+    assert result.rewards[1] == pytest.approx([2 / 3, 1.0, 1.0])
+
+
+def test_a_stream_transform_sees_the_batch_and_gives_every_row_its_value(evaluated: Any) -> None:
+    from reward_gateway.operations.needs import Moments
+
+    recipe = (
+        "components: {a: {score: given, inputs: {value: {feature: v}},"
+        " transforms: [{running_normalise: {stream: run}}]}}"
+    )
+    features = [{"v": 1.0}, {"v": 3.0}]
+    result = evaluated(recipe, features=features, answers=[Moments(2, 2.0, 2.0)])
+    assert result.reward == pytest.approx(np.array([-1.0, 1.0]) / math.sqrt(2.0))
+
+
+def test_a_group_operation_gives_its_members_their_rewards(evaluated: Any) -> None:
+    recipe = """
+components:
+  rule: {score: given, inputs: {value: {feature: correct}}}
+  length: {score: given, inputs: {value: {feature: tokens}}}
+combine: {harmo: {p_max: 0.5, tau: 0.5, over: [rule, length]}}
+"""
+    features = [
+        {"correct": 1.0, "tokens": 200.0},
+        {"correct": 1.0, "tokens": 220.0},
+        {"correct": 0.0, "tokens": 40.0},
+        {"correct": 0.0, "tokens": 90.0},
+    ]
+    result = evaluated(recipe, features=features, group_names=["q"] * 4)
+    assert result.reward == pytest.approx([1.0, 1.0, -0.3095, -0.0714], abs=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=12), st.randoms())
+def test_alone_in_any_batch_and_in_any_order_a_sample_has_one_reward(rows: list[tuple[float, float]], rng: Any) -> None:
+    from .conftest import batch_of, compile_recipe, raw_scores, run_plan
+
+    plan = compile_recipe(MIXED)
+    order = list(range(len(rows)))
+    rng.shuffle(order)
+
+    def rewards(chosen: list[int]) -> list[float]:
+        batch = batch_of(len(chosen), responses=["word " * (i % 5) for i in chosen])
+        raw = {
+            "helpful": raw_scores(*(rows[i][0] for i in chosen)),
+            "harmless": raw_scores(*(rows[i][1] for i in chosen)),
+        }
+        return list(run_plan(plan, batch, raw).reward)
+
+    together = dict(zip(order, rewards(order), strict=True))
+    assert [together[i] for i in range(len(rows))] == [rewards([i])[0] for i in range(len(rows))]
