@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     redis_url: str = Field("", description="redis:// address of Redis or Valkey. Empty: start the embedded one.")
 
     # Files
-    rewards_file: Path = Field(PROJECT_ROOT / "rewards.yaml", description="The recipes.")
+    rewards_file: Path = Field(Path(__file__).with_name("rewards.yaml"), description="The recipes.")
     model_repository: Path = Field(PROJECT_ROOT / "models" / "repository", description="Triton's model repository.")
     state_dir: Path = Field(PROJECT_ROOT / ".local", description="Where the embedded servers keep logs and links.")
     triton_env: Path = Field(

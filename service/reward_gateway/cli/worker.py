@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -26,10 +27,12 @@ from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.http.app import create_app
+from reward_gateway.operations.guards import GUARDS
 from reward_gateway.raw import RawScorer
-from reward_gateway.recipes.book import load_book
+from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
+from reward_gateway.traffic.drain import Drain
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import KeysFileError, UnsafeExposure, check_exposure
 from reward_gateway.world import World
@@ -46,7 +49,7 @@ def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
             ttl_s=settings.cache_ttl_s,
             timeout_s=settings.cache_timeout_ms / 1e3,
             breaker_failures=settings.cache_breaker_failures,
-            observer=telemetry.metrics,
+            observer=telemetry.metrics.cache,
         )
     if not settings.cache_memory_entries:
         return far or NoCache()
@@ -60,21 +63,39 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     Raises:
         InvalidRecipe: the recipe file cannot work; every fault is named.
     """
-    models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=telemetry.metrics)
+    models = TritonServer(
+        settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=telemetry.metrics.models
+    )
     world = World(RawScorer(models, make_cache(settings, telemetry)))
     try:
         await world.learn_models()
     except GatewayError as error:
         log.warning("model_server_away", reason=error.message)
-    book = load_book(settings.rewards_file.read_text(), world.known_models())
-    return Gateway(book, world, telemetry.metrics)
+    gateway = Gateway(read_book(settings.rewards_file, world), world, telemetry.metrics)
+    teach(telemetry, gateway)
+    return gateway
 
 
-async def reload(gateway: Gateway, rewards_file: Path) -> None:
+def teach(telemetry: Telemetry, gateway: Gateway) -> None:
+    """Tell the metrics which names may stand in a label."""
+    metrics = telemetry.metrics
+    metrics.rewards.learn(gateway.book.plans)
+    metrics.models.learn(gateway.world.known_models() or ())
+    metrics.models.learn(model for plan in gateway.book for model in plan.models)
+    metrics.flags.learn((*GUARDS, "truncated", "out_of_distribution"))
+
+
+def read_book(rewards_file: Path, world: World) -> RecipeBook:
+    """The recipes of a file. Raises InvalidRecipe or OSError."""
+    return load_book(rewards_file.read_text(), world.known_models())
+
+
+async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
     """Replace the recipes as a whole, or keep the old ones where the new file cannot work."""
     try:
         await gateway.world.learn_models()
-        gateway.book = load_book(rewards_file.read_text(), gateway.world.known_models())
+        gateway.book = read_book(rewards_file, gateway.world)
+        teach(telemetry, gateway)
         log.info("rewards_reloaded", rewards=len(gateway.book.plans))
     except InvalidRecipe as error:
         log.error("rewards_kept", reason=error.message, faults=error.faults)
@@ -82,11 +103,23 @@ async def reload(gateway: Gateway, rewards_file: Path) -> None:
         log.error("rewards_kept", reason=str(error))
 
 
-async def watch(gateway: Gateway, rewards_file: Path) -> None:
+async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
     """Reload when the recipe file changes."""
-    async for _ in watchfiles.awatch(rewards_file.parent, recursive=False):
-        if rewards_file.exists():
-            await reload(gateway, rewards_file)
+    async for changes in watchfiles.awatch(rewards_file.parent, recursive=False):
+        if any(Path(path).name == rewards_file.name for _, path in changes):
+            await reload(gateway, rewards_file, telemetry)
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn that stops taking new work at the signal: readiness and new requests say so at once."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._drain.begin()
+        super().handle_exit(sig, frame)
 
 
 async def serve(settings: Settings) -> None:
@@ -111,11 +144,18 @@ async def serve(settings: Settings) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=round(settings.drain_s) + 1,
     )
-    http = uvicorn.Server(config)
-    grpc = await grpc_server.start(gateway, settings, telemetry, traffic) if settings.grpc_port else None
+    http = HttpServer(config, traffic.drain)
+    grpc = await grpc_server.start(gateway, settings, traffic, telemetry.metrics) if settings.grpc_port else None
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(gateway, settings.rewards_file)))
-    watching = asyncio.create_task(watch(gateway, settings.rewards_file))
+    reloads: set[asyncio.Task[None]] = set()
+
+    def on_hangup() -> None:
+        task = loop.create_task(reload(gateway, settings.rewards_file, telemetry))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    watching = asyncio.create_task(watch(gateway, settings.rewards_file, telemetry))
     try:
         await http.serve()
     finally:
