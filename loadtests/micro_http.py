@@ -1,0 +1,84 @@
+"""Microseconds a sample that the HTTP edge takes to decode a request and to encode its answer, at several batch sizes.
+
+    python loadtests/micro_http.py
+
+One thread, one process; samples of about 1.1 kB as JSON, one component. The best of several rounds counts,
+as everything else only adds noise.
+"""
+
+import asyncio
+import json
+import random
+import string
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+from reward_gateway.http.columns import BatchMaker
+from reward_gateway.http.decode import decode
+from reward_gateway.http.encode import encode_scored
+from reward_gateway.http.wire.request import score_request
+from reward_gateway.sample import Batch, ComponentScores, Scored
+from reward_gateway.settings import Settings
+
+SIZES = (1, 32, 1024)
+ROUNDS = 15
+SAMPLES_A_ROUND = 4096
+
+
+def body_of(size: int) -> bytes:
+    """A request of ``size`` samples of about 1.1 kB."""
+    draw = random.Random(size)
+    letters = string.ascii_letters + " " * 10
+
+    def text(chars: int) -> str:
+        return "".join(draw.choices(letters, k=chars))
+
+    samples = [{"id": f"s{i}", "prompt": text(300), "response": text(740)} for i in range(size)]
+    return json.dumps({"samples": samples}).encode()
+
+
+def scored_of(size: int) -> Scored:
+    """An answer with one model's component."""
+    values = np.random.default_rng(size).normal(size=size)
+    component = ComponentScores(values, values * 2, "text_preference", "1", np.zeros(size, dtype=bool))
+    return Scored("helpful", "b3:0", values, {"helpful": component})
+
+
+def best(work: Callable[[], object], size: int) -> float:
+    """Microseconds a sample, the best of the rounds."""
+    times = max(1, SAMPLES_A_ROUND // size)
+    found = []
+    for _ in range(ROUNDS):
+        started = perf_counter()
+        for _ in range(times):
+            work()
+        found.append((perf_counter() - started) / (times * size))
+    return min(found) * 1e6
+
+
+async def main() -> None:
+    maker = BatchMaker(Settings())
+    print(f"{'batch':>6} {'decode µs/sample':>18} {'encode µs/sample':>18}")
+    for size in SIZES:
+        body, scored = body_of(size), scored_of(size)
+
+        def read(body: bytes = body) -> Batch:
+            asked = decode(score_request, body, 64)
+            made = maker.make(asked.samples, len(body))
+            try:
+                made.send(None)  # nothing to wait for without media
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            raise RuntimeError("a batch of plain text had to wait")
+
+        batch = read()
+
+        def write(batch: Batch = batch, scored: Scored = scored) -> bytes:
+            return encode_scored(batch, scored, explain=True, decode_ms=0.1, total_ms=0.2)
+
+        print(f"{size:>6} {best(read, size):>18.2f} {best(write, size):>18.2f}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,154 @@
+"""API keys: who is known, what they may do, and that a comparison tells nothing by its time."""
+
+import hashlib
+import hmac
+from pathlib import Path
+
+import pytest
+from reward_gateway.errors import PermissionDenied, Unauthenticated
+from reward_gateway.settings import Settings
+from reward_gateway.traffic.keys import (
+    ANYBODY,
+    KeyRing,
+    KeysFileError,
+    UnsafeExposure,
+    check_exposure,
+    is_loopback,
+    require,
+    token_of,
+)
+
+SECRET = "correct horse battery"
+FILE = f"""
+keys:
+  - {{name: trainer, key: "{SECRET}", rights: [score], rate: 10/second}}
+  - name: keeper
+    sha256: {hashlib.sha256(b"the keeper's key").hexdigest()}
+    rights: [score, state]
+  - {{name: root, key: "the admin's key", rights: [admin]}}
+"""
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> KeyRing:
+    return load(tmp_path, FILE)
+
+
+def load(tmp_path: Path, text: str) -> KeyRing:
+    path = tmp_path / "keys.yaml"
+    path.write_text(text)
+    return KeyRing.load(path)
+
+
+def test_a_key_is_known_by_its_text_or_by_its_hash(ring: KeyRing) -> None:
+    assert ring.authenticate(SECRET).name == "trainer"
+    assert ring.authenticate("the keeper's key").name == "keeper"
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", SECRET + " ", SECRET.upper(), "0" * 64, "ключ", "\udcff"])
+def test_every_other_token_is_unknown(ring: KeyRing, token: str | None) -> None:
+    with pytest.raises(Unauthenticated) as refused:
+        ring.authenticate(token)
+    assert not token or len(token) < 5 or token not in refused.value.message
+
+
+def test_the_hash_of_a_key_is_not_a_key(ring: KeyRing) -> None:
+    with pytest.raises(Unauthenticated):
+        ring.authenticate(hashlib.sha256(SECRET.encode()).hexdigest())
+
+
+def test_every_key_is_compared_in_constant_time(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    real = hmac.compare_digest
+
+    def spy(a: bytes, b: bytes) -> bool:
+        compared.append((a, b))
+        return real(a, b)
+
+    monkeypatch.setattr(hmac, "compare_digest", spy)
+    ring.authenticate(SECRET)  # the first of three: the others are compared all the same
+    assert len(compared) == 3
+    assert {len(side) for pair in compared for side in pair} == {32}
+
+
+def test_rights_hold_and_admin_has_them_all(ring: KeyRing) -> None:
+    trainer, root = ring.authenticate(SECRET), ring.authenticate("the admin's key")
+    require(trainer, "score")
+    with pytest.raises(PermissionDenied) as refused:
+        require(trainer, "state")
+    assert refused.value.status == 403
+    for right in ("score", "state", "admin"):
+        require(root, right)
+
+
+def test_without_a_file_no_key_is_asked_for_and_stray_tokens_are_ignored() -> None:
+    ring = KeyRing.load(None)
+    assert not ring.required
+    assert ring.authenticate(None) is ANYBODY
+    assert ring.authenticate("EMPTY") is ANYBODY
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("keys: []", "names no key"),
+        ("[]", "one list named keys"),
+        ("keys: {a: b}", "one list named keys"),
+        ("keys: [", "cannot be read"),
+        ("keys: [{name: a}]", "keys[0]: Value error, give either key or sha256"),
+        ("keys: [{name: a, key: canary-key, sha256: " + "a" * 64 + "}]", "either key or sha256"),
+        ("keys: [{name: a, key: short}]", "8 characters"),
+        ("keys: [{name: a, sha256: zz}]", "keys[0].sha256"),
+        ("keys: [{name: a, key: canary-key, rights: [fly]}]", "keys[0].rights"),
+        ("keys: [{name: a, key: canary-key, rate: often}]", "keys[0].rate"),
+        ("keys: [{name: a, key: canary-key, colour: red}]", "keys[0].colour"),
+        ("keys: [{name: a, key: canary-key}, {name: a, key: canary-key-2}]", "share a name or a key"),
+        ("keys: [{name: a, key: canary-key}, {name: b, key: canary-key}]", "share a name or a key"),
+        ("keys: [{name: 'a b', key: canary-key}]", "keys[0].name"),
+    ],
+)
+def test_a_file_with_a_fault_says_where_and_never_repeats_a_key(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(KeysFileError) as refused:
+        load(tmp_path, text)
+    assert said in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+def test_a_missing_file_is_a_fault_and_not_an_open_door(tmp_path: Path) -> None:
+    with pytest.raises(KeysFileError):
+        KeyRing.load(tmp_path / "none.yaml")
+
+
+def test_a_key_is_not_in_the_text_of_its_object(ring: KeyRing) -> None:
+    assert SECRET not in repr(ring.authenticate(SECRET))
+
+
+@pytest.mark.parametrize(
+    ("authorization", "x_api_key", "token"),
+    [
+        ("Bearer abc", None, "abc"),
+        ("bearer  abc ", None, "abc"),
+        (None, "abc", "abc"),
+        ("Bearer abc", "def", "abc"),
+        ("Basic abc", "def", "def"),
+        ("Basic abc", None, None),
+        ("Bearer ", None, None),
+        (None, None, None),
+    ],
+)
+def test_where_a_token_is_read(authorization: str | None, x_api_key: str | None, token: str | None) -> None:
+    assert token_of(authorization, x_api_key) == token
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost"])
+def test_loopback_needs_no_key(host: str) -> None:
+    assert is_loopback(host)
+    check_exposure(Settings(http_host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", "", "localhost.example.org"])
+def test_a_public_address_needs_keys_or_a_clear_word(host: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsafeExposure, match="API_KEYS_FILE"):
+        check_exposure(Settings(http_host=host))
+    check_exposure(Settings(http_host=host, allow_unauthenticated=True))
+    check_exposure(Settings(http_host=host, api_keys_file=tmp_path / "keys.yaml"))
