@@ -9,8 +9,8 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 import structlog
 import uvicorn
@@ -63,9 +63,8 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     Raises:
         InvalidRecipe: the recipe file cannot work; every fault is named.
     """
-    models = TritonServer(
-        settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=telemetry.metrics.models
-    )
+    calls = telemetry.metrics.calls
+    models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=calls)
     world = World(RawScorer(models, make_cache(settings, telemetry)))
     try:
         await world.learn_models()
@@ -117,9 +116,17 @@ class HttpServer(uvicorn.Server):
         super().__init__(config)
         self._drain = drain
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.leave, number)
+        yield
+
+    def leave(self, number: int) -> None:
+        """Take nothing new, finish what is under way, then stop; a second signal does not wait."""
         self._drain.begin()
-        super().handle_exit(sig, frame)
+        self.handle_exit(number, None)
 
 
 async def serve(settings: Settings) -> None:
