@@ -92,13 +92,14 @@ def read_book(rewards_file: Path, world: World) -> RecipeBook:
 async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
     """Replace the recipes as a whole, or keep the old ones where the new file cannot work."""
     try:
-        await gateway.world.learn_models()
+        with contextlib.suppress(GatewayError):
+            await gateway.world.learn_models()
         gateway.book = read_book(rewards_file, gateway.world)
         teach(telemetry, gateway)
         log.info("rewards_reloaded", rewards=len(gateway.book.plans))
     except InvalidRecipe as error:
         log.error("rewards_kept", reason=error.message, faults=error.faults)
-    except (OSError, GatewayError) as error:
+    except OSError as error:
         log.error("rewards_kept", reason=str(error))
 
 
