@@ -1,0 +1,78 @@
+"""Running moments of streams: count, mean and sum of squared deviations, merged by Chan's parallel update.
+
+Count, mean and M2 of two parts a and b (Chan, Golub and LeVeque 1983):
+n = n_a + n_b;  d = mean_b - mean_a;  mean = mean_a + d n_b / n;  M2 = M2_a + M2_b + d^2 n_a n_b / n.
+"""
+
+from typing import Any
+
+from reward_gateway.errors import InvalidRequest
+
+from .local_shelf import LocalShelf
+from .redis_shelf import RedisShelf
+from .values import mapping, numbers
+
+FIELDS = ("count", "mean", "m2")
+Triple = tuple[float, float, float]
+
+
+def merged(a: Triple, b: Triple) -> Triple:
+    """The moments of both parts together; operation by operation what the Lua script does."""
+    (na, mean_a, m2_a), (nb, mean_b, m2_b) = a, b
+    n = na + nb
+    if nb == 0:
+        return a
+    delta = mean_b - mean_a
+    return n, mean_a + delta * nb / n, m2_a + m2_b + delta * delta * na * nb / n
+
+
+def _checked(value: Any) -> Triple:
+    fields = mapping(value, "moments")
+    if set(fields) != set(FIELDS):
+        raise InvalidRequest("moments: count, mean and m2 are needed", param="value")
+    count, mean, m2 = numbers([fields[name] for name in FIELDS], "moments")
+    if count < 0 or m2 < 0:
+        raise InvalidRequest("moments: count and m2 must not be negative", param="value")
+    return count, mean, m2
+
+
+class LocalMoments(LocalShelf[Triple]):
+    """Implements :class:`.port.MomentsStore` in this process."""
+
+    kind = "moments"
+
+    async def merge(self, stream: str, count: float, mean: float, m2: float) -> Triple:
+        after = merged(self._values.get(stream, (0.0, 0.0, 0.0)), (count, mean, m2))
+        if count > 0:
+            self._put(stream, after)
+        return after
+
+    async def export(self, name: str) -> dict[str, float] | None:
+        triple = self._values.get(name)
+        return None if triple is None else dict(zip(FIELDS, triple, strict=True))
+
+    async def restore(self, name: str, value: Any) -> None:
+        self._put(name, _checked(value))
+
+
+class RedisMoments(RedisShelf):
+    """Implements :class:`.port.MomentsStore` in Redis: one hash a stream, one script a merge."""
+
+    kind = "moments"
+
+    async def merge(self, stream: str, count: float, mean: float, m2: float) -> Triple:
+        after = await self._run(
+            "merge_moments", [self._key(stream)], [stream, *map(repr, map(float, (count, mean, m2)))]
+        )
+        n, merged_mean, merged_m2 = map(float, after)
+        return n, merged_mean, merged_m2
+
+    async def export(self, name: str) -> dict[str, float] | None:
+        async with self._asking() as client:
+            values = await client.hmget(self._key(name), list(FIELDS))
+        return None if None in values else {field: float(v) for field, v in zip(FIELDS, values, strict=True)}
+
+    async def restore(self, name: str, value: Any) -> None:
+        triple = _checked(value)
+        async with self._replacing(name) as pipeline:
+            pipeline.hset(self._key(name), mapping=dict(zip(FIELDS, map(repr, triple), strict=True)))

@@ -1,0 +1,89 @@
+"""Reference rewards: what reference responses of a prompt got from a reward or model, a capped list a group."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from redis.asyncio import Redis
+
+from reward_gateway.sample import FloatArray
+
+from .local_shelf import LocalShelf
+from .redis_shelf import TIMEOUT_S, RedisShelf
+from .values import mapping, numbers
+
+CAP = 1024
+"""Rewards that are kept a group; the oldest go first."""
+
+
+def _checked(rewards: Any) -> dict[str, list[float]]:
+    return {group: numbers(values, "references") for group, values in mapping(rewards, "references").items()}
+
+
+class LocalReferences(LocalShelf[dict[str, list[float]]]):
+    """Implements :class:`.port.ReferenceStore` in this process."""
+
+    kind = "references"
+
+    def __init__(self, cap: int = CAP) -> None:
+        super().__init__()
+        self._cap = cap
+
+    async def read(self, name: str, groups: Sequence[str]) -> list[FloatArray | None]:
+        stored = self._values.get(name, {})
+        return [np.array(stored[group]) if stored.get(group) else None for group in groups]
+
+    async def add(self, name: str, rewards: Mapping[str, Sequence[float]], *, replace: bool = False) -> None:
+        stored = self._values.get(name, {})
+        for group, values in _checked(dict(rewards)).items():
+            stored[group] = ([] if replace else stored.get(group, []))[-self._cap :] + values
+            stored[group] = stored[group][-self._cap :]
+        self._put(name, stored)
+
+    async def export(self, name: str) -> dict[str, list[float]] | None:
+        stored = self._values.get(name)
+        return None if stored is None else {group: list(values) for group, values in stored.items()}
+
+    async def restore(self, name: str, value: Any) -> None:
+        self._put(name, {group: values[-self._cap :] for group, values in _checked(value).items()})
+
+
+class RedisReferences(RedisShelf):
+    """Implements :class:`.port.ReferenceStore` in Redis: one hash a name, a group's rewards packed as doubles."""
+
+    kind = "references"
+
+    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S, cap: int = CAP) -> None:
+        super().__init__(client, timeout_s)
+        self._cap = cap
+
+    async def read(self, name: str, groups: Sequence[str]) -> list[FloatArray | None]:
+        if not groups:
+            return []
+        wanted = list(dict.fromkeys(groups))
+        async with self._asking() as client:
+            packed = dict(zip(wanted, await client.hmget(self._key(name), wanted), strict=True))
+        return [_unpacked(value) if (value := packed[group]) else None for group in groups]
+
+    async def add(self, name: str, rewards: Mapping[str, Sequence[float]], *, replace: bool = False) -> None:
+        pairs = [part for group, values in _checked(dict(rewards)).items() for part in (group, _packed(values))]
+        await self._run("append_references", [self._key(name)], [name, self._cap, int(replace), *pairs])
+
+    async def export(self, name: str) -> dict[str, list[float]] | None:
+        async with self._asking() as client:
+            stored = await client.hgetall(self._key(name))
+        return {group.decode(): _unpacked(value).tolist() for group, value in stored.items()} if stored else None
+
+    async def restore(self, name: str, value: Any) -> None:
+        packed = {group: _packed(values[-self._cap :]) for group, values in _checked(value).items()}
+        async with self._replacing(name) as pipeline:
+            if packed:
+                pipeline.hset(self._key(name), mapping=packed)
+
+
+def _packed(values: Sequence[float]) -> bytes:
+    return np.asarray(values, dtype="<f8").tobytes()
+
+
+def _unpacked(value: bytes) -> FloatArray:
+    return np.frombuffer(value, dtype="<f8").astype(np.float64)

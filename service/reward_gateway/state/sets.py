@@ -1,0 +1,72 @@
+"""Named JSON values: embeddings, centroids, exemplar statistics, reference sets. Stored whole, read whole."""
+
+import json
+from typing import Any
+
+from reward_gateway.errors import InvalidRequest, NotFound
+
+from .local_shelf import LocalShelf
+from .redis_shelf import RedisShelf
+
+
+def address(kind: str, name: str) -> str:
+    """The one name of a set in listings: its kind, then its own name."""
+    return f"{kind}/{name}"
+
+
+def _dumped(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError):
+        raise InvalidRequest("a set has to be a JSON value with finite numbers", param="value") from None
+
+
+def _missing(kind: str, name: str) -> NotFound:
+    return NotFound(f"there is no stored set {address(kind, name)}; put it first")
+
+
+class LocalSets(LocalShelf[str]):
+    """Implements :class:`.port.SetStore` in this process. Holds JSON text, so that no reader changes another's."""
+
+    kind = "sets"
+
+    async def read(self, kind: str, name: str) -> Any:
+        text = self._values.get(address(kind, name))
+        if text is None:
+            raise _missing(kind, name)
+        return json.loads(text)
+
+    async def put(self, kind: str, name: str, value: Any) -> None:
+        await self.restore(address(kind, name), value)
+
+    async def export(self, name: str) -> Any:
+        return json.loads(self._values[name]) if name in self._values else None
+
+    async def restore(self, name: str, value: Any) -> None:
+        self._put(name, _dumped(value))
+
+
+class RedisSets(RedisShelf):
+    """Implements :class:`.port.SetStore` in Redis: JSON text a name."""
+
+    kind = "sets"
+
+    async def read(self, kind: str, name: str) -> Any:
+        async with self._asking() as client:
+            text = await client.get(self._key(address(kind, name)))
+        if text is None:
+            raise _missing(kind, name)
+        return json.loads(text)
+
+    async def put(self, kind: str, name: str, value: Any) -> None:
+        await self.restore(address(kind, name), value)
+
+    async def export(self, name: str) -> Any:
+        async with self._asking() as client:
+            text = await client.get(self._key(name))
+        return None if text is None else json.loads(text)
+
+    async def restore(self, name: str, value: Any) -> None:
+        text = _dumped(value)
+        async with self._replacing(name) as pipeline:
+            pipeline.set(self._key(name), text)

@@ -1,0 +1,118 @@
+"""All named state in one place: running moments, references, archives, labels and sets, each name with a version.
+
+store = StateStore.on_redis(client)      # shared by processes
+store = StateStore.in_process()          # this process only
+await store.moments.merge("run42", 8.0, 0.3, 1.2)
+await store.list()                       # [{"kind": "moments", "name": "run42", "version": 1}]
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from redis.asyncio import Redis
+
+from reward_gateway.errors import NotFound
+
+from .archives import LocalArchives, RedisArchives
+from .labels import LocalLabels, RedisLabels
+from .moments import LocalMoments, RedisMoments
+from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, SetStore, Shelf
+from .redis_shelf import TIMEOUT_S
+from .references import LocalReferences, RedisReferences
+from .sets import LocalSets, RedisSets
+
+
+@dataclass(frozen=True, slots=True)
+class StateStore:
+    """Named state by kind. Every call may raise :class:`reward_gateway.errors.StateUnavailable`."""
+
+    moments: MomentsStore
+    references: ReferenceStore
+    archives: ArchiveStore
+    labels: LabelStore
+    sets: SetStore
+    release: Callable[[], Awaitable[None]] | None = None
+    """Called by :meth:`close`: gives back the connections, where this store owns them."""
+
+    @classmethod
+    def in_process(cls) -> Self:
+        """State that lives as long as this process, for use without Redis."""
+        return cls(LocalMoments(), LocalReferences(), LocalArchives(), LocalLabels(), LocalSets())
+
+    @classmethod
+    def on_redis(cls, client: Redis, timeout_s: float = TIMEOUT_S) -> Self:
+        """State in Redis, through a client that answers bytes and that its owner closes."""
+        return cls(
+            RedisMoments(client, timeout_s),
+            RedisReferences(client, timeout_s),
+            RedisArchives(client, timeout_s),
+            RedisLabels(client, timeout_s),
+            RedisSets(client, timeout_s),
+        )
+
+    @classmethod
+    def connect(cls, url: str, timeout_s: float = TIMEOUT_S) -> Self:
+        """State in the Redis at an address, through connections of its own."""
+        client = Redis.from_url(url, socket_connect_timeout=timeout_s)
+        store = cls.on_redis(client, timeout_s)
+        return cls(store.moments, store.references, store.archives, store.labels, store.sets, client.aclose)
+
+    @property
+    def shelves(self) -> tuple[Shelf, ...]:
+        return (self.moments, self.references, self.archives, self.labels, self.sets)
+
+    def shelf(self, kind: str) -> Shelf:
+        """The names of one kind.
+
+        Raises:
+            NotFound: there is no such kind.
+        """
+        found = next((shelf for shelf in self.shelves if shelf.kind == kind), None)
+        if found is None:
+            raise NotFound(f"there is no state of this kind; there are {', '.join(s.kind for s in self.shelves)}")
+        return found
+
+    async def list(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Everything that is stored: ``kind``, ``name`` and ``version``, by kind and name."""
+        shelves = self.shelves if kind is None else (self.shelf(kind),)
+        return [
+            {"kind": shelf.kind, "name": name, "version": version}
+            for shelf in shelves
+            for name, version in sorted((await shelf.names()).items())
+        ]
+
+    async def export(self, kind: str, name: str) -> dict[str, Any]:
+        """One name as JSON: ``kind``, ``name``, ``version``, ``value``; for :meth:`restore`.
+
+        Raises:
+            NotFound: nothing is stored under it.
+        """
+        shelf = self.shelf(kind)
+        value, version = await shelf.export(name), (await shelf.names()).get(name)
+        if value is None or version is None:
+            raise NotFound(f"there is no state of kind {kind} under this name")
+        return {"kind": kind, "name": name, "version": version, "value": value}
+
+    async def restore(self, kind: str, name: str, value: Any) -> None:
+        """Put an exported value in the place of what is there.
+
+        Raises:
+            NotFound: there is no such kind.
+            InvalidRequest: it is no value of this kind.
+        """
+        await self.shelf(kind).restore(name, value)
+
+    async def reset(self, kind: str, name: str) -> None:
+        """Forget a name; its next version will be a new one.
+
+        Raises:
+            NotFound: nothing is stored under it.
+        """
+        if not await self.shelf(kind).reset(name):
+            raise NotFound(f"there is no state of kind {kind} under this name")
+
+    async def close(self) -> None:
+        """Give back the connections that :meth:`connect` made."""
+        if self.release is not None:
+            await self.release()

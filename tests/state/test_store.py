@@ -1,0 +1,115 @@
+"""state/store.py: every kind of state is listed, exported, imported and reset in the same way."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from reward_gateway.errors import InvalidRequest, NotFound, StateUnavailable
+from reward_gateway.local.ports import free_port
+from reward_gateway.state.store import StateStore
+
+pytestmark = pytest.mark.anyio
+
+VALUES: dict[str, Any] = {
+    "moments": {"count": 3.0, "mean": 0.1, "m2": 2.5},
+    "references": {"p1": [0.1, -2.0], "p2": [1.0]},
+    "archives": [[0.0, 0.1], [1.0, 2.0]],
+    "labels": {"0123abcd": 1.0},
+    "sets": {"mean": [0.5]},
+}
+UNFIT: dict[str, Any] = {
+    "moments": {"count": -1.0, "mean": 0.0, "m2": 0.0},
+    "references": {"p1": ["high"]},
+    "archives": [[0.0], [1.0, 2.0]],
+    "labels": {"0123abcd": None},
+    "sets": float("nan"),
+}
+kinds = pytest.mark.parametrize("kind", list(VALUES))
+
+
+@kinds
+async def test_what_is_exported_can_be_imported_elsewhere(store: StateStore, kind: str) -> None:
+    await store.restore(kind, "original", VALUES[kind])
+    exported = await store.export(kind, "original")
+    assert exported["value"] == VALUES[kind]
+    twin = StateStore.in_process()
+    await twin.restore(kind, "copy", exported["value"])
+    assert (await twin.export(kind, "copy"))["value"] == VALUES[kind]
+
+
+@kinds
+async def test_an_import_replaces_what_was_there(store: StateStore, kind: str) -> None:
+    await store.restore(kind, "name", VALUES[kind])
+    await store.restore(kind, "name", VALUES[kind])
+    assert (await store.export(kind, "name"))["value"] == VALUES[kind]
+
+
+@kinds
+async def test_versions_grow_with_each_change_and_across_a_reset(store: StateStore, kind: str) -> None:
+    seen = []
+    for _ in range(2):
+        await store.restore(kind, "name", VALUES[kind])
+        seen.append((await store.list(kind))[0]["version"])
+    await store.reset(kind, "name")
+    assert await store.list(kind) == []
+    await store.restore(kind, "name", VALUES[kind])
+    seen.append((await store.list(kind))[0]["version"])
+    assert seen == sorted(set(seen))
+
+
+@kinds
+async def test_what_is_not_there_can_be_neither_exported_nor_reset(store: StateStore, kind: str) -> None:
+    with pytest.raises(NotFound):
+        await store.export(kind, "name")
+    with pytest.raises(NotFound):
+        await store.reset(kind, "name")
+
+
+@kinds
+async def test_an_unfit_import_is_refused_and_leaves_what_was_there(store: StateStore, kind: str) -> None:
+    await store.restore(kind, "name", VALUES[kind])
+    with pytest.raises(InvalidRequest):
+        await store.restore(kind, "name", UNFIT[kind])
+    assert (await store.export(kind, "name"))["value"] == VALUES[kind]
+
+
+async def test_a_listing_has_every_kind(store: StateStore) -> None:
+    for kind, value in VALUES.items():
+        await store.restore(kind, "n", value)
+    assert [(row["kind"], row["name"]) for row in await store.list()] == [(kind, "n") for kind in VALUES]
+
+
+async def test_a_kind_that_does_not_exist_is_not_found(store: StateStore) -> None:
+    with pytest.raises(NotFound, match="moments"):
+        await store.list("moment")
+
+
+async def test_a_reset_forgets_the_value_itself(store: StateStore) -> None:
+    await store.labels.look_up("t", ["waiting"])
+    await store.reset("labels", "t")
+    assert await store.labels.pending("t") == []
+    await store.archives.add("a", np.ones((1, 2)))
+    await store.reset("archives", "a")
+    await store.archives.add("a", np.ones((1, 3)))
+    assert (await store.archives.read("a")).shape == (1, 3)
+
+
+async def test_without_its_redis_every_call_says_that_state_is_unavailable() -> None:
+    store = StateStore.connect(f"redis://127.0.0.1:{free_port('127.0.0.1')}/0", timeout_s=0.5)
+    calls = [
+        store.moments.merge("run", 1.0, 0.0, 0.0),
+        store.references.read("rm", ["p"]),
+        store.references.add("rm", {"p": [1.0]}),
+        store.archives.read("a"),
+        store.archives.add("a", np.ones((1, 2))),
+        store.labels.look_up("t", ["m"]),
+        store.labels.pending("t"),
+        store.sets.read("references", "v1"),
+        store.sets.put("references", "v1", [1.0]),
+        store.list(),
+        store.reset("moments", "run"),
+    ]
+    for call in calls:
+        with pytest.raises(StateUnavailable):
+            await call
+    await store.close()
