@@ -26,7 +26,12 @@ def valkey(settings: Settings, run_dir: Path) -> tuple[Child, str]:
     argv = [
         str(server()),
         *("--bind", HOST, "--port", str(port)),
-        *("--maxmemory", settings.redis_max_memory, "--maxmemory-policy", "allkeys-lru"),
+        *(
+            "--maxmemory",
+            settings.redis_max_memory,
+            "--maxmemory-policy",
+            "volatile-lru",
+        ),  # scores expire and may go; named state does not
         *("--save", "", "--appendonly", "no"),  # scores can be computed again
         *("--dir", str(home.resolve())),
         *("--daemonize", "no"),
