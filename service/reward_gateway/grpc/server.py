@@ -1,0 +1,85 @@
+"""The gRPC server of one process: RewardService, health and reflection on one port.
+
+Several processes may listen on the same port (SO_REUSEPORT); the kernel shares connections out among them.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from reward_gateway.gateway import Gateway
+from reward_gateway.settings import Settings
+from reward_gateway.traffic.guard import Traffic
+
+from .calls import CallObserver
+from .health import GatewayHealth
+from .service import SERVICE, RewardService
+
+_METADATA_BYTES = 64 << 10
+
+
+class GrpcServer:
+    """A server that is listening."""
+
+    def __init__(self, server: grpc.aio.Server, port: int, keeper: asyncio.Task[None]) -> None:
+        self._server = server
+        self._keeper = keeper
+        self.port = port
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls, let those under way finish for ``grace_s`` seconds, then end them."""
+        self._keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._keeper
+        await self._server.stop(grace_s)
+
+
+async def start(
+    gateway: Gateway,
+    settings: Settings,
+    traffic: Traffic,
+    observer: CallObserver | None = None,
+    more: Sequence[tuple[str, "grpc.GenericRpcHandler[Any, Any]"]] = (),
+    port: int | None = None,
+) -> GrpcServer:
+    """Listen on ``settings.http_host`` and ``settings.grpc_port``.
+
+    Args:
+        more: further services, by their full names.
+        port: another port than the settings'; 0 takes any free one (see :attr:`GrpcServer.port`).
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    server = grpc.aio.server(options=_options(settings))
+    services = {SERVICE: RewardService(gateway, settings, traffic, observer).handler(), **dict(more)}
+    server.add_generic_rpc_handlers(tuple(services.values()))
+    checks = GatewayHealth(gateway, traffic.drain, tuple(services))
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    wanted = settings.grpc_port if port is None else port
+    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    try:
+        bound = server.add_insecure_port(f"{host}:{wanted}")
+    except RuntimeError:
+        raise OSError(f"gRPC cannot listen on {host}:{wanted}; is the port in use?") from None
+    await checks.refresh()
+    await server.start()
+    return GrpcServer(server, bound, asyncio.create_task(checks.keep(), name="grpc-health"))
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", 1),
+        ("grpc.max_receive_message_length", settings.max_body_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", _METADATA_BYTES),
+        # Trainers keep connections open through long rollouts and may ping to keep them.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]

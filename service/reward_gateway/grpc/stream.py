@@ -1,0 +1,198 @@
+"""A stream of samples: those that wait in the same moment are scored together.
+
+Everything is bounded: the samples that wait, the moments that are scored at once, the answers that
+are written (one at a time, as fast as the caller reads). A caller that sends faster than it can be
+answered is slowed down by the transport, and holds nothing but its own stream.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from reward_gateway.errors import DeadlineExceeded, Draining, GatewayError, InvalidRequest
+from reward_gateway.gateway import Gateway
+from reward_gateway.sample import InvalidCode
+from reward_gateway.settings import Settings
+from reward_gateway.traffic.deadlines import deadline_at
+from reward_gateway.traffic.guard import Traffic
+
+from . import encode
+from .calls import Context, parse
+from .decode import Decoder, deadline_s, score_options
+from .generated import reward_pb2 as pb
+
+WAITING = 1024
+"""Samples of one stream that may wait; also the most that are scored together."""
+
+MOMENTS = 4
+"""Moments of one stream that are scored at once."""
+
+_SAMPLE_CODES = frozenset(get_args(InvalidCode)) - {"too_large"}
+"""Failures of a moment that are its samples' own; every other ends the stream."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A sample, the terms under which it came, and when it is too late for it."""
+
+    place: int
+    sample: pb.Sample
+    reward: str
+    options: pb.Options
+    deadline: float
+
+
+class ScoreStream:
+    """One call of ``ScoreStream``."""
+
+    def __init__(
+        self, gateway: Gateway, decoder: Decoder, traffic: Traffic, settings: Settings, context: Context
+    ) -> None:
+        self._gateway = gateway
+        self._decoder = decoder
+        self._traffic = traffic
+        self._settings = settings
+        self._context = context
+        self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue(WAITING)
+        self._places = asyncio.Semaphore(MOMENTS)
+        self._writing = asyncio.Lock()
+        self._read_all = False
+
+    async def run(self, requests: AsyncIterator[bytes]) -> None:
+        """Answer until the caller has sent all and has all answers.
+
+        Raises:
+            GatewayError: the stream as a whole cannot go on: an unknown reward, a sample that breaks the
+                schema or a limit, a sample without a score under ``on_invalid: fail``, a gateway going away.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(requests))
+                while moment := await self._moment():
+                    for alike in _alike(moment):
+                        await self._places.acquire()
+                        if self._traffic.drain.draining:
+                            await self._leave()
+                        tasks.create_task(self._answer(alike))
+        except ExceptionGroup as group:
+            raise _cause(group) from None
+
+    async def _read(self, requests: AsyncIterator[bytes]) -> None:
+        reward, options, place = "", pb.Options(), 0
+        async for raw in requests:
+            message = parse(pb.ScoreStreamRequest, raw)
+            if message.reward or not reward:
+                reward = self._streamable(message.reward or None)
+            if message.HasField("options"):
+                options = message.options
+            if not message.HasField("sample"):
+                raise InvalidRequest("sample: missing field", param="sample")
+            if not message.sample.HasField("id"):
+                message.sample.id = str(place)
+            now = asyncio.get_running_loop().time()
+            deadline = deadline_at(now, self._settings, deadline_s(options), self._context.time_remaining())
+            await self._queue.put(_Waiting(place, message.sample, reward, options, deadline))
+            place += 1
+        await self._queue.put(None)
+
+    def _streamable(self, name: str | None) -> str:
+        reward = self._gateway.resolve_reward(name)
+        if self._gateway.reward(reward)["grouped"]:
+            raise InvalidRequest("this reward compares the samples of a group: send them with Score", param="reward")
+        return reward
+
+    async def _moment(self) -> list[_Waiting]:
+        """The samples that wait now, at least one; none once the caller has sent all."""
+        moment: list[_Waiting] = []
+        if self._read_all:
+            return moment
+        item = await self._queue.get()
+        while item is not None:
+            moment.append(item)
+            if self._queue.empty():
+                return moment
+            item = self._queue.get_nowait()
+        self._read_all = True
+        return moment
+
+    async def _leave(self) -> None:
+        """End the stream of a gateway that goes away, once everything under way is answered."""
+        for _ in range(MOMENTS - 1):
+            await self._places.acquire()
+        raise Draining("this gateway is shutting down; send the samples without a result to another one")
+
+    async def _answer(self, alike: Sequence[_Waiting]) -> None:
+        try:
+            for response in await self._score(alike):
+                raw = response.SerializeToString()
+                async with self._writing:
+                    await self._context.write(raw)
+        finally:
+            self._places.release()
+
+    async def _score(self, alike: Sequence[_Waiting]) -> list[pb.ScoreStreamResponse]:
+        now = asyncio.get_running_loop().time()
+        late = [waiting for waiting in alike if waiting.deadline <= now]
+        alike = [waiting for waiting in alike if waiting.deadline > now]
+        responses = _failed(late, DeadlineExceeded("the deadline passed while the sample waited"))
+        if not alike:
+            return responses
+        options = score_options(alike[0].options)
+        options.deadline = min(waiting.deadline for waiting in alike)
+        try:
+            async with self._traffic.admission.enter(options.deadline):
+                batch = await self._decoder.batch([waiting.sample for waiting in alike])
+                scored = await self._gateway.score(batch, alike[0].reward, options)
+        except GatewayError as error:
+            if error.code not in _SAMPLE_CODES:
+                raise _renumbered(error, alike) from None
+            return [*responses, *_failed(alike, error)]
+        results = encode.results(batch.ids, scored, options.explain)
+        return [
+            *responses,
+            *(
+                pb.ScoreStreamResponse(reward=scored.recipe, recipe_version=scored.version, result=result)
+                for result in results
+            ),
+        ]
+
+
+def _alike(moment: Sequence[_Waiting]) -> list[list[_Waiting]]:
+    """The samples of a moment by the terms under which they came."""
+    if all(waiting.reward == moment[0].reward and waiting.options is moment[0].options for waiting in moment):
+        return [list(moment)]
+    terms: dict[tuple[str, int], list[_Waiting]] = {}
+    for waiting in moment:
+        terms.setdefault((waiting.reward, id(waiting.options)), []).append(waiting)
+    return list(terms.values())
+
+
+def _failed(waiting: Sequence[_Waiting], error: GatewayError) -> list[pb.ScoreStreamResponse]:
+    """A failure of the server's, which may pass: each sample's own, and the stream goes on."""
+    reason = pb.Error(code=error.code, message=error.message)
+    return [
+        pb.ScoreStreamResponse(reward=each.reward, result=pb.Result(id=each.sample.id, valid=False, error=reason))
+        for each in waiting
+    ]
+
+
+def _renumbered(error: GatewayError, alike: Sequence[_Waiting]) -> GatewayError:
+    """The error with the sample's place in the stream for its place in the moment."""
+
+    def place(match: re.Match[str]) -> str:
+        return f"samples[{alike[int(match[1])].place}]"
+
+    if error.param is not None:
+        error.param = re.sub(r"^samples\[(\d+)\]", place, error.param)
+    error.message = re.sub(r"^samples\[(\d+)\]", place, error.message)
+    return error
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure that ended the stream: one that the caller may see, if there is one."""
+    seen: BaseException = group.subgroup(GatewayError) or group
+    while isinstance(seen, BaseExceptionGroup):
+        seen = seen.exceptions[0]
+    return seen

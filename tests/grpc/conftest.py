@@ -1,0 +1,123 @@
+"""A real gRPC server on a free port, over a real gateway. Only the model server is a stand-in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.cache.off import NoCache
+from reward_gateway.errors import ModelUnavailable
+from reward_gateway.gateway import Gateway
+from reward_gateway.grpc import server
+from reward_gateway.grpc.generated.reward_pb2_grpc import RewardServiceStub
+from reward_gateway.raw import RawScorer
+from reward_gateway.recipes.book import load_book
+from reward_gateway.sample import Batch, Invalid, plain_text
+from reward_gateway.settings import Settings
+from reward_gateway.traffic.guard import Traffic
+from reward_gateway.world import World
+
+RECIPES = """
+rewards:
+  plain:
+    description: What the model says.
+    range: [0, 100]
+    components:
+      quality: {score: letters}
+  mixed:
+    components:
+      quality: {score: letters, transforms: [{affine: {scale: 0.5, shift: 1.0}}]}
+      brevity: {score: length_penalty, params: {free_words: 2, per_word: 0.25}}
+    guards: [empty_response]
+    combine: {weighted_sum: {over: [quality, brevity]}}
+  in_groups:
+    components:
+      quality: {score: letters}
+    group: {normalize: mean}
+  looks:
+    components:
+      sight: {score: pictures}
+default: plain
+"""
+
+
+@dataclass
+class Letters:
+    """Scores a sample by counting: ``letters`` of the response, ``pictures`` of the sample."""
+
+    calls: list[int] = field(default_factory=list)
+    away: bool = False
+    slow_s: float = 0.0
+
+    async def models(self) -> list[ModelInfo]:
+        return [await self.info(name) for name in ("letters", "pictures")]
+
+    async def info(self, name: str) -> ModelInfo:
+        if self.away:
+            raise ModelUnavailable("the model server is away")
+        return ModelInfo(name, "1", True, ("prompt", "response"), ("count",), 1024)
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        self.calls.append(len(rows))
+        await asyncio.sleep(self.slow_s)
+        if asyncio.get_running_loop().time() > deadline:
+            late = Invalid("deadline_exceeded", "the deadline passed before the model answered")
+            return ModelAnswer(np.full((len(rows), 1), np.nan), invalid=dict.fromkeys(range(len(rows)), late))
+        if name == "pictures":
+            values = [len(batch.images[i]) if batch.images else 0 for i in rows]
+        else:
+            values = [len(plain_text(batch.responses[i] or "")) for i in rows]
+        return ModelAnswer(np.array(values, dtype=np.float64).reshape(-1, 1), calls=1)
+
+    async def ready(self) -> bool:
+        return not self.away
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Served:
+    """A server that runs, and what a test wants to reach of it."""
+
+    stub: Any
+    channel: grpc.aio.Channel
+    gateway: Gateway
+    models: Letters
+    traffic: Traffic
+    server: server.GrpcServer
+    settings: Settings
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Served]]
+
+
+@asynccontextmanager
+async def serving(observer: Any = None, **overrides: Any) -> AsyncIterator[Served]:
+    settings = Settings(**overrides)
+    models = Letters()
+    gateway = Gateway(load_book(RECIPES), World(RawScorer(models, NoCache())))
+    traffic = Traffic.of(settings)
+    running = await server.start(gateway, settings, traffic, observer, port=0)
+    options = [("grpc.max_send_message_length", -1)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}", options) as channel:
+        try:
+            yield Served(RewardServiceStub(channel), channel, gateway, models, traffic, running, settings)
+        finally:
+            await running.stop(0)
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """``async with serve(max_samples=2) as served:`` a server with these settings."""
+    return serving
+
+
+@pytest.fixture
+async def served(anyio_backend: str) -> AsyncIterator[Served]:
+    async with serving() as running:
+        yield running

@@ -1,0 +1,346 @@
+"""Score over gRPC: what a sample may say, what a result says, which errors a call can end in."""
+
+import asyncio
+import base64
+import gzip
+import io
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from PIL import Image
+from reward_gateway.grpc.generated import reward_pb2 as pb
+from reward_gateway.http.app import create_app
+
+pytestmark = pytest.mark.anyio
+
+Serve = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+def request(*responses: str | None, **more: Any) -> pb.ScoreRequest:
+    samples = [
+        pb.Sample(prompt="p", response=text) if text is not None else pb.Sample(prompt="p") for text in responses
+    ]
+    return pb.ScoreRequest(samples=samples, **more)
+
+
+def picture(width: int = 2) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (width, 2)).save(data, "PNG")
+    return data.getvalue()
+
+
+async def refusal(call: Coroutine[Any, Any, Any]) -> tuple[str, dict[str, Any], str]:
+    """Status, trailing metadata and message of a call that fails."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    error = caught.value
+    return error.code().name, dict(error.trailing_metadata() or ()), error.details() or ""
+
+
+async def test_results_stand_in_the_order_of_the_samples(served: Any) -> None:
+    answer = await served.stub.Score(request("four", "", "sixsix"))
+
+    assert [result.reward for result in answer.results] == [4.0, 0.0, 6.0]
+    assert [result.id for result in answer.results] == ["0", "1", "2"]
+    assert all(result.valid for result in answer.results)
+    assert answer.reward == "plain"
+    assert answer.recipe_version == served.gateway.rewards()["rewards"][0]["version"]
+    assert answer.usage.samples == 3
+    assert answer.timing_ms.total >= answer.timing_ms.decode > 0
+
+
+async def test_components_explain_a_reward_unless_it_is_asked_not_to(served: Any) -> None:
+    answer = await served.stub.Score(request("one two three", reward="mixed"))
+    brief = await served.stub.Score(request("one two three", reward="mixed", options=pb.Options(explain=False)))
+
+    quality, brevity = (answer.results[0].components[name] for name in ("quality", "brevity"))
+    assert (quality.raw, quality.value, quality.model, quality.model_version) == (13.0, 7.5, "letters", "1")
+    assert brevity.raw == brevity.value == -0.25
+    assert not brevity.HasField("model")
+    assert not brevity.cached
+    assert not brief.results[0].components
+    assert brief.results[0].reward == answer.results[0].reward
+
+
+async def test_a_guard_flags(served: Any) -> None:
+    answer = await served.stub.Score(request("", reward="mixed"))
+
+    assert list(answer.results[0].flags) == ["empty_response"]
+    assert answer.results[0].valid
+
+
+async def test_a_missing_response_is_its_own_samples_error(served: Any) -> None:
+    answer = await served.stub.Score(request("four", None))
+
+    good, bad = answer.results
+    assert good.reward == 4.0
+    assert not bad.valid
+    assert not bad.HasField("reward")
+    assert bad.error.code == "missing_field"
+
+
+async def test_on_invalid_default_gives_the_callers_number_and_stays_invalid(served: Any) -> None:
+    options = pb.Options(on_invalid=pb.Options.ON_INVALID_DEFAULT, default_reward=-1.5)
+    answer = await served.stub.Score(request(None, options=options))
+
+    assert answer.results[0].reward == -1.5
+    assert not answer.results[0].valid
+
+
+async def test_on_invalid_fail_names_the_sample(served: Any) -> None:
+    options = pb.Options(on_invalid=pb.Options.ON_INVALID_FAIL)
+    status, metadata, _ = await refusal(served.stub.Score(request("x", None, options=options)))
+
+    assert status == "INVALID_ARGUMENT"
+    assert metadata["error-code"] == "unscorable_sample"
+    assert metadata["error-param"].startswith("samples[1]")
+
+
+async def test_no_samples_give_no_results(served: Any) -> None:
+    assert list((await served.stub.Score(request())).results) == []
+
+
+async def test_chat_messages_are_read_as_text(served: Any) -> None:
+    talk = pb.Conversation(messages=[pb.Message(role="assistant", content="four")])
+    parts = pb.Conversation(
+        messages=[pb.Message(role="assistant", parts=pb.Parts(parts=[pb.Part(text="fo"), pb.Part(text="ur")]))]
+    )
+    samples = [pb.Sample(prompt_messages=talk, response_messages=form) for form in (talk, parts)]
+    answer = await served.stub.Score(pb.ScoreRequest(samples=samples))
+
+    assert [result.reward for result in answer.results] == [4.0, 4.0]
+
+
+async def test_images_come_as_bytes_as_addresses_and_in_messages(served: Any) -> None:
+    url = "data:image/png;base64," + base64.b64encode(picture()).decode()
+    seen = pb.Conversation(messages=[pb.Message(role="user", parts=pb.Parts(parts=[pb.Part(image_url=url)]))])
+    sample = pb.Sample(prompt_messages=seen, response="r", images=[pb.Media(data=picture()), pb.Media(url=url)])
+    answer = await served.stub.Score(pb.ScoreRequest(reward="looks", samples=[sample, pb.Sample(response="r")]))
+
+    assert [result.reward for result in answer.results] == [3.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("media", "code"),
+    [
+        (pb.Media(data=b"no image"), "invalid_media"),
+        (pb.Media(url="https://images.example/a.png"), "invalid_media"),
+        (pb.Media(data=picture(width=60)), "too_large"),
+    ],
+)
+async def test_an_unusable_image_leaves_the_neighbours_alone(serve: Serve, media: pb.Media, code: str) -> None:
+    async with serve(max_image_pixels=100) as served:
+        samples = [pb.Sample(response="r", images=[media]), pb.Sample(response="r", images=[pb.Media(data=picture())])]
+        answer = await served.stub.Score(pb.ScoreRequest(reward="looks", samples=samples))
+
+    assert [result.valid for result in answer.results] == [False, True]
+    assert answer.results[0].error.code == code
+
+
+@pytest.mark.parametrize(
+    ("sample", "param"),
+    [
+        (pb.Sample(response="r", features={"a": pb.Feature(number=float("nan"))}), "samples[0].features"),
+        (pb.Sample(response="r", features={"a": pb.Feature(vector=pb.Vector(values=[1.0, float("inf")]))}), "samples[0].features"),
+        (pb.Sample(response="r", features={"a": pb.Feature()}), "samples[0].features"),
+        (pb.Sample(response="r", images=[pb.Media()]), "samples[0].images[0]"),
+        (pb.Sample(response_messages=pb.Conversation(messages=[pb.Message(content="c")])), "samples[0].response[0].role"),
+        (pb.Sample(response="r", steps=[pb.Step(text="a", score=1), pb.Step(text="b")]), "samples[0].steps[1].score"),
+    ],
+)  # fmt: skip
+async def test_a_sample_of_the_wrong_shape_refuses_the_request(served: Any, sample: pb.Sample, param: str) -> None:
+    status, metadata, message = await refusal(served.stub.Score(pb.ScoreRequest(samples=[sample])))
+
+    assert status == "INVALID_ARGUMENT"
+    assert metadata["error-code"] == "invalid_request"
+    assert metadata["error-param"] == param
+    assert "nan" not in message
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        (pb.Options(on_invalid=pb.Options.ON_INVALID_DEFAULT), "options.default_reward"),
+        (pb.Options(default_reward=float("inf")), "options.default_reward"),
+        (pb.Options(cache=17), "options.cache"),  # type: ignore[arg-type]
+        (pb.Options(on_invalid=17), "options.on_invalid"),  # type: ignore[arg-type]
+        (pb.Options(deadline_ms=0), "options.deadline_ms"),
+    ],
+)
+async def test_options_that_make_no_sense_are_refused(served: Any, options: pb.Options, param: str) -> None:
+    status, metadata, _ = await refusal(served.stub.Score(request("r", options=options)))
+
+    assert (status, metadata["error-param"]) == ("INVALID_ARGUMENT", param)
+
+
+async def test_limits_pass_their_exact_value_and_refuse_one_more(serve: Serve) -> None:
+    async with serve(max_samples=2, max_text_chars=5, max_images=1, max_name_chars=3) as served:
+        await served.stub.Score(request("five!", "five!"))
+        image = pb.Media(data=picture())
+        over = {
+            "samples": request("r", "r", "r"),
+            "samples[0].response": request("sixsix"),
+            "samples[0].images": pb.ScoreRequest(samples=[pb.Sample(response="r", images=[image, image])]),
+            "samples[0].id": pb.ScoreRequest(samples=[pb.Sample(response="r", id="four")]),
+        }
+        answers = {param: await refusal(served.stub.Score(message)) for param, message in over.items()}
+
+    for param, (status, metadata, _) in answers.items():
+        assert (status, metadata["error-code"]) == ("RESOURCE_EXHAUSTED", "too_large")
+        assert metadata["error-param"] == param
+
+
+async def test_a_message_over_the_bodys_limit_is_refused_also_where_it_is_compressed(serve: Serve) -> None:
+    async with serve(max_body_bytes=20_000) as served:
+        await served.stub.Score(request("a" * 19_000))
+        plain, *_ = await refusal(served.stub.Score(request("a" * 21_000)))
+        packed, *_ = await refusal(served.stub.Score(request("a" * 21_000), compression=grpc.Compression.Gzip))
+
+    assert plain == packed == "RESOURCE_EXHAUSTED"
+
+
+async def test_bytes_that_are_no_message_are_the_callers_error(served: Any) -> None:
+    call = served.channel.unary_unary("/reward_gateway.v1.RewardService/Score")
+    status, metadata, _ = await refusal(call(gzip.compress(b"rubbish")))
+
+    assert (status, metadata["error-code"]) == ("INVALID_ARGUMENT", "malformed_body")
+
+
+async def test_an_unknown_reward_is_not_found(served: Any) -> None:
+    status, metadata, _ = await refusal(served.stub.Score(request("r", reward="nothing")))
+
+    assert (status, metadata["error-code"]) == ("NOT_FOUND", "not_found")
+
+
+async def test_keys_are_asked_for_where_there_are_any(serve: Serve, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.yaml"
+    keys.write_text(
+        "keys:\n"
+        "  - {name: trainer, key: correct-horse}\n"
+        "  - {name: reader, key: battery-staple, rights: [state]}\n"
+        "  - {name: slow, key: once-an-hour, rate: 1/hour}\n"
+    )
+    async with serve(api_keys_file=keys) as served:
+
+        def score(*metadata: tuple[str, str]) -> Coroutine[Any, Any, Any]:
+            call: Coroutine[Any, Any, Any] = served.stub.Score(request("four"), metadata=metadata)
+            return call
+
+        assert (await score(("authorization", "Bearer correct-horse"))).results[0].reward == 4.0
+        assert (await score(("x-api-key", "correct-horse"))).results[0].reward == 4.0
+        await score(("x-api-key", "once-an-hour"))
+        refused = {
+            "UNAUTHENTICATED": [await refusal(score()), await refusal(score(("x-api-key", "wrong")))],
+            "PERMISSION_DENIED": [await refusal(score(("x-api-key", "battery-staple")))],
+            "RESOURCE_EXHAUSTED": [await refusal(score(("x-api-key", "once-an-hour")))],
+        }
+
+    for status, answers in refused.items():
+        assert {answer[0] for answer in answers} == {status}
+    assert int(refused["RESOURCE_EXHAUSTED"][0][1]["retry-after"]) >= 1
+
+
+async def test_a_model_server_that_is_away_is_unavailable_and_never_a_zero(served: Any) -> None:
+    served.models.away = True
+    status, metadata, _ = await refusal(served.stub.Score(request("four")))
+
+    assert (status, metadata["error-code"], metadata["retry-after"]) == ("UNAVAILABLE", "model_unavailable", "1")
+
+
+async def test_an_overloaded_gateway_says_when_to_come_back(serve: Serve) -> None:
+    async with serve(max_in_flight=1, max_queued=0) as served:
+        served.models.slow_s = 0.3
+        first = asyncio.ensure_future(served.stub.Score(request("four")))
+        while not served.models.calls:
+            await asyncio.sleep(0.01)
+        status, metadata, _ = await refusal(served.stub.Score(request("four")))
+        await first
+
+    assert (status, metadata["error-code"], metadata["retry-after"]) == ("UNAVAILABLE", "overloaded", "1")
+
+
+async def test_a_gateway_that_goes_away_takes_no_new_calls(served: Any) -> None:
+    served.traffic.drain.begin()
+    status, metadata, _ = await refusal(served.stub.Score(request("four")))
+
+    assert (status, metadata["error-code"]) == ("UNAVAILABLE", "draining")
+
+
+@pytest.mark.parametrize("how", ["options", "call"])
+async def test_the_smaller_deadline_holds(served: Any, how: str) -> None:
+    served.models.slow_s = 0.3
+    options, timeout = (pb.Options(deadline_ms=50), 10) if how == "options" else (pb.Options(deadline_ms=10_000), 0.05)
+    status, *_ = await refusal(served.stub.Score(request("four", options=options), timeout=timeout))
+
+    assert status == "DEADLINE_EXCEEDED"
+
+
+async def test_a_fault_of_ours_tells_nothing(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("the prompt was: secret")
+
+    monkeypatch.setattr(served.gateway, "score", broken)
+    status, metadata, message = await refusal(served.stub.Score(request("secret")))
+
+    assert (status, metadata["error-code"]) == ("INTERNAL", "internal_error")
+    assert "secret" not in message
+
+
+async def test_a_caller_who_leaves_gives_the_place_back(served: Any) -> None:
+    served.models.slow_s = 5
+    call = served.stub.Score(request("four"))
+    asked = asyncio.ensure_future(call.code())
+    while not served.models.calls:
+        await asyncio.sleep(0.01)
+    call.cancel()
+
+    assert (await asked) is grpc.StatusCode.CANCELLED
+    async with asyncio.timeout(2):
+        await served.traffic.admission.idle()
+
+
+async def test_every_call_is_counted_by_method_and_status(serve: Serve) -> None:
+    counted: list[tuple[str, str, str]] = []
+
+    class Counter:
+        def request(self, protocol: str, route: str, status: str, seconds: float) -> None:
+            assert seconds >= 0
+            counted.append((protocol, route, status))
+
+        def unauthorized(self, reason: str) -> None: ...
+
+    async with serve(Counter()) as served:
+        await served.stub.Score(request("four"))
+        await refusal(served.stub.Score(request("four", reward="nothing")))
+
+    assert counted == [("grpc", "Score", "OK"), ("grpc", "Score", "NOT_FOUND")]
+
+
+async def test_grpc_and_http_give_the_same_answer(served: Any) -> None:
+    texts = ["", "one", "one two three four", "ünïcödé 🎈"]
+    bodies = [{"prompt": "p", "response": text, "group": "g", "features": {"f": 0.5}} for text in texts] + [
+        {"prompt": "p"}
+    ]
+    samples = [
+        pb.Sample(prompt="p", response=text, group="g", features={"f": pb.Feature(number=0.5)}) for text in texts
+    ] + [pb.Sample(prompt="p")]
+    transport = httpx.ASGITransport(create_app(served.gateway, served.settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        for reward in ("plain", "mixed"):
+            over_http = (await client.post("/v1/score", json={"reward": reward, "samples": bodies})).json()
+            over_grpc = await served.stub.Score(pb.ScoreRequest(reward=reward, samples=samples))
+
+            assert over_grpc.recipe_version == over_http["recipe_version"]
+            for one, other in zip(over_grpc.results, over_http["results"], strict=True):
+                assert (one.reward if one.HasField("reward") else None) == other["reward"]
+                assert (one.id, one.valid, list(one.flags)) == (other["id"], other["valid"], other["flags"])
+                assert (one.error.code or None) == (other["error"] and other["error"]["code"])
+                assert (one.error.message or None) == (other["error"] and other["error"]["message"])
+                for name, component in other["components"].items():
+                    mine = one.components[name]
+                    assert (mine.value if mine.HasField("value") else None) == component["value"]

@@ -1,0 +1,83 @@
+"""The server as clients of the standard protocols see it: health, reflection, stopping."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from reward_gateway.grpc import server
+from reward_gateway.grpc.generated import reward_pb2 as pb
+
+pytestmark = pytest.mark.anyio
+
+SERVICE = "reward_gateway.v1.RewardService"
+Health = health_pb2.HealthCheckResponse
+
+
+async def health_of(served: Any, service: str = "") -> Any:
+    stub = health_pb2_grpc.HealthStub(served.channel)
+    return (await stub.Check(health_pb2.HealthCheckRequest(service=service))).status
+
+
+@pytest.mark.parametrize("service", ["", SERVICE])
+async def test_health_follows_the_models_and_the_drain(served: Any, service: str) -> None:
+    assert await health_of(served, service) == Health.SERVING
+    served.models.away = True
+    assert await health_of(served, service) == Health.NOT_SERVING
+    served.models.away = False
+    assert await health_of(served, service) == Health.SERVING
+    served.traffic.drain.begin()
+    assert await health_of(served, service) == Health.NOT_SERVING
+
+
+async def test_health_of_an_unknown_service_is_not_found(served: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await health_of(served, "nothing")
+
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_those_who_watch_are_told(served: Any) -> None:
+    watch = health_pb2_grpc.HealthStub(served.channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+
+    assert (await watch.read()).status == Health.SERVING
+    served.traffic.drain.begin()
+    async with asyncio.timeout(5):
+        assert (await watch.read()).status == Health.NOT_SERVING
+    watch.cancel()
+
+
+async def test_reflection_tells_the_published_service(served: Any) -> None:
+    def reflected() -> tuple[set[str], list[str]]:
+        with grpc.insecure_channel(f"127.0.0.1:{served.server.port}") as channel:
+            database = ProtoReflectionDescriptorDatabase(channel)
+            service = DescriptorPool(database).FindServiceByName(SERVICE)
+            return set(database.get_services()), [method.name for method in service.methods]
+
+    services, methods = await asyncio.to_thread(reflected)
+
+    assert {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"} <= services
+    assert methods == ["Score", "ScoreStream", "Apply", "ListRewards", "Catalog"]
+
+
+async def test_stopping_lets_calls_under_way_finish(served: Any) -> None:
+    served.models.slow_s = 0.2
+    call = served.stub.Score(pb.ScoreRequest(samples=[pb.Sample(response="four")]))
+    asked = asyncio.ensure_future(call.code())
+    while not served.models.calls:
+        await asyncio.sleep(0.01)
+    await served.server.stop(5)
+
+    assert await asked is grpc.StatusCode.OK
+
+
+async def test_a_second_process_shares_the_port_and_a_bad_address_is_an_error(served: Any) -> None:
+    twin = await server.start(served.gateway, served.settings, served.traffic, port=served.server.port)
+    await twin.stop(0)
+
+    elsewhere = served.settings.model_copy(update={"http_host": "192.0.2.1"})
+    with pytest.raises(OSError, match="cannot listen"):
+        await server.start(served.gateway, elsewhere, served.traffic, port=0)

@@ -1,0 +1,67 @@
+"""Apply, ListRewards and Catalog: the same rows as over HTTP."""
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.json_format import MessageToDict
+from reward_gateway.grpc.generated import reward_pb2 as pb
+from reward_gateway.grpc.values import list_value, plain_object, struct
+
+pytestmark = pytest.mark.anyio
+
+
+def application(kind: str, name: str, items: list[Any], **params: Any) -> pb.ApplyRequest:
+    return pb.ApplyRequest(kind=kind, name=name, items=list_value(items), params=struct(params))
+
+
+async def test_apply_answers_items_in_order_and_keeps_whole_numbers_whole(served: Any) -> None:
+    items = [{"response": "one two three"}, {"response": "one"}, {}]
+    answer = await served.stub.Apply(application("score", "length_penalty", items, free_words=2, per_word=0.25))
+    expected = await served.gateway.apply("score", "length_penalty", items, {"free_words": 2, "per_word": 0.25})
+
+    assert [r.reward if r.HasField("reward") else None for r in answer.results] == [r["reward"] for r in expected]
+    assert [r.error.code or None for r in answer.results] == [r["error"] and r["error"]["code"] for r in expected]
+    assert [plain_object(r.details, "details") for r in answer.results] == [r["details"] for r in expected]
+    assert answer.results[0].reward == -0.25
+    assert answer.results[2].error.code == "missing_field"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "param"),
+    [
+        (application("score", "nothing", []), "NOT_FOUND", None),
+        (application("no_kind", "length_penalty", []), "NOT_FOUND", None),
+        (application("score", "length_penalty", [{"response": 3}]), "INVALID_ARGUMENT", "items[0].response"),
+        (application("score", "length_penalty", [], free_words="two"), "INVALID_ARGUMENT", "params.free_words"),
+        (application("score", "length_penalty", [{"response": float("nan")}]), "INVALID_ARGUMENT", "items[0].response"),
+    ],
+)
+async def test_apply_refuses_as_http_does(served: Any, asked: pb.ApplyRequest, status: str, param: str | None) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await served.stub.Apply(asked)
+
+    assert caught.value.code().name == status
+    assert dict(caught.value.trailing_metadata() or ()).get("error-param") == param
+
+
+async def test_list_rewards_says_what_http_says(served: Any) -> None:
+    answer = await served.stub.ListRewards(pb.ListRewardsRequest())
+    listing = served.gateway.rewards()
+
+    assert answer.default == listing["default"]
+    for message, row in zip(answer.rewards, listing["rewards"], strict=True):
+        said = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        bounds = said.pop("range", None)
+        assert {**said, "range": bounds and [bounds["low"], bounds["high"]]} == row
+
+
+async def test_the_catalog_says_what_http_says(served: Any) -> None:
+    answer = await served.stub.Catalog(pb.CatalogRequest())
+    rows = served.gateway.catalog()
+
+    assert len(answer.operations) == len(rows) > 0
+    for message, row in zip(answer.operations, rows, strict=True):
+        schemas = {name: plain_object(getattr(message, name), name) for name in ("params_schema", "item_schema")}
+        plain = {name: getattr(message, name) for name in row if name not in ("params_schema", "item_schema", "source")}
+        assert {**plain, **schemas, "source": {"title": message.source.title, "url": message.source.url}} == row

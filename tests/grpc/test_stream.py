@@ -1,0 +1,183 @@
+"""ScoreStream: one sample in, one result out, matched by id; what is bounded, what ends it, what does not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import grpc
+import pytest
+from reward_gateway.grpc import stream
+from reward_gateway.grpc.generated import reward_pb2 as pb
+
+pytestmark = pytest.mark.anyio
+
+Serve = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+def message(response: str | None, **more: Any) -> pb.ScoreStreamRequest:
+    terms = {key: more.pop(key) for key in ("reward", "options") if key in more}
+    sample = pb.Sample(prompt="p", **more) if response is None else pb.Sample(prompt="p", response=response, **more)
+    return pb.ScoreStreamRequest(sample=sample, **terms)
+
+
+async def sent(messages: Sequence[pb.ScoreStreamRequest]) -> AsyncIterator[pb.ScoreStreamRequest]:
+    for each in messages:
+        yield each
+
+
+async def exchanged(served: Any, messages: Sequence[pb.ScoreStreamRequest], **call: Any) -> dict[str, Any]:
+    """Answers by id."""
+    answers = [answer async for answer in served.stub.ScoreStream(sent(messages), **call)]
+    assert len(answers) == len(messages)
+    return {answer.result.id: answer for answer in answers}
+
+
+async def ended(served: Any, messages: Sequence[pb.ScoreStreamRequest]) -> tuple[str, dict[str, Any]]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await exchanged(served, messages)
+    return caught.value.code().name, dict(caught.value.trailing_metadata() or ())
+
+
+async def test_every_sample_gets_its_own_result_and_moments_share_calls(served: Any) -> None:
+    answers = await exchanged(served, [message("x" * i, id=f"s{i}") for i in range(2000)])
+
+    assert {name: answer.result.reward for name, answer in answers.items()} == {f"s{i}": float(i) for i in range(2000)}
+    assert sum(served.models.calls) == 2000
+    assert len(served.models.calls) < 1000
+
+
+async def test_samples_without_an_id_are_numbered_by_their_place(served: Any) -> None:
+    answers = await exchanged(served, [message("x"), message("xx", id="mine"), message("xxx")])
+
+    assert {name: answer.result.reward for name, answer in answers.items()} == {"0": 1.0, "mine": 2.0, "2": 3.0}
+
+
+async def test_results_come_while_the_caller_is_still_sending(served: Any) -> None:
+    call = served.stub.ScoreStream()
+    for text in ("a", "bb", "ccc"):
+        await call.write(message(text))
+        assert (await call.read()).result.reward == len(text)
+    await call.done_writing()
+
+    assert await call.read() is grpc.aio.EOF
+
+
+async def test_reward_and_options_hold_until_others_are_named(served: Any) -> None:
+    options = pb.Options(explain=False)
+    messages = [
+        message("one", reward="mixed", id="a"),
+        message("one", id="b"),
+        message("one", reward="plain", options=options, id="c"),
+        message("one", id="d"),
+    ]
+    answers = await exchanged(served, messages)
+
+    assert [answers[name].reward for name in "abcd"] == ["mixed", "mixed", "plain", "plain"]
+    assert [answers[name].result.reward for name in "abcd"] == [2.5, 2.5, 3.0, 3.0]
+    assert [bool(answers[name].result.components) for name in "abcd"] == [True, True, False, False]
+    assert all(answer.recipe_version for answer in answers.values())
+
+
+async def test_a_sample_that_cannot_be_scored_does_not_end_the_stream(served: Any) -> None:
+    answers = await exchanged(served, [message("x"), message(None), message("xxx")])
+
+    assert [answers[name].result.valid for name in "012"] == [True, False, True]
+    assert answers["1"].result.error.code == "missing_field"
+
+
+async def test_a_model_server_that_comes_back_goes_on_in_the_same_stream(served: Any) -> None:
+    call = served.stub.ScoreStream()
+    served.models.away = True
+    await call.write(message("four"))
+    first = await call.read()
+    served.models.away = False
+    await call.write(message("four"))
+    second = await call.read()
+    call.cancel()
+
+    assert first.result.error.code == "model_unavailable"
+    assert not first.result.HasField("reward")
+    assert second.result.reward == 4.0
+
+
+async def test_a_sample_that_is_too_late_is_told_so(served: Any) -> None:
+    served.models.slow_s = 0.2
+    answers = await exchanged(served, [message("four", options=pb.Options(deadline_ms=20))])
+
+    assert answers["0"].result.error.code == "deadline_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("messages", "status", "code", "param"),
+    [
+        ([message("x", reward="nothing")], "NOT_FOUND", "not_found", "reward"),
+        ([message("x", reward="in_groups")], "INVALID_ARGUMENT", "invalid_request", "reward"),
+        ([pb.ScoreStreamRequest()], "INVALID_ARGUMENT", "invalid_request", "sample"),
+        ([message("x"), message("x" * 200)], "RESOURCE_EXHAUSTED", "too_large", "samples[1].response"),
+        (
+            [message("x", options=pb.Options(on_invalid=pb.Options.ON_INVALID_FAIL)), message(None)],
+            "INVALID_ARGUMENT",
+            "unscorable_sample",
+            "samples[1].response",
+        ),
+    ],
+)
+async def test_what_refuses_a_request_ends_a_stream(
+    serve: Serve, messages: list[pb.ScoreStreamRequest], status: str, code: str, param: str
+) -> None:
+    async with serve(max_text_chars=100) as served:
+        ended_with, metadata = await ended(served, messages)
+
+    assert (ended_with, metadata["error-code"], metadata["error-param"]) == (status, code, param)
+
+
+async def test_a_gateway_that_goes_away_answers_what_it_has_and_ends_the_stream(served: Any) -> None:
+    served.models.slow_s = 0.2
+    call = served.stub.ScoreStream()
+    await call.write(message("four"))
+    while not served.models.calls:
+        await asyncio.sleep(0.01)
+    served.traffic.drain.begin()
+    await call.write(message("four"))
+
+    assert (await call.read()).result.reward == 4.0
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_caller_who_leaves_leaves_nothing_behind(served: Any) -> None:
+    served.models.slow_s = 10
+    call = served.stub.ScoreStream()
+    await call.write(message("four"))
+    while not served.models.calls:
+        await asyncio.sleep(0.01)
+    call.cancel()
+
+    async with asyncio.timeout(2):
+        await served.traffic.admission.idle()
+
+
+async def test_a_caller_who_does_not_read_is_not_read_from_for_ever(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "WAITING", 8)
+    sent_so_far = 0
+
+    async def flood() -> AsyncIterator[pb.ScoreStreamRequest]:
+        nonlocal sent_so_far
+        while True:
+            yield message("x" * 10_000, id=f"{sent_so_far:0>200}")
+            sent_so_far += 1
+
+    call = served.stub.ScoreStream(flood())
+    before = -1
+    async with asyncio.timeout(20):
+        while sent_so_far == 0 or sent_so_far != before:
+            before = sent_so_far
+            await asyncio.sleep(0.5)
+    scored = sum(served.models.calls)
+    call.cancel()
+
+    assert 0 < scored <= sent_so_far < 100_000
