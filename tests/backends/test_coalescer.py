@@ -1,0 +1,285 @@
+"""Rows of many requests in few calls: who travels with whom, how many at once, and who pays for whose fault."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from reward_gateway.backends import coalescer as module
+from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
+from reward_gateway.backends.port import ModelAnswer
+from reward_gateway.backends.tensors import PackedRows, Piece, frame_texts, join, unframe
+from reward_gateway.sample import Invalid
+
+pytestmark = pytest.mark.anyio
+
+POISON = Invalid("model_error", "The model failed.")
+
+
+class Model:
+    """Scores a row by the number in its text, and keeps what each call held. Calls wait at the gate, if it is shut."""
+
+    def __init__(self, max_calls: int = 2, max_queued: int = 10_000) -> None:
+        self.calls: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.poison: set[int] = set()
+        self.divisible = True
+        self.cancelled = 0
+        self.in_flight = self.most_in_flight = 0
+        self.observed: list[tuple[str, int]] = []
+        self.version = "1"
+        self.queue = Coalescer("m", self.send, max_calls=max_calls, max_queued=max_queued, observer=self)
+
+    async def send(self, pieces: Sequence[Piece], deadline: float) -> CallAnswer:
+        rows = sum(stop - start for _, start, stop in pieces)
+        numbers = [int(value) for value in unframe(join(pieces)["response"], rows)]
+        self.calls.append(numbers)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(0)
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.in_flight -= 1
+        if self.poison & set(numbers):
+            raise CallFailed(POISON, divisible=self.divisible)
+        answer = CallAnswer(np.array(numbers, float).reshape(-1, 1), self.version)
+        answer.invalid = {row: POISON for row, number in enumerate(numbers) if number < 0}
+        answer.flags = {row: ("even",) for row, number in enumerate(numbers) if number % 2 == 0}
+        return answer
+
+    def queued(self, model: str, rows: int) -> None:
+        self.observed.append(("queued", rows))
+
+    def call_started(self, model: str, rows: int) -> None:
+        self.observed.append(("started", rows))
+
+    def call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
+        self.observed.append((outcome, rows))
+
+    async def ask(self, numbers: Sequence[int], seconds: float = 5.0, max_rows: int = 8) -> ModelAnswer:
+        columns = {"response": frame_texts(map(str, numbers))}
+        deadline = asyncio.get_running_loop().time() + seconds
+        return await self.queue.submit(PackedRows.of(columns, len(numbers)), 1, deadline, max_rows)
+
+    def start(self, numbers: Sequence[int], seconds: float = 5.0) -> "asyncio.Task[ModelAnswer]":
+        return asyncio.ensure_future(self.ask(numbers, seconds))
+
+
+async def turn(times: int = 5) -> None:
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def test_what_waits_in_the_same_moment_goes_together_and_comes_back_apart() -> None:
+    model = Model()
+    answers = await asyncio.gather(*(model.ask([i]) for i in range(8)))
+    assert model.calls == [list(range(8))]
+    assert [answer.values.tolist() for answer in answers] == [[[i]] for i in range(8)]
+    assert [bool(answer.flags) for answer in answers] == [i % 2 == 0 for i in range(8)]
+
+
+async def test_a_single_row_does_not_wait_for_company() -> None:
+    model = Model()
+    task = model.start([1])
+    await turn(3)
+    assert model.calls == [[1]]
+    await task
+
+
+async def test_what_comes_while_calls_are_in_flight_goes_in_one_call() -> None:
+    model = Model(max_calls=2)
+    model.gate.clear()
+    early = [model.start([i]) for i in (1,)]
+    await turn()
+    early.append(model.start([2]))
+    await turn()
+    late = [model.start([i]) for i in range(3, 9)]
+    await turn()
+    assert model.calls == [[1], [2]]
+    model.gate.set()
+    await asyncio.gather(*early, *late)
+    assert model.calls == [[1], [2], [3, 4, 5, 6, 7, 8]]
+    assert model.most_in_flight == 2
+
+
+async def test_a_large_request_is_cut_and_put_together_again() -> None:
+    model = Model(max_calls=3)
+    answer = await model.ask(range(100))
+    assert answer.values[:, 0].tolist() == list(range(100))
+    assert (answer.calls, max(map(len, model.calls)), model.most_in_flight) == (13, 8, 3)
+    assert answer.version == "1"
+
+
+async def test_a_single_row_is_not_starved_by_a_large_request() -> None:
+    model = Model(max_calls=1)
+    large = model.start(range(4096))
+    await turn()
+    small = model.start([-7])
+    await small
+    assert len(model.calls) <= 3  # the one that was out, the one it travelled in, and one just begun
+    large.cancel()
+
+
+async def test_waiting_requests_share_a_call_evenly() -> None:
+    model = Model(max_calls=1)
+    model.gate.clear()
+    first = model.start([0])
+    await turn()
+    tasks = [model.start([k] * 100) for k in (1, 2)]
+    await turn()
+    model.gate.set()
+    await first
+    await turn(20)
+    assert sorted(model.calls[1]) == [1] * 4 + [2] * 4
+    for task in tasks:
+        task.cancel()
+
+
+async def test_rows_keep_their_own_reasons() -> None:
+    model = Model()
+    answers = await asyncio.gather(model.ask([1, -2, 3]), model.ask([4]), model.ask([-5]))
+    assert [list(answer.invalid) for answer in answers] == [[1], [], [0]]
+
+
+async def test_a_passed_deadline_keeps_what_was_answered_and_leaves_the_queue() -> None:
+    model = Model(max_calls=1)
+    model.gate.clear()
+    task = model.start(range(20), seconds=0.05)
+    await turn()
+    model.gate.set()
+    await turn()  # the first call is answered, the second is out
+    model.gate.clear()
+    answer = await task
+    known = ~np.isnan(answer.values[:, 0])
+    assert 8 <= known.sum() < 20
+    assert {reason.code for reason in answer.invalid.values()} == {"deadline_exceeded"}
+    assert set(answer.invalid) == set(np.flatnonzero(~known).tolist())
+    await turn()
+    assert model.cancelled == 1  # nobody waits for it any more
+    assert ("queued", 0) in model.observed
+    assert model.observed[-1][0] == "cancelled"
+
+
+async def test_a_cancelled_caller_leaves_the_queue_and_its_neighbours_in_their_call() -> None:
+    model = Model(max_calls=1)
+    model.gate.clear()
+    first, second = model.start([1]), model.start([2])
+    await turn()
+    waiting = model.start([3])
+    await turn()
+    first.cancel()
+    waiting.cancel()
+    await turn()
+    model.gate.set()
+    assert (await second).values[0, 0] == 2
+    await turn()
+    assert (model.calls, model.cancelled) == ([[1, 2]], 0)
+
+
+async def test_a_call_that_nobody_waits_for_is_called_off() -> None:
+    model = Model(max_calls=1)
+    model.gate.clear()
+    task = model.start([1])
+    await turn()
+    task.cancel()
+    await turn()
+    model.gate.set()
+    assert model.cancelled == 1
+    assert (await model.ask([2])).values[0, 0] == 2
+
+
+async def test_a_poisoned_request_fails_alone() -> None:
+    model = Model()
+    model.poison = {3}
+    answers = await asyncio.gather(*(model.ask([i]) for i in range(6)))
+    assert [list(answer.invalid.values()) for answer in answers] == [[POISON] if i == 3 else [] for i in range(6)]
+    assert [answer.values[0, 0] for i, answer in enumerate(answers) if i != 3] == [0, 1, 2, 4, 5]
+    assert len(model.calls) == 7  # together once, then each alone
+
+
+async def test_the_poisoned_row_of_a_request_is_found_by_halving() -> None:
+    model = Model()
+    model.poison = {700}
+    answer = await model.ask(range(1000), max_rows=256)
+    assert list(answer.invalid) == [700]
+    assert len(model.calls) <= 4 + 2 * 8
+
+
+async def test_a_model_that_always_fails_is_not_asked_forever() -> None:
+    model = Model()
+    model.poison = set(range(1000))
+    answer = await model.ask(range(1000), max_rows=256)
+    assert len(answer.invalid) == 1000
+    assert len(model.calls) <= 4 + module.EXTRA_CALLS
+
+
+async def test_a_fault_of_the_server_is_not_tried_again_on_every_row() -> None:
+    model = Model()
+    model.poison, model.divisible = {3}, False
+    answers = await asyncio.gather(*(model.ask([i]) for i in range(6)))
+    assert all(answer.invalid for answer in answers)
+    assert len(model.calls) == 1
+
+
+async def test_a_full_queue_is_overloaded_at_once() -> None:
+    model = Model(max_calls=1, max_queued=10)
+    model.gate.clear()
+    tasks = [model.start([i]) for i in range(1)]
+    await turn()
+    tasks.append(model.start(range(9)))
+    await turn()
+    refused = await model.ask([1, 2])
+    assert {reason.code for reason in refused.invalid.values()} == {"overloaded"}
+    assert len(refused.invalid) == 2
+    model.gate.set()
+    assert not any(answer.invalid for answer in await asyncio.gather(*tasks))
+
+
+async def test_a_request_larger_than_the_queue_passes_an_empty_one() -> None:
+    model = Model(max_queued=10)
+    assert (await model.ask(range(50))).invalid == {}
+
+
+async def test_a_call_ends_before_it_holds_too_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CALL_BYTES", 21)  # a row of one digit is framed in 5
+    model = Model(max_calls=1)
+    answers = await asyncio.gather(model.ask(range(9)), model.ask([10**30]))
+    assert [list(answer.invalid) for answer in answers] == [[], []]
+    assert sorted(map(len, model.calls)) == [1, 1, 4, 4]
+
+
+async def test_versions_that_change_between_calls_are_not_one_version() -> None:
+    model = Model(max_calls=1)
+    model.gate.clear()
+    task = model.start(range(16))
+    await turn()
+    model.gate.set()
+    await turn(1)
+    model.version = "2"
+    assert (await task).version is None
+
+
+async def test_closing_answers_what_waits() -> None:
+    model = Model(max_calls=1)
+    model.gate.clear()
+    tasks = [model.start([1]), model.start(range(20))]
+    await turn()
+    model.queue.close()
+    for answer in await asyncio.gather(*tasks):
+        assert {reason.code for reason in answer.invalid.values()} == {"model_unavailable"}
+
+
+async def test_the_observer_hears_of_every_call() -> None:
+    model = Model()
+    model.poison = {2}
+    await asyncio.gather(model.ask([1]), model.ask([2]))
+    assert [said for said in model.observed if said[0] not in ("queued", "started")] == [
+        ("model_error", 2),
+        ("ok", 1),
+        ("model_error", 1),
+    ]
