@@ -1,0 +1,133 @@
+"""The stack that the benchmark measures: a real model, and beside it a trivial one whose cost is nearly nothing."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+REAL = "text_preference"
+TRIVIAL = "trivial"
+
+_CONFIG = """
+backend: "python"
+max_batch_size: 1024
+input [
+  { name: "prompt" data_type: TYPE_STRING dims: [1] },
+  { name: "response" data_type: TYPE_STRING dims: [1] }
+]
+output [
+  { name: "score" data_type: TYPE_FP32 dims: [1] },
+  { name: "flags" data_type: TYPE_UINT32 dims: [1] },
+  { name: "error" data_type: TYPE_STRING dims: [1] }
+]
+dynamic_batching { max_queue_delay_microseconds: 0 }
+instance_group [{ kind: KIND_CPU count: 1 }]
+parameters: { key: "inputs" value: { string_value: "prompt,response" } }
+parameters: { key: "dimensions" value: { string_value: "length" } }
+parameters: { key: "flags" value: { string_value: "truncated" } }
+"""
+
+_MODEL = '''
+"""The length of the response: a model whose cost is nearly nothing."""
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            texts = pb_utils.get_input_tensor_by_name(request, "response").as_numpy().ravel()
+            n = len(texts)
+            score = np.fromiter((len(t) for t in texts), np.float32, n).reshape(n, 1)
+            answers.append(pb_utils.InferenceResponse([
+                pb_utils.Tensor("score", score),
+                pb_utils.Tensor("flags", np.zeros((n, 1), np.uint32)),
+                pb_utils.Tensor("error", np.full((n, 1), b"", dtype=object)),
+            ]))
+        return answers
+'''
+
+_REWARDS = f"""
+default: {REAL}
+rewards:
+  {REAL}: {{components: {{score: {{score: {REAL}}}}}}}
+  {TRIVIAL}: {{components: {{score: {{score: {TRIVIAL}}}}}}}
+  rule: {{components: {{brevity: {{score: length_penalty}}}}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A running stack."""
+
+    http: str
+    grpc: str
+    triton: str
+
+    def cpu_seconds(self) -> float:
+        """CPU that the gateway's process has used so far."""
+        page = httpx.get(f"{self.http}/metrics").text
+        found = re.search(r"^process_cpu_seconds_total (\S+)$", page, flags=re.MULTILINE)
+        assert found is not None
+        return float(found[1])
+
+    def counter(self, name: str) -> float:
+        """A metric summed over its labels."""
+        page = httpx.get(f"{self.http}/metrics").text
+        return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if re.match(rf"{name}(\{{|\s)", line))
+
+
+def _repository(folder: Path) -> Path:
+    """A model repository with the trivial model beside the real one."""
+    repository = folder / "repository"
+    (repository / TRIVIAL / "1").mkdir(parents=True)
+    (repository / TRIVIAL / "config.pbtxt").write_text(f'name: "{TRIVIAL}"' + _CONFIG)
+    (repository / TRIVIAL / "1" / "model.py").write_text(_MODEL)
+    shutil.copytree(ROOT / "models" / "repository" / REAL, repository / REAL, copy_function=os.link)
+    return repository
+
+
+@contextmanager
+def running(http_port: int = 18480, grpc_port: int = 18481) -> Iterator[Bench]:
+    """Start everything, and stop it again."""
+    with tempfile.TemporaryDirectory(dir=ROOT) as name:
+        folder = Path(name)
+        (folder / "rewards.yaml").write_text(_REWARDS)
+        log = folder / "serve.log"
+        flags = {
+            "http-port": http_port,
+            "grpc-port": grpc_port,
+            "rewards-file": folder / "rewards.yaml",
+            "model-repository": _repository(folder),
+            "models": f"{REAL},{TRIVIAL}",
+            "max-samples": 100_000,
+            "max-body-bytes": 1 << 28,
+            "redis-max-memory": "1gb",
+        }
+        command = [sys.executable, "-m", "reward_gateway.cli.serve"]
+        command += [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, start_new_session=True)
+        try:
+            while "Ctrl-C stops it" not in (said := log.read_text()):
+                if process.poll() is not None:
+                    sys.exit(f"the stack did not start:\n{said}")
+                time.sleep(0.2)
+            triton = re.search(r"^\s+Triton\s+(\S+)", said, flags=re.MULTILINE)
+            assert triton is not None
+            yield Bench(f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}", triton[1])
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=40)
