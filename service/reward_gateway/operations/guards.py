@@ -8,13 +8,17 @@ To add one, write a function over columns and register it:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
+from pydantic import Field, model_validator
 
+from reward_gateway.errors import InvalidRecipe
 from reward_gateway.sample import BoolArray, FloatArray
 
+from .master_keys import content_free
 from .registry import NoParams, OperationParams
+from .texts import repeated_share, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +66,110 @@ def guard(name: str, params: type[OperationParams] = NoParams) -> Callable[[F], 
 def empty_response(view: GuardView, _: NoParams) -> BoolArray:
     """The response is empty or blank; it is scored all the same."""
     return np.array([not response.strip() for response in view.responses], dtype=bool)
+
+
+@guard("master_key")
+def master_key(view: GuardView, _: NoParams) -> BoolArray:
+    """The response says nothing: empty, only punctuation, or an opener that fools judges; unless it is the reference.
+
+    Source of the keys: One Token to Fool LLM-as-a-Judge, arXiv 2507.08794.
+    """
+    pairs = zip(view.responses, view.references, strict=True)
+    return np.array([content_free(response, reference) for response, reference in pairs], dtype=bool)
+
+
+class Repetition(OperationParams):
+    n: int = Field(3, ge=1, le=20, description="Words in a row that count as one n-gram.")
+    share: float = Field(0.5, gt=0, le=1, description="Share of n-grams that have occurred before, from which on.")
+    min_words: int = Field(20, ge=1, description="Shorter responses are let through.")
+
+
+@guard("repetition", Repetition)
+def repetition(view: GuardView, params: Repetition) -> BoolArray:
+    """The response says the same again and again."""
+    return np.array(
+        [
+            len(words(response)) >= params.min_words and repeated_share(response, params.n) >= params.share
+            for response in view.responses
+        ],
+        dtype=bool,
+    )
+
+
+class TooLong(OperationParams):
+    max_words: int | None = Field(None, ge=0, description="Most words that are not flagged.")
+    max_characters: int | None = Field(None, ge=0, description="Most characters that are not flagged.")
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> Self:
+        if self.max_words is None and self.max_characters is None:
+            raise ValueError("give max_words, max_characters or both")
+        return self
+
+
+@guard("too_long", TooLong)
+def too_long(view: GuardView, params: TooLong) -> BoolArray:
+    """The response is longer than a limit."""
+    long = np.zeros(view.size, dtype=bool)
+    if params.max_words is not None:
+        long |= np.array([len(words(response)) > params.max_words for response in view.responses], dtype=bool)
+    if params.max_characters is not None:
+        long |= np.array([len(response) > params.max_characters for response in view.responses], dtype=bool)
+    return long
+
+
+class Saturated(OperationParams):
+    component: str = Field(description="The component whose value is looked at, after its transforms.")
+    low: float | None = Field(None, description="The least value that it can have.")
+    high: float | None = Field(None, description="The greatest value that it can have.")
+    margin: float = Field(1e-6, ge=0, description="A value nearer than this to an end counts as there.")
+
+    @model_validator(mode="after")
+    def _some_end(self) -> Self:
+        if self.low is None and self.high is None:
+            raise ValueError("give low, high or both")
+        return self
+
+
+@guard("saturated", Saturated)
+def saturated(view: GuardView, params: Saturated) -> BoolArray:
+    """A component's value is at an end of its range, where it cannot tell better from best."""
+    (values,) = _components(view, [params.component])
+    edge = np.zeros(view.size, dtype=bool)
+    if params.low is not None:
+        edge |= values <= params.low + params.margin
+    if params.high is not None:
+        edge |= values >= params.high - params.margin
+    return edge
+
+
+class Disagreement(OperationParams):
+    components: list[str] = Field(min_length=2, description="The members, all on one scale.")
+    threshold: float = Field(ge=0, description="Standard deviation (n) over the members, above which they disagree.")
+
+
+@guard("ensemble_disagreement", Disagreement)
+def ensemble_disagreement(view: GuardView, params: Disagreement) -> BoolArray:
+    """The members of an ensemble give values that lie far apart."""
+    spread: BoolArray = np.std(_components(view, params.components), axis=0) > params.threshold
+    return spread
+
+
+@guard("out_of_distribution")
+def out_of_distribution(view: GuardView, _: NoParams) -> BoolArray:
+    """A model said that the sample is unlike what it was trained on."""
+    raised = np.zeros(view.size, dtype=bool)
+    raised[[row for row, flags in view.flags.items() if "out_of_distribution" in flags]] = True
+    return raised
+
+
+def _components(view: GuardView, names: Sequence[str]) -> FloatArray:
+    """[names, n] values of components; NaN compares as unsuspicious.
+
+    Raises:
+        InvalidRecipe: the recipe has no such component.
+    """
+    for name in names:
+        if name not in view.components:
+            raise InvalidRecipe(f"a guard names the component {name!r}, which the recipe does not have")
+    return np.stack([view.components[name] for name in names])
