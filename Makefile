@@ -55,7 +55,7 @@ $(VENV)/.bootstrap: requirements/bootstrap.txt
 	@echo "==> environment in $(VENV), with $$($(PYTHON) -V)"
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "This Python cannot make environments: sudo apt-get install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes -r $<
+	@$(BIN)/python -m pip -qq --disable-pip-version-check install --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.serve: requirements/serve.txt pyproject.toml $(VENV)/.bootstrap

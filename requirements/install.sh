@@ -11,5 +11,5 @@ eval "$("$home/python" "$here/pip_settings.py")"
 export UV_INDEX_STRATEGY=${UV_INDEX_STRATEGY:-unsafe-best-match}
 "$home/uv" pip install --quiet --python "$env/bin/python" --require-hashes "$@" -r "$lock" && exit 0
 echo "    uv could not; trying pip" >&2
-exec "$home/python" -m pip --quiet --disable-pip-version-check --python "$env/bin/python" \
+exec "$home/python" -m pip -qq --disable-pip-version-check --python "$env/bin/python" \
   install --require-hashes "$@" -r "$lock"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,7 +15,9 @@ from reward_gateway.local import launch
 from reward_gateway.local.errors import StackError
 
 _POLL_S = 0.05
+_CHECK_S = 1.0
 _TAIL_LINES = 12
+_TELLING = re.compile(r"error|fail|fatal|cannot|Z E ", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -31,6 +34,8 @@ class Child:
         stop_s: longest time to stop after SIGTERM, before SIGKILL.
         pass_fds: file descriptors that it inherits.
         swept: called with its pid when it is gone, to remove what a killed process leaves behind.
+        ails: asked with its pid now and then, and answers what is wrong, as the end of a sentence, or nothing;
+            a process that ails twice in a row is killed, as one that only looks alive.
     """
 
     name: str
@@ -42,7 +47,9 @@ class Child:
     stop_s: float = 5.0
     pass_fds: Sequence[int] = ()
     swept: Callable[[int], None] = lambda pid: None
+    ails: Callable[[int], str] = lambda pid: ""
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    _ailment: str = field(default="", init=False)
     _gone: bool = field(default=True, init=False)  # ended and swept: its pid may be somebody else's by now
 
     @property
@@ -71,7 +78,7 @@ class Child:
                 start_new_session=True,
                 pass_fds=self.pass_fds,
             )
-        self._gone = False
+        self._gone, self._ailment = False, ""
         try:
             await self._become_ready()
         except BaseException:
@@ -82,7 +89,7 @@ class Child:
     async def exited(self) -> None:
         """Wait until the process has ended, by itself or not, and remove what it left."""
         if self._process is not None and not self._gone:
-            await self._process.wait()
+            await self._ended(self._process)
             self.kill()
             self._gone = True
             self.swept(self._process.pid)
@@ -108,17 +115,33 @@ class Child:
 
     def ending(self) -> str:
         """How the process ended, as the end of a sentence."""
+        if self._ailment:
+            return self._ailment
         code = self._process.returncode if self._process is not None else None
         if code is None:
             return "has not ended"
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
     def last_words(self) -> str:
-        """The end of its log, to stand behind a sentence; empty where it wrote to the terminal."""
+        """What its log says went wrong, to stand behind a sentence; empty where it wrote to the terminal."""
         if self.log is None or not self.log.exists():
             return ""
-        lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-        return "\n".join([f". The end of {self.log}:", *("  " + line[:240] for line in lines)])
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        telling = [line for line in lines if _TELLING.search(line)] or lines
+        return "\n".join([f". From {self.log}:", *("  " + line[:240] for line in telling[-_TAIL_LINES:])])
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> None:
+        waiting = asyncio.ensure_future(process.wait())
+        before = ""
+        try:
+            while not (await asyncio.wait({waiting}, timeout=_CHECK_S))[0]:
+                now = self.ails(process.pid)
+                if now and before:
+                    self._ailment = now
+                    self.kill()
+                before = now
+        finally:
+            waiting.cancel()
 
     async def _become_ready(self) -> None:
         try:

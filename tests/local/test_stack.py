@@ -1,0 +1,146 @@
+"""The whole stack with real servers: it comes up, survives kills on the same ports, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import redis
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+
+StartStack = Callable[..., Any]
+SHARED_MEMORY = Path("/dev/shm")
+
+
+def ask(address: str) -> list[float] | None:
+    """The model's answer to two rows; None while the server is not there."""
+    client = triton.InferenceServerClient(address)
+    x, text = triton.InferInput("x", [2, 1], "FP32"), triton.InferInput("text", [2, 1], "BYTES")
+    x.set_data_from_numpy(np.array([[3], [4]], np.float32))
+    text.set_data_from_numpy(np.array([["ab"], ["größe"]], object))
+    try:
+        return [float(y) for y in client.infer("echo", [x, text]).as_numpy("y").ravel()]
+    except InferenceServerException:
+        return None
+    finally:
+        client.close()
+
+
+def gateway_pid(port: int) -> int | None:
+    try:
+        return int(httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=1).text)
+    except httpx.HTTPError:
+        return None
+
+
+@pytest.fixture(scope="module")
+def stack(start_stack: StartStack) -> Any:
+    return start_stack(["echo"])
+
+
+def test_triton_runs_the_repositorys_models_with_numbers_and_text_intact(stack: Any) -> None:
+    assert ask(stack.triton) == [8.0, 15.0]
+
+
+def test_valkey_is_bounded_gives_up_scores_first_and_writes_nothing_to_disk(stack: Any) -> None:
+    client = redis.Redis.from_url(stack.redis)
+    config = client.config_get("maxmemory*", "save", "appendonly")
+    assert (config["maxmemory"], config["maxmemory-policy"]) == (str(256 << 20), "volatile-lru")
+    assert (config["save"], config["appendonly"]) == ("", "no")
+
+
+def test_every_server_listens_on_loopback_only(stack: Any) -> None:
+    family = [stack.child("tritonserver"), stack.child("valkey-server")]
+    listening = [c.laddr.ip for process in family for c in process.net_connections("tcp") if c.status == "LISTEN"]
+    assert len(listening) >= 4
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("victim", ["triton_python_backend_stub", "tritonserver"])
+def test_a_killed_triton_comes_back_on_the_same_port(stack: Any, victim: str) -> None:
+    server = stack.child("tritonserver")
+    target = server if victim == "tritonserver" else server.children()[0]
+    target.kill()
+    assert stack.until(lambda: not target.is_running() or target.status() == "zombie")
+    assert stack.until(lambda: ask(stack.triton)) == [8.0, 15.0]
+    stack.remember()
+
+
+def test_a_killed_valkey_comes_back_on_the_same_port(stack: Any) -> None:
+    stack.child("valkey-server").kill()
+    client = redis.Redis.from_url(stack.redis)
+
+    def alive() -> bool:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    assert stack.until(lambda: not alive())
+    assert stack.until(alive)
+    stack.remember()
+
+
+def test_a_killed_gateway_comes_back_and_no_connection_is_refused_meanwhile(stack: Any) -> None:
+    before = gateway_pid(stack.http_port)
+    stack.child("standin_worker").kill()
+    response = httpx.get(f"http://127.0.0.1:{stack.http_port}/readyz", timeout=10)
+    assert response.status_code == 200
+    assert int(response.text) != before
+    stack.remember()
+
+
+def test_sigterm_stops_everything_and_removes_the_shared_memory(stack: Any) -> None:
+    pid = stack.process.pid
+    assert list(SHARED_MEMORY.glob(f"reward_gateway_{pid}_*"))
+    began = time.monotonic()
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.process.wait(30) == 0
+    assert time.monotonic() - began < 15
+    assert stack.left() == []
+    assert not list(SHARED_MEMORY.glob(f"reward_gateway_{pid}_*"))
+
+
+def test_a_second_start_uses_what_the_first_made_and_takes_seconds(stack: Any) -> None:
+    links = sorted((stack.state_dir / "backends").iterdir())
+    began = time.monotonic()
+    stack.start()
+    stack.come_up()
+    assert time.monotonic() - began < 15
+    assert sorted((stack.state_dir / "backends").iterdir()) == links
+    assert ask(stack.triton) == [8.0, 15.0]
+
+
+def test_a_supervisor_killed_outright_leaves_no_process(stack: Any) -> None:
+    stack.process.kill()
+    stack.process.wait()
+    assert stack.until(lambda: not stack.left()), stack.left()
+
+
+def test_shared_memory_of_a_killed_stack_is_removed_by_the_next(start_stack: StartStack) -> None:
+    gone = subprocess.Popen(["/bin/true"])
+    gone.wait()
+    stale = SHARED_MEMORY / f"reward_gateway_{gone.pid}_1_x"
+    stale.touch()
+    ours = SHARED_MEMORY / f"reward_gateway_{os.getpid()}_1_x"
+    ours.touch()
+    try:
+        stack = start_stack(["echo"], wait=False)
+        assert stack.until(lambda: not stale.exists())
+        assert ours.exists(), "that stack is alive"
+    finally:
+        ours.unlink()
+
+
+def test_a_model_that_cannot_be_loaded_stops_the_stack_with_tritons_words(start_stack: StartStack) -> None:
+    stack = start_stack(["missing"], wait=False)
+    assert stack.process.wait(30) != 0
+    assert "Triton ended with status 1 before it was ready" in stack.said()
+    assert "missing" in stack.said()

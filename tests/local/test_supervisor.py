@@ -1,0 +1,73 @@
+"""The supervisor with a stand-in gateway and no other server: order, restarts, giving up, signals."""
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+StartStack = Callable[..., Any]
+ELSEWHERE = {"TRITON_URL": "127.0.0.1:1", "REDIS_URL": "redis://127.0.0.1:1"}
+
+
+def test_a_server_with_an_address_is_not_started(start_stack: StartStack) -> None:
+    stack = start_stack(**ELSEWHERE)
+    assert (stack.triton, stack.redis) == ("127.0.0.1:1", "redis://127.0.0.1:1")
+    assert [process.cmdline()[-1] for process in stack.family] == ["standin_worker"]
+
+
+def test_several_workers_share_one_port(start_stack: StartStack) -> None:
+    stack = start_stack(WORKERS="2", **ELSEWHERE)
+    assert len(stack.family) == 2
+    for process in stack.family:
+        environment = process.environ()
+        assert environment["PROMETHEUS_MULTIPROC_DIR"].startswith(str(stack.state_dir))
+        assert environment["REWARD_GATEWAY_HTTP_PORT"] == str(stack.http_port)
+    stack.family[0].kill()
+    assert httpx.get(f"http://127.0.0.1:{stack.http_port}/", timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_it_cleanly(start_stack: StartStack, number: signal.Signals) -> None:
+    stack = start_stack(**ELSEWHERE)
+    stack.process.send_signal(number)
+    assert stack.process.wait(10) == 0
+    assert stack.left() == []
+
+
+def test_a_child_that_ignores_sigterm_is_killed_when_its_time_is_up(start_stack: StartStack) -> None:
+    stack = start_stack(STANDIN="stubborn", DRAIN_S="0", **ELSEWHERE)
+    began = time.monotonic()
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.process.wait(15) == 0
+    assert 2.5 < time.monotonic() - began < 8
+    assert stack.left() == []
+
+
+def test_a_second_signal_stops_at_once(start_stack: StartStack) -> None:
+    stack = start_stack(STANDIN="stubborn", DRAIN_S="60", **ELSEWHERE)
+    stack.process.send_signal(signal.SIGINT)
+    assert stack.until(lambda: "stopping" in stack.said())
+    stack.process.send_signal(signal.SIGINT)
+    assert stack.process.wait(5) == 0
+    assert stack.left() == []
+
+
+def test_a_signal_while_starting_stops_what_was_started(start_stack: StartStack) -> None:
+    stack = start_stack(STANDIN="hang", wait=False, **ELSEWHERE)
+    assert stack.until(lambda: "gateway: starting" in stack.said())
+    time.sleep(0.5)
+    stack.remember()
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.process.wait(10) == 0
+    assert stack.family
+    assert stack.left() == []
+
+
+def test_a_gateway_that_refuses_to_start_stops_the_stack_and_is_not_tried_again(start_stack: StartStack) -> None:
+    stack = start_stack(STANDIN="refuse", wait=False, **ELSEWHERE)
+    assert stack.process.wait(10) == 1
+    assert "gateway ended with status 3 before it was ready" in stack.said()
+    assert stack.said().count("starting") == 1
