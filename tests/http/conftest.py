@@ -1,0 +1,161 @@
+"""The application over a real gateway; only the model server is a stand-in, to be told what to do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.cache.off import NoCache
+from reward_gateway.errors import ModelUnavailable
+from reward_gateway.gateway import Gateway
+from reward_gateway.http.app import create_app
+from reward_gateway.raw import RawScorer
+from reward_gateway.recipes.book import load_book
+from reward_gateway.sample import Batch, Invalid, plain_text
+from reward_gateway.settings import Settings
+from reward_gateway.telemetry.telemetry import Telemetry
+from reward_gateway.traffic.guard import Traffic
+from reward_gateway.world import World
+
+RECIPES = """
+rewards:
+  plain:
+    description: What the model says.
+    components:
+      quality: {score: letters}
+  mixed:
+    components:
+      quality: {score: letters, transforms: [{affine: {scale: 0.5, shift: 1.0}}]}
+      brevity: {score: length_penalty, params: {free_words: 2, per_word: 0.25}}
+    guards: [empty_response]
+    combine: {weighted_sum: {over: [quality, brevity]}}
+  strict:
+    components:
+      quality: {score: letters}
+    on_invalid: fail
+  looks:
+    components:
+      sight: {score: pictures}
+default: plain
+"""
+
+READS = {"letters": ("prompt", "response"), "pictures": ("prompt", "response", "images")}
+
+
+@dataclass
+class Letters:
+    """Counts: ``letters`` of the response, ``pictures`` of the sample. It may be away, slow, or fail."""
+
+    seen: list[Batch] = field(default_factory=list)
+    away: bool = False
+    slow_s: float = 0.0
+    failure: Exception | None = None
+    running: int = 0
+    cancelled: int = 0
+
+    async def models(self) -> list[ModelInfo]:
+        return [await self.info(name) for name in READS]
+
+    async def info(self, name: str) -> ModelInfo:
+        if self.away:
+            raise ModelUnavailable("the model server is away")
+        return ModelInfo(name, "1", True, READS[name], ("count",), 1024, card={"accuracy": 0.7})
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        self.seen.append(batch)
+        if self.failure is not None:
+            raise self.failure
+        self.running += 1
+        try:
+            await asyncio.sleep(min(self.slow_s, max(0.0, deadline - asyncio.get_running_loop().time())))
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+        if asyncio.get_running_loop().time() >= deadline:
+            late = Invalid("deadline_exceeded", "the deadline passed before the model answered")
+            return ModelAnswer(np.full((len(rows), 1), np.nan), invalid=dict.fromkeys(range(len(rows)), late))
+        if name == "pictures":
+            values = [len(batch.images[i]) if batch.images else 0 for i in rows]
+        else:
+            values = [len(plain_text(batch.responses[i] or "")) for i in rows]
+        return ModelAnswer(np.array(values, dtype=np.float64).reshape(-1, 1), calls=1)
+
+    async def ready(self) -> bool:
+        return not self.away
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Served:
+    """An application with a client of it and everything behind it."""
+
+    client: httpx.AsyncClient
+    app: FastAPI
+    models: Letters
+    traffic: Traffic
+    telemetry: Telemetry
+
+    async def score(self, body: Any, **kwargs: Any) -> httpx.Response:
+        """POST /v1/score, with bytes as they are and anything else as JSON."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.client.post("/v1/score", content=content, **kwargs)
+
+    @staticmethod
+    def refused(answer: httpx.Response, status: int, param: str | None = None) -> dict[str, Any]:
+        """The error of a refusal, which always has the same shape."""
+        assert answer.status_code == status, answer.text
+        error: dict[str, Any] = answer.json()["error"]
+        assert set(error) == {"code", "message", "type", "param"}
+        assert error["message"]
+        assert error["param"] == param
+        return error
+
+    async def metric(self, line: str) -> float:
+        """The value of the line of /metrics that begins so; 0 if there is none."""
+        page = (await self.client.get("/metrics")).text
+        return next((float(row.rsplit(" ", 1)[1]) for row in page.splitlines() if row.startswith(line)), 0.0)
+
+
+def build(settings: Settings) -> tuple[FastAPI, Letters, Traffic, Telemetry]:
+    """The application and the parts behind it."""
+    models, telemetry = Letters(), Telemetry()
+    world = World(RawScorer(models, NoCache()), known_models=READS)
+    gateway = Gateway(load_book(RECIPES, READS), world, telemetry.metrics)
+    telemetry.metrics.rewards.learn(gateway.book.plans)
+    telemetry.metrics.flags.learn(["empty_response"])
+    traffic = Traffic.of(settings, telemetry.metrics)
+    return create_app(gateway, settings, telemetry, traffic), models, traffic, telemetry
+
+
+@asynccontextmanager
+async def serving(**settings: Any) -> AsyncIterator[Served]:
+    """The application in this process, under the settings given."""
+    app, models, traffic, telemetry = build(Settings(**settings))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        yield Served(client, app, models, traffic, telemetry)
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Served]]
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """``async with serve(max_samples=2) as served``."""
+    return serving
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    """The application under the default settings."""
+    async with serving() as found:
+        yield found
