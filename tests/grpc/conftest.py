@@ -106,7 +106,8 @@ async def serving(observer: Any = None, **overrides: Any) -> AsyncIterator[Serve
     options = [("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}", options) as channel:
         try:
-            yield Served(RewardServiceStub(channel), channel, gateway, models, traffic, running, settings)
+            stub: Any = RewardServiceStub(channel)  # type: ignore[no-untyped-call]
+            yield Served(stub, channel, gateway, models, traffic, running, settings)
         finally:
             await running.stop(0)
 

@@ -38,7 +38,7 @@ async def refusal(call: Coroutine[Any, Any, Any]) -> tuple[str, dict[str, Any], 
     """Status, trailing metadata and message of a call that fails."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
-    error = caught.value
+    error: Any = caught.value
     return error.code().name, dict(error.trailing_metadata() or ()), error.details() or ""
 
 
@@ -146,10 +146,10 @@ async def test_an_unusable_image_leaves_the_neighbours_alone(serve: Serve, media
     ("sample", "param"),
     [
         (pb.Sample(response="r", features={"a": pb.Feature(number=float("nan"))}), "samples[0].features"),
-        (pb.Sample(response="r", features={"a": pb.Feature(vector=pb.Vector(values=[1.0, float("inf")]))}), "samples[0].features"),
+        (pb.Sample(features={"a": pb.Feature(vector=pb.Vector(values=[float("inf")]))}), "samples[0].features"),
         (pb.Sample(response="r", features={"a": pb.Feature()}), "samples[0].features"),
         (pb.Sample(response="r", images=[pb.Media()]), "samples[0].images[0]"),
-        (pb.Sample(response_messages=pb.Conversation(messages=[pb.Message(content="c")])), "samples[0].response[0].role"),
+        (pb.Sample(prompt_messages=pb.Conversation(messages=[pb.Message(content="c")])), "samples[0].prompt[0].role"),
         (pb.Sample(response="r", steps=[pb.Step(text="a", score=1), pb.Step(text="b")]), "samples[0].steps[1].score"),
     ],
 )  # fmt: skip

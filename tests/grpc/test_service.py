@@ -42,7 +42,9 @@ async def test_apply_refuses_as_http_does(served: Any, asked: pb.ApplyRequest, s
         await served.stub.Apply(asked)
 
     assert caught.value.code().name == status
-    assert dict(caught.value.trailing_metadata() or ()).get("error-param") == param
+    error: Any = caught.value
+    said = dict(error.trailing_metadata() or ())
+    assert said.get("error-param") == param
 
 
 async def test_list_rewards_says_what_http_says(served: Any) -> None:

@@ -36,7 +36,8 @@ async def exchanged(served: Any, messages: Sequence[pb.ScoreStreamRequest], **ca
 async def ended(served: Any, messages: Sequence[pb.ScoreStreamRequest]) -> tuple[str, dict[str, Any]]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await exchanged(served, messages)
-    return caught.value.code().name, dict(caught.value.trailing_metadata() or ())
+    error: Any = caught.value
+    return error.code().name, dict(error.trailing_metadata() or ())
 
 
 async def test_every_sample_gets_its_own_result_and_moments_share_calls(served: Any) -> None:
@@ -60,7 +61,7 @@ async def test_results_come_while_the_caller_is_still_sending(served: Any) -> No
         assert (await call.read()).result.reward == len(text)
     await call.done_writing()
 
-    assert await call.read() is grpc.aio.EOF
+    assert await call.read() is grpc.aio.EOF  # type: ignore[attr-defined]
 
 
 async def test_reward_and_options_hold_until_others_are_named(served: Any) -> None:
