@@ -1,6 +1,7 @@
 """The application over a real gateway; only the model server is a stand-in, to be told what to do."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
