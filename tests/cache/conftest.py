@@ -1,0 +1,131 @@
+"""A real Valkey that may be killed and started again at its address, and servers that behave badly."""
+
+import asyncio
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from reward_gateway.cache.redis import RedisCache
+from reward_gateway.local.ports import free_port
+from reward_gateway.local.valkey import server as binary
+
+
+class Valkey:
+    """A server of our own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        argv = [str(binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *options]
+        self.process = subprocess.Popen(argv, cwd=self.folder, stdout=subprocess.DEVNULL)
+        with self.client() as client:
+            client.ping()
+
+    def client(self) -> redis.Redis:
+        retry = redis.retry.Retry(redis.backoff.ConstantBackoff(0.02), 200)
+        return redis.Redis.from_url(self.url, retry=retry, retry_on_error=[redis.exceptions.ConnectionError])
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+class Heard:
+    """An observer that counts."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.states: list[str] = []
+
+    def looked_up(self, level: str, hits: int, misses: int, seconds: float) -> None:
+        self.counts[f"{level} hits"] += hits
+        self.counts[f"{level} misses"] += misses
+
+    def corrupt(self, entries: int) -> None:
+        self.counts["corrupt"] += entries
+
+    def failed(self, operation: str, kind: str) -> None:
+        self.counts[f"{operation} {kind}"] += 1
+
+    def written(self, entries: int, seconds: float) -> None:
+        self.counts["written"] += entries
+
+    def dropped(self, entries: int) -> None:
+        self.counts["dropped"] += entries
+
+    def breaker(self, state: str) -> None:
+        self.states.append(state)
+
+
+@pytest.fixture(scope="session")
+def valkey_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def valkey(valkey_process: Valkey) -> Valkey:
+    with valkey_process.client() as client:
+        client.flushall()
+    return valkey_process
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+Connect = Callable[..., RedisCache]
+
+
+@pytest.fixture
+async def connect(heard: Heard) -> AsyncIterator[Connect]:
+    """Makes caches on an address; they are closed after the test."""
+    made: list[RedisCache] = []
+
+    def connect(url: str, timeout_s: float = 0.2, breaker_failures: int = 3, **options: int) -> RedisCache:
+        made.append(
+            RedisCache(url, ttl_s=60, timeout_s=timeout_s, breaker_failures=breaker_failures, observer=heard, **options)
+        )
+        return made[-1]
+
+    yield connect
+    for cache in made:
+        await cache.close()
+
+
+Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture
+async def bad_server() -> AsyncIterator[Callable[[Respond], Awaitable[str]]]:
+    """Starts a server that treats each connection as a test wants; gives its address."""
+    servers: list[asyncio.Server] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def start(respond: Respond) -> str:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.append(writer)
+            await respond(reader, writer)
+
+        servers.append(await asyncio.start_server(handle, "127.0.0.1", 0))
+        return f"redis://127.0.0.1:{servers[-1].sockets[0].getsockname()[1]}"
+
+    yield start
+    for server in servers:
+        server.close()
+    for writer in writers:
+        writer.close()

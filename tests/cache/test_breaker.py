@@ -1,0 +1,99 @@
+"""The breaker: who opens it, who closes it, and whose word no longer counts."""
+
+from reward_gateway.cache.breaker import Breaker
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def breaker(failures: int = 3) -> tuple[Breaker, Clock, list[str]]:
+    clock = Clock()
+    states: list[str] = []
+    return Breaker(failures, clock, pause_s=1.0, max_pause_s=3.0, changed=states.append), clock, states
+
+
+def fail(one: Breaker) -> None:
+    ticket = one.allow()
+    assert ticket is not None
+    one.failed(ticket)
+
+
+def test_failures_in_a_row_open_it() -> None:
+    one, _, states = breaker()
+    for _ in range(2):
+        fail(one)
+    one.succeeded()
+    for _ in range(2):
+        fail(one)
+    assert one.state == "closed"
+    fail(one)
+    assert (one.state, one.allow(), states) == ("open", None, ["open"])
+
+
+def test_a_failure_that_began_before_a_success_does_not_count() -> None:
+    one, _, _ = breaker(failures=1)
+    slow = one.allow()
+    assert slow is not None
+    one.succeeded()
+    one.failed(slow)
+    assert one.state == "closed"
+
+
+def test_after_the_pause_one_call_may_try() -> None:
+    one, clock, _ = breaker(failures=1)
+    fail(one)
+    assert one.probe() is None
+    clock.now += 1.0
+    assert one.probe() is not None
+    assert one.probe() is None
+    assert one.allow() is None
+    one.succeeded()
+    assert (one.state, one.allow() is not None) == ("closed", True)
+
+
+def test_a_failed_probe_waits_longer_up_to_a_limit_and_success_forgets_it() -> None:
+    one, clock, states = breaker(failures=1)
+    fail(one)
+    for pause in (1.0, 2.0, 3.0, 3.0):
+        clock.now += pause - 0.01
+        assert one.probe() is None
+        clock.now += 0.01
+        ticket = one.probe()
+        assert ticket is not None
+        one.failed(ticket)
+    clock.now += 3.0
+    assert one.probe() is not None
+    one.succeeded()
+    fail(one)
+    clock.now += 1.0
+    assert one.probe() is not None
+    assert states == ["open", *["half_open", "open"] * 4, "half_open", "closed", "open", "half_open"]
+
+
+def test_a_late_failure_cannot_undo_the_probe_that_got_through() -> None:
+    one, clock, _ = breaker(failures=1)
+    slow, quick = one.allow(), one.allow()
+    assert slow is not None
+    assert quick is not None
+    one.failed(quick)
+    clock.now += 1.0
+    one.probe()
+    one.succeeded()
+    one.failed(slow)
+    assert one.state == "closed"
+
+
+def test_calls_that_fail_together_while_it_is_open_change_nothing() -> None:
+    one, clock, states = breaker(failures=1)
+    tickets = [one.allow() for _ in range(5)]
+    for ticket in tickets:
+        assert ticket is not None
+        one.failed(ticket)
+        clock.now += 0.1
+    clock.now += 0.6
+    assert states == ["open"]
+    assert one.probe() is not None
