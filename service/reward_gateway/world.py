@@ -1,16 +1,14 @@
 """The world that operations may ask: models behind the cache, named state, judges. One place answers every need."""
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.errors import GatewayError, StateUnavailable
 from reward_gateway.operations import needs
 from reward_gateway.raw import RawScorer
 from reward_gateway.sample import Batch, RawScores, Usage
-
-if TYPE_CHECKING:
-    from reward_gateway.state.store import StateStore
+from reward_gateway.state.store import StateStore
 
 Answer = TypeVar("Answer")
 
@@ -27,7 +25,7 @@ class World:
     def __init__(
         self,
         raw: RawScorer,
-        state: "StateStore | None" = None,
+        state: StateStore | None = None,
         known_models: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.raw = raw
@@ -43,7 +41,7 @@ class World:
         return self.raw.models
 
     @property
-    def state(self) -> "StateStore":
+    def state(self) -> StateStore:
         """Named state.
 
         Raises:

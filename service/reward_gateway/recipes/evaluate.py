@@ -95,7 +95,7 @@ class _Evaluation:
             outcome = yield from self._step(component.step, {}, f"{self.plan.name}/{name}")
             raw = _value(outcome, size, name, self)
         value = raw
-        address = component.model or f"{self.plan.name}/{name}"
+        address = references_address(model, version) if model is not None else f"{self.plan.name}/{name}"
         for step in component.transforms:
             value = yield from self._transform(step, value, address, name)
         self.values[name] = value
@@ -245,6 +245,11 @@ class _Evaluation:
     def _refuse_non_finite(self, reward: FloatArray) -> None:
         for i in np.flatnonzero(~np.isfinite(reward)).tolist():
             self.invalid.setdefault(i, Invalid("not_finite", "the recipe gave no finite number for this sample"))
+
+
+def references_address(model: str, version: str | None) -> str:
+    """Where the reference rewards of a model are kept: another version's say nothing about this one."""
+    return f"{model}@{version}"
 
 
 def unavailable(error: Unavailable) -> Invalid:

@@ -1,0 +1,110 @@
+"""``/v1/state/…``: everything that outlives a request, by kind and name; ``/v1/references/…``: one kind, made easy."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reward_gateway.errors import InvalidRequest
+from reward_gateway.references import put_references
+from reward_gateway.sample import prompt_group
+
+from ..edge import edge_of, json_response, read_json
+from ..openapi import describe, parameter
+from ..routing import raw_router
+from ..wire.request import SampleItem
+
+router = raw_router("state")
+
+_KIND = parameter("kind", "path", "moments, references, archives, labels or sets.")
+_NAME = parameter("name", "path", "Name of the state. May hold slashes.")
+
+
+class Restore(msgspec.Struct, forbid_unknown_fields=True):
+    """A value as ``GET`` exported it; its other keys are taken and ignored."""
+
+    value: Any
+    kind: str | None = None
+    name: str | None = None
+    version: int | None = None
+
+
+class Reference(msgspec.Struct, forbid_unknown_fields=True):
+    """Reference rewards of one prompt: the prompt itself, or the group that its samples carry."""
+
+    rewards: list[float]
+    prompt: str | None = None
+    group: str | None = None
+
+
+class References(msgspec.Struct, forbid_unknown_fields=True):
+    """Reference rewards as numbers, or answers of the base policy that are scored here and now."""
+
+    references: list[Reference] = []
+    samples: list[SampleItem] = []
+    replace: bool = False
+
+
+_restore = msgspec.json.Decoder(Restore)
+_references = msgspec.json.Decoder(References)
+
+
+@router.get("/v1/state", **describe("List named state"))
+async def listing(request: Request) -> Response:
+    """Every name that is stored, with its kind and version."""
+    return json_response({"state": await edge_of(request).gateway.world.state.list()})
+
+
+@router.get(
+    "/v1/state/{kind}/{name:path}", **describe("Export named state", statuses=(404,), parameters=(_KIND, _NAME))
+)
+async def export(request: Request) -> Response:
+    """The value as JSON, to keep or to put somewhere else."""
+    kind, name = request.path_params["kind"], request.path_params["name"]
+    return json_response(await edge_of(request).gateway.world.state.export(kind, name))
+
+
+@router.put(
+    "/v1/state/{kind}/{name:path}",
+    **describe("Import named state", body=Restore, statuses=(404,), parameters=(_KIND, _NAME)),
+)
+async def restore(request: Request) -> Response:
+    """Put an exported value in the place of what is there."""
+    kind, name = request.path_params["kind"], request.path_params["name"]
+    state = edge_of(request).gateway.world.state
+    await state.restore(kind, name, (await read_json(request, _restore)).value)
+    return json_response(await state.export(kind, name))
+
+
+@router.delete(
+    "/v1/state/{kind}/{name:path}", **describe("Reset named state", statuses=(404,), parameters=(_KIND, _NAME))
+)
+async def reset(request: Request) -> Response:
+    """Forget it; whoever uses the name next starts from nothing."""
+    await edge_of(request).gateway.world.state.reset(request.path_params["kind"], request.path_params["name"])
+    return json_response({"reset": True})
+
+
+@router.put(
+    "/v1/references/{name}",
+    **describe(
+        "Store reference rewards",
+        body=References,
+        statuses=(404,),
+        parameters=(parameter("name", "path", "A model, or a recipe: then of every model that it asks."),),
+    ),
+)
+async def references(request: Request) -> Response:
+    """Reference rewards by prompt and model version, for `reference: {quantile: …}` in a recipe."""
+    edge = edge_of(request)
+    asked = await read_json(request, _references)
+    rewards: dict[str, list[float]] = {}
+    for i, entry in enumerate(asked.references):
+        if (entry.prompt is None) == (entry.group is None):
+            raise InvalidRequest("say either the prompt or its group", param=f"references[{i}]")
+        group = entry.group if entry.group is not None else prompt_group(entry.prompt or "")
+        rewards.setdefault(group, []).extend(entry.rewards)
+    batch = await edge.batches.make(asked.samples, 0) if asked.samples else None
+    name = request.path_params["name"]
+    return json_response(await put_references(edge.gateway, name, rewards, batch, replace=asked.replace))
