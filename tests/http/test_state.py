@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.off import NoCache
 from reward_gateway.errors import NotFound
