@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,19 +55,18 @@ def _prepare(settings: Settings, report: "_Progress") -> list[str]:
     platform.find(settings.triton_env)  # before minutes of building: can they be served here at all?
     from reward_models import build
 
-    known = tuple(build.available())
+    known = tuple(build.available(settings.model_repository))
     wanted = settings.models or known
-    if unknown := sorted(set(wanted) - set(known) - _built_by_hand(settings.model_repository)):
-        raise StackError(f"no model is called {', '.join(unknown)}; there are: {', '.join(known)}")
+    if unknown := sorted(set(wanted) - set(known)):
+        raise StackError(f"no model is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
     for name in wanted:
-        if name in known and not build.is_built(name, settings.model_repository):
+        if not build.is_built(name, settings.model_repository):
             report(f"{name}: building")
-            build.build(name, settings.model_repository, report)
+            try:
+                build.build(name, settings.model_repository, report.about(name))
+            except build.BuildError as error:
+                raise StackError(f"{name} cannot be built: {error}") from None
     return list(wanted)
-
-
-def _built_by_hand(repository: Path) -> set[str]:
-    return {config.parent.name for config in repository.glob("*/config.pbtxt")}
 
 
 def _announce(console: Console, running: stack.Running) -> None:
@@ -95,6 +95,10 @@ class _Progress:
 
     def __call__(self, line: str) -> None:
         self._console.print(f"[{time.monotonic() - self._began:6.1f} s] {line}", markup=False)
+
+    def about(self, name: str) -> Callable[[str], None]:
+        """The same for what concerns ``name``."""
+        return lambda line: self(f"{name}: {line}")
 
 
 def _variable(name: str) -> str:
