@@ -34,8 +34,10 @@ def _arguments(value: object) -> object:
     return {} if value is None else value
 
 
-Arguments = Annotated[dict[str, Any], BeforeValidator(_arguments)]
-Step = Annotated[dict[str, Arguments], BeforeValidator(_step)]
+Arguments = Annotated[dict[str, Any], BeforeValidator(_arguments, json_schema_input_type=dict[str, Any] | None)]
+Step = Annotated[
+    dict[str, Arguments], BeforeValidator(_step, json_schema_input_type=str | dict[str, dict[str, Any] | None])
+]
 """One name with its arguments; :mod:`.compile` refuses more than one."""
 
 
@@ -102,3 +104,9 @@ class RecipeFile(_Model):
 
 
 GroupSpec.model_rebuild()
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a recipe file, for editors and checkers."""
+    schema = RecipeFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "rewards.yaml", **schema}

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.errors import MalformedBody, UnsupportedMediaType
+from reward_gateway.recipes.schema import json_schema
 
 from ..call import call_of
 from ..decode import decode
@@ -23,6 +24,12 @@ _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/
 async def rewards(request: Request) -> Response:
     """Every recipe with its inputs, its range and whether it is grouped or stateful."""
     return json_response(edge_of(request).gateway.rewards())
+
+
+@router.get("/v1/rewards.schema.json", **describe("Show the JSON Schema of a recipe file"))
+async def schema(request: Request) -> Response:
+    """For editors: `# yaml-language-server: $schema=…/v1/rewards.schema.json` in the first line of the file."""
+    return json_response(json_schema())
 
 
 @router.get(
