@@ -19,7 +19,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-def reward(call: Any, reward_type: str, bonus: bool = False, **changes: Any) -> float:
+def reward(call: Any, reward_type: str, *, bonus: bool = False, **changes: Any) -> float:
     [result] = call(DST, {**EXAMPLE, **changes}, reward_type=reward_type, format_bonus=bonus, mu_sim=0.3, sigma_sim=0.1)
     assert result["error"] is None, result
     return float(result["reward"])
@@ -77,7 +77,7 @@ def test_without_ground_truth_the_graph_network_judges_alone(call: Any) -> None:
 
 
 def test_similarity_may_come_as_features(call: Any) -> None:
-    features = {"candidate_features": [[1.0, 0.0], [0.0, 1.0]], "gt_features": [[0.42, 0.42]]}
+    features: dict[str, Any] = {"candidate_features": [[1.0, 0.0], [0.0, 1.0]], "gt_features": [[0.42, 0.42]]}
     assert reward(call, "weight", similarity=None, **features) == 18.0
 
 

@@ -1,0 +1,136 @@
+"""ONI: intrinsic rewards for what a game says, labelled by a language model and remembered."""
+
+from collections.abc import Generator
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from reward_gateway.sample import FloatArray, Invalid
+
+from ..columns import Columns
+from ..needs import LookUpLabels, Moments, Need, UpdateMoments
+from ..outcome import Outcome, invalid_field
+from ..registry import OperationItem, OperationParams, Source, operation
+
+SOURCE = Source(
+    "ONI: Online Intrinsic Rewards for Decision Making Agents from LLM Feedback", "https://arxiv.org/abs/2410.23022"
+)
+
+
+class Params(OperationParams):
+    mode: Literal["retrieval", "classification", "ranking"] = Field(
+        "retrieval",
+        description="Where the intrinsic reward comes from: a table of labels, a classifier, a ranking net.",
+    )
+    c_ext: float = Field(0.1, description="Weight of the extrinsic reward (.1 for the Score task, 10 for the others).")
+    c_int: float = Field(0.4, description="Weight of the intrinsic reward.")
+    beta: float = Field(3.0, ge=0, description="Power of the count that discounts a repeated message.")
+    table: str = Field("oni", description="Named table of labels (retrieval).")
+    enqueue: bool = Field(True, description="Queue unseen messages for annotation (retrieval).")
+    stream: str = Field("oni", description="Named running moments (ranking).")
+    epsilon: float = Field(-0.5, description="Normalised scores at or below it give 0 (ranking).")
+
+
+class Item(OperationItem):
+    message: str
+    episode: str | None = Field(None, description="Episode, to count repetitions within the request.")
+    count: int | None = Field(None, description="How often the message has come in this episode, this time included.")
+    ext: float = Field(0.0, description="Extrinsic reward of the step.")
+    label: bool | int | None = Field(None, description="1 or 0; in place of the table (retrieval).")
+    probability: float | None = Field(None, description="The classifier's p(1) (classification).")
+    score: float | None = Field(None, description="The ranking net's output (ranking).")
+
+
+def label_of(answer: str) -> float:
+    """The label in an annotator's words: 1 for FOO, else 0 (BAR, or neither); FOO wins over BAR."""
+    return 1.0 if "FOO" in answer else 0.0
+
+
+@operation("score", "oni", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
+def oni(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Extrinsic reward plus a curious one for what the game's message says.
+
+    r = c_ext · r_ext + c_int · r_int / N^β, c_ext = .1, c_int = .4, β = 3, where N ≥ 1 counts the message in this
+    episode, and
+
+    - `retrieval` (default): r_int = the message's label in a named table, or `label`; an unseen message gives 0, is
+      queued for annotation (once, however often it comes) and says so in `details.queued`
+    - `classification`: r_int = 1 if `probability` > .5
+    - `ranking`: z = (score − μ) / σ with running moments that the batch updates first; r_int = z if z > ε, else 0;
+      ε = −.5; σ = 0 gives z = 0
+
+    N is `count`; without it, the message is counted over this request's items of one `episode`, in their order; with
+    neither, or a count below 1, the item's error. A wrong label stays until it is replaced in the table. Details:
+    `intrinsic`, `count`, `queued`.
+    """
+    counts, invalid = _counts(columns)
+    queued: list[bool] = [False] * columns.size
+    if params.mode == "ranking":
+        intrinsic = yield from _ranked(columns, params, invalid)
+    elif params.mode == "classification":
+        probability = columns.floats("probability")
+        _require(probability, "probability", invalid)
+        intrinsic = (probability > 0.5).astype(np.float64)
+    else:
+        intrinsic = yield from _retrieved(columns, params, queued, invalid)
+    with np.errstate(over="ignore"):
+        curious = params.c_int * intrinsic / counts**params.beta
+    reward = params.c_ext * columns.floats("ext", 0.0) + curious
+    return Outcome(
+        reward=reward,
+        details={"intrinsic": intrinsic.tolist(), "count": counts.tolist(), "queued": queued},
+        invalid=invalid,
+    )
+
+
+def _counts(columns: Columns) -> tuple[FloatArray, dict[int, Invalid]]:
+    counts = columns.floats("count")
+    invalid: dict[int, Invalid] = {}
+    seen: dict[tuple[str, str], int] = {}
+    episodes, messages = columns.objects("episode"), columns.objects("message")
+    for i in np.flatnonzero(np.isnan(counts)).tolist():
+        if episodes[i] is None:
+            invalid[i] = invalid_field("give count, or the episode to count in", "count")
+            continue
+        key = (episodes[i], messages[i])
+        counts[i] = seen[key] = seen.get(key, 0) + 1
+    for i in np.flatnonzero(counts < 1).tolist():
+        invalid[i] = invalid_field("count includes this time, and is 1 or more", "count")
+    return np.where(np.isnan(counts) | (counts < 1), 1.0, counts), invalid
+
+
+def _require(values: FloatArray, name: str, invalid: dict[int, Invalid]) -> None:
+    for i in np.flatnonzero(np.isnan(values)).tolist():
+        invalid.setdefault(i, Invalid("missing_field", f"this mode needs {name}", param=name))
+
+
+def _retrieved(
+    columns: Columns, params: Params, queued: list[bool], invalid: dict[int, Invalid]
+) -> Generator[Need, Any, FloatArray]:
+    labels, messages = columns.floats("label"), columns.objects("message")
+    unknown = [i for i in np.flatnonzero(np.isnan(labels)).tolist() if i not in invalid]
+    if unknown:
+        distinct = list(dict.fromkeys(messages[i] for i in unknown))
+        answers = yield LookUpLabels(params.table, distinct, params.enqueue)
+        known = dict(zip(distinct, answers, strict=True))
+        for i in unknown:
+            answer = known[messages[i]]
+            queued[i] = answer is None and params.enqueue
+            labels[i] = 0.0 if answer is None else answer
+    return labels
+
+
+def _ranked(columns: Columns, params: Params, invalid: dict[int, Invalid]) -> Generator[Need, Any, FloatArray]:
+    scores = columns.floats("score")
+    _require(scores, "score", invalid)
+    kept = scores[[i for i in range(columns.size) if i not in invalid]]
+    if not len(kept):
+        return np.zeros(columns.size)
+    mean = float(kept.mean())
+    moments: Moments = yield UpdateMoments(
+        params.stream, Moments(float(len(kept)), mean, float(((kept - mean) ** 2).sum()))
+    )
+    std = float(np.sqrt(moments.m2 / moments.count))
+    z = (scores - moments.mean) / std if std > 0 else np.zeros(columns.size)
+    return np.where(z > params.epsilon, z, 0.0)

@@ -1,0 +1,171 @@
+"""A tiny reward model of summaries of opinions: seven expert features, one number."""
+
+import json
+from collections.abc import Generator, Mapping
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from reward_gateway.sample import FloatArray, Invalid
+
+from ..columns import Columns
+from ..mlp import Activation, Head, linear, read_head
+from ..needs import AskJudge, Need
+from ..outcome import ItemError, Outcome, invalid_field
+from ..registry import OperationItem, OperationParams, Source, operation
+
+SOURCE = Source(
+    "Leveraging Domain Knowledge for Efficient Reward Modelling in RLHF: A Case-Study in E-Commerce Opinion "
+    "Summarization",
+    "https://arxiv.org/abs/2402.15473",
+)
+
+FEATURES = (
+    "aspect-coverage",
+    "opinion-faithfulness",
+    "opinion-coverage",
+    "conciseness",
+    "relevance",
+    "hallucination",
+    "language-correctness",
+)
+"""The features, in the order of the head's weights."""
+
+HIGHEST = 5.0
+
+INSTRUCTION = (
+    "Grade a summary of product reviews. Give each of these properties a number from 0 (worst) to 5 (best): "
+    + ", ".join(FEATURES)
+    + ". For hallucination, 5 means that nothing is made up. Answer with one JSON object of exactly these seven keys."
+)
+
+
+class Params(OperationParams):
+    weights: list[float] | None = Field(
+        None, description="Seven weights, in the order of the features; no stored head."
+    )
+    bias: float = Field(0.0, description="Bias beside the weights.")
+    activation: Activation = Field("sigmoid", description="Of the weights' output.")
+    head: str = Field("opinion_rm", description="Stored head (kind heads), where no weights are given.")
+    judge: str = Field("default", description="Judge that grades items which come as texts.")
+
+    @model_validator(mode="after")
+    def _one_weight_a_feature(self) -> Self:
+        if self.weights is not None and len(self.weights) != len(FEATURES):
+            raise ValueError(f"weights holds {len(self.weights)} numbers; the features are {len(FEATURES)}")
+        return self
+
+
+class Item(OperationItem):
+    features: dict[str, float] | None = Field(None, description="All seven features, each 0 to 5.")
+    reviews: list[str] | None = None
+    summary: str | None = None
+
+
+def feature_row(features: Mapping[str, Any]) -> list[float]:
+    """The features in their order.
+
+    Raises:
+        ItemError: one is missing, unknown or outside 0..5.
+    """
+    unknown = [name for name in features if name not in FEATURES]
+    if unknown:
+        raise ItemError(f"there is no feature {unknown[0]!r}; the features are {', '.join(FEATURES)}")
+    row = []
+    for name in FEATURES:
+        value = features.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ItemError(f"the feature {name!r} is missing; it is never guessed")
+        if not 0 <= value <= HIGHEST:
+            raise ItemError(f"the feature {name!r} must lie between 0 and {HIGHEST:g}")
+        row.append(float(value))
+    return row
+
+
+def parse_grades(answer: str) -> list[float]:
+    """The features in a judge's answer: its one JSON object, with exactly the seven keys."""
+    start, stop = answer.find("{"), answer.rfind("}")
+    try:
+        grades = json.loads(answer[start : stop + 1])
+    except ValueError:
+        raise ItemError("the judge gave no JSON object") from None
+    if not isinstance(grades, dict):
+        raise ItemError("the judge gave no JSON object")
+    return feature_row(grades)
+
+
+@operation("score", "opinion_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
+def opinion_rm(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Quality of a summary of opinions from seven expert features.
+
+    x = features / 5 in [0, 1]^7; without hidden layers φ(x) = σ(W x + b); with them, the activation (sigmoid, tanh or
+    relu) stands behind the first and the last linear layer only. Order of the features: aspect-coverage,
+    opinion-faithfulness, opinion-coverage, conciseness, relevance, hallucination, language-correctness.
+
+    The head is a stored one (`head`: layers of weight and bias), or one layer from `weights` and `bias`. A sigmoid
+    bounds a pair's margin to (−1, 1), and its Bradley–Terry probability to .27–.73. The loss of a pair:
+    `audit/bradley_terry`.
+
+    Give `features`, or `reviews` and `summary` for a judge to grade. A feature that is missing, unknown or outside 0–5,
+    and a judge's answer without exactly the seven, are the item's error. Details: `features` (in order).
+    """
+    rows: list[list[float] | None] = [None] * columns.size
+    invalid: dict[int, Invalid] = {}
+    texts = columns.rows(("reviews", "summary"))
+    table = _given(columns)
+    asked = []
+    for i in range(columns.size):
+        try:
+            if (features := table[i]) is not None:
+                rows[i] = feature_row(features)
+            elif texts[i]["reviews"] and texts[i]["summary"] is not None:
+                asked.append(i)
+            else:
+                raise ItemError("give features, or reviews and summary")
+        except ItemError as error:
+            invalid[i] = invalid_field(str(error), "features")
+    if asked:
+        answers = yield AskJudge(params.judge, [_question(**texts[i]) for i in asked])
+        for i, answer in zip(asked, answers, strict=True):
+            try:
+                if isinstance(answer, Invalid):
+                    invalid[i] = answer
+                else:
+                    rows[i] = parse_grades(answer)
+            except ItemError as error:
+                invalid[i] = Invalid("judge_error", str(error))
+    kept = [i for i in range(columns.size) if rows[i] is not None]
+    reward = np.full(columns.size, np.nan)
+    if kept:
+        try:
+            head: Head = (
+                linear(params.weights, params.bias, params.activation)
+                if params.weights is not None
+                else (yield from read_head(params.head))
+            )
+            reward[kept] = _outputs(head, np.array([rows[i] for i in kept]) / HIGHEST)
+        except ItemError as error:
+            invalid.update(dict.fromkeys(kept, Invalid("model_unavailable", str(error))))
+    return Outcome(reward=reward, details={"features": rows}, invalid=invalid)
+
+
+def _given(columns: Columns) -> list[Mapping[str, Any] | None]:
+    """The features of every row; a recipe may hand them over as one column a feature."""
+    given = columns.given("features")
+    if isinstance(given, Mapping):
+        return [{name: float(values[i]) for name, values in given.items()} for i in range(columns.size)]
+    return list(columns.objects("features"))
+
+
+def _outputs(head: Head, inputs: FloatArray) -> FloatArray:
+    outputs = head.forward(inputs, after="ends")
+    if outputs.shape[1] != 1:
+        raise ItemError("the head must give one number")
+    return np.asarray(outputs[:, 0])
+
+
+def _question(reviews: list[str], summary: str) -> list[dict[str, str]]:
+    listed = "\n".join(f"- {review}" for review in reviews)
+    content = f"{INSTRUCTION}\n\nReviews:\n{listed}\n\nSummary:\n{summary}"
+    return [{"role": "user", "content": content}]
