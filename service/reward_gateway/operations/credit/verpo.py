@@ -1,0 +1,109 @@
+"""VeRPO: dense advantages from which tests each turn passes, weighted by how hard and how rare the tests are."""
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from reward_gateway.sample import FloatArray
+
+from ..columns import Columns
+from ..members import entry
+from ..outcome import ItemError, Outcome, Row, by_row
+from ..registry import OperationItem, OperationParams, Source, operation
+
+SOURCE = Source("VeRPO", "https://arxiv.org/abs/2601.03525")
+
+
+class Params(OperationParams):
+    alpha: float = Field(1.0, description="How much more a hard test weighs. Our default; the paper's is not public.")
+    sigma: float = Field(0.1, gt=0, description="Width of the difficulty density. Our default.")
+    delta: float = Field(1e-6, ge=0, description="Added to the density. Our default.")
+    beta: float = Field(1.0, description="Weight of the turn advantage. Our default.")
+    gamma: float = Field(1.0, gt=0, le=1, description="Discount of success for each turn it took. Our default.")
+
+
+class Rollout(OperationItem):
+    turn_pass: list[list[float | bool]]
+    success: bool | float | None = None
+
+
+class Item(OperationItem):
+    group: list[Rollout]
+
+
+@operation(
+    "credit",
+    "verpo",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="second-hand",
+    returns="vector",
+    grouped=True,
+)
+def verpo(columns: Columns, params: Params) -> Outcome:
+    """Advantage of every turn of every rollout of a coding prompt.
+
+    With p_j ∈ {0, 1} whether a turn passes test j: ρ_j is the test's mean pass rate over all turns of the group,
+    N_j = Σ_k exp(−(ρ_j − ρ_k)² / 2σ²) the density of tests of that difficulty, w_j = exp(−α·ρ_j) / (N_j + δ).
+    R_turn = Σ_j w_j p_j; R_traj = success · γ^turns; A = (R_traj − mean over rollouts) + β·(R_turn − mean over all
+    turns). Nothing is divided by a std. The values of α, σ, δ, β, γ are ours: the paper's are not public.
+
+    `success` is, unless given, whether the last turn passes all tests. Weights depend on the group: do not compare
+    across prompts. No tests, no turns, or turns with unequal numbers of tests are the item's error. `rewards`: a list
+    of turns a rollout. Details: `pass_rates`, `density`, `weights`, `turn_rewards`, `trajectory_advantages`.
+    """
+    groups = columns.objects("group")
+
+    def answer(i: int) -> Row:
+        turns = [_turns(rollout) for rollout in groups[i]]
+        everything = [turn for rollout in turns for turn in rollout]
+        if not everything:
+            raise ItemError("the group has no turns")
+        if len({len(turn) for turn in everything}) > 1 or not len(everything[0]):
+            raise ItemError("every turn must have the same tests, and at least one")
+        passes = np.stack(everything)
+        rates = passes.mean(axis=0)
+        density = np.exp(-((rates[:, None] - rates[None, :]) ** 2) / (2 * params.sigma**2)).sum(axis=1)
+        weights = np.exp(-params.alpha * rates) / (density + params.delta)
+        turn_rewards = passes @ weights
+        success = np.array([_success(rollout, own) for rollout, own in zip(groups[i], turns, strict=True)])
+        outcomes = success * np.array([params.gamma ** len(own) for own in turns])
+        trajectory = _centred(outcomes)
+        spread = _centred(turn_rewards)
+        ends = np.cumsum([len(own) for own in turns])
+        advantages = [
+            (trajectory[g] + params.beta * spread[end - len(own) : end]).tolist()
+            for g, (own, end) in enumerate(zip(turns, ends, strict=True))
+        ]
+        return Row(
+            rewards=advantages,
+            details={
+                "pass_rates": rates.tolist(),
+                "density": density.tolist(),
+                "weights": weights.tolist(),
+                "turn_rewards": turn_rewards.tolist(),
+                "trajectory_advantages": trajectory.tolist(),
+            },
+        )
+
+    return by_row(columns.size, answer)
+
+
+def _turns(rollout: Any) -> list[FloatArray]:
+    turns = [np.asarray(turn, dtype=np.float64) for turn in entry(rollout, "turn_pass", ())]
+    if any(((turn != 0) & (turn != 1)).any() for turn in turns):
+        raise ItemError("turn_pass holds 0 or 1 for every test")
+    return turns
+
+
+def _success(rollout: Any, turns: list[FloatArray]) -> float:
+    given = entry(rollout, "success")
+    return float(given) if given is not None else float(bool(turns) and bool(turns[-1].all()))
+
+
+def _centred(values: FloatArray) -> FloatArray:
+    """Deviations from the mean; exactly 0 where all are equal."""
+    shifted = values - values[0]
+    return np.asarray(shifted - shifted.mean())
