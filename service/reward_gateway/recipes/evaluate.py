@@ -18,7 +18,7 @@ from reward_gateway.operations.needs import Need
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, plain_text
 
-from .binding import Reader, Value
+from .binding import Reader, Value, take
 from .fields import shape, table_field, value_field
 from .group import normalize
 from .members import spread_groups
@@ -56,6 +56,8 @@ class _Evaluation:
         self.components: dict[str, ComponentScores] = {}
         self.invalid: dict[int, Invalid] = dict(batch.invalid)
         self.flags: dict[int, tuple[str, ...]] = {}
+        self._valid = list(range(batch.size))
+        self._failed = 0
 
     def run(self) -> Generator[Need, Any, Rewards]:
         plan, size = self.plan, self.batch.size
@@ -204,11 +206,14 @@ class _Evaluation:
         return list(outcome.rewards) if outcome.rewards is not None else [None] * self.batch.size
 
     def _normalize(self, reward: FloatArray) -> FloatArray:
-        rows = np.array(self._rows(), dtype=np.intp)
-        groups = [self.reader.groups[i] for i in rows]
-        table = {name: self.components[name].value[rows] for name in self.plan.over}
-        shaped = np.full(self.batch.size, np.nan)
-        shaped[rows] = normalize(self.plan.group, groups, reward[rows], table)
+        rows, size = self._rows(), self.batch.size
+        groups = take(self.reader.groups, rows, size)
+        table = {name: take(self.components[name].value, rows, size) for name in self.plan.over}
+        normalized = normalize(self.plan.group, groups, take(reward, rows, size), table)
+        if len(rows) == size:
+            return normalized
+        shaped = np.full(size, np.nan)
+        shaped[rows] = normalized
         return shaped
 
     def _step(self, step: Step, provided: Mapping[str, Any], address: str, component: str | None = None) -> Running:
@@ -230,9 +235,10 @@ class _Evaluation:
         return _laid(outcome, kept, self.batch.size)
 
     def _rows(self) -> list[int]:
-        if not self.invalid:
-            return list(range(self.batch.size))
-        return [i for i in range(self.batch.size) if i not in self.invalid]
+        if len(self.invalid) != self._failed:
+            self._failed = len(self.invalid)
+            self._valid = [i for i in range(self.batch.size) if i not in self.invalid]
+        return self._valid
 
     def _fail(self, reasons: Mapping[int, Invalid], component: str | None) -> None:
         for i, reason in reasons.items():
