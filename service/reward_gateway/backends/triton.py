@@ -210,14 +210,10 @@ class TritonServer:
         return said
 
     def _version(self, model: TritonModel, answer: "service_pb2.ModelInferResponse") -> str:
-        """The version that answered. A model may say its content version in the parameter of that name."""
-        content = model.content_version
-        if "content_version" in answer.parameters:
-            content = answer.parameters["content_version"].string_param
-        version = version_of(answer.model_version, content)
-        if version != model.info.version:
+        """The version that answered. Triton says its own number; the content behind it is as it was looked up."""
+        if answer.model_version != model.triton_version:
             self._directory.expire()
-        return version
+        return version_of(answer.model_version, model.content_version)
 
 
 def _rank(entry: "service_pb2.RepositoryIndexResponse.ModelIndex") -> tuple[bool, int]:
