@@ -47,6 +47,7 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile bootstrap.in -o bootstrap.txt && \
 	compile ../pyproject.toml --extra server --extra local --extra models -o serve.txt && \
 	compile ../pyproject.toml --extra server --extra local --extra models --group ../pyproject.toml:dev -c serve.txt -o dev.txt && \
+	compile ../pyproject.toml --extra server -c serve.txt -o gateway.txt && \
 	compile triton.in -o triton.txt && \
 	compile tritonserver.in --no-deps -o tritonserver.txt
 

