@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.off import NoCache
-from reward_gateway.errors import ModelUnavailable
+from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.raw import RawScorer
@@ -66,6 +66,8 @@ class Letters:
     async def info(self, name: str) -> ModelInfo:
         if self.away:
             raise ModelUnavailable("the model server is away")
+        if name not in READS:
+            raise NotFound("there is no such model")
         return ModelInfo(name, "1", True, READS[name], ("count",), 1024, card={"accuracy": 0.7})
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
@@ -160,3 +162,9 @@ async def served() -> AsyncIterator[Served]:
     """The application under the default settings."""
     async with serving() as found:
         yield found
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    """The application alone."""
+    return build(Settings())[0]

@@ -59,4 +59,4 @@ def call_of(scope: Scope) -> Call:
 def route_of(scope: Scope) -> str:
     """The template of the route that answered, or ``unmatched``: a label with few values."""
     route: Any = scope.get("route")
-    return getattr(route, "path", None) or "unmatched"
+    return getattr(route, "path_format", None) or "unmatched"

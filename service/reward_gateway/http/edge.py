@@ -20,6 +20,7 @@ from .call import call_of
 from .columns import BatchMaker
 from .decode import decode
 from .middleware.context import ClientGone
+from .nesting import check_nesting
 
 T = TypeVar("T")
 
@@ -69,9 +70,12 @@ async def read_json_bytes(request: Request) -> bytes:
 
 
 async def read_json(request: Request, decoder: "msgspec.json.Decoder[T]") -> T:
-    """The decoded body. Raises UnsupportedMediaType, MalformedBody or InvalidRequest."""
+    """The decoded body, its nesting checked. Raises UnsupportedMediaType, MalformedBody or InvalidRequest."""
     body = await read_json_bytes(request)
-    return decode(decoder, body, edge_of(request).settings.max_nesting)
+    deepest = edge_of(request).settings.max_nesting
+    asked = decode(decoder, body, deepest)
+    check_nesting(body, deepest)
+    return asked
 
 
 def deadline_of(request: Request, seconds: float | None = None) -> float:

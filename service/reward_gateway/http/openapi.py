@@ -8,19 +8,11 @@ from fastapi.openapi.utils import get_openapi
 
 from reward_gateway import errors
 
-from .wire import request, response
+from .wire import response
 
-_WIRE = (
-    request.ScoreRequest,
-    request.ApplyRequest,
-    response.ScoreResponse,
-    response.ApplyResponse,
-    response.ErrorResponse,
-    response.RewardList,
-    response.OperationList,
-    response.ModelList,
-    response.Validation,
-)
+_wire: dict[type[msgspec.Struct], None] = {response.ErrorResponse: None}
+"""The types that stand on the page; :func:`describe` adds those of each route."""
+
 _REF = "#/components/schemas/{name}"
 
 ABOUT = """One URL for every reward an RL run needs.
@@ -58,6 +50,7 @@ def describe(
         answer, body: wire types of the 200 answer and of the request body.
         statuses: refusals that this route may answer with, beside those that every one may.
     """
+    _wire.update(dict.fromkeys(kind for kind in (answer, body) if kind is not None))
     schema: dict[str, Any] = {"type": "object"} if answer is None else _ref(answer)
     if answer_type != "application/json":
         schema = {"type": "string"}
@@ -98,7 +91,7 @@ def install(app: FastAPI) -> None:
 
 
 def _finished(page: dict[str, Any]) -> dict[str, Any]:
-    _, schemas = msgspec.json.schema_components(_WIRE, ref_template=_REF)
+    _, schemas = msgspec.json.schema_components(list(_wire), ref_template=_REF)
     table = error_table()
     rows = "\n".join(f"| {e.status} | `{e.code}` | {e.grpc_status} | {_first_line(e)} |" for e in table)
     page["info"]["description"] = (

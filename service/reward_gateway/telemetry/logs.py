@@ -63,11 +63,16 @@ def add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def name_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace an exception by its class and the places that it passed, innermost last."""
+    """Replace an exception by what may be said of it."""
     info: Any = event.pop("exc_info", None)
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        event["exception"] = type(error).__name__
-        frames = traceback.extract_tb(error.__traceback__)[-8:]
-        event["at"] = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+        event.update(described(error))
     return event
+
+
+def described(error: BaseException) -> dict[str, str]:
+    """An exception's class and the places that it passed, innermost last: what a log line may say of it."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    at = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+    return {"exception": type(error).__name__, "at": at}

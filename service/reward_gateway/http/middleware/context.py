@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reward_gateway.errors import GatewayError, InternalError
 from reward_gateway.settings import Settings
-from reward_gateway.telemetry.logs import request_id
+from reward_gateway.telemetry.logs import described, request_id
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.deadlines import parse_milliseconds
 from reward_gateway.traffic.limits import InputLimits
@@ -61,7 +61,7 @@ class ContextLayer:
                     raise
                 failure = error if isinstance(error, GatewayError) else InternalError(_INTERNAL)
                 if failure.status == 500:
-                    log.error("request failed", route=route_of(scope), exc_info=error)
+                    log.error("request failed", route=route_of(scope), **described(error))
                 await error_response(failure)(scope, receive, answer)
         finally:
             self._report(scope, call, status)

@@ -12,9 +12,9 @@ from ..call import API_KEY, call_of
 _STATE_PREFIXES = ("/v1/references", "/v1/state", "/v1/sets", "/v1/cohorts", "/v1/archives")
 
 
-def right_for(method: str, path: str) -> Right:
-    """The right that a request needs: changing named state needs its own, all else is scoring."""
-    return "state" if method not in ("GET", "HEAD") and path.startswith(_STATE_PREFIXES) else "score"
+def right_for(path: str) -> Right:
+    """The right that a path needs: named state, which may hold what others put there, has its own."""
+    return "state" if path.startswith(_STATE_PREFIXES) else "score"
 
 
 class KeysLayer:
@@ -31,7 +31,7 @@ class KeysLayer:
             if not call.open:
                 token = token_of(call.headers.get("authorization"), call.headers.get(API_KEY))
                 try:
-                    call.key = self._traffic.identify(token, right_for(scope["method"], scope["path"]))
+                    call.key = self._traffic.identify(token, right_for(scope["path"]))
                 except GatewayError as error:
                     self._metrics.unauthorized(error.code)
                     raise

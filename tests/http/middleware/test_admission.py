@@ -1,0 +1,112 @@
+"""The gate over HTTP: overload is refused quickly and politely, probes pass, and every counter goes back to zero."""
+
+import asyncio
+import statistics
+from time import perf_counter
+from typing import Any
+
+import pytest
+from reward_gateway.http.middleware.admission import AdmissionLayer
+from reward_gateway.http.middleware.body import BodyLayer
+from reward_gateway.http.middleware.context import ContextLayer
+from reward_gateway.http.middleware.keys import KeysLayer
+from reward_gateway.http.middleware.patience import PatienceLayer
+from starlette.middleware.base import BaseHTTPMiddleware
+
+pytestmark = pytest.mark.anyio
+
+ONE = {"samples": [{"response": "a"}]}
+
+
+@pytest.mark.parametrize("layer", [AdmissionLayer, BodyLayer, ContextLayer, KeysLayer, PatienceLayer])
+def test_no_layer_is_a_base_http_middleware(layer: type) -> None:
+    assert not issubclass(layer, BaseHTTPMiddleware)
+
+
+async def test_saturation_answers_everybody_with_a_score_or_a_polite_no(serve: Any) -> None:
+    async with serve(max_in_flight=8, max_queued=8, queue_timeout_s=1.0) as served:
+        served.models.slow_s = 0.05
+        probes: list[float] = []
+
+        async def probe() -> None:
+            for _ in range(10):
+                started = perf_counter()
+                assert (await served.client.get("/livez")).status_code == 200
+                probes.append(perf_counter() - started)
+                await asyncio.sleep(0.005)
+
+        watching = asyncio.create_task(probe())
+        answers = await asyncio.gather(*(served.score({"samples": [{"response": f"{i}"}]}) for i in range(200)))
+        await watching
+        statuses = [answer.status_code for answer in answers]
+        assert set(statuses) == {200, 503}
+        assert statuses.count(200) >= 16
+        for answer in answers:
+            if answer.status_code == 503:
+                assert served.refused(answer, 503)["code"] == "overloaded"
+                assert int(answer.headers["retry-after"]) >= 1
+        assert statistics.quantiles(probes, n=20)[-1] < 0.5
+        assert (served.traffic.admission.in_flight, served.traffic.admission.queued) == (0, 0)
+        assert await served.metric("reward_gateway_requests_in_flight") == 0
+        assert await served.metric("reward_gateway_requests_queued") == 0
+        rejected = await served.metric('reward_gateway_admission_rejected_total{reason="queue_full"}')
+        assert rejected == statuses.count(503)
+
+
+async def test_a_queue_timeout_is_a_503_and_is_counted_as_one(serve: Any) -> None:
+    async with serve(max_in_flight=1, max_queued=4, queue_timeout_s=0.03) as served:
+        served.models.slow_s = 0.2
+        answers = await asyncio.gather(served.score(ONE), served.score(ONE))
+        assert sorted(answer.status_code for answer in answers) == [200, 503]
+        assert await served.metric('reward_gateway_admission_rejected_total{reason="queue_timeout"}') == 1
+        assert (served.traffic.admission.in_flight, served.traffic.admission.queued) == (0, 0)
+
+
+async def test_a_deadline_that_passes_in_the_queue_is_a_504(serve: Any) -> None:
+    async with serve(max_in_flight=1, max_queued=4) as served:
+        served.models.slow_s = 0.2
+        first = asyncio.create_task(served.score(ONE))
+        await asyncio.sleep(0.01)
+        late = await served.score(ONE, headers={"X-Request-Deadline-Ms": "20"})
+        assert served.refused(late, 504)["code"] == "deadline_exceeded"
+        assert (await first).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/v2/health/live", "/v2/health/ready", "/metrics"])
+async def test_probes_and_scrapes_pass_a_full_gate(serve: Any, path: str) -> None:
+    async with serve(max_in_flight=1, max_queued=0) as served:
+        await served.traffic.admission.acquire()
+        assert (await served.client.get(path)).status_code == 200
+        served.traffic.admission.release()
+
+
+@pytest.mark.parametrize("path", ["/livez/", "/livezz", "/metrics/", "/health/x", "/v2/health", "/v1/rewards"])
+async def test_lookalikes_of_the_open_paths_do_not(serve: Any, path: str) -> None:
+    async with serve(max_in_flight=1, max_queued=0) as served:
+        await served.traffic.admission.acquire()
+        assert served.refused(await served.client.get(path), 503)["code"] == "overloaded"
+        served.traffic.admission.release()
+
+
+async def test_a_place_is_held_to_the_last_byte_of_the_answer(serve: Any) -> None:
+    held: list[int] = []
+    async with serve() as served:
+
+        async def streaming(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for more in (True, True, False):
+                held.append(served.traffic.admission.in_flight)
+                await send({"type": "http.response.body", "body": b"x", "more_body": more})
+
+        gate = AdmissionLayer(streaming, served.traffic)
+        scope = {"type": "http", "method": "GET", "path": "/stream", "headers": []}
+        from reward_gateway.http.call import begin
+
+        begin(scope, 0.0)
+
+        async def sink(message: Any) -> None:
+            held.append(served.traffic.admission.in_flight)
+
+        await gate(scope, None, sink)  # type: ignore[arg-type]
+        assert set(held) == {1}
+        assert served.traffic.admission.in_flight == 0

@@ -1,0 +1,38 @@
+"""Live is not ready; both answer whatever else is going on."""
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+LIVE = ["/livez", "/v2/health/live"]
+READY = ["/readyz", "/health", "/v2/health/ready"]
+
+
+@pytest.mark.parametrize("path", LIVE + READY)
+async def test_a_healthy_gateway_is_live_and_ready(served: Any, path: str) -> None:
+    answer = await served.client.get(path)
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+
+
+async def test_without_models_it_lives_and_is_not_ready(served: Any) -> None:
+    served.models.away = True
+    for path in LIVE:
+        assert (await served.client.get(path)).status_code == 200
+    for path in READY:
+        answer = await served.client.get(path)
+        assert served.refused(answer, 503)["code"] == "model_unavailable"
+        assert answer.json()["ready"] is False
+        assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_draining_it_lives_is_not_ready_and_refuses_work(served: Any) -> None:
+    served.traffic.drain.begin()
+    for path in LIVE:
+        assert (await served.client.get(path)).status_code == 200
+    for path in READY:
+        assert served.refused(await served.client.get(path), 503)["code"] == "draining"
+    answer = await served.score({"samples": []})
+    assert served.refused(answer, 503)["code"] == "draining"
+    assert int(answer.headers["retry-after"]) >= 1

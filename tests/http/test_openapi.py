@@ -1,0 +1,102 @@
+"""The OpenAPI page: it loads, it shows examples that work, and the service does what it says."""
+
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, given, settings
+from reward_gateway.errors import GatewayError
+from reward_gateway.http.openapi import error_table
+
+pytestmark = pytest.mark.anyio
+
+BOUNDED = settings(
+    max_examples=15,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+PATHS = """
+/v1/score /v1/{kind}/{name} /v1/catalog /v1/rewards /v1/rewards/{name} /v1/rewards:validate /v1/models
+/livez /readyz /health /v2/health/live /v2/health/ready /metrics
+"""
+
+
+async def page(served: Any) -> dict[str, Any]:
+    answer = await served.client.get("/openapi.json")
+    assert answer.status_code == 200
+    return answer.json()  # type: ignore[no-any-return]
+
+
+async def test_every_public_path_is_on_the_page_with_a_summary(served: Any) -> None:
+    paths = (await page(served))["paths"]
+    assert set(PATHS.split()) <= set(paths)
+    assert all(operation["summary"] for path in paths.values() for operation in path.values())
+
+
+async def test_the_schemas_are_those_of_the_wire(served: Any) -> None:
+    schemas = (await page(served))["components"]["schemas"]
+    assert {"ScoreRequest", "SampleItem", "Options", "ScoreResponse", "SampleResult", "ErrorResponse"} <= set(schemas)
+    assert schemas["SampleItem"]["additionalProperties"] is False
+    assert set(schemas["SampleResult"]["required"]) == {
+        "id",
+        "reward",
+        "rewards",
+        "valid",
+        "components",
+        "flags",
+        "error",
+    }
+
+
+async def test_every_reference_has_something_to_refer_to(served: Any) -> None:
+    document = await page(served)
+    text = json.dumps(document)
+    for reference in {part.split('"')[0] for part in text.split('"$ref": "#/')[1:]}:
+        held: Any = document
+        for key in reference.split("/"):
+            held = held[key]
+        assert held
+
+
+async def test_the_whole_error_table_is_on_the_page(served: Any) -> None:
+    described = (await page(served))["info"]["description"]
+    kinds: list[type[GatewayError]] = error_table()
+    assert len(kinds) >= 15
+    for error in kinds:
+        assert f"| {error.status} | `{error.code}` | {error.grpc_status} |" in described
+
+
+async def test_the_examples_can_be_sent_as_they_are(served: Any) -> None:
+    paths = (await page(served))["paths"]
+    body = paths["/v1/score"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    result = (await served.score(body)).json()["results"][0]
+    assert result["valid"] is True
+
+
+async def test_the_page_for_people_is_there(served: Any) -> None:
+    assert "/openapi.json" in (await served.client.get("/docs")).text
+
+
+def test_the_service_does_what_the_page_says(app: FastAPI) -> None:
+    """Requests made from the schemas, good and bad: no fault of ours, no answer that the page does not name."""
+    found: list[Any] = list(schemathesis.openapi.from_asgi("/openapi.json", app).get_all_operations())
+    operations = [result.ok() for result in found]
+    assert len(operations) >= 13
+    for operation in operations:
+        attack(operation)
+
+
+def attack(operation: Any) -> None:
+    @BOUNDED
+    @given(case=operation.as_strategy())
+    def sent(case: Any) -> None:
+        answer = case.call()
+        assert answer.status_code not in (500, 501, 502), answer.text
+        assert str(answer.status_code) in operation.definition.raw["responses"], answer.text
+
+    sent()
