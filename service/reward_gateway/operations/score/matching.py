@@ -1,0 +1,194 @@
+"""Does the response say what the reference says? Exact rules, 1 or 0, for tasks whose answer can be checked."""
+
+from collections.abc import Callable
+from typing import Literal, Self
+
+import numpy as np
+import regex
+from pydantic import Field, model_validator
+
+from ..answers import NORMALISE, choice, final_answer, last_boxed, last_number
+from ..columns import Columns
+from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
+from ..registry import OperationItem, OperationParams, Source, operation
+
+Normalise = Literal["none", "strip", "fold", "squad"]
+
+_HOPELESS = 3
+"""Items on which a pattern may run out of time before the rest of the request is refused untried."""
+_PATTERN_TIMEOUT_S = 0.1
+
+
+class Item(OperationItem):
+    response: str
+    reference: str
+
+
+class MatchParams(OperationParams):
+    normalise: Normalise = Field(
+        "fold",
+        description="none; strip: outer spaces; fold: also case, width and runs of spaces (NFKC); "
+        "squad: lower case without punctuation and articles.",
+    )
+    answer_only: bool = Field(
+        False, description="Compare what stands in <answer>, in \\boxed{} or after </think>, where there is one."
+    )
+
+
+@operation("score", "exact_match", item=Item, params=MatchParams)
+def exact_match(columns: Columns, params: MatchParams) -> Outcome:
+    """1 if response and reference are equal after normalisation, else 0."""
+    alike = NORMALISE[params.normalise]
+
+    def answer(i: int) -> float:
+        response = columns.objects("response")[i]
+        given = final_answer(response) if params.answer_only else response
+        return float(alike(given) == alike(columns.objects("reference")[i]))
+
+    return Outcome(reward=np.array(columns.map_rows(answer), dtype=np.float64))
+
+
+class ContainsParams(OperationParams):
+    normalise: Normalise = Field("fold", description="As in exact_match.")
+
+
+@operation("score", "contains", item=Item, params=ContainsParams)
+def contains(columns: Columns, params: ContainsParams) -> Outcome:
+    """1 if the reference stands somewhere in the response after normalisation, else 0.
+
+    A reference that is empty after normalisation would be in every text, and is the item's error.
+    """
+    alike = NORMALISE[params.normalise]
+
+    def answer(i: int) -> Row:
+        wanted = alike(columns.objects("reference")[i])
+        if not wanted:
+            raise ItemError("reference: is empty after normalisation, and would be found in any response")
+        return Row(float(wanted in alike(columns.objects("response")[i])))
+
+    return by_row(columns.size, answer)
+
+
+class RegexParams(OperationParams):
+    pattern: str = Field(min_length=1, max_length=1000, description="Regular expression (Python's syntax).")
+    mode: Literal["search", "fullmatch", "count"] = Field(
+        "search", description="search: somewhere; fullmatch: all of it; count: the number of matches."
+    )
+    ignore_case: bool = False
+    dot_all: bool = Field(True, description="A dot matches line breaks too.")
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        self.compiled()
+        return self
+
+    def compiled(self) -> "regex.Pattern[str]":
+        flags = (regex.IGNORECASE if self.ignore_case else 0) | (regex.DOTALL if self.dot_all else 0)
+        try:
+            return regex.compile(self.pattern, flags)
+        except regex.error as error:
+            raise ValueError(f"the pattern is no regular expression: {error.msg}") from None
+
+
+class ResponseItem(OperationItem):
+    response: str
+
+
+@operation("score", "regex_match", item=ResponseItem, params=RegexParams)
+def regex_match(columns: Columns, params: RegexParams) -> Outcome:
+    """1 if a regular expression matches the response, else 0; or how often it does.
+
+    A pattern that backtracks without end on a response is that item's error after a tenth of a second;
+    after three such items the rest of the request is refused without trying.
+    """
+    pattern = params.compiled()
+    outcome = Outcome(reward=np.full(columns.size, np.nan))
+    reason = invalid_field("the pattern takes too long on this response; simplify it", "response")
+    assert outcome.reward is not None
+    for i, response in enumerate(columns.objects("response")):
+        if len(outcome.invalid) >= _HOPELESS:
+            outcome.invalid[i] = reason
+            continue
+        try:
+            outcome.reward[i] = _matches(pattern, params.mode, response)
+        except TimeoutError:
+            outcome.invalid[i] = reason
+    return outcome
+
+
+def _matches(pattern: "regex.Pattern[str]", mode: str, text: str) -> float:
+    if mode == "count":
+        return float(sum(1 for _ in pattern.finditer(text, timeout=_PATTERN_TIMEOUT_S)))
+    ask: Callable[..., object] = pattern.fullmatch if mode == "fullmatch" else pattern.search
+    return float(ask(text, timeout=_PATTERN_TIMEOUT_S) is not None)
+
+
+class NumericParams(OperationParams):
+    relative: float = Field(1e-6, ge=0, description="Tolerance as a share of the reference.")
+    absolute: float = Field(1e-9, ge=0, description="Tolerance in the reference's unit.")
+
+
+@operation("score", "numeric_match", item=Item, params=NumericParams)
+def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
+    """1 if the response's last number equals the reference's within a tolerance, else 0.
+
+    |a - b| <= max(absolute, relative * |b|). The number is the last one in <answer> or \\boxed{}, or after
+    </think>, where there is one; thousands separators and exponents are read. No number: 0. Details: `number`.
+    """
+
+    def answer(i: int) -> Row:
+        wanted = last_number(columns.objects("reference")[i])
+        if wanted is None:
+            raise ItemError("reference: holds no number")
+        given = last_number(final_answer(columns.objects("response")[i]))
+        tolerance = max(params.absolute, params.relative * abs(wanted))
+        return Row(float(given is not None and abs(given - wanted) <= tolerance), details={"number": given})
+
+    return by_row(columns.size, answer)
+
+
+class ChoiceParams(OperationParams):
+    options: str = Field("ABCDEFGHIJ", pattern="^[A-Z]{2,26}$", description="The letters to choose from.")
+
+
+@operation("score", "multiple_choice", item=Item, params=ChoiceParams)
+def multiple_choice(columns: Columns, params: ChoiceParams) -> Outcome:
+    """1 if the response chooses the reference's letter, else 0.
+
+    Read in this order: a final answer that begins with the letter, the last "answer is X", the last letter
+    that stands alone. No letter: 0. Details: `choice`.
+    """
+
+    def answer(i: int) -> Row:
+        wanted = choice(columns.objects("reference")[i], params.options)
+        if wanted is None:
+            raise ItemError(f"reference: names none of the options {params.options}")
+        chosen = choice(columns.objects("response")[i], params.options)
+        return Row(float(chosen == wanted), details={"choice": chosen})
+
+    return by_row(columns.size, answer)
+
+
+@operation(
+    "score",
+    "boxed_answer",
+    item=Item,
+    params=ContainsParams,
+    source=Source("Measuring Mathematical Problem Solving With the MATH Dataset", "https://arxiv.org/abs/2103.03874"),
+    fidelity="recalled",
+)
+def boxed_answer(columns: Columns, params: ContainsParams) -> Outcome:
+    """1 if the last \\boxed{} of the response equals the reference (or the reference's own box) as a text, else 0.
+
+    No box: 0. For answers that are equal as mathematics, see math_equivalence. Details: `answer`.
+    """
+    alike = NORMALISE[params.normalise]
+
+    def answer(i: int) -> Row:
+        reference = columns.objects("reference")[i]
+        wanted = last_boxed(reference)
+        boxed = last_boxed(columns.objects("response")[i])
+        equal = boxed is not None and alike(boxed) == alike(reference if wanted is None else wanted)
+        return Row(float(equal), details={"answer": boxed})
+
+    return by_row(columns.size, answer)

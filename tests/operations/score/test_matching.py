@@ -1,0 +1,109 @@
+"""score/exact_match, contains, regex_match, numeric_match, multiple_choice, boxed_answer."""
+
+import time
+from typing import Any
+
+import pytest
+from reward_gateway.errors import InvalidRequest
+
+
+def reward(call: Any, name: str, response: str, reference: str, **params: Any) -> float | None:
+    (result,) = call(f"score/{name}", {"response": response, "reference": reference}, **params)
+    value: float | None = result["reward"]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("normalise", "response", "expected"),
+    [
+        ("none", "Paris ", 0.0),
+        ("strip", "Paris ", 1.0),
+        ("strip", "paris", 0.0),
+        ("fold", " ＰＡＲＩＳ\n", 1.0),
+        ("fold", "Paris.", 0.0),
+        ("squad", "the Paris.", 1.0),
+    ],
+)
+def test_exact_match_is_as_exact_as_asked(call: Any, normalise: str, response: str, expected: float) -> None:
+    assert reward(call, "exact_match", response, "Paris", normalise=normalise) == expected
+
+
+def test_exact_match_can_look_at_the_answer_only(call: Any) -> None:
+    response = "<think>Lyon?</think> <answer>Paris</answer>"
+    assert reward(call, "exact_match", response, "Paris") == 0.0
+    assert reward(call, "exact_match", response, "Paris", answer_only=True) == 1.0
+
+
+def test_an_empty_response_is_scored_and_a_missing_one_is_an_error(call: Any) -> None:
+    assert reward(call, "exact_match", "", "Paris") == 0.0
+    (result,) = call("score/exact_match", {"reference": "Paris"})
+    assert result["error"]["param"] == "response"
+
+
+def test_contains_finds_the_reference_anywhere(call: Any) -> None:
+    assert reward(call, "contains", "It is PARIS, of course", "Paris") == 1.0
+    assert reward(call, "contains", "It is Lyon", "Paris") == 0.0
+    assert reward(call, "contains", "anything", " ") is None
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"pattern": "b.c"}, 1.0),
+        ({"pattern": "b.c", "dot_all": False}, 0.0),
+        ({"pattern": "B"}, 0.0),
+        ({"pattern": "B", "ignore_case": True}, 1.0),
+        ({"pattern": "a", "mode": "fullmatch"}, 0.0),
+        ({"pattern": "a|c", "mode": "count"}, 3.0),
+    ],
+)
+def test_a_pattern_is_searched_matched_or_counted(call: Any, params: dict[str, Any], expected: float) -> None:
+    (result,) = call("score/regex_match", {"response": "aab\nc"}, **params)
+    assert result["reward"] == expected
+
+
+def test_a_pattern_that_is_none_refuses_the_request(call: Any) -> None:
+    with pytest.raises(InvalidRequest, match="no regular expression"):
+        call("score/regex_match", {"response": "a"}, pattern="(")
+
+
+def test_a_pattern_that_backtracks_without_end_is_an_error_of_its_items_in_bounded_time(call: Any) -> None:
+    started = time.perf_counter()
+    hostile = [{"response": "a" * 5000 + "!"}] * 50
+    fine, *rest = call("score/regex_match", {"response": "b"}, *hostile, pattern=r"^(a|a)*b$|^(\w+\s?)*$")
+    assert fine["reward"] == 1.0
+    assert {result["error"]["code"] for result in rest} == {"invalid_field"}
+    assert time.perf_counter() - started < 3.0
+
+
+@pytest.mark.parametrize(
+    ("response", "reference", "expected"),
+    [
+        ("so 1,200 in all", "1200", 1.0),
+        ("0.3333", "1/3 = 0.33333", 0.0),
+        (r"3 then \boxed{4} of 5", "4", 1.0),
+        ("none", "4", 0.0),
+        ("4", "four", None),
+    ],
+)
+def test_numbers_are_compared_as_numbers(call: Any, response: str, reference: str, expected: float | None) -> None:
+    assert reward(call, "numeric_match", response, reference) == expected
+
+
+def test_the_tolerance_is_relative_or_absolute(call: Any) -> None:
+    assert reward(call, "numeric_match", "101", "100", relative=0.01) == 1.0
+    assert reward(call, "numeric_match", "101.1", "100", relative=0.01) == 0.0
+    assert reward(call, "numeric_match", "0.4", "0", absolute=0.5) == 1.0
+
+
+def test_a_choice_is_right_wrong_or_not_made(call: Any) -> None:
+    assert reward(call, "multiple_choice", "The answer is (B)", "B") == 1.0
+    assert reward(call, "multiple_choice", "The answer is (A)", "(B) 42") == 0.0
+    assert reward(call, "multiple_choice", "no idea", "B") == 0.0
+    assert reward(call, "multiple_choice", "B", "42") is None
+
+
+def test_a_boxed_answer_is_compared_with_the_reference_or_its_box(call: Any) -> None:
+    assert reward(call, "boxed_answer", r"\boxed{1} so \boxed{ \pi }", r"\pi") == 1.0
+    assert reward(call, "boxed_answer", r"\boxed{7}", r"thus \boxed{7}") == 1.0
+    assert reward(call, "boxed_answer", "7", "7") == 0.0

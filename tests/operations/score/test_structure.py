@@ -1,0 +1,121 @@
+"""score/format_tags, code_fence, valid_python, json_schema."""
+
+import time
+from typing import Any
+
+import pytest
+from reward_gateway.errors import InvalidRequest
+
+GOOD = "<think>\nhm\n</think>\n<answer>4</answer>\n"
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "pattern": "^[a-z]+$"}, "ids": {"type": "array", "uniqueItems": True}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+def of(call: Any, name: str, *responses: str, **params: Any) -> list[float | None]:
+    return [result["reward"] for result in call(f"score/{name}", *({"response": r} for r in responses), **params)]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "",
+        "<think>hm</think>4",
+        "<answer>4</answer><think>hm</think>",
+        "<think>hm<answer>4</answer></think>",
+        GOOD + "<answer>5</answer>",
+        "So: " + GOOD,
+        GOOD + "done",
+        "<think>hm</think> and <answer>4</answer>",
+    ],
+)
+def test_strict_tags_are_all_there_once_in_order_and_alone(call: Any, response: str) -> None:
+    assert of(call, "format_tags", GOOD, response) == [1.0, 0.0]
+
+
+def test_soft_tags_count_what_is_there_once(call: Any) -> None:
+    responses = [GOOD, "<think>hm</think>4", "<answer>", "", GOOD + "<answer>"]
+    assert of(call, "format_tags", *responses, mode="soft") == [1.0, 0.5, 0.25, 0.0, 0.75]
+
+
+def test_tags_can_be_named(call: Any) -> None:
+    assert of(call, "format_tags", "<plan>a</plan><code>b</code>", tags=["plan", "code"]) == [1.0]
+
+
+def test_a_fence_counts_once_it_is_closed(call: Any) -> None:
+    closed, other, opened = "a\n```Python\nx\n```\n", "~~~\nx\n~~~", "```python\nx"
+    assert of(call, "code_fence", closed, other, opened, "") == [1.0, 1.0, 0.0, 0.0]
+    assert of(call, "code_fence", closed, other, language="python") == [1.0, 0.0]
+    assert of(call, "code_fence", closed, closed * 2, count=2) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("x = 1", 1.0),
+        ("Sure!\n```python\nx = 1\n```\nDone.", 1.0),
+        ("```python\nx = \n```", 0.0),
+        ("```python\nx = \n```\n```python\nx = 1\n```", 1.0),
+        ("", 0.0),
+        ("x = 1\0", 0.0),
+        ("(" * 5000, 0.0),
+        ("-" * 40_000 + "1", 0.0),
+        ("x=1\n" * 20_000, 0.0),
+    ],
+)
+def test_python_is_parsed_and_never_run(call: Any, response: str, expected: float) -> None:
+    assert of(call, "valid_python", response) == [expected]
+
+
+def test_the_line_of_the_first_fault_is_told(call: Any) -> None:
+    (result,) = call("score/valid_python", {"response": "x = 1\ny ="})
+    assert result["details"]["line"] == 2
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ('{"name": "ada"}', 1.0),
+        ('Here:\n```json\n{"name": "ada"}\n```', 1.0),
+        ('<answer>{"name": "ada"}</answer>', 1.0),
+        ('{"name": "Ada"}', 0.0),
+        ('{"name": "ada", "age": 3}', 0.0),
+        ('{"name": "ada", "ids": [1, 1.0]}', 0.0),
+        ('{"name": "ada", "ids": [1, true, "1"]}', 1.0),
+        ('{"name": NaN}', 0.0),
+        ("ada", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_json_has_to_fit_the_schema(call: Any, response: str, expected: float) -> None:
+    assert of(call, "json_schema", response, json_schema=SCHEMA) == [expected]
+
+
+def test_json_that_does_not_fit_can_earn_a_half_and_is_told_why(call: Any) -> None:
+    unfit, none = call("score/json_schema", {"response": "{}"}, {"response": "-"}, json_schema=SCHEMA, graded=True)
+    assert (unfit["reward"], unfit["details"]["fault"]) == (0.5, "$: required")
+    assert (none["reward"], none["details"]["fault"]) == (0.0, "no JSON")
+
+
+@pytest.mark.parametrize("schema", [{"type": "objekt"}, {"patternProperties": {"(a+)+$": {}}}])
+def test_a_schema_that_cannot_be_used_refuses_the_request(call: Any, schema: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest):
+        of(call, "json_schema", "{}", json_schema=schema)
+
+
+def test_no_schema_is_fetched_from_elsewhere(call: Any) -> None:
+    (result,) = call("score/json_schema", {"response": "{}"}, json_schema={"$ref": "http://127.0.0.1:9/schema.json"})
+    assert result["error"]["code"] == "invalid_field"
+
+
+@pytest.mark.parametrize(
+    "response", ["[" * 100_000, '{"name": "' + "a" * 50_000 + '!"}', "```json\n" * 25_000, "[" + "{}," * 60_000 + "{}]"]
+)
+def test_hostile_responses_take_bounded_time(call: Any, response: str) -> None:
+    started = time.perf_counter()
+    schema = {"anyOf": [{"properties": {"name": {"pattern": "^(a+)+$"}}}, {"uniqueItems": True}]}
+    call("score/json_schema", {"response": response}, json_schema=schema)
+    assert time.perf_counter() - started < 2.0
