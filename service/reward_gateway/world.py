@@ -1,5 +1,6 @@
 """The world that operations may ask: models behind the cache, named state, judges. One place answers every need."""
 
+import asyncio
 from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -8,6 +9,7 @@ from reward_gateway.errors import GatewayError, StateUnavailable
 from reward_gateway.operations import needs
 from reward_gateway.raw import RawScorer
 from reward_gateway.sample import Batch, RawScores, Usage
+from reward_gateway.state.cohorts import Cohorts, LocalCohorts
 from reward_gateway.state.store import StateStore
 
 Answer = TypeVar("Answer")
@@ -19,6 +21,7 @@ class World:
     Args:
         raw: models behind the cache.
         state: named state; None where there is no store.
+        cohorts: where samples of one prompt meet across requests; None: in this process.
         known_models: input fields of the models that are known to be served, or None if they are not known.
     """
 
@@ -26,9 +29,11 @@ class World:
         self,
         raw: RawScorer,
         state: StateStore | None = None,
+        cohorts: Cohorts | None = None,
         known_models: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.raw = raw
+        self.cohorts = cohorts or LocalCohorts()
         self._state = state
         self._known_models = known_models
 
@@ -86,6 +91,12 @@ class World:
                 return await self.state.references.read(name, groups)
             case needs.ReadSet(kind, name):
                 return await self.state.sets.read(kind, name)
+            case needs.JoinCohorts(names, payloads, size, timeout_s):
+                timeout_s = timeout_s if deadline is None else min(timeout_s, _left(deadline))
+                joins = (
+                    self.cohorts.join(n, p, size, timeout_s) for n, p in zip(names, payloads.tolist(), strict=True)
+                )
+                return [(cohort.members, cohort.place) for cohort in await asyncio.gather(*joins)]
             case needs.ScoreWithModel(model, batch):
                 answers = await self.raw_scores((model,), batch, "use", deadline, Usage(), {})
                 return answers[model][0]
@@ -93,9 +104,18 @@ class World:
                 raise StateUnavailable(f"this gateway is not set up to answer {type(need).__name__}")
 
     async def close(self) -> None:
+        await self.cohorts.close()
         await self.raw.close()
         if self._state is not None:
             await self._state.close()
+
+
+COHORT_MARGIN_S = 0.5
+"""What a cohort leaves of a request's deadline for the answer."""
+
+
+def _left(deadline: float) -> float:
+    return max(0.05, deadline - asyncio.get_running_loop().time() - COHORT_MARGIN_S)
 
 
 async def drive(steps: Generator[needs.Need, Any, Answer], world: World, deadline: float | None) -> Answer:

@@ -34,6 +34,7 @@ def one(recipe: str) -> str:
         ("{components: {a: {score: m}}, on_invalid: default}", "default needs default_reward"),
         ("{components: {a: {score: m}}, group: {normalize: sideways}}", "group.normalize"),
         ("{components: {a: {score: m}}, group: {normalize: mean, weights: {a: 2}}}", "belong to gdpo"),
+        ("{components: {a: {score: m}}, group: {cohort: {size: 4}}}", "say how in `normalize`"),
         ("{components: {a: {score: m}}, typo: 1}", "typo"),
     ],
 )

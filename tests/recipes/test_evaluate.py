@@ -133,6 +133,28 @@ combine: {harmo: {p_max: 0.5, tau: 0.5, over: [rule, length]}}
     assert result.reward == pytest.approx([1.0, 1.0, -0.3095, -0.0714], abs=1e-4)
 
 
+COHORT = """
+components: {a: {score: given, inputs: {value: {feature: v}}}}
+group: {normalize: mean, cohort: {size: 3, timeout_s: 5, incomplete: %s}}
+"""
+
+
+def test_a_sample_is_compared_with_its_cohort_wherever_the_others_came_from(evaluated: Any) -> None:
+    members = np.array([[1.0, 1.0], [5.0, 5.0], [3.0, 3.0]])
+    result = evaluated(COHORT % "score", features=[{"v": 5.0}], answers=[[(members, 1)]])
+    assert result.reward.tolist() == [2.0]
+    assert not result.flags
+
+
+def test_an_incomplete_cohort_is_scored_and_flagged_or_refused(evaluated: Any) -> None:
+    small = [(np.array([[1.0, 1.0], [5.0, 5.0]]), 1)]
+    scored = evaluated(COHORT % "score", features=[{"v": 5.0}], answers=[small])
+    refused = evaluated(COHORT % "invalid", features=[{"v": 5.0}], answers=[small])
+    assert scored.reward.tolist() == [2.0]
+    assert scored.flags == {0: ("cohort_incomplete",)}
+    assert "only 2 of 3" in refused.invalid[0].message
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=12), st.randoms())
 def test_alone_in_any_batch_and_in_any_order_a_sample_has_one_reward(rows: list[tuple[float, float]], rng: Any) -> None:

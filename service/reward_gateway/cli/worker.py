@@ -31,6 +31,7 @@ from reward_gateway.operations.guards import GUARDS
 from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.settings import Settings
+from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
 from reward_gateway.state.store import StateStore
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.drain import Drain
@@ -67,7 +68,8 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     calls = telemetry.metrics.calls
     models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=calls)
     state = StateStore.connect(settings.redis_url) if settings.redis_url else StateStore.in_process()
-    world = World(RawScorer(models, make_cache(settings, telemetry)), state)
+    cohorts = RedisCohorts(settings.redis_url) if settings.redis_url else LocalCohorts()
+    world = World(RawScorer(models, make_cache(settings, telemetry)), state, cohorts)
     try:
         await world.learn_models()
     except GatewayError as error:

@@ -120,6 +120,19 @@ class AskJudge:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinCohorts:
+    """Each row joins the open cohort of its name, and waits until that is closed.
+
+    Answer: list of ``(members [m, d] float64, own place)``, one a row.
+    """
+
+    names: Sequence[str]
+    payloads: FloatArray
+    size: int
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunSandboxed:
     """Run untrusted programs, each with its input, in the sandbox. Answer: list of SandboxResult mappings."""
 
@@ -139,5 +152,6 @@ Need = (
     | ScoreWithModel
     | TokenLogprobs
     | AskJudge
+    | JoinCohorts
     | RunSandboxed
 )

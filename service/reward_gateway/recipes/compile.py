@@ -83,7 +83,7 @@ class Compiler:
             range=(spec.range[0], spec.range[1]) if spec.range else None,
             strip_template=spec.strip_template,
             inputs=tuple(self.inputs),
-            stateful=any(step.operation.stateful for step in steps),
+            stateful=spec.group.cohort is not None or any(step.operation.stateful for step in steps),
             source=spec.model_dump(mode="json", exclude_unset=True),
         )
 
@@ -204,6 +204,8 @@ class Compiler:
         for name in group.weights:
             if name not in over:
                 self.fault(("group", "weights", name), f"there is no combined component {name!r}")
+        if group.cohort is not None and group.normalize == "none":
+            self.fault(("group", "cohort"), "a cohort is collected to be compared: say how in `normalize`")
         if group.weights and group.normalize != "gdpo":
             self.fault(("group", "weights"), "weights a component belong to gdpo; here weigh in `combine`")
 

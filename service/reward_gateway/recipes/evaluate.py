@@ -14,7 +14,7 @@ import numpy as np
 from reward_gateway.errors import Overloaded, StateUnavailable, Unavailable
 from reward_gateway.operations.apply import run
 from reward_gateway.operations.guards import GuardView
-from reward_gateway.operations.needs import Need
+from reward_gateway.operations.needs import JoinCohorts, Need
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, plain_text
 
@@ -23,6 +23,7 @@ from .fields import shape, table_field, value_field
 from .group import normalize
 from .members import spread_groups
 from .plan import ComponentPlan, Plan, Step
+from .schema import CohortSpec
 
 
 @dataclass(slots=True)
@@ -65,7 +66,9 @@ class _Evaluation:
             yield from self._component(component)
         zeroed = self._guard()
         reward = yield from self._combine()
-        if plan.group.normalize != "none":
+        if plan.group.cohort is not None:
+            reward = yield from self._compare_cohort(plan.group.cohort, reward)
+        elif plan.group.normalize != "none":
             reward = self._normalize(reward)
         for i in zeroed:
             if i not in self.invalid:
@@ -214,6 +217,29 @@ class _Evaluation:
             return normalized
         shaped = np.full(size, np.nan)
         shaped[rows] = normalized
+        return shaped
+
+    def _compare_cohort(self, spec: CohortSpec, reward: FloatArray) -> Running:
+        """Compare with the samples of the same prompt, whichever request they came in."""
+        names = [f"{self.plan.name}/{self.plan.version}/{group}" for group in self.reader.groups]
+        columns = [self.components[name].value for name in self.plan.over]
+        payloads = np.stack([reward, *columns], axis=1) if names else np.empty((0, 1))
+        payloads[[i for i in range(self.batch.size) if i in self.invalid]] = np.nan
+        cohorts = yield JoinCohorts(names, payloads, spec.size, spec.timeout_s)
+        shaped = np.full(self.batch.size, np.nan)
+        for i, (members, place) in enumerate(cohorts):
+            if i in self.invalid:
+                continue
+            if len(members) < spec.size:
+                self._flag({i: ("cohort_incomplete",)})
+                if spec.incomplete == "invalid":
+                    message = (
+                        f"only {len(members)} of {spec.size} samples of this prompt came within {spec.timeout_s:g} s"
+                    )
+                    self._fail({i: Invalid("operation_error", message)}, None)
+                    continue
+            table = {name: members[:, k + 1] for k, name in enumerate(self.plan.over)}
+            shaped[i] = normalize(self.plan.group, ["cohort"] * len(members), members[:, 0], table)[place]
         return shaped
 
     def _step(self, step: Step, provided: Mapping[str, Any], address: str, component: str | None = None) -> Running:

@@ -1,0 +1,157 @@
+"""Cohorts: the samples of one prompt, collected across requests and processes until they can be compared.
+
+Trainers send a prompt's samples as single requests. Each joins the open cohort of its name; it is closed
+when it holds ``size`` members or when its first member has waited ``timeout_s``, and everybody who waited
+gets all members. Whoever comes later opens the next one.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from reward_gateway.errors import StateUnavailable
+from reward_gateway.sample import FloatArray
+
+from .redis_shelf import PREFIX, TIMEOUT_S, script
+
+REMEMBERED = 4096
+"""Closed cohorts that a process keeps in mind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A closed cohort as a member sees it: all payloads [m, d] in the order of joining, and its own place."""
+
+    members: FloatArray
+    place: int
+
+
+class Cohorts(Protocol):
+    """Where cohorts meet."""
+
+    async def join(self, name: str, payload: list[float], size: int, timeout_s: float) -> Cohort:
+        """Join the open cohort of a name and wait until it closes. Raises StateUnavailable."""
+
+    async def close(self) -> None:
+        """Release connections; who still waits is told that the store is away."""
+
+
+@dataclass(slots=True)
+class _Open:
+    payloads: list[list[float]] = field(default_factory=list)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class LocalCohorts:
+    """Implements :class:`Cohorts` in this process."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, _Open] = {}
+
+    async def join(self, name: str, payload: list[float], size: int, timeout_s: float) -> Cohort:
+        cohort = self._open.get(name)
+        if cohort is None:
+            cohort = self._open[name] = _Open()
+            asyncio.get_running_loop().call_later(timeout_s, self._end, name, cohort)
+        place = len(cohort.payloads)
+        cohort.payloads.append(payload)
+        if len(cohort.payloads) >= size:
+            self._end(name, cohort)
+        await cohort.closed.wait()
+        return Cohort(np.array(cohort.payloads, dtype=np.float64), place)
+
+    def _end(self, name: str, cohort: _Open) -> None:
+        if self._open.get(name) is cohort:
+            del self._open[name]
+        cohort.closed.set()
+
+    async def close(self) -> None:
+        for name, cohort in list(self._open.items()):
+            self._end(name, cohort)
+
+
+class RedisCohorts:
+    """Implements :class:`Cohorts` in Redis: a script a join, one subscription a process for the news of closing."""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._client = Redis.from_url(url, socket_connect_timeout=timeout_s, socket_timeout=timeout_s)
+        self._news = Redis.from_url(url, socket_connect_timeout=timeout_s)
+        self._channel = f"{PREFIX}:cohorts:closed"
+        self._members = f"{PREFIX}:cohorts:members:"
+        self._join = self._client.register_script(script("join_cohort"))
+        self._close = self._client.register_script(script("close_cohort"))
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._closed: dict[str, None] = {}  # heard of, newest last: the news may come before the answer to the join
+        self._listening = asyncio.Event()
+        self._listener: asyncio.Task[None] | None = None
+
+    async def join(self, name: str, payload: list[float], size: int, timeout_s: float) -> Cohort:
+        if self._listener is None or self._listener.done():
+            self._listener = asyncio.create_task(self._listen(), name="cohort-news")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._listening.wait(), 1.0)
+        open_key = f"{PREFIX}:cohorts:open:{name}"
+        text = json.dumps([None if value != value else value for value in payload])
+        arguments: list[str | int] = [
+            os.urandom(12).hex(),
+            text,
+            size,
+            round(timeout_s * 1e3),
+            self._members,
+            self._channel,
+        ]
+        try:
+            answer = await self._join(keys=[open_key], args=arguments)
+            cohort, place, left_ms = answer[0].decode(), int(answer[1]), int(answer[2])
+            await self._wait(cohort, left_ms / 1e3)
+            members = await self._close(keys=[open_key], args=[cohort, self._members, self._channel])
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StateUnavailable("the store of cohorts cannot be reached; try again") from error
+        rows = [[np.nan if value is None else value for value in json.loads(member)] for member in members]
+        return Cohort(np.array(rows, dtype=np.float64), place)
+
+    async def _wait(self, cohort: str, left_s: float) -> None:
+        """Until the cohort is said to be closed, or its time is up."""
+        if left_s <= 0 or cohort in self._closed:
+            return
+        event = self._waiting.setdefault(cohort, asyncio.Event())
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), left_s)
+        finally:
+            self._waiting.pop(cohort, None)
+
+    async def _listen(self) -> None:
+        """Wake those who wait. What is missed while the connection is lost is made up for by their own clocks."""
+        while True:
+            with contextlib.suppress(RedisError, OSError):
+                async with self._news.pubsub() as subscription:
+                    await subscription.subscribe(self._channel)
+                    async for message in subscription.listen():
+                        self._listening.set()
+                        if message["type"] == "message":
+                            self._heard(message["data"].decode())
+            self._listening.clear()
+            await asyncio.sleep(0.5)
+
+    def _heard(self, cohort: str) -> None:
+        self._closed[cohort] = None
+        if len(self._closed) > REMEMBERED:
+            del self._closed[next(iter(self._closed))]
+        if event := self._waiting.get(cohort):
+            event.set()
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listener
+        await self._client.aclose()
+        await self._news.aclose()

@@ -1,0 +1,50 @@
+"""A cohort collects the samples of one prompt across requests and processes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+from reward_gateway.state.cohorts import Cohorts, LocalCohorts, RedisCohorts
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["in_process", "redis"])
+async def homes(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[tuple[Cohorts, Cohorts]]:
+    """Two processes' views of one home; in this process there is one view."""
+    if request.param == "in_process":
+        local = LocalCohorts()
+        yield local, local
+        return
+    url = request.getfixturevalue("redis_url")
+    first, second = RedisCohorts(url), RedisCohorts(url)
+    yield first, second
+    await first.close()
+    await second.close()
+
+
+async def test_who_comes_together_sees_the_same_members_each_from_its_own_place(homes: tuple[Cohorts, Cohorts]) -> None:
+    joins = [homes[i % 2].join("full", [float(i), -float(i)], 8, 20.0) for i in range(8)]
+    cohorts = await asyncio.wait_for(asyncio.gather(*joins), 10)
+    assert sorted(cohort.place for cohort in cohorts) == list(range(8))
+    for i, cohort in enumerate(cohorts):
+        assert cohort.members[cohort.place].tolist() == [float(i), -float(i)]
+        assert np.array_equal(cohort.members, cohorts[0].members)
+
+
+async def test_the_next_sample_opens_the_next_cohort(homes: tuple[Cohorts, Cohorts]) -> None:
+    cohorts = await asyncio.gather(*(homes[i % 2].join("next", [float(i)], 2, 20.0) for i in range(6)))
+    assert [len(cohort.members) for cohort in cohorts] == [2] * 6
+
+
+async def test_a_cohort_that_stays_small_closes_when_its_time_is_up(homes: tuple[Cohorts, Cohorts]) -> None:
+    cohorts = await asyncio.gather(*(home.join("small", [1.0], 5, 0.3) for home in homes))
+    assert [len(cohort.members) for cohort in cohorts] == [2, 2]
+
+
+async def test_a_member_without_a_number_is_counted_and_says_nothing(homes: tuple[Cohorts, Cohorts]) -> None:
+    cohorts = await asyncio.gather(
+        homes[0].join("void", [float("nan")], 2, 20.0), homes[1].join("void", [2.0], 2, 20.0)
+    )
+    assert sorted(np.isnan(cohort.members[cohort.place, 0]) for cohort in cohorts) == [False, True]
