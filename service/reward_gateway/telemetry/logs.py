@@ -75,4 +75,4 @@ def described(error: BaseException) -> dict[str, str]:
     """An exception's class and the places that it passed, innermost last: what a log line may say of it."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     at = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
-    return {"exception": type(error).__name__, "at": at}
+    return {"error": type(error).__name__, "at": at}

@@ -1,0 +1,80 @@
+"""Logs: one line an event, the request's id on it, and no word of an exception's message."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from reward_gateway.settings import Settings
+from reward_gateway.telemetry.logs import configure_logging, described, request_id
+
+CANARY = "CANARY-2719"
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    """Logging as it was, afterwards."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before, level
+    structlog.reset_defaults()
+
+
+def fail() -> None:
+    raise ValueError(f"cannot read {CANARY}")
+
+
+def test_a_line_is_one_json_object_with_the_requests_id(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings(log_json=True))
+    token = request_id.set("r-1")
+    structlog.get_logger("a").info("request", route="/v1/score", status=200)
+    request_id.reset(token)
+    structlog.get_logger("a").info("outside")
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["event"], first["request_id"], first["route"], first["level"]) == (
+        "request",
+        "r-1",
+        "/v1/score",
+        "info",
+    )
+    assert "request_id" not in second
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_exception_is_named_and_placed_and_never_quoted(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    configure_logging(Settings(log_json=as_json))
+    for log in (structlog.get_logger("ours").exception, logging.getLogger("uvicorn.error").exception):
+        try:
+            fail()
+        except ValueError:
+            log("failed")
+    text = capsys.readouterr().err
+    assert text.count("ValueError") == 2
+    assert "test_logs.py" in text
+    assert CANARY not in text
+    assert "/" + "tests" not in text
+
+
+def test_the_level_holds_for_ours_and_for_libraries(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings(log_level="warning", log_json=True))
+    structlog.get_logger("a").info("quiet")
+    logging.getLogger("library").info("quiet")
+    logging.getLogger("library").warning("heard")
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["heard"]
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="log_level"):
+        configure_logging(Settings(log_level="loud"))
+
+
+def test_an_exception_is_described_by_its_class_and_its_places() -> None:
+    try:
+        fail()
+    except ValueError as error:
+        said = described(error)
+    assert said["error"] == "ValueError"
+    assert said["at"].endswith("fail")
+    assert CANARY not in str(said)

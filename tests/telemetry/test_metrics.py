@@ -1,0 +1,134 @@
+"""Metrics: what each observer counts, labels that stay closed, and workers that are summed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reward_gateway.cache.observer import CacheObserver
+from reward_gateway.sample import Invalid, Scored
+from reward_gateway.telemetry.labels import OTHER, Names
+from reward_gateway.telemetry.metrics import Metrics
+from reward_gateway.traffic.admission import AdmissionObserver
+
+
+def value(metrics: Metrics, line: str) -> float:
+    page = metrics.render().decode()
+    return next((float(row.rsplit(" ", 1)[1]) for row in page.splitlines() if row.startswith(line)), 0.0)
+
+
+def test_a_label_is_one_of_the_names_known_beforehand() -> None:
+    names = Names(["a"])
+    names.learn(["b"])
+    assert [names.of(given) for given in ("a", "b", "c", "")] == ["a", "b", OTHER, OTHER]
+
+
+def test_model_calls_are_counted_by_the_models_that_are_known() -> None:
+    metrics = Metrics()
+    metrics.models.learn(["text_preference"])
+    for name in ("text_preference", "a name that a caller made up"):
+        metrics.calls.queued(name, 7)
+        metrics.calls.call_started(name, 5)
+        assert value(metrics, f'reward_gateway_model_calls_in_flight{{model="{metrics.models.of(name)}"}}') == 1
+        metrics.calls.call_finished(name, 5, 0.2, "ok")
+    assert value(metrics, 'reward_gateway_model_calls_total{model="text_preference",outcome="ok"}') == 1
+    assert value(metrics, 'reward_gateway_model_rows_total{model="text_preference"}') == 5
+    assert value(metrics, 'reward_gateway_model_call_duration_seconds_sum{model="text_preference"}') == pytest.approx(
+        0.2
+    )
+    assert value(metrics, 'reward_gateway_model_call_rows_bucket{le="8.0",model="text_preference"}') == 1
+    assert value(metrics, 'reward_gateway_model_rows_queued{model="text_preference"}') == 7
+    assert value(metrics, 'reward_gateway_model_calls_total{model="other",outcome="ok"}') == 1
+    assert "made up" not in metrics.render().decode()
+
+
+def test_a_call_that_failed_is_counted_by_the_reason_of_the_closed_set() -> None:
+    metrics = Metrics()
+    for outcome in ("model_unavailable", "cancelled", "a text of somebody's"):
+        metrics.calls.call_finished("m", 1, 0.1, outcome)
+    for outcome in ("model_unavailable", "cancelled", "other"):
+        assert value(metrics, f'reward_gateway_model_calls_total{{model="other",outcome="{outcome}"}}') == 1
+
+
+def test_the_cache_is_counted_by_level_and_fault() -> None:
+    metrics = Metrics()
+    cache: CacheObserver = metrics.cache
+    cache.looked_up("redis", 3, 2, 0.001)
+    cache.failed("get", "timeout")
+    cache.failed("put", "full")
+    cache.corrupt(1)
+    cache.written(4, 0.001)
+    cache.dropped(9)
+    assert value(metrics, 'reward_gateway_cache_lookups_total{level="redis",result="hit"}') == 3
+    assert value(metrics, 'reward_gateway_cache_lookups_total{level="redis",result="miss"}') == 2
+    assert value(metrics, 'reward_gateway_cache_errors_total{kind="timeout",operation="get"}') == 1
+    assert value(metrics, 'reward_gateway_cache_errors_total{kind="full",operation="put"}') == 1
+    assert value(metrics, "reward_gateway_cache_corrupt_total") == 1
+    assert value(metrics, "reward_gateway_cache_writes_total") == 4
+    assert value(metrics, "reward_gateway_cache_writes_dropped_total") == 9
+
+
+@pytest.mark.parametrize(("state", "shown"), [("open", 1), ("half_open", 1), ("closed", 0)])
+def test_the_breaker_shows_whether_the_cache_is_left_alone(state: str, shown: int) -> None:
+    metrics = Metrics()
+    metrics.cache.breaker("open")
+    metrics.cache.breaker(state)
+    assert value(metrics, "reward_gateway_cache_breaker_open") == shown
+
+
+def test_the_gate_shows_who_is_in_who_waits_and_who_was_refused() -> None:
+    metrics = Metrics()
+    gate: AdmissionObserver = metrics
+    gate.admission_changed(3, 2)
+    gate.admission_rejected("queue_full")
+    assert value(metrics, "reward_gateway_requests_in_flight") == 3
+    assert value(metrics, "reward_gateway_requests_queued") == 2
+    assert value(metrics, 'reward_gateway_admission_rejected_total{reason="queue_full"}') == 1
+
+
+def test_a_scored_batch_is_counted_by_recipe_reason_and_flag() -> None:
+    metrics = Metrics()
+    metrics.rewards.learn(["helpful"])
+    metrics.flags.learn(["truncated"])
+    scored = Scored(
+        "helpful",
+        "v",
+        np.array([0.0, np.nan, np.nan]),
+        {},
+        invalid={1: Invalid("missing_field", "no response"), 2: Invalid("missing_field", "no response")},
+        flags={0: ("truncated", "something unheard of")},
+    )
+    metrics.scored(None, scored)
+    assert value(metrics, 'reward_gateway_samples_total{reward="helpful"}') == 3
+    assert value(metrics, 'reward_gateway_samples_invalid_total{code="missing_field"}') == 2
+    assert value(metrics, 'reward_gateway_sample_flags_total{guard="truncated"}') == 1
+    assert value(metrics, 'reward_gateway_sample_flags_total{guard="other"}') == 1
+
+
+WORKER = """
+from reward_gateway.telemetry.metrics import Metrics
+metrics = Metrics()
+metrics.request("http", "/v1/score", "200", 0.01)
+metrics.admission_changed(2, 0)
+page = metrics.render().decode()
+import sys
+if sys.argv[1] == "show":
+    print(page)
+"""
+
+
+def test_several_workers_are_summed(tmp_path: Path) -> None:
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+
+    def worker(what: str) -> str:
+        done = subprocess.run([sys.executable, "-c", WORKER, what], env=env, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    worker("count")
+    worker("count")
+    page = worker("show")
+    assert 'reward_gateway_requests_total{protocol="http",route="/v1/score",status="200"} 3.0' in page
+    assert 'reward_gateway_request_duration_seconds_count{protocol="http",route="/v1/score"} 3.0' in page
+    assert "reward_gateway_requests_in_flight 6.0" in page
