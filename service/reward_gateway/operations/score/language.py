@@ -1,0 +1,84 @@
+"""Which language a response is in."""
+
+from functools import cache
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..columns import Columns
+from ..outcome import Outcome, Row, by_row
+from ..registry import OperationItem, OperationParams, Source, operation
+
+_READ = 2_000
+"""Characters that are read: enough to tell a language, and a bound on the time."""
+
+CANDIDATES = ["en", "zh", "es", "fr", "de", "pt", "ru", "ja", "ko", "ar", "hi", "it"]
+
+
+class Params(OperationParams):
+    language: str = Field("en", description="The language that is wanted (ISO 639-1).")
+    candidates: list[str] = Field(
+        CANDIDATES, min_length=1, max_length=75, description="The languages that are told apart (ISO 639-1)."
+    )
+    how: Literal["match", "confidence"] = Field(
+        "match", description="match: 1 if it is the likeliest, else 0. confidence: its probability."
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        unknown = sorted({self.language, *self.candidates} - set(_languages()))
+        if unknown:
+            raise ValueError(f"no languages that can be told apart: {', '.join(unknown)}")
+        return self
+
+
+class Item(OperationItem):
+    response: str
+
+
+@cache
+def _languages() -> dict[str, Any]:
+    from lingua import Language  # imported when first asked for: it takes its time
+
+    return {language.iso_code_639_1.name.lower(): language for language in Language.all()}
+
+
+@cache
+def _detector(codes: tuple[str, ...]) -> Any:
+    from lingua import LanguageDetectorBuilder
+
+    languages = [_languages()[code] for code in codes]
+    return LanguageDetectorBuilder.from_languages(*languages).with_low_accuracy_mode().build()
+
+
+@operation(
+    "score",
+    "language",
+    item=Item,
+    params=Params,
+    source=Source("Lingua language detector", "https://github.com/pemistahl/lingua-py"),
+    fidelity="verified",
+)
+def language(columns: Columns, params: Params) -> Outcome:
+    """Whether a response is in the wanted language, or how probably.
+
+    Told apart from the other candidates by letter trigrams, over the first 2,000 characters. A response
+    without letters is in no language and gives 0. Details: `language`, the likeliest or null.
+    """
+    codes = tuple(sorted({params.language, *params.candidates}))
+    detector = _detector(codes) if len(codes) > 1 else _detector((*codes, "en" if codes[0] != "en" else "zh"))
+
+    def answer(i: int) -> Row:
+        text = columns.objects("response")[i][:_READ]
+        if not any(character.isalpha() for character in text):
+            return Row(0.0, details={"language": None})
+        confidences = {
+            entry.language.iso_code_639_1.name.lower(): entry.value
+            for entry in detector.compute_language_confidence_values(text)
+        }
+        likeliest = max(confidences, key=lambda code: confidences[code])
+        known = likeliest if confidences[likeliest] > 0 else None
+        wanted = confidences[params.language]
+        return Row(float(known == params.language) if params.how == "match" else wanted, details={"language": known})
+
+    return by_row(columns.size, answer)

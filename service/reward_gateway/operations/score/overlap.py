@@ -1,0 +1,198 @@
+"""How much of the reference's wording a response shares: BLEU, ROUGE, edit similarity, tokens, keywords."""
+
+from collections import Counter
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+from rapidfuzz.distance import LCSseq, Levenshtein
+
+from ..answers import squad
+from ..columns import Columns
+from ..outcome import ItemError, Outcome, Row, by_row
+from ..registry import OperationItem, OperationParams, Source, operation
+from ..texts import folded, tokens
+
+_LONGEST_EDITED = 20_000
+"""Characters of a text whose edit distance is computed: its time grows with the product of both lengths."""
+
+
+class Item(OperationItem):
+    response: str
+    reference: str
+
+
+class BleuParams(OperationParams):
+    lowercase: bool = False
+    tokenize: Literal["13a", "intl", "char", "none"] = Field("13a", description="sacreBLEU's tokeniser.")
+
+
+@cache
+def _bleu(lowercase: bool, tokenize: str) -> Any:
+    from sacrebleu.metrics.bleu import BLEU  # imported when first asked for: it takes its time
+
+    return BLEU(lowercase=lowercase, tokenize=tokenize, effective_order=True)
+
+
+@operation(
+    "score",
+    "bleu",
+    item=Item,
+    params=BleuParams,
+    source=Source("A Call for Clarity in Reporting BLEU Scores (sacreBLEU)", "https://arxiv.org/abs/1804.08771"),
+    fidelity="verified",
+)
+def bleu(columns: Columns, params: BleuParams) -> Outcome:
+    """Sentence BLEU of the response against the reference, in [0, 1].
+
+    sacreBLEU's sentence score (exponential smoothing, effective order) divided by 100.
+    """
+    metric = _bleu(params.lowercase, params.tokenize)
+    pairs = zip(columns.objects("response"), columns.objects("reference"), strict=True)
+    scores = [metric.sentence_score(response, [reference]).score / 100.0 for response, reference in pairs]
+    return Outcome(reward=np.clip(np.array(scores, dtype=np.float64), 0.0, 1.0))
+
+
+class RougeParams(OperationParams):
+    kind: Literal["rouge1", "rouge2", "rougeL"] = Field("rougeL", description="Which ROUGE.")
+    measure: Literal["f", "precision", "recall"] = Field("f", description="Which of its three numbers.")
+    stem: bool = Field(False, description="Compare word stems (English).")
+
+
+@cache
+def _rouge(stem: bool) -> Any:
+    from rouge_score.rouge_scorer import RougeScorer  # imported when first asked for: it takes its time
+
+    return RougeScorer(["rouge1", "rouge2"], use_stemmer=stem)
+
+
+@cache
+def _tokenizer(stem: bool) -> Any:
+    from rouge_score.tokenizers import DefaultTokenizer
+
+    return DefaultTokenizer(stem)
+
+
+@operation(
+    "score",
+    "rouge",
+    item=Item,
+    params=RougeParams,
+    source=Source("ROUGE: A Package for Automatic Evaluation of Summaries", "https://aclanthology.org/W04-1013"),
+    fidelity="verified",
+)
+def rouge(columns: Columns, params: RougeParams) -> Outcome:
+    """ROUGE of the response against the reference, in [0, 1]: shared words, word pairs, or the longest common sequence.
+
+    The numbers of the library rouge-score: words are runs of a-z and digits in lower case.
+    """
+    scorer = _rouge(params.stem)
+    measure = {"f": "fmeasure"}.get(params.measure, params.measure)
+
+    def answer(i: int) -> float:
+        response, reference = columns.objects("response")[i], columns.objects("reference")[i]
+        if params.kind == "rougeL":
+            words = _tokenizer(params.stem)
+            return _longest_common(words.tokenize(response), words.tokenize(reference), params.measure)
+        return float(getattr(scorer.score(reference, response)[params.kind], measure))
+
+    return Outcome(reward=np.array(columns.map_rows(answer), dtype=np.float64))
+
+
+def _longest_common(response: list[str], reference: list[str], measure: str) -> float:
+    """ROUGE-L of words: precision, recall or F1 of the longest common subsequence."""
+    if not response or not reference:
+        return 0.0
+    common = LCSseq.similarity(response, reference)
+    precision, recall = common / len(response), common / len(reference)
+    if measure != "f":
+        return precision if measure == "precision" else recall
+    return 2.0 * precision * recall / (precision + recall) if common else 0.0
+
+
+class EditParams(OperationParams):
+    fold: bool = Field(False, description="Ignore case, width and runs of spaces.")
+
+
+@operation(
+    "score",
+    "edit_similarity",
+    item=Item,
+    params=EditParams,
+    source=Source("RapidFuzz: normalized Levenshtein similarity", "https://rapidfuzz.github.io/RapidFuzz/"),
+    fidelity="verified",
+)
+def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
+    """1 minus the edit distance over the length of the longer text, in [0, 1]; two empty texts are equal.
+
+    1 - Levenshtein(response, reference) / max(|response|, |reference|). A text of over 20,000 characters is
+    the item's error.
+    """
+    alike = folded if params.fold else str
+
+    def answer(i: int) -> Row:
+        response, reference = columns.objects("response")[i], columns.objects("reference")[i]
+        if max(len(response), len(reference)) > _LONGEST_EDITED:
+            raise ItemError(f"response: texts of at most {_LONGEST_EDITED:,} characters are compared")
+        return Row(float(Levenshtein.normalized_similarity(alike(response), alike(reference))))
+
+    return by_row(columns.size, answer)
+
+
+@operation(
+    "score",
+    "token_f1",
+    item=Item,
+    source=Source("SQuAD: 100,000+ Questions for Machine Comprehension of Text", "https://arxiv.org/abs/1606.05250"),
+    fidelity="recalled",
+)
+def token_f1(columns: Columns, params: OperationParams) -> Outcome:
+    """F1 of the words that response and reference share, in [0, 1].
+
+    P = shared / words of the response, R = shared / words of the reference, F1 = 2PR / (P + R), over bags of
+    words in lower case without punctuation and articles. Two texts without words are equal (1).
+    Details: `precision`, `recall`.
+    """
+
+    def answer(i: int) -> Row:
+        given = squad(columns.objects("response")[i]).split()
+        wanted = squad(columns.objects("reference")[i]).split()
+        if not given or not wanted:
+            equal = float(given == wanted)
+            return Row(equal, details={"precision": equal, "recall": equal})
+        shared = sum((Counter(given) & Counter(wanted)).values())
+        precision, recall = shared / len(given), shared / len(wanted)
+        f1 = 2.0 * precision * recall / (precision + recall) if shared else 0.0
+        return Row(f1, details={"precision": precision, "recall": recall})
+
+    return by_row(columns.size, answer)
+
+
+class KeywordItem(OperationItem):
+    response: str
+    keywords: list[str] | None = Field(None, description="What this response should mention, where items differ.")
+
+
+class KeywordParams(OperationParams):
+    keywords: list[str] = Field(default_factory=list, description="What every response should mention.")
+
+
+@operation("score", "keyword_coverage", item=KeywordItem, params=KeywordParams)
+def keyword_coverage(columns: Columns, params: KeywordParams) -> Outcome:
+    """The share of keywords that the response mentions, in [0, 1].
+
+    A keyword counts as whole words, whatever its case; the item's own come before the request's. None at
+    all is the item's error. Details: `missing`.
+    """
+
+    def answer(i: int) -> Row:
+        keywords = columns.objects("keywords")[i]
+        wanted = list(dict.fromkeys(params.keywords if keywords is None else keywords))
+        if not wanted or not all(tokens(keyword) for keyword in wanted):
+            raise ItemError("keywords: name at least one, each with a letter or digit")
+        text = " ".join(("", *tokens(columns.objects("response")[i]), ""))
+        missing = [keyword for keyword in wanted if f" {' '.join(tokens(keyword))} " not in text]
+        return Row(1.0 - len(missing) / len(wanted), details={"missing": missing})
+
+    return by_row(columns.size, answer)

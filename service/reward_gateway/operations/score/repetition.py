@@ -1,0 +1,60 @@
+"""How much a response says again: n-grams that return, and n-grams that do not."""
+
+import numpy as np
+from pydantic import Field
+
+from ..columns import Columns
+from ..outcome import Outcome
+from ..registry import OperationItem, OperationParams, Source, operation
+from ..texts import repeated_share, words
+
+
+class Item(OperationItem):
+    response: str
+
+
+class PenaltyParams(OperationParams):
+    n: int = Field(3, ge=1, le=20, description="Words in a row that count as one n-gram; case is ignored.")
+    max_penalty: float = Field(1.0, ge=0, description="Cost of a response that says only one thing.")
+
+
+@operation(
+    "score",
+    "repetition_penalty",
+    item=Item,
+    params=PenaltyParams,
+    source=Source("Demystifying Long Chain-of-Thought Reasoning in LLMs", "https://arxiv.org/abs/2502.03373"),
+    fidelity="design",
+)
+def repetition_penalty(columns: Columns, params: PenaltyParams) -> Outcome:
+    """A cost in proportion to the share of n-grams that have occurred before.
+
+    r = -max_penalty (1 - distinct / all), in (-max_penalty, 0]; a response of fewer than n words costs nothing.
+    The paper penalises repeated n-grams token by token; this is the share over the response.
+    """
+    shares = columns.map_rows(lambda i: repeated_share(columns.objects("response")[i], params.n))
+    return Outcome(reward=0.0 - params.max_penalty * np.array(shares, dtype=np.float64))
+
+
+class DistinctParams(OperationParams):
+    n: int = Field(2, ge=1, le=20, description="Words in a row that count as one n-gram; case is ignored.")
+
+
+@operation(
+    "score",
+    "distinct_ngrams",
+    item=Item,
+    params=DistinctParams,
+    source=Source(
+        "A Diversity-Promoting Objective Function for Neural Conversation Models", "https://arxiv.org/abs/1510.03055"
+    ),
+    fidelity="recalled",
+)
+def distinct_ngrams(columns: Columns, params: DistinctParams) -> Outcome:
+    """Distinct-n: the share of n-grams that are different from each other, in (0, 1]; 0 without any n-gram."""
+
+    def answer(i: int) -> float:
+        response = columns.objects("response")[i]
+        return 1.0 - repeated_share(response, params.n) if len(words(response)) >= params.n else 0.0
+
+    return Outcome(reward=np.array(columns.map_rows(answer), dtype=np.float64))
