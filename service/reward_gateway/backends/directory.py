@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from reward_gateway.backends.model_config import TritonModel
 from reward_gateway.errors import ModelUnavailable
 
+RETRY_S = 1.0
+"""A server that did not answer is asked again after so long."""
+
 Models = Mapping[str, TritonModel]
 
 
@@ -67,9 +70,11 @@ class Directory:
         return self._renewal
 
     async def _renew(self) -> None:
+        age = 0.0
         try:
             models = await self._fetch()
         except ModelUnavailable as fault:
+            age = max(0.0, self._ttl_s - RETRY_S)
             self._fault = fault
             if self._models is not None:
                 self._models = {name: model.with_ready(False) for name, model in self._models.items()}
@@ -81,4 +86,4 @@ class Directory:
                 for name, model in models.items()
             }
             self._fault = None
-        self._renewed_at = asyncio.get_running_loop().time()
+        self._renewed_at = asyncio.get_running_loop().time() - age

@@ -166,6 +166,8 @@ class TritonServer:
         except grpc.aio.AioRpcError as error:
             self._directory.expire()
             raise failure(name, error) from None
+        if not model.info.ready:
+            self._directory.expire()  # it is back
         try:
             return self._read(model, answer, rows)
         except (ValueError, KeyError):
