@@ -69,7 +69,7 @@ class Calls:
         except GatewayError as error:
             status = error.grpc_status
             await self._abort(context, error)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, grpc.aio.BaseError):  # the caller has gone
             raise
         except Exception as error:
             status = InternalError.grpc_status

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+import grpc
+
 from reward_gateway.errors import DeadlineExceeded, Draining, GatewayError, InvalidRequest
 from reward_gateway.gateway import Gateway
 from reward_gateway.sample import InvalidCode
@@ -32,15 +34,24 @@ MOMENTS = 4
 _SAMPLE_CODES = frozenset(get_args(InvalidCode)) - {"too_large"}
 """Failures of a moment that are its samples' own; every other ends the stream."""
 
+_MORE = object()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Terms:
+    """What a sample is scored by, and how."""
+
+    reward: str
+    options: pb.Options
+
 
 @dataclass(slots=True)
 class _Waiting:
-    """A sample, the terms under which it came, and when it is too late for it."""
+    """A sample, its place in the stream, the terms under which it came, and when it is too late for it."""
 
     place: int
     sample: pb.Sample
-    reward: str
-    options: pb.Options
+    terms: _Terms
     deadline: float
 
 
@@ -55,10 +66,11 @@ class ScoreStream:
         self._traffic = traffic
         self._settings = settings
         self._context = context
-        self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue(WAITING)
+        self._queue: asyncio.Queue[_Waiting | GatewayError | None] = asyncio.Queue(WAITING)
         self._places = asyncio.Semaphore(MOMENTS)
         self._writing = asyncio.Lock()
-        self._read_all = False
+        self._last: object = _MORE
+        self._receiving = self._over = False
 
     async def run(self, requests: AsyncIterator[bytes]) -> None:
         """Answer until the caller has sent all and has all answers.
@@ -67,9 +79,9 @@ class ScoreStream:
             GatewayError: the stream as a whole cannot go on: an unknown reward, a sample that breaks the
                 schema or a limit, a sample without a score under ``on_invalid: fail``, a gateway going away.
         """
+        reader = asyncio.create_task(self._read(requests))
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(requests))
                 while moment := await self._moment():
                     for alike in _alike(moment):
                         await self._places.acquire()
@@ -78,24 +90,50 @@ class ScoreStream:
                         tasks.create_task(self._answer(alike))
         except ExceptionGroup as group:
             raise _cause(group) from None
+        finally:
+            self._over = True
+            if not self._receiving:
+                reader.cancel()
 
     async def _read(self, requests: AsyncIterator[bytes]) -> None:
-        reward, options, place = "", pb.Options(), 0
-        async for raw in requests:
-            message = parse(pb.ScoreStreamRequest, raw)
-            if message.reward or not reward:
-                reward = self._streamable(message.reward or None)
-            if message.HasField("options"):
-                options = message.options
-            if not message.HasField("sample"):
-                raise InvalidRequest("sample: missing field", param="sample")
-            if not message.sample.HasField("id"):
-                message.sample.id = str(place)
-            now = asyncio.get_running_loop().time()
-            deadline = deadline_at(now, self._settings, deadline_s(options), self._context.time_remaining())
-            await self._queue.put(_Waiting(place, message.sample, reward, options, deadline))
-            place += 1
-        await self._queue.put(None)
+        """Queue the samples as they come, then None or what was wrong.
+
+        A receive that is under way is never broken off: the transport would write into memory that is gone. It
+        ends by itself when the call does.
+        """
+        terms, place = _Terms("", pb.Options()), 0
+        try:
+            while not self._over:
+                self._receiving = True
+                raw = await anext(requests, None)
+                self._receiving = False
+                if raw is None:
+                    break
+                message = parse(pb.ScoreStreamRequest, raw)
+                terms = self._terms(terms, message, first=not place)
+                await self._queue.put(self._waiting(message, terms, place))
+                place += 1
+            await self._queue.put(None)
+        except GatewayError as error:
+            await self._queue.put(error)
+        except grpc.aio.BaseError:
+            return  # the call is over
+
+    def _terms(self, terms: "_Terms", message: pb.ScoreStreamRequest, *, first: bool) -> "_Terms":
+        """The terms that hold from this message on."""
+        options = message.options if message.HasField("options") else terms.options
+        if message.reward or first:
+            return _Terms(self._streamable(message.reward or None), options)
+        return terms if options is terms.options else _Terms(terms.reward, options)
+
+    def _waiting(self, message: pb.ScoreStreamRequest, terms: "_Terms", place: int) -> "_Waiting":
+        if not message.HasField("sample"):
+            raise InvalidRequest("sample: missing field", param="sample")
+        if not message.sample.HasField("id"):
+            message.sample.id = str(place)
+        now = asyncio.get_running_loop().time()
+        named, left = deadline_s(terms.options), self._context.time_remaining()
+        return _Waiting(place, message.sample, terms, deadline_at(now, self._settings, named, left))
 
     def _streamable(self, name: str | None) -> str:
         reward = self._gateway.resolve_reward(name)
@@ -103,18 +141,23 @@ class ScoreStream:
             raise InvalidRequest("this reward compares the samples of a group: send them with Score", param="reward")
         return reward
 
-    async def _moment(self) -> list[_Waiting]:
-        """The samples that wait now, at least one; none once the caller has sent all."""
+    async def _moment(self) -> list["_Waiting"]:
+        """The samples that wait now, at least one; none once the caller has sent all.
+
+        Raises:
+            GatewayError: what was wrong with the message after those that were returned before.
+        """
         moment: list[_Waiting] = []
-        if self._read_all:
-            return moment
-        item = await self._queue.get()
-        while item is not None:
-            moment.append(item)
-            if self._queue.empty():
+        while self._last is _MORE:
+            if moment and self._queue.empty():
                 return moment
-            item = self._queue.get_nowait()
-        self._read_all = True
+            item = await self._queue.get()
+            if isinstance(item, _Waiting):
+                moment.append(item)
+            else:
+                self._last = item
+        if isinstance(self._last, GatewayError) and not moment:
+            raise self._last
         return moment
 
     async def _leave(self) -> None:
@@ -126,11 +169,19 @@ class ScoreStream:
     async def _answer(self, alike: Sequence[_Waiting]) -> None:
         try:
             for response in await self._score(alike):
-                raw = response.SerializeToString()
-                async with self._writing:
-                    await self._context.write(raw)
+                await self._write(response.SerializeToString())
         finally:
             self._places.release()
+
+    async def _write(self, raw: bytes) -> None:
+        """Send one answer, to its end even where the stream is ending: half a write would spoil the status."""
+        async with self._writing:
+            sending = asyncio.ensure_future(self._context.write(raw))
+            try:
+                await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                await asyncio.wait([sending])
+                raise
 
     async def _score(self, alike: Sequence[_Waiting]) -> list[pb.ScoreStreamResponse]:
         now = asyncio.get_running_loop().time()
@@ -139,12 +190,12 @@ class ScoreStream:
         responses = _failed(late, DeadlineExceeded("the deadline passed while the sample waited"))
         if not alike:
             return responses
-        options = score_options(alike[0].options)
+        options = score_options(alike[0].terms.options)
         options.deadline = min(waiting.deadline for waiting in alike)
         try:
             async with self._traffic.admission.enter(options.deadline):
                 batch = await self._decoder.batch([waiting.sample for waiting in alike])
-                scored = await self._gateway.score(batch, alike[0].reward, options)
+                scored = await self._gateway.score(batch, alike[0].terms.reward, options)
         except GatewayError as error:
             if error.code not in _SAMPLE_CODES:
                 raise _renumbered(error, alike) from None
@@ -160,20 +211,18 @@ class ScoreStream:
 
 
 def _alike(moment: Sequence[_Waiting]) -> list[list[_Waiting]]:
-    """The samples of a moment by the terms under which they came."""
-    if all(waiting.reward == moment[0].reward and waiting.options is moment[0].options for waiting in moment):
-        return [list(moment)]
-    terms: dict[tuple[str, int], list[_Waiting]] = {}
+    """The samples of a moment by their terms."""
+    by_terms: dict[_Terms, list[_Waiting]] = {}
     for waiting in moment:
-        terms.setdefault((waiting.reward, id(waiting.options)), []).append(waiting)
-    return list(terms.values())
+        by_terms.setdefault(waiting.terms, []).append(waiting)
+    return list(by_terms.values())
 
 
 def _failed(waiting: Sequence[_Waiting], error: GatewayError) -> list[pb.ScoreStreamResponse]:
     """A failure of the server's, which may pass: each sample's own, and the stream goes on."""
     reason = pb.Error(code=error.code, message=error.message)
     return [
-        pb.ScoreStreamResponse(reward=each.reward, result=pb.Result(id=each.sample.id, valid=False, error=reason))
+        pb.ScoreStreamResponse(reward=each.terms.reward, result=pb.Result(id=each.sample.id, valid=False, error=reason))
         for each in waiting
     ]
 
