@@ -1,0 +1,36 @@
+"""``python -m reward_models.build --repository DIR [NAME…]``: build, check or stamp models without the gateway."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from reward_models.build import REPOSITORY, BuildError, available, build, check, is_built, stamp
+
+
+def main() -> int:
+    """0 if all went well, 1 with a sentence on the error stream otherwise."""
+    parser = argparse.ArgumentParser(prog="reward_models.build", description="Build the model repository.")
+    parser.add_argument("--repository", type=Path, default=REPOSITORY)
+    parser.add_argument("--check", action="store_true", help="hash every file and compare cards with configurations")
+    parser.add_argument("--stamp", action="store_true", help="write what the cards say into config.pbtxt")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    arguments = parser.parse_args()
+    faults = 0
+    for name in arguments.names or available(arguments.repository):
+        try:
+            if arguments.stamp:
+                stamp(name, arguments.repository)
+            elif arguments.check:
+                for fault in check(name, arguments.repository):
+                    faults += 1
+                    print(f"{name}: {fault}", file=sys.stderr)
+            elif not is_built(name, arguments.repository):
+                build(name, arguments.repository, print)
+        except BuildError as error:
+            faults += 1
+            print(f"{name}: {error}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

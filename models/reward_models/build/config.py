@@ -1,0 +1,52 @@
+"""The part of ``config.pbtxt`` that repeats the card: parameters that the gateway reads over the wire.
+
+``config.pbtxt`` is committed whole, so that the repository loads in any Triton as it is. The lines below a marker
+are written from the card by ``python -m reward_models.build --stamp`` and checked in CI.
+"""
+
+import json
+from pathlib import Path
+
+from reward_models.build.card import CONFIG, Card
+
+MARKER = "# Below: written from card.yaml by `python -m reward_models.build --stamp`. Do not edit."
+
+
+def parameters(card: Card) -> dict[str, str]:
+    """The parameters of a model: what it reads, what it gives, its version and its card as JSON."""
+    shown = {key: value for key, value in card.content.items() if key != "files"}
+    shown["hashes"] = {file.name: file.sha256 for file in card.files}
+    return {
+        "inputs": ",".join(card.content["inputs"]),
+        "dimensions": ",".join(card.dimensions),
+        "flags": ",".join(card.content["flags"]),
+        "content_version": card.version,
+        "card": json.dumps(shown, ensure_ascii=False),
+    }
+
+
+def stamped(card: Card) -> str:
+    """The lines below the marker."""
+    lines = [MARKER]
+    for key, value in parameters(card).items():
+        # Protobuf's text format has JSON's escapes for what json.dumps escapes here: quote, backslash, \n, \t.
+        lines += [
+            "parameters {",
+            f'  key: "{key}"',
+            f"  value: {{ string_value: {json.dumps(value, ensure_ascii=False)} }}",
+        ]
+        lines += ["}"]
+    return "\n".join(lines) + "\n"
+
+
+def is_stamped(folder: Path, card: Card) -> bool:
+    """True if the configuration says what the card says."""
+    text = (folder / CONFIG).read_text("utf-8")
+    return text.partition(MARKER)[1:] == stamped(card).partition(MARKER)[1:]
+
+
+def stamp(folder: Path, card: Card) -> None:
+    """Write the lines below the marker, and leave those above it as they are."""
+    path = folder / CONFIG
+    head = path.read_text("utf-8").partition(MARKER)[0]
+    path.write_text(head.rstrip("\n") + "\n\n" + stamped(card), "utf-8")

@@ -1,0 +1,57 @@
+"""Files that are what they claim to be: hashed, copied and put in place whole or not at all."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from reward_models.build.card import BuildError
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def demand(path: Path, expected: str, what: str) -> None:
+    """Raise BuildError if a file is not the one that was pinned."""
+    found = sha256(path)
+    if found != expected:
+        raise BuildError(
+            f"{what} is not the pinned file: its SHA-256 is {found}, expected {expected}. Nothing was installed. "
+            "Remove the copy it came from and build again; if it stays so, do not use the file."
+        )
+
+
+@contextmanager
+def replacing(target: Path, expected: str, what: str) -> Iterator[IO[bytes]]:
+    """Write a file beside its place; on leaving, check its hash and rename it, so that no half file is ever seen."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            yield opened
+        demand(Path(name), expected, what)
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def place(source: Path, target: Path, expected: str, what: str) -> None:
+    """Put a checked file in place: by hard link on one file system (one copy on disk), else as a copy."""
+    demand(source, expected, what)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    try:
+        temporary.hardlink_to(source)
+    except OSError:
+        with source.open("rb") as opened, replacing(target, expected, what) as copy:
+            shutil.copyfileobj(opened, copy, 1 << 20)
+        return
+    temporary.replace(target)
+    temporary.unlink(missing_ok=True)  # renaming a link onto the same file leaves both names

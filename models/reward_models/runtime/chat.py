@@ -1,0 +1,89 @@
+"""A conversation as the text models read it: one prompt text and one response text.
+
+A single user turn is its own text. A longer conversation is written with its speakers, as in the data that the
+heads were trained on: ``Human: …``, ``Assistant: …``, an empty line between turns.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SPEAKERS = {"user": "Human", "developer": "System"}
+"""Roles whose name in the text is another; any other role is written as itself: ``Assistant``, ``System``, ``Tool``."""
+
+
+class ChatError(ValueError):
+    """A conversation that cannot be read; the message says why and quotes none of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a model judges. ``ignored`` says that parts other than text were left out."""
+
+    prompt: str
+    response: str
+    ignored: bool = False
+
+
+def read(prompt: str, response: str, messages: str) -> Exchange:
+    """The exchange of one row.
+
+    Args:
+        prompt, response: plain texts; either may be empty where the caller sent chat.
+        messages: a JSON list of chat messages, or empty. Where ``response`` is empty, the assistant's turns at
+            its end are the response. A ``prompt`` beside them is read as an earlier turn.
+
+    Raises:
+        ChatError: the messages are no chat, or end without an answer.
+    """
+    if not messages:
+        return Exchange(prompt, response)
+    turns, ignored = parse(messages)
+    if prompt:
+        turns = [("user", prompt), *turns]
+    if not response:
+        end = len(turns)
+        while end and turns[end - 1][0] == "assistant":
+            end -= 1
+        if end == len(turns):
+            raise ChatError("The messages end without an assistant's answer, and no response was given.")
+        response, turns = "\n\n".join(content for _, content in turns[end:]), turns[:end]
+    return Exchange(render(turns), response, ignored)
+
+
+def parse(messages: str) -> tuple[list[tuple[str, str]], bool]:
+    """Roles and texts of a JSON list of messages, and whether parts that are not text were left out."""
+    try:
+        items = json.loads(messages)
+    except ValueError:
+        raise ChatError("The messages are not JSON.") from None
+    if not isinstance(items, list):
+        raise ChatError("The messages are not a list.")
+    turns, ignored = [], False
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping) or not isinstance(item.get("role"), str):
+            raise ChatError(f"Message {index} has no role.")
+        text, left_out = content_text(item.get("content"), index)
+        turns.append((item["role"], text))
+        ignored |= left_out
+    return turns, ignored
+
+
+def content_text(content: Any, index: int) -> tuple[str, bool]:
+    """The text of a message's content: a string, or a list of parts of which the text is read."""
+    if content is None:
+        return "", False
+    if isinstance(content, str):
+        return content, False
+    if not isinstance(content, list) or not all(isinstance(part, Mapping) for part in content):
+        raise ChatError(f"The content of message {index} is neither a text nor a list of parts.")
+    texts = [part["text"] for part in content if isinstance(part.get("text"), str)]
+    return "\n\n".join(texts), len(texts) < len(content)
+
+
+def render(turns: Sequence[tuple[str, str]]) -> str:
+    """A conversation as one text; a single user turn is its own text."""
+    if len(turns) == 1 and turns[0][0] == "user":
+        return turns[0][1].strip()
+    return "\n\n".join(f"{SPEAKERS.get(role, role.capitalize())}: {content.strip()}" for role, content in turns)

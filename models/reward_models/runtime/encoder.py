@@ -1,0 +1,99 @@
+"""Texts to embeddings: tokenise, cut to the limit, encode each distinct text once, by token budget.
+
+A group of responses shares its prompt, so equal texts are encoded once a call, and the embeddings of the latest
+texts are kept: Triton may cut one group into several batches.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from reward_models.runtime.budget import by_tokens, padded
+from reward_models.runtime.session import Device, Session
+
+Side = Literal["start", "end"]
+FloatArray = NDArray[np.float32]
+
+CHARACTERS_A_TOKEN = 64
+"""Text beyond the limit times this many characters is dropped before tokenising, to bound the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How long a text may be, special tokens included, and which side is kept when it is longer."""
+
+    tokens: int
+    keep: Side
+
+
+@dataclass(slots=True)
+class Encoded:
+    """What the encoder says of n texts: embeddings [n, width], the token ids read, and which texts were cut [n]."""
+
+    embeddings: FloatArray
+    rows: list[tuple[int, ...]]
+    truncated: NDArray[np.bool_]
+
+
+class TextEncoder:
+    """A tokeniser and an encoder graph of one folder (``encoder.onnx``, ``tokenizer.json``).
+
+    Args:
+        folder: the version folder of a model.
+        budget: tokens of a batch, padding included.
+        remembered: how many texts' embeddings are kept (1.5 kB each at width 384).
+    """
+
+    def __init__(self, folder: Path, device: Device, budget: int = 1024, remembered: int = 4096) -> None:
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._first, self._last = self._tokenizer.encode("").ids
+        self.session = Session(folder / "encoder.onnx", device)
+        self._budget = budget
+        self._remembered = remembered
+        self._known: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
+
+    def encode(self, texts: Sequence[str], limit: Limit) -> Encoded:
+        """Embeddings of texts, in their order."""
+        rows, truncated = self.tokenize(texts, limit)
+        new = list(dict.fromkeys(row for row in rows if row not in self._known))
+        fresh = dict(zip(new, self._run(new), strict=True))
+        found = [fresh[row] if row in fresh else self._known[row] for row in rows]
+        self._remember(rows, found)
+        return Encoded(np.stack(found), rows, truncated)
+
+    def tokenize(self, texts: Sequence[str], limit: Limit) -> tuple[list[tuple[int, ...]], NDArray[np.bool_]]:
+        """Token ids of texts, special tokens included and never over the limit, and which texts were cut."""
+        room, most = limit.tokens - 2, limit.tokens * CHARACTERS_A_TOKEN
+        short = [text[:most] if limit.keep == "start" else text[-most:] for text in texts]
+        rows, truncated = [], np.fromiter((len(text) > most for text in texts), np.bool_, len(texts))
+        for index, encoding in enumerate(self._tokenizer.encode_batch_fast(short, add_special_tokens=False)):
+            ids = encoding.ids
+            if len(ids) > room:
+                truncated[index] = True
+                ids = ids[:room] if limit.keep == "start" else ids[-room:]
+            rows.append((self._first, *ids, self._last))
+        return rows, truncated
+
+    def _run(self, rows: Sequence[tuple[int, ...]]) -> list[FloatArray]:
+        embeddings: list[FloatArray] = [np.empty(0, np.float32)] * len(rows)
+        for batch in by_tokens([len(row) for row in rows], self._budget):
+            ids, mask = padded([rows[index] for index in batch])
+            (pooled,) = self.session.run({"input_ids": ids, "attention_mask": mask})
+            for index, embedding in zip(batch, pooled, strict=True):
+                embeddings[index] = embedding.copy()
+        return embeddings
+
+    def _remember(self, rows: Sequence[tuple[int, ...]], found: Sequence[FloatArray]) -> None:
+        for row, embedding in zip(rows, found, strict=True):
+            self._known[row] = embedding
+            self._known.move_to_end(row)
+        while len(self._known) > self._remembered:
+            self._known.popitem(last=False)

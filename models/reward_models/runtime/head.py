@@ -1,0 +1,42 @@
+"""A trained head: a small multilayer perceptron over frozen features, kept as a few arrays in an ``.npz``.
+
+Layers are ``w0, b0, w1, b1 …`` with GELU between them; standardisation of the features is folded into the first.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+class Head:
+    """Features [n, F] -> scores [n, K]."""
+
+    def __init__(self, layers: list[tuple[FloatArray, FloatArray]]) -> None:
+        self.layers = layers
+
+    @classmethod
+    def load(cls, path: Path) -> "Head":
+        """Read a head. Raises ValueError for a file that holds no layer or layers that do not fit together."""
+        with np.load(path, allow_pickle=False) as arrays:
+            count = sum(name.startswith("w") for name in arrays.files)
+            layers = [(arrays[f"w{index}"], arrays[f"b{index}"]) for index in range(count)]
+        if not layers or any(a[0].shape[1] != b[0].shape[0] for a, b in pairwise(layers)):
+            raise ValueError(f"{path.name} holds no chain of layers w0, b0, w1, b1 …")
+        return cls(layers)
+
+    def __call__(self, features: FloatArray) -> FloatArray:
+        x = features
+        for index, (weight, bias) in enumerate(self.layers):
+            x = x @ weight + bias
+            if index + 1 < len(self.layers):
+                x = gelu(x)
+        return x
+
+
+def gelu(x: FloatArray) -> FloatArray:
+    """The tanh form of the Gaussian error linear unit (Hendrycks & Gimpel, 2016)."""
+    return np.asarray(0.5 * x * (1.0 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))), np.float32)

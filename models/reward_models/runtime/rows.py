@@ -1,0 +1,53 @@
+"""The tensor contract as plain values: columns of rows in, one :class:`Answer` out.
+
+Every model of the repository speaks it, so that adding a model is adding a folder. Nothing here knows Triton:
+:mod:`reward_models.runtime.triton` carries these values over its tensors.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Columns = Mapping[str, Sequence[bytes]]
+"""Input tensor name -> one value a row. A tensor that no request gave is missing."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a model says of n rows.
+
+    Attributes:
+        scores: [n, K] float32; NaN in the rows that ``errors`` explains.
+        flags: [n] uint32, a mask of bits that the card names, lowest first.
+        errors: row -> why it has no score, as ``code: sentence``; the code is ``invalid_field``, ``invalid_media``,
+            ``missing_field``, ``too_large`` or ``model_error``, and the sentence carries none of the row's text.
+    """
+
+    scores: NDArray[np.float32]
+    flags: NDArray[np.uint32]
+    errors: dict[int, str]
+
+    @classmethod
+    def empty(cls, rows: int, dimensions: int) -> "Answer":
+        """An answer in which no row has a score yet."""
+        return cls(np.full((rows, dimensions), np.nan, np.float32), np.zeros(rows, np.uint32), {})
+
+    def take(self, start: int, stop: int) -> "Answer":
+        """The rows from ``start`` to ``stop``: one request's share of a batch."""
+        errors = {row - start: why for row, why in self.errors.items() if start <= row < stop}
+        return Answer(self.scores[start:stop], self.flags[start:stop], errors)
+
+
+class Scorer(Protocol):
+    """A model: equal rows get equal scores (to 1e-5) whatever stands beside them."""
+
+    def score(self, columns: Columns, rows: int) -> Answer:
+        """Score rows. A row that cannot be scored is an error of that row; raises only where no row can be."""
+
+
+def texts(columns: Columns, name: str, rows: int) -> list[str]:
+    """A column as texts, empty where no request gave it; bytes that are not UTF-8 become U+FFFD."""
+    return [value.decode("utf-8", "replace") for value in columns[name]] if name in columns else [""] * rows

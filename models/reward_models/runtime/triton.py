@@ -1,0 +1,86 @@
+"""A scorer inside Triton's Python backend: its life, and the tensors in and out.
+
+``1/model.py`` of a text model is one line: ``TritonPythonModel = served(PreferenceScorer)``. Triton hands over
+requests that wait together; their rows become one call of the scorer, and each request gets its share back.
+"""
+
+import logging
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from reward_models.runtime.instance import Instance
+from reward_models.runtime.rows import Answer, Columns, Scorer
+
+log = logging.getLogger("reward_models")
+
+
+class MakeScorer(Protocol):
+    """How a scorer is made: a class whose constructor takes an :class:`Instance`."""
+
+    def __call__(self, instance: Instance, /) -> Scorer: ...
+
+
+def column(tensors: Mapping[str, Any], name: str, rows: int) -> list[bytes]:
+    """One value a row of a tensor [rows, 1]; empty values where the request left the tensor out."""
+    return list(tensors[name].reshape(-1)) if name in tensors else [b""] * rows
+
+
+def gather(requests: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[int]]:
+    """The rows of several requests as one set of columns, and where each request ends."""
+    sizes = [next(iter(tensors.values())).shape[0] for tensors in requests]
+    names = sorted({name for tensors in requests for name in tensors})
+    columns: dict[str, list[bytes]] = {name: [] for name in names}
+    for tensors, rows in zip(requests, sizes, strict=True):
+        for name in names:
+            columns[name] += column(tensors, name, rows)
+    return columns, np.cumsum(sizes).tolist()
+
+
+def served(make: MakeScorer) -> type[Any]:
+    """The class that Triton looks for in ``model.py``, around a scorer."""
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        """Triton's interface: ``initialize``, ``execute``, ``finalize``."""
+
+        def initialize(self, args: Mapping[str, str]) -> None:
+            logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[TritonLog()])
+            self.scorer = make(Instance.from_triton(args))
+
+        def execute(self, requests: Sequence[Any]) -> list[Any]:
+            inputs = [{tensor.name(): tensor.as_numpy() for tensor in request.inputs()} for request in requests]
+            columns, ends = gather(inputs)
+            try:
+                answer = self.scorer.score(columns, ends[-1])
+            except Exception as error:  # whatever failed, the callers must be told, and the next batch be tried
+                # The place, not the message: a message may quote a caller's text.
+                frames = "".join(traceback.format_tb(error.__traceback__))
+                log.error("the model failed with %s at\n%s", type(error).__name__, frames)
+                failure = pb_utils.TritonError(f"The model failed: {type(error).__name__}.")
+                return [pb_utils.InferenceResponse(output_tensors=[], error=failure) for _ in requests]
+            return [self.response(answer.take(start, end)) for start, end in zip([0, *ends], ends, strict=False)]
+
+        def response(self, answer: Answer) -> Any:
+            rows = len(answer.flags)
+            errors = np.array([answer.errors.get(row, "").encode() for row in range(rows)], np.object_)
+            tensors = [
+                pb_utils.Tensor("score", np.ascontiguousarray(answer.scores, np.float32)),
+                pb_utils.Tensor("flags", answer.flags.astype(np.uint32).reshape(rows, 1)),
+                pb_utils.Tensor("error", errors.reshape(rows, 1)),
+            ]
+            return pb_utils.InferenceResponse(output_tensors=tensors)
+
+        def finalize(self) -> None:
+            del self.scorer
+
+    class TritonLog(logging.Handler):
+        """Log records go into Triton's own log."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            write = pb_utils.Logger.log_error if record.levelno >= logging.ERROR else pb_utils.Logger.log_info
+            write(self.format(record))
+
+    return TritonPythonModel
