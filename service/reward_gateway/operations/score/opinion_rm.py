@@ -88,7 +88,7 @@ def parse_grades(answer: str) -> list[float]:
     start, stop = answer.find("{"), answer.rfind("}")
     try:
         grades = json.loads(answer[start : stop + 1])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ItemError("the judge gave no JSON object") from None
     if not isinstance(grades, dict):
         raise ItemError("the judge gave no JSON object")

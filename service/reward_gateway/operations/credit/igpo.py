@@ -1,0 +1,161 @@
+"""IGPO: a turn is worth what it adds to the policy's belief in the right answer."""
+
+import string
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from reward_gateway.sample import FloatArray
+
+from ..columns import Columns
+from ..numerics import return_to_go, standardized
+from ..outcome import ItemError, Outcome, Row, by_row
+from ..registry import OperationItem, OperationParams, Source, operation
+
+SOURCE = Source("Information Gain-based Policy Optimization (IGPO)", "https://github.com/GuoqingWang1/IGPO")
+
+SEPARATOR = "<|answer_split|>"
+_TAGS = ("think", "tool_call", "code", "answer")
+_BLANKS = str.maketrans(dict.fromkeys(string.punctuation, " "))
+_LONG = 10
+"""Turns above which the released code fills up a missing gain."""
+
+
+class Params(OperationParams):
+    gamma: float = Field(1.0, ge=0, le=1, description="Discount of the returns.")
+    format_penalty: float = Field(
+        -2.0, description="Reward of an answer whose tags are unbalanced or missing (0 in the repository's noformatf1)."
+    )
+    variant: Literal["paper", "released"] = Field(
+        "paper",
+        description="Of the advantage: paper z-scores all turn rewards of the group, then discounts; released takes "
+        "returns less the group's mean at the same turn. Of a number of gains that does not fit the turns: paper "
+        "refuses, released pads or falls back.",
+    )
+
+
+class Item(OperationItem):
+    gold_logprobs: list[list[float]] = Field(
+        description="At each turn boundary 0 .. T−1, the log-probability of every token of the first gold answer."
+    )
+    response: str = Field(description="The whole roll-out, with its <answer>.")
+    gold: list[str] = Field(description="Gold answers; one may hold several, split by <|answer_split|>.")
+    group: str | None = Field(None, description="The prompt; items without one belong together.")
+    turns: int | None = Field(None, description="Number of turns, if the gains are to be checked against it.")
+
+
+def balanced(text: str) -> bool:
+    """True if every tag opens as often as it closes, and no opening is left without a later closing."""
+    for tag in _TAGS:
+        opening, closing = f"<{tag}>", f"</{tag}>"
+        if text.count(opening) != text.count(closing):
+            return False
+        place = text.find(opening)
+        while place >= 0:
+            end = text.find(closing, place)
+            if end < 0:
+                return False
+            place = text.find(opening, end + 1)
+    return True
+
+
+def words(text: str) -> set[str]:
+    """The set of words: lower case, punctuation as spaces."""
+    return set(text.lower().translate(_BLANKS).split())
+
+
+def f1(answer: str, golds: Sequence[str]) -> float:
+    """The best F1 of word sets over the gold answers; 0 where either is empty."""
+    ours, best = words(answer), 0.0
+    for gold in golds:
+        theirs = words(gold)
+        shared = len(ours & theirs)
+        if shared:
+            best = max(best, 2.0 * shared / (len(ours) + len(theirs)))
+    return best
+
+
+def outcome_reward(response: str, gold: Sequence[str], format_penalty: float) -> float:
+    """F1 of the answer, or the penalty if it cannot be read."""
+    text = response.lower()
+    start = text.find("<answer>")
+    end = text.find("</answer>", start)
+    if start < 0 or end < 0 or not balanced(text):
+        return format_penalty
+    return f1(text[start + len("<answer>") : end], [part for one in gold for part in one.lower().split(SEPARATOR)])
+
+
+@operation(
+    "credit",
+    "igpo",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    returns="vector",
+    grouped=True,
+)
+def igpo(columns: Columns, params: Params) -> Outcome:
+    """Turn rewards of a search agent: the information each turn gains, and the F1 of the answer at the end.
+
+    P_t = exp(mean over tokens of log π(gold token)) after turn t; r_t = P_t − P_{t−1} for 1 ≤ t < T; r_T = F1 of word
+    sets between the content of the first `<answer>` and the best gold answer (lower case, punctuation as spaces), or −2
+    if think, tool_call, code or answer tags are unbalanced or there is no answer. T boundaries give T rewards; gains
+    may be negative, and sum to P_{T−1} − P_0.
+
+    One boundary or none: only the F1. With `turns` given and not one more than the gains: the item's error; variant
+    `released` adds one gain of 0 if there are more than 10 turns and drops all gains otherwise, as the repository does.
+    A boundary without tokens, a log-probability above 0, or no gold answer: the item's error.
+
+    `rewards`: turn rewards. Details: `returns` = Σ_{k ≥ t} γ^(k−t) r_k, γ = 1; `probabilities` = P; `f1` (the outcome);
+    `advantage` within the group: `paper` (recalled) z-scores all its turn rewards (population), then sums them as
+    returns; `released` = returns − mean of the group's returns at the same turn.
+    """
+    items = columns.rows(Item.model_fields)
+    outcome = by_row(columns.size, lambda i: _turns(items[i], params))
+    kept = [i for i in range(columns.size) if i not in outcome.invalid]
+    groups: dict[str | None, list[int]] = {}
+    for i in kept:
+        groups.setdefault(items[i]["group"], []).append(i)
+    advantage: list[FloatArray | None] = [None] * columns.size
+    for rows in groups.values():
+        scored = _advantages([outcome.rewards[i] for i in rows] if outcome.rewards else [], params)
+        for i, values in zip(rows, scored, strict=True):
+            advantage[i] = values
+    outcome.details["advantage"] = advantage
+    return outcome
+
+
+def _turns(item: dict[str, Any], params: Params) -> Row:
+    if not item["gold"]:
+        raise ItemError("gold must hold at least one answer")
+    boundaries = [np.asarray(tokens, dtype=np.float64) for tokens in item["gold_logprobs"]]
+    for t, tokens in enumerate(boundaries):
+        if len(tokens) == 0 or not bool((tokens <= 0).all()):
+            raise ItemError(f"gold_logprobs[{t}] must hold log-probabilities, numbers of 0 or below")
+    believed = np.array([np.exp(tokens.mean()) for tokens in boundaries])
+    gains = np.diff(believed)
+    turns = item["turns"]
+    if turns is not None and turns != len(gains) + 1:
+        if params.variant == "paper":
+            raise ItemError(f"{turns} turns need {turns - 1} gains, and gold_logprobs gives {len(gains)}")
+        gains = np.append(gains, 0.0) if turns > _LONG else np.empty(0)
+    final = outcome_reward(item["response"], item["gold"], params.format_penalty)
+    rewards = np.append(gains, final)
+    return Row(
+        rewards=rewards,
+        details={"returns": return_to_go(rewards, params.gamma), "probabilities": believed, "f1": final},
+    )
+
+
+def _advantages(rewards: Sequence[FloatArray], params: Params) -> list[FloatArray]:
+    if params.variant == "paper":
+        scored = standardized(np.concatenate([*rewards, np.empty(0)]))
+        pieces = np.split(scored, np.cumsum([len(row) for row in rewards]))[: len(rewards)]
+        return [return_to_go(piece, params.gamma) for piece in pieces]
+    returns = [return_to_go(row) for row in rewards]
+    longest = max((len(row) for row in returns), default=0)
+    means = np.array([np.mean([row[t] for row in returns if len(row) > t]) for t in range(longest)])
+    return [row - means[: len(row)] for row in returns]

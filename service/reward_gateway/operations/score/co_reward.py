@@ -1,0 +1,101 @@
+"""Co-Reward: a question and its paraphrase grade each other by majority."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+from pydantic import Field
+
+from ..columns import Columns
+from ..outcome import ItemError, Outcome, Row, by_row
+from ..registry import OperationItem, OperationParams, Source, operation
+
+SOURCE = Source(
+    "Co-Reward: Self-supervised RL for Large Language Model Reasoning via Contrastive Agreement",
+    "https://arxiv.org/abs/2508.00410",
+)
+
+_BOXED = "\\boxed{"
+_NUMBER = re.compile(r"[+-]?(\d{1,100}(\.\d{0,100})?|\.\d{1,100}|\d{1,100}/\d{1,100})")
+_FRACTION = re.compile(r"\\[dt]?frac\{([^{}]+)\}\{([^{}]+)\}")
+
+
+class Params(OperationParams):
+    normalise: bool = Field(False, description="Compare numbers by value and texts without regard to spaces and case.")
+    extracted: bool = Field(False, description="The lists hold answers, not texts with a boxed answer.")
+
+
+class Item(OperationItem):
+    uid: str | None = None
+    original: list[str] = Field(description="Rollouts of the question.")
+    augmented: list[str] = Field(description="Rollouts of its paraphrase.")
+
+
+def boxed_answer(text: str) -> str:
+    r"""The content of the last ``\boxed{}``, braces matched; empty if there is none or it never closes."""
+    start = text.rfind(_BOXED)
+    if start < 0:
+        return ""
+    depth = 1
+    for place in range(start + len(_BOXED), len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth == 0:
+            return text[start + len(_BOXED) : place]
+    return ""
+
+
+def normal_form(answer: str) -> str:
+    """One spelling for equal answers: numbers by their value, other texts in lower case without spaces or dollars."""
+    plain = re.sub(r"[\s$,]+", "", _FRACTION.sub(r"\1/\2", answer))
+    if _NUMBER.fullmatch(plain) and not re.search(r"/0+$", plain):
+        return str(Fraction(plain))
+    return re.sub(r"[\s$]+", "", answer).lower()
+
+
+def majority(answers: Sequence[str]) -> str:
+    """The most common answer that is not empty; of equally common ones the first seen; empty if there is none."""
+    counts = Counter(answer for answer in answers if answer)
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+@operation("score", "co_reward", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
+def co_reward(columns: Columns, params: Params) -> Outcome:
+    """Agreement of each rollout with the majority of the other phrasing's rollouts.
+
+    a = content of the last boxed answer, empty if none. A rollout of the question gets 1 if its answer equals the
+    majority answer of the paraphrase's rollouts, and the other way round; an empty majority gives 0. Ties go to the
+    answer seen first; strings are compared exactly. `normalise` (off, as in the repository) makes 1/2 and 0.5 equal.
+
+    Both sides must hold as many rollouts, else the item's error. `rewards`: those of `original`, then of `augmented`.
+    Details: `original`, `augmented`, `labels` (each side's pseudo-label, from the other side), `answers`, `agreement`
+    (the share of rollouts that earned 1: 1 on both sides alike is also what a collapse looks like).
+    """
+    original, augmented = columns.objects("original"), columns.objects("augmented")
+
+    def read(text: str) -> str:
+        answer = text if params.extracted else boxed_answer(text)
+        return normal_form(answer) if params.normalise and answer else answer
+
+    def answer(i: int) -> Row:
+        if len(original[i]) != len(augmented[i]):
+            raise ItemError(
+                f"{len(original[i])} original and {len(augmented[i])} augmented rollouts; give as many of each"
+            )
+        ours, theirs = [read(text) for text in original[i]], [read(text) for text in augmented[i]]
+        labels = {"original": majority(theirs), "augmented": majority(ours)}
+        first = [float(bool(a) and a == labels["original"]) for a in ours]
+        second = [float(bool(a) and a == labels["augmented"]) for a in theirs]
+        return Row(
+            rewards=first + second,
+            details={
+                "original": first,
+                "augmented": second,
+                "labels": labels,
+                "answers": {"original": ours, "augmented": theirs},
+                "agreement": float(np.mean(first + second)) if first else None,
+            },
+        )
+
+    return by_row(columns.size, answer)
