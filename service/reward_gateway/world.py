@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
+from reward_gateway.backends.math_checker import MathChecker
 from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.errors import GatewayError, StateUnavailable
 from reward_gateway.operations import needs
@@ -34,6 +35,7 @@ class World:
     ) -> None:
         self.raw = raw
         self.cohorts = cohorts or LocalCohorts()
+        self.math = MathChecker()
         self._state = state
         self._known_models = known_models
 
@@ -100,10 +102,13 @@ class World:
             case needs.ScoreWithModel(model, batch):
                 answers = await self.raw_scores((model,), batch, "use", deadline, Usage(), {})
                 return answers[model][0]
+            case needs.CompareMath(pairs):
+                return await self.math.compare(pairs, deadline)
             case _:
                 raise StateUnavailable(f"this gateway is not set up to answer {type(need).__name__}")
 
     async def close(self) -> None:
+        await self.math.close()
         await self.cohorts.close()
         await self.raw.close()
         if self._state is not None:

@@ -142,6 +142,17 @@ class RunSandboxed:
     timeout_s: float = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class CompareMath:
+    """Whether responses equal references as mathematics, in processes of their own, with limits.
+
+    Answer: list of bool or :class:`reward_gateway.sample.Invalid`, one a pair.
+    """
+
+    pairs: Sequence[tuple[str, str]]
+    """(reference, response)."""
+
+
 Need = (
     UpdateMoments
     | LookUpLabels
@@ -154,4 +165,5 @@ Need = (
     | AskJudge
     | JoinCohorts
     | RunSandboxed
+    | CompareMath
 )

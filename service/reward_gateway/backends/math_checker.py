@@ -1,0 +1,102 @@
+"""Mathematical answers compared in processes of their own, so that no expression can stop or fill the gateway."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from reward_gateway.errors import InternalError
+from reward_gateway.sample import Invalid
+
+PAIR_TIMEOUT_S = 3.0
+GRACE_S = 1.0
+START_TIMEOUT_S = 30.0
+PROCESSES = max(1, min(4, (os.cpu_count() or 1) // 2))
+
+TOO_HARD = Invalid("operation_error", "the answer takes too long, or too much memory, to be compared", param="response")
+UNREADABLE = Invalid("invalid_field", "reference: holds no mathematical expression that can be read", param="reference")
+LATE = Invalid("deadline_exceeded", "the deadline passed before this answer was compared")
+Verdict = bool | Invalid
+
+
+class MathChecker:
+    """Compares pairs of texts as mathematics. Its processes start when they are first needed, and are kept.
+
+    Args:
+        processes: most pairs that are compared at once.
+        pair_timeout_s: longest time a pair; a process that does not keep to it is ended.
+    """
+
+    def __init__(self, processes: int = PROCESSES, pair_timeout_s: float = PAIR_TIMEOUT_S) -> None:
+        self._pair_timeout_s = pair_timeout_s
+        self._free = asyncio.Semaphore(processes)
+        self._idle: list[asyncio.subprocess.Process] = []
+        self._all: set[asyncio.subprocess.Process] = set()
+
+    async def compare(self, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> list[Verdict]:
+        """Whether each response's answer equals its reference, or why that cannot be said. Equal pairs are asked once.
+
+        Args:
+            pairs: (reference, response).
+            deadline: time of the loop's clock.
+        """
+        distinct = list(dict.fromkeys(pairs))
+        verdicts = dict(zip(distinct, await asyncio.gather(*(self._pair(*p, deadline) for p in distinct)), strict=True))
+        return [verdicts[pair] for pair in pairs]
+
+    async def _pair(self, reference: str, response: str, deadline: float | None) -> Verdict:
+        async with self._free:
+            if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+                return LATE
+            process = self._idle.pop() if self._idle else await self._start()
+            answer = await self._ask(process, reference, response, self._pair_timeout_s + GRACE_S)
+        if answer is None or answer.get("why") == "too_hard":
+            return TOO_HARD
+        return UNREADABLE if answer["equal"] is None else bool(answer["equal"])
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", f"{__package__}.math_child", str(self._pair_timeout_s)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        self._all.add(process)
+        if await self._ask(process, "1", "1", START_TIMEOUT_S) is None:
+            raise InternalError("the process that compares mathematical answers does not start")
+        return self._idle.pop()
+
+    async def _ask(
+        self, process: asyncio.subprocess.Process, reference: str, response: str, timeout_s: float
+    ) -> dict[str, Any] | None:
+        """The process's answer, after which it is idle; None, and its end, where it gives none in time."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(timeout_s):
+                process.stdin.write(json.dumps({"reference": reference, "response": response}).encode() + b"\n")
+                await process.stdin.drain()
+                answer: dict[str, Any] = json.loads(await process.stdout.readline())
+        except (TimeoutError, OSError, ValueError):
+            await self._end(process)
+            return None
+        except asyncio.CancelledError:
+            await self._end(process)  # it still works on what nobody waits for
+            raise
+        self._idle.append(process)
+        return answer
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        self._all.discard(process)
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def close(self) -> None:
+        """End the processes."""
+        self._idle.clear()
+        await asyncio.gather(*(self._end(process) for process in list(self._all)))
