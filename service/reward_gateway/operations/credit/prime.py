@@ -1,0 +1,135 @@
+"""PRIME: process rewards implied by two language models, with leave-one-out returns."""
+
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from reward_gateway.sample import FloatArray
+
+from ..columns import Columns
+from ..members import column, entry
+from ..numerics import return_to_go, softplus
+from ..outcome import ItemError, Outcome, Row, by_row
+from ..registry import OperationItem, OperationParams, Source, operation
+
+SOURCE = Source("Process Reinforcement through Implicit Rewards (PRIME)", "https://arxiv.org/abs/2502.01456")
+
+
+class Params(OperationParams):
+    beta: float = Field(0.05, gt=0, description="Scale of the log-ratio.")
+    variant: Literal["paper", "released"] = Field(
+        "paper",
+        description="paper: token rewards β·q, one baseline a token. released: raw q, and that code's baseline.",
+    )
+    granularity: Literal["token", "whole"] = Field("token", description="whole: the sum, on the last token.")
+    norm: Literal["none", "batch"] | None = Field(
+        None,
+        description="batch: divide by the group's greatest |return to go|. Default: none (paper), batch (released).",
+    )
+    low: float = Field(0.2, ge=0, le=1, description="Groups below this accuracy are not kept.")
+    high: float = Field(0.8, ge=0, le=1, description="Groups above this accuracy are not kept.")
+
+
+class Rollout(OperationItem):
+    logp: list[float]
+    ref_logp: list[float]
+    outcome: float | bool
+
+
+class Item(OperationItem):
+    group: list[Rollout]
+
+
+@operation(
+    "credit",
+    "prime",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    returns="vector",
+    grouped=True,
+)
+def prime(columns: Columns, params: Params) -> Outcome:
+    """Implicit process rewards of a group's tokens, and their leave-one-out returns.
+
+    q_t = log π_φ(y_t) − log π_ref(y_t). `rewards`: β·q_t (variant `paper`, default, β = .05) or q_t (`released`), a
+    list a rollout; with granularity `whole` their sum on the last token. norm `batch` (default in `released`) divides,
+    for the returns, by the greatest |Σ_(k ≥ t) r_k| of the group + 1e-6.
+
+    Returns, in details: with m_j the mean token reward of rollout j and K rollouts, a token's advantage is
+    r_t − Σ_(j ≠ i) m_j / (K − 1) (paper) or r_t·K / (K − 1) − Σ_j m_j / (K − 1) (released); it is summed from t to the
+    end, and the outcome's leave-one-out advantage, outcome − mean of the others', is added to every token (it stands
+    on the last one, γ = 1). Whitening mixes the batch and is left to the trainer.
+
+    One rollout has no baseline: its returns are 0 and the item is flagged `no_baseline`. Unequal lengths of the two
+    lists, or an empty group, are the item's error. Details: `returns`, `outcome_advantage`, `cross_entropy` (of
+    σ(β Σ q) against the outcome, a rollout), `accuracy`, `keep` (accuracy within [.2, .8]).
+    """
+    groups = columns.objects("group")
+
+    def answer(i: int) -> Row:
+        group = groups[i]
+        if not len(group):
+            raise ItemError("the group has no rollouts")
+        ratios = [_ratio(rollout, place) for place, rollout in enumerate(group)]
+        outcomes = column(group, "outcome")
+        rewards = [_rewards(ratio, params) for ratio in ratios]
+        baseline = outcomes - (outcomes.sum() - outcomes) / max(len(group) - 1, 1)
+        outcome_advantage = baseline if len(group) > 1 and np.ptp(outcomes) > 0 else np.zeros(len(group))
+        returns = _returns(_normed(rewards, params), outcome_advantage, params.variant)
+        accuracy = float(outcomes.mean())
+        logits = params.beta * np.array([ratio.sum() for ratio in ratios])
+        return Row(
+            rewards=[reward.tolist() for reward in rewards],
+            details={
+                "returns": [own.tolist() for own in returns],
+                "outcome_advantage": outcome_advantage.tolist(),
+                "cross_entropy": (softplus(logits) - outcomes * logits).tolist(),
+                "accuracy": accuracy,
+                "keep": params.low <= accuracy <= params.high,
+            },
+            flags=("no_baseline",) if len(group) == 1 else (),
+        )
+
+    return by_row(columns.size, answer)
+
+
+def _ratio(rollout: Any, place: int) -> FloatArray:
+    logp, reference = (np.asarray(entry(rollout, name), dtype=np.float64) for name in ("logp", "ref_logp"))
+    if len(logp) != len(reference):
+        raise ItemError(f"group[{place}] has {len(logp)} log-probabilities and {len(reference)} of the reference")
+    return np.asarray(logp - reference)
+
+
+def _rewards(ratio: FloatArray, params: Params) -> FloatArray:
+    rewards = ratio * params.beta if params.variant == "paper" else ratio
+    if params.granularity == "token" or not len(rewards):
+        return rewards
+    whole = np.zeros(len(rewards))
+    whole[-1] = rewards.sum()
+    return whole
+
+
+def _normed(rewards: list[FloatArray], params: Params) -> list[FloatArray]:
+    norm = params.norm or ("none" if params.variant == "paper" else "batch")
+    if norm == "none":
+        return rewards
+    greatest = max((float(np.abs(return_to_go(own)).max()) for own in rewards if len(own)), default=0.0)
+    return [own / (greatest + 1e-6) for own in rewards]
+
+
+def _returns(rewards: list[FloatArray], outcome_advantage: FloatArray, variant: str) -> list[FloatArray]:
+    count = len(rewards)
+    if count == 1:
+        return [np.zeros(len(rewards[0]))]
+    means = np.array([own.mean() if len(own) else 0.0 for own in rewards])
+    returns = []
+    for i, own in enumerate(rewards):
+        if variant == "paper":
+            advantage = own - (means.sum() - means[i]) / (count - 1)
+        else:
+            advantage = own * count / (count - 1) - means.sum() / (count - 1)
+        returns.append(return_to_go(advantage) + outcome_advantage[i])
+    return returns

@@ -1,0 +1,126 @@
+"""RM-NLHF: a generative reward model is paid for the right choice and for the right reasons."""
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+from pydantic import Field, create_model
+
+from reward_gateway.sample import Invalid
+
+from ..columns import Columns
+from ..judged import Conversation, ask_judge, json_object
+from ..needs import Need
+from ..outcome import ItemError, Outcome, invalid_field
+from ..registry import OperationItem, OperationParams, Source, operation
+
+SOURCE = Source("Reward Modeling from Natural Language Human Feedback (RM-NLHF)", "https://arxiv.org/abs/2601.07349")
+
+PROMPT = """\
+Two critiques judge the same pair of answers. Extract the core arguments of each (distinct reasons for the verdict), \
+then match those that make the same point; each argument is matched at most once.
+
+Critique by a human:
+{human}
+
+Critique by a model:
+{model}
+
+Answer with one JSON object: {{"human_points": n, "model_points": n, "matched": n}}"""
+"""Our wording: the published extraction prompt is not known."""
+
+# "lambda" is a keyword of the language, so that the class cannot be written out.
+_FIELDS: dict[str, Any] = {
+    "lambda": (float, Field(1.0, ge=0, description="Weight of the process reward; our default.")),
+    "extractor": (str | None, Field(None, description="Configured judge that extracts arguments from critiques.")),
+}
+Params = create_model("Params", __base__=OperationParams, **_FIELDS)
+
+
+class Item(OperationItem):
+    outcome: float | bool
+    human_points: int | None = None
+    model_points: int | None = None
+    matched: int | None = None
+    process: float | None = None
+    human_critique: str | None = None
+    model_critique: str | None = None
+    extractor: str | None = None
+
+
+def f1(human: int, model: int, matched: int) -> float:
+    """F1 of matched arguments, 2·matched / (human + model); 0 where there are none on either side.
+
+    Raises:
+        ItemError: a count is negative, or more are matched than either side has.
+    """
+    if min(human, model, matched) < 0 or matched > min(human, model):
+        raise ItemError("matched must lie between 0 and the lesser of human_points and model_points")
+    return 2.0 * matched / (human + model) if matched else 0.0
+
+
+def parse_counts(answer: str) -> tuple[int, int, int]:
+    """The three counts in an extractor's answer."""
+    found = json_object(answer)
+    counts = [found.get(name) for name in ("human_points", "model_points", "matched")]
+    if not all(isinstance(count, int) and not isinstance(count, bool) for count in counts):
+        raise ItemError("the extractor must give human_points, model_points and matched")
+    human, model, matched = (int(count) for count in counts if count is not None)
+    f1(human, model, matched)
+    return human, model, matched
+
+
+@operation("score", "critique_f1", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+def critique_f1(columns: Columns, params: Any) -> Generator[Need, Any, Outcome]:
+    """Outcome plus F1 of a critique's arguments against a human's: R = outcome + λ·F1.
+
+    F1 = 2·matched / (human_points + model_points); 0 where either critique has no argument, or both have none.
+    λ = 1 (our default: the published value is not known). A wrong outcome with good reasons still earns them.
+
+    Give the counts; or `human_critique` and `model_critique`, whose arguments the `extractor` judge (of the item or of
+    the params) counts; or `process`, what a MetaRM predicts where there is no human critique. With none of these the
+    process part is left out. Details: `f1` (or null), `precision`, `recall`, `process_source` (counts, extractor,
+    meta_rm or none). Counts that cannot be are the item's error.
+    """
+    fields = {name: columns.objects(name) for name in Item.model_fields}
+    outcomes = columns.floats("outcome")
+    counts: list[tuple[int, int, int] | None] = [None] * columns.size
+    process: list[float | None] = [None] * columns.size
+    sources = ["none"] * columns.size
+    invalid: dict[int, Invalid] = {}
+    asked: dict[str, dict[int, Conversation]] = {}
+    for i in range(columns.size):
+        row = {name: values[i] for name, values in fields.items()}
+        numbers = [row["human_points"], row["model_points"], row["matched"]]
+        extractor = row["extractor"] or params.extractor
+        if all(number is not None for number in numbers):
+            counts[i], sources[i] = (int(numbers[0]), int(numbers[1]), int(numbers[2])), "counts"
+        elif any(number is not None for number in numbers):
+            invalid[i] = invalid_field("give all of human_points, model_points and matched")
+        elif row["human_critique"] is not None and row["model_critique"] is not None and extractor:
+            text = PROMPT.format(human=row["human_critique"], model=row["model_critique"])
+            asked.setdefault(extractor, {})[i] = [{"role": "user", "content": text}]
+            sources[i] = "extractor"
+        elif row["process"] is not None:
+            process[i], sources[i] = float(row["process"]), "meta_rm"
+    for extractor, conversations in asked.items():
+        judged = yield from ask_judge(extractor, conversations, parse_counts)
+        invalid |= judged.invalid
+        for i, found in judged.values.items():
+            counts[i] = found
+    for i, given in enumerate(counts):
+        try:
+            process[i] = process[i] if given is None else f1(*given)
+        except ItemError as error:
+            invalid[i] = invalid_field(str(error), "matched")
+    bonus = np.array([0.0 if value is None else value for value in process])
+    return Outcome(
+        reward=outcomes + getattr(params, "lambda") * bonus,
+        details={
+            "f1": process,
+            "precision": [None if c is None else c[2] / c[1] if c[1] else 0.0 for c in counts],
+            "recall": [None if c is None else c[2] / c[0] if c[0] else 0.0 for c in counts],
+            "process_source": sources,
+        },
+        invalid=invalid,
+    )

@@ -1,0 +1,125 @@
+"""PPRM: a principle-based process reward model that grades the turns of a search agent."""
+
+import re
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from reward_gateway.sample import Invalid
+
+from ..columns import Columns
+from ..credit.renorm import SOURCE, process_score
+from ..judged import Conversation, ask_judge
+from ..needs import Need
+from ..outcome import ItemError, Outcome, invalid_field
+from ..registry import OperationItem, OperationParams, operation
+
+PRINCIPLES = (
+    "Information extraction: does the turn take what matters from the results it was given?",
+    "Search query quality: is the query specific, well formed and likely to find what is missing?",
+    "Search decision: is searching (or stopping) the right thing to do at this point?",
+)
+
+PROMPT = """\
+Grade one turn of an agent that answers a question by searching. Use these principles, and give each up to 2 points:
+{principles}
+Text outside the agent's tags earns 0.
+
+Question: {question}
+
+Turns so far:
+{history}
+
+The turn to grade:
+{turn}
+
+Explain briefly, then end with <final_score>SCORE,MAX_SCORE</final_score>, both integers."""
+"""Our wording of the published principles; the form of the answer is the published one."""
+
+_FINAL = re.compile(r"<final_score>\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*</final_score>")
+
+
+class Params(OperationParams):
+    judge: str = Field("pprm", description="Configured judge: the process reward model behind a chat endpoint.")
+
+
+class Item(OperationItem):
+    answer: str | None = None
+    answers: list[str | None] | None = None
+    question: str | None = None
+    turns: list[str] | None = None
+
+
+def parse_final_score(answer: str) -> list[int] | None:
+    """[score, max] of the last ``<final_score>`` in an answer; None without one."""
+    found = _FINAL.findall(answer)
+    return [int(found[-1][0]), int(found[-1][1])] if found else None
+
+
+def conversation(question: str, turns: Sequence[str], place: int) -> Conversation:
+    """The question to the judge about one turn."""
+    text = PROMPT.format(
+        principles="\n".join(f"- {principle}" for principle in PRINCIPLES),
+        question=question,
+        history="\n".join(turns[:place]) or "(none)",
+        turn=turns[place],
+    )
+    return [{"role": "user", "content": text}]
+
+
+@operation("score", "pprm", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
+def pprm(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Process reward of each turn but the last, graded by a judge against principles.
+
+    A judge's answer ends with `<final_score>SCORE,MAX</final_score>`, integers; the last one counts, and the reward is
+    SCORE / MAX in [0, 1]. It is valid if MAX > 0 and 0 ≤ SCORE ≤ MAX; a turn without a valid answer has reward 0 and
+    `judged` false.
+
+    Give `question` and `turns` (all of them; the last holds the answer and is not graded) for the judge, or its
+    `answers`, one a graded turn, or one `answer` (`reward` is then its score, and one that is not valid is the item's
+    error). Details: `process` ([score, max] or null, what `credit/renorm` takes), `judged`.
+    """
+    single, several = columns.objects("answer"), columns.objects("answers")
+    questions, turns = columns.objects("question"), columns.objects("turns")
+    process: list[list[list[int] | None] | None] = [None] * columns.size
+    invalid: dict[int, Invalid] = {}
+    asked: dict[int, Conversation] = {}
+    places: list[tuple[int, int]] = []
+    for i in range(columns.size):
+        if single[i] is not None:
+            process[i] = [parse_final_score(single[i])]
+        elif several[i] is not None:
+            process[i] = [None if text is None else parse_final_score(text) for text in several[i]]
+        elif questions[i] is not None and turns[i] is not None:
+            process[i] = [None] * max(len(turns[i]) - 1, 0)
+            for place in range(len(turns[i]) - 1):
+                asked[len(places)] = conversation(questions[i], turns[i], place)
+                places.append((i, place))
+        else:
+            invalid[i] = invalid_field("give question and turns, or the judge's answers")
+    judged = yield from ask_judge(params.judge, asked, parse_final_score)
+    for number, (i, place) in enumerate(places):
+        graded = process[i]
+        if graded is not None:
+            graded[place] = judged.values.get(number)
+    return _outcome(process, [text is not None for text in single], invalid)
+
+
+def _outcome(process: list[list[list[int] | None] | None], single: list[bool], invalid: dict[int, Invalid]) -> Outcome:
+    rewards: list[list[float] | None] = []
+    judged: list[list[bool] | None] = []
+    for i, graded in enumerate(process):
+        scores = None if graded is None else [_score(judgement) for judgement in graded]
+        judged.append(None if scores is None else [score is not None for score in scores])
+        rewards.append(None if scores is None else [score if score is not None else 0.0 for score in scores])
+        if single[i] and scores == [None]:
+            invalid[i] = Invalid("judge_error", "the judge's answer has no valid <final_score>", param="answer")
+    return Outcome(rewards=rewards, details={"process": process, "judged": judged}, invalid=invalid)
+
+
+def _score(judgement: list[int] | None) -> float | None:
+    try:
+        return process_score(judgement)
+    except ItemError:
+        return None

@@ -1,0 +1,118 @@
+"""RoboReward: end-of-episode progress of a robot, from 1 to 5, judged by a vision-language model."""
+
+import re
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from reward_gateway.sample import Invalid
+
+from ..columns import Columns
+from ..hosted import image_bytes
+from ..judged import Conversation, ask_judge
+from ..media import user_message
+from ..needs import Need
+from ..outcome import ItemError, Outcome, invalid_field
+from ..registry import OperationItem, OperationParams, Source, operation
+
+SOURCE = Source(
+    "RoboReward: general-purpose vision-language reward models for robotics", "https://arxiv.org/abs/2601.00675"
+)
+
+PROMPT = """\
+Given the task, assign a discrete progress score reward (1,2,3,4,5) for the robot in the video in the format: \
+ANSWER: <score>
+Rubric for end-of-episode progress (judge only the final state without time limits):
+1 - No Success: Final state shows no goal-relevant change for the command.
+2 - Minimal Progress: Final state shows a small but insufficient change toward the goal.
+3 - Partial Completion: The final state shows good progress toward the goal but violates more than one requirement \
+or a major requirement.
+4 - Near Completion: Final state is correct in region and intent but misses a single minor requirement.
+5 - Perfect Completion: Final state satisfies all requirements.
+
+Task: {task}"""
+"""The prompt that the published models were trained with, to the letter."""
+
+_ANSWER = re.compile(r"ANSWER:\s*(\d+)", re.IGNORECASE)
+_LONE_DIGIT = re.compile(r"\b[1-5]\b")
+
+
+class Params(OperationParams):
+    judge: str = Field("roboreward", description="Configured judge: a RoboReward model behind a chat endpoint.")
+
+
+class Item(OperationItem):
+    task: str | None = None
+    frames_b64: list[str] | None = None
+    video_b64: str | None = None
+    answer: str | None = None
+    score: float | None = None
+
+
+def parse_score(answer: str) -> int:
+    """The score in a judge's answer: after ``ANSWER:``, else the last lone digit from 1 to 5.
+
+    Raises:
+        ItemError: there is none, or the one after ``ANSWER:`` is not from 1 to 5.
+    """
+    found = _ANSWER.search(answer)
+    if found:
+        digits = found.group(1)
+        if digits not in {"1", "2", "3", "4", "5"}:
+            raise ItemError("the judge's score is not one of 1 to 5")
+        return int(digits)
+    alone = _LONE_DIGIT.findall(answer)
+    if not alone:
+        raise ItemError("the judge gave no score from 1 to 5")
+    return int(alone[-1])
+
+
+def conversation(task: str, frames: Sequence[bytes]) -> Conversation:
+    """The question to the judge; a single frame is shown twice, since the models take videos (our choice)."""
+    shown = list(frames) * 2 if len(frames) == 1 else list(frames)
+    return [user_message(PROMPT.format(task=task), shown)]
+
+
+@operation("score", "roboreward", item=Item, params=Params, source=SOURCE, fidelity="verified")
+def roboreward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Progress of a robot episode: (score − 1) / 4, score from 1 to 5.
+
+    Give `task` and `frames_b64` (in order, about one a second; a single frame is shown twice), or `video_b64`, for
+    the judge, which is asked greedily with the published prompt; or its `answer`; or the `score` itself. Of an answer
+    the number after `ANSWER:` counts, else the last lone digit from 1 to 5. An answer without a score from 1 to 5
+    ("ANSWER: 10" among them) is an invalid score, never a silent 1. Details: `score`.
+    """
+    tasks, frames, videos = (columns.objects(name) for name in ("task", "frames_b64", "video_b64"))
+    answers, scores = columns.objects("answer"), columns.floats("score").copy()
+    invalid: dict[int, Invalid] = {}
+    asked: dict[int, Conversation] = {}
+    for i in range(columns.size):
+        try:
+            if not np.isnan(scores[i]):
+                if scores[i] not in (1, 2, 3, 4, 5):
+                    raise ItemError("score must be one of 1, 2, 3, 4, 5")
+            elif answers[i] is not None:
+                scores[i] = parse_score(answers[i])
+            else:
+                asked[i] = _question(tasks[i], frames[i], videos[i])
+        except ItemError as error:
+            invalid[i] = invalid_field(str(error))
+    judged = yield from ask_judge(params.judge, asked, parse_score)
+    for i, score in judged.values.items():
+        scores[i] = score
+    return Outcome(
+        reward=(scores - 1.0) / 4.0,
+        details={"score": [None if np.isnan(score) else int(score) for score in scores]},
+        invalid=invalid | judged.invalid,
+    )
+
+
+def _question(task: str | None, frames: Sequence[str] | None, video: str | None) -> Conversation:
+    if task is None or not (frames or video):
+        raise ItemError("give task and frames_b64 (or video_b64), or the judge's answer, or the score")
+    if frames:
+        return conversation(task, [image_bytes(frame) for frame in frames])
+    part = {"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{video}"}}
+    return [{"role": "user", "content": [part, {"type": "text", "text": PROMPT.format(task=task)}]}]
