@@ -24,7 +24,7 @@ from .middleware.body import BodyLayer
 from .middleware.context import ContextLayer
 from .middleware.keys import KeysLayer
 from .middleware.patience import PatienceLayer
-from .routing import routers
+from .routing import found_routes
 
 
 def create_app(
@@ -48,17 +48,20 @@ def create_app(
         await traffic.drain.finished(settings.drain_s)
 
     app = FastAPI(
-        title="reward-gateway", version=__version__, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+        title="reward-gateway",
+        version=__version__,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours tells no text
     )
     app.state.edge = Edge(gateway, settings, traffic, telemetry, BatchMaker(settings))
-    for package in (routes, dialects):
-        for router in routers(package):
-            app.router.routes.extend(router.routes)
+    app.router.routes.extend(found_routes(routes, dialects))
     app.add_exception_handler(HTTPException, _unrouted)
     openapi.install(app)
 
     # The last one added is the outermost.
-    app.add_middleware(BodyLayer, limit=settings.max_body_bytes)
+    app.add_middleware(BodyLayer, settings=settings)
     app.add_middleware(AdmissionLayer, traffic=traffic)
     app.add_middleware(KeysLayer, traffic=traffic, metrics=telemetry.metrics)
     app.add_middleware(PatienceLayer)

@@ -15,9 +15,13 @@ from fastapi.routing import APIRoute
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from reward_gateway.operations.registry import KINDS
+
+BUSIEST = "/v1/score"
+"""The path that is matched first: routes are tried in their order."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -47,9 +51,19 @@ def raw_router(*tags: str) -> APIRouter:
     return APIRouter(route_class=RawRoute, tags=list(tags))
 
 
-def routers(package: ModuleType) -> Iterator[APIRouter]:
-    """The ``router`` of every file of a package, in the order of their names."""
+def found_routes(*packages: ModuleType) -> list[BaseRoute]:
+    """The routes of every file of the packages: the busiest path first, then fixed paths, then templates."""
+    found = [route for package in packages for router in _routers(package) for route in router.routes]
+    return sorted(found, key=_rank)
+
+
+def _routers(package: ModuleType) -> Iterator[APIRouter]:
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
         router = getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "router", None)
         if isinstance(router, APIRouter):
             yield router
+
+
+def _rank(route: BaseRoute) -> int:
+    path = getattr(route, "path", "")
+    return 0 if path == BUSIEST else 2 if "{" in path else 1

@@ -82,6 +82,17 @@ async def test_a_client_that_leaves_halfway_through_its_body_holds_no_place(serv
         await until(lambda: served.traffic.admission.in_flight == 0)
 
 
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_a_body_that_never_ends_gives_its_place_back_at_the_deadline(serve: Any, encoding: str) -> None:
+    async with serve(default_deadline_s=0.1) as served, listening(served) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-encoding: {encoding}\r\ncontent-length: 100\r\n\r\n{{"
+        writer.write(head.encode())
+        assert b" 504 " in await asyncio.wait_for(reader.readuntil(b"\r\n"), 2.0)
+        await until(lambda: served.traffic.admission.in_flight == 0)
+        writer.close()
+
+
 async def test_a_body_that_comes_slowly_is_read_whole(served: Any) -> None:
     body = json.dumps({"samples": [{"response": "x" * 150_000}]}).encode()
     async with listening(served) as (port, _), httpx.AsyncClient() as client:

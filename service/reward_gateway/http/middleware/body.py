@@ -1,10 +1,17 @@
-"""The body's size, as sent and as decompressed, checked while it arrives; what the routes read is plain."""
+"""The body's size, as sent and as decompressed, checked while it arrives; what the routes read is plain.
+
+A body has until the request's deadline to arrive, so that a client that sends a byte a minute does not keep a
+place from others.
+"""
 
 import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reward_gateway.errors import DeadlineExceeded
+from reward_gateway.settings import Settings
 from reward_gateway.traffic.body import check_declared, decompress, encoding_of, too_large
+from reward_gateway.traffic.deadlines import deadline_at
 
 from ..call import call_of
 
@@ -15,32 +22,39 @@ _LOOP_BYTES = 4 << 10
 class BodyLayer:
     """Bounds and decompresses request bodies."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self._limit = limit
+        self._settings = settings
+        self._limit = settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = call_of(scope).headers
-        encoding = encoding_of(headers.get("content-encoding"))
-        check_declared(headers.get("content-length"), self._limit)
-        counted = self._count(receive)
+        call = call_of(scope)
+        encoding = encoding_of(call.headers.get("content-encoding"))
+        check_declared(call.headers.get("content-length"), self._limit)
+        counted = self._count(receive, deadline_at(call.arrived_at, self._settings, call.deadline_s))
         if encoding is not None:
             counted = _replay(await self._opened(counted, encoding), counted)
         await self.app(scope, counted, send)
 
-    def _count(self, receive: Receive) -> Receive:
-        size = 0
+    def _count(self, receive: Receive, due: float) -> Receive:
+        size, complete = 0, False
 
         async def counted() -> Message:
-            nonlocal size
-            message = await receive()
-            if message["type"] == "http.request":
-                size += len(message.get("body", b""))
-                if size > self._limit:
-                    raise too_large(self._limit)
+            nonlocal size, complete
+            if complete:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(due):
+                    message = await receive()
+            except TimeoutError:
+                raise DeadlineExceeded("the deadline passed before the whole body had arrived") from None
+            size += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if size > self._limit:
+                raise too_large(self._limit)
             return message
 
         return counted
