@@ -61,6 +61,7 @@ def test_a_fence_counts_once_it_is_closed(call: Any) -> None:
         ("```python\nx = \n```\n```python\nx = 1\n```", 1.0),
         ("", 0.0),
         ("x = 1\0", 0.0),
+        (r"x = '\d'", 1.0),
         ("(" * 5000, 0.0),
         ("-" * 40_000 + "1", 0.0),
         ("x=1\n" * 20_000, 0.0),

@@ -1,6 +1,7 @@
 """Does the response have the form that was asked for? Tags, fences, programs that parse."""
 
 import ast
+import threading
 import warnings
 from typing import Literal
 
@@ -11,6 +12,7 @@ from ..columns import Columns
 from ..outcome import Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
+_FILTERS = threading.Lock()
 _LONGEST_PROGRAM = 50_000
 """Characters of a program that is parsed: the parser's time and memory are bounded with them."""
 
@@ -118,7 +120,8 @@ def valid_python(columns: Columns, params: OperationParams) -> Outcome:
         if not program.strip() or len(program) > _LONGEST_PROGRAM:
             return Row(0.0, details={"line": None})
         try:
-            with warnings.catch_warnings():
+            # A warning would print the response's line; filters are global, so one thread at a time.
+            with _FILTERS, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 ast.parse(program)
         except SyntaxError as error:
