@@ -76,14 +76,14 @@ def _announce(console: Console, running: stack.Running) -> None:
     base = f"http://{host}:{settings.http_port}"
     rows = {"HTTP": base, "gRPC": f"{host}:{settings.grpc_port}" if settings.grpc_port else "off"}
     rows |= {"docs": f"{base}/docs", "metrics": f"{base}/metrics"}
-    rows |= {"Triton": settings.triton_url, "Valkey": settings.redis_url, "logs": str(running.run_dir)}
+    cache = settings.redis_url.rpartition("@")[2].removeprefix("redis://")  # an address may carry a password
+    rows |= {"Triton": settings.triton_url, "cache": cache, "logs": str(running.run_dir)}
     console.print("\nReady.", style="bold green")
     for name, value in rows.items():
         console.print(f"  {name:<8} {value}", markup=False)
-    console.print(
-        f"\nTry it:\n  curl -s {base}/v1/score -H 'Content-Type: application/json' -d '{_EXAMPLE}'\n\nCtrl-C stops it.",
-        markup=False,
-    )
+    key = ' -H "Authorization: Bearer $KEY"' if settings.api_keys_file else ""
+    request = f"curl -s {base}/v1/score{key} -H 'Content-Type: application/json' -d '{_EXAMPLE}'"
+    console.print(f"\nTry it:\n  {request}\n\nCtrl-C stops it.", markup=False)
 
 
 class _Progress:
