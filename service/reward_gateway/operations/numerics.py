@@ -6,6 +6,7 @@ import numpy as np
 
 from reward_gateway.sample import FloatArray
 
+from .groups import Groups, zscore
 from .outcome import ItemError
 
 ROUNDING = 1e-12
@@ -21,23 +22,34 @@ def standardized(values: FloatArray, ddof: int = 0) -> FloatArray:
     """(x - mean) / std of a vector; all zeros where the values are equal up to rounding or too few. [n] -> [n]."""
     if len(values) <= ddof:
         return np.zeros(len(values))
-    shifted = values - values[0]
+    # Halves, so that not even the largest numbers overflow in their difference.
+    shifted = 0.5 * values - 0.5 * values[0]
     scale = np.abs(shifted).max()
-    if scale <= ROUNDING * max(1.0, float(np.abs(values).max())):
+    if 2.0 * scale <= ROUNDING * max(1.0, float(np.abs(values).max())):
         return np.zeros(len(values))
     deviations = shifted / scale
     deviations = deviations - deviations.mean()
     return np.asarray(deviations / np.sqrt((deviations**2).sum() / (len(values) - ddof)))
 
 
+def standardized_within(values: FloatArray, groups: Groups) -> FloatArray:
+    """:func:`standardized` for every group of a flat array at once (population std). [n] -> [n]."""
+    scores = zscore(values, groups, eps=0.0, spread="population")
+    high, low = np.full(groups.count, -np.inf), np.full(groups.count, np.inf)
+    np.maximum.at(high, groups.index, values)
+    np.minimum.at(low, groups.index, values)
+    size = np.maximum(1.0, np.maximum(np.abs(high), np.abs(low)))
+    return np.where((high - low <= ROUNDING * size)[groups.index], 0.0, scores)
+
+
 def return_to_go(rewards: FloatArray, gamma: float = 1.0) -> FloatArray:
     """G_t = sum over k >= t of gamma^(k-t) r_k. [n] -> [n]."""
-    returns = np.zeros(len(rewards))
+    returns: list[float] = []
     running = 0.0
-    for t in range(len(rewards) - 1, -1, -1):
-        running = float(rewards[t]) + gamma * running
-        returns[t] = running
-    return returns
+    for reward in reversed(rewards.tolist()):
+        running = reward + gamma * running
+        returns.append(running)
+    return np.array(returns[::-1], dtype=np.float64)
 
 
 def unit(vector: FloatArray, what: str) -> FloatArray:

@@ -102,3 +102,9 @@ def test_the_unbiased_loss_is_the_full_loss_on_average(call: Any) -> None:
         draws = [rng.choice(steps, size=k, replace=replace).tolist() for _ in range(4000)]
         results = call(LOSS, *({"sampled": draw, "length": 6, "return": total} for draw in draws))
         assert np.mean([result["details"]["unbiased"] for result in results]) == pytest.approx(full, abs=0.02)
+
+
+def test_the_return_may_be_given_by_its_name_in_recipes(call: Any) -> None:
+    item = {"factors": [[1.0], [2.0]]}
+    [one], [other] = (call(PATH, {**item, name: 5}, direct=True, rescale=True) for name in ("return", "return_"))
+    assert one == other

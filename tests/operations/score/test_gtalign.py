@@ -61,6 +61,14 @@ def test_the_welfare_of_a_short_right_answer(call: Any) -> None:
     assert result["details"]["payoff"] == pytest.approx(0.75)
 
 
+def test_the_worked_example(call: Any) -> None:
+    short = text().replace("<analyze>fine<", "<analyze>ok<")
+    [result] = call(PATH, {"response": short, "answer_user": 1, "answer_llm": 1})
+    assert result["details"]["user"] == pytest.approx(0.7629, abs=5e-5)
+    assert result["details"]["llm"] == pytest.approx(0.7674, abs=5e-5)
+    assert result["reward"] == pytest.approx(0.7651, abs=5e-5)
+
+
 def test_the_mean_is_the_ablation(call: Any) -> None:
     full = text()
     u, m = welfare(full, "1+1=\\boxed{2}", 0.5, 0.25)

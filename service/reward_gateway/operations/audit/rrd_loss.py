@@ -1,6 +1,6 @@
 """Randomised return decomposition: the loss of a step-reward model on a sample of an episode's steps."""
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ..columns import Columns
 from ..credit.lare import SOURCE
@@ -9,6 +9,8 @@ from ..registry import OperationItem, operation
 
 
 class Item(OperationItem):
+    model_config = ConfigDict(populate_by_name=True)
+
     sampled: list[float] = Field(description="Predicted rewards of K steps drawn at random.")
     length: int = Field(description="T, the steps of the episode.")
     return_: float = Field(alias="return", description="R, the return of the episode.")

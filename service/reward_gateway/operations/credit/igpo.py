@@ -1,5 +1,6 @@
 """IGPO: a turn is worth what it adds to the policy's belief in the right answer."""
 
+import math
 import string
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -131,11 +132,11 @@ def igpo(columns: Columns, params: Params) -> Outcome:
 def _turns(item: dict[str, Any], params: Params) -> Row:
     if not item["gold"]:
         raise ItemError("gold must hold at least one answer")
-    boundaries = [np.asarray(tokens, dtype=np.float64) for tokens in item["gold_logprobs"]]
+    boundaries: list[Sequence[float]] = item["gold_logprobs"]
     for t, tokens in enumerate(boundaries):
-        if len(tokens) == 0 or not bool((tokens <= 0).all()):
+        if len(tokens) == 0 or not all(token <= 0 for token in tokens):
             raise ItemError(f"gold_logprobs[{t}] must hold log-probabilities, numbers of 0 or below")
-    believed = np.array([np.exp(tokens.mean()) for tokens in boundaries])
+    believed = np.array([math.exp(sum(tokens) / len(tokens)) for tokens in boundaries])
     gains = np.diff(believed)
     turns = item["turns"]
     if turns is not None and turns != len(gains) + 1:

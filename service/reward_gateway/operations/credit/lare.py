@@ -4,7 +4,7 @@ from collections.abc import Generator
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from reward_gateway.sample import FloatArray, Invalid
 
@@ -27,6 +27,8 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
+    model_config = ConfigDict(populate_by_name=True)
+
     factors: list[list[float]] = Field(description="[T, d] factors of every step.")
     return_: float | None = Field(None, alias="return", description="Return of the episode.")
 

@@ -9,7 +9,8 @@ from pydantic import Field
 from reward_gateway.sample import BoolArray, FloatArray, Invalid
 
 from ..columns import Columns
-from ..numerics import standardized
+from ..groups import Groups
+from ..numerics import standardized_within
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -60,17 +61,9 @@ def balance(turns: Sequence[BoolArray], gaps: FloatArray) -> None:
 
 def advantages(steps: Sequence[FloatArray], groups: Sequence[str | None]) -> list[FloatArray]:
     """Step rewards z-scored over their group at the same step (population std; no spread gives 0)."""
-    answers = [np.zeros(len(row)) for row in steps]
-    members: dict[str | None, list[int]] = {}
-    for i, group in enumerate(groups):
-        members.setdefault(group, []).append(i)
-    for rows in members.values():
-        for t in range(max(len(steps[i]) for i in rows)):
-            there = [i for i in rows if len(steps[i]) > t]
-            scores = standardized(np.array([steps[i][t] for i in there]))
-            for i, score in zip(there, scores, strict=True):
-                answers[i][t] = score
-    return answers
+    keys = [(group, t) for group, row in zip(groups, steps, strict=True) for t in range(len(row))]
+    scores = standardized_within(np.concatenate([*steps, np.empty(0)]), Groups.of(keys))
+    return np.split(scores, np.cumsum([len(row) for row in steps]))[: len(steps)]
 
 
 @operation(

@@ -156,5 +156,6 @@ def jepo(sums: FloatArray) -> FloatArray:
     """LME(all) - LME(all but i); 0 for one alone."""
     if len(sums) < 2:
         return np.zeros(len(sums))
-    whole = log_mean_exp(sums)
-    return np.array([whole - log_mean_exp(np.delete(sums, i)) for i in range(len(sums))])
+    before = np.append(-np.inf, np.logaddexp.accumulate(sums)[:-1])
+    after = np.append(np.logaddexp.accumulate(sums[::-1])[:-1][::-1], -np.inf)
+    return np.asarray(log_mean_exp(sums) - (np.logaddexp(before, after) - np.log(len(sums) - 1)))
