@@ -1,0 +1,110 @@
+"""Auto MC-Reward: reward programs written by a language model, of which only the signs count."""
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from reward_gateway.sample import Invalid
+
+from ..columns import Columns
+from ..needs import Need, ReadSet, RunSandboxed
+from ..outcome import Outcome, invalid_field
+from ..registry import OperationItem, OperationParams, operation
+from ..sandboxed import SandboxResult
+from ..transform.sign_scale import SOURCE, signed
+
+DRIVER = """
+
+def main(observations):
+    memory, results = {{}}, []
+    for observation in observations:
+        try:
+            value = {name}(observation, memory)
+            good = isinstance(value, (int, float)) and value == value and value - value == 0
+            results.append([float(value), None] if good else [None, "it returned no finite number"])
+        except Exception as error:
+            results.append([None, type(error).__name__])
+    return results
+"""
+"""Calls a program's function on each observation in turn, with a memory that lives as long as the episode."""
+
+
+class Params(OperationParams):
+    sparse_scale: float = Field(1.0, description="Size of the sparse reward.")
+    dense_scale: float = Field(0.1, description="Size of the dense reward.")
+    timeout_s: float = Field(5.0, gt=0, le=60, description="Time for an episode.")
+
+
+class Item(OperationItem):
+    observations: list[dict[str, Any]]
+    program: str | None = None
+    sparse_src: str | None = None
+    dense_src: str | None = None
+    episode: str | None = None
+
+
+@operation("score", "program", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
+def program(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Rewards of an episode's observations by a registered pair of reward programs, run in the sandbox.
+
+    R_t = 1 · sgn(sparse(s_t)) + 0.1 · sgn(dense(s_t)), sgn(0) = 0. The two Python sources define `sparse(observation,
+    memory)` and `dense(observation, memory)`; memory is a dict that starts empty with the episode. Items of one
+    program and episode continue it in their order within the request.
+
+    `program` names registered sources (`name` or `name@version`), or the item carries `sparse_src` and `dense_src`. A
+    step whose code fails, runs out of time or returns no finite number has reward 0 and is listed in
+    `details.errors`; the item is flagged `program_error`, so that a 0 is never silent. A program that is not
+    registered, or no sources, is the item's error.
+    """
+    observations, names, episodes = (columns.objects(name) for name in ("observations", "program", "episode"))
+    own = list(zip(columns.objects("sparse_src"), columns.objects("dense_src"), strict=True))
+    registered: dict[str, Any] = {}
+    for name in dict.fromkeys(name for name in names if name is not None):
+        registered[name] = yield ReadSet("programs", name)
+    invalid: dict[int, Invalid] = {}
+    chains: dict[tuple[Any, ...], list[int]] = {}
+    for i in range(columns.size):
+        sources = _sources(registered.get(names[i]) if names[i] is not None else None, own[i])
+        if sources is None:
+            invalid[i] = invalid_field("name a registered program, or give sparse_src and dense_src", "program")
+        else:
+            chains.setdefault((*sources, episodes[i] if episodes[i] is not None else ("item", i)), []).append(i)
+    programs, inputs = [], []
+    for (sparse, dense, _), rows in chains.items():
+        programs += [sparse + DRIVER.format(name="sparse"), dense + DRIVER.format(name="dense")]
+        inputs += [[step for i in rows for step in observations[i]]] * 2
+    answers = (yield RunSandboxed("python", programs, inputs, params.timeout_s)) if programs else []
+    rewards: list[Any] = [None] * columns.size
+    errors: list[Any] = [None] * columns.size
+    for place, rows in enumerate(chains.values()):
+        lengths = [len(observations[i]) for i in rows]
+        parts = [_steps(answers[2 * place + side], sum(lengths)) for side in (0, 1)]
+        values = signed(parts[0][0], parts[1][0], params.sparse_scale, params.dense_scale)
+        faults = [a or b for a, b in zip(parts[0][1], parts[1][1], strict=True)]
+        start = 0
+        for i, length in zip(rows, lengths, strict=True):
+            broken = faults[start : start + length]
+            clean = np.array([fault is None for fault in broken], dtype=bool)
+            rewards[i] = np.where(clean, values[start : start + length], 0.0).tolist()
+            errors[i] = [{"step": t, "error": fault} for t, fault in enumerate(broken) if fault is not None]
+            start += length
+    flags: dict[int, tuple[str, ...]] = {i: ("program_error",) for i, found in enumerate(errors) if found}
+    return Outcome(rewards=rewards, details={"errors": errors}, invalid=invalid, flags=flags)
+
+
+def _sources(registered: Any, own: tuple[str | None, str | None]) -> tuple[str, str] | None:
+    if isinstance(registered, Mapping):
+        return str(registered["sparse_src"]), str(registered["dense_src"])
+    return (own[0], own[1]) if own[0] is not None and own[1] is not None else None
+
+
+def _steps(answer: Any, count: int) -> tuple[np.ndarray[Any, np.dtype[np.float64]], list[str | None]]:
+    """[count] values, 0 where there is none, and why."""
+    result = SandboxResult.of(answer)
+    steps = result.value if result.ok and isinstance(result.value, list) and len(result.value) == count else None
+    if steps is None:
+        return np.zeros(count), [result.error or "the program did not end well"] * count
+    values = np.array([step[0] if step[0] is not None else 0.0 for step in steps], dtype=np.float64)
+    return values, [step[1] for step in steps]

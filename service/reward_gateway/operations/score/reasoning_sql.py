@@ -1,0 +1,159 @@
+"""Reasoning-SQL: partial rewards for text-to-SQL, from the result of a query down to its words."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Generator, Sequence
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from reward_gateway.sample import Invalid
+
+from ..answers import last_tagged
+from ..columns import Columns
+from ..judged import Conversation, ask_judge
+from ..needs import Need, RunSandboxed
+from ..outcome import ItemError, Outcome, invalid_field
+from ..registry import OperationItem, OperationParams, Source, operation
+from ..sandboxed import SandboxResult
+from ..sql import bigrams, is_ordered, jaccard, schema_items
+
+SOURCE = Source(
+    "Reasoning-SQL: Reinforcement Learning with SQL Tailored Partial Rewards", "https://arxiv.org/abs/2503.23157"
+)
+
+WEIGHTS = {"exec": 3.0, "judge": 2.0, "syntax": 1.0, "schema": 1.0, "ngram": 1.0, "format": 1.0}
+FALLBACK_JUDGE = 0.2
+
+PROMPT = """\
+How close is the predicted SQL to the correct one, in what it asks of the database? Answer with one JSON object, \
+{{"score": s}}, s from 0 (unrelated) to 1 (equivalent).
+
+Correct SQL:
+{gold}
+
+Predicted SQL:
+{pred}"""
+"""Our wording: the published judge prompt is not known."""
+
+
+class Params(OperationParams):
+    judge: str | None = Field(None, description="Configured judge for wrong queries whose item has no judge score.")
+    timeout_s: float = Field(5.0, gt=0, le=60, description="Time for one query in the sandbox.")
+
+
+class Item(OperationItem):
+    pred_sql: str
+    gold_sql: str
+    db: str | None = None
+    pred_rows: list[list[Any]] | None = None
+    gold_rows: list[list[Any]] | None = None
+    judge: float | None = None
+    format_ok: bool | float | None = None
+    output: str | None = None
+    pred_schema: list[str] | None = None
+    gold_schema: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _rows_or_a_database(self) -> Self:
+        if self.db is None and not {"pred_rows", "gold_rows"} <= self.model_fields_set:
+            raise ValueError("give pred_rows and gold_rows (null for a query that failed), or db")
+        return self
+
+
+def same_result(predicted: Sequence[Sequence[Any]], gold: Sequence[Sequence[Any]], *, ordered: bool) -> bool:
+    """Whether two results hold the same rows, in the same order where it matters; as multisets otherwise."""
+    a, b = ([_key(row) for row in rows] for rows in (predicted, gold))
+    return a == b if ordered else Counter(a) == Counter(b)
+
+
+def _key(row: Sequence[Any]) -> str:
+    """A row as text in which 1 and 1.0 are the same."""
+    return json.dumps([float(v) if isinstance(v, int) and abs(v) < 2**53 else v for v in row], sort_keys=True)
+
+
+def tagged(output: str) -> bool:
+    """Whether an output has its reasoning and its answer in tags."""
+    reasoning = any(last_tagged(output, tag) is not None for tag in ("think", "reasoning"))
+    return reasoning and last_tagged(output, "answer") is not None
+
+
+def parse_judge(answer: str) -> float:
+    """The judge's score, from 0 to 1."""
+    found = re.search(r'"score"\s*:\s*(\d+(?:\.\d+)?)', answer)
+    if found is None or not 0 <= float(found.group(1)) <= 1:
+        raise ItemError("the judge gave no score from 0 to 1")
+    return float(found.group(1))
+
+
+@operation("score", "reasoning_sql", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+def reasoning_sql(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Reward of a predicted SQL query, from 0 to 7: R = 3·exec + 2·judge + syntax + schema + ngram + format.
+
+    exec: 1 if the two results hold the same rows (multisets; in order where the gold query itself says ORDER BY).
+    judge: the judge's score in [0, 1], used only where exec is 0, else 0; a named judge that fails counts .2 and the
+    item is flagged `judge_fallback`; without any it is 0. syntax: 1 if the predicted query ran. schema: Jaccard of the
+    tables and columns that both use, from `pred_schema` and `gold_schema`, or read from the SQL. ngram: Jaccard of the
+    sets of word bigrams. format: `format_ok`, or whether `output` has its reasoning and its answer in tags; 0 without
+    either. A Jaccard of two empty sets is 1.
+
+    Rows are `pred_rows` and `gold_rows`, null for a query that failed (exec is then 0), or both queries run read-only
+    in the sandbox on `db`. Wrong queries reach 6 and right ones start at 4, so look at the components, which all stand
+    in the details. A judge score outside [0, 1] is the item's error.
+    """
+    fields = {name: list(columns.objects(name)) for name in Item.model_fields}
+    errors = yield from _run(fields, params)
+    invalid: dict[int, Invalid] = {}
+    parts: list[dict[str, float]] = []
+    asked: dict[int, Conversation] = {}
+    for i in range(columns.size):
+        row = {name: values[i] for name, values in fields.items()}
+        parts.append(_components(row))
+        if row["judge"] is not None and not 0 <= row["judge"] <= 1:
+            invalid[i] = invalid_field("judge must lie in [0, 1]", "judge")
+        elif parts[i]["exec"] == 0 and row["judge"] is None and params.judge is not None:
+            asked[i] = [{"role": "user", "content": PROMPT.format(gold=row["gold_sql"], pred=row["pred_sql"])}]
+    judged = yield from ask_judge(params.judge or "", asked, parse_judge)
+    for i in asked:
+        parts[i]["judge"] = judged.values.get(i, FALLBACK_JUDGE)
+    reward = np.array([sum(weight * part[name] for name, weight in WEIGHTS.items()) for part in parts])
+    details: dict[str, Sequence[Any]] = {name: [part[name] for part in parts] for name in WEIGHTS}
+    if errors:
+        details["errors"] = [errors.get(i) for i in range(columns.size)]
+    return Outcome(reward, details=details, invalid=invalid, flags=dict.fromkeys(judged.invalid, ("judge_fallback",)))
+
+
+def _components(row: dict[str, Any]) -> dict[str, float]:
+    predicted, gold = row["pred_rows"], row["gold_rows"]
+    right = predicted is not None and gold is not None
+    right = right and same_result(predicted, gold, ordered=is_ordered(row["gold_sql"]))
+    schemas = [
+        {str(name).lower() for name in given} if given is not None else schema_items(row[query])
+        for given, query in ((row["pred_schema"], "pred_sql"), (row["gold_schema"], "gold_sql"))
+    ]
+    form = row["format_ok"] if row["format_ok"] is not None else tagged(row["output"] or "")
+    return {
+        "exec": float(right),
+        "judge": 0.0 if right or row["judge"] is None else float(row["judge"]),
+        "syntax": float(predicted is not None),
+        "schema": jaccard(set(schemas[0]), set(schemas[1])),
+        "ngram": jaccard(set(bigrams(row["pred_sql"])), set(bigrams(row["gold_sql"]))),
+        "format": float(bool(form)),
+    }
+
+
+def _run(fields: dict[str, list[Any]], params: Params) -> Generator[Need, Any, dict[int, list[str | None]]]:
+    """Fill in the rows of items that name a database; why queries failed, by item."""
+    rows = [i for i, db in enumerate(fields["db"]) if db is not None]
+    if not rows:
+        return {}
+    queries = [fields[name][i] for i in rows for name in ("pred_sql", "gold_sql")]
+    answers = yield RunSandboxed("sql", queries, [fields["db"][i] for i in rows for _ in (0, 1)], params.timeout_s)
+    results = [SandboxResult.of(answer) for answer in answers]
+    for place, i in enumerate(rows):
+        for side, name in enumerate(("pred_rows", "gold_rows")):
+            result = results[2 * place + side]
+            fields[name][i] = result.value if result.ok else None
+    return {i: [results[2 * place].error, results[2 * place + 1].error] for place, i in enumerate(rows)}
