@@ -25,7 +25,7 @@ def standardized(values: FloatArray, ddof: int = 0) -> FloatArray:
     # Halves, so that not even the largest numbers overflow in their difference.
     shifted = 0.5 * values - 0.5 * values[0]
     scale = np.abs(shifted).max()
-    if 2.0 * scale <= ROUNDING * max(1.0, float(np.abs(values).max())):
+    if scale <= 0.5 * ROUNDING * max(1.0, float(np.abs(values).max())):
         return np.zeros(len(values))
     deviations = shifted / scale
     deviations = deviations - deviations.mean()
