@@ -76,7 +76,10 @@ async def test_a_process_that_is_killed_is_replaced(checker: MathChecker) -> Non
 
 
 async def test_after_the_deadline_nothing_is_asked(checker: MathChecker) -> None:
-    assert await checker.compare([("1", "1")], deadline=asyncio.get_running_loop().time()) == [LATE]
+    now = asyncio.get_running_loop().time
+    assert await checker.compare([("1", "1")], deadline=now()) == [LATE]
+    assert await checker.compare([("3", r"$(10^{9})!$")], deadline=now() + 0.3) == [LATE]
+    assert await checker.compare([("1", "1")], deadline=now() + 30.0) == [True]
 
 
 async def test_closing_leaves_no_process_behind(anyio_backend: str) -> None:

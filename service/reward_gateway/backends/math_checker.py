@@ -49,10 +49,15 @@ class MathChecker:
 
     async def _pair(self, reference: str, response: str, deadline: float | None) -> Verdict:
         async with self._free:
-            if deadline is not None and asyncio.get_running_loop().time() >= deadline:
-                return LATE
             process = self._idle.pop() if self._idle else await self._start()
-            answer = await self._ask(process, reference, response, self._pair_timeout_s + GRACE_S)
+            limit = self._pair_timeout_s + GRACE_S
+            left = limit if deadline is None else deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                self._idle.append(process)
+                return LATE
+            answer = await self._ask(process, reference, response, min(left, limit))
+        if answer is None and left < limit:
+            return LATE
         if answer is None or answer.get("why") == "too_hard":
             return TOO_HARD
         return UNREADABLE if answer["equal"] is None else bool(answer["equal"])

@@ -69,7 +69,8 @@ def language(columns: Columns, params: Params) -> Outcome:
     detector = _detector(codes) if len(codes) > 1 else _detector((*codes, "en" if codes[0] != "en" else "zh"))
 
     def answer(i: int) -> Row:
-        text = columns.objects("response")[i][:_READ]
+        # A lone half of a surrogate pair is a character that the detector cannot take.
+        text = columns.objects("response")[i][:_READ].encode("utf-8", "replace").decode("utf-8")
         if not any(character.isalpha() for character in text):
             return Row(0.0, details={"language": None})
         confidences = {
