@@ -197,7 +197,9 @@ class _Evaluation:
 
     def _credit(self, step: Step, reward: FloatArray) -> Running:
         table = {name: scores.value for name, scores in self.components.items()}
-        if any(name in step.operation.item.model_fields for name in ("group", "trajectories")):
+        fields = step.operation.item.model_fields
+        # A `group` that is a text names the sample's prompt; only a list of members makes the item a group.
+        if any(name in fields and shape(fields[name]) == "objects" for name in ("group", "trajectories")):
             spread = yield from self._members(step, {**table, "reward": reward, "outcome": reward})
             return list(spread)
         provided: dict[str, Any] = {"reward": reward, "outcome": reward, **self.values}

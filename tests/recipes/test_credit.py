@@ -1,0 +1,27 @@
+"""Credit assignment at the end of a recipe: over a sample's own steps, or over all samples of its prompt."""
+
+from typing import Any
+
+import pytest
+
+RECIPE = """
+components:
+  outcome: {score: given, inputs: {value: {feature: outcome}}}
+credit: {%s: {}}
+"""
+
+
+def test_a_group_that_is_a_name_leaves_each_sample_its_own_item(evaluated: Any) -> None:
+    sample = {"outcome": 1.0, "step_rewards": [0.50, 0.45, 0.52, 0.60], "final": 0.60}
+    result = evaluated(RECIPE % "turning_point", features=[sample, {**sample, "final": 0.52}])
+    assert not result.invalid
+    assert result.rewards[0] == pytest.approx([-0.05, 0.15, 0.08])
+
+
+def test_a_list_of_trajectories_is_all_samples_of_the_prompt(evaluated: Any) -> None:
+    samples = [
+        {"outcome": 1.0, "logp_prm": [-1.0, -2.0], "logp_old": [-1.4, -1.8]},
+        {"outcome": 0.0, "logp_prm": [-1.0], "logp_old": [-1.4]},
+    ]
+    result = evaluated(RECIPE % "oprl", features=samples)
+    assert [list(row) for row in result.rewards] == [pytest.approx([0.02, -0.01]), pytest.approx([0.02])]
