@@ -1,1 +1,18 @@
-"""The typed client and the adapters that trainers import by dotted name."""
+"""The typed client and the adapters that trainers import by dotted name.
+
+    from reward_gateway.client import RewardClient
+
+    with RewardClient("http://127.0.0.1:8080") as client:
+        scores = client.score(prompts, responses, reward="helpful_harmless")
+        scores.rewards, scores.valid
+
+It needs httpx, msgspec and numpy; addresses with ``grpc://`` also need grpcio and protobuf. Failures are
+the classes of :mod:`reward_gateway.errors`, the same on both sides of the wire.
+"""
+
+from .aio import AsyncRewardClient
+from .failures import Unreachable
+from .scores import Component, One, SampleError, Scores
+from .sync import RewardClient
+
+__all__ = ["AsyncRewardClient", "Component", "One", "RewardClient", "SampleError", "Scores", "Unreachable"]

@@ -1,0 +1,135 @@
+"""The client for asyncio. Single calls that are made in the same moment travel together (:meth:`score_one`)."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Self, TypeVar, Unpack
+
+from reward_gateway.errors import GatewayError
+from reward_gateway.sample import Text
+
+from .coalescer import Coalescer
+from .patience import Patience
+from .request import Asked, Columns, columns_body, samples_body
+from .scores import One, Scores
+from .sync import DEFAULT_URL, READY_S
+from .transport import async_transport_of
+
+T = TypeVar("T")
+
+
+class AsyncRewardClient:
+    """Rewards from a running service, for one event loop.
+
+    Args:
+        url: ``http(s)://host:port`` or ``grpc(s)://host:port``; default: ``REWARD_GATEWAY_URL``, else this machine.
+        api_key: default: ``REWARD_GATEWAY_API_KEY``.
+        timeout_s: seconds a call may take, its repetitions included; the server is told.
+    """
+
+    def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout_s: float = 120.0) -> None:
+        self.url = url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL
+        self.timeout_s = timeout_s
+        self._transport = async_transport_of(self.url, api_key or os.environ.get("REWARD_GATEWAY_API_KEY"))
+        self._single = Coalescer(self._score)
+
+    async def score(
+        self,
+        prompts: Text | Sequence[Text] | None,
+        responses: Sequence[Text | None],
+        **asked: Unpack[Columns],
+    ) -> Scores:
+        """Score responses, one reward each, in their order.
+
+        Args:
+            prompts: one a response, or one for all (a text, or the messages of one conversation).
+            responses: texts, or conversations; None makes that sample invalid.
+            asked: see :class:`~.request.Columns` and :class:`~.request.Asked`.
+
+        Raises:
+            GatewayError: the class says what: ``NotFound``, ``TooLarge``, ``Unavailable`` …
+            ValueError: columns of different lengths.
+        """
+        return await self._score(columns_body(prompts, responses, asked), asked.get("timeout_s"))
+
+    async def score_samples(self, samples: Sequence[Mapping[str, Any]], **asked: Unpack[Asked]) -> Scores:
+        """Score samples that already have the API's form (``prompt``, ``response``, ``reference`` …)."""
+        return await self._score(samples_body(samples, asked), asked.get("timeout_s"))
+
+    async def score_one(
+        self,
+        prompt: Text | None,
+        response: Text | None,
+        *,
+        sample: Mapping[str, Any] | None = None,
+        **asked: Unpack[Asked],
+    ) -> One:
+        """Score one response. Calls that wait in the same moment go out as one request, and each gets its own answer.
+
+        A recipe that compares the samples of a group needs them in one call: use :meth:`score`.
+
+        Args:
+            sample: further fields of the sample, in the API's form (``reference``, ``features`` …).
+
+        Raises:
+            GatewayError: of this call alone; a neighbour's fault is the neighbour's.
+        """
+        fields = {"prompt": prompt, "response": response, **(sample or {})}
+        body = samples_body([{name: value for name, value in fields.items() if value is not None}], asked)
+        return await self._single.score(body, asked.get("timeout_s"))
+
+    async def apply(
+        self,
+        kind: str,
+        name: str,
+        items: Sequence[Mapping[str, Any]],
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """One operation over items: a result each (``reward``, ``rewards``, ``details``, ``error``)."""
+        body = {"items": list(items), "params": dict(params or {})}
+        return await self._persist(lambda left_s: self._transport.apply(kind, name, body, left_s), timeout_s)
+
+    async def rewards(self) -> list[dict[str, Any]]:
+        """The recipes that are loaded."""
+        rows: list[dict[str, Any]] = (await self._get("rewards"))["rewards"]
+        return rows
+
+    async def catalog(self) -> list[dict[str, Any]]:
+        """Every operation."""
+        rows: list[dict[str, Any]] = (await self._get("catalog"))["operations"]
+        return rows
+
+    async def models(self) -> list[dict[str, Any]]:
+        """The reward models with their cards (over HTTP only)."""
+        rows: list[dict[str, Any]] = (await self._get("models"))["models"]
+        return rows
+
+    async def ready(self) -> bool:
+        """Whether the service is there, its models are loaded and it is not going away."""
+        return await self._transport.ready(READY_S)
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _score(self, body: dict[str, Any], timeout_s: float | None) -> Scores:
+        return Scores.of(await self._persist(lambda left_s: self._transport.score(body, left_s), timeout_s))
+
+    async def _get(self, what: str) -> dict[str, Any]:
+        return await self._persist(lambda left_s: self._transport.get(what, left_s), None)
+
+    async def _persist(self, attempt: Callable[[float], Awaitable[T]], timeout_s: float | None) -> T:
+        patience = Patience(timeout_s or self.timeout_s)
+        while True:
+            try:
+                return await attempt(patience.left_s())
+            except GatewayError as error:
+                await asyncio.sleep(patience.pause_s(error))

@@ -1,0 +1,124 @@
+"""Single calls that are made in the same moment travel in one request.
+
+Trainers ask for thousands of rewards one by one, at once. What asks alike (the same recipe, options and
+timeout) in one turn of the event loop goes out together, bounded in size; while the requests in flight are
+as many as they may be, more gather. A refusal that names one sample is that sample's; the others go again.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from reward_gateway.errors import GatewayError, RequestError
+
+from .scores import One, Scores
+
+LARGEST = 512
+"""Samples of one request."""
+
+IN_FLIGHT = 8
+"""Requests under way at once."""
+
+_NAMED = re.compile(r"^samples\[(\d+)\]")
+Send = Callable[[dict[str, Any], float | None], Awaitable[Scores]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    sample: dict[str, Any]
+    answer: asyncio.Future[One]
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits under the same terms."""
+
+    terms: dict[str, Any]
+    timeout_s: float | None
+    waiting: list[_Waiting] = field(default_factory=list)
+
+
+class Coalescer:
+    """Gathers single calls for ``send``."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._queues: dict[bytes, _Queue] = {}
+        self._places = asyncio.Semaphore(IN_FLIGHT)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def score(self, body: dict[str, Any], timeout_s: float | None) -> One:
+        """The answer to a body of one sample."""
+        (sample,) = body["samples"]
+        terms = {name: value for name, value in body.items() if name != "samples"}
+        key = msgspec.json.encode([terms, timeout_s])
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = _Queue(terms, timeout_s)
+            self._start(self._drain(key, queue))
+        waiting = _Waiting(sample, asyncio.get_running_loop().create_future())
+        queue.waiting.append(waiting)
+        return await waiting.answer
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self, key: bytes, queue: _Queue) -> None:
+        """Send what waits, a request at a time, until nothing does."""
+        while True:
+            await self._places.acquire()
+            moment = [waiting for waiting in queue.waiting[:LARGEST] if not waiting.answer.done()]
+            del queue.waiting[:LARGEST]
+            if moment:
+                self._start(self._answer(moment, queue))
+            else:
+                self._places.release()
+            if not queue.waiting:
+                del self._queues[key]
+                return
+
+    async def _answer(self, moment: Sequence[_Waiting], queue: _Queue) -> None:
+        try:
+            left = list(moment)
+            while left:
+                left = await self._try(left, queue)
+        finally:
+            self._places.release()
+
+    async def _try(self, moment: list[_Waiting], queue: _Queue) -> list[_Waiting]:
+        """Send once; what has to go again."""
+        body = {"samples": [waiting.sample for waiting in moment], **queue.terms}
+        try:
+            scores = await self._send(body, queue.timeout_s)
+        except RequestError as error:
+            named = _NAMED.match(error.param or "")
+            if named is None or int(named[1]) >= len(moment):
+                _fail(moment, error)
+                return []
+            _fail([moment.pop(int(named[1]))], error)
+            return moment
+        except Exception as error:
+            _fail(moment, error)
+            return []
+        for i, waiting in enumerate(moment):
+            if not waiting.answer.done():
+                waiting.answer.set_result(scores[i])
+        return []
+
+
+def _fail(moment: Sequence[_Waiting], error: Exception) -> None:
+    """Each caller gets an exception of its own, because each raises it in another place."""
+    for waiting in moment:
+        if waiting.answer.done():
+            continue
+        own = type(error)(*error.args)
+        if isinstance(own, GatewayError) and isinstance(error, GatewayError):
+            own.param, own.retry_after_s = _NAMED.sub("samples[0]", error.param or "") or None, error.retry_after_s
+            own.code = error.code  # type: ignore[misc]
+        waiting.answer.set_exception(own)

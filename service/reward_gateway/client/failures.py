@@ -1,0 +1,55 @@
+"""What the server said went wrong, as the exception that it was there."""
+
+import inspect
+from collections.abc import Iterator
+
+from reward_gateway import errors
+from reward_gateway.errors import GatewayError, InternalError, RequestError, Unavailable
+
+
+class Unreachable(Unavailable):
+    """No connection to the service; the request was not sent."""
+
+    code = "unreachable"
+
+
+def _tree(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _tree(child)
+
+
+def _raised(kind: type[GatewayError]) -> bool:
+    """A class of the server's own, and one that it raises rather than derives from."""
+    return inspect.getmodule(kind) is errors and kind not in (GatewayError, RequestError)
+
+
+# Where classes share a code or a status, the first in the tree is the most general one.
+_BY_CODE: dict[str, type[GatewayError]] = {}
+_BY_STATUS: dict[int, type[GatewayError]] = {}
+_BY_GRPC: dict[str, type[GatewayError]] = {}
+for _kind in filter(_raised, _tree(GatewayError)):
+    _BY_CODE.setdefault(_kind.code, _kind)
+    _BY_STATUS.setdefault(_kind.status, _kind)
+    _BY_GRPC.setdefault(_kind.grpc_status, _kind)
+
+
+def of_http(status: int, code: str, message: str, param: str | None, retry_after_s: float | None) -> GatewayError:
+    """The error of an HTTP answer. A code that is not known here reads as its status."""
+    other = RequestError if 400 <= status < 500 else Unavailable if status in (502, 503) else InternalError
+    return _made(_BY_CODE.get(code) or _BY_STATUS.get(status, other), code, message, param, retry_after_s)
+
+
+def of_grpc(status: str, code: str, message: str, param: str | None, retry_after_s: float | None) -> GatewayError:
+    """The error of a gRPC status."""
+    return _made(_BY_CODE.get(code) or _BY_GRPC.get(status, InternalError), code, message, param, retry_after_s)
+
+
+def _made(
+    kind: type[GatewayError], code: str, message: str, param: str | None, retry_after_s: float | None
+) -> GatewayError:
+    error = kind(message, param=param)
+    error.retry_after_s = retry_after_s  # only what the server said: it is what makes trying again safe
+    if code:
+        error.code = code  # type: ignore[misc]
+    return error

@@ -1,0 +1,276 @@
+"""The gRPC transport, sync and async, where grpcio is installed. The same bodies in, the same answers out."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+try:
+    import grpc
+    from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+except ImportError:
+    raise ImportError("grpc:// addresses need grpcio and protobuf: pip install grpcio protobuf") from None
+
+
+from reward_gateway.errors import GatewayError, InvalidRequest
+from reward_gateway.grpc.generated import reward_pb2 as pb
+
+from .failures import of_grpc
+from .scores import SampleError
+from .wire import ScoreAnswer, WireComponent, WireResult
+
+_SERVICE = "/reward_gateway.v1.RewardService/"
+_HEALTH = "/grpc.health.v1.Health/Check"
+_SERVING = b"\x08\x01"
+"""A HealthCheckResponse that says SERVING."""
+
+_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_UPPER = {"on_invalid": "ON_INVALID_", "cache": "CACHE_"}
+
+
+def score_request(body: Mapping[str, Any]) -> pb.ScoreRequest:
+    """A body of the HTTP API as a message. Raises InvalidRequest for what the message cannot say."""
+    options = {
+        name: _UPPER[name] + value.upper() if name in _UPPER else value
+        for name, value in (body.get("options") or {}).items()
+    }
+    made = {"reward": body.get("reward") or "", "options": options}
+    param = "options"
+    try:
+        request = ParseDict(made, pb.ScoreRequest())
+        for i, sample in enumerate(body["samples"]):
+            param = f"samples[{i}]"
+            ParseDict(_sample(sample), request.samples.add())
+    except (ParseError, ValueError, TypeError, KeyError) as error:
+        raise InvalidRequest(f"{param}: not of the API's form ({type(error).__name__})", param=param) from None
+    return request
+
+
+def _sample(sample: Mapping[str, Any]) -> dict[str, Any]:
+    made = dict(sample)
+    for field in ("prompt", "response"):
+        value = made.get(field)
+        if value is not None and not isinstance(value, str):
+            made[f"{field}_messages"] = {"messages": [_message(message) for message in made.pop(field)]}
+    for field in ("images", "frames"):
+        if made.get(field):
+            made[field] = [_media(item) for item in made[field]]
+    if made.get("features"):
+        made["features"] = {
+            name: {"vector": {"values": list(value)}} if isinstance(value, (list, tuple)) else {"number": value}
+            for name, value in made["features"].items()
+        }
+    return made
+
+
+def _message(message: Mapping[str, Any]) -> dict[str, Any]:
+    made = dict(message)
+    content = made.get("content")
+    if content is not None and not isinstance(content, str):
+        made["parts"] = {"parts": [_part(part) for part in made.pop("content")]}
+    return made
+
+
+def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part["type"] == "text":
+        return {"text": part["text"]}
+    if part["type"] == "image_url":
+        held = part["image_url"]
+        return {"image_url": held if isinstance(held, str) else held["url"]}
+    held = part["image"]
+    text = held if isinstance(held, str) else held.get("url") or held["b64"]
+    return {"image_url": text if _is_address(text) else f"data:image/*;base64,{text}"}
+
+
+def _media(item: Any) -> dict[str, Any]:
+    text = item if isinstance(item, str) else item.get("url") or item["b64"]
+    return {"url": text} if _is_address(text) else {"data": text}
+
+
+def _is_address(text: str) -> bool:
+    return text.startswith(("data:", "http://", "https://"))
+
+
+def score_answer(message: pb.ScoreResponse) -> ScoreAnswer:
+    """The message as the answer that HTTP gives."""
+    usage, timing = message.usage, message.timing_ms
+    return ScoreAnswer(
+        reward=message.reward,
+        recipe_version=message.recipe_version,
+        results=[_result(result) for result in message.results],
+        usage={name: getattr(usage, name) for name in pb.Usage.DESCRIPTOR.fields_by_name},
+        timing_ms={name: getattr(timing, name) for name in pb.Timing.DESCRIPTOR.fields_by_name},
+    )
+
+
+def _result(message: pb.Result) -> WireResult:
+    made = WireResult(message.id, message.valid, flags=list(message.flags))
+    if message.HasField("reward"):
+        made.reward = message.reward
+    if message.HasField("rewards"):
+        made.rewards = _list(message.rewards)
+    if message.HasField("error"):
+        error = message.error
+        made.error = SampleError(error.code, error.message, error.component if error.HasField("component") else None)
+    made.components = {name: _component(component) for name, component in message.components.items()}
+    return made
+
+
+def _list(message: Any) -> list[Any]:
+    values: Any = MessageToDict(message)
+    return list(values)
+
+
+def _component(message: pb.Component) -> WireComponent:
+    said = {
+        name: getattr(message, name) for name in ("raw", "value", "model", "model_version") if message.HasField(name)
+    }
+    vector = _list(message.vector) if message.HasField("vector") else None
+    return WireComponent(**said, cached=message.cached, vector=vector)
+
+
+def apply_request(kind: str, name: str, body: Mapping[str, Any]) -> pb.ApplyRequest:
+    """One operation's request."""
+    try:
+        return ParseDict({"kind": kind, "name": name, **body}, pb.ApplyRequest())
+    except (ParseError, ValueError, TypeError) as error:
+        raise InvalidRequest(f"not an item of the API's form ({type(error).__name__})", param="items") from None
+
+
+def apply_results(message: pb.ApplyResponse) -> list[dict[str, Any]]:
+    """One operation's results, with the keys that HTTP gives."""
+    results = []
+    for result in message.results:
+        error = MessageToDict(result.error) if result.HasField("error") else None
+        results.append(
+            {
+                "reward": result.reward if result.HasField("reward") else None,
+                "rewards": _list(result.rewards) if result.HasField("rewards") else None,
+                "details": MessageToDict(result.details),
+                "error": error,
+            }
+        )
+    return results
+
+
+def _listing(message: Any) -> dict[str, Any]:
+    said: dict[str, Any] = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    for row in said.get("rewards", ()):
+        bounds = row.get("range")
+        row["range"] = bounds and [bounds["low"], bounds["high"]]
+    return said
+
+
+_LISTINGS: dict[str, tuple[str, Any, Any]] = {
+    "rewards": ("ListRewards", pb.ListRewardsRequest, pb.ListRewardsResponse),
+    "catalog": ("Catalog", pb.CatalogRequest, pb.CatalogResponse),
+}
+
+
+def _listing_call(what: str) -> tuple[str, Any, Any]:
+    if what not in _LISTINGS:
+        raise InvalidRequest(f"{what} are listed over HTTP only: ask an http:// address")
+    return _LISTINGS[what]
+
+
+def _failure(error: Any) -> GatewayError:
+    said: dict[str, str] = dict(error.trailing_metadata() or ())
+    after = said.get("retry-after", "")
+    return of_grpc(
+        error.code().name,
+        said.get("error-code", ""),
+        error.details() or "",
+        unquote(said["error-param"]) if "error-param" in said else None,
+        float(after) if after.isdecimal() else None,
+    )
+
+
+def _metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {api_key}"),) if api_key else ()
+
+
+def _channel(library: Any, url: str) -> Any:
+    """A channel of ``grpc`` or ``grpc.aio``."""
+    scheme, _, target = url.rstrip("/").partition("://")
+    if scheme == "grpcs":
+        return library.secure_channel(target, grpc.ssl_channel_credentials(), _OPTIONS)
+    return library.insecure_channel(target, _OPTIONS)
+
+
+class GrpcTransport:
+    """Calls over one channel."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        self._channel = _channel(grpc, url)
+        self._metadata = _metadata(api_key)
+
+    def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer:
+        return score_answer(self._call("Score", score_request(body), pb.ScoreResponse, left_s))
+
+    def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]:
+        return apply_results(self._call("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s))
+
+    def get(self, what: str, left_s: float) -> dict[str, Any]:
+        method, request, response = _listing_call(what)
+        return _listing(self._call(method, request(), response, left_s))
+
+    def ready(self, left_s: float) -> bool:
+        try:
+            answer: bytes = self._channel.unary_unary(_HEALTH)(b"", timeout=left_s, metadata=self._metadata)
+        except grpc.RpcError:
+            return False
+        return answer == _SERVING
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _call(self, method: str, request: Any, response: Any, left_s: float) -> Any:
+        call = self._channel.unary_unary(
+            _SERVICE + method,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=response.FromString,
+        )
+        try:
+            return call(request, timeout=left_s, metadata=self._metadata, wait_for_ready=True)
+        except grpc.RpcError as error:
+            raise _failure(error) from error
+
+
+class AsyncGrpcTransport:
+    """Calls over one ``grpc.aio`` channel."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        self._channel = _channel(grpc.aio, url)
+        self._metadata = _metadata(api_key)
+
+    async def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer:
+        return score_answer(await self._call("Score", score_request(body), pb.ScoreResponse, left_s))
+
+    async def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]:
+        return apply_results(await self._call("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s))
+
+    async def get(self, what: str, left_s: float) -> dict[str, Any]:
+        method, request, response = _listing_call(what)
+        return _listing(await self._call(method, request(), response, left_s))
+
+    async def ready(self, left_s: float) -> bool:
+        try:
+            answer: bytes = await self._channel.unary_unary(_HEALTH)(b"", timeout=left_s, metadata=self._metadata)
+        except grpc.RpcError:
+            return False
+        return answer == _SERVING
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def _call(self, method: str, request: Any, response: Any, left_s: float) -> Any:
+        call = self._channel.unary_unary(
+            _SERVICE + method,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=response.FromString,
+        )
+        try:
+            return await call(request, timeout=left_s, metadata=self._metadata, wait_for_ready=True)
+        except grpc.RpcError as error:
+            raise _failure(error) from error

@@ -1,0 +1,133 @@
+"""The HTTP transport, sync and async: one pooled connection set, one way to read an answer."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from reward_gateway.errors import DeadlineExceeded, GatewayError, Unavailable
+
+from .failures import Unreachable, of_http
+from .wire import ScoreAnswer, WireFailure, refusal, score_answer
+
+_GRACE_S = 1.0
+"""The server keeps the deadline; the client waits a little longer to hear it say so."""
+
+_LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=60.0)
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+def _headers(api_key: str | None) -> dict[str, str]:
+    return {"authorization": f"Bearer {api_key}"} if api_key else {}
+
+
+def _request(body: Any, left_s: float) -> dict[str, Any]:
+    """Arguments of an httpx request."""
+    headers = {"x-request-deadline-ms": f"{left_s * 1e3:.0f}" if left_s >= 1e-3 else "1"}
+    made: dict[str, Any] = {"headers": headers, "timeout": httpx.Timeout(left_s + _GRACE_S, connect=min(left_s, 10.0))}
+    if body is not None:
+        headers["content-type"] = "application/json"
+        made["content"] = msgspec.json.encode(body)
+    return made
+
+
+def _content(response: httpx.Response) -> bytes:
+    """The body of an answer. Raises the GatewayError that a refusal stands for."""
+    if response.is_success:
+        return response.content
+    try:
+        failure = refusal.decode(response.content).error
+    except msgspec.DecodeError:
+        failure = WireFailure(message=f"the service answered {response.status_code}")
+    after = response.headers.get("retry-after", "")
+    wait = float(after) if after.isdecimal() else None
+    raise of_http(response.status_code, failure.code, failure.message, failure.param, wait)
+
+
+def _failure(error: httpx.HTTPError) -> GatewayError:
+    """An answer that did not come."""
+    if isinstance(error, _NOT_SENT):
+        return Unreachable("the service cannot be reached; check its address and whether it runs")
+    if isinstance(error, httpx.TimeoutException):
+        return DeadlineExceeded("the service did not answer in time")
+    broken = Unavailable(f"the connection to the service broke ({type(error).__name__})")
+    broken.retry_after_s = None  # it may have been answered in part
+    return broken
+
+
+def _apply_path(kind: str, name: str) -> str:
+    return f"/v1/{quote(kind, safe='')}/{quote(name, safe='')}"
+
+
+class HttpTransport:
+    """Requests over one ``httpx.Client``."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        self._client = httpx.Client(base_url=url, headers=_headers(api_key), limits=_LIMITS)
+
+    def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer:
+        return score_answer.decode(self._send("POST", "/v1/score", body, left_s))
+
+    def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]:
+        answer = msgspec.json.decode(self._send("POST", _apply_path(kind, name), body, left_s))
+        results: list[dict[str, Any]] = answer["results"]
+        return results
+
+    def get(self, what: str, left_s: float) -> dict[str, Any]:
+        answer: dict[str, Any] = msgspec.json.decode(self._send("GET", f"/v1/{what}", None, left_s))
+        return answer
+
+    def ready(self, left_s: float) -> bool:
+        try:
+            self._send("GET", "/readyz", None, left_s)
+        except GatewayError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _send(self, method: str, path: str, body: Any, left_s: float) -> bytes:
+        try:
+            response = self._client.request(method, path, **_request(body, left_s))
+        except httpx.HTTPError as error:
+            raise _failure(error) from error
+        return _content(response)
+
+
+class AsyncHttpTransport:
+    """Requests over one ``httpx.AsyncClient``."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        self._client = httpx.AsyncClient(base_url=url, headers=_headers(api_key), limits=_LIMITS)
+
+    async def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer:
+        return score_answer.decode(await self._send("POST", "/v1/score", body, left_s))
+
+    async def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]:
+        answer = msgspec.json.decode(await self._send("POST", _apply_path(kind, name), body, left_s))
+        results: list[dict[str, Any]] = answer["results"]
+        return results
+
+    async def get(self, what: str, left_s: float) -> dict[str, Any]:
+        answer: dict[str, Any] = msgspec.json.decode(await self._send("GET", f"/v1/{what}", None, left_s))
+        return answer
+
+    async def ready(self, left_s: float) -> bool:
+        try:
+            await self._send("GET", "/readyz", None, left_s)
+        except GatewayError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _send(self, method: str, path: str, body: Any, left_s: float) -> bytes:
+        try:
+            response = await self._client.request(method, path, **_request(body, left_s))
+        except httpx.HTTPError as error:
+            raise _failure(error) from error
+        return _content(response)

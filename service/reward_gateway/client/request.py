@@ -1,0 +1,77 @@
+"""The arguments of a call, said once for both clients, and the bodies they become."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+from reward_gateway.sample import Text
+
+from .samples import Image, Sample, of_columns, to_wire
+
+
+class Asked(TypedDict, total=False):
+    """How to score.
+
+    ``reward``: name of the recipe; default: the server's. ``on_invalid``: what a sample without a score becomes:
+    ``null`` (NaN, the default), ``fail`` or ``default`` (then ``default_reward``). ``cache``: ``use``, ``refresh``
+    or ``off``. ``explain``: give the components (default). ``timeout_s``: seconds for this call.
+    """
+
+    reward: str | None
+    on_invalid: Literal["null", "fail", "default"] | None
+    default_reward: float | None
+    cache: Literal["use", "refresh", "off"] | None
+    explain: bool
+    timeout_s: float | None
+
+
+class Columns(Asked, total=False):
+    """Further columns of the samples, each of the responses' length; a None is a value that is missing.
+
+    ``references``: ground truths. ``groups``: samples that are compared with each other (default: those of one
+    prompt). ``images``, ``frames``: encoded bytes, files, base64 or addresses. ``steps``: texts of a solution's
+    steps. ``features``: numbers by name, that recipes ask for.
+    """
+
+    ids: Sequence[str] | None
+    references: Sequence[str | None] | None
+    groups: Sequence[str | None] | None
+    images: Sequence[Sequence[Image] | None] | None
+    frames: Sequence[Sequence[Image] | None] | None
+    steps: Sequence[Sequence[str | Mapping[str, Any]] | None] | None
+    features: Sequence[Mapping[str, Any] | None] | None
+
+
+_COLUMNS = {
+    "ids": "id",
+    "references": "reference",
+    "groups": "group",
+    "images": "images",
+    "frames": "frames",
+    "steps": "steps",
+    "features": "features",
+}
+_OPTIONS = ("on_invalid", "default_reward", "cache", "explain")
+
+
+def columns_body(
+    prompts: Text | Sequence[Text] | None, responses: Sequence[Text | None], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The body of a score request over columns. Raises ValueError for columns of different lengths."""
+    columns = {field: asked.get(name) for name, field in _COLUMNS.items()}
+    return _body(of_columns(prompts, responses, **columns), asked)
+
+
+def samples_body(samples: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a score request over samples of the API's form."""
+    return _body([to_wire(sample) for sample in samples], asked)
+
+
+def _body(samples: list[Sample], asked: Mapping[str, Any]) -> dict[str, Any]:
+    known = {*Columns.__annotations__, *Asked.__annotations__}
+    if unknown := asked.keys() - known:
+        raise TypeError(f"unknown arguments: {', '.join(sorted(unknown))}")
+    body: dict[str, Any] = {"samples": samples}
+    if asked.get("reward") is not None:
+        body["reward"] = asked["reward"]
+    options = {name: asked[name] for name in _OPTIONS if asked.get(name) is not None}
+    return {**body, "options": options} if options else body

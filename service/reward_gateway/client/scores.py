@@ -1,0 +1,122 @@
+"""Rewards as numpy: columns over the samples of one request, NaN and a reason where there is no reward."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from msgspec import Struct
+
+from reward_gateway.sample import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from .wire import ScoreAnswer, WireComponent
+
+
+class SampleError(Struct, frozen=True):
+    """Why a sample has no reward. ``component`` names the part of the recipe that failed."""
+
+    code: str
+    message: str
+    component: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component of the reward over the samples.
+
+    Attributes:
+        raw, value: [n] float64, before and after the component's transforms; NaN where it has no number.
+        model, model_version: who said it; None for a rule.
+        cached: [n] bool, answered from the cache.
+        vectors: a list per sample where the component gives a number per step, turn or token.
+    """
+
+    raw: FloatArray
+    value: FloatArray
+    model: str | None
+    model_version: str | None
+    cached: BoolArray
+    vectors: Sequence[list[Any] | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One sample's reward: NaN and a reason, or a number."""
+
+    reward: float
+    valid: bool
+    error: SampleError | None
+    flags: tuple[str, ...]
+    vector: list[Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The rewards of n samples, in the order in which they were asked for.
+
+    Attributes:
+        rewards: [n] float64; NaN where the sample is invalid (or ``default_reward``, if that was asked for).
+        valid: [n] bool.
+        errors: [n] reasons, None where valid.
+        vectors: [n] lists where the recipe ends in credit assignment, else None.
+        components: by name; empty with ``explain=False``.
+        flags: [n] names that guards and models raised.
+        usage: samples, cache_hits, cache_misses, model_calls.
+        timing_ms: where the server's time went.
+    """
+
+    reward: str
+    recipe_version: str
+    ids: list[str]
+    rewards: FloatArray
+    valid: BoolArray
+    errors: list[SampleError | None]
+    vectors: list[list[Any] | None] | None
+    components: dict[str, Component]
+    flags: list[tuple[str, ...]]
+    usage: dict[str, int]
+    timing_ms: dict[str, float]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, i: int) -> One:
+        vector = None if self.vectors is None else self.vectors[i]
+        return One(float(self.rewards[i]), bool(self.valid[i]), self.errors[i], self.flags[i], vector)
+
+    @classmethod
+    def of(cls, answer: "ScoreAnswer") -> Self:
+        """The columns of an answer."""
+        results = answer.results
+        names = results[0].components if results else {}
+        vectors = [result.rewards for result in results]
+        return cls(
+            reward=answer.reward,
+            recipe_version=answer.recipe_version,
+            ids=[result.id for result in results],
+            rewards=_column([result.reward for result in results]),
+            valid=np.array([result.valid for result in results], dtype=bool),
+            errors=[result.error for result in results],
+            vectors=vectors if any(vector is not None for vector in vectors) else None,
+            components={name: _component([result.components[name] for result in results]) for name in names},
+            flags=[tuple(result.flags) for result in results],
+            usage=answer.usage,
+            timing_ms=answer.timing_ms,
+        )
+
+
+def _column(values: Sequence[float | None]) -> FloatArray:
+    return np.array(values, dtype=np.float64)  # numpy reads None as NaN
+
+
+def _component(rows: "Sequence[WireComponent]") -> Component:
+    vectors = [row.vector for row in rows]
+    return Component(
+        _column([row.raw for row in rows]),
+        _column([row.value for row in rows]),
+        rows[0].model,
+        rows[0].model_version,
+        np.array([row.cached for row in rows], dtype=bool),
+        vectors if any(vector is not None for vector in vectors) else None,
+    )

@@ -1,0 +1,114 @@
+"""The client for programs that wait for their answers. Safe to share between threads."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, TypeVar, Unpack
+
+from reward_gateway.errors import GatewayError
+from reward_gateway.sample import Text
+
+from .patience import Patience
+from .request import Asked, Columns, columns_body, samples_body
+from .scores import Scores
+from .transport import transport_of
+
+T = TypeVar("T")
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+READY_S = 5.0
+"""How long the answer to "are you ready" may take."""
+
+
+class RewardClient:
+    """Rewards from a running service.
+
+    Args:
+        url: ``http(s)://host:port`` or ``grpc(s)://host:port``; default: ``REWARD_GATEWAY_URL``, else this machine.
+        api_key: default: ``REWARD_GATEWAY_API_KEY``.
+        timeout_s: seconds a call may take, its repetitions included; the server is told.
+    """
+
+    def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout_s: float = 120.0) -> None:
+        self.url = url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL
+        self.timeout_s = timeout_s
+        self._transport = transport_of(self.url, api_key or os.environ.get("REWARD_GATEWAY_API_KEY"))
+
+    def score(
+        self,
+        prompts: Text | Sequence[Text] | None,
+        responses: Sequence[Text | None],
+        **asked: Unpack[Columns],
+    ) -> Scores:
+        """Score responses, one reward each, in their order.
+
+        Args:
+            prompts: one a response, or one for all (a text, or the messages of one conversation).
+            responses: texts, or conversations; None makes that sample invalid.
+            asked: see :class:`~.request.Columns` and :class:`~.request.Asked`.
+
+        Raises:
+            GatewayError: the class says what: ``NotFound``, ``TooLarge``, ``Unavailable`` …
+            ValueError: columns of different lengths.
+        """
+        return self._score(columns_body(prompts, responses, asked), asked.get("timeout_s"))
+
+    def score_samples(self, samples: Sequence[Mapping[str, Any]], **asked: Unpack[Asked]) -> Scores:
+        """Score samples that already have the API's form (``prompt``, ``response``, ``reference`` …)."""
+        return self._score(samples_body(samples, asked), asked.get("timeout_s"))
+
+    def apply(
+        self,
+        kind: str,
+        name: str,
+        items: Sequence[Mapping[str, Any]],
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """One operation over items: a result each (``reward``, ``rewards``, ``details``, ``error``)."""
+        body = {"items": list(items), "params": dict(params or {})}
+        return self._persist(lambda left_s: self._transport.apply(kind, name, body, left_s), timeout_s)
+
+    def rewards(self) -> list[dict[str, Any]]:
+        """The recipes that are loaded."""
+        rows: list[dict[str, Any]] = self._get("rewards")["rewards"]
+        return rows
+
+    def catalog(self) -> list[dict[str, Any]]:
+        """Every operation."""
+        rows: list[dict[str, Any]] = self._get("catalog")["operations"]
+        return rows
+
+    def models(self) -> list[dict[str, Any]]:
+        """The reward models with their cards (over HTTP only)."""
+        rows: list[dict[str, Any]] = self._get("models")["models"]
+        return rows
+
+    def ready(self) -> bool:
+        """Whether the service is there, its models are loaded and it is not going away."""
+        return self._transport.ready(READY_S)
+
+    def close(self) -> None:
+        """Release connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _score(self, body: dict[str, Any], timeout_s: float | None) -> Scores:
+        return Scores.of(self._persist(lambda left_s: self._transport.score(body, left_s), timeout_s))
+
+    def _get(self, what: str) -> dict[str, Any]:
+        return self._persist(lambda left_s: self._transport.get(what, left_s), None)
+
+    def _persist(self, attempt: Callable[[float], T], timeout_s: float | None) -> T:
+        patience = Patience(timeout_s or self.timeout_s)
+        while True:
+            try:
+                return attempt(patience.left_s())
+            except GatewayError as error:
+                time.sleep(patience.pause_s(error))

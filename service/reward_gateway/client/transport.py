@@ -1,0 +1,61 @@
+"""What carries a call: HTTP or gRPC, by the scheme of the address."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from .http import AsyncHttpTransport, HttpTransport
+from .wire import ScoreAnswer
+
+
+class Transport(Protocol):
+    """One attempt at each call. Raises GatewayError."""
+
+    def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer: ...
+
+    def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]: ...
+
+    def get(self, what: str, left_s: float) -> dict[str, Any]: ...
+
+    def ready(self, left_s: float) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncTransport(Protocol):
+    """The same, awaited."""
+
+    async def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer: ...
+
+    async def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]: ...
+
+    async def get(self, what: str, left_s: float) -> dict[str, Any]: ...
+
+    async def ready(self, left_s: float) -> bool: ...
+
+    async def close(self) -> None: ...
+
+
+def transport_of(url: str, api_key: str | None) -> Transport:
+    """The transport of an address: ``http(s)://host:port`` or ``grpc(s)://host:port``."""
+    if is_grpc(url):
+        from .grpc import GrpcTransport
+
+        return GrpcTransport(url, api_key)
+    return HttpTransport(url, api_key)
+
+
+def async_transport_of(url: str, api_key: str | None) -> AsyncTransport:
+    """As :func:`transport_of`."""
+    if is_grpc(url):
+        from .grpc import AsyncGrpcTransport
+
+        return AsyncGrpcTransport(url, api_key)
+    return AsyncHttpTransport(url, api_key)
+
+
+def is_grpc(url: str) -> bool:
+    """Whether an address is gRPC's. Raises ValueError for a scheme that is not spoken here."""
+    scheme = url.partition("://")[0]
+    if scheme not in ("http", "https", "grpc", "grpcs") or "://" not in url:
+        raise ValueError("the address must start with http://, https://, grpc:// or grpcs://")
+    return scheme.startswith("grpc")

@@ -1,0 +1,130 @@
+"""A real service (HTTP by uvicorn, gRPC) on free ports in a thread of its own, over a gateway that scores by rules."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.cache.off import NoCache
+from reward_gateway.errors import NotFound
+from reward_gateway.gateway import Gateway
+from reward_gateway.grpc import server as grpc_server
+from reward_gateway.http.app import create_app
+from reward_gateway.raw import RawScorer
+from reward_gateway.recipes.book import load_book
+from reward_gateway.sample import Batch
+from reward_gateway.settings import Settings
+from reward_gateway.traffic.guard import Traffic
+from reward_gateway.world import World
+
+RECIPES = """
+rewards:
+  brief:
+    description: Short answers.
+    components:
+      brevity: {score: length_penalty, params: {free_words: 1, per_word: 0.5}}
+  shaped:
+    components:
+      brevity: {score: length_penalty, params: {free_words: 1, per_word: 0.5}, transforms: [{affine: {shift: 1.0}}]}
+    guards: [empty_response]
+default: brief
+"""
+
+
+class NoModels:
+    """A model server without models."""
+
+    async def models(self) -> list[ModelInfo]:
+        return []
+
+    async def info(self, name: str) -> ModelInfo:
+        raise NotFound("there are no models here")
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        raise NotFound("there are no models here")
+
+    async def ready(self) -> bool:
+        return True
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Service:
+    """Where it runs, what it was asked, and what it is told to answer in place of the truth."""
+
+    url: str = ""
+    grpc_url: str = ""
+    requests: list[tuple[str, int]] = field(default_factory=list)
+    connections: set[Any] = field(default_factory=set)
+    refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+
+    def wrapped(self, app: Any) -> Callable[..., Awaitable[None]]:
+        async def seen(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            size = int(dict(scope["headers"]).get(b"content-length", b"0"))
+            self.requests.append((scope["path"], size))
+            self.connections.add(tuple(scope["client"]))
+            if self.refusals:
+                status, headers = self.refusals.pop(0)
+                raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+                await send({"type": "http.response.start", "status": status, "headers": raw})
+                await send({"type": "http.response.body", "body": b"not ours"})
+                return
+            await app(scope, receive, send)
+
+        return seen
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Service]:
+    service = Service()
+    ready, stop = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        settings = Settings(max_text_chars=1000)
+        gateway = Gateway(load_book(RECIPES), World(RawScorer(NoModels(), NoCache())))
+        traffic = Traffic.of(settings)
+        app = service.wrapped(create_app(gateway, settings, traffic=traffic))
+        http = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
+        grpc = await grpc_server.start(gateway, settings, traffic, port=0)
+        task = asyncio.create_task(http.serve())
+        while not http.started:
+            await asyncio.sleep(0.01)
+        port = http.servers[0].sockets[0].getsockname()[1]
+        service.url, service.grpc_url = f"http://127.0.0.1:{port}", f"grpc://127.0.0.1:{grpc.port}"
+        ready.set()
+        while not stop.is_set():
+            await asyncio.sleep(0.02)
+        http.should_exit = True
+        await task
+        await grpc.stop(0)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(20)
+    yield service
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def service(running: Service) -> Service:
+    """The service, with a clean record."""
+    running.requests.clear()
+    running.connections.clear()
+    running.refusals.clear()
+    return running
+
+
+@pytest.fixture(params=["http", "grpc"])
+def url(service: Service, request: pytest.FixtureRequest) -> str:
+    """The service's address, once over each transport."""
+    return service.url if request.param == "http" else service.grpc_url
