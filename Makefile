@@ -42,7 +42,7 @@ clean: ## remove the environment, what was built and what the servers left
 	rm -f models/repository/*/1/{*.onnx,*.onnx.data,*.safetensors,tokenizer.json}
 
 lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
-	@cd requirements && compile() { ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	@cd requirements && compile() { $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header $(ARGS) "$$@"; } && \
 	compile bootstrap.in -o bootstrap.txt && \
 	compile ../pyproject.toml --extra server --extra local --extra models -o serve.txt && \
@@ -73,4 +73,3 @@ $(VENV)/.development: requirements/dev.txt $(VENV)/.serve
 $(VENV)/triton/.ready: requirements/triton.txt requirements/tritonserver.txt $(VENV)/.bootstrap
 	@echo "==> Triton and what its models import"
 	@requirements/triton.sh $(VENV)/triton
-	@mkdir -p $(@D) && touch $@

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# triton.sh ENVIRONMENT: the environment that the embedded Triton runs its models in.
+# triton.sh ENVIRONMENT: the environment that the embedded Triton runs its models in; marked ready by ENVIRONMENT/.ready.
 # Where it cannot be made, `reward-gateway serve` says why, and what to do instead; so this never fails the build.
 set -uo pipefail
 env=$1
@@ -16,22 +16,23 @@ any(os.path.exists(os.path.join(place, name)) for place in places) or ctypes.CDL
 '
 give_up() {
   echo "    $1; \`make serve\` will say what to do, unless REWARD_GATEWAY_TRITON_URL names a server" >&2
-  rm -rf "$env"
   exit 0
 }
 
 [ "$(uname -sm)" = "Linux x86_64" ] || give_up "the embedded Triton runs on x86-64 Linux only"
 rm -rf "$env"
-for python in "$home/python" python3 python3.12 python3.11; do
+managed=$("$home/uv" python find --managed-python --offline '>=3.11,<3.13' 2>/dev/null)
+for python in "$home/python" python3 python3.12 python3.11 $managed; do
   if "$python" -c "$fits" 2>/dev/null; then
     "$home/uv" venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" "$env" && break
   fi
 done
 if [ ! -e "$env/bin/python" ]; then
-  echo "    no Python 3.11 or 3.12 with its shared library here: asking uv for one" >&2
-  "$home/uv" venv --quiet --managed-python --python 3.12 "$env" ||
-    # An environment with the library missing still lets `serve` name the package that brings it.
-    "$home/uv" venv --quiet --python "$home/python" "$env" || give_up "no environment for Triton could be made"
+  echo "    no Python 3.11 or 3.12 with its shared library here" >&2
+  # `serve` looks at this environment and names what is missing; with the library installed it is whole.
+  "$home/uv" venv --quiet --python "$home/python" "$env" || give_up "no environment for Triton could be made"
 fi
-"$here/install.sh" "$env" "$here/triton.txt" || give_up "the packages of Triton's models could not be installed"
+"$here/install.sh" "$env" "$here/triton.txt" --only-binary :all: ||
+  give_up "the packages of Triton's models could not be installed"
 "$here/install.sh" "$env" "$here/tritonserver.txt" --no-deps || give_up "the Triton server could not be installed"
+touch "$env/.ready"

@@ -52,12 +52,11 @@ def environment(tmp_path: Path) -> Path:
     return tmp_path / "env"
 
 
-def add(environment: Path, numpy: str, stub: str) -> None:
-    """Put a server with one stub and the metadata of a numpy into ``environment``."""
+def add(environment: Path, numpy: str) -> None:
+    """Put a server and the metadata of a numpy into ``environment``."""
     site = next((environment / "lib").glob("python*")) / "site-packages"
-    for part in ("bin/tritonserver", f"python_backend_stubs/{stub}/triton_python_backend_stub"):
-        (site / "pytriton/tritonserver" / part).parent.mkdir(parents=True)
-        (site / "pytriton/tritonserver" / part).touch()
+    (site / "pytriton/tritonserver/bin").mkdir(parents=True)
+    (site / "pytriton/tritonserver/bin/tritonserver").touch()
     (site / "pytriton/__init__.py").touch()
     (site / f"numpy-{numpy}.dist-info").mkdir()
     (site / f"numpy-{numpy}.dist-info/METADATA").write_text(f"Metadata-Version: 2.1\nName: numpy\nVersion: {numpy}\n")
@@ -66,23 +65,28 @@ def add(environment: Path, numpy: str, stub: str) -> None:
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+@pytest.fixture(autouse=True)
+def any_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "_PYTHONS", (PYTHON,))
+
+
 def test_an_environment_without_the_server_says_what_to_install(environment: Path) -> None:
     with pytest.raises(StackError, match=rf"requirements/tritonserver\.txt.*{ELSEWHERE}"):
         platform.find(environment)
 
 
-def test_a_python_without_a_stub_is_named(environment: Path) -> None:
-    add(environment, numpy="1.26.4", stub="3.0")
-    with pytest.raises(StackError, match=f"no stub for Python {PYTHON}.*{ELSEWHERE}"):
+def test_a_python_that_triton_has_no_backend_for_is_named(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "_PYTHONS", ("3.0",))
+    with pytest.raises(StackError, match=f"made with Python {PYTHON}.*uv python install 3.0.*{ELSEWHERE}"):
         platform.find(environment)
 
 
 def test_numpy_2_is_refused_because_this_triton_reads_its_arrays_wrongly(environment: Path) -> None:
-    add(environment, numpy="2.1.0", stub=PYTHON)
+    add(environment, numpy="2.1.0")
     with pytest.raises(StackError, match=f"numpy 2.1.0.*{ELSEWHERE}"):
         platform.find(environment)
 
 
 def test_a_whole_environment_is_found(environment: Path) -> None:
-    add(environment, numpy="1.26.4", stub=PYTHON)
+    add(environment, numpy="1.26.4")
     assert platform.find(environment).stub.parent.name == PYTHON

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,7 +62,7 @@ def _prepare(settings: Settings, report: "_Progress") -> list[str]:
         if not build.is_built(name, settings.model_repository):
             report(f"{name}: building")
             try:
-                build.build(name, settings.model_repository, report.about(name))
+                build.build(name, settings.model_repository, report)
             except build.BuildError as error:
                 raise StackError(f"{name} cannot be built: {error}") from None
     return list(wanted)
@@ -95,10 +94,6 @@ class _Progress:
 
     def __call__(self, line: str) -> None:
         self._console.print(f"[{time.monotonic() - self._began:6.1f} s] {line}", markup=False)
-
-    def about(self, name: str) -> Callable[[str], None]:
-        """The same for what concerns ``name``."""
-        return lambda line: self(f"{name}: {line}")
 
 
 def _variable(name: str) -> str:

@@ -15,6 +15,7 @@ OTHERWISE = (
     "for instance that of deploy/compose.yaml."
 )
 _GLIBC = (2, 35)  # what the server was linked against
+_PYTHONS = ("3.11", "3.12")  # those with a stub in the server, and a numpy 1 to go with it
 # Asked of the environment's own interpreter, which need not be ours.
 _QUESTION = """
 import importlib.metadata, importlib.util, json, sys, sysconfig
@@ -79,6 +80,12 @@ def find(env: Path) -> TritonHome:
             f"or set REWARD_GATEWAY_TRITON_ENV. {OTHERWISE}"
         )
     facts = json.loads(subprocess.run([python, "-I", "-c", _QUESTION], capture_output=True, check=True).stdout)
+    if facts["version"] not in _PYTHONS:
+        raise StackError(
+            f"Triton's Python backend runs Python {' or '.join(_PYTHONS)} (later ones lack the numpy 1 that it reads), "
+            f"and {env} was made with Python {facts['version']}: install one of them, for instance with "
+            f"`.venv/bin/uv python install {_PYTHONS[-1]}`, and run `make serve` again. {OTHERWISE}"
+        )
     root = Path(facts["server"])
     if not facts["server"] or not (root / "bin" / "tritonserver").exists():
         raise StackError(
@@ -86,15 +93,10 @@ def find(env: Path) -> TritonHome:
             f"(pip install --no-deps). {OTHERWISE}"
         )
     stub = root / "python_backend_stubs" / facts["version"] / "triton_python_backend_stub"
-    if not stub.exists():
-        raise StackError(
-            f"Triton's Python backend has no stub for Python {facts['version']}, which {env} was made with: "
-            f"make it anew with Python 3.11 or 3.12. {OTHERWISE}"
-        )
     if int(facts["numpy"].partition(".")[0] or 0) != 1:
         raise StackError(
             f"the environment {env} has numpy {facts['numpy'] or 'missing'}, and this Triton's Python backend reads "
-            f"only numpy 1 rightly: install requirements/triton.txt there (Python 3.11 or 3.12). {OTHERWISE}"
+            f"only numpy 1 rightly: install requirements/triton.txt there. {OTHERWISE}"
         )
     return TritonHome(env, root, stub, libpython(facts["version"], [Path(place) for place in facts["libraries"]]))
 
@@ -114,7 +116,7 @@ def libpython(version: str, places: list[Path]) -> Path | None:
     except OSError:
         raise StackError(
             f"Triton's Python backend needs {name}, and this machine lacks it. On Debian or Ubuntu: "
-            f"sudo apt-get install libpython{version}. {OTHERWISE}"
+            f"sudo apt-get install libpython{version}, and run this again. {OTHERWISE}"
         ) from None
     return None
 
