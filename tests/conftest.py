@@ -68,8 +68,9 @@ def start_stack(log: Path, *flags: str) -> Stack:
     if "Ctrl-C stops it" not in said:
         process.kill()
         pytest.fail(f"the stack did not start:\n{said[-3000:]}")
-    address = dict(re.findall(r"^\s+(Triton|Valkey)\s+(\S+)\s*$", said, flags=re.MULTILINE))
-    return Stack(process, f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", address["Triton"], address["Valkey"], log)
+    address = dict(re.findall(r"^\s+(Triton|cache)\s+(\S+)\s*$", said, flags=re.MULTILINE))
+    redis = f"redis://{address['cache']}"
+    return Stack(process, f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", address["Triton"], redis, log)
 
 
 def stop_stack(stack: Stack) -> int:
