@@ -1,0 +1,105 @@
+"""MM-RLHF's critique-based reward model: first a critique in words, then a number for the answer with the critique."""
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from reward_gateway.sample import FloatArray, Invalid
+
+from ..columns import Columns
+from ..hosted import ask_model
+from ..judged import Conversation, ask_judge
+from ..media import user_message
+from ..multimodal import batch_of, exchange, images_of
+from ..needs import Need
+from ..outcome import ItemError, Outcome, invalid_field
+from ..registry import OperationItem, OperationParams, operation
+from ..transform.mmrlhf_beta import SOURCE
+
+PROMPT = """\
+Evaluate the answer to the question about the image: its accuracy, completeness and faithfulness to what is shown. \
+Write a short critique.
+
+Question: {question}
+
+Answer: {response}"""
+"""Our wording: the published evaluator prompt is not known to us."""
+
+
+class Params(OperationParams):
+    judge: str = Field("mm_rlhf", description="Configured judge that writes critiques.")
+    model: str = Field("mm_rlhf", description="Hosted reward head over the answer and its critique.")
+    num_critic: int = Field(1, ge=1, le=16, description="Critiques an answer; their scores are averaged.")
+
+
+class Item(OperationItem):
+    question: str | None = None
+    image_b64: str | None = None
+    response: str | None = None
+    critique: str | None = None
+    scores: list[float] | None = None
+
+
+@operation("score", "mm_rlhf", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+def mm_rlhf(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Reward of an answer about an image, read from a critique of it.
+
+    A judge writes `num_critic` critiques (greedily, so that the score is the same each time); the hosted head scores
+    question, image, answer and critique; the reward is the mean over critiques. Give `question`, `image_b64` and
+    `response`; or also the `critique`; or the `scores` of critiques, which are averaged. A missing image is the item's
+    error, and so is a critique that could not be had. Details: `critique`, `scores`. For the strength of a preference
+    pair from two rewards see `transform/mmrlhf_beta`.
+    """
+    fields = {name: columns.objects(name) for name in Item.model_fields}
+    invalid: dict[int, Invalid] = {}
+    scores: list[list[float] | None] = [list(own) if own is not None else None for own in fields["scores"]]
+    asked: dict[int, Conversation] = {}
+    owners: list[int] = []
+    rows: dict[int, tuple[Any, str, list[bytes]]] = {}
+    critiques: dict[int, list[str]] = {}
+    for i in range(columns.size):
+        row = {name: values[i] for name, values in fields.items()}
+        try:
+            if row["scores"] is not None:
+                if not len(row["scores"]):
+                    raise ItemError("scores must not be empty")
+                continue
+            question, response = exchange(row)
+            images = images_of(row)
+            if not images:
+                raise ItemError("this model scores images, and the item has none")
+            rows[i] = (question, response, images)
+            if row["critique"] is not None:
+                critiques[i] = [row["critique"]]
+                continue
+            message = user_message(PROMPT.format(question=question, response=response), images)
+            for _ in range(params.num_critic):
+                asked[len(owners)] = [message]
+                owners.append(i)
+        except ItemError as error:
+            invalid[i] = invalid_field(str(error))
+    judged = yield from ask_judge(params.judge, asked, str)
+    for number, i in enumerate(owners):
+        if number in judged.values:
+            critiques.setdefault(i, []).append(judged.values[number])
+        else:
+            invalid[i] = judged.invalid[number]
+    kept = [(i, text) for i, texts in critiques.items() if i not in invalid for text in texts]
+    batch = batch_of([(rows[i][0], f"{rows[i][1]}\n\n{text}", rows[i][2]) for i, text in kept])
+    answer = yield from ask_model(params.model, batch, range(len(kept)), len(kept))
+    for place, (i, _) in enumerate(kept):
+        if place in answer.invalid:
+            invalid[i] = answer.invalid[place]
+        else:
+            scores[i] = [*(scores[i] or []), float(answer.values[place, 0])]
+    details: dict[str, Sequence[Any]] = {
+        "critique": ["\n\n".join(critiques[i]) if i in critiques else None for i in range(columns.size)],
+        "scores": scores,
+    }
+    return Outcome(reward=_means(scores), details=details, invalid=invalid)
+
+
+def _means(scores: list[list[float] | None]) -> FloatArray:
+    return np.array([float(np.mean(own)) if own else np.nan for own in scores])
