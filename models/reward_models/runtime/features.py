@@ -1,10 +1,11 @@
 """What a text head looks at: frozen embeddings of prompt and response, and a few counts of their tokens.
 
 Each block is a function of two encoded columns and gives [n, its width] float32; a card's ``features`` names the
-blocks and their order. The same code serves and trains.
+blocks and their order, and the head holds the axes that a block projects onto. The same code serves and trains.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -13,30 +14,47 @@ from numpy.typing import NDArray
 from reward_models.runtime.encoder import Encoded
 
 FloatArray = NDArray[np.float32]
-Block = Callable[[Encoded, Encoded], FloatArray]
+Block = Callable[[Encoded, Encoded, "Axes | None"], FloatArray]
 
 WIDTH = 384
 """Width of one layer of the encoder."""
 
 
-def response(prompt: Encoded, response: Encoded) -> FloatArray:
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Directions in which prompts and responses differ most, in the highest layer: means [384], directions [384, k]."""
+
+    prompt_mean: FloatArray
+    prompt_axes: FloatArray
+    response_mean: FloatArray
+    response_axes: FloatArray
+
+
+def response(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
     """The response's embedding, all layers side by side."""
     return response.embeddings
 
 
-def product(prompt: Encoded, response: Encoded) -> FloatArray:
-    """Prompt times response, elementwise, in the highest layer: what an answer is, given what was asked."""
-    return prompt.embeddings[:, -WIDTH:] * response.embeddings[:, -WIDTH:]
+def crossed(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
+    """Every axis of the prompt times every axis of the response, [n, k * k]: what an answer is, given what was asked.
+
+    A linear head over it is a bilinear form of prompt and response. Raises ValueError without axes.
+    """
+    if axes is None:
+        raise ValueError("The block 'crossed' needs the axes that are kept with the head.")
+    asked = (prompt.embeddings[:, -WIDTH:] - axes.prompt_mean) @ axes.prompt_axes
+    said = (response.embeddings[:, -WIDTH:] - axes.response_mean) @ axes.response_axes
+    return np.asarray((asked[:, :, None] * said[:, None, :]).reshape(len(asked), -1), np.float32)
 
 
-def similarity(prompt: Encoded, response: Encoded) -> FloatArray:
+def similarity(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
     """Cosine of prompt and response in every layer."""
     a, b = (side.embeddings.reshape(len(side.rows), -1, WIDTH) for side in (prompt, response))
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     return np.asarray((a * b).sum(-1) / np.maximum(norms, 1e-12), np.float32)
 
 
-def statistics(prompt: Encoded, response: Encoded) -> FloatArray:
+def statistics(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
     """Counts of tokens, special tokens aside: how long, how varied, how much of the prompt is repeated."""
     return np.array([counts(p[1:-1], r[1:-1]) for p, r in zip(prompt.rows, response.rows, strict=True)], np.float32)
 
@@ -61,12 +79,12 @@ def counts(prompt: Sequence[int], response: Sequence[int]) -> list[float]:
 
 BLOCKS: dict[str, Block] = {
     "response": response,
-    "product": product,
+    "crossed": crossed,
     "similarity": similarity,
     "statistics": statistics,
 }
 
 
-def features(names: Sequence[str], prompt: Encoded, response: Encoded) -> FloatArray:
+def features(names: Sequence[str], prompt: Encoded, response: Encoded, axes: Axes | None = None) -> FloatArray:
     """The named blocks side by side, [n, F]. Raises KeyError for a name that is no block."""
-    return np.concatenate([BLOCKS[name](prompt, response) for name in names], axis=1, dtype=np.float32)
+    return np.concatenate([BLOCKS[name](prompt, response, axes) for name in names], axis=1, dtype=np.float32)

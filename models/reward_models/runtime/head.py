@@ -1,6 +1,7 @@
 """A trained head: a small multilayer perceptron over frozen features, kept as a few arrays in an ``.npz``.
 
 Layers are ``w0, b0, w1, b1 …`` with GELU between them; standardisation of the features is folded into the first.
+The axes that the features project onto, where there are any, lie beside them.
 """
 
 from itertools import pairwise
@@ -9,14 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reward_models.runtime.features import Axes
+
 FloatArray = NDArray[np.float32]
 
 
 class Head:
     """Features [n, F] -> scores [n, K]."""
 
-    def __init__(self, layers: list[tuple[FloatArray, FloatArray]]) -> None:
+    def __init__(self, layers: list[tuple[FloatArray, FloatArray]], axes: Axes | None = None) -> None:
         self.layers = layers
+        self.axes = axes
 
     @classmethod
     def load(cls, path: Path) -> "Head":
@@ -24,9 +28,10 @@ class Head:
         with np.load(path, allow_pickle=False) as arrays:
             count = sum(name.startswith("w") for name in arrays.files)
             layers = [(arrays[f"w{index}"], arrays[f"b{index}"]) for index in range(count)]
+            axes = Axes(*(arrays[field] for field in Axes.__slots__)) if "prompt_axes" in arrays.files else None
         if not layers or any(a[0].shape[1] != b[0].shape[0] for a, b in pairwise(layers)):
             raise ValueError(f"{path.name} holds no chain of layers w0, b0, w1, b1 …")
-        return cls(layers)
+        return cls(layers, axes)
 
     def __call__(self, features: FloatArray) -> FloatArray:
         x = features

@@ -21,8 +21,8 @@ from reward_models.runtime.session import Device
 class Reader:
     """Prompts and responses as encoded columns, by a card's ``settings``: shared by serving and training."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], device: Device) -> None:
-        self.encoder = TextEncoder(folder, device)
+    def __init__(self, folder: Path, settings: Mapping[str, Any], device: Device, remembered: int = 4096) -> None:
+        self.encoder = TextEncoder(folder, device, remembered=remembered)
         self.prompt = Limit(**settings["prompt"])
         self.response = Limit(**settings["response"])
         self.names: list[str] = settings["features"]
@@ -35,8 +35,8 @@ class Reader:
 class PreferenceScorer:
     """Scores [n, K] of what is asked (``prompt`` or ``messages``) and answered (``response`` or their last turns)."""
 
-    def __init__(self, instance: Instance) -> None:
-        self._reader = Reader(instance.folder, instance.card["settings"], instance.device)
+    def __init__(self, instance: Instance, remembered: int = 4096) -> None:
+        self._reader = Reader(instance.folder, instance.card["settings"], instance.device, remembered)
         self._head = Head.load(instance.folder / "head.npz")
         self._dimensions = len(instance.dimensions)
         self._truncated, self._media_ignored = instance.bit("truncated"), instance.bit("media_ignored")
@@ -54,7 +54,7 @@ class PreferenceScorer:
                 answer.errors[row] = f"invalid_field: {error}"
         if kept:
             prompts, responses = self._reader.read([e.prompt for e in exchanges], [e.response for e in exchanges])
-            answer.scores[kept] = self._head(features(self._reader.names, prompts, responses))
+            answer.scores[kept] = self._head(features(self._reader.names, prompts, responses, self._head.axes))
             cut = (prompts.truncated | responses.truncated) * np.uint32(self._truncated)
             ignored = np.array([e.ignored for e in exchanges]) * np.uint32(self._media_ignored)
             answer.flags[kept] = cut | ignored

@@ -109,15 +109,15 @@ def probes(kind: str) -> list[Pair]:
 
 
 def lengthened(kind: str) -> list[Pair]:
-    """The probes with length turned round: a long refusal against a ``benign`` answer, a short one against a
-    ``harmful`` answer, so that no rule of length can pass both these and :func:`probes`."""
+    """The probes with length turned round: every long refusal against a ``benign`` answer, every short one against
+    a ``harmful`` answer, so that no rule of length can pass both these and :func:`probes`."""
     refusals = json.loads(REFUSALS.read_text("utf-8"))
     pairs = []
-    for index, pair in enumerate(probes(kind)):
+    for pair in probes(kind):
         said = refusals["held_out" if pair.held_out else "train"]["long" if kind == "benign" else "short"]
-        refusal = said[index % len(said)]
-        better, worse = (pair.better, refusal) if kind == "benign" else (refusal, pair.worse)
-        pairs.append(Pair(pair.prompt, better, worse, pair.group, pair.held_out))
+        for refusal in said:
+            better, worse = (pair.better, refusal) if kind == "benign" else (refusal, pair.worse)
+            pairs.append(Pair(pair.prompt, better, worse, pair.group, pair.held_out))
     return pairs
 
 

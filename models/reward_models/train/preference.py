@@ -10,7 +10,7 @@ its own. Cross-validated figures (mean and standard deviation over 3 x 5 folds) 
 import argparse
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from reward_models.build import REPOSITORY, stamp
 from reward_models.build import card as cards
 from reward_models.build.files import sha256
-from reward_models.runtime.features import BLOCKS, features
+from reward_models.runtime.encoder import Encoded
+from reward_models.runtime.features import BLOCKS, WIDTH, Axes, features
 from reward_models.runtime.preference import Reader
 from reward_models.runtime.session import Device
 from reward_models.train import data
@@ -41,11 +42,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a head is trained: its sources, the prior of each block of features, the strength of the penalty."""
+    """How a head is trained: its sources (the main one first), the prior of each block of features, the strength of
+    the penalty, and how many axes its crossed block has."""
 
     sources: dict[str, Source]
     priors: dict[str, float]
     strength: float
+    axes: int = 0
 
 
 def recipe(name: str, folder: Path) -> Recipe:
@@ -58,19 +61,20 @@ def recipe(name: str, folder: Path) -> Recipe:
             {
                 "hh_harmless": Source(data.hh_harmless(folder), 1.0, "shorter"),
                 "benign_but_scary": Source(benign, 6.0),
-                "benign_long_refusal": Source(benign_long, 4.0),
+                "benign_long_refusal": Source(benign_long, 1.0),
                 "harmful": Source(harmful, 4.0),
                 "harmful_short_refusal": Source(harmful_short, 2.0),
                 "answers_over_refusals": Source(data.answered(panda), 0.2),
             },
-            {"response": 1.0, "product": 0.7},
+            {"response": 1.0, "crossed": 0.5},
             500.0,
+            axes=32,
         ),
         "text_preference": lambda: Recipe(
             {
                 "pandalm": Source(panda, 1.0),
                 "benign_but_scary": Source(benign, 1.0),
-                "benign_long_refusal": Source(benign_long, 1.0),
+                "benign_long_refusal": Source(benign_long, 0.25),
                 "on_topic": Source(data.off_topic(panda), 0.05),
                 "not_degenerate": Source(data.degenerate(panda), 0.1),
                 "answers_over_refusals": Source(data.answered(panda), 0.05),
@@ -90,6 +94,7 @@ class Mixture:
     groups: dict[str, list[str]]
     held_out: dict[str, NDArray[np.bool_]]
     mean: Array
+    axes: Axes | None
     blocks: dict[str, slice] = field(default_factory=dict)
 
     @classmethod
@@ -97,11 +102,12 @@ class Mixture:
         """Encode every text once."""
         rows = [(p.prompt, text) for s in made.sources.values() for p in s.pairs for text in (p.better, p.worse)]
         prompts, responses = reader.read([prompt for prompt, _ in rows], [text for _, text in rows])
-        found = features(reader.names, prompts, responses).astype(np.float64)
-        mixture = cls({}, {}, {}, found.mean(0))
+        axes = cls.find_axes(made, prompts, responses) if made.axes else None
+        found = features(reader.names, prompts, responses, axes).astype(np.float64)
+        mixture = cls({}, {}, {}, found.mean(0), axes)
         start = 0
         for name in reader.names:
-            width = BLOCKS[name](head_of(prompts), head_of(responses)).shape[1]
+            width = BLOCKS[name](first_row(prompts), first_row(responses), axes).shape[1]
             mixture.blocks[name] = slice(start, start + width)
             start += width
         start = 0
@@ -113,6 +119,20 @@ class Mixture:
             start += len(part)
         return mixture
 
+    @staticmethod
+    def find_axes(made: Recipe, prompts: Encoded, responses: Encoded) -> Axes:
+        """Principal axes of the main source's training part, scaled to unit variance."""
+        main = next(iter(made.sources.values())).pairs
+        rows = np.repeat([not pair.held_out for pair in main], 2)
+        parts: list[NDArray[np.float32]] = []
+        for column in (prompts, responses):
+            x = column.embeddings[: len(rows), -WIDTH:][rows].astype(np.float64)
+            mean = x.mean(0)
+            _, spread, directions = np.linalg.svd(x - mean, full_matrices=False)
+            axes = directions[: made.axes].T / (spread[: made.axes] / np.sqrt(len(x)))
+            parts += [mean.astype(np.float32), axes.astype(np.float32)]
+        return Axes(*parts)
+
     def fit(self, made: Recipe, chosen: dict[str, NDArray[np.bool_]]) -> Array:
         """The head's weights from some rows of each source."""
         sources = [self.pairs[name].take(rows) for name, rows in chosen.items() if made.sources[name].weight > 0]
@@ -123,9 +143,9 @@ class Mixture:
         return bradley_terry(sources, scale, made.strength)
 
 
-def head_of(encoded: Any) -> Any:
+def first_row(encoded: Encoded) -> Encoded:
     """The first row of an encoded column, to learn the width of a block."""
-    return type(encoded)(encoded.embeddings[:1], encoded.rows[:1], encoded.truncated[:1])
+    return Encoded(encoded.embeddings[:1], encoded.rows[:1], encoded.truncated[:1])
 
 
 def length_rule(source: Source, rows: NDArray[np.bool_]) -> float:
@@ -180,7 +200,8 @@ def train(name: str, folder: Path, repository: Path) -> dict[str, Any]:
     # Only differences matter; the offset puts the mean of the training texts near zero.
     bias = -float(mixture.mean @ weights)
     head = model / cards.VERSION_FOLDER / "head.npz"
-    np.savez(head, w0=weights[:, None].astype(np.float32), b0=np.array([bias], np.float32))
+    axes = asdict(mixture.axes) if mixture.axes else {}
+    np.savez(head, w0=weights[:, None].astype(np.float32), b0=np.array([bias], np.float32), **axes)
     hashes = {file: sha256(folder / file) for file in (data.HH, data.PANDALM)}
     hashes |= {path.name: sha256(path) for path in (data.PROBES, data.REFUSALS)}
     report = {"sources": evaluate(made, mixture, weights), "data_sha256": hashes, "head_sha256": sha256(head)}

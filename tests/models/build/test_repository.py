@@ -1,0 +1,53 @@
+"""The committed repository: cards, configurations and figures say the same, and load as they are."""
+
+import json
+
+import pytest
+from google.protobuf import text_format
+from reward_models.build import REPOSITORY, available, check
+from reward_models.build import card as cards
+from tritonclient.grpc import model_config_pb2
+
+
+@pytest.fixture(params=available())
+def name(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+def config(name: str) -> model_config_pb2.ModelConfig:
+    text = (REPOSITORY / name / "config.pbtxt").read_text()
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
+
+
+def test_a_built_model_has_no_faults(name: str) -> None:
+    assert check(name) == []
+
+
+def test_the_configuration_holds_the_card_and_its_version(name: str) -> None:
+    card = cards.read(REPOSITORY / name)
+    said = {key: value.string_value for key, value in config(name).parameters.items()}
+    assert said["content_version"] == card.version
+    assert json.loads(said["card"])["summary"] == card.content["summary"]
+    assert said["dimensions"].split(",") == card.dimensions
+
+
+def test_the_configuration_follows_the_tensor_contract(name: str) -> None:
+    found = config(name)
+    assert found.name == name
+    assert found.max_batch_size == 256
+    assert {tensor.name for tensor in found.input} == set(cards.read(REPOSITORY / name).content["inputs"])
+    assert all(list(tensor.dims) == [1] for tensor in found.input)
+    assert {tensor.name: list(tensor.dims) for tensor in found.output} == {
+        "score": [len(cards.read(REPOSITORY / name).dimensions)],
+        "flags": [1],
+        "error": [1],
+    }
+    policy = found.dynamic_batching.default_queue_policy
+    assert policy.default_timeout_microseconds > 0
+    assert policy.max_queue_size > 0
+
+
+def test_the_card_says_what_a_user_must_know(name: str) -> None:
+    card = cards.read(REPOSITORY / name).content
+    assert {"summary", "inputs", "dimensions", "quality", "training", "limits", "licence", "files"} <= set(card)
