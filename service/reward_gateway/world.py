@@ -102,6 +102,8 @@ class World:
             case needs.ScoreWithModel(model, batch):
                 answers = await self.raw_scores((model,), batch, "use", deadline, Usage(), {})
                 return answers[model][0]
+            case needs.RunInThread(work):
+                return await asyncio.to_thread(work)
             case needs.CompareMath(pairs):
                 return await self.math.compare(pairs, deadline)
             case _:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from reward_gateway.operations.apply import apply
+from reward_gateway.operations.needs import RunInThread
 from reward_gateway.operations.registry import catalog
 
 Call = Callable[..., list[dict[str, Any]]]
@@ -20,7 +21,9 @@ def call_operation(path: str, *items: Any, answers: list[Any] | None = None, **p
     while True:
         assert replies, "the operation needs more from outside than the test gave"
         try:
-            steps.send(replies.pop(0))
+            need = steps.send(replies.pop(0))
+            if isinstance(need, RunInThread):
+                replies.insert(0, need.work())
         except StopIteration as stop:
             results: list[dict[str, Any]] = stop.value
             return results

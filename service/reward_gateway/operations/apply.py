@@ -5,6 +5,7 @@ answers the needs; :func:`without_world` refuses them all, for operations that h
 """
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.sample import Invalid
 
 from .columns import Columns
-from .needs import Need
+from .needs import Need, RunInThread
 from .outcome import Outcome
 from .registry import Operation, OperationItem, OperationParams
+
+LIGHT_ROWS = 16
+"""Rows of a heavy operation that are answered at once."""
 
 Steps = Generator[Need, Any, Outcome]
 
@@ -78,6 +82,9 @@ def parse_items(
 
 def run(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
     """Run an operation as a generator of needs, whether or not it has any."""
+    if operation.heavy and columns.size > LIGHT_ROWS:
+        outcome: Outcome = yield RunInThread(partial(operation.function, columns, params))
+        return outcome
     answer = operation.function(columns, params)
     if isinstance(answer, Generator):
         return (yield from answer)

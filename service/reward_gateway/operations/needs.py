@@ -11,7 +11,7 @@ Every answer's type stands at the need. A need that cannot be answered raises it
 :class:`reward_gateway.errors.GatewayError` at the ``yield``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,6 +153,13 @@ class CompareMath:
     """(reference, response)."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunInThread:
+    """Work that would hold everybody up: done in a thread, while other requests go on. Answer: what it gives."""
+
+    work: Callable[[], Any]
+
+
 Need = (
     UpdateMoments
     | LookUpLabels
@@ -166,4 +173,5 @@ Need = (
     | JoinCohorts
     | RunSandboxed
     | CompareMath
+    | RunInThread
 )

@@ -88,6 +88,8 @@ class Operation:
     grouped: bool
     pooled: bool
     """The items of a request are answered together (one result at index 0): audits over observations."""
+    heavy: bool = False
+    """A row costs enough (tenths of a millisecond) that a large batch is answered in a thread."""
 
     @property
     def summary(self) -> str:
@@ -134,6 +136,7 @@ def operation(
     stateful: bool = False,
     grouped: bool = False,
     pooled: bool = False,
+    heavy: bool = False,
 ) -> Callable[[F], F]:
     """Register a function as the operation ``kind/name``.
 
@@ -141,6 +144,7 @@ def operation(
         stateful: the answer depends on stored state, so it is never cached and not batch invariant.
         grouped: an answer depends on the other members of its group.
         pooled: the request's items are one data set, answered by one result.
+        heavy: a row costs tenths of a millisecond; the function must share no mutable state between calls.
 
     Raises:
         ValueError: two files register the same name.
@@ -153,7 +157,7 @@ def operation(
                 f"{kind}/{name} is registered twice: {function.__module__} and {_registered[key].function.__module__}"
             )
         _registered[key] = Operation(
-            kind, name, function, item, params, source, fidelity, returns, stateful, grouped, pooled
+            kind, name, function, item, params, source, fidelity, returns, stateful, grouped, pooled, heavy
         )
         return function
 

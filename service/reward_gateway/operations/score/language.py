@@ -58,6 +58,7 @@ def _detector(codes: tuple[str, ...]) -> Any:
     params=Params,
     source=Source("Lingua language detector", "https://github.com/pemistahl/lingua-py"),
     fidelity="verified",
+    heavy=True,
 )
 def language(columns: Columns, params: Params) -> Outcome:
     """Whether a response is in the wanted language, or how probably.

@@ -42,6 +42,7 @@ def _bleu(lowercase: bool, tokenize: str) -> Any:
     params=BleuParams,
     source=Source("A Call for Clarity in Reporting BLEU Scores (sacreBLEU)", "https://arxiv.org/abs/1804.08771"),
     fidelity="verified",
+    heavy=True,
 )
 def bleu(columns: Columns, params: BleuParams) -> Outcome:
     """Sentence BLEU of the response against the reference, in [0, 1].
@@ -81,6 +82,7 @@ def _tokenizer(stem: bool) -> Any:
     params=RougeParams,
     source=Source("ROUGE: A Package for Automatic Evaluation of Summaries", "https://aclanthology.org/W04-1013"),
     fidelity="verified",
+    heavy=True,
 )
 def rouge(columns: Columns, params: RougeParams) -> Outcome:
     """ROUGE of the response against the reference, in [0, 1]: shared words, word pairs, or the longest common sequence.
@@ -122,6 +124,7 @@ class EditParams(OperationParams):
     params=EditParams,
     source=Source("RapidFuzz: normalized Levenshtein similarity", "https://rapidfuzz.github.io/RapidFuzz/"),
     fidelity="verified",
+    heavy=True,
 )
 def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
     """1 minus the edit distance over the length of the longer text, in [0, 1]; two empty texts are equal.
@@ -146,6 +149,7 @@ def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
     item=Item,
     source=Source("SQuAD: 100,000+ Questions for Machine Comprehension of Text", "https://arxiv.org/abs/1606.05250"),
     fidelity="recalled",
+    heavy=True,
 )
 def token_f1(columns: Columns, params: OperationParams) -> Outcome:
     """F1 of the words that response and reference share, in [0, 1].

@@ -105,7 +105,7 @@ def code_fence(columns: Columns, params: FenceParams) -> Outcome:
     return Outcome(reward=np.array(columns.map_rows(answer), dtype=np.float64))
 
 
-@operation("score", "valid_python", item=Item)
+@operation("score", "valid_python", item=Item, heavy=True)
 def valid_python(columns: Columns, params: OperationParams) -> Outcome:
     """1 if the response's Python parses, else 0. Nothing is run.
 
