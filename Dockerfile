@@ -41,7 +41,7 @@ RUN python3 -m venv --without-pip /opt/models \
 COPY models/reward_models /opt/reward_models/reward_models
 RUN echo /opt/reward_models > "$(/opt/models/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/reward_models.pth"
 COPY --from=repository /src/models/repository /models
-ENV PATH=/opt/models/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/models/bin:$PATH PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1
 USER 1000:1000
 EXPOSE 8000 8001 8002
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=6 \

@@ -122,6 +122,7 @@ def _environment(home: platform.TritonHome) -> dict[str, str]:
     """Ours, with the environment's interpreter first: the stub takes its packages from the ``python3`` on PATH."""
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
     env["PATH"] = f"{home.env.absolute() / 'bin'}:{env.get('PATH', os.defpath)}"
+    env.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reports its use to its makers unless told not to
     if home.libraries is not None:
         env["LD_LIBRARY_PATH"] = ":".join(filter(None, (str(home.libraries), env.get("LD_LIBRARY_PATH"))))
     return env
