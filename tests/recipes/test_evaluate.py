@@ -104,6 +104,18 @@ credit: {renorm: {process: {feature: judged}, outcome: {component: outcome}}}
     assert result.rewards[1] == pytest.approx([2 / 3, 1.0, 1.0])
 
 
+def test_an_entry_of_a_vector_that_cannot_be_shaped_makes_its_sample_invalid(evaluated: Any) -> None:
+    recipe = """
+components:
+  steps: {score: step_values, transforms: [log, {aggregate: {how: min}}]}
+"""
+    recipe = recipe.replace("step_values", "given_steps")
+    features = [{"values": [1.0, 2.0]}, {"values": [1.0, -2.0]}]
+    result = evaluated(recipe, features=features)
+    assert result.reward[0] == 0.0
+    assert result.invalid[1].component == "steps"
+
+
 def test_a_stream_transform_sees_the_batch_and_gives_every_row_its_value(evaluated: Any) -> None:
     from reward_gateway.operations.needs import Moments
 

@@ -75,7 +75,7 @@ class Reader:
                 elif default is not None:
                     columns[name] = [default] * len(rows)
                 continue
-            if field.is_required() and isinstance(column, list) and None in column:
+            if field.is_required() and isinstance(column, list) and any(value is None for value in column):
                 invalid.update((rows[k], _missing(name)) for k, value in enumerate(column) if value is None)
             columns[name] = column
         if step.checked and not invalid.keys() >= set(rows):

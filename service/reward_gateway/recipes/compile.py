@@ -194,7 +194,12 @@ class Compiler:
             self.fault((*path, name, "action"), "action is flag, zero or invalid")
             return None
         try:
-            return GuardPlan(guard, guard.params.model_validate(arguments), action)
+            params = guard.params.model_validate(arguments)
+            looks_at = [getattr(params, "component", None), *getattr(params, "components", ())]
+            for component in filter(None, looks_at):
+                if component not in self.spec.components:
+                    self.fault((*path, name), f"there is no component {component!r}")
+            return GuardPlan(guard, params, action)
         except ValidationError as error:
             self._validation(error, (*path, name))
             return None

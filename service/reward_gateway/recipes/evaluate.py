@@ -76,6 +76,7 @@ class _Evaluation:
         rewards = None
         if plan.credit is not None:
             rewards = yield from self._credit(plan.credit, reward)
+            self._refuse_non_finite(np.array([_extent(vector) for vector in rewards]))
         else:
             self._refuse_non_finite(reward)
         for i in self.invalid:
@@ -124,6 +125,8 @@ class _Evaluation:
         entries = Batch([""] * len(flat), [""] * len(flat), [None] * len(flat))
         columns, _, _ = yield from Reader(entries, {}).read(step, {name: flat}, list(range(len(flat))), address)
         outcome = yield from run(step.operation, columns, step.params)
+        owners = np.repeat(np.arange(len(value)), lengths)
+        self._fail({int(owners[k]): reason for k, reason in outcome.invalid.items()}, component)
         shaped = outcome.reward if outcome.reward is not None else flat
         pieces = np.split(shaped, np.cumsum(lengths)[:-1]) if lengths else []
         return [None if vector is None else piece for vector, piece in zip(value, pieces, strict=True)]
@@ -320,6 +323,15 @@ def _value(outcome: Outcome, size: int, name: str, evaluation: _Evaluation) -> V
     reason = Invalid("operation_error", "the operation gave neither a reward nor a vector", name)
     evaluation._fail(dict.fromkeys(range(size), reason), name)
     return np.full(size, np.nan)
+
+
+def _extent(vector: Any) -> float:
+    """A number that is finite only if every entry of a vector is; nested vectors (a map, row by row) included."""
+    if vector is None:
+        return np.nan
+    return float(
+        np.sum(np.abs(np.concatenate([np.ravel(np.asarray(part, dtype=np.float64)) for part in vector] or [[]])))
+    )
 
 
 def _scalar(value: Value) -> FloatArray:

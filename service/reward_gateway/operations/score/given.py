@@ -16,3 +16,16 @@ def given(columns: Columns, _: object) -> Outcome:
     r = value. In a recipe, say where it stands: ``inputs: {value: {feature: my_score}}``.
     """
     return Outcome(reward=columns.floats("value").copy())
+
+
+class Steps(OperationItem):
+    values: list[float]
+
+
+@operation("score", "given_steps", item=Steps, returns="vector")
+def given_steps(columns: Columns, _: object) -> Outcome:
+    """The caller's own step rewards, as they are.
+
+    rewards = values: the scores of a process reward model that ran elsewhere, one a step.
+    """
+    return Outcome(rewards=columns.objects("values"))
