@@ -31,7 +31,10 @@ def one(recipe: str) -> str:
         ("{components: {a: {score: m}}, combine: {weighted_sum: {over: [b]}}}", "no component 'b'"),
         ("{components: {a: {score: m}}, combine: {no_such_combiner: {}}}", "no operation combine/no_such_combiner"),
         ("{components: {a: {score: m}}, guards: [{empty_response: {action: explode}}]}", "flag, zero or invalid"),
-        ("{components: {a: {score: m}}, guards: [{ensemble_disagreement: {components: [a, b]}}]}", "no component 'b'"),
+        (
+            "{components: {a: {score: m}}, guards: [{ensemble_disagreement: {components: [a, b], threshold: 1.0}}]}",
+            "no component 'b'",
+        ),
         ("{components: {a: {score: m}}, on_invalid: default}", "default needs default_reward"),
         ("{components: {a: {score: m}}, group: {normalize: sideways}}", "group.normalize"),
         ("{components: {a: {score: m}}, group: {normalize: mean, weights: {a: 2}}}", "belong to gdpo"),

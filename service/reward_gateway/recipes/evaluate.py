@@ -329,9 +329,7 @@ def _extent(vector: Any) -> float:
     """A number that is finite only if every entry of a vector is; nested vectors (a map, row by row) included."""
     if vector is None:
         return np.nan
-    return float(
-        np.sum(np.abs(np.concatenate([np.ravel(np.asarray(part, dtype=np.float64)) for part in vector] or [[]])))
-    )
+    return float(sum(np.sum(np.abs(np.asarray(part, dtype=np.float64))) for part in vector))
 
 
 def _scalar(value: Value) -> FloatArray:
