@@ -1,0 +1,34 @@
+"""``catalog``: every operation that recipes can use."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from .say import PATIENCE_S, ApiKey, AsJson, Url, table
+
+
+def catalog(
+    kind: Annotated[str | None, typer.Option(help="Only score, transform, combine, credit or audit.")] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the operations: of a running service (--url), or of this installation."""
+    rows = [row for row in _rows(url, api_key) if kind in (None, row["kind"])]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    columns = ("kind", "name", "fidelity", "summary")
+    table(columns, ([str(row[column]) for column in columns] for row in rows))
+
+
+def _rows(url: str | None, api_key: str | None) -> list[dict[str, object]]:
+    if url is None:
+        from reward_gateway.operations.registry import catalog as installed
+
+        return [operation.catalog_entry() for operation in installed()]
+    from reward_gateway.client import RewardClient
+
+    with RewardClient(url, api_key=api_key, timeout_s=PATIENCE_S) as client:
+        return client.catalog()

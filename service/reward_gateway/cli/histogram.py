@@ -1,0 +1,53 @@
+"""Rewards at a glance: a histogram drawn in the terminal, the moments, and why samples have no reward."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reward_gateway.sample import FloatArray
+
+BINS = 16
+WIDTH = 48
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_QUANTILES = {"min": 0.0, "5%": 0.05, "median": 0.5, "95%": 0.95, "max": 1.0}
+
+
+def bar(share: float, width: int = WIDTH) -> str:
+    """A bar of ``share`` (0..1) of ``width`` characters, drawn to an eighth of one."""
+    eighths = round(share * width * 8)
+    return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
+
+
+def histogram(rewards: FloatArray) -> Table:
+    """Equal bins from the smallest reward to the largest; one bin where all are equal."""
+    low, high = float(rewards.min()), float(rewards.max())
+    counts, edges = np.histogram(rewards, bins=BINS if high > low else 1, range=(low, high) if high > low else None)
+    made = Table("from", "", "samples", box=None, header_style="dim", pad_edge=False)
+    for count, edge in zip(counts.tolist(), edges.tolist(), strict=False):
+        made.add_row(f"{low if high == low else edge:.4g}", Text(bar(count / counts.max()), style="cyan"), f"{count:,}")
+    return made
+
+
+def summary(reward: str, rewards: Sequence[float], reasons: Mapping[str, int]) -> RenderableType:
+    """What a file's rewards look like.
+
+    Args:
+        rewards: of the valid samples.
+        reasons: error code -> samples without a reward.
+    """
+    values = np.asarray(rewards, dtype=np.float64)
+    lost = sum(reasons.values())
+    parts: list[RenderableType] = [
+        Text(f"{reward}: {len(values):,} rewards, {lost:,} samples without one", style="bold")
+    ]
+    if len(values):
+        said = {"mean": values.mean(), "std": values.std()}
+        said |= dict(zip(_QUANTILES, np.quantile(values, list(_QUANTILES.values())).tolist(), strict=True))
+        parts += [Text("  ".join(f"{name} {value:.4g}" for name, value in said.items())), Text(), histogram(values)]
+    if lost:
+        parts.append(Text("\nwithout a reward:"))
+        parts += [Text(f"  {count:,}  {code}") for code, count in sorted(reasons.items(), key=lambda item: -item[1])]
+    return Group(*parts)

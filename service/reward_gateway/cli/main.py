@@ -1,0 +1,63 @@
+"""``reward-gateway``: the commands, and how each of them ends.
+
+Exit codes: 0 done; 1 faults were found, or the stack could not run; 2 wrong arguments, or a file that cannot
+be used; 3 the service cannot be reached or refused; 130 interrupted.
+"""
+
+import sys
+
+import typer
+
+from reward_gateway import __version__
+
+from . import catalog, models, rewards, score
+from .say import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, complain
+from .serve import serve
+
+app = typer.Typer(
+    name="reward-gateway",
+    help="One URL for every reward an RL run needs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(serve)
+app.command("score")(score.score)
+app.command("catalog")(catalog.catalog)
+app.add_typer(models.app, name="models")
+app.add_typer(rewards.app, name="rewards")
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: bool = typer.Option(False, "--version", help="Print the version."),
+) -> None:
+    """One URL for every reward an RL run needs."""
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """The console script: every failure that can be foreseen is one sentence and an exit code."""
+    from reward_gateway.errors import GatewayError, InvalidRecipe
+
+    from .say import Unusable
+
+    try:
+        app()
+    except Unusable as error:
+        complain(str(error))
+        sys.exit(UNUSABLE)
+    except InvalidRecipe as error:
+        complain(error.message)
+        sys.exit(FAULTY)
+    except GatewayError as error:
+        complain(f"{error.message} ({error.code})")
+        sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""``models``: what the repository holds, what it takes to build it, and whether it is in order."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .say import FAULTY, PATIENCE_S, ApiKey, AsJson, Unusable, Url, complain, err, table
+
+app = typer.Typer(help="The reward models: list, build, check.", no_args_is_help=True)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Names of models; none: all.", show_default=False)]
+Repository = Annotated[
+    Path | None, typer.Option("--repository", help="Triton's model repository.", show_default="the settings' one")
+]
+
+
+@app.command("list")
+def list_models(
+    repository: Repository = None, url: Url = None, api_key: ApiKey = None, as_json: AsJson = False
+) -> None:
+    """List the models of a running service (--url), or of the repository."""
+    rows = _served(url, api_key) if url else _held(_folder(repository))
+    if as_json:
+        print(json.dumps(rows))
+        return
+    columns = list(rows[0]) if rows else []
+    table(columns, ([_cell(row[column]) for column in columns] for row in rows))
+
+
+@app.command()
+def build(names: Names = None, repository: Repository = None) -> None:
+    """Build what is missing. A model that is built already costs a look."""
+    from reward_models import build as builder
+
+    folder = _folder(repository)
+    for name in _wanted(names, folder):
+        if builder.is_built(name, folder):
+            err.print(f"{name}: is built", markup=False)
+            continue
+        try:
+            builder.build(name, folder, lambda line, name=name: err.print(f"{name}: {line}", markup=False))  # type: ignore[misc]
+        except builder.BuildError as error:
+            complain(f"{name} cannot be built: {error}")
+            raise typer.Exit(FAULTY) from None
+
+
+@app.command()
+def check(names: Names = None, repository: Repository = None) -> None:
+    """Hash every file anew; say all that is wrong. Exit 1 if anything is."""
+    from reward_models import build as builder
+
+    folder = _folder(repository)
+    faults = [(name, fault) for name in _wanted(names, folder) for fault in builder.check(name, folder)]
+    table(("model", "fault"), faults)
+    if faults:
+        raise typer.Exit(FAULTY)
+    err.print("every model is in order")
+
+
+def _folder(repository: Path | None) -> Path:
+    if repository is None:
+        from reward_gateway.settings import Settings
+
+        repository = Settings().model_repository
+    if not repository.is_dir():
+        raise Unusable(f"there is no folder {repository}; name the model repository with --repository")
+    return repository
+
+
+def _wanted(names: list[str] | None, repository: Path) -> list[str]:
+    from reward_models import build as builder
+
+    known = builder.available(repository)
+    if unknown := sorted(set(names or ()) - set(known)):
+        raise Unusable(f"no model is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
+    return names or known
+
+
+def _held(repository: Path) -> list[dict[str, object]]:
+    from reward_models import build as builder
+
+    return [{"name": name, "built": builder.is_built(name, repository)} for name in builder.available(repository)]
+
+
+def _served(url: str, api_key: str | None) -> list[dict[str, object]]:
+    from reward_gateway.client import RewardClient
+
+    with RewardClient(url, api_key=api_key, timeout_s=PATIENCE_S) as client:
+        return [
+            {name: row[name] for name in ("name", "version", "ready", "inputs", "dimensions")}
+            for row in client.models()
+        ]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

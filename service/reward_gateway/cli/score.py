@@ -1,0 +1,79 @@
+"""``score FILE``: the rewards of a whole file, beside its rows, from a running service."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .say import INTERRUPTED, ApiKey, Unusable, Url, complain, err, out
+
+_FIELDS = ("prompt", "response", "reference", "group", "id")
+
+
+def _column(name: str, what: str) -> Any:
+    return typer.Option(f"--{name}-column", help=f"Column of the {what}.", show_default=f"{name}, if there is one")
+
+
+def score(
+    file: Annotated[Path, typer.Argument(help="Samples: .jsonl, .csv or .parquet.")],
+    reward: Annotated[
+        str | None, typer.Option("--reward", help="Name of the recipe.", show_default="the service's")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Output, of the same format.", show_default="FILE.scored.…")
+    ] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=4096, help="Samples a request.")] = 256,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64, help="Requests at once.")] = 4,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Seconds for a request, with its repetitions.")
+    ] = 600.0,
+    prefix: Annotated[str, typer.Option("--prefix", help="Put before the names of the new columns.")] = "",
+    components: Annotated[
+        bool, typer.Option("--components/--no-components", help="Add the components' columns.")
+    ] = True,
+    prompt_column: Annotated[str | None, _column("prompt", "prompts")] = None,
+    response_column: Annotated[str | None, _column("response", "responses")] = None,
+    reference_column: Annotated[str | None, _column("reference", "ground truths")] = None,
+    group_column: Annotated[str | None, _column("group", "groups")] = None,
+    id_column: Annotated[str | None, _column("id", "ids")] = None,
+) -> None:
+    """Score a file of samples.
+
+    The output has the file's columns and beside them reward, valid, error, and component.NAME with
+    component.NAME.raw. A run that was stopped goes on when the same command is given again. Other columns that
+    the API knows (images, frames, steps, features) are read from .jsonl and .parquet files by their names.
+    """
+    from .histogram import summary
+    from .scoring import Run
+    from .sinks import open_sink
+    from .sources import open_source
+
+    source = open_source(file)
+    given = dict(zip(_FIELDS, (prompt_column, response_column, reference_column, group_column, id_column), strict=True))
+    fields = columns_of(source.columns(), given)
+    target = to or file.with_name(f"{file.stem}.scored{file.suffix}")
+    sink = open_sink(source, target, reward or "")
+    run = Run(source, sink, fields, reward, batch, concurrency, timeout_s, prefix, components)
+    try:
+        tally = asyncio.run(run.go(url, api_key))
+    except KeyboardInterrupt:
+        complain("stopped; the same command goes on from here")
+        raise typer.Exit(INTERRUPTED) from None
+    out.print(summary(run.reward or "default", tally.rewards, tally.reasons))
+    err.print(f"{tally.rows:,} rows in {target}", markup=False, soft_wrap=True)
+
+
+def columns_of(there: list[str], given: dict[str, str | None]) -> dict[str, str]:
+    """Field of a sample -> column of the file. Raises Unusable for a column that is not there."""
+    for field_name, column in given.items():
+        if column is not None and column not in there:
+            raise Unusable(f"the file has no column {column} (--{field_name}-column); it has: {', '.join(there)}")
+    fields = {name: column or name for name, column in given.items() if column is not None or name in there}
+    if there and "response" not in fields:
+        raise Unusable(
+            f"which column holds the responses? Say it with --response-column; there are: {', '.join(there)}"
+        )
+    return fields

@@ -1,0 +1,229 @@
+"""A file's run: batches in order, some of them under way at once, kept as they come back."""
+
+import asyncio
+import hashlib
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from reward_gateway.client import AsyncRewardClient, Scores
+from reward_gateway.errors import NotFound, RequestError, Unscorable
+
+from .say import Unusable, err
+from .sinks import Sink
+from .sources import Csv, Row, Source
+
+_MEDIA = ("images", "frames", "steps", "features")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the histogram at the end shows."""
+
+    rewards: list[float] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+
+    def add(self, scored: dict[str, Any], prefix: str = "") -> None:
+        """Count one row of the output."""
+        self.rows += 1
+        if scored[f"{prefix}valid"]:
+            reward = scored[f"{prefix}reward"]
+            if reward is not None:
+                self.rewards.append(reward)
+        else:
+            self.reasons[(scored[f"{prefix}error"] or "unknown").partition(":")[0]] += 1
+
+
+@dataclass(slots=True)
+class Run:
+    """One call of ``score``.
+
+    Args:
+        fields: field of a sample -> column of the file.
+        prefix: before the names of the new columns.
+    """
+
+    source: Source
+    sink: Sink
+    fields: dict[str, str]
+    reward: str | None
+    batch: int
+    concurrency: int
+    timeout_s: float
+    prefix: str
+    components: bool
+    tally: Tally = field(default_factory=Tally)
+
+    async def go(self, url: str | None, api_key: str | None) -> Tally:
+        """Score what is not scored yet.
+
+        Raises:
+            Unusable: the file or the output cannot be used.
+            GatewayError: the service refused or is not there; what was kept stays.
+        """
+        self._check_names()
+        for scored in self.sink.held():
+            self.tally.add(scored, self.prefix)
+        async with AsyncRewardClient(url, api_key=api_key, timeout_s=self.timeout_s) as client:
+            grouped = await self._choose(client)
+            with _progress() as progress:
+                bar = progress.add_task("scoring", total=self.source.count(), completed=self.tally.rows)
+                await self._all(client, self._batches(grouped), progress, bar)
+        self.sink.finish()
+        return self.tally
+
+    def _check_names(self) -> None:
+        ours = [f"{self.prefix}{name}" for name in ("reward", "rewards", "valid", "error")]
+        if clash := sorted(set(ours) & set(self.source.columns())):
+            raise Unusable(f"the file has a column {clash[0]} already; put something before ours with --prefix")
+
+    async def _choose(self, client: AsyncRewardClient) -> bool:
+        """Settle the reward's name; whether it compares the samples of a group."""
+        rows = await client.rewards()
+        if self.reward is None:
+            self.reward = (await client.score([], [])).reward
+        row = next((row for row in rows if row["name"] == self.reward), None)
+        if row is None:
+            raise NotFound(f"there is no reward {self.reward}; there are: {', '.join(row['name'] for row in rows)}")
+        return bool(row["grouped"])
+
+    async def _all(
+        self, client: AsyncRewardClient, batches: Iterator[list[Row]], progress: Progress, bar: TaskID
+    ) -> None:
+        under_way: deque[tuple[list[Row], asyncio.Task[list[Row]]]] = deque()
+
+        async def keep_first() -> None:
+            rows, task = under_way.popleft()
+            rewards = await task
+            self.sink.append(rows, rewards)
+            for scored in rewards:
+                self.tally.add(scored, self.prefix)
+            progress.advance(bar, len(rows))
+
+        try:
+            for rows in batches:
+                under_way.append((rows, asyncio.create_task(self._score(client, rows))))
+                if len(under_way) >= self.concurrency:
+                    await keep_first()
+            while under_way:
+                await keep_first()
+        finally:
+            for _, task in under_way:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+
+    def _batches(self, grouped: bool) -> Iterator[list[Row]]:
+        """The rows that are left, in batches; a group is never cut where it matters."""
+        rows: list[Row] = []
+        seen: set[bytes] = set()
+        last = b""
+        for row in self.source.rows(self.tally.rows):
+            key = self._group(row) if grouped else b""
+            if grouped and key != last:
+                if key in seen:
+                    raise Unusable(
+                        "this reward compares the samples of a group: sort the file so that groups stay together"
+                    )
+                seen.add(key)
+            if len(rows) >= self.batch and (not grouped or key != last):
+                yield rows
+                rows = []
+            rows.append(row)
+            last = key
+        if rows:
+            yield rows
+
+    def _group(self, row: Row) -> bytes:
+        column = self.fields.get("group") or self.fields.get("prompt")
+        return hashlib.blake2b(msgspec.json.encode(row.get(column) if column else None), digest_size=16).digest()
+
+    def _sample(self, row: Row) -> Row:
+        sample = {name: row.get(column) for name, column in self.fields.items()}
+        if not isinstance(self.source, Csv):
+            sample |= {name: row[name] for name in _MEDIA if row.get(name) is not None}
+        if sample.get("id") is not None:
+            sample["id"] = str(sample["id"])
+        return {name: value for name, value in sample.items() if value is not None}
+
+    async def _score(self, client: AsyncRewardClient, rows: Sequence[Row]) -> list[Row]:
+        """The new columns of rows. A row that the service will not read is told so, and its neighbours are scored."""
+        samples = [self._sample(row) for row in rows]
+        left = list(range(len(rows)))
+        made: dict[int, Row] = {}
+        while True:
+            try:
+                asked = [samples[i] for i in left]
+                scores = await client.score_samples(asked, reward=self.reward, explain=self.components)
+            except RequestError as error:
+                place = _named(error)
+                if place is None or place >= len(left):
+                    raise
+                made[left.pop(place)] = self._row(None, False, f"{error.code}: {error.message}", {})
+                continue
+            for k, i in enumerate(left):
+                made[i] = self._columns(scores, k)
+            names = dict.fromkeys(name for row in made.values() for name in row)
+            return [{name: made[i].get(name) for name in names} for i in range(len(rows))]
+
+    def _columns(self, scores: Scores, k: int) -> Row:
+        one = scores[k]
+        reason = None if one.error is None else f"{one.error.code}: {one.error.message}"
+        more: Row = {} if scores.vectors is None else {"rewards": one.vector}
+        for name, component in scores.components.items():
+            more[f"component.{name}"] = _number(component.value[k])
+            more[f"component.{name}.raw"] = _number(component.raw[k])
+        return self._row(_number(one.reward), one.valid, reason, more)
+
+    def _row(self, reward: float | None, valid: bool, error: str | None, more: Row) -> Row:
+        row = {"reward": reward, "valid": valid, "error": error, **more}
+        return {f"{self.prefix}{name}": value for name, value in row.items()}
+
+
+def _named(error: RequestError) -> int | None:
+    """Which sample a refusal names."""
+    if isinstance(error, Unscorable) or not (error.param or "").startswith("samples["):
+        return None
+    return int((error.param or "").removeprefix("samples[").partition("]")[0])
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+class _Rate(ProgressColumn):
+    """Rows a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s", style="progress.data.speed")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+    )

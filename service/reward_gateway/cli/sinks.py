@@ -1,0 +1,172 @@
+"""Where the rewards go: beside the rows they belong to, in the format they came in, and never half.
+
+A run that was stopped goes on where it ended. JSON lines are appended, a batch in one write; a line that was
+cut off is dropped. CSV and Parquet cannot be appended to without rewriting what is there: their rewards are
+kept in a folder beside the output, a file a batch, and are joined with the rows once all are there.
+"""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from .say import Unusable
+from .sources import JsonLines, Parquet, Row, Source
+
+
+class Sink(Protocol):
+    """The output of a run."""
+
+    def held(self) -> Iterator[Row]:
+        """The rewards that are there already: those of the first rows. Raises Unusable if they are of another file."""
+
+    def append(self, rows: Sequence[Row], rewards: Sequence[Row]) -> None:
+        """Keep the rewards of the next rows."""
+
+    def finish(self) -> None:
+        """All rewards are there."""
+
+
+class LineSink:
+    """Appends to the output itself."""
+
+    def __init__(self, source: Source, out: Path) -> None:
+        self._source = source
+        self._out = out
+
+    def held(self) -> Iterator[Row]:
+        if not self._out.exists():
+            return
+        self._drop_half_a_line()
+        rows = self._source.rows()
+        for number, scored in enumerate(JsonLines(self._out).rows(), 1):
+            row = next(rows, None)
+            if row is None or any(scored.get(name) != value for name, value in row.items()):
+                raise Unusable(
+                    f"{self._out}, line {number} is not of {self._source.path}; remove it or name another --out"
+                )
+            yield scored
+
+    def _drop_half_a_line(self) -> None:
+        with self._out.open("rb+") as file:
+            end = file.seek(0, os.SEEK_END)
+            while end:
+                start = max(end - (1 << 16), 0)
+                file.seek(start)
+                newline = file.read(end - start).rfind(b"\n")
+                if newline >= 0:
+                    file.truncate(start + newline + 1)
+                    return
+                end = start
+            file.truncate(0)
+
+    def append(self, rows: Sequence[Row], rewards: Sequence[Row]) -> None:
+        lines = b"".join(
+            msgspec.json.encode({**row, **reward}) + b"\n" for row, reward in zip(rows, rewards, strict=True)
+        )
+        with self._out.open("ab", buffering=0) as file:
+            file.write(lines)
+
+    def finish(self) -> None:
+        self._out.touch()
+
+
+class PartSink:
+    """Keeps rewards in ``OUT.parts/`` until all are there."""
+
+    def __init__(self, source: Source, out: Path, reward: str) -> None:
+        self._source = source
+        self._out = out
+        self._folder = out.with_name(out.name + ".parts")
+        status = source.path.stat()
+        self._of = {"file": source.path.name, "bytes": status.st_size, "time_ns": status.st_mtime_ns, "reward": reward}
+
+    def held(self) -> Iterator[Row]:
+        if self._out.exists():
+            raise Unusable(f"{self._out} is there already; remove it or name another --out")
+        note = self._folder / "of.json"
+        if not note.exists():
+            self._folder.mkdir(exist_ok=True)
+            _write_whole(note, json.dumps(self._of).encode())
+        elif json.loads(note.read_text()) != self._of:
+            raise Unusable(f"{self._folder} was begun for another file or reward; remove it or name another --out")
+        yield from self._rewards()
+
+    def _parts(self) -> list[Path]:
+        return sorted(self._folder.glob("*.jsonl"))
+
+    def _rewards(self) -> Iterator[Row]:
+        for part in self._parts():
+            yield from JsonLines(part).rows()
+
+    def append(self, rows: Sequence[Row], rewards: Sequence[Row]) -> None:
+        part = self._folder / f"{len(self._parts()):08d}.jsonl"
+        _write_whole(part, b"".join(msgspec.json.encode(reward) + b"\n" for reward in rewards))
+
+    def finish(self) -> None:
+        half = self._out.with_name(f".{self._out.name}.new")
+        if isinstance(self._source, Parquet):
+            self._join_parquet(self._source, half)
+        else:
+            self._join_csv(half)
+        half.replace(self._out)
+        shutil.rmtree(self._folder)
+
+    def _join_csv(self, path: Path) -> None:
+        names = next(self._rewards(), {})
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, [*self._source.columns(), *names], lineterminator="\n")
+            writer.writeheader()
+            for row, reward in zip(self._source.rows(), self._rewards(), strict=True):
+                writer.writerow({**row, **{name: _cell(value) for name, value in reward.items()}})
+
+    def _join_parquet(self, source: Parquet, path: Path) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        names = next(self._rewards(), {})
+        added = pa.schema([(name, _arrow_type(name)) for name in names])
+        schema = pa.schema([*source.file.schema_arrow, *added], metadata=source.file.schema_arrow.metadata)
+        rewards = self._rewards()
+        with parquet.ParquetWriter(path, schema) as writer:
+            for batch in source.file.iter_batches():
+                columns = (
+                    pa.RecordBatch.from_pylist(list(islice(rewards, batch.num_rows)), added).columns if names else []
+                )
+                writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema))
+
+
+def open_sink(source: Source, out: Path, reward: str) -> Sink:
+    """The output for a file's rewards."""
+    if out.suffix.lower() != source.path.suffix.lower():
+        raise Unusable(f"{out.name} must end in {source.path.suffix}: rewards are written in the format of the file")
+    if out.exists() and out.samefile(source.path):
+        raise Unusable("the output would replace the file; name another with --out")
+    return LineSink(source, out) if isinstance(source, JsonLines) else PartSink(source, out, reward)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """A file that is there with all of its content or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(content)
+    new.replace(path)
+
+
+def _cell(value: Any) -> str:
+    """A value in CSV: numbers so that they read back the same, nothing for none."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else json.dumps(value)
+
+
+def _arrow_type(name: str) -> Any:
+    import pyarrow as pa
+
+    last = name.rpartition(".")[2]
+    return {"valid": pa.bool_(), "error": pa.string(), "rewards": pa.list_(pa.float64())}.get(last, pa.float64())
