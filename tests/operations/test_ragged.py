@@ -55,3 +55,10 @@ def test_head_keeps_the_first_of_each_row_with_their_names() -> None:
 
 def test_an_absent_field_gives_empty_rows() -> None:
     assert Ragged.of_column(Columns(3, {}), "scores").empty.all()
+
+
+def test_lists_and_mappings_mix_and_the_numbers_of_a_list_are_named_by_place() -> None:
+    ragged = Ragged.of_lists([[5.0, 6.0], None, {"a": 7.0}])
+    assert ragged.values.tolist() == [5, 6, 7]
+    assert ragged.names == ["0", "1", "a"]
+    assert ragged.counts.tolist() == [2, 0, 1]

@@ -38,17 +38,12 @@ class Ragged:
     def of_lists(cls, lists: Sequence[Any]) -> "Ragged":
         """Rows from lists, arrays or mappings of name -> number; None is an empty row."""
         counts = np.array([0 if row is None else len(row) for row in lists], dtype=np.intp)
-        flat: list[Any] = []
-        names: list[str] | None = [] if any(isinstance(row, Mapping) for row in lists) else None
-        for row in lists:
-            if isinstance(row, Mapping):
-                flat.extend(row.values())
-            elif row is not None:
-                flat.extend(row)
-            if names is not None:
-                names.extend(str(name) for name in (range(0) if row is None else row))
-        values = np.array([np.nan if value is None else value for value in flat], dtype=np.float64)
-        return cls(values, np.repeat(np.arange(len(lists)), counts), counts, names)
+        rows = np.repeat(np.arange(len(lists)), counts)
+        if any(isinstance(row, Mapping) for row in lists):
+            pairs = [pair for row in lists if row is not None for pair in _named(row)]
+            return cls(np.array([value for _, value in pairs], np.float64), rows, counts, [name for name, _ in pairs])
+        filled = [np.asarray(row, dtype=np.float64) for row, count in zip(lists, counts.tolist(), strict=True) if count]
+        return cls(np.concatenate(filled) if filled else np.empty(0), rows, counts)
 
     @classmethod
     def of_column(cls, columns: Columns, name: str) -> "Ragged":
@@ -134,3 +129,8 @@ class Ragged:
             starts = (np.cumsum(self.counts) - self.counts)[filled]
             result[filled] = ufunc.reduceat(self.values, starts)
         return result
+
+
+def _named(row: Any) -> Sequence[tuple[str, float]]:
+    """The numbers of a row with their names: the keys of a mapping, the places of a list."""
+    return list(row.items()) if isinstance(row, Mapping) else [(str(i), value) for i, value in enumerate(row)]

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reward_gateway.sample import RawScores
 
 OP = "audit/bias"
 
@@ -42,6 +44,20 @@ def test_many_tests_correct_p(call: Any) -> None:
     items = [*answers(1, 8, 0, 2), *answers(-1, 2, 0, 8)]
     alone, among = call(OP, *items)[0], call(OP, *items, tests=20)[0]
     assert among["details"]["p_value"] == pytest.approx(min(1, 20 * alone["details"]["p_value"]))
+
+
+def test_counterfactual_texts_are_scored_and_compared_both_ways(call: Any) -> None:
+    probe = {
+        "scorer": "rm",
+        "template": "The {group} applicant was hired.",
+        "groups": {"positive": ["young", "new"], "negative": ["old"]},
+    }
+    scores = RawScores(np.array([[2.0], [1.0], [0.5]]), "rm", "1", np.zeros(3, bool))
+    (result,) = call(OP, probe, answers=[scores])
+    assert result["details"]["counts"] == {"positive": 2, "negative": 2}
+    assert result["details"]["mean_gap"] == {"positive": 1.0, "negative": -1.0}
+    assert result["reward"] == pytest.approx(1.0)
+    assert call(OP, {**probe, "template": "no place"})[0]["error"]["code"] == "invalid_field"
 
 
 @pytest.mark.parametrize("items", [[], [{"x": 1, "y": 1}], [{"x": 0.5, "y": 1}], [{"x": 1, "y": 2}], [{"x": 1}]])

@@ -54,6 +54,9 @@ def _references(
     columns: Columns, defaults: Mapping[str, float], rewards: Ragged
 ) -> tuple[FloatArray, dict[int, Invalid]]:
     """[total] the reference of each reward, and the rows where one is missing or left over."""
+    given_rewards = columns.given("rewards")
+    if isinstance(given_rewards, Mapping) and "references" not in columns and given_rewards.keys() <= defaults.keys():
+        return np.tile([defaults[name] for name in given_rewards], columns.size), {}
     invalid: dict[int, Invalid] = {}
     names = _names(rewards)
     found = np.array([defaults.get(name, np.nan) for name in names], dtype=np.float64)
