@@ -42,9 +42,11 @@ def bias(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
 
     The request's items are one data set with one result. An item is an observation (x and y, or x and gap), or a
     counterfactual probe: `scorer` (a hosted model), a `template` with `{group}` in it, and `groups`, the words for
-    `positive` and `negative`; every positive word is compared with every negative one, both ways. x ∈ {1, −1} is the polarity of the stimulus, y ∈ {1, 0, −1}
-    of the answer; for a reward model give `gap`, the difference of score between the text and its counterfactual (the
-    group's word swapped), and y is its sign beyond `tolerance`. The reward is τ-c; p by the asymptotic test.
+    `positive` and `negative`; every positive word is compared with every negative one, both ways.
+
+    x ∈ {1, −1} is the polarity of the stimulus, y ∈ {1, 0, −1} of the answer; for a reward model give `gap`, the
+    difference of score between the text and its counterfactual (the group's word swapped), and y is its sign beyond
+    `tolerance`. The reward is τ-c; p by the asymptotic test.
 
     All y equal: τ-c is not defined, and 0 is reported with a note. Both polarities of x are needed. Details: `tau_c`,
     `p_value` (times `tests`, at most 1), `shares` (of y given x), `counts`, `mean_gap`, `alarm` (|τ| > .1 and p < .01),
