@@ -1,5 +1,6 @@
 """A real Triton over a repository of small models that the tests write."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -222,6 +223,13 @@ class Triton:
         self.log.close()
         if self.process is not None and self.child.swept is not None:
             self.child.swept(os.getpid())
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """Keeps one event loop for all tests: grpc.aio may hand a call's end to the loop of a test that is over."""
+    yield
+    await asyncio.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

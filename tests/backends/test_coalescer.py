@@ -269,7 +269,7 @@ async def test_closing_answers_what_waits() -> None:
     model.gate.clear()
     tasks = [model.start([1]), model.start(range(20))]
     await turn()
-    model.queue.close()
+    await model.queue.close()
     for answer in await asyncio.gather(*tasks):
         assert {reason.code for reason in answer.invalid.values()} == {"model_unavailable"}
 

@@ -169,13 +169,14 @@ class Coalescer:
                 self._withdraw(job)
         return job.answer
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Answer everything that waits, and call off what is in flight."""
         for job in [*self._waiting, *(job for call in self._calls for job, _, _ in call.pieces)]:
             job.close(CLOSED)
-        for call in self._calls:
-            if call.task is not None:
-                call.task.cancel()
+        tasks = [call.task for call in self._calls if call.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _queue(self, rows: int) -> None:
         self._queued += rows

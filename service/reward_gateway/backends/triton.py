@@ -98,7 +98,7 @@ class TritonServer:
 
     async def close(self) -> None:
         for coalescer in self._coalescers.values():
-            coalescer.close()
+            await coalescer.close()
         await self._directory.close()
         await self._channel.close(None)
 
