@@ -28,11 +28,6 @@ def test_the_worked_examples(call: Any, variant: str, score: float, inside: floa
 def test_boxes_are_x_first_clamped_and_skipped_when_empty(call: Any) -> None:
     boxes: list[tuple[list[float], float]] = [([3, 0, 9, 1], 1.0), ([2, 2, 2, 4], 1.0)]
     boxes += [([7, 7, 9, 9], 1.0), ([1, 2], 1.0)]
-        ([3, 0, 9, 1], 1.0),
-        ([2, 2, 2, 4], 1.0),
-        ([7, 7, 9, 9], 1.0),
-        ([1, 2], 1.0),
-    )
     (result,) = call(OP, item(1.0, *boxes, shape=(2, 4)), variant="released")
     assert result["rewards"] == [[0.5, 0.5, 0.5, 1.0], [0.5] * 4]
     assert result["details"]["skipped"] == 3
