@@ -12,9 +12,10 @@ from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
 from ..members import matrix
-from ..needs import Need, ReadSet
+from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
+from ..stored_sets import read_sets
 
 SOURCE = Source("MRMBench: probing preference representations of reward models", "https://arxiv.org/abs/2511.12464")
 
@@ -41,9 +42,8 @@ def representation_distance(columns: Columns, params: Params) -> Generator[Need,
     `nearest` (label, or place), `distances`.
     """
     hidden, given, names = columns.vectors("hidden"), columns.objects("centroids"), columns.objects("dimension")
-    stored: dict[str, Any] = {}
-    for name in dict.fromkeys(n for n, own in zip(names, given, strict=True) if n is not None and own is None):
-        stored[name] = yield ReadSet("centroids", name)
+    wanted = [name for name, own in zip(names, given, strict=True) if own is None]
+    stored = yield from read_sets("centroids", wanted)
 
     def answer(i: int) -> Row:
         centroids = given[i] if given[i] is not None else stored.get(names[i])

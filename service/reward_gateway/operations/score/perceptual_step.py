@@ -10,9 +10,10 @@ from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
 from ..members import entry
-from ..needs import Need, ReadSet
+from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
+from ..stored_sets import read_sets
 
 SOURCE = Source("Unsupervised Perceptual Rewards for Imitation Learning", "https://arxiv.org/abs/1612.06699")
 
@@ -52,10 +53,8 @@ def perceptual_step(columns: Columns, params: Params) -> Generator[Need, Any, Ou
     `start`, unequal lengths, or over 64 steps are the item's error. Details: `steps`, R_g of every step.
     """
     features, given, tasks = columns.objects("features"), columns.objects("steps"), columns.objects("task")
-    wanted = dict.fromkeys(task for task, own in zip(tasks, given, strict=True) if own is None and task is not None)
-    stored: dict[str, Any] = {}
-    for task in wanted:
-        stored[task] = yield ReadSet("perceptual", task)
+    wanted = [task for task, own in zip(tasks, given, strict=True) if own is None]
+    stored = yield from read_sets("perceptual", wanted)
 
     def answer(i: int) -> Row:
         steps = _statistics(given[i] if given[i] is not None else stored.get(tasks[i]))

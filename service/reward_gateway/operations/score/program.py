@@ -9,10 +9,11 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..needs import Need, ReadSet, RunSandboxed
+from ..needs import Need, RunSandboxed
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 from ..sandboxed import SandboxResult
+from ..stored_sets import read_sets
 from ..transform.sign_scale import SOURCE, signed
 
 DRIVER = """
@@ -60,9 +61,7 @@ def program(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     """
     observations, names, episodes = (columns.objects(name) for name in ("observations", "program", "episode"))
     own = list(zip(columns.objects("sparse_src"), columns.objects("dense_src"), strict=True))
-    registered: dict[str, Any] = {}
-    for name in dict.fromkeys(name for name in names if name is not None):
-        registered[name] = yield ReadSet("programs", name)
+    registered = yield from read_sets("programs", names)
     invalid: dict[int, Invalid] = {}
     chains: dict[tuple[Any, ...], list[int]] = {}
     for i in range(columns.size):

@@ -10,9 +10,10 @@ from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
 from ..members import matrix
-from ..needs import Need, ReadSet
+from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, operation
+from ..stored_sets import read_sets
 from .vendi import SOURCE
 
 
@@ -79,12 +80,8 @@ def set_fad(columns: Columns, _: object) -> Generator[Need, Any, Outcome]:
     """
     names, references = columns.objects("reference"), columns.objects("reference_embeddings")
     sets, given = columns.objects("embeddings"), references
-    wanted = dict.fromkeys(
-        name for name, own in zip(names, references, strict=True) if isinstance(name, str) and own is None
-    )
-    stored: dict[str, Any] = {}
-    for name in wanted:
-        stored[name] = yield ReadSet("embeddings", name)
+    wanted = [name for name, own in zip(names, references, strict=True) if own is None]
+    stored = yield from read_sets("embeddings", wanted)
 
     def answer(i: int) -> Row:
         value = given[i] if given[i] is not None else stored.get(names[i])
