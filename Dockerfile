@@ -54,7 +54,7 @@ FROM ${PYTHON_IMAGE} AS gateway
 RUN groupadd --gid 10001 gateway \
  && useradd --uid 10001 --gid gateway --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin gateway
 COPY --from=gateway-packages /opt/gateway /opt/gateway
-COPY rewards.yaml /etc/reward-gateway/rewards.yaml
+COPY service/reward_gateway/rewards.yaml /etc/reward-gateway/rewards.yaml
 ENV PATH=/opt/gateway/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     REWARD_GATEWAY_HTTP_HOST=0.0.0.0 \
     REWARD_GATEWAY_REWARDS_FILE=/etc/reward-gateway/rewards.yaml \

@@ -1,0 +1,64 @@
+"""The compose file: hardened services, nothing published but the gateway, settings that exist."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from reward_gateway.settings import Settings
+from reward_gateway.traffic.keys import ApiKey
+
+ROOT = Path(__file__).parents[2]
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+VARIABLES = {f"REWARD_GATEWAY_{name.upper()}" for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_hardened_and_says_whether_it_is_well(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert int(service["user"].partition(":")[0]) > 0
+    assert service["healthcheck"]["test"][0] == "CMD"
+
+
+def test_only_the_gateway_is_published_and_on_loopback_unless_asked() -> None:
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"gateway"}
+    assert all(port.startswith("${PUBLISH:-127.0.0.1}:") for port in SERVICES["gateway"]["ports"])
+    assert {name for name, service in SERVICES.items() if service["networks"] == ["inside"]} == {"triton", "valkey"}
+
+
+def test_every_variable_given_to_the_gateway_is_a_setting() -> None:
+    assert set(SERVICES["gateway"]["environment"]) <= VARIABLES
+    image = re.findall(r"\b(REWARD_GATEWAY_[A-Z_]+)=", (ROOT / "Dockerfile").read_text())
+    assert image
+    assert set(image) <= VARIABLES
+
+
+def test_docker_waits_longer_than_the_gateway_drains() -> None:
+    grace = float(SERVICES["gateway"]["stop_grace_period"].removesuffix("s"))
+    assert grace > Settings.model_fields["drain_s"].default + 3
+
+
+def test_the_example_keys_are_read_and_their_comment_is_true() -> None:
+    text = (ROOT / "deploy/api-keys.example.yaml").read_text()
+    key = ApiKey.model_validate(yaml.safe_load(text)["keys"][0])
+    said = re.search(r"text is\s+(\S+)", text)
+    assert said is not None
+    assert key.sha256 == hashlib.sha256(said[1].encode()).hexdigest()
+
+
+def test_every_file_that_the_dockerfile_copies_is_let_through() -> None:
+    ignore = (ROOT / ".dockerignore").read_text().split()
+    allowed = {line[1:] for line in ignore if line.startswith("!")}
+    copied = [
+        part
+        for line in re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+        for part in line.split()
+    ]
+    assert len(copied) >= 6
+    assert {part.partition("/")[0] for part in copied} <= allowed
+    assert all((ROOT / part).exists() for part in copied)
