@@ -1,12 +1,14 @@
 """A real service (HTTP by uvicorn, gRPC) on free ports in a thread of its own, over a gateway that scores by rules."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import structlog
 import uvicorn
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.off import NoCache
@@ -106,12 +108,15 @@ def running() -> Iterator[Service]:
         await task
         await grpc.stop(0)
 
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     assert ready.wait(20)
     yield service
     stop.set()
     thread.join(20)
+    structlog.configure(**before)
     assert not thread.is_alive()
 
 

@@ -1,0 +1,117 @@
+"""The other commands: models, rewards, catalog; help and exit codes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+def test_help_names_every_command_and_is_quick_to_import() -> None:
+    code = (
+        "import sys; from reward_gateway.cli.main import app; "
+        "heavy = ('grpc', 'pyarrow', 'tritonclient', 'fastapi', 'scipy', 'httpx'); "
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-m", "reward_gateway.cli.main", "--help"], capture_output=True, text=True, check=True
+    )
+
+    assert loaded.stdout.strip() == "[]"
+    for command in ("serve", "score", "models", "rewards", "catalog"):
+        assert f"  {command}" in shown.stdout
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    from reward_gateway import __version__
+
+    assert run("--version").out.strip() == __version__
+
+
+def test_rewards_are_listed_from_the_service(run: Run, service: Any) -> None:
+    plain = run("rewards", "list", "--url", service.url)
+    as_json = run("rewards", "list", "--url", service.url, "--json")
+
+    assert [line.split("\t")[0] for line in plain.out.splitlines()] == ["brief", "shaped"]
+    assert [row["name"] for row in json.loads(as_json.out)] == ["brief", "shaped"]
+
+
+def test_a_recipe_file_is_checked_and_every_fault_has_its_place(run: Run) -> None:
+    Path("good.yaml").write_text("rewards:\n  r:\n    components:\n      a: {score: length_penalty}\n")
+    Path("bad.yaml").write_text(
+        "rewards:\n"
+        "  r:\n"
+        "    components:\n"
+        "      a: {score: length_penalty, params: {per_word: many}}\n"
+        "      b: {score: length_penalty, transforms: [no_such_transform]}\n"
+        "    combine: weighted_sum\n"
+    )
+    good, bad = run("rewards", "check", "good.yaml"), run("rewards", "check", "bad.yaml")
+    none = run("rewards", "check", "none.yaml")
+
+    assert (good.code, good.out) == (0, "")
+    assert bad.code == 1
+    lines = bad.out.splitlines()
+    assert len(lines) >= 2
+    assert any("per_word" in line for line in lines)
+    assert any("no_such_transform" in line for line in lines)
+    assert all(line.startswith("bad.yaml:") for line in lines)
+    assert none.code == 2
+
+
+def test_the_recipes_that_ship_have_no_faults(run: Run) -> None:
+    assert run("rewards", "check").code == 0
+
+
+def test_the_catalogue_is_the_installations_or_the_services(run: Run, service: Any) -> None:
+    here = run("catalog", "--kind", "score")
+    there = json.loads(run("catalog", "--url", service.url, "--json").out)
+
+    assert {line.split("\t")[0] for line in here.out.splitlines()} == {"score"}
+    assert "length_penalty" in here.out
+    assert {row["kind"] for row in there} > {"score"}
+
+
+def test_models_are_listed_from_the_repository_or_the_service(run: Run, service: Any) -> None:
+    held = run("models", "list")
+    served = run("models", "list", "--url", service.url, "--json")
+
+    assert "text_preference" in held.out
+    assert json.loads(served.out) == []
+
+
+def test_a_repository_that_is_not_in_order_is_said_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "card.yaml").write_text("name: broken\n")
+    checked = run("models", "check", "--repository", tmp_path)
+    unknown = run("models", "build", "no_such_model", "--repository", tmp_path)
+    absent = run("models", "check", "--repository", tmp_path / "none")
+
+    assert checked.code == 1
+    assert "broken" in checked.out
+    assert unknown.code == absent.code == 2
+    assert "no_such_model" in unknown.err
+
+
+@pytest.mark.parametrize("command", [["rewards", "list"], ["models", "list"], ["catalog"]])
+def test_a_service_that_is_not_there_is_one_sentence(
+    run: Run, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reward_gateway.cli.rewards.PATIENCE_S", 0.2)
+    monkeypatch.setattr("reward_gateway.cli.models.PATIENCE_S", 0.2)
+    monkeypatch.setattr("reward_gateway.cli.catalog.PATIENCE_S", 0.2)
+    ended = run(*command, "--url", "http://127.0.0.1:9")
+
+    assert ended.code == 3
+    assert ended.err.startswith("reward-gateway: the service cannot be reached")
+
+
+def test_wrong_arguments_end_with_2(run: Run) -> None:
+    assert run("score").code == 2
+    assert run("no-such-command").code == 2

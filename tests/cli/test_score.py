@@ -1,0 +1,200 @@
+"""``score FILE``: the same format out with the rewards beside, resumed where it ended, summed up in a histogram."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+Run = Callable[..., Any]
+
+ROWS = [{"prompt": f"p{i}", "response": "w " * (i % 7), "note": i} for i in range(100)]
+EXPECTED = [-0.5 * max(i % 7 - 1, 0) for i in range(100)]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path, row_group_size=30)
+    elif path.suffix == ".csv":
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+        return rows
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
+def test_the_output_is_the_file_with_rewards_beside_its_rows(run: Run, service: Any, suffix: str) -> None:
+    write(Path(f"data{suffix}"), ROWS)
+    ended = run("score", f"data{suffix}", "--url", service.url, "--batch", 16)
+
+    assert ended.code == 0, ended.err
+    rows = read(Path(f"data.scored{suffix}"))
+    assert list(rows[0]) == [*ROWS[0], "reward", "valid", "error", "component.brevity", "component.brevity.raw"]
+    assert [float(row["reward"]) for row in rows] == EXPECTED
+    assert [row["prompt"] for row in rows] == [row["prompt"] for row in ROWS]
+    assert [str(row["note"]) for row in rows] == [str(i) for i in range(100)]
+    assert {str(row["valid"]).lower() for row in rows} == {"true"}
+    assert not list(Path.cwd().glob("*.parts"))
+    assert "brief: 100 rewards, 0 samples without one" in ended.out
+    assert "█" in ended.out
+    assert sum(path == "/v1/score" for path, _ in service.requests) == 1 + 7  # the reward's name, then 100 rows by 16
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
+def test_a_run_that_was_killed_goes_on_where_it_ended(service: Any, tmp_path: Path, suffix: str) -> None:
+    rows = [{"prompt": "p", "response": "w " * (i % 7)} for i in range(6000)]
+    write(tmp_path / f"data{suffix}", rows)
+    command = [sys.executable, "-m", "reward_gateway.cli.main", "score", f"data{suffix}", "--url", service.url]
+    command += ["--batch", "8", "--concurrency", "2"]
+    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    while sum(path == "/v1/score" for path, _ in service.requests) < 40:
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.kill()
+    first.wait()
+    asked = len(service.requests)
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert second.returncode == 0, second.stderr
+    assert asked > 40
+    assert len(service.requests) < 6000 / 8 + 20  # nothing but what was under way is asked for twice
+    scored = read(tmp_path / f"data.scored{suffix}")
+    assert [float(row["reward"]) for row in scored] == [-0.5 * max(i % 7 - 1, 0) for i in range(6000)]
+    assert "6,000 rewards" in second.stdout
+
+
+def test_a_line_that_was_cut_off_is_written_anew(run: Run, service: Any) -> None:
+    write(Path("data.jsonl"), ROWS)
+    run("score", "data.jsonl", "--url", service.url)
+    whole = Path("data.scored.jsonl").read_text()
+    Path("data.scored.jsonl").write_text(whole[: len(whole) // 2])
+    ended = run("score", "data.jsonl", "--url", service.url)
+
+    assert ended.code == 0
+    assert Path("data.scored.jsonl").read_text() == whole
+
+
+def test_a_finished_run_asks_for_nothing(run: Run, service: Any) -> None:
+    write(Path("data.jsonl"), ROWS)
+    run("score", "data.jsonl", "--url", service.url, "--reward", "brief")
+    service.requests.clear()
+    ended = run("score", "data.jsonl", "--url", service.url, "--reward", "brief")
+
+    assert ended.code == 0
+    assert "100 rewards" in ended.out
+    assert [path for path, _ in service.requests] == ["/v1/rewards"]
+
+
+def test_rows_without_a_score_have_a_reason_and_their_neighbours_a_reward(run: Run, service: Any) -> None:
+    rows: list[dict[str, Any]] = [
+        {"response": "one"},
+        {"response": None},
+        {"response": "x" * 1001},
+        {"response": 7},
+        {"response": "one two"},
+    ]
+    write(Path("data.jsonl"), rows)
+    ended = run("score", "data.jsonl", "--url", service.url)
+    scored = read(Path("data.scored.jsonl"))
+
+    assert ended.code == 0, ended.err
+    assert [row["reward"] for row in scored] == [0.0, None, None, None, -0.5]
+    assert [row["valid"] for row in scored] == [True, False, False, False, True]
+    assert [row["error"] and row["error"].partition(":")[0] for row in scored] == [
+        None,
+        "missing_field",
+        "too_large",
+        "invalid_request",
+        None,
+    ]
+    assert "2 rewards, 3 samples without one" in ended.out
+    for code in ("missing_field", "too_large", "invalid_request"):
+        assert f"1  {code}" in ended.out
+
+
+def test_columns_are_mapped_and_names_kept_apart(run: Run, service: Any) -> None:
+    write(Path("data.csv"), [{"question": "q", "answer": "one two", "reward": "mine"}])
+    refused = run("score", "data.csv", "--url", service.url, "--response-column", "answer")
+    arguments = ["--response-column", "answer", "--prompt-column", "question", "--prefix", "rg.", "--out", "out.csv"]
+    ended = run("score", "data.csv", "--url", service.url, *arguments, "--no-components", "--reward", "shaped")
+
+    assert refused.code == 2
+    assert "--prefix" in refused.err
+    assert ended.code == 0, ended.err
+    assert read(Path("out.csv")) == [
+        {"question": "q", "answer": "one two", "reward": "mine", "rg.reward": "0.5", "rg.valid": "true", "rg.error": ""}
+    ]
+
+
+def test_an_empty_file_gives_an_empty_one(run: Run, service: Any) -> None:
+    Path("data.jsonl").touch()
+    ended = run("score", "data.jsonl", "--url", service.url)
+
+    assert ended.code == 0
+    assert Path("data.scored.jsonl").read_text() == ""
+    assert "0 rewards" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "more", "said"),
+    [
+        ("data.txt", "", [], "must end in"),
+        ("none.jsonl", None, [], "there is no file"),
+        ("data.jsonl", '{"response": "r"}\n[1]\n', [], "line 2: not a JSON object"),
+        ("data.jsonl", '{"text": "r"}\n', [], "--response-column"),
+        ("data.jsonl", '{"response": "r"}\n', ["--prompt-column", "nothing"], "no column nothing"),
+        ("data.jsonl", '{"response": "r"}\n', ["--out", "data.csv"], "must end in .jsonl"),
+        ("data.jsonl", '{"response": "r"}\n', ["--out", "data.jsonl"], "would replace the file"),
+        ("data.csv", "response,b\nr\n", [], "not as many fields"),
+        ("data.parquet", "rubbish", [], "no Parquet file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_sentence(
+    run: Run, service: Any, name: str, content: str | None, more: list[str], said: str
+) -> None:
+    if content is not None:
+        Path(name).write_text(content)
+    ended = run("score", name, "--url", service.url, *more)
+
+    assert ended.code == 2
+    assert said in ended.err.replace("\n", " ")
+    assert "Traceback" not in ended.err
+
+
+def test_an_output_of_another_file_is_left_alone(run: Run, service: Any) -> None:
+    write(Path("data.jsonl"), ROWS)
+    Path("data.scored.jsonl").write_text('{"prompt": "other", "response": "r"}\n')
+    ended = run("score", "data.jsonl", "--url", service.url)
+
+    assert ended.code == 2
+    assert Path("data.scored.jsonl").read_text() == '{"prompt": "other", "response": "r"}\n'
+
+
+def test_a_service_that_refuses_or_is_not_there_is_one_sentence(run: Run, service: Any) -> None:
+    write(Path("data.jsonl"), ROWS)
+    unknown = run("score", "data.jsonl", "--url", service.url, "--reward", "nothing")
+    absent = run("score", "data.jsonl", "--url", "http://127.0.0.1:9", "--timeout", 0.3)
+
+    assert unknown.code == absent.code == 3
+    assert "brief, shaped" in unknown.err
+    assert "cannot be reached" in absent.err
