@@ -25,6 +25,12 @@ Answered = tuple[RawScores, ModelInfo | None]
 FAR_S = 3600.0
 """Deadline of a caller who set none, from now."""
 
+REPLACED = Invalid("model_unavailable", "the model was replaced while it was asked; try again")
+WRONG_WIDTH = Invalid("model_error", "the model gave another number of scores than it says")
+
+ATTEMPTS = 3
+"""Times a batch is put to a model that is replaced while it answers: a batch never mixes two versions."""
+
 
 class RawScorer:
     """Models behind a cache of their raw scores."""
@@ -51,30 +57,47 @@ class RawScorer:
         if deadline is None:
             deadline = asyncio.get_running_loop().time() + FAR_S
         rows = [i for i in range(batch.size) if i not in batch.invalid] if batch.invalid else list(range(batch.size))
-        infos = [await self._info(model) for model in models]
-        jobs = [_Job(info, batch, rows) for info in infos if isinstance(info, ModelInfo)]
+        answers: dict[str, Answered] = {}
+        waiting = list(dict.fromkeys(models))
+        for _ in range(ATTEMPTS):
+            jobs = []
+            for model in waiting:
+                info = await self._info(model)
+                if isinstance(info, ModelInfo):
+                    jobs.append(_Job(info, batch, rows))
+                else:
+                    answers[model] = _away(model, info, batch, rows), None
+            await self._answer(jobs, batch, mode, deadline, usage, timing)
+            answers.update((job.info.name, (job.scores(), job.info)) for job in jobs if not job.replaced)
+            waiting = [job.info.name for job in jobs if job.replaced]
+        answers.update((model, (_away(model, REPLACED, batch, rows), None)) for model in waiting)
+        return answers
+
+    async def _answer(
+        self,
+        jobs: Sequence["_Job"],
+        batch: Batch,
+        mode: CacheMode,
+        deadline: float,
+        usage: Usage,
+        timing: dict[str, float],
+    ) -> None:
+        """Fill the jobs: one pass of keys, one lookup, then every model at the same time."""
         started = perf_counter()
         if mode != "off":
             digests = SampleDigests(batch)
             for job in jobs:
-                job.keys = digests.keys(job.info, rows)
+                job.keys = digests.keys(job.info, job.rows)
             if mode == "use":
                 await self._recall(jobs)
         recalled = perf_counter()
         await asyncio.gather(*(self._complete(job, deadline, usage) for job in jobs if len(job.missing())))
         timing["cache"] = timing.get("cache", 0.0) + (recalled - started) * 1e3
         timing["inference"] = timing.get("inference", 0.0) + (perf_counter() - recalled) * 1e3
-        for job in jobs:
+        for job in (job for job in jobs if not job.replaced):
             hits = int(np.count_nonzero(job.cached))
             usage.cache_hits += hits
-            usage.cache_misses += len(rows) - hits if mode != "off" else 0
-        done = iter(jobs)
-        return {
-            model: (next(done).scores(), info)
-            if isinstance(info, ModelInfo)
-            else (_away(model, info, batch, rows), None)
-            for model, info in zip(models, infos, strict=True)
-        }
+            usage.cache_misses += len(job.rows) - hits if mode != "off" else 0
 
     async def _info(self, model: str) -> ModelInfo | Invalid:
         try:
@@ -101,6 +124,9 @@ class RawScorer:
             answer = await self.models.score(job.info.name, job.batch, asked, deadline)
             usage.model_calls += answer.calls
             results = _results(answer, job.info)
+            if answer.version != job.info.version and any(isinstance(result, Entry) for result in results):
+                job.replaced = True
+                return [REPLACED] * len(places)
             if keys is not None:
                 pairs = zip(places, results, strict=True)
                 self._cache.put_later([(keys[p], result) for p, result in pairs if isinstance(result, Entry)])
@@ -112,6 +138,9 @@ class RawScorer:
         else:
             results = await self._flight.compute(keys, ask, deadline)
         job.take(missing, results)
+        for k in missing:
+            if not job.found[k]:
+                job.invalid.setdefault(job.rows[k], WRONG_WIDTH)
 
     async def close(self) -> None:
         await self.models.close()
@@ -124,6 +153,7 @@ class _Job:
     Attributes:
         values: [places, K], NaN where nothing is known yet.
         found, cached: [places] bool: a score is known; it was remembered.
+        replaced: another version answered than the one whose keys and dimensions these are.
     """
 
     def __init__(self, info: ModelInfo, batch: Batch, rows: list[int]) -> None:
@@ -132,6 +162,7 @@ class _Job:
         self.values = np.full((len(rows), max(1, len(info.dimensions))), np.nan)
         self.found = np.zeros(len(rows), dtype=bool)
         self.cached = np.zeros(len(rows), dtype=bool)
+        self.replaced = False
         self.invalid: dict[int, Invalid] = {}
         self.flags: dict[int, tuple[str, ...]] = {}
 
@@ -145,15 +176,11 @@ class _Job:
         values, found = unpack(entries, self.values.shape[1])
         self.values[places] = values
         self.found[places] = found
-        names = self.info.flags
         for place, result in zip(places, results, strict=True):
-            if result is None:
-                continue
             if isinstance(result, Invalid):
                 self.invalid[self.rows[place]] = result
-            elif result.flags:
-                bits = result.flags
-                self.flags[self.rows[place]] = tuple(name for b, name in enumerate(names) if bits >> b & 1)
+            elif result is not None and result.flags:
+                self.flags[self.rows[place]] = self.info.flag_names(result.flags)
 
     def scores(self) -> RawScores:
         """Over the whole batch, NaN in the rows that were invalid before."""
@@ -168,10 +195,9 @@ class _Job:
 
 def _results(answer: ModelAnswer, info: ModelInfo) -> list[Result]:
     """A model's answer as entries and reasons."""
-    bits = {name: 1 << b for b, name in enumerate(info.flags)}
     masks = [0] * len(answer.values)
     for row, names in answer.flags.items():
-        masks[row] = sum(bits.get(name, 0) for name in names)
+        masks[row] = info.flag_bits(names)
     results: list[Result] = list(pack(answer.values, masks))
     for row, reason in answer.invalid.items():
         results[row] = reason

@@ -72,7 +72,7 @@ class Letters:
             values = [len(batch.images[i]) if batch.images else 0 for i in rows]
         else:
             values = [len(plain_text(batch.responses[i] or "")) for i in rows]
-        return ModelAnswer(np.array(values, dtype=np.float64).reshape(-1, 1), calls=1)
+        return ModelAnswer(np.array(values, dtype=np.float64).reshape(-1, 1), calls=1, version="1")
 
     async def ready(self) -> bool:
         return not self.away

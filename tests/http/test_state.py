@@ -42,7 +42,7 @@ class Lengths:
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         import numpy as np
 
-        return ModelAnswer(np.array([[float(len(str(batch.responses[i])))] for i in rows]), calls=1)
+        return ModelAnswer(np.array([[float(len(str(batch.responses[i])))] for i in rows]), calls=1, version=self.version)
 
     async def ready(self) -> bool:
         return True
