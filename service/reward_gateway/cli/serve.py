@@ -54,12 +54,13 @@ def _prepare(settings: Settings, report: "_Progress") -> list[str]:
     platform.find(settings.triton_env)  # before minutes of building: can they be served here at all?
     from reward_models import build
 
-    known = tuple(build.available(settings.model_repository))
+    buildable = set(build.available(settings.model_repository))
+    known = tuple(sorted(config.parent.name for config in settings.model_repository.glob("*/config.pbtxt")))
     wanted = settings.models or known
     if unknown := sorted(set(wanted) - set(known)):
         raise StackError(f"no model is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
     for name in wanted:
-        if not build.is_built(name, settings.model_repository):
+        if name in buildable and not build.is_built(name, settings.model_repository):
             report(f"{name}: building")
             try:
                 build.build(name, settings.model_repository, report)
