@@ -291,6 +291,16 @@ async def test_a_fault_of_ours_tells_nothing(served: Any, monkeypatch: pytest.Mo
     assert "secret" not in message
 
 
+async def test_a_failure_names_the_call_as_the_caller_did(served: Any) -> None:
+    async def named(metadata: tuple[tuple[str, str], ...]) -> str:
+        _, said, _ = await refusal(served.stub.Score(request("r", reward="nothing"), metadata=metadata))
+        return str(said["x-request-id"])
+
+    assert await named((("x-request-id", "step-17"),)) == "step-17"
+    assert len(await named((("x-request-id", "x" * 257),))) == 32
+    assert await named(()) != await named(())
+
+
 async def test_a_caller_who_leaves_gives_the_place_back(served: Any) -> None:
     served.models.slow_s = 5
     call = served.stub.Score(request("four"))

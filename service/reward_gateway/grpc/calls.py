@@ -5,6 +5,7 @@ of the table, and not a fault of the server.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from time import perf_counter
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -13,13 +14,17 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from reward_gateway.errors import GatewayError, InternalError, MalformedBody, Unauthenticated
+from reward_gateway.errors import GatewayError, InternalError, MalformedBody
+from reward_gateway.telemetry.logs import request_id
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import token_of
 
 from .failures import status_code, trailing_metadata
 
 log = structlog.get_logger(__name__)
+
+_INTERNAL = "a fault of this gateway; its log has the details under this call's id (x-request-id)"
+_MAX_ID = 256
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
@@ -62,39 +67,50 @@ class Calls:
 
     async def _guarded(self, name: str, context: Context, work: Coroutine[Any, Any, R]) -> R | None:
         started, status = perf_counter(), "CANCELLED"
+        metadata = dict(context.invocation_metadata() or ())
+        name_of_call = call_id(_text(metadata, "x-request-id"))
+        token = request_id.set(name_of_call)
         try:
-            self._admit(context)
+            self._admit(metadata)
             result = await work
             status = "OK"
         except GatewayError as error:
             status = error.grpc_status
-            await self._abort(context, error)
+            await self._abort(context, error, name_of_call)
         except (asyncio.CancelledError, grpc.aio.BaseError):  # the caller has gone
             raise
         except Exception as error:
             status = InternalError.grpc_status
             log.error("call failed", method=name, exc_info=error)
-            await self._abort(context, InternalError("a fault of the server; try again, and tell its operator"))
+            await self._abort(context, InternalError(_INTERNAL), name_of_call)
         else:
             return result
         finally:
             work.close()  # a refused call never starts
+            request_id.reset(token)
             if self._observer is not None:
                 self._observer.request("grpc", name, status, perf_counter() - started)
 
-    def _admit(self, context: Context) -> None:
+    def _admit(self, metadata: dict[str, Any]) -> None:
         self._traffic.drain.check()
-        metadata = dict(context.invocation_metadata() or ())
         try:
             self._traffic.identify(token_of(_text(metadata, "authorization"), _text(metadata, "x-api-key")))
-        except Unauthenticated:
+        except GatewayError as error:
             if self._observer is not None:
-                self._observer.unauthorized("unauthenticated")
+                self._observer.unauthorized(error.code)
             raise
 
     @staticmethod
-    async def _abort(context: Context, error: GatewayError) -> NoReturn:
-        await context.abort(status_code(error), error.message, trailing_metadata(error))
+    async def _abort(context: Context, error: GatewayError, call: str) -> NoReturn:
+        metadata = (*trailing_metadata(error), ("x-request-id", call))
+        await context.abort(status_code(error), error.message, metadata)
+
+
+def call_id(given: str | None) -> str:
+    """The caller's own name of the call where it can stand in a log, else one of ours."""
+    return (
+        given if given and len(given) <= _MAX_ID and given.isascii() and given.isprintable() else os.urandom(16).hex()
+    )
 
 
 def parse(kind: type[M], request: bytes) -> M:
