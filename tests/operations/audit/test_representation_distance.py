@@ -11,7 +11,7 @@ OP = "audit/representation_distance"
 
 
 def test_the_worked_example(call: Any) -> None:
-    (result,) = call(OP, {"hidden": [1, 1], "centroids": [[0, 0], [4, 5]]}, threshold=2.0)
+    (result,) = call(OP, {"hidden": [1, 1], "centroids": [[0, 0], [4, 5]]}, tau=2.0)
     assert result["details"]["distances"] == pytest.approx([1.4142, 5.0], abs=1e-4)
     assert result["details"]["min_distance"] == result["reward"] == pytest.approx(1.4142, abs=1e-4)
     assert result["details"]["keep"] is True
@@ -65,7 +65,7 @@ def test_a_probe_tells_apart_what_is_apart(call: Any) -> None:
     (kept,) = call(
         OP,
         {"hidden": states(0, 12.0)["test_hidden"][0], "centroids": apart["details"]["centroids"]},
-        threshold=apart["details"]["threshold"] + 1e-9,
+        tau=apart["details"]["threshold"] + 1e-9,
     )
     assert kept["details"]["keep"] is True
 

@@ -16,7 +16,9 @@ def test_the_share_of_tests_or_all_of_them(call: Any) -> None:
 def test_the_verdicts_feed_verpo(call: Any) -> None:
     (result,) = call(OP, {"passed": [1, 1, 0]})
     group = [{"turn_pass": [result["details"]["passed"]], "success": result["details"]["success"]}]
-    assert call("credit/verpo", {"group": group})[0]["rewards"] == [[0]]
+    assert call("credit/verpo", {"group": group}, alpha=1.0, sigma=0.1, delta=1e-6, beta=1.0, gamma=1.0)[0][
+        "rewards"
+    ] == [[0]]
 
 
 def test_a_program_that_did_not_compile_passes_none(call: Any) -> None:

@@ -43,7 +43,7 @@ def peer_review(columns: Columns, params: Params) -> Outcome:
     co-teaching, not read in the paper.
 
     The reward is the share of pairs on which the models agree (both margins above 0). Details: `keep_for_a`,
-    `keep_for_b` (places, by rising loss), `disagree` (a flag a pair), `loss_a`, `loss_b`, `ensemble` (mean margin).
+    `keep_for_b` (places, by rising loss), `disagree` (places), `loss_a`, `loss_b`, `ensemble` (mean margin).
     No pairs: the item's error.
     """
     data = columns.objects("pairs")
@@ -58,7 +58,7 @@ def peer_review(columns: Columns, params: Params) -> Outcome:
             details={
                 "keep_for_a": smallest_losses(b, params.noise_rate),
                 "keep_for_b": smallest_losses(a, params.noise_rate),
-                "disagree": (~agree).tolist(),
+                "disagree": np.flatnonzero(~agree).tolist(),
                 "loss_a": softplus(-a).tolist(),
                 "loss_b": softplus(-b).tolist(),
                 "ensemble": ((a + b) / 2).tolist(),

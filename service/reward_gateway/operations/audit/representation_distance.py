@@ -21,7 +21,7 @@ SOURCE = Source("MRMBench: probing preference representations of reward models",
 
 
 class Params(OperationParams):
-    threshold: float = Field(140.0, gt=0, description="Greatest distance kept; 140 is for the paper's model only.")
+    tau: float = Field(140.0, gt=0, description="Greatest distance kept; 140 is for the paper's model only.")
 
 
 class Item(OperationItem):
@@ -34,7 +34,7 @@ class Item(OperationItem):
 def representation_distance(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     """Distance of a hidden state to the nearest centroid of a preference dimension.
 
-    d_i = ‖h − c_i‖₂ over the centroids of the label groups; the sample is kept if min d_i ≤ threshold. The paper's 140
+    d_i = ‖h − c_i‖₂ over the centroids of the label groups; the sample is kept if min d_i ≤ τ. The paper's 140
     is for its model only: take a quantile of the distances on validation data (`audit/mrm_probe` gives it).
 
     `centroids`, by label or as a list, or the name of a stored `dimension` (helpfulness, …). Unequal lengths and
@@ -61,7 +61,7 @@ def representation_distance(columns: Columns, params: Params) -> Generator[Need,
             reward=least,
             details={
                 "min_distance": least,
-                "keep": least <= params.threshold,
+                "keep": least <= params.tau,
                 "nearest": labels[nearest],
                 "distances": distances.tolist(),
             },

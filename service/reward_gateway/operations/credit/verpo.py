@@ -16,11 +16,11 @@ SOURCE = Source("VeRPO", "https://arxiv.org/abs/2601.03525")
 
 
 class Params(OperationParams):
-    alpha: float = Field(1.0, description="How much more a hard test weighs. Our default; the paper's is not public.")
-    sigma: float = Field(0.1, gt=0, description="Width of the difficulty density. Our default.")
-    delta: float = Field(1e-6, ge=0, description="Added to the density. Our default.")
-    beta: float = Field(1.0, description="Weight of the turn advantage. Our default.")
-    gamma: float = Field(1.0, gt=0, le=1, description="Discount of success for each turn it took. Our default.")
+    alpha: float = Field(description="How much more a hard test weighs.")
+    sigma: float = Field(gt=0, description="Width of the difficulty density.")
+    delta: float = Field(ge=0, description="Added to the density.")
+    beta: float = Field(description="Weight of the turn advantage.")
+    gamma: float = Field(gt=0, le=1, description="Discount of success for each turn it took.")
 
 
 class Rollout(OperationItem):
@@ -48,7 +48,7 @@ def verpo(columns: Columns, params: Params) -> Outcome:
     With p_j ∈ {0, 1} whether a turn passes test j: ρ_j is the test's mean pass rate over all turns of the group,
     N_j = Σ_k exp(−(ρ_j − ρ_k)² / 2σ²) the density of tests of that difficulty, w_j = exp(−α·ρ_j) / (N_j + δ).
     R_turn = Σ_j w_j p_j; R_traj = success · γ^turns; A = (R_traj − mean over rollouts) + β·(R_turn − mean over all
-    turns). Nothing is divided by a std. The values of α, σ, δ, β, γ are ours: the paper's are not public.
+    turns). Nothing is divided by a std. The paper's values of α, σ, δ, β, γ are not public, so all five are asked for.
 
     `success` is, unless given, whether the last turn passes all tests. Weights depend on the group: do not compare
     across prompts. No tests, no turns, or turns with unequal numbers of tests are the item's error. `rewards`: a list
