@@ -27,10 +27,10 @@ _serial = count()
 
 
 def texts(n: int, words: int) -> list[tuple[str, str]]:
-    """n prompts and responses, none of which was ever sent before."""
+    """n prompts and responses, none of which was ever sent before: no cache on any floor knows them."""
     rng = np.random.default_rng(7)
     bodies = [" ".join(rng.choice(SENTENCE.split(), words)) for _ in range(min(n, 512))]
-    return [(f"question {next(_serial)}", bodies[i % len(bodies)]) for i in range(n)]
+    return [(f"question {(k := next(_serial))}", f"{k} {bodies[i % len(bodies)]}") for i in range(n)]
 
 
 def body(rows: list[tuple[str, str]], reward: str, cache: str = "use") -> bytes:
@@ -95,10 +95,13 @@ class Benchmark:
         ):
             for size in sizes:
                 n = 2 if model == REAL else 8
-                batches = [texts(size, words) for _ in range(n)]
+
+                def fresh(count: int = n, size: int = size, words: int = words) -> list[list[tuple[str, str]]]:
+                    return [texts(size, words) for _ in range(count)]
+
                 ours, raw, ratio = await self.pairs(
-                    lambda b=batches, m=model: self.gateway(b, m, 4),  # type: ignore[misc]
-                    lambda b=batches, m=model: self.triton(b, m, 4),  # type: ignore[misc]
+                    lambda m=model, f=fresh: self.gateway(f(), m, 4),  # type: ignore[misc]
+                    lambda m=model, f=fresh: self.triton(f(), m, 4),  # type: ignore[misc]
                 )
                 what = f"gateway / raw Triton client, {model}, batch {size}"
                 self.add(what, f"{ratio:.2f}", f"{ours:,.0f} / {raw:,.0f} rows/s", target)
