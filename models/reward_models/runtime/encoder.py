@@ -20,6 +20,9 @@ from reward_models.runtime.session import Device, Session
 Side = Literal["start", "end"]
 FloatArray = NDArray[np.float32]
 
+BUDGETS = {"CPU": 1024, "GPU": 32768}
+"""Tokens of a batch by kind of device, padding included: a core gains nothing from more, and loses its cache."""
+
 CHARACTERS_A_TOKEN = 64
 """Text beyond the limit times this many characters is dropped before tokenising, to bound the work."""
 
@@ -46,17 +49,16 @@ class TextEncoder:
 
     Args:
         folder: the version folder of a model.
-        budget: tokens of a batch, padding included.
         remembered: how many texts' embeddings are kept (1.5 kB each at width 384).
     """
 
-    def __init__(self, folder: Path, device: Device, budget: int = 1024, remembered: int = 4096) -> None:
+    def __init__(self, folder: Path, device: Device, remembered: int = 4096) -> None:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._first, self._last = self._tokenizer.encode("").ids
         self.session = Session(folder / "encoder.onnx", device)
-        self._budget = budget
+        self._budget = BUDGETS[device.kind]
         self._remembered = remembered
         self._known: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
 

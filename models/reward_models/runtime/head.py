@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from reward_models.runtime.features import Axes
 
 FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
 
 
 class Head:
-    """Features [n, F] -> scores [n, K]."""
+    """Features [n, F] -> scores [n, K].
 
-    def __init__(self, layers: list[tuple[FloatArray, FloatArray]], axes: Axes | None = None) -> None:
+    Sums run in float64: in float32 their order, which changes with the batch, costs more than the encoder does.
+    """
+
+    def __init__(self, layers: list[tuple[DoubleArray, DoubleArray]], axes: Axes | None = None) -> None:
         self.layers = layers
         self.axes = axes
 
@@ -27,21 +31,22 @@ class Head:
         """Read a head. Raises ValueError for a file that holds no layer or layers that do not fit together."""
         with np.load(path, allow_pickle=False) as arrays:
             count = sum(name.startswith("w") for name in arrays.files)
-            layers = [(arrays[f"w{index}"], arrays[f"b{index}"]) for index in range(count)]
+            doubles = {name: arrays[name].astype(np.float64) for name in arrays.files}
+            layers = [(doubles[f"w{index}"], doubles[f"b{index}"]) for index in range(count)]
             axes = Axes(*(arrays[field] for field in Axes.__slots__)) if "prompt_axes" in arrays.files else None
         if not layers or any(a[0].shape[1] != b[0].shape[0] for a, b in pairwise(layers)):
             raise ValueError(f"{path.name} holds no chain of layers w0, b0, w1, b1 …")
         return cls(layers, axes)
 
     def __call__(self, features: FloatArray) -> FloatArray:
-        x = features
+        x = features.astype(np.float64)
         for index, (weight, bias) in enumerate(self.layers):
             x = x @ weight + bias
             if index + 1 < len(self.layers):
                 x = gelu(x)
-        return x
+        return x.astype(np.float32)
 
 
-def gelu(x: FloatArray) -> FloatArray:
+def gelu(x: DoubleArray) -> DoubleArray:
     """The tanh form of the Gaussian error linear unit (Hendrycks & Gimpel, 2016)."""
-    return np.asarray(0.5 * x * (1.0 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))), np.float32)
+    return np.asarray(0.5 * x * (1.0 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))), np.float64)
