@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
+from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.math_checker import MathChecker
 from reward_gateway.backends.port import ModelInfo, ModelServer
-from reward_gateway.errors import GatewayError, StateUnavailable
+from reward_gateway.backends.sandbox.sandbox import Sandbox
+from reward_gateway.errors import GatewayError, NotFound, StateUnavailable
 from reward_gateway.operations import needs
 from reward_gateway.raw import RawScorer
-from reward_gateway.sample import Batch, RawScores, Usage
+from reward_gateway.sample import Batch, Invalid, RawScores, Usage
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts
 from reward_gateway.state.store import StateStore
 
@@ -24,6 +26,8 @@ class World:
         state: named state; None where there is no store.
         cohorts: where samples of one prompt meet across requests; None: in this process.
         known_models: input fields of the models that are known to be served, or None if they are not known.
+        judges: language models that judge; None where none is configured.
+        sandbox: where callers' code runs; None: nowhere.
     """
 
     def __init__(
@@ -32,8 +36,12 @@ class World:
         state: StateStore | None = None,
         cohorts: Cohorts | None = None,
         known_models: Mapping[str, Collection[str]] | None = None,
+        judges: Judges | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
         self.raw = raw
+        self.judges = judges
+        self.sandbox = sandbox
         self.cohorts = cohorts or LocalCohorts()
         self.math = MathChecker()
         self._state = state
@@ -106,16 +114,40 @@ class World:
                 return await asyncio.to_thread(work)
             case needs.CompareMath(pairs):
                 return await self.math.compare(pairs, deadline)
+            case needs.AskJudge(judge, conversations, temperature):
+                if self.judges is None:
+                    raise NotFound("there are no judges; a file of them is named by REWARD_GATEWAY_JUDGES_FILE")
+                return await self.judges.ask(judge, conversations, temperature, deadline)
+            case needs.RunSandboxed(language, programs, inputs, timeout_s):
+                if self.sandbox is None:
+                    return [NO_SANDBOX] * len(programs)
+                values = await self._databases(inputs) if language == "sql" else inputs
+                return await self.sandbox.run(language, programs, values, timeout_s, deadline)
             case _:
                 raise StateUnavailable(f"this gateway is not set up to answer {type(need).__name__}")
 
+    async def _databases(self, given: Sequence[Any]) -> list[Any]:
+        """Stored databases (sets of kind ``databases``) in the place of their names; those given whole stay."""
+        names = {db for db in given if isinstance(db, str)}
+        found = {name: await self.state.sets.read("databases", name.removeprefix("sqlite:")) for name in sorted(names)}
+        return [found[db] if isinstance(db, str) else db for db in given]
+
     async def close(self) -> None:
+        if self.judges is not None:
+            await self.judges.close()
+        if self.sandbox is not None:
+            await self.sandbox.close()
         await self.math.close()
         await self.cohorts.close()
         await self.raw.close()
         if self._state is not None:
             await self._state.close()
 
+
+NO_SANDBOX = Invalid(
+    "operation_error",
+    "this gateway does not run callers' code; its operator may allow it (REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE)",
+)
 
 COHORT_MARGIN_S = 0.5
 """What a cohort leaves of a request's deadline for the answer."""

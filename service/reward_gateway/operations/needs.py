@@ -112,11 +112,14 @@ class TokenLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class AskJudge:
-    """Chat completions of a configured judge. Answer: list of str or :class:`reward_gateway.sample.Invalid`."""
+    """Chat completions of a configured judge. Answer: list of str or :class:`reward_gateway.sample.Invalid`.
+
+    ``temperature`` None is the judge's own. At 0, equal conversations are asked once.
+    """
 
     judge: str
     conversations: Sequence[Sequence[dict[str, Any]]]
-    temperature: float = 0.0
+    temperature: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,10 @@ class JoinCohorts:
 
 @dataclass(frozen=True, slots=True)
 class RunSandboxed:
-    """Run untrusted programs, each with its input, in the sandbox. Answer: list of SandboxResult mappings."""
+    """Run untrusted programs, each with its input, in the sandbox.
+
+    Answer: list of SandboxResult mappings, or :class:`reward_gateway.sample.Invalid` for those that were not run.
+    """
 
     language: str
     programs: Sequence[str]

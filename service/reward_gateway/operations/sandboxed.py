@@ -4,7 +4,12 @@ One mapping a program: ``ok`` (it ended by itself, in time, without an error), `
 ``sql`` the rows), ``error`` (a short reason without paths: ``timeout``, ``memory``, or the exception's name and text).
 
 A ``python`` program defines ``main(value)``, which is called once with its input and whose result is the value.
-A ``sql`` program is one query, its input the database's name; it runs read-only, on a copy.
+A ``sql`` program is one query, its input a database: the name of a stored one, or the database itself
+(``{schema, rows}``). It runs read-only, on a copy. Where the database cannot be built, ``error`` begins with
+``database:``: no fault of the query.
+
+A program that was not run for no fault of its own (code is not allowed here, the deadline passed) is answered by an
+:class:`reward_gateway.sample.Invalid`: its item has no score, never a bad one.
 """
 
 from collections.abc import Mapping
@@ -19,6 +24,10 @@ class SandboxResult:
     ok: bool
     value: Any = None
     error: str | None = None
+
+    @property
+    def bad_database(self) -> bool:
+        return (self.error or "").startswith("database:")
 
     @classmethod
     def of(cls, answer: "Mapping[str, Any] | SandboxResult") -> "SandboxResult":

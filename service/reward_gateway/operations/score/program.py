@@ -78,6 +78,10 @@ def program(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     rewards: list[Any] = [None] * columns.size
     errors: list[Any] = [None] * columns.size
     for place, rows in enumerate(chains.values()):
+        unrun = next((a for a in answers[2 * place : 2 * place + 2] if isinstance(a, Invalid)), None)
+        if unrun is not None:
+            invalid.update(dict.fromkeys(rows, unrun))
+            continue
         lengths = [len(observations[i]) for i in rows]
         parts = [_steps(answers[2 * place + side], sum(lengths)) for side in (0, 1)]
         values = signed(parts[0][0], parts[1][0], params.sparse_scale, params.dense_scale)

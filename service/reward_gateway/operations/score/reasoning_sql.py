@@ -47,7 +47,9 @@ class Params(OperationParams):
 class Item(OperationItem):
     pred_sql: str
     gold_sql: str
-    db: str | None = None
+    db: str | dict[str, Any] | None = Field(
+        None, description="Name of a stored database (a set of kind databases), or {schema, rows: {table: [[…]]}}."
+    )
     pred_rows: list[list[Any]] | None = None
     gold_rows: list[list[Any]] | None = None
     judge: float | None = None
@@ -100,12 +102,12 @@ def reasoning_sql(columns: Columns, params: Params) -> Generator[Need, Any, Outc
     either. A Jaccard of two empty sets is 1.
 
     Rows are `pred_rows` and `gold_rows`, null for a query that failed (exec is then 0), or both queries run read-only
-    in the sandbox on `db`. Wrong queries reach 6 and right ones start at 4, so look at the components, which all stand
-    in the details. A judge score outside [0, 1] is the item's error.
+    in the sandbox on a copy of `db`; a database that cannot be built is the item's error. Wrong queries reach 6 and
+    right ones start at 4, so look at the components, which all stand in the details. A judge score outside [0, 1] is
+    the item's error.
     """
     fields = {name: list(columns.objects(name)) for name in Item.model_fields}
-    errors = yield from _run(fields, params)
-    invalid: dict[int, Invalid] = {}
+    errors, invalid = yield from _run(fields, params)
     parts: list[dict[str, float]] = []
     asked: dict[int, Conversation] = {}
     for i in range(columns.size):
@@ -113,7 +115,7 @@ def reasoning_sql(columns: Columns, params: Params) -> Generator[Need, Any, Outc
         parts.append(_components(row))
         if row["judge"] is not None and not 0 <= row["judge"] <= 1:
             invalid[i] = invalid_field("judge must lie in [0, 1]", "judge")
-        elif parts[i]["exec"] == 0 and row["judge"] is None and params.judge is not None:
+        elif i not in invalid and parts[i]["exec"] == 0 and row["judge"] is None and params.judge is not None:
             asked[i] = [{"role": "user", "content": PROMPT.format(gold=row["gold_sql"], pred=row["pred_sql"])}]
     judged = yield from ask_judge(params.judge or "", asked, parse_judge)
     for i in asked:
@@ -144,16 +146,26 @@ def _components(row: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _run(fields: dict[str, list[Any]], params: Params) -> Generator[Need, Any, dict[int, list[str | None]]]:
-    """Fill in the rows of items that name a database; why queries failed, by item."""
+def _run(
+    fields: dict[str, list[Any]], params: Params
+) -> Generator[Need, Any, tuple[dict[int, list[str | None]], dict[int, Invalid]]]:
+    """Fill in the rows of items that name a database; why queries failed, and why items could not be answered."""
     rows = [i for i, db in enumerate(fields["db"]) if db is not None]
     if not rows:
-        return {}
+        return {}, {}
     queries = [fields[name][i] for i in rows for name in ("pred_sql", "gold_sql")]
     answers = yield RunSandboxed("sql", queries, [fields["db"][i] for i in rows for _ in (0, 1)], params.timeout_s)
-    results = [SandboxResult.of(answer) for answer in answers]
+    errors: dict[int, list[str | None]] = {}
+    invalid: dict[int, Invalid] = {}
     for place, i in enumerate(rows):
-        for side, name in enumerate(("pred_rows", "gold_rows")):
-            result = results[2 * place + side]
-            fields[name][i] = result.value if result.ok else None
-    return {i: [results[2 * place].error, results[2 * place + 1].error] for place, i in enumerate(rows)}
+        pair = answers[2 * place : 2 * place + 2]
+        unrun = next((answer for answer in pair if isinstance(answer, Invalid)), None)
+        if unrun is not None:
+            invalid[i] = unrun
+            continue
+        results = [SandboxResult.of(answer) for answer in pair]
+        if any(result.bad_database for result in results):
+            invalid[i] = invalid_field("the database cannot be built: check its schema and rows", "db")
+        fields["pred_rows"][i], fields["gold_rows"][i] = (result.value if result.ok else None for result in results)
+        errors[i] = [result.error for result in results]
+    return errors, invalid

@@ -54,6 +54,9 @@ def unit_tests(columns: Columns, params: Params) -> Generator[Need, Any, Outcome
             invalid[i] = invalid_field("give passed, or program and tests, with at least one test", "passed")
     answers = (yield RunSandboxed("python", texts, [None] * len(texts), params.timeout_s)) if texts else []
     for i, answer in zip(owners, answers, strict=True):
+        if isinstance(answer, Invalid):
+            invalid.setdefault(i, answer)
+            continue
         result = SandboxResult.of(answer)
         verdicts[i].append(int(result.ok))
         errors[i].append(result.error)

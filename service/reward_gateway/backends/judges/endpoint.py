@@ -1,0 +1,156 @@
+"""One judge: a chat endpoint that is asked within its concurrency, its rate and the caller's deadline."""
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import httpx
+
+from reward_gateway.backends.observer import CallObserver
+from reward_gateway.sample import Invalid
+
+from .config import JudgeConfig
+from .pace import Pace
+from .replies import NotNow, answer, failed, refused
+
+CONNECT_S = 5.0
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 8.0
+LARGEST_REPLY = 8 << 20
+
+Conversation = Sequence[dict[str, Any]]
+
+
+class Breaker(Protocol):
+    """Whether a server that did not answer is to be left alone for a while."""
+
+    def allow(self) -> int | None:
+        """A ticket; None while it is left alone."""
+
+    def probe(self) -> int | None:
+        """A ticket for the one call that may try whether it is back."""
+
+    def succeeded(self) -> None:
+        """A call was answered."""
+
+    def failed(self, ticket: int) -> None:
+        """A call was not."""
+
+
+class ChatEndpoint:
+    """Asks one judge. Redirects are not followed, and proxies of the environment are not used."""
+
+    def __init__(self, config: JudgeConfig, breaker: Breaker, observer: CallObserver) -> None:
+        self.config = config
+        self._breaker = breaker
+        self._observer = observer
+        self._places = asyncio.Semaphore(config.concurrency)
+        self._pace = Pace(config.rate)
+        key = config.api_key()
+        headers = {"accept-encoding": "identity", "content-type": "application/json"}
+        if key is not None:
+            headers["authorization"] = f"Bearer {key.get_secret_value()}"
+        self._client = httpx.AsyncClient(
+            headers=headers,
+            timeout=httpx.Timeout(None, connect=CONNECT_S),
+            limits=httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def ask(self, conversation: Conversation, temperature: float | None, deadline: float | None) -> str | Invalid:
+        """The judge's words, or why there are none.
+
+        Args:
+            temperature: None: the judge's own.
+            deadline: time of the loop's clock.
+        """
+        body = self._body(conversation, temperature)
+        try:
+            async with asyncio.timeout_at(deadline), self._places:
+                return await self._persist(body, deadline)
+        except TimeoutError:
+            return Invalid("deadline_exceeded", f"the deadline passed before the judge {self.config.name} answered")
+
+    async def _persist(self, body: bytes, deadline: float | None) -> str | Invalid:
+        """Ask until there is an answer, no reason to ask again, or no time for it."""
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while True:
+            await self._pace.wait()
+            reply = await self._guarded(body)
+            if not isinstance(reply, NotNow):
+                return reply
+            pause = reply.after_s if reply.after_s is not None else _pause(attempt)
+            late = deadline is not None and loop.time() + pause >= deadline
+            if late or not reply.again or attempt == self.config.retries:
+                return reply.reason
+            await asyncio.sleep(pause)
+            attempt += 1
+
+    async def _guarded(self, body: bytes) -> str | Invalid | NotNow:
+        ticket = self._breaker.allow()
+        probing = ticket is None
+        if ticket is None:
+            ticket = self._breaker.probe()
+        if ticket is None:
+            return failed(self.config.name, "did not answer lately and is left alone for a moment")
+        name, loop = self.config.name, asyncio.get_running_loop()
+        started = loop.time()
+        outcome, well = "cancelled", not probing  # a caller who leaves says nothing of the judge, unless it was to tell
+        self._observer.call_started(name, 1)
+        try:
+            reply = await self._once(body)
+            outcome = "ok" if isinstance(reply, str) else "judge_error"
+            well = not isinstance(reply, NotNow) or not reply.down
+        finally:
+            self._observer.call_finished(name, 1, loop.time() - started, outcome)
+            if not well:
+                self._breaker.failed(ticket)
+            elif outcome != "cancelled":
+                self._breaker.succeeded()
+        return reply
+
+    async def _once(self, body: bytes) -> str | Invalid | NotNow:
+        name = self.config.name
+        try:
+            async with (
+                asyncio.timeout(self.config.timeout_s),
+                self._client.stream("POST", self.config.url, content=body) as response,
+            ):
+                if response.status_code != 200:
+                    return refused(name, response.status_code, response.headers)
+                reply = bytearray()
+                async for piece in response.aiter_bytes():
+                    reply += piece
+                    if len(reply) > LARGEST_REPLY:
+                        return failed(name, "sent more than an answer can be")
+        except TimeoutError:
+            return NotNow(failed(name, f"did not answer within {self.config.timeout_s:g} s"), again=False)
+        except httpx.TransportError:
+            return NotNow(failed(name, "cannot be reached"))
+        except httpx.HTTPError:
+            return failed(name, "sent a reply that cannot be read")
+        return answer(name, bytes(reply))
+
+    def _body(self, conversation: Conversation, temperature: float | None) -> bytes:
+        request = {
+            **self.config.extra,
+            "model": self.config.model,
+            "messages": list(conversation),
+            "temperature": self.config.temperature if temperature is None else temperature,
+            "max_tokens": self.config.max_tokens,
+            "stream": False,
+        }
+        return json.dumps(request).encode()
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def _pause(attempt: int) -> float:
+    """Exponential, half of it by chance, so that many who failed together do not come back together."""
+    whole = min(FIRST_PAUSE_S * 2.0**attempt, LONGEST_PAUSE_S)
+    return whole * (0.5 + 0.5 * random.random())

@@ -1,0 +1,24 @@
+"""Callers' code and SQL, each in a process of its own that the kernel keeps away from everything else.
+
+The boundary is the kernel, never the interpreter: a program may call any builtin, reach ctypes, run machine code.
+Before its first line, its process has given up, for good (``lockdown``):
+
+- **system calls** (``seccomp``): all but some forty that compute, allocate and end. No socket of any kind, no file
+  opened, no process or thread made, no program executed, no signal sent, no limit raised, no debugger, no io_uring.
+- **files and more** (``landlock``): every file right, TCP, abstract sockets, signals to other processes.
+- **the network** (``namespaces``): a network, IPC and host name of its own, empty, where the kernel allows it.
+- **privileges** (``privileges``): no user but nobody where it began as root, no capability, no new privileges.
+- **limits**: CPU time, memory, no new descriptor, no byte of a file, no child, no core; it dies with the gateway.
+
+From outside, the gateway ends it after its time (wall clock, counted from its first line) and when it writes more
+than a result may hold. The environment is empty. It is given JSON over a pipe and gives JSON back.
+
+What is refused to begin with: a machine whose kernel offers neither ``seccomp`` nor ``landlock`` with ``namespaces``.
+Landlock alone, without seccomp, does not hide whether a file exists and its size; nothing is ever opened.
+
+What is **not** stopped: a program uses its CPU time and memory to the limit; it sees the clock; side channels of the
+processor are the kernel's matter. And a program shares its process with the tests that follow it, so that one that is
+written to deceive (an ``__eq__`` that is always true, a search through frames for the harness) can pass tests that it
+should not: the sandbox protects the machine, not the verdict. Ending early, printing a result or closing the pipe
+does not pass for one.
+"""

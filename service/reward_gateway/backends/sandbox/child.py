@@ -1,0 +1,158 @@
+"""The process that runs one program and ends. Standard library only, so that it starts fast and holds little.
+
+In, on standard input, to its end: one JSON object (``language``, ``program``, ``input``, ``memory``, ``cpu_s``,
+``mechanisms``, ``key``). Out, on standard output: a line with the mechanisms in force, once they are; then the result,
+a line that begins with the key, so that nothing the program writes itself is taken for it.
+"""
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from .lockdown import lock
+
+MOST_ROWS = 10_000
+LONGEST_VALUE = 16 << 20
+
+PURE = """abc array base64 bisect calendar cmath collections.abc contextlib copy dataclasses datetime decimal enum
+fractions functools hashlib heapq itertools json.decoder math numbers operator random re statistics string struct
+textwrap time types typing unicodedata zlib _strptime encodings.ascii encodings.latin_1 encodings.utf_16"""
+"""Modules that programs may import: they are loaded beforehand, since afterwards no file can be opened."""
+
+Ran = tuple[bool, Any, str | None]
+
+
+class BadDatabase(ValueError):
+    """The database cannot be built: no fault of the query."""
+
+
+class Silence:
+    """A standard output that goes nowhere."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def main() -> None:
+    """Read, lock, run, answer, end."""
+    asked = json.loads(sys.stdin.buffer.read())
+    prepared = PREPARE[asked["language"]]()
+    sys.path, sys.argv = [], [""]
+    sys.path_importer_cache.clear()
+    os.environ.clear()
+    os.close(0)
+    sys.stdin, sys.stdout, sys.stderr = None, Silence(), Silence()
+    say(json.dumps(lock(asked["mechanisms"], asked["memory"], asked["cpu_s"])))
+    key = asked.pop("key")
+    ok, value, error = attempt(lambda: prepared(asked["program"], asked["input"]))
+    try:
+        line = json.dumps({"ok": ok, "value": value, "error": error}, allow_nan=False)
+    except MemoryError:
+        line = '{"ok": false, "error": "memory"}'
+    except (TypeError, ValueError, RecursionError):
+        line = '{"ok": false, "error": "the result is not JSON with finite numbers"}'
+    say(key + line)
+    os._exit(0)
+
+
+def say(line: str) -> None:
+    """Write a line to the gateway, past whatever the program made of sys.stdout."""
+    data = line.encode() + b"\n"
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def attempt(program: Callable[[], Any]) -> Ran:
+    """Run it; whatever it raises, ``SystemExit`` included, is its failure."""
+    try:
+        return True, program(), None
+    except MemoryError:
+        return False, None, "memory"
+    except BadDatabase as error:
+        return False, None, f"database: {error}"[:300]
+    except BaseException as error:
+        return False, None, f"{type(error).__name__}: {error}"[:300].rstrip(": ")
+
+
+def prepare_python() -> Callable[[str, Any], Any]:
+    """Load the modules that programs may want."""
+    for name in PURE.split():
+        __import__(name)
+    return run_python
+
+
+def run_python(program: str, value: Any) -> Any:
+    """The result of the program's ``main(value)``."""
+    scope: dict[str, Any] = {"__name__": "program"}
+    exec(compile(program, "<program>", "exec"), scope)  # noqa: S102 - what this process is for
+    return scope["main"](value)
+
+
+def prepare_sql() -> Callable[[str, Any], Any]:
+    """Open an empty database in memory."""
+    import sqlite3
+
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    database.execute("PRAGMA temp_store = MEMORY")
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+    database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    reads = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
+
+    def authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+        harmless = action in reads or (action == sqlite3.SQLITE_FUNCTION and second not in {"load_extension"})
+        return sqlite3.SQLITE_OK if harmless else sqlite3.SQLITE_DENY
+
+    def run(query: str, given: Any) -> list[list[Any]]:
+        try:
+            fill(database, given)
+        except (sqlite3.Error, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise BadDatabase(f"{type(error).__name__}: {error}") from None
+        database.set_authorizer(authorize)
+        cursor = database.execute(query)
+        if cursor.description is None:
+            raise ValueError("the query gives no rows")
+        rows = cursor.fetchmany(MOST_ROWS + 1)
+        if len(rows) > MOST_ROWS:
+            raise ValueError(f"more than {MOST_ROWS} rows")
+        return [[plain(value) for value in row] for row in rows]
+
+    return run
+
+
+def fill(database: Any, given: Any) -> None:
+    """Build the database from a script, from ``{schema, rows: {table: [[…]]}}``, or from a file's copy, ``{file_b64}``.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    parts = {"schema": given} if isinstance(given, str) else given
+    if not isinstance(parts, dict) or not parts or not parts.keys() <= {"schema", "rows", "file_b64"}:
+        raise ValueError("a database is a script, {schema, rows} or {file_b64}")
+    if "file_b64" in parts:
+        import base64
+
+        database.deserialize(base64.b64decode(parts["file_b64"]))
+    database.executescript(parts.get("schema", ""))
+    for table, rows in parts.get("rows", {}).items():
+        if rows:
+            name = '"' + table.replace('"', '""') + '"'
+            places = ", ".join("?" * len(rows[0]))
+            database.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608 - quoted, and its own data
+
+
+def plain(value: Any) -> Any:
+    """A value of SQL as JSON holds it: blobs as hexadecimal text, infinities by name."""
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+PREPARE: dict[str, Callable[[], Callable[[str, Any], Any]]] = {"python": prepare_python, "sql": prepare_sql}

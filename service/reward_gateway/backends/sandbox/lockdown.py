@@ -1,0 +1,122 @@
+"""What a process gives up before it runs what it does not trust. Standard library only; see the package's docstring.
+
+Each mechanism is set up by one function and reported by its name, so that whoever started the process knows exactly
+which are in force.
+"""
+
+import ctypes
+import os
+import platform
+import resource
+import signal
+import struct
+from collections.abc import Callable, Collection
+
+from .syscalls import ALLOWED, ARCHITECTURES, CAPSET, LANDLOCK_CREATE, LANDLOCK_RESTRICT
+
+NOBODY = 65534
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class NotLocked(RuntimeError):
+    """A mechanism that has to be in force could not be set up."""
+
+
+def lock(wanted: Collection[str], memory: int, cpu_s: int) -> list[str]:
+    """Give up what the wanted mechanisms take; the names of those that this kernel has put in force.
+
+    Args:
+        memory: bytes of address space.
+        cpu_s: seconds of CPU time; the kernel ends the process one second after it was warned.
+    """
+    _limits(memory, cpu_s)
+    _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS: also what lets a process without privileges use landlock and seccomp
+    done = [name for name in ("namespaces", "landlock", "privileges") if name in wanted and _tried(_STEPS[name])]
+    for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE):
+        resource.setrlimit(limit, (0, 0))
+    _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a change of user resets it, so not before
+    _prctl(4, 0)  # PR_SET_DUMPABLE
+    if "seccomp" in wanted and _tried(_seccomp):
+        done.append("seccomp")
+    return done
+
+
+def _limits(memory: int, cpu_s: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _tried(step: Callable[[], None]) -> bool:
+    try:
+        step()
+    except (OSError, KeyError):
+        return False
+    return True
+
+
+def _namespaces() -> None:
+    """A network (without even a loopback that is up), IPC and host name of its own."""
+    apart = 0x40000000 | 0x08000000 | 0x04000000  # CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
+    if os.geteuid() != 0 or _libc.unshare(apart) != 0:
+        _checked(_libc.unshare(apart | 0x10000000))  # CLONE_NEWUSER: for who has no privilege
+
+
+def _landlock() -> None:
+    """A ruleset that handles every right and grants none."""
+    abi = _checked(_libc.syscall(LANDLOCK_CREATE, None, 0, 1))
+    files = 0x1FFF | (0x2000 if abi >= 2 else 0) | (0x4000 if abi >= 3 else 0) | (0x8000 if abi >= 5 else 0)
+    fields = [files] + ([0b11] if abi >= 4 else []) + ([0b11] if abi >= 6 else [])
+    rules = struct.pack(f"={len(fields)}Q", *fields)
+    ruleset = _checked(_libc.syscall(LANDLOCK_CREATE, rules, len(rules), 0))
+    try:
+        _checked(_libc.syscall(LANDLOCK_RESTRICT, ruleset, 0))
+    finally:
+        os.close(ruleset)
+
+
+def _privileges() -> None:
+    """Nobody, without groups and without capabilities."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    header, none = struct.pack("=Ii", 0x20080522, 0), struct.pack("=6I", *[0] * 6)
+    _checked(_libc.syscall(CAPSET[platform.machine()], header, none))
+
+
+def _seccomp() -> None:
+    """A filter: a foreign architecture ends the process, an unlisted call fails with EPERM."""
+    machine = platform.machine()
+    load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
+    refuse, kill, allow = 0x00050001, 0x80000000, 0x7FFF0000
+    program = [(load, 0, 0, 4), (equal, 1, 0, ARCHITECTURES[machine]), (give, 0, 0, kill), (load, 0, 0, 0)]
+    if machine == "x86_64":
+        program += [(at_least, 0, 1, 0x40000000), (give, 0, 0, refuse)]  # the x32 calls have numbers of their own
+    for number in ALLOWED[machine]:
+        program += [(equal, 0, 1, number), (give, 0, 0, allow)]
+    program.append((give, 0, 0, refuse))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in program))
+    filter_ = struct.pack("@HP", len(program), ctypes.addressof(code))
+    _prctl(22, 2, filter_)  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+
+
+def _prctl(option: int, *arguments: int | bytes) -> None:
+    values = [ctypes.c_ulong(a) if isinstance(a, int) else ctypes.c_char_p(a) for a in arguments]
+    _checked(_libc.prctl(option, *values, *[ctypes.c_ulong(0)] * (4 - len(values))))
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "the kernel refuses")
+    return result
+
+
+_STEPS: dict[str, Callable[[], None]] = {
+    "namespaces": _namespaces,
+    "landlock": _landlock,
+    "privileges": _privileges,
+}
+MECHANISMS = (*_STEPS, "seccomp")

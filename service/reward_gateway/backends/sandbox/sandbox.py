@@ -1,0 +1,213 @@
+"""Runs untrusted programs: a fresh locked process each, its time, its output and its end kept from outside."""
+
+import asyncio
+import contextlib
+import json
+import math
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from reward_gateway.sample import Invalid
+
+from .lockdown import MECHANISMS
+
+START_S = 30.0
+MEMORY = 512 << 20
+LARGEST_RESULT = 4 << 20
+PROCESSES = max(1, min(16, os.cpu_count() or 1))
+
+_ROOT = str(Path(__file__).parents[3])
+_BEGIN = f"import sys; sys.path.append({_ROOT!r}); from {__package__}.child import main; main()"
+
+LATE = Invalid("deadline_exceeded", "the deadline passed before this program had run")
+UNSAFE = Invalid("operation_error", "the sandbox could not be set up, so this program was not run")
+
+Answer = dict[str, Any] | Invalid
+
+
+class SandboxUnavailable(RuntimeError):
+    """This machine cannot keep a program in."""
+
+
+def sufficient(mechanisms: Collection[str]) -> bool:
+    """Whether the mechanisms in force stop files, network, processes and signals together."""
+    return "privileges" in mechanisms and ("seccomp" in mechanisms or {"landlock", "namespaces"} <= set(mechanisms))
+
+
+class Sandbox:
+    """Runs programs. Call :meth:`start` first.
+
+    Args:
+        mechanisms: what processes give up, as far as the kernel can.
+        processes: most programs that run at once.
+        memory: bytes of address space a program.
+    """
+
+    def __init__(
+        self, mechanisms: Collection[str] = MECHANISMS, processes: int = PROCESSES, memory: int = MEMORY
+    ) -> None:
+        self.in_force: tuple[str, ...] = ()
+        self._wanted = tuple(mechanisms)
+        self._memory = memory
+        self._places = asyncio.Semaphore(processes)
+        self._running: set[asyncio.subprocess.Process] = set()
+
+    async def start(self) -> tuple[str, ...]:
+        """Find out which mechanisms this kernel puts in force; from then on every program needs them all.
+
+        Raises:
+            SandboxUnavailable: they are too few.
+        """
+        answer = await self._one("python", "def main(value):\n    return value", "probe", START_S, None, self._wanted)
+        found = answer.get("mechanisms", ()) if isinstance(answer, dict) and answer["ok"] else ()
+        if not sufficient(found):
+            raise SandboxUnavailable(
+                "this machine cannot run untrusted code safely: its kernel gives neither seccomp nor landlock with "
+                f"namespaces (in force: {', '.join(found) or 'none'}); turn REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE off"
+            )
+        self.in_force = self._wanted = tuple(found)
+        return self.in_force
+
+    async def run(
+        self,
+        language: str,
+        programs: Sequence[str],
+        inputs: Sequence[Any],
+        timeout_s: float,
+        deadline: float | None = None,
+    ) -> list[Answer]:
+        """Run programs, each with its input. Equal queries on equal databases run once.
+
+        Args:
+            timeout_s: wall-clock time a program, from its first line.
+            deadline: time of the loop's clock.
+
+        Returns:
+            In order, mappings of ``ok``, ``value``, ``error`` (``timeout``, ``memory``, ``output``, ``crashed`` or the
+            exception), or the reason why a program was not run to its end for no fault of its own.
+        """
+        if language != "sql":
+            runs = [self._one(language, p, v, timeout_s, deadline) for p, v in zip(programs, inputs, strict=True)]
+            return list(await asyncio.gather(*runs))
+        keys = [json.dumps(pair) for pair in zip(programs, inputs, strict=True)]
+        distinct = dict(zip(keys, zip(programs, inputs, strict=True), strict=True))
+        answers = await asyncio.gather(*(self._one(language, *pair, timeout_s, deadline) for pair in distinct.values()))
+        found = dict(zip(distinct, answers, strict=True))
+        return [found[key] for key in keys]
+
+    async def _one(
+        self,
+        language: str,
+        program: str,
+        value: Any,
+        timeout_s: float,
+        deadline: float | None,
+        probing: tuple[str, ...] | None = None,
+    ) -> Answer:
+        key = secrets.token_hex(16)
+        request = {
+            "language": language,
+            "program": program,
+            "input": value,
+            "memory": self._memory,
+            "cpu_s": math.ceil(timeout_s) + 1,
+            "mechanisms": self._wanted,
+            "key": key,
+        }
+        try:
+            async with asyncio.timeout_at(deadline), self._places, self._process() as process:
+                in_force = await _begun(process, json.dumps(request).encode())
+                if in_force is None or (probing is None and set(in_force) != set(self.in_force)):
+                    return UNSAFE
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        written = await _read(process)
+                        status = await process.wait()
+                except TimeoutError:
+                    return _failed("timeout")
+        except TimeoutError:
+            return LATE
+        answer = _result(written, status, key)
+        return {**answer, "mechanisms": in_force} if probing is not None else answer
+
+    @contextlib.asynccontextmanager
+    async def _process(self) -> Any:
+        """A fresh process in a group of its own, which is gone with all its group when the block is left."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BEGIN),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            start_new_session=True,
+        )
+        self._running.add(process)
+        try:
+            yield process
+        finally:
+            _kill(process)
+            await asyncio.shield(process.wait())
+            self._running.discard(process)
+
+    async def close(self) -> None:
+        """End what still runs."""
+        for process in self._running:
+            _kill(process)
+
+
+async def _begun(process: asyncio.subprocess.Process, request: bytes) -> list[str] | None:
+    """Hand the program over; the mechanisms that its process has put in force, or None if it did not get that far."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(START_S):
+            process.stdin.write(request)
+            process.stdin.close()
+            return cast("list[str]", json.loads(await process.stdout.readline()))
+    except (TimeoutError, OSError, ValueError):
+        return None
+
+
+async def _read(process: asyncio.subprocess.Process) -> bytes | None:
+    """All that it writes; None if that is too much."""
+    assert process.stdout is not None
+    written = bytearray()
+    while piece := await process.stdout.read(1 << 16):
+        written += piece
+        if len(written) > LARGEST_RESULT:
+            _kill(process)
+            return None
+    return bytes(written)
+
+
+def _result(written: bytes | None, status: int, key: str) -> dict[str, Any]:
+    if written is None:
+        return _failed("output")
+    if status in (-signal.SIGXCPU, -signal.SIGKILL):
+        return _failed("timeout")
+    if status < 0:
+        return _failed("crashed")
+    _, found, line = written.rpartition(key.encode())
+    try:
+        answer = json.loads(line) if found else None
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        return _failed("it ended without a result")
+    return {"ok": answer.get("ok") is True, "value": answer.get("value"), "error": answer.get("error")}
+
+
+def _failed(error: str) -> dict[str, Any]:
+    return {"ok": False, "value": None, "error": error}
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
