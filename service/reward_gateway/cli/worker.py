@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,11 @@ import uvicorn
 import uvloop
 import watchfiles
 
+from reward_gateway.backends.judges.config import JudgesFileError, load_judges
+from reward_gateway.backends.judges.judges import Judges
+from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
 from reward_gateway.backends.triton import TritonServer
+from reward_gateway.cache.breaker import Breaker
 from reward_gateway.cache.levels import Levels
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cache.off import NoCache
@@ -42,6 +47,9 @@ from reward_gateway.traffic.keys import KeysFileError, UnsafeExposure, check_exp
 from reward_gateway.world import World
 
 log = structlog.get_logger(__name__)
+
+JUDGE_FAILURES = 8
+"""Failures of a judge in a row after which it is left alone for a moment."""
 
 
 def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
@@ -66,12 +74,16 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
 
     Raises:
         InvalidRecipe: the recipe file cannot work; every fault is named.
+        JudgesFileError: the judges file cannot be used.
+        SandboxUnavailable: callers' code is to be run, and this machine cannot keep it in.
     """
     calls = telemetry.metrics.calls
+    judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), calls)
+    sandbox = await make_sandbox() if settings.allow_untrusted_code else None
     models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=calls)
     state = StateStore.connect(settings.redis_url) if settings.redis_url else StateStore.in_process()
     cohorts = RedisCohorts(settings.redis_url) if settings.redis_url else LocalCohorts()
-    world = World(RawScorer(models, make_cache(settings, telemetry)), state, cohorts)
+    world = World(RawScorer(models, make_cache(settings, telemetry)), state, cohorts, judges=judges, sandbox=sandbox)
     try:
         await world.learn_models()
     except GatewayError as error:
@@ -81,12 +93,20 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     return gateway
 
 
+async def make_sandbox() -> Sandbox:
+    """Where callers' code runs; the log says what keeps it in. Raises SandboxUnavailable."""
+    sandbox = Sandbox()
+    log.info("sandbox_ready", in_force=await sandbox.start())
+    return sandbox
+
+
 def teach(telemetry: Telemetry, gateway: Gateway) -> None:
     """Tell the metrics which names may stand in a label."""
     metrics = telemetry.metrics
     metrics.rewards.learn(gateway.book.plans)
     metrics.models.learn(gateway.world.known_models() or ())
     metrics.models.learn(model for plan in gateway.book for model in plan.models)
+    metrics.models.learn(gateway.world.judges.names if gateway.world.judges is not None else ())
     metrics.flags.learn((*GUARDS, "truncated", "out_of_distribution"))
 
 
@@ -196,7 +216,7 @@ def main() -> int:
         check_exposure(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
-    except (UnsafeExposure, KeysFileError, InvalidRecipe, OSError) as error:
+    except (UnsafeExposure, KeysFileError, JudgesFileError, SandboxUnavailable, InvalidRecipe, OSError) as error:
         print(f"reward-gateway: {error}", file=sys.stderr)
         return 2
     return 0
