@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import httpx
+import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.off import NoCache
@@ -40,9 +41,8 @@ class Lengths:
         return ModelInfo("length", self.version, True, ("prompt", "response"), ("length",), 64)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
-        import numpy as np
-
-        return ModelAnswer(np.array([[float(len(str(batch.responses[i])))] for i in rows]), calls=1, version=self.version)
+        lengths = [[float(len(str(batch.responses[i])))] for i in rows]
+        return ModelAnswer(np.array(lengths), calls=1, version=self.version)
 
     async def ready(self) -> bool:
         return True
