@@ -44,10 +44,14 @@ def summary(reward: str, rewards: Sequence[float], reasons: Mapping[str, int]) -
         Text(f"{reward}: {len(values):,} rewards, {lost:,} samples without one", style="bold")
     ]
     if len(values):
-        said = {"mean": values.mean(), "std": values.std()}
-        said |= dict(zip(_QUANTILES, np.quantile(values, list(_QUANTILES.values())).tolist(), strict=True))
-        parts += [Text("  ".join(f"{name} {value:.4g}" for name, value in said.items())), Text(), histogram(values)]
+        moments = {"mean": values.mean(), "std": values.std()}
+        quantiles = dict(zip(_QUANTILES, np.quantile(values, list(_QUANTILES.values())).tolist(), strict=True))
+        parts += [_line(moments), _line(quantiles), Text(), histogram(values)]
     if lost:
         parts.append(Text("\nwithout a reward:"))
         parts += [Text(f"  {count:,}  {code}") for code, count in sorted(reasons.items(), key=lambda item: -item[1])]
     return Group(*parts)
+
+
+def _line(numbers: Mapping[str, float]) -> Text:
+    return Text("  ".join(f"{name} {value:.4g}" for name, value in numbers.items()))

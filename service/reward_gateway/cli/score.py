@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from reward_gateway.errors import GatewayError
+
 from .say import INTERRUPTED, ApiKey, Unusable, Url, complain, err, out
 
 _FIELDS = ("prompt", "response", "reference", "group", "id")
@@ -60,8 +62,12 @@ def score(
     try:
         tally = asyncio.run(run.go(url, api_key))
     except KeyboardInterrupt:
-        complain("stopped; the same command goes on from here")
+        complain(f"stopped after {run.tally.rows:,} rows; the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
+    except GatewayError:
+        if run.tally.rows:
+            err.print(f"{run.tally.rows:,} rows are kept; the same command goes on from there")
+        raise
     out.print(summary(run.reward or "default", tally.rewards, tally.reasons))
     err.print(f"{tally.rows:,} rows in {target}", markup=False, soft_wrap=True)
 
