@@ -1,12 +1,27 @@
 """Operations are tried the way a caller meets them: items and parameters in, one result an item out."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
+import numpy as np
 import pytest
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.cache.off import NoCache
+from reward_gateway.errors import NotFound
+from reward_gateway.gateway import Gateway
+from reward_gateway.http.app import create_app
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import RunInThread
+from reward_gateway.operations.needs import Need, RunInThread, RunSandboxed
 from reward_gateway.operations.registry import catalog
+from reward_gateway.operations.worked_examples import WorkedExample
+from reward_gateway.raw import RawScorer
+from reward_gateway.recipes.book import load_book
+from reward_gateway.sample import Batch
+from reward_gateway.settings import Settings
+from reward_gateway.state.store import StateStore
+from reward_gateway.world import World
 
 Call = Callable[..., list[dict[str, Any]]]
 
@@ -33,3 +48,61 @@ def call_operation(path: str, *items: Any, answers: list[Any] | None = None, **p
 def call() -> Call:
     """``call("transform/affine", {"reward": 1.0}, scale=2.0)`` gives the results."""
     return call_operation
+
+
+@dataclass
+class GivenModels:
+    """A model server whose scores are those that the example gives; without any it has no model."""
+
+    scores: dict[str, list[float]] = field(default_factory=dict)
+
+    async def models(self) -> list[ModelInfo]:
+        return [await self.info(name) for name in self.scores]
+
+    async def info(self, name: str) -> ModelInfo:
+        if name not in self.scores:
+            raise NotFound(f"there is no model {name}")
+        return ModelInfo(name, "1", True, ("prompt", "response"), ("score",), 64)
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        values = np.array([[self.scores[name][i]] for i in rows])
+        return ModelAnswer(values, calls=1, version="1")
+
+    async def ready(self) -> bool:
+        return True
+
+    async def close(self) -> None: ...
+
+
+class GivenWorld(World):
+    """A world with state in this process, in which models and sandbox answer what the example gives."""
+
+    def __init__(self) -> None:
+        self.given_models = GivenModels()
+        self.given_sandbox: list[Any] | None = None
+        super().__init__(RawScorer(self.given_models, NoCache()), StateStore.in_process())
+
+    def give(self, example: WorkedExample) -> None:
+        self.given_models.scores = example.given.get("models", {})
+        self.given_sandbox = example.given.get("sandbox")
+
+    async def answer(self, need: Need, deadline: float | None) -> Any:
+        if isinstance(need, RunSandboxed) and self.given_sandbox is not None:
+            return self.given_sandbox
+        return await super().answer(need, deadline)
+
+
+@pytest.fixture(scope="module")
+def given_world() -> GivenWorld:
+    """``given_world.give(example)`` puts behind the service what the example gives."""
+    return GivenWorld()
+
+
+@pytest.fixture(scope="module")
+async def http(given_world: GivenWorld) -> AsyncIterator[httpx.AsyncClient]:
+    """The service over ``given_world``."""
+    recipes = load_book("rewards: {given: {components: {a: {score: given}}}}")
+    app = create_app(Gateway(recipes, given_world), Settings())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", timeout=60) as client:
+        yield client
+    await given_world.close()

@@ -13,7 +13,7 @@ from referencing.exceptions import Unresolvable
 
 from ..columns import Columns
 from ..outcome import ItemError, Outcome, Row, by_row
-from ..registry import OperationItem, OperationParams, Source, operation
+from ..registry import OperationItem, OperationParams, operation
 from .structure import fences
 
 _PATTERN_TIMEOUT_S = 0.05
@@ -44,13 +44,11 @@ class Item(OperationItem):
     "json_schema",
     item=Item,
     params=Params,
-    source=Source("JSON Schema, draft 2020-12", "https://json-schema.org/draft/2020-12"),
-    fidelity="design",
 )
 def json_schema(columns: Columns, params: Params) -> Outcome:
     """1 if the response is JSON that fits the schema, else 0 (with ``graded``: .5 for JSON that does not fit).
 
-    The JSON is the whole response, else the last fenced block, else what stands in <answer>. NaN and
+    Schemas are of draft 2020-12. The JSON is the whole response, else the last fenced block, else what stands in <answer>. NaN and
     Infinity are no JSON. References to other documents are never fetched. Details: `fault`, the place of
     the first thing that does not fit.
     """

@@ -74,7 +74,7 @@ class RegexParams(OperationParams):
     mode: Literal["search", "fullmatch", "count"] = Field(
         "search", description="search: somewhere; fullmatch: all of it; count: the number of matches."
     )
-    ignore_case: bool = False
+    ignore_case: bool = Field(False, description="Upper and lower case are alike.")
     dot_all: bool = Field(True, description="A dot matches line breaks too.")
 
     @model_validator(mode="after")

@@ -24,7 +24,7 @@ class Item(OperationItem):
 
 
 class BleuParams(OperationParams):
-    lowercase: bool = False
+    lowercase: bool = Field(False, description="Compare in lower case.")
     tokenize: Literal["13a", "intl", "char", "none"] = Field("13a", description="sacreBLEU's tokeniser.")
 
 

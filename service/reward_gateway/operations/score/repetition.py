@@ -23,14 +23,13 @@ class PenaltyParams(OperationParams):
     "repetition_penalty",
     item=Item,
     params=PenaltyParams,
-    source=Source("Demystifying Long Chain-of-Thought Reasoning in LLMs", "https://arxiv.org/abs/2502.03373"),
-    fidelity="design",
 )
 def repetition_penalty(columns: Columns, params: PenaltyParams) -> Outcome:
     """A cost in proportion to the share of n-grams that have occurred before.
 
     r = -max_penalty (1 - distinct / all), in (-max_penalty, 0]; a response of fewer than n words costs nothing.
-    The paper penalises repeated n-grams token by token; this is the share over the response.
+    Demystifying Long Chain-of-Thought Reasoning (arXiv 2502.03373) penalises repeated n-grams token by token; this
+    is the share over the response.
     """
     shares = columns.map_rows(lambda i: repeated_share(columns.objects("response")[i], params.n))
     return Outcome(reward=0.0 - params.max_penalty * np.array(shares, dtype=np.float64))

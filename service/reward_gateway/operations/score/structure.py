@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..columns import Columns
 from ..outcome import Outcome, Row, by_row
-from ..registry import OperationItem, OperationParams, Source, operation
+from ..registry import OperationItem, OperationParams, operation
 
 _FILTERS = threading.Lock()
 _LONGEST_PROGRAM = 50_000
@@ -33,15 +33,13 @@ class TagParams(OperationParams):
     "format_tags",
     item=Item,
     params=TagParams,
-    source=Source("DeepSeek-R1: Incentivizing Reasoning Capability in LLMs via RL", "https://arxiv.org/abs/2501.12948"),
-    fidelity="design",
 )
 def format_tags(columns: Columns, params: TagParams) -> Outcome:
     """Whether a response is made of tagged sections in order: <think>…</think><answer>…</answer>.
 
     strict: 1 if every tag opens and closes exactly once, in order, with nothing but space outside, else 0.
     soft: the share of the opening and closing tags that occur exactly once, in [0, 1].
-    The idea is R1's format reward; the rule is this project's. Details: `in_order`.
+    The idea is DeepSeek-R1's format reward (arXiv 2501.12948); the rule is this project's. Details: `in_order`.
     """
     marks = [mark for tag in params.tags for mark in (f"<{tag}>", f"</{tag}>")]
 

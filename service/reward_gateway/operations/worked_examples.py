@@ -1,0 +1,87 @@
+"""Worked examples of the operations: a request and the answer that it must get, as data for tests, pages and people.
+
+One file an operation, ``examples/<kind>/<name>.json``: a list of
+
+    {"title": "…", "request": {"items": […], "params": {…}}, "results": […], "tolerance": 5e-05}
+
+``results`` holds what is expected of each result, which may say more; numbers agree to ``tolerance``, relative for
+large ones. ``given`` names what stands behind the operation in this example: the scores of a model by its name, or
+what the sandbox answers.
+"""
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).with_name("examples")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedExample:
+    """A request to ``POST /v1/{kind}/{name}`` and what it is answered.
+
+    Attributes:
+        results: what each result must hold, numbers rounded as in their source.
+        tolerance: largest difference of a number, relative to the greater of it and 1.
+        given: ``{"models": {name: [score a row]}}`` or ``{"sandbox": [result a program]}``, where needed.
+    """
+
+    title: str
+    items: list[dict[str, Any]]
+    params: dict[str, Any]
+    results: list[dict[str, Any]]
+    tolerance: float
+    given: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The request's body."""
+        return {"items": self.items, "params": self.params}
+
+    def differences(self, answered: Any) -> list[str]:
+        """Where an answer (the body's ``results``) is not what was expected: a line a place; none if it agrees."""
+        return _differences(self.results, answered, self.tolerance, "results")
+
+
+@cache
+def examples_of(kind: str, name: str) -> tuple[WorkedExample, ...]:
+    """The worked examples of an operation; none where it has no file."""
+    file = FOLDER / kind / f"{name}.json"
+    if not file.is_file():
+        return ()
+    return tuple(
+        WorkedExample(
+            title=entry["title"],
+            items=entry["request"]["items"],
+            params=entry["request"]["params"],
+            results=entry["results"],
+            tolerance=entry["tolerance"],
+            given=entry.get("given", {}),
+        )
+        for entry in json.loads(file.read_text(encoding="utf-8"))
+    )
+
+
+def _differences(expected: Any, got: Any, tolerance: float, path: str) -> list[str]:
+    found: list[str] = []
+    if isinstance(expected, dict) and isinstance(got, dict):
+        for key, value in expected.items():
+            if key in got:
+                found += _differences(value, got[key], tolerance, f"{path}.{key}")
+            else:
+                found.append(f"{path}.{key} is missing")
+    elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        for i, (value, answer) in enumerate(zip(expected, got, strict=True)):
+            found += _differences(value, answer, tolerance, f"{path}[{i}]")
+    elif _number(expected) and _number(got):
+        if not abs(expected - got) <= tolerance * max(1.0, abs(expected)):
+            found.append(f"{path} is {got!r}, not {expected!r}")
+    elif type(expected) is not type(got) or expected != got:
+        found.append(f"{path} is {got!r}, not {expected!r}")
+    return found
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
