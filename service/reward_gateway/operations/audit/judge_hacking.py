@@ -121,8 +121,8 @@ def master_key(columns: Columns, _: object) -> Outcome:
 
     Texts are compared after NFKC, trimming and case folding. A response is flagged if it is empty, holds only
     punctuation, or consists of known openers; never by its length ("7" is an answer), and never if it equals its
-    reference. `rewards` are 1 for flagged responses, the reward is their share (0 for no responses). The keys are those of arXiv
-    2507.08794. As a guard in a recipe: `guards: [master_key]`.
+    reference. `rewards` are 1 for flagged responses, the reward is their share (0 for no responses). The keys are
+    those of arXiv 2507.08794. As a guard in a recipe: `guards: [master_key]`.
     """
     responses, references = columns.objects("responses"), columns.objects("references")
     outcome = Outcome(reward=np.full(columns.size, np.nan), rewards=[None] * columns.size)
