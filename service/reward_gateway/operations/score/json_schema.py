@@ -49,8 +49,8 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
     """1 if the response is JSON that fits the schema, else 0 (with ``graded``: .5 for JSON that does not fit).
 
     Schemas are of draft 2020-12. The JSON is the whole response, else the last fenced block, else what stands in
-    <answer>. NaN and Infinity are no JSON. References to other documents are never fetched. Details: `fault`, the place of
-    the first thing that does not fit.
+    <answer>. NaN and Infinity are no JSON. References to other documents are never fetched. Details: `fault`,
+    the place of the first thing that does not fit.
     """
     validator = _Validator(params.json_schema, registry=Registry())
 
