@@ -25,7 +25,7 @@ from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.recipes.plan import ComponentPlan, Plan
-from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage
+from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.world import World, drive
 
 
@@ -46,9 +46,9 @@ class ScoreOptions:
 
 
 class ScoringObserver(Protocol):
-    """Told of every scored batch; never of a text."""
+    """Told of every scored batch; never of a text, only of the length of each response [n] (NaN: there is none)."""
 
-    def scored(self, plan: Plan, scored: Scored) -> None: ...
+    def scored(self, plan: Plan, scored: Scored, lengths: FloatArray) -> None: ...
 
 
 class Gateway:
@@ -98,7 +98,7 @@ class Gateway:
             timing_ms=timing,
         )
         if self._observer is not None:
-            self._observer.scored(plan, scored)
+            self._observer.scored(plan, scored, response_lengths(batch))
         self._settle(plan, options, scored)
         return scored
 

@@ -129,6 +129,12 @@ def prompt_group(prompt: Text) -> str:
     return "prompt-" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
+def response_lengths(batch: Batch) -> FloatArray:
+    """Characters of every response [n], as rules read it; NaN where there is none."""
+    lengths = (len(r) if type(r) is str else float("nan") if r is None else len(plain_text(r)) for r in batch.responses)
+    return np.fromiter(lengths, dtype=np.float64, count=batch.size)
+
+
 @dataclass(slots=True)
 class RawScores:
     """What one model said of a batch.
@@ -160,6 +166,8 @@ class ComponentScores:
     cached: BoolArray | None = None
     vectors: list[FloatArray | None] | None = None
     """Per step, turn or token, where the component gives a vector a sample."""
+    judge_answers: Sequence[Any] | None = None
+    """[n] what a judge said, in words, where the component may ask one; None in rows of which it was not asked."""
 
 
 @dataclass(slots=True)

@@ -104,10 +104,11 @@ def teach(telemetry: Telemetry, gateway: Gateway) -> None:
     """Tell the metrics which names may stand in a label."""
     metrics = telemetry.metrics
     metrics.rewards.learn(gateway.book.plans)
+    metrics.components.learn(component.name for plan in gateway.book for component in plan.components)
     metrics.models.learn(gateway.world.known_models() or ())
     metrics.models.learn(model for plan in gateway.book for model in plan.models)
     metrics.models.learn(gateway.world.judges.names if gateway.world.judges is not None else ())
-    metrics.flags.learn((*GUARDS, "truncated", "out_of_distribution"))
+    metrics.flags.learn((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete"))
 
 
 def read_book(rewards_file: Path, world: World) -> RecipeBook:

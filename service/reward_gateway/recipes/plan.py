@@ -93,6 +93,11 @@ class Plan:
         return self.group.normalize != "none" or any(step.operation.grouped for step in steps)
 
     @property
+    def ensemble(self) -> tuple[str, ...]:
+        """Components that answer the same question, as the recipe combines them as an ensemble; else none."""
+        return self.over if self.combine is not None and self.combine.operation.name == "ensemble" else ()
+
+    @property
     def returns(self) -> Literal["scalar", "vector"]:
         return "vector" if self.credit is not None else "scalar"
 

@@ -5,6 +5,7 @@ files and a scrape of any worker gives the sum over all.
 """
 
 import os
+from pathlib import Path
 from typing import get_args
 
 from prometheus_client import (
@@ -17,13 +18,15 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from reward_gateway.sample import InvalidCode, Scored
+from reward_gateway.sample import FloatArray, InvalidCode, Scored
 
 from .buckets import DURATION_S
 from .cache_metrics import CacheMetrics
 from .instruments import Instruments
 from .labels import Names
 from .model_metrics import ModelMetrics
+from .noted import ScoredPlan
+from .reward_metrics import RewardMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
@@ -35,7 +38,8 @@ class Metrics:
     Attributes:
         calls: the observer of model calls.
         cache: the observer of the cache.
-        models, rewards, flags: the label values that are known; whoever joins the parts teaches them
+        health: the observer of what was scored: distributions, drift, and the monitor's windows.
+        models, rewards, components, flags: the label values that are known; whoever joins the parts teaches them
             (``metrics.rewards.learn(book.plans)``). What is not known is counted as ``other``.
     """
 
@@ -45,10 +49,14 @@ class Metrics:
             for collector in (ProcessCollector, PlatformCollector, GCCollector):
                 collector(registry=self.registry)
         make = Instruments(self.registry)
-        self.models, self.rewards, self.flags = Names(), Names(), Names()
+        self.models, self.rewards, self.components, self.flags = Names(), Names(), Names(), Names()
         self._codes = Names(get_args(InvalidCode))
         self.calls = ModelMetrics(make, self.models)
         self.cache = CacheMetrics(make)
+        shared = os.environ.get(_MULTIPROC)
+        self.health = RewardMetrics(
+            make, self.rewards, self.components, self.flags, Path(shared) if shared is not None else None
+        )
 
         self._requests = make.counter("requests_total", "Requests answered.", "protocol", "route", "status")
         self._durations = make.histogram(
@@ -85,8 +93,9 @@ class Metrics:
 
     # The dataplane (gateway.ScoringObserver)
 
-    def scored(self, plan: object, scored: Scored) -> None:
-        """One scored batch."""
+    def scored(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None = None) -> None:
+        """One scored batch. ``lengths``: characters of its responses [n], NaN where there is none."""
+        self.health.scored(plan, scored, lengths)
         self._samples.labels(self.rewards.of(scored.recipe)).inc(len(scored.reward))
         for reason in scored.invalid.values():
             self._invalid.labels(self._codes.of(reason.code)).inc()
@@ -98,6 +107,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Prometheus text; over all workers where there are several."""
+        self.health.refresh()
         if _MULTIPROC not in os.environ:
             return generate_latest(self.registry)
         everybody = CollectorRegistry()

@@ -1,0 +1,65 @@
+"""Microseconds a sample that watching live rewards costs: noting batches, reading them, and a scrape.
+
+    python loadtests/micro_monitor.py
+
+One thread; a recipe of five components, of which two are transformed. The note's cost holds everything that the
+scoring path pays, the reading of what was noted included. The best of several rounds counts.
+"""
+
+from time import perf_counter
+
+import numpy as np
+from reward_gateway.sample import Batch, ComponentScores, Scored, response_lengths
+from reward_gateway.telemetry.metrics import Metrics
+
+SIZES = (1, 32, 1024, 4096)
+ROUNDS = 15
+SAMPLES_A_ROUND = 8192
+COMPONENTS = ("helpful", "harmless", "brevity", "format", "correct")
+
+
+def scored_of(size: int) -> Scored:
+    """An answer of five components; in every hundredth sample something is flagged."""
+    draw = np.random.default_rng(size)
+    parts = {}
+    for k, name in enumerate(COMPONENTS):
+        raw = draw.normal(size=size)
+        parts[name] = ComponentScores(raw, np.tanh(raw) if k < 2 else raw)
+    flags = dict.fromkeys(range(0, size, 100), ("truncated",)) if size > 1 else {}
+    return Scored("watched", "b3:0", draw.normal(size=size), parts, flags=flags)
+
+
+def best(metrics: Metrics, size: int) -> tuple[float, float]:
+    """Microseconds a sample of noting and reading, and of counting lengths; the best of the rounds."""
+    scored, times = scored_of(size), SAMPLES_A_ROUND // size
+    batch = Batch([""] * size, [""] * size, ["x" * (100 + i % 50) for i in range(size)])
+    lengths = response_lengths(batch)
+    noting, counting = [], []
+    for _ in range(ROUNDS):
+        started = perf_counter()
+        for _ in range(times):
+            metrics.health.scored(None, scored, lengths)
+        metrics.health.monitor.read()
+        noted = perf_counter()
+        for _ in range(times):
+            response_lengths(batch)
+        noting.append(noted - started)
+        counting.append(perf_counter() - noted)
+    return min(noting) / (times * size) * 1e6, min(counting) / (times * size) * 1e6
+
+
+def main() -> None:
+    metrics = Metrics()
+    metrics.rewards.learn(["watched"])
+    metrics.components.learn(COMPONENTS)
+    print(f"{'batch':>6} {'watch µs/sample':>16} {'lengths µs/sample':>18}")
+    for size in SIZES:
+        watch, lengths = best(metrics, size)
+        print(f"{size:>6} {watch:>16.3f} {lengths:>18.3f}")
+    started = perf_counter()
+    metrics.health.refresh()
+    print(f"gauges of one recipe, a scrape: {(perf_counter() - started) * 1e3:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

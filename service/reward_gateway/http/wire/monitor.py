@@ -1,0 +1,58 @@
+"""The monitor's answer, as types for the OpenAPI page. Numbers are finite or null."""
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class Drift(Struct):
+    """How far a distribution moved: population stability index, and Kolmogorov-Smirnov distance in [0, 1]."""
+
+    psi: float
+    ks: float
+
+
+class Distribution(Struct):
+    """Where the finite scores of the window lie. `saturated` is the share at one end of their range, the fuller one."""
+
+    count: int
+    mean: float | None
+    std: float | None
+    min: float | None
+    max: float | None
+    quantiles: dict[str, float] | None
+    saturated: float | None
+    drift: Drift | None
+
+
+class ComponentHealth(Struct):
+    """A component after its transforms and, where they change it, before them."""
+
+    value: Distribution
+    raw: Distribution | UnsetType = UNSET
+
+
+class RewardHealth(Struct):
+    """One recipe over the latest samples. `invalid` and `flagged` are shares of the samples, by code and by guard."""
+
+    version: str
+    window: int
+    samples: int
+    reference_samples: int
+    reward: Distribution
+    components: dict[str, ComponentHealth]
+    invalid: dict[str, float]
+    flagged: dict[str, float]
+    length_correlation: float | None
+    ensemble_disagreement: float | None
+
+
+class MonitorReport(Struct):
+    """Every recipe that was asked for, by name."""
+
+    worker: int
+    rewards: dict[str, RewardHealth]
+
+
+class MonitorReset(Struct):
+    """The references are taken anew."""
+
+    reset: bool

@@ -1,0 +1,139 @@
+"""Reward health over live traffic: what was scored lately, recipe by recipe, without a text.
+
+The hot path only notes the arrays of a batch. They are read together, thousands of rows at a time, when enough of
+them wait, when a few seconds have passed, or when somebody asks: so a batch of one costs little more than a note.
+
+A window belongs to one process. Several workers see the traffic of one socket, an arbitrary share each, so that
+one worker's window is a sample of all. A reset reaches all of them, through a file where their metrics meet.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from reward_gateway.sample import FloatArray, Scored
+
+from .noted import Noted, ScoredPlan, columns_of
+from .report import report_of
+from .window import REWARD, Columns, Window
+
+WINDOW = 2048
+"""Rows of a recipe that are held, and of its reference."""
+
+WAITING_ROWS = 4096
+"""Noted rows from which on they are read."""
+
+WAITING_S = 5.0
+"""Seconds after which the next batch has them read."""
+
+MOST_RECIPES = 256
+"""Recipes that are watched; of more (a file that is reloaded under ever new names) the oldest go."""
+
+
+class Watched:
+    """One version of one recipe."""
+
+    def __init__(self, version: str, ensemble: tuple[str, ...], size: int) -> None:
+        self.version, self.ensemble, self.window = version, ensemble, Window(size)
+
+
+Reader = Callable[[str, Columns], None]
+
+
+class Monitor:
+    """Windows of every recipe that is asked for.
+
+    Args:
+        size: rows of a window.
+        reader: told of all columns of a recipe that were read together, in the process's own time.
+        shared: a folder that the workers share; a reset of one reaches the others there.
+    """
+
+    def __init__(self, size: int = WINDOW, reader: Reader | None = None, shared: Path | None = None) -> None:
+        self._size, self._reader = size, reader
+        self._noted: deque[Noted] = deque()
+        self._rows, self._read_at = 0, monotonic()
+        self._watched: dict[str, Watched] = {}
+        self._lock = threading.Lock()  # a scrape reads in a thread, while the loop goes on noting
+        self._mark = shared / "monitor.reset" if shared is not None else None
+        self._marked = _changed(self._mark)
+
+    def note(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
+        """Keep a batch for later. ``lengths``: characters of the responses [n], NaN where there is none."""
+        self._noted.append(Noted.of(plan, scored, lengths))
+        self._rows += len(scored.reward)
+        if self._rows >= WAITING_ROWS or monotonic() - self._read_at > WAITING_S:
+            self.read()
+
+    def read(self) -> None:
+        """Lay everything that was noted into its window."""
+        with self._lock:
+            self._heed_reset()
+            self._rows, self._read_at = 0, monotonic()
+            batches: dict[tuple[str, str, tuple[str, ...]], list[Noted]] = {}
+            while self._noted:
+                noted = self._noted.popleft()
+                if len(noted.reward):
+                    batches.setdefault((noted.recipe, noted.version, noted.names), []).append(noted)
+            for (recipe, version, _), together in batches.items():
+                columns = columns_of(together)
+                self._window(recipe, version, together[0].ensemble).append(columns, len(columns[REWARD]))
+                if self._reader is not None:
+                    self._reader(recipe, columns)
+
+    def _window(self, recipe: str, version: str, ensemble: tuple[str, ...]) -> Window:
+        """The window of a recipe; another version starts anew, as its numbers mean something else."""
+        watched = self._watched.get(recipe)
+        if watched is None or watched.version != version:
+            while len(self._watched) >= MOST_RECIPES:
+                del self._watched[next(iter(self._watched))]
+            watched = self._watched[recipe] = Watched(version, ensemble, self._size)
+        return watched.window
+
+    def report(self) -> dict[str, dict[str, Any]]:
+        """What is known of every recipe, by name; see :func:`report_of`."""
+        self.read()
+        with self._lock:
+            taken = [
+                (recipe, watched, watched.window.latest(), watched.window.reference, watched.window.since_reference)
+                for recipe, watched in self._watched.items()
+            ]
+        return {
+            recipe: {
+                "version": watched.version,
+                "window": self._size,
+                **report_of(columns, reference, since, watched.ensemble),
+            }
+            for recipe, watched, columns, reference, since in taken
+        }
+
+    def reset(self) -> None:
+        """Take all references anew, in every worker."""
+        self.read()
+        if self._mark is not None:
+            self._mark.touch()
+            os.utime(self._mark)
+        with self._lock:
+            self._marked = _changed(self._mark)
+            self._forget()
+
+    def _heed_reset(self) -> None:
+        changed = _changed(self._mark)
+        if changed != self._marked:
+            self._marked = changed
+            self._forget()
+
+    def _forget(self) -> None:
+        for watched in self._watched.values():
+            watched.window.reset()
+
+
+def _changed(mark: Path | None) -> int:
+    try:
+        return mark.stat().st_mtime_ns if mark is not None else 0
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,51 @@
+"""A window as what people and dashboards read: shares, distributions, drift, what the reward goes along with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .statistics import describe, disagreement, drift, rank_correlation
+from .window import LENGTH, REWARD, Column, Columns, Stage
+
+
+def report_of(columns: Columns, reference: Columns | None, since: int, ensemble: tuple[str, ...]) -> dict[str, Any]:
+    """The state of one recipe.
+
+    Args:
+        columns: the latest rows, oldest first.
+        reference: the rows that they are held against; None while there are too few.
+        since: how many rows came after the reference; only those are compared with it.
+
+    Returns:
+        ``samples`` (rows in the window), ``reference_samples``, ``reward`` and ``components`` (by name ``value`` and,
+        where transforms change it, ``raw``): distributions with their ``drift``; ``invalid`` and ``flagged``: shares
+        by code and by guard; ``length_correlation`` (Spearman, of the reward with the characters of the response) and
+        ``ensemble_disagreement``. What cannot be told yet is None.
+    """
+    rows = len(columns[REWARD]) if REWARD in columns else 0
+    start = max(0, rows - since)
+
+    def distribution(column: Column) -> dict[str, Any]:
+        moved = drift(reference[column], columns[column][start:]) if reference and column in reference else None
+        return {**describe(columns[column]), "drift": moved}
+
+    components: dict[str, dict[str, Any]] = {c.name: {} for c in columns if c.stage == "value"}
+    for column in columns:
+        if column.stage in ("value", "raw"):
+            components[column.name][column.stage] = distribution(column)
+    members = [columns[Column("value", name)] for name in ensemble if Column("value", name) in columns]
+    return {
+        "samples": rows,
+        "reference_samples": len(reference[REWARD]) if reference else 0,
+        "reward": distribution(REWARD),
+        "components": components,
+        "invalid": _shares(columns, "invalid"),
+        "flagged": _shares(columns, "flag"),
+        "length_correlation": rank_correlation(columns[REWARD], columns[LENGTH]),
+        "ensemble_disagreement": disagreement(members),
+    }
+
+
+def _shares(columns: Mapping[Column, Any], stage: Stage) -> dict[str, float]:
+    """Share of rows by name; a name that has left the window is left out."""
+    shares = {column.name: float(values.mean()) for column, values in columns.items() if column.stage == stage}
+    return {name: share for name, share in shares.items() if share > 0}

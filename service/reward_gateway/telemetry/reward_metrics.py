@@ -1,0 +1,108 @@
+"""Reward health as metrics: distributions over all time, and the monitor's windows as gauges.
+
+The label ``component`` is empty for the reward itself, which Prometheus takes for no label; ``stage`` is ``reward``,
+``value`` (a component after its transforms) or ``raw`` (before them). Histograms and counters are summed over the
+workers. Gauges describe a window, which belongs to one process: of several workers the one that was scraped last
+tells its own.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reward_gateway.sample import FloatArray, Scored
+
+from .buckets import SCORE
+from .instruments import BatchHistogram, Instruments
+from .labels import Names
+from .monitor import Monitor
+from .noted import ScoredPlan
+from .window import Columns
+
+STATISTICS = ("mean", "std", "min", "max")
+
+
+class RewardMetrics:
+    """Hears of every scored batch; recipes, components and flags beyond the known names are counted as ``other``.
+
+    Attributes:
+        monitor: the windows, for whoever wants more than gauges.
+    """
+
+    def __init__(
+        self, make: Instruments, rewards: Names, components: Names, flags: Names, shared: Path | None = None
+    ) -> None:
+        self._rewards, self._components, self._flags_known = rewards, components, flags
+        self.monitor = Monitor(reader=self._count, shared=shared)
+        of = ("reward", "component", "stage")
+        self._values: BatchHistogram = make.batch_histogram(
+            "score_value", "Rewards, and components after their transforms.", SCORE, "reward", "component"
+        )
+        self._flags = make.counter("score_flags_total", "Samples that a guard or a model flagged.", "reward", "guard")
+        self._samples = make.latest("score_window_samples", "Samples in the window.", "reward")
+        self._statistic = make.latest("score_window_value", "Of the window's scores.", *of, "statistic")
+        self._drift = make.latest("score_drift", "Window against reference; 0 until measured.", *of, "measure")
+        self._saturated = make.latest("score_saturated_ratio", "Scores at one end of the window's range.", *of)
+        self._invalid = make.latest("score_window_invalid_ratio", "Samples without a score.", "reward", "code")
+        self._flagged = make.latest("score_window_flagged_ratio", "Samples that were flagged.", "reward", "guard")
+        self._length = make.latest(
+            "score_length_correlation", "Spearman, of rewards with the characters of responses.", "reward"
+        )
+        self._disagreement = make.latest(
+            "score_ensemble_disagreement", "Mean standard deviation over an ensemble's members.", "reward"
+        )
+        self._shown: dict[str, tuple[set[str], set[str]]] = {}
+
+    def scored(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
+        """One scored batch."""
+        self.monitor.note(plan, scored, lengths)
+
+    def refresh(self) -> None:
+        """Set the gauges to what the windows hold now."""
+        for recipe, report in self.monitor.report().items():
+            reward = self._rewards.of(recipe)
+            self._samples.labels(reward).set(report["samples"])
+            self._show(reward, "", "reward", report["reward"])
+            for name, stages in report["components"].items():
+                for stage, described in stages.items():
+                    self._show(reward, self._components.of(name), stage, described)
+            self._shares(reward, report)
+            if report["length_correlation"] is not None:
+                self._length.labels(reward).set(report["length_correlation"])
+            if report["ensemble_disagreement"] is not None:
+                self._disagreement.labels(reward).set(report["ensemble_disagreement"])
+
+    def _count(self, recipe: str, columns: Columns) -> None:
+        """Count what was read since the last time; the monitor calls this."""
+        reward = self._rewards.of(recipe)
+        for column, values in columns.items():
+            if column.stage == "reward":
+                self._values.labels(reward, "").observe_many(values)
+            elif column.stage == "value":
+                self._values.labels(reward, self._components.of(column.name)).observe_many(values)
+            elif column.stage == "flag":
+                self._flags.labels(reward, self._flags_known.of(column.name)).inc(float(np.sum(values)))
+
+    def _show(self, reward: str, component: str, stage: str, described: dict[str, Any]) -> None:
+        if not described["count"]:
+            return
+        values = {name: described[name] for name in STATISTICS} | {
+            f"q{quantile}": value for quantile, value in described["quantiles"].items()
+        }
+        for name, value in values.items():
+            self._statistic.labels(reward, component, stage, name).set(value)
+        self._saturated.labels(reward, component, stage).set(described["saturated"])
+        for measure in ("psi", "ks"):
+            moved = described["drift"][measure] if described["drift"] else 0.0
+            self._drift.labels(reward, component, stage, measure).set(moved)
+
+    def _shares(self, reward: str, report: dict[str, Any]) -> None:
+        """Shares by name; one that has left the window reads 0 from then on."""
+        codes, guards = self._shown.setdefault(reward, (set(), set()))
+        codes.update(report["invalid"])
+        guards.update(report["flagged"])
+        for code in codes:
+            self._invalid.labels(reward, code).set(report["invalid"].get(code, 0.0))
+        for guard in guards:
+            self._flagged.labels(reward, self._flags_known.of(guard)).set(report["flagged"].get(guard, 0.0))
