@@ -89,4 +89,7 @@ def _component_column(component: ComponentScores, n: int) -> list[dict[str, Any]
     if component.vectors is not None:
         for row, vector in zip(rows, component.vectors, strict=True):
             row["vector"] = None if vector is None else vector.tolist()
+    if component.judge_answers is not None:
+        for row, words in zip(rows, component.judge_answers, strict=True):
+            row["judge_answer"] = words
     return rows

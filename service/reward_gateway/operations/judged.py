@@ -1,29 +1,70 @@
 """Rows that a judge answers: ask for those that need it, keep every failure as its row's reason."""
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import Field
 
 from reward_gateway.sample import Invalid
 
-from .needs import AskJudge, Need
+from .master_keys import content_free
+from .needs import AskJudge, Conversation, Need
 from .outcome import ItemError
+from .registry import OperationParams
+
+__all__ = [
+    "Conversation",
+    "JudgeParams",
+    "Judged",
+    "ask_judge",
+    "ask_panel",
+    "flat_object",
+    "json_object",
+    "parse_keys",
+    "parse_yes_no",
+]
 
 T = TypeVar("T")
-Conversation = Sequence[dict[str, Any]]
+
+_WORD = re.compile(r"\W*(yes|no)\W*", re.IGNORECASE)
+
+
+class JudgeParams(OperationParams):
+    """What every operation that asks a judge of the operator's choice takes."""
+
+    judge: str = Field("judge", description="Configured judge.")
+    temperature: float | None = Field(None, ge=0, le=2, description="Left out: the judge's own, which is 0 by default.")
+    votes: int = Field(1, ge=1, le=64, description="Times that a question is asked; its numbers are averaged.")
+    guards: list[Literal["master_key"]] = Field(
+        [], description="master_key: a response without content is scored 0 and the judge not asked."
+    )
+
+    def caught(self, response: str, reference: str | None = None) -> str | None:
+        """The guard that stops a response from being shown to the judge."""
+        return "master_key" if "master_key" in self.guards and content_free(response, reference) else None
 
 
 @dataclass(slots=True)
 class Judged(Generic[T]):
-    """What was read from the judge's answers, and why some rows have none."""
+    """What was read from the judge's answers, its words, and why some rows have none."""
 
     values: dict[int, T] = field(default_factory=dict)
+    answers: dict[int, Any] = field(default_factory=dict)
     invalid: dict[int, Invalid] = field(default_factory=dict)
+
+    def words(self, size: int) -> list[Any]:
+        """[size] the judge's words, None where it was not asked or gave none: ``details.judge_answer``."""
+        return [self.answers.get(i) for i in range(size)]
 
 
 def ask_judge(
-    judge: str, conversations: Mapping[int, Conversation], parse: Callable[[str], T]
+    judge: str,
+    conversations: Mapping[int, Conversation],
+    parse: Callable[[str], T],
+    temperature: float | None = 0.0,
 ) -> Generator[Need, Any, Judged[T]]:
     """Ask about the rows of ``conversations`` and read each answer with ``parse``. No rows: nobody is asked.
 
@@ -33,16 +74,41 @@ def ask_judge(
     judged: Judged[T] = Judged()
     if not conversations:
         return judged
-    answers = yield AskJudge(judge, list(conversations.values()))
+    answers = yield AskJudge(judge, list(conversations.values()), temperature)
     for row, answer in zip(conversations, answers, strict=True):
         if isinstance(answer, Invalid):
             judged.invalid[row] = answer
             continue
+        judged.answers[row] = answer
         try:
             judged.values[row] = parse(answer)
         except ItemError as error:
             judged.invalid[row] = Invalid("judge_error", str(error))
     return judged
+
+
+def ask_panel(
+    params: JudgeParams, questions: Mapping[int, Sequence[Conversation]], parse: Callable[[str], T]
+) -> Generator[Need, Any, Judged[list[T]]]:
+    """Ask several questions a row, each as often as there are votes. A row has values if every answer could be read.
+
+    Values and words stand in the order of the questions, the votes of a question side by side; the words of a row with
+    one answer are that answer.
+    """
+    owners = [row for row, own in questions.items() for _ in range(len(own) * params.votes)]
+    asked = [c for own in questions.values() for c in own for _ in range(params.votes)]
+    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature)
+    panel: Judged[list[T]] = Judged()
+    for number, row in enumerate(owners):
+        if number in single.invalid:
+            panel.invalid.setdefault(row, single.invalid[number])
+        else:
+            panel.values.setdefault(row, []).append(single.values[number])
+        panel.answers.setdefault(row, []).append(single.answers.get(number))
+    for row in panel.invalid:
+        panel.values.pop(row, None)
+    panel.answers = {row: words[0] if len(words) == 1 else words for row, words in panel.answers.items()}
+    return panel
 
 
 def json_object(answer: str) -> dict[str, Any]:
@@ -51,9 +117,47 @@ def json_object(answer: str) -> dict[str, Any]:
     Raises:
         ItemError: there is none.
     """
+    return _object(answer[answer.find("{") : answer.rfind("}") + 1])
+
+
+def flat_object(answer: str) -> dict[str, Any]:
+    """The flat JSON object that an answer ends with.
+
+    Raises:
+        ItemError: there is none.
+    """
+    return _object(answer[answer.rfind("{") : answer.rfind("}") + 1])
+
+
+def parse_keys(answer: str, keys: Collection[str]) -> dict[str, Any]:
+    """The flat JSON object that an answer ends with, which must have exactly the keys that were asked for.
+
+    Raises:
+        ItemError: there is none, or its keys are others.
+    """
+    found = flat_object(answer)
+    if found.keys() != set(keys):
+        raise ItemError("the judge's JSON object does not have exactly the keys that were asked for")
+    return found
+
+
+def parse_yes_no(answer: str) -> bool:
+    """YES or NO: all that the judge said, or all of its last line.
+
+    Raises:
+        ItemError: it is neither.
+    """
+    lines = answer.strip().splitlines()
+    found = _WORD.fullmatch(lines[-1]) if lines else None
+    if found is None:
+        raise ItemError("the judge said neither YES nor NO")
+    return found.group(1).lower() == "yes"
+
+
+def _object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(answer[answer.find("{") : answer.rfind("}") + 1])
-    except ValueError:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ItemError("the judge gave no JSON object")

@@ -17,6 +17,9 @@ from typing import Any
 
 from reward_gateway.sample import Batch, FloatArray
 
+Conversation = Sequence[dict[str, Any]]
+"""Chat messages of one question to a judge: role and content (text, or a list of parts)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moments:
@@ -118,7 +121,7 @@ class AskJudge:
     """
 
     judge: str
-    conversations: Sequence[Sequence[dict[str, Any]]]
+    conversations: Sequence[Conversation]
     temperature: float | None = 0.0
 
 

@@ -104,6 +104,11 @@ class Operation:
     def yields_needs(self) -> bool:
         return inspect.isgeneratorfunction(self.function)
 
+    @property
+    def judged(self) -> bool:
+        """A judge may be asked: a parameter names one, and the details have ``judge_answer``."""
+        return not {"judge", "extractor"}.isdisjoint(self.params.model_fields)
+
     def catalog_entry(self) -> dict[str, Any]:
         """The row of ``GET /v1/catalog``."""
         return {

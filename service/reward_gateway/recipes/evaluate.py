@@ -37,6 +37,9 @@ class Rewards:
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
+JUDGE_ANSWER = "judge_answer"
+"""The one detail of an operation that a recipe's explanation carries."""
+
 Running = Generator[Need, Any, Any]
 
 
@@ -88,7 +91,7 @@ class _Evaluation:
     def _component(self, component: ComponentPlan) -> Running:
         name, size = component.name, self.batch.size
         raw: Value
-        model = version = cached = None
+        model = version = cached = answers = None
         if component.step is None:
             scores = self.raw[name]
             raw, model, version, cached = scores.values[:, 0], scores.model, scores.version, scores.cached
@@ -100,13 +103,15 @@ class _Evaluation:
         else:
             outcome = yield from self._step(component.step, {}, f"{self.plan.name}/{name}")
             raw = _value(outcome, size, name, self)
+            if component.step.operation.judged:
+                answers = outcome.details.get(JUDGE_ANSWER, [None] * size)
         value = raw
         address = references_address(model, version) if model is not None else f"{self.plan.name}/{name}"
         for step in component.transforms:
             value = yield from self._transform(step, value, address, name)
         self.values[name] = value
         vector = value if isinstance(value, list) else None
-        self.components[name] = ComponentScores(_scalar(raw), _scalar(value), model, version, cached, vector)
+        self.components[name] = ComponentScores(_scalar(raw), _scalar(value), model, version, cached, vector, answers)
 
     def _transform(self, step: Step, value: Value, address: str, component: str) -> Running:
         field_name = value_field(step.operation) or "reward"
@@ -312,7 +317,13 @@ def _laid(outcome: Outcome, rows: list[int], size: int) -> Outcome:
         rewards = [None] * size
         for k, i in enumerate(rows):
             rewards[i] = outcome.rewards[k]
-    return Outcome(reward, rewards)
+    laid = Outcome(reward, rewards)
+    if JUDGE_ANSWER in outcome.details:
+        words: list[Any] = [None] * size
+        for k, i in enumerate(rows):
+            words[i] = outcome.details[JUDGE_ANSWER][k]
+        laid.details[JUDGE_ANSWER] = words
+    return laid
 
 
 def _value(outcome: Outcome, size: int, name: str, evaluation: _Evaluation) -> Value:

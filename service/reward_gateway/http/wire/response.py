@@ -5,14 +5,15 @@ from typing import Any
 from msgspec import Struct, field
 
 
-class ComponentResult(Struct):
-    """One component of a sample: the raw score and the value after its transforms."""
+class ComponentResult(Struct, omit_defaults=True):
+    """One component of a sample: the raw score, the value after its transforms, a judge's words where one may be asked."""
 
     raw: float | None
     value: float | None
     model: str | None
     model_version: str | None
     cached: bool
+    judge_answer: str | list[Any] | None = None
 
 
 class SampleError(Struct):

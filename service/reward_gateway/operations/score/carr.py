@@ -1,14 +1,21 @@
 """CaRR: an answer counts for the evidence that leads to it, rubric by rubric."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
+from reward_gateway.sample import Invalid
+
+from ..carr_steps import Task, judge_steps
 from ..columns import Columns
+from ..judged import ask_judge, parse_yes_no
 from ..members import entry
+from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
+from .judge_reference import same_answer
 
 SOURCE = Source(
     "Chaining the Evidence: Robust Reinforcement Learning for Deep Search Agents with Citation-Aware Rubric Rewards",
@@ -21,6 +28,7 @@ ANSWER = 0
 
 class Params(OperationParams):
     rho: float = Field(0.0, ge=0, le=1, description="Weight of the rubrics (the server's default; training takes .3).")
+    judge: str | None = Field(None, description="Configured judge for items with rubrics or a label and no verdicts.")
 
 
 class Verdict(OperationItem):
@@ -35,6 +43,11 @@ class Item(OperationItem):
     citations: list[str] | None = Field(None, description="Pages that the response cites; an empty list scores 0.")
     unfinished: bool = Field(False, description="The task was broken off: everything is 0.")
     history: list[dict[str, Any]] | None = Field(None, description="Chat messages; the last must be the assistant's.")
+    question: str | None = Field(None, description="For the judge: what was asked.")
+    response: str | None = Field(None, description="For the judge; left out: the last message of the history.")
+    label: str | None = Field(None, description="For the judge: the right answer, where no outcome is given.")
+    rubrics: list[str] | None = Field(None, description="For the judge: statements with slots <E0>, <E1> …")
+    pages: dict[str, str] | None = Field(None, description="For the judge: address -> text of the cited pages.")
 
 
 def reachable(verdicts: Sequence[Any], identified: set[int] | None) -> list[int]:
@@ -58,24 +71,69 @@ def reachable(verdicts: Sequence[Any], identified: set[int] | None) -> list[int]
 
 
 @operation("score", "carr", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def carr(columns: Columns, params: Params) -> Outcome:
+def carr(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     """Outcome mixed with the share of rubrics that cited evidence links to the answer.
 
     R = (1 − ρ) · outcome + ρ · R_rubric, ρ = 0 (.3 in training); R_rubric = reachable rubrics / rubrics. A rubric is
     reachable if it is supported, all its entities are identified, and a chain of such rubrics that share entities joins
-    it to entity 0, the answer. The verdicts are a judge's.
+    it to entity 0, the answer.
+
+    The verdicts are a judge's: give them, or `rubrics`, `question`, `response` and the cited `pages` (20 count), for
+    `params.judge` to identify the entities and to judge the rubrics filled with them; and `label`, for it to judge the
+    outcome. The questions are our wording; answers must have exactly the form asked for, else the score is invalid.
 
     No rubrics, no citations (`citations` an empty list): R_rubric = 0. A rubric without any slot is never reachable. An
     `unfinished` task, or a `history` whose last turn is not the assistant's: everything is 0. No `outcome`, or no
-    `verdicts` while ρ > 0: the item's error. Details: `reachable` (places), `rubric_reward`, `outcome_reward`.
+    `verdicts` while ρ > 0: the item's error. Details: `reachable` (places), `rubric_reward`, `outcome_reward`,
+    `judge_answer` (all answers).
     """
     items = columns.rows(Item.model_fields)
-    return by_row(columns.size, lambda i: _score(items[i], params.rho))
+    words: list[list[str]] = [[] for _ in items]
+    failed = (yield from _judge(items, words, params.judge)) if params.judge is not None else {}
+    outcome = by_row(columns.size, lambda i: _score(items[i], params.rho))
+    outcome.invalid |= failed
+    if outcome.reward is not None:
+        outcome.reward[list(failed)] = np.nan
+    outcome.details["judge_answer"] = [own or None for own in words]
+    return outcome
+
+
+def _judge(items: list[dict[str, Any]], words: list[list[str]], judge: str) -> Generator[Need, Any, dict[int, Invalid]]:
+    """Fill in outcomes and verdicts of the items that have what a judge needs; why it could not."""
+    open_ = [i for i, item in enumerate(items) if not _broken_off(item)]
+    texts = {i: _response(items[i]) for i in open_}
+    labelled = [i for i in open_ if items[i]["outcome"] is None and items[i]["label"] is not None]
+    asked = {i: same_answer(items[i]["question"], texts[i], items[i]["label"]) for i in labelled}
+    outcomes = yield from ask_judge(judge, asked, parse_yes_no)
+    tasks = {
+        i: Task(items[i]["question"] or "", texts[i], items[i]["rubrics"], items[i]["pages"] or {})
+        for i in open_
+        if items[i]["verdicts"] is None and items[i]["rubrics"] is not None
+    }
+    steps = yield from judge_steps(judge, tasks)
+    for i, right in outcomes.values.items():
+        items[i]["outcome"] = right
+    for i in tasks:
+        items[i]["verdicts"], items[i]["identified"] = steps.verdicts[i], steps.identified[i]
+    for i in open_:
+        words[i] += [*([outcomes.answers[i]] if i in outcomes.answers else []), *steps.answers.get(i, [])]
+    return outcomes.invalid | steps.invalid
+
+
+def _broken_off(item: dict[str, Any]) -> bool:
+    history = item["history"]
+    return item["unfinished"] or bool(history and history[-1].get("role") != "assistant")
+
+
+def _response(item: dict[str, Any]) -> str:
+    if item["response"] is not None:
+        return str(item["response"])
+    content = item["history"][-1].get("content") if item["history"] else None
+    return content if isinstance(content, str) else ""
 
 
 def _score(item: dict[str, Any], rho: float) -> Row:
-    history = item["history"]
-    if item["unfinished"] or (history and history[-1].get("role") != "assistant"):
+    if _broken_off(item):
         return Row(reward=0.0, details={"reachable": [], "rubric_reward": 0.0, "outcome_reward": 0.0})
     if item["outcome"] is None:
         raise ItemError("give outcome, 1 if the answer is right and 0 if not")

@@ -80,7 +80,7 @@ def critique_f1(columns: Columns, params: Any) -> Generator[Need, Any, Outcome]:
     Give the counts; or `human_critique` and `model_critique`, whose arguments the `extractor` judge (of the item or of
     the params) counts; or `process`, what a MetaRM predicts where there is no human critique. With none of these the
     process part is left out. Details: `f1` (or null), `precision`, `recall`, `process_source` (counts, extractor,
-    meta_rm or none). Counts that cannot be are the item's error.
+    meta_rm or none), `judge_answer`. Counts that cannot be are the item's error.
     """
     fields = {name: columns.objects(name) for name in Item.model_fields}
     outcomes = columns.floats("outcome")
@@ -103,9 +103,11 @@ def critique_f1(columns: Columns, params: Any) -> Generator[Need, Any, Outcome]:
             sources[i] = "extractor"
         elif row["process"] is not None:
             process[i], sources[i] = float(row["process"]), "meta_rm"
+    words: dict[int, str] = {}
     for extractor, conversations in asked.items():
         judged = yield from ask_judge(extractor, conversations, parse_counts)
         invalid |= judged.invalid
+        words |= judged.answers
         for i, found in judged.values.items():
             counts[i] = found
     for i, given in enumerate(counts):
@@ -121,6 +123,7 @@ def critique_f1(columns: Columns, params: Any) -> Generator[Need, Any, Outcome]:
             "precision": [None if c is None else c[2] / c[1] if c[1] else 0.0 for c in counts],
             "recall": [None if c is None else c[2] / c[0] if c[0] else 0.0 for c in counts],
             "process_source": sources,
+            "judge_answer": [words.get(i) for i in range(columns.size)],
         },
         invalid=invalid,
     )

@@ -78,7 +78,8 @@ def pprm(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
 
     Give `question` and `turns` (all of them; the last holds the answer and is not graded) for the judge, or its
     `answers`, one a graded turn, or one `answer` (`reward` is then its score, and one that is not valid is the item's
-    error). Details: `process` ([score, max] or null, what `credit/renorm` takes), `judged`.
+    error). Details: `process` ([score, max] or null, what `credit/renorm` takes), `judged`, `judge_answer` (one a
+    turn).
     """
     single, several = columns.objects("answer"), columns.objects("answers")
     questions, turns = columns.objects("question"), columns.objects("turns")
@@ -103,7 +104,12 @@ def pprm(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
         graded = process[i]
         if graded is not None:
             graded[place] = judged.values.get(number)
-    return _outcome(process, [text is not None for text in single], invalid)
+    outcome = _outcome(process, [text is not None for text in single], invalid)
+    words: list[list[str | None] | None] = [None] * columns.size
+    for number, (i, _) in enumerate(places):
+        words[i] = [*(words[i] or []), judged.answers.get(number)]
+    outcome.details["judge_answer"] = words
+    return outcome
 
 
 def _outcome(process: list[list[list[int] | None] | None], single: list[bool], invalid: dict[int, Invalid]) -> Outcome:

@@ -122,6 +122,7 @@ def reasoning_sql(columns: Columns, params: Params) -> Generator[Need, Any, Outc
         parts[i]["judge"] = judged.values.get(i, FALLBACK_JUDGE)
     reward = np.array([sum(weight * part[name] for name, weight in WEIGHTS.items()) for part in parts])
     details: dict[str, Sequence[Any]] = {name: [part[name] for part in parts] for name in WEIGHTS}
+    details["judge_answer"] = judged.words(columns.size)
     if errors:
         details["errors"] = [errors.get(i) for i in range(columns.size)]
     return Outcome(reward, details=details, invalid=invalid, flags=dict.fromkeys(judged.invalid, ("judge_fallback",)))

@@ -82,7 +82,7 @@ def roboreward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome
     Give `task` and `frames_b64` (in order, about one a second; a single frame is shown twice), or `video_b64`, for
     the judge, which is asked greedily with the published prompt; or its `answer`; or the `score` itself. Of an answer
     the number after `ANSWER:` counts, else the last lone digit from 1 to 5. An answer without a score from 1 to 5
-    ("ANSWER: 10" among them) is an invalid score, never a silent 1. Details: `score`.
+    ("ANSWER: 10" among them) is an invalid score, never a silent 1. Details: `score`, `judge_answer`.
     """
     tasks, frames, videos = (columns.objects(name) for name in ("task", "frames_b64", "video_b64"))
     answers, scores = columns.objects("answer"), columns.floats("score").copy()
@@ -104,7 +104,10 @@ def roboreward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome
         scores[i] = score
     return Outcome(
         reward=(scores - 1.0) / 4.0,
-        details={"score": [None if np.isnan(score) else int(score) for score in scores]},
+        details={
+            "score": [None if np.isnan(score) else int(score) for score in scores],
+            "judge_answer": judged.words(columns.size),
+        },
         invalid=invalid | judged.invalid,
     )
 

@@ -1,0 +1,126 @@
+"""A judge compares two responses, in both orders."""
+
+import re
+from collections.abc import Generator
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from reward_gateway.sample import Invalid
+
+from ..columns import Columns
+from ..judged import Conversation, Judged, JudgeParams, ask_panel
+from ..needs import Need
+from ..outcome import ItemError, Outcome, invalid_field
+from ..prompts import question, section
+from ..registry import OperationItem, operation
+
+Verdict = Literal["A", "B", "TIE"]
+
+_VERDICT = re.compile(r"VERDICT:\s*\W{0,3}(A|B|TIE)\b", re.IGNORECASE)
+_SWAPPED: dict[str, Verdict] = {"A": "B", "B": "A", "TIE": "TIE"}
+_REWARD = {"A": 1.0, "B": 0.0, "TIE": 0.5}
+_WINNER = {"A": "response", "B": "other", "TIE": "tie"}
+
+
+class Params(JudgeParams):
+    instruction: str = Field(
+        "Judge by how well each does what the prompt asks.", description="What the comparison goes by."
+    )
+
+
+class Item(OperationItem):
+    prompt: str | None = None
+    response: str | None = None
+    other: str | None = None
+    reference: str | None = None
+    answers: list[str] | None = Field(None, description="The judge's two answers: as given, and with the two swapped.")
+
+
+def parse_verdict(answer: str) -> Verdict:
+    """The last verdict in an answer.
+
+    Raises:
+        ItemError: there is none.
+    """
+    found = _VERDICT.findall(answer)
+    if not found:
+        raise ItemError("the judge gave no VERDICT of A, B or TIE")
+    verdict: Verdict = found[-1].upper()
+    return verdict
+
+
+@operation("score", "judge_pairwise", item=Item, params=Params)
+def judge_pairwise(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Whether a response beats another one: 1, 0, or .5 for a tie, by a judge who sees them in both orders.
+
+    The judge is asked twice, the second time with the two swapped. Verdicts that agree count; verdicts that do not, and
+    two ties, are a tie. So a judge that goes by the order alone gives .5. With `votes`, the mean over pairs of votes.
+
+    Give `prompt`, `response`, `other` and, where there is one, `reference`; or the judge's two `answers`. An answer
+    without a verdict makes the score invalid. With the guard `master_key` a response without content loses, two such
+    tie, and the judge is not asked. Details: `verdict` (response, other or tie), `agreed` (share of the pairs of votes
+    that agree), `judge_answer` (all answers), `guard`.
+    """
+    fields = {name: columns.objects(name) for name in Item.model_fields}
+    invalid: dict[int, Invalid] = {}
+    pairs: dict[int, list[tuple[Verdict, Verdict]]] = {}
+    guards: list[str | None] = [None] * columns.size
+    asked: dict[int, list[Conversation]] = {}
+    for i in range(columns.size):
+        row = {name: values[i] for name, values in fields.items()}
+        try:
+            if row["answers"] is not None:
+                pairs[i] = [_pair(row["answers"])]
+            elif row["response"] is None or row["other"] is None:
+                raise ItemError("give response and other, or the judge's two answers")
+            elif empty := _caught(row, params):
+                guards[i] = "master_key"
+                verdict: Verdict = "TIE" if len(empty) == 2 else "A" if empty == ["other"] else "B"
+                pairs[i] = [(verdict, verdict)]
+            else:
+                a, b = row["response"], row["other"]
+                asked[i] = [_question(row, a, b, params), _question(row, b, a, params)]
+        except ItemError as error:
+            invalid[i] = invalid_field(str(error))
+    judged: Judged[list[Verdict]] = yield from ask_panel(params, asked, parse_verdict)
+    for i, own in judged.values.items():
+        second = [_SWAPPED[verdict] for verdict in own[params.votes :]]
+        pairs[i] = list(zip(own[: params.votes], second, strict=True))
+    reward = np.full(columns.size, np.nan)
+    verdicts: list[str | None] = [None] * columns.size
+    agreed: list[float | None] = [None] * columns.size
+    for i, votes in pairs.items():
+        reward[i] = float(np.mean([_REWARD[first] if first == second else 0.5 for first, second in votes]))
+        verdicts[i] = _WINNER["A" if reward[i] > 0.5 else "B" if reward[i] < 0.5 else "TIE"]
+        agreed[i] = float(np.mean([first == second for first, second in votes]))
+    words = judged.words(columns.size)
+    return Outcome(
+        reward=reward,
+        details={"verdict": verdicts, "agreed": agreed, "judge_answer": words, "guard": guards},
+        invalid=invalid | judged.invalid,
+        flags={i: (guard,) for i, guard in enumerate(guards) if guard is not None},
+    )
+
+
+def _pair(answers: list[str]) -> tuple[Verdict, Verdict]:
+    if len(answers) != 2:
+        raise ItemError("answers must be two: as given, and with the two swapped")
+    return parse_verdict(answers[0]), _SWAPPED[parse_verdict(answers[1])]
+
+
+def _caught(row: dict[str, Any], params: Params) -> list[str]:
+    """Which of the two say nothing."""
+    return [name for name in ("response", "other") if params.caught(row[name], row["reference"]) is not None]
+
+
+def _question(row: dict[str, Any], a: str, b: str, params: Params) -> Conversation:
+    return question(
+        "pairwise",
+        prompt=section("prompt", row["prompt"]),
+        reference=section("reference", row["reference"]),
+        a=a,
+        b=b,
+        instruction=params.instruction,
+    )

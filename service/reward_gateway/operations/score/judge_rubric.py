@@ -1,0 +1,126 @@
+"""A judge grades a response by criteria."""
+
+import math
+from collections.abc import Generator
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from reward_gateway.sample import FloatArray, Invalid
+
+from ..columns import Columns
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_keys
+from ..needs import Need
+from ..outcome import ItemError, Outcome, invalid_field
+from ..prompts import question, section
+from ..registry import OperationItem, operation
+
+
+class Params(JudgeParams):
+    criteria: dict[str, str] = Field(
+        {"quality": "How well the response does what the prompt asks, all in all."},
+        min_length=1,
+        max_length=32,
+        description="Criterion -> what it asks.",
+    )
+    weights: dict[str, float] | None = Field(None, description="Criterion -> weight, at least 0. Left out: all equal.")
+    low: int = Field(1, description="The worst grade.")
+    high: int = Field(10, description="The best grade.")
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.high <= self.low:
+            raise ValueError("high must be above low")
+        if self.weights is not None:
+            if set(self.weights) != set(self.criteria):
+                raise ValueError("weights must name every criterion, and nothing else")
+            if min(self.weights.values()) < 0 or sum(self.weights.values()) <= 0:
+                raise ValueError("weights must be at least 0, and not all 0")
+        return self
+
+
+class Item(OperationItem):
+    prompt: str | None = None
+    response: str | None = None
+    reference: str | None = None
+    answer: str | None = None
+
+
+def parse_grades(answer: str, params: Params) -> FloatArray:
+    """[k] grades in the order of the criteria.
+
+    Raises:
+        ItemError: the answer does not end with exactly the grades that were asked for, within their range.
+    """
+    found = parse_keys(answer, params.criteria)
+    grades = [found[name] for name in params.criteria]
+    if not all(_is_grade(grade, params) for grade in grades):
+        raise ItemError(f"the judge's grades are not all numbers from {params.low} to {params.high}")
+    return np.array(grades, dtype=np.float64)
+
+
+def _is_grade(grade: Any, params: Params) -> bool:
+    number = isinstance(grade, (int, float)) and not isinstance(grade, bool)
+    return number and math.isfinite(grade) and params.low <= grade <= params.high
+
+
+@operation("score", "judge_rubric", item=Item, params=Params)
+def judge_rubric(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+    """Grade of a response by a judge, criterion by criterion, scaled to 0–1.
+
+    R = Σ_c w_c · (s_c − low) / (high − low) / Σ_c w_c, s_c the grade of criterion c, from 1 to 10; with `votes`, its
+    mean over the votes. The judge must end with one flat JSON object of exactly the criteria, each with a number within
+    the range; anything else is an invalid score.
+
+    Give `prompt`, `response` and, where there is one, `reference`; or the judge's `answer`. With the guard `master_key`
+    a response without content is scored 0 and the judge is not asked. Details: `grades` (criterion -> s_c),
+    `judge_answer` (a list where there are votes), `guard`.
+    """
+    fields = {name: columns.objects(name) for name in Item.model_fields}
+    invalid: dict[int, Invalid] = {}
+    grades: dict[int, FloatArray] = {}
+    guards: list[str | None] = [None] * columns.size
+    asked: dict[int, list[Conversation]] = {}
+    for i in range(columns.size):
+        response, reference = fields["response"][i], fields["reference"][i]
+        try:
+            if fields["answer"][i] is not None:
+                grades[i] = parse_grades(fields["answer"][i], params)
+            elif response is None:
+                raise ItemError("give the response, or the judge's answer")
+            elif (guard := params.caught(response, reference)) is not None:
+                guards[i], grades[i] = guard, np.full(len(params.criteria), float(params.low))
+            else:
+                asked[i] = [_question(fields["prompt"][i], response, reference, params)]
+        except ItemError as error:
+            invalid[i] = invalid_field(str(error))
+    judged: Judged[list[FloatArray]] = yield from ask_panel(params, asked, lambda answer: parse_grades(answer, params))
+    grades |= {i: np.mean(votes, axis=0) for i, votes in judged.values.items()}
+    weights = np.array([1.0 if params.weights is None else params.weights[name] for name in params.criteria])
+    reward = np.full(columns.size, np.nan)
+    for i, own in grades.items():
+        reward[i] = float(((own - params.low) / (params.high - params.low)) @ (weights / weights.sum()))
+    table = [
+        dict(zip(params.criteria, grades[i].tolist(), strict=True)) if i in grades else None
+        for i in range(columns.size)
+    ]
+    return Outcome(
+        reward=reward,
+        details={"grades": table, "judge_answer": judged.words(columns.size), "guard": guards},
+        invalid=invalid | judged.invalid,
+        flags={i: (guard,) for i, guard in enumerate(guards) if guard is not None},
+    )
+
+
+def _question(prompt: str | None, response: str, reference: str | None, params: Params) -> Conversation:
+    return question(
+        "rubric",
+        prompt=section("prompt", prompt),
+        reference=section("reference", reference),
+        response=response,
+        low=str(params.low),
+        high=str(params.high),
+        criteria="\n".join(f"- {name}: {text}" for name, text in params.criteria.items()),
+        keys=", ".join(f'"{name}"' for name in params.criteria),
+    )
