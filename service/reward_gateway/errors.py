@@ -55,6 +55,12 @@ class InvalidRequest(RequestError):
     """JSON of the wrong shape: a wrong type, an unknown or missing key, a value out of its range."""
 
 
+class EmptyInput(RequestError):
+    """Nothing to score, said to clients that take an empty request for a mistake."""
+
+    status, code = 400, "empty_input"
+
+
 class Unscorable(RequestError):
     """``on_invalid: fail`` met a sample that could not be scored."""
 

@@ -1,7 +1,7 @@
 """Every setting, documented at its field: environment variables ``REWARD_GATEWAY_<NAME>`` and flags of ``serve``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -78,6 +78,18 @@ class Settings(BaseSettings):
     # Judges and code
     judges_file: Path | None = Field(None, description="YAML file of OpenAI-compatible judges.")
     allow_untrusted_code: bool = Field(False, description="Run callers' programs and SQL in the sandbox.")
+
+    # Dialects
+    dialect_failures: dict[str, float | Literal["error"]] = Field(
+        {},
+        description="What a sample without a score becomes in a dialect, where its own policy is not wanted: JSON, "
+        'for example {"nemo_gym": "error", "openrlhf": -1}. A number is trained on as if it were a score.',
+    )
+
+    # Open Inference Protocol
+    oip_tokenizer: Path | None = Field(
+        None, description="tokenizer.json of the policy, for clients that send token ids (NeMo-Aligner, trlX)."
+    )
 
     # Telemetry
     log_level: str = Field("info", description="debug, info, warning or error.")

@@ -16,7 +16,9 @@ from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
 
 from . import dialects, openapi, routes
+from .call import call_of
 from .columns import BatchMaker
+from .dialects.policies import check_failures
 from .edge import Edge
 from .errors import error_response
 from .middleware.admission import AdmissionLayer
@@ -37,7 +39,9 @@ def create_app(
 
     Raises:
         KeysFileError: the file of API keys cannot be used.
+        ValueError: the setting ``dialect_failures`` names no dialect.
     """
+    check_failures(settings.dialect_failures)
     telemetry = telemetry or Telemetry()
     traffic = traffic or Traffic.of(settings, telemetry.metrics)
 
@@ -78,6 +82,6 @@ async def _unrouted(request: Request, error: Exception) -> Response:
             failure = NotFound("there is nothing at this path; GET /openapi.json lists what there is")
         case HTTPException(status_code=405):
             failure = MethodNotAllowed("this path does not take this method; the Allow header lists those it does")
-    response = error_response(failure)
+    response = error_response(failure, form=call_of(request.scope).form)
     response.headers.update(headers or {})
     return response

@@ -10,6 +10,8 @@ from starlette.types import Scope
 
 from reward_gateway.traffic.keys import ANYBODY, ApiKey
 
+from .errors import ErrorForm, plain_form
+
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/health", "/v2/health/live", "/v2/health/ready", "/metrics"})
 """Exact paths that need no key and no place: a probe or a scrape must be answered when nothing else is."""
 
@@ -27,6 +29,7 @@ class Call:
         arrived: ``perf_counter`` at its arrival.
         arrived_at: the running loop's clock at its arrival; deadlines count from here.
         stages: name -> milliseconds, for the ``Server-Timing`` header.
+        form: what an error looks like to this client.
     """
 
     id: str
@@ -37,6 +40,7 @@ class Call:
     key: ApiKey = ANYBODY
     deadline_s: float | None = None
     stages: dict[str, float] = field(default_factory=dict)
+    form: ErrorForm = plain_form
 
 
 def begin(scope: Scope, now: float) -> Call:

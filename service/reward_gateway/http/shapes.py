@@ -28,7 +28,7 @@ def body_shape(path: str, *keys: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def shape_of(path: str, body: bytes, own: str) -> Handler | None:
+def shape_of(path: str, body: bytes, own: str | None = None) -> Handler | None:
     """The handler of another server's body; None where the body has our ``own`` key or nobody knows it."""
     if path not in _shapes:
         return None
@@ -36,6 +36,11 @@ def shape_of(path: str, body: bytes, own: str) -> Handler | None:
         given = _keys.decode(body).keys()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if own in given:
+    if own is not None and own in given:
         return None
     return next((handler for keys, handler in _shapes[path] if keys <= given), None)
+
+
+def shapes_at(path: str) -> list[list[str]]:
+    """The sets of keys that are known on a path."""
+    return [sorted(keys) for keys, _ in _shapes.get(path, ())]

@@ -82,6 +82,7 @@ class Compiler:
             default_reward=spec.default_reward,
             range=(spec.range[0], spec.range[1]) if spec.range else None,
             strip_template=spec.strip_template,
+            answer_template=spec.answer_template,
             inputs=tuple(self.inputs),
             stateful=spec.group.cohort is not None or any(step.operation.stateful for step in steps),
             source=spec.model_dump(mode="json", exclude_unset=True),

@@ -82,6 +82,7 @@ class Plan:
     default_reward: float | None
     range: tuple[float, float] | None
     strip_template: str | None
+    answer_template: str | None
     inputs: tuple[str, ...]
     stateful: bool
     source: Mapping[str, Any] = field(default_factory=dict)

@@ -19,6 +19,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from .templates import Template
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}$")]
 
 
@@ -93,7 +95,14 @@ class RecipeSpec(_Model):
     range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         None, description="Lowest and highest reward, where known; shown in the list of rewards."
     )
-    strip_template: str | None = Field(None, description="Chat template whose special tokens dialects strip.")
+    strip_template: Template | None = Field(None, description="Chat template whose special tokens dialects strip.")
+    answer_template: str | None = Field(
+        None,
+        pattern=r"\{reward\}",
+        max_length=1000,
+        description="What the chat-completions shim answers; {reward} stands for the number. "
+        "If not said: Final Score: {reward}",
+    )
 
 
 class RecipeFile(_Model):

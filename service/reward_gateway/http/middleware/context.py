@@ -15,6 +15,7 @@ from reward_gateway.traffic.limits import InputLimits
 
 from ..call import API_KEY, DEADLINE, REQUEST_ID, Call, begin, route_of
 from ..errors import error_response
+from ..manners import manner_of
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ class ContextLayer:
     def __init__(self, app: ASGIApp, settings: Settings, telemetry: Telemetry) -> None:
         self.app = app
         self._limits = InputLimits(settings)
+        self._default_deadline_s = settings.default_deadline_s
         self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +53,7 @@ class ContextLayer:
 
         try:
             try:
-                self._check_headers(call)
+                self._take_headers(call, scope["path"])
                 with self._telemetry.tracer.span(f"HTTP {scope['method']}", call.headers):
                     await self.app(scope, receive, answer)
             except ClientGone:
@@ -62,17 +64,21 @@ class ContextLayer:
                 failure = error if isinstance(error, GatewayError) else InternalError(_INTERNAL)
                 if failure.status == 500:
                     log.error("request failed", route=route_of(scope), **described(error))
-                await error_response(failure)(scope, receive, answer)
+                await error_response(failure, form=call.form)(scope, receive, answer)
         finally:
             self._report(scope, call, status)
             request_id.reset(token)
 
-    def _check_headers(self, call: Call) -> None:
+    def _take_headers(self, call: Call, path: str) -> None:
+        manner = manner_of(path)
+        call.form = manner.form
         for name in (REQUEST_ID, DEADLINE, API_KEY):
             if name in call.headers:
                 self._limits.name(len(call.headers[name]), name)
         if DEADLINE in call.headers:
             call.deadline_s = parse_milliseconds(call.headers[DEADLINE], DEADLINE)
+        if manner.deadline_s is not None:
+            call.deadline_s = min(manner.deadline_s, call.deadline_s or self._default_deadline_s)
 
     def _report(self, scope: Scope, call: Call, status: str) -> None:
         seconds = perf_counter() - call.arrived

@@ -1,0 +1,28 @@
+"""``GET /v1/dialects``: the table of policies, with the paths of each dialect."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..edge import edge_of, json_response
+from ..openapi import describe
+from ..routing import raw_router
+from .dialect import SPOKEN
+
+router = raw_router("dialects")
+
+
+@router.get("/v1/dialects", **describe("List the dialects and their policies"))
+async def dialects(request: Request) -> Response:
+    """For each: who speaks it, its paths, what a failed sample becomes, how long an answer may take.
+
+    `override` is what the operator put in the place of `on_invalid` (setting `dialect_failures`).
+    """
+    chosen = edge_of(request).settings.dialect_failures
+    return json_response(
+        {
+            "dialects": [
+                {**spoken.policy.row(), "paths": sorted(set(spoken.paths)), "override": chosen.get(name)}
+                for name, spoken in SPOKEN.items()
+            ]
+        }
+    )

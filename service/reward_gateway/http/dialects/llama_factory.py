@@ -1,0 +1,39 @@
+"""LLaMA-Factory's reward API: ``reward_model_type: api``, ``reward_model: http://HOST:8080/v1/score/evaluation``.
+
+Its client looks at nothing but ``scores``, so no refusal may hold that key: then it stops, and trains on nothing.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from reward_gateway.errors import EmptyInput
+
+from ..wire.request import SampleItem
+from .ask import Ask
+from .dialect import Dialect
+
+dialect = Dialect("llama_factory")
+router = dialect.router
+
+
+class ScoreEvaluation(Struct):
+    """Texts, each prompt and response in one."""
+
+    messages: list[str]
+    model: str | None = None
+    reward: str | None = None
+
+
+@dialect.post("/v1/score/evaluation", body=ScoreEvaluation, example={"model": "m", "messages": ["Is water wet? Yes."]})
+async def score_evaluation(ask: Ask, body: ScoreEvaluation) -> Any:
+    """Rewards of texts, one for one."""
+    if not body.messages:
+        raise EmptyInput("messages: there is no text to score", param="messages")
+    scores = await ask.score([SampleItem(response=text) for text in body.messages], body.reward, body.model)
+    return {
+        "id": f"scoreval-{ask.id}",
+        "object": "score.evaluation",
+        "model": scores.plan.name,
+        "scores": scores.raw,
+    }

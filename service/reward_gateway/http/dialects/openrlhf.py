@@ -1,0 +1,62 @@
+"""OpenRLHF's remote reward model: ``--reward.remote_url http://HOST:8080/get_reward`` (older: ``--remote_rm_url``).
+
+``query`` is prompt and response in one text; the response is what follows the prompt. One sample that cannot be
+scored fails the request: the trainer tries again, and a made-up number would be trained on.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from reward_gateway.errors import InvalidRequest
+
+from ..wire.request import SampleItem
+from .ask import Ask
+from .dialect import Dialect
+from .texts import label, text_or_messages
+
+dialect = Dialect("openrlhf")
+router = dialect.router
+
+
+class GetReward(Struct):
+    """A shard of a batch, or one sample in lists of one."""
+
+    query: list[str]
+    prompts: list[Any] | None = None
+    labels: list[Any] | None = None
+    reward: str | None = None
+    model: str | None = None
+
+
+@dialect.post(
+    "/get_reward",
+    body=GetReward,
+    example={"query": ["Is water wet? Yes."], "prompts": ["Is water wet?"], "labels": [None]},
+)
+async def get_reward(ask: Ask, body: GetReward) -> Any:
+    """Rewards of a shard.
+
+    `rewards` are as the recipe gives them, `scores` the same in [0, 1], `extra_logs` a list a component. Empty lists
+    are answered with empty lists.
+    """
+    n = len(body.query)
+    for name, given in (("prompts", body.prompts), ("labels", body.labels)):
+        if given is not None and len(given) != n:
+            raise InvalidRequest(f"{name}: {len(given)} of them, and {n} queries", param=name)
+    prompts = [text_or_messages(p, f"prompts[{i}]") for i, p in enumerate(body.prompts or [""] * n)]
+    labels = body.labels or [None] * n
+    if n == 0:
+        ask.plan(body.reward, body.model)
+        return {"rewards": [], "scores": [], "extra_logs": {}}
+    samples = [
+        SampleItem(prompt=prompt, response=response_of(query, prompt), reference=label(known))
+        for query, prompt, known in zip(body.query, prompts, labels, strict=True)
+    ]
+    scores = await ask.score(samples, body.reward, body.model)
+    return {"rewards": scores.raw, "scores": scores.unit, "extra_logs": scores.components}
+
+
+def response_of(query: str, prompt: object) -> str:
+    """What follows the prompt, where the query begins with it; else the whole query."""
+    return query.removeprefix(prompt) if isinstance(prompt, str) else query

@@ -1,0 +1,54 @@
+"""Bare paths that several servers' clients have built in: the body's keys decide who is spoken to."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reward_gateway.errors import InvalidRequest
+
+from ..decode import decode
+from ..edge import edge_of, read_json_bytes
+from ..openapi import describe
+from ..routing import Handler, raw_router
+from ..shapes import shape_of, shapes_at
+from ..wire.request import any_json
+
+PATHS = {
+    "/classify": ("POST", "PUT"),
+    "/rerank": ("POST",),
+    "/score": ("POST",),
+}
+
+
+def _dispatch(path: str) -> Handler:
+    async def dispatch(request: Request) -> Response:
+        body = await read_json_bytes(request)
+        handler = shape_of(path, body)
+        if handler is None:
+            decode(any_json, body, edge_of(request).settings.max_nesting)
+            known = "; or ".join(" and ".join(keys) for keys in shapes_at(path))
+            raise InvalidRequest(f"the body is none of those that this path knows: send {known}")
+        return await handler(request)
+
+    dispatch.__name__ = f"shared_{path[1:]}"
+    dispatch.__doc__ = "Several servers' clients send their requests here; the body's keys tell which it is."
+    return dispatch
+
+
+def _routes() -> APIRouter:
+    router = raw_router("shared paths")
+    for path, methods in PATHS.items():
+        said = describe(
+            f"{path} of several servers, told apart by the body", statuses=(400, 404, 413, 415, 422, 424, 504)
+        )
+        said["openapi_extra"]["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+        said["openapi_extra"]["responses"]["424"] = {"description": "The models behind cannot answer."}
+        for method in methods:
+            router.add_api_route(path, _dispatch(path), methods=[method], **said)
+    return router
+
+
+router = _routes()

@@ -1,0 +1,46 @@
+"""slime's and miles' remote reward model: ``--rm-type remote_rm --rm-url http://HOST:8080/rm``.
+
+The body of the answer is the reward itself: a bare number, or with ``?key=score`` an object for ``--reward-key
+score``. A sample that cannot be scored is an error, which slime tries again.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from ..openapi import parameter
+from ..wire.request import SampleItem
+from .ask import Ask
+from .dialect import Dialect
+from .texts import label, text_or_messages
+
+dialect = Dialect("slime")
+router = dialect.router
+
+
+class RemoteReward(Struct):
+    """One sample."""
+
+    prompt: Any
+    response: str
+    label: Any = None
+    reward: str | None = None
+    model: str | None = None
+
+
+@dialect.post(
+    "/rm",
+    "/score/slime",
+    body=RemoteReward,
+    example={"prompt": "What is 2 + 2?", "response": "4", "label": "4"},
+    parameters=(parameter("key", "query", "Answer an object with the reward under this key."),),
+)
+async def rm(ask: Ask, body: RemoteReward) -> Any:
+    """The reward of one sample, as a bare number."""
+    prompt = text_or_messages(body.prompt, "prompt")
+    sample = SampleItem(prompt=prompt, response=body.response, reference=label(body.label))
+    scores = await ask.score([sample], body.reward, body.model)
+    key = ask.request.query_params.get("key")
+    if not key:
+        return scores.raw[0]
+    return {"components": scores.component_row(0), key: scores.raw[0]}

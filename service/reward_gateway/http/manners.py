@@ -1,0 +1,35 @@
+"""How a path's clients want to be treated: the form of their errors, and how long they wait at all.
+
+Known by the path alone, because a request may fail before its body is read: at its key, at the gate, at a limit.
+Where several servers' clients share a path, the form is ours until the body has told who speaks.
+"""
+
+from dataclasses import dataclass
+
+from .errors import ErrorForm, plain_form
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """One path's: ``deadline_s`` stays under its clients' own timeout; None: they wait as long as we like."""
+
+    form: ErrorForm = plain_form
+    deadline_s: float | None = None
+
+
+OURS = Manner()
+_manners: dict[str, Manner] = {}
+
+
+def register(path: str, manner: Manner) -> None:
+    """Say how a path's clients want to be treated. Paths that are shared get our form and the shortest deadline."""
+    held = _manners.setdefault(path, manner)
+    if held != manner:
+        waits = [m.deadline_s for m in (held, manner) if m.deadline_s is not None]
+        form = held.form if held.form is manner.form else plain_form
+        _manners[path] = Manner(form, min(waits, default=None))
+
+
+def manner_of(path: str) -> Manner:
+    """The manner of a path; ours where nobody said."""
+    return _manners.get(path, OURS)

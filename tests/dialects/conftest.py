@@ -1,0 +1,165 @@
+"""The application over a real gateway, for clients of every dialect; only the model server is a stand-in."""
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from reward_gateway.backends.coalescer import CallAnswer, Coalescer
+from reward_gateway.backends.observer import Unobserved
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.backends.tensors import PackedRows, Piece, frame_texts, join, unframe
+from reward_gateway.cache.off import NoCache
+from reward_gateway.errors import ModelUnavailable, NotFound
+from reward_gateway.gateway import Gateway
+from reward_gateway.http.app import create_app
+from reward_gateway.raw import RawScorer
+from reward_gateway.recipes.book import load_book
+from reward_gateway.sample import Batch, Invalid, Text, plain_text
+from reward_gateway.settings import Settings
+from reward_gateway.world import World
+
+RECIPES = r"""
+rewards:
+  ratio:
+    components:
+      ratio: {score: texts}
+      brevity: {score: length_penalty, params: {free_words: 3, per_word: 0.5}}
+    combine: {weighted_sum: {over: [ratio, brevity]}}
+  share:
+    components: {equal: {score: exact_match}}
+    range: [0, 1]
+  chat:
+    components: {ratio: {score: texts}}
+    strip_template: chatml
+    answer_template: "[[{reward}]]"
+  lenient:
+    components: {ratio: {score: texts}}
+    on_invalid: default
+    default_reward: -9
+  looks:
+    components: {sight: {score: pictures}}
+default: ratio
+"""
+
+READS = {"texts": ("prompt", "response"), "pictures": ("images",)}
+
+
+def value(prompt: str, response: str) -> float:
+    """What the model says of a text: neither an integer nor within 0 and 1."""
+    return len(response) - math.sqrt(2.0) * len(prompt)
+
+
+@dataclass
+class Texts:
+    """A model server: ``texts`` measures prompt and response, ``pictures`` counts images. ``bad`` cannot be scored.
+
+    Requests share its calls through the product's own coalescer, and a call takes a millisecond or more.
+    """
+
+    away: bool = False
+    slow_s: float = 0.001
+    calls: int = 0
+    seen: list[tuple[Text, Text | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.queue = Coalescer("texts", self._send, max_calls=4, max_queued=65_536, observer=Unobserved())
+
+    async def models(self) -> list[ModelInfo]:
+        return [await self.info(name) for name in READS]
+
+    async def info(self, name: str) -> ModelInfo:
+        if name not in READS:
+            raise NotFound("no such model")
+        if self.away:
+            raise ModelUnavailable("the model server is away")
+        return ModelInfo(name, "1", True, READS[name], ("number",), 256)
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        if name == "pictures":
+            counts = [[float(len(batch.images[i]) if batch.images else 0)] for i in rows]
+            return ModelAnswer(np.array(counts), calls=1, version="1")
+        self.seen += [(batch.prompts[i], batch.responses[i]) for i in rows]
+        texts = [(plain_text(batch.prompts[i]), plain_text(batch.responses[i] or "")) for i in rows]
+        packed = PackedRows.of({"text": frame_texts(map(json.dumps, texts))}, len(rows))
+        return await self.queue.submit(packed, 1, deadline, 256)
+
+    async def _send(self, pieces: Sequence[Piece], deadline: float) -> CallAnswer:
+        self.calls += 1
+        await asyncio.sleep(self.slow_s)
+        rows = sum(stop - start for _, start, stop in pieces)
+        texts = [json.loads(row) for row in unframe(join(pieces)["text"], rows)]
+        answer = CallAnswer(np.array([[value(*text)] for text in texts]), "1")
+        for row, (_, response) in enumerate(texts):
+            if response == "bad":
+                answer.values[row] = np.nan
+                answer.invalid[row] = Invalid("model_error", "the model cannot score this")
+        return answer
+
+    async def ready(self) -> bool:
+        return not self.away
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Speaking:
+    """A client of the application, and the models behind it."""
+
+    client: httpx.AsyncClient
+    models: Texts
+
+    async def post(self, path: str, body: Any, **kwargs: Any) -> httpx.Response:
+        return await self.client.post(path, json=body, **kwargs)
+
+    async def ok(self, path: str, body: Any, **kwargs: Any) -> Any:
+        """The JSON of a 200."""
+        answer = await self.post(path, body, **kwargs)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def native(self, prompt: str, response: str, reward: str = "ratio", **fields: Any) -> float:
+        """The reward by our own API."""
+        sample = {"prompt": prompt, "response": response, **fields}
+        found = await self.ok("/v1/score", {"reward": reward, "samples": [sample]})
+        number: float = found["results"][0]["reward"]
+        return number
+
+
+@asynccontextmanager
+async def speaking(**settings: Any) -> AsyncIterator[Speaking]:
+    """The application under the settings given."""
+    models = Texts()
+    gateway = Gateway(load_book(RECIPES, READS), World(RawScorer(models, NoCache()), known_models=READS))
+    app = create_app(gateway, Settings(**settings))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        yield Speaking(client, models)
+
+
+Speak = Callable[..., AbstractAsyncContextManager[Speaking]]
+
+
+@pytest.fixture
+def speak() -> Speak:
+    """``async with speak(max_in_flight=1) as http``."""
+    return speaking
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Speaking]:
+    """The application under the default settings."""
+    async with speaking() as found:
+        yield found
+
+
+@pytest.fixture
+def unit() -> Callable[[float], float]:
+    """The sigmoid, as a client would compute it."""
+    return lambda x: 1.0 / (1.0 + math.exp(-x))
