@@ -10,7 +10,7 @@ import typer
 
 from reward_gateway import __version__
 
-from . import catalog, models, rewards, score
+from . import catalog, docs, models, rewards, score
 from .say import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, complain
 from .serve import serve
 
@@ -26,6 +26,7 @@ app.command("score")(score.score)
 app.command("catalog")(catalog.catalog)
 app.add_typer(models.app, name="models")
 app.add_typer(rewards.app, name="rewards")
+app.add_typer(docs.app, name="docs")
 
 
 @app.callback(invoke_without_command=True)

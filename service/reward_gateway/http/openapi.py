@@ -20,6 +20,8 @@ ABOUT = """One URL for every reward an RL run needs.
 Send samples to `POST /v1/score`; the recipe that you name scores them with reward models, rules and judges,
 and combines the scores. A sample that cannot be scored is answered with `valid: false` and a reason, never
 with a number; its neighbours are scored all the same.
+
+Every operation and every recipe has a page: [/pages](/pages).
 """
 
 

@@ -1,0 +1,40 @@
+"""``docs``: the pages of operations and recipes as files that need no server."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .say import Unusable, err
+
+app = typer.Typer(help="The pages of operations and recipes.", no_args_is_help=True)
+
+
+@app.callback()
+def docs() -> None:
+    """The pages of operations and recipes."""
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Argument(help="Folder to write to; it is made where it is missing.")],
+    rewards_file: Annotated[
+        Path | None, typer.Option("--rewards-file", help="A recipe file.", show_default="the settings' one")
+    ] = None,
+) -> None:
+    """Write a page for every operation and every recipe, and the pages that lead to them."""
+    from reward_gateway.pages.pages import write
+    from reward_gateway.recipes.book import load_book
+    from reward_gateway.settings import Settings
+
+    async def written() -> int:
+        return len([file async for file in write(out, book)])
+
+    path = rewards_file or Settings().rewards_file
+    try:
+        book = load_book(path.read_text(encoding="utf-8"))
+        count = asyncio.run(written())
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"{error.filename or path} cannot be used ({type(error).__name__})") from None  # type: ignore[union-attr]
+    err.print(f"{out}: {count} pages; begin at {out / 'index.html'}", markup=False, soft_wrap=True)

@@ -1,0 +1,43 @@
+"""The real answer to a worked example, computed in a world of its own: no model, and state that is forgotten."""
+
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.cache.off import NoCache
+from reward_gateway.errors import GatewayError, NotFound
+from reward_gateway.operations.apply import apply
+from reward_gateway.operations.registry import Operation
+from reward_gateway.operations.worked_examples import WorkedExample
+from reward_gateway.raw import RawScorer
+from reward_gateway.sample import Batch
+from reward_gateway.state.store import StateStore
+from reward_gateway.world import World, drive
+
+
+class NoModels:
+    """A model server without models."""
+
+    async def models(self) -> list[ModelInfo]:
+        return []
+
+    async def info(self, name: str) -> ModelInfo:
+        raise NotFound(f"there is no model {name}")
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        raise NotFound(f"there is no model {name}")
+
+    async def ready(self) -> bool:
+        return True
+
+    async def close(self) -> None: ...
+
+
+async def answer(operation: Operation, example: WorkedExample) -> list[object] | None:
+    """The results that the service gives for an example; None where they need a model, a judge or the sandbox."""
+    if example.given:
+        return None
+    world = World(RawScorer(NoModels(), NoCache()), StateStore.in_process())
+    try:
+        return list(await drive(apply(operation, example.items, example.params), world, None))
+    except GatewayError:
+        return None
+    finally:
+        await world.close()

@@ -1,0 +1,132 @@
+"""A recipe's plan as a picture: components on the left, each through its transforms, into one reward on the right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from reward_gateway.operations.registry import Operation
+from reward_gateway.recipes.plan import ComponentPlan, Plan
+
+from .html import Html, el
+from .site import Place, operation_path
+
+BOX_HEIGHT, ROW, GAP, MARGIN = 40, 64, 34, 12
+CHARACTER = 7.3
+
+
+@dataclass(slots=True)
+class Box:
+    """A step: what it is, and the page that explains it."""
+
+    text: str
+    below: str = ""
+    operation: Operation | None = None
+    x: float = 0.0
+    y: float = 0.0
+
+    @property
+    def width(self) -> float:
+        return max(64.0, CHARACTER * max(len(self.text), len(self.below)) + 20)
+
+
+@dataclass(slots=True)
+class _Drawing:
+    boxes: list[Box] = field(default_factory=list)
+    arrows: list[tuple[Box, Box]] = field(default_factory=list)
+
+    def chain(self, boxes: Sequence[Box]) -> None:
+        """Boxes in a row, each pointing at the next."""
+        self.arrows += pairwise(boxes)
+
+
+def flow(place: Place, plan: Plan) -> Html:
+    """The picture, as SVG; boxes are links to the pages of their operations."""
+    drawing = _Drawing()
+    rows = [_component(component) for component in plan.components]
+    for row, boxes in enumerate(rows):
+        x: float = MARGIN
+        for box in boxes:
+            box.x, box.y = x, MARGIN + row * ROW
+            x += box.width + GAP
+        drawing.boxes += boxes
+        drawing.chain(boxes)
+    tail = _tail(plan)
+    x = max(box.x + box.width for box in drawing.boxes) + GAP
+    for box in tail:
+        box.x, box.y = x, MARGIN + (len(rows) - 1) * ROW / 2
+        x += box.width + GAP
+    for component, boxes in zip(plan.components, rows, strict=True):
+        outside = component.name in plan.add and plan.combine is not None and len(tail) > 1
+        drawing.arrows.append((boxes[-1], tail[1] if outside else tail[0]))
+    drawing.boxes += tail
+    drawing.chain(tail)
+    width, height = x - GAP + MARGIN, 2 * MARGIN + BOX_HEIGHT + (len(rows) - 1) * ROW
+    marker = el(
+        "marker",
+        el("path", d="M0 0L8 4L0 8z", class_="soft"),
+        id="head",
+        viewBox="0 0 8 8",
+        refX="8",
+        refY="4",
+        markerWidth="7",
+        markerHeight="7",
+        orient="auto",
+    )
+    svg = el(
+        "svg",
+        el("title", f"How {plan.name} is made"),
+        el("defs", marker),
+        (_arrow(a, b) for a, b in drawing.arrows),
+        (_drawn(place, box) for box in drawing.boxes),
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        width=round(width),
+        height=round(height),
+        role="img",
+    )
+    return el("div", svg, class_="scroll")
+
+
+def _component(component: ComponentPlan) -> list[Box]:
+    if component.step is not None:
+        first = Box(component.name, component.step.operation.name, component.step.operation)
+    else:
+        dimension = f" ({component.dimension})" if component.dimension else ""
+        first = Box(component.name, f"{component.model}{dimension}")
+    return [first, *(Box(step.operation.name, "transform", step.operation) for step in component.transforms)]
+
+
+def _tail(plan: Plan) -> list[Box]:
+    boxes = []
+    if plan.combine is not None:
+        boxes.append(Box(plan.combine.operation.name, "combine", plan.combine.operation))
+        if plan.add:
+            boxes.append(Box("+", "add"))
+    if plan.group.cohort is not None:
+        boxes.append(Box("cohort", f"{plan.group.cohort.size} samples"))
+    if plan.group.normalize != "none":
+        boxes.append(Box(plan.group.normalize, "in the group"))
+    if plan.credit is not None:
+        boxes.append(Box(plan.credit.operation.name, "credit", plan.credit.operation))
+    return [*boxes, Box("rewards" if plan.credit is not None else "reward")]
+
+
+def _arrow(a: Box, b: Box) -> Html:
+    x, y, to_x, to_y = a.x + a.width, a.y + BOX_HEIGHT / 2, b.x - 2, b.y + BOX_HEIGHT / 2
+    bend = to_x - GAP / 2
+    path = f"M{x:.0f} {y:.0f}H{bend - GAP / 2:.0f}C{bend:.0f} {y:.0f} {bend:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}"
+    return el("path", d=path, class_="arrow", marker_end="url(#head)")
+
+
+def _drawn(place: Place, box: Box) -> Html:
+    middle, height = box.x + box.width / 2, BOX_HEIGHT
+    name = el("text", box.text, x=round(middle, 1), y=box.y + (17 if box.below else 25), text_anchor="middle")
+    if box.operation is not None:
+        name = el("a", name, href=place.to(operation_path(box.operation.kind, box.operation.name)))
+    return el(
+        "g",
+        el("rect", x=box.x, y=box.y, width=round(box.width, 1), height=height, rx=8, class_="box"),
+        name,
+        el("text", box.below, x=round(middle, 1), y=box.y + 32, text_anchor="middle", class_="soft")
+        if box.below
+        else None,
+    )
