@@ -1,6 +1,7 @@
 """The text models on the real Triton answer as they do in this process, whatever they are batched with."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -52,3 +53,33 @@ def test_triton_tells_the_version_of_the_card(stack: Any, model: str) -> None:
     with client.InferenceServerClient(stack.triton) as server:
         said = server.get_model_config(model).config.parameters
     assert said["content_version"].string_value == cards.read(REPOSITORY / model).version
+
+
+def test_calls_one_after_another_do_not_wait_for_a_lost_wake_up(stack: Any, model: str) -> None:
+    took = []
+    for _ in range(100):
+        started = time.monotonic()
+        infer(stack.triton, model, prompt=["Why?"], response=["Because."])
+        took.append(time.monotonic() - started)
+    assert sum(seconds > 0.4 for seconds in took) <= 2
+
+
+def scored_calls(server: client.InferenceServerClient, model: str) -> int:
+    count: int = server.get_inference_statistics(model).model_stats[0].inference_stats.success.count
+    return count
+
+
+def test_work_whose_caller_has_gone_is_not_done(stack: Any, model: str) -> None:
+    words = [f"word{index % 97}" for index in range(400)]
+    with client.InferenceServerClient(stack.triton) as server:
+        before = scored_calls(server, model)
+        for call in range(12):  # more than a second of work each
+            rows = [" ".join([str(call), str(row), *words]) for row in range(16)]
+            tensors = [client.InferInput(name, [16, 1], "BYTES") for name in ("prompt", "response")]
+            for tensor in tensors:
+                tensor.set_data_from_numpy(np.array([[row.encode()] for row in rows], np.object_))
+            server.async_infer(model, tensors, callback=lambda result, error: None, client_timeout=0.5)
+        time.sleep(1.0)
+        infer(stack.triton, model, prompt=["Why?"], response=["Because."])
+        # What had begun is finished, what waited behind it is not begun.
+        assert scored_calls(server, model) - before <= 6

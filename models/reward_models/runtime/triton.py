@@ -43,6 +43,11 @@ def served(make: MakeScorer) -> type[Any]:
     """The class that Triton looks for in ``model.py``, around a scorer."""
     import triton_python_backend_utils as pb_utils
 
+    def failed(words: str, code: str) -> Any:
+        # Triton puts its own types into the module only after this one was read.
+        error = pb_utils.TritonError(words, getattr(pb_utils.TritonError, code))
+        return pb_utils.InferenceResponse(output_tensors=[], error=error)
+
     class TritonPythonModel:
         """Triton's interface: ``initialize``, ``execute``, ``finalize``."""
 
@@ -51,6 +56,14 @@ def served(make: MakeScorer) -> type[Any]:
             self.scorer = make(Instance.from_triton(args))
 
         def execute(self, requests: Sequence[Any]) -> list[Any]:
+            # A request whose caller has gone, or whose deadline has passed, is worth no work.
+            wanted = [not request.is_cancelled() for request in requests]
+            scored = iter(self.answers([request for request, keep in zip(requests, wanted, strict=True) if keep]))
+            return [next(scored) if keep else failed("It was cancelled.", "CANCELLED") for keep in wanted]
+
+        def answers(self, requests: Sequence[Any]) -> list[Any]:
+            if not requests:
+                return []
             inputs = [{tensor.name(): tensor.as_numpy() for tensor in request.inputs()} for request in requests]
             columns, ends = gather(inputs)
             try:
@@ -59,8 +72,7 @@ def served(make: MakeScorer) -> type[Any]:
                 # The place, not the message: a message may quote a caller's text.
                 frames = "".join(traceback.format_tb(error.__traceback__))
                 log.error("the model failed with %s at\n%s", type(error).__name__, frames)
-                failure = pb_utils.TritonError(f"The model failed: {type(error).__name__}.")
-                return [pb_utils.InferenceResponse(output_tensors=[], error=failure) for _ in requests]
+                return [failed(f"The model failed: {type(error).__name__}.", "INTERNAL") for _ in requests]
             return [self.response(answer.take(start, end)) for start, end in zip([0, *ends], ends, strict=False)]
 
         def response(self, answer: Answer) -> Any:

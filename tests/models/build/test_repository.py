@@ -43,9 +43,12 @@ def test_the_configuration_follows_the_tensor_contract(name: str) -> None:
         "flags": [1],
         "error": [1],
     }
-    policy = found.dynamic_batching.default_queue_policy
-    assert policy.default_timeout_microseconds > 0
-    assert policy.max_queue_size > 0
+
+
+def test_no_queue_policy_makes_triton_lose_wake_ups(name: str) -> None:
+    found = config(name)
+    assert found.HasField("dynamic_batching")
+    assert not found.dynamic_batching.HasField("default_queue_policy")
 
 
 def test_the_card_says_what_a_user_must_know(name: str) -> None:
