@@ -79,6 +79,9 @@ def _components(scores: ComponentScores) -> list[pb.Component]:
         pb.Component(raw=r, value=v, model=scores.model, model_version=scores.model_version, cached=hit)
         for r, v, hit in zip(raw, value, cached, strict=True)
     ]
+    for component, words in zip(made, scores.judge_answers or (), strict=False):
+        if words is not None:
+            component.judge_answer.CopyFrom(list_value(words if isinstance(words, list) else [words]))
     for component, vector in zip(made, scores.vectors or (), strict=False):
         if vector is not None:
             component.vector.CopyFrom(list_value(jsonable(vector)))

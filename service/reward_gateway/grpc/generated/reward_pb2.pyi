@@ -215,20 +215,22 @@ class Result(_message.Message):
     def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., rewards: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., valid: _Optional[bool] = ..., components: _Optional[_Mapping[str, Component]] = ..., flags: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
 
 class Component(_message.Message):
-    __slots__ = ("raw", "value", "model", "model_version", "cached", "vector")
+    __slots__ = ("raw", "value", "model", "model_version", "cached", "vector", "judge_answer")
     RAW_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CACHED_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_ANSWER_FIELD_NUMBER: _ClassVar[int]
     raw: float
     value: float
     model: str
     model_version: str
     cached: bool
     vector: _struct_pb2.ListValue
-    def __init__(self, raw: _Optional[float] = ..., value: _Optional[float] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., cached: _Optional[bool] = ..., vector: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ...) -> None: ...
+    judge_answer: _struct_pb2.ListValue
+    def __init__(self, raw: _Optional[float] = ..., value: _Optional[float] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., cached: _Optional[bool] = ..., vector: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., judge_answer: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("code", "message", "component", "param")

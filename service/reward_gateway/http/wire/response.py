@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 
 class ComponentResult(Struct, omit_defaults=True):
-    """One component of a sample: the raw score, the value after its transforms, a judge's words where one may be asked."""
+    """One component of a sample: the raw score, the value after its transforms, and what a judge said, if any."""
 
     raw: float | None
     value: float | None
