@@ -88,3 +88,6 @@ class SetStore(Shelf, Protocol):
 
     async def put(self, kind: str, name: str, value: Any) -> None:
         """Store a JSON value."""
+
+    async def add(self, kind: str, name: str, value: Any) -> int:
+        """Store a JSON value as the next version N of a name, under ``name@N`` and, as the newest, under the name."""

@@ -1,6 +1,7 @@
 """Named JSON values: embeddings, centroids, exemplar statistics, reference sets. Stored whole, read whole."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from reward_gateway.errors import InvalidRequest, NotFound
@@ -30,6 +31,10 @@ class LocalSets(LocalShelf[str]):
 
     kind = "sets"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[str] = Counter()
+
     async def read(self, kind: str, name: str) -> Any:
         text = self._values.get(address(kind, name))
         if text is None:
@@ -38,6 +43,13 @@ class LocalSets(LocalShelf[str]):
 
     async def put(self, kind: str, name: str, value: Any) -> None:
         await self.restore(address(kind, name), value)
+
+    async def add(self, kind: str, name: str, value: Any) -> int:
+        self._counts[address(kind, name)] += 1
+        version = self._counts[address(kind, name)]
+        await self.put(kind, f"{name}@{version}", value)
+        await self.put(kind, name, value)
+        return version
 
     async def export(self, name: str) -> Any:
         return json.loads(self._values[name]) if name in self._values else None
@@ -60,6 +72,13 @@ class RedisSets(RedisShelf):
 
     async def put(self, kind: str, name: str, value: Any) -> None:
         await self.restore(address(kind, name), value)
+
+    async def add(self, kind: str, name: str, value: Any) -> int:
+        async with self._asking() as client:
+            version = int(await client.incr(self._key(address(kind, name), "count")))
+        await self.put(kind, f"{name}@{version}", value)
+        await self.put(kind, name, value)
+        return version
 
     async def export(self, name: str) -> Any:
         async with self._asking() as client:

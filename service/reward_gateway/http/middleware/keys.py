@@ -9,7 +9,7 @@ from reward_gateway.traffic.keys import Right, token_of
 
 from ..call import API_KEY, call_of
 
-_STATE_PREFIXES = ("/v1/references", "/v1/state", "/v1/sets", "/v1/cohorts", "/v1/archives")
+_STATE_PREFIXES = ("/v1/references", "/v1/state", "/v1/sets", "/v1/cohorts", "/v1/archives", "/v1/programs")
 
 
 def right_for(path: str) -> Right:

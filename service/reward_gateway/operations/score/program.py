@@ -54,7 +54,7 @@ def program(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     memory)` and `dense(observation, memory)`; memory is a dict that starts empty with the episode. Items of one
     program and episode continue it in their order within the request.
 
-    `program` names registered sources (`name` or `name@version`), or the item carries `sparse_src` and `dense_src`. A
+    `program` names registered sources (`POST /v1/programs`: `name`, or `name@version`), or the item carries `sparse_src` and `dense_src`. A
     step whose code fails, runs out of time or returns no finite number has reward 0 and is listed in
     `details.errors`; the item is flagged `program_error`, so that a 0 is never silent. A program that is not
     registered, or no sources, is the item's error.
@@ -72,7 +72,7 @@ def program(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
             chains.setdefault((*sources, episodes[i] if episodes[i] is not None else ("item", i)), []).append(i)
     programs, inputs = [], []
     for (sparse, dense, _), rows in chains.items():
-        programs += [sparse + DRIVER.format(name="sparse"), dense + DRIVER.format(name="dense")]
+        programs += [driven(sparse, "sparse"), driven(dense, "dense")]
         inputs += [[step for i in rows for step in observations[i]]] * 2
     answers = (yield RunSandboxed("python", programs, inputs, params.timeout_s)) if programs else []
     rewards: list[Any] = [None] * columns.size
@@ -83,7 +83,7 @@ def program(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
             invalid.update(dict.fromkeys(rows, unrun))
             continue
         lengths = [len(observations[i]) for i in rows]
-        parts = [_steps(answers[2 * place + side], sum(lengths)) for side in (0, 1)]
+        parts = [steps_of(answers[2 * place + side], sum(lengths)) for side in (0, 1)]
         values = signed(parts[0][0], parts[1][0], params.sparse_scale, params.dense_scale)
         faults = [a or b for a, b in zip(parts[0][1], parts[1][1], strict=True)]
         start = 0
@@ -103,7 +103,12 @@ def _sources(registered: Any, own: tuple[str | None, str | None]) -> tuple[str, 
     return (own[0], own[1]) if own[0] is not None and own[1] is not None else None
 
 
-def _steps(answer: Any, count: int) -> tuple[np.ndarray[Any, np.dtype[np.float64]], list[str | None]]:
+def driven(source: str, name: str) -> str:
+    """A source with what calls its function on each observation."""
+    return source + DRIVER.format(name=name)
+
+
+def steps_of(answer: Any, count: int) -> tuple[np.ndarray[Any, np.dtype[np.float64]], list[str | None]]:
     """[count] values, 0 where there is none, and why."""
     result = SandboxResult.of(answer)
     steps = result.value if result.ok and isinstance(result.value, list) and len(result.value) == count else None

@@ -1,0 +1,75 @@
+"""``POST /v1/programs``: reward programs under a name, checked on sample observations before they are kept."""
+
+import re
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reward_gateway.errors import DeadlineExceeded, InvalidRequest, PermissionDenied, Unavailable
+from reward_gateway.operations.programs import check_programs
+from reward_gateway.sample import Invalid
+from reward_gateway.world import NO_SANDBOX, drive
+
+from ..edge import deadline_of, edge_of, json_response, read_json
+from ..openapi import describe
+from ..routing import raw_router
+
+router = raw_router("programs")
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class Programs(msgspec.Struct, forbid_unknown_fields=True):
+    """Two Python sources that define `sparse(observation, memory)` and `dense(observation, memory)`."""
+
+    name: str
+    sparse_src: str
+    dense_src: str
+    samples: list[dict[str, Any]]
+
+
+_programs = msgspec.json.Decoder(Programs)
+
+
+@router.post(
+    "/v1/programs",
+    **describe(
+        "Register reward programs",
+        body=Programs,
+        example={
+            "name": "diamond",
+            "sparse_src": "def sparse(observation, memory):\n    return observation['diamonds']\n",
+            "dense_src": "def dense(observation, memory):\n    return -observation['distance']\n",
+            "samples": [{"diamonds": 0, "distance": 12.5}, {"diamonds": 1, "distance": 0.0}],
+        },
+        statuses=(504,),
+    ),
+)
+async def register(request: Request) -> Response:
+    """Run them over the samples. Programs that give a finite number for each are kept as the next version.
+
+    The answer is a report: `valid`, `checks` (by source: `passed`, `values`, `errors`), `rewards`, and `program`, the
+    name that `score/program` takes (`diamond@3`; `diamond` alone is the newest), null where they were not kept.
+    """
+    edge = edge_of(request)
+    asked = await read_json(request, _programs)
+    if not _NAME.fullmatch(asked.name):
+        raise InvalidRequest("a name is 1 to 64 letters, digits, dots, dashes and underscores", param="name")
+    if not asked.samples:
+        raise InvalidRequest("give at least one observation to check the programs on", param="samples")
+    world = edge.gateway.world
+    if world.sandbox is None:
+        raise PermissionDenied(NO_SANDBOX.message)
+    deadline = deadline_of(request)
+    report = await drive(check_programs(asked.sparse_src, asked.dense_src, asked.samples), world, deadline)
+    if isinstance(report, Invalid):
+        late = report.code == "deadline_exceeded"
+        raise DeadlineExceeded(report.message) if late else Unavailable(report.message)
+    version = None
+    if report.valid:
+        sources = {"sparse_src": asked.sparse_src, "dense_src": asked.dense_src}
+        version = await world.state.sets.add("programs", asked.name, sources)
+    program = None if version is None else f"{asked.name}@{version}"
+    return json_response({"name": asked.name, "version": version, "program": program, **report.describe()})
