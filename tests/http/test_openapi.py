@@ -21,7 +21,7 @@ BOUNDED = settings(
     suppress_health_check=list(HealthCheck),
 )
 PATHS = """
-/v1/score /v1/{kind}/{name} /v1/catalog /v1/rewards /v1/rewards/{name} /v1/rewards:validate /v1/models
+/v1/score /v1/{kind}/{name} /v1/catalog /v1/rewards /v1/rewards/{name} /v1/rewards:validate /v1/models /v1/monitor
 /livez /readyz /health /v2/health/live /v2/health/ready /metrics
 """
 
