@@ -23,6 +23,11 @@ def connection_lost(error: grpc.aio.AioRpcError) -> bool:
     return error.code() is grpc.StatusCode.UNAVAILABLE and not _QUEUE.search(error.details() or "")
 
 
+def overfull(words: str) -> bool:
+    """True if a server's message says that a queue of its own was full, or too slow."""
+    return _QUEUE.search(words) is not None
+
+
 def failure(model: str, error: grpc.aio.AioRpcError) -> CallFailed:
     """The reason for the rows of a call that failed as a whole."""
     code, words = error.code(), error.details() or ""

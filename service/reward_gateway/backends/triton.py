@@ -13,6 +13,7 @@ from reward_gateway.backends.directory import Directory, Models
 from reward_gateway.backends.failures import absent, connection_lost, failure, row_failure
 from reward_gateway.backends.model_config import TritonModel, read_config, unread, version_of
 from reward_gateway.backends.observer import CallObserver, Unobserved
+from reward_gateway.backends.passthrough import Passthrough
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.backends.rows import pack
 from reward_gateway.backends.tensors import Piece, join, unframe
@@ -63,6 +64,7 @@ class TritonServer:
     ) -> None:
         self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self.passthrough = Passthrough(self._stub)
         self._directory = Directory(self._fetch, info_ttl_s)
         self._max_infer_calls = max_infer_calls
         self._max_queued_rows = max_queued_rows

@@ -32,8 +32,11 @@ from reward_gateway.cache.port import ScoreCache
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.gateway import Gateway
+from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
+from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
+from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import RecipeBook, load_book
@@ -169,7 +172,8 @@ async def serve(settings: Settings) -> None:
     telemetry = Telemetry.of(settings)
     traffic = Traffic.of(settings, telemetry.metrics)
     gateway = await make_gateway(settings, telemetry)
-    app = create_app(gateway, settings, telemetry, traffic)
+    protocol = OpenInference(gateway, settings)
+    app = create_app(gateway, settings, telemetry, traffic, protocol)
     fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
     config = uvicorn.Config(
         app,
@@ -186,7 +190,10 @@ async def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=round(settings.drain_s) + 1,
     )
     http = HttpServer(config, traffic.drain)
-    grpc = await grpc_server.start(gateway, settings, traffic, telemetry.metrics) if settings.grpc_port else None
+    inference = InferenceService(gateway, protocol, settings, traffic, telemetry.metrics)
+    more = [(oip.SERVICE, inference.handler())]
+    metrics = telemetry.metrics
+    grpc = await grpc_server.start(gateway, settings, traffic, metrics, more) if settings.grpc_port else None
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 

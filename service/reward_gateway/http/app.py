@@ -11,6 +11,7 @@ from starlette.responses import Response
 from reward_gateway import __version__
 from reward_gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from reward_gateway.gateway import Gateway
+from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
@@ -30,15 +31,21 @@ from .routing import found_routes
 
 
 def create_app(
-    gateway: Gateway, settings: Settings, telemetry: Telemetry | None = None, traffic: Traffic | None = None
+    gateway: Gateway,
+    settings: Settings,
+    telemetry: Telemetry | None = None,
+    traffic: Traffic | None = None,
+    open_inference: OpenInference | None = None,
 ) -> FastAPI:
     """The application.
 
     Args:
         traffic: the process's gate, where the gRPC edge shares it; None makes one.
+        open_inference: likewise the Open Inference Protocol.
 
     Raises:
         KeysFileError: the file of API keys cannot be used.
+        OSError: the tokenizer that is set cannot be read.
         ValueError: the setting ``dialect_failures`` names no dialect.
     """
     check_failures(settings.dialect_failures)
@@ -60,6 +67,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours tells no text
     )
     app.state.edge = Edge(gateway, settings, traffic, telemetry, BatchMaker(settings))
+    app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found_routes(routes, dialects))
     app.add_exception_handler(HTTPException, _unrouted)
     openapi.install(app)

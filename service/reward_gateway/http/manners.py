@@ -19,6 +19,7 @@ class Manner:
 
 OURS = Manner()
 _manners: dict[str, Manner] = {}
+_below: dict[str, Manner] = {}
 
 
 def register(path: str, manner: Manner) -> None:
@@ -30,6 +31,14 @@ def register(path: str, manner: Manner) -> None:
         _manners[path] = Manner(form, min(waits, default=None))
 
 
+def register_below(prefix: str, manner: Manner) -> None:
+    """The same for every path that begins so and was not registered by itself."""
+    _below[prefix] = manner
+
+
 def manner_of(path: str) -> Manner:
     """The manner of a path; ours where nobody said."""
-    return _manners.get(path, OURS)
+    held = _manners.get(path)
+    if held is not None:
+        return held
+    return next((manner for prefix, manner in _below.items() if path.startswith(prefix)), OURS)

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from reward_gateway.errors import Draining, ModelUnavailable, Unavailable
 
+from ..call import call_of
 from ..edge import edge_of, json_response
 from ..errors import error_response
 from ..openapi import describe
@@ -27,12 +28,13 @@ async def readyz(request: Request) -> Response:
     """200 once the models are loaded and while the gateway is not shutting down; else 503 and what is missing."""
     edge = edge_of(request)
     if edge.traffic.drain.draining:
-        return _not_ready(Draining("this gateway is shutting down"), {})
+        return _not_ready(request, Draining("this gateway is shutting down"), {})
     ready, parts = await edge.gateway.ready()
     if not ready:
-        return _not_ready(ModelUnavailable("not every model is ready; GET /v1/models shows which"), parts)
+        return _not_ready(request, ModelUnavailable("not every model is ready; GET /v1/models shows which"), parts)
     return json_response({"status": "ok", "ready": True, **parts})
 
 
-def _not_ready(error: Unavailable, parts: dict[str, object]) -> Response:
-    return error_response(error, {"status": "not ready", "ready": False, **parts})
+def _not_ready(request: Request, error: Unavailable, parts: dict[str, object]) -> Response:
+    form = call_of(request.scope).form
+    return error_response(error, {"status": "not ready", "ready": False, **parts}, form)

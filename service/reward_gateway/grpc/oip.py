@@ -1,0 +1,120 @@
+"""``inference.GRPCInferenceService``: the Open Inference Protocol on gRPC, over the same models as HTTP's ``/v2``."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from tritonclient.grpc import service_pb2 as pb
+
+from reward_gateway.errors import GatewayError, NotFound
+from reward_gateway.gateway import Gateway
+from reward_gateway.oip.protocol import OpenInference, timeout_s
+from reward_gateway.settings import Settings
+from reward_gateway.traffic.deadlines import deadline_at
+from reward_gateway.traffic.guard import Traffic
+
+from .calls import CallObserver, Calls, Context, parse
+from .oip_stream import InferStream
+
+SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
+
+
+class InferenceService:
+    """The methods of the protocol over one gateway."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        protocol: OpenInference,
+        settings: Settings,
+        traffic: Traffic,
+        observer: CallObserver | None = None,
+    ) -> None:
+        self._gateway = gateway
+        self._protocol = protocol
+        self._settings = settings
+        self._traffic = traffic
+        self._calls = Calls(traffic, observer)
+
+    def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
+        """What a server is given to serve this service."""
+        guarded = {
+            "ServerMetadata": self.server_metadata,
+            "ModelReady": self.model_ready,
+            "ModelMetadata": self.model_metadata,
+            "ModelConfig": self.model_config,
+            "ModelStatistics": self.model_statistics,
+            "RepositoryIndex": self.repository_index,
+            "ModelInfer": self.model_infer,
+        }
+        handlers = {name: self._calls.unary(name, answer) for name, answer in guarded.items()}
+        handlers["ModelStreamInfer"] = self._calls.stream("ModelStreamInfer", self.model_stream_infer)
+        # A probe is answered when nothing else is, and needs no key, as on HTTP.
+        handlers["ServerLive"] = _open(self.server_live)
+        handlers["ServerReady"] = _open(self.server_ready)
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    async def server_live(self) -> "pb.ServerLiveResponse":
+        return pb.ServerLiveResponse(live=True)
+
+    async def server_ready(self) -> "pb.ServerReadyResponse":
+        try:
+            ready = not self._traffic.drain.draining and (await self._gateway.ready())[0]
+        except GatewayError:
+            ready = False
+        return pb.ServerReadyResponse(ready=ready)
+
+    async def server_metadata(self, raw: bytes, context: Context) -> "pb.ServerMetadataResponse":
+        return self._protocol.server()
+
+    async def model_ready(self, raw: bytes, context: Context) -> "pb.ModelReadyResponse":
+        asked = parse(pb.ModelReadyRequest, raw)
+        try:
+            return pb.ModelReadyResponse(ready=await self._protocol.ready(asked.name, asked.version))
+        except NotFound:
+            return pb.ModelReadyResponse(ready=False)
+
+    async def model_metadata(self, raw: bytes, context: Context) -> "pb.ModelMetadataResponse":
+        asked = parse(pb.ModelMetadataRequest, raw)
+        return await self._protocol.metadata(asked.name, asked.version)
+
+    async def model_config(self, raw: bytes, context: Context) -> "pb.ModelConfigResponse":
+        asked = parse(pb.ModelConfigRequest, raw)
+        return await self._protocol.config(asked.name, asked.version)
+
+    async def model_statistics(self, raw: bytes, context: Context) -> "pb.ModelStatisticsResponse":
+        asked = parse(pb.ModelStatisticsRequest, raw)
+        return await self._protocol.statistics(asked.name, asked.version)
+
+    async def repository_index(self, raw: bytes, context: Context) -> "pb.RepositoryIndexResponse":
+        return await self._protocol.index(parse(pb.RepositoryIndexRequest, raw).ready)
+
+    async def model_infer(self, raw: bytes, context: Context) -> "pb.ModelInferResponse":
+        request = parse(pb.ModelInferRequest, raw)
+        deadline = self._deadline(request, context)
+        async with self._traffic.admission.enter(deadline):
+            return await self._protocol.infer(request, deadline)
+
+    async def model_stream_infer(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        await InferStream(self._stream_answers, context).run(requests)
+
+    async def _stream_answers(self, raw: bytes, context: Context) -> AsyncIterator[Any]:
+        request = parse(pb.ModelInferRequest, raw)
+        deadline = self._deadline(request, context)
+        self._traffic.drain.check()
+        async with self._traffic.admission.enter(deadline):
+            async for message in self._protocol.stream(request, deadline):
+                yield message
+
+    def _deadline(self, request: "pb.ModelInferRequest", context: Context) -> float:
+        now = asyncio.get_running_loop().time()
+        return deadline_at(now, self._settings, timeout_s(request), context.time_remaining())
+
+
+def _open(answer: Callable[[], Coroutine[Any, Any, Message]]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    async def handle(request: bytes, context: Context) -> bytes:
+        return (await answer()).SerializeToString()
+
+    return grpc.unary_unary_rpc_method_handler(handle)

@@ -1,0 +1,89 @@
+"""``ModelStreamInfer``: requests of one stream are worked on at once and answered in their order.
+
+A request that fails is answered with its error, and the stream goes on. What waits is bounded: a caller that
+sends faster than it is answered is slowed down by the transport.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+from tritonclient.grpc import service_pb2 as pb
+
+from reward_gateway.errors import GatewayError
+
+from .calls import Context
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 16
+"""Requests of one stream that are worked on at once."""
+
+Answers = Callable[[bytes, Context], AsyncIterator[Any]]
+
+
+class InferStream:
+    """One call of ``ModelStreamInfer``.
+
+    Args:
+        answers: the messages that answer one request. Raises GatewayError.
+    """
+
+    def __init__(self, answers: Answers, context: Context) -> None:
+        self._answers = answers
+        self._context = context
+        self._waiting: asyncio.Queue[asyncio.Task[list[bytes]] | None] = asyncio.Queue(AT_ONCE)
+        self._tasks: set[asyncio.Task[list[bytes]]] = set()
+        self._receiving = self._over = False
+
+    async def run(self, requests: AsyncIterator[bytes]) -> None:
+        """Answer until the caller has sent all and has all answers."""
+        reader = asyncio.create_task(self._read(requests))
+        try:
+            while (task := await self._waiting.get()) is not None:
+                for message in await task:
+                    await self._context.write(message)
+        finally:
+            self._over = True
+            if not self._receiving:  # a receive that is under way ends by itself when the call does
+                reader.cancel()
+            for task in self._tasks:
+                task.cancel()
+
+    async def _read(self, requests: AsyncIterator[bytes]) -> None:
+        try:
+            while not self._over:
+                self._receiving = True
+                raw = await anext(requests, None)
+                self._receiving = False
+                if raw is None:
+                    break
+                task = asyncio.create_task(self._answer(raw))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                await self._waiting.put(task)
+            await self._waiting.put(None)
+        except grpc.aio.BaseError:
+            return  # the call is over
+
+    async def _answer(self, raw: bytes) -> list[bytes]:
+        try:
+            return [message.SerializeToString() async for message in self._answers(raw, self._context)]
+        except GatewayError as error:
+            message = error.message
+        except Exception as error:
+            log.error("call failed", method="ModelStreamInfer", exc_info=error)
+            message = "a fault of this gateway; its log has the details"
+        failed = pb.ModelInferResponse(id=_id(raw))
+        return [pb.ModelStreamInferResponse(error_message=message, infer_response=failed).SerializeToString()]
+
+
+def _id(raw: bytes) -> str:
+    """The id of a request that failed, where it can be read, so that its caller knows which it was."""
+    try:
+        return str(pb.ModelInferRequest.FromString(raw).id)
+    except DecodeError:
+        return ""

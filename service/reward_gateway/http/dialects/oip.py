@@ -1,0 +1,138 @@
+"""Open Inference Protocol v2 under ``/v2``: every recipe is a model, and Triton's models are behind their own names."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reward_gateway.errors import GatewayError, ModelUnavailable
+from reward_gateway.oip.protocol import OpenInference, timeout_s
+
+from ..decode import decode
+from ..edge import deadline_of, edge_of, json_response, read_bytes
+from ..manners import Manner, register, register_below
+from ..oip.request import InferRequest, read
+from ..oip.response import LENGTH, infer_response, plain
+from ..openapi import describe, parameter
+from ..routing import raw_router
+
+router = raw_router("open inference protocol")
+
+
+def error_form(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """The protocol's error body: ``{"error": text}``."""
+    return error.status, {"error": error.message}
+
+
+register("/v2", Manner(error_form))
+register_below("/v2/", Manner(error_form))
+
+_REFUSED = {
+    "description": "Refused.",
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+        }
+    },
+}
+_MODEL = parameter("model", "path", "A recipe, `reward_model` (the default recipe), or a model of the model server.")
+_VERSION = parameter("version", "path", "Version; a recipe has version 1.")
+_EXAMPLE = {
+    "inputs": [
+        {"name": "prompt", "shape": [1, 1], "datatype": "BYTES", "data": ["How do I boil an egg?"]},
+        {"name": "response", "shape": [1, 1], "datatype": "BYTES", "data": ["In boiling water for 8 minutes."]},
+    ]
+}
+
+
+def _page(summary: str, *parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+    described = describe(summary, parameters=parameters, **more)
+    responses = described["openapi_extra"]["responses"]
+    responses.update({str(status): _REFUSED for status in (400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504)})
+    return described
+
+
+def protocol_of(request: Request) -> OpenInference:
+    """The protocol of this process."""
+    protocol: OpenInference = request.app.state.open_inference
+    return protocol
+
+
+def _asked(request: Request) -> tuple[str, str]:
+    return request.path_params["model"], request.path_params.get("version", "")
+
+
+@router.get("/v2", **_page("Who answers here"))
+async def server(request: Request) -> Response:
+    """Name, version and the extensions of the protocol that are spoken."""
+    return json_response(plain(protocol_of(request).server()))
+
+
+@router.get("/v2/models/{model}", **_page("A model's tensors", _MODEL))
+@router.get("/v2/models/{model}/versions/{version}", **_page("A version's tensors", _MODEL, _VERSION))
+async def metadata(request: Request) -> Response:
+    """Names, datatypes and shapes of the inputs and outputs, the batch included."""
+    return json_response(plain(await protocol_of(request).metadata(*_asked(request))))
+
+
+@router.get("/v2/models/{model}/config", **_page("A model's configuration", _MODEL))
+@router.get("/v2/models/{model}/versions/{version}/config", **_page("A version's configuration", _MODEL, _VERSION))
+async def config(request: Request) -> Response:
+    """As Triton describes a model: the largest batch, tensors without the batch, one answer a request."""
+    return json_response(plain((await protocol_of(request).config(*_asked(request))).config))
+
+
+@router.get("/v2/models/{model}/ready", **_page("Can a model answer now?", _MODEL))
+@router.get("/v2/models/{model}/versions/{version}/ready", **_page("Can a version answer now?", _MODEL, _VERSION))
+async def ready(request: Request) -> Response:
+    """200 if it can; 503 where a model behind it is not ready."""
+    name, version = _asked(request)
+    if not await protocol_of(request).ready(name, version):
+        raise ModelUnavailable("the model is not ready")
+    return json_response({"name": name, "ready": True})
+
+
+@router.get("/v2/models/stats", **_page("What every model has done"))
+@router.get("/v2/models/{model}/stats", **_page("What a model has done", _MODEL))
+@router.get("/v2/models/{model}/versions/{version}/stats", **_page("What a version has done", _MODEL, _VERSION))
+async def statistics(request: Request) -> Response:
+    """Counts and times; those of recipes are of this process, since it began."""
+    asked = _asked(request) if "model" in request.path_params else ("", "")
+    return json_response(plain(await protocol_of(request).statistics(*asked)))
+
+
+class IndexRequest(msgspec.Struct):
+    """``{"ready": true}`` lists the models that can answer now."""
+
+    ready: bool = False
+
+
+_index_request = msgspec.json.Decoder(IndexRequest)
+
+
+@router.post("/v2/repository/index", **_page("List recipes and models", body=IndexRequest, example={"ready": True}))
+async def index(request: Request) -> Response:
+    """Recipes as models, and the model server's own. An empty body lists all."""
+    body = await read_bytes(request)
+    asked = decode(_index_request, body, edge_of(request).settings.max_nesting) if body else IndexRequest()
+    return json_response([plain(row) for row in (await protocol_of(request).index(asked.ready)).models])
+
+
+_INFER = {"body": InferRequest, "example": _EXAMPLE}
+
+
+@router.post("/v2/models/{model}/infer", **_page("Score by tensors", _MODEL, **_INFER))
+@router.post("/v2/models/{model}/versions/{version}/infer", **_page("Score by tensors", _MODEL, _VERSION, **_INFER))
+async def infer(request: Request) -> Response:
+    """Recipes take `prompt`, `response`, `reference` and `group` (BYTES [n, 1]) and give `reward` and `valid`.
+
+    A row without a reward has `valid` false and 0 there. NeMo-Aligner's and trlX's tensors are taken too; they
+    are answered by `rewards`, which a sample without a reward fails.
+    """
+    name, version = _asked(request)
+    body = await read_bytes(request)
+    asked, binary = read(body, request.headers.get(LENGTH), name, version, edge_of(request).settings.max_nesting)
+    deadline = deadline_of(request, timeout_s(asked))
+    answer = await protocol_of(request).infer(asked, deadline, request.query_params.get("reward"))
+    return infer_response(answer, binary)

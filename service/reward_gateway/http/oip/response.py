@@ -1,0 +1,86 @@
+"""The protocol's messages on HTTP: JSON with the protocol's names, and behind it the tensors wanted as binary."""
+
+import math
+from collections.abc import Container
+from typing import Any
+
+import numpy as np
+import orjson
+from google.protobuf.message import Message
+from starlette.responses import Response
+from tritonclient.grpc import service_pb2 as pb
+
+from reward_gateway.backends.tensors import unframe
+from reward_gateway.errors import InvalidRequest
+from reward_gateway.oip.datatypes import DATATYPES
+
+LENGTH = "Inference-Header-Content-Length"
+
+
+def infer_response(answer: "pb.ModelInferResponse", binary: Container[str]) -> Response:
+    """An answer; the outputs in ``binary`` follow the JSON in their order. Raises InvalidRequest for BF16 as JSON."""
+    body: dict[str, Any] = {"model_name": answer.model_name, "model_version": answer.model_version}
+    if answer.id:
+        body["id"] = answer.id
+    if answer.parameters:
+        body["parameters"] = _parameters(answer)
+    body["outputs"], tensors = [], []
+    for output, raw in zip(answer.outputs, answer.raw_output_contents, strict=True):
+        entry = {"name": output.name, "datatype": output.datatype, "shape": list(output.shape)}
+        parameters = _parameters(output)
+        if output.name in binary:
+            parameters["binary_data_size"] = len(raw)
+            tensors.append(raw)
+        else:
+            entry["data"] = _values(output.name, output.datatype, list(output.shape), raw)
+        body["outputs"].append({**entry, "parameters": parameters} if parameters else entry)
+    text = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    if not tensors:
+        return Response(text, media_type="application/json")
+    headers = {LENGTH: str(len(text))}
+    return Response(b"".join((text, *tensors)), headers=headers, media_type="application/octet-stream")
+
+
+def _values(name: str, datatype: str, shape: list[int], raw: bytes) -> Any:
+    """A tensor's elements for JSON, flat."""
+    dtype = DATATYPES[datatype].numpy
+    if dtype is not None:
+        return np.frombuffer(raw, dtype)
+    if datatype == "BYTES":
+        try:
+            return [row.decode() for row in unframe(raw, math.prod(shape))]
+        except UnicodeDecodeError:
+            pass
+    raise InvalidRequest(f"the output {name} cannot stand in JSON; ask for it with binary_data: true", param="outputs")
+
+
+def _parameters(holder: Any) -> dict[str, Any]:
+    return {name: getattr(value, value.WhichOneof("parameter_choice")) for name, value in holder.parameters.items()}
+
+
+def plain(message: Message) -> dict[str, Any]:
+    """A message as JSON of the protocol's names: what is set, and every number, flag and list that could be."""
+    return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields if _stands(message, field)}
+
+
+def _stands(message: Message, field: Any) -> bool:
+    return bool(field.is_repeated or not field.has_presence or message.HasField(field.name))
+
+
+def _field(message: Message, field: Any) -> Any:
+    value = getattr(message, field.name)
+    if not field.is_repeated:
+        return _value(value, field)
+    kind = field.message_type
+    if kind is not None and kind.GetOptions().map_entry:
+        held = kind.fields_by_name["value"]
+        return {str(name): _value(value[name], held) for name in value}
+    return [_value(item, field) for item in value]
+
+
+def _value(value: Any, field: Any) -> Any:
+    if field.message_type is not None:
+        return plain(value)
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[value].name
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

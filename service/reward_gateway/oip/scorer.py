@@ -1,0 +1,93 @@
+"""Infer requests to a recipe: tensors to samples, the gateway, scores to tensors."""
+
+from collections.abc import Sequence
+from time import perf_counter_ns
+
+from tritonclient.grpc import service_pb2 as pb
+
+from reward_gateway.errors import InvalidRequest
+from reward_gateway.gateway import Gateway, ScoreOptions
+from reward_gateway.sample import Batch, Scored, Text
+from reward_gateway.settings import Settings
+from reward_gateway.traffic.limits import InputLimits
+
+from .forms import Form, form_of
+from .models import VERSION
+from .statistics import ModelCounts
+from .tensors import Tensor, inputs_of
+from .tokens import Detokeniser
+
+
+class Scorer:
+    """Answers infer requests by recipes. Raises OSError where the tokenizer that is set cannot be read."""
+
+    def __init__(self, gateway: Gateway, settings: Settings) -> None:
+        self._gateway = gateway
+        self._limits = InputLimits(settings)
+        self._detokeniser = Detokeniser.load(settings.oip_tokenizer)
+
+    async def infer(
+        self, request: "pb.ModelInferRequest", reward: str, deadline: float, counts: ModelCounts
+    ) -> "pb.ModelInferResponse":
+        """One answer.
+
+        Raises:
+            InvalidRequest: tensors that no form of request has, or that do not hold what they say.
+            TooLarge: more samples or longer texts than the limits allow.
+            GatewayError: as :meth:`reward_gateway.gateway.Gateway.score`; in the forms without ``valid`` also for
+                the first sample that has no reward.
+        """
+        began = perf_counter_ns()
+        self._limits.name(len(request.id), "id")
+        inputs = inputs_of(request)
+        for tensor in inputs.values():
+            self._limits.samples(_rows(tensor), tensor.where)
+        form = form_of(inputs)
+        wanted = _wanted(request, form)
+        batch = await form.read(inputs, self._detokeniser)
+        self._check_texts(batch)
+        read = perf_counter_ns()
+        options = ScoreOptions(on_invalid="fail" if form.fails else None, explain=False, deadline=deadline)
+        scored = await self._gateway.score(batch, reward, options)
+        done = perf_counter_ns()
+        answer = _answer(request, form, wanted, scored)
+        counts.succeeded(batch.size, read - began, done - read, perf_counter_ns() - done)
+        return answer
+
+    def _check_texts(self, batch: Batch) -> None:
+        columns: dict[str, Sequence[Text | None] | None] = {
+            "prompt": batch.prompts,
+            "response": batch.responses,
+            "reference": batch.references,
+            "group": batch.group_names,
+        }
+        for name, column in columns.items():
+            if column is not None:
+                self._limits.texts([text if isinstance(text, str) else None for text in column], name)
+
+
+def _rows(tensor: Tensor) -> int:
+    return tensor.shape[0] if tensor.shape else 0
+
+
+def _wanted(request: "pb.ModelInferRequest", form: Form) -> list[str]:
+    """Names of the outputs to send, in the order asked for. Raises InvalidRequest."""
+    for i, output in enumerate(request.outputs):
+        where = f"outputs[{i}]"
+        if output.name not in form.outputs:
+            message = f"{where}.name: these inputs are answered by {' and '.join(form.outputs)}"
+            raise InvalidRequest(message, param=f"{where}.name")
+        for parameter in ("classification", "shared_memory_region"):
+            if parameter in output.parameters:
+                message = f"{where}.parameters: {parameter} is not served for recipes"
+                raise InvalidRequest(message, param=f"{where}.parameters.{parameter}")
+    return [output.name for output in request.outputs] or list(form.outputs)
+
+
+def _answer(request: "pb.ModelInferRequest", form: Form, wanted: list[str], scored: Scored) -> "pb.ModelInferResponse":
+    response = pb.ModelInferResponse(model_name=request.model_name, model_version=VERSION, id=request.id)
+    for name in wanted:
+        output = form.outputs[name]
+        response.outputs.add(name=name, datatype=output.datatype, shape=(len(scored.reward), 1))
+        response.raw_output_contents.append(output.make(scored).tobytes())
+    return response

@@ -1,0 +1,61 @@
+"""Token ids back to text, for clients that send what the policy sampled: by the policy's own tokenizer."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reward_gateway.sample import Invalid
+
+UNKNOWN = Invalid("invalid_field", "a token id that the configured tokenizer does not have")
+
+
+class Detokeniser:
+    """Decodes with one tokenizer; special tokens (end of text, padding) are no part of the text.
+
+    Args:
+        tokenizer: a ``tokenizers.Tokenizer``.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._size: int = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+    @classmethod
+    def load(cls, path: Path | None) -> Self | None:
+        """The tokenizer of a ``tokenizer.json``, or None where none is set.
+
+        Raises:
+            OSError: it cannot be read, or the package ``tokenizers`` is not installed.
+        """
+        if path is None:
+            return None
+        try:
+            from tokenizers import Tokenizer
+        except ImportError:
+            raise OSError("REWARD_GATEWAY_OIP_TOKENIZER needs the package tokenizers: pip install tokenizers") from None
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # the package raises nothing narrower
+            raise OSError(f"REWARD_GATEWAY_OIP_TOKENIZER: {path} is no tokenizer.json ({error})") from None
+
+    async def texts(self, ids: NDArray[Any], lengths: NDArray[Any]) -> tuple[list[str], dict[int, Invalid]]:
+        """Texts of token ids.
+
+        Args:
+            ids: [n, T], padded at the end.
+            lengths: [n], how many of a row are its own.
+
+        Returns:
+            n texts, and the rows that have none with the reason.
+        """
+        return await asyncio.to_thread(self._texts, ids.astype(np.int64), lengths.tolist())
+
+    def _texts(self, ids: NDArray[np.int64], lengths: list[int]) -> tuple[list[str], dict[int, Invalid]]:
+        own = np.arange(ids.shape[1]) < np.array(lengths).reshape(-1, 1)
+        strange: NDArray[np.bool_] = np.any(own & ((ids < 0) | (ids >= self._size)), axis=1)
+        rows = [[] if bad else row[:n].tolist() for row, n, bad in zip(ids, lengths, list(strange), strict=True)]
+        texts: list[str] = self._tokenizer.decode_batch(rows, skip_special_tokens=True) if rows else []
+        return texts, dict.fromkeys(np.flatnonzero(strange).tolist(), UNKNOWN)
