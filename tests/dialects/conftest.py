@@ -35,6 +35,9 @@ rewards:
   share:
     components: {equal: {score: exact_match}}
     range: [0, 1]
+  begins:
+    components: {begins: {score: regex_match, params: {pattern: "^r"}}}
+    range: [0, 1]
   chat:
     components: {ratio: {score: texts}}
     strip_template: chatml

@@ -101,12 +101,20 @@ class Ask:
         """The recipe that answers. Raises NotFound for one that is named and not there."""
         return self._edge.gateway.book.get(reward_asked(self.request, reward, model))
 
-    async def score(self, samples: Sequence[SampleItem], reward: str | None = None, model: str | None = None) -> Scores:
+    async def score(
+        self,
+        samples: Sequence[SampleItem],
+        reward: str | None = None,
+        model: str | None = None,
+        *,
+        vectors: bool = False,
+    ) -> Scores:
         """Score samples as the policy says.
 
         Args:
             reward: the recipe that the body names, if it does.
             model: what the body calls its model; used where it names a recipe.
+            vectors: the dialect takes a vector where the recipe gives one; else every sample needs one number.
 
         Raises:
             GatewayError: the request failed, or, where the policy says so, one of its samples.
@@ -124,9 +132,8 @@ class Ask:
         scored = await self._edge.gateway.score(batch, plan.name, options)
         call = call_of(self.request.scope)
         call.stages = timing(scored, decoded_ms, since_ms(call.arrived))
-        failed = {i: reason for i, reason in scored.invalid.items() if not np.isfinite(scored.reward[i])}
-        for i in np.flatnonzero(~np.isfinite(scored.reward)).tolist():
-            failed.setdefault(i, _NO_NUMBER)
+        missing = _missing(scored, vectors=vectors)
+        failed = {i: scored.invalid.get(i, _NO_NUMBER) for i in missing}
         if failed and options.on_invalid == "fail":
             raise Unscorable(f"samples[{min(failed)}]: {failed[min(failed)].message}")
         return Scores(plan, scored, failed)
@@ -141,6 +148,14 @@ class Ask:
         elif plan.on_invalid != "default":
             options.on_invalid = "fail" if self.policy.failure == "error" else "null"
         return options
+
+
+def _missing(scored: Scored, *, vectors: bool) -> list[int]:
+    """The rows without an answer."""
+    if vectors and scored.rewards is not None:
+        return [i for i, vector in enumerate(scored.rewards) if vector is None]
+    missing: list[int] = np.flatnonzero(~np.isfinite(scored.reward)).tolist()
+    return missing
 
 
 _NO_NUMBER = Invalid("not_finite", "the recipe gives this sample no single finite number")

@@ -1,0 +1,53 @@
+"""Rerank: the query is the prompt, each document a response, and the best stand first."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from ..wire.request import SampleItem
+from .ask import Ask, Scores
+from .texts import part_text
+
+EXAMPLE = {"model": "helpful", "query": "How do I boil an egg?", "documents": ["In water.", "In a kettle."]}
+
+
+class RerankRequest(Struct):
+    """A query and its documents: texts, or objects with one (``text``)."""
+
+    query: Any
+    documents: list[Any]
+    model: str | None = None
+    reward: str | None = None
+    top_n: int | None = None
+    return_documents: bool = False
+
+
+async def rerank_scores(ask: Ask, body: RerankRequest) -> tuple[list[str], Scores]:
+    """The documents' texts and their scores."""
+    query = part_text(body.query, "query")
+    texts = [part_text(document, f"documents[{i}]") for i, document in enumerate(body.documents)]
+    scores = await ask.score([SampleItem(prompt=query, response=text) for text in texts], body.reward, body.model)
+    return texts, scores
+
+
+def ranked(scores: Sequence[float], top_n: int | None) -> list[int]:
+    """Places from the highest score to the lowest, the first ``top_n`` of them; equal scores stay in their order.
+
+    None, 0 and less: all of them.
+    """
+    order = sorted(range(len(scores)), key=lambda i: -scores[i])
+    return order[:top_n] if top_n is not None and top_n > 0 else order
+
+
+def vllm_results(texts: list[str], unit: list[float], top_n: int | None) -> list[dict[str, Any]]:
+    """vLLM's rows, which hold the documents; Cohere's clients do not mind."""
+    return [
+        {"index": i, "document": {"text": texts[i], "multi_modal": None}, "relevance_score": unit[i]}
+        for i in ranked(unit, top_n)
+    ]
+
+
+def cohere_meta(version: str) -> dict[str, Any]:
+    """What Cohere says of a request; nothing is billed here."""
+    return {"api_version": {"version": version}, "billed_units": {"search_units": 0}, "tokens": {}, "warnings": []}

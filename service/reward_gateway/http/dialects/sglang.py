@@ -1,0 +1,71 @@
+"""SGLang's own ``/classify``: ``text`` or ``input_ids`` in, the raw reward as an embedding of one number out."""
+
+from time import perf_counter
+from typing import Any
+
+from msgspec import Struct
+
+from reward_gateway.errors import InvalidRequest
+
+from ..wire.request import SampleItem
+from .ask import Ask
+from .dialect import Dialect
+from .ranking import RerankRequest, ranked, rerank_scores
+from .tokens import texts_of
+
+dialect = Dialect("sglang")
+router = dialect.router
+
+
+class NativeClassify(Struct):
+    """A text, texts, or token ids."""
+
+    text: str | list[str] | None = None
+    input_ids: list[Any] | None = None
+    model: str | None = None
+    reward: str | None = None
+
+
+@dialect.post(
+    "/classify",
+    body=NativeClassify,
+    example={"model": "helpful", "text": ["Put it in boiling water for 8 minutes."]},
+    keys=[("text",), ("input_ids",)],
+    methods=("POST", "PUT"),
+)
+async def classify(ask: Ask, body: NativeClassify) -> Any:
+    """The raw reward of each text; one object for one text, an array for several."""
+    return await _embedded(ask, body)
+
+
+@dialect.post("/encode", body=NativeClassify, methods=("POST", "PUT"), example={"text": "Boil it for 8 minutes."})
+async def encode(ask: Ask, body: NativeClassify) -> Any:
+    """The raw reward of each text; one object for one text, an array for several."""
+    return await _embedded(ask, body)
+
+
+async def _embedded(ask: Ask, body: NativeClassify) -> Any:
+    given: Any
+    if body.text is not None:
+        given, param = body.text, "text"
+    elif body.input_ids is not None:
+        given, param = body.input_ids, "input_ids"
+    else:
+        raise InvalidRequest("the body: give text or input_ids", param="text")
+    samples = [SampleItem(response=text) for text in await texts_of(ask, given, param)]
+    scores = await ask.score(samples, body.reward, body.model)
+    latency = perf_counter() - ask.started
+    rows = [
+        {"embedding": [x], "meta_info": {"id": f"{ask.id}-{i}", "prompt_tokens": 0, "e2e_latency": latency}}
+        for i, x in enumerate(scores.raw)
+    ]
+    single = isinstance(given, str) or bool(param == "input_ids" and given and isinstance(given[0], int))
+    return rows[0] if single else rows
+
+
+@dialect.post("/v1/rerank", body=RerankRequest, bare=False)
+async def rerank(ask: Ask, body: RerankRequest) -> Any:
+    """Documents from the best to the worst, as a bare array."""
+    texts, scores = await rerank_scores(ask, body)
+    unit = scores.unit
+    return [{"score": unit[i], "document": texts[i], "index": i, "meta_info": {}} for i in ranked(unit, body.top_n)]

@@ -1,0 +1,108 @@
+"""text-embeddings-inference: ``/predict`` for single texts and pairs, ``/rerank`` with ``texts``, ``/info``.
+
+``["a", "b"]`` is one pair, as it is there: a prompt and its response. A single text is a response.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+from starlette.requests import Request
+
+from reward_gateway import __version__
+from reward_gateway.errors import EmptyInput, InvalidRequest
+
+from ..edge import edge_of
+from ..wire.request import SampleItem
+from .ask import Ask
+from .dialect import Dialect
+from .ranking import ranked
+
+dialect = Dialect("tei")
+router = dialect.router
+
+
+class PredictRequest(Struct):
+    """A text, a pair, or a batch of both."""
+
+    inputs: str | list[str | list[str]]
+    raw_scores: bool = False
+    model: str | None = None
+    reward: str | None = None
+
+
+class TextsRerank(Struct):
+    """A query and the texts to put in order."""
+
+    query: str
+    texts: list[str]
+    raw_scores: bool = False
+    return_text: bool = False
+    model: str | None = None
+    reward: str | None = None
+
+
+@dialect.post(
+    "/predict", body=PredictRequest, example={"inputs": [["How do I boil an egg?", "In water."]], "raw_scores": True}
+)
+async def predict(ask: Ask, body: PredictRequest) -> Any:
+    """A score and its label for each input; in [0, 1] unless raw_scores is true."""
+    batch = isinstance(body.inputs, list) and any(isinstance(item, list) for item in body.inputs)
+    rows: list[Any] = list(body.inputs) if batch else [body.inputs]
+    if not rows or rows == [[]]:
+        raise EmptyInput("inputs: there is nothing to score", param="inputs")
+    samples = [_sample(row, f"inputs[{i}]" if batch else "inputs") for i, row in enumerate(rows)]
+    scores = await ask.score(samples, body.reward, body.model)
+    answers = [[{"score": x, "label": "LABEL_0"}] for x in scores.form(raw=body.raw_scores)]
+    return answers if batch else answers[0]
+
+
+@dialect.post(
+    "/rerank",
+    body=TextsRerank,
+    example={"query": "How do I boil an egg?", "texts": ["In water.", "In a kettle."]},
+    keys=[("query", "texts")],
+)
+async def rerank(ask: Ask, body: TextsRerank) -> Any:
+    """Places and scores from the best to the worst; in [0, 1] unless raw_scores is true."""
+    if not body.texts:
+        raise EmptyInput("texts: there is nothing to rank", param="texts")
+    samples = [SampleItem(prompt=body.query, response=text) for text in body.texts]
+    scores = await ask.score(samples, body.reward, body.model)
+    numbers = scores.form(raw=body.raw_scores)
+    if body.return_text:
+        return [{"index": i, "text": body.texts[i], "score": numbers[i]} for i in ranked(numbers, None)]
+    return [{"index": i, "score": numbers[i]} for i in ranked(numbers, None)]
+
+
+@dialect.get("/info")
+async def info(request: Request) -> Any:
+    """What is served, in text-embeddings-inference's words: the default recipe, as a classifier of one label."""
+    edge = edge_of(request)
+    plan = edge.gateway.book.get(edge.gateway.resolve_reward())
+    return {
+        "model_id": plan.name,
+        "model_sha": plan.version,
+        "model_dtype": "float32",
+        "model_type": {"classifier": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
+        "max_concurrent_requests": edge.settings.max_in_flight,
+        "max_input_length": edge.settings.max_text_chars,
+        "max_batch_tokens": edge.settings.max_text_chars * edge.settings.max_samples,
+        "max_batch_requests": None,
+        "max_client_batch_size": edge.settings.max_samples,
+        "auto_truncate": True,
+        "tokenization_workers": 1,
+        "version": __version__,
+        "sha": None,
+        "docker_label": None,
+    }
+
+
+def _sample(row: str | list[str], param: str) -> SampleItem:
+    """One text is a response; two are a prompt and its response."""
+    if isinstance(row, str):
+        return SampleItem(response=row)
+    if len(row) == 1:
+        return SampleItem(response=row[0])
+    if len(row) == 2:
+        return SampleItem(prompt=row[0], response=row[1])
+    raise InvalidRequest(f"{param}: expected one text, or two for a pair", param=param)
