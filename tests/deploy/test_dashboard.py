@@ -1,0 +1,101 @@
+"""The Grafana dashboard: whole, laid out without overlaps, and every metric and label in it is one that we give."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from reward_gateway.sample import ComponentScores, Invalid, Scored
+from reward_gateway.telemetry.metrics import Metrics
+
+FILE = Path(__file__).parents[2] / "deploy" / "grafana" / "reward-gateway.json"
+SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> dict[str, Any]:
+    return json.loads(FILE.read_text())  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def series() -> dict[str, set[str]]:
+    """Every series of ours with its labels."""
+    found: dict[str, set[str]] = {}
+    for collector in list(Metrics().registry._collector_to_names):
+        for family in collector.collect():
+            labels = set(getattr(collector, "_labelnames", ()))
+            for suffix in SUFFIXES.get(family.type, ()):
+                found[family.name + suffix] = labels | ({"le"} if suffix == "_bucket" else set())
+    return found
+
+
+def queries(dashboard: dict[str, Any]) -> list[str]:
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    asked += [v["query"]["query"] for v in dashboard["templating"]["list"] if v["type"] == "query"]
+    return asked
+
+
+def test_every_metric_in_it_exists_with_the_labels_that_are_used(
+    dashboard: dict[str, Any], series: dict[str, set[str]]
+) -> None:
+    asked = queries(dashboard)
+    assert len(asked) > 30
+    for query in asked:
+        names = re.findall(r"reward_gateway_\w+", query)
+        assert names, query
+        known = set.union(*(series[name] for name in names))
+        grouped = re.findall(r"by \(([^)]*)\)", query)
+        chosen = re.findall(r"(\w+)=~?\"", query)
+        used = {label.strip() for labels in grouped for label in labels.split(",")} | set(chosen)
+        assert used <= known, query
+
+
+def test_what_a_legend_names_is_a_label_that_is_left(dashboard: dict[str, Any], series: dict[str, set[str]]) -> None:
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            names = re.findall(r"reward_gateway_\w+", target["expr"])
+            grouped = re.search(r"by \(([^)]*)\)", target["expr"])
+            aggregated = re.search(r"\bsum\b", target["expr"])
+            left = (
+                {label.strip() for label in grouped.group(1).split(",")}
+                if grouped
+                else set()
+                if aggregated
+                else series[names[0]]
+            )
+            assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= left, target
+
+
+def test_every_figure_of_reward_health_is_shown(dashboard: dict[str, Any], series: dict[str, set[str]]) -> None:
+    shown = {name for query in queries(dashboard) for name in re.findall(r"reward_gateway_\w+", query)}
+    health = {name for name in series if name.startswith("reward_gateway_score_")}
+    health -= {"reward_gateway_score_value_count", "reward_gateway_score_value_sum"}
+    assert health <= shown
+
+
+def test_the_values_that_it_picks_out_of_labels_are_given(dashboard: dict[str, Any]) -> None:
+    metrics = Metrics()
+    metrics.rewards.learn(["r"])
+    draw = np.random.default_rng(0).normal(size=(2, 200))
+    parts = {"a": ComponentScores(draw[0], np.tanh(draw[0]))}
+    metrics.scored(None, Scored("r", "v", draw[1], parts, invalid={0: Invalid("guard", "caught")}))
+    metrics.cache.looked_up("redis", 1, 1, 0.1)
+    page = metrics.render().decode()
+    picked = {pair for query in queries(dashboard) for pair in re.findall(r"\w+=\"[\w.]*\"", query)}
+    assert {'measure="psi"', 'stage="reward"', 'statistic="q0.95"', 'result="hit"'} <= picked
+    assert all(pair in page for pair in picked)
+
+
+def test_panels_have_ids_of_their_own_say_what_they_show_and_do_not_overlap(dashboard: dict[str, Any]) -> None:
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert all(panel["description"] for panel in panels if panel["type"] != "row")
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        assert at["x"] + at["w"] <= 24
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken, panel["title"]
+        taken |= cells
