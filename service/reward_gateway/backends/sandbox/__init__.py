@@ -14,7 +14,8 @@ From outside, the gateway ends it after its time (wall clock, counted from its f
 than a result may hold. The environment is empty. It is given JSON over a pipe and gives JSON back.
 
 What is refused to begin with: a machine whose kernel offers neither ``seccomp`` nor ``landlock`` with ``namespaces``.
-Landlock alone, without seccomp, does not hide whether a file exists and its size; nothing is ever opened.
+Without seccomp the others leave more of the kernel within reach: whether a file exists and its size can be asked, and a
+user namespace of its own made; files, network, processes and signals stay closed all the same.
 
 What is **not** stopped: a program uses its CPU time and memory to the limit; it sees the clock; side channels of the
 processor are the kernel's matter. And a program shares its process with the tests that follow it, so that one that is

@@ -54,7 +54,7 @@ def program(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     memory)` and `dense(observation, memory)`; memory is a dict that starts empty with the episode. Items of one
     program and episode continue it in their order within the request.
 
-    `program` names registered sources (`POST /v1/programs`: `name`, or `name@version`), or the item carries `sparse_src`
+    `program` names registered sources (`POST /v1/programs`; `name` or `name@version`), or the item has `sparse_src`
     and `dense_src`. A step whose code fails, runs out of time or returns no finite number has reward 0 and is listed in
     `details.errors`; the item is flagged `program_error`, so that a 0 is never silent. A program that is not
     registered, or no sources, is the item's error.
