@@ -31,6 +31,7 @@ def test_every_guard_has_a_summary_and_takes_an_empty_batch() -> None:
     arguments: dict[str, dict[str, Any]] = {
         "too_long": {"max_words": 1},
         "saturated": {"component": "a", "high": 1.0},
+        "drifted": {"component": "a", "mean": 0.0, "std": 1.0},
         "ensemble_disagreement": {"components": ["a", "b"], "threshold": 1.0},
     }
     nothing = {"a": np.empty(0), "b": np.empty(0)}
@@ -82,6 +83,19 @@ def test_a_value_at_an_end_of_its_range_is_saturated() -> None:
         True,
         False,
     ]
+
+
+def test_a_value_far_from_where_values_used_to_be_has_drifted() -> None:
+    values = {"p": [1.0, 3.0, 3.1, -1.1, np.nan]}
+    assert flagged("drifted", components=values, component="p", mean=1.0, std=0.5, deviations=4) == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+    with pytest.raises(ValidationError):
+        flagged("drifted", components=values, component="p", mean=1.0, std=0.0)
 
 
 def test_members_that_lie_far_apart_disagree() -> None:

@@ -143,6 +143,21 @@ def saturated(view: GuardView, params: Saturated) -> BoolArray:
     return edge
 
 
+class Drifted(OperationParams):
+    component: str = Field(description="The component whose value is looked at, after its transforms.")
+    mean: float = Field(description="Its mean when all was well; GET /v1/monitor tells it.")
+    std: float = Field(gt=0, description="Its standard deviation then.")
+    deviations: float = Field(4.0, gt=0, description="Standard deviations from the mean, beyond which it is flagged.")
+
+
+@guard("drifted", Drifted)
+def drifted(view: GuardView, params: Drifted) -> BoolArray:
+    """A component's value lies far from where its values used to be."""
+    (values,) = _components(view, [params.component])
+    far: BoolArray = np.abs(values - params.mean) > params.deviations * params.std
+    return far
+
+
 class Disagreement(OperationParams):
     components: list[str] = Field(min_length=2, description="The members, all on one scale.")
     threshold: float = Field(ge=0, description="Standard deviation (n) over the members, above which they disagree.")
