@@ -117,6 +117,7 @@ class Speaking:
 
     client: httpx.AsyncClient
     models: Texts
+    gateway: Gateway
 
     async def post(self, path: str, body: Any, **kwargs: Any) -> httpx.Response:
         return await self.client.post(path, json=body, **kwargs)
@@ -143,7 +144,7 @@ async def speaking(**settings: Any) -> AsyncIterator[Speaking]:
     app = create_app(gateway, Settings(**settings))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-        yield Speaking(client, models)
+        yield Speaking(client, models, gateway)
 
 
 Speak = Callable[..., AbstractAsyncContextManager[Speaking]]

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from starlette.requests import Request
 
-from reward_gateway.errors import Unscorable
+from reward_gateway.errors import ModelUnavailable, Unscorable
 from reward_gateway.gateway import ScoreOptions
+from reward_gateway.operations.needs import AskJudge
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.templates import strip
 from reward_gateway.sample import FloatArray, Invalid, Scored
@@ -137,6 +139,25 @@ class Ask:
         if failed and options.on_invalid == "fail":
             raise Unscorable(f"samples[{min(failed)}]: {failed[min(failed)].message}")
         return Scores(plan, scored, failed)
+
+    @property
+    def fails(self) -> bool:
+        """Whether the operator wants an error where the policy has a mark."""
+        return self._edge.settings.dialect_failures.get(self.policy.name) == "error"
+
+    def is_judge(self, name: str) -> bool:
+        """Whether a configured judge has this name, and no recipe."""
+        judges = self._edge.gateway.world.judges
+        return judges is not None and name in judges.names and not self._edge.gateway.has_reward(name)
+
+    async def judge(self, name: str, conversation: Sequence[dict[str, Any]], temperature: float | None = 0.0) -> str:
+        """A judge's words. Raises ModelUnavailable or Unscorable where it has none."""
+        need = AskJudge(name, [conversation], 0.0 if temperature is None else temperature)
+        (answer,) = await self._edge.gateway.world.answer(need, deadline_of(self.request))
+        if isinstance(answer, Invalid):
+            raise (ModelUnavailable if answer.retryable else Unscorable)(f"{name}: {answer.message}")
+        words: str = answer
+        return words
 
     def _options(self, plan: Plan) -> ScoreOptions:
         options = ScoreOptions(explain=True, deadline=deadline_of(self.request))

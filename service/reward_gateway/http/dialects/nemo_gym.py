@@ -1,0 +1,149 @@
+"""NeMo-Gym's resources server, which NeMo-RL, verifiers, prime-rl and axolotl speak.
+
+A sample that cannot be scored is answered as NeMo-Gym's own judges answer it: 200 with ``reward: 0.0`` and
+``_ng_failure_class``, which keeps the row out of the metrics and lets it be tried again. Clients that do not know that
+mark (verifiers, axolotl) would train on the 0: for them set ``dialect_failures`` to ``{"nemo_gym": "error"}``.
+"""
+
+import math
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from msgspec import Struct
+from starlette.requests import Request
+
+from reward_gateway.errors import GatewayError, Unscorable
+
+from ..wire.request import ChatMessage, SampleItem
+from .ask import Ask
+from .dialect import Dialect
+from .texts import label, messages, plain_if_single
+
+dialect = Dialect("nemo_gym")
+router = dialect.router
+
+REFERENCES = ("reference", "ground_truth", "expected_answer", "answer", "label")
+"""Where a dataset's row keeps what is right; the first that it has."""
+
+
+class SeedSession(Struct):
+    """A row of the dataset; nothing of it is kept."""
+
+
+class VerifyRequest(Struct):
+    """A row of the dataset, the request that the policy got and the response that it gave (OpenAI Responses)."""
+
+    responses_create_params: dict[str, Any]
+    response: dict[str, Any]
+    reference: Any = None
+    ground_truth: Any = None
+    expected_answer: Any = None
+    answer: Any = None
+    label: Any = None
+    reward: Any = None
+
+
+class AggregateMetrics(Struct):
+    """Answers of ``/verify``."""
+
+    verify_responses: list[dict[str, Any]]
+
+
+@dialect.post("/seed_session", body=SeedSession, example={"question": "What is 2 + 2?"})
+async def seed_session(ask: Ask, body: SeedSession) -> Any:
+    """Begin an episode: there is nothing to remember."""
+    return {}
+
+
+EXAMPLE = {
+    "responses_create_params": {"input": [{"role": "user", "content": "What is 2 + 2?"}]},
+    "response": {
+        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "4"}]}]
+    },
+    "expected_answer": "4",
+}
+
+
+@dialect.post("/verify", body=VerifyRequest, example=EXAMPLE)
+async def verify(ask: Ask, body: VerifyRequest) -> Any:
+    """The reward of one response, its components, and both objects as they came."""
+    known = (getattr(body, name) for name in REFERENCES)
+    sample = SampleItem(
+        prompt=_prompt(body.responses_create_params),
+        response=_response(body.response),
+        reference=label(next((value for value in known if value is not None), None)),
+    )
+    echo = {"responses_create_params": body.responses_create_params, "response": body.response}
+    reward = body.reward if isinstance(body.reward, str) else None
+    try:
+        scores = await ask.score([sample], reward)
+    except GatewayError as error:
+        if ask.fails or not (error.status >= 500 or isinstance(error, Unscorable)):
+            raise
+        return {**echo, **_failed(error.message)}
+    if scores.failed:
+        return {**echo, **_failed(scores.failed[0].message)}
+    return {**echo, "reward": scores.raw[0], "reward_components": scores.component_row(0)}
+
+
+def _failed(message: str) -> dict[str, Any]:
+    return {
+        "reward": 0.0,
+        "reward_components": {},
+        "_ng_failure_class": "judge_failed",
+        "_ng_failure_judge_error": message,
+    }
+
+
+@dialect.post("/aggregate_metrics", body=AggregateMetrics, example={"verify_responses": [{"reward": 1.0}]})
+async def aggregate_metrics(ask: Ask, body: AggregateMetrics) -> Any:
+    """The mean of every numeric field over the rows that did not fail."""
+    return _means([row for row in body.verify_responses if not row.get("_ng_failure_class")])
+
+
+@dialect.get("/reverify_mode")
+async def reverify_mode(request: Request) -> Any:
+    """Whether a row may be verified again: it may, nothing is kept."""
+    return "stateless"
+
+
+def _means(rows: list[Any]) -> dict[str, Any]:
+    columns: dict[str, list[Any]] = {}
+    for row in rows:
+        for name, held in row.items():
+            columns.setdefault(name, []).append(held)
+    means: dict[str, Any] = {}
+    for name, held in columns.items():
+        numbers = [float(x) for x in held if isinstance(x, int | float) and math.isfinite(x)]
+        if numbers:
+            means[name] = fmean(numbers)
+        elif name == "reward_components" and all(isinstance(x, Mapping) for x in held):
+            means[name] = _means(held)
+    return means
+
+
+def _prompt(params: Mapping[str, Any]) -> str | list[ChatMessage]:
+    given = params.get("input", "")
+    before = params.get("instructions")
+    if isinstance(given, str) and not isinstance(before, str):
+        return given
+    said = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    if isinstance(said, list):  # calls of tools and reasoning stand among the messages
+        said = [item for item in said if not isinstance(item, dict) or "role" in item]
+    found = messages(said, "responses_create_params.input")
+    return plain_if_single([ChatMessage("system", before), *found] if isinstance(before, str) else found, "user")
+
+
+def _response(response: Mapping[str, Any]) -> str:
+    """All text that the policy put out, as OpenAI's ``output_text`` has it."""
+    output = response.get("output")
+    texts = []
+    for item in output if isinstance(output, list) else ():
+        content = item.get("content") if isinstance(item, dict) and item.get("type", "message") == "message" else None
+        if isinstance(content, str):
+            texts.append(content)
+        for part in content if isinstance(content, list) else ():
+            text = part.get("text") if isinstance(part, dict) else None
+            texts.append(text if isinstance(text, str) else "")
+    return "".join(texts)

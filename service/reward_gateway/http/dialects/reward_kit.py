@@ -1,0 +1,60 @@
+"""Fireworks reward-kit: ``POST /reward`` or ``/evaluate`` with chat messages, one score out.
+
+A sample that cannot be scored has ``is_score_valid: false``, no score, and the reason.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from .ask import Ask, Scores
+from .dialect import Dialect
+from .texts import exchange, label
+
+dialect = Dialect("reward_kit")
+router = dialect.router
+
+
+class EvaluateRequest(Struct):
+    """A conversation whose last message is judged."""
+
+    messages: list[Any]
+    ground_truth: Any = None
+    model: str | None = None
+    reward: str | None = None
+
+
+@dialect.post(
+    "/reward",
+    "/evaluate",
+    body=EvaluateRequest,
+    example={"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]},
+)
+async def evaluate(ask: Ask, body: EvaluateRequest) -> Any:
+    """The score of the last message, its components as metrics."""
+    sample = exchange(body.messages, "messages")
+    sample.reference = _reference(body.ground_truth)
+    scores = await ask.score([sample], body.reward, body.model)
+    failed = scores.failed.get(0)
+    return {
+        "score": None if failed else scores.raw[0],
+        "is_score_valid": failed is None,
+        "reason": failed.message if failed else f"scored by {scores.plan.name}",
+        "metrics": {} if failed else _metrics(scores),
+        "step_outputs": None,
+        "error": failed.message if failed else None,
+    }
+
+
+def _metrics(scores: Scores) -> dict[str, Any]:
+    return {
+        name: {"score": value, "is_score_valid": True, "reason": "component of the reward"}
+        for name, value in scores.component_row(0).items()
+    }
+
+
+def _reference(value: Any) -> str | None:
+    """Text, or messages of which the last is what is right."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "content" in item for item in value):
+        value = value[-1]["content"]
+    return label(value)

@@ -1,0 +1,110 @@
+"""NeMo-Gym posts a row with an OpenAI Responses object, and wants both back beside the reward."""
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+
+def response(*texts: str) -> dict[str, Any]:
+    """The smallest response object that trainers send."""
+    parts = [{"type": "output_text", "text": text, "annotations": []} for text in texts]
+    message = {"id": "msg", "role": "assistant", "type": "message", "status": "completed", "content": parts}
+    return {
+        "id": "resp",
+        "created_at": 0,
+        "model": "m",
+        "object": "response",
+        "output": [{"type": "reasoning", "id": "r", "summary": []}, message],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+    }
+
+
+def row(prompt: Any, said: str, **fields: Any) -> dict[str, Any]:
+    params = {"input": prompt if isinstance(prompt, str) else [{"role": "user", "content": "Why?"}]}
+    return {"responses_create_params": params, "response": response(said), **fields}
+
+
+@pytest.mark.parametrize("path", ["/verify", "/nemo_gym/verify"])
+@pytest.mark.parametrize("prompt", ["Why?", None])
+async def test_the_reward_comes_with_both_objects_as_they_were(http: Any, path: str, prompt: Any) -> None:
+    sent = row(prompt, "So.")
+    found = await http.ok(path, sent)
+    assert set(found) == {"responses_create_params", "response", "reward", "reward_components"}
+    assert found["responses_create_params"] == sent["responses_create_params"]
+    assert found["response"] == sent["response"]
+    assert found["reward"] == pytest.approx(await http.native("Why?", "So."))
+    assert set(found["reward_components"]) == {"ratio", "brevity"}
+
+
+@pytest.mark.parametrize("name", ["reference", "ground_truth", "expected_answer", "answer", "label"])
+async def test_the_reference_has_many_names(http: Any, name: str) -> None:
+    assert (await http.ok("/verify?reward=share", row("2 + 2", "4", **{name: "4"})))["reward"] == 1.0
+    assert (await http.ok("/verify?reward=share", row("2 + 2", "4", **{name: 5})))["reward"] == 0.0
+
+
+async def test_the_first_of_several_references_counts(http: Any) -> None:
+    sent = row("2 + 2", "4", answer="4", label="wrong", reward=0.5)
+    assert (await http.ok("/verify?reward=share", sent))["reward"] == 1.0
+
+
+async def test_a_row_may_name_the_recipe(http: Any) -> None:
+    assert (await http.ok("/verify", row("2 + 2", "4", answer="4", reward="share")))["reward"] == 1.0
+
+
+async def test_instructions_and_earlier_turns_are_the_prompt(http: Any) -> None:
+    turns = [
+        {"role": "user", "content": [{"type": "input_text", "text": "Why?"}]},
+        {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "1"},
+        {"type": "function_call_output", "call_id": "1", "output": "x"},
+        {"role": "user", "content": "Say."},
+    ]
+    params = {"input": turns, "instructions": "Be brief."}
+    await http.ok("/verify", {"responses_create_params": params, "response": response("So", ".")})
+    ((prompt, answer),) = http.models.seen
+    assert [message["content"] for message in prompt] == ["Be brief.", "Why?", "Say."]
+    assert answer == "So."
+
+
+async def test_a_failure_is_marked_so_that_its_zero_is_not_trained_on(http: Any) -> None:
+    found = await http.ok("/verify", row("p", "bad"))
+    assert (found["reward"], found["_ng_failure_class"]) == (0.0, "judge_failed")
+    assert found["_ng_failure_judge_error"]
+    assert {"responses_create_params", "response", "reward_components"} <= set(found)
+    http.models.away = True
+    assert (await http.ok("/verify", row("p", "good")))["_ng_failure_class"] == "judge_failed"
+
+
+async def test_a_failure_is_an_error_where_the_operator_says_so(speak: Any) -> None:
+    async with speak(dialect_failures={"nemo_gym": "error"}) as http:
+        assert (await http.post("/verify", row("p", "bad"))).status_code == 422
+        http.models.away = True
+        assert (await http.post("/verify", row("p", "good"))).status_code == 503
+
+
+async def test_an_unknown_reward_is_an_error_all_the_same(http: Any) -> None:
+    assert (await http.post("/verify?reward=nobody", row("p", "good"))).status_code == 404
+
+
+async def test_a_session_begins_with_any_row(http: Any) -> None:
+    for path in ("/seed_session", "/nemo_gym/seed_session"):
+        assert await http.ok(path, {"question": "Why?", "verifier": {"x": [1]}}) == {}
+
+
+async def test_metrics_are_means_over_the_rows_that_did_not_fail(http: Any) -> None:
+    rows = [
+        {"reward": 1.0, "tokens": 10, "name": "a", "solved": True, "reward_components": {"a": 0.5}},
+        {"reward": 0.0, "tokens": 20, "name": "b", "solved": False, "reward_components": {"a": 1.5}},
+        {"reward": 0.0, "_ng_failure_class": "judge_failed"},
+    ]
+    found = await http.ok("/aggregate_metrics", {"verify_responses": rows})
+    assert found == {"reward": 0.5, "tokens": 15.0, "solved": 0.5, "reward_components": {"a": 1.0}}
+    assert await http.ok("/aggregate_metrics", {"verify_responses": []}) == {}
+
+
+async def test_rows_may_be_verified_again(http: Any) -> None:
+    for path in ("/reverify_mode", "/nemo_gym/reverify_mode"):
+        assert (await http.client.get(path)).json() == "stateless"

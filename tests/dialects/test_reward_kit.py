@@ -1,0 +1,42 @@
+"""reward-kit posts a conversation and reads a score that says whether it is valid."""
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+KEYS = {"score", "is_score_valid", "reason", "metrics", "step_outputs", "error"}
+
+
+def talk(prompt: str, response: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+
+
+@pytest.mark.parametrize("path", ["/reward", "/evaluate", "/reward_kit/reward", "/reward_kit/evaluate"])
+async def test_the_last_message_is_scored(http: Any, path: str) -> None:
+    found = await http.ok(path, {"messages": talk("Why?", "So."), "ground_truth": None, "kwargs": {}})
+    assert set(found) == KEYS
+    assert found["score"] == pytest.approx(await http.native("Why?", "So."))
+    assert (found["is_score_valid"], found["error"]) == (True, None)
+    assert set(found["metrics"]) == {"ratio", "brevity"}
+
+
+@pytest.mark.parametrize("truth", ["4", 4, [{"role": "assistant", "content": "4"}]])
+async def test_the_ground_truth_is_the_reference(http: Any, truth: Any) -> None:
+    found = await http.ok("/reward?reward=share", {"messages": talk("2 + 2", "4"), "ground_truth": truth})
+    assert found["score"] == 1.0
+
+
+async def test_a_failed_score_is_invalid_and_no_number(http: Any) -> None:
+    found = await http.ok("/reward", {"messages": talk("p", "bad")})
+    assert set(found) == KEYS
+    assert (found["score"], found["is_score_valid"]) == (None, False)
+    assert found["error"]
+    http.models.away = True
+    assert (await http.post("/reward", {"messages": talk("p", "good")})).status_code == 503
+
+
+async def test_no_messages_are_refused(http: Any) -> None:
+    answer = await http.post("/reward", {"messages": []})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "messages")
