@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reward_gateway.sample import ComponentScores, Invalid, Scored
-from reward_gateway.telemetry.monitor import MOST_RECIPES, WAITING_ROWS, Monitor
+from reward_gateway.telemetry.monitor import MOST_RECIPES, WAITING_BATCHES, WAITING_ROWS, Monitor
 
 
 class Ensemble:
@@ -126,6 +126,10 @@ def test_what_waits_to_be_read_is_bounded() -> None:
         monitor.note(None, scored(100), None)
     assert counted
     assert max(counted) < WAITING_ROWS + 100
+    counted.clear()
+    for _ in range(WAITING_BATCHES):
+        monitor.note(None, scored(1), None)
+    assert counted, "small batches are not left to pile up either"
 
 
 def test_recipes_that_are_watched_are_bounded() -> None:

@@ -27,6 +27,9 @@ WINDOW = 2048
 WAITING_ROWS = 4096
 """Noted rows from which on they are read."""
 
+WAITING_BATCHES = 256
+"""Noted batches likewise: to read as many takes about a millisecond, in which nothing else is served."""
+
 WAITING_S = 5.0
 """Seconds after which the next batch has them read."""
 
@@ -66,7 +69,8 @@ class Monitor:
         """Keep a batch for later. ``lengths``: characters of the responses [n], NaN where there is none."""
         self._noted.append(Noted.of(plan, scored, lengths))
         self._rows += len(scored.reward)
-        if self._rows >= WAITING_ROWS or monotonic() - self._read_at > WAITING_S:
+        full = self._rows >= WAITING_ROWS or len(self._noted) >= WAITING_BATCHES
+        if full or monotonic() - self._read_at > WAITING_S:
             self.read()
 
     def read(self) -> None:
