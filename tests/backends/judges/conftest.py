@@ -1,0 +1,66 @@
+"""A server of a few lines that speaks chat completions, and is told how to answer: no judge model is to be had here."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+def words(text: Any) -> Response:
+    """A chat completion that says this."""
+    return JSONResponse({"choices": [{"message": {"role": "assistant", "content": text}}]})
+
+
+@dataclass
+class FakeJudge:
+    """Answers by ``reply``, which gets the request's body; counts what reaches it."""
+
+    url: str = ""
+    reply: Callable[[dict[str, Any]], Response | str] = lambda body: "YES"
+    slow_s: float = 0.0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    running: int = 0
+    most_running: int = 0
+
+    async def answer(self, request: Request) -> Response:
+        body = await request.json()
+        self.bodies.append(body)
+        self.headers.append(dict(request.headers))
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            await asyncio.sleep(self.slow_s)
+            said = self.reply(body)
+        finally:
+            self.running -= 1
+        return said if isinstance(said, Response) else words(said)
+
+    @property
+    def questions(self) -> list[str]:
+        """The last message of each request, in the order of their arrival."""
+        return [body["messages"][-1]["content"] for body in self.bodies]
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeJudge]:
+    """A fake judge behind a real server on a free port, in a thread of its own."""
+    judge = FakeJudge()
+    app = Starlette(routes=[Route("/v1/chat/completions", judge.answer, methods=["POST"])])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        await asyncio.sleep(0.01)
+    judge.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield judge
+    server.should_exit = server.force_exit = True
+    thread.join(5)

@@ -1,0 +1,209 @@
+"""Judges over a real connection: order, patience, limits, and a reason for whatever has no answer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from reward_gateway.backends.judges.config import JudgeConfig
+from reward_gateway.backends.judges.judges import Judges
+from reward_gateway.cache.breaker import Breaker
+from reward_gateway.errors import NotFound
+from reward_gateway.sample import Invalid
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def judging(url: str, failures: int = 100, **settings: Any) -> AsyncIterator[Judges]:
+    config = JudgeConfig(name="j", base_url=url, model="m", **settings)
+    judges = Judges([config], lambda: Breaker(failures, time.monotonic, pause_s=0.2))
+    try:
+        yield judges
+    finally:
+        await judges.close()
+
+
+def says(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+def in_turn(*replies: Response | str) -> Callable[[dict[str, Any]], Response | str]:
+    left = list(replies)
+    return lambda body: left.pop(0) if len(left) > 1 else left[0]
+
+
+def code(answer: str | Invalid) -> str:
+    assert isinstance(answer, Invalid), answer
+    return answer.code
+
+
+def in_time(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def test_answers_stand_in_the_order_of_the_questions(fake: Any) -> None:
+    fake.reply = lambda body: body["messages"][-1]["content"].upper()
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says(f"q{i}") for i in range(50)]) == [f"Q{i}" for i in range(50)]
+
+
+async def test_a_question_carries_model_limits_and_key(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUDGE_KEY", "sesame")
+    async with judging(fake.url, api_key_env="JUDGE_KEY", max_tokens=7, temperature=0.3, extra={"seed": 1}) as judges:
+        await judges.ask("j", [says("q")], None)
+        await judges.ask("j", [says("q")], 0.9)
+    assert [body["temperature"] for body in fake.bodies] == [0.3, 0.9]
+    assert {key: fake.bodies[0][key] for key in ("model", "max_tokens", "seed", "stream")} == {
+        "model": "m",
+        "max_tokens": 7,
+        "seed": 1,
+        "stream": False,
+    }
+    assert fake.headers[0]["authorization"] == "Bearer sesame"
+
+
+async def test_an_unknown_judge_is_not_found(fake: Any) -> None:
+    async with judging(fake.url) as judges:
+        with pytest.raises(NotFound, match="judges: j"):
+            await judges.ask("other", [says("q")])
+
+
+async def test_equal_questions_are_asked_once_at_temperature_0_and_each_by_itself_above_it(fake: Any) -> None:
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says("same")] * 5 + [says("other")]) == ["YES"] * 6
+        assert len(fake.bodies) == 2
+        await judges.ask("j", [says("same")] * 5, 0.7)
+        assert len(fake.bodies) == 7
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+async def test_a_server_in_trouble_is_asked_again(fake: Any, status: int) -> None:
+    fake.reply = in_turn(Response(status_code=status), "YES")
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says("q")]) == ["YES"]
+    assert len(fake.bodies) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+async def test_a_refusal_is_final_and_its_body_is_not_repeated(fake: Any, status: int) -> None:
+    fake.reply = lambda body: JSONResponse({"error": f"bad: {body['messages']}"}, status)
+    async with judging(fake.url) as judges:
+        (answer,) = await judges.ask("j", [says("my secret prompt")])
+    assert answer == Invalid("judge_error", f"the judge j refused the question with status {status}")
+    assert len(fake.bodies) == 1
+
+
+async def test_the_number_of_tries_is_bounded(fake: Any) -> None:
+    fake.reply = in_turn(Response(status_code=500))
+    async with judging(fake.url, retries=2) as judges:
+        assert code((await judges.ask("j", [says("q")]))[0]) == "judge_error"
+    assert len(fake.bodies) == 3
+
+
+async def test_retry_after_is_respected(fake: Any) -> None:
+    fake.reply = in_turn(Response(status_code=429, headers={"retry-after": "1"}), "YES")
+    started = time.monotonic()
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says("q")]) == ["YES"]
+    assert 1.0 <= time.monotonic() - started < 5
+
+
+async def test_a_wait_beyond_the_deadline_is_not_begun(fake: Any) -> None:
+    fake.reply = in_turn(Response(status_code=429, headers={"retry-after": "60"}))
+    started = time.monotonic()
+    async with judging(fake.url) as judges:
+        (answer,) = await judges.ask("j", [says("q")], 0.0, in_time(5))
+    assert answer == Invalid("judge_error", "the judge j says that it is asked too often")
+    assert time.monotonic() - started < 2
+
+
+async def test_a_deadline_ends_what_is_under_way_and_what_waits(fake: Any) -> None:
+    fake.slow_s = 20.0
+    started = time.monotonic()
+    async with judging(fake.url, concurrency=2) as judges:
+        answers = await judges.ask("j", [says(str(i)) for i in range(4)], 0.0, in_time(0.4))
+    assert [code(answer) for answer in answers] == ["deadline_exceeded"] * 4
+    assert time.monotonic() - started < 3
+
+
+async def test_an_answer_that_takes_too_long_is_a_reason_and_not_asked_for_again(fake: Any) -> None:
+    fake.slow_s = 20.0
+    async with judging(fake.url, timeout_s=0.3) as judges:
+        (answer,) = await judges.ask("j", [says("q")])
+    assert answer == Invalid("judge_error", "the judge j did not answer within 0.3 s")
+    assert len(fake.bodies) == 1
+
+
+async def test_no_more_questions_are_under_way_than_allowed(fake: Any) -> None:
+    fake.slow_s = 0.05
+    async with judging(fake.url, concurrency=3) as judges:
+        await judges.ask("j", [says(str(i)) for i in range(12)])
+    assert fake.most_running == 3
+
+
+async def test_a_rate_spreads_the_questions_over_time(fake: Any) -> None:
+    started = time.monotonic()
+    async with judging(fake.url, rate="5/second") as judges:
+        assert await judges.ask("j", [says(str(i)) for i in range(11)]) == ["YES"] * 11
+    assert time.monotonic() - started >= 1.9
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Response("not json", media_type="application/json"), "sent no chat completion"),
+        (JSONResponse({"choices": []}), "sent no chat completion"),
+        (JSONResponse([1]), "sent no chat completion"),
+        (JSONResponse({"choices": [{"message": {"content": None}}]}), "gave no text"),
+        (JSONResponse({"choices": [{"message": {"content": "  "}}]}), "gave no text"),
+        (Response(b"x" * (9 << 20), media_type="application/json"), "sent more than an answer can be"),
+    ],
+)
+async def test_what_is_no_answer_is_a_reason(fake: Any, reply: Response, words: str) -> None:
+    fake.reply = lambda body: reply
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says("q")]) == [Invalid("judge_error", f"the judge j {words}")]
+
+
+async def test_a_redirect_is_not_followed(fake: Any) -> None:
+    fake.reply = lambda body: RedirectResponse("http://169.254.169.254/latest", 307)
+    async with judging(fake.url) as judges:
+        (answer,) = await judges.ask("j", [says("q")])
+    assert isinstance(answer, Invalid)
+    assert "sends its callers elsewhere" in answer.message
+    assert len(fake.bodies) == 1
+
+
+async def test_one_failure_stays_with_its_question(fake: Any) -> None:
+    fake.reply = lambda body: Response(status_code=400) if "bad" in body["messages"][-1]["content"] else "YES"
+    async with judging(fake.url) as judges:
+        good, bad, other = await judges.ask("j", [says("a"), says("bad"), says("c")])
+    assert (good, code(bad), other) == ("YES", "judge_error", "YES")
+
+
+async def test_a_judge_that_is_away_is_left_alone_for_a_moment_and_found_again(fake: Any) -> None:
+    fake.reply = in_turn(Response(status_code=500))
+    async with judging(fake.url, failures=3, retries=0) as judges:
+        for i in range(6):
+            await judges.ask("j", [says(str(i))])
+        assert len(fake.bodies) == 3
+        fake.reply = lambda body: "YES"
+        await asyncio.sleep(0.3)
+        assert await judges.ask("j", [says("q")]) == ["YES"]
+
+
+async def test_a_judge_that_nobody_serves_is_a_reason() -> None:
+    async with judging("http://127.0.0.1:9", retries=1) as judges:
+        assert await judges.ask("j", [says("q")]) == [Invalid("judge_error", "the judge j cannot be reached")]
+
+
+async def test_images_and_lone_surrogates_travel(fake: Any) -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    asked = [{"role": "user", "content": [part, {"type": "text", "text": "\ud800"}]}]
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [asked]) == ["YES"]
+    assert fake.bodies[0]["messages"] == asked
