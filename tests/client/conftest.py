@@ -86,12 +86,17 @@ class Service:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Service]:
+    yield from serving(RECIPES)
+
+
+def serving(recipes: str) -> Iterator[Service]:
+    """The service while the generator waits."""
     service = Service()
     ready, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
         settings = Settings(max_text_chars=1000)
-        gateway = Gateway(load_book(RECIPES), World(RawScorer(NoModels(), NoCache())))
+        gateway = Gateway(load_book(recipes), World(RawScorer(NoModels(), NoCache())))
         traffic = Traffic.of(settings)
         app = service.wrapped(create_app(gateway, settings, traffic=traffic))
         http = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))

@@ -1,7 +1,7 @@
 """Rewards as numpy: columns over the samples of one request, NaN and a reason where there is no reward."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -42,13 +42,14 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """One sample's reward: NaN and a reason, or a number."""
+    """One sample's reward: NaN and a reason, or a number; and its components' values, NaN where there is none."""
 
     reward: float
     valid: bool
     error: SampleError | None
     flags: tuple[str, ...]
     vector: list[Any] | None
+    components: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ class Scores:
 
     def __getitem__(self, i: int) -> One:
         vector = None if self.vectors is None else self.vectors[i]
-        return One(float(self.rewards[i]), bool(self.valid[i]), self.errors[i], self.flags[i], vector)
+        values = {name: float(component.value[i]) for name, component in self.components.items()}
+        return One(float(self.rewards[i]), bool(self.valid[i]), self.errors[i], self.flags[i], vector, values)
 
     @classmethod
     def of(cls, answer: "ScoreAnswer") -> Self:

@@ -1,0 +1,34 @@
+"""EasyR1 (a verl fork).
+
+    worker.reward.reward_type=batch
+    FILE=$(python -c 'import reward_gateway.client.adapters.easyr1 as m; print(m.__file__)')
+    worker.reward.reward_function=$FILE:compute_score
+    worker.reward.reward_function_kwargs='{"url": "http://HOST:8080", "reward": "RECIPE"}'
+
+``overall`` is the reward, the recipe's components stand beside it. EasyR1 does not hand the prompt over. A sample
+without a score raises, and so does a service that stays away longer than ``timeout_s`` (120): the run stops.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reward_gateway.client.adapters.rows import sample
+from reward_gateway.client.adapters.service import Service, number
+
+REWARD_NAME = "reward_gateway"
+REWARD_TYPE = "batch"
+
+
+def compute_score(
+    reward_inputs: Sequence[Mapping[str, Any]],
+    *,
+    url: str | None = None,
+    reward: str | None = None,
+    api_key: str | None = None,
+    timeout_s: float | None = None,
+    **ignored: Any,
+) -> list[dict[str, float]]:
+    """A batch in one request; each input has ``response`` and, where the recipe needs it, ``ground_truth``."""
+    rows = [sample(row.get("prompt"), row["response"], row.get("ground_truth")) for row in reward_inputs]
+    scores = Service.of(url, reward, api_key, timeout_s).score(rows)
+    return [{**scores[i].components, "overall": number(scores[i])} for i in range(len(scores))]

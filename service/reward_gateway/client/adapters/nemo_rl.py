@@ -1,0 +1,93 @@
+"""NeMo-RL.
+
+In the training script, once: ``register_env("reward_gateway", "reward_gateway.client.adapters.nemo_rl.Environment")``;
+in its configuration:
+
+    env:
+      reward_gateway: {url: "http://HOST:8080", reward: RECIPE}      # or several: rewards: [helpful, brevity]
+
+(NeMo-Gym, by URL alone, needs no code of the training script.) With ``rewards`` the answer is a reward a recipe, which
+NeMo-RL's GDPO normalises each by itself. Ground truths come from a row's ``ground_truth`` (``reference``, ``answer``,
+``solution``). A sample without a score raises.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from reward_gateway.client.adapters.rows import REFERENCES, sample
+from reward_gateway.client.adapters.service import Service, numbers
+
+
+class StepReturn(NamedTuple):
+    """The fields of NeMo-RL's ``EnvironmentReturn``, for where it is not installed."""
+
+    observations: list[dict[str, str]]
+    metadata: list[Any]
+    next_stop_strings: list[Any]
+    rewards: Any
+    terminateds: Any
+    answers: list[str | None] | None = None
+
+
+class RewardEnvironment:
+    """One turn: the last message of every conversation is the response, what stands before it the prompt."""
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        asked = dict(config or {})
+        names = asked.get("rewards")
+        self._services = {
+            name: Service.of(asked.get("url"), name, asked.get("api_key"), asked.get("timeout_s"))
+            for name in names or [asked.get("reward")]
+        }
+        self._several = names is not None
+
+    def step(self, message_log_batch: Sequence[Sequence[Mapping[str, Any]]], metadata: Sequence[Any]) -> Any:
+        """Rewards [B], or by recipe [B] each."""
+        import torch
+
+        rows = [_sample(log, row) for log, row in zip(message_log_batch, metadata, strict=True)]
+        rewards: dict[Any, Any] = {
+            name: torch.tensor(numbers(service.score(rows)), dtype=torch.float32)
+            for name, service in self._services.items()
+        }
+        size = len(rows)
+        observations = [{"role": "environment", "content": ""} for _ in range(size)]
+        return _step_return()(
+            observations,
+            list(metadata),
+            [None] * size,
+            rewards if self._several else next(iter(rewards.values())),
+            torch.ones(size, dtype=torch.float32),
+            None,
+        )
+
+    def global_post_process_and_metrics(self, batch: Any) -> tuple[Any, dict[str, float]]:
+        """The batch as it is, and the mean reward of its rows."""
+        total = batch.get("total_reward", batch.get("rewards"))
+        return batch, {} if total is None else {"mean_reward": float(total.float().mean())}
+
+    def shutdown(self) -> None:
+        """Nothing is held."""
+
+
+def _sample(log: Sequence[Mapping[str, Any]], row: Any) -> dict[str, Any]:
+    fields = row if isinstance(row, Mapping) else {}
+    truth = next((fields[name] for name in REFERENCES if fields.get(name) is not None), None)
+    return sample(log[:-1], log[-1:], truth)
+
+
+def _step_return() -> Any:
+    try:
+        from nemo_rl.environments.interfaces import EnvironmentReturn
+    except ImportError:
+        return StepReturn
+    return EnvironmentReturn
+
+
+def __getattr__(name: str) -> Any:
+    """``Environment``: the class as a Ray actor, made when NeMo-RL asks for it."""
+    if name != "Environment":
+        raise AttributeError(name)
+    import ray
+
+    return ray.remote(RewardEnvironment)

@@ -1,0 +1,166 @@
+"""Where a trainer's rewards come from, read from keyword arguments or the environment, and asked in two ways.
+
+Batches go out through a client that threads share, so that they work on any event loop and outlive it; single samples
+through one client an event loop, where calls of the same moment travel together. A forked worker makes its own.
+"""
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+from reward_gateway.client import AsyncRewardClient, One, RewardClient, Scores
+from reward_gateway.client.failures import Unreachable
+from reward_gateway.client.sync import DEFAULT_URL
+from reward_gateway.errors import GatewayError, Unavailable
+
+Sample = Mapping[str, Any]
+
+
+class Unscored(RuntimeError):
+    """A sample has no reward, and the trainer takes nothing in a reward's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One recipe of one running service.
+
+    Attributes:
+        url: ``http(s)://…`` or ``grpc(s)://…``.
+        reward: name of the recipe; None: the service's default.
+        api_key: sent where there is one.
+        timeout_s: seconds for an answer, waiting for a service that is down or busy included.
+    """
+
+    url: str
+    reward: str | None
+    api_key: str | None
+    timeout_s: float
+
+    @classmethod
+    def of(
+        cls,
+        url: str | None = None,
+        reward: str | None = None,
+        api_key: str | None = None,
+        timeout_s: float | str | None = None,
+        *,
+        longest_s: float | None = None,
+    ) -> Self:
+        """What is given, else ``REWARD_GATEWAY_{URL,REWARD,API_KEY,TIMEOUT_S}``, else this machine and 120 s.
+
+        Args:
+            longest_s: the trainer's own patience, which no setting may pass.
+        """
+        asked_s = float(timeout_s or os.environ.get("REWARD_GATEWAY_TIMEOUT_S") or 120.0)
+        return cls(
+            url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL,
+            reward or os.environ.get("REWARD_GATEWAY_REWARD") or None,
+            api_key or os.environ.get("REWARD_GATEWAY_API_KEY") or None,
+            asked_s if longest_s is None else min(asked_s, longest_s),
+        )
+
+    def score(self, samples: Sequence[Sample]) -> Scores:
+        """Score a batch in one request. Raises GatewayError where nothing can be scored."""
+        client = _client(os.getpid(), self.url, self.api_key)
+        end = time.monotonic() + self.timeout_s
+        while True:
+            try:
+                scores = client.score_samples(samples, reward=self.reward, timeout_s=_left_s(end))
+            except Unavailable as error:
+                self._check_repeatable(error, end)
+                time.sleep(_PAUSE_S)
+                continue
+            if self not in _repeatable:
+                _repeatable[self] = False
+                with suppress(GatewayError):
+                    _repeatable[self] = _stateless(client.rewards(), scores.reward)
+            return scores
+
+    async def score_soon(self, samples: Sequence[Sample]) -> Scores:
+        """The same, from a coroutine."""
+        return await asyncio.to_thread(self.score, samples)
+
+    async def score_one(self, sample: Sample) -> One:
+        """Score one sample, together with those that others on this event loop ask for now."""
+        clients = _clients.setdefault(asyncio.get_running_loop(), {})
+        client = clients.setdefault((self.url, self.api_key), AsyncRewardClient(self.url, api_key=self.api_key))
+        end = time.monotonic() + self.timeout_s
+        timeout_s = self.timeout_s  # equal for all calls, so that those of one moment travel together
+        while True:
+            try:
+                one = await client.score_one(None, None, sample=sample, reward=self.reward, timeout_s=timeout_s)
+            except Unavailable as error:
+                self._check_repeatable(error, end)
+                await asyncio.sleep(_PAUSE_S)
+                timeout_s = _left_s(end)
+                continue
+            if self not in _repeatable:
+                _repeatable[self] = False
+                with suppress(GatewayError):
+                    _repeatable[self] = _stateless(await client.rewards(), self.reward)
+            return one
+
+    def _check_repeatable(self, error: Unavailable, end: float) -> None:
+        """Raise unless the connection broke halfway, scoring twice is harmless, and there is time left.
+
+        The client by itself does not ask again then, because it knows nothing of the recipe.
+        """
+        broken = error.retry_after_s is None and not isinstance(error, Unreachable)
+        if not (broken and _repeatable.get(self) and time.monotonic() + _PAUSE_S < end):
+            raise error
+
+
+_PAUSE_S = 0.25
+
+_repeatable: dict[Service, bool] = {}
+"""Whether a recipe keeps no state, asked once the service has answered."""
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | None], AsyncRewardClient]]
+_clients = WeakKeyDictionary()
+
+
+def _left_s(end: float) -> float:
+    return max(end - time.monotonic(), 1e-3)
+
+
+def _stateless(rows: Sequence[Mapping[str, Any]], name: str | None) -> bool:
+    """Whether the recipe keeps no state; where the service chooses it, whether none does."""
+    return not any(row["stateful"] for row in rows if name in (None, row["name"]))
+
+
+@lru_cache
+def _client(process: int, url: str, api_key: str | None) -> RewardClient:
+    return RewardClient(url, api_key=api_key)
+
+
+def number(one: One) -> float:
+    """The reward. Raises Unscored, with the reason, where there is none."""
+    if one.valid and math.isfinite(one.reward):
+        return one.reward
+    if one.valid:
+        raise Unscored("the recipe gives no single number for a sample; trainers need one")
+    why = f"{one.error.code}: {one.error.message}" if one.error else "no reason given"
+    raise Unscored(f"a sample could not be scored ({why})")
+
+
+def numbers(scores: Scores) -> list[float]:
+    """The rewards. Raises Unscored, with the first reason, where one is missing."""
+    return [number(scores[i]) for i in range(len(scores))]
+
+
+def optional_numbers(scores: Scores) -> list[float | None]:
+    """The rewards, None where there is none."""
+    rows = zip(scores.rewards, scores.valid, strict=True)
+    return [float(reward) if valid and math.isfinite(reward) else None for reward, valid in rows]
+
+
+def passes(error: GatewayError) -> bool:
+    """Whether the same call may succeed later: the service is away, busy or slow, and the call itself is right."""
+    return error.status >= 500 or error.status == 429

@@ -1,0 +1,82 @@
+"""SkyRL.
+
+    export REWARD_GATEWAY_URL=http://HOST:8080 REWARD_GATEWAY_REWARD=RECIPE
+    python -m skyrl.train.entrypoints.main_base trainer.override_entrypoint=reward_gateway.client.adapters.skyrl \
+      environment.env_class=reward_gateway …
+
+Rows of the dataset have ``env_class: reward_gateway`` and, where the recipe needs it, ``reward_spec.ground_truth``.
+One turn an episode. A sample without a score raises: no reward is made up.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from reward_gateway.client.adapters.rows import sample
+from reward_gateway.client.adapters.service import Service, number
+
+if TYPE_CHECKING:
+    BaseTextEnv: Any = object
+else:
+    try:
+        from skyrl_gym.envs.base_text_env import BaseTextEnv
+    except ImportError:
+        BaseTextEnv = object
+
+ENVIRONMENT = "reward_gateway"
+
+
+class RewardGatewayEnv(BaseTextEnv):  # type: ignore[misc]
+    """A question, an answer, a reward."""
+
+    def __init__(self, env_config: Any = None, extras: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        setting = env_config.get if hasattr(env_config, "get") else dict[str, Any]().get
+        self._service = Service.of(setting("url"), setting("reward"), setting("api_key"), setting("timeout_s"))
+        self._truth = ((extras or {}).get("reward_spec") or {}).get("ground_truth")
+        self._prompt: Any = None
+
+    def init(self, prompt: Any) -> tuple[Any, dict[str, Any]]:
+        """Keep the question, which the reward is about."""
+        self._prompt = prompt
+        return prompt, {}
+
+    def step(self, action: str) -> dict[str, Any]:
+        """Score the answer. Raises Unscored or GatewayError where there is no reward."""
+        one = self._service.score([sample(self._prompt, action, self._truth)])[0]
+        return {"observations": [], "reward": number(one), "done": True, "metadata": dict(one.components)}
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def get_metrics(self) -> dict[str, Any]:
+        """Nothing beside the reward."""
+        return {}
+
+
+def register() -> None:
+    """Make the environment known to skyrl-gym, in this process."""
+    from skyrl_gym.envs import register as known
+
+    known(id=ENVIRONMENT, entry_point=f"{__name__}:RewardGatewayEnv")
+
+
+def run(config: Any) -> None:
+    """Train, in a process of Ray's."""
+    from skyrl.train.entrypoints.main_base import BasePPOExp
+
+    register()
+    BasePPOExp(config).run()
+
+
+def main() -> None:
+    """SkyRL's entry point with the environment registered."""
+    import ray
+    from skyrl.train.config import SkyRLTrainConfig
+    from skyrl.train.utils import validate_cfg
+    from skyrl.train.utils.utils import initialize_ray
+
+    config = SkyRLTrainConfig.from_cli_overrides(sys.argv[1:])
+    validate_cfg(config)
+    initialize_ray(config)
+    ray.get(ray.remote(num_cpus=1)(run).remote(config))

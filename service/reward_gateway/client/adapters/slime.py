@@ -1,0 +1,37 @@
+"""slime and miles, where a whole group should travel in one request (else ``--rm-url`` alone is enough).
+
+    export REWARD_GATEWAY_URL=http://HOST:8080 REWARD_GATEWAY_REWARD=RECIPE
+    --custom-rm-path reward_gateway.client.adapters.slime.reward [--group-rm]
+
+With ``--group-rm`` the samples of a group arrive as one list and are compared with each other by recipes that do so.
+``--reward-key KEY`` gives an object: the reward under KEY, the components beside it. A sample without a score raises,
+and so does a service that stays away longer than ``REWARD_GATEWAY_TIMEOUT_S`` (120): slime stops.
+"""
+
+from typing import Any
+
+from reward_gateway.client import One
+from reward_gateway.client.adapters.rows import sample
+from reward_gateway.client.adapters.service import Service, number
+
+Reward = float | dict[str, float]
+
+
+async def reward(args: Any, samples: Any, **ignored: Any) -> Reward | list[Reward]:
+    """The reward of a sample, or those of a list of samples in one request."""
+    service = Service.of()
+    if isinstance(samples, list):
+        scores = await service.score_soon([_sample(one) for one in samples])
+        return [_reward(args, scores[i]) for i in range(len(scores))]
+    return _reward(args, await service.score_one(_sample(samples)))
+
+
+def _sample(one: Any) -> dict[str, Any]:
+    group = getattr(one, "group_index", None)
+    return sample(one.prompt, one.response, one.label, group=None if group is None else f"group-{group}")
+
+
+def _reward(args: Any, one: One) -> Reward:
+    keys = [key for name in ("reward_key", "eval_reward_key") if (key := getattr(args, name, None))]
+    value = number(one)
+    return {**one.components, **dict.fromkeys(keys, value)} if keys else value

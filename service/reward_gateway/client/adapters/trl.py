@@ -1,0 +1,60 @@
+"""TRL (GRPO, RLOO; Unsloth and axolotl take the same functions).
+
+    export REWARD_GATEWAY_URL=http://HOST:8080
+    trl grpo … --reward_funcs reward_gateway.client.adapters.trl.reward          # REWARD_GATEWAY_REWARD, or the default
+    trl grpo … --reward_funcs reward_gateway.client.adapters.trl.harmless \
+                              reward_gateway.client.adapters.trl.brevity         # recipes by their names, two at once
+
+In a script: ``GRPOTrainer(reward_funcs=[make_reward("harmless", "http://HOST:8080")], …)``.
+
+Ground truths come from the dataset column ``reference``, ``ground_truth``, ``answer`` or ``solution``. A sample that
+cannot be scored is None, which TRL leaves out. While the service is away the call waits up to
+``REWARD_GATEWAY_TIMEOUT_S`` (120), then the whole batch is None: it trains on nothing instead of on zeros. A recipe
+that does not exist, a wrong key or a malformed request raises, and stops the run.
+"""
+
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from reward_gateway.client.adapters.rows import samples
+from reward_gateway.client.adapters.service import Service, optional_numbers, passes
+from reward_gateway.errors import GatewayError
+
+log = logging.getLogger(__name__)
+RewardFunction = Callable[..., Coroutine[Any, Any, list[float | None]]]
+
+
+def make_reward(
+    recipe: str | None = None, url: str | None = None, *, api_key: str | None = None, timeout_s: float | None = None
+) -> RewardFunction:
+    """A reward function for one recipe, under whose name TRL logs it. What is not given comes from the environment."""
+
+    async def reward(
+        prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Any = None, **columns: Any
+    ) -> list[float | None]:
+        service = Service.of(url, recipe, api_key, timeout_s)
+        try:
+            rewards = optional_numbers(await service.score_soon(samples(prompts, completions, columns)))
+        except GatewayError as error:
+            if not passes(error):
+                raise
+            log.warning("no rewards for %d completions, which are left out: %s", len(completions), error.message)
+            rewards = [None] * len(completions)
+        if (log_metric := columns.get("log_metric")) is not None and rewards:
+            log_metric(f"{reward.__name__}/unscored", rewards.count(None) / len(rewards))
+        return rewards
+
+    reward.__name__ = reward.__qualname__ = recipe or "reward"
+    return reward
+
+
+reward = make_reward()
+"""The recipe that ``REWARD_GATEWAY_REWARD`` names, else the service's default."""
+
+
+def __getattr__(name: str) -> RewardFunction:
+    """A recipe by its name, so that a dotted path is all that a command line needs."""
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return make_reward(name)

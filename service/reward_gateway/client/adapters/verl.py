@@ -1,0 +1,68 @@
+"""verl.
+
+    reward.custom_reward_function.path=pkg://reward_gateway.client.adapters.verl
+    reward.custom_reward_function.name=compute_score              # compute_scores for the legacy batch manager
+    +reward.custom_reward_function.reward_kwargs.url=http://HOST:8080
+    +reward.custom_reward_function.reward_kwargs.reward=RECIPE    # optional; timeout_s, api_key likewise
+
+(Releases before ``reward.`` take the same keys as ``custom_reward_function.*``.) The answer is a dict: ``score``, and
+the recipe's components by their names, the same keys and only numbers for every sample, so that validation averages
+them and the ``gdpo`` manager can normalise each. verl hands the prompt over only where the dataset has it in
+``extra_info`` (``prompt``, ``question`` or ``raw_prompt``).
+
+A sample without a score raises: the managers ``naive`` and ``dapo`` stop the run. ``rate_limited`` makes 0.0 of any
+exception by itself; do not use it where a false zero hurts. Calls wait for a service that is away up to ``timeout_s``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reward_gateway.client import One
+from reward_gateway.client.adapters.rows import sample
+from reward_gateway.client.adapters.service import Service, number
+
+_PROMPTS = ("prompt", "question", "raw_prompt")
+
+
+async def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: Any = None,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    url: str | None = None,
+    reward: str | None = None,
+    api_key: str | None = None,
+    timeout_s: float | None = None,
+    **ignored: Any,
+) -> dict[str, float]:
+    """One sample; calls of the same moment travel in one request."""
+    service = Service.of(url, reward, api_key, timeout_s)
+    return _scored(await service.score_one(_sample(solution_str, ground_truth, extra_info)))
+
+
+def compute_scores(
+    data_sources: Sequence[str],
+    solution_strs: Sequence[str],
+    ground_truths: Sequence[Any],
+    extra_infos: Sequence[Mapping[str, Any] | None],
+    *,
+    url: str | None = None,
+    reward: str | None = None,
+    api_key: str | None = None,
+    timeout_s: float | None = None,
+    **ignored: Any,
+) -> list[dict[str, float]]:
+    """A batch in one request."""
+    rows = zip(solution_strs, ground_truths, extra_infos, strict=True)
+    scores = Service.of(url, reward, api_key, timeout_s).score([_sample(*row) for row in rows])
+    return [_scored(scores[i]) for i in range(len(scores))]
+
+
+def _sample(response: str, truth: Any, extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    found = (extra[name] for name in _PROMPTS if extra and extra.get(name) is not None)
+    return sample(next(found, None), response, truth)
+
+
+def _scored(one: One) -> dict[str, float]:
+    return {**one.components, "score": number(one)}
