@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.registry import Catalog, Kind, Operation
 
-from .fields import SAMPLE_FIELDS, constrained, reads_sample, shape, table_field, value_field
+from .fields import SAMPLE_FIELDS, constrained, optional_members, reads_sample, shape, table_field, value_field
 from .places import Path, dotted
 from .plan import Binding, ComponentPlan, GuardPlan, Plan, Step
 from .schema import ComponentSpec, RecipeSpec
@@ -53,6 +53,7 @@ class Compiler:
                 self.done[name] = plan
         guards = tuple(g for i, step in enumerate(spec.guards) if (g := self._guard(step, ("guards", i))))
         over, add, combine = self._combine()
+        self._optional(over, add, combine)
         credit = self._step("credit", spec.credit, ("credit",)) if spec.credit is not None else None
         self._group(over)
         if credit is None:
@@ -121,7 +122,7 @@ class Compiler:
             return None
         model = None if operation is not None else spec.score
         refuse = spec.truncation == "refuse"
-        return ComponentPlan(name, model, spec.dimension, step, tuple(transforms), refuse, vector)
+        return ComponentPlan(name, model, spec.dimension, step, tuple(transforms), refuse, vector, spec.optional)
 
     def _shape_after(self, step: Step, vector: bool, path: Path) -> bool:
         """Whether the value is a vector after a transform; a fault where the transform cannot take it."""
@@ -165,6 +166,19 @@ class Compiler:
                     self.fault(("combine", key), f"there is no component {component!r}")
         name, arguments = self._summed_log_sigmoids(name, arguments, over)
         return over, add, self._step("combine", {name: arguments}, ("combine",))
+
+    def _optional(self, over: tuple[str, ...], add: tuple[str, ...], combine: Step | None) -> None:
+        """Faults of optional components that are models, or that the combiner cannot do without."""
+        allowed = optional_members(combine.operation) if combine is not None else frozenset()
+        for name, component in self.done.items():
+            if not component.optional:
+                continue
+            path = ("components", name, "optional")
+            if component.step is None:
+                self.fault(path, f"{component.model} is a model: it scores every sample")
+            elif name in add or (name in over and name not in allowed):
+                can = f" (it can without: {', '.join(sorted(allowed))})" if allowed else ""
+                self.fault(path, f"the combiner cannot do without {name}{can}")
 
     def _summed_log_sigmoids(
         self, name: str, arguments: dict[str, Any], over: tuple[str, ...]

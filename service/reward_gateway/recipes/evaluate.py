@@ -62,6 +62,8 @@ class _Evaluation:
         self.flags: dict[int, tuple[str, ...]] = {}
         self._valid = list(range(batch.size))
         self._failed = 0
+        self._absent: frozenset[int] = frozenset()
+        """Rows in which the optional component at hand has no value: its transforms leave them out."""
 
     def run(self) -> Generator[Need, Any, Rewards]:
         plan, size = self.plan, self.batch.size
@@ -101,14 +103,18 @@ class _Evaluation:
                 reason = Invalid("truncated", "a text is over the model's limit, and the recipe refuses truncation")
                 self._fail({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, name)
         else:
-            outcome = yield from self._step(component.step, {}, f"{self.plan.name}/{name}")
+            optional = component.optional
+            outcome = yield from self._step(component.step, {}, f"{self.plan.name}/{name}", optional=optional)
             raw = _value(outcome, size, name, self)
+            if optional:
+                self._absent = frozenset(i for i in self._rows() if _nothing(raw[i]))
             if component.step.operation.judged:
                 answers = outcome.details.get(JUDGE_ANSWER, [None] * size)
         value = raw
         address = references_address(model, version) if model is not None else f"{self.plan.name}/{name}"
         for step in component.transforms:
             value = yield from self._transform(step, value, address, name)
+        self._absent = frozenset()
         self.values[name] = value
         vector = value if isinstance(value, list) else None
         self.components[name] = ComponentScores(_scalar(raw), _scalar(value), model, version, cached, vector, answers)
@@ -252,14 +258,25 @@ class _Evaluation:
             shaped[i] = normalize(self.plan.group, ["cohort"] * len(members), members[:, 0], table)[place]
         return shaped
 
-    def _step(self, step: Step, provided: Mapping[str, Any], address: str, component: str | None = None) -> Running:
-        """One operation over the rows that are still valid, its answer laid back over the whole batch."""
+    def _step(
+        self,
+        step: Step,
+        provided: Mapping[str, Any],
+        address: str,
+        component: str | None = None,
+        *,
+        optional: bool = False,
+    ) -> Running:
+        """One operation over the rows that are still valid, its answer laid back over the whole batch.
+
+        Rows that lack what an ``optional`` one reads are left without an answer, and stay valid.
+        """
         rows = self._rows()
         name = component or address.rpartition("/")[2]
         nothing = Outcome(reward=np.full(self.batch.size, np.nan), rewards=[None] * self.batch.size)
         try:
             columns, kept, invalid = yield from self.reader.read(step, provided, rows, address)
-            self._fail(invalid, name)
+            self._fail({i: r for i, r in invalid.items() if not (optional and r.code == "missing_field")}, name)
             if not kept:
                 return nothing
             outcome = yield from run(step.operation, columns, step.params)
@@ -267,6 +284,8 @@ class _Evaluation:
             self._fail(dict.fromkeys(rows, unavailable(error)), name)
             return nothing
         self._fail({kept[k]: reason for k, reason in outcome.invalid.items()}, name)
+        if outcome.reward is None and outcome.rewards is None and len(outcome.invalid) == len(kept):
+            outcome.reward = np.full(len(kept), np.nan)  # each of them has said why; the others are not to blame
         self._flag({kept[k]: flags for k, flags in outcome.flags.items()})
         return _laid(outcome, kept, self.batch.size)
 
@@ -274,7 +293,7 @@ class _Evaluation:
         if len(self.invalid) != self._failed:
             self._failed = len(self.invalid)
             self._valid = [i for i in range(self.batch.size) if i not in self.invalid]
-        return self._valid
+        return [i for i in self._valid if i not in self._absent] if self._absent else self._valid
 
     def _fail(self, reasons: Mapping[int, Invalid], component: str | None) -> None:
         for i, reason in reasons.items():
@@ -303,6 +322,10 @@ def unavailable(error: Unavailable) -> Invalid:
             return Invalid("overloaded", error.message)
         case _:
             return Invalid("model_unavailable", error.message)
+
+
+def _nothing(value: Any) -> bool:
+    return value is None or bool(np.ndim(value) == 0 and np.isnan(value))
 
 
 def _laid(outcome: Outcome, rows: list[int], size: int) -> Outcome:

@@ -1,6 +1,7 @@
 """What an operation's item fields ask for: a number, a vector, a table of numbers, a text, or objects."""
 
 import types
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -59,6 +60,20 @@ def value_field(operation: Operation) -> str | None:
 def table_field(operation: Operation) -> str | None:
     """The field of a combiner that takes the components: a table, a vector, or the members of a group."""
     return next((name for name in (*_TABLES, "group") if name in operation.item.model_fields), None)
+
+
+def member_fields(operation: Operation, field: str) -> Mapping[str, FieldInfo] | None:
+    """Fields of the members of a list field; None where members are free mappings."""
+    for inner in get_args(operation.item.model_fields[field].annotation):
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            return inner.model_fields
+    return None
+
+
+def optional_members(operation: Operation) -> frozenset[str]:
+    """Names that the members of a group operation may lack."""
+    members = member_fields(operation, "group") if table_field(operation) == "group" else None
+    return frozenset(name for name, field in (members or {}).items() if not field.is_required())
 
 
 def constrained(operation: Operation) -> bool:

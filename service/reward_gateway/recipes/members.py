@@ -4,10 +4,10 @@ A member's field is, in this order, the component of its name, the sample's own 
 """
 
 from collections.abc import Generator, Mapping
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.apply import run
@@ -17,7 +17,7 @@ from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import FloatArray, Invalid
 
 from .binding import Reader, Value
-from .fields import fitted
+from .fields import fitted, member_fields
 from .plan import Step
 
 
@@ -34,7 +34,7 @@ def spread_groups(
     groups: dict[str, list[int]] = {}
     for i in rows:
         groups.setdefault(reader.groups[i], []).append(i)
-    fields = _member_fields(step, field)
+    fields = member_fields(step.operation, field)
     outcome = Outcome(rewards=[None] * size)
     answers: list[Any] = [None] * size
     items, members = [], []
@@ -63,14 +63,6 @@ def spread_groups(
     return outcome
 
 
-def _member_fields(step: Step, field: str) -> dict[str, FieldInfo] | None:
-    """Fields of a member, or None where members are free mappings."""
-    for inner in get_args(step.operation.item.model_fields[field].annotation):
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            return inner.model_fields
-    return None
-
-
 def _member(
     reader: Reader,
     values: Mapping[str, Value],
@@ -80,6 +72,7 @@ def _member(
 ) -> dict[str, Any]:
     features = dict(reader.batch.features[i]) if reader.batch.features else {}
     known: dict[str, Any] = {**features, **{name: _plain(column[i]) for name, column in table.items()}}
+    known.update({name: None for name, value in known.items() if value != value})  # an optional component's absence
     known.update({name: _plain(column[i]) for name, column in values.items() if isinstance(column, list)})
     if fields is None:
         return known

@@ -53,6 +53,8 @@ class ComponentPlan:
     transforms: tuple[Step, ...]
     refuse_truncated: bool
     vector: bool
+    optional: bool = False
+    """A sample without what the operation reads has no value, and is scored all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Plan:
                         "score": component.step.describe() if component.step else None,
                         "transforms": [step.describe() for step in component.transforms],
                         "returns": "vector" if component.vector else "scalar",
+                        "optional": component.optional,
                     }
                     for component in self.components
                 },

@@ -51,6 +51,9 @@ class ComponentSpec(_Model):
     params: Arguments = Field(default_factory=dict, description="The operation's parameters.")
     inputs: Arguments = Field(default_factory=dict, description="Where the operation reads its fields.")
     transforms: list[Step] = Field(default_factory=list, description="Applied in order.")
+    optional: bool = Field(
+        False, description="A sample that lacks what it reads is scored without it, where the combiner allows that."
+    )
     truncation: Literal["flag", "refuse"] = Field("flag", description="What a text over the model's limit means.")
 
 
