@@ -1,0 +1,182 @@
+"""The recipes that ship, each on a few samples with raw scores given, against numbers worked out by hand."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from reward_gateway.operations.needs import JoinCohorts
+from reward_gateway.recipes.book import RecipeBook, load_book
+from reward_gateway.recipes.evaluate import Rewards, evaluate
+from reward_gateway.settings import Settings
+
+from .conftest import batch_of, raw_scores, run_plan
+
+MODELS = {"text_preference": ("prompt", "response"), "text_harmless": ("prompt", "response")}
+RIGHT = "<think>6 times 7</think><answer>42</answer>"
+WRONG = "<think>6 plus 7</think><answer>13</answer>"
+BARE = "42"
+REFUTED = [[False]]
+"""What the world says where one answer is not the reference word for word, and has to be compared as mathematics."""
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+@pytest.fixture(scope="module")
+def book() -> RecipeBook:
+    return load_book(Settings().rewards_file.read_text(encoding="utf-8"), MODELS, strict=True)
+
+
+@pytest.fixture(scope="module")
+def reward(book: RecipeBook) -> Any:
+    def score(name: str, *, raw: Mapping[str, Any] | None = None, answers: Any = (), **columns: Any) -> Rewards:
+        size = len(next(iter(columns.values()))) if columns else len(next(iter((raw or {}).values())))
+        scores = {component: raw_scores(*values) for component, values in (raw or {}).items()}
+        result = run_plan(book.get(name), batch_of(size, **columns), scores, answers)
+        low, high = book.get(name).range or (-math.inf, math.inf)
+        assert all(low <= value <= high for value in result.reward.tolist() if not math.isnan(value))
+        return result
+
+    return score
+
+
+def test_every_recipe_has_a_description_and_is_tried_here(book: RecipeBook) -> None:
+    assert len(book.plans) >= 12
+    assert all(plan.description for plan in book)
+    tried = {name.removeprefix("test_").split("_is_")[0] for name in globals() if name.startswith("test_")}
+    assert set(book.plans) <= tried
+
+
+def test_the_names_that_others_rely_on_are_there_and_one_is_the_default(book: RecipeBook) -> None:
+    assert {"helpful", "harmless", "helpful_harmless", "brevity", "hybrid", "renorm"} <= set(book.plans)
+    assert book.default == "helpful_harmless"
+
+
+def test_helpful_is_the_models_score(reward: Any) -> None:
+    assert reward("helpful", raw={"helpful": [1.42, -3.0]}).reward.tolist() == [1.42, -3.0]
+
+
+def test_harmless_is_the_models_score(reward: Any) -> None:
+    assert reward("harmless", raw={"harmless": [0.8]}).reward.tolist() == [0.8]
+
+
+def test_helpful_harmless_is_the_log_probability_of_both_less_the_length(reward: Any) -> None:
+    words = "word " * 310
+    result = reward("helpful_harmless", raw={"helpful": [0.0, 0.0], "harmless": [0.0, 0.0]}, responses=["a", words])
+    assert result.reward == pytest.approx([2 * math.log(0.5), 2 * math.log(0.5) - 0.1])
+
+
+def test_brevity_is_a_hundredth_a_word_over_300(reward: Any) -> None:
+    assert reward("brevity", responses=["word " * 302, "word"]).reward == pytest.approx([-0.02, 0.0])
+
+
+def test_hybrid_is_the_rule_where_there_is_a_reference_and_else_the_model(reward: Any) -> None:
+    long = "<think>w w w</think><answer>42</answer>"  # 3 words
+    result = reward(
+        "hybrid",
+        raw={"model": [5.0, 5.0, math.log(3)]},
+        answers=REFUTED,
+        responses=[long, "7", "free text"],
+        references=["42", "42", None],
+        group_names=["a", "a", "b"],
+    )
+    # the right one 1 + 1 for its form; the wrong one, of 1 word where right ones have 3, −.5·(1 − 1/1.5) = −1/6
+    assert result.reward == pytest.approx([13 / 12, -13 / 12, 0.0])
+    assert math.isnan(result.components["rule"].value[2])
+    assert result.components["model"].value[2] == pytest.approx(0.75)
+    assert not result.invalid
+
+
+def test_math_is_1_only_for_a_right_answer_in_the_asked_form(reward: Any) -> None:
+    result = reward("math", answers=REFUTED, responses=[RIGHT, WRONG, BARE], references=["42"] * 3)
+    assert result.reward.tolist() == [1, 0, 0]
+
+
+def test_grpo_is_a_z_score_within_the_prompt(reward: Any) -> None:
+    result = reward("grpo", answers=REFUTED, responses=[RIGHT, WRONG], references=["42"] * 2)
+    # 1.1 and .1: ± ½ over a standard deviation (n − 1) of 1/√2, and 1e-4
+    assert result.reward == pytest.approx([0.5 / (math.sqrt(0.5) + 1e-4), -0.5 / (math.sqrt(0.5) + 1e-4)])
+
+
+def test_gdpo_is_each_aim_normalised_before_it_is_weighed(reward: Any) -> None:
+    result = reward("gdpo", answers=REFUTED, responses=[BARE, WRONG], references=["42"] * 2)
+    # Right without the form against wrong in it: ± 1 − ½ = ± ½ of 1/√2, brevity equal; then over the batch.
+    assert result.reward == pytest.approx([math.sqrt(0.5), -math.sqrt(0.5)], abs=1e-3)
+    alike = reward("gdpo", responses=[BARE, BARE], references=["42"] * 2)
+    assert alike.reward.tolist() == [0, 0]
+
+
+def test_rloo_cohort_is_against_the_mean_of_the_others_of_its_prompt(book: RecipeBook) -> None:
+    plan = book.get("rloo_cohort")
+    steps = evaluate(plan, batch_of(1, responses=["42"], references=["42"]), {})
+    need = next(steps)
+    assert isinstance(need, JoinCohorts)
+    assert (need.size, need.payloads.tolist()) == (8, [[1.0, 1.0]])
+    members = raw_scores(1, 1, 0, 0, 0, 0, 0, 0).values.repeat(2, axis=1)
+    with pytest.raises(StopIteration) as stop:
+        steps.send([(members, 1)])
+    assert stop.value.value.reward == pytest.approx([1 - 1 / 7])
+
+
+def test_dapo_is_the_verdict_and_a_cost_near_the_limit(reward: Any) -> None:
+    tokens = [{"tokens": 100.0}, {"tokens": 18_432.0}, {"tokens": 30_000.0}]
+    responses = [BARE, BARE, WRONG]
+    result = reward("dapo", answers=REFUTED, responses=responses, references=["42"] * 3, features=tokens)
+    assert result.reward.tolist() == [1.0, 0.5, -2.0]
+
+
+def test_code_tests_is_the_share_of_tests_passed_by_a_block_of_python(reward: Any) -> None:
+    fenced = "```python\nprint(1)\n```"
+    verdicts = [{"passed": [1.0, 1.0, 0.0, 0.0]}, {"passed": [1.0, 1.0]}]
+    assert reward("code_tests", responses=[fenced, "print(1)"], features=verdicts).reward.tolist() == [0.5, 0]
+
+
+def test_tool_call_is_1_for_its_form_and_half_for_other_json(reward: Any) -> None:
+    responses = ['{"name": "search", "arguments": {"query": "eggs"}}', '{"name": "search"}', "I would search."]
+    assert reward("tool_call", responses=responses).reward.tolist() == [1.0, 0.5, 0.0]
+
+
+def test_renorm_is_process_plus_outcome_less_one_a_turn(reward: Any) -> None:
+    result = reward(
+        "renorm",
+        responses=["<answer>Paris</answer>", "<answer>London</answer>"],
+        references=["Paris", "Paris"],
+        features=[{"process": [4 / 6, 1.0]}, {"process": [4 / 6, 1.0]}],
+    )
+    assert result.rewards == [pytest.approx([2 / 3, 1.0, 1.0]), pytest.approx([-1 / 3, 0.0, 0.0])]
+
+
+def test_process_is_refined_steps_with_the_verdict_on_the_last(reward: Any) -> None:
+    scores = [{"step_scores": [0.9, 0.2, 0.4]}, {"step_scores": [0.1]}]
+    result = reward("process", answers=REFUTED, responses=[BARE, WRONG], references=["42"] * 2, features=scores)
+    # clipped at .5: [0, −.3, −.1]; differenced: [0 − (−.3), −.3, 0]; a fiftieth of that, and the verdict
+    assert result.rewards == [pytest.approx([0.006, -0.006, 1.0]), pytest.approx([0.0])]
+
+
+def test_process_min_is_the_worst_step(reward: Any) -> None:
+    assert reward("process_min", features=[{"step_scores": [0.9, 0.2, 0.4]}]).reward.tolist() == [0.2]
+
+
+def test_helpful_par_is_the_chance_to_beat_the_stored_references(reward: Any) -> None:
+    result = reward("helpful_par", raw={"helpful": [1.2, 0.0]}, answers=[[[0.5, 1.0, 2.0], None]])
+    assert result.reward[0] == pytest.approx(0.50935, abs=5e-6)
+    assert set(result.invalid) == {1}, "a prompt without references is no number"
+
+
+def test_worst_of_is_the_lesser_probability(reward: Any) -> None:
+    result = reward("worst_of", raw={"helpful": [math.log(3), 5.0], "harmless": [0.0, -5.0]})
+    assert result.reward == pytest.approx([0.5, sigmoid(-5)])
+    assert result.flags == {1: ("ensemble_disagreement",)}
+
+
+def test_both_is_negative_if_either_is(reward: Any) -> None:
+    half = math.atanh(0.5)
+    result = reward("both", raw={"helpful": [half, half, -half], "harmless": [math.atanh(0.08), -half, -half]})
+    assert result.reward == pytest.approx([0.2, -0.5, -0.5])
+
+
+def test_best_of_n_is_the_place_within_the_prompt(reward: Any) -> None:
+    result = reward("best_of_n", raw={"helpful": [0.1, 3.0, -1.0]})
+    assert result.reward.tolist() == [0.5, 1.0, 0.0]
