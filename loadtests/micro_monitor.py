@@ -25,7 +25,7 @@ def scored_of(size: int) -> Scored:
     for k, name in enumerate(COMPONENTS):
         raw = draw.normal(size=size)
         parts[name] = ComponentScores(raw, np.tanh(raw) if k < 2 else raw)
-    flags = dict.fromkeys(range(0, size, 100), ("truncated",)) if size > 1 else {}
+    flags: dict[int, tuple[str, ...]] = dict.fromkeys(range(0, size, 100), ("truncated",)) if size > 1 else {}
     return Scored("watched", "b3:0", draw.normal(size=size), parts, flags=flags)
 
 

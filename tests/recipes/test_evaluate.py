@@ -64,6 +64,23 @@ def test_a_guard_flags_zeroes_or_refuses_as_the_recipe_says(evaluated: Any) -> N
     assert refused.reward[1] == 3.0
 
 
+def test_what_a_guard_zeroes_is_compared_as_a_zero(evaluated: Any) -> None:
+    recipe = """
+components: {a: {score: given, inputs: {value: 3.0}}}
+guards: [{empty_response: {action: zero}}]
+group: {normalize: mean}
+"""
+    result = evaluated(recipe, responses=["", "x"], group_names=["g", "g"])
+    assert result.reward.tolist() == [-1.5, 1.5]
+
+
+def test_a_missing_response_is_not_an_empty_one(evaluated: Any) -> None:
+    recipe = "components: {a: {score: response_length}}\nguards: [empty_response]"
+    result = evaluated(recipe, responses=[None, ""])
+    assert result.invalid[0].code == "missing_field"
+    assert result.flags == {1: ("empty_response",)}
+
+
 def test_a_flagged_truncation_may_be_refused(evaluated: Any) -> None:
     from .conftest import raw_scores
 

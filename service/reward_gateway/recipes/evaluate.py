@@ -71,13 +71,11 @@ class _Evaluation:
             yield from self._component(component)
         zeroed = self._guard()
         reward = yield from self._combine()
+        reward[[i for i in zeroed if i not in self.invalid]] = 0.0
         if plan.group.cohort is not None:
             reward = yield from self._compare_cohort(plan.group.cohort, reward)
         elif plan.group.normalize != "none":
             reward = self._normalize(reward)
-        for i in zeroed:
-            if i not in self.invalid:
-                reward[i] = 0.0
         rewards = None
         if plan.credit is not None:
             rewards = yield from self._credit(plan.credit, reward)
@@ -171,7 +169,8 @@ class _Evaluation:
             self.flags,
         )
         for plan in self.plan.guards:
-            caught = np.flatnonzero(plan.guard.function(view, plan.params)).tolist()
+            suspicious = np.flatnonzero(plan.guard.function(view, plan.params)).tolist()
+            caught = [i for i in suspicious if i not in self.invalid]
             self._flag(dict.fromkeys(caught, (plan.guard.name,)))
             if plan.action == "invalid":
                 reason = Invalid("guard", f"the guard {plan.guard.name} caught this sample")
