@@ -61,6 +61,12 @@ class EmptyInput(RequestError):
     status, code = 400, "empty_input"
 
 
+class UnknownVariable(RequestError):
+    """A grader's placeholder names what neither the item nor the sample has."""
+
+    code = "invalid_variable_error"
+
+
 class Unscorable(RequestError):
     """``on_invalid: fail`` met a sample that could not be scored."""
 

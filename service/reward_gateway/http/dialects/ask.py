@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from starlette.requests import Request
 
-from reward_gateway.errors import ModelUnavailable, Unscorable
+from reward_gateway.errors import GatewayError, ModelUnavailable, Unscorable
 from reward_gateway.gateway import ScoreOptions
-from reward_gateway.operations.needs import AskJudge
+from reward_gateway.operations.needs import AskJudge, RunSandboxed
+from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.templates import strip
 from reward_gateway.sample import FloatArray, Invalid, Scored
@@ -93,6 +94,7 @@ class Ask:
         self.started = perf_counter()
         self._body_bytes = body_bytes
         self._edge = edge_of(request)
+        self.gateway = self._edge.gateway
 
     @property
     def id(self) -> str:
@@ -101,7 +103,7 @@ class Ask:
 
     def plan(self, reward: str | None = None, model: str | None = None) -> Plan:
         """The recipe that answers. Raises NotFound for one that is named and not there."""
-        return self._edge.gateway.book.get(reward_asked(self.request, reward, model))
+        return self.gateway.book.get(reward_asked(self.request, reward, model))
 
     async def score(
         self,
@@ -131,7 +133,7 @@ class Ask:
         batch = await self._edge.batches.make(samples, self._body_bytes)
         decoded_ms = since_ms(self.started)
         options = self._options(plan)
-        scored = await self._edge.gateway.score(batch, plan.name, options)
+        scored = await self.gateway.score(batch, plan.name, options)
         call = call_of(self.request.scope)
         call.stages = timing(scored, decoded_ms, since_ms(call.arrived))
         missing = _missing(scored, vectors=vectors)
@@ -147,17 +149,28 @@ class Ask:
 
     def is_judge(self, name: str) -> bool:
         """Whether a configured judge has this name, and no recipe."""
-        judges = self._edge.gateway.world.judges
-        return judges is not None and name in judges.names and not self._edge.gateway.has_reward(name)
+        judges = self.gateway.world.judges
+        return judges is not None and name in judges.names and not self.gateway.has_reward(name)
 
     async def judge(self, name: str, conversation: Sequence[dict[str, Any]], temperature: float | None = 0.0) -> str:
         """A judge's words. Raises ModelUnavailable or Unscorable where it has none."""
         need = AskJudge(name, [conversation], 0.0 if temperature is None else temperature)
-        (answer,) = await self._edge.gateway.world.answer(need, deadline_of(self.request))
+        (answer,) = await self.gateway.world.answer(need, deadline_of(self.request))
         if isinstance(answer, Invalid):
-            raise (ModelUnavailable if answer.retryable else Unscorable)(f"{name}: {answer.message}")
+            raise _refused(answer)
         words: str = answer
         return words
+
+    async def run_python(self, program: str, value: Any) -> Any:
+        """What a program's ``main(value)`` gives, in the sandbox. Raises as :meth:`judge` does."""
+        need = RunSandboxed("python", [program], [value])
+        (answer,) = await self.gateway.world.answer(need, deadline_of(self.request))
+        if isinstance(answer, Invalid):
+            raise _refused(answer)
+        result = SandboxResult.of(answer)
+        if not result.ok:
+            raise Unscorable(f"the program did not end well: {result.error or 'no reason given'}")
+        return result.value
 
     def _options(self, plan: Plan) -> ScoreOptions:
         options = ScoreOptions(explain=True, deadline=deadline_of(self.request))
@@ -169,6 +182,10 @@ class Ask:
         elif plan.on_invalid != "default":
             options.on_invalid = "fail" if self.policy.failure == "error" else "null"
         return options
+
+
+def _refused(reason: Invalid) -> GatewayError:
+    return (ModelUnavailable if reason.retryable else Unscorable)(reason.message)
 
 
 def _missing(scored: Scored, *, vectors: bool) -> list[int]:

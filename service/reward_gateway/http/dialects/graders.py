@@ -1,0 +1,95 @@
+"""OpenAI's grader API: ``/fine_tuning/alpha/graders/run`` and ``/validate``. Point its SDK at this service.
+
+A grader that has no number for a sample fails the request; it never answers 0 in its place.
+"""
+
+from time import perf_counter
+from typing import Any
+
+from msgspec import Struct
+
+from .ask import Ask
+from .dialect import Dialect
+from .grading import Grading, read
+
+dialect = Dialect("graders")
+router = dialect.router
+
+EXAMPLE = {
+    "type": "string_check",
+    "name": "same",
+    "input": "{{ sample.output_text }}",
+    "reference": "{{ item.answer }}",
+    "operation": "eq",
+}
+ERRORS = (
+    "formula_parse_error",
+    "sample_parse_error",
+    "truncated_observation_error",
+    "unresponsive_reward_error",
+    "invalid_variable_error",
+    "other_error",
+    "python_grader_server_error",
+    "python_grader_runtime_error",
+    "model_grader_server_error",
+    "model_grader_refusal_error",
+    "model_grader_parse_error",
+)
+DETAILS = (
+    "python_grader_server_error_type",
+    "python_grader_runtime_error_details",
+    "model_grader_server_error_details",
+)
+
+
+class RunGrader(Struct):
+    """A grader, what the model put out, and the row of the dataset."""
+
+    grader: dict[str, Any]
+    model_sample: str
+    item: dict[str, Any] | None = None
+
+
+class ValidateGrader(Struct):
+    """A grader to check."""
+
+    grader: dict[str, Any]
+
+
+@dialect.post(
+    "/fine_tuning/alpha/graders/run",
+    "/v1/fine_tuning/alpha/graders/run",
+    body=RunGrader,
+    example={"grader": EXAMPLE, "model_sample": "4", "item": {"answer": "4"}},
+)
+async def run(ask: Ask, body: RunGrader) -> Any:
+    """What a grader says of a sample."""
+    grader = read(body.grader)
+    grading = Grading(ask, body.model_sample, body.item)
+    reward = await grading.grade(grader)
+    return {
+        "reward": reward,
+        "sub_rewards": grading.scores,
+        "model_grader_token_usage_per_model": {},
+        "metadata": {
+            "name": grader.name,
+            "type": body.grader["type"],
+            "execution_time": perf_counter() - ask.started,
+            "scores": grading.scores or {grader.name: reward},
+            "sampled_model_name": None,
+            "token_usage": None,
+            "errors": {**dict.fromkeys(ERRORS, False), **dict.fromkeys(DETAILS)},
+        },
+    }
+
+
+@dialect.post(
+    "/fine_tuning/alpha/graders/validate",
+    "/v1/fine_tuning/alpha/graders/validate",
+    body=ValidateGrader,
+    example={"grader": EXAMPLE},
+)
+async def validate(ask: Ask, body: ValidateGrader) -> Any:
+    """The grader as it came, where it would run."""
+    read(body.grader)
+    return {"grader": body.grader}

@@ -1,0 +1,74 @@
+"""The metrics of OpenAI's ``text_similarity`` grader, each in [0, 1].
+
+METEOR compares words and their stems; its third stage, synonyms, needs WordNet, which is not shipped. ``cosine``
+needs an embedding model and is refused.
+"""
+
+import asyncio
+from typing import Any, Literal
+
+from rapidfuzz import fuzz
+
+from reward_gateway.errors import InvalidRequest
+from reward_gateway.gateway import Gateway
+
+Metric = Literal[
+    "cosine",
+    "fuzzy_match",
+    "bleu",
+    "gleu",
+    "meteor",
+    "rouge_1",
+    "rouge_2",
+    "rouge_3",
+    "rouge_4",
+    "rouge_5",
+    "rouge_l",
+]
+
+LONGEST = 20_000
+"""Characters of a text: some of these take time with the product of both lengths."""
+
+_OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bleu": ("bleu", {}),
+    "rouge_1": ("rouge", {"kind": "rouge1"}),
+    "rouge_2": ("rouge", {"kind": "rouge2"}),
+    "rouge_l": ("rouge", {"kind": "rougeL"}),
+}
+
+
+async def similarity(gateway: Gateway, metric: Metric, text: str, reference: str, param: str) -> float:
+    """How alike two texts are. Raises InvalidRequest for a text that is too long, or a metric that is not there."""
+    if metric == "cosine":
+        raise InvalidRequest(f"{param}: cosine needs an embedding model, and none is served", param=param)
+    if max(len(text), len(reference)) > LONGEST:
+        raise InvalidRequest(f"{param}: texts of at most {LONGEST:,} characters are compared", param=param)
+    if metric in _OPERATIONS:
+        name, params = _OPERATIONS[metric]
+        (found,) = await gateway.apply("score", name, [{"response": text, "reference": reference}], params)
+        return float(found["reward"])
+    if metric == "fuzzy_match":
+        return fuzz.ratio(text, reference) / 100.0
+    return await asyncio.to_thread(_measured, metric, text, reference)
+
+
+def _measured(metric: str, text: str, reference: str) -> float:
+    if metric == "gleu":
+        from nltk.translate.gleu_score import sentence_gleu  # type: ignore[import-untyped]
+
+        return float(sentence_gleu([reference.split()], text.split())) if text.split() else 0.0
+    if metric == "meteor":
+        from nltk.translate.meteor_score import single_meteor_score  # type: ignore[import-untyped]
+
+        return float(single_meteor_score(reference.split(), text.split(), wordnet=_NoSynonyms()))
+    from rouge_score.rouge_scorer import RougeScorer
+
+    kind = metric.replace("_", "")
+    return float(RougeScorer([kind]).score(reference, text)[kind].fmeasure)
+
+
+class _NoSynonyms:
+    """Stands where METEOR asks WordNet."""
+
+    def synsets(self, word: str) -> list[Any]:
+        return []

@@ -1,0 +1,222 @@
+"""OpenAI's graders: rules, recipes, judges and arithmetic over them; never a 0 in the place of no answer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from reward_gateway.operations.sandboxed import SandboxResult
+from reward_gateway.sample import Invalid
+
+pytestmark = pytest.mark.anyio
+
+RUN = "/fine_tuning/alpha/graders/run"
+TEXT = {"input": "{{ sample.output_text }}", "reference": "{{item.answer}}"}
+CHECK = {"type": "string_check", "name": "same", **TEXT, "operation": "eq"}
+
+
+def likeness(metric: str) -> dict[str, Any]:
+    return {"type": "text_similarity", "name": metric, **TEXT, "evaluation_metric": metric}
+
+
+def model(name: str, content: str = "{{ sample.output_text }}") -> dict[str, Any]:
+    turns = [{"role": "user", "content": "{{ item.question }}"}, {"role": "assistant", "content": content}]
+    return {"type": "score_model", "name": "scored", "model": name, "input": turns}
+
+
+def asked(grader: Any, sample: str = "Paris", **item: Any) -> dict[str, Any]:
+    return {"grader": grader, "model_sample": sample, "item": {"answer": "Paris", "question": "Why?", **item}}
+
+
+@pytest.mark.parametrize("path", [RUN, f"/v1{RUN}", f"/openai{RUN}"])
+async def test_a_run_has_the_keys_of_openais(http: Any, path: str) -> None:
+    found = await http.ok(path, asked(CHECK))
+    assert set(found) == {"reward", "sub_rewards", "model_grader_token_usage_per_model", "metadata"}
+    assert found["reward"] == 1.0
+    assert (found["metadata"]["name"], found["metadata"]["type"]) == ("same", "string_check")
+    assert not any(found["metadata"]["errors"].values())
+    assert "invalid_variable_error" in found["metadata"]["errors"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "sample", "reward"),
+    [
+        ("eq", "Paris", 1.0),
+        ("eq", "paris", 0.0),
+        ("ne", "Rome", 1.0),
+        ("like", "It is Paris.", 1.0),
+        ("like", "It is paris.", 0.0),
+        ("ilike", "It is PARIS.", 1.0),
+        ("ilike", "Rome", 0.0),
+    ],
+)
+async def test_string_checks(http: Any, operation: str, sample: str, reward: float) -> None:
+    assert (await http.ok(RUN, asked({**CHECK, "operation": operation}, sample)))["reward"] == reward
+
+
+METRICS = ["fuzzy_match", "bleu", "gleu", "meteor", "rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+async def test_equal_texts_are_alike_and_strange_ones_are_not(http: Any, metric: str) -> None:
+    text = "the quick brown fox jumps over the lazy dog"
+    same = await http.ok(RUN, asked(likeness(metric), text, answer=text))
+    assert same["reward"] == pytest.approx(1.0, abs=1e-3)
+    other = await http.ok(RUN, asked(likeness(metric), "1 22 333 4444 55555", answer=text))
+    assert 0.0 <= other["reward"] < 0.3
+
+
+async def test_a_metric_that_is_not_there_and_a_text_that_is_too_long_are_refused(http: Any) -> None:
+    assert (await http.post(RUN, asked(likeness("cosine")))).status_code == 422
+    assert (await http.post(RUN, asked(likeness("meteor"), "x" * 20_001))).status_code == 422
+    assert (await http.post(RUN, asked(likeness("nobody")))).status_code == 422
+
+
+async def test_a_score_model_may_be_a_recipe(http: Any) -> None:
+    found = await http.ok(RUN, asked(model("ratio")))
+    assert found["reward"] == pytest.approx(await http.native("Why?", "Paris"))
+    assert (await http.post(RUN, asked(model("nobody")))).status_code == 404
+    assert (await http.post(RUN, asked(model("ratio"), "bad"))).status_code == 422
+    http.models.away = True
+    assert (await http.post(RUN, asked(model("ratio")))).status_code == 503
+
+
+class Sage:
+    """A judge that says what it was told to say."""
+
+    names = ("sage",)
+
+    def __init__(self, words: str | Invalid) -> None:
+        self.words = words
+
+    async def ask(self, judge: str, conversations: Sequence[Any], *_: Any) -> list[str | Invalid]:
+        return [self.words for _ in conversations]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ('{"result": 0.75}', 200),
+        ("I say 0.75", 200),
+        ('{"result": 7}', 422),
+        ('{"result": true}', 422),
+        ("I cannot say", 422),
+        (Invalid("judge_error", "no answer"), 503),
+    ],
+)
+async def test_a_score_model_may_be_a_judge_whose_number_lies_in_the_range(http: Any, words: Any, status: int) -> None:
+    http.gateway.world.judges = Sage(words)
+    answer = await http.post(RUN, asked({**model("sage"), "range": [0, 1]}))
+    assert answer.status_code == status
+    assert (answer.json().get("reward") == 0.75) == (status == 200)
+
+
+@pytest.mark.parametrize(("words", "reward"), [("Good.", 1.0), ("bad", 0.0), ("neither", None)])
+async def test_a_label_passes_or_does_not(http: Any, words: str, reward: float | None) -> None:
+    http.gateway.world.judges = Sage(words)
+    grader = {**model("sage"), "type": "label_model", "labels": ["good", "bad"], "passing_labels": ["good"]}
+    answer = await http.post(RUN, asked(grader))
+    assert answer.status_code == (422 if reward is None else 200)
+    assert answer.json().get("reward") == reward
+
+
+async def test_a_multi_grader_is_arithmetic_over_the_others(http: Any) -> None:
+    parts = {"a": CHECK, "b": likeness("fuzzy_match")}
+    multi = {"type": "multi", "name": "all", "graders": parts, "calculate_output": "0.25 * a + max(b, -1) ** 2 / 2"}
+    found = await http.ok(RUN, asked(multi))
+    assert found["reward"] == pytest.approx(0.75)
+    assert found["sub_rewards"] == found["metadata"]["scores"] == {"a": 1.0, "b": 1.0}
+    single = {"type": "multi", "name": "one", "graders": CHECK, "calculate_output": "2 * same"}
+    assert (await http.ok(RUN, asked(single)))["reward"] == 2.0
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "",
+        "a +",
+        "a + c",
+        "__import__('os')",
+        "a.real",
+        "[a][0]",
+        "'a' * 9",
+        "lambda: a",
+        "a if a else a",
+        "(" * 400 + "a" + ")" * 400,
+        "a / (a - a)",
+        "9 ** 9 ** 9",
+        "sqrt(-a)",
+        "min()",
+        "abs(a, a)",
+        "True",
+        "a" * 2000,
+        "max(*a)",
+    ],
+)
+async def test_anything_but_arithmetic_is_refused(http: Any, formula: str) -> None:
+    multi = {"type": "multi", "name": "all", "graders": {"a": CHECK}, "calculate_output": formula}
+    answer = await http.post(RUN, asked(multi))
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"] == "grader.calculate_output"
+
+
+async def test_placeholders_reach_into_the_item_and_the_models_json(http: Any) -> None:
+    grader = {**CHECK, "input": "{{ sample.output_json.cities[1] }}", "reference": "{{ item.known.city }}"}
+    found = await http.ok(RUN, asked(grader, '{"cities": ["Rome", "Paris"]}', known={"city": "Paris"}))
+    assert found["reward"] == 1.0
+
+
+@pytest.mark.parametrize("place", ["item.nobody", "sample.output_json.x", "item.answer.x", "sample.choices[9]"])
+async def test_an_unknown_variable_is_an_error_of_its_own(http: Any, place: str) -> None:
+    answer = await http.post(RUN, asked({**CHECK, "reference": "{{ " + place + " }}"}))
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "invalid_variable_error"
+
+
+async def test_a_program_runs_only_in_the_sandbox_and_only_where_it_is_allowed(http: Any) -> None:
+    grader = {"type": "python", "name": "code", "source": "def grade(sample, item):\n    return 0.5"}
+    refused = await http.post(RUN, asked(grader))
+    assert refused.status_code == 422
+    assert "REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE" in refused.json()["error"]["message"]
+    http.gateway.world.sandbox = Box(SandboxResult(True, 0.5))
+    assert (await http.ok(RUN, asked(grader)))["reward"] == 0.5
+    for ended in (SandboxResult(True, None), SandboxResult(False, error="timeout")):
+        http.gateway.world.sandbox = Box(ended)
+        assert (await http.post(RUN, asked(grader))).status_code == 422
+
+
+class Box:
+    """A sandbox whose programs end as told."""
+
+    def __init__(self, ended: SandboxResult) -> None:
+        self.ended = ended
+
+    async def run(self, language: str, programs: Sequence[str], values: Sequence[Any], *_: Any) -> list[SandboxResult]:
+        assert (language, len(programs)) == ("python", 1)
+        assert values[0]["sample"]["output_text"] == "Paris"
+        return [self.ended]
+
+
+@pytest.mark.parametrize("path", ["/fine_tuning/alpha/graders/validate", "/openai/fine_tuning/alpha/graders/validate"])
+async def test_a_grader_is_validated_by_saying_it_again(http: Any, path: str) -> None:
+    multi = {"type": "multi", "name": "all", "graders": {"a": CHECK}, "calculate_output": "a"}
+    for grader in (CHECK, multi, model("ratio")):
+        assert await http.ok(path, {"grader": grader}) == {"grader": grader}
+
+
+@pytest.mark.parametrize(
+    "grader",
+    [
+        {},
+        {"type": "nobody"},
+        {"type": "string_check", "name": "x"},
+        {**CHECK, "operation": "nobody"},
+        {**CHECK, "input": "{{ os.environ }}"},
+        {"type": "multi", "name": "x", "graders": {"a": {"type": "nobody"}}, "calculate_output": "a"},
+        {"type": "multi", "name": "x", "graders": {"a": "text"}, "calculate_output": "a"},
+    ],
+)
+async def test_a_faulty_grader_is_refused_and_not_repeated(http: Any, grader: Any) -> None:
+    answer = await http.post("/fine_tuning/alpha/graders/validate", {"grader": grader})
+    assert answer.status_code == 422
+    assert "nobody" not in answer.text
+    assert "os.environ" not in answer.text

@@ -1,0 +1,107 @@
+"""The table of policies is shown, and holds: overload, patience, errors before and behind the routes."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reward_gateway.gateway import Gateway
+from reward_gateway.http import manners
+from reward_gateway.http.app import create_app
+from reward_gateway.http.dialects.dialect import SPOKEN
+from reward_gateway.http.dialects.policies import POLICIES
+from reward_gateway.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+OPENRLHF = {"query": ["pr"], "prompts": ["p"], "labels": [None]}
+FORMS = [
+    ("/get_reward", OPENRLHF, {"error"}),
+    ("/tei/predict", {"inputs": "text"}, {"error", "error_type"}),
+    ("/cohere/v2/rerank", {"model": "m", "query": "q", "documents": ["d"]}, {"message"}),
+    ("/v2/rerank", {"model": "m", "query": "q", "documents": ["d"]}, {"message", "error"}),
+    ("/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "text"}]}, {"error"}),
+]
+
+
+async def test_the_table_is_shown_with_the_paths(http: Any) -> None:
+    rows = {row["name"]: row for row in (await http.client.get("/v1/dialects")).json()["dialects"]}
+    assert set(rows) == set(POLICIES)
+    assert len({frozenset(row) for row in rows.values()}) == 1
+    assert {"/get_reward", "/openrlhf/get_reward"} <= set(rows["openrlhf"]["paths"])
+    page = (await http.client.get("/openapi.json")).json()["paths"]
+    for row in rows.values():
+        assert row["paths"]
+        assert set(row["paths"]) - {"/v1/score"} <= set(page)
+
+
+async def test_every_dialect_but_the_shared_one_has_paths_of_its_own(http: Any) -> None:
+    for row in (await http.client.get("/v1/dialects")).json()["dialects"]:
+        own = [path for path in row["paths"] if row["prefix"] and path.startswith(f"{row['prefix']}/")]
+        assert own or row["prefix"] is None
+
+
+def test_no_client_waits_longer_than_the_trainer_behind_it() -> None:
+    timeouts = {"openrlhf": 180, "slime": 120, "nemo_gym": 30, "judge": 120}
+    for name, seconds in timeouts.items():
+        deadline = POLICIES[name].deadline_s
+        assert deadline is not None
+        assert deadline < seconds
+
+
+@pytest.mark.parametrize(("path", "body", "keys"), FORMS)
+async def test_a_missing_key_is_refused_in_the_clients_own_form(
+    speak: Any, tmp_path: Path, path: str, body: Any, keys: set[str]
+) -> None:
+    ring = tmp_path / "keys.yaml"
+    ring.write_text("keys: [{name: trainer, key: abcdefgh}]")
+    async with speak(api_keys_file=ring) as http:
+        answer = await http.post(path, body)
+        assert (answer.status_code, set(answer.json())) == (401, keys)
+        assert (await http.post(path, body, headers={"Authorization": "Bearer abcdefgh"})).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer "}, {"Authorization": "Bearer stray"}, {}])
+async def test_stray_tokens_are_ignored_where_keys_are_off(http: Any, headers: dict[str, str]) -> None:
+    await http.ok("/get_reward", OPENRLHF, headers=headers)
+
+
+@pytest.mark.parametrize(("path", "body", "keys"), FORMS)
+async def test_an_unknown_reward_and_a_broken_body_are_refused_in_the_clients_own_form(
+    http: Any, path: str, body: Any, keys: set[str]
+) -> None:
+    unknown = await http.post(f"{path}?reward=nobody", body)
+    assert (unknown.status_code, set(unknown.json())) == (404, keys)
+    broken = await http.client.post(path, content=b"{", headers={"Content-Type": "application/json"})
+    assert (broken.status_code, set(broken.json())) == (400, keys)
+    wrong = await http.client.delete(path)
+    assert (wrong.status_code, set(wrong.json())) == (405, keys)
+
+
+@pytest.mark.parametrize(("path", "body", "keys"), FORMS)
+async def test_overload_has_the_status_that_the_clients_try_again_on(
+    speak: Any, path: str, body: Any, keys: set[str]
+) -> None:
+    async with speak(max_in_flight=1, max_queued=0) as http:
+        http.models.slow_s = 0.2
+        held = asyncio.create_task(http.post("/get_reward", OPENRLHF))
+        await asyncio.sleep(0.05)
+        answer = await http.post(path, body)
+        assert (await held).status_code == 200
+    (policy,) = (spoken.policy for spoken in SPOKEN.values() if path in spoken.paths)
+    assert answer.status_code == policy.overload
+    assert set(answer.json()) == keys
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_the_answer_is_given_up_before_the_client_gives_up(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(manners._manners, "/get_reward", manners.Manner(deadline_s=0.1))
+    http.models.slow_s = 5.0
+    answer = await http.post("/get_reward", OPENRLHF)
+    assert answer.status_code == 504
+    assert "rewards" not in answer.json()
+
+
+def test_a_policy_for_nobody_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="names no dialect: nobody"):
+        create_app(Gateway.__new__(Gateway), Settings(dialect_failures={"nobody": "error"}))
