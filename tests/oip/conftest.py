@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import uvicorn
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.backends.triton import TritonServer
 from reward_gateway.cache.off import NoCache
 from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
@@ -70,6 +71,7 @@ class Lengths:
 
     ready_now = True
     away_for_all = False
+    slow_s = 0.0
 
     async def models(self) -> list[ModelInfo]:
         return [await self.info("length")]
@@ -77,9 +79,13 @@ class Lengths:
     async def info(self, name: str) -> ModelInfo:
         if name != "length":
             raise NotFound("no such model")
-        return ModelInfo("length", "1", self.ready_now, ("prompt", "response"), ("length",), 64)
+        return ModelInfo("length", "1", self.ready_now, ("prompt", "response"), ("length",), 64, flags=("truncated",))
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        await asyncio.sleep(max(0.0, min(self.slow_s, deadline - asyncio.get_running_loop().time())))
+        if asyncio.get_running_loop().time() >= deadline:
+            late = Invalid("deadline_exceeded", "the deadline passed before the model answered")
+            return ModelAnswer(np.full((len(rows), 1), np.nan), dict.fromkeys(range(len(rows)), late))
         values = [len(str(batch.prompts[i])) + 2.0 * len(str(batch.responses[i])) for i in rows]
         answer = ModelAnswer(np.array(values).reshape(-1, 1), calls=1, version="1")
         for k, i in enumerate(rows):
@@ -151,15 +157,22 @@ Serve = Callable[..., AbstractContextManager[Served]]
 
 
 @contextmanager
-def serving(**overrides: Any) -> Iterator[Served]:
-    """A gateway in a thread of its own, so that blocking clients can be used as they are."""
+def serving(triton: str = "", **overrides: Any) -> Iterator[Served]:
+    """A gateway in a thread of its own, so that blocking clients can be used as they are.
+
+    Args:
+        triton: address of a model server behind it; the stand-in otherwise.
+    """
     settings = Settings(**overrides)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
     models, started, stop = Lengths(), threading.Event(), asyncio.Event()
     found: dict[str, Any] = {}
 
     async def run() -> None:
-        gateway = Gateway(load_book(RECIPES), World(RawScorer(models, NoCache())))
+        behind = TritonServer(triton) if triton else models
+        gateway = Gateway(load_book(RECIPES), World(RawScorer(behind, NoCache())))
         traffic = Traffic.of(settings)
         protocol = OpenInference(gateway, settings)
         app = create_app(gateway, settings, traffic=traffic, open_inference=protocol)

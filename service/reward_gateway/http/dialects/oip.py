@@ -21,12 +21,15 @@ router = raw_router("open inference protocol")
 
 
 def error_form(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """The protocol's error body: ``{"error": text}``."""
-    return error.status, {"error": error.message}
+    """The protocol's error body: ``{"error": text}``; the place of the fault stands in the text."""
+    placed = error.param is None or error.param in error.message
+    return error.status, {"error": error.message if placed else f"{error.param}: {error.message}"}
 
 
-register("/v2", Manner(error_form))
-register_below("/v2/", Manner(error_form))
+for _path in ("/v2", "/v2/health/ready"):
+    register(_path, Manner(error_form))
+for _prefix in ("/v2/models/", "/v2/repository/"):
+    register_below(_prefix, Manner(error_form))
 
 _REFUSED = {
     "description": "Refused.",
