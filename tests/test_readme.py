@@ -1,0 +1,133 @@
+"""The README's commands are run as they stand, and give the answers that stand below them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import ROOT, Stack
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SERVED = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, what is marked beside it, its text, its line."""
+
+    language: str
+    mark: str
+    text: str
+    line: int
+
+
+def blocks() -> list[Block]:
+    found = re.finditer(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return [Block(m[1], m[2] or "", m[3], README[: m.start()].count("\n") + 1) for m in found]
+
+
+BLOCKS = blocks()
+RUN = [
+    pytest.param(block, following if following is not None and following.mark == "answer" else None, id=str(block.line))
+    for block, following in zip(BLOCKS, [*BLOCKS[1:], None], strict=True)
+    if block.mark == "run"
+]
+
+
+def agrees(said: Any, got: Any) -> bool:
+    """The README may round, and shorten a text with an ellipsis."""
+    if isinstance(said, dict):
+        return isinstance(got, dict) and set(said) == set(got) and all(agrees(said[key], got[key]) for key in said)
+    if isinstance(said, list):
+        return isinstance(got, list) and len(said) == len(got) and all(map(agrees, said, got))
+    if isinstance(said, float) and isinstance(got, float):
+        return abs(said - got) <= 6e-3
+    if isinstance(said, str) and said.endswith("…"):
+        return isinstance(got, str) and got.startswith(said[:-1])
+    return type(said) is type(got) and bool(said == got)
+
+
+def timeless(answer: Any) -> Any:
+    """An answer without what differs from call to call: times, and what an earlier test left in the cache."""
+    if not isinstance(answer, dict) or "timing_ms" not in answer:
+        return answer
+    kept = {key: value for key, value in answer.items() if key not in ("timing_ms", "usage")}
+    for result in kept["results"]:
+        for component in result["components"].values():
+            component.pop("cached")
+    return kept
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(("block", "answer"), RUN)
+def test_a_block_runs_and_gives_its_answer(stack: Stack, tmp_path: Path, block: Block, answer: Block | None) -> None:
+    for written in BLOCKS:
+        if written.mark.startswith("file="):
+            (tmp_path / written.mark.removeprefix("file=")).write_text(written.text, encoding="utf-8")
+    text = block.text.replace(SERVED, stack.http)
+    shell = ["bash", "-euo", "pipefail", "-c"]
+    command = [*shell, text] if block.language == "bash" else [sys.executable, "-c", text]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "NO_COLOR": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    if answer is None:
+        assert '"error":{' not in done.stdout
+        assert '"valid":false' not in done.stdout
+    elif answer.language == "json":
+        said, got = json.loads(answer.text), json.loads(done.stdout)
+        assert set(said) == set(got)
+        assert agrees(timeless(said), timeless(got)), done.stdout
+    else:
+        said, got = ([float(n) for n in re.findall(r"-?\d+\.?\d*", t)] for t in (answer.text, done.stdout))
+        assert got == pytest.approx(said, abs=1.1e-2)
+
+
+def test_the_scorer_is_a_whole_file_that_registers_an_operation() -> None:
+    (scorer,) = [block for block in BLOCKS if block.mark == "scorer"]
+    program = f"""
+import types
+from reward_gateway.operations.apply import apply
+from reward_gateway.operations.registry import catalog
+module = types.ModuleType("reward_gateway.operations.score.calm")
+module.__package__ = "reward_gateway.operations.score"
+exec({scorer.text!r}, module.__dict__)
+operation = catalog().get("score", "calm")
+try:
+    next(apply(operation, [{{"response": "Aa"}}, {{"response": ""}}], {{}}))
+except StopIteration as stop:
+    print([result["reward"] for result in stop.value])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "[0.5, 1.0]", done.stderr
+
+
+def test_every_link_into_the_repository_leads_to_something() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert links
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_what_it_says_of_limits_is_what_the_settings_say() -> None:
+    from reward_gateway.settings import Settings
+
+    settings = Settings()
+    assert f"{settings.max_samples:,} samples" in README
+    assert f"{settings.max_body_bytes >> 20} MiB and" in README
+    assert f"{settings.max_text_chars:,} characters" in README
+    assert f"{settings.max_image_bytes >> 20} MiB and {settings.max_image_pixels // 1_000_000} megapixels" in README
+    assert (settings.http_host, settings.media_urls, settings.allow_untrusted_code) == ("127.0.0.1", False, False)
+
+
+def test_every_block_is_run_read_or_marked_as_not_to_be() -> None:
+    known = {"run", "answer", "scorer"}
+    bare = [block for block in BLOCKS if block.mark not in known and not block.mark.startswith("file=")]
+    assert [block.language for block in bare] == ["bash", "text"], "the two make commands, and the picture"
+    assert re.findall(r"^make (\w+)", bare[0].text, flags=re.MULTILINE) == ["serve", "test"]
