@@ -105,6 +105,23 @@ async def test_metrics_are_means_over_the_rows_that_did_not_fail(http: Any) -> N
     assert await http.ok("/aggregate_metrics", {"verify_responses": []}) == {}
 
 
+async def test_what_is_sent_back_is_not_touched(http: Any) -> None:
+    sent = row("p", "good")
+    sent["response"]["seed"] = 2**80
+    sent["responses_create_params"]["metadata"] = {"odd": 1e-300, "deep": [[None]]}
+    found = await http.ok("/verify", sent)
+    assert found["response"] == sent["response"]
+    assert found["responses_create_params"] == sent["responses_create_params"]
+    assert (await http.ok("/aggregate_metrics", {"verify_responses": [{"n": 10**400}, {"n": 2}]})) == {"n": 2.0}
+
+
+@pytest.mark.parametrize("name", ["response", "responses_create_params"])
+@pytest.mark.parametrize("value", [None, [], "text", 1])
+async def test_both_objects_are_needed(http: Any, name: str, value: Any) -> None:
+    answer = await http.post("/verify", {**row("p", "good"), name: value})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, name)
+
+
 async def test_rows_may_be_verified_again(http: Any) -> None:
     for path in ("/reverify_mode", "/nemo_gym/reverify_mode"):
         assert (await http.client.get(path)).json() == "stateless"

@@ -11,6 +11,7 @@ from msgspec import Struct
 from .ask import Ask
 from .dialect import Dialect
 from .grading import Grading, read
+from .texts import RawObject, echo, json_object
 
 dialect = Dialect("graders")
 router = dialect.router
@@ -53,7 +54,7 @@ class RunGrader(Struct):
 class ValidateGrader(Struct):
     """A grader to check."""
 
-    grader: dict[str, Any]
+    grader: RawObject
 
 
 @dialect.post(
@@ -91,5 +92,5 @@ async def run(ask: Ask, body: RunGrader) -> Any:
 )
 async def validate(ask: Ask, body: ValidateGrader) -> Any:
     """The grader as it came, where it would run."""
-    read(body.grader)
-    return {"grader": body.grader}
+    read(json_object(body.grader, "grader"))
+    return {"grader": echo(body.grader)}

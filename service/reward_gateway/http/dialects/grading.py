@@ -171,7 +171,8 @@ class Grading:
             return scores.raw[0]
         low, high = (grader.range or [0.0, 1.0])[:2] if len(grader.range or [0, 1]) == 2 else (0.0, 1.0)
         wanted = f'Answer with JSON alone: {{"result": NUMBER}}, a number from {low:g} to {high:g}.'
-        temperature = (grader.sampling_params or {}).get("temperature", 0.0)
+        given = (grader.sampling_params or {}).get("temperature")
+        temperature = float(given) if isinstance(given, int | float) else 0.0
         words = await self._ask.judge(grader.model, [*said, {"role": "system", "content": wanted}], temperature)
         value = _result(words)
         if value is None or not low <= value <= high:

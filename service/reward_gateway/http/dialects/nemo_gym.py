@@ -5,7 +5,6 @@ A sample that cannot be scored is answered as NeMo-Gym's own judges answer it: 2
 mark (verifiers, axolotl) would train on the 0: for them set ``dialect_failures`` to ``{"nemo_gym": "error"}``.
 """
 
-import math
 from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
@@ -18,10 +17,13 @@ from reward_gateway.errors import GatewayError, Unscorable
 from ..wire.request import ChatMessage, SampleItem
 from .ask import Ask
 from .dialect import Dialect
-from .texts import label, messages, plain_if_single
+from .texts import RawObject, echo, json_object, label, messages, plain_if_single
 
 dialect = Dialect("nemo_gym")
 router = dialect.router
+
+LARGEST = 1e300
+"""Numbers beyond this are no metrics: their sum would be none."""
 
 REFERENCES = ("reference", "ground_truth", "expected_answer", "answer", "label")
 """Where a dataset's row keeps what is right; the first that it has."""
@@ -34,8 +36,8 @@ class SeedSession(Struct):
 class VerifyRequest(Struct):
     """A row of the dataset, the request that the policy got and the response that it gave (OpenAI Responses)."""
 
-    responses_create_params: dict[str, Any]
-    response: dict[str, Any]
+    responses_create_params: RawObject
+    response: RawObject
     reference: Any = None
     ground_truth: Any = None
     expected_answer: Any = None
@@ -70,21 +72,21 @@ async def verify(ask: Ask, body: VerifyRequest) -> Any:
     """The reward of one response, its components, and both objects as they came."""
     known = (getattr(body, name) for name in REFERENCES)
     sample = SampleItem(
-        prompt=_prompt(body.responses_create_params),
-        response=_response(body.response),
+        prompt=_prompt(json_object(body.responses_create_params, "responses_create_params")),
+        response=_response(json_object(body.response, "response")),
         reference=label(next((value for value in known if value is not None), None)),
     )
-    echo = {"responses_create_params": body.responses_create_params, "response": body.response}
+    both = {"responses_create_params": echo(body.responses_create_params), "response": echo(body.response)}
     reward = body.reward if isinstance(body.reward, str) else None
     try:
         scores = await ask.score([sample], reward)
     except GatewayError as error:
         if ask.fails or not (error.status >= 500 or isinstance(error, Unscorable)):
             raise
-        return {**echo, **_failed(error.message)}
+        return {**both, **_failed(error.message)}
     if scores.failed:
-        return {**echo, **_failed(scores.failed[0].message)}
-    return {**echo, "reward": scores.raw[0], "reward_components": scores.component_row(0)}
+        return {**both, **_failed(scores.failed[0].message)}
+    return {**both, "reward": scores.raw[0], "reward_components": scores.component_row(0)}
 
 
 def _failed(message: str) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def _means(rows: list[Any]) -> dict[str, Any]:
             columns.setdefault(name, []).append(held)
     means: dict[str, Any] = {}
     for name, held in columns.items():
-        numbers = [float(x) for x in held if isinstance(x, int | float) and math.isfinite(x)]
+        numbers = [float(x) for x in held if isinstance(x, int | float) and abs(x) < LARGEST]
         if numbers:
             means[name] = fmean(numbers)
         elif name == "reward_components" and all(isinstance(x, Mapping) for x in held):

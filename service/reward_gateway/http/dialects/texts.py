@@ -2,11 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from reward_gateway.errors import InvalidRequest
+import msgspec
+import orjson
+from msgspec import Meta, Raw
+
+from reward_gateway.errors import InvalidRequest, MalformedBody
 
 from ..wire.request import ChatMessage, ImageUrlPart, Part, SampleItem, TextPart
+
+RawObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+"""An object of the body that is sent back as it came; :func:`json_object` reads it."""
 
 _TEXT_PARTS = ("text", "input_text", "output_text", "refusal")
 
@@ -46,6 +53,24 @@ def exchange(value: Any, param: str) -> SampleItem:
         raise InvalidRequest(f"{param}: there is no message", param=param)
     last = found[-1]
     return SampleItem(prompt=plain_if_single(found[:-1], "user"), response=plain_if_single([last], last.role))
+
+
+def json_object(raw: Raw, param: str) -> dict[str, Any]:
+    """The object in a piece of the body that is also sent back as it came. Raises InvalidRequest or MalformedBody."""
+    content = bytes(raw)
+    if content[:1] != b"{":
+        raise InvalidRequest(f"{param}: expected object", param=param)
+    try:
+        content.decode()
+        found: dict[str, Any] = msgspec.json.decode(content)
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        raise MalformedBody("the body is not valid JSON (RFC 8259, UTF-8)") from None
+    return found
+
+
+def echo(raw: Raw) -> orjson.Fragment:
+    """A piece of the body, as it came."""
+    return orjson.Fragment(bytes(raw))
 
 
 def part_text(value: Any, param: str) -> str:
