@@ -12,11 +12,12 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11 python3.13,$(shell \
   $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(name))))
 ARGS ?=
+TRAINERS := .local/trainers
 
-.PHONY: help serve test lint lock clean environment development
+.PHONY: help serve test test-trainers lint lock clean environment development
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
 
 serve: environment ## start Triton, Valkey and the gateway (ARGS="--http-port 9000")
 	@exec $(BIN)/reward-gateway serve $(ARGS)
@@ -26,6 +27,10 @@ test: development ## build the models and run every test (ARGS="-k cache")
 	@$(BIN)/reward-gateway models build
 	@echo "==> tests"
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+test-trainers: development $(TRAINERS)/.ready ## train with TRL against the running service, in an environment of its own
+	@echo "==> training"
+	@TRAINERS_PYTHON=$(CURDIR)/$(TRAINERS)/bin/python exec $(BIN)/python -m pytest tests/trainers $(ARGS)
 
 lint: development ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check
@@ -39,7 +44,7 @@ development: environment $(VENV)/.development
 
 clean: ## remove the environment, what was built and what the servers left
 	rm -rf $(VENV) .local .mypy_cache .ruff_cache .import_linter_cache
-	rm -f models/repository/*/1/{*.onnx,*.onnx.data,*.safetensors,tokenizer.json}
+	rm -f models/repository/*/1/{*.onnx,*.onnx.data,*.safetensors,*.pth,tokenizer.json,classes.json}
 
 lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	@cd requirements && compile() { $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -48,6 +53,7 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile ../pyproject.toml --extra server --extra local --extra models -o serve.txt && \
 	compile ../pyproject.toml --extra server --extra local --extra models --group ../pyproject.toml:dev -c serve.txt -o dev.txt && \
 	compile ../pyproject.toml --extra server -c serve.txt -o gateway.txt && \
+	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
 	compile triton.in -o triton.txt && \
 	compile tritonserver.in --no-deps -o tritonserver.txt
 
@@ -68,6 +74,14 @@ $(VENV)/.serve: requirements/serve.txt pyproject.toml $(VENV)/.bootstrap
 $(VENV)/.development: requirements/dev.txt $(VENV)/.serve
 	@echo "==> packages of the tests"
 	@requirements/install.sh $(VENV) $<
+	@touch $@
+
+# pip and no hash for torch: a machine without a GPU wants another build of it than one with.
+$(TRAINERS)/.ready: requirements/trainers.txt $(VENV)/.bootstrap
+	@echo "==> packages of the trainers (torch, TRL)"
+	@$(PYTHON) -m venv $(TRAINERS)
+	@requirements/install.sh $(TRAINERS) $< --no-deps
+	@$(TRAINERS)/bin/python -m pip -qq --disable-pip-version-check install torch==2.13.0
 	@touch $@
 
 $(VENV)/triton/.ready: requirements/triton.txt requirements/tritonserver.txt $(VENV)/.bootstrap
