@@ -51,7 +51,7 @@ def rerank(error: GatewayError) -> tuple[int, dict[str, Any]]:
 
 
 def detail(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """FastAPI's ``{"detail": text}``, as UniRL's server says it: what the caller has to change is a 400."""
+    """FastAPI's ``{"detail": text}``, as UniRL's server says it: a wrong or unknown field is a 400."""
     return 400 if error.status in (404, 422) else error.status, {"detail": error.message}
 
 

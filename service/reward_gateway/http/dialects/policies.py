@@ -143,6 +143,17 @@ _TABLE = (
         failure="null",
         keys=("score", "is_score_valid", "reason", "metrics", "step_outputs", "error"),
     ),
+    Policy(
+        "unirl",
+        "UniRL",
+        ("UniRL",),
+        "unirl",
+        failure="absent",
+        deadline_s=270.0,
+        keys=("results", "errors"),
+        error="detail",
+    ),
+    Policy("flow_factory", "Flow-Factory", ("Flow-Factory",), "flow_factory", deadline_s=50.0, keys=("rewards",)),
 )
 
 POLICIES: dict[str, Policy] = {policy.name: policy for policy in _TABLE}

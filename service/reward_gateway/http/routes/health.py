@@ -32,7 +32,8 @@ async def readyz(request: Request) -> Response:
     ready, parts = await edge.gateway.ready()
     if not ready:
         return _not_ready(request, ModelUnavailable("not every model is ready; GET /v1/models shows which"), parts)
-    return json_response({"status": "ok", "ready": True, **parts})
+    roster = {plan.name: [True] for plan in edge.gateway.book}  # UniRL's client looks its rewards up here
+    return json_response({"status": "ok", "ready": True, **parts, "rewards": roster})
 
 
 def _not_ready(request: Request, error: Unavailable, parts: dict[str, object]) -> Response:

@@ -1,0 +1,53 @@
+"""Flow-Factory's remote reward model: prompts with images or frames, whole groups at once, one reward a prompt.
+
+Conditions (images or frames that were given to the model) stand before what it made of them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from reward_gateway.errors import InvalidRequest
+
+from ..wire.request import SampleItem
+from .ask import Ask
+from .dialect import Dialect
+
+dialect = Dialect("flow_factory")
+router = dialect.router
+
+
+class ComputeRequest(Struct):
+    """Columns of equal length; pictures in base64."""
+
+    prompt: list[str]
+    image: list[str] | None = None
+    video: list[list[str]] | None = None
+    condition_images: list[list[str] | None] | None = None
+    condition_videos: list[list[list[str]] | None] | None = None
+    reward: str | None = None
+    model: str | None = None
+
+
+@dialect.post("/compute", body=ComputeRequest, example={"prompt": ["a red kite"], "image": None, "video": None})
+async def compute(ask: Ask, body: ComputeRequest) -> Any:
+    """The rewards of a batch, in its order."""
+    n = len(body.prompt)
+    for name in ("image", "video", "condition_images", "condition_videos"):
+        column = getattr(body, name)
+        if column is not None and len(column) != n:
+            raise InvalidRequest(f"{name}: {len(column)} of them, and {n} prompts", param=name)
+    samples = [_sample(body, i) for i in range(n)]
+    return {"rewards": (await ask.score(samples, body.reward, body.model)).raw if samples else []}
+
+
+def _sample(body: ComputeRequest, i: int) -> SampleItem:
+    images: list[Any] = [*_row(body.condition_images, i), *([body.image[i]] if body.image else [])]
+    given = _row(body.condition_videos, i)
+    frames: list[Any] = [frame for video in given for frame in video] + list(_row(body.video, i))
+    return SampleItem(prompt=body.prompt[i], images=images or None, frames=frames or None)
+
+
+def _row(column: Sequence[Any] | None, i: int) -> Sequence[Any]:
+    return (column[i] or ()) if column is not None else ()

@@ -1,0 +1,102 @@
+"""UniRL's reward service: several recipes for each request, a number for each or a reason why there is none.
+
+``history`` holds turns: their texts are the prompt, their images the sample's images, in order. Videos are not decoded
+here, and paths are never read: such a sample has its reason in ``errors``.
+"""
+
+import asyncio
+from typing import Any
+
+from msgspec import Struct
+from starlette.requests import Request
+
+from reward_gateway.errors import GatewayError
+
+from ..edge import edge_of
+from ..wire.request import SampleItem
+from .ask import Ask
+from .dialect import Dialect
+
+dialect = Dialect("unirl")
+router = dialect.router
+
+
+class Turn(Struct):
+    """A turn of a request: a text, an image in base64."""
+
+    text: str | None = None
+    image_b64: str | None = None
+    video_b64: str | None = None
+    video_path: str | None = None
+
+
+class RewardRequest(Struct):
+    """One sample and the recipes that it is to be scored by; none named: the default."""
+
+    history: list[Turn]
+    required_rewards: list[str] | None = None
+    metadata: Any = None
+
+    @property
+    def has_video(self) -> bool:
+        return any(turn.video_b64 is not None or turn.video_path is not None for turn in self.history)
+
+    def sample(self) -> SampleItem:
+        """Prompt and images; there is no response but the image."""
+        texts = [turn.text for turn in self.history if turn.text]
+        images: list[Any] = [turn.image_b64 for turn in self.history if turn.image_b64 is not None]
+        return SampleItem(prompt="\n".join(texts), images=images or None)
+
+
+class ScoreRequests(Struct):
+    """Samples."""
+
+    requests: list[RewardRequest]
+
+
+@dialect.post(
+    "/score",
+    body=ScoreRequests,
+    example={"requests": [{"history": [{"text": "a red kite"}], "required_rewards": ["brevity"]}]},
+    keys=[("requests",)],
+)
+async def score(ask: Ask, body: ScoreRequests) -> Any:
+    """Scores by recipe for each sample; what could not be scored is absent there and has its reason in errors."""
+    results: list[dict[str, Any]] = [{} for _ in body.requests]
+    errors: list[dict[str, str]] = [{} for _ in body.requests]
+    rows: dict[str, list[int]] = {}
+    for i, request in enumerate(body.requests):
+        for name in dict.fromkeys(request.required_rewards or [ask.plan().name]):
+            if request.has_video:
+                errors[i][ask.plan(name).name] = "videos are not decoded here; send images"
+            else:
+                rows.setdefault(ask.plan(name).name, []).append(i)
+
+    async def scored(name: str, places: list[int]) -> GatewayError | None:
+        try:
+            scores = await ask.score([body.requests[i].sample() for i in places], name)
+        except GatewayError as error:
+            if error.status < 500:
+                raise
+            errors_of = dict.fromkeys(places, error.message)
+            failure: GatewayError | None = error
+        else:
+            errors_of = {places[k]: reason.message for k, reason in scores.failed.items()}
+            failure = None
+            for i, number in zip(places, scores.raw, strict=True):
+                if i not in errors_of:
+                    results[i][name] = {name: number}
+        for i, message in errors_of.items():
+            errors[i][name] = message
+        return failure
+
+    failures = await asyncio.gather(*(scored(name, places) for name, places in rows.items()))
+    if failures and None not in failures and failures[0] is not None:
+        raise failures[0]
+    return {"results": results, "errors": errors}
+
+
+@dialect.get("/rewards")
+async def rewards(request: Request) -> Any:
+    """The recipes that may be asked for."""
+    return {"rewards": [plan.name for plan in edge_of(request).gateway.book]}
