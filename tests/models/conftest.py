@@ -26,6 +26,12 @@ def instance(name: str) -> Instance:
     return Instance(folder / "1", split(said["dimensions"]), split(said["flags"]), card, Device())
 
 
+@pytest.fixture(scope="session")
+def start() -> Callable[[str], Instance]:
+    """A model by its name, built and ready to be loaded."""
+    return instance
+
+
 @cache
 def scorer(name: str) -> PreferenceScorer:
     return PreferenceScorer(instance(name))

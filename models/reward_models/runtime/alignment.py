@@ -1,0 +1,118 @@
+"""How well an image shows what a prompt names: a convex combination of semantic embeddings (ConSE).
+
+An ImageNet classifier's ten most probable classes, weighted by their probabilities, become one point in the space of
+a sentence encoder (Norouzi et al., 2014, arXiv:1312.5650); the score is its cosine with the prompt.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reward_models.runtime.encoder import Limit, TextEncoder
+from reward_models.runtime.images import ImageError, decode, unpack
+from reward_models.runtime.instance import Instance
+from reward_models.runtime.rows import Answer, Columns, texts
+from reward_models.runtime.session import Session
+
+FloatArray = NDArray[np.float32]
+
+IMAGES_A_RUN = {"CPU": 4, "GPU": 64}
+"""Images of one run of the classifier, by kind of device."""
+
+
+class Classifier:
+    """An EfficientNet-Lite graph of one folder: images to the logits of the ImageNet classes.
+
+    Args:
+        side: of the square that the network sees.
+    """
+
+    def __init__(self, instance: Instance, side: int) -> None:
+        self.session = Session(instance.folder / "classifier.onnx", instance.device)
+        self.side = side
+        self._run = IMAGES_A_RUN[instance.device.kind]
+
+    def pixels(self, image: Image.Image) -> FloatArray:
+        """The middle of an image as the network was trained on it: [3, side, side] in about [-1, 1]."""
+        window = min(image.size) * self.side / (self.side + 32)
+        left, top = (image.width - window) / 2, (image.height - window) / 2
+        box = (left, top, left + window, top + window)
+        seen = image.resize((self.side, self.side), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+        return ((np.asarray(seen, np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
+
+    def logits(self, images: list[FloatArray]) -> FloatArray:
+        """[n, classes] of what ``pixels`` gave."""
+        found = [
+            self.session.run({"images": np.stack(images[start : start + self._run])})[0]
+            for start in range(0, len(images), self._run)
+        ]
+        return np.concatenate(found)
+
+
+class AlignmentScorer:
+    """Scores [n, 1] of ``images`` against ``prompt``; several images of a row count by their mean."""
+
+    def __init__(self, instance: Instance, remembered: int = 4096) -> None:
+        settings: dict[str, Any] = dict(instance.card["settings"])
+        self._classifier = Classifier(instance, settings["image"]["side"])
+        self._encoder = TextEncoder(instance.folder, instance.device, remembered=remembered)
+        self._limit = Limit(**settings["prompt"])
+        self._top: int = settings["top"]
+        self._classes = self._embed(class_names(instance.folder / "classes.json"))[0]
+        self._truncated = instance.bit("truncated")
+
+    def score(self, columns: Columns, rows: int) -> Answer:
+        """Score rows; an image that cannot be decoded is that row's error."""
+        answer = Answer.empty(rows, 1)
+        prompts = [prompt.strip() for prompt in texts(columns, "prompt", rows)]
+        kept: list[int] = []
+        owners: list[int] = []
+        pixels: list[FloatArray] = []
+        for row, value in enumerate(columns.get("images", [b""] * rows)):
+            try:
+                if not prompts[row]:
+                    raise ImageError("missing_field: The prompt is empty.")
+                seen = [self._classifier.pixels(decode(data, self._classifier.side)) for data in unpack(value)]
+            except ImageError as error:
+                answer.errors[row] = str(error)
+                continue
+            owners += [len(kept)] * len(seen)
+            pixels += seen
+            kept.append(row)
+        if kept:
+            asked, truncated = self._embed([prompts[row] for row in kept])
+            shown = self._place(self._classifier.logits(pixels))
+            cosines = (shown * asked[owners]).sum(1)
+            answer.scores[kept, 0] = np.bincount(owners, cosines) / np.bincount(owners)
+            answer.flags[kept] = truncated * np.uint32(self._truncated)
+        return answer
+
+    def _embed(self, said: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Unit embeddings of texts, and which of them were cut."""
+        encoded = self._encoder.encode(said, self._limit)
+        return unit(encoded.embeddings.astype(np.float64)), encoded.truncated
+
+    def _place(self, logits: FloatArray) -> NDArray[np.float64]:
+        """Images as unit vectors in the space of texts: their top classes, weighted."""
+        best = np.argsort(-logits, axis=1, kind="stable")[:, : self._top]
+        heights = np.take_along_axis(logits, best, 1).astype(np.float64)
+        weights = np.exp(heights - heights.max(1, keepdims=True))
+        weights /= weights.sum(1, keepdims=True)
+        return unit((weights[:, :, None] * self._classes[best]).sum(1))
+
+
+def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Vectors of length 1."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float64)
+
+
+def class_names(path: Path) -> list[str]:
+    """The names of the classes in the classifier's order. Raises ValueError if the file is no list of names."""
+    names = json.loads(path.read_text("utf-8"))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path.name} is no list of names.")
+    return names

@@ -1,0 +1,52 @@
+"""What the cards of the media models claim is what their evaluations say, and it is above the bar and the baseline."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from reward_models.build import REPOSITORY
+from reward_models.build import card as cards
+from reward_models.train.alignment import figures
+from reward_models.train.popularity import auc, ridge, spearman
+
+
+def evaluation(model: str) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((REPOSITORY / model / "evaluation.json").read_text())
+    return report
+
+
+def test_the_cards_show_the_figures_of_the_evaluations() -> None:
+    for model, part in (("social_popularity", "held_out"), ("image_text_alignment", "matched_over_mismatched")):
+        assert cards.read(REPOSITORY / model).content["quality"] == evaluation(model)[part]
+
+
+def test_titles_of_a_later_period_are_ranked_better_than_by_their_length() -> None:
+    report = evaluation("social_popularity")
+    assert report["period"]["trained_on"][1] <= report["period"]["held_out"][0]
+    found, length = report["held_out"]["title_alone"], report["held_out"]["shorter_title_baseline"]
+    assert found["spearman"] >= 0.26 > length["spearman"]
+    assert found["top_quarter_auc"] >= 0.65 > length["top_quarter_auc"]
+
+
+def test_images_of_known_things_score_higher_with_their_own_captions() -> None:
+    for kind in ("known_short", "known_long"):
+        found = evaluation("image_text_alignment")["matched_over_mismatched"][kind]
+        assert min(found["own_caption_wins"], found["own_image_wins"]) >= 0.95
+
+
+def test_the_diagonal_wins_where_it_is_higher() -> None:
+    scores = np.array([[3.0, 1.0], [2.0, 0.0]])
+    assert figures(scores) == {"own_caption_wins": 0.5, "own_image_wins": 0.5, "best_of_all": 0.5, "images": 2}
+
+
+def test_ranks_and_areas_are_those_of_the_textbook() -> None:
+    assert spearman(np.array([1.0, 2, 3, 4]), np.array([1.0, 4, 9, 16])) == pytest.approx(1)
+    assert auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])) == pytest.approx(0.75)
+
+
+def test_a_weak_penalty_finds_the_line_itself() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    weights, bias = ridge(x, (x @ [2.0, -1.0] + 3)[:, None], 1e-9)
+    assert weights[:, 0] == pytest.approx([2, -1], abs=1e-3)
+    assert bias == pytest.approx([3], abs=1e-3)
