@@ -23,6 +23,7 @@ from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid, Text, plain_text
 from reward_gateway.settings import Settings
+from reward_gateway.state.store import StateStore
 from reward_gateway.world import World
 
 RECIPES = r"""
@@ -140,7 +141,9 @@ class Speaking:
 async def speaking(**settings: Any) -> AsyncIterator[Speaking]:
     """The application under the settings given."""
     models = Texts()
-    gateway = Gateway(load_book(RECIPES, READS), World(RawScorer(models, NoCache()), known_models=READS))
+    gateway = Gateway(
+        load_book(RECIPES, READS), World(RawScorer(models, NoCache()), StateStore.in_process(), known_models=READS)
+    )
     app = create_app(gateway, Settings(**settings))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:

@@ -91,3 +91,13 @@ class SetStore(Shelf, Protocol):
 
     async def add(self, kind: str, name: str, value: Any) -> int:
         """Store a JSON value as the next version N of a name, under ``name@N`` and, as the newest, under the name."""
+
+
+class ResultStore(Protocol):
+    """Answers that are fetched later."""
+
+    async def put(self, token: str, value: Any, ttl_s: float) -> None:
+        """Keep a JSON value for a while, in the place of what the token had."""
+
+    async def read(self, token: str) -> Any:
+        """The value; None where there is none, or no longer."""

@@ -7,7 +7,7 @@ await store.list()                       # [{"kind": "moments", "name": "run42",
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from redis.asyncio import Redis
@@ -17,9 +17,10 @@ from reward_gateway.errors import NotFound
 from .archives import LocalArchives, RedisArchives
 from .labels import LocalLabels, RedisLabels
 from .moments import LocalMoments, RedisMoments
-from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, SetStore, Shelf
+from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, Shelf
 from .redis_shelf import TIMEOUT_S
 from .references import LocalReferences, RedisReferences
+from .results import LocalResults, RedisResults
 from .sets import LocalSets, RedisSets
 
 
@@ -34,6 +35,8 @@ class StateStore:
     sets: SetStore
     release: Callable[[], Awaitable[None]] | None = None
     """Called by :meth:`close`: gives back the connections, where this store owns them."""
+    results: ResultStore = field(default_factory=LocalResults)
+    """Answers that are fetched later; they have tokens, not names, and are not listed."""
 
     @classmethod
     def in_process(cls) -> Self:
@@ -49,6 +52,7 @@ class StateStore:
             RedisArchives(client, timeout_s),
             RedisLabels(client, timeout_s),
             RedisSets(client, timeout_s),
+            results=RedisResults(client, timeout_s),
         )
 
     @classmethod
@@ -56,7 +60,7 @@ class StateStore:
         """State in the Redis at an address, through connections of its own."""
         client = Redis.from_url(url, socket_connect_timeout=timeout_s)
         store = cls.on_redis(client, timeout_s)
-        return cls(store.moments, store.references, store.archives, store.labels, store.sets, client.aclose)
+        return replace(store, release=client.aclose)
 
     @property
     def shelves(self) -> tuple[Shelf, ...]:

@@ -15,6 +15,7 @@ from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.templates import strip
 from reward_gateway.sample import FloatArray, Invalid, Scored
+from reward_gateway.state.port import ResultStore
 
 from ..call import call_of
 from ..edge import deadline_of, edge_of, since_ms
@@ -171,6 +172,11 @@ class Ask:
         if not result.ok:
             raise Unscorable(f"the program did not end well: {result.error or 'no reason given'}")
         return result.value
+
+    @property
+    def results(self) -> ResultStore:
+        """Where answers wait that are fetched later. Raises StateUnavailable where there is no store."""
+        return self.gateway.world.state.results
 
     def _options(self, plan: Plan) -> ScoreOptions:
         options = ScoreOptions(explain=True, deadline=deadline_of(self.request))

@@ -153,6 +153,7 @@ _TABLE = (
         keys=("results", "errors"),
         error="detail",
     ),
+    Policy("roll", "ROLL", ("ROLL",), "roll", deadline_s=17.0, keys=("errcode", "errmsg")),
     Policy("flow_factory", "Flow-Factory", ("Flow-Factory",), "flow_factory", deadline_s=50.0, keys=("rewards",)),
 )
 

@@ -1,0 +1,78 @@
+"""ROLL's remote reward system: submit a sample, fetch its reward later. ``submit_url`` is ``…/roll/submit``,
+``get_result_url`` is ``…/roll/result``.
+
+The reward is there when the submission is answered, so the first look finds it. A sample that cannot be scored fails
+the submission: after its tries ROLL puts a 0 in its place by itself, which only an error here can make it log.
+"""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from reward_gateway.errors import NotFound
+
+from ..wire.request import SampleItem
+from .ask import Ask
+from .dialect import Dialect
+from .texts import label, text_or_messages
+
+dialect = Dialect("roll")
+router = dialect.router
+
+TTL_S = 1800.0
+"""How long a reward can be fetched: ROLL looks for five minutes, five times."""
+
+
+class Submission(Struct):
+    """One sample; what ROLL says of its run is not needed."""
+
+    prompt: Any
+    response: str
+    reward_info: dict[str, Any] | None = None
+    reward: str | None = None
+    model: str | None = None
+
+
+class ResultRequest(Struct):
+    """What :func:`submit` gave."""
+
+    reward_request_id: str
+
+
+@dialect.post(
+    "/submit",
+    body=Submission,
+    bare=False,
+    example={"prompt": "2 + 2?", "response": "4", "reward_info": {"ground_truth": "4"}},
+)
+async def submit(ask: Ask, body: Submission) -> Any:
+    """Score a sample and keep its reward for the second call."""
+    begun = datetime.now(UTC)
+    info = body.reward_info or {}
+    reference = label(info.get("ground_truth", info.get("test_cases")))
+    sample = SampleItem(prompt=text_or_messages(body.prompt, "prompt"), response=body.response, reference=reference)
+    scores = await ask.score([sample], body.reward, body.model)
+    token = secrets.token_hex(16)
+    result = {
+        "errcode": 0,
+        "errmsg": "",
+        "reward_score": scores.raw[0],
+        "dimention_reward_score": {
+            name: {"score": value, "debug_info": {}} for name, value in scores.component_row(0).items()
+        },
+        "start_time": begun.isoformat(),
+        "end_time": datetime.now(UTC).isoformat(),
+    }
+    await ask.results.put(f"roll:{token}", result, TTL_S)
+    return {"errcode": 0, "reward_request_id": token, "errmsg": ""}
+
+
+@dialect.post("/result", body=ResultRequest, bare=False, methods=("GET", "POST"))
+async def result(ask: Ask, body: ResultRequest) -> Any:
+    """The reward of a submission; the request is a GET with a JSON body, as ROLL sends it."""
+    found = await ask.results.read(f"roll:{body.reward_request_id[:64]}")
+    if found is None:
+        raise NotFound("no reward is kept under this id; submit the sample again", param="reward_request_id")
+    return found

@@ -1,0 +1,48 @@
+"""Answers that are fetched later: put under a token that nobody guesses, read by any worker, forgotten in time."""
+
+import asyncio
+import json
+from typing import Any
+
+from .redis_shelf import PREFIX, RedisShelf
+
+MOST = 100_000
+"""Answers that this process keeps at most; the oldest go first."""
+
+
+class LocalResults:
+    """Implements :class:`.port.ResultStore` in this process."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, tuple[float, str]] = {}
+
+    async def put(self, token: str, value: Any, ttl_s: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._values.pop(token, None)
+        self._values[token] = now + ttl_s, json.dumps(value)
+        for old in [key for key, (end, _) in self._values.items() if end < now] if len(self._values) > MOST else ():
+            del self._values[old]
+        while len(self._values) > MOST:
+            del self._values[next(iter(self._values))]
+
+    async def read(self, token: str) -> Any:
+        end, text = self._values.get(token, (0.0, "null"))
+        if end < asyncio.get_running_loop().time():
+            self._values.pop(token, None)
+            return None
+        return json.loads(text)
+
+
+class RedisResults(RedisShelf):
+    """Implements :class:`.port.ResultStore` in Redis: JSON text a token, which expires."""
+
+    kind = "results"
+
+    async def put(self, token: str, value: Any, ttl_s: float) -> None:
+        async with self._asking() as client:
+            await client.set(f"{PREFIX}:results:{token}", json.dumps(value), px=max(1, int(ttl_s * 1000)))
+
+    async def read(self, token: str) -> Any:
+        async with self._asking() as client:
+            text = await client.get(f"{PREFIX}:results:{token}")
+        return None if text is None else json.loads(text)

@@ -1,0 +1,37 @@
+"""Answers wait under a token for who asks later, and are forgotten in time."""
+
+import asyncio
+
+import pytest
+from reward_gateway.state import results
+from reward_gateway.state.store import StateStore
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_was_put_is_read_as_often_as_one_likes(store: StateStore) -> None:
+    await store.results.put("token", {"reward": 0.5}, 60.0)
+    assert await store.results.read("token") == {"reward": 0.5}
+    assert await store.results.read("token") == {"reward": 0.5}
+    await store.results.put("token", [1], 60.0)
+    assert await store.results.read("token") == [1]
+
+
+async def test_an_unknown_token_and_one_whose_time_is_over_have_nothing(store: StateStore) -> None:
+    assert await store.results.read("nobody") is None
+    await store.results.put("short", 1, 0.01)
+    await asyncio.sleep(0.05)
+    assert await store.results.read("short") is None
+
+
+async def test_answers_are_no_named_state(store: StateStore) -> None:
+    await store.results.put("token", 1, 60.0)
+    assert await store.list() == []
+
+
+async def test_this_process_keeps_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "MOST", 3)
+    kept = StateStore.in_process().results
+    for i in range(5):
+        await kept.put(str(i), i, 60.0)
+    assert [await kept.read(str(i)) for i in range(5)] == [None, None, 2, 3, 4]
