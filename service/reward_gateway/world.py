@@ -128,8 +128,12 @@ class World:
 
     async def _databases(self, given: Sequence[Any]) -> list[Any]:
         """Stored databases (sets of kind ``databases``) in the place of their names; those given whole stay."""
-        names = {db for db in given if isinstance(db, str)}
-        found = {name: await self.state.sets.read("databases", name.removeprefix("sqlite:")) for name in sorted(names)}
+        found: dict[str, Any] = {}
+        for name in dict.fromkeys(db for db in given if isinstance(db, str)):
+            try:
+                found[name] = await self.state.sets.read("databases", name.removeprefix("sqlite:"))
+            except NotFound:
+                found[name] = None  # which the sandbox says of it: it cannot be built
         return [found[db] if isinstance(db, str) else db for db in given]
 
     async def close(self) -> None:

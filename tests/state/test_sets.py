@@ -1,5 +1,7 @@
 """state/sets.py."""
 
+import asyncio
+
 import pytest
 from reward_gateway.errors import InvalidRequest, NotFound
 from reward_gateway.state.store import StateStore
@@ -22,6 +24,15 @@ async def test_kinds_keep_equal_names_apart(store: StateStore) -> None:
 async def test_a_set_that_was_never_put_is_not_found(store: StateStore) -> None:
     with pytest.raises(NotFound, match="references/v1"):
         await store.sets.read("references", "v1")
+
+
+async def test_versions_of_a_name_are_counted_each_once_however_many_add_at_a_time(store: StateStore) -> None:
+    versions = await asyncio.gather(*(store.sets.add("programs", "p", i) for i in range(10)))
+    assert sorted(versions) == list(range(1, 11))
+    assert [await store.sets.read("programs", f"p@{n}") for n in versions] == list(range(10))
+    assert await store.sets.add("programs", "q", "first") == 1
+    assert await store.sets.add("programs", "p", "newest") == 11
+    assert await store.sets.read("programs", "p") == "newest"
 
 
 async def test_a_reader_cannot_change_the_set(store: StateStore) -> None:

@@ -168,10 +168,12 @@ async def test_queries_run_on_a_stored_database_or_one_that_comes_along(http: ht
         )
         assert (right["details"]["exec"], wrong["details"]["exec"], broken["details"]["exec"]) == (1.0, 0.0, 0.0)
         assert (wrong["details"]["syntax"], broken["details"]["syntax"]) == (1.0, 0.0)
-    bad, good = await apply(
-        http, "reasoning_sql", *({"pred_sql": gold, "gold_sql": gold, "db": db} for db in ({"schema": "CREATE"}, SHOP))
+    databases = ({"schema": "CREATE"}, "nowhere", SHOP)
+    bad, absent, good = await apply(
+        http, "reasoning_sql", *({"pred_sql": gold, "gold_sql": gold, "db": db} for db in databases)
     )
-    assert (bad["reward"], bad["error"]["param"], good["details"]["exec"]) == (None, "db", 1.0)
+    assert (bad["reward"], bad["error"]["param"]) == (absent["reward"], absent["error"]["param"]) == (None, "db")
+    assert good["details"]["exec"] == 1.0
 
 
 async def test_a_recipe_tests_responses(http: httpx.AsyncClient) -> None:

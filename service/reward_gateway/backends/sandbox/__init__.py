@@ -8,14 +8,16 @@ Before its first line, its process has given up, for good (``lockdown``):
 - **files and more** (``landlock``): every file right, TCP, abstract sockets, signals to other processes.
 - **the network** (``namespaces``): a network, IPC and host name of its own, empty, where the kernel allows it.
 - **privileges** (``privileges``): no user but nobody where it began as root, no capability, no new privileges.
-- **limits**: CPU time, memory, no new descriptor, no byte of a file, no child, no core; it dies with the gateway.
+- **limits**: CPU time, memory, no new descriptor, no byte of a file, no core; it dies with the gateway.
+- **children** (``childless``): a limit of no processes and no threads, and a try that it holds.
 
 From outside, the gateway ends it after its time (wall clock, counted from its first line) and when it writes more
 than a result may hold. The environment is empty. It is given JSON over a pipe and gives JSON back.
 
-What is refused to begin with: a machine whose kernel offers neither ``seccomp`` nor ``landlock`` with ``namespaces``.
-Without seccomp the others leave more of the kernel within reach: whether a file exists and its size can be asked, and a
-user namespace of its own made; files, network, processes and signals stay closed all the same.
+What is refused to begin with: a machine on which a child can still be made, and one whose kernel offers neither
+``seccomp`` nor ``landlock`` with ``namespaces``. Without seccomp the others leave more of the kernel within reach:
+whether a file exists and its size can be asked, and a user namespace of its own made; files, network, processes and
+signals stay closed all the same.
 
 What is **not** stopped: a program uses its CPU time and memory to the limit; it sees the clock; side channels of the
 processor are the kernel's matter. And a program shares its process with the tests that follow it, so that one that is

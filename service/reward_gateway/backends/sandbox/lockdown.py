@@ -4,6 +4,7 @@ Each mechanism is set up by one function and reported by its name, so that whoev
 which are in force.
 """
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -39,7 +40,19 @@ def lock(wanted: Collection[str], memory: int, cpu_s: int) -> list[str]:
     _prctl(4, 0)  # PR_SET_DUMPABLE
     if "seccomp" in wanted and _tried(_seccomp):
         done.append("seccomp")
-    return done
+    return done if _has_children() else [*done, "childless"]
+
+
+def _has_children() -> bool:
+    """Whether this process can still make another: tried, since the kernel counts no process of root's."""
+    try:
+        child = os.fork()
+    except OSError:
+        return False
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return True
 
 
 def _limits(memory: int, cpu_s: int) -> None:
@@ -78,13 +91,16 @@ def _landlock() -> None:
 
 
 def _privileges() -> None:
-    """Nobody, without groups and without capabilities."""
+    """Not root, and without groups and capabilities. A root that may not change its user keeps no capability either."""
     if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        with contextlib.suppress(PermissionError):
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
     header, none = struct.pack("=Ii", 0x20080522, 0), struct.pack("=6I", *[0] * 6)
     _checked(_libc.syscall(CAPSET[platform.machine()], header, none))
+    if os.geteuid() == 0:
+        raise PermissionError("still root")
 
 
 def _seccomp() -> None:

@@ -36,7 +36,7 @@ class SandboxUnavailable(RuntimeError):
 
 def sufficient(mechanisms: Collection[str]) -> bool:
     """Whether the mechanisms in force stop files, network, processes and signals together."""
-    return "privileges" in mechanisms and ("seccomp" in mechanisms or {"landlock", "namespaces"} <= set(mechanisms))
+    return "childless" in mechanisms and ("seccomp" in mechanisms or {"landlock", "namespaces"} <= set(mechanisms))
 
 
 class Sandbox:
@@ -67,8 +67,9 @@ class Sandbox:
         found = answer.get("mechanisms", ()) if isinstance(answer, dict) and answer["ok"] else ()
         if not sufficient(found):
             raise SandboxUnavailable(
-                "this machine cannot run untrusted code safely: its kernel gives neither seccomp nor landlock with "
-                f"namespaces (in force: {', '.join(found) or 'none'}); turn REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE off"
+                "this machine cannot run untrusted code safely: it needs seccomp, or landlock with namespaces and a "
+                f"limit of processes that holds (in force: {', '.join(found) or 'none'}); turn "
+                "REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE off"
             )
         self.in_force = self._wanted = tuple(found)
         return self.in_force

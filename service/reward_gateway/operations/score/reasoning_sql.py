@@ -166,7 +166,9 @@ def _run(
             continue
         results = [SandboxResult.of(answer) for answer in pair]
         if any(result.bad_database for result in results):
-            invalid[i] = invalid_field("the database cannot be built: check its schema and rows", "db")
+            invalid[i] = invalid_field(
+                "the database is not stored here, or cannot be built from its schema and rows", "db"
+            )
         fields["pred_rows"][i], fields["gold_rows"][i] = (result.value if result.ok else None for result in results)
         errors[i] = [result.error for result in results]
     return errors, invalid
