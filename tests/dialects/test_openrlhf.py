@@ -46,7 +46,7 @@ async def test_a_shard_is_answered_in_its_order_and_an_empty_one_with_empty_list
     shard = {"query": ["pa", "pbb", "pccc"], "prompts": ["p"] * 3, "labels": [None] * 3}
     rewards = (await http.ok("/get_reward", shard))["rewards"]
     assert rewards == [pytest.approx(await http.native("p", r)) for r in ("a", "bb", "ccc")]
-    empty = {"query": [], "prompts": [], "labels": []}
+    empty: dict[str, list[str]] = {"query": [], "prompts": [], "labels": []}
     assert await http.ok("/get_reward", empty) == {"rewards": [], "scores": [], "extra_logs": {}}
 
 
@@ -81,7 +81,8 @@ async def test_a_number_stands_for_a_failure_only_where_the_operator_says_so(htt
 
 
 async def test_a_reward_that_is_named_and_not_there_is_an_error_and_an_unknown_model_is_not(http: Any) -> None:
-    for body in (one("p", "r"), {"query": []}):
+    bodies: list[dict[str, Any]] = [one("p", "r"), {"query": []}]
+    for body in bodies:
         assert (await http.post("/get_reward?reward=nobody", body)).status_code == 404
     await http.ok("/get_reward", {**one("p", "r"), "model": "nobody"})
     share = await http.ok("/get_reward", {**one("p", "r", "r"), "model": "share"})

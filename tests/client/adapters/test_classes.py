@@ -160,7 +160,8 @@ def fake_torch(installed: Module) -> None:
 def test_nemo_rl_gets_rewards_and_the_end_of_every_episode(installed: Module, service: Service) -> None:
     fake_torch(installed)
     environment = nemo_rl.RewardEnvironment({"url": service.url, "reward": "right"})
-    log = [{"role": "user", "content": "p", "token_ids": object()}, {"role": "assistant", "content": "42"}]
+    log: list[dict[str, Any]] = [{"role": "user", "content": "p", "token_ids": object()}]
+    log += [{"role": "assistant", "content": "42"}]
     answer = environment.step([log, log], [{"ground_truth": "42"}, {"ground_truth": "41"}])
     assert answer._fields == (
         "observations",
