@@ -86,6 +86,10 @@ class Settings(BaseSettings):
         'for example {"nemo_gym": "error", "openrlhf": -1}. A number is trained on as if it were a score.',
     )
 
+    pickle: bool = Field(
+        False, description="Read Flow-GRPO's and verl-omni's pickles (restricted), from this machine or with a key."
+    )
+
     # Open Inference Protocol
     oip_tokenizer: Path | None = Field(
         None, description="tokenizer.json of the policy, for clients that send token ids (NeMo-Aligner, trlX)."

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from ..call import call_of
 from ..decode import decode
-from ..edge import edge_of, json_response, read_json_bytes
+from ..edge import edge_of, json_response, read_bytes, read_json_bytes
 from ..manners import Manner, register
 from ..nesting import check_nesting
 from ..openapi import describe, parameter
@@ -27,6 +27,7 @@ from .policies import POLICIES
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 Speak = Callable[[Ask, Body], Awaitable[Any]]
+Bytes = Callable[[Ask, bytes], Awaitable[Any]]
 
 REWARD = parameter("reward", "query", "Recipe, where the body names none.")
 
@@ -88,6 +89,30 @@ class Dialect:
                     self.paths.append(path)
                 if bare and not keys:
                     self._route(path, handler, methods, said)
+            return speak
+
+        return add
+
+    def post_bytes(self, *paths: str, content_type: str = "application/octet-stream") -> Callable[[Bytes], Bytes]:
+        """Answer ``POST`` on the paths, bare and below the prefix, whose bodies are no JSON."""
+
+        def add(speak: Bytes) -> Bytes:
+            async def handler(request: Request) -> Response:
+                content = await read_bytes(request)
+                answer = await speak(Ask(request, self.policy, len(content)), content)
+                return answer if isinstance(answer, Response) else json_response(answer)
+
+            handler.__doc__, handler.__name__ = speak.__doc__, speak.__name__
+            said = describe(
+                f"{self.policy.title}: {_first_line(speak)}", statuses=(400, 404, 413, 422, 504), parameters=(REWARD,)
+            )
+            said["openapi_extra"]["requestBody"] = {
+                "required": True,
+                "content": {content_type: {"schema": {"type": "string", "format": "binary"}}},
+            }
+            for path in paths:
+                for place in (path, f"/{self.policy.prefix}{path}"):
+                    self._route(place, handler, ("POST",), said)
             return speak
 
         return add

@@ -55,6 +55,12 @@ def detail(error: GatewayError) -> tuple[int, dict[str, Any]]:
     return 400 if error.status in (404, 422) else error.status, {"detail": error.message}
 
 
+def no_500(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """Our own body, for clients that take a 500 as a call to try for hours: 400 for bad requests, 503 for faults."""
+    status, body = plain_form(error)
+    return {422: 400, 500: 503, 504: 503}.get(status, status), body
+
+
 FORMS: dict[str, ErrorForm] = {
     "ours": plain_form,
     "openai": openai,
@@ -62,5 +68,6 @@ FORMS: dict[str, ErrorForm] = {
     "cohere": cohere,
     "rerank": rerank,
     "detail": detail,
+    "no_500": no_500,
 }
 """The forms by the names that the table of policies uses."""

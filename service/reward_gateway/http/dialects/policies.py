@@ -40,7 +40,7 @@ class Policy:
     deadline_s: float | None = None
     score: Literal["raw", "sigmoid", "raw and sigmoid", "as asked"] = "raw"
     keys: tuple[str, ...] = ()
-    error: Literal["ours", "openai", "tei", "cohere", "rerank", "detail"] = "ours"
+    error: Literal["ours", "openai", "tei", "cohere", "rerank", "detail", "no_500"] = "ours"
 
     def row(self) -> dict[str, Any]:
         """The row as ``GET /v1/dialects`` shows it."""
@@ -152,6 +152,14 @@ _TABLE = (
         deadline_s=270.0,
         keys=("results", "errors"),
         error="detail",
+    ),
+    Policy(
+        "flow_grpo",
+        "Flow-GRPO and verl-omni",
+        ("Flow-GRPO", "verl-omni"),
+        "flow_grpo",
+        deadline_s=110.0,
+        error="no_500",
     ),
     Policy("roll", "ROLL", ("ROLL",), "roll", deadline_s=17.0, keys=("errcode", "errmsg")),
     Policy("flow_factory", "Flow-Factory", ("Flow-Factory",), "flow_factory", deadline_s=50.0, keys=("rewards",)),

@@ -1,0 +1,94 @@
+"""Flow-GRPO's and verl-omni's reward servers: a pickle with images in, a pickle with scores out, on ``POST /``.
+
+Off unless the operator sets ``REWARD_GATEWAY_PICKLE``, and then for callers on this machine or with a key. Request
+pickles are read by :mod:`.unpickling`, which runs nothing. Errors are never a 500, on which Flow-GRPO tries a thousand
+times: a bad request is a 400, "not now" a 503.
+"""
+
+import asyncio
+import base64
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from reward_gateway.errors import InvalidRequest, NotFound, PermissionDenied
+from reward_gateway.traffic.keys import ANYBODY, is_loopback
+
+from ..call import call_of
+from ..edge import edge_of
+from ..wire.request import SampleItem
+from .ask import Ask
+from .dialect import Dialect
+from .unpickling import loads
+
+dialect = Dialect("flow_grpo")
+router = dialect.router
+
+
+@dialect.post_bytes("/")
+async def pickled(ask: Ask, body: bytes) -> Any:
+    """Scores of images, in the words of the client that asks.
+
+    With `meta_datas` GenEval's answer (the recipe's number stands for the strict one too), with `metadata` verl-omni's,
+    else that of DeQA and UnifiedReward.
+    """
+    _admit(ask)
+    asked = await asyncio.to_thread(loads, body)
+    if not isinstance(asked, Mapping):
+        raise InvalidRequest("the body: expected a dict")
+    images = _column(asked, "images")
+    metas = asked.get("meta_datas")
+    prompts = _column(asked, "prompts") if "prompts" in asked else _prompts(metas, len(images))
+    if len(prompts) != len(images):
+        raise InvalidRequest(f"prompts: {len(prompts)} of them, and {len(images)} images", param="prompts")
+    samples = [_sample(image, prompt, i) for i, (image, prompt) in enumerate(zip(images, prompts, strict=True))]
+    rewards = (await ask.score(samples)).raw if samples else []
+    if metas is not None:
+        groups = _groups(metas, rewards)
+        answer: dict[str, Any] = {"scores": rewards, "rewards": rewards, "strict_rewards": rewards}
+        answer |= {"group_rewards": groups, "group_strict_rewards": groups}
+    else:
+        answer = {"scores": rewards} if "metadata" in asked else {"outputs": rewards}
+    return Response(pickle.dumps(answer, protocol=4), media_type="application/octet-stream")
+
+
+def _admit(ask: Ask) -> None:
+    """Raises NotFound while the dialect is off, PermissionDenied for a stranger."""
+    if not edge_of(ask.request).settings.pickle:
+        raise NotFound("pickles are not read here; the operator may allow them (REWARD_GATEWAY_PICKLE)")
+    client = ask.request.client
+    if call_of(ask.request.scope).key is ANYBODY and (client is None or not is_loopback(client.host)):
+        raise PermissionDenied("pickles are read from this machine, or with an API key")
+
+
+def _column(asked: Mapping[Any, Any], name: str) -> list[Any]:
+    held = asked.get(name)
+    if not isinstance(held, list | tuple):
+        raise InvalidRequest(f"{name}: expected a list", param=name)
+    return list(held)
+
+
+def _prompts(metas: Any, n: int) -> list[Any]:
+    if not isinstance(metas, list | tuple):
+        return [""] * n
+    return [meta.get("prompt", "") if isinstance(meta, dict) else "" for meta in metas]
+
+
+def _groups(metas: Any, rewards: list[float]) -> dict[str, list[float]]:
+    """Rewards by the tag of their row."""
+    groups: dict[str, list[float]] = {}
+    for meta, reward in zip(metas if isinstance(metas, list | tuple) else (), rewards, strict=False):
+        tag = meta.get("tag") if isinstance(meta, dict) else None
+        if isinstance(tag, str):
+            groups.setdefault(tag, []).append(reward)
+    return groups
+
+
+def _sample(image: Any, prompt: Any, i: int) -> SampleItem:
+    if not isinstance(image, bytes):
+        raise InvalidRequest(f"images[{i}]: expected bytes", param=f"images[{i}]")
+    if not isinstance(prompt, str):
+        raise InvalidRequest(f"prompts[{i}]: expected str", param=f"prompts[{i}]")
+    return SampleItem(prompt=prompt, images=[base64.b64encode(image).decode()])
