@@ -17,8 +17,10 @@ from typing import Any
 
 try:
     from swift.rewards import AsyncORM, orms
-except ImportError:  # ms-swift 3
-    from swift.plugin import AsyncORM, orms
+except ModuleNotFoundError as missing:
+    if missing.name != "swift.rewards":
+        raise
+    from swift.plugin import AsyncORM, orms  # ms-swift 3
 
 from reward_gateway.client.adapters.trl import make_reward
 

@@ -1,0 +1,108 @@
+"""The table "your trainer -> what to set": every import path is there and called as documented, every path answers."""
+
+import importlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import reward_gateway.client.adapters as adapters
+
+from tests.client.conftest import Service
+
+TABLE = Path(adapters.__file__).with_name("README.md").read_text()
+BY_IMPORT, BY_URL = TABLE.split("## By import path")[1].split("## By URL")
+
+
+def rows(part: str) -> list[list[str]]:
+    lines = [line.strip().strip("|").split(" | ") for line in part.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line] for line in lines[1:]]
+
+
+IMPORTED, ASKED = rows(BY_IMPORT), rows(BY_URL)
+
+POSITIONAL = {
+    "TRL": ("prompts", "completions", "completion_ids"),
+    "verl": ("data_source", "solution_str", "ground_truth", "extra_info"),
+    "verl, batch manager": ("data_sources", "solution_strs", "ground_truths", "extra_infos"),
+    "EasyR1": ("reward_inputs",),
+    "AReaL": ("prompt", "completions", "prompt_ids", "completion_ids"),
+    "SkyRL": (),
+    "NeMo-RL": ("config",),
+    "verifiers, prime-rl": ("task", "trace"),
+    "verifiers up to 0.2": ("prompt", "completion", "answer", "info"),
+    "slime, miles, a group in one request": ("args", "samples"),
+    "open-instruct": (),
+    "LeRobot": ("reward", "url"),
+}
+"""How each trainer calls what it is given, by place."""
+
+ELSEWHERE = {"ms-swift": "test_classes.py"}
+"""A plugin file, which runs only where ms-swift is."""
+
+
+def named(setting: str) -> Any:
+    """What the row's dotted name, file or module stands for."""
+    (found,) = re.findall(r"reward_gateway[./]client[./]adapters[./][\w./]+(?::\w+)?", setting)
+    dotted = found.replace(".py", "").replace("/", ".").replace(":", ".")
+    if name := re.search(r"name[= `]+(\w+)`", setting):
+        dotted += f".{name[1]}"
+    parts = dotted.split(".")
+    for end in range(len(parts), 2, -1):
+        try:
+            found_object: Any = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            if part == "Environment":  # an actor, where Ray is; the class behind it here
+                part = "RewardEnvironment"
+            found_object = getattr(found_object, part)
+        return found_object
+    raise AssertionError(dotted)
+
+
+@pytest.mark.parametrize("row", [row for row in IMPORTED if row[0] not in ELSEWHERE], ids=lambda row: row[0])
+def test_an_import_path_is_there_and_takes_its_trainers_call(row: list[str]) -> None:
+    trainer, setting, _ = row
+    given = named(setting)
+    entry = given.main if inspect.ismodule(given) else given
+    expected = next(call for name, call in POSITIONAL.items() if trainer == name or trainer.startswith(f"{name} ("))
+    parameters = inspect.signature(entry).parameters.values()
+    places = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    assert tuple(places[: len(expected)]) == expected
+    required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert set(required) <= set(expected)
+
+
+def test_every_adapter_stands_in_the_table() -> None:
+    here = {path.stem for path in Path(adapters.__file__).parent.glob("*.py")} - {"__init__", "service", "rows"}
+    assert here <= set(re.findall(r"client[./]adapters[./](\w+)", BY_IMPORT))
+    assert all(re.search(rf"\b{name}\b", BY_IMPORT) for name in ELSEWHERE)
+
+
+def test_an_adapter_imports_the_client_and_nothing_of_a_trainer_or_the_server() -> None:
+    names = [path.stem for path in Path(adapters.__file__).parent.glob("*.py") if path.stem != "__init__"]
+    imports = "; ".join(f"import reward_gateway.client.adapters.{name}" for name in names)
+    heavy = "{'fastapi', 'grpc', 'pydantic', 'ray', 'torch', 'trl', 'PIL', 'starlette'}"
+    source = str(Path(adapters.__file__).parents[3])
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{imports}; import sys; print(sorted({heavy} & set(sys.modules)))"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": source},
+        check=True,
+    )
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("row", ASKED, ids=lambda row: row[0])
+def test_a_path_answers(service: Service, row: list[str]) -> None:
+    method, path = row[2].strip("`").split()
+    answer = httpx.request(method, service.url + path, json={})
+    assert answer.status_code not in (404, 405), "there is such a path"
+    assert answer.status_code < 500
