@@ -12,7 +12,13 @@ from reward_gateway.settings import Settings
 
 from .conftest import batch_of, raw_scores, run_plan
 
-MODELS = {"text_preference": ("prompt", "response"), "text_harmless": ("prompt", "response")}
+MODELS = {
+    "text_preference": ("prompt", "response"),
+    "text_harmless": ("prompt", "response"),
+    "image_text_alignment": ("prompt", "images"),
+    "text_rendering": ("prompt", "images"),
+    "social_popularity": ("response", "features"),
+}
 RIGHT = "<think>6 times 7</think><answer>42</answer>"
 WRONG = "<think>6 plus 7</think><answer>13</answer>"
 BARE = "42"
@@ -180,3 +186,15 @@ def test_both_is_negative_if_either_is(reward: Any) -> None:
 def test_best_of_n_is_the_place_within_the_prompt(reward: Any) -> None:
     result = reward("best_of_n", raw={"helpful": [0.1, 3.0, -1.0]})
     assert result.reward.tolist() == [0.5, 1.0, 0.0]
+
+
+def test_image_alignment_is_the_models_cosine(reward: Any) -> None:
+    assert reward("image_alignment", raw={"alignment": [0.4, -0.1]}).reward.tolist() == [0.4, -0.1]
+
+
+def test_text_in_image_is_the_models_similarity(reward: Any) -> None:
+    assert reward("text_in_image", raw={"rendering": [1.0, 0.0]}).reward.tolist() == [1.0, 0.0]
+
+
+def test_popularity_is_the_models_score_of_a_title(reward: Any) -> None:
+    assert reward("popularity", raw={"popularity": [2.5, 2.0]}).reward.tolist() == [2.5, 2.0]

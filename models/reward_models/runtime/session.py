@@ -52,7 +52,7 @@ def threads() -> int:
 
 
 class Session:
-    """A graph, loaded. ``run`` may be called from several threads."""
+    """A graph, loaded. ``run`` may be called from several threads; ``metadata`` is what the graph says of itself."""
 
     def __init__(self, graph: Path, device: Device) -> None:
         options = onnxruntime.SessionOptions()
@@ -63,6 +63,7 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(str(graph), options, providers=device.providers())
         self.providers: list[str] = self._session.get_providers()
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         log.info("%s runs on %s with %d threads", graph.name, self.providers[0], options.intra_op_num_threads)
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:

@@ -17,7 +17,8 @@ def evaluation(model: str) -> dict[str, Any]:
 
 
 def test_the_cards_show_the_figures_of_the_evaluations() -> None:
-    for model, part in (("social_popularity", "held_out"), ("image_text_alignment", "matched_over_mismatched")):
+    parts = {"social_popularity": "held_out", "image_text_alignment": "matched_over_mismatched"}
+    for model, part in (parts | {"text_rendering": "rendered"}).items():
         assert cards.read(REPOSITORY / model).content["quality"] == evaluation(model)[part]
 
 
@@ -33,6 +34,13 @@ def test_images_of_known_things_score_higher_with_their_own_captions() -> None:
     for kind in ("known_short", "known_long"):
         found = evaluation("image_text_alignment")["matched_over_mismatched"][kind]
         assert min(found["own_caption_wins"], found["own_image_wins"]) >= 0.95
+
+
+def test_drawn_texts_are_read_exactly_and_misspellings_cost() -> None:
+    found = evaluation("text_rendering")["rendered"]
+    assert found["plain"]["exact"] == 1
+    assert min(found[kind]["own_over_misspelt"] for kind in ("plain", "varied")) >= 0.95
+    assert found["blank_image"]["own"] == 0
 
 
 def test_the_diagonal_wins_where_it_is_higher() -> None:
