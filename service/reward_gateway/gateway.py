@@ -29,6 +29,10 @@ from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored,
 from reward_gateway.world import World, drive
 
 
+AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
+"""Reasons that fail a request where every sample has one of them; a judge's bad answer is its sample's alone."""
+
+
 @dataclass(slots=True)
 class ScoreOptions:
     """How one request wants to be answered.
@@ -127,7 +131,7 @@ class Gateway:
         """
         if not scored.invalid:
             return
-        if len(scored.invalid) == len(scored.reward) and all(r.retryable for r in scored.invalid.values()):
+        if len(scored.invalid) == len(scored.reward) and all(r.code in AWAY for r in scored.invalid.values()):
             raise failure(scored)
         how, default = options.on_invalid, options.default_reward
         if how is None:
