@@ -28,7 +28,6 @@ from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.world import World, drive
 
-
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
 """Reasons that fail a request where every sample has one of them; a judge's bad answer is its sample's alone."""
 
