@@ -52,7 +52,7 @@ rewards:
 default: ratio
 """
 
-READS = {"texts": ("prompt", "response"), "pictures": ("images",)}
+READS = {"texts": ("prompt", "response"), "pictures": ("images", "frames")}
 
 
 def value(prompt: str, response: str) -> float:
@@ -62,9 +62,9 @@ def value(prompt: str, response: str) -> float:
 
 @dataclass
 class Texts:
-    """A model server: ``texts`` measures prompt and response, ``pictures`` counts images. ``bad`` cannot be scored.
+    """A model server: ``texts`` measures prompt and response, ``pictures`` counts images and frames.
 
-    Requests share its calls through the product's own coalescer, and a call takes a millisecond or more.
+    The response ``bad`` cannot be scored. Requests share its calls through the product's own coalescer, and a call takes a millisecond or more.
     """
 
     away: bool = False
@@ -87,7 +87,8 @@ class Texts:
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         if name == "pictures":
-            counts = [[float(len(batch.images[i]) if batch.images else 0)] for i in rows]
+            columns = [column for column in (batch.images, batch.frames) if column]
+            counts = [[float(sum(len(column[i]) for column in columns))] for i in rows]
             return ModelAnswer(np.array(counts), calls=1, version="1")
         self.seen += [(batch.prompts[i], batch.responses[i]) for i in rows]
         texts = [(plain_text(batch.prompts[i]), plain_text(batch.responses[i] or "")) for i in rows]

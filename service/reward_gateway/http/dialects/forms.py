@@ -39,8 +39,8 @@ def tei(error: GatewayError) -> tuple[int, dict[str, Any]]:
     return status, {"error": error.message, "error_type": kind}
 
 
-def cohere(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """Cohere: ``{"message": text}``."""
+def message(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """Cohere and Cosmos-RL: ``{"message": text}``."""
     return error.status, {"message": error.message}
 
 
@@ -65,7 +65,7 @@ FORMS: dict[str, ErrorForm] = {
     "ours": plain_form,
     "openai": openai,
     "tei": tei,
-    "cohere": cohere,
+    "message": message,
     "rerank": rerank,
     "detail": detail,
     "no_500": no_500,

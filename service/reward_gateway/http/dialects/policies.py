@@ -40,7 +40,7 @@ class Policy:
     deadline_s: float | None = None
     score: Literal["raw", "sigmoid", "raw and sigmoid", "as asked"] = "raw"
     keys: tuple[str, ...] = ()
-    error: Literal["ours", "openai", "tei", "cohere", "rerank", "detail", "no_500"] = "ours"
+    error: Literal["ours", "openai", "tei", "rerank", "detail", "no_500", "message"] = "ours"
 
     def row(self) -> dict[str, Any]:
         """The row as ``GET /v1/dialects`` shows it."""
@@ -104,7 +104,7 @@ _TABLE = (
         "cohere",
         score="sigmoid",
         keys=("id", "results", "meta"),
-        error="cohere",
+        error="message",
     ),
     Policy(
         "rerank",
@@ -160,6 +160,23 @@ _TABLE = (
         "flow_grpo",
         deadline_s=110.0,
         error="no_500",
+    ),
+    Policy(
+        "cosmos_rl",
+        "Cosmos-RL",
+        ("Cosmos-RL",),
+        "cosmos_rl",
+        deadline_s=300.0,
+        keys=("scores", "input_info", "duration", "decoded_duration", "type"),
+        error="message",
+    ),
+    Policy(
+        "robometer",
+        "robometer",
+        ("robometer's clients",),
+        "robometer",
+        deadline_s=110.0,
+        keys=("outputs_preference", "outputs_progress", "outputs_success"),
     ),
     Policy("roll", "ROLL", ("ROLL",), "roll", deadline_s=17.0, keys=("errcode", "errmsg")),
     Policy("flow_factory", "Flow-Factory", ("Flow-Factory",), "flow_factory", deadline_s=50.0, keys=("rewards",)),
