@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from reward_gateway.client import Scores
+from reward_gateway.client import One
 from reward_gateway.client.adapters import lerobot, nemo_rl, skyrl
 from reward_gateway.client.adapters.service import Service as Asked
 from reward_gateway.client.adapters.service import Unscored
-from reward_gateway.client.wire import ScoreAnswer, WireResult
 from reward_gateway.errors import NotFound, Unavailable
 
 from tests.client.conftest import Service
@@ -200,8 +199,7 @@ class Film:
     def score(self, samples: list[Any]) -> Any:
         self.samples = samples
         seen = [np.asarray(Image.open(io.BytesIO(sample["frames"][0]))).mean() for sample in samples]
-        results = [WireResult(str(i), True, float(value)) for i, value in enumerate(seen)]
-        return Scores.of(ScoreAnswer("film", "1", results, {}, {}))
+        return [One(float(value), True, None, (), None) for value in seen]
 
 
 def test_lerobots_windows_of_frames_go_out_in_order_with_the_task(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,5 +30,5 @@ def compute_score(
 ) -> list[dict[str, float]]:
     """A batch in one request; each input has ``response`` and, where the recipe needs it, ``ground_truth``."""
     rows = [sample(row.get("prompt"), row["response"], row.get("ground_truth")) for row in reward_inputs]
-    scores = Service.of(url, reward, api_key, timeout_s).score(rows)
-    return [{**scores[i].components, "overall": number(scores[i])} for i in range(len(scores))]
+    scored = Service.of(url, reward, api_key, timeout_s).score(rows)
+    return [{**one.components, "overall": number(one)} for one in scored]

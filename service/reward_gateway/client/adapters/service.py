@@ -8,7 +8,7 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,31 +66,27 @@ class Service:
             asked_s if longest_s is None else min(asked_s, longest_s),
         )
 
-    def score(self, samples: Sequence[Sample]) -> Scores:
-        """Score a batch in one request. Raises GatewayError where nothing can be scored."""
+    def score(self, samples: Sequence[Sample]) -> list[One]:
+        """Score a batch: one request, or as many as the service's limit asks for. Raises GatewayError if one fails."""
         client = _client(os.getpid(), self.url, self.api_key)
         end = time.monotonic() + self.timeout_s
-        while True:
-            try:
-                scores = client.score_samples(samples, reward=self.reward, timeout_s=_left_s(end))
-            except Unavailable as error:
-                self._check_repeatable(error, end)
-                time.sleep(_PAUSE_S)
-                continue
+        scored: list[One] = []
+        for piece in _pieces(samples):
+            scores = self._persist(client, piece, end)
             if self not in _repeatable:
                 _repeatable[self] = False
                 with suppress(GatewayError):
                     _repeatable[self] = _stateless(client.rewards(), scores.reward)
-            return scores
+            scored.extend(scores[i] for i in range(len(scores)))
+        return scored
 
-    async def score_soon(self, samples: Sequence[Sample]) -> Scores:
+    async def score_soon(self, samples: Sequence[Sample]) -> list[One]:
         """The same, from a coroutine."""
         return await asyncio.to_thread(self.score, samples)
 
     async def score_one(self, sample: Sample) -> One:
         """Score one sample, together with those that others on this event loop ask for now."""
-        clients = _clients.setdefault(asyncio.get_running_loop(), {})
-        client = clients.setdefault((self.url, self.api_key), AsyncRewardClient(self.url, api_key=self.api_key))
+        client = _loops_client(self.url, self.api_key)
         end = time.monotonic() + self.timeout_s
         timeout_s = self.timeout_s  # equal for all calls, so that those of one moment travel together
         while True:
@@ -107,6 +103,14 @@ class Service:
                     _repeatable[self] = _stateless(await client.rewards(), self.reward)
             return one
 
+    def _persist(self, client: RewardClient, samples: Sequence[Sample], end: float) -> Scores:
+        while True:
+            try:
+                return client.score_samples(samples, reward=self.reward, timeout_s=_left_s(end))
+            except Unavailable as error:
+                self._check_repeatable(error, end)
+                time.sleep(_PAUSE_S)
+
     def _check_repeatable(self, error: Unavailable, end: float) -> None:
         """Raise unless the connection broke halfway, scoring twice is harmless, and there is time left.
 
@@ -117,7 +121,12 @@ class Service:
             raise error
 
 
+LARGEST = 4096
+"""Samples of one request: what the service takes unless its operator says otherwise."""
+
 _PAUSE_S = 0.25
+_LISTING_S = 2.0
+"""What asking for the list of recipes may add to a call."""
 
 _repeatable: dict[Service, bool] = {}
 """Whether a recipe keeps no state, asked once the service has answered."""
@@ -135,9 +144,32 @@ def _stateless(rows: Sequence[Mapping[str, Any]], name: str | None) -> bool:
     return not any(row["stateful"] for row in rows if name in (None, row["name"]))
 
 
+def _pieces(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+    """Stretches that one request takes; samples of one prompt that stand together stay together if they can."""
+    start = 0
+    while start < len(samples) or not start:
+        end = cut = min(start + LARGEST, len(samples))
+        while start < cut < len(samples) and _group(samples[cut - 1]) == _group(samples[cut]):
+            cut -= 1
+        end = cut if cut > start else end
+        yield samples[start:end]
+        start = max(end, 1)
+
+
+def _group(sample: Sample) -> Any:
+    return sample.get("group"), sample.get("prompt")
+
+
 @lru_cache
 def _client(process: int, url: str, api_key: str | None) -> RewardClient:
-    return RewardClient(url, api_key=api_key)
+    return RewardClient(url, api_key=api_key, timeout_s=_LISTING_S)
+
+
+def _loops_client(url: str, api_key: str | None) -> AsyncRewardClient:
+    clients = _clients.setdefault(asyncio.get_running_loop(), {})
+    if (url, api_key) not in clients:
+        clients[url, api_key] = AsyncRewardClient(url, api_key=api_key, timeout_s=_LISTING_S)
+    return clients[url, api_key]
 
 
 def number(one: One) -> float:
@@ -150,15 +182,14 @@ def number(one: One) -> float:
     raise Unscored(f"a sample could not be scored ({why})")
 
 
-def numbers(scores: Scores) -> list[float]:
+def numbers(scored: Sequence[One]) -> list[float]:
     """The rewards. Raises Unscored, with the first reason, where one is missing."""
-    return [number(scores[i]) for i in range(len(scores))]
+    return [number(one) for one in scored]
 
 
-def optional_numbers(scores: Scores) -> list[float | None]:
+def optional_numbers(scored: Sequence[One]) -> list[float | None]:
     """The rewards, None where there is none."""
-    rows = zip(scores.rewards, scores.valid, strict=True)
-    return [float(reward) if valid and math.isfinite(reward) else None for reward, valid in rows]
+    return [one.reward if one.valid and math.isfinite(one.reward) else None for one in scored]
 
 
 def passes(error: GatewayError) -> bool:

@@ -21,8 +21,7 @@ async def reward(args: Any, samples: Any, **ignored: Any) -> Reward | list[Rewar
     """The reward of a sample, or those of a list of samples in one request."""
     service = Service.of()
     if isinstance(samples, list):
-        scores = await service.score_soon([_sample(one) for one in samples])
-        return [_reward(args, scores[i]) for i in range(len(scores))]
+        return [_reward(args, one) for one in await service.score_soon([_sample(one) for one in samples])]
     return _reward(args, await service.score_one(_sample(samples)))
 
 

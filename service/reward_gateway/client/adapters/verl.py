@@ -53,10 +53,10 @@ def compute_scores(
     timeout_s: float | None = None,
     **ignored: Any,
 ) -> list[dict[str, float]]:
-    """A batch in one request."""
+    """A batch, in as few requests as it fits in."""
     rows = zip(solution_strs, ground_truths, extra_infos, strict=True)
-    scores = Service.of(url, reward, api_key, timeout_s).score([_sample(*row) for row in rows])
-    return [_scored(scores[i]) for i in range(len(scores))]
+    scored = Service.of(url, reward, api_key, timeout_s).score([_sample(*row) for row in rows])
+    return [_scored(one) for one in scored]
 
 
 def _sample(response: str, truth: Any, extra: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""What all adapters share: where the service is, and batches of any size."""
+
+import pytest
+from reward_gateway.client.adapters import service as shared
+from reward_gateway.client.adapters.rows import label, sample
+from reward_gateway.client.adapters.service import Service as Asked
+from reward_gateway.client.adapters.service import Unscored, number
+from reward_gateway.errors import GatewayError
+
+from tests.client.conftest import Service
+
+
+def test_arguments_go_before_the_environment_and_the_environment_before_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("URL", "REWARD", "API_KEY", "TIMEOUT_S"):
+        monkeypatch.delenv(f"REWARD_GATEWAY_{name}", raising=False)
+    assert Asked.of() == Asked("http://127.0.0.1:8080", None, None, 120.0)
+    monkeypatch.setenv("REWARD_GATEWAY_URL", "http://there:1")
+    monkeypatch.setenv("REWARD_GATEWAY_REWARD", "right")
+    monkeypatch.setenv("REWARD_GATEWAY_API_KEY", "key")
+    monkeypatch.setenv("REWARD_GATEWAY_TIMEOUT_S", "30")
+    assert Asked.of() == Asked("http://there:1", "right", "key", 30.0)
+    assert Asked.of("http://here:2", "brief", "other", 5, longest_s=3) == Asked("http://here:2", "brief", "other", 3.0)
+
+
+def test_a_batch_over_the_services_limit_goes_out_in_pieces_that_keep_prompts_together(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "LARGEST", 10)
+    rows = [{"prompt": f"p{i // 4}", "response": "w " * (i + 1)} for i in range(30)]
+    assert [one.reward for one in Asked.of().score(rows)] == [-0.5 * i for i in range(30)]
+    assert [len(piece) for piece in shared._pieces(rows)] == [8, 8, 8, 6]
+    assert [len(piece) for piece in shared._pieces([rows[0]] * 25)] == [10, 10, 5]
+    assert [path for path, _ in service.requests].count("/v1/score") == 4
+
+
+def test_an_empty_batch_is_a_batch(service: Service) -> None:
+    assert Asked.of().score([]) == []
+
+
+def test_a_recipe_that_gives_a_vector_gives_no_number() -> None:
+    from reward_gateway.client import One
+
+    with pytest.raises(Unscored, match="single number"):
+        number(One(float("nan"), True, None, (), [1.0]))
+
+
+def test_ground_truths_of_any_type_are_text() -> None:
+    assert [label(value) for value in ("4", 4, 4.5, ["a", 1], {"b": None}, None)] == [
+        "4",
+        "4",
+        "4.5",
+        '["a", 1]',
+        '{"b": null}',
+        None,
+    ]
+
+
+def test_place_holders_of_images_that_come_in_a_column_are_left_out() -> None:
+    prompt = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what is it?"}]}]
+    made = sample(prompt, "a cat", images=[{"bytes": b"\x89PNG", "path": None}])
+    assert made["prompt"][0]["content"] == [{"type": "text", "text": "what is it?"}]
+    assert made["images"] == [b"\x89PNG"]
+
+
+def test_a_broken_connection_is_not_tried_again_before_the_recipe_is_known_to_keep_no_state(service: Service) -> None:
+    asked = Asked.of(timeout_s=4.5)
+    service.refusals.append((502, {}))
+    with pytest.raises(GatewayError):
+        asked.score([{"response": "a"}])
