@@ -64,7 +64,8 @@ def value(prompt: str, response: str) -> float:
 class Texts:
     """A model server: ``texts`` measures prompt and response, ``pictures`` counts images and frames.
 
-    The response ``bad`` cannot be scored. Requests share its calls through the product's own coalescer, and a call takes a millisecond or more.
+    The response ``bad`` cannot be scored. Requests share its calls through the product's own coalescer, and a call
+    takes a millisecond or more.
     """
 
     away: bool = False

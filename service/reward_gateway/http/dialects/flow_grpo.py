@@ -11,6 +11,7 @@ import pickle
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest, NotFound, PermissionDenied
@@ -52,6 +53,12 @@ async def pickled(ask: Ask, body: bytes) -> Any:
     else:
         answer = {"scores": rewards} if "metadata" in asked else {"outputs": rewards}
     return Response(pickle.dumps(answer, protocol=4), media_type="application/octet-stream")
+
+
+@router.get("/", include_in_schema=False)
+async def nothing(request: Request) -> Response:
+    """There is no page here: to whoever looks with a browser, the path of pickles does not exist."""
+    raise NotFound("there is nothing at this path; GET /openapi.json lists what there is")
 
 
 def _admit(ask: Ask) -> None:
