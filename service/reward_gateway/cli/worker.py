@@ -135,9 +135,11 @@ async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> 
 
 async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
     """Reload when the recipe file changes."""
-    async for changes in watchfiles.awatch(rewards_file.parent, recursive=False):
-        if any(Path(path).name == rewards_file.name for _, path in changes):
-            await reload(gateway, rewards_file, telemetry)
+    def ours(_: object, path: str) -> bool:
+        return Path(path).name == rewards_file.name
+
+    async for _ in watchfiles.awatch(rewards_file.parent, recursive=False, watch_filter=ours):
+        await reload(gateway, rewards_file, telemetry)
 
 
 def settle_memory() -> None:
