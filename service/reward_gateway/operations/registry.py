@@ -40,7 +40,8 @@ Fidelity = Literal["verified", "second-hand", "recalled", "design"]
 Returns = Literal["scalar", "vector"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-PROJECT_URL = "https://pypi.org/project/reward-gateway/"
+PROJECT_URL = "urn:reward-gateway"
+"""Source of what is our own design: a name, not an address."""
 
 
 class OperationParams(BaseModel):

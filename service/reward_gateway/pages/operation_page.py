@@ -97,7 +97,9 @@ def _facts(operation: Operation) -> list[Html]:
 
 
 def _source(operation: Operation) -> Html:
-    link = el("a", operation.source.title, href=operation.source.url, rel="noreferrer")
+    title, url = operation.source.title, operation.source.url
+    published = url.startswith("https://")
+    link = el("a", title, href=url, rel="noreferrer") if published else el("span", title, title=url)
     return el("p", "Source: ", link, ". ", FIDELITIES[operation.fidelity], class_="note")
 
 
