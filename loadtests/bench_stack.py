@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).parents[1]
 REAL = "text_preference"
@@ -75,13 +76,14 @@ class Bench:
     http: str
     grpc: str
     triton: str
+    pid: int
 
     def cpu_seconds(self) -> float:
-        """CPU that the gateway's process has used so far."""
-        page = httpx.get(f"{self.http}/metrics").text
-        found = re.search(r"^process_cpu_seconds_total (\S+)$", page, flags=re.MULTILINE)
-        assert found is not None
-        return float(found[1])
+        """CPU that the gateway's process has used so far, user and system."""
+        children = psutil.Process(self.pid).children(recursive=True)
+        worker = next(child for child in children if "reward_gateway.cli.worker" in child.cmdline())
+        times = worker.cpu_times()
+        return times.user + times.system
 
     def counter(self, name: str) -> float:
         """A metric summed over its labels."""
@@ -127,7 +129,7 @@ def running(http_port: int = 18480, grpc_port: int = 18481) -> Iterator[Bench]:
                 time.sleep(0.2)
             triton = re.search(r"^\s+Triton\s+(\S+)", said, flags=re.MULTILINE)
             assert triton is not None
-            yield Bench(f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}", triton[1])
+            yield Bench(f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}", triton[1], process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=40)

@@ -11,7 +11,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
 import numpy as np
@@ -23,6 +23,7 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
 
 SENTENCE = "seven wizards boil an egg in deep blue water while the quick brown fox jumps over"
+PARTS = ("against_triton", "cached_against_cold", "storm", "cpu", "growth", "latency")
 _serial = count()
 
 
@@ -157,7 +158,7 @@ class Benchmark:
     async def growth(self) -> None:
         costs: dict[int, float] = {}
         for size in (1, 10, 100, 1_000, 10_000, 100_000):
-            repeat = max(1, min(200, 20_000 // size))
+            repeat = max(4, min(400, 200_000 // size))
             prepared = [request(self.url, body(texts(size, 20), "rule"))] * repeat
             await closed_loop(self.url, prepared[:1], 1)
             before = self.bench.cpu_seconds()
@@ -188,9 +189,9 @@ class Benchmark:
                 f"{rate:,.0f} posts/s: p50 {ms[0]:.1f}, p90 {ms[1]:.1f}, p99 {ms[2]:.1f} ms",
             )
 
-    async def run(self) -> None:
-        for part in (self.against_triton, self.cached_against_cold, self.storm, self.cpu, self.growth, self.latency):
-            await part()
+    async def run(self, parts: Sequence[str]) -> None:
+        for part in parts:
+            await getattr(self, part)()
         table = Table("measured", "figure", "from", "target", title="reward-gateway")
         for row in self.rows:
             table.add_row(*row)
@@ -200,9 +201,10 @@ class Benchmark:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
-    quick = parser.parse_args().quick
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="only these measurements")
+    asked = parser.parse_args()
     with running() as bench:
-        asyncio.run(Benchmark(bench, quick).run())
+        asyncio.run(Benchmark(bench, asked.quick).run(asked.parts))
 
 
 if __name__ == "__main__":
