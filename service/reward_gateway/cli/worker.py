@@ -135,6 +135,7 @@ async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> 
 
 async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
     """Reload when the recipe file changes."""
+
     def ours(_: object, path: str) -> bool:
         return Path(path).name == rewards_file.name
 
