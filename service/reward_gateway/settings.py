@@ -55,7 +55,29 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(40_000_000, ge=1, description="Pixels an image, known before it is decoded.")
     max_nesting: int = Field(64, ge=1, description="Levels of JSON nesting; the body's own braces are level 1.")
     max_name_chars: int = Field(256, ge=1, description="Characters of an id or of an X- header of ours.")
-    media_urls: bool = Field(False, description="Fetch https images that samples name (guarded against SSRF).")
+
+    # Images that samples name by an address
+    media_urls: bool = Field(
+        False,
+        description="Fetch https images that samples name; from public addresses alone, at each redirect too.",
+    )
+    media_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts that images are fetched from, comma separated; *.example.org is every name under it. "
+        "Empty: every public host.",
+    )
+    media_url_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+        (443, 80), description="Ports that images are fetched from, comma separated."
+    )
+    media_url_http: bool = Field(
+        False, description="Fetch from http:// addresses too, which anybody on the way can change."
+    )
+    max_media_urls: int = Field(
+        1024, ge=1, description="Different addresses a request; all they give counts as its body."
+    )
+    media_url_timeout_s: float = Field(10.0, gt=0, description="Time for one image, with its redirects.")
+    media_url_connect_s: float = Field(3.0, gt=0, description="Time for a connection to one address of a host.")
+    media_url_concurrency: int = Field(16, ge=1, description="Images that a worker fetches at once.")
 
     # Time and load
     default_deadline_s: float = Field(120.0, gt=0, description="Deadline of a request that names none.")
@@ -100,7 +122,7 @@ class Settings(BaseSettings):
     log_json: bool = Field(False, description="One JSON object a log line.")
     otlp_endpoint: SecretStr | None = Field(None, description="OTLP address for traces (extra: tracing).")
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "media_url_hosts", "media_url_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

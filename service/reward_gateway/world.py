@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Generator, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.math_checker import MathChecker
@@ -18,6 +18,18 @@ from reward_gateway.state.store import StateStore
 Answer = TypeVar("Answer")
 
 
+MEDIA = ("images", "frames")
+
+
+class MediaFetcher(Protocol):
+    """Who gets the images that samples name by an address."""
+
+    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
+        """Put bytes in the place of addresses; a sample whose address gives none becomes invalid."""
+
+    async def close(self) -> None: ...
+
+
 class World:
     """What the gateway reaches outside its own arithmetic.
 
@@ -28,6 +40,7 @@ class World:
         known_models: input fields of the models that are known to be served, or None if they are not known.
         judges: language models that judge; None where none is configured.
         sandbox: where callers' code runs; None: nowhere.
+        media: fetches images by their addresses; None: nobody does.
     """
 
     def __init__(
@@ -38,10 +51,12 @@ class World:
         known_models: Mapping[str, Collection[str]] | None = None,
         judges: Judges | None = None,
         sandbox: Sandbox | None = None,
+        media: MediaFetcher | None = None,
     ) -> None:
         self.raw = raw
         self.judges = judges
         self.sandbox = sandbox
+        self.media = media
         self.cohorts = cohorts or LocalCohorts()
         self.math = MathChecker()
         self._state = state
@@ -78,8 +93,15 @@ class World:
         usage: Usage,
         timing: dict[str, float],
     ) -> dict[str, tuple[RawScores, ModelInfo | None]]:
-        """Raw scores of a batch under several models at once."""
+        """Raw scores of a batch under several models at once; images that they read are fetched before."""
+        if self.media is not None and (batch.images or batch.frames):
+            await self.media.fill(batch, self._media_read(models), deadline)
         return await self.raw.scores(models, batch, cache, deadline, usage, timing)
+
+    def _media_read(self, models: Sequence[str]) -> list[str]:
+        """Which of a sample's media these models read; all of them, where a model is not known yet."""
+        known = self._known_models or {}
+        return [name for name in MEDIA if any(name in known.get(model, MEDIA) for model in models)]
 
     async def answer(self, need: needs.Need, deadline: float | None) -> Any:
         """Answer one need; its type says what.
@@ -141,6 +163,8 @@ class World:
             await self.judges.close()
         if self.sandbox is not None:
             await self.sandbox.close()
+        if self.media is not None:
+            await self.media.close()
         await self.math.close()
         await self.cohorts.close()
         await self.raw.close()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
-from reward_gateway.sample import Batch, Media, Message, canonical_json
+from reward_gateway.sample import Batch, Media, Message, canonical_json, media_digest
 
 NAMESPACE = b"rgw1"
 """Says how keys and entries are made; a change of either changes it, and old entries are never read again."""
@@ -95,12 +95,8 @@ def _text(value: str | Sequence[Message] | None) -> str:
 
 def _media(items: Sequence[Media]) -> str:
     """Media by content: the hash of their bytes stands for them."""
-    written = [_hash(item.data) if item.data is not None else _text(item.url) for item in items]
+    written = [_text(item.url) if item.data is None else f"b{item.digest or media_digest(item.data)}" for item in items]
     return f"m{len(written)}:" + "".join(written)
-
-
-def _hash(data: bytes) -> str:
-    return "b" + blake2b(data, digest_size=2 * DIGEST_BYTES).hexdigest()
 
 
 def _features(features: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
 from reward_gateway.state.store import StateStore
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.drain import Drain
+from reward_gateway.traffic.fetch.fetcher import Fetcher
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import KeysFileError, UnsafeExposure, check_exposure
 from reward_gateway.world import World
@@ -86,7 +87,9 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=calls)
     state = StateStore.connect(settings.redis_url) if settings.redis_url else StateStore.in_process()
     cohorts = RedisCohorts(settings.redis_url) if settings.redis_url else LocalCohorts()
-    world = World(RawScorer(models, make_cache(settings, telemetry)), state, cohorts, judges=judges, sandbox=sandbox)
+    media = Fetcher.of(settings, telemetry.metrics.media) if settings.media_urls else None
+    raw = RawScorer(models, make_cache(settings, telemetry))
+    world = World(raw, state, cohorts, judges=judges, sandbox=sandbox, media=media)
     try:
         await world.learn_models()
     except GatewayError as error:

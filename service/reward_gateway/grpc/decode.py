@@ -41,9 +41,6 @@ _CACHE: dict[int, Any] = {
     pb.Options.CACHE_REFRESH: "refresh",
     pb.Options.CACHE_OFF: "off",
 }
-_LOOP_BYTES = 256 << 10
-"""Images up to this size are checked on the event loop; more go to a thread."""
-
 
 def score_options(options: pb.Options) -> ScoreOptions:
     """What the options ask for; the deadline is the edge's to set.
@@ -100,11 +97,7 @@ class Decoder:
                     if media.WhichOneof("source") is None:
                         param = f"samples[{i}].{field}[{k}]"
                         raise InvalidRequest(f"{param}: give either data or url", param=param)
-        size = sum(media.ByteSize() for sample in samples for row in (sample.images, sample.frames) for media in row)
-        if size > _LOOP_BYTES:
-            await asyncio.to_thread(self._load, batch, images, samples)
-        else:
-            self._load(batch, images, samples)
+        await asyncio.to_thread(self._load, batch, images, samples)
 
     def _load(self, batch: Batch, images: list[list[Media]], samples: Sequence[pb.Sample]) -> None:
         frames: list[list[Media]] = [[] for _ in samples]

@@ -16,9 +16,6 @@ from .messages import Source, media_text, plain_messages
 from .nesting import check_nesting
 from .wire.request import MediaObject, SampleItem
 
-_LOOP_BYTES = 256 << 10
-"""Base64 up to this size is decoded on the event loop; more goes to a thread."""
-
 _METADATA_LEVEL = 3
 """Levels above ``samples[i].metadata``: the body, the list, the sample."""
 
@@ -139,11 +136,7 @@ class BatchMaker:
         for i in range(batch.size):
             self.limits.images(len(images[i]), f"samples[{i}].images")
             self.limits.frames(len(frames[i]), f"samples[{i}].frames")
-        size = sum(len(text) for column in (images, frames) for row in column for _, text in row)
-        if size > _LOOP_BYTES:
-            batch.images, batch.frames = await asyncio.to_thread(self._load, batch.invalid, images, frames)
-        else:
-            batch.images, batch.frames = self._load(batch.invalid, images, frames)
+        batch.images, batch.frames = await asyncio.to_thread(self._load, batch.invalid, images, frames)
 
     def _load(
         self, invalid: dict[int, Invalid], images: list[list[Source]], frames: list[list[Source]]

@@ -24,6 +24,7 @@ from .buckets import DURATION_S
 from .cache_metrics import CacheMetrics
 from .instruments import Instruments
 from .labels import Names
+from .media_metrics import MediaMetrics
 from .model_metrics import ModelMetrics
 from .noted import ScoredPlan
 from .reward_metrics import RewardMetrics
@@ -38,6 +39,7 @@ class Metrics:
     Attributes:
         calls: the observer of model calls.
         cache: the observer of the cache.
+        media: the observer of fetched images.
         health: the observer of what was scored: distributions, drift, and the monitor's windows.
         models, rewards, components, flags: the label values that are known; whoever joins the parts teaches them
             (``metrics.rewards.learn(book.plans)``). What is not known is counted as ``other``.
@@ -53,6 +55,7 @@ class Metrics:
         self._codes = Names(get_args(InvalidCode))
         self.calls = ModelMetrics(make, self.models)
         self.cache = CacheMetrics(make)
+        self.media = MediaMetrics(make)
         shared = os.environ.get(_MULTIPROC)
         self.health = RewardMetrics(
             make, self.rewards, self.components, self.flags, Path(shared) if shared is not None else None
