@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 from PIL import Image
-from reward_gateway.sample import Invalid, Media
+from reward_gateway.sample import Invalid, Media, media_digest
 from reward_gateway.traffic.media import MediaLimits, from_bytes, from_text
 
 LIMITS = MediaLimits(max_bytes=10_000, max_pixels=10_000, urls=False)
@@ -52,6 +52,65 @@ def test_what_is_no_image_is_invalid_media(text: str) -> None:
     assert (found.code, found.param) == ("invalid_media", "images[2]")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        ("   ", "empty"),
+        ("data:image/png;base64,", "empty"),
+        (b64(png())[:-8] + "-_-_" + b64(png())[-4:], "base64"),
+        (b64(png()) + "=", "base64"),
+        (b64(png()).rstrip("=") + "\0", "base64"),
+        (b64(png())[:40] + "==" + b64(png())[40:], "base64"),
+        ("%" + b64(png()), "base64"),
+        ("data:image/png;base64;charset=utf-8," + b64(png()), "must hold base64"),
+        ("data:image/png;base64" + b64(png()), "must hold base64"),
+        ("data:text/html;base64," + b64(png()), "of an image"),
+        ("data:application/json;base64," + b64(png()), "of an image"),
+        ("data:data:image/png;base64," + b64(png()), "of an image"),
+        ("data:image/png;base64,data:image/png;base64," + b64(png()), "base64"),
+        ("javascript:alert(1)", "base64"),
+        ("blob:https://example.org/1", "base64"),
+        (b64(b"<svg/>"), "known format (PNG, JPEG, WEBP, GIF, BMP)"),
+        (b64(bomb(0, 4)), "without pixels"),
+    ],
+)
+def test_every_fault_says_what_is_wrong_and_repeats_nothing(text: str, says: str) -> None:
+    found = from_text(text, "images[2]", LIMITS)
+    assert isinstance(found, Invalid)
+    assert (found.code, found.param) == ("invalid_media", "images[2]")
+    assert found.message.startswith("images[2]: ")
+    assert says in found.message
+    assert len(text) < 8 or text[-8:] not in found.message
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["data:;base64,", "DATA:IMAGE/PNG;BASE64,", "data:application/octet-stream;base64,", "data:image/jpeg;base64,"],
+)
+def test_what_an_image_is_called_does_not_matter_where_it_may_be_one(head: str) -> None:
+    assert from_text(head + b64(png()), "images[0]", LIMITS) == Media(data=png())
+
+
+def test_large_base64_is_the_same_in_slices() -> None:
+    wide = MediaLimits(10 << 20, 10_000, False)
+    for more in (0, 1, 2, 786_432 - len(png()), 786_433, 2_000_000):
+        data = png() + bytes(more)
+        assert from_text(b64(data), "images[0]", wide) == Media(data=data)
+        folded = from_text(base64.encodebytes(data).decode(), "images[0]", wide)
+        assert folded == Media(data=data)
+    middle = b64(png() + bytes(786_432 - len(png()) - 1))
+    assert middle.endswith("=")
+    assert isinstance(from_text(middle + b64(bytes(3)), "images[0]", wide), Invalid)
+
+
+def test_the_digest_is_of_the_bytes_alone() -> None:
+    first, second = from_text(b64(png()), "images[0]", LIMITS), from_bytes(png(), "frames[1]", LIMITS)
+    assert isinstance(first, Media)
+    assert isinstance(second, Media)
+    assert first.digest == second.digest == media_digest(png())
+
+
 def test_the_limit_of_bytes_passes_and_one_more_does_not() -> None:
     data = png()
     padded = data + bytes(10_000 - len(data))
@@ -76,7 +135,7 @@ def test_a_pixel_bomb_is_told_by_its_header(side: int) -> None:
     assert found.code == "too_large"
 
 
-@pytest.mark.parametrize("url", ["https://example.org/a.png", "http://127.0.0.1/a.png"])
+@pytest.mark.parametrize("url", ["https://example.org/a.png", "HTTPS://example.org/a.png", "http://127.0.0.1/a.png"])
 def test_addresses_pass_only_where_the_operator_lets_them(url: str) -> None:
     refused = from_text(url, "images[0]", LIMITS)
     assert isinstance(refused, Invalid)

@@ -1,4 +1,4 @@
-"""Encoded images to pixels: upright, opaque, eight bits, the first frame, and nothing over the limits.
+"""Encoded images to pixels: upright as EXIF says, over white, eight bits, the first frame, nothing over the limits.
 
 What cannot be decoded is an :class:`ImageError`, whose message says why in words that carry none of the file.
 """
@@ -9,13 +9,27 @@ import warnings
 import msgpack
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 40_000_000
 MAX_SIDE = 16_384
 BACKGROUND = (255, 255, 255)
 """What shows through a transparent pixel."""
+
+PngImagePlugin.MAX_TEXT_MEMORY = 8 << 20  # compressed texts, which nobody reads here, are a bomb of their own
+
+ORIENTATION = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF's orientations, by what undoes them."""
 
 
 class ImageError(ValueError):
@@ -57,7 +71,7 @@ def decode(data: bytes, least_side: int | None = None) -> Image.Image:
                 if least_side is not None:
                     image.draft("RGB", (2 * least_side, 2 * least_side))
                 image.load()
-                return opaque(ImageOps.exif_transpose(image))
+                return upright(opaque(image), orientation(image))
     except ImageError:
         raise
     except Image.DecompressionBombError:
@@ -68,9 +82,23 @@ def decode(data: bytes, least_side: int | None = None) -> Image.Image:
         raise ImageError("invalid_media: An image is broken or cut short.") from None
 
 
+def orientation(image: Image.Image) -> int:
+    """EXIF's orientation of a loaded image; 1 where it has none that can be read."""
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # metadata that cannot be read says nothing against the pixels
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """An image turned and mirrored as its orientation asks; unknown ones ask for nothing."""
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+
+
 def opaque(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: alpha over white, 16 bits and floats by their range."""
-    if image.mode.startswith(("I", "F")):
+    """Any mode as RGB: alpha over white, 16 bits by their upper eight."""
+    if image.mode.startswith("I;16"):
         return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -80,9 +108,5 @@ def opaque(image: Image.Image) -> Image.Image:
 
 
 def eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Grey values of 16 bits, or floats from 0 to 1, as eight bits."""
-    whole = np.nan_to_num(values.astype(np.float64))
-    top = 65535.0 if whole.max(initial=0.0) > 255 else 255.0 if whole.max(initial=0.0) > 1 else 1.0
-    if values.dtype == np.uint16:
-        top = 65535.0
-    return np.asarray(np.clip(whole / top * 255.0 + 0.5, 0, 255), np.uint8)
+    """Grey values of 16 bits as eight, to the nearest."""
+    return np.asarray((values.astype(np.uint32) + 128) // 257, np.uint8)

@@ -96,21 +96,20 @@ def _jpeg(data: bytes) -> tuple[int, int]:
 
 def _gif(data: bytes) -> tuple[int, int]:
     width, height, packed = struct.unpack_from("<HHB", data, 6)
-    at = 13 + (3 << ((packed & 7) + 1) if packed & 0x80 else 0)
-    blocks = 0
-    while data[at] == 0x21:
-        at += 2
-        while data[at]:
+    at, extended = 13 + (3 << ((packed & 7) + 1) if packed & 0x80 else 0), False
+    for _ in range(MOST_BLOCKS):
+        if extended:  # inside of a comment or another extension, which an empty block ends
+            extended = data[at] > 0
             at += data[at] + 1
-            blocks += 1
-            if blocks > MOST_BLOCKS:
-                raise MediaFault(CROWDED)
-        at += 1
-        blocks += 1
-    if data[at] != 0x2C:
-        raise MediaFault(BROKEN)
-    left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
-    return max(width, left + across), max(height, top + down)
+        elif data[at] == 0x21:
+            extended = True
+            at += 2
+        elif data[at] == 0x2C:
+            left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
+            return max(width, left + across), max(height, top + down)
+        else:
+            raise MediaFault(BROKEN)
+    raise MediaFault(CROWDED)
 
 
 def _webp(data: bytes) -> tuple[int, int]:

@@ -1,12 +1,14 @@
 """Encoded images are read upright and opaque, in eight bits; what cannot be read says why."""
 
 import io
+import struct
+import zlib
 
 import msgpack
 import numpy as np
 import pytest
 from PIL import Image
-from reward_models.runtime.images import MAX_SIDE, ImageError, decode, unpack
+from reward_models.runtime.images import MAX_SIDE, ORIENTATION, ImageError, decode, unpack, upright
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **how: object) -> bytes:
@@ -18,10 +20,29 @@ def encoded(image: Image.Image, kind: str = "PNG", **how: object) -> bytes:
 RED = Image.new("RGB", (8, 4), (255, 0, 0))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "WEBP"])
 def test_every_lossless_format_gives_the_same_pixels(kind: str) -> None:
-    found = decode(encoded(RED, kind))
+    found = decode(encoded(RED, kind, **({"lossless": True} if kind == "WEBP" else {})))
     assert (found.mode, found.size, found.getpixel((0, 0))) == ("RGB", (8, 4), (255, 0, 0))
+
+
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_photo_stands_upright_whichever_way_the_camera_was_held(kind: str, orientation: int) -> None:
+    quarters = np.zeros((16, 32, 3), np.uint8)
+    quarters[:8, :16], quarters[:8, 16:], quarters[8:, :16] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    scene = Image.fromarray(quarters)
+    undone = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}.get(orientation, 1)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    how = {"quality": 100} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+    found = decode(encoded(upright(scene, undone), kind, exif=exif, **how))
+    assert found.size == (32, 16)
+    assert np.abs(np.asarray(found, int) - quarters)[2:-2:4, 2:-2:4].max() < 40
+
+
+def test_metadata_that_cannot_be_read_leaves_the_image_as_it_is() -> None:
+    assert decode(encoded(RED, "PNG", exif=b"II*\0\xff\xff\xff\xff")).size == (8, 4)
 
 
 def test_a_photo_is_turned_as_its_camera_says() -> None:
@@ -35,10 +56,27 @@ def test_a_photo_is_turned_as_its_camera_says() -> None:
     assert found.getpixel((0, 7)) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_what_is_transparent_is_white(mode: str) -> None:
     clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0)).convert(mode)
-    assert decode(encoded(clear, "TIFF" if mode == "PA" else "PNG")).getpixel((1, 1)) == (255, 255, 255)
+    assert decode(encoded(clear)).getpixel((1, 1)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+@pytest.mark.parametrize("mode", ["P", "L", "RGB"])
+def test_a_colour_that_stands_for_nothing_is_white(kind: str, mode: str) -> None:
+    black = Image.new(mode, (4, 4), 0)
+    transparency = (0, 0, 0) if mode == "RGB" else 0
+    if (kind, mode) == ("GIF", "RGB"):
+        black, transparency = black.quantize(4), 0
+    assert decode(encoded(black, kind, transparency=transparency)).getpixel((1, 1)) == (255, 255, 255)
+
+
+def test_half_transparent_is_half_white() -> None:
+    for kind, how in (("PNG", {}), ("WEBP", {"lossless": True, "exact": True})):
+        veil = Image.new("RGBA", (4, 4), (200, 0, 0, 128))
+        found = np.asarray(decode(encoded(veil, kind, **how)), int)[1, 1]
+        assert np.abs(found - (227, 127, 127)).max() <= 1
 
 
 def test_sixteen_bits_of_grey_become_eight() -> None:
@@ -46,14 +84,38 @@ def test_sixteen_bits_of_grey_become_eight() -> None:
     assert [decode(encoded(ramp)).getpixel((x, 0)) for x in range(4)] == [(v, v, v) for v in (0, 1, 128, 255)]
 
 
-def test_grey_palette_and_print_colours_are_read() -> None:
-    for mode, kind in (("L", "PNG"), ("1", "PNG"), ("P", "PNG"), ("CMYK", "JPEG")):
-        assert decode(encoded(RED.convert(mode), kind)).mode == "RGB"
+@pytest.mark.parametrize(
+    ("mode", "kind", "seen"),
+    [
+        ("L", "PNG", (76, 76, 76)),
+        ("L", "JPEG", (76, 76, 76)),
+        ("1", "PNG", (255, 255, 255)),
+        ("P", "PNG", (255, 0, 0)),
+        ("P", "GIF", (255, 0, 0)),
+        ("P", "BMP", (255, 0, 0)),
+        ("CMYK", "JPEG", (255, 0, 0)),
+    ],
+)
+def test_grey_palette_and_print_colours_are_read(mode: str, kind: str, seen: tuple[int, int, int]) -> None:
+    source = RED.convert(mode) if mode != "1" else Image.new("1", (8, 4), 1)
+    found = np.asarray(decode(encoded(source, kind)), int)[2, 4]
+    assert np.abs(found - seen).max() <= 3
+
+
+def test_sixteen_bits_of_colour_become_eight() -> None:
+    rows = b"".join(b"\0" + struct.pack(">6H", 65535, 0, 32896, 0, 257, 65535) for _ in range(2))
+    header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
+    pieces = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in pieces]
+    found = decode(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    assert [found.getpixel((x, 1)) for x in (0, 1)] == [(255, 0, 128), (0, 1, 255)]
 
 
 def test_of_an_animation_the_first_frame_is_read() -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
-    assert decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])).getpixel((0, 0)) == (255, 0, 0)
+    for kind, how in (("GIF", {}), ("PNG", {}), ("WEBP", {"lossless": True})):
+        moving = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **how)
+        assert decode(moving).getpixel((0, 0)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +127,7 @@ def test_of_an_animation_the_first_frame_is_read() -> None:
         encoded(RED.resize((90, 90)), "JPEG")[:500],
         b"<svg/>",
         b"GIF89a" + b"\xff" * 40,
+        b"II*\0" + b"\0" * 40,
     ],
 )
 def test_what_is_broken_or_no_image_says_so(data: bytes) -> None:
