@@ -25,18 +25,24 @@ def parameters(card: Card) -> dict[str, str]:
     }
 
 
+def entries(card: Card, suffix: str = "") -> str:
+    """What a card says as parameters of a configuration.
+
+    ``suffix``: of the keys of one version among several, ``.2`` for version 2. Only what may differ is then said.
+    """
+    shared = ("inputs", "dimensions", "flags") if suffix else ()
+    lines = []
+    for key, value in parameters(card).items():
+        if key not in shared:
+            # Protobuf's text format has JSON's escapes for what json.dumps escapes here: quote, backslash, \n, \t.
+            quoted = json.dumps(value, ensure_ascii=False)
+            lines += ["parameters {", f'  key: "{key}{suffix}"', f"  value: {{ string_value: {quoted} }}", "}"]
+    return "\n".join(lines)
+
+
 def stamped(card: Card) -> str:
     """The lines below the marker."""
-    lines = [MARKER]
-    for key, value in parameters(card).items():
-        # Protobuf's text format has JSON's escapes for what json.dumps escapes here: quote, backslash, \n, \t.
-        lines += [
-            "parameters {",
-            f'  key: "{key}"',
-            f"  value: {{ string_value: {json.dumps(value, ensure_ascii=False)} }}",
-        ]
-        lines += ["}"]
-    return "\n".join(lines) + "\n"
+    return f"{MARKER}\n{entries(card)}\n"
 
 
 def is_stamped(folder: Path, card: Card) -> bool:

@@ -31,11 +31,12 @@ class Instance:
     def from_triton(cls, args: Mapping[str, str]) -> "Instance":
         """An instance from what Triton hands to ``initialize``. Raises KeyError if a parameter is missing."""
         given = json.loads(args["model_config"])["parameters"]
+        version = args["model_version"]  # one configuration for all versions; later ones have keys of their own
         return cls(
-            folder=Path(args["model_repository"]) / args["model_version"],
+            folder=Path(args["model_repository"]) / version,
             dimensions=split(given["dimensions"]["string_value"]),
             flags=split(given["flags"]["string_value"]),
-            card=json.loads(given["card"]["string_value"]),
+            card=json.loads(given.get(f"card.{version}", given["card"])["string_value"]),
             device=Device(args["model_instance_kind"], int(args["model_instance_device_id"])),
         )
 

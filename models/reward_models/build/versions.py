@@ -1,0 +1,277 @@
+"""Versions of a model side by side: Triton's own numbers, each with a card and so a content version of its own.
+
+Version 1 is what ``card.yaml`` beside ``config.pbtxt`` describes; every later one is a folder ``N/`` with the card in
+it. Neither file is ever changed by a new version: what Triton is told instead, which versions to serve and the cards
+of all of them, is derived into ``configs/served.pbtxt``, which a server that is started with
+``--model-config-name=served`` reads in the place of ``config.pbtxt`` wherever it exists.
+
+A version is put in place by one rename and served once the configuration names it, so that no server ever sees half of
+one. Its files are linked to those of the other versions where they are the same: a new head copies no encoder. A
+number is given once and never again, and what is in a published folder never changes.
+"""
+
+import fcntl
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from reward_models.build import card as cards
+from reward_models.build import config
+from reward_models.build.card import CARD, CONFIG, VERSION_FOLDER, BuildError, Card
+from reward_models.build.files import demand, place
+
+SERVED = "served"
+"""Name of the derived configuration: what follows ``--model-config-name=``."""
+
+FOLDER = "configs"
+NOTE = "versions.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
+_POLICY = re.compile(r"^version_policy\s*:?\s*\{(?:[^{}]|\{[^{}]*\})*\}\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version that the repository holds. ``served``: Triton is told to serve it."""
+
+    number: int
+    card: Card
+    served: bool
+
+    @property
+    def content_version(self) -> str:
+        return self.card.version
+
+
+def listing(repository: Path, name: str) -> list[Version]:
+    """The versions of a model, lowest first. Raises BuildError for a name that is no model."""
+    folder = _folder(repository, name)
+    withdrawn, _ = _noted(folder)
+    return [Version(number, _card(folder, number), number not in withdrawn) for number in _numbers(folder)]
+
+
+def publish(repository: Path, name: str, staging: Path) -> int:
+    """Make a staged folder the next version of a model, or the first of a new one.
+
+    Args:
+        repository: the model repository; must be writable.
+        name: of the model.
+        staging: ``card.yaml``, ``config.pbtxt`` where the model is new, and the files, in the folder itself or in
+            ``1/``. A file that the card names and that is not there is taken from a version that has the same one;
+            ``model.py`` from the latest.
+
+    Returns:
+        The version's number. It is on disk; a running server has to be told to load the model.
+
+    Raises:
+        BuildError: the folder does not hold what its card says, or reads or answers otherwise than the versions that
+            are there: one name has one set of tensors.
+    """
+    if not NAME.fullmatch(name):
+        raise BuildError(f"{name!r} is no name of a model: letters, digits, dots, dashes and underscores.")
+    staged = cards.read(staging)
+    if staged.name != name:
+        raise BuildError(f"The staged {CARD} calls the model {staged.name}, not {name}.")
+    if not (repository / name / CONFIG).is_file():
+        return _found(repository, name, staging, staged)
+    folder = repository / name
+    with _locked(folder):
+        numbers = _numbers(folder)
+        for number in numbers:
+            _demand_same_tensors(number, _card(folder, number), staged)
+        withdrawn, highest = _noted(folder)
+        number = max([highest, *numbers]) + 1
+        _derive(folder, withdrawn, highest)  # from here on a folder that appears is not served by itself
+        with _draft(folder, f".{number}.") as draft:
+            _fill(draft, folder, numbers, staging, staged)
+            shutil.copy2(staging / CARD, draft / CARD)
+            draft.rename(folder / str(number))
+        _derive(folder, withdrawn, number)
+    return number
+
+
+def withdraw(repository: Path, name: str, version: int) -> None:
+    """Serve a version no more. Its files stay, and :func:`restore` brings it back.
+
+    Raises BuildError if there is no such version, or it is the last one that is served.
+    """
+    _serve(repository, name, version, wanted=False)
+
+
+def restore(repository: Path, name: str, version: int) -> None:
+    """Serve a version again. Raises BuildError if there is no such version."""
+    _serve(repository, name, version, wanted=True)
+
+
+def prune(repository: Path, name: str, keep: int) -> list[int]:
+    """Withdraw the published versions that are served beside the newest ``keep``; version 1 is left alone.
+
+    Returns:
+        Their numbers: a server that was told to load the model again has unloaded them, and they may be discarded.
+    """
+    folder = _folder(repository, name)
+    with _locked(folder):
+        withdrawn, highest = _noted(folder)
+        serving = [n for n in _numbers(folder) if n not in withdrawn and _own_card(folder, n)]
+        old = serving[: -max(1, keep)]
+        if old:
+            _derive(folder, withdrawn | set(old), highest)
+    return old
+
+
+def discard(repository: Path, name: str, version: int) -> None:
+    """Delete a withdrawn version that a server has unloaded. Raises BuildError for version 1 and one that is served."""
+    folder = _folder(repository, name)
+    with _locked(folder):
+        withdrawn, highest = _noted(folder)
+        if version not in withdrawn or not _own_card(folder, version):
+            raise BuildError(f"{name}@{version} cannot be deleted: it is served, or it is what {CARD} describes.")
+        gone = folder / f".{version}.gone"
+        (folder / str(version)).rename(gone)
+        shutil.rmtree(gone)
+        _derive(folder, withdrawn - {version}, highest)
+
+
+def refresh(repository: Path, name: str) -> None:
+    """Derive the configuration anew: ``config.pbtxt`` or version 1 may have been changed by hand."""
+    folder = _folder(repository, name)
+    if (folder / FOLDER / NOTE).is_file():
+        with _locked(folder):
+            _derive(folder, *_noted(folder))
+
+
+def _found(repository: Path, name: str, staging: Path, staged: Card) -> int:
+    """The first version of a new model: its whole folder at once."""
+    if not (staging / CONFIG).is_file():
+        raise BuildError(f"{name} is new to this repository: its staged folder needs a {CONFIG}.")
+    if (repository / name).exists():
+        raise BuildError(f"{repository / name} is there and holds no {CONFIG}: it is no model. Remove it first.")
+    with _draft(repository, f".{name}.") as draft:
+        (draft / VERSION_FOLDER).mkdir()
+        _fill(draft / VERSION_FOLDER, draft, [], staging, staged)
+        for file in (CARD, CONFIG):
+            shutil.copy2(staging / file, draft / file)
+        config.stamp(draft, staged)
+        draft.rename(repository / name)
+    return 1
+
+
+def _fill(draft: Path, folder: Path, numbers: list[int], staging: Path, staged: Card) -> None:
+    """Put a version's files into its folder, each one checked against the card."""
+    files = staging / VERSION_FOLDER if (staging / VERSION_FOLDER).is_dir() else staging
+    for file in staged.files:
+        target = draft / file.name
+        if (files / file.name).is_file():
+            demand(files / file.name, file.sha256, f"{file.name} of the staged folder")
+            shutil.copy2(files / file.name, target)
+            continue
+        twin = next((n for n in reversed(numbers) if _hash(folder, n, file.name) == file.sha256), None)
+        if twin is None or not (folder / str(twin) / file.name).is_file():
+            raise BuildError(f"The staged folder lacks {file.name}, and no version of {folder.name} has the same one.")
+        place(folder / str(twin) / file.name, target, file.sha256, f"{file.name} of version {twin}")
+    known = {file.name for file in staged.files} | {CARD, CONFIG}
+    for path in files.iterdir():
+        if path.is_file() and path.name not in known and not path.name.startswith("."):
+            shutil.copy2(path, draft / path.name)
+    if not (draft / "model.py").exists() and numbers:
+        latest = folder / str(numbers[-1]) / "model.py"
+        if latest.is_file():
+            shutil.copy2(latest, draft / "model.py")
+
+
+def _serve(repository: Path, name: str, version: int, *, wanted: bool) -> None:
+    folder = _folder(repository, name)
+    with _locked(folder):
+        withdrawn, highest = _noted(folder)
+        numbers = set(_numbers(folder))
+        if version not in numbers:
+            raise BuildError(f"{name} has no version {version}; it has {', '.join(map(str, sorted(numbers)))}.")
+        withdrawn = withdrawn - {version} if wanted else withdrawn | {version}
+        if numbers <= withdrawn:
+            raise BuildError(f"{name}@{version} is the last version that is served: unload the model instead.")
+        _derive(folder, withdrawn, highest)
+
+
+def _derive(folder: Path, withdrawn: set[int], highest: int) -> None:
+    """Write what Triton reads, then the note that it follows from; each file whole or not at all."""
+    numbers = _numbers(folder)
+    serving = [number for number in numbers if number not in withdrawn]
+    base = _POLICY.sub("", (folder / CONFIG).read_text("utf-8")).rstrip("\n")
+    said = [base, f"version_policy {{ specific {{ versions: [ {', '.join(map(str, serving))} ] }} }}"]
+    said += [config.entries(_card(folder, n), suffix=f".{n}") for n in serving if _own_card(folder, n)]
+    (folder / FOLDER).mkdir(exist_ok=True)
+    note = {"withdrawn": sorted(withdrawn), "highest": max([highest, *numbers])}
+    _write(folder / FOLDER / f"{SERVED}.pbtxt", "\n".join(said) + "\n")
+    _write(folder / FOLDER / NOTE, json.dumps(note))
+
+
+def _write(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text("utf-8") == text:
+        return  # the time of a file that did not change stays, and Triton reloads nothing for its sake
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)
+
+
+def _noted(folder: Path) -> tuple[set[int], int]:
+    """The versions that are not served, and the highest number that was ever given."""
+    path = folder / FOLDER / NOTE
+    if not path.is_file():
+        return set(), 0
+    note = json.loads(path.read_text("utf-8"))
+    return set(note["withdrawn"]), int(note["highest"])
+
+
+def _folder(repository: Path, name: str) -> Path:
+    if not NAME.fullmatch(name) or not (repository / name / CONFIG).is_file():
+        raise BuildError(f"There is no model {name} in {repository}.")
+    return repository / name
+
+
+def _numbers(folder: Path) -> list[int]:
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir())
+
+
+def _own_card(folder: Path, number: int) -> bool:
+    return (folder / str(number) / CARD).is_file()
+
+
+def _card(folder: Path, number: int) -> Card:
+    return cards.read(folder / str(number)) if _own_card(folder, number) else cards.read(folder)
+
+
+def _hash(folder: Path, number: int, file: str) -> str | None:
+    return next((held.sha256 for held in _card(folder, number).files if held.name == file), None)
+
+
+def _demand_same_tensors(number: int, held: Card, staged: Card) -> None:
+    for what in ("inputs", "dimensions", "flags"):
+        before, now = list(held.content[what]), list(staged.content[what])
+        if before != now:
+            raise BuildError(
+                f"The staged version's {what} are {', '.join(now) or 'none'}; version {number} has "
+                f"{', '.join(before) or 'none'}. Versions of one model agree; give the model another name."
+            )
+
+
+@contextmanager
+def _draft(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder that is filled beside its place; what is left of it afterwards is removed."""
+    draft = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    draft.chmod(0o755)
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One change at a time, whichever process makes it."""
+    with (folder / CONFIG).open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
