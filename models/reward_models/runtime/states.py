@@ -1,0 +1,56 @@
+"""Hidden states of a causal language model over continuations: what a head reads.
+
+``smollm2.onnx`` here is a graph of ``build.export_smollm2`` that gives mixes of the states of some layers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reward_models.runtime.packs import Pack, Tokens, pack
+from reward_models.runtime.session import Device, Session
+
+FloatArray = NDArray[np.float32]
+
+BUDGETS = {"CPU": 512, "GPU": 8192}
+"""Tokens of a pack by kind of device: a core gains nothing from more, and the attention's memory grows squared."""
+
+
+@dataclass(slots=True)
+class States:
+    """Of n continuations: the mean over their tokens and the state of their last token, [n, layers * 576] each,
+    the layers side by side in rising order."""
+
+    mean: FloatArray
+    last: FloatArray
+
+
+class StateReader:
+    """A graph of hidden states in a model's folder."""
+
+    def __init__(self, graph: Path, device: Device) -> None:
+        self._session = Session(graph, device)
+        self._budget = BUDGETS[device.kind]
+
+    def read(self, pairs: Sequence[tuple[Tokens, Tokens]]) -> States:
+        """States of continuations, each after its context; neither side may be empty."""
+        mean: list[FloatArray] = [np.empty(0, np.float32)] * len(pairs)
+        last = list(mean)
+        for packed in pack(pairs, self._budget):
+            (states,) = self._session.run({**packed.inputs(), "weights": mixes(packed)})
+            count = len(packed.rows)
+            for index, row in enumerate(packed.rows):
+                mean[row], last[row] = states[index], states[count + index]
+        return States(np.stack(mean), np.stack(last))
+
+
+def mixes(packed: Pack) -> FloatArray:
+    """[2 * n, t]: the mean over each continuation's tokens, then the last token of each."""
+    weights = np.zeros((2 * len(packed.rows), len(packed)), np.float32)
+    for index, (start, end) in enumerate(packed.spans):
+        weights[index, start:end] = 1.0 / (end - start)
+        weights[len(packed.rows) + index, end - 1] = 1.0
+    return weights
