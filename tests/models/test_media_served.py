@@ -6,7 +6,7 @@ import msgpack
 import numpy as np
 import pytest
 import tritonclient.grpc as client
-from reward_models.train.rendering import draw
+from reward_models.evaluate.rendering import draw
 
 pytestmark = pytest.mark.stack
 

@@ -39,7 +39,7 @@ def gather(requests: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[int]]:
     return columns, np.cumsum(sizes).tolist()
 
 
-def served(make: MakeScorer) -> type[Any]:
+def served(make_scorer: MakeScorer) -> type[Any]:
     """The class that Triton looks for in ``model.py``, around a scorer."""
     import triton_python_backend_utils as pb_utils
 
@@ -51,9 +51,11 @@ def served(make: MakeScorer) -> type[Any]:
     class TritonPythonModel:
         """Triton's interface: ``initialize``, ``execute``, ``finalize``."""
 
+        make = staticmethod(make_scorer)  # for those who run the model outside of Triton
+
         def initialize(self, args: Mapping[str, str]) -> None:
             logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[TritonLog()])
-            self.scorer = make(Instance.from_triton(args))
+            self.scorer = self.make(Instance.from_triton(args))
 
         def execute(self, requests: Sequence[Any]) -> list[Any]:
             # A request whose caller has gone, or whose deadline has passed, is worth no work.

@@ -10,9 +10,12 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from reward_models.runtime.chat import render
 
@@ -38,6 +41,12 @@ class Pair:
 def fold(group: str, seed: int = 0) -> int:
     """The fold of a group: 0 to 4, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(f"{seed}:{group}".encode(), digest_size=8).digest(), "big") % FOLDS
+
+
+def length_rule(pairs: list[Pair], rule: str) -> float:
+    """How often the longer (or shorter) response is the better one; a tie counts half."""
+    signs = np.sign([len(pair.better) - len(pair.worse) for pair in pairs])
+    return float(np.mean((signs if rule == "longer" else -signs) / 2 + 0.5))
 
 
 def hh_harmless(folder: Path) -> list[Pair]:
@@ -129,3 +138,27 @@ def answered(pairs: list[Pair]) -> list[Pair]:
         for index, pair in enumerate(pairs)
         for said in [refusals[pair.held_out]]
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where pairs come from: their function of the data folder (None where it needs none), the files that it reads,
+    and which side a rule of length would take."""
+
+    pairs: Callable[[Any], list[Pair]]
+    needs: tuple[str, ...] = ()
+    rule: str = "longer"
+
+
+SOURCES = {
+    "hh_harmless": Origin(hh_harmless, (HH,), "shorter"),
+    "pandalm": Origin(pandalm, (PANDALM,)),
+    "benign_but_scary": Origin(lambda folder: probes("benign")),
+    "benign_long_refusal": Origin(lambda folder: lengthened("benign")),
+    "harmful": Origin(lambda folder: probes("harmful")),
+    "harmful_short_refusal": Origin(lambda folder: lengthened("harmful")),
+    "answers_over_refusals": Origin(lambda folder: answered(pandalm(folder)), (PANDALM,)),
+    "on_topic": Origin(lambda folder: off_topic(pandalm(folder)), (PANDALM,)),
+    "not_degenerate": Origin(lambda folder: degenerate(pandalm(folder)), (PANDALM,)),
+}
+"""Every source of pairs, by the name that cards and recipes use."""

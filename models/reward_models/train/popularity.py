@@ -11,7 +11,6 @@ import argparse
 import csv
 import gzip
 import json
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,14 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.build import REPOSITORY, stamp
+from reward_models.build import REPOSITORY
 from reward_models.build import card as cards
 from reward_models.build.files import sha256
+from reward_models.evaluate.part import Entry
+from reward_models.evaluate.report import kept, pin
 from reward_models.runtime.popularity import Reader, Usual
 from reward_models.runtime.session import Device
 
 Array = NDArray[np.float64]
 NAME, POSTS = "social_popularity", "hacker_news_posts.csv.gz"
+LATE = 0.8
+"""The share of the posts, earliest first, that the head is trained on."""
 STRENGTHS = (300.0, 1000.0, 3000.0, 10000.0)
 GIVEN = 6
 """How many of the last columns a row may leave out."""
@@ -92,14 +95,14 @@ def figures(scores: Array, target: Array) -> dict[str, float]:
     return {"spearman": round(spearman(scores, target), 3), "top_quarter_auc": round(auc(scores, top), 3)}
 
 
-def train(folder: Path, repository: Path) -> dict[str, Any]:
-    """Train, measure and write the head; returns its evaluation."""
+def train(folder: Path, repository: Path) -> dict[str, Entry]:
+    """Train, measure and write the head; returns its figures."""
     model = repository / NAME
     posts = read(folder / POSTS)
     reader = Reader(model / cards.VERSION_FOLDER, cards.read(model).content["settings"], Device(), remembered=0)
     x = reader.read(posts.titles, posts.given)[0].astype(np.float64)
     y, size = posts.target, len(posts.target)
-    early, late = int(size * 0.64), int(size * 0.8)
+    early, late = int(size * LATE * LATE), int(size * LATE)
 
     def trial(strength: float) -> float:
         weights, _ = ridge(x[:early], y[:early, None], strength)
@@ -110,35 +113,27 @@ def train(folder: Path, repository: Path) -> dict[str, Any]:
     usual = Usual(*ridge(x[:late, :-GIVEN], x[:late, -GIVEN:], strength))
     bare = x[late:].astype(np.float32)
     bare[:, -GIVEN:] = np.nan
-    length = np.array([float(len(title)) for title in posts.titles[late:]])
-    held_out = {
-        "title_alone": figures((usual.fill(bare) @ weights)[:, 0], y[late:]),
-        "title_and_features": figures((x[late:] @ weights)[:, 0], y[late:]),
-        "shorter_title_baseline": figures(-length, y[late:]),
+    length = figures(-np.array([float(len(title)) for title in posts.titles[late:]]), y[late:])
+    rule: Entry = {f"shorter_title_{name}": value for name, value in length.items()} | {"posts": size - late}
+    found: dict[str, Entry] = {
+        "title_alone": figures((usual.fill(bare) @ weights)[:, 0], y[late:]) | rule,
+        "title_and_features": figures((x[late:] @ weights)[:, 0], y[late:]) | rule,
     }
     head = model / cards.VERSION_FOLDER / "head.npz"
     arrays = {"w0": weights, "b0": bias, "usual_weights": usual.weights, "usual_bias": usual.bias}
-    kept: dict[str, Any] = {name: value.astype(np.float32) for name, value in arrays.items()}
-    np.savez(head, **kept)
-    report = {
-        "held_out": held_out,
-        "posts": {"trained_on": late, "held_out": size - late},
-        "period": {"trained_on": [posts.made[0], posts.made[late - 1]], "held_out": [posts.made[late], posts.made[-1]]},
-        "strength": strength,
-        "data_sha256": {POSTS: sha256(folder / POSTS)},
-        "head_sha256": sha256(head),
-    }
-    (model / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    note(model / cards.CARD, report)
-    stamp(NAME, repository)
-    return report
-
-
-def note(card: Path, report: dict[str, Any]) -> None:
-    """Write the head's hash and the figures into the card, and leave the rest of it as it is."""
-    text = re.sub(r"(head\.npz:\s+sha256: )\S+", rf"\g<1>{report['head_sha256']}", card.read_text("utf-8"))
-    lines = [f"  {name}: {json.dumps(entry).replace(chr(34), '')}\n" for name, entry in report["held_out"].items()]
-    card.write_text(re.sub(r"^quality:[^\n]*\n(?: [^\n]*\n)*", "quality:\n" + "".join(lines), text, flags=re.MULTILINE))
+    narrow: dict[str, Any] = {name: value.astype(np.float32) for name, value in arrays.items()}
+    np.savez(head, **narrow)
+    pin(model, sha256(head))
+    kept(
+        model,
+        found,
+        posts={"trained_on": late, "held_out": size - late},
+        period={"trained_on": [posts.made[0], posts.made[late - 1]], "held_out": [posts.made[late], posts.made[-1]]},
+        strength=strength,
+        data_sha256={POSTS: sha256(folder / POSTS)},
+        head_sha256=sha256(head),
+    )
+    return found
 
 
 def main() -> None:

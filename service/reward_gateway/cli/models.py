@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from .evaluate import evaluate
 from .say import FAULTY, PATIENCE_S, ApiKey, AsJson, Unusable, Url, complain, err, table
 
-app = typer.Typer(help="The reward models: list, build, check.", no_args_is_help=True)
+app = typer.Typer(help="The reward models: list, build, check, evaluate.", no_args_is_help=True)
+app.command()(evaluate)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Names of models; none: all.", show_default=False)]
 Repository = Annotated[

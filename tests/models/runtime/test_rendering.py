@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reward_models.evaluate.rendering import draw
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.regions import boxes
 from reward_models.runtime.rendering import RenderingScorer, edits, quoted, similarity
 from reward_models.runtime.rows import Columns
-from reward_models.train.rendering import draw
 
 
 @pytest.fixture(scope="module")

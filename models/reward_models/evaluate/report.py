@@ -1,0 +1,151 @@
+"""Figures found beside figures claimed: the rows of the table, and how found figures are kept."""
+
+import importlib
+import json
+import operator
+import pkgutil
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from reward_models.build import BuildError, stamp
+from reward_models.build.card import CARD
+from reward_models.evaluate.part import Entry, Missing, Part
+from reward_models.evaluate.subject import Subject
+
+EVALUATION = "evaluation.json"
+SIDES: dict[str, Callable[[float, float], bool]] = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure: what was found and what it stands beside. ``found`` is None where nothing was measured, and
+    ``verdict`` says why, or ``ok``, or what is wrong."""
+
+    model: str
+    part: str
+    figure: str
+    found: float | None
+    baseline: float | None
+    target: str
+    claimed: float | None
+    count: int | None
+    verdict: str
+
+    @property
+    def faulty(self) -> bool:
+        """True for a figure that was measured and is not as it should be."""
+        return self.found is not None and self.verdict != "ok"
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def evaluations() -> list[str]:
+    """Names of the evaluations: the modules of this folder that have ``parts``."""
+    folder = Path(__file__).parent
+    return sorted(found.name for found in pkgutil.iter_modules([str(folder)]) if hasattr(module(found.name), "parts"))
+
+
+def module(name: str) -> Any:
+    """An evaluation's module."""
+    return importlib.import_module(f"reward_models.evaluate.{name}")
+
+
+def parts(subject: Subject) -> list[Part]:
+    """The measurements of a model. Raises BuildError where its card names no evaluation, or one that is not there."""
+    name = subject.card.content.get("evaluation")
+    if name not in evaluations():
+        raise BuildError(
+            f"the card of {subject.name} names {f'the evaluation {name}' if name else 'no evaluation'}; "
+            f"there are: {', '.join(evaluations())}"
+        )
+    found: list[Part] = module(name).parts(subject)
+    return found
+
+
+def measure(
+    subject: Subject, data: Path | None, starts: Callable[[Part], None] = lambda part: None
+) -> tuple[list[Row], dict[str, Entry]]:
+    """Measure what can be measured; the rows of the table, and the entries that were found.
+
+    Args:
+        subject: a model; it is loaded with the first part that has its data.
+        data: the folder of the data, or None.
+        starts: is told of each part before it is measured.
+
+    Raises:
+        BuildError: the model is not built, or its card names no evaluation.
+    """
+    rows: list[Row] = []
+    found: dict[str, Entry] = {}
+    for part in parts(subject):
+        lacking = part.lacking(data)
+        if not lacking:
+            starts(part)
+            try:
+                found[part.name] = part.measure(data)
+            except Missing as missing:
+                lacking = str(missing)
+        rows += compare(subject, part, found.get(part.name), f"needs --data DIR with {lacking}")
+    return rows, found
+
+
+def compare(subject: Subject, part: Part, found: Entry | None, lacking: str) -> Iterable[Row]:
+    """The rows of a part: each shown figure beside its baseline, its target and the card's."""
+    claimed = subject.quality.get(part.name) or {}
+    targets = (subject.card.content.get("targets") or {}).get(part.name) or {}
+    entry = claimed if found is None else found
+    for figure, beside in part.shown.items():
+        baseline = entry.get(beside) if isinstance(beside, str) else beside
+        value, said, target = (found or {}).get(figure), claimed.get(figure), str(targets.get(figure, ""))
+        count = entry.get(part.count)
+        verdict = lacking if value is None else judged(value, said, target, count)
+        yield Row(subject.name, part.name, figure, value, baseline, target, said, count, verdict)
+
+
+def judged(found: float, claimed: float | None, target: str, count: int | None) -> str:
+    """``ok``, or what is wrong. Rounding and one row that tips on another machine's arithmetic are no difference."""
+    if claimed is None:
+        return "not in the card"
+    if abs(found - claimed) > 0.0015 + (1.01 / count if count else 0.0):
+        return "differs from the card"
+    if target:
+        side, _, bar = target.partition(" ")
+        if not SIDES[side](found, float(bar)):
+            return "misses its target"
+    return "ok"
+
+
+def pin(folder: Path, head_sha256: str) -> None:
+    """Write the hash of a new ``head.npz`` into the card."""
+    text = (folder / CARD).read_text("utf-8")
+    text = re.sub(r"(head\.npz:\s+sha256: )\S+", rf"\g<1>{head_sha256}", text)
+    (folder / CARD).write_text(text, "utf-8")
+
+
+def kept(folder: Path, found: dict[str, Entry], **provenance: Any) -> None:
+    """Write figures into a model's ``evaluation.json`` and, the same, into its card, and stamp its configuration.
+
+    Entries of other parts and other figures of the same part stay. ``provenance`` (hashes, periods, strengths)
+    stands beside ``quality`` in ``evaluation.json``.
+    """
+    path = folder / EVALUATION
+    report: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    quality: dict[str, Entry] = report.get("quality", {})
+    report["quality"] = quality | {name: quality.get(name, {}) | entry for name, entry in found.items()}
+    report |= provenance
+    path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    lines = [
+        f"  {name}: {{{', '.join(f'{k}: {json.dumps(v)}' for k, v in entry.items())}}}\n"
+        for name, entry in report["quality"].items()
+    ]
+    text = (folder / CARD).read_text("utf-8")
+    block = "quality:\n" + "".join(lines)
+    (folder / CARD).write_text(
+        re.sub(r"^quality:[^\n]*\n(?: [^\n]*\n)*", lambda match: block, text, flags=re.MULTILINE), "utf-8"
+    )
+    stamp(folder.name, folder.parent)

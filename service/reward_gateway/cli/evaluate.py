@@ -1,0 +1,115 @@
+"""``models evaluate``: models measured on what they never saw, beside a baseline, a target and their cards."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from .say import FAULTY, AsJson, Unusable, complain, err, out, table
+
+if TYPE_CHECKING:
+    from reward_models.evaluate import Part, Row, Subject
+
+COLUMNS = ("model", "measured on", "n", "figure", "found", "baseline", "target", "card", "verdict")
+
+
+def evaluate(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of models.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every model of the repository.")] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with the public data that parts of it need.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Keep what is found in evaluation.json and the card.")] = False,
+    repository: Annotated[Path | None, typer.Option("--repository", help="Triton's model repository.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure models on data they were never trained on. Exit 1 if a figure is not as its card says.
+
+    A model is loaded as Triton loads it. What needs data that is not at hand is not measured: its row says what
+    it needs, beside the figure that the card holds.
+    """
+    from reward_models.build import BuildError
+    from reward_models.evaluate import Subject, kept, measure
+
+    from .models import _folder, _wanted
+
+    if every == bool(names):
+        raise Unusable("name the models to measure, or give --all")
+    if data is not None and not data.is_dir():
+        raise Unusable(f"there is no folder {data}")
+    folder = _folder(repository)
+    rows: list[Row] = []
+    failed = False
+    with _progress() as show:
+        for name in _wanted(names, folder):
+            try:
+                subject = Subject(name, folder, show.advance)
+                found_rows, found = measure(subject, data, show.starts(subject))
+            except BuildError as error:
+                complain(str(error))
+                failed = True
+                continue
+            rows += found_rows
+            if write and found:
+                kept(subject.folder, found)
+    _print(rows, as_json)
+    if failed or any(row.faulty for row in rows):
+        raise typer.Exit(FAULTY)
+
+
+class _Shown:
+    """What is measured now, and how many rows were scored for it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None)
+
+    def starts(self, subject: "Subject") -> Callable[["Part"], None]:
+        """A function that is told of each part of a model."""
+
+        def part_starts(part: "Part") -> None:
+            if not self._progress.console.is_terminal:
+                err.print(f"{subject.name}: {part.name}", markup=False)
+            self._progress.reset(self._task, description=f"{subject.name}: {part.name}", completed=0, total=None)
+
+        return part_starts
+
+    def advance(self, rows: int) -> None:
+        """Some more rows are scored."""
+        self._progress.advance(self._task, rows)
+
+
+@contextmanager
+def _progress() -> Iterator[_Shown]:
+    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:.0f} rows"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        yield _Shown(progress)
+
+
+def _print(rows: list["Row"], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([row.plain() for row in rows]))
+        return
+    cells = [_cells(row) for row in rows]
+    if not out.is_terminal:
+        table(COLUMNS, cells)
+        return
+    made = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False)
+    for row, line in zip(rows, cells, strict=True):
+        style = "red" if row.faulty else "dim" if row.found is None else None
+        made.add_row(*line, style=style)
+    out.print(made)
+
+
+def _cells(row: "Row") -> list[str]:
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.3f}"
+
+    count = "" if row.count is None else str(row.count)
+    numbers = [number(row.found), number(row.baseline), row.target, number(row.claimed)]
+    return [row.model, row.part, count, row.figure, *numbers, row.verdict]
