@@ -10,6 +10,7 @@ from reward_gateway.settings import Settings
 from reward_gateway.telemetry.logs import configure_logging, described, request_id
 
 CANARY = "CANARY-2719"
+LIBRARIES = ("httpcore.http11", "httpcore", "httpx", "PIL.PngImagePlugin", "PIL")
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,8 @@ def _restored() -> Iterator[None]:
     before, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = before, level
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
@@ -78,3 +81,16 @@ def test_an_exception_is_described_by_its_class_and_its_places() -> None:
     assert said["error"] == "ValueError"
     assert said["at"].endswith("fail")
     assert CANARY not in str(said)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_libraries_that_quote_addresses_and_files_are_heard_of_warnings_alone(
+    library: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(Settings(log_level="debug"))
+    logging.getLogger(library).debug("connect to %s", CANARY)
+    logging.getLogger(library).info("GET %s", CANARY)
+    logging.getLogger("another").debug("shown")
+    said = capsys.readouterr().err
+    assert CANARY not in said
+    assert "shown" in said

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
-from reward_gateway.sample import Batch, Media, Message, canonical_json, media_digest
+from reward_gateway.sample import Batch, Media, Message, canonical_json, media_digest, split_version
 
 NAMESPACE = b"rgw1"
 """Says how keys and entries are made; a change of either changes it, and old entries are never read again."""
@@ -68,7 +68,8 @@ def fields_read(inputs: Sequence[str]) -> tuple[str, ...]:
 
 def prefix(info: Asked, params: Mapping[str, Any] | None = None) -> bytes:
     """What the keys of all samples have in common that are put to a model in the same way."""
-    parts = (info.name, info.version, canonical_json(dict(params or {})), *fields_read(info.inputs))
+    name = split_version(info.name)[0]  # asked for by its version or not, it is the same model
+    parts = (name, info.version, canonical_json(dict(params or {})), *fields_read(info.inputs))
     text = "".join([_text(part) for part in parts])
     return NAMESPACE + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
@@ -94,7 +95,9 @@ def _text(value: str | Sequence[Message] | None) -> str:
 
 
 def _media(items: Sequence[Media]) -> str:
-    """Media by content: the hash of their bytes stands for them."""
+    """Media by content: the hash of their bytes stands for them; no media are as good as no column of them."""
+    if not items:
+        return "n"
     written = [_text(item.url) if item.data is None else f"b{item.digest or media_digest(item.data)}" for item in items]
     return f"m{len(written)}:" + "".join(written)
 

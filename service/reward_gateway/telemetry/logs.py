@@ -16,6 +16,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from reward_gateway.settings import Settings
 
+_TALKATIVE = ("httpcore", "httpx", "PIL")
+"""Libraries whose lines below a warning quote addresses and pieces of files."""
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being worked on; every line of its log carries it."""
 
@@ -49,6 +52,8 @@ def configure_logging(settings: Settings) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # whatever set them up before: one way to the log
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),

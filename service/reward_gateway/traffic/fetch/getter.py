@@ -76,7 +76,7 @@ class Getter:
             async with self._pool.stream("GET", address, headers=headers) as response:
                 return await self._read(response, received)
         except httpcore.ConnectError as error:
-            if isinstance(error.__cause__, ssl.SSLError):
+            if _is_tls(error):
                 raise FetchFault("no trusted certificate for its host", outcome="untrusted") from None
             raise FetchFault("its host cannot be reached", outcome="unreachable") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
@@ -106,3 +106,10 @@ class Getter:
 
     async def close(self) -> None:
         await self._pool.aclose()
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    """Whether what is behind an error is the certificate, or another fault of TLS."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error is not None

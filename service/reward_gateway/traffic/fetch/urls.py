@@ -7,7 +7,7 @@ parts that are dialled.
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import idna
 
@@ -94,7 +94,7 @@ def read_url(text: str, rules: UrlRules) -> Url:
 def _host(text: str) -> str:
     if text.startswith("["):
         address = parsed(text[1:-1])
-        if address is None:
+        if not isinstance(address, IPv6Address):
             raise _refused("its host is no address")
         return str(address)
     try:
