@@ -46,7 +46,8 @@ USER 1000:1000
 EXPOSE 8000 8001 8002
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=6 \
   CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8000/v2/health/ready"]
-CMD ["tritonserver", "--model-repository=/models", "--model-control-mode=explicit", "--load-model=*", \
+CMD ["tritonserver", "--model-repository=/models", "--model-config-name=served", \
+     "--model-control-mode=explicit", "--load-model=*", \
      "--strict-readiness=true", "--exit-timeout-secs=15"]
 
 # --- the gateway (the default target) --------------------------------------------------------------------------------

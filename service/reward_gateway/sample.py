@@ -124,6 +124,12 @@ def _content(content: Any) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
+def split_version(model: str) -> tuple[str, str]:
+    """A model as it is asked for, ``NAME`` or ``NAME@VERSION``: the name, and the version or nothing."""
+    name, _, version = model.partition("@")
+    return name, version
+
+
 _canonical = msgspec.json.Encoder(order="deterministic", enc_hook=dict)
 
 

@@ -64,7 +64,11 @@ class World:
 
     async def learn_models(self) -> None:
         """Ask the model server what its models read, so that recipes can say what they need."""
-        self._known_models = {info.name: info.inputs for info in await self.models.models()}
+        self._known_models = {
+            name: info.inputs
+            for info in await self.models.models()
+            for name in (info.name, *(f"{info.name}@{version.partition('-')[0]}" for version in info.versions))
+        }
 
     @property
     def models(self) -> ModelServer:

@@ -200,6 +200,11 @@ class Triton:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
             stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest(model_name=model), timeout=30)
 
+    def unload(self, model: str) -> None:
+        with grpc.insecure_channel(self.url) as channel:
+            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+            stub.RepositoryModelUnload(service_pb2.RepositoryModelUnloadRequest(model_name=model), timeout=30)
+
     def executions(self, model: str) -> int:
         """Infer calls that the model has run, before Triton's own batching."""
         with grpc.insecure_channel(self.url) as channel:

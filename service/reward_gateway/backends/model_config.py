@@ -5,12 +5,14 @@ The parameters of its configuration name the rest: ``inputs``, ``dimensions``, `
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from tritonclient.grpc import model_config_pb2
 
 from reward_gateway.backends.port import ModelInfo
+from reward_gateway.sample import split_version
 
 FIELDS = ("prompt", "response", "messages", "reference", "images", "frames", "features")
 """Fields of a sample that a model may read; each is the name of its tensor."""
@@ -35,6 +37,7 @@ class TritonModel:
         fault: why the model cannot be asked for scores; empty if it follows the contract.
         read: its configuration is known; a model that was never loaded has none.
         wanted: the server was told to load it.
+        pinned: it is asked for by its version, ``NAME@VERSION``.
     """
 
     info: ModelInfo
@@ -46,6 +49,7 @@ class TritonModel:
     fault: str = ""
     read: bool = True
     wanted: bool = True
+    pinned: bool = False
 
     @property
     def loaded(self) -> bool:
@@ -56,6 +60,19 @@ class TritonModel:
     def width(self) -> int:
         """K, the numbers of a score."""
         return len(self.info.dimensions)
+
+    @property
+    def name(self) -> str:
+        """What the server calls it."""
+        return split_version(self.info.name)[0]
+
+    def pin(self) -> Self:
+        """The same model, asked for by its version."""
+        info = replace(self.info, name=f"{self.info.name}@{self.triton_version}", versions=())
+        return replace(self, info=info, pinned=True)
+
+    def with_versions(self, versions: Iterable[str]) -> Self:
+        return replace(self, info=replace(self.info, versions=tuple(versions)))
 
     def with_ready(self, ready: bool) -> Self:
         return replace(self, info=replace(self.info, ready=ready))
@@ -81,7 +98,7 @@ def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, rea
     outputs = {tensor.name: tensor for tensor in config.output}
     width = int(outputs["score"].dims[0]) if "score" in outputs and len(outputs["score"].dims) == 1 else 0
     dimensions = _names(parameters.get("dimensions", "")) or _numbered(width)
-    content_version = parameters.get("content_version", "")
+    content_version = _own(parameters, "content_version", triton_version)
     info = ModelInfo(
         name=config.name,
         version=version_of(triton_version, content_version),
@@ -90,7 +107,7 @@ def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, rea
         dimensions=dimensions,
         max_batch=config.max_batch_size,
         flags=_names(parameters.get("flags", "")),
-        card=_card(parameters.get("card", "")),
+        card=_card(_own(parameters, "card", triton_version)),
     )
     return TritonModel(
         info,
@@ -128,6 +145,11 @@ def _fault(
     if any(tensor.data_type != _STRING or list(tensor.dims) != [1] for tensor in config.input if tensor.name in inputs):
         return "its inputs are not all of type STRING with dimensions [1]"
     return ""
+
+
+def _own(parameters: Mapping[str, str], key: str, triton_version: str) -> str:
+    """What is said of one version: under a key of its own, such as ``card.2``, where several stand side by side."""
+    return parameters.get(f"{key}.{triton_version}", parameters.get(key, ""))
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -12,10 +12,13 @@ class ModelInfo:
     """What a model server says of a model: from its index, its configuration and its card.
 
     Attributes:
+        name: as it is asked for, ``NAME`` or ``NAME@VERSION``.
         inputs: fields of a sample that the model reads (``prompt``, ``response``, ``images`` …).
         dimensions: names of the K numbers of its score, in order.
         version: version of the weights, the tokenizer and the template together; part of the cache key.
         flags: names of the bits of its ``flags`` output, lowest first.
+        versions: every version that can be asked for as ``NAME@VERSION``, lowest first; the name alone is answered
+            by the last one.
     """
 
     name: str
@@ -26,6 +29,7 @@ class ModelInfo:
     max_batch: int
     flags: tuple[str, ...] = ()
     card: dict[str, Any] = field(default_factory=dict)
+    versions: tuple[str, ...] = ()
 
     def flag_names(self, bits: int) -> tuple[str, ...]:
         """The flags of a bit mask, as the cache keeps it; a bit without a name is ``flag_<n>``."""
@@ -61,10 +65,13 @@ class ModelServer(Protocol):
     """A server of reward models."""
 
     async def models(self) -> list[ModelInfo]:
-        """Every model, ready or not. Raises ModelUnavailable if the server is not there."""
+        """Every model once, ready or not, as its name alone is answered.
+
+        Raises ModelUnavailable if the server is not there.
+        """
 
     async def info(self, name: str) -> ModelInfo:
-        """One model. Raises NotFound or ModelUnavailable.
+        """One model, or one version of it. Raises NotFound or ModelUnavailable.
 
         While the server is away, a model that was known before is answered with ``ready=False``: enough to look
         its scores up in the cache.

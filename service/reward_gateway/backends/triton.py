@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import grpc
 import numpy as np
@@ -18,7 +18,7 @@ from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.backends.rows import pack
 from reward_gateway.backends.tensors import Piece, join, unframe
 from reward_gateway.errors import ModelUnavailable, NotFound
-from reward_gateway.sample import Batch, Invalid
+from reward_gateway.sample import Batch, Invalid, split_version
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class TritonServer:
         self._asked: dict[str, TritonModel] = {}  # as it was when a request last asked it
 
     async def models(self) -> list[ModelInfo]:
-        return [model.info for model in (await self._directory.fresh()).values()]
+        return [model.info for model in (await self._directory.fresh()).values() if not model.pinned]
 
     async def info(self, name: str) -> ModelInfo:
         return (await self._model(name)).info
@@ -94,7 +94,8 @@ class TritonServer:
     async def ready(self) -> bool:
         try:
             alive = await self._stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=LOOKUP_TIMEOUT_S)
-            return bool(alive.ready) and all(model.loaded for model in (await self._directory.fresh()).values())
+            models = (await self._directory.fresh()).values()
+            return bool(alive.ready) and all(model.loaded for model in models if not model.pinned)
         except (grpc.aio.AioRpcError, ModelUnavailable):
             return False
 
@@ -109,6 +110,10 @@ class TritonServer:
         if name not in models:
             models = await self._directory.fresh()  # it may have been added just now
         if name not in models:
+            base, version = split_version(name)
+            if base in models and version:
+                there = ", ".join(models[base].info.versions) or "none"
+                raise NotFound(f"The model '{base}' serves no version {version} (it serves: {there}).")
             raise NotFound(f"There is no model '{name}' on the model server.")
         model = models[name]
         if not model.read:
@@ -120,13 +125,7 @@ class TritonServer:
             index = await self._stub.RepositoryIndex(service_pb2.RepositoryIndexRequest(), timeout=LOOKUP_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise ModelUnavailable("The model server does not answer.") from error
-        newest: dict[str, service_pb2.RepositoryIndexResponse.ModelIndex] = {}
-        for entry in index.models:
-            known = newest.get(entry.name)
-            if known is None or _rank(entry) > _rank(known):
-                newest[entry.name] = entry
-        models = await asyncio.gather(*(self._describe(entry) for entry in newest.values()))
-        return {model.info.name: model for model in models}
+        return by_name(await asyncio.gather(*(self._describe(entry) for entry in index.models)))
 
     async def _describe(self, entry: "service_pb2.RepositoryIndexResponse.ModelIndex") -> TritonModel:
         if entry.state != "READY":
@@ -220,13 +219,28 @@ class TritonServer:
         return version_of(answer.model_version, model.content_version)
 
 
-def _rank(entry: "service_pb2.RepositoryIndexResponse.ModelIndex") -> tuple[bool, int]:
-    """Triton serves the highest version that is ready."""
-    return entry.state == "READY", int(entry.version) if entry.version.isdecimal() else 0
+def by_name(models: Iterable[TritonModel]) -> Models:
+    """Versions by what they are asked for: ``NAME@VERSION`` each, and ``NAME`` the highest that is ready."""
+    named: dict[str, TritonModel] = {}
+    of_name: dict[str, list[TritonModel]] = {}
+    for model in sorted(models, key=_rank):
+        named[model.name] = model  # the last one stays
+        of_name.setdefault(model.name, []).append(model)
+        if model.info.ready:
+            named[f"{model.name}@{model.triton_version}"] = model.pin()
+    ready = {name: [m.info.version for m in versions if m.info.ready] for name, versions in of_name.items()}
+    return {key: model if model.pinned else model.with_versions(ready[key]) for key, model in named.items()}
+
+
+def _rank(model: TritonModel) -> tuple[bool, bool, int]:
+    """Triton answers a name alone by the highest version that is ready."""
+    return model.info.ready, model.wanted, int(model.triton_version) if model.triton_version.isdecimal() else 0
 
 
 def _request(model: TritonModel, tensors: dict[str, bytes], rows: int) -> "service_pb2.ModelInferRequest":
-    request = service_pb2.ModelInferRequest(model_name=model.info.name, raw_input_contents=tensors.values())
+    request = service_pb2.ModelInferRequest(model_name=model.name, raw_input_contents=tensors.values())
+    if model.pinned:
+        request.model_version = model.triton_version
     for name in tensors:
         request.inputs.add(name=name, datatype="BYTES", shape=(rows, 1))
     for name in model.outputs:

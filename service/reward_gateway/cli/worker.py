@@ -94,7 +94,8 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         await world.learn_models()
     except GatewayError as error:
         log.warning("model_server_away", reason=error.message)
-    gateway = Gateway(read_book(settings.rewards_file, world), world, telemetry.metrics)
+    # A version that a recipe names may still be loading now, as a model may; a later file's versions must be there.
+    gateway = Gateway(read_book(settings.rewards_file, world, pinned=False), world, telemetry.metrics)
     teach(telemetry, gateway)
     return gateway
 
@@ -117,9 +118,9 @@ def teach(telemetry: Telemetry, gateway: Gateway) -> None:
     metrics.flags.learn((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete"))
 
 
-def read_book(rewards_file: Path, world: World) -> RecipeBook:
+def read_book(rewards_file: Path, world: World, *, pinned: bool = True) -> RecipeBook:
     """The recipes of a file. Raises InvalidRecipe or OSError."""
-    return load_book(rewards_file.read_text(), world.known_models())
+    return load_book(rewards_file.read_text(), world.known_models(), pinned=pinned)
 
 
 async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:

@@ -22,6 +22,9 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps shared 
 _GPU = Path("/dev/nvidiactl")
 _PREFIX = "reward_gateway_"
 
+CONFIG_NAME = "served"
+"""Where ``configs/served.pbtxt`` exists, which names the versions to serve, it stands for ``config.pbtxt``."""
+
 
 def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Child, str]:
     """The server as a child, and its gRPC address.
@@ -46,6 +49,7 @@ def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Ch
         str(home.root / "bin" / "tritonserver"),
         f"--model-repository={settings.model_repository.resolve()}",
         "--model-control-mode=explicit",
+        f"--model-config-name={CONFIG_NAME}",
         *(f"--load-model={name}" for name in models),
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={prefix}",

@@ -1,7 +1,8 @@
 """The protocol over one gateway: which models there are, what they say of themselves, and who answers an infer.
 
 A recipe's name wins over a model of the same name on the model server; ``reward_model`` is NeMo-Aligner's name
-of the default recipe. Every other name is Triton's, and its calls are handed on as they are.
+of the default recipe. Every other name is Triton's, and its calls are handed on as they are; ``NAME@2`` is its
+version 2.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from reward_gateway import __version__
 from reward_gateway.backends.passthrough import PassesThrough, Passthrough
 from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
+from reward_gateway.sample import split_version
 from reward_gateway.settings import Settings
 
 from .models import NEMO, NEMO_MODEL, VERSION, VirtualModel, recipe
@@ -67,26 +69,26 @@ class OpenInference:
         """Whether a model can answer now. Raises NotFound."""
         if self._virtual(name, version) is not None:
             return await self._ready(name)
-        asked = pb.ModelReadyRequest(name=name, version=version)
+        asked = pb.ModelReadyRequest(**_pinned(name, version))
         return bool((await self._ask("ModelReady", asked, pb.ModelReadyResponse)).ready)
 
     async def metadata(self, name: str, version: str = "") -> "pb.ModelMetadataResponse":
         """A model's tensors. Raises NotFound or ModelUnavailable."""
         if (model := self._virtual(name, version)) is not None:
             return model.metadata()
-        asked = pb.ModelMetadataRequest(name=name, version=version)
+        asked = pb.ModelMetadataRequest(**_pinned(name, version))
         return await self._ask("ModelMetadata", asked, pb.ModelMetadataResponse)
 
     async def config(self, name: str, version: str = "") -> "pb.ModelConfigResponse":
         """A model's configuration. Raises NotFound or ModelUnavailable."""
         if (model := self._virtual(name, version)) is not None:
             return pb.ModelConfigResponse(config=model.config(self._max_batch))
-        asked = pb.ModelConfigRequest(name=name, version=version)
+        asked = pb.ModelConfigRequest(**_pinned(name, version))
         return await self._ask("ModelConfig", asked, pb.ModelConfigResponse)
 
     async def statistics(self, name: str = "", version: str = "") -> "pb.ModelStatisticsResponse":
         """What a model has done, or every one; of recipes since this process began. Raises NotFound."""
-        asked = pb.ModelStatisticsRequest(name=name, version=version)
+        asked = pb.ModelStatisticsRequest(**_pinned(name, version))
         if name and self._virtual(name, version) is None:
             return await self._ask("ModelStatistics", asked, pb.ModelStatisticsResponse)
         names = [name] if name else [*self._names(), NEMO]
@@ -118,6 +120,7 @@ class OpenInference:
         if self._virtual(name, request.model_version) is None:
             if reward is not None or "reward" in request.parameters:
                 raise InvalidRequest("a reward is chosen by the name of a recipe; this model has no recipes")
+            _pin(request)
             return await self._triton(name).call("ModelInfer", request, pb.ModelInferResponse, deadline)
         parameter = request.parameters["reward"].string_param if "reward" in request.parameters else None
         named = name if self._gateway.has_reward(name) else None
@@ -132,6 +135,7 @@ class OpenInference:
     async def stream(self, request: "pb.ModelInferRequest", deadline: float) -> AsyncIterator[Any]:
         """The ``ModelStreamInferResponse`` messages that answer one request of a stream. Raises GatewayError."""
         if self._virtual(request.model_name, request.model_version) is None:
+            _pin(request)
             async for message in self._triton(request.model_name).stream(request, deadline):
                 yield message
             return
@@ -172,6 +176,19 @@ class OpenInference:
     async def _ask(self, method: str, request: Message, answer: type[M]) -> M:
         deadline = asyncio.get_running_loop().time() + LOOKUP_S
         return await self._triton(method).call(method, request, answer, deadline)
+
+
+def _pinned(name: str, version: str) -> dict[str, str]:
+    """Name and version for the model server. Raises InvalidRequest where the name pins another version."""
+    base, pinned = split_version(name)
+    if pinned and version and pinned != version:
+        raise InvalidRequest(f"the name asks for version {pinned} and the path for {version}")
+    return {"name": base, "version": pinned or version}
+
+
+def _pin(request: "pb.ModelInferRequest") -> None:
+    asked = _pinned(request.model_name, request.model_version)
+    request.model_name, request.model_version = asked["name"], asked["version"]
 
 
 def timeout_s(request: "pb.ModelInferRequest") -> float | None:

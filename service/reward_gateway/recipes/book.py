@@ -50,6 +50,7 @@ def load_book(
     operations: Catalog | None = None,
     *,
     strict: bool = False,
+    pinned: bool = True,
 ) -> RecipeBook:
     """Compile the text of a recipe file (YAML or JSON).
 
@@ -57,6 +58,7 @@ def load_book(
         models: input fields of each known model.
         strict: refuse a name that is no operation and no known model; else it is taken for a model that is still to
             come. Without known models there is nothing to be strict about.
+        pinned: refuse ``NAME@VERSION`` of a known model that does not serve this version; else it is still to come.
 
     Raises:
         InvalidRecipe: with every fault and its place.
@@ -66,7 +68,7 @@ def load_book(
     faults: list[dict[str, str]] = []
     plans: dict[str, Plan] = {}
     for name, spec in file.rewards.items():
-        compiler = Compiler(name, spec, operations or catalog(), models, strict=strict)
+        compiler = Compiler(name, spec, operations or catalog(), models, strict=strict, pinned=pinned)
         plan = compiler.compile()
         faults += [places.fault(path, message) for path, message in compiler.faults]
         if plan is not None:

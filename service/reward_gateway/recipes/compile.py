@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.registry import Catalog, Kind, Operation
+from reward_gateway.sample import split_version
 
 from .fields import SAMPLE_FIELDS, constrained, optional_members, reads_sample, shape, table_field, value_field
 from .places import Path, dotted
@@ -27,6 +28,7 @@ class Compiler:
     Args:
         models: input fields of each known model by name.
         strict: a name that is no operation and no known model is a fault; else it is a model that is still to come.
+        pinned: so is a version of a known model that is not known.
     """
 
     def __init__(
@@ -37,9 +39,11 @@ class Compiler:
         models: Mapping[str, Collection[str]] | None = None,
         *,
         strict: bool = False,
+        pinned: bool = True,
     ) -> None:
         self.name, self.spec, self.catalog, self.models = name, spec, catalog, models or {}
         self.strict = strict and models is not None
+        self.pinned = pinned
         self.faults: Faults = []
         self.done: dict[str, ComponentPlan] = {}
         self.inputs: dict[str, None] = {}
@@ -103,15 +107,20 @@ class Compiler:
             vector = operation.returns == "vector"
             if spec.dimension is not None:
                 self.fault((*path, "dimension"), f"{spec.score} is an operation: only a model has dimensions")
+        elif self._lacks_version(spec.score):
+            name, version = split_version(spec.score)
+            served = ", ".join(sorted(known for known in self.models if known.startswith(f"{name}@"))) or "none"
+            self.fault((*path, "score"), f"the model {name} serves no version {version!r} (served: {served})")
         elif self.strict and spec.score not in self.models:
-            known = ", ".join(sorted(self.models)) or "none"
-            self.fault((*path, "score"), f"{spec.score!r} is no scoring operation and no model (models: {known})")
+            there = ", ".join(sorted(self.models)) or "none"
+            self.fault((*path, "score"), f"{spec.score!r} is no scoring operation and no model (models: {there})")
         else:
             if spec.params or spec.inputs:
                 self.fault(
                     (*path, "params"), f"{spec.score} is a model: it takes no params and reads the sample as it is"
                 )
-            self.inputs.update(dict.fromkeys(self.models.get(spec.score) or _MODEL_FIELDS))
+            known = self.models.get(spec.score) or self.models.get(split_version(spec.score)[0])
+            self.inputs.update(dict.fromkeys(known or _MODEL_FIELDS))
         transforms = []
         for i, written in enumerate(spec.transforms):
             transform = self._step("transform", written, (*path, "transforms", i))
@@ -123,6 +132,11 @@ class Compiler:
         model = None if operation is not None else spec.score
         refuse = spec.truncation == "refuse"
         return ComponentPlan(name, model, spec.dimension, step, tuple(transforms), refuse, vector, spec.optional)
+
+    def _lacks_version(self, model: str) -> bool:
+        """True for ``NAME@VERSION`` of a model that is known, without that version."""
+        name, version = split_version(model)
+        return bool(version) and name in self.models and model not in self.models and (self.pinned or self.strict)
 
     def _shape_after(self, step: Step, vector: bool, path: Path) -> bool:
         """Whether the value is a vector after a transform; a fault where the transform cannot take it."""

@@ -16,7 +16,7 @@ from reward_gateway.operations.apply import run
 from reward_gateway.operations.guards import GuardView
 from reward_gateway.operations.needs import JoinCohorts, Need
 from reward_gateway.operations.outcome import Outcome
-from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, plain_text
+from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, plain_text, split_version
 
 from .binding import Reader, Value, take
 from .fields import shape, table_field, value_field
@@ -309,7 +309,7 @@ class _Evaluation:
 
 def references_address(model: str, version: str | None) -> str:
     """Where the reference rewards of a model are kept: another version's say nothing about this one."""
-    return f"{model}@{version}"
+    return f"{split_version(model)[0]}@{version}"
 
 
 def unavailable(error: Unavailable) -> Invalid:

@@ -41,6 +41,7 @@ def _row(model: ModelInfo) -> dict[str, Any]:
     return {
         "name": model.name,
         "version": model.version,
+        "versions": list(model.versions),
         "ready": model.ready,
         "inputs": list(model.inputs),
         "dimensions": list(model.dimensions),
