@@ -14,7 +14,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11 python3.13,$(
 ARGS ?=
 TRAINERS := .local/trainers
 
-.PHONY: help serve test test-trainers lint lock clean environment development
+.PHONY: help serve models-all test test-trainers lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -22,9 +22,12 @@ help: ## this list
 serve: environment ## start Triton, Valkey and the gateway (ARGS="--http-port 9000")
 	@exec $(BIN)/reward-gateway serve $(ARGS)
 
+models-all: environment ## build every model, those of the extra tier too
+	@exec $(BIN)/reward-gateway models build --all
+
 test: development ## build the models and run every test (ARGS="-k cache")
 	@echo "==> models"
-	@$(BIN)/reward-gateway models build
+	@$(BIN)/reward-gateway models build --all
 	@echo "==> tests"
 	@exec $(BIN)/python -m pytest $(ARGS)
 

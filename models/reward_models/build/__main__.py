@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from reward_models.build import REPOSITORY, BuildError, available, build, check, is_built, stamp
+from reward_models.build import REPOSITORY, BuildError, available, build, check, is_built, stamp, tiers
 
 
 def main() -> int:
@@ -13,10 +13,12 @@ def main() -> int:
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     parser.add_argument("--check", action="store_true", help="hash every file and compare cards with configurations")
     parser.add_argument("--stamp", action="store_true", help="write what the cards say into config.pbtxt")
+    parser.add_argument("--all", action="store_true", help="build the extra tier, too")
     parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
     faults = 0
-    for name in arguments.names or available(arguments.repository):
+    every = arguments.all or arguments.check or arguments.stamp
+    for name in arguments.names or (available if every else tiers.default)(arguments.repository):
         try:
             if arguments.stamp:
                 stamp(name, arguments.repository)

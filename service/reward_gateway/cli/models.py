@@ -1,8 +1,9 @@
 """``models``: what the repository holds, what it takes to build it, and whether it is in order."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,12 +33,19 @@ def list_models(
 
 
 @app.command()
-def build(names: Names = None, repository: Repository = None) -> None:
+def build(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of models; none: the default tier.", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="The extra tier, too.")] = False,
+    repository: Repository = None,
+) -> None:
     """Build what is missing. A model that is built already costs a look."""
     from reward_models import build as builder
+    from reward_models.build import tiers
 
     folder = _folder(repository)
-    for name in _wanted(names, folder):
+    for name in _wanted(names, folder) if names or every else tiers.default(folder):
         if builder.is_built(name, folder):
             err.print(f"{name}: is built", markup=False)
             continue
@@ -46,15 +54,19 @@ def build(names: Names = None, repository: Repository = None) -> None:
         except builder.BuildError as error:
             complain(f"{name} cannot be built: {error}")
             raise typer.Exit(FAULTY) from None
+    if not names and (left := tiers.left_out(folder)):
+        err.print(tiers.told(left), markup=False, soft_wrap=True)
 
 
 @app.command()
 def check(names: Names = None, repository: Repository = None) -> None:
-    """Hash every file anew; say all that is wrong. Exit 1 if anything is."""
+    """Hash every file anew; say all that is wrong. Exit 1 if anything is. What was left out is not looked at."""
     from reward_models import build as builder
+    from reward_models.build import tiers
 
     folder = _folder(repository)
-    faults = [(name, fault) for name in _wanted(names, folder) for fault in builder.check(name, folder)]
+    wanted = _wanted(names, folder) if names else sorted({*builder.available(folder)} - {*tiers.left_out(folder)})
+    faults = [(name, fault) for name in wanted for fault in builder.check(name, folder)]
     table(("model", "fault"), faults)
     if faults:
         raise typer.Exit(FAULTY)
@@ -82,8 +94,17 @@ def _wanted(names: list[str] | None, repository: Path) -> list[str]:
 
 def _held(repository: Path) -> list[dict[str, object]]:
     from reward_models import build as builder
+    from reward_models.build import card, tiers
 
-    return [{"name": name, "built": builder.is_built(name, repository)} for name in builder.available(repository)]
+    return [
+        {
+            "name": name,
+            "built": builder.is_built(name, repository),
+            "tier": tiers.EXTRA if tiers.is_extra(name, repository) else "default",
+            "quality": _quality(card.read(repository / name).content),
+        }
+        for name in builder.available(repository)
+    ]
 
 
 def _served(url: str, api_key: str | None) -> list[dict[str, object]]:
@@ -92,8 +113,17 @@ def _served(url: str, api_key: str | None) -> list[dict[str, object]]:
     with RewardClient(url, api_key=api_key, timeout_s=PATIENCE_S) as client:
         return [
             {name: row[name] for name in ("name", "version", "ready", "inputs", "dimensions")}
+            | {"quality": _quality(row.get("card") or {})}
             for row in client.models()
         ]
+
+
+def _quality(card: Mapping[str, Any]) -> str:
+    """The first figure of each part that has a target, as the card holds it."""
+    quality, targets = card.get("quality") or {}, card.get("targets") or {}
+    return ", ".join(
+        f"{part} {quality[part][figure]}" for part, wanted in targets.items() for figure in list(wanted)[:1]
+    )
 
 
 def _cell(value: object) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,15 +49,17 @@ def serve(**flags: Any) -> None:
     report("stopped")
 
 
-def _prepare(settings: Settings, report: "_Progress") -> list[str]:
+def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
     """Names of the models to load, each of them built; what is missing is built now."""
     platform.check_machine()
     platform.find(settings.triton_env)  # before minutes of building: can they be served here at all?
     from reward_models import build
+    from reward_models.build import tiers
 
     buildable = set(build.available(settings.model_repository))
     known = tuple(sorted(config.parent.name for config in settings.model_repository.glob("*/config.pbtxt")))
-    wanted = settings.models or known
+    left = [] if settings.models else tiers.left_out(settings.model_repository)
+    wanted = settings.models or tuple(name for name in known if name not in left)
     if unknown := sorted(set(wanted) - set(known)):
         raise StackError(f"no model is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
     for name in wanted:
@@ -66,6 +69,8 @@ def _prepare(settings: Settings, report: "_Progress") -> list[str]:
                 build.build(name, settings.model_repository, report)
             except build.BuildError as error:
                 raise StackError(f"{name} cannot be built: {error}") from None
+    if left:
+        report(tiers.told(left))
     return list(wanted)
 
 

@@ -1,0 +1,36 @@
+"""Tiers: what is built and served without being named, and what is only built when it is asked for.
+
+A card without ``tier`` is of the default tier. ``tier: extra`` is for what is large or slow to build; once it is
+built, it is served as any other.
+"""
+
+from pathlib import Path
+
+from reward_models.build import card as cards
+from reward_models.build.builder import REPOSITORY, available, is_built
+
+EXTRA = "extra"
+
+
+def is_extra(name: str, repository: Path = REPOSITORY) -> bool:
+    """True for a model of the extra tier. Raises BuildError for a name that is no model."""
+    return bool(cards.read(repository / name).content.get("tier") == EXTRA)
+
+
+def default(repository: Path = REPOSITORY) -> list[str]:
+    """The models that are built without being named."""
+    return [name for name in available(repository) if not is_extra(name, repository)]
+
+
+def left_out(repository: Path = REPOSITORY) -> list[str]:
+    """The models of the extra tier that are not built."""
+    return [name for name in available(repository) if is_extra(name, repository) and not is_built(name, repository)]
+
+
+def told(names: list[str]) -> str:
+    """What is left out and how to get it, in a sentence."""
+    models, are = ("1 model", "is") if len(names) == 1 else (f"{len(names)} models", "are")
+    return (
+        f"{models} of the extra tier {are} not built: {', '.join(names)}; "
+        "`make models-all` or `reward-gateway models build --all` builds them"
+    )
