@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reward_models.build import card as cards
-from reward_models.build import config
+from reward_models.build import config, placement
 from reward_models.build.card import CARD, CONFIG, VERSION_FOLDER, BuildError, Card
 from reward_models.build.files import demand, place
 
@@ -144,6 +144,16 @@ def refresh(repository: Path, name: str) -> None:
             _derive(folder, *_noted(folder))
 
 
+def place_on(repository: Path, name: str, placed: placement.Placement | None) -> None:
+    """Say where a model runs, all its versions: on GPUs, or with None as ``config.pbtxt`` says."""
+    folder = _folder(repository, name)
+    with _locked(folder):
+        if placement.read(folder / FOLDER) != placed:
+            placement.note(folder / FOLDER, placed)
+        if placed is not None or (folder / FOLDER / NOTE).is_file():
+            _derive(folder, *_noted(folder))
+
+
 def _found(repository: Path, name: str, staging: Path, staged: Card) -> int:
     """The first version of a new model: its whole folder at once."""
     if not (staging / CONFIG).is_file():
@@ -201,6 +211,8 @@ def _derive(folder: Path, withdrawn: set[int], highest: int) -> None:
     numbers = _numbers(folder)
     serving = [number for number in numbers if number not in withdrawn]
     base = _POLICY.sub("", (folder / CONFIG).read_text("utf-8")).rstrip("\n")
+    placed = placement.read(folder / FOLDER)
+    base = placed.applied(base).rstrip("\n") if placed else base
     said = [base, f"version_policy {{ specific {{ versions: [ {', '.join(map(str, serving))} ] }} }}"]
     said += [config.entries(_card(folder, n), suffix=f".{n}") for n in serving if _own_card(folder, n)]
     (folder / FOLDER).mkdir(exist_ok=True)

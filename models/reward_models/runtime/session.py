@@ -1,7 +1,8 @@
 """ONNX Runtime sessions: where a graph runs and with how many threads, decided once, at start.
 
-The instance group of ``config.pbtxt`` decides the device (``KIND_CPU`` or ``KIND_GPU``); the choice is logged and
-kept in :class:`Session`, never changed at run time.
+Triton's instance group decides the device (``KIND_CPU`` or ``KIND_GPU``); the choice is logged and kept in
+:class:`Session`, never changed at run time. ONNX Runtime itself goes on with the CPU, under a mere warning, where it
+cannot load CUDA's libraries: here that is an error.
 """
 
 import logging
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 log = logging.getLogger("reward_models")
 
 THREADS_VARIABLE = "REWARD_MODELS_THREADS"
+GPU_MEMORY_VARIABLE = "REWARD_MODELS_GPU_MEMORY"
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,29 @@ class Device:
     def providers(self) -> list[Any]:
         """ONNX Runtime's execution providers, best first. Raises RuntimeError for a GPU that it cannot drive."""
         if self.kind != "GPU":
-            return ["CPUExecutionProvider"]
-        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            return [CPU]
+        if CUDA not in onnxruntime.get_available_providers():
             raise RuntimeError(
-                "config.pbtxt asks for KIND_GPU, but this ONNX Runtime has no CUDA provider: "
-                "install onnxruntime-gpu in Triton's environment, or set the instance group to KIND_CPU."
+                "The instance group is KIND_GPU, but this ONNX Runtime has no CUDA provider: install "
+                "requirements/triton-gpu.txt in Triton's environment (`make serve DEVICE=gpu` does), or run on the CPU."
             )
-        return [("CUDAExecutionProvider", {"device_id": self.number}), "CPUExecutionProvider"]
+        return [(CUDA, self.cuda_options()), CPU]  # the CPU for the few operators of shapes that have no CUDA kernel
+
+    def cuda_options(self) -> dict[str, str]:
+        """Options of the CUDA provider.
+
+        Memory grows by what is asked for rather than by powers of two, as several models share a GPU; convolutions
+        are chosen by rule, since trying them all at each new image size takes seconds; TF32's ten bits of mantissa
+        would move a score by 1e-3, and with it what is cached.
+        """
+        options = {
+            "device_id": str(self.number),
+            "arena_extend_strategy": "kSameAsRequested",
+            "cudnn_conv_algo_search": "HEURISTIC",
+            "use_tf32": "0",
+        }
+        limit = gpu_memory()
+        return options | ({"gpu_mem_limit": str(limit)} if limit else {})
 
 
 def threads() -> int:
@@ -43,30 +62,80 @@ def threads() -> int:
 
     Raises ValueError if the variable is not a positive whole number.
     """
-    asked = os.environ.get(THREADS_VARIABLE, "")
+    return positive(THREADS_VARIABLE, "threads") or max(1, len(os.sched_getaffinity(0)) // 2)
+
+
+def gpu_memory() -> int:
+    """Bytes that a session may take of a GPU: REWARD_MODELS_GPU_MEMORY; 0, the default, is no limit.
+
+    Raises ValueError if the variable is not a positive whole number.
+    """
+    return positive(GPU_MEMORY_VARIABLE, "bytes")
+
+
+def positive(variable: str, of: str) -> int:
+    """A variable as a positive whole number, or 0 where it is not set. Raises ValueError for anything else."""
+    asked = os.environ.get(variable, "")
     if not asked:
-        return max(1, len(os.sched_getaffinity(0)) // 2)
+        return 0
     if not asked.isdigit() or int(asked) < 1:
-        raise ValueError(f"{THREADS_VARIABLE} is {asked!r}: give a positive whole number of threads.")
+        raise ValueError(f"{variable} is {asked!r}: give a positive whole number of {of}.")
     return int(asked)
 
 
 class Session:
-    """A graph, loaded. ``run`` may be called from several threads; ``metadata`` is what the graph says of itself."""
+    """A graph, loaded. ``run`` may be called from several threads; ``metadata`` is what the graph says of itself.
 
-    def __init__(self, graph: Path, device: Device) -> None:
+    Args:
+        graph: an ONNX file.
+        device: where it runs.
+        bound: whether inputs and outputs are bound to the device's memory; by default on a GPU. On a CPU a plain
+            run copies less.
+
+    Raises:
+        RuntimeError: the device is a GPU that ONNX Runtime cannot drive.
+    """
+
+    def __init__(self, graph: Path, device: Device, bound: bool | None = None) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # Idle threads that spin would take the cores from the other models and from the gateway.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(str(graph), options, providers=device.providers())
+        providers = device.providers()
+        if device.kind == "GPU" and hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()  # CUDA and cuDNN as Python packages are on no library path
+        self._session = onnxruntime.InferenceSession(str(graph), options, providers=providers)
         self.providers: list[str] = self._session.get_providers()
+        if device.kind == "GPU" and self.providers[0] != CUDA:
+            raise RuntimeError(
+                f"{graph.name} was to run on GPU {device.number}, and ONNX Runtime could not start CUDA: see its "
+                "message above (a driver that is too old, no GPU in sight, or CUDA's and cuDNN's libraries missing). "
+                "It does not run on the CPU instead."
+            )
+        self._bound = device.kind == "GPU" if bound is None else bound
+        self._memory = ("cuda", device.number) if device.kind == "GPU" else ("cpu", 0)
+        self._outputs: list[str] = [output.name for output in self._session.get_outputs()]
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        log.info("%s runs on %s with %d threads", graph.name, self.providers[0], options.intra_op_num_threads)
+        where = f"GPU {device.number}" if device.kind == "GPU" else f"{options.intra_op_num_threads} threads"
+        log.info("%s runs on %s, %s", graph.name, self.providers[0], where)
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
-        """Every output of the graph, in its order."""
+        """Every output of the graph, in its order, on the host."""
+        if self._bound:
+            return self._run_bound(inputs)
         outputs: list[NDArray[np.float32]] = self._session.run(None, inputs)
+        return outputs
+
+    def _run_bound(self, inputs: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """One copy of each input to the device, one of each output back; nothing else crosses."""
+        binding = self._session.io_binding()
+        for name, values in inputs.items():
+            placed = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(values), *self._memory)
+            binding.bind_ortvalue_input(name, placed)
+        for name in self._outputs:
+            binding.bind_output(name, "cpu")
+        self._session.run_with_iobinding(binding)
+        outputs: list[NDArray[np.float32]] = binding.copy_outputs_to_cpu()
         return outputs
