@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from reward_gateway.backends.triton import TritonServer
@@ -33,7 +33,7 @@ VERSIONED = BARE.replace("class TritonPythonModel:\n", INITIALIZE).replace(
 
 def write(repository: Path, *serving: int) -> None:
     """Versions 1 and 2, each answering the length and a hundred times its number; ``serving`` are served."""
-    keys = {"content_version": "a", "content_version.2": "b", "card": '{"n": 1}', "card.2": '{"n": 2}'}
+    keys: dict[str, Any] = {"content_version": "a", "content_version.2": "b", "card": '{"n": 1}', "card.2": '{"n": 2}'}
     plain = [tensor("prompt"), tensor("response")]
     write_model(repository, "versioned", VERSIONED, plain, [tensor("score", "TYPE_FP32")], **keys)
     folder = repository / "versioned"

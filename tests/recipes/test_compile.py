@@ -13,6 +13,24 @@ def faults_of(text: str, models: Any = None) -> str:
     return " | ".join(f"{fault['path']}: {fault['message']}" for fault in refused.value.faults)
 
 
+class TestAVersionOfAModel:
+    KNOWN = {"m": ("prompt", "response"), "m@1": ("prompt", "response"), "m@2": ("prompt", "images")}  # noqa: RUF012
+
+    def test_one_that_is_served_is_asked_by_its_version(self) -> None:
+        book = load_book("rewards: {r: {components: {a: {score: m@2}}}}", self.KNOWN, strict=True)
+        assert book.get("r").models == ("m@2",)
+        assert book.get("r").inputs == ("prompt", "images")
+
+    @pytest.mark.parametrize("strict", [True, False])
+    def test_one_that_is_not_served_is_refused(self, strict: bool) -> None:
+        with pytest.raises(InvalidRecipe, match=r"no version '3' \(served: m@1, m@2\)"):
+            load_book("rewards: {r: {components: {a: {score: m@3}}}}", self.KNOWN, strict=strict)
+
+    def test_one_that_is_still_to_come_is_taken_where_the_gateway_starts(self) -> None:
+        book = load_book("rewards: {r: {components: {a: {score: m@3}}}}", self.KNOWN, pinned=False)
+        assert book.get("r").models == ("m@3",)
+
+
 def one(recipe: str) -> str:
     return f"rewards: {{r: {recipe}}}"
 
