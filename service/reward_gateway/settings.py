@@ -33,7 +33,8 @@ class Settings(BaseSettings):
         description="Python environment of the embedded Triton: the server, and what its models import.",
     )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Models that the embedded Triton loads, comma separated. Empty: the default tier, and what else is built."
+        (),
+        description="Models that the embedded Triton loads, comma separated. Empty: the default tier, and what else is built.",
     )
 
     # Who may call
