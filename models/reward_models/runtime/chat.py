@@ -39,6 +39,15 @@ def read(prompt: str, response: str, messages: str) -> Exchange:
     """
     if not messages:
         return Exchange(prompt, response)
+    turns, response, ignored = divided(prompt, response, messages)
+    return Exchange(render(turns), response, ignored)
+
+
+def divided(prompt: str, response: str, messages: str) -> tuple[list[tuple[str, str]], str, bool]:
+    """A chat as the turns before the answer, the answer, and whether parts other than text were left out.
+
+    As :func:`read` takes them. Raises ChatError.
+    """
     turns, ignored = parse(messages)
     if prompt:
         turns = [("user", prompt), *turns]
@@ -49,7 +58,7 @@ def read(prompt: str, response: str, messages: str) -> Exchange:
         if end == len(turns):
             raise ChatError("The messages end without an assistant's answer, and no response was given.")
         response, turns = "\n\n".join(content for _, content in turns[end:]), turns[:end]
-    return Exchange(render(turns), response, ignored)
+    return turns, response, ignored
 
 
 def parse(messages: str) -> tuple[list[tuple[str, str]], bool]:

@@ -24,11 +24,14 @@ class Answer:
         flags: [n] uint32, a mask of bits that the card names, lowest first.
         errors: row -> why it has no score, as ``code: sentence``; the code is ``invalid_field``, ``invalid_media``,
             ``missing_field``, ``too_large`` or ``model_error``, and the sentence carries none of the row's text.
+        vectors: for models whose configuration has an output ``vector``: numbers of each row, as many as it has parts
+            (tokens, steps), none in the rows of ``errors``; None for all other models.
     """
 
     scores: NDArray[np.float32]
     flags: NDArray[np.uint32]
     errors: dict[int, str]
+    vectors: list[NDArray[np.float32]] | None = None
 
     @classmethod
     def empty(cls, rows: int, dimensions: int) -> "Answer":
@@ -38,7 +41,8 @@ class Answer:
     def take(self, start: int, stop: int) -> "Answer":
         """The rows from ``start`` to ``stop``: one request's share of a batch."""
         errors = {row - start: why for row, why in self.errors.items() if start <= row < stop}
-        return Answer(self.scores[start:stop], self.flags[start:stop], errors)
+        vectors = None if self.vectors is None else self.vectors[start:stop]
+        return Answer(self.scores[start:stop], self.flags[start:stop], errors, vectors)
 
 
 class Scorer(Protocol):

@@ -85,6 +85,9 @@ def served(make_scorer: MakeScorer) -> type[Any]:
                 pb_utils.Tensor("flags", answer.flags.astype(np.uint32).reshape(rows, 1)),
                 pb_utils.Tensor("error", errors.reshape(rows, 1)),
             ]
+            if answer.vectors is not None:
+                packed = [np.ascontiguousarray(vector, "<f4").tobytes() for vector in answer.vectors]
+                tensors.append(pb_utils.Tensor("vector", np.array(packed, np.object_).reshape(rows, 1)))
             return pb_utils.InferenceResponse(output_tensors=tensors)
 
         def finalize(self) -> None:
