@@ -8,6 +8,7 @@ import typer
 
 from reward_gateway.errors import GatewayError
 
+from .pictures import FIELDS
 from .say import INTERRUPTED, ApiKey, Unusable, Url, complain, err, out
 
 _FIELDS = ("prompt", "response", "reference", "group", "id")
@@ -46,7 +47,8 @@ def score(
 
     The output has the file's columns and beside them reward, valid, error, and component.NAME with
     component.NAME.raw. A run that was stopped goes on when the same command is given again. Other columns that
-    the API knows (images, frames, steps, features) are read from .jsonl and .parquet files by their names.
+    the API knows (images, frames, steps, features) are read from .jsonl and .parquet files by their names; an
+    image may be base64, an address, {"path": FILE} beside the file of samples, or {"bytes": …} in .parquet.
     """
     from .histogram import summary
     from .scoring import Run
@@ -78,7 +80,7 @@ def columns_of(there: list[str], given: dict[str, str | None]) -> dict[str, str]
         if column is not None and column not in there:
             raise Unusable(f"the file has no column {column} (--{field_name}-column); it has: {', '.join(there)}")
     fields = {name: column or name for name, column in given.items() if column is not None or name in there}
-    if there and "response" not in fields:
+    if there and "response" not in fields and not {*FIELDS} & {*there}:
         raise Unusable(
             f"which column holds the responses? Say it with --response-column; there are: {', '.join(there)}"
         )

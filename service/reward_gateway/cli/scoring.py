@@ -24,13 +24,14 @@ from rich.progress import (
 from rich.text import Text
 
 from reward_gateway.client import AsyncRewardClient, Scores
-from reward_gateway.errors import NotFound, RequestError, Unscorable
+from reward_gateway.errors import InvalidRequest, NotFound, RequestError, Unscorable
 
+from . import pictures
 from .say import Unusable, err
 from .sinks import Sink
 from .sources import Csv, Row, Source
 
-_MEDIA = ("images", "frames", "steps", "features")
+_MORE = (*pictures.FIELDS, "steps", "features")
 
 
 @dataclass(slots=True)
@@ -158,16 +159,24 @@ class Run:
     def _sample(self, row: Row) -> Row:
         sample = {name: row.get(column) for name, column in self.fields.items()}
         if not isinstance(self.source, Csv):
-            sample |= {name: row[name] for name in _MEDIA if row.get(name) is not None}
+            sample |= {name: row[name] for name in _MORE if row.get(name) is not None}
+        for name in pictures.FIELDS:
+            if sample.get(name) is not None:
+                sample[name] = pictures.opened(sample[name], name, self.source.path.parent)
         if sample.get("id") is not None:
             sample["id"] = str(sample["id"])
         return {name: value for name, value in sample.items() if value is not None}
 
     async def _score(self, client: AsyncRewardClient, rows: Sequence[Row]) -> list[Row]:
         """The new columns of rows. A row that the service will not read is told so, and its neighbours are scored."""
-        samples = [self._sample(row) for row in rows]
-        left = list(range(len(rows)))
+        samples: dict[int, Row] = {}
         made: dict[int, Row] = {}
+        for i, row in enumerate(rows):
+            try:
+                samples[i] = self._sample(row)
+            except InvalidRequest as error:
+                made[i] = self._row(None, False, f"invalid_media: {error.message}", {})
+        left = list(samples)
         while True:
             try:
                 asked = [samples[i] for i in left]

@@ -21,6 +21,9 @@ from .getter import Getter
 from .network import PublicNetwork, Resolve, resolve
 from .urls import UrlRules
 
+SHARE = 0.75
+"""Of the time until the deadline that fetching may take; the rest is for the samples that have their images."""
+
 Place = tuple[list[Media], int, int]
 """A sample's images or frames, which of them, and the sample's row."""
 
@@ -93,6 +96,9 @@ class Fetcher:
         places = _places(batch, fields)
         if not places:
             return
+        if deadline is not None:
+            now = asyncio.get_running_loop().time()
+            deadline = now + SHARE * (deadline - now)
         budget = _Budget(self._most_bytes)
         asked = list(places)[: self._most]
         found = await asyncio.gather(*(self._one(url, budget, deadline) for url in asked))
@@ -114,7 +120,7 @@ class Fetcher:
             return media
         except TimeoutError:
             outcome = "deadline"
-            return MediaFault("the deadline passed before it was fetched", "deadline_exceeded")
+            return MediaFault("not there in time for the deadline", "deadline_exceeded")
         except MediaFault as fault:
             outcome = fault.outcome if isinstance(fault, FetchFault) else "invalid"
             return fault
