@@ -3,11 +3,13 @@
 The difference of two responses' scores is the log-odds that the first is preferred (Bradley & Terry, 1952).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reward_models.runtime import chat
 from reward_models.runtime.encoder import Encoded, Limit, TextEncoder
@@ -16,6 +18,8 @@ from reward_models.runtime.head import Head
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.rows import Answer, Columns, texts
 from reward_models.runtime.session import Device
+
+FloatArray = NDArray[np.float32]
 
 
 class Reader:
@@ -32,14 +36,18 @@ class Reader:
         return self.encoder.encode(prompts, self.prompt), self.encoder.encode(responses, self.response)
 
 
-class PreferenceScorer:
-    """Scores [n, K] of what is asked (``prompt`` or ``messages``) and answered (``response`` or their last turns)."""
+class ExchangeScorer(ABC):
+    """Scores [n, K] of what is asked (``prompt`` or ``messages``) and answered (``response`` or their last turns), by a
+    head over features of both."""
 
-    def __init__(self, instance: Instance, remembered: int = 4096) -> None:
-        self._reader = Reader(instance.folder, instance.card["settings"], instance.device, remembered)
+    def __init__(self, instance: Instance) -> None:
         self._head = Head.load(instance.folder / "head.npz")
         self._dimensions = len(instance.dimensions)
         self._truncated, self._media_ignored = instance.bit("truncated"), instance.bit("media_ignored")
+
+    @abstractmethod
+    def features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Features [n, F] of at least one exchange, and which exchanges were cut [n]."""
 
     def score(self, columns: Columns, rows: int) -> Answer:
         """Score rows; a conversation that cannot be read is that row's error."""
@@ -53,9 +61,21 @@ class PreferenceScorer:
             except chat.ChatError as error:
                 answer.errors[row] = f"invalid_field: {error}"
         if kept:
-            prompts, responses = self._reader.read([e.prompt for e in exchanges], [e.response for e in exchanges])
-            answer.scores[kept] = self._head(features(self._reader.names, prompts, responses, self._head.axes))
-            cut = (prompts.truncated | responses.truncated) * np.uint32(self._truncated)
+            found, cut = self.features([e.prompt for e in exchanges], [e.response for e in exchanges])
+            answer.scores[kept] = self._head(found)
             ignored = np.array([e.ignored for e in exchanges]) * np.uint32(self._media_ignored)
-            answer.flags[kept] = cut | ignored
+            answer.flags[kept] = (cut * np.uint32(self._truncated)) | ignored
         return answer
+
+
+class PreferenceScorer(ExchangeScorer):
+    """Exchanges as a sentence encoder sees them."""
+
+    def __init__(self, instance: Instance, remembered: int = 4096) -> None:
+        super().__init__(instance)
+        self._reader = Reader(instance.folder, instance.card["settings"], instance.device, remembered)
+
+    def features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """The card's blocks over both columns."""
+        asked, said = self._reader.read(prompts, responses)
+        return features(self._reader.names, asked, said, self._head.axes), asked.truncated | said.truncated
