@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, NonNegativeInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +36,16 @@ class Settings(BaseSettings):
         (),
         description="Models that the embedded Triton loads, comma separated. Empty: the default tier, and what else is built.",
     )
+
+    # CPU or GPU, for the models of the embedded Triton
+    device: Literal["cpu", "gpu", "auto"] = Field(
+        "cpu", description="Where models run: cpu, gpu (refused where none can be driven) or auto (a GPU if one can)."
+    )
+    gpus: Annotated[tuple[NonNegativeInt, ...], NoDecode] = Field(
+        (), description="Numbers of the GPUs that every model has instances on, comma separated. Empty: all."
+    )
+    gpu_instances: int = Field(1, ge=1, description="Instances of a model on each GPU; each holds the weights.")
+    gpu_memory: int = Field(0, ge=0, description="Bytes that one graph of an instance may take of a GPU; 0: no limit.")
 
     # Who may call
     api_keys_file: Path | None = Field(None, description="YAML file of API keys. Unset: no keys are asked for.")
@@ -90,6 +100,12 @@ class Settings(BaseSettings):
     max_infer_calls: int = Field(4, ge=1, description="Infer calls in flight a model; what waits is coalesced.")
     triton_ready_s: float = Field(120.0, gt=0, description="How long the embedded Triton may take to load its models.")
 
+    # Models while they are served
+    max_head_bytes: int = Field(32 << 20, ge=1, description="Bytes of an uploaded head.")
+    keep_versions: int = Field(
+        3, ge=1, description="Uploaded versions of a model that stay served; recipes keep those that they name."
+    )
+
     # Cache of raw scores
     cache_ttl_s: float = Field(86_400.0, gt=0, description="How long a raw score is remembered.")
     cache_memory_entries: int = Field(0, ge=0, description="Entries of the in-process level before Redis; 0: none.")
@@ -123,7 +139,7 @@ class Settings(BaseSettings):
     log_json: bool = Field(False, description="One JSON object a log line.")
     otlp_endpoint: SecretStr | None = Field(None, description="OTLP address for traces (extra: tracing).")
 
-    @field_validator("models", "media_url_hosts", "media_url_ports", mode="before")
+    @field_validator("models", "gpus", "media_url_hosts", "media_url_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

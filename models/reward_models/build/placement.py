@@ -1,8 +1,8 @@
 """Where a model's instances run: Triton's ``instance_group``, put into the derived configuration and not the committed.
 
-``config.pbtxt`` says one instance on the CPU. A machine with GPUs says otherwise in a note of the model's ``configs/``
-folder, which :mod:`reward_models.build.versions` applies wherever it derives what Triton reads; so a new version, a
-new head and a rolled-back one all stay on the device that the operator chose.
+``config.pbtxt`` says one instance on the CPU. A machine with GPUs says otherwise in one note of the repository, which
+:mod:`reward_models.build.versions` applies wherever it derives what Triton reads; so a new model, a new version, a new
+head and a rolled-back one all run on the device that the operator chose.
 """
 
 import json
@@ -10,7 +10,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-NOTE = "device.json"
+NOTE = ".device.json"
 _GROUP = re.compile(
     r"^instance_group\s*:?\s*(?:\[(?:[^\[\]]|\[[^\[\]]*\])*\]|\{(?:[^{}]|\{[^{}]*\})*\})\n?", re.MULTILINE
 )
@@ -42,22 +42,23 @@ class Placement:
         return f"{_GROUP.sub('', config).rstrip()}\n{self.group()}\n"
 
 
-def read(folder: Path) -> Placement | None:
-    """What is noted in a ``configs`` folder; None where the model runs as its committed configuration says."""
-    path = folder / NOTE
+def read(repository: Path) -> Placement | None:
+    """What is noted for a repository; None where models run as their committed configurations say."""
+    path = repository / NOTE
     if not path.is_file():
         return None
     said = json.loads(path.read_text("utf-8"))
     return Placement(int(said["count"]), tuple(map(int, said["gpus"])))
 
 
-def note(folder: Path, placement: Placement | None) -> None:
-    """Keep a placement in a ``configs`` folder, or with None forget the one that is there."""
-    path = folder / NOTE
+def note(repository: Path, placement: Placement | None) -> None:
+    """Keep a placement for a repository, or with None forget the one that is there."""
+    if read(repository) == placement:
+        return  # a repository that cannot be written to may be used as it is
+    path = repository / NOTE
     if placement is None:
-        path.unlink(missing_ok=True)
+        path.unlink()
         return
-    folder.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{NOTE}")
+    temporary = path.with_name(f"{NOTE}.new")
     temporary.write_text(json.dumps(asdict(placement)), "utf-8")
     temporary.replace(path)

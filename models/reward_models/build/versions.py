@@ -15,7 +15,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,11 @@ def listing(repository: Path, name: str) -> list[Version]:
     return [Version(number, _card(folder, number), number not in withdrawn) for number in _numbers(folder)]
 
 
-def publish(repository: Path, name: str, staging: Path) -> int:
+class Outdated(BuildError):
+    """Another version has become the newest since the one that was looked at."""
+
+
+def publish(repository: Path, name: str, staging: Path, *, after: int | None = None) -> int:
     """Make a staged folder the next version of a model, or the first of a new one.
 
     Args:
@@ -63,11 +67,14 @@ def publish(repository: Path, name: str, staging: Path) -> int:
         staging: ``card.yaml``, ``config.pbtxt`` where the model is new, and the files, in the folder itself or in
             ``1/``. A file that the card names and that is not there is taken from a version that has the same one;
             ``model.py`` from the latest.
+        after: publish only while this is the newest version that is served, so that of two who change it at the same
+            time one learns of the other.
 
     Returns:
         The version's number. It is on disk; a running server has to be told to load the model.
 
     Raises:
+        Outdated: a newer version than ``after`` is served.
         BuildError: the folder does not hold what its card says, or reads or answers otherwise than the versions that
             are there: one name has one set of tensors.
     """
@@ -84,6 +91,9 @@ def publish(repository: Path, name: str, staging: Path) -> int:
         for number in numbers:
             _demand_same_tensors(number, _card(folder, number), staged)
         withdrawn, highest = _noted(folder)
+        newest = max(set(numbers) - withdrawn)
+        if after not in (None, newest):
+            raise Outdated(f"Version {newest} of {name} is newer than version {after}.")
         number = max([highest, *numbers]) + 1
         _derive(folder, withdrawn, highest)  # from here on a folder that appears is not served by itself
         with _draft(folder, f".{number}.") as draft:
@@ -107,8 +117,11 @@ def restore(repository: Path, name: str, version: int) -> None:
     _serve(repository, name, version, wanted=True)
 
 
-def prune(repository: Path, name: str, keep: int) -> list[int]:
+def prune(repository: Path, name: str, keep: int, needed: Collection[int] = ()) -> list[int]:
     """Withdraw the published versions that are served beside the newest ``keep``; version 1 is left alone.
+
+    Args:
+        needed: these stay too.
 
     Returns:
         Their numbers: a server that was told to load the model again has unloaded them, and they may be discarded.
@@ -117,7 +130,7 @@ def prune(repository: Path, name: str, keep: int) -> list[int]:
     with _locked(folder):
         withdrawn, highest = _noted(folder)
         serving = [n for n in _numbers(folder) if n not in withdrawn and _own_card(folder, n)]
-        old = serving[: -max(1, keep)]
+        old = [number for number in serving[: -max(1, keep)] if number not in needed]
         if old:
             _derive(folder, withdrawn | set(old), highest)
     return old
@@ -137,21 +150,18 @@ def discard(repository: Path, name: str, version: int) -> None:
 
 
 def refresh(repository: Path, name: str) -> None:
-    """Derive the configuration anew: ``config.pbtxt`` or version 1 may have been changed by hand."""
+    """Derive the configuration anew: ``config.pbtxt``, version 1 or the placement may have changed."""
     folder = _folder(repository, name)
-    if (folder / FOLDER / NOTE).is_file():
+    if (folder / FOLDER / NOTE).is_file() or placement.read(repository) is not None:
         with _locked(folder):
             _derive(folder, *_noted(folder))
 
 
-def place_on(repository: Path, name: str, placed: placement.Placement | None) -> None:
-    """Say where a model runs, all its versions: on GPUs, or with None as ``config.pbtxt`` says."""
-    folder = _folder(repository, name)
-    with _locked(folder):
-        if placement.read(folder / FOLDER) != placed:
-            placement.note(folder / FOLDER, placed)
-        if placed is not None or (folder / FOLDER / NOTE).is_file():
-            _derive(folder, *_noted(folder))
+def run_on(repository: Path, placed: placement.Placement | None) -> None:
+    """Say where the models of a repository run, all their versions: on GPUs, or with None as ``config.pbtxt`` says."""
+    placement.note(repository, placed)
+    for path in sorted(repository.glob(f"*/{CONFIG}")):
+        refresh(repository, path.parent.name)
 
 
 def _found(repository: Path, name: str, staging: Path, staged: Card) -> int:
@@ -167,6 +177,7 @@ def _found(repository: Path, name: str, staging: Path, staged: Card) -> int:
             shutil.copy2(staging / file, draft / file)
         config.stamp(draft, staged)
         draft.rename(repository / name)
+    refresh(repository, name)
     return 1
 
 
@@ -211,7 +222,7 @@ def _derive(folder: Path, withdrawn: set[int], highest: int) -> None:
     numbers = _numbers(folder)
     serving = [number for number in numbers if number not in withdrawn]
     base = _POLICY.sub("", (folder / CONFIG).read_text("utf-8")).rstrip("\n")
-    placed = placement.read(folder / FOLDER)
+    placed = placement.read(folder.parent)
     base = placed.applied(base).rstrip("\n") if placed else base
     said = [base, f"version_policy {{ specific {{ versions: [ {', '.join(map(str, serving))} ] }} }}"]
     said += [config.entries(_card(folder, n), suffix=f".{n}") for n in serving if _own_card(folder, n)]

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from tritonclient.grpc import model_config_pb2
 
-from reward_gateway.backends.port import ModelInfo
+from reward_gateway.backends.port import Device, ModelInfo
 from reward_gateway.sample import split_version
 
 FIELDS = ("prompt", "response", "messages", "reference", "images", "frames", "features")
@@ -107,7 +107,9 @@ def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, rea
         dimensions=dimensions,
         max_batch=config.max_batch_size,
         flags=_names(parameters.get("flags", "")),
+        vector="vector" in outputs,
         card=_card(_own(parameters, "card", triton_version)),
+        device=_device(config),
     )
     return TritonModel(
         info,
@@ -115,7 +117,7 @@ def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, rea
         content_version,
         tensors,
         required=frozenset(name for name in named if not name.endswith("?")) - MAY_BE_ABSENT,
-        outputs=tuple(name for name in ("score", "flags", "error") if name in outputs),
+        outputs=tuple(name for name in ("score", "flags", "error", "vector") if name in outputs),
         fault=_fault(config, inputs, tensors, dimensions, width),
     )
 
@@ -145,6 +147,18 @@ def _fault(
     if any(tensor.data_type != _STRING or list(tensor.dims) != [1] for tensor in config.input if tensor.name in inputs):
         return "its inputs are not all of type STRING with dimensions [1]"
     return ""
+
+
+def _device(config: "model_config_pb2.ModelConfig") -> Device:
+    """Of its instance groups, as the server has filled them in: one group is the rule, and says all."""
+    groups = config.instance_group
+    if not groups:
+        return Device()
+    kinds = {
+        model_config_pb2.ModelInstanceGroup.Kind.Name(group.kind).removeprefix("KIND_").lower() for group in groups
+    }
+    gpus = sorted({gpu for group in groups if group.kind == group.KIND_GPU for gpu in group.gpus})
+    return Device("+".join(sorted(kinds)), tuple(gpus), sum(group.count for group in groups))
 
 
 def _own(parameters: Mapping[str, str], key: str, triton_version: str) -> str:

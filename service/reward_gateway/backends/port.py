@@ -8,6 +8,21 @@ from reward_gateway.sample import Batch, FloatArray, Invalid
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """What a model's instances run on, as the server's configuration says it.
+
+    Attributes:
+        kind: ``cpu``, ``gpu``, ``model`` (its backend decides) or empty where it is not known.
+        gpus: numbers of the GPUs.
+        instances: how many there are, on each GPU where there are several.
+    """
+
+    kind: str = ""
+    gpus: tuple[int, ...] = ()
+    instances: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a model server says of a model: from its index, its configuration and its card.
 
@@ -19,6 +34,8 @@ class ModelInfo:
         flags: names of the bits of its ``flags`` output, lowest first.
         versions: every version that can be asked for as ``NAME@VERSION``, lowest first; the name alone is answered
             by the last one.
+        vector: it also gives a number for each part of a response (a token, a step).
+        device: what its instances run on.
     """
 
     name: str
@@ -30,6 +47,8 @@ class ModelInfo:
     flags: tuple[str, ...] = ()
     card: dict[str, Any] = field(default_factory=dict)
     versions: tuple[str, ...] = ()
+    vector: bool = False
+    device: Device = field(default_factory=Device)
 
     def flag_names(self, bits: int) -> tuple[str, ...]:
         """The flags of a bit mask, as the cache keeps it; a bit without a name is ``flag_<n>``."""
@@ -50,13 +69,15 @@ class ModelInfo:
 class ModelAnswer:
     """A model's scores for the rows that were asked, in their order: [n, K] float32 widened to float64.
 
-    ``version`` is the one that answered. It differs from the one that was looked up where the model was reloaded
+    ``vectors`` holds, for models that give them, the numbers of a row's parts as little-endian float32, in the rows
+    that have a score. ``version`` is the one that answered. It differs from the one that was looked up where the model was reloaded
     since, and is None where rows come from two versions or from none: such scores do not belong in the cache.
     """
 
     values: FloatArray
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    vectors: dict[int, bytes] = field(default_factory=dict)
     calls: int = 0
     version: str | None = None
 

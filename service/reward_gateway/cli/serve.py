@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from rich.console import Console
 
-from reward_gateway.local import platform, stack
+from reward_gateway.local import device, platform, stack
 from reward_gateway.local.errors import StackError
 from reward_gateway.local.workers import EVERYWHERE
 from reward_gateway.settings import Settings
@@ -53,8 +53,9 @@ def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
     """Names of the models to load, each of them built; what is missing is built now."""
     platform.check_machine()
     platform.find(settings.triton_env)  # before minutes of building: can they be served here at all?
+    on_gpu, where = device.decide(settings.device, settings.gpus, lambda: device.facts(settings.triton_env))
     from reward_models import build
-    from reward_models.build import tiers
+    from reward_models.build import placement, tiers, versions
 
     buildable = set(build.available(settings.model_repository))
     known = tuple(sorted(config.parent.name for config in settings.model_repository.glob("*/config.pbtxt")))
@@ -69,6 +70,12 @@ def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
                 build.build(name, settings.model_repository, report)
             except build.BuildError as error:
                 raise StackError(f"{name} cannot be built: {error}") from None
+    try:
+        placed = placement.Placement(settings.gpu_instances, settings.gpus) if on_gpu else None
+        versions.run_on(settings.model_repository, placed)
+    except OSError as error:
+        raise StackError(f"{settings.model_repository} must be writable to change where models run: {error}") from None
+    report(where)
     if left:
         report(tiers.told(left))
     return list(wanted)

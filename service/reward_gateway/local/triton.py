@@ -65,7 +65,7 @@ def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Ch
         name="Triton",
         argv=argv,
         ready=probes.http_ok(HOST, http, "/v2/health/ready"),
-        env=_environment(home),
+        env=_environment(home, settings.gpu_memory),
         log=run_dir / "triton.log",
         ready_s=settings.triton_ready_s,
         stop_s=_EXIT_S + 2,
@@ -122,11 +122,13 @@ def _unlink(prefix: str) -> None:
             region.unlink()
 
 
-def _environment(home: platform.TritonHome) -> dict[str, str]:
+def _environment(home: platform.TritonHome, gpu_memory: int) -> dict[str, str]:
     """Ours, with the environment's interpreter first: the stub takes its packages from the ``python3`` on PATH."""
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
     env["PATH"] = f"{home.env.absolute() / 'bin'}:{env.get('PATH', os.defpath)}"
     env.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reports its use to its makers unless told not to
+    if gpu_memory:
+        env["REWARD_MODELS_GPU_MEMORY"] = str(gpu_memory)  # read by reward_models.runtime.session
     if home.libraries is not None:
         env["LD_LIBRARY_PATH"] = ":".join(filter(None, (str(home.libraries), env.get("LD_LIBRARY_PATH"))))
     return env

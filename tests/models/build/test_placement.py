@@ -1,5 +1,6 @@
 """A model is placed on GPUs without a change of what is committed, and stays there whatever version it serves."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,25 +62,34 @@ def test_whatever_stood_there_one_group_remains(group: str) -> None:
 
 
 def test_the_committed_configuration_is_left_alone(repository: Path) -> None:
-    versions.place_on(repository, "tiny", Placement())
+    versions.run_on(repository, Placement())
     assert (repository / "tiny" / "config.pbtxt").read_text() == CONFIG
     assert derived(repository).instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
 
 
 def test_a_placement_outlives_what_is_derived_anew(repository: Path) -> None:
-    versions.place_on(repository, "tiny", Placement(1, (1,)))
+    versions.run_on(repository, Placement(1, (1,)))
     versions.refresh(repository, "tiny")
     assert list(derived(repository).instance_group[0].gpus) == [1]
 
 
 def test_back_on_the_cpu_the_committed_group_holds(repository: Path) -> None:
-    versions.place_on(repository, "tiny", Placement())
-    versions.place_on(repository, "tiny", None)
+    versions.run_on(repository, Placement())
+    versions.run_on(repository, None)
     assert derived(repository).instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_CPU
 
 
+def test_a_model_that_comes_later_is_placed_too(repository: Path, tmp_path: Path) -> None:
+    versions.run_on(repository, Placement())
+    staging = tmp_path / "staging"
+    shutil.copytree(repository / "tiny", staging, ignore=shutil.ignore_patterns("configs"))
+    shutil.rmtree(repository / "tiny")
+    assert versions.publish(repository, "tiny", staging) == 1
+    assert derived(repository).instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
+
+
 def test_a_model_that_never_left_the_cpu_has_nothing_derived(repository: Path) -> None:
-    versions.place_on(repository, "tiny", None)
+    versions.run_on(repository, None)
     assert not (repository / "tiny" / "configs").exists()
 
 

@@ -1,4 +1,4 @@
-"""``GET /v1/models``: OpenAI's list of what may be asked for, and beside it the models behind it."""
+"""``/v1/models``: what may be asked for, in OpenAI's list and one by one; a head replaced, a version rolled back."""
 
 from typing import Any
 
@@ -6,12 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.errors import ModelUnavailable
+from reward_gateway.errors import ModelUnavailable, TooLarge
+from reward_gateway.traffic.keys import require
 
-from ..edge import edge_of, json_response
-from ..openapi import describe
+from ..call import call_of
+from ..edge import edge_of, json_response, read_bytes
+from ..openapi import describe, parameter
 from ..routing import raw_router
-from ..wire.response import ModelList
+from ..wire.response import HeadAnswer, ModelAnswer, ModelList
 
 router = raw_router("models")
 
@@ -33,6 +35,76 @@ async def models(request: Request) -> Response:
     )
 
 
+_NAME = parameter("name", "path", "A model, or one of its versions: `NAME@2`.")
+
+
+@router.get("/v1/models/{name}", **describe("Show one model", answer=ModelAnswer, statuses=(404,), parameters=(_NAME,)))
+async def model(request: Request) -> Response:
+    """Its version, the versions that can be asked for beside it as `NAME@VERSION`, and its card. The `ETag` is the
+    version that answers the name."""
+    info = await edge_of(request).gateway.world.models.info(request.path_params["name"])
+    return _versioned(_row(info), info.version)
+
+
+_PUT_HEAD = describe(
+    "Replace a model's head",
+    answer=HeadAnswer,
+    statuses=(404, 409, 412, 413, 422),
+    parameters=(
+        parameter("name", "path", "A model whose version has a `head.npz`."),
+        parameter("If-Match", "header", "The version that the head was trained from; another one: 412.")
+        | {"required": False},
+        parameter("X-Base-Version", "header", "The same.") | {"required": False},
+    ),
+)
+_PUT_HEAD["openapi_extra"]["requestBody"] = {
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
+
+
+@router.put("/v1/models/{name}/head", **_PUT_HEAD)
+@router.post("/v1/models/{name}/head", **_PUT_HEAD)
+async def head(request: Request) -> Response:
+    """For a head that is trained together with a policy. The body is an `.npz` or safetensors with the arrays of the
+    head that it replaces, of the same shapes and types. It becomes the next version, which answers the model's name
+    once it is loaded; requests meanwhile are answered by the version before, and no answer mixes the two. Needs the
+    right `admin`.
+    """
+    require(call_of(request.scope).key, "admin")
+    edge = edge_of(request)
+    body = await read_bytes(request)
+    if len(body) > edge.settings.max_head_bytes:
+        raise TooLarge(f"the head is over its limit of {edge.settings.max_head_bytes} bytes")
+    base = request.headers.get("x-base-version") or request.headers.get("if-match")
+    uploaded = await edge.lifecycle.put_head(request.path_params["name"], body, base.strip('" ') if base else None)
+    said = {"number": uploaded.number, "replaced": uploaded.replaced, "created": uploaded.created}
+    return _versioned(_row(uploaded.info) | said, uploaded.info.version)
+
+
+@router.post(
+    "/v1/models/{name}/rollback",
+    **describe(
+        "Go back to the version before",
+        answer=ModelAnswer,
+        statuses=(404, 409),
+        parameters=(parameter("name", "path", "A model with several versions."),),
+    ),
+)
+async def rollback(request: Request) -> Response:
+    """The newest version is served no more; its files stay, and loading `NAME@VERSION` brings it back. A version that
+    recipes name is not withdrawn. Needs the right `admin`."""
+    require(call_of(request.scope).key, "admin")
+    info = await edge_of(request).lifecycle.rollback(request.path_params["name"])
+    return _versioned(_row(info), info.version)
+
+
+def _versioned(body: dict[str, Any], version: str) -> Response:
+    response = json_response(body)
+    response.headers["etag"] = f'"{version}"'
+    return response
+
+
 def _openai(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "reward-gateway"}
 
@@ -45,5 +117,7 @@ def _row(model: ModelInfo) -> dict[str, Any]:
         "ready": model.ready,
         "inputs": list(model.inputs),
         "dimensions": list(model.dimensions),
+        "device": {"kind": model.device.kind, "gpus": list(model.device.gpus), "instances": model.device.instances},
+        "precision": model.card.get("settings", {}).get("precision", "fp32") if model.card else "",
         "card": model.card,
     }
