@@ -21,11 +21,11 @@ Answer = TypeVar("Answer")
 MEDIA = ("images", "frames")
 
 
-class MediaFetcher(Protocol):
-    """Who gets the images that samples name by an address."""
+class MediaIntake(Protocol):
+    """Who checks images before a model sees them, and gets those that samples name by an address."""
 
     async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
-        """Put bytes in the place of addresses; a sample whose address gives none becomes invalid."""
+        """Leave checked bytes in these fields; a sample with an image that cannot be used becomes invalid."""
 
     async def close(self) -> None: ...
 
@@ -40,7 +40,7 @@ class World:
         known_models: input fields of the models that are known to be served, or None if they are not known.
         judges: language models that judge; None where none is configured.
         sandbox: where callers' code runs; None: nowhere.
-        media: fetches images by their addresses; None: nobody does.
+        media: checks images, and fetches those that are named by address; None: nobody does.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class World:
         known_models: Mapping[str, Collection[str]] | None = None,
         judges: Judges | None = None,
         sandbox: Sandbox | None = None,
-        media: MediaFetcher | None = None,
+        media: MediaIntake | None = None,
     ) -> None:
         self.raw = raw
         self.judges = judges
@@ -97,7 +97,7 @@ class World:
         usage: Usage,
         timing: dict[str, float],
     ) -> dict[str, tuple[RawScores, ModelInfo | None]]:
-        """Raw scores of a batch under several models at once; images that they read are fetched before."""
+        """Raw scores of a batch under several models at once; images that they read are made ready before."""
         if self.media is not None and (batch.images or batch.frames):
             await self.media.fill(batch, self._media_read(models), deadline)
         return await self.raw.scores(models, batch, cache, deadline, usage, timing)

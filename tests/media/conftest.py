@@ -31,6 +31,8 @@ from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.fetch.fetcher import Fetcher
 from reward_gateway.traffic.guard import Traffic
+from reward_gateway.traffic.intake import Intake
+from reward_gateway.traffic.media import MediaLimits
 from reward_gateway.world import World
 from reward_models.runtime.images import ImageError, decode
 
@@ -340,7 +342,8 @@ class Served:
 async def serving(fetching: dict[str, Any] | None = None, **given: Any) -> AsyncIterator[Served]:
     settings = Settings(**given)
     telemetry, models = Telemetry(), Pictures()
-    media = Fetcher.of(settings, telemetry.metrics.media, **(fetching or {})) if settings.media_urls else None
+    fetcher = Fetcher.of(settings, telemetry.metrics.media, **(fetching or {})) if settings.media_urls else None
+    media = Intake(MediaLimits.of(settings), fetcher)
     known = {"pictures": ("prompt", "images", "frames")}
     world = World(RawScorer(models, MemoryCache(1000, 60)), known_models=known, media=media)
     gateway = Gateway(load_book(RECIPES, known), world, telemetry.metrics)

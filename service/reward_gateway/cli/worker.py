@@ -47,7 +47,9 @@ from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.drain import Drain
 from reward_gateway.traffic.fetch.fetcher import Fetcher
 from reward_gateway.traffic.guard import Traffic
+from reward_gateway.traffic.intake import Intake
 from reward_gateway.traffic.keys import KeysFileError, UnsafeExposure, check_exposure
+from reward_gateway.traffic.media import MediaLimits
 from reward_gateway.world import World
 
 log = structlog.get_logger(__name__)
@@ -87,7 +89,8 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=calls)
     state = StateStore.connect(settings.redis_url) if settings.redis_url else StateStore.in_process()
     cohorts = RedisCohorts(settings.redis_url) if settings.redis_url else LocalCohorts()
-    media = Fetcher.of(settings, telemetry.metrics.media) if settings.media_urls else None
+    fetcher = Fetcher.of(settings, telemetry.metrics.media) if settings.media_urls else None
+    media = Intake(MediaLimits.of(settings), fetcher)
     raw = RawScorer(models, make_cache(settings, telemetry))
     world = World(raw, state, cohorts, judges=judges, sandbox=sandbox, media=media)
     try:

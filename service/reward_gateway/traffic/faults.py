@@ -20,5 +20,5 @@ class MediaFault(ValueError):
         self.code = code
 
     def at(self, param: str) -> Invalid:
-        """The reason, said of a place below the sample."""
-        return Invalid(self.code, f"{param}: {self.sentence}", param=param)
+        """The reason, said of a place below the sample; of no place in particular, where it is empty."""
+        return Invalid(self.code, f"{param}: {self.sentence}" if param else self.sentence, param=param or None)

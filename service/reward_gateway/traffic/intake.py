@@ -1,0 +1,57 @@
+"""The last check before a model: every image of a batch has been read by its header, and addresses have become images.
+
+Edges check what they decode. What comes another way, as the images that single operations take, is checked here.
+"""
+
+import asyncio
+from collections.abc import Collection
+
+from reward_gateway.sample import Batch, Invalid, Media
+
+from .fetch.fetcher import Fetcher
+from .media import MediaLimits, from_bytes
+
+
+class Intake:
+    """Makes the media of a batch ready for models.
+
+    Args:
+        fetcher: gets images by their addresses; None: nobody does.
+    """
+
+    def __init__(self, limits: MediaLimits, fetcher: Fetcher | None = None) -> None:
+        self._limits = limits
+        self._fetcher = fetcher
+
+    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
+        """Check bytes that nobody has checked, and fetch what is named by address.
+
+        A sample with an image that cannot be used becomes invalid.
+
+        Args:
+            fields: those of ``images`` and ``frames`` that are read.
+            deadline: of the request, on the loop's clock.
+        """
+        unread = [
+            (items, k, row)
+            for column in (getattr(batch, field) for field in fields)
+            for row, items in enumerate(column or ())
+            for k, item in enumerate(items)
+            if item.data is not None and item.digest is None and row not in batch.invalid
+        ]
+        if unread:
+            found = await asyncio.to_thread(self._check, [items[k] for items, k, _ in unread])
+            for (items, k, row), media in zip(unread, found, strict=True):
+                if isinstance(media, Invalid):
+                    batch.invalid.setdefault(row, media)
+                else:
+                    items[k] = media
+        if self._fetcher is not None:
+            await self._fetcher.fill(batch, fields, deadline)
+
+    def _check(self, media: list[Media]) -> list[Media | Invalid]:
+        return [from_bytes(item.data or b"", item.param, self._limits) for item in media]
+
+    async def close(self) -> None:
+        if self._fetcher is not None:
+            await self._fetcher.close()
