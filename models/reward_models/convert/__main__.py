@@ -1,0 +1,56 @@
+"""``python -m reward_models.convert SOURCE --name NAME``: add a checkpoint to a model repository."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from reward_models.build import REPOSITORY, BuildError
+from reward_models.convert import KINDS, Options, Refused
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments; ``reward-gateway models add`` passes them on."""
+    made = argparse.ArgumentParser(
+        prog="reward_models.convert", description="Make a checkpoint a model of the repository."
+    )
+    made.add_argument("source", help="a checkpoint's folder, or a hub id")
+    made.add_argument("--name", required=True)
+    made.add_argument("--repository", type=Path, default=REPOSITORY)
+    made.add_argument("--kind", default="", choices=["", *KINDS])
+    made.add_argument("--revision", default="")
+    made.add_argument("--dtype", default="float32", choices=["float32", "float16"])
+    made.add_argument("--max-length", type=int, default=0)
+    made.add_argument("--template", default="")
+    made.add_argument("--truncate", default="", choices=["", "left", "right", "refuse"])
+    made.add_argument("--dimension", action="append", default=[], dest="dimensions")
+    made.add_argument("--output", default="logits", choices=["logits", "sigmoid", "softmax"])
+    made.add_argument("--head", type=Path)
+    made.add_argument("--pool", default="last", choices=["last", "mean"])
+    made.add_argument("--activation", default="none", choices=["none", "relu", "gelu", "silu", "tanh"])
+    made.add_argument("--step-mark", default="")
+    made.add_argument("--step-split", default="\n\n")
+    made.add_argument("--label", default="")
+    made.add_argument("--dry-run", action="store_true", help="convert and check, publish nothing")
+    return made
+
+
+def main() -> int:
+    """0 if the model was added, 1 with a sentence on the error stream otherwise. The last line of output is JSON."""
+    given = vars(parser().parse_args())
+    source, name, repository, dry_run = (given.pop(key) for key in ("source", "name", "repository", "dry_run"))
+    options = Options(**{**given, "dimensions": tuple(given["dimensions"])})
+    try:
+        from reward_models.convert.add import add
+
+        added = add(source, name, repository, options, dry_run=dry_run, say=lambda line: print(line, file=sys.stderr))
+    except (Refused, BuildError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(asdict(added)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

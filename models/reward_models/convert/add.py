@@ -1,0 +1,87 @@
+"""Add a checkpoint to a model repository: fetch, understand, export, check against torch, publish."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reward_models.build.versions import NAME, publish
+from reward_models.convert import detect, verify, writing
+from reward_models.convert.checkpoint import Checkpoint, fetch
+from reward_models.convert.errors import Refused
+from reward_models.convert.options import Options
+from reward_models.convert.plan import Plan
+from reward_models.convert.verify import Measured
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What came of it. ``version``: Triton's number; 0 for a dry run."""
+
+    name: str
+    version: int
+    kind: str
+    dimensions: tuple[str, ...]
+    measured: Measured
+
+
+def add(
+    source: str, name: str, repository: Path, options: Options, *, dry_run: bool = False, say: Say = print
+) -> Added:
+    """Make a checkpoint a model of a repository, or the next version of one.
+
+    Args:
+        source: a folder, or a hub id.
+        name: of the model.
+        repository: the model repository.
+        options: what the checkpoint leaves open.
+        dry_run: convert and check, and publish nothing.
+        say: is told each step.
+
+    Raises:
+        Refused: it cannot be converted faithfully, and why.
+        reward_models.build.BuildError: it does not fit the versions of that name that are there.
+    """
+    if not NAME.fullmatch(name):
+        raise Refused(f"{name!r} is no name of a model: letters, digits, dots, dashes and underscores.")
+    if options.dtype not in verify.TOLERANCES:
+        raise Refused(f"--dtype is {options.dtype!r}: give one of {', '.join(verify.TOLERANCES)}.")
+    checkpoint = fetch(source, options.revision)
+    kind = detect.kind_of(checkpoint, options.kind)
+    say(f"{name}: {kind}, {checkpoint.architecture or checkpoint.config.get('model_type')}")
+    plan = plan_of(checkpoint, dataclasses.replace(options, kind=kind))
+    # On the repository's own file system, which has room for it.
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as staging:
+        folder = Path(staging)
+        say(f"{name}: export")
+        plan.write(folder)
+        writing.write(folder, name, plan)
+        say(f"{name}: {len(plan.rows)} rows against torch")
+        measured = verify.measure(plan, folder, options.dtype)
+        apart = f"{measured.to_torch:.1e} from torch, {measured.between_batches:.1e} between batches"
+        say(f"{name}: at most {apart}, of a spread of {measured.spread:.2g}")
+        writing.sign(folder, name, plan, checkpoint, options, measured)
+        version = 0 if dry_run else publish(repository, name, folder)
+    return Added(name, version, kind, tuple(plan.dimensions), measured)
+
+
+def plan_of(checkpoint: Checkpoint, options: Options) -> Plan:
+    """The plan of a checkpoint of a known kind."""
+    import transformers
+
+    from reward_models.convert import clips, texts
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    if options.kind == "sequence":
+        return texts.sequence(checkpoint, options)
+    if options.kind == "head":
+        return texts.headed(checkpoint, options)
+    if options.kind in ("steps", "tokens"):
+        return texts.marked(checkpoint, options, options.kind.removesuffix("s"))
+    if options.kind == "aesthetic":
+        return clips.aesthetic(checkpoint, options)
+    return clips.clip(checkpoint, options, options.kind)

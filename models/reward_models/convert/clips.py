@@ -1,0 +1,175 @@
+"""CLIP checkpoints: the cosine of image and prompt, and linear heads on the image's embedding."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import torch
+import transformers
+from PIL import Image
+
+from reward_models.convert import graph, weights
+from reward_models.convert.checkpoint import Checkpoint
+from reward_models.convert.errors import Refused
+from reward_models.convert.networks import Chain, ImageSide, TextSide, features
+from reward_models.convert.options import Options
+from reward_models.convert.plan import Plan, Row
+from reward_models.convert.samples import image_rows
+from reward_models.convert.texts import UNCHECKED, loaded
+from reward_models.runtime.clip import IMAGE_GRAPH, TEXT_GRAPH
+from reward_models.runtime.reading import TOKENIZER
+
+IMAGES = (
+    "One image or more, encoded (PNG, JPEG, WebP, GIF, BMP, TIFF; of an animation the first frame). Several count by "
+    "the mean of their scores."
+)
+DEFAULTS = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.26130258, 0.27577711]}
+"""CLIP's own, where a configuration is silent."""
+
+
+def clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
+    """Image against prompt: ``clip`` (cosine), ``pickscore`` (times the logit scale) or ``hps`` (times 100)."""
+    model = loaded(transformers.CLIPModel, checkpoint)
+    factor = {"clip": 1.0, "hps": 100.0, "pickscore": float(model.logit_scale.exp())}[kind]
+    processor, image = image_settings(checkpoint)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
+    config = model.config.text_config
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else config.eos_token_id
+    limit = min(options.max_length or config.max_position_embeddings, config.max_position_embeddings)
+
+    def write(folder: Path) -> None:
+        (folder / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), "utf-8")
+        write_image_side(ImageSide(model), image, folder, options)
+        last = config.eos_token_id if config.eos_token_id != 2 else config.vocab_size - 1
+        ids = torch.tensor([[3, 4, 5, last, last], [3, 4, last, last, last]])
+        mask = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
+        example = {"input_ids": ids, "attention_mask": mask}
+        graph.export(TextSide(model), example, "embeddings", folder / TEXT_GRAPH, options.dtype)
+
+    def by_torch(row: Row) -> list[float] | None:
+        given = tokenizer(row["prompt"].decode(), truncation=True, max_length=limit, return_tensors="pt")
+        with torch.no_grad():
+            pixels = processor(images=opened(row), return_tensors="pt")["pixel_values"].float()
+            told = {name: given[name] for name in ("input_ids", "attention_mask")}
+            cosine = model(pixel_values=pixels, **told).logits_per_image / model.logit_scale.exp()
+        return [float(cosine[0, 0]) * factor]
+
+    words = {"clip": "the cosine", "pickscore": f"{factor:.4g} times the cosine", "hps": "100 times the cosine"}[kind]
+    (name,) = options.dimensions or ("match",)
+    return Plan(
+        kind=f"image-text reward model (CLIP, {words})",
+        summary=f"How well an image fits its prompt, by {checkpoint.source}.",
+        scorer=("clip", "ClipScorer"),
+        inputs={"prompt": "What the image was to show, as plain text. An empty one is an error.", "images": IMAGES},
+        dimensions={name: f"{words.capitalize()} of image and prompt, higher is better."},
+        flags={"truncated": f"The prompt was over {limit} tokens and lost its end."},
+        settings={
+            "score": "match",
+            "factor": factor,
+            "image": image,
+            "prompt": {"tokens": limit, "pad": pad, "types": False},
+        },
+        limits=[UNCHECKED],
+        method=f"Both towers of {type(model).__name__}; embeddings of length 1.",
+        write=write,
+        rows=image_rows(),
+        reference=by_torch,
+        max_batch=64,
+    )
+
+
+def aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
+    """A linear chain on CLIP's image embedding of length 1, as LAION's predictors have it."""
+    whole = "text_config" in checkpoint.config
+    model = loaded(transformers.CLIPModel if whole else transformers.CLIPVisionModelWithProjection, checkpoint)
+    tower = model if whole else Projected(model)
+    if options.head is not None:
+        tensors = weights.load(options.head)
+    else:
+        tensors = weights.under(checkpoint.folder, ("layers.", "predictor."))
+    head = Chain.of(tensors, options.activation).eval()
+    processor, image = image_settings(checkpoint)
+
+    def by_torch(row: Row) -> list[float] | None:
+        with torch.no_grad():
+            pixels = processor(images=opened(row), return_tensors="pt")["pixel_values"].float()
+            embedding = features(tower.get_image_features(pixel_values=pixels))
+            return list(head(embedding / embedding.norm(dim=-1, keepdim=True))[0].tolist())
+
+    if head.outputs != 1:
+        raise Refused(f"The head gives {head.outputs} numbers; an aesthetic score is one.")
+    (name,) = options.dimensions or ("aesthetic",)
+    return Plan(
+        kind=f"image reward model ({len(head.layers)} linear layers on CLIP's image embedding)",
+        summary=f"How pleasing an image is, by {checkpoint.source}.",
+        scorer=("clip", "ClipScorer"),
+        inputs={"images": IMAGES},
+        dimensions={name: "The head's number, higher is better."},
+        flags={},
+        settings={"score": "aesthetic", "image": image},
+        limits=[UNCHECKED, "It looks at the image alone, whatever was asked for."],
+        method="CLIP's image embedding of length 1 through the head.",
+        write=lambda folder: write_image_side(ImageSide(tower, head), image, folder, options),
+        rows=image_rows(),
+        reference=by_torch,
+        max_batch=64,
+    )
+
+
+class Projected(torch.nn.Module):  # type: ignore[misc, unused-ignore]
+    """CLIP's image tower on its own, with the name that the whole model has for it."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def get_image_features(self, pixel_values: torch.Tensor) -> Any:
+        return self.model(pixel_values=pixel_values).image_embeds
+
+
+def write_image_side(network: ImageSide, image: dict[str, Any], folder: Path, options: Options) -> None:
+    """``image.onnx`` of a tower."""
+    height, width = image["crop"] or image["resize"]
+    pixels = torch.zeros(2, 3, height, width)
+    graph.export(network, {"pixel_values": pixels}, "values", folder / IMAGE_GRAPH, options.dtype)
+
+
+def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
+    """The checkpoint's image processor, and the ``settings`` of :class:`reward_models.runtime.pixels.PixelReader`.
+
+    Raises Refused for a processor that does what the runtime does not.
+    """
+    said = checkpoint.json("preprocessor_config.json") or checkpoint.json("processor_config.json").get(
+        "image_processor", {}
+    )
+    if not said:
+        raise Refused("The checkpoint has no preprocessor_config.json: its images could only be guessed at.")
+    said = {
+        key: value for key, value in said.items() if key not in ("image_processor_type", "processor_class", "auto_map")
+    }
+    processor = transformers.CLIPImageProcessorPil(**said)
+    if abs(float(processor.rescale_factor) - 1 / 255) > 1e-9 or not (processor.do_rescale and processor.do_normalize):
+        raise Refused("The image processor scales values otherwise than by 1/255 and mean and deviation.")
+    size = dict(processor.size) if processor.do_resize else {}
+    resize: int | list[int] | None = None
+    if size.get("shortest_edge"):
+        resize = int(size["shortest_edge"])
+    elif size.get("height"):
+        resize = [int(size["height"]), int(size["width"])]
+    crop = dict(processor.crop_size) if processor.do_center_crop else {}
+    cut = [int(crop["height"]), int(crop["width"])] if crop else None
+    if cut is None and not isinstance(resize, list):
+        raise Refused("The image processor gives images of many sizes: neither a crop nor a fixed size is configured.")
+    return processor, {
+        "resize": resize,
+        "resample": int(processor.resample),
+        "crop": cut,
+        "mean": [float(value) for value in processor.image_mean or DEFAULTS["mean"]],
+        "std": [float(value) for value in processor.image_std or DEFAULTS["std"]],
+    }
+
+
+def opened(row: Row) -> Image.Image:
+    """The image of a row."""
+    return Image.open(io.BytesIO(msgpack.unpackb(row["images"])[0])).convert("RGB")

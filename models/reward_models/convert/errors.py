@@ -1,0 +1,5 @@
+"""Why a checkpoint was not converted."""
+
+
+class Refused(RuntimeError):
+    """A checkpoint cannot be converted, or not faithfully; the message says what was found and what to do."""

@@ -1,0 +1,153 @@
+"""What is exported: a checkpoint's network with its head, as modules from token ids or pixels to numbers."""
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reward_models.convert.errors import Refused
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+    "tanh": torch.tanh,
+}
+OUTPUTS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "logits": lambda x: x,
+    "sigmoid": torch.sigmoid,
+    "softmax": lambda x: torch.softmax(x, dim=-1),
+}
+
+
+class Chain(nn.Module):  # type: ignore[misc, unused-ignore]
+    """Linear layers with an activation between them: the heads of reward models, of one layer or of several."""
+
+    def __init__(self, layers: list[nn.Linear], activation: str = "none") -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.activation = ACTIVATIONS[activation]
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], activation: str = "none") -> "Chain":
+        """The chain of all matrices among some tensors, in the order of their names' numbers.
+
+        Raises Refused if they do not fit one behind the other.
+        """
+        layers = []
+        for name in sorted((name for name, value in tensors.items() if value.dim() == 2), key=_by_number):
+            weight = tensors[name].float()
+            bias = tensors.get(name.removesuffix("weight") + "bias")
+            layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+            layer.weight.data = weight
+            if bias is not None:
+                layer.bias.data = bias.float()
+            layers.append(layer)
+        widths = [(layer.in_features, layer.out_features) for layer in layers]
+        if not layers or any(a[1] != b[0] for a, b in pairwise(widths)):
+            raise Refused(f"The head is no chain of linear layers: {', '.join(tensors) or 'it has no tensor'}.")
+        return cls(layers, activation)
+
+    @property
+    def outputs(self) -> int:
+        return int(self.layers[-1].out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for index, layer in enumerate(self.layers):
+            x = layer(x if index == 0 else self.activation(x))
+        return x
+
+
+class Inputs(nn.Module):  # type: ignore[misc, unused-ignore]
+    """A network over ``input_ids`` and ``attention_mask`` [n, t] and, where it has them, ``token_type_ids``."""
+
+    types = False
+
+    def feeds(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None) -> dict[str, Tensor]:
+        given = {"input_ids": input_ids, "attention_mask": attention_mask}
+        return given | {"token_type_ids": token_type_ids} if token_type_ids is not None else given
+
+
+class Sequence(Inputs):
+    """A sequence classifier as ``transformers`` runs it: [n, K]."""
+
+    def __init__(self, model: nn.Module, output: str) -> None:
+        super().__init__()
+        self.model, self.output = model, OUTPUTS[output]
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        given = self.model(**self.feeds(input_ids, attention_mask, token_type_ids))
+        return self.output(given.logits.float())
+
+
+class Headed(Inputs):
+    """A backbone's last states, pooled (``last`` token, ``mean`` over tokens), then a head: [n, K]."""
+
+    def __init__(self, backbone: nn.Module, head: Chain, pool: str, output: str) -> None:
+        super().__init__()
+        self.backbone, self.head, self.pool, self.output = backbone, head, pool, OUTPUTS[output]
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        states = self.backbone(**self.feeds(input_ids, attention_mask, token_type_ids)).last_hidden_state
+        if self.pool == "mean":
+            mask = attention_mask[:, :, None].to(states.dtype)
+            pooled = (states * mask).sum(1) / mask.sum(1)  # [n, width]
+        else:
+            last = attention_mask.sum(1) - 1
+            pooled = states[torch.arange(states.shape[0]), last]
+        return self.output(self.head(pooled).float())
+
+
+class Marked(Inputs):
+    """A backbone's last states, each through a head: one number a token, [n, t].
+
+    ``output``: ``softmax`` takes the probability of ``label``, ``sigmoid`` and ``logits`` its number.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, output: str, label: int) -> None:
+        super().__init__()
+        self.backbone, self.head, self.output, self.label = backbone, head, OUTPUTS[output], label
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        states = self.backbone(**self.feeds(input_ids, attention_mask, token_type_ids)).last_hidden_state
+        return self.output(self.head(states).float())[..., self.label]
+
+
+class TextSide(nn.Module):  # type: ignore[misc, unused-ignore]
+    """CLIP's text tower: unit vectors [n, width]."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return functional.normalize(
+            features(self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask)), dim=-1
+        )
+
+
+class ImageSide(nn.Module):  # type: ignore[misc, unused-ignore]
+    """CLIP's image tower: unit vectors [n, width], or what a head makes of them, [n, K]."""
+
+    def __init__(self, model: Any, head: Chain | None = None) -> None:
+        super().__init__()
+        self.model, self.head = model, head
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        dtype = next(self.model.parameters()).dtype
+        given = features(self.model.get_image_features(pixel_values=pixel_values.to(dtype)))
+        unit = functional.normalize(given, dim=-1)
+        return unit if self.head is None else self.head(unit.to(dtype)).float()
+
+
+def features(given: Any) -> Tensor:
+    """The vectors that a tower gives, which newer versions of transformers wrap."""
+    return (given if isinstance(given, Tensor) else given.pooler_output).float()
+
+
+def _by_number(name: str) -> list[tuple[bool, int, str]]:
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in name.split(".")]

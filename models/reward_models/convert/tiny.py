@@ -1,0 +1,224 @@
+"""Tiny checkpoints with random weights, to try out and to test: ``python -m reward_models.convert.tiny KIND DIR``.
+
+Each has the shape of a real kind: the same classes of ``transformers``, the same files, a tokeniser trained on a few
+sentences. Their scores mean nothing.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers as hf
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from reward_models.convert.samples import EXCHANGES, WORDS
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+LLAMA = (
+    "{{ bos_token }}{%- if strftime_now is defined %}{{ 'Today: ' + strftime_now('%d %b %Y') + '\\n' }}{%- endif %}\n"
+    "{%- for message in messages %}\n"
+    "{{- '<|start|>' + message.role + '\\n' + message.content | trim + '<|end|>' }}\n"
+    "{%- endfor %}"
+)
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('No system role') }}{% endif %}"
+    "{% for message in messages %}{{ '<|start|>' + ('model' if message['role'] == 'assistant' else message['role']) "
+    "+ '\\n' + message['content'] | trim + '<|end|>\\n' }}{% endfor %}"
+)
+SPECIALS = ["<pad>", "<s>", "</s>", "<unk>", "<|im_start|>", "<|im_end|>", "<|start|>", "<|end|>", "<extra_0>"]
+ENDS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+BASE: Mapping[str, Any] = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 256,
+    "pad_token_id": 0,
+}
+DECODER: Mapping[str, Any] = {**BASE, "num_key_value_heads": 1, "bos_token_id": 1, "eos_token_id": 2, "head_dim": 8}
+
+
+def bytes_tokenizer(template: str = "", **said: Any) -> Any:
+    """A byte-level BPE as decoders have it."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=SPECIALS, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(corpus(), trainer)
+    fast = hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **ENDS, **said)
+    if template:
+        fast.chat_template = template
+    return fast
+
+
+def pieces_tokenizer(**said: Any) -> Any:
+    """A WordPiece as BERT has it, with pairs."""
+    specials = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(
+        corpus(), trainers.WordPieceTrainer(vocab_size=200, special_tokens=specials, show_progress=False)
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    names = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
+    return hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names, **said)
+
+
+def corpus() -> list[str]:
+    """A few sentences."""
+    return [WORDS, *(text for pair in EXCHANGES for text in pair)]
+
+
+def network(model: Any, config: Any) -> Any:
+    """A network with random weights, far enough from one another that scores differ."""
+    torch.manual_seed(0)
+    made = model(config).eval()
+    for parameter in made.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    return made
+
+
+def encoder(name: str, **said: Any) -> Callable[[Path], None]:
+    """A sequence classifier that reads pairs."""
+
+    def make(folder: Path) -> None:
+        tokenizer = pieces_tokenizer(model_max_length=128, **({} if name == "Bert" else {"model_input_names": PLAIN}))
+        save(folder, tokenizer, name, "SequenceClassification", {**BASE, "num_labels": 1, **said})
+
+    return make
+
+
+PLAIN = ["input_ids", "attention_mask"]
+
+
+def decoder(name: str, template: str, task: str = "SequenceClassification", **said: Any) -> Callable[[Path], None]:
+    """A classifier of sequences or tokens on a decoder."""
+
+    def make(folder: Path) -> None:
+        save(
+            folder,
+            bytes_tokenizer(template, model_max_length=1 << 40),
+            name,
+            task,
+            {**DECODER, "num_labels": 1, **said},
+        )
+
+    return make
+
+
+def save(folder: Path, tokenizer: Any, name: str, task: str, said: dict[str, Any]) -> None:
+    """Write a classifier and its tokeniser."""
+    config = getattr(hf, f"{name}Config")(vocab_size=len(tokenizer), **said)
+    network(getattr(hf, f"{name}For{task}"), config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def process_reward(folder: Path) -> None:
+    """The shape of Qwen2.5-Math-PRM: Qwen2 and two layers, judged at <extra_0>."""
+    backbone(folder, {"score.0": (16, 16), "score.2": (2, 16)}, "Qwen2ForProcessRewardModel", CHATML)
+
+
+def value_head(folder: Path) -> None:
+    """A value head beside Qwen2, as Skywork's process reward models have it: judged at line ends."""
+    backbone(folder, {"v_head.summary": (1, 16)}, "Qwen2ForPrmModel", CHATML)
+
+
+def critic(folder: Path) -> None:
+    """The text side of a critic: a backbone and two layers on the last token (BaseReward), or on the mean."""
+    backbone(folder, {"v_head.0": (16, 16), "v_head.2": (1, 16)}, "Qwen2ForCausalLM", CHATML)
+
+
+def backbone(folder: Path, head: Mapping[str, tuple[int, int]], architecture: str, template: str) -> None:
+    """Write Qwen2 without a language head, and linear layers beside it; code that it names is not there."""
+    tokenizer = bytes_tokenizer(template, model_max_length=1 << 40)
+    model = network(hf.Qwen2Model, hf.Qwen2Config(vocab_size=len(tokenizer), **DECODER))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    for name, shape in head.items():
+        tensors |= {f"{name}.weight": 0.3 * torch.randn(shape), f"{name}.bias": 0.1 * torch.randn(shape[0])}
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config |= {"architectures": [architecture], "auto_map": {"AutoModel": "modeling.py"}}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+
+
+def clip(folder: Path) -> None:
+    """CLIP with its image processor's configuration."""
+    tokenizer = bytes_tokenizer(model_max_length=32)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A <|end|>", special_tokens=[("<s>", 1), ("<|end|>", 7)]
+    )
+    tower = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {"vocab_size": len(tokenizer), "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 7}
+    image = {"image_size": 24, "patch_size": 8}
+    config = hf.CLIPConfig(text_config={**tower, **text}, vision_config={**tower, **image}, projection_dim=12)
+    network(hf.CLIPModel, config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    side = {"shortest_edge": 24}
+    said = hf.CLIPImageProcessorPil(size=side, crop_size={"height": 24, "width": 24})
+    said.save_pretrained(folder)
+
+
+def aesthetic(folder: Path) -> None:
+    """CLIP and a head of two layers in a file of its own, ``head.pth``."""
+    clip(folder)
+    tensors = {"layers.0.weight": torch.randn(6, 12), "layers.0.bias": torch.randn(6)}
+    torch.save(tensors | {"layers.2.weight": torch.randn(1, 6), "layers.2.bias": torch.randn(1)}, folder / "head.pth")
+
+
+MADE: Mapping[str, Callable[[Path], None]] = {
+    "bert": encoder("Bert"),
+    "roberta": encoder("Roberta", type_vocab_size=1, num_labels=3, id2label={0: "helpful", 1: "honest", 2: "harmless"}),
+    "deberta": encoder(
+        "DebertaV2",
+        relative_attention=True,
+        position_buckets=16,
+        norm_rel_ebd="layer_norm",
+        share_att_key=True,
+        pos_att_type=["p2c", "c2p"],
+        max_relative_positions=-1,
+        position_biased_input=False,
+        type_vocab_size=0,
+    ),
+    "llama": decoder("Llama", LLAMA),
+    "llama-unpadded": decoder("Llama", LLAMA, pad_token_id=None),
+    "qwen2": decoder("Qwen2", CHATML, pad_token_id=5),
+    "qwen3": decoder("Qwen3", CHATML),
+    "mistral": decoder("Mistral", LLAMA, sliding_window=16),
+    "gemma": decoder("Gemma", GEMMA),
+    "gemma2": decoder("Gemma2", GEMMA, sliding_window=16, query_pre_attn_scalar=8),
+    "step-tokens": decoder("Qwen2", CHATML, "TokenClassification", num_labels=2),
+    "process-reward": process_reward,
+    "value-head": value_head,
+    "critic": critic,
+    "clip": clip,
+    "aesthetic": aesthetic,
+}
+"""Name -> what writes such a checkpoint into a folder."""
+
+
+def main() -> None:
+    """Write one."""
+    parser = argparse.ArgumentParser(prog="reward_models.convert.tiny", description=__doc__)
+    parser.add_argument("kind", choices=MADE)
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    MADE[arguments.kind](arguments.folder)
+
+
+if __name__ == "__main__":
+    main()

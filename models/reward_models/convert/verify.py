@@ -1,0 +1,97 @@
+"""The folder that was written against torch: the runtime scores the same rows, alone, together and in other company."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reward_models.convert.errors import Refused
+from reward_models.convert.plan import Plan, Row
+from reward_models.runtime.instance import Instance
+from reward_models.runtime.rows import Columns, Scorer
+from reward_models.runtime.session import Device
+
+TOLERANCES = {"float32": 1e-4, "float16": 2e-2}
+"""Largest difference to torch in float32 that is accepted, as a share of the score where that is over 1."""
+
+INVARIANCE = {"float32": 1e-5, "float16": 2e-2}
+"""The same between batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """``rows`` were scored; the largest differences ``to_torch`` and ``between_batches``; ``refused`` by both sides.
+
+    ``spread`` is the standard deviation of torch's scores over the rows, beside which the differences are to be seen.
+    """
+
+    rows: int
+    refused: int
+    to_torch: float
+    between_batches: float
+    spread: float
+
+
+def scorer_of(plan: Plan, folder: Path) -> Scorer:
+    """The scorer of the runtime on a folder."""
+    module, name = plan.scorer
+    card: dict[str, Any] = {"settings": plan.settings}
+    instance = Instance(folder, tuple(plan.dimensions), tuple(plan.flags), card, Device())
+    made: Scorer = getattr(importlib.import_module(f"reward_models.runtime.{module}"), name)(instance)
+    return made
+
+
+def columns_of(rows: Sequence[Row]) -> Columns:
+    """Rows as columns."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def measure(plan: Plan, folder: Path, dtype: str) -> Measured:
+    """Score the plan's rows by both.
+
+    Raises:
+        Refused: torch and the runtime differ by more than a tolerance, or take different rows; the figure is said.
+    """
+    scorer = scorer_of(plan, folder)
+    expected = [plan.reference(row) for row in plan.rows]
+    alone = [scorer.score(columns_of([row]), 1) for row in plan.rows]
+    for index, (by_torch, answer) in enumerate(zip(expected, alone, strict=True)):
+        if (by_torch is None) != bool(answer.errors):
+            said = answer.errors.get(0, "a score")
+            raise Refused(
+                f"Row {index} of the check: torch {'refuses' if by_torch is None else 'scores'} it, we: {said}"
+            )
+    kept = [index for index, by_torch in enumerate(expected) if by_torch is not None]
+    if not kept:
+        raise Refused("Torch scored none of the rows of the check: is the template made for conversations?")
+    wanted = np.array([expected[index] for index in kept], np.float64)
+    ours = np.array([alone[index].scores[0] for index in kept], np.float64)
+    rows = [plan.rows[index] for index in kept]
+    apart = max(worst(together(scorer, rows, size), ours) for size in (2, 3, len(rows)))
+    found = Measured(len(kept), len(expected) - len(kept), worst(ours, wanted), apart, float(wanted.std(0).min()))
+    if not found.to_torch <= TOLERANCES[dtype]:
+        raise Refused(
+            f"The exported model differs from torch by {found.to_torch:.1e} ({TOLERANCES[dtype]:.0e} is allowed): "
+            "nothing was written. Please report the checkpoint's configuration."
+        )
+    if not found.between_batches <= INVARIANCE[dtype]:
+        raise Refused(
+            f"A row's score changes by {found.between_batches:.1e} with its batch ({INVARIANCE[dtype]:.0e} is "
+            "allowed): nothing was written. Please report the checkpoint's configuration."
+        )
+    return found
+
+
+def together(scorer: Scorer, rows: Sequence[Row], size: int) -> Any:
+    """Scores of rows in calls of ``size``."""
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return np.concatenate([scorer.score(columns_of(part), len(part)).scores for part in parts])
+
+
+def worst(found: Any, wanted: Any) -> float:
+    """The largest difference, a share of the wanted number where that is over 1; infinite where one is no number."""
+    difference = np.abs(np.asarray(found, np.float64) - wanted) / np.maximum(1.0, np.abs(wanted))
+    return float(np.where(np.isfinite(difference), difference, np.inf).max())

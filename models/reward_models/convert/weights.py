@@ -1,0 +1,57 @@
+"""A checkpoint's tensors by name, from safetensors or from pickles of tensors alone; no code of theirs is run."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+from reward_models.convert.errors import Refused
+
+Tensors = dict[str, torch.Tensor]
+SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
+
+
+def names(folder: Path) -> set[str]:
+    """Names of all tensors of a folder, without reading them where that can be."""
+    found: set[str] = set()
+    for path in files(folder):
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as opened:
+                found |= set(opened.keys())
+        else:
+            found |= set(load(path))
+    return found
+
+
+def under(folder: Path, prefixes: tuple[str, ...]) -> Tensors:
+    """The tensors of a folder whose names begin with one of some prefixes, as float32."""
+    found: Tensors = {}
+    for path in files(folder):
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as opened:
+                found |= {name: opened.get_tensor(name) for name in opened.keys() if name.startswith(prefixes)}  # noqa: SIM118
+        else:
+            found |= {name: value for name, value in load(path).items() if name.startswith(prefixes)}
+    return {name: value.float() for name, value in found.items()}
+
+
+def load(path: Path) -> Tensors:
+    """The tensors of one file. Raises Refused for a file that holds anything else."""
+    if path.suffix == ".safetensors":
+        with safe_open(path, "pt") as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    try:
+        held: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise Refused(f"{path.name} holds more than tensors: save the weights as safetensors.") from error
+    held = held.get("state_dict", held) if isinstance(held, dict) else {}
+    return {name: value for name, value in held.items() if isinstance(value, torch.Tensor)}
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of weights of a folder: its safetensors, or else its pickles."""
+    for suffix in SUFFIXES:
+        if found := sorted(folder.glob(f"*{suffix}")):
+            return [path for path in found if not path.name.startswith(("optimizer", "training_args", "scheduler"))]
+    raise Refused(f"{folder} holds no weights ({', '.join(SUFFIXES)}).")

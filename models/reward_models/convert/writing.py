@@ -1,0 +1,123 @@
+"""A model's folder, written: card, configuration and the three lines of ``model.py``."""
+
+import datetime
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reward_models.build import card as cards
+from reward_models.build import config
+from reward_models.build.card import CARD, CONFIG
+from reward_models.build.files import sha256
+from reward_models.convert.checkpoint import Checkpoint
+from reward_models.convert.options import Options
+from reward_models.convert.plan import Plan
+from reward_models.convert.verify import Measured
+
+MODEL = '''"""{name} in Triton; what it is stands in card.yaml."""
+
+from reward_models.runtime.{module} import {scorer}
+from reward_models.runtime.triton import served
+
+TritonPythonModel = served({scorer})
+'''
+
+CONFIGURATION = """# Made by `reward-gateway models add`; card.yaml says what the score means.
+name: "{name}"
+backend: "python"
+max_batch_size: {max_batch}
+
+input [
+{inputs}
+]
+output [
+  {{ name: "score" data_type: TYPE_FP32 dims: [ {width} ] }},
+  {{ name: "flags" data_type: TYPE_UINT32 dims: [ 1 ] }},
+  {{ name: "error" data_type: TYPE_STRING dims: [ 1 ] }}{vector}
+]
+
+# KIND_GPU (with onnxruntime-gpu in Triton's environment) moves the network onto the GPU; nothing else changes.
+instance_group [ {{ count: 1 kind: KIND_CPU }} ]
+
+# Requests that wait together become one batch. There is no queue policy, on purpose: see text_preference.
+dynamic_batching {{ }}
+"""
+
+VECTOR = """,
+  # Numbers of the parts of a row, little-endian float32, side by side. Empty where error is not.
+  { name: "vector" data_type: TYPE_STRING dims: [ 1 ] }"""
+
+
+def write(folder: Path, name: str, plan: Plan) -> None:
+    """Put what Triton reads beside the files of a plan; :func:`sign` adds the card."""
+    module, scorer = plan.scorer
+    (folder / "model.py").write_text(MODEL.format(name=name, module=module, scorer=scorer), "utf-8")
+    inputs = (
+        f'  {{ name: "{tensor}" data_type: TYPE_STRING dims: [ 1 ]{" optional: true" * (tensor in plan.optional)} }}'
+        for tensor in plan.inputs
+    )
+    said = CONFIGURATION.format(
+        name=name,
+        max_batch=plan.max_batch,
+        inputs=",
+".join(inputs),
+        width=len(plan.dimensions),
+        vector=VECTOR if plan.vector else "",
+    )
+    (folder / CONFIG).write_text(said, "utf-8")
+
+
+def sign(folder: Path, name: str, plan: Plan, checkpoint: Checkpoint, options: Options, measured: Measured) -> None:
+    """Write the card of a folder that was measured, and stamp the configuration with it."""
+    import torch
+    import transformers
+
+    content: dict[str, Any] = {
+        "name": name,
+        "summary": plan.summary,
+        "kind": plan.kind,
+        "inputs": plan.inputs,
+        "dimensions": plan.dimensions,
+        "flags": plan.flags,
+        **({"vector": plan.vector} if plan.vector else {}),
+        "quality": {},
+        "method": plan.method,
+        "source": {
+            "checkpoint": checkpoint.source if checkpoint.revision else checkpoint.folder.name,
+            "revision": checkpoint.revision or "a local folder",
+            "weights": {path.name: sha256(path) for path in weight_files(checkpoint.folder)},
+            "head": options.head.name if options.head else "in the checkpoint",
+        },
+        "conversion": {
+            "difference_to_torch": float(f"{measured.to_torch:.2g}"),
+            "difference_between_batches": float(f"{measured.between_batches:.2g}"),
+            "spread_of_scores": float(f"{measured.spread:.2g}"),
+            "rows": measured.rows,
+            "refused_by_both": measured.refused,
+            "dtype": options.dtype,
+            "torch": str(torch.__version__),
+            "transformers": str(transformers.__version__),
+            "day": datetime.datetime.now().astimezone().date().isoformat(),
+        },
+        "limits": plan.limits,
+        "licence": checkpoint.licence,
+        "settings": plan.settings,
+        "files": {path.name: {"sha256": sha256(path)} for path in made(folder)},
+    }
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=118)
+    (folder / CARD).write_text(text, "utf-8")
+    config.stamp(folder, cards.read(folder))
+
+
+def made(folder: Path) -> Iterable[Path]:
+    """The files on which a score depends."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.name not in (CARD, CONFIG, "model.py"))
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The checkpoint's own weights."""
+    from reward_models.convert import weights
+
+    return weights.files(folder)

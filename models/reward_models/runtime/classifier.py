@@ -1,0 +1,39 @@
+"""A converted sequence classifier: a conversation in, K numbers out, as the checkpoint's own head gives them."""
+
+import numpy as np
+
+from reward_models.runtime.conversation import conversations
+from reward_models.runtime.graphs import TokenGraph
+from reward_models.runtime.instance import Instance
+from reward_models.runtime.reading import Reader, RowError, TokenRow
+from reward_models.runtime.rows import Answer, Columns
+
+
+class SequenceScorer:
+    """Scores [n, K] of ``prompt`` and ``response``, or of ``messages``."""
+
+    def __init__(self, instance: Instance) -> None:
+        settings = instance.card["settings"]
+        self._reader = Reader(instance.folder, settings)
+        self._graph = TokenGraph(instance.folder, settings, instance.device)
+        self._dimensions = len(instance.dimensions)
+        self._truncated, self._media_ignored = instance.bit("truncated"), instance.bit("media_ignored")
+
+    def score(self, columns: Columns, rows: int) -> Answer:
+        """Score rows; one that the template or the limit refuses is that row's error."""
+        answer = Answer.empty(rows, self._dimensions)
+        read, errors = conversations(columns, rows)
+        answer.errors.update(errors)
+        tokens: dict[int, TokenRow] = {}
+        for row, conversation in read.items():
+            try:
+                tokens[row] = self._reader.read(conversation)
+            except RowError as error:
+                answer.errors[row] = str(error)
+                continue
+            answer.flags[row] = np.uint32(
+                tokens[row].truncated * self._truncated | conversation.ignored * self._media_ignored
+            )
+        for row, scores in zip(tokens, self._graph.run(list(tokens.values())), strict=True):
+            answer.scores[row] = scores
+        return answer

@@ -1,0 +1,98 @@
+"""A converted CLIP: image and text in one space (Radford et al., 2021, arXiv:2103.00020), and scores made of that.
+
+``match`` is the cosine of image and prompt times a factor: 1 for the plain cosine, the checkpoint's own logit scale
+for PickScore (Kirstain et al., 2023), 100 for HPS (Wu et al., 2023). ``aesthetic`` is a linear chain on the image's
+unit embedding, which looks at no text.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reward_models.runtime.alignment import IMAGES_A_RUN
+from reward_models.runtime.encoder import CHARACTERS_A_TOKEN
+from reward_models.runtime.graphs import TokenGraph
+from reward_models.runtime.images import ImageError, decode, unpack
+from reward_models.runtime.instance import Instance
+from reward_models.runtime.pixels import PixelReader
+from reward_models.runtime.reading import TokenRow, tokenizer
+from reward_models.runtime.rows import Answer, Columns, texts
+from reward_models.runtime.session import Session
+
+Doubles = NDArray[np.float64]
+IMAGE_GRAPH, TEXT_GRAPH = "image.onnx", "text.onnx"
+
+
+class ImageEncoder:
+    """``image.onnx``: images to what the graph gives of each, [n, width]."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.pixels = PixelReader(instance.card["settings"]["image"])
+        self._session = Session(instance.folder / IMAGE_GRAPH, instance.device)
+        self._run = IMAGES_A_RUN[instance.device.kind]
+
+    def __call__(self, images: Sequence[NDArray[np.float32]]) -> Doubles:
+        runs = (np.stack(images[start : start + self._run]) for start in range(0, len(images), self._run))
+        return np.concatenate([self._session.run({"pixel_values": run})[0] for run in runs]).astype(np.float64)
+
+
+class PromptEncoder:
+    """``text.onnx`` and ``tokenizer.json``: prompts to unit vectors, and which of them were cut."""
+
+    def __init__(self, instance: Instance) -> None:
+        settings = instance.card["settings"]["prompt"]
+        self._limit: int = settings["tokens"]
+        self._tokenizer = tokenizer(instance.folder)
+        self._tokenizer.enable_truncation(self._limit)
+        self._graph = TokenGraph(instance.folder, settings, instance.device, TEXT_GRAPH)
+
+    def __call__(self, prompts: Sequence[str]) -> tuple[Doubles, NDArray[np.bool_]]:
+        most = self._limit * CHARACTERS_A_TOKEN
+        encodings = [self._tokenizer.encode(prompt[:most]) for prompt in prompts]
+        vectors = self._graph.run([TokenRow(encoding.ids, encoding.type_ids) for encoding in encodings])
+        return np.stack(vectors).astype(np.float64), np.array([bool(encoding.overflowing) for encoding in encodings])
+
+
+class ClipScorer:
+    """Scores [n, 1] of ``images``, against ``prompt`` unless the card's ``score`` is ``aesthetic``.
+
+    Several images of a row count by the mean of their scores.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        settings: dict[str, Any] = dict(instance.card["settings"])
+        self._image = ImageEncoder(instance)
+        self._prompt = PromptEncoder(instance) if settings["score"] == "match" else None
+        self._factor: float = settings.get("factor", 1.0)
+        self._truncated = instance.bit("truncated") if self._prompt else 0
+
+    def score(self, columns: Columns, rows: int) -> Answer:
+        """Score rows; an image that cannot be decoded is that row's error."""
+        answer = Answer.empty(rows, 1)
+        prompts = texts(columns, "prompt", rows)
+        kept: list[int] = []
+        owners: list[int] = []
+        pixels: list[NDArray[np.float32]] = []
+        for row, value in enumerate(columns.get("images", [b""] * rows)):
+            try:
+                if self._prompt and not prompts[row].strip():
+                    raise ImageError("missing_field: The prompt is empty.")
+                seen = [self._image.pixels(decode(data)) for data in unpack(value)]
+            except ImageError as error:
+                answer.errors[row] = str(error)
+                continue
+            owners += [len(kept)] * len(seen)
+            pixels += seen
+            kept.append(row)
+        if kept:
+            shown = self._image(pixels)
+            if self._prompt:
+                asked, truncated = self._prompt([prompts[row] for row in kept])
+                values = (shown * asked[owners]).sum(1) * self._factor
+                answer.flags[kept] = truncated * np.uint32(self._truncated)
+            else:
+                values = shown[:, 0]
+            answer.scores[kept, 0] = np.bincount(owners, values) / np.bincount(owners)
+        return answer

@@ -1,0 +1,52 @@
+"""Images to pixels as a checkpoint's image processor makes them: resize, cut out the middle, scale, normalise.
+
+The steps and their rounding are those of the processors of ``transformers`` that work on PIL images.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+class PixelReader:
+    """RGB images to [3, height, width] float32, by a card's ``settings``.
+
+    Args:
+        settings: ``resize`` (the shorter side; or [height, width]; or null), ``resample`` (PIL's number of the
+            filter), ``crop`` ([height, width] or null), ``mean`` and ``std`` of each channel, of values in [0, 1].
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._resize: int | list[int] | None = settings["resize"]
+        self._resample = Image.Resampling(settings["resample"])
+        self._crop: list[int] | None = settings["crop"]
+        self._mean = np.array(settings["mean"], np.float32)[:, None, None]
+        self._std = np.array(settings["std"], np.float32)[:, None, None]
+
+    def __call__(self, image: Image.Image) -> NDArray[np.float32]:
+        if self._resize is not None:
+            image = image.resize(self._target(image.size), self._resample)
+        if self._crop is not None:
+            height, width = self._crop
+            # PIL fills what lies outside of the image with black.
+            left, top = half(image.width - width), half(image.height - height)
+            image = image.crop((left, top, left + width, top + height))
+        values = np.asarray(image, np.float32).transpose(2, 0, 1) * np.float32(1 / 255)
+        return np.asarray((values - self._mean) / self._std, np.float32)
+
+    def _target(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height after the resize."""
+        if isinstance(self._resize, list):
+            return self._resize[1], self._resize[0]
+        shorter, longer = sorted(size)
+        assert isinstance(self._resize, int)
+        scaled = int(self._resize * longer / shorter)
+        return (self._resize, scaled) if size[0] <= size[1] else (scaled, self._resize)
+
+
+def half(rest: int) -> int:
+    """Where a cut begins: half of what is too much, or, of an image that is too small, minus the upper half."""
+    return rest // 2

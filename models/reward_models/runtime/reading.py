@@ -1,0 +1,116 @@
+"""Conversations to token ids, as a checkpoint's own tokeniser makes them: by chat template, as a pair, or the answer.
+
+A chat template writes the special tokens itself, so none are added; a pair and a lone answer get the tokeniser's own.
+A text over the limit loses its beginning (``left``) or its end (``right``), or is refused; which one is the card's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from reward_models.runtime.conversation import Conversation
+from reward_models.runtime.encoder import CHARACTERS_A_TOKEN
+from reward_models.runtime.template import ChatTemplate, TemplateError
+
+TEMPLATE = "chat_template.jinja"
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(slots=True)
+class TokenRow:
+    """Tokens of one row; ``marks`` are the positions at which it is scored, where not as a whole."""
+
+    ids: list[int]
+    types: list[int]
+    truncated: bool = False
+    marks: list[int] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Equal rows have equal keys."""
+        return tuple(self.ids), tuple(self.types)
+
+
+class RowError(ValueError):
+    """A row that has no score, as ``code: sentence``."""
+
+
+def tokenizer(folder: Path) -> Tokenizer:
+    """The tokeniser of a version folder, which cuts and pads nothing."""
+    found = Tokenizer.from_file(str(folder / TOKENIZER))
+    found.no_truncation()
+    found.no_padding()
+    return found
+
+
+def chat_template(folder: Path, settings: Mapping[str, Any]) -> ChatTemplate:
+    """The template of a version folder."""
+    source = (folder / TEMPLATE).read_text("utf-8")
+    return ChatTemplate(source, settings["special_tokens"], settings["date"])
+
+
+class Reader:
+    """Reads conversations by a card's ``settings``: ``read``, ``tokens``, ``cut``."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        self._mode: str = settings["read"]
+        self._limit: int = settings["tokens"]
+        self._cut: str = settings["cut"]
+        self._tokenizer = tokenizer(folder)
+        self._tokenizer.enable_truncation(self._limit, direction="left" if self._cut == "left" else "right")
+        self._template = chat_template(folder, settings) if self._mode == "chat" else None
+
+    def read(self, conversation: Conversation, answers_tokens: bool = False) -> TokenRow:
+        """Tokens of one row.
+
+        Args:
+            conversation: what is read.
+            answers_tokens: mark the tokens of the answer.
+
+        Raises:
+            RowError: the template does not take it, or it is longer than what the card allows.
+        """
+        parts, span = self._parts(conversation, answers_tokens)
+        first, second = self._bounded(parts[0]), self._bounded(parts[1]) if len(parts) > 1 else None
+        encoding = self._tokenizer.encode(first, second, add_special_tokens=self._template is None)
+        truncated = bool(encoding.overflowing) or any(len(part) > self._most for part in parts)
+        if truncated and self._cut == "refuse":
+            raise RowError(f"too_large: The text has more than {self._limit} tokens.")
+        row = TokenRow(encoding.ids, encoding.type_ids, truncated)
+        if answers_tokens:
+            dropped = max(0, len(parts[0]) - self._most) if self._cut == "left" else 0
+            row.marks = self._own(encoding, len(parts) - 1, tuple(end - dropped for end in span))
+        return row
+
+    def _parts(self, conversation: Conversation, with_span: bool) -> tuple[Sequence[str], tuple[int, int]]:
+        """The texts to encode, and where in the first of them a template put the answer."""
+        if self._mode == "pair":
+            return (conversation.asked, conversation.answer), (0, 0)
+        if self._template is None:
+            return (conversation.answer,), (0, 0)
+        try:
+            text = self._template.render(conversation.messages)
+            if not with_span:
+                return (text,), (0, 0)
+            before, after = self._template.around(conversation.messages)
+        except TemplateError as error:
+            raise RowError(f"invalid_field: {error}") from None
+        return (text,), (len(before), len(text) - len(after))
+
+    def _own(self, encoding: Any, sequence: int, span: tuple[int, ...]) -> list[int]:
+        """Positions of the answer's tokens: by place in a template's text, by sequence otherwise."""
+        if self._template is None:
+            return [at for at, number in enumerate(encoding.sequence_ids) if number == sequence]
+        start, stop = span
+        return [at for at, (left, right) in enumerate(encoding.offsets) if start <= left < right <= stop]
+
+    @property
+    def _most(self) -> int:
+        return self._limit * CHARACTERS_A_TOKEN
+
+    def _bounded(self, text: str) -> str:
+        """No more of a text than could ever be read, to bound the work."""
+        return text[-self._most :] if self._cut == "left" else text[: self._most]
