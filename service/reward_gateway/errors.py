@@ -83,6 +83,24 @@ class InvalidRecipe(RequestError):
         self.faults = faults or []
 
 
+class Conflict(RequestError):
+    """What was asked does not go with how things stand: a version that is not there, a model that cannot be loaded."""
+
+    status, grpc_status, code, type = 409, "FAILED_PRECONDITION", "conflict", "conflict_error"
+
+
+class NotSetUp(Conflict):
+    """This gateway is not set up to do it; its operator may change that."""
+
+    code = "not_set_up"
+
+
+class PreconditionFailed(RequestError):
+    """Somebody else has changed it since: read it anew."""
+
+    status, grpc_status, code, type = 412, "ABORTED", "precondition_failed", "conflict_error"
+
+
 class UnsupportedMediaType(RequestError):
     """A content type or encoding that is not spoken here."""
 

@@ -9,6 +9,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
+from reward_gateway.backends.control import Control
 from reward_gateway.backends.directory import Directory, Models
 from reward_gateway.backends.failures import absent, connection_lost, failure, row_failure
 from reward_gateway.backends.model_config import TritonModel, read_config, unread, version_of
@@ -66,6 +67,7 @@ class TritonServer:
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self.passthrough = Passthrough(self._stub)
         self._directory = Directory(self._fetch, info_ttl_s)
+        self.control = Control(self.passthrough, self._directory.renew)
         self._max_infer_calls = max_infer_calls
         self._max_queued_rows = max_queued_rows
         self._observer = observer or Unobserved()
@@ -207,6 +209,9 @@ class TritonServer:
                 if words:
                     values[row] = np.nan
                     said.invalid[row] = row_failure(words.decode("utf-8", "replace"))
+        if "vector" in raw:
+            vectors = enumerate(unframe(raw["vector"], rows))
+            said.vectors = {row: vector for row, vector in vectors if row not in said.invalid}
         if "flags" in raw:
             bits = np.frombuffer(raw["flags"], "<u4").reshape(rows)
             said.flags = {row: model.info.flag_names(int(bits[row])) for row in np.flatnonzero(bits).tolist()}
@@ -260,6 +265,7 @@ def _spread(answer: ModelAnswer, rows: int, positions: list[int], invalid: dict[
         values,
         invalid | {positions[k]: reason for k, reason in answer.invalid.items()},
         {positions[k]: names for k, names in answer.flags.items()},
+        {positions[k]: vector for k, vector in answer.vectors.items()},
         answer.calls,
         answer.version,
     )

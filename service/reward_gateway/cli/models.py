@@ -7,11 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from . import live
 from .evaluate import evaluate
 from .say import FAULTY, PATIENCE_S, ApiKey, AsJson, Unusable, Url, complain, err, table
 
 app = typer.Typer(help="The reward models: list, build, check, evaluate.", no_args_is_help=True)
 app.command()(evaluate)
+for _command in (live.load, live.unload, live.versions, live.rollback):
+    app.command()(_command)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Names of models; none: all.", show_default=False)]
 Repository = Annotated[

@@ -36,6 +36,7 @@ from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
+from reward_gateway.lifecycle import Lifecycle
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.raw import RawScorer
@@ -183,7 +184,8 @@ async def serve(settings: Settings) -> None:
     traffic = Traffic.of(settings, telemetry.metrics)
     gateway = await make_gateway(settings, telemetry)
     protocol = OpenInference(gateway, settings)
-    app = create_app(gateway, settings, telemetry, traffic, protocol)
+    lifecycle = Lifecycle(gateway, settings)
+    app = create_app(gateway, settings, telemetry, traffic, protocol, lifecycle)
     fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
     config = uvicorn.Config(
         app,
@@ -200,7 +202,7 @@ async def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=round(settings.drain_s) + 1,
     )
     http = HttpServer(config, traffic.drain)
-    inference = InferenceService(gateway, protocol, settings, traffic, telemetry.metrics)
+    inference = InferenceService(gateway, protocol, settings, traffic, telemetry.metrics, lifecycle)
     more = [(oip.SERVICE, inference.handler())]
     metrics = telemetry.metrics
     grpc = await grpc_server.start(gateway, settings, traffic, metrics, more) if settings.grpc_port else None

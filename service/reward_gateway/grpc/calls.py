@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
 from reward_gateway.telemetry.logs import request_id
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.keys import token_of
+from reward_gateway.traffic.keys import Right, token_of
 
 from .failures import status_code, trailing_metadata
 
@@ -48,11 +48,11 @@ class Calls:
         self._traffic = traffic
         self._observer = observer
 
-    def unary(self, name: str, answer: Unary) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """A handler of one message in, one out."""
+    def unary(self, name: str, answer: Unary, right: Right = "score") -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """A handler of one message in, one out, for those who have the right."""
 
         async def handle(request: bytes, context: Context) -> bytes | None:
-            message = await self._guarded(name, context, answer(request, context))
+            message = await self._guarded(name, context, answer(request, context), right)
             return None if message is None else message.SerializeToString()
 
         return grpc.unary_unary_rpc_method_handler(handle)
@@ -65,13 +65,15 @@ class Calls:
 
         return grpc.stream_stream_rpc_method_handler(handle)
 
-    async def _guarded(self, name: str, context: Context, work: Coroutine[Any, Any, R]) -> R | None:
+    async def _guarded(
+        self, name: str, context: Context, work: Coroutine[Any, Any, R], right: Right = "score"
+    ) -> R | None:
         started, status = perf_counter(), "CANCELLED"
         metadata = dict(context.invocation_metadata() or ())
         name_of_call = call_id(_text(metadata, "x-request-id"))
         token = request_id.set(name_of_call)
         try:
-            self._admit(metadata)
+            self._admit(metadata, right)
             result = await work
             status = "OK"
         except GatewayError as error:
@@ -91,10 +93,10 @@ class Calls:
             if self._observer is not None:
                 self._observer.request("grpc", name, status, perf_counter() - started)
 
-    def _admit(self, metadata: dict[str, Any]) -> None:
+    def _admit(self, metadata: dict[str, Any], right: Right) -> None:
         self._traffic.drain.check()
         try:
-            self._traffic.identify(token_of(_text(metadata, "authorization"), _text(metadata, "x-api-key")))
+            self._traffic.identify(token_of(_text(metadata, "authorization"), _text(metadata, "x-api-key")), right)
         except GatewayError as error:
             if self._observer is not None:
                 self._observer.unauthorized(error.code)

@@ -8,8 +8,9 @@ import grpc
 from google.protobuf.message import Message
 from tritonclient.grpc import service_pb2 as pb
 
-from reward_gateway.errors import GatewayError, NotFound
+from reward_gateway.errors import GatewayError, InvalidRequest, NotFound
 from reward_gateway.gateway import Gateway
+from reward_gateway.lifecycle import Lifecycle
 from reward_gateway.oip.protocol import OpenInference, timeout_s
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.deadlines import deadline_at
@@ -31,11 +32,13 @@ class InferenceService:
         settings: Settings,
         traffic: Traffic,
         observer: CallObserver | None = None,
+        lifecycle: Lifecycle | None = None,
     ) -> None:
         self._gateway = gateway
         self._protocol = protocol
         self._settings = settings
         self._traffic = traffic
+        self._lifecycle = lifecycle or Lifecycle(gateway, settings)
         self._calls = Calls(traffic, observer)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
@@ -50,6 +53,8 @@ class InferenceService:
             "ModelInfer": self.model_infer,
         }
         handlers = {name: self._calls.unary(name, answer) for name, answer in guarded.items()}
+        control = {"RepositoryModelLoad": self.model_load, "RepositoryModelUnload": self.model_unload}
+        handlers |= {name: self._calls.unary(name, answer, "admin") for name, answer in control.items()}
         handlers["ModelStreamInfer"] = self._calls.stream("ModelStreamInfer", self.model_stream_infer)
         # A probe is answered when nothing else is, and needs no key, as on HTTP.
         handlers["ServerLive"] = _open(self.server_live)
@@ -90,6 +95,17 @@ class InferenceService:
 
     async def repository_index(self, raw: bytes, context: Context) -> "pb.RepositoryIndexResponse":
         return await self._protocol.index(parse(pb.RepositoryIndexRequest, raw).ready)
+
+    async def model_load(self, raw: bytes, context: Context) -> "pb.RepositoryModelLoadResponse":
+        asked = parse(pb.RepositoryModelLoadRequest, raw)
+        if asked.parameters:
+            raise InvalidRequest("parameters are not taken: models are loaded as the repository has them")
+        await self._lifecycle.load(asked.model_name)
+        return pb.RepositoryModelLoadResponse()
+
+    async def model_unload(self, raw: bytes, context: Context) -> "pb.RepositoryModelUnloadResponse":
+        await self._lifecycle.unload(parse(pb.RepositoryModelUnloadRequest, raw).model_name)
+        return pb.RepositoryModelUnloadResponse()
 
     async def model_infer(self, raw: bytes, context: Context) -> "pb.ModelInferResponse":
         request = parse(pb.ModelInferRequest, raw)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from reward_gateway import __version__
 from reward_gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from reward_gateway.gateway import Gateway
+from reward_gateway.lifecycle import Lifecycle
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -36,12 +37,14 @@ def create_app(
     telemetry: Telemetry | None = None,
     traffic: Traffic | None = None,
     open_inference: OpenInference | None = None,
+    lifecycle: Lifecycle | None = None,
 ) -> FastAPI:
     """The application.
 
     Args:
         traffic: the process's gate, where the gRPC edge shares it; None makes one.
         open_inference: likewise the Open Inference Protocol.
+        lifecycle: likewise the operations on models.
 
     Raises:
         KeysFileError: the file of API keys cannot be used.
@@ -66,7 +69,9 @@ def create_app(
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours tells no text
     )
-    app.state.edge = Edge(gateway, settings, traffic, telemetry, BatchMaker(settings))
+    app.state.edge = Edge(
+        gateway, settings, traffic, telemetry, BatchMaker(settings), lifecycle or Lifecycle(gateway, settings)
+    )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found_routes(routes, dialects))
     app.add_exception_handler(HTTPException, _unrouted)

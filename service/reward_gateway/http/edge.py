@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from reward_gateway.errors import UnsupportedMediaType
 from reward_gateway.gateway import Gateway
+from reward_gateway.lifecycle import Lifecycle
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.deadlines import deadline_at
@@ -34,6 +35,7 @@ class Edge:
     traffic: Traffic
     telemetry: Telemetry
     batches: BatchMaker
+    lifecycle: Lifecycle
 
 
 def edge_of(request: Request) -> Edge:

@@ -36,6 +36,7 @@ class Child:
         swept: called with its pid when it is gone, to remove what a killed process leaves behind.
         ails: asked with its pid now and then, and answers what is wrong, as the end of a sentence, or nothing;
             a process that ails twice in a row is killed, as one that only looks alive.
+        more: the end of the command, asked for at each start.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Child:
     pass_fds: Sequence[int] = ()
     swept: Callable[[int], None] = lambda pid: None
     ails: Callable[[int], str] = lambda pid: ""
+    more: Callable[[], Sequence[str]] = tuple
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
     _ailment: str = field(default="", init=False)
     _gone: bool = field(default=True, init=False)  # ended and swept: its pid may be somebody else's by now
@@ -71,6 +73,7 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
                 *self.argv,
+                *self.more(),
                 env=self.env,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

@@ -14,6 +14,11 @@ from reward_gateway.local.workers import MODULE, workers
 from reward_gateway.settings import Settings
 
 
+def run_directory(settings: Settings) -> Path:
+    """The folder of a stack's logs; no two stacks share a port."""
+    return settings.state_dir.resolve() / "run" / str(settings.http_port)
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """What is up, and where.
@@ -52,7 +57,7 @@ async def run(
         settings = settings.model_copy(update={"http_port": http.getsockname()[1]})
         if settings.grpc_port:
             held.enter_context(ports.reserve(settings.http_host, settings.grpc_port, "grpc_port"))
-        run_dir = settings.state_dir.resolve() / "run" / str(settings.http_port)  # no two stacks share a port
+        run_dir = run_directory(settings)
         run_dir.mkdir(parents=True, exist_ok=True)
         for log in run_dir.glob("*.log"):
             log.unlink()

@@ -13,6 +13,7 @@ import psutil
 
 from reward_gateway.local import platform, probes
 from reward_gateway.local.children import Child
+from reward_gateway.local.loaded import LoadedModels
 from reward_gateway.local.ports import free_port
 from reward_gateway.settings import Settings
 
@@ -45,12 +46,13 @@ def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Ch
     grpc, http, metrics = free_port(HOST), free_port(HOST), free_port(HOST)
     prefix = f"{_PREFIX}{os.getpid()}_{grpc}_"
     sweep_dead()
+    loaded = LoadedModels(run_dir)
+    loaded.write(models)
     argv = [
         str(home.root / "bin" / "tritonserver"),
         f"--model-repository={settings.model_repository.resolve()}",
         "--model-control-mode=explicit",
         f"--model-config-name={CONFIG_NAME}",
-        *(f"--load-model={name}" for name in models),
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={prefix}",
         *(f"--grpc-address={HOST}", f"--grpc-port={grpc}"),
@@ -71,6 +73,7 @@ def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Ch
         stop_s=_EXIT_S + 2,
         swept=lambda pid: _unlink(prefix),
         ails=lost_model,
+        more=lambda: [f"--load-model={name}" for name in loaded.read()],
     )
     return child, f"{HOST}:{grpc}"
 

@@ -27,7 +27,7 @@ from .statistics import ModelCounts
 M = TypeVar("M", bound=Message)
 
 NAME = "reward-gateway"
-EXTENSIONS = ("model_configuration", "binary_tensor_data", "statistics")
+EXTENSIONS = ("model_configuration", "binary_tensor_data", "model_repository", "statistics")
 
 LOOKUP_S = 5.0
 """Longest wait for what the model server says of a model."""

@@ -6,9 +6,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reward_gateway.errors import GatewayError, ModelUnavailable
+from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable
+from reward_gateway.lifecycle import Lifecycle
 from reward_gateway.oip.protocol import OpenInference, timeout_s
+from reward_gateway.traffic.keys import require
 
+from ..call import call_of
 from ..decode import decode
 from ..edge import deadline_of, edge_of, json_response, read_bytes
 from ..manners import Manner, register, register_below
@@ -52,7 +55,7 @@ _EXAMPLE = {
 def _page(summary: str, *parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
     described = describe(summary, parameters=parameters, **more)
     responses = described["openapi_extra"]["responses"]
-    responses.update({str(status): _REFUSED for status in (400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504)})
+    responses.update({str(status): _REFUSED for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 504)})
     return described
 
 
@@ -120,6 +123,43 @@ async def index(request: Request) -> Response:
     body = await read_bytes(request)
     asked = decode(_index_request, body, edge_of(request).settings.max_nesting) if body else IndexRequest()
     return json_response([plain(row) for row in (await protocol_of(request).index(asked.ready)).models])
+
+
+class ControlRequest(msgspec.Struct):
+    """Triton's parameters. A configuration or files in the place of the repository's are not taken."""
+
+    parameters: dict[str, Any] = {}
+
+
+_control_request = msgspec.json.Decoder(ControlRequest)
+
+
+async def _controlled(request: Request) -> tuple[Lifecycle, str]:
+    """Who may, what is asked, and of which model. Raises PermissionDenied or InvalidRequest."""
+    require(call_of(request.scope).key, "admin")
+    body = await read_bytes(request)
+    asked = decode(_control_request, body, edge_of(request).settings.max_nesting) if body else ControlRequest()
+    if refused := sorted(set(asked.parameters) - {"unload_dependents"}):
+        raise InvalidRequest(f"parameters.{refused[0]} is not taken: models are loaded as the repository has them")
+    return edge_of(request).lifecycle, request.path_params["model"]
+
+
+@router.post("/v2/repository/models/{model}/load", **_page("Load a model", _MODEL, body=ControlRequest))
+async def load(request: Request) -> Response:
+    """Load it, or load it anew where its folder changed: what was served before answers until then. `NAME@VERSION`
+    serves a withdrawn version again. Needs the right `admin`."""
+    lifecycle, name = await _controlled(request)
+    info = await lifecycle.load(name)
+    return json_response({"name": info.name, "version": info.version, "versions": list(info.versions)})
+
+
+@router.post("/v2/repository/models/{model}/unload", **_page("Unload a model", _MODEL, body=ControlRequest))
+async def unload(request: Request) -> Response:
+    """Serve it no more; `NAME@VERSION` withdraws one version. Requests that it has are answered. Needs the right
+    `admin`."""
+    lifecycle, name = await _controlled(request)
+    await lifecycle.unload(name)
+    return json_response({"name": name})
 
 
 _INFER = {"body": InferRequest, "example": _EXAMPLE}

@@ -1,9 +1,11 @@
 """``/v1/rewards``: the recipes that are loaded, and the check of one that is not."""
 
+import contextlib
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reward_gateway.errors import MalformedBody, UnsupportedMediaType
+from reward_gateway.errors import GatewayError, MalformedBody, UnsupportedMediaType
 from reward_gateway.recipes.schema import json_schema
 
 from ..call import call_of
@@ -71,4 +73,6 @@ async def validate(request: Request) -> Response:
         text = body.decode()
     except UnicodeDecodeError:
         raise MalformedBody("the recipe file is not valid UTF-8") from None
+    with contextlib.suppress(GatewayError):
+        await edge.gateway.world.learn_models()  # versions come and go
     return json_response(edge.gateway.validate_rewards(text))

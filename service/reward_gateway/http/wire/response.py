@@ -106,6 +106,26 @@ class ModelList(Struct):
     object: str = field(default="list")
 
 
+class ModelAnswer(Struct):
+    """A model as it is served."""
+
+    name: str
+    version: str
+    versions: list[str]
+    ready: bool
+    inputs: list[str]
+    dimensions: list[str]
+    card: dict[str, Any]
+
+
+class HeadAnswer(ModelAnswer):
+    """A model with its new head: the version's number, the version that was served before, and whether it is new."""
+
+    number: int = 0
+    replaced: str = ""
+    created: bool = True
+
+
 class Validation(Struct):
     """Whether a recipe file would load, with every fault and its place."""
 

@@ -1,0 +1,108 @@
+"""A trained head that comes over the wire: read without trust, compared with the one that it replaces, staged.
+
+A head is the one file ``head.npz`` of a version, a few arrays. Another may take its place if it has the same arrays of
+the same shapes and types, and only finite numbers; everything else of the version stays as it is. What was measured of
+the old head says nothing about the new one, so that the figures do not stand in its card.
+"""
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from reward_models.build.card import CARD, BuildError, Card
+from reward_models.build.files import sha256
+
+HEAD = "head.npz"
+
+Array = NDArray[Any]
+Form = tuple[tuple[int, ...], np.dtype[Any]]
+
+
+def read(body: bytes, held: Path) -> dict[str, Array]:
+    """The arrays of an uploaded head.
+
+    Args:
+        body: an ``.npz`` (nothing of it is unpickled) or safetensors.
+        held: the head that it replaces.
+
+    Raises:
+        BuildError: it is neither, or has other arrays, shapes or types than ``held``, or numbers that are not finite.
+    """
+    with np.load(held, allow_pickle=False) as arrays:
+        wanted: dict[str, Form] = {name: (arrays[name].shape, arrays[name].dtype) for name in arrays.files}
+    found = _npz(body, wanted) if body[:2] == b"PK" else _safetensors(body, wanted)
+    for name, array in found.items():
+        if not np.isfinite(array).all():
+            raise BuildError(f"The array {name} has numbers that are not finite.")
+    return {name: found[name] for name in wanted}
+
+
+def stage(arrays: Mapping[str, Array], card: Card, into: Path) -> None:
+    """Write a folder that :func:`reward_models.build.versions.publish` takes: the head, and the card of a version
+    that differs from ``card`` by it alone. The same arrays make the same bytes."""
+    with (into / HEAD).open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    content = {**card.content, "quality": {}, "head": f"uploaded, in the place of that of {card.version}; not measured"}
+    content["files"] = {**content["files"], HEAD: {"sha256": sha256(into / HEAD)}}
+    (into / CARD).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def _npz(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
+    """Arrays of a zip archive; each header is compared before its numbers take any memory."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            _demand_names([name.removesuffix(".npy") for name in archive.namelist()], wanted)
+            return {name: _npy(archive, name, form) for name, form in wanted.items()}
+    except BuildError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError) as error:
+        raise BuildError(f"The body is no readable .npz ({type(error).__name__}).") from None
+
+
+def _npy(archive: zipfile.ZipFile, name: str, form: Form) -> Array:
+    shape, dtype = form
+    with archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        given, in_columns, kind = read_header(file)
+        _demand_form(name, (given, kind), form)
+        size = math.prod(shape) * dtype.itemsize
+        numbers = file.read(size + 1)
+    if len(numbers) != size:
+        raise BuildError(f"The array {name} does not hold as many numbers as it says.")
+    return np.frombuffer(numbers, dtype).reshape(shape, order="F" if in_columns else "C")
+
+
+def _safetensors(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+    except ImportError:
+        raise BuildError("The body is no .npz; for safetensors the package safetensors is needed here.") from None
+    try:
+        found: dict[str, Array] = load(body)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise BuildError(f"The body is neither an .npz nor safetensors ({type(error).__name__}).") from None
+    _demand_names(list(found), wanted)
+    for name, array in found.items():
+        _demand_form(name, (array.shape, array.dtype), wanted[name])
+    return found
+
+
+def _demand_names(names: list[str], wanted: Mapping[str, Form]) -> None:
+    if sorted(names) != sorted(wanted):
+        raise BuildError(f"The head must have exactly the arrays {', '.join(wanted)}.")
+
+
+def _demand_form(name: str, given: Form, form: Form) -> None:
+    if given != form:
+        there, here = (f"{dtype} {list(shape)}" for shape, dtype in (form, given))
+        raise BuildError(f"The array {name} must be {there}, and is {here}.")
