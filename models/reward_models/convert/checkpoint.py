@@ -31,6 +31,11 @@ class Checkpoint:
     config: dict[str, Any]
 
     @property
+    def called(self) -> str:
+        """How a card names it: the hub id, or the folder's own name."""
+        return self.source if self.revision else self.folder.resolve().name
+
+    @property
     def architecture(self) -> str:
         return str((self.config.get("architectures") or [""])[0])
 

@@ -59,7 +59,7 @@ def clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
     (name,) = options.dimensions or ("match",)
     return Plan(
         kind=f"image-text reward model (CLIP, {words})",
-        summary=f"How well an image fits its prompt, by {checkpoint.source}.",
+        summary=f"How well an image fits its prompt, by {checkpoint.called}.",
         scorer=("clip", "ClipScorer"),
         inputs={"prompt": "What the image was to show, as plain text. An empty one is an error.", "images": IMAGES},
         dimensions={name: f"{words.capitalize()} of image and prompt, higher is better."},
@@ -102,7 +102,7 @@ def aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
     (name,) = options.dimensions or ("aesthetic",)
     return Plan(
         kind=f"image reward model ({len(head.layers)} linear layers on CLIP's image embedding)",
-        summary=f"How pleasing an image is, by {checkpoint.source}.",
+        summary=f"How pleasing an image is, by {checkpoint.called}.",
         scorer=("clip", "ClipScorer"),
         inputs={"images": IMAGES},
         dimensions={name: "The head's number, higher is better."},

@@ -94,7 +94,7 @@ def whole(
 
     return Plan(
         kind=kind,
-        summary=f"What {checkpoint.source} says of an answer.",
+        summary=f"What {checkpoint.called} says of an answer.",
         scorer=("classifier", "SequenceScorer"),
         inputs=INPUTS,
         dimensions={name: f"The checkpoint's {options.output} of {name}, higher for more of it." for name in names},
@@ -146,7 +146,7 @@ def marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
     of_it = labels[label] if len(labels) > 1 else "the head"
     return Plan(
         kind=f"process reward, a number for each {unit} ({checkpoint.architecture or type(backbone).__name__})",
-        summary=f"What {checkpoint.source} says of each {unit} of an answer, summed up.",
+        summary=f"What {checkpoint.called} says of each {unit} of an answer, summed up.",
         scorer=("steps", "StepScorer"),
         inputs=INPUTS,
         dimensions={name: f"Of the {unit}s' numbers ({output} of {of_it}): {name}." for name in names},

@@ -115,6 +115,7 @@ def tokens_of(checkpoint: Checkpoint, options: Options, config: Any, *, chat_onl
         settings["special_tokens"] = {
             name: str(value) for name, value in tokenizer.special_tokens_map.items() if isinstance(value, str)
         }
+    if "strftime_now" in template:
         settings["date"] = datetime.datetime.now().astimezone().date().isoformat()
     return Tokens(tokenizer, settings, template)
 

@@ -61,8 +61,7 @@ def write(folder: Path, name: str, plan: Plan) -> None:
     said = CONFIGURATION.format(
         name=name,
         max_batch=plan.max_batch,
-        inputs=",
-".join(inputs),
+        inputs=",\n".join(inputs),
         width=len(plan.dimensions),
         vector=VECTOR if plan.vector else "",
     )
@@ -85,7 +84,7 @@ def sign(folder: Path, name: str, plan: Plan, checkpoint: Checkpoint, options: O
         "quality": {},
         "method": plan.method,
         "source": {
-            "checkpoint": checkpoint.source if checkpoint.revision else checkpoint.folder.name,
+            "checkpoint": checkpoint.called,
             "revision": checkpoint.revision or "a local folder",
             "weights": {path.name: sha256(path) for path in weight_files(checkpoint.folder)},
             "head": options.head.name if options.head else "in the checkpoint",

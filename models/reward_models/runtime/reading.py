@@ -49,7 +49,7 @@ def tokenizer(folder: Path) -> Tokenizer:
 def chat_template(folder: Path, settings: Mapping[str, Any]) -> ChatTemplate:
     """The template of a version folder."""
     source = (folder / TEMPLATE).read_text("utf-8")
-    return ChatTemplate(source, settings["special_tokens"], settings["date"])
+    return ChatTemplate(source, settings["special_tokens"], settings.get("date", "2024-07-26"))
 
 
 class Reader:

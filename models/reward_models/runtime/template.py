@@ -47,7 +47,7 @@ class ChatTemplate:
         TemplateError: it is no Jinja.
     """
 
-    def __init__(self, source: str, special_tokens: Mapping[str, str], date: str = "2024-07-26") -> None:
+    def __init__(self, source: str, special_tokens: Mapping[str, str], date: str) -> None:
         today = datetime.datetime.fromisoformat(date)
 
         def refuse(message: str) -> None:

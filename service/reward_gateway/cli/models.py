@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from . import live
+from .add import add
 from .evaluate import evaluate
 from .say import FAULTY, PATIENCE_S, ApiKey, AsJson, Unusable, Url, complain, err, table
 
-app = typer.Typer(help="The reward models: list, build, check, evaluate.", no_args_is_help=True)
+app = typer.Typer(help="The reward models: list, build, check, add, evaluate.", no_args_is_help=True)
+app.command()(add)
 app.command()(evaluate)
 for _command in (live.load, live.unload, live.versions, live.rollback):
     app.command()(_command)
