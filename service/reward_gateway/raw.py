@@ -37,7 +37,7 @@ class RawScorer:
 
     def __init__(self, models: ModelServer, cache: ScoreCache) -> None:
         self.models = models
-        self._cache = cache
+        self.cache = cache
         self._flight = SingleFlight()
 
     async def scores(
@@ -107,7 +107,7 @@ class RawScorer:
 
     async def _recall(self, jobs: Sequence["_Job"]) -> None:
         """One lookup for all models together."""
-        entries = await self._cache.get_many([key for job in jobs for key in job.keys or ()])
+        entries = await self.cache.get_many([key for job in jobs for key in job.keys or ()])
         start = 0
         for job in jobs:
             end = start + len(job.rows)
@@ -129,7 +129,7 @@ class RawScorer:
                 return [REPLACED] * len(places)
             if keys is not None:
                 pairs = zip(places, results, strict=True)
-                self._cache.put_later([(keys[p], result) for p, result in pairs if isinstance(result, Entry)])
+                self.cache.put_later([(keys[p], result) for p, result in pairs if isinstance(result, Entry)])
             return results
 
         keys = [job.keys[k] for k in missing] if job.keys is not None else None
@@ -144,7 +144,7 @@ class RawScorer:
 
     async def close(self) -> None:
         await self.models.close()
-        await self._cache.close()
+        await self.cache.close()
 
 
 class _Job:

@@ -35,12 +35,13 @@ CLOSED = Invalid("model_unavailable", "The gateway is shutting down.")
 
 @dataclass(slots=True)
 class CallAnswer:
-    """What one call said of its rows, in their order: [m, K] values, reasons and flags by row."""
+    """What one call said of its rows, in their order: [m, K] values; reasons, flags and vectors by row."""
 
     values: FloatArray
     version: str
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    vectors: dict[int, bytes] = field(default_factory=dict)
 
 
 class CallFailed(Exception):
@@ -268,6 +269,8 @@ class Coalescer:
                     job.answer.invalid |= _part(answer.invalid, at, end, start)
                 if answer.flags:
                     job.answer.flags |= _part(answer.flags, at, end, start)
+                if answer.vectors:
+                    job.answer.vectors |= _part(answer.vectors, at, end, start)
                 job.settle(start, stop, answer.values[at:end], answer.version)
             at = end
 

@@ -102,10 +102,18 @@ class ScoreWithModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Logprobs:
+    """What a hosted language model says of a continuation: [t] natural logarithms, and the flags that it raised."""
+
+    values: FloatArray
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TokenLogprobs:
     """Log-probabilities of continuations under the hosted language model.
 
-    Answer: list of [t] float64, one a pair.
+    Answer: list of :class:`Logprobs` or :class:`reward_gateway.sample.Invalid`, one a pair.
     """
 
     contexts: Sequence[str]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import TokenLogprobs
+from reward_gateway.operations.needs import Logprobs, TokenLogprobs
 from reward_gateway.operations.registry import catalog
 
 PATH = "score/likelihood"
@@ -84,10 +84,11 @@ def test_texts_are_read_by_the_hosted_language_model() -> None:
     items = [{"prompt": "2+2?", "cot": "Two and two.", "reference": "4"}, {"ref_logprobs": [-1.0]}]
     steps = apply(operation, items, {"answer_prefix": " So: "})
     need = next(steps)
-    assert need == TokenLogprobs(["2+2?Two and two. So: "], ["4"], "language_model")
+    assert need == TokenLogprobs(["2+2?Two and two. So:"], [" 4"], "language_model"), "a word begins with its space"
     with pytest.raises(StopIteration) as stop:
-        steps.send([np.array([-0.25, -0.25])])
+        steps.send([Logprobs(np.array([-0.25, -0.25]), ("truncated",))])
     assert [result["reward"] for result in stop.value.value] == [-0.5, -1.0]
+    assert stop.value.value[0]["details"]["flags"] == ["truncated"]
 
 
 @given(logprobs)

@@ -2,7 +2,7 @@
 
 import math
 import string
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +11,8 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..hosted_logprobs import HostedLogprobs
+from ..needs import Need
 from ..numerics import return_to_go, standardized
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -35,13 +37,19 @@ class Params(OperationParams):
         "returns less the group's mean at the same turn. Of a number of gains that does not fit the turns: paper "
         "refuses, released pads or falls back.",
     )
+    model: str = Field("language_model", description="Hosted language model, where the item holds texts.")
+    answer_prefix: str = Field(
+        "\n\nAnswer: ", description="Text between the turns so far and the gold answer (our choice)."
+    )
 
 
 class Item(OperationItem):
-    gold_logprobs: list[list[float]] = Field(
-        description="At each turn boundary 0 .. T−1, the log-probability of every token of the first gold answer."
+    gold_logprobs: list[list[float]] | None = Field(
+        None, description="At each turn boundary 0 .. T−1, the log-probability of every token of the first gold answer."
     )
-    response: str = Field(description="The whole roll-out, with its <answer>.")
+    prompt: str | None = Field(None, description="The question, where a hosted language model is to read the turns.")
+    turn_texts: list[str] | None = Field(None, description="The T turns of the roll-out in their order, likewise.")
+    response: str | None = Field(None, description="The whole roll-out, with its <answer>; the turns if not given.")
     gold: list[str] = Field(description="Gold answers; one may hold several, split by <|answer_split|>.")
     group: str | None = Field(None, description="The prompt; items without one belong together.")
     turns: int | None = Field(None, description="Number of turns, if the gains are to be checked against it.")
@@ -98,13 +106,16 @@ def outcome_reward(response: str, gold: Sequence[str], format_penalty: float) ->
     returns="vector",
     grouped=True,
 )
-def igpo(columns: Columns, params: Params) -> Outcome:
+def igpo(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     """Turn rewards of a search agent: the information each turn gains, and the F1 of the answer at the end.
 
     P_t = exp(mean over tokens of log π(gold token)) after turn t; r_t = P_t − P_{t−1} for 1 ≤ t < T; r_T = F1 of word
     sets between the content of the first `<answer>` and the best gold answer (lower case, punctuation as spaces), or −2
     if think, tool_call, code or answer tags are unbalanced or there is no answer. T boundaries give T rewards; gains
     may be negative, and sum to P_{T−1} − P_0.
+
+    Give `gold_logprobs`; or `turn_texts` (and `prompt`), and the hosted language model reads the first gold answer
+    after `prompt`, the turns so far and `answer_prefix`: before the first turn and after each but the last.
 
     One boundary or none: only the F1. With `turns` given and not one more than the gains: the item's error; variant
     `released` adds one gain of 0 if there are more than 10 turns and drops all gains otherwise, as the repository does.
@@ -115,7 +126,9 @@ def igpo(columns: Columns, params: Params) -> Outcome:
     returns; `released` = returns − mean of the group's returns at the same turn.
     """
     items = columns.rows(Item.model_fields)
-    outcome = by_row(columns.size, lambda i: _turns(items[i], params))
+    hosted = HostedLogprobs()
+    yield from _read(items, params, hosted)
+    outcome = hosted.mark(by_row(columns.size, lambda i: _turns(items[i], params)))
     kept = [i for i in range(columns.size) if i not in outcome.invalid]
     groups: dict[str | None, list[int]] = {}
     for i in kept:
@@ -129,10 +142,31 @@ def igpo(columns: Columns, params: Params) -> Outcome:
     return outcome
 
 
+def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Generator[Need, Any, None]:
+    """Fill in the log-probabilities of the items that came as turns, all in one question to the model."""
+    rows = [i for i, item in enumerate(items) if item["gold_logprobs"] is None and item["turn_texts"] and item["gold"]]
+    asked = [
+        (i, (items[i]["prompt"] or "") + "".join(items[i]["turn_texts"][:t]) + params.answer_prefix, first)
+        for i in rows
+        for first in (items[i]["gold"][0].split(SEPARATOR)[0],)
+        for t in range(len(items[i]["turn_texts"]))
+    ]
+    answers = iter((yield from hosted.ask(asked, params.model)))
+    for i in rows:
+        read = [next(answers) for _ in items[i]["turn_texts"]]
+        if i not in hosted.invalid:
+            items[i]["gold_logprobs"] = [tokens for tokens in read if tokens is not None]
+
+
 def _turns(item: dict[str, Any], params: Params) -> Row:
     if not item["gold"]:
         raise ItemError("gold must hold at least one answer")
-    boundaries: list[Sequence[float]] = item["gold_logprobs"]
+    boundaries: list[Sequence[float]] | None = item["gold_logprobs"]
+    response = item["response"]
+    if response is None and item["turn_texts"]:
+        response = "".join(item["turn_texts"])
+    if boundaries is None or response is None:
+        raise ItemError("give gold_logprobs and response, or turn_texts")
     for t, tokens in enumerate(boundaries):
         if len(tokens) == 0 or not all(token <= 0 for token in tokens):
             raise ItemError(f"gold_logprobs[{t}] must hold log-probabilities, numbers of 0 or below")
@@ -143,7 +177,7 @@ def _turns(item: dict[str, Any], params: Params) -> Row:
         if params.variant == "paper":
             raise ItemError(f"{turns} turns need {turns - 1} gains, and gold_logprobs gives {len(gains)}")
         gains = np.append(gains, 0.0) if turns > _LONG else np.empty(0)
-    final = outcome_reward(item["response"], item["gold"], params.format_penalty)
+    final = outcome_reward(response, item["gold"], params.format_penalty)
     rewards = np.append(gains, final)
     return Row(
         rewards=rewards,

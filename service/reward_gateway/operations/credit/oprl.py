@@ -1,12 +1,17 @@
 """OPRL (iStar): implicit step rewards from two sets of log-probabilities, and advantages on two levels."""
 
+from collections.abc import Generator, Sequence
+from typing import Any
+
 import numpy as np
 from pydantic import Field
 
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
+from ..needs import Need
 from ..numerics import softplus, standardized
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -19,12 +24,22 @@ SOURCE = Source(
 class Params(OperationParams):
     beta: float = Field(0.05, description="Scale of the step rewards (recalled).")
     alpha: float = Field(1.0, description="Weight of the step level in the advantage (recalled).")
+    model: str | None = Field(None, description="Hosted language model π_φ, where trajectories hold texts.")
+    old: str | None = Field(None, description="Hosted language model π_old, likewise; of the same tokeniser.")
+
+
+class Step(OperationItem):
+    observation: str = Field("", description="What stands between the last action and this one; first: the prompt.")
+    action: str
 
 
 class Trajectory(OperationItem):
     outcome: float = Field(description="Reward of the whole trajectory.")
-    logp_prm: list[float] = Field(description="Per step, the summed log-probability of the action under the PRM.")
-    logp_old: list[float] = Field(description="The same under the policy before the update.")
+    logp_prm: list[float] | None = Field(
+        None, description="Per step, the summed log-probability of the action under the PRM."
+    )
+    logp_old: list[float] | None = Field(None, description="The same under the policy before the update.")
+    steps: list[Step] | None = Field(None, description="In place of both, the steps as texts.")
 
 
 class Item(OperationItem):
@@ -38,13 +53,16 @@ def preference_loss(outcomes: FloatArray, totals: FloatArray) -> float | None:
 
 
 @operation("credit", "oprl", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
-def oprl(columns: Columns, params: Params) -> Outcome:
+def oprl(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     """Implicit step rewards of a group of trajectories, with advantages of episode and step together.
 
     r(a_t) = β · (log π_φ(a_t) − log π_old(a_t)), β = .05, the sums running over action tokens only and both models
     sharing the tokeniser. A^E(τ) = (outcome − mean) / std over the group's trajectories; A^S(a) = (r − mean) / std
     over all step rewards of the group; A = A^E + α · A^S, α = 1. Standard deviations are of the population. Levels
     are merged as advantages, not as rewards.
+
+    Give both lists a trajectory; or `steps`, and two hosted language models, `model` and `old`, read every action after
+    all that stands before it, joined as it stands.
 
     Equal values (std 0) give 0, so a group of one trajectory has A^E = 0. Lists of unequal length: the item's error. A
     trajectory without steps has no rewards.
@@ -53,10 +71,12 @@ def oprl(columns: Columns, params: Params) -> Outcome:
     `prm_loss` = mean −log σ(Σ r(τ⁺) − Σ r(τ⁻)) over the pairs with outcome⁺ > outcome⁻ (null without one).
     """
     groups = columns.objects("trajectories")
+    hosted = HostedLogprobs()
+    texts = yield from _read(groups, params, hosted)
 
     def answer(i: int) -> Row:
         outcomes = column(groups[i], "outcome")
-        steps = [_steps(member, k, params.beta) for k, member in enumerate(groups[i])]
+        steps = [params.beta * _ratios(member, k, texts.get((i, k))) for k, member in enumerate(groups[i])]
         episode = standardized(outcomes)
         pooled = standardized(np.concatenate([*steps, np.empty(0)]))
         levels = np.split(pooled, np.cumsum([len(step) for step in steps]))[: len(steps)]
@@ -70,12 +90,43 @@ def oprl(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return hosted.mark(by_row(columns.size, answer))
 
 
-def _steps(member: object, place: int, beta: float) -> FloatArray:
-    ours = np.asarray(entry(member, "logp_prm", []), dtype=np.float64)
-    old = np.asarray(entry(member, "logp_old", []), dtype=np.float64)
+Sums = dict[tuple[int, int], tuple[list[float], list[float]]]
+"""(item, trajectory) -> a sum a step under both models."""
+
+
+def _read(groups: Sequence[Any], params: Params, hosted: HostedLogprobs) -> Generator[Need, Any, Sums]:
+    """What two hosted models say of the actions of the trajectories that came as texts."""
+    places = [
+        (i, k)
+        for i, group in enumerate(groups)
+        for k, member in enumerate(group)
+        if entry(member, "logp_prm") is None and entry(member, "steps") is not None
+    ]
+    if params.model is None or params.old is None:
+        return {}
+    asked = []
+    for i, k in places:
+        before = ""
+        for step in entry(groups[i][k], "steps"):
+            observation, action = entry(step, "observation", ""), entry(step, "action", "")
+            asked.append((i, before + observation, action))
+            before += observation + action
+    sums: Sums = {place: ([], []) for place in places}
+    owners = [(i, k) for i, k in places for _ in entry(groups[i][k], "steps")]
+    for side, model in enumerate((params.model, params.old)):
+        for owner, tokens in zip(owners, (yield from hosted.ask(asked, model)), strict=True):
+            sums[owner][side].append(float("nan") if tokens is None else float(tokens.sum()))
+    return sums
+
+
+def _ratios(member: object, place: int, read: tuple[list[float], list[float]] | None) -> FloatArray:
+    given = read or (entry(member, "logp_prm"), entry(member, "logp_old"))
+    if entry(member, "steps") is not None and given[0] is None:
+        raise ItemError(f"trajectories[{place}] holds texts: name two hosted models in params (model, old)")
+    ours, old = (np.asarray([] if side is None else side, dtype=np.float64) for side in given)
     if len(ours) != len(old):
         raise ItemError(f"trajectories[{place}] has {len(ours)} logp_prm and {len(old)} logp_old; give one each a step")
-    return np.asarray(beta * (ours - old))
+    return np.asarray(ours - old)

@@ -1,5 +1,6 @@
 """PRIME: process rewards implied by two language models, with leave-one-out returns."""
 
+from collections.abc import Generator
 from typing import Any, Literal
 
 import numpy as np
@@ -8,7 +9,9 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
+from ..needs import Need
 from ..numerics import return_to_go, softplus
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -27,18 +30,22 @@ class Params(OperationParams):
         None,
         description="batch: divide by the group's greatest |return to go|. Default: none (paper), batch (released).",
     )
+    model: str | None = Field(None, description="Hosted language model π, where rollouts hold texts.")
+    reference: str | None = Field(None, description="Hosted language model π_ref, likewise; of the same tokeniser.")
     low: float = Field(0.2, ge=0, le=1, description="Groups below this accuracy are not kept.")
     high: float = Field(0.8, ge=0, le=1, description="Groups above this accuracy are not kept.")
 
 
 class Rollout(OperationItem):
-    logp: list[float]
-    ref_logp: list[float]
+    logp: list[float] | None = Field(None, description="Log-probability of every token under π.")
+    ref_logp: list[float] | None = Field(None, description="The same under π_ref.")
+    response: str | None = Field(None, description="The rollout as text, in place of both.")
     outcome: float | bool
 
 
 class Item(OperationItem):
     group: list[Rollout]
+    prompt: str | None = Field(None, description="What stands before the responses, where rollouts hold texts.")
 
 
 @operation(
@@ -51,7 +58,7 @@ class Item(OperationItem):
     returns="vector",
     grouped=True,
 )
-def prime(columns: Columns, params: Params) -> Outcome:
+def prime(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     """Implicit process rewards of a group's tokens, and their leave-one-out returns.
 
     q_t = log π_φ(y_t) − log π_ref(y_t). `rewards`: β·q_t (variant `paper`, default, β = .05) or q_t (`released`), a
@@ -63,17 +70,22 @@ def prime(columns: Columns, params: Params) -> Outcome:
     end, and the outcome's leave-one-out advantage, outcome − mean of the others', is added to every token (it stands
     on the last one, γ = 1). Whitening mixes the batch and is left to the trainer.
 
+    Give both lists a rollout; or `response` (and the item's `prompt`, joined as they stand), and two hosted language
+    models, `model` and `reference`, read it.
+
     One rollout has no baseline: its returns are 0 and the item is flagged `no_baseline`. Unequal lengths of the two
     lists, or an empty group, are the item's error. Details: `returns`, `outcome_advantage`, `cross_entropy` (of
     σ(β Σ q) against the outcome, a rollout), `accuracy`, `keep` (accuracy within [.2, .8]).
     """
     groups = columns.objects("group")
+    hosted = HostedLogprobs()
+    texts = yield from _read(columns, params, hosted)
 
     def answer(i: int) -> Row:
         group = groups[i]
         if not len(group):
             raise ItemError("the group has no rollouts")
-        ratios = [_ratio(rollout, place) for place, rollout in enumerate(group)]
+        ratios = [_ratio(rollout, place, texts.get((i, place))) for place, rollout in enumerate(group)]
         outcomes = column(group, "outcome")
         rewards = [_rewards(ratio, params) for ratio in ratios]
         baseline = outcomes - (outcomes.sum() - outcomes) / max(len(group) - 1, 1)
@@ -93,11 +105,37 @@ def prime(columns: Columns, params: Params) -> Outcome:
             flags=("no_baseline",) if len(group) == 1 else (),
         )
 
-    return by_row(columns.size, answer)
+    return hosted.mark(by_row(columns.size, answer))
 
 
-def _ratio(rollout: Any, place: int) -> FloatArray:
-    logp, reference = (np.asarray(entry(rollout, name), dtype=np.float64) for name in ("logp", "ref_logp"))
+Pairs = dict[tuple[int, int], tuple[Any, Any]]
+"""(item, place in its group) -> log-probabilities under both models."""
+
+
+def _read(columns: Columns, params: Params, hosted: HostedLogprobs) -> Generator[Need, Any, Pairs]:
+    """What two hosted models say of the rollouts that came as texts."""
+    places = [
+        (i, place)
+        for i, group in enumerate(columns.objects("group"))
+        for place, rollout in enumerate(group)
+        if entry(rollout, "logp") is None and entry(rollout, "response") is not None
+    ]
+    if params.model is None or params.reference is None:
+        return {}
+    groups, prompts = columns.objects("group"), columns.objects("prompt")
+    asked = [(i, prompts[i] or "", entry(groups[i][place], "response")) for i, place in places]
+    ours = yield from hosted.ask(asked, params.model)
+    theirs = yield from hosted.ask(asked, params.reference)
+    return dict(zip(places, zip(ours, theirs, strict=True), strict=True))
+
+
+def _ratio(rollout: Any, place: int, read: tuple[Any, Any] | None) -> FloatArray:
+    given = read or (entry(rollout, "logp"), entry(rollout, "ref_logp"))
+    if given[0] is None or given[1] is None:
+        raise ItemError(
+            f"group[{place}] needs logp and ref_logp; or a response, and the names of two hosted models in params"
+        )
+    logp, reference = (np.asarray(own, dtype=np.float64) for own in given)
     if len(logp) != len(reference):
         raise ItemError(f"group[{place}] has {len(logp)} log-probabilities and {len(reference)} of the reference")
     return np.asarray(logp - reference)

@@ -10,7 +10,8 @@ from scipy.special import expit
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..needs import Need, TokenLogprobs
+from ..hosted_logprobs import HostedLogprobs
+from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -29,6 +30,7 @@ class Params(OperationParams):
     beta: float = Field(0.1, description="Scale of the DPO reward and of the regulariser (our choice).")
     model: str = Field("language_model", description="Hosted language model, where the item holds texts.")
     better: str = Field(BETTER, description="Instruction before the prompt of the better answer (our wording).")
+    separator: str = Field("\n\n", description="Text between prompt and response, where the item holds texts.")
     worse: str = Field(WORSE, description="Instruction before the prompt of the worse answer (our wording).")
 
 
@@ -63,11 +65,15 @@ def treg(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     """
     items = columns.rows(Item.model_fields)
     rows = [i for i, item in enumerate(items) if item["logp_better"] is None and item["response"] is not None]
-    if rows:
-        heads = [head + (items[i]["prompt"] or "") for head in (params.better, params.worse) for i in rows]
-        answers = yield TokenLogprobs(heads, [items[i]["response"] for i in rows] * 2, params.model)
-        for k, i in enumerate(rows):
-            items[i]["logp_better"], items[i]["logp_worse"] = answers[k], answers[len(rows) + k]
+    hosted = HostedLogprobs()
+    asked = [
+        (i, head + (items[i]["prompt"] or "") + params.separator, items[i]["response"])
+        for head in (params.better, params.worse)
+        for i in rows
+    ]
+    answers = yield from hosted.ask(asked, params.model)
+    for k, i in enumerate(rows):
+        items[i]["logp_better"], items[i]["logp_worse"] = answers[k], answers[len(rows) + k]
 
     def answer(i: int) -> Row:
         better, worse, policy, reference, mask = (
@@ -86,4 +92,4 @@ def treg(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
         loss = None if policy is None else float(-params.beta * (rewards * policy).sum())
         return Row(rewards=rewards, details={"implicit": implicit, "reg_loss": loss})
 
-    return by_row(columns.size, answer)
+    return hosted.mark(by_row(columns.size, answer))

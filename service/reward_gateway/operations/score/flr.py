@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..needs import Need, TokenLogprobs
+from ..hosted_logprobs import HostedLogprobs
+from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -94,7 +95,8 @@ def flr(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     A category on one side only, a side without follow-ups, or no category: the item's error. Details: `categories`.
     """
     items = columns.rows(Item.model_fields)
-    yield from _read(items, params)
+    hosted = HostedLogprobs()
+    yield from _read(items, params, hosted)
 
     def answer(i: int) -> Row:
         positive, negative = items[i]["pos_logprobs"], items[i]["neg_logprobs"]
@@ -109,14 +111,12 @@ def flr(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
             categories[name] = float(np.mean(positive[name]) - np.mean(negative[name]))
         return Row(reward=float(np.mean(list(categories.values()))), details={"categories": categories})
 
-    return by_row(columns.size, answer)
+    return hosted.mark(by_row(columns.size, answer))
 
 
-def _read(items: list[dict[str, Any]], params: Params) -> Generator[Need, Any, None]:
+def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Generator[Need, Any, None]:
     """Fill in the log-likelihoods of the items that came as messages, all in one question to the model."""
     rows = [i for i, item in enumerate(items) if item["pos_logprobs"] is None and item["messages"]]
-    if not rows:
-        return
     asked = [
         (i, side, category, text)
         for i in rows
@@ -125,11 +125,13 @@ def _read(items: list[dict[str, Any]], params: Params) -> Generator[Need, Any, N
         for text in sides.get(side, [])
     ]
     contexts = {i: transcript(items[i]["messages"]) for i in rows}
-    answers = yield TokenLogprobs([contexts[i] for i, *_ in asked], [f" {text}" for *_, text in asked], params.model)
-    for i in rows:
+    pairs = [(i, contexts[i], f" {text}") for i, *_, text in asked]
+    answers = yield from hosted.ask(pairs, params.model)
+    for i in (row for row in rows if row not in hosted.invalid):
         names = params.follow_ups or FOLLOW_UPS
         items[i]["pos_logprobs"] = {name: [] for name in names}
         items[i]["neg_logprobs"] = {name: [] for name in names}
     for (i, side, category, _), tokens in zip(asked, answers, strict=True):
         field = "pos_logprobs" if side == "positive" else "neg_logprobs"
-        items[i][field][category].append(float(np.mean(tokens)))
+        if tokens is not None:
+            items[i][field][category].append(float(np.mean(tokens)))

@@ -10,7 +10,8 @@ from scipy.special import logsumexp
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..needs import Need, TokenLogprobs
+from ..hosted_logprobs import HostedLogprobs
+from ..needs import Need
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -63,15 +64,17 @@ def likelihood(columns: Columns, params: Params) -> Generator[Need, Any, Outcome
     `advantage` adds `details.advantage` within the group: `rloo` = R − mean of the others' R; `jepo` =
     LME(all) − LME(all but this one), LME being the log of the mean probability, by log-sum-exp. A group of one gets 0.
 
-    Give `ref_logprobs`; or `prompt`, `cot` and `reference`, and the hosted language model reads them. No reference
-    tokens, a log-probability above 0 or NaN: the item's error. Minus infinity is probability 0; in the log kinds a
-    token below −10000 counts as −10000 (our choice). Details: `tokens`, `advantage`.
+    Give `ref_logprobs`; or `prompt`, `cot` and `reference`, and the hosted language model reads them: the reference
+    after prompt, chain of thought and `answer_prefix`, joined as they stand. No reference tokens, a log-probability
+    above 0 or NaN: the item's error. Minus infinity is probability 0; in the log kinds a token below −10000 counts
+    as −10000 (our choice). Details: `tokens`, `advantage`.
     """
     vectors: list[FloatArray | None] = list(columns.vectors("ref_logprobs"))
     correct = columns.floats("correct")
     invalid: dict[int, Invalid] = {}
+    hosted = HostedLogprobs()
     if params.kind != "base":
-        yield from _read(columns, params, vectors)
+        yield from _read(columns, params, vectors, hosted)
         invalid = {i: invalid_field(why) for i, vector in enumerate(vectors) if (why := _fault(vector))}
     else:
         missing = "kind base needs correct"
@@ -95,20 +98,19 @@ def likelihood(columns: Columns, params: Params) -> Generator[Need, Any, Outcome
             values = reward[members] if params.advantage == "rloo" else sums[members]
             advantage[members] = rloo(values) if params.advantage == "rloo" else jepo(values)
         details["advantage"] = advantage
-    return Outcome(reward=reward, details=details, invalid=invalid)
+    return hosted.mark(Outcome(reward=reward, details=details, invalid=invalid))
 
 
-def _read(columns: Columns, params: Params, vectors: list[FloatArray | None]) -> Generator[Need, Any, None]:
+def _read(
+    columns: Columns, params: Params, vectors: list[FloatArray | None], hosted: HostedLogprobs
+) -> Generator[Need, Any, None]:
     """Fill in the log-probabilities that the caller left to the hosted model."""
     texts = columns.rows(("prompt", "cot", "reference"))
     rows = [i for i, text in enumerate(texts) if vectors[i] is None and text["cot"] is not None and text["reference"]]
-    if not rows:
-        return
     contexts = [(texts[i]["prompt"] or "") + texts[i]["cot"] + params.answer_prefix for i in rows]
-    answers = yield TokenLogprobs(contexts, [texts[i]["reference"] for i in rows], params.model)
-    for i, answer in zip(rows, answers, strict=True):
-        # A language model's log-probabilities may round to a hair above 0.
-        vectors[i] = np.minimum(np.asarray(answer, dtype=np.float64), 0.0)
+    asked = [(i, context, texts[i]["reference"]) for i, context in zip(rows, contexts, strict=True)]
+    for i, answer in zip(rows, (yield from hosted.ask(asked, params.model)), strict=True):
+        vectors[i] = answer
 
 
 def _fault(vector: FloatArray | None) -> str | None:

@@ -1,0 +1,115 @@
+"""Log-probabilities of texts under a hosted language model: remembered, being computed, or asked of it, in that order.
+
+Like raw scores, except that a row's answer is a vector, one number a token. Vectors are kept in the same cache under
+keys of their own: context, continuation, and the model with its version.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+
+from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
+from reward_gateway.cache.keys import SampleDigests
+from reward_gateway.cache.port import Entry, ScoreCache
+from reward_gateway.cache.single_flight import Result, SingleFlight
+from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
+from reward_gateway.operations.needs import Logprobs
+from reward_gateway.raw import ATTEMPTS, FAR_S, REPLACED
+from reward_gateway.sample import Batch, Invalid, split_version
+
+PARAMS = {"output": "vector"}
+"""What sets the keys of vectors apart from those of scores."""
+
+DIMENSION = "logprob"
+"""The dimension by which a language model is told from other models that give a vector a row."""
+
+NO_VECTOR = Invalid("model_error", "the model gave no log-probabilities of tokens")
+
+
+class LogprobScorer:
+    """Language models behind a cache of their log-probabilities.
+
+    Args:
+        models: where language models are served.
+        cache: shared with raw scores, and closed by whoever made it.
+    """
+
+    def __init__(self, models: ModelServer, cache: ScoreCache) -> None:
+        self._models = models
+        self._cache = cache
+        self._flight = SingleFlight()
+
+    async def logprobs(
+        self, model: str, contexts: Sequence[str], continuations: Sequence[str], deadline: float | None
+    ) -> list[Logprobs | Invalid]:
+        """Log-probabilities of the tokens of continuations, each after its context; equal pairs are asked once.
+
+        Raises:
+            ModelUnavailable: the model is not served, or was replaced again and again; the message says what to do.
+            InvalidRequest: it is no language model.
+        """
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + FAR_S
+        batch = Batch([""] * len(contexts), list(contexts), list(continuations))
+        for _ in range(ATTEMPTS):
+            info = await self._info(model)
+            results = await self._results(info, batch, deadline)
+            if REPLACED not in results:
+                return [read(result, info) for result in results]
+        raise ModelUnavailable(REPLACED.message)
+
+    async def _info(self, model: str) -> ModelInfo:
+        try:
+            info = await self._models.info(model)
+        except NotFound as error:
+            name = split_version(model)[0]
+            raise ModelUnavailable(
+                f"{error.message} Texts are read by a hosted language model: run `reward-gateway models build {name}` "
+                "and start the gateway again, name another model, or give the log-probabilities yourself."
+            ) from None
+        if not info.vector or DIMENSION not in info.dimensions:
+            raise InvalidRequest(
+                f"{model} is no language model: it gives no log-probabilities of tokens.", param="model"
+            )
+        return info
+
+    async def _results(self, info: ModelInfo, batch: Batch, deadline: float) -> list[Result]:
+        keys = SampleDigests(batch).keys(info, params=PARAMS)
+        known: list[Result | None] = list(await self._cache.get_many(keys))
+        missing = [i for i, entry in enumerate(known) if entry is None]
+
+        async def ask(places: list[int]) -> list[Result]:
+            rows = [missing[place] for place in places]
+            answer = await self._models.score(info.name, batch, rows, deadline)
+            results = entries(answer, info)
+            if answer.version != info.version and any(isinstance(result, Entry) for result in results):
+                return [REPLACED] * len(places)
+            found = zip(rows, results, strict=True)
+            self._cache.put_later([(keys[row], result) for row, result in found if isinstance(result, Entry)])
+            return results
+
+        if missing:
+            computed = await self._flight.compute([keys[i] for i in missing], ask, deadline)
+            for i, result in zip(missing, computed, strict=True):
+                known[i] = result
+        return [NO_VECTOR if result is None else result for result in known]
+
+
+def entries(answer: ModelAnswer, info: ModelInfo) -> list[Result]:
+    """A model's vectors as entries, and its reasons."""
+    return [
+        answer.invalid[row]
+        if row in answer.invalid
+        else Entry(answer.vectors[row], info.flag_bits(answer.flags.get(row, ())))
+        if answer.vectors.get(row)
+        else NO_VECTOR
+        for row in range(len(answer.values))
+    ]
+
+
+def read(result: Result, info: ModelInfo) -> Logprobs | Invalid:
+    """An entry as numbers."""
+    if isinstance(result, Invalid):
+        return result
+    return Logprobs(np.frombuffer(result.values, "<f4").astype(np.float64), info.flag_names(result.flags))

@@ -1,0 +1,130 @@
+"""Log-probabilities of texts: remembered by context, continuation and version, and never a failure in their place."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.cache.memory import MemoryCache
+from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
+from reward_gateway.operations.needs import Logprobs, TokenLogprobs
+from reward_gateway.raw import RawScorer
+from reward_gateway.sample import Batch, Invalid, Usage
+from reward_gateway.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+class LanguageModels:
+    """A server of a language model that gives a token a letter, and of a model that is none."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[tuple[str, str]]] = []
+        self.version = self.answers_with = "1"
+        self.wait = asyncio.Event()
+        self.wait.set()
+
+    async def models(self) -> list[ModelInfo]:
+        return [await self.info("lm")]
+
+    async def info(self, name: str) -> ModelInfo:
+        if name not in ("lm", "judge"):
+            raise NotFound(f"There is no model '{name}' on the model server.")
+        inputs, flags = ("prompt", "response", "messages"), ("truncated",)
+        return ModelInfo(name, self.version, True, inputs, ("logprob",), 64, flags, vector=name == "lm")
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        texts = [(str(batch.prompts[i]), str(batch.responses[i])) for i in rows]
+        self.asked.append(texts)
+        await self.wait.wait()
+        self.version = self.answers_with
+        answer = ModelAnswer(np.zeros((len(rows), 1)), calls=1, version=self.version)
+        for k, (context, continuation) in enumerate(texts):
+            if not continuation:
+                answer.invalid[k] = Invalid("invalid_field", "The response is empty.")
+            else:
+                answer.vectors[k] = np.full(len(continuation), -float(self.version), "<f4").tobytes()
+            if context == "long":
+                answer.flags[k] = ("truncated",)
+        return answer
+
+    async def ready(self) -> bool:
+        return True
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+def models(anyio_backend: str) -> LanguageModels:
+    return LanguageModels()
+
+
+@pytest.fixture
+def world(models: LanguageModels) -> World:
+    return World(RawScorer(models, MemoryCache(1000, 60.0)))
+
+
+async def ask(world: World, *pairs: tuple[str, str], model: str = "lm") -> list[Logprobs | Invalid]:
+    contexts, continuations = zip(*pairs, strict=True)
+    answers: list[Logprobs | Invalid] = await world.answer(TokenLogprobs(contexts, continuations, model), None)
+    return answers
+
+
+def values(answer: Logprobs | Invalid) -> list[float]:
+    assert isinstance(answer, Logprobs)
+    return [float(value) for value in answer.values]
+
+
+async def test_vectors_of_any_length_are_remembered_with_their_flags(world: World, models: LanguageModels) -> None:
+    first = await ask(world, ("a", "xyz"), ("long", "x"), ("a", "xyz"))
+    again = await ask(world, ("long", "x"), ("a", "xyz"))
+    assert [values(answer) for answer in first] == [[-1.0] * 3, [-1.0], [-1.0] * 3]
+    assert [answer.flags for answer in again if isinstance(answer, Logprobs)] == [("truncated",), ()]
+    assert models.asked == [[("a", "xyz"), ("long", "x")]], "equal pairs are asked once, and then never again"
+
+
+async def test_context_and_continuation_are_told_apart(world: World, models: LanguageModels) -> None:
+    await ask(world, ("ab", "c"))
+    await ask(world, ("a", "bc"))
+    assert len(models.asked) == 2
+
+
+async def test_a_reason_is_no_number_and_is_not_remembered(world: World, models: LanguageModels) -> None:
+    for _ in range(2):
+        refused, fine = await ask(world, ("a", ""), ("a", "x"))
+        assert isinstance(refused, Invalid)
+        assert refused.code == "invalid_field"
+        assert values(fine) == [-1.0]
+    assert models.asked == [[("a", ""), ("a", "x")], [("a", "")]]
+
+
+async def test_requests_in_flight_share_the_work(world: World, models: LanguageModels) -> None:
+    models.wait.clear()
+    asks = [asyncio.create_task(ask(world, ("a", "x"))) for _ in range(10)]
+    await asyncio.sleep(0.01)
+    models.wait.set()
+    assert [values(answer) for [answer] in await asyncio.gather(*asks)] == [[-1.0]] * 10
+    assert len(models.asked) == 1
+
+
+async def test_a_batch_never_mixes_two_versions(world: World, models: LanguageModels) -> None:
+    await ask(world, ("a", "x"))
+    models.answers_with = "2"
+    assert [values(answer) for answer in await ask(world, ("a", "x"), ("a", "y"))] == [[-2.0], [-2.0]]
+
+
+async def test_vectors_and_scores_of_one_text_have_entries_of_their_own(world: World, models: LanguageModels) -> None:
+    await ask(world, ("a", "x"))
+    scores, _ = (await world.raw.scores(["lm"], Batch([""], ["a"], ["x"]), "use", None, Usage(), {}))["lm"]
+    assert scores.values.tolist() == [[0.0]]
+    assert len(models.asked) == 2
+
+
+async def test_a_model_that_is_not_there_says_what_to_run(world: World) -> None:
+    with pytest.raises(ModelUnavailable, match="reward-gateway models build language_model"):
+        await ask(world, ("a", "x"), model="language_model")
+
+
+async def test_a_model_of_another_kind_is_refused(world: World) -> None:
+    with pytest.raises(InvalidRequest, match="no language model"):
+        await ask(world, ("a", "x"), model="judge")
