@@ -219,7 +219,7 @@ def jpegs() -> Corpus:
             good[: good.find(b"\xff\xda") + 14] + b"\xff\xd9",
             None,
         ),
-        "jpeg of 60 scans": (scans(50), None),
+        "jpeg of 26 scans": (scans(16), None),
     }
 
 

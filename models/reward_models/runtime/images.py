@@ -102,8 +102,9 @@ def opaque(image: Image.Image) -> Image.Image:
         return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        under = Image.new("RGBA", image.size, (*BACKGROUND, 255))
-        return Image.alpha_composite(under, image).convert("RGB")
+        under = Image.new("RGB", image.size, BACKGROUND)
+        under.paste(image, mask=image.getchannel("A"))
+        return under
     return image.convert("RGB")
 
 

@@ -17,8 +17,8 @@ MOST_CHUNKS = 16_384
 """Chunks of a PNG: 20 MiB in the 4 KiB that the most cautious encoders write are 5,120."""
 MOST_SEGMENTS = 1_024
 """Segments of a JPEG, fill bytes included: 20 MiB of metadata are 320."""
-MOST_SCANS = 64
-"""Scans of a JPEG, each of which may touch every pixel; progressive encoders write about ten."""
+MOST_SCANS = 32
+"""Scans of a JPEG, each of which touches every pixel once more; progressive encoders write about ten."""
 MOST_BLOCKS = 2_048
 """Blocks of 255 bytes before the first frame of a GIF: half a megabyte of comments."""
 

@@ -107,7 +107,7 @@ def test_unencrypted_addresses_are_read_where_the_operator_allows() -> None:
 
 
 def test_only_listed_hosts_are_read_where_there_is_a_list() -> None:
-    rules = UrlRules(hosts=("images.example.org", "*.cdn.example"))
+    rules = UrlRules(hosts=("Images.example.org", "*.cdn.example"))
     for host in ("images.example.org", "IMAGES.example.org.", "a.cdn.example", "b.a.cdn.example"):
         read_url(f"https://{host}/a", rules)
     for host in (

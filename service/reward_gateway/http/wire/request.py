@@ -29,7 +29,11 @@ class ImageUrlPart(Struct, tag_field="type", tag="image_url", forbid_unknown_fie
 
 
 class MediaObject(Struct, forbid_unknown_fields=True):
-    """An image or a frame: exactly one of ``b64`` and ``url``."""
+    """An image or a frame: exactly one of ``b64`` and ``url``.
+
+    PNG, JPEG, WebP, GIF or BMP, seen upright, over white, the first frame. ``url`` is ``data:`` (base64) or, where the
+    operator allows it, ``https:``, fetched from public hosts alone.
+    """
 
     b64: str | None = None
     url: str | None = None

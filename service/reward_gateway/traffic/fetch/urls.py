@@ -43,9 +43,8 @@ class UrlRules:
 
     def allows(self, host: str) -> bool:
         """Whether the list of hosts has this one."""
-        return not self.hosts or any(
-            host.endswith(name[1:]) if name.startswith("*.") else host == name for name in self.hosts
-        )
+        names = [name.lower() for name in self.hosts]
+        return not names or any(host.endswith(name[1:]) if name.startswith("*.") else host == name for name in names)
 
 
 @dataclass(frozen=True, slots=True)
