@@ -42,7 +42,9 @@ _NAME = parameter("name", "path", "A model, or one of its versions: `NAME@2`.")
 async def model(request: Request) -> Response:
     """Its version, the versions that can be asked for beside it as `NAME@VERSION`, and its card. The `ETag` is the
     version that answers the name."""
-    info = await edge_of(request).gateway.world.models.info(request.path_params["name"])
+    models = edge_of(request).gateway.world.models
+    await models.models()  # as the server says now: another process of this gateway may have changed it
+    info = await models.info(request.path_params["name"])
     return _versioned(_row(info), info.version)
 
 
