@@ -9,7 +9,8 @@ TensorFlow's order (height, width, in, out), so that the graph turns them round 
 
 The network is EfficientNet-Lite (Tan & Le, 2019; no squeeze-and-excitation, ReLU6, stem and head of fixed width),
 written out below with the parameter names of the file. Input: RGB in [-1, 1], [n, 3, side, side]; outputs: the
-logits of the 1,000 ImageNet classes and the 1,280 pooled features below them.
+logits of the 1,000 ImageNet classes and the 1,280 pooled features below them. With ``--until BLOCK`` the graph ends
+after that block, and its one output is the block's map, halved by means of 2 x 2: where things are is still in it.
 """
 
 import argparse
@@ -85,11 +86,12 @@ def blocks(variant: Variant) -> list[Block]:
 
 
 class EfficientNetLite(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Images [n, 3, side, side] -> logits [n, 1000] and pooled features [n, 1280]."""
+    """Images [n, 3, side, side] -> logits [n, 1000] and pooled features [n, 1280], or the map of block ``until``."""
 
-    def __init__(self, weights: dict[str, Tensor], variant: Variant) -> None:
+    def __init__(self, weights: dict[str, Tensor], variant: Variant, until: int | None = None) -> None:
         super().__init__()
-        self.blocks = blocks(variant)
+        self.blocks = blocks(variant)[: None if until is None else until + 1]
+        self.outputs = ["logits", "features"] if until is None else ["map"]
         for name, value in weights.items():
             if value.is_floating_point():
                 self.register_parameter(name.replace(".", "/"), nn.Parameter(stored(value), requires_grad=False))
@@ -123,10 +125,12 @@ class EfficientNetLite(nn.Module):  # type: ignore[misc, unused-ignore]
         narrow = self.norm(f"{name}._bn2", self.convolve(f"{name}._project_conv", wide, 1))
         return narrow + x if block.skip else narrow
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         x = functional.relu6(self.norm("_bn0", self.convolve("_conv_stem", images, 3, 2)))
         for index, block in enumerate(self.blocks):
             x = self.block(f"_blocks.{index}", block, x)
+        if self.outputs == ["map"]:
+            return (functional.avg_pool2d(x, 2),)
         x = functional.relu6(self.norm("_bn1", self.convolve("_conv_head", x, 1)))
         features = x.mean((2, 3))
         return features @ self.weight("_fc.weight").t() + self.weight("_fc.bias"), features
@@ -140,18 +144,18 @@ def stored(value: Tensor) -> Tensor:
     return value.t().contiguous() if value.dim() == 2 else value
 
 
-def export(weights: Path, output: Path, variant: Variant) -> float:
-    """Write the graph; returns the largest difference between its logits and torch's. Raises ValueError above 1e-4,
+def export(weights: Path, output: Path, variant: Variant, until: int | None = None) -> float:
+    """Write the graph; returns how far its first output is from torch's at most. Raises ValueError above 1e-4,
     or if a weight's bytes are not found in the file exactly once."""
-    network = EfficientNetLite(torch.load(weights, map_location="cpu", weights_only=True), variant).eval()
+    network = EfficientNetLite(torch.load(weights, map_location="cpu", weights_only=True), variant, until).eval()
     buffer = io.BytesIO()
     torch.onnx.export(
         network,
         (torch.zeros(2, 3, variant.side, variant.side),),
         buffer,
         input_names=["images"],
-        output_names=["logits", "features"],
-        dynamic_axes={name: {0: "rows"} for name in ("images", "logits", "features")},
+        output_names=network.outputs,
+        dynamic_axes={name: {0: "rows"} for name in ("images", *network.outputs)},
         opset_version=17,
         dynamo=False,
         do_constant_folding=False,
@@ -193,8 +197,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--variant", choices=sorted(VARIANTS), required=True)
+    parser.add_argument("--until", type=int, metavar="BLOCK", help="end after this block, counted from 0")
     arguments = parser.parse_args()
-    largest = export(arguments.weights, arguments.output, VARIANTS[arguments.variant])
+    largest = export(arguments.weights, arguments.output, VARIANTS[arguments.variant], arguments.until)
     print(f"largest difference to torch: {largest:.1e}")
 
 

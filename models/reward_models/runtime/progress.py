@@ -1,0 +1,173 @@
+"""How far a robot has come with its task: the first frame and the current one, beside the instruction.
+
+A frame is read once: what the head needs of it is a short vector, which is kept under the hash of the encoded frame.
+So an episode that is scored frame by frame, as a control loop does, costs one frame of the network a step.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reward_models.runtime.encoder import Limit, TextEncoder
+from reward_models.runtime.head import DoubleArray, Head, gelu
+from reward_models.runtime.images import ImageError, decode, unpack
+from reward_models.runtime.instance import Instance
+from reward_models.runtime.rows import Answer, Columns, texts
+from reward_models.runtime.session import Device, Session
+
+FloatArray = NDArray[np.float32]
+
+FRAMES_A_RUN = {"CPU": 4, "GPU": 64}
+"""Frames of one run of the network, by kind of device."""
+
+
+class Eye:
+    """The lower half of an EfficientNet-Lite0: frames to maps [n, 112 * 7 * 7] of what stands where.
+
+    Args:
+        side: of the square that a frame, whole, is scaled to.
+    """
+
+    def __init__(self, folder: Path, device: Device, side: int) -> None:
+        self.session = Session(folder / "frames.onnx", device)
+        self.side = side
+        self._run = FRAMES_A_RUN[device.kind]
+
+    def pixels(self, data: bytes) -> FloatArray:
+        """[3, side, side] in about [-1, 1]. Raises ImageError for what is no image."""
+        image = decode(data, self.side)
+        if image.size != (self.side, self.side):
+            image = image.resize((self.side, self.side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        return ((np.asarray(image, np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
+
+    def maps(self, pixels: Sequence[FloatArray]) -> Iterable[FloatArray]:
+        """The maps of what ``pixels`` gave, one a frame."""
+        for start in range(0, len(pixels), self._run):
+            (found,) = self.session.run({"images": np.stack(pixels[start : start + self._run])})
+            yield from found.reshape(len(found), -1)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressHead:
+    """What was trained: maps and instructions to two numbers, and the instructions that it was trained with.
+
+    Attributes:
+        frame, frame_bias: [5488, D] and [D], a map to a frame's vector.
+        text, text_bias: [384, T] and [T], the same of an instruction's embedding of length 1.
+        mixer: [2 D + T] to progress and success, as logits.
+        known: [m, 384] embeddings of length 1 of the instructions it was trained with.
+        familiar: least cosine with one of these that an instruction must have to count as known.
+    """
+
+    frame: DoubleArray
+    frame_bias: DoubleArray
+    text: DoubleArray
+    text_bias: DoubleArray
+    known: DoubleArray
+    familiar: float
+    mixer: Head
+
+    @classmethod
+    def load(cls, path: Path) -> "ProgressHead":
+        """Read a head. Raises KeyError or ValueError for a file that is none."""
+        with np.load(path, allow_pickle=False) as arrays:
+            names = ("frame", "frame_bias", "text", "text_bias", "known")
+            found = {name: arrays[name].astype(np.float64) for name in names}
+            return cls(**found, familiar=float(arrays["familiar"]), mixer=Head.load(path))
+
+    def __call__(self, first: DoubleArray, current: DoubleArray, instructions: DoubleArray) -> DoubleArray:
+        """Progress and the probability of success [n, 2], of frames' vectors and instructions' embeddings."""
+        said = instructions @ self.text + self.text_bias
+        joined = np.concatenate([gelu(current), gelu(current - first), said], axis=1)
+        return np.asarray(1.0 / (1.0 + np.exp(-self.mixer(joined).astype(np.float64))))
+
+    def unfamiliar(self, instructions: DoubleArray) -> NDArray[np.bool_]:
+        """[n] which instructions are unlike all that the head was trained with."""
+        return np.asarray((instructions @ self.known.T).max(1) < self.familiar)
+
+
+def rating(progress: DoubleArray, success: DoubleArray) -> DoubleArray:
+    """RoboReward's scale, 1 to 5, as an expectation: solved is 5; not solved runs from 1 (nothing) to 4 (nearly)."""
+    return success * 5.0 + (1.0 - success) * (1.0 + 3.0 * progress)
+
+
+def unit(embeddings: FloatArray) -> DoubleArray:
+    """Embeddings [n, d] at length 1."""
+    doubles = embeddings.astype(np.float64)
+    return np.asarray(doubles / np.maximum(np.linalg.norm(doubles, axis=1, keepdims=True), 1e-12))
+
+
+class ProgressScorer:
+    """Scores [n, 3] of ``frames`` against ``prompt``: progress, success, rating.
+
+    Args:
+        remembered: frames whose vectors are kept (under 1 kB each).
+    """
+
+    def __init__(self, instance: Instance, remembered: int = 16_384) -> None:
+        settings: dict[str, Any] = dict(instance.card["settings"])
+        self.eye = Eye(instance.folder, instance.device, settings["frames"]["side"])
+        self.head = ProgressHead.load(instance.folder / "head.npz")
+        self._encoder = TextEncoder(instance.folder, instance.device)
+        self._limit = Limit(**settings["prompt"])
+        self._truncated, self._unknown = instance.bit("truncated"), instance.bit("out_of_distribution")
+        self._remembered = remembered
+        self._known: OrderedDict[bytes, DoubleArray] = OrderedDict()
+
+    def score(self, columns: Columns, rows: int) -> Answer:
+        """Score rows; a frame that cannot be decoded is that row's error. Only the first and last frame are read."""
+        answer = Answer.empty(rows, 3)
+        prompts = [prompt.strip() for prompt in texts(columns, "prompt", rows)]
+        pairs: dict[int, tuple[bytes, bytes]] = {}
+        for row, value in enumerate(columns.get("frames", [b""] * rows)):
+            try:
+                if not prompts[row]:
+                    raise ImageError("missing_field: The instruction is empty.")
+                frames = unpack(value)
+                pairs[row] = frames[0], frames[-1]
+            except ImageError as error:
+                answer.errors[row] = str(error)
+        vectors, broken = self._read({frame for pair in pairs.values() for frame in pair})
+        for row, pair in pairs.items():
+            if faults := [broken[frame] for frame in pair if frame in broken]:
+                answer.errors[row] = faults[0]
+        kept = [row for row in pairs if row not in answer.errors]
+        if kept:
+            first, current = (np.stack([vectors[pairs[row][side]] for row in kept]) for side in (0, 1))
+            said = self._encoder.encode([prompts[row] for row in kept], self._limit)
+            instructions = unit(said.embeddings)
+            found = self.head(first, current, instructions)
+            answer.scores[kept] = np.column_stack([found, rating(found[:, 0], found[:, 1])])
+            answer.flags[kept] = said.truncated * self._truncated
+            answer.flags[kept] |= (self.head.unfamiliar(instructions) * self._unknown).astype(np.uint32)
+        return answer
+
+    def _read(self, frames: Iterable[bytes]) -> tuple[dict[bytes, DoubleArray], dict[bytes, str]]:
+        """The vectors of frames, and why others have none."""
+        vectors: dict[bytes, DoubleArray] = {}
+        broken: dict[bytes, str] = {}
+        new: dict[bytes, FloatArray] = {}
+        for frame in frames:
+            digest = blake2b(frame, digest_size=16).digest()
+            if digest in self._known:
+                self._known.move_to_end(digest)
+                vectors[frame] = self._known[digest]
+                continue
+            try:
+                new[frame] = self.eye.pixels(frame)
+            except ImageError as error:
+                broken[frame] = str(error)
+        for frame, seen in zip(new, self.eye.maps(list(new.values())), strict=True):
+            # One by one: a product of many rows sums in another order, and a row must not know its neighbours.
+            vectors[frame] = seen.astype(np.float64) @ self.head.frame + self.head.frame_bias
+            self._known[blake2b(frame, digest_size=16).digest()] = vectors[frame]
+        while len(self._known) > self._remembered:
+            self._known.popitem(last=False)
+        return vectors, broken
