@@ -1,6 +1,7 @@
 # Two images from one file:
 #   docker build --target gateway -t reward-gateway .          the gateway alone, slim, non-root
 #   docker build --target triton  -t reward-gateway-triton .   NVIDIA's Triton with the model repository inside
+# For a machine with an NVIDIA GPU, add --build-arg DEVICE=gpu to the second.
 # Every package is pinned by hash; nothing is compiled.
 
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
@@ -26,18 +27,21 @@ RUN uv venv /opt/gateway \
 
 # --- the model repository, from packages pinned by hash --------------------------------------------------------------
 FROM build AS repository
+ARG DEVICE=cpu
 RUN uv venv --seed /opt/build \
  && uv pip install --python /opt/build/bin/python --require-hashes -r requirements/triton.txt
-RUN PYTHONPATH=models /opt/build/bin/python -m reward_models.build --repository models/repository
+RUN PYTHONPATH=models /opt/build/bin/python -m reward_models.build --repository models/repository --device "$DEVICE"
 
 # --- Triton ---------------------------------------------------------------------------------------------------------
 FROM ${TRITON_IMAGE} AS triton
 # Triton's Python backend takes its packages from the `python3` that PATH names first.
 COPY --from=build /usr/local/bin/uv /usr/local/bin/uv
-COPY requirements/triton.txt /tmp/triton.txt
+ARG DEVICE=cpu
+COPY requirements/triton.txt requirements/triton-gpu.txt /tmp/
 RUN python3 -m venv --without-pip /opt/models \
- && UV_NO_CACHE=1 uv pip install --python /opt/models/bin/python --require-hashes -r /tmp/triton.txt \
- && rm /tmp/triton.txt /usr/local/bin/uv
+ && UV_NO_CACHE=1 uv pip install --python /opt/models/bin/python --require-hashes \
+    -r "/tmp/triton$(test "$DEVICE" != gpu || echo -gpu).txt" \
+ && rm /tmp/triton.txt /tmp/triton-gpu.txt /usr/local/bin/uv
 COPY models/reward_models /opt/reward_models/reward_models
 RUN echo /opt/reward_models > "$(/opt/models/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/reward_models.pth"
 COPY --from=repository /src/models/repository /models

@@ -12,6 +12,10 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11 python3.13,$(shell \
   $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(name))))
 ARGS ?=
+DEVICE ?= cpu
+GPU := $(filter gpu,$(DEVICE))
+# An environment for each, so that going from one to the other installs nothing twice.
+TRITON := $(VENV)/triton$(if $(GPU),-gpu)
 TRAINERS := .local/trainers
 
 .PHONY: help serve models-all test test-trainers lint lock clean environment development
@@ -19,8 +23,8 @@ TRAINERS := .local/trainers
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
 
-serve: environment ## start Triton, Valkey and the gateway (ARGS="--http-port 9000")
-	@exec $(BIN)/reward-gateway serve $(ARGS)
+serve: environment ## start Triton, Valkey and the gateway (ARGS="--http-port 9000", DEVICE=gpu)
+	@exec $(BIN)/reward-gateway serve $(if $(GPU),--device gpu --triton-env $(TRITON)) $(ARGS)
 
 models-all: environment ## build every model, those of the extra tier too
 	@exec $(BIN)/reward-gateway models build --all
@@ -41,7 +45,7 @@ lint: development ## formatting, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-environment: $(VENV)/.serve $(VENV)/triton/.ready
+environment: $(VENV)/.serve $(TRITON)/.ready
 
 development: environment $(VENV)/.development
 
@@ -58,6 +62,7 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile ../pyproject.toml --extra server -c serve.txt -o gateway.txt && \
 	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
 	compile triton.in -o triton.txt && \
+	compile triton-gpu.in -c triton.txt -o triton-gpu.txt && \
 	compile tritonserver.in --no-deps -o tritonserver.txt
 
 $(VENV)/.bootstrap: requirements/bootstrap.txt
@@ -89,4 +94,8 @@ $(TRAINERS)/.ready: requirements/trainers.txt $(VENV)/.bootstrap
 
 $(VENV)/triton/.ready: requirements/triton.txt requirements/tritonserver.txt $(VENV)/.bootstrap
 	@echo "==> Triton and what its models import"
-	@requirements/triton.sh $(VENV)/triton
+	@requirements/triton.sh $(VENV)/triton $<
+
+$(VENV)/triton-gpu/.ready: requirements/triton-gpu.txt requirements/tritonserver.txt $(VENV)/.bootstrap
+	@echo "==> Triton and what its models import on a GPU (CUDA and cuDNN: 1.5 GB)"
+	@requirements/triton.sh $(VENV)/triton-gpu $<

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# triton.sh ENVIRONMENT: the environment that the embedded Triton runs its models in; marked ready by ENVIRONMENT/.ready.
+# triton.sh ENVIRONMENT LOCK: what the embedded Triton runs its models in, by a lock file of its models' packages
+# (triton.txt, or triton-gpu.txt with CUDA); marked ready by ENVIRONMENT/.ready.
 # Where it cannot be made, `reward-gateway serve` says why, and what to do instead; so this never fails the build.
 set -uo pipefail
-env=$1
+env=$1 lock=$2
 here=$(dirname "$0")
 home=$here/../.venv/bin
 
@@ -32,7 +33,7 @@ if [ ! -e "$env/bin/python" ]; then
   # `serve` looks at this environment and names what is missing; with the library installed it is whole.
   "$home/uv" venv --quiet --python "$home/python" "$env" || give_up "no environment for Triton could be made"
 fi
-"$here/install.sh" "$env" "$here/triton.txt" --only-binary :all: ||
+"$here/install.sh" "$env" "$lock" --only-binary :all: ||
   give_up "the packages of Triton's models could not be installed"
 "$here/install.sh" "$env" "$here/tritonserver.txt" --no-deps || give_up "the Triton server could not be installed"
 touch "$env/.ready"

@@ -4,7 +4,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from reward_models.build import REPOSITORY, BuildError, available, build, check, is_built, stamp, tiers
+from reward_models.build import (
+    REPOSITORY,
+    BuildError,
+    available,
+    build,
+    check,
+    is_built,
+    placement,
+    stamp,
+    tiers,
+    versions,
+)
 
 
 def main() -> int:
@@ -14,6 +25,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="hash every file and compare cards with configurations")
     parser.add_argument("--stamp", action="store_true", help="write what the cards say into config.pbtxt")
     parser.add_argument("--all", action="store_true", help="build the extra tier, too")
+    parser.add_argument(
+        "--device", choices=("cpu", "gpu"), help="where Triton runs the repository's models from now on"
+    )
+    parser.add_argument("--gpus", type=int, nargs="+", default=[], help="numbers of the GPUs; default: all")
+    parser.add_argument("--gpu-instances", type=int, default=1, help="instances of a model on each GPU")
     parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
     faults = 0
@@ -31,6 +47,10 @@ def main() -> int:
         except BuildError as error:
             faults += 1
             print(f"{name}: {error}", file=sys.stderr)
+    if arguments.device and not faults:
+        on_gpu = arguments.device == "gpu"
+        placed = placement.Placement(arguments.gpu_instances, tuple(arguments.gpus)) if on_gpu else None
+        versions.run_on(arguments.repository, placed)
     return 1 if faults else 0
 
 
