@@ -1,0 +1,58 @@
+"""The templates of large models: configurations that Triton's schema reads, and judges and recipes that load."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from google.protobuf import text_format
+from reward_gateway.backends.judges.config import load_judges
+from reward_gateway.recipes.book import load_book
+from reward_models.build import REPOSITORY
+from tritonclient.grpc import model_config_pb2
+
+TEMPLATES = REPOSITORY.parent / "templates"
+FOLDERS = sorted(path.parent for path in TEMPLATES.glob("*/config.pbtxt"))
+
+ENGINE = {
+    "model": str,
+    "dtype": str,
+    "max_model_len": int,
+    "limit_mm_per_prompt": dict,
+    "gpu_memory_utilization": float,
+    "tensor_parallel_size": int,
+    "seed": int,
+}
+"""vLLM's engine arguments that the templates use, and their types."""
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_triton_reads_the_configuration_and_leaves_devices_and_batches_to_the_engine(folder: Path) -> None:
+    config = text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+    assert (config.name, config.backend, config.max_batch_size) == (folder.name, "vllm", 0)
+    (group,) = config.instance_group
+    assert (group.kind, group.count) == (model_config_pb2.ModelInstanceGroup.KIND_MODEL, 1)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_engine_is_given_arguments_of_its_own_types(folder: Path) -> None:
+    said = json.loads((folder / "1" / "model.json").read_text())
+    assert {name: type(value) for name, value in said.items()}.items() <= ENGINE.items()
+    assert 0 < said["gpu_memory_utilization"] < 1
+
+
+def test_every_template_has_a_judge_and_no_judge_is_without_one() -> None:
+    judges = {judge.model for judge in load_judges(TEMPLATES / "judges.yaml")}
+    served = {json.loads((folder / "1" / "model.json").read_text())["model"]: folder.name for folder in FOLDERS}
+    assert len(judges) == len(served) == 3
+    assert all(judge in served or judge in served.values() for judge in judges)
+
+
+def test_the_recipes_ask_judges_that_there_are() -> None:
+    text = (TEMPLATES / "rewards.yaml").read_text()
+    load_book(text, strict=True)  # every name, parameter and field is checked
+    judges = {judge.name for judge in load_judges(TEMPLATES / "judges.yaml")}
+    recipes = yaml.safe_load(text)["rewards"].values()
+    asked = {component["params"]["judge"] for recipe in recipes for component in recipe["components"].values()}
+    assert asked
+    assert asked <= judges
