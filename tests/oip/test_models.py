@@ -8,7 +8,11 @@ from google.protobuf.json_format import MessageToDict
 
 TENSORS = {
     "inputs": [
-        {"name": name, "datatype": "BYTES", "shape": [-1, 1]} for name in ("prompt", "response", "reference", "group")
+        *(
+            {"name": name, "datatype": "BYTES", "shape": [-1, 1]}
+            for name in ("prompt", "response", "reference", "group")
+        ),
+        *({"name": name, "datatype": "BYTES", "shape": [-1, -1]} for name in ("images", "frames")),
     ],
     "outputs": [
         {"name": "reward", "datatype": "FP32", "shape": [-1, 1]},
@@ -44,6 +48,8 @@ def test_a_configuration_is_one_of_a_batching_model_with_one_answer_a_request(se
         ("response", "TYPE_STRING", [1], False),
         ("reference", "TYPE_STRING", [1], True),
         ("group", "TYPE_STRING", [1], True),
+        ("images", "TYPE_STRING", [-1], True),
+        ("frames", "TYPE_STRING", [-1], True),
     ]
     assert [(t["name"], t["data_type"], t["dims"]) for t in said["output"]] == [
         ("reward", "TYPE_FP32", [1]),

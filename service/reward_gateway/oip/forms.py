@@ -2,7 +2,8 @@
 
 A form is known by the names of the inputs, on every model that is a recipe:
 
-* ``prompt``, ``response``, ``reference``, ``group``: samples; answered by ``reward`` and ``valid``;
+* ``prompt``, ``response``, ``reference``, ``group``, ``images``, ``frames``: samples, each with a response, images or
+  frames; answered by ``reward`` and ``valid``;
 * ``sentences``, or ``tokens`` with ``sequence_lengths`` (NeMo-Aligner): answered by ``rewards`` and ``exceeded``;
 * ``input_ids`` (trlX): answered by ``rewards`` as FP16.
 
@@ -59,7 +60,7 @@ def form_of(inputs: Inputs) -> Form:
     place = inputs[min(unknown)].where + ".name" if unknown else "inputs"
     raise InvalidRequest(
         f"{place}: a recipe takes the inputs of one kind of request; needed are: {known}; "
-        "beside response also prompt, reference and group",
+        "beside response, images or frames also prompt, reference and group",
         param=place,
     )
 
@@ -102,16 +103,19 @@ def _exceeded(scored: Scored) -> NDArray[np.generic]:
 
 _NEMO = {"rewards": Output("FP32", _rewards("<f4")), "exceeded": Output("BOOL", _exceeded)}
 
-SAMPLES = Form(
-    frozenset({"response"}),
-    frozenset({"prompt", "reference", "group"}),
-    {"reward": Output("FP32", _reward), "valid": Output("BOOL", scored_rows)},
-    fails=False,
-    read=reading.samples,
+SAMPLES = tuple(
+    Form(
+        frozenset({scored}),
+        frozenset({"prompt", "response", "reference", "group", "images", "frames"}),
+        {"reward": Output("FP32", _reward), "valid": Output("BOOL", scored_rows)},
+        fails=False,
+        read=reading.samples,
+    )
+    for scored in ("response", "images", "frames")
 )
 
 FORMS = (
-    SAMPLES,
+    *SAMPLES,
     Form(frozenset({"sentences"}), frozenset(), _NEMO, fails=True, read=reading.sentences),
     Form(frozenset({"tokens", "sequence_lengths"}), frozenset(), _NEMO, fails=True, read=reading.tokens),
     Form(

@@ -65,7 +65,7 @@ class VirtualModel:
 
 
 def recipe(name: str) -> VirtualModel:
-    """A recipe: texts in, a reward and whether it is one out."""
+    """A recipe: texts and images in, a reward and whether it is one out."""
     return VirtualModel(
         name,
         inputs=(
@@ -73,6 +73,8 @@ def recipe(name: str) -> VirtualModel:
             Port("response", "BYTES"),
             Port("reference", "BYTES", optional=True),
             Port("group", "BYTES", optional=True),
+            Port("images", "BYTES", (-1,), optional=True),
+            Port("frames", "BYTES", (-1,), optional=True),
         ),
         outputs=(Port("reward", "FP32"), Port("valid", "BOOL")),
     )

@@ -7,13 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reward_gateway.errors import InvalidRequest
-from reward_gateway.sample import Batch, Invalid
+from reward_gateway.sample import Batch, Invalid, Media
 
 from .tensors import Tensor
 from .tokens import Detokeniser
 
 Inputs = Mapping[str, Tensor]
 Reading = Coroutine[Any, Any, Batch]
+
+MEDIA = ("images", "frames")
 
 NO_TOKENIZER = (
     "this gateway has no tokenizer to read token ids with: set REWARD_GATEWAY_OIP_TOKENIZER to the policy's "
@@ -22,15 +24,21 @@ NO_TOKENIZER = (
 
 
 async def samples(inputs: Inputs, _: Detokeniser | None) -> Batch:
-    """``response`` [n, 1], and ``prompt``, ``reference``, ``group`` of the same length where given."""
-    n = _rows(inputs["response"])
+    """``response``, ``prompt``, ``reference``, ``group`` [n, 1], ``images`` and ``frames`` [n, k], where given.
+
+    The images are as they came: whoever asks for the batch has them checked.
+    """
+    n = next(_rows(inputs[name]) for name in ("response", *MEDIA) if name in inputs)
     invalid: dict[int, Invalid] = {}
-    texts = {name: _texts(tensor, n, name, invalid) for name, tensor in inputs.items()}
+    texts = {name: _texts(tensor, n, name, invalid) for name, tensor in inputs.items() if name not in MEDIA}
+    media = {name: _media(inputs[name], n, name) for name in MEDIA if name in inputs}
     return Batch(
         ids=_numbered(n),
         prompts=list(texts.get("prompt", [""] * n)),
-        responses=list(texts["response"]),
+        responses=list(texts.get("response", [None] * n)),
         references=_optional(texts.get("reference")),
+        images=media.get("images"),
+        frames=media.get("frames"),
         group_names=_optional(texts.get("group")),
         invalid=invalid,
     )
@@ -94,6 +102,17 @@ def _texts(tensor: Tensor, n: int, field: str, invalid: dict[int, Invalid]) -> l
         return [row.decode() for row in rows]
     except UnicodeDecodeError:
         return [_decode(row, i, field, invalid) for i, row in enumerate(rows)]
+
+
+def _media(tensor: Tensor, n: int, field: str) -> list[list[Media]]:
+    """The images of each row; an empty string is no image, so that rows may have fewer than others."""
+    if tensor.datatype.name != "BYTES":
+        raise InvalidRequest(f"{tensor.where}: {tensor.name} is BYTES", param=f"{tensor.where}.datatype")
+    if not 1 <= len(tensor.shape) <= 2 or tensor.shape[0] != n:
+        raise _misshapen(tensor, f"[{n}, k], k images for each sample")
+    items, k = iter(tensor.strings()), tensor.shape[1] if len(tensor.shape) == 2 else 1
+    rows = [[next(items) for _ in range(k)] for _ in range(n)]
+    return [[Media(data=item, param=f"{field}[{j}]") for j, item in enumerate(row) if item] for row in rows]
 
 
 def _decode(row: bytes, i: int, field: str, invalid: dict[int, Invalid]) -> str:

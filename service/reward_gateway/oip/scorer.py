@@ -1,5 +1,6 @@
 """Infer requests to a recipe: tensors to samples, the gateway, scores to tensors."""
 
+import asyncio
 from collections.abc import Sequence
 from time import perf_counter_ns
 
@@ -7,9 +8,10 @@ from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway, ScoreOptions
-from reward_gateway.sample import Batch, Scored, Text
+from reward_gateway.sample import Batch, Invalid, Scored, Text
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.limits import InputLimits
+from reward_gateway.traffic.media import MediaLimits, from_bytes, from_text
 
 from .forms import Form, form_of
 from .models import VERSION
@@ -24,6 +26,7 @@ class Scorer:
     def __init__(self, gateway: Gateway, settings: Settings) -> None:
         self._gateway = gateway
         self._limits = InputLimits(settings)
+        self._media = MediaLimits.of(settings)
         self._detokeniser = Detokeniser.load(settings.oip_tokenizer)
 
     async def infer(
@@ -46,6 +49,7 @@ class Scorer:
         wanted = _wanted(request, form)
         batch = await form.read(inputs, self._detokeniser)
         self._check_texts(batch)
+        await self._check_media(batch)
         read = perf_counter_ns()
         options = ScoreOptions(on_invalid="fail" if form.fails else None, explain=False, deadline=deadline)
         scored = await self._gateway.score(batch, reward, options)
@@ -64,6 +68,29 @@ class Scorer:
         for name, column in columns.items():
             if column is not None:
                 self._limits.texts([text if isinstance(text, str) else None for text in column], name)
+
+    async def _check_media(self, batch: Batch) -> None:
+        """Images within their limits, as bytes: ASCII is base64 or an address, as no image is."""
+        for column, limit in ((batch.images, self._limits.images), (batch.frames, self._limits.frames)):
+            for i, row in enumerate(column or ()):
+                limit(len(row), f"samples[{i}].{'images' if column is batch.images else 'frames'}")
+        if batch.images or batch.frames:
+            await asyncio.to_thread(self._read_media, batch)
+
+    def _read_media(self, batch: Batch) -> None:
+        for column in (batch.images, batch.frames):
+            for i, row in enumerate(column or ()):
+                for k, item in enumerate(row):
+                    data = item.data or b""
+                    read = (
+                        from_text(data.decode(), item.param, self._media)
+                        if data.isascii()
+                        else from_bytes(data, item.param, self._media)
+                    )
+                    if isinstance(read, Invalid):
+                        batch.invalid.setdefault(i, read)
+                    else:
+                        row[k] = read
 
 
 def _rows(tensor: Tensor) -> int:

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from reward_gateway.sample import Media
+from reward_gateway.cli.worker import make_gateway
+from reward_gateway.sample import Batch, Media
+from reward_gateway.settings import Settings
+from reward_gateway.telemetry.telemetry import Telemetry
 
 pytestmark = pytest.mark.anyio
 
@@ -186,6 +189,24 @@ async def test_a_client_that_leaves_leaves_nothing_open(serve: Any, site: Any) -
         await asyncio.gather(task, return_exceptions=True)
         (result,) = await served.results([{"images": [site.url("/good.png")]}])
     assert result["valid"]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_worker_fetches_where_its_settings_say_so(site: Any, allowed: bool) -> None:
+    """As ``serve`` joins the parts: the true resolver and the true rule of what is public."""
+    settings = Settings(media_urls=allowed, media_url_ports=f"{site.port}", triton_url="127.0.0.1:9")
+    gateway = await make_gateway(settings, Telemetry())
+    unread = Batch(["0"], ["p"], ["r"], images=[[Media(data=b"<svg/>")]])
+    named = Batch(["0"], ["p"], ["r"], images=[[Media(url=f"https://127.0.0.1:{site.port}/", param="images[0]")]])
+    try:
+        assert gateway.world.media is not None
+        for one in (unread, named):
+            await gateway.world.media.fill(one, ["images"], None)
+    finally:
+        await gateway.close()
+    assert "known format" in unread.invalid[0].message
+    assert ("public" in named.invalid[0].message) if allowed else not named.invalid
+    assert site.connections == 0
 
 
 def test_an_address_is_equal_to_itself_wherever_it_stood() -> None:
