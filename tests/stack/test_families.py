@@ -1,0 +1,114 @@
+"""Every family on real inputs: the same score over HTTP, gRPC and the command line, alone and in any company."""
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import httpx
+import numpy as np
+import pytest
+import yaml
+from reward_gateway.client import RewardClient, Scores
+from reward_models import build
+from reward_models.build import card as cards
+from reward_models.evaluate.inputs import Sample, recipe, samples
+
+from tests.conftest import start_stack, stop_stack
+
+if TYPE_CHECKING:
+    from tests.conftest import Stack
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+TOLERANCE = 1e-5
+SAMPLES = 5
+CARDS = {name: cards.read(build.REPOSITORY / name) for name in build.available() if build.is_built(name)}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Stack]":
+    """Every model that is built, each under a recipe of its own name."""
+    folder = tmp_path_factory.mktemp("families")
+    recipes = {name: recipe(name, card.dimensions) for name, card in CARDS.items()}
+    (folder / "rewards.yaml").write_text(yaml.safe_dump({"rewards": recipes}))
+    flags = ("--rewards-file", str(folder / "rewards.yaml"), "--models", ",".join(CARDS))
+    running = start_stack(folder / "serve.log", *flags)
+    yield running
+    stop_stack(running)
+
+
+def given(name: str) -> list[Sample]:
+    return samples(CARDS[name].content["inputs"], SAMPLES)
+
+
+def numbers(scored: Scores) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Every reward and every component of it by name, [n, 1 + K]; all are scores."""
+    assert all(scored.valid), scored.errors
+    columns = [scored.components[name].raw for name in sorted(scored.components)]
+    return np.stack([scored.rewards, *columns], axis=1)
+
+
+def close(got: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
+    np.testing.assert_allclose(got, expected, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def alone(stack: "Stack") -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    """Every sample of every model, scored by itself."""
+    client = RewardClient(stack.http)
+    return {
+        name: np.concatenate(
+            [numbers(client.score_samples([sample], reward=name, cache="off")) for sample in given(name)]
+        )
+        for name in CARDS
+    }
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_company_order_and_cache_change_no_score(name: str, stack: "Stack", alone: dict[str, Any]) -> None:
+    rng = random.Random(name)
+    order = rng.sample(range(SAMPLES), SAMPLES)
+    first = rng.randrange(2, SAMPLES - 1)
+    client = RewardClient(stack.http)
+    ways: tuple[tuple[list[int], Literal["off", "refresh", "use"]], ...]
+    ways = (order[:first], "off"), (order[first:], "refresh"), (order[::-1], "use"), (order, "use")
+    for chosen, cache in ways:
+        scored = client.score_samples([given(name)[index] for index in chosen], reward=name, cache=cache)
+        close(numbers(scored), alone[name][chosen])
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_http_grpc_and_the_command_line_give_one_score(
+    name: str, stack: "Stack", alone: dict[str, Any], tmp_path: Path
+) -> None:
+    close(numbers(RewardClient(stack.http).score_samples(given(name), reward=name)), alone[name])
+
+    over_grpc = RewardClient(f"grpc://{stack.grpc}").score_samples(given(name), reward=name)
+    close(numbers(over_grpc), alone[name])
+    # What came over gRPC is, byte for byte, what came over HTTP: it has the same place in the cache.
+    assert all(part.cached.all() for part in over_grpc.components.values())
+
+    file = tmp_path / "samples.jsonl"
+    file.write_text("".join(json.dumps(sample) + "\n" for sample in given(name)))
+    command = [sys.executable, "-m", "reward_gateway.cli.main", "score", "samples.jsonl", "--reward", name]
+    ended = subprocess.run([*command, "--url", stack.http], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    rows = [json.loads(line) for line in (tmp_path / "samples.scored.jsonl").read_text().splitlines()]
+    close(np.array([row["reward"] for row in rows]), alone[name][:, 0])
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_no_two_samples_of_a_family_need_have_one_score(name: str, alone: dict[str, Any]) -> None:
+    # Otherwise the tests above would hold for a model that always says the same.
+    assert len(np.unique(alone[name][:, 0].round(4))) > 1
+
+
+def test_each_model_says_what_it_runs_on(stack: "Stack") -> None:
+    rows = {row["name"]: row for row in httpx.get(f"{stack.http}/v1/models").json()["models"]}
+    for name in CARDS:
+        assert rows[name]["device"] == {"kind": "cpu", "gpus": [], "instances": 1}
+        assert rows[name]["precision"] == "fp32"
