@@ -20,13 +20,14 @@ from reward_gateway.errors import (
     Overloaded,
     Unscorable,
 )
+from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.operations.apply import apply
 from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored, Usage, response_lengths
-from reward_gateway.world import World, drive
+from reward_gateway.world import MEDIA, World, drive
 
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
 """Reasons that fail a request where every sample has one of them; a judge's bad answer is its sample's alone."""
@@ -60,11 +61,19 @@ class Gateway:
     Args:
         book: the recipes; replaced as a whole by :meth:`reload`.
         world: models, cache and state, as one thing that answers needs.
+        shadow: where experiments compare candidates with what was answered.
     """
 
-    def __init__(self, book: RecipeBook, world: World, observer: ScoringObserver | None = None) -> None:
+    def __init__(
+        self,
+        book: RecipeBook,
+        world: World,
+        observer: ScoringObserver | None = None,
+        shadow: Shadow | None = None,
+    ) -> None:
         self.book = book
         self.world = world
+        self.shadow = shadow or Shadow(world)
         self._observer = observer
         self._catalog: Catalog = catalog()
 
@@ -102,6 +111,8 @@ class Gateway:
         )
         if self._observer is not None:
             self._observer.scored(plan, scored, response_lengths(batch))
+        if self.book.experiments and raw:
+            self.shadow.offer(self.book.experiments, plan, batch, raw)
         self._settle(plan, options, scored)
         return scored
 
@@ -118,6 +129,7 @@ class Gateway:
         self, plan: Plan, batch: Batch, options: ScoreOptions, usage: Usage, timing: dict[str, float]
     ) -> dict[str, RawScores]:
         """Raw scores by component; models that several components share are asked once."""
+        await self.world.fetch_media(batch, [name for name in MEDIA if name in plan.inputs], options.deadline)
         if not plan.models:
             return {}
         answers = await self.world.raw_scores(plan.models, batch, options.cache, options.deadline, usage, timing)
@@ -210,6 +222,7 @@ class Gateway:
         return ready, {"models": "ready" if ready else "not ready"}
 
     async def close(self) -> None:
+        await self.shadow.close()
         await self.world.close()
 
 

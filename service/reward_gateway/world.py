@@ -100,9 +100,13 @@ class World:
         timing: dict[str, float],
     ) -> dict[str, tuple[RawScores, ModelInfo | None]]:
         """Raw scores of a batch under several models at once; images that they read are made ready before."""
-        if self.media is not None and (batch.images or batch.frames):
-            await self.media.fill(batch, self._media_read(models), deadline)
+        await self.fetch_media(batch, self._media_read(models), deadline)
         return await self.raw.scores(models, batch, cache, deadline, usage, timing)
+
+    async def fetch_media(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
+        """Fetch the images of these fields that a batch names by address."""
+        if self.media is not None and fields and (batch.images or batch.frames):
+            await self.media.fill(batch, fields, deadline)
 
     def _media_read(self, models: Sequence[str]) -> list[str]:
         """Which of a sample's media these models read; all of them, where a model is not known yet."""

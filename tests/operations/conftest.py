@@ -62,7 +62,7 @@ class GivenModels:
     async def info(self, name: str) -> ModelInfo:
         if name not in self.scores:
             raise NotFound(f"there is no model {name}")
-        return ModelInfo(name, "1", True, ("prompt", "response"), ("score",), 64)
+        return ModelInfo(name, "1", True, ("prompt", "response", "frames"), ("score",), 64)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         values = np.array([[self.scores[name][i]] for i in rows])

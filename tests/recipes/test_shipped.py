@@ -8,6 +8,7 @@ import pytest
 from reward_gateway.operations.needs import JoinCohorts
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import Rewards, evaluate
+from reward_gateway.sample import Media
 from reward_gateway.settings import Settings
 
 from .conftest import batch_of, raw_scores, run_plan
@@ -18,6 +19,7 @@ MODELS = {
     "image_text_alignment": ("prompt", "images"),
     "text_rendering": ("prompt", "images"),
     "social_popularity": ("response", "features"),
+    "robot_progress": ("prompt", "frames"),
 }
 RIGHT = "<think>6 times 7</think><answer>42</answer>"
 WRONG = "<think>6 plus 7</think><answer>13</answer>"
@@ -198,3 +200,38 @@ def test_text_in_image_is_the_models_similarity(reward: Any) -> None:
 
 def test_popularity_is_the_models_score_of_a_title(reward: Any) -> None:
     assert reward("popularity", raw={"popularity": [2.5, 2.0]}).reward.tolist() == [2.5, 2.0]
+
+
+EPISODE = [Media(data=b"start"), Media(data=b"halfway"), Media(data=b"end")]
+SEEN = raw_scores(0.1, 0.5, 0.9)
+"""What the model says of an episode, a frame."""
+
+
+def test_robot_progress_is_the_models_progress(reward: Any) -> None:
+    assert reward("robot_progress", raw={"progress": [0.2, 0.9]}).reward.tolist() == [0.2, 0.9]
+
+
+def test_robot_success_is_the_models_probability(reward: Any) -> None:
+    assert reward("robot_success", raw={"success": [0.2, 0.9]}).reward.tolist() == [0.2, 0.9]
+
+
+def test_robot_rating_is_the_models_on_the_scale_from_1_to_5(reward: Any) -> None:
+    assert reward("robot_rating", raw={"rating": [1.0, 4.6]}).reward.tolist() == [1.0, 4.6]
+
+
+def test_robot_progress_frames_is_the_progress_at_each_frame(reward: Any) -> None:
+    result = reward("robot_progress_frames", frames=[EPISODE], answers=[SEEN])
+    assert result.rewards == [pytest.approx([0.1, 0.5, 0.9])]
+
+
+def test_robot_progress_steps_is_what_each_step_gained_and_a_point_for_the_end(reward: Any) -> None:
+    for success, point in ((0.5, 1.0), (0.4, 0.0)):
+        result = reward("robot_progress_steps", frames=[EPISODE], raw={"success": [success]}, answers=[SEEN])
+        assert result.rewards == [pytest.approx([0.0, 0.4, 0.4 + point])]
+
+
+def test_roboreward_is_a_quarter_a_step_above_one(reward: Any) -> None:
+    answers = [["ANSWER: 4", "I cannot say."]]
+    result = reward("roboreward", prompts=["open the drawer"] * 2, frames=[EPISODE] * 2, answers=answers)
+    assert result.reward[0] == 0.75
+    assert result.invalid[1].code == "judge_error", "an answer without a score is no number"

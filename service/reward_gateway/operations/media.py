@@ -1,10 +1,33 @@
-"""Encoded frames as a model's batch and a judge's conversation carry them."""
+"""Encoded frames as items, a model's batch and a judge's conversation carry them."""
 
 import base64
+import binascii
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, InstanceOf, WithJsonSchema
 
 from reward_gateway.sample import Media
+
+
+def _media(value: Any) -> Any:
+    """A base64 text as media; a sample's media, which a recipe hands over, as they are."""
+    if not isinstance(value, str):
+        return value
+    text = value.partition(",")[2] if value.startswith("data:") else value
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("a frame is not base64") from None
+    if not data:
+        raise ValueError("a frame is empty")
+    return Media(data=data)
+
+
+Frame = Annotated[
+    InstanceOf[Media], BeforeValidator(_media), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+]
+"""A field of an item: base64 over HTTP, the sample's own frames in a recipe."""
 
 
 def media_of(frames: Sequence[bytes]) -> list[Media]:

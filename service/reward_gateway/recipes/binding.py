@@ -131,6 +131,10 @@ class Reader:
                 return [self.groups[i] for i in rows]
             case "id":
                 return [batch.ids[i] for i in rows]
+            case "images":
+                return [batch.images[i] or None for i in rows] if batch.images else None
+            case "frames":
+                return [batch.frames[i] or None for i in rows] if batch.frames else None
             case "messages":
                 return [_conversation(batch, i) for i in rows]
         return None

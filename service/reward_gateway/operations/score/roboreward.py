@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from reward_gateway.sample import Invalid
+from reward_gateway.sample import Invalid, Media
 
 from ..columns import Columns
 from ..hosted import image_bytes
 from ..judged import Conversation, ask_judge
-from ..media import user_message
+from ..media import Frame, user_message
 from ..needs import Need
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -45,6 +45,7 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     task: str | None = None
+    frames: list[Frame] | None = Field(None, description="A sample's frames, in a recipe; base64 over HTTP.")
     frames_b64: list[str] | None = None
     video_b64: str | None = None
     answer: str | None = None
@@ -79,12 +80,13 @@ def conversation(task: str, frames: Sequence[bytes]) -> Conversation:
 def roboreward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     """Progress of a robot episode: (score − 1) / 4, score from 1 to 5.
 
-    Give `task` and `frames_b64` (in order, about one a second; a single frame is shown twice), or `video_b64`, for
-    the judge, which is asked greedily with the published prompt; or its `answer`; or the `score` itself. Of an answer
-    the number after `ANSWER:` counts, else the last lone digit from 1 to 5. An answer without a score from 1 to 5
-    ("ANSWER: 10" among them) is an invalid score, never a silent 1. Details: `score`, `judge_answer`.
+    Give `task` and `frames` or `frames_b64` (in order, about one a second; a single frame is shown twice), or
+    `video_b64`, for the judge, which is asked greedily with the published prompt; or its `answer`; or the `score`
+    itself. Of an answer the number after `ANSWER:` counts, else the last lone digit from 1 to 5. An answer without a
+    score from 1 to 5 ("ANSWER: 10" among them) is an invalid score, never a silent 1. Details: `score`,
+    `judge_answer`.
     """
-    tasks, frames, videos = (columns.objects(name) for name in ("task", "frames_b64", "video_b64"))
+    tasks, own, frames, videos = (columns.objects(name) for name in ("task", "frames", "frames_b64", "video_b64"))
     answers, scores = columns.objects("answer"), columns.floats("score").copy()
     invalid: dict[int, Invalid] = {}
     asked: dict[int, Conversation] = {}
@@ -96,7 +98,7 @@ def roboreward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome
             elif answers[i] is not None:
                 scores[i] = parse_score(answers[i])
             else:
-                asked[i] = _question(tasks[i], frames[i], videos[i])
+                asked[i] = _question(tasks[i], _shown(own[i], frames[i]), videos[i])
         except ItemError as error:
             invalid[i] = invalid_field(str(error))
     judged = yield from ask_judge(params.judge, asked, parse_score)
@@ -112,10 +114,17 @@ def roboreward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome
     )
 
 
-def _question(task: str | None, frames: Sequence[str] | None, video: str | None) -> Conversation:
+def _shown(own: Sequence[Media] | None, encoded: Sequence[str] | None) -> list[bytes]:
+    """The frames' bytes, whichever way they came."""
+    if own and any(frame.data is None for frame in own):
+        raise ItemError("a frame was not fetched: give its bytes")
+    return [frame.data for frame in own or () if frame.data] or [image_bytes(frame) for frame in encoded or ()]
+
+
+def _question(task: str | None, frames: Sequence[bytes], video: str | None) -> Conversation:
     if task is None or not (frames or video):
         raise ItemError("give task and frames_b64 (or video_b64), or the judge's answer, or the score")
     if frames:
-        return conversation(task, [image_bytes(frame) for frame in frames])
+        return conversation(task, frames)
     part = {"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{video}"}}
     return [{"role": "user", "content": [part, {"type": "text", "text": PROMPT.format(task=task)}]}]
