@@ -5,7 +5,6 @@ what was asked. The difference of two responses' scores is the log-odds that the
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,38 +20,59 @@ from reward_models.runtime.session import Device
 from reward_models.runtime.states import StateReader, States
 
 FloatArray = NDArray[np.float32]
+Pair = tuple[Tokens, Tokens]
+"""A dialogue that is open for an answer, and the answer."""
+
+WIDTH = 576
+"""Width of one layer."""
 
 GRAPH = "smollm2.onnx"
 NOTHING = "\n"
 """How an empty response is read: a causal model has no state for nothing."""
 
-BLOCKS: dict[str, Callable[[States, Sequence[tuple[Tokens, Tokens]]], FloatArray]] = {
-    "mean": lambda states, pairs: states.mean,
-    "last": lambda states, pairs: states.last,
-    "counts": lambda states, pairs: np.array([counts(asked, said) for asked, said in pairs], np.float32),
+PACE = 3.0
+"""Logarithm of a middling length, about 18 tokens."""
+
+
+def mean(states: States, pairs: Sequence[Pair]) -> FloatArray:
+    """The mean over the response's tokens, in every layer of the graph."""
+    return states.mean
+
+
+def paced(states: States, pairs: Sequence[Pair]) -> FloatArray:
+    """The mean times the logarithm of the length, so that what an answer is may count more the longer it is."""
+    pace = np.array([np.log(len(said) + 2.0) - PACE for _, said in pairs], np.float32)
+    return states.mean * pace[:, None]
+
+
+def last(states: States, pairs: Sequence[Pair]) -> FloatArray:
+    """The state of the response's last token, in the lowest layer of the graph."""
+    return states.last[:, :WIDTH]
+
+
+def statistics(states: States, pairs: Sequence[Pair]) -> FloatArray:
+    """Counts of tokens, as :func:`~reward_models.runtime.features.counts` has them."""
+    return np.array([counts(asked, said) for asked, said in pairs], np.float32)
+
+
+BLOCKS: dict[str, Callable[[States, Sequence[Pair]], FloatArray]] = {
+    "mean": mean,
+    "paced": paced,
+    "last": last,
+    "statistics": statistics,
 }
-"""What a head may look at, each [n, its width]: states of the response, and counts of its tokens."""
-
-
-@dataclass(slots=True)
-class Read:
-    """Features of n rows [n, F], block by block in the order of the card, and which rows were cut [n]."""
-
-    features: FloatArray
-    blocks: dict[str, slice]
-    truncated: NDArray[np.bool_]
+"""What a head may look at, each [n, its width]."""
 
 
 class CausalReader:
-    """Prompts and responses as features, by a card's ``settings``: shared by serving and training."""
+    """Prompts and responses as a causal model reads them, by a card's ``settings``: shared by serving and training."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], device: Device) -> None:
         self._tokenizer = CausalTokenizer(folder, Limits(settings["context"], settings["continuation"]))
         self._states = StateReader(folder / GRAPH, device)
-        self._names: list[str] = settings["features"]
 
-    def read(self, prompts: Sequence[str], responses: Sequence[str]) -> Read:
-        """Features of at least one row."""
+    def tokens(self, prompts: Sequence[str], responses: Sequence[str]) -> tuple[list[Pair], NDArray[np.bool_]]:
+        """Token ids of every dialogue and its answer, and which of them were cut."""
         pairs, truncated = [], np.zeros(len(prompts), np.bool_)
         for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
             context, context_cut = self._tokenizer.context(dialogue(prompt))
@@ -60,17 +80,16 @@ class CausalReader:
             continuation, response_cut = self._tokenizer.continuation(f" {said}" if said else NOTHING)
             pairs.append((context, continuation))
             truncated[row] = context_cut | response_cut
-        return blocks(self._names, self._states.read(pairs), pairs, truncated)
+        return pairs, truncated
+
+    def states(self, pairs: Sequence[Pair]) -> States:
+        """The states of every answer; at least one."""
+        return self._states.read(pairs)
 
 
-def blocks(
-    names: Sequence[str], states: States, pairs: Sequence[tuple[Tokens, Tokens]], truncated: NDArray[np.bool_]
-) -> Read:
-    """The named blocks side by side. Raises KeyError for a name that is no block."""
-    columns = [BLOCKS[name](states, pairs) for name in names]
-    ends = np.cumsum([column.shape[1] for column in columns]).tolist()
-    places = {name: slice(start, end) for name, start, end in zip(names, [0, *ends], ends, strict=False)}
-    return Read(np.concatenate(columns, axis=1, dtype=np.float32), places, truncated)
+def features(names: Sequence[str], states: States, pairs: Sequence[Pair]) -> FloatArray:
+    """The named blocks side by side, [n, F]. Raises KeyError for a name that is no block."""
+    return np.concatenate([BLOCKS[name](states, pairs) for name in names], axis=1, dtype=np.float32)
 
 
 def dialogue(prompt: str) -> str:
@@ -84,9 +103,11 @@ class CausalPreferenceScorer(ExchangeScorer):
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)
-        self._reader = CausalReader(instance.folder, instance.card["settings"], instance.device)
+        settings = instance.card["settings"]
+        self._reader = CausalReader(instance.folder, settings, instance.device)
+        self._names: list[str] = settings["features"]
 
     def features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
         """The card's blocks over each response in its place."""
-        read = self._reader.read(prompts, responses)
-        return read.features, read.truncated
+        pairs, truncated = self._reader.tokens(prompts, responses)
+        return features(self._names, self._reader.states(pairs), pairs), truncated
