@@ -112,7 +112,7 @@ class Lifecycle:
                 raise PreconditionFailed(f"the newest version of {name} is {replaced}: train from that one")
             number = await asyncio.to_thread(self._publish, name, body, newest)
             if number is None:
-                return Uploaded(await self._load(name), newest.number, replaced, created=False)
+                return Uploaded(await self._gateway.world.models.info(name), newest.number, replaced, created=False)
             old = await self._on_disk(versions.prune, name, self._keep, self._named(name))
             try:
                 info = await self._load(name)
@@ -172,8 +172,10 @@ class Lifecycle:
         return models.control
 
     def _named(self, name: str) -> set[int]:
-        """Versions of a model that recipes name."""
-        pins = [split_version(model) for plan in self._gateway.book for model in plan.models]
+        """Versions of a model that recipes or experiments name."""
+        book = self._gateway.book
+        asked = [model for plan in book for model in plan.models]
+        pins = map(split_version, [*asked, *(experiment.candidate for experiment in book.experiments.values())])
         return {int(version) for base, version in pins if base == name and version.isdecimal()}
 
     def _demand_unnamed(self, name: str, number: int) -> None:

@@ -31,6 +31,7 @@ from reward_gateway.cache.off import NoCache
 from reward_gateway.cache.port import ScoreCache
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.errors import GatewayError, InvalidRecipe
+from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
@@ -98,8 +99,9 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         await world.learn_models()
     except GatewayError as error:
         log.warning("model_server_away", reason=error.message)
+    shadow = Shadow(world, telemetry.metrics.shadow)
     # A version that a recipe names may still be loading now, as a model may; a later file's versions must be there.
-    gateway = Gateway(read_book(settings.rewards_file, world, pinned=False), world, telemetry.metrics)
+    gateway = Gateway(read_book(settings.rewards_file, world, pinned=False), world, telemetry.metrics, shadow)
     teach(telemetry, gateway)
     return gateway
 
@@ -117,6 +119,8 @@ def teach(telemetry: Telemetry, gateway: Gateway) -> None:
     metrics.rewards.learn(gateway.book.plans)
     metrics.components.learn(component.name for plan in gateway.book for component in plan.components)
     metrics.models.learn(gateway.world.known_models() or ())
+    metrics.experiments.learn(gateway.book.experiments)
+    metrics.models.learn(experiment.candidate for experiment in gateway.book.experiments.values())
     metrics.models.learn(model for plan in gateway.book for model in plan.models)
     metrics.models.learn(gateway.world.judges.names if gateway.world.judges is not None else ())
     metrics.flags.learn((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete"))

@@ -1,18 +1,19 @@
 """The recipes that are loaded: a file as a whole, compiled or refused as a whole."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from reward_gateway.errors import InvalidRecipe, NotFound
 from reward_gateway.operations.registry import Catalog, catalog
+from reward_gateway.sample import split_version
 
 from .compile import Compiler
 from .places import Places, parse
-from .plan import Plan
-from .schema import RecipeFile
+from .plan import Experiment, Plan
+from .schema import ExperimentSpec, RecipeFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class RecipeBook:
 
     plans: Mapping[str, Plan]
     default: str
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Plan]:
         return iter(self.plans.values())
@@ -76,9 +78,32 @@ def load_book(
     default = file.default or next(iter(file.rewards))
     if default not in file.rewards:
         faults.append(places.fault(("default",), "the default names no reward of this file"))
+    for name, experiment in file.experiments.items():
+        for key, message in _untrue(experiment, file, plans, models or {}, pinned=pinned):
+            faults.append(places.fault(("experiments", name, key), message))
     if faults:
         raise InvalidRecipe(_sentence(faults), faults=faults)
-    return RecipeBook(plans, default)
+    experiments = {
+        name: Experiment(name, spec.model, spec.candidate, spec.fraction, spec.reward)
+        for name, spec in file.experiments.items()
+    }
+    return RecipeBook(plans, default, experiments)
+
+
+def _untrue(
+    spec: ExperimentSpec, file: RecipeFile, plans: Mapping[str, Plan], models: Mapping[str, Any], *, pinned: bool
+) -> Iterator[tuple[str, str]]:
+    """What an experiment names and is not there: its key, and the fault."""
+    if spec.reward is not None and spec.reward not in file.rewards:
+        yield "reward", f"there is no reward {spec.reward!r} in this file"
+    asked = {model for name, plan in plans.items() if spec.reward in (None, name) for model in plan.models}
+    if spec.model not in asked and len(plans) == len(file.rewards):
+        yield "model", f"no recipe asks for {spec.model!r} (they ask for: {', '.join(sorted(asked)) or 'no model'})"
+    if spec.candidate == spec.model:
+        yield "candidate", "the candidate is the model itself"
+    name, version = split_version(spec.candidate)
+    if pinned and version and name in models and spec.candidate not in models:
+        yield "candidate", f"the model {name} serves no version {version!r}"
 
 
 def _shaped(value: Any, places: Places) -> RecipeFile:

@@ -67,6 +67,27 @@ class GuardPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Experiment:
+    """A candidate that scores a share of the samples beside the model that answers; see :mod:`.schema`."""
+
+    name: str
+    model: str
+    candidate: str
+    fraction: float
+    reward: str | None = None
+    dimension: str | None = None
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "model": self.model,
+            "candidate": self.candidate,
+            "fraction": self.fraction,
+            "reward": self.reward,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A recipe, ready to run."""
 

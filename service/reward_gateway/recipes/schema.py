@@ -108,10 +108,22 @@ class RecipeSpec(_Model):
     )
 
 
+class ExperimentSpec(_Model):
+    """A candidate compared with what is served, on live samples, after their answer; no answer is changed."""
+
+    model: str = Field(description="The model that answers, as recipes name it.")
+    candidate: str = Field(description="What is compared with it: another version, NAME@VERSION, or another model.")
+    fraction: float = Field(0.1, gt=0, le=1, description="Share of the prompts, always the same ones, each whole.")
+    reward: str | None = Field(None, description="The recipe whose samples are compared; every one if not said.")
+
+
 class RecipeFile(_Model):
     """A whole ``rewards.yaml``."""
 
     rewards: dict[Name, RecipeSpec] = Field(min_length=1)
+    experiments: dict[Name, ExperimentSpec] = Field(
+        default_factory=dict, description="Versions compared on live traffic, without changing an answer."
+    )
     default: str | None = Field(None, description="Answers where a request names no reward. The first if not said.")
 
 

@@ -28,6 +28,7 @@ from .media_metrics import MediaMetrics
 from .model_metrics import ModelMetrics
 from .noted import ScoredPlan
 from .reward_metrics import RewardMetrics
+from .shadow_metrics import ShadowMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
@@ -40,9 +41,10 @@ class Metrics:
         calls: the observer of model calls.
         cache: the observer of the cache.
         media: the observer of fetched images.
+        shadow: the observer of experiments.
         health: the observer of what was scored: distributions, drift, and the monitor's windows.
-        models, rewards, components, flags: the label values that are known; whoever joins the parts teaches them
-            (``metrics.rewards.learn(book.plans)``). What is not known is counted as ``other``.
+        models, rewards, components, flags, experiments: the label values that are known; whoever joins the parts
+            teaches them (``metrics.rewards.learn(book.plans)``). What is not known is counted as ``other``.
     """
 
     def __init__(self) -> None:
@@ -56,6 +58,8 @@ class Metrics:
         self.calls = ModelMetrics(make, self.models)
         self.cache = CacheMetrics(make)
         self.media = MediaMetrics(make)
+        self.experiments = Names()
+        self.shadow = ShadowMetrics(make, self.experiments)
         shared = os.environ.get(_MULTIPROC)
         self.health = RewardMetrics(
             make, self.rewards, self.components, self.flags, Path(shared) if shared is not None else None

@@ -126,6 +126,36 @@ class HeadAnswer(ModelAnswer):
     created: bool = True
 
 
+class ExperimentReport(Struct):
+    """A candidate beside the model that answers. ``versions`` are both; numbers are null where too little was seen."""
+
+    name: str
+    model: str
+    candidate: str
+    fraction: float
+    reward: str | None
+    versions: tuple[str, str] | None
+    n: int
+    samples: int
+    groups: int
+    pearson: float | None
+    spearman: float | None
+    pair_agreement: float | None
+    best_changed: float | None
+    sign_flips: float | None
+    mean_shift: float | None
+    mean_shift_std: float | None
+    dropped: int
+    failed: int
+
+
+class ExperimentList(Struct):
+    """Every experiment, as one worker sees it."""
+
+    worker: int
+    experiments: list[ExperimentReport]
+
+
 class Validation(Struct):
     """Whether a recipe file would load, with every fault and its place."""
 

@@ -1,0 +1,96 @@
+"""What two versions of a model say of the same samples: how alike, and what a trainer would notice of the change.
+
+A trainer of policies sees rewards within a group, the samples of one prompt; so beside the correlations over all
+samples stand the share of pairs within a group that both put in the same order, and the share of groups in which
+another sample would be the best.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from reward_gateway.sample import FloatArray
+
+WINDOW = 10_000
+"""Samples that are compared: the latest ones."""
+
+LEAST = 3
+"""Samples below which a correlation says nothing."""
+
+PAIRED = 64
+"""Samples of a group whose pairs are compared: of a larger group, the first ones."""
+
+
+class Comparison:
+    """The latest samples under both versions; it begins anew when either is another version."""
+
+    def __init__(self, window: int = WINDOW) -> None:
+        self._window = window
+        self.versions: tuple[str, str] | None = None
+        self._seen: deque[tuple[str, float, float]] = deque(maxlen=window)
+        self.samples = 0
+
+    def add(self, versions: tuple[str, str], groups: Sequence[str], served: FloatArray, candidate: FloatArray) -> None:
+        """Add samples [n] that have a score under both; ``groups`` names their prompts."""
+        if versions != self.versions:
+            self.versions = versions
+            self._seen.clear()
+            self.samples = 0
+        self._seen.extend(zip(groups, served.tolist(), candidate.tolist(), strict=True))
+        self.samples += len(groups)
+
+    def report(self) -> dict[str, Any]:
+        """``n``, ``pearson``, ``spearman``, ``pair_agreement``, ``best_changed``, ``sign_flips``, ``mean_shift``.
+
+        Each but ``n`` is None where too little was seen or a version gives every sample the same score.
+        """
+        seen = list(self._seen)
+        served, candidate = np.array([row[1] for row in seen]), np.array([row[2] for row in seen])
+        told = {"n": len(seen), "samples": self.samples, **_ordered([row[0] for row in seen], served, candidate)}
+        if not seen:
+            return told | dict.fromkeys(("pearson", "spearman", "sign_flips", "mean_shift", "mean_shift_std"))
+        shift = float(np.mean(candidate - served))
+        spread = float(np.std(served))
+        return told | {
+            "pearson": correlation(served, candidate),
+            "spearman": correlation(rankdata(served), rankdata(candidate)),
+            "sign_flips": float(np.mean(np.sign(served) != np.sign(candidate))),
+            "mean_shift": shift,
+            "mean_shift_std": shift / spread if spread > 0 else None,
+        }
+
+
+def correlation(x: FloatArray, y: FloatArray) -> float | None:
+    """Pearson's correlation; None for too few samples, and where one side does not vary."""
+    if len(x) < LEAST or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    return float(np.clip(np.corrcoef(x, y)[0, 1], -1.0, 1.0))
+
+
+def _ordered(groups: Sequence[str], served: FloatArray, candidate: FloatArray) -> dict[str, float | int | None]:
+    """Within groups of two and more: the share of pairs in the same order, of those that the served version orders
+    at all (a tie of the candidate agrees by half), and the share of groups whose best sample is another one."""
+    members: dict[str, list[int]] = {}
+    for i, name in enumerate(groups):
+        members.setdefault(name, []).append(i)
+    pairs, agreeing, several, changed = 0, 0.0, 0, 0
+    for rows in members.values():
+        chosen = rows[-PAIRED:]
+        if len(chosen) < 2:
+            continue
+        several += 1
+        a, b = served[chosen], candidate[chosen]
+        changed += not bool(b[a == a.max()].max() == b.max())
+        upper = np.triu_indices(len(chosen), 1)
+        before, after = np.sign(a[:, None] - a)[upper], np.sign(b[:, None] - b)[upper]
+        told = before != 0
+        pairs += int(told.sum())
+        agreeing += float((before[told] == after[told]).sum() + 0.5 * (after[told] == 0).sum())
+    return {
+        "groups": several,
+        "pair_agreement": agreeing / pairs if pairs else None,
+        "best_changed": changed / several if several else None,
+    }

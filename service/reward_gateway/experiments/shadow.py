@@ -1,0 +1,170 @@
+"""Shadow scoring: a share of the live samples is scored by a candidate too, once their answer has gone.
+
+Nothing waits for it: what is chosen goes into a bounded queue, and where that is full it is dropped and counted. A
+prompt is chosen by a hash of its group, so that it is always or never among the share, whole, in every process and on
+every day; a canary's share, whose answers stay as they are.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import numpy as np
+
+from reward_gateway.recipes.plan import Experiment, Plan
+from reward_gateway.sample import Batch, FloatArray, RawScores, Usage
+from reward_gateway.world import World
+
+from .comparison import Comparison
+
+log = logging.getLogger(__name__)
+
+WAITING_ROWS = 4096
+"""Samples that may wait for a candidate's scores."""
+
+SCORING_S = 30.0
+"""Longest time that a candidate may take for a batch."""
+
+REPORT_EVERY_S = 1.0
+
+
+class ShadowObserver(Protocol):
+    """Told of what an experiment has found; never of a text."""
+
+    def compared(self, experiment: str, report: Mapping[str, Any]) -> None: ...
+
+    def shadowed(self, experiment: str, outcome: str, rows: int) -> None:
+        """``outcome``: compared, dropped (the queue was full) or failed (no score of the candidate)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Samples whose answer has gone: what the served version said of them [n]."""
+
+    experiment: Experiment
+    batch: Batch
+    groups: list[str]
+    served: FloatArray
+    version: str
+
+
+class Shadow:
+    """The experiments of one process."""
+
+    def __init__(self, world: World, observer: ShadowObserver | None = None) -> None:
+        self._world = world
+        self._observer = observer
+        self._waiting: deque[Pending] = deque()
+        self._rows = 0
+        self._work: asyncio.Task[None] | None = None
+        self._found: dict[str, Comparison] = {}
+        self._counts: dict[str, dict[str, int]] = {}
+
+    def offer(
+        self, experiments: Mapping[str, Experiment], plan: Plan, batch: Batch, raw: Mapping[str, RawScores]
+    ) -> None:
+        """Choose from a batch that is answered. Costs a hash a prompt; raises nothing."""
+        for experiment in experiments.values():
+            component = next((c for c in plan.components if c.model == experiment.model), None)
+            if component is None or experiment.reward not in (None, plan.name):
+                continue
+            scores = raw[component.name]
+            values = scores.values[:, 0]
+            names = batch.groups()
+            chosen = {name for name in set(names) if share_of(experiment.name, name) < experiment.fraction}
+            rows = [i for i, name in enumerate(names) if name in chosen and np.isfinite(values[i])]
+            if not rows:
+                continue
+            if self._rows + len(rows) > WAITING_ROWS:
+                self._count(experiment.name, "dropped", len(rows))
+                continue
+            dimension = replace(experiment, dimension=component.dimension)
+            kept = [names[i] for i in rows]
+            self._waiting.append(Pending(dimension, _rows_of(batch, rows), kept, values[rows].copy(), scores.version))
+            self._rows += len(rows)
+        if self._waiting and (self._work is None or self._work.done()):
+            self._work = asyncio.get_running_loop().create_task(self._run())
+
+    def reports(self, experiments: Mapping[str, Experiment]) -> list[dict[str, Any]]:
+        """Body of ``GET /v1/experiments``: what each is, and what was found since its versions are these."""
+        return [
+            {
+                **experiment.describe(),
+                "versions": self._comparison(name).versions,
+                **self._comparison(name).report(),
+                **{key: self._counts.get(name, {}).get(key, 0) for key in ("dropped", "failed")},
+            }
+            for name, experiment in experiments.items()
+        ]
+
+    async def idle(self) -> None:
+        """Wait until nothing is left to compare."""
+        while self._work is not None and not self._work.done():
+            await asyncio.wait([self._work])
+
+    async def close(self) -> None:
+        self._waiting.clear()
+        if self._work is not None:
+            self._work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._work
+
+    async def _run(self) -> None:
+        told_at: dict[str, float] = {}
+        clock = asyncio.get_running_loop().time
+        while self._waiting:
+            pending = self._waiting.popleft()
+            self._rows -= len(pending.groups)
+            name = pending.experiment.name
+            try:
+                await self._compare(pending, clock() + SCORING_S)
+            except Exception as error:  # an experiment may fail in any way; it never harms an answer
+                self._count(name, "failed", len(pending.groups))
+                log.warning("experiment %s failed: %s", name, type(error).__name__)
+            if self._observer is not None and (clock() - told_at.get(name, -1e9) > REPORT_EVERY_S or not self._waiting):
+                told_at[name] = clock()
+                self._observer.compared(name, await asyncio.to_thread(self._comparison(name).report))
+
+    async def _compare(self, pending: Pending, deadline: float) -> None:
+        asked = pending.experiment.candidate
+        answers = await self._world.raw_scores((asked,), pending.batch, "use", deadline, Usage(), {})
+        scores, info = answers[asked]
+        dimension = pending.experiment.dimension
+        column = info.dimensions.index(dimension) if info is not None and dimension in info.dimensions else 0
+        values = scores.values[:, column]
+        both = np.isfinite(values)
+        self._count(pending.experiment.name, "failed", int((~both).sum()))
+        if both.any():
+            groups = [name for name, scored in zip(pending.groups, both.tolist(), strict=True) if scored]
+            versions = (pending.version, scores.version)
+            self._comparison(pending.experiment.name).add(versions, groups, pending.served[both], values[both])
+            self._count(pending.experiment.name, "compared", len(groups))
+
+    def _comparison(self, name: str) -> Comparison:
+        return self._found.setdefault(name, Comparison())
+
+    def _count(self, name: str, outcome: str, rows: int) -> None:
+        if rows:
+            counts = self._counts.setdefault(name, {})
+            counts[outcome] = counts.get(outcome, 0) + rows
+            if self._observer is not None:
+                self._observer.shadowed(name, outcome, rows)
+
+
+def share_of(experiment: str, group: str) -> float:
+    """A number in [0, 1) that a prompt has in an experiment, the same for ever."""
+    digest = blake2b(f"{experiment}\0{group}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
+
+
+def _rows_of(batch: Batch, rows: list[int]) -> Batch:
+    """Some samples of a batch as a batch."""
+
+    columns = {field.name: getattr(batch, field.name) for field in fields(batch) if field.name != "invalid"}
+    chosen: dict[str, Any] = {name: column and [column[i] for i in rows] for name, column in columns.items()}
+    return Batch(**chosen)

@@ -1,0 +1,35 @@
+"""What experiments find, by experiment: the observer that shadow scoring reports to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .instruments import Instruments
+from .labels import Names
+
+FOUND = {
+    "pearson": "Correlation of the candidate's scores with the served version's.",
+    "spearman": "Rank correlation of the two.",
+    "pair_agreement": "Share of pairs within a prompt that both order alike.",
+    "best_changed": "Share of prompts whose best sample would be another one.",
+    "sign_flips": "Share of samples whose score has another sign.",
+    "mean_shift": "Mean difference of the candidate's score from the served version's.",
+}
+
+
+class ShadowMetrics:
+    """Hears of every comparison; experiments beyond ``experiments`` are counted as ``other``."""
+
+    def __init__(self, make: Instruments, experiments: Names) -> None:
+        self._experiments = experiments
+        self._samples = make.counter("shadow_samples_total", "Samples chosen for a candidate.", "experiment", "outcome")
+        self._found = {name: make.latest(f"shadow_{name}", text, "experiment") for name, text in FOUND.items()}
+
+    def compared(self, experiment: str, report: Mapping[str, Any]) -> None:
+        """What was found up to now."""
+        for name, gauge in self._found.items():
+            if report[name] is not None:
+                gauge.labels(self._experiments.of(experiment)).set(report[name])
+
+    def shadowed(self, experiment: str, outcome: str, rows: int) -> None:
+        """Samples that were ``compared``, ``dropped`` or ``failed``."""
+        self._samples.labels(self._experiments.of(experiment), outcome).inc(rows)
