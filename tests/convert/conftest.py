@@ -1,0 +1,35 @@
+"""Conversions need torch and transformers: `make test-convert` runs these with an environment that has them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Make = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """A tiny checkpoint with random weights, by its name; made once."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from reward_models.convert import tiny
+
+    made: dict[str, Path] = {}
+
+    def make(name: str) -> Path:
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp("checkpoint") / f"tiny-{name}"
+            made[name].mkdir()
+            tiny.MADE[name](made[name])
+        return made[name]
+
+    return make
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """An empty model repository."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    return folder

@@ -1,0 +1,162 @@
+"""Every kind of checkpoint becomes a model that scores as torch does, or is refused in words that help."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from reward_models.build import BuildError, check, versions  # noqa: E402
+from reward_models.convert import Options, Refused  # noqa: E402
+from reward_models.convert.add import Added, add  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    # Of torch and transformers themselves, while they export.
+    pytest.mark.filterwarnings("ignore"),
+]
+
+Make = Callable[[str], Path]
+
+KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
+    ("bert", {}, "sequence", ("reward",)),
+    ("roberta", {}, "sequence", ("helpful", "honest", "harmless")),
+    ("deberta", {"output": "sigmoid"}, "sequence", ("reward",)),
+    ("llama", {}, "sequence", ("reward",)),
+    ("llama-unpadded", {"truncate": "right"}, "sequence", ("reward",)),
+    ("qwen2", {"dimensions": ("kindness",)}, "sequence", ("kindness",)),
+    ("qwen3", {"truncate": "refuse"}, "sequence", ("reward",)),
+    ("mistral", {"template": "response"}, "sequence", ("reward",)),
+    ("gemma", {}, "sequence", ("reward",)),
+    ("gemma2", {"max_length": 90}, "sequence", ("reward",)),
+    ("step-tokens", {"kind": "steps"}, "steps", ("min", "mean", "last")),
+    ("step-tokens", {"kind": "tokens", "label": "LABEL_0"}, "tokens", ("min", "mean", "last")),
+    ("process-reward", {}, "steps", ("min", "mean", "last")),
+    ("value-head", {"dimensions": ("product",)}, "steps", ("product",)),
+    ("critic", {"kind": "head", "activation": "silu"}, "head", ("reward",)),
+    ("critic", {"kind": "head", "activation": "silu", "pool": "mean"}, "head", ("reward",)),
+    ("clip", {}, "clip", ("match",)),
+    ("clip", {"kind": "pickscore"}, "pickscore", ("match",)),
+    ("clip", {"kind": "hps"}, "hps", ("match",)),
+    ("aesthetic", {"kind": "aesthetic", "head": "head.pth"}, "aesthetic", ("aesthetic",)),
+]
+
+
+def convert(source: Path, repository: Path, name: str = "model", dry_run: bool = False, **options: Any) -> Added:
+    if "head" in options:
+        options["head"] = source / options["head"]
+    return add(str(source), name, repository, Options(**options), dry_run=dry_run, say=lambda line: None)
+
+
+@pytest.mark.parametrize(("made", "options", "kind", "dimensions"), KINDS)
+def test_the_exported_score_is_that_of_torch(
+    made: str, options: dict[str, Any], kind: str, dimensions: tuple[str, ...], checkpoint: Make, repository: Path
+) -> None:
+    added = convert(checkpoint(made), repository, **options)
+    assert (added.version, added.kind, added.dimensions) == (1, kind, dimensions)
+    assert added.measured.to_torch < 1e-4
+    assert added.measured.between_batches < 1e-5
+    assert added.measured.spread > 100 * added.measured.to_torch
+    assert check("model", repository) == []
+
+
+def test_a_half_precision_model_says_how_far_it_is(checkpoint: Make, repository: Path) -> None:
+    added = convert(checkpoint("qwen2"), repository, dtype="float16")
+    assert 1e-6 < added.measured.to_torch < 2e-2
+    card = yaml.safe_load((repository / "model" / "card.yaml").read_text())
+    assert card["conversion"]["dtype"] == "float16"
+
+
+def test_a_second_checkpoint_of_a_name_is_its_next_version(checkpoint: Make, repository: Path) -> None:
+    assert convert(checkpoint("bert"), repository).version == 1
+    assert convert(checkpoint("deberta"), repository).version == 2
+    assert [version.number for version in versions.listing(repository, "model")] == [1, 2]
+
+
+def test_a_checkpoint_with_other_dimensions_takes_another_name(checkpoint: Make, repository: Path) -> None:
+    convert(checkpoint("bert"), repository)
+    with pytest.raises(BuildError, match="dimensions are helpful, honest, harmless; version 1 has reward"):
+        convert(checkpoint("roberta"), repository)
+
+
+def test_a_dry_run_leaves_nothing(checkpoint: Make, repository: Path) -> None:
+    assert convert(checkpoint("bert"), repository, dry_run=True).version == 0
+    assert list(repository.iterdir()) == []
+
+
+class TestRefusals:
+    """Each leaves the repository as it was."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_is_left(self, repository: Path) -> Any:
+        yield
+        assert list(repository.iterdir()) == []
+
+    @pytest.fixture
+    def broken(self, checkpoint: Make, tmp_path: Path) -> Callable[..., Path]:
+        """A copy of a tiny checkpoint whose ``config.json`` says something else."""
+
+        def make(name: str, **said: Any) -> Path:
+            folder = tmp_path / "broken"
+            shutil.copytree(checkpoint(name), folder)
+            config = json.loads((folder / "config.json").read_text()) | said
+            (folder / "config.json").write_text(json.dumps(config))
+            return folder
+
+        return make
+
+    def test_a_language_model_without_a_head(self, broken: Callable[..., Path], repository: Path) -> None:
+        source = broken("critic", architectures=["Qwen2ForSequenceClassification"])
+        with pytest.raises(Refused, match=r"lacks score.weight: its scores would be those of random numbers"):
+            convert(source, repository)
+
+    def test_a_language_model_is_no_reward_model(self, broken: Callable[..., Path], repository: Path) -> None:
+        with pytest.raises(Refused, match="is no reward model by its configuration"):
+            convert(broken("llama", architectures=["LlamaForCausalLM"]), repository)
+
+    def test_code_of_a_checkpoint_is_never_run(self, broken: Callable[..., Path], repository: Path) -> None:
+        source = broken("bert", model_type="unheard-of", auto_map={"AutoConfig": "evil.C", "AutoModel": "evil.M"})
+        (source / "evil.py").write_text("raise SystemExit('code was run')\n")
+        with pytest.raises(Refused, match="transformers cannot load"):
+            convert(source, repository)
+
+    def test_a_pickle_that_holds_more_than_tensors(self, checkpoint: Make, repository: Path, tmp_path: Path) -> None:
+        torch.save({"layers.0.weight": Path("x")}, tmp_path / "head.pth")
+        with pytest.raises(Refused, match=r"head.pth holds more than tensors"):
+            convert(checkpoint("clip"), repository, kind="aesthetic", head=tmp_path / "head.pth")
+
+    def test_a_decoder_without_a_template(self, broken: Callable[..., Path], repository: Path) -> None:
+        source = broken("llama")
+        (source / "chat_template.jinja").unlink()
+        with pytest.raises(Refused, match="has no chat template"):
+            convert(source, repository)
+
+    def test_a_token_classifier_of_an_unsaid_kind(self, checkpoint: Make, repository: Path) -> None:
+        with pytest.raises(Refused, match="say --kind steps or --kind tokens"):
+            convert(checkpoint("step-tokens"), repository)
+
+    def test_a_summary_that_there_is_not(self, checkpoint: Make, repository: Path) -> None:
+        with pytest.raises(Refused, match="Nothing is called best: name summaries among min, mean, last"):
+            convert(checkpoint("step-tokens"), repository, kind="steps", dimensions=("best",))
+
+    def test_dimensions_that_are_too_few(self, checkpoint: Make, repository: Path) -> None:
+        with pytest.raises(Refused, match="gives 3 numbers; 2 dimensions were named"):
+            convert(checkpoint("roberta"), repository, dimensions=("a", "b"))
+
+    def test_a_graph_that_differs_from_torch(
+        self, checkpoint: Make, repository: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("reward_models.convert.networks.OUTPUTS", {"logits": lambda x: x * 1.01})
+        with pytest.raises(Refused, match=r"differs from torch by \d\.\de-\d\d \(1e-04 is allowed\)"):
+            convert(checkpoint("llama"), repository)
+
+    @pytest.mark.parametrize("source", ["nowhere", "/nowhere/at/all", "a b/c"])
+    def test_a_source_that_is_neither_folder_nor_hub_id(self, source: str, repository: Path) -> None:
+        with pytest.raises(Refused, match="is neither a folder nor a hub id"):
+            add(source, "model", repository, Options(), say=lambda line: None)
