@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,14 +103,11 @@ def _repository(folder: Path) -> Path:
 
 @contextmanager
 def running(http_port: int = 18480, grpc_port: int = 18481) -> Iterator[Bench]:
-    """Start everything, and stop it again."""
+    """Start everything with a real model and the trivial one, and stop it again."""
     with tempfile.TemporaryDirectory(dir=ROOT) as name:
         folder = Path(name)
         (folder / "rewards.yaml").write_text(_REWARDS)
-        log = folder / "serve.log"
         flags = {
-            "http-port": http_port,
-            "grpc-port": grpc_port,
             "rewards-file": folder / "rewards.yaml",
             "model-repository": _repository(folder),
             "models": f"{REAL},{TRIVIAL}",
@@ -118,18 +115,26 @@ def running(http_port: int = 18480, grpc_port: int = 18481) -> Iterator[Bench]:
             "max-body-bytes": 1 << 28,
             "redis-max-memory": "1gb",
         }
-        command = [sys.executable, "-m", "reward_gateway.cli.serve"]
-        command += [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
-        with log.open("wb") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, start_new_session=True)
-        try:
-            while "Ctrl-C stops it" not in (said := log.read_text()):
-                if process.poll() is not None:
-                    sys.exit(f"the stack did not start:\n{said}")
-                time.sleep(0.2)
-            triton = re.search(r"^\s+Triton\s+(\S+)", said, flags=re.MULTILINE)
-            assert triton is not None
-            yield Bench(f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}", triton[1], process.pid)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=40)
+        with serving(folder / "serve.log", http_port, grpc_port, flags) as bench:
+            yield bench
+
+
+@contextmanager
+def serving(log: Path, http_port: int, grpc_port: int, flags: Mapping[str, object]) -> Iterator[Bench]:
+    """``reward-gateway serve`` with these flags, from when it is ready until it is stopped."""
+    command = [sys.executable, "-m", "reward_gateway.cli.serve"]
+    ports = {"http-port": http_port, "grpc-port": grpc_port}
+    command += [part for flag, value in {**ports, **flags}.items() for part in (f"--{flag}", str(value))]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, start_new_session=True)
+    try:
+        while "Ctrl-C stops it" not in (said := log.read_text()):
+            if process.poll() is not None:
+                sys.exit(f"the stack did not start:\n{said}")
+            time.sleep(0.2)
+        triton = re.search(r"^\s+Triton\s+(\S+)", said, flags=re.MULTILINE)
+        assert triton is not None
+        yield Bench(f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}", triton[1], process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=40)
