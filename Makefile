@@ -17,8 +17,9 @@ GPU := $(filter gpu,$(DEVICE))
 # An environment for each, so that going from one to the other installs nothing twice.
 TRITON := $(VENV)/triton$(if $(GPU),-gpu)
 TRAINERS := .local/trainers
+CONVERT := .local/convert
 
-.PHONY: help serve models-all test test-trainers lint lock clean environment development
+.PHONY: help serve models-all convert test test-trainers test-convert lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -38,6 +39,11 @@ test: development ## build the models and run every test (ARGS="-k cache")
 test-trainers: development $(TRAINERS)/.ready ## train with TRL against the running service, in an environment of its own
 	@echo "==> training"
 	@TRAINERS_PYTHON=$(CURDIR)/$(TRAINERS)/bin/python exec $(BIN)/python -m pytest tests/trainers $(ARGS)
+
+convert: $(CONVERT)/.ready ## what `reward-gateway models add` converts checkpoints with (torch, transformers)
+
+test-convert: development $(CONVERT)/.ready ## convert tiny checkpoints of every kind and compare with torch
+	@PYTHONPATH=service:models exec $(CONVERT)/bin/python -m pytest tests/convert $(ARGS)
 
 lint: development ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check
@@ -61,6 +67,7 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile ../pyproject.toml --extra server --extra local --extra models --group ../pyproject.toml:dev -c serve.txt -o dev.txt && \
 	compile ../pyproject.toml --extra server -c serve.txt -o gateway.txt && \
 	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
+	compile convert.in --override trainers.overrides --no-emit-package torch -c serve.txt -o convert.txt && \
 	compile triton.in -o triton.txt && \
 	compile triton-gpu.in -c triton.txt -o triton-gpu.txt && \
 	compile tritonserver.in --no-deps -o tritonserver.txt
@@ -90,6 +97,13 @@ $(TRAINERS)/.ready: requirements/trainers.txt $(VENV)/.bootstrap
 	@$(PYTHON) -m venv $(TRAINERS)
 	@requirements/install.sh $(TRAINERS) $< --no-deps
 	@$(TRAINERS)/bin/python -m pip -qq --disable-pip-version-check install torch==2.13.0
+	@touch $@
+
+$(CONVERT)/.ready: requirements/convert.txt $(VENV)/.bootstrap
+	@echo "==> packages of the conversion (torch, transformers, ONNX)"
+	@$(PYTHON) -m venv $(CONVERT)
+	@requirements/install.sh $(CONVERT) $< --no-deps
+	@$(CONVERT)/bin/python -m pip -qq --disable-pip-version-check install torch==2.13.0
 	@touch $@
 
 $(VENV)/triton/.ready: requirements/triton.txt requirements/tritonserver.txt $(VENV)/.bootstrap
