@@ -1,8 +1,8 @@
 """Every family on real inputs: the same score over HTTP, gRPC and the command line, alone and in any company."""
 
+import contextlib
 import json
 import random
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 import yaml
+from reward_gateway.cli import main
 from reward_gateway.client import RewardClient, Scores
 from reward_models import build
 from reward_models.build import card as cards
@@ -83,7 +84,7 @@ def test_company_order_and_cache_change_no_score(name: str, stack: "Stack", alon
 
 @pytest.mark.parametrize("name", CARDS)
 def test_http_grpc_and_the_command_line_give_one_score(
-    name: str, stack: "Stack", alone: dict[str, Any], tmp_path: Path
+    name: str, stack: "Stack", alone: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     close(numbers(RewardClient(stack.http).score_samples(given(name), reward=name)), alone[name])
 
@@ -94,9 +95,10 @@ def test_http_grpc_and_the_command_line_give_one_score(
 
     file = tmp_path / "samples.jsonl"
     file.write_text("".join(json.dumps(sample) + "\n" for sample in given(name)))
-    command = [sys.executable, "-m", "reward_gateway.cli.main", "score", "samples.jsonl", "--reward", name]
-    ended = subprocess.run([*command, "--url", stack.http], cwd=tmp_path, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["reward-gateway", "score", file.name, "--reward", name, "--url", stack.http])
+    with contextlib.suppress(SystemExit):
+        main.main()
     rows = [json.loads(line) for line in (tmp_path / "samples.scored.jsonl").read_text().splitlines()]
     close(np.array([row["reward"] for row in rows]), alone[name][:, 0])
 

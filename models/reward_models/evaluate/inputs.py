@@ -5,10 +5,12 @@ What a model is given follows from what it says it reads, so that a model which 
 
 import base64
 import io
+import json
 import random
 from collections.abc import Iterable
 from typing import Any
 
+import msgpack
 from PIL import Image, ImageDraw, ImageFont
 
 Sample = dict[str, Any]
@@ -41,7 +43,7 @@ def words(rng: random.Random, count: int) -> str:
 
 def exchange(rng: random.Random, index: int) -> Sample:
     """A question and an answer: of one word, of some dozens, and now and then over the limit of a model."""
-    length = rng.choice((1, 3, 12, 12, 40, 120)) if index % 8 else 700
+    length = rng.choice((1, 3, 12, 12, 40, 120)) if index % 8 else 560
     return {"prompt": words(rng, rng.randint(0, 30)), "response": f"{index} {words(rng, length)}"}
 
 
@@ -89,3 +91,25 @@ def recipe(model: str, dimensions: Iterable[str]) -> dict[str, Any]:
         "components": {dimension: {"score": model, "dimension": dimension} for dimension in dimensions},
         "combine": "weighted_sum",
     }
+
+
+def columns(inputs: Iterable[str], count: int, seed: int = 7) -> dict[str, list[bytes]]:
+    """The same samples as the columns that a scorer takes, those that the model reads."""
+    given = samples(inputs, count, seed)
+    packed = {"images", "frames"}
+    return {
+        name: [packs(sample[name]) if name in packed else field(sample.get(name, "")) for sample in given]
+        for name in inputs
+        if any(name in sample for sample in given)
+    }
+
+
+def packs(images: list[str]) -> bytes:
+    """Images in base64 as the msgpack list of the tensor contract."""
+    packed: bytes = msgpack.packb([base64.b64decode(image) for image in images])
+    return packed
+
+
+def field(value: Any) -> bytes:
+    """A text as it is, numbers by name as JSON."""
+    return (value if isinstance(value, str) else json.dumps(value)).encode()

@@ -1,0 +1,171 @@
+"""A model in half precision, as a version of its own: ``python -m reward_models.build.half NAME``.
+
+Half precision gives other scores, so it is no mode of a server but the model's next version: its graphs have other
+hashes and its card says ``precision: fp16``, so that its scores never meet those of float32 in a cache; both can be
+served side by side, compared on live traffic and rolled back. What sums or divides stays in float32, and so do a
+graph's inputs and outputs. It pays on a GPU; a CPU has no arithmetic for it.
+
+Needs ``onnx`` (the dependency group ``train``). The version is refused where its scores or their
+order are not those of the model.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from reward_models.build import REPOSITORY, BuildError, versions
+from reward_models.build import card as cards
+from reward_models.build.card import CARD, CONFIG, VERSION_FOLDER
+from reward_models.build.files import sha256
+
+KEPT = ("LayerNormalization", "Softmax", "ReduceMean", "ReduceSum", "ReduceL2", "Pow", "Sqrt", "Div", "Exp", "Log")
+"""Operators that stay in float32: sums over many numbers, and what overflows at 65,504."""
+
+LEAST_ORDER, MOST_DIFFERENCE = 0.99, 0.05
+"""The share of pairs of samples that must stand in the same order, and how far a score may lie from float32's, in
+standard deviations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Half precision beside float32, over n samples.
+
+    Attributes:
+        difference: the largest of a score, in standard deviations of the scores in float32.
+        order: share of the pairs of samples that stand in the same order, of those that float32 tells apart.
+    """
+
+    samples: int
+    difference: float
+    order: float
+
+
+def agreement(full: NDArray[np.float32], half: NDArray[np.float32]) -> Agreement:
+    """Compare scores [n, K] of the same samples; the worst of the K numbers counts."""
+    difference, order = 0.0, 1.0
+    for a, b in zip(full.T.astype(np.float64), half.T.astype(np.float64), strict=True):
+        upper = np.triu_indices(len(a), 1)
+        before, after = (np.subtract.outer(side, side)[upper] for side in (a, b))
+        apart = np.abs(before) > 1e-6
+        if apart.any():
+            order = min(order, float((np.sign(before) == np.sign(after))[apart].mean()))
+            difference = max(difference, float(np.abs(a - b).max() / a.std()))
+    return Agreement(len(full), difference, order)
+
+
+def converted(graph: Path, target: Path) -> set[str]:
+    """Write a graph in half precision, its weights inside.
+
+    Returns:
+        Names of the files that the weights were in, which the new graph does not need.
+
+    Raises:
+        BuildError: its weights are packed in fewer bits already.
+    """
+    import onnx
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+
+    model = onnx.load(str(graph), load_external_data=False)
+    if any(node.op_type == "MatMulNBits" for node in model.graph.node):
+        raise BuildError(f"{graph.name} has weights of four bits: there is nothing to halve.")
+    held = {
+        entry.value for tensor in model.graph.initializer for entry in tensor.external_data if entry.key == "location"
+    }
+    with tempfile.TemporaryDirectory(prefix="reward-models-") as folder:
+        for name in (graph.name, *held):  # onnx opens no file that is linked elsewhere, as files of a repository are
+            shutil.copy(graph.parent / name, folder)
+        model = onnx.load(str(Path(folder) / graph.name))
+    half = convert_float_to_float16(model, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *KEPT])
+    onnx.save(half, str(target))
+    return held
+
+
+def stage(repository: Path, name: str, staging: Path) -> None:
+    """Make a folder of the model in half precision: ``card.yaml``, ``config.pbtxt`` and every file in ``1/``.
+
+    Raises BuildError if the model is not built, or cannot be halved.
+    """
+    folder = repository / name
+    card = cards.read(folder)
+    files = staging / VERSION_FOLDER
+    files.mkdir(parents=True)
+    graphs = [file.name for file in card.files if file.name.endswith(".onnx")]
+    if not graphs:
+        raise BuildError(f"{name} has no graph.")
+    inside: set[str] = set()
+    for graph in graphs:
+        inside |= converted(folder / VERSION_FOLDER / graph, files / graph)
+    entries: dict[str, dict[str, str]] = {graph: {"sha256": sha256(files / graph)} for graph in graphs}
+    for file in card.files:
+        if file.name not in entries and file.name not in inside:
+            shutil.copy(folder / VERSION_FOLDER / file.name, files)
+            entries[file.name] = {"sha256": file.sha256}
+    shutil.copy(folder / VERSION_FOLDER / "model.py", files)
+    shutil.copy(folder / CONFIG, staging)
+    said = card.content | {"settings": card.content["settings"] | {"precision": "fp16"}, "files": entries}
+    write(staging, said)
+
+
+def write(staging: Path, card: dict[str, Any]) -> None:
+    """Put a card into a staged folder."""
+    (staging / CARD).write_text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def compare(repository: Path, name: str, staged: Path, samples: int) -> Agreement:
+    """Score samples of the model's own inputs by both."""
+    from reward_models.evaluate.inputs import columns
+    from reward_models.evaluate.subject import Subject
+
+    full, half = Subject(name, repository), Subject(name, staged)
+    given = columns(full.card.content["inputs"], samples)
+    answers = [subject.answer(**given) for subject in (full, half)]
+    if any(answer.errors for answer in answers):
+        raise BuildError(f"{name} could not score the samples that it is compared on.")
+    return agreement(answers[0].scores, answers[1].scores)
+
+
+def main() -> int:
+    """0 if the version was published, 1 with a sentence on the error stream otherwise."""
+    parser = argparse.ArgumentParser(prog="reward_models.build.half", description=str(__doc__).partition("\n")[0])
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--repository", type=Path, default=REPOSITORY)
+    parser.add_argument("--samples", type=int, default=64, help="samples to compare the two on")
+    parser.add_argument("--dry-run", action="store_true", help="convert and compare, and publish nothing")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="reward-models-") as draft:
+        staging = Path(draft) / asked.name
+        try:
+            stage(asked.repository, asked.name, staging)
+            found = compare(asked.repository, asked.name, Path(draft), asked.samples)
+            print(
+                f"{asked.name}: over {found.samples} samples, {found.order:.2%} of pairs in the order of float32, "
+                f"largest difference {found.difference:.1e} standard deviations"
+            )
+            if found.order < LEAST_ORDER or found.difference > MOST_DIFFERENCE:
+                raise BuildError(f"{asked.name} does not hold in half precision: nothing was published.")
+            if not asked.dry_run:
+                card = cards.read(staging).content
+                half = {
+                    "samples": found.samples,
+                    "order": round(found.order, 4),
+                    "difference": float(f"{found.difference:.1e}"),
+                }
+                limits = [*card.get("limits", []), "The figures under `quality` are those of float32; see `half`."]
+                write(staging, card | {"half": half, "limits": limits})
+                print(f"{asked.name}@{versions.publish(asked.repository, asked.name, staging)} is published")
+        except BuildError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
