@@ -38,7 +38,9 @@ def test_the_worked_example_of_returns(call: Any) -> None:
 def test_the_batch_norm_divides_by_the_greatest_return_to_go(call: Any) -> None:
     group = [rollout([0.2, 0.4, -0.5], 1), rollout([0.0], 1)]
     (result,) = call(OP, {"group": group}, variant="released")
-    (scaled,) = call(OP, {"group": [rollout([0.4, 0.8, -1], 1), rollout([0.0], 1)]}, variant="released", norm="none")
+    (scaled,) = call(
+        OP, {"group": [rollout([0.4, 0.8, -1], 1), rollout([0.0], 1)]}, variant="released", batch_norm=False
+    )
     assert result["details"]["returns"][0] == pytest.approx(scaled["details"]["returns"][0], abs=1e-5)
 
 

@@ -1,10 +1,10 @@
 """PRIME: process rewards implied by two language models, with leave-one-out returns."""
 
 from collections.abc import Generator
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reward_gateway.sample import FloatArray
 
@@ -26,14 +26,20 @@ class Params(OperationParams):
         description="paper: token rewards β·q, one baseline a token. released: raw q, and that code's baseline.",
     )
     granularity: Literal["token", "whole"] = Field("token", description="whole: the sum, on the last token.")
-    norm: Literal["none", "batch"] | None = Field(
+    batch_norm: bool | None = Field(
         None,
-        description="batch: divide by the group's greatest |return to go|. Default: none (paper), batch (released).",
+        description="Divide by the group's greatest |return to go|: only in released, and there the default.",
     )
     model: str | None = Field(None, description="Hosted language model π, where rollouts hold texts.")
     reference: str | None = Field(None, description="Hosted language model π_ref, likewise; of the same tokeniser.")
     low: float = Field(0.2, ge=0, le=1, description="Groups below this accuracy are not kept.")
     high: float = Field(0.8, ge=0, le=1, description="Groups above this accuracy are not kept.")
+
+    @model_validator(mode="after")
+    def _of_the_release(self) -> Self:
+        if self.batch_norm and self.variant == "paper":
+            raise ValueError("batch_norm belongs to the released code; set variant to released, or leave it out")
+        return self
 
 
 class Rollout(OperationItem):
@@ -62,8 +68,8 @@ def prime(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     """Implicit process rewards of a group's tokens, and their leave-one-out returns.
 
     q_t = log π_φ(y_t) − log π_ref(y_t). `rewards`: β·q_t (variant `paper`, default, β = .05) or q_t (`released`), a
-    list a rollout; with granularity `whole` their sum on the last token. norm `batch` (default in `released`) divides,
-    for the returns, by the greatest |Σ_(k ≥ t) r_k| of the group + 1e-6.
+    list a rollout; with granularity `whole` their sum on the last token. `batch_norm` (only in `released`, where it is
+    the default) divides, for the returns, by the greatest |Σ_(k ≥ t) r_k| of the group + 1e-6.
 
     Returns, in details: with m_j the mean token reward of rollout j and K rollouts, a token's advantage is
     r_t − Σ_(j ≠ i) m_j / (K − 1) (paper) or r_t·K / (K − 1) − Σ_j m_j / (K − 1) (released); it is summed from t to the
@@ -151,8 +157,7 @@ def _rewards(ratio: FloatArray, params: Params) -> FloatArray:
 
 
 def _normed(rewards: list[FloatArray], params: Params) -> list[FloatArray]:
-    norm = params.norm or ("none" if params.variant == "paper" else "batch")
-    if norm == "none":
+    if params.variant == "paper" or params.batch_norm is False:
         return rewards
     greatest = max((float(np.abs(return_to_go(own)).max()) for own in rewards if len(own)), default=0.0)
     return [own / (greatest + 1e-6) for own in rewards]
