@@ -65,6 +65,8 @@ class Subject:
             part = self.scorer.score({name: column[start:stop] for name, column in encoded.items()}, stop - start)
             whole.scores[start:stop], whole.flags[start:stop] = part.scores, part.flags
             whole.errors |= {start + row: why for row, why in part.errors.items()}
+            if part.vectors is not None:
+                whole.vectors = [*(whole.vectors or ()), *part.vectors]
             self._tick(stop - start)
         return whole
 

@@ -12,6 +12,7 @@ QUICK = {
     "text_harmless": {"benign_but_scary", "benign_long_refusal", "harmful", "harmful_short_refusal"},
     "text_preference": {"benign_but_scary", "benign_long_refusal", "harmful"},
     "text_rendering": {"blank_image"},
+    "language_model": {"torch"},
 }
 
 
