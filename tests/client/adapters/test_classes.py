@@ -226,3 +226,24 @@ def test_lerobots_single_frames_are_windows_of_one(service: Service) -> None:
         lerobot.RewardGatewayRewardModel("film", service.url).compute_reward(
             {"observation.image": np.zeros((1, 3, 16, 16), np.uint8)}
         )
+
+
+def test_lerobots_control_step_is_one_moment_beside_the_first_of_its_episode(monkeypatch: pytest.MonkeyPatch) -> None:
+    film = Film()
+    monkeypatch.setattr(Asked, "score", lambda self, samples: film.score(samples))
+    model = lerobot.RewardGatewayRewardModel("film", "http://127.0.0.1:1", task="lift")
+
+    def step(brightness: float) -> list[float]:
+        return list(model.predict_reward({"observation.image": np.full((1, 3, 8, 8), brightness)}, threshold=100.0))
+
+    def shown() -> list[float]:
+        pictures = [np.asarray(Image.open(io.BytesIO(frame))) for frame in film.samples[0]["frames"]]
+        return [round(float(picture.mean()) / 255, 1) for picture in pictures]
+
+    for brightness in (0.4, 0.6, 0.8):
+        assert step(brightness) == [1.0]
+        assert shown() == [0.4, brightness]
+    model.reset()
+    assert step(0.2) == [0.0]
+    assert shown() == [0.2, 0.2]
+    assert film.samples[0]["prompt"] == "lift"

@@ -8,6 +8,12 @@ The batch is LeRobot's: every key ``observation.image…`` a tensor [B, C, H, W]
 [B, T, C, H, W], floats in [0, 1] or bytes; ``task``: texts. Frames go out as JPEG, in the order of time; with several
 cameras the first one in the alphabet counts unless ``camera`` names another. LeRobot finds no reward model of another
 package by configuration, so a script has to make it. A sample without a score raises. It needs Pillow.
+
+In a control loop (HIL-SERL's reward step) it is asked for each moment alone, and remembers how the episode began:
+
+    model = RewardGatewayRewardModel("robot_success", "http://HOST:8080", task="open the drawer")
+    model.reset()                                            # at the start of an episode
+    done = model.predict_reward(observation, threshold=0.5)  # each step
 """
 
 from collections.abc import Mapping
@@ -26,6 +32,7 @@ class RewardGatewayRewardModel:
     Args:
         reward, url, api_key, timeout_s: as everywhere; what is not given comes from the environment.
         camera: key of the batch that holds the frames.
+        task: the instruction where a batch names none.
         quality: of the JPEGs, 1 to 95.
     """
 
@@ -39,10 +46,13 @@ class RewardGatewayRewardModel:
         api_key: str | None = None,
         timeout_s: float | None = None,
         camera: str | None = None,
+        task: str = "",
         quality: int = 95,
     ) -> None:
         self._service = Service.of(url, reward, api_key, timeout_s)
         self._camera = camera
+        self._task = task
+        self._first: NDArray[np.uint8] | None = None
         self._quality = quality
 
     def compute_reward(self, batch: Mapping[str, Any]) -> Any:
@@ -53,18 +63,37 @@ class RewardGatewayRewardModel:
             Unscored, GatewayError: there is no reward for a sample, or for none.
         """
         frames = batch[self._camera or _camera(batch)]
-        videos = _bytes(frames)
-        tasks = batch.get("task") or [""] * len(videos)
+        return _like(frames, self._rewards(_bytes(frames), batch.get("task")))
+
+    def predict_reward(self, batch: Mapping[str, Any], threshold: float = 0.5) -> Any:
+        """1 where the reward of this moment reaches the threshold, else 0: [B], as :meth:`compute_reward` gives it.
+
+        The last frame of each window counts, beside the first that was seen since :meth:`reset`.
+
+        Raises:
+            KeyError: the batch holds no frames.
+            Unscored, GatewayError: there is no reward for a sample, or for none.
+        """
+        frames = batch[self._camera or _camera(batch)]
+        now = _bytes(frames)[:, -1]
+        if self._first is None or self._first.shape != now.shape:
+            self._first = now
+        rewards = self._rewards(np.stack([self._first, now], axis=1), batch.get("task"))
+        return _like(frames, (rewards >= threshold).astype(np.float32))
+
+    def reset(self) -> None:
+        """An episode begins: the next frame is its first."""
+        self._first = None
+
+    def _rewards(self, videos: NDArray[np.uint8], tasks: Any) -> NDArray[np.float32]:
+        """Rewards [B] of windows [B, T, H, W, C]."""
+        tasks = tasks or self._task
         tasks = [tasks] * len(videos) if isinstance(tasks, str) else tasks
         samples = [
             {"prompt": task, "response": "", "frames": [self._encoded(frame) for frame in video]}
             for task, video in zip(tasks, videos, strict=True)
         ]
-        rewards = np.array(numbers(self._service.score(samples)), dtype=np.float32)
-        return frames.new_tensor(rewards, dtype=_float32(frames)) if hasattr(frames, "new_tensor") else rewards
-
-    def reset(self) -> None:
-        """Nothing is held from one episode to the next."""
+        return np.array(numbers(self._service.score(samples)), dtype=np.float32)
 
     def _encoded(self, frame: Any) -> bytes:
         from PIL import Image
@@ -89,6 +118,11 @@ def _bytes(frames: Any) -> NDArray[np.uint8]:
     if array.dtype != np.uint8:
         array = (np.clip(array, 0.0, 1.0) * 255.0).round().astype(np.uint8)
     return np.ascontiguousarray(np.moveaxis(array, 2, -1))
+
+
+def _like(frames: Any, values: NDArray[np.float32]) -> Any:
+    """A tensor where the frames are one."""
+    return frames.new_tensor(values, dtype=_float32(frames)) if hasattr(frames, "new_tensor") else values
 
 
 def _float32(frames: Any) -> Any:
