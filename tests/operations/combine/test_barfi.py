@@ -56,3 +56,11 @@ def test_linear_in_the_weights(call: Any, primary: float, aux: float, a: float, 
     item = {"primary": primary, "aux": aux}
     parts = [call(OP, item, phi=phi)[0]["reward"] for phi in ([a, 0], [0, b], [a, b])]
     assert parts[2] == pytest.approx(parts[0] + parts[1], rel=1e-9, abs=1e-6)
+
+
+def test_a_list_beside_a_plain_primary_is_blended_element_by_element(call: Any) -> None:
+    (blended, empty) = call(
+        "combine/barfi", {"primary": 1, "aux": [1, 2]}, {"primary": [1, 2], "aux": []}, phi=[1, 0.5]
+    )
+    assert blended["rewards"] == pytest.approx([1.5, 2.0])
+    assert "one length" in empty["error"]["message"]

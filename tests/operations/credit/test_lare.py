@@ -108,3 +108,9 @@ def test_the_return_may_be_given_by_its_name_in_recipes(call: Any) -> None:
     item = {"factors": [[1.0], [2.0]]}
     [one], [other] = (call(PATH, {**item, name: 5}, direct=True, rescale=True) for name in ("return", "return_"))
     assert one == other
+
+
+def test_a_return_too_great_to_square_leaves_the_loss_out(call: Any) -> None:
+    (result,) = call("credit/lare", {"factors": [[1.0]], "return": 1e308}, direct=True)
+    assert result["rewards"] == [1.0]
+    assert result["details"]["rd_loss"] is None

@@ -48,8 +48,8 @@ def barfi(columns: Columns, params: Params) -> Outcome:
         "phi": [list(params.phi)] * columns.size,
         "version": [params.version] * columns.size,
     }
-    vectors = [i for i, value in enumerate(columns.objects("primary")) if isinstance(value, (list, np.ndarray))]
-    if vectors:
+    given = (value for name in ("primary", "aux", "residual") for value in columns.objects(name))
+    if any(isinstance(value, (list, np.ndarray)) for value in given):
         outcome = by_row(columns.size, lambda i: _blend_one(columns, params, i))
         outcome.details = details
         return outcome
@@ -67,7 +67,7 @@ def _blend_one(columns: Columns, params: Params, i: int) -> Row:
     primary, aux, residual = (columns.objects(name)[i] for name in ("primary", "aux", "residual"))
     if aux is None and params.phi[1] != 0:
         raise ItemError("give aux, or a phi whose second weight is 0")
-    parts = [_array(part) for part in (primary, aux or 0.0, residual or 0.0)]
+    parts = [_array(0.0 if part is None else part) for part in (primary, aux, residual)]
     lengths = {part.size for part in parts if part.ndim}
     if len(lengths) > 1:
         raise ItemError(f"primary, aux and residual must be of one length, and are of {sorted(lengths)}")

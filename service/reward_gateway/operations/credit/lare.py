@@ -64,7 +64,8 @@ def lare(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
             return Row(rewards=[], details={"total": 0.0, "rd_loss": None})
         steps = _step_rewards(matrix(factors[i], "factors"), head)
         explained, length = float(steps.sum()), len(steps)
-        loss = None if total is None else ((explained - total) / length) ** 2
+        gap = None if total is None else (explained - total) / length
+        loss = None if gap is None else gap * gap  # a product overflows to infinity, where a power raises
         if params.rescale and total is not None:
             steps = steps + (total - explained) / length
         return Row(rewards=steps, details={"total": explained, "rd_loss": loss})
