@@ -43,7 +43,7 @@ def words(rng: random.Random, count: int) -> str:
 
 def exchange(rng: random.Random, index: int) -> Sample:
     """A question and an answer: of one word, of some dozens, and now and then over the limit of a model."""
-    length = rng.choice((1, 3, 12, 12, 40, 120)) if index % 8 else 560
+    length = rng.choice((1, 3, 12, 12, 40, 120)) if index % 8 != 7 else 560
     return {"prompt": words(rng, rng.randint(0, 30)), "response": f"{index} {words(rng, length)}"}
 
 
