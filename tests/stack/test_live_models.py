@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 import pytest
+import tritonclient.grpc as client
 from reward_models.build import REPOSITORY, versions
 from typer.testing import CliRunner
 
@@ -252,6 +253,15 @@ def test_the_command_line_does_the_same(live: "Stack") -> None:
     assert served(live) == ["1", "4"]
     assert run("unload", "text_preference").exit_code == 0
     assert run("load", "no_such_model").exit_code == 3
+
+
+def test_tritons_own_client_loads_and_unloads_here(live: "Stack") -> None:
+    with client.InferenceServerClient(live.grpc) as server:
+        server.load_model("text_preference")
+        assert server.is_model_ready("text_preference")
+        server.unload_model("text_preference")
+        with pytest.raises(client.InferenceServerException, match="parameters are not taken"):
+            server.load_model("text_preference", config="{}")
 
 
 def test_a_load_takes_no_configuration_in_the_place_of_the_repositorys(live: "Stack") -> None:
