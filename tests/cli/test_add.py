@@ -55,7 +55,7 @@ def test_a_conversion_that_fails_fails(python: Path, tmp_path: Path) -> None:
 
 def test_a_missing_torch_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(command.PYTHON_VARIABLE, raising=False)
-    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(command, "ENVIRONMENT", Path("no/such/python"))
     result = run("checkpoint", "--name", "m", "--repository", tmp_path)
     assert result.exit_code != 0

@@ -39,6 +39,7 @@ KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("step-tokens", {"kind": "tokens", "label": "LABEL_0"}, "tokens", ("min", "mean", "last")),
     ("process-reward", {}, "steps", ("min", "mean", "last")),
     ("value-head", {"dimensions": ("product",)}, "steps", ("product",)),
+    ("language", {"kind": "steps", "answers": ("+", "-"), "step_mark": "</s>"}, "steps", ("min", "mean", "last")),
     ("critic", {"kind": "head", "activation": "silu"}, "head", ("reward",)),
     ("critic", {"kind": "head", "activation": "silu", "pool": "mean"}, "head", ("reward",)),
     ("clip", {}, "clip", ("match",)),

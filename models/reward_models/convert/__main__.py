@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--activation", default="none", choices=["none", "relu", "gelu", "silu", "tanh"])
     made.add_argument("--step-mark", default="")
     made.add_argument("--step-split", default="\n\n")
+    made.add_argument("--answer", action="append", default=[], dest="answers")
     made.add_argument("--label", default="")
     made.add_argument("--dry-run", action="store_true", help="convert and check, publish nothing")
     return made
@@ -40,7 +41,7 @@ def main() -> int:
     """0 if the model was added, 1 with a sentence on the error stream otherwise. The last line of output is JSON."""
     given = vars(parser().parse_args())
     source, name, repository, dry_run = (given.pop(key) for key in ("source", "name", "repository", "dry_run"))
-    options = Options(**{**given, "dimensions": tuple(given["dimensions"])})
+    options = Options(**{**given, **{name: tuple(given[name]) for name in ("dimensions", "answers")}})
     try:
         from reward_models.convert.add import add
 

@@ -7,7 +7,7 @@ from pathlib import Path
 KINDS: Mapping[str, str] = {
     "sequence": "sequence classification: K labels become K dimensions",
     "head": "a backbone and a head of its own (chained linear layers), on the last token or the mean over all",
-    "steps": "process reward: a number for each step of the answer",
+    "steps": "process reward: a number for each step of the answer, by a head or by a language model's two words",
     "tokens": "token classification: a number for each token of the answer",
     "clip": "CLIP: the cosine of image and prompt",
     "pickscore": "CLIP: logit scale times the cosine",
@@ -36,6 +36,7 @@ class Options:
         activation: between the linear layers of a head: ``none``, ``relu``, ``gelu``, ``silu`` or ``tanh``.
         step_mark: the token behind each step; empty: what the checkpoint's kind is known to use.
         step_split: what separates the steps of an answer.
+        answers: of a language model that judges steps by words: the good one, then the bad one.
         label: of a token classifier with several labels, the one whose probability counts; empty: the last.
     """
 
@@ -52,4 +53,5 @@ class Options:
     activation: str = "none"
     step_mark: str = ""
     step_split: str = "\n\n"
+    answers: tuple[str, ...] = ()
     label: str = ""

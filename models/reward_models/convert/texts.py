@@ -112,8 +112,12 @@ def whole(
 def marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
     """A network that scores each ``step`` or ``token`` of an answer."""
     steps = steps_of(checkpoint, options) if unit == "step" else None
-    own = checkpoint.architecture.endswith("ForTokenClassification")
-    if own:
+    own = bool(options.answers) or checkpoint.architecture.endswith("ForTokenClassification")
+    if options.answers:
+        model = worded(checkpoint, options)
+        backbone, head = model.base_model, model.score
+        labels = list(options.answers[::-1])
+    elif own:
         model = loaded(transformers.AutoModelForTokenClassification, checkpoint)
         backbone, head = model.base_model, model.score if hasattr(model, "score") else model.classifier
         labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
@@ -160,6 +164,32 @@ def marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
         optional=["messages"],
         vector=f"The numbers of the {unit}s in their order, in the output `vector`: little-endian float32.",
     )
+
+
+def worded(checkpoint: Checkpoint, options: Options) -> Any:
+    """A language model of whose words only two are kept, the bad one and the good one, as ``score``.
+
+    Its logits are those of the whole model at these two words (Math-Shepherd: Wang et al., 2024, arXiv:2312.08935).
+    """
+    if len(options.answers) != 2:
+        raise Refused("--answer names the word of a good step, then, given again, that of a bad one.")
+    model = loaded(transformers.AutoModelForCausalLM, checkpoint)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
+    kept = [tokenizer.encode(word, add_special_tokens=False)[-1] for word in options.answers[::-1]]
+    words = model.get_output_embeddings()
+    held = {"weight": words.weight[kept].detach().clone()}
+    if words.bias is not None:
+        held["bias"] = words.bias[kept].detach().clone()
+    model.score = Chain.of(held).eval()
+    whole = model.forward
+
+    def forward(**inputs: Any) -> Any:
+        given = whole(**inputs)
+        given.logits = given.logits[..., kept]
+        return given
+
+    model.forward = forward
+    return model
 
 
 def answers_tokens(tokens: Tokens, conversation: Any) -> tuple[dict[str, list[int]], list[int]] | None:

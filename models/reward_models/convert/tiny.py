@@ -204,6 +204,7 @@ MADE: Mapping[str, Callable[[Path], None]] = {
     "process-reward": process_reward,
     "value-head": value_head,
     "critic": critic,
+    "language": decoder("Mistral", LLAMA, "CausalLM", sliding_window=64),
     "clip": clip,
     "aesthetic": aesthetic,
 }

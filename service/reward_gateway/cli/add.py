@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,6 +43,9 @@ def add(
     activation: Annotated[str, typer.Option(help="Between a head's layers: none, relu, gelu, silu, tanh.")] = "none",
     step_mark: Annotated[str, typer.Option(help="The token behind each step.")] = "",
     step_split: Annotated[str, typer.Option(help="What separates the steps of an answer.")] = "\\n\\n",
+    answer: Annotated[
+        list[str] | None, typer.Option(help="Of a language model that judges steps: the good word, then the bad one.")
+    ] = None,
     label: Annotated[str, typer.Option(help="Of a token classifier, the label that counts.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Convert and check; publish nothing.")] = False,
     url: Url = None,
@@ -68,7 +71,8 @@ def add(
         "--label": label,
     }
     arguments = [f"{option}={value}" for option, value in given.items() if value]
-    arguments += [f"--dimension={value}" for value in dimension or ()] + ["--dry-run"] * dry_run
+    arguments += [f"--dimension={value}" for value in dimension or ()]
+    arguments += [f"--answer={value}" for value in answer or ()] + ["--dry-run"] * dry_run
     added = _convert([*arguments, "--", source])
     if as_json:
         print(json.dumps(added))
@@ -80,7 +84,7 @@ def add(
         live.load(name, url, api_key)
 
 
-def _convert(arguments: list[str]) -> dict[str, object]:
+def _convert(arguments: list[str]) -> dict[str, Any]:
     """What the conversion said of the model. Its own words go to the error stream."""
     import reward_models
 
@@ -90,7 +94,7 @@ def _convert(arguments: list[str]) -> dict[str, object]:
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise typer.Exit(FAULTY)
-    said: dict[str, object] = json.loads(done.stdout.strip().rpartition("\n")[2])
+    said: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
     return said
 
 
