@@ -60,10 +60,11 @@ def test_follow_ups_of_six_categories_are_read_from_the_dialogue(stack: Any) -> 
 
 
 def test_turns_that_find_the_answer_gain_information(stack: Any) -> None:
-    turns = [" I search. Result: the capital of Peru is Lima.", " <answer>Lima</answer>"]
-    [result] = post(stack, "credit/igpo", {"prompt": "Capital of Peru?", "turn_texts": turns, "gold": ["Lima"]})
+    found = " Result: the first president of the United States was George Washington, a general."
+    item = {"prompt": "Who was the first president of the USA?", "gold": ["George Washington"]}
+    [result] = post(stack, "credit/igpo", item | {"turn_texts": [found, "<answer>George Washington</answer>"]})
     gain, outcome = result["rewards"]
-    assert gain > 0.1
+    assert gain > 0.03
     assert outcome == 1
 
 

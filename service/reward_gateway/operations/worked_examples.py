@@ -5,8 +5,8 @@ One file an operation, ``examples/<kind>/<name>.json``: a list of
     {"title": "…", "request": {"items": […], "params": {…}}, "results": […], "tolerance": 5e-05}
 
 ``results`` holds what is expected of each result, which may say more; numbers agree to ``tolerance``, relative for
-large ones. ``given`` names what stands behind the operation in this example: the scores of a model by its name, or
-what the sandbox answers.
+large ones. ``given`` names what stands behind the operation in this example: the scores of a model by its name, the
+log-probabilities that a language model gives to the texts that it is asked for, or what the sandbox answers.
 """
 
 import json
@@ -25,7 +25,8 @@ class WorkedExample:
     Attributes:
         results: what each result must hold, numbers rounded as in their source.
         tolerance: largest difference of a number, relative to the greater of it and 1.
-        given: ``{"models": {name: [score a row]}}`` or ``{"sandbox": [result a program]}``, where needed.
+        given: ``{"models": {name: [score a row]}}``, ``{"logprobs": [one list a text]}`` or
+            ``{"sandbox": [result a program]}``, where needed.
     """
 
     title: str

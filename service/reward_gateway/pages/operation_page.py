@@ -116,6 +116,9 @@ def _given(example: WorkedExample) -> Html | None:
     if "models" in example.given:
         said = "; ".join(f"{name} scores {', '.join(map(str, own))}" for name, own in example.given["models"].items())
         return el("p", f"Answered, where the model {said}:", class_="note")
+    if "logprobs" in example.given:
+        words = "Answered, where the hosted language model gives the texts these log-probabilities, a list each: "
+        return el("p", words, compact(example.given["logprobs"]), class_="note")
     if "sandbox" in example.given:
         return el("p", "Answered, where the operator has switched the sandbox on:", class_="note")
     return None
