@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
 from reward_gateway.sample import Batch, FloatArray, Invalid, Media
@@ -50,7 +51,8 @@ def frame_progress(columns: Columns, params: Params) -> Generator[Need, Any, Out
     answer = yield from ask_model(params.model, batch, list(range(len(owners))), len(owners))
     for k, reason in answer.invalid.items():
         invalid.setdefault(owners[k], Invalid(reason.code, reason.message))
-    places = {i: [k for k, owner in enumerate(owners) if owner == i] for i in asked}
+    ends = np.cumsum([len(frames[i]) for i in asked]).tolist()
+    places = {i: range(end - len(frames[i]), end) for i, end in zip(asked, ends, strict=True)}
     return Outcome(
         rewards=[_progress(given[i], answer, places.get(i, ()), i in invalid) for i in range(columns.size)],
         details=_details(columns.size, answer, places) if owners else {},
