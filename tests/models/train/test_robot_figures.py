@@ -2,13 +2,16 @@
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from reward_models.build import REPOSITORY
+from reward_models.evaluate import Subject, measure
 from reward_models.evaluate.robot import clock, figures, sample
+from reward_models.runtime.instance import Instance
 from reward_models.train.robot_tasks import HELD_OUT, INSTRUCTIONS, KNOWN, UNSEEN
 
 REPORT: dict[str, Any] = json.loads((REPOSITORY / "robot_progress" / "evaluation.json").read_text())
@@ -20,6 +23,13 @@ def test_unseen_episodes_are_scored_better_than_by_the_task_and_the_clock() -> N
     assert found["pair_accuracy"] >= 0.92 > found["clock_pair_accuracy"]
     assert found["success_auc"] >= 0.87
     assert found["success_auc"] > found["clock_success_auc"]
+
+
+def test_the_sample_that_lies_here_measures_as_the_card_says(start: Callable[[str], Instance]) -> None:
+    start("robot_progress")
+    rows, found = measure(Subject("robot_progress", REPOSITORY), None)
+    assert found == {"sample": REPORT["quality"]["sample"]}
+    assert {row.verdict for row in rows if row.part == "sample"} == {"ok"}
 
 
 def test_unseen_tasks_are_said_not_to_work() -> None:

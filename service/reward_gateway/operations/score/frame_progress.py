@@ -1,6 +1,6 @@
 """Dense progress of a robot episode: what a progress model says after every frame."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ def _progress(
     return values
 
 
-def _details(size: int, answer: HostedAnswer, places: dict[int, list[int]]) -> dict[str, Sequence[Any]]:
+def _details(size: int, answer: HostedAnswer, places: Mapping[int, Sequence[int]]) -> dict[str, Sequence[Any]]:
     success: list[Any] = [None] * size
     if answer.values.shape[1] > 1:
         for i, rows in places.items():
