@@ -23,11 +23,9 @@ TOLERANCE = 1e-5
 SIZES = (1, 3, 17, 64, 250, 700)
 
 
-async def inputs_of(client: AsyncRewardClient, reward: str) -> set[str]:
-    """What the models of a recipe read."""
-    row = next(row for row in await client.rewards() if row["name"] == reward)
-    reads = {model["name"]: model["inputs"] for model in await client.models()}
-    return {field for part in row["components"] for field in reads.get(part["score"], ())}
+async def inputs_of(client: AsyncRewardClient, reward: str) -> list[str]:
+    """What a recipe reads of a sample. Raises KeyError for a name that is no recipe."""
+    return {row["name"]: list(row["inputs"]) for row in await client.rewards()}[reward]
 
 
 async def run(http: AsyncRewardClient, over_grpc: AsyncRewardClient, reward: str, count: int) -> float:
