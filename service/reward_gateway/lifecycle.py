@@ -5,6 +5,7 @@ the disk first. Whoever asks for a model by its name alone gets the newest versi
 """
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ class Lifecycle:
         async with self._lock(name):
             if version:
                 await self._on_disk(versions.restore, name, _number(version))
-            elif self._holds(name):
+                return await self._load(name, _number(version))
+            if self._holds(name):
                 await self._on_disk(versions.refresh, name)
             return await self._load(name)
 
@@ -115,12 +117,9 @@ class Lifecycle:
                 return Uploaded(await self._gateway.world.models.info(name), newest.number, replaced, created=False)
             old = await self._on_disk(versions.prune, name, self._keep, self._named(name))
             try:
-                info = await self._load(name)
+                info = await self._load(name, number)
             except GatewayError:
-                await self._on_disk(versions.withdraw, name, number)
-                for withdrawn in old:
-                    await self._on_disk(versions.restore, name, withdrawn)
-                await self._load(name)
+                await self._take_back(name, number, old)
                 raise
             for withdrawn in old:
                 await self._on_disk(versions.discard, name, withdrawn)
@@ -145,11 +144,27 @@ class Lifecycle:
             except (BuildError, OSError) as error:
                 raise _unwritable(error) from None
 
-    async def _load(self, name: str) -> ModelInfo:
+    async def _take_back(self, name: str, number: int, old: list[int]) -> None:
+        """Leave everything as it was before a version that could not be served."""
+        for withdrawn in old:
+            await self._on_disk(versions.restore, name, withdrawn)
+        await self._on_disk(versions.withdraw, name, number)
+        with contextlib.suppress(GatewayError):  # the server may be away: then it reads the same when it is back
+            await self._load(name)
+        await self._on_disk(versions.discard, name, number)
+
+    async def _load(self, name: str, number: int | None = None) -> ModelInfo:
+        """Have the server read the folder anew. Raises Conflict where it does not serve the version then."""
         await self._control().load(name, self._timeout_s)
         await asyncio.to_thread(self._loaded.add, name)
         await self._gateway.world.learn_models()
-        return await self._gateway.world.models.info(name)
+        info = await self._gateway.world.models.info(name)
+        if number is not None and not any(version.partition("-")[0] == str(number) for version in info.versions):
+            raise Conflict(
+                f"the model server does not serve version {number} of {name}: it has to read this gateway's model "
+                "repository, and be started with --model-config-name=served"
+            )
+        return info
 
     async def _on_disk(self, change: "Callable[..., T]", name: str, *arguments: object) -> T:
         """A change of the repository, in a thread."""
