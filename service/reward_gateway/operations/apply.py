@@ -19,6 +19,8 @@ from .needs import Need, RunInThread
 from .outcome import Outcome
 from .registry import Operation, OperationItem, OperationParams
 
+NOT_FINITE = Invalid("not_finite", "the result is not a finite number; check the size of the inputs")
+
 LIGHT_ROWS = 16
 """Rows of a heavy operation that are answered at once."""
 
@@ -138,14 +140,24 @@ def _result(outcome: Outcome, row: int) -> dict[str, Any]:
     if outcome.reward is not None:
         reward = float(outcome.reward[row])
         if not np.isfinite(reward) and outcome.rewards is None:
-            return _failure(Invalid("not_finite", "the result is not a finite number; check the size of the inputs"))
+            return _failure(NOT_FINITE)
         result["reward"] = reward if np.isfinite(reward) else None
     if outcome.rewards is not None:
+        # An entry that is undefined is NaN, and null here; one that is infinite ran over.
+        if _overran(outcome.rewards[row]):
+            return _failure(NOT_FINITE)
         result["rewards"] = jsonable(outcome.rewards[row])
     details = {name: jsonable(column[row]) for name, column in outcome.details.items()}
     if row in outcome.flags:
         details["flags"] = list(outcome.flags[row])
     return {**result, "details": details, "error": None}
+
+
+def _overran(value: Any) -> bool:
+    """True if there is an infinity anywhere in numbers that may be nested."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_overran, value))
+    return bool(np.isinf(np.asarray(value, dtype=np.float64)).any())
 
 
 def _failure(reason: Invalid) -> dict[str, Any]:

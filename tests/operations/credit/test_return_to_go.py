@@ -46,3 +46,10 @@ def test_a_return_is_its_reward_plus_the_discounted_rest(call: Any, rewards: lis
     returns = [*result["rewards"], 0.0]
     for t, reward in enumerate(rewards):
         assert returns[t] == pytest.approx(reward + gamma * returns[t + 1], abs=1e-6)
+
+
+def test_returns_beyond_double_precision_are_an_error_and_never_a_hole_in_the_answer(call: Any) -> None:
+    overflowing, fine = call(OP, {"rewards": [1e308, 1e308]}, {"rewards": [1.0, 1.0]})
+    assert overflowing["error"]["code"] == "not_finite"
+    assert "rewards" not in overflowing
+    assert fine["rewards"] == [2, 1]
