@@ -16,7 +16,8 @@ from reward_gateway.cli import main
 from reward_gateway.client import RewardClient, Scores
 from reward_models import build
 from reward_models.build import card as cards
-from reward_models.evaluate.inputs import Sample, recipe, samples
+from reward_models.evaluate.inputs import Sample, columns, recipe, samples
+from reward_models.evaluate.subject import Subject
 
 from tests.conftest import start_stack, stop_stack
 
@@ -58,15 +59,17 @@ def close(got: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def alone(stack: "Stack") -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Every sample of every model, scored by itself."""
-    client = RewardClient(stack.http)
-    return {
-        name: np.concatenate(
-            [numbers(client.score_samples([sample], reward=name, cache="off")) for sample in given(name)]
-        )
-        for name in CARDS
-    }
+def alone() -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    """Every sample of every model, scored by itself, in this process: Triton's remembers what it has encoded."""
+    return {name: by_itself(name) for name in CARDS}
+
+
+def by_itself(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    subject, given = Subject(name, build.REPOSITORY), columns(CARDS[name].content["inputs"], SAMPLES)
+    rows = [subject.answer(**{key: [values[i]] for key, values in given.items()}).scores for i in range(SAMPLES)]
+    scores = np.concatenate(rows).astype(np.float64)
+    dimensions = CARDS[name].dimensions
+    return np.column_stack([scores.sum(axis=1), *(scores[:, dimensions.index(part)] for part in sorted(dimensions))])
 
 
 @pytest.mark.parametrize("name", CARDS)
