@@ -179,7 +179,8 @@ class Triton:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.process = subprocess.Popen([*self.child.argv, *self.child.more()], env=self.child.env, stdout=self.log, stderr=self.log)
+        argv = [*self.child.argv, *self.child.more()]
+        self.process = subprocess.Popen(argv, env=self.child.env, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 60
         with grpc.insecure_channel(self.url) as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)

@@ -4,7 +4,6 @@ import json
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import httpx
 import typer
 
 from .say import PATIENCE_S, REFUSED, ApiKey, AsJson, Unusable, Url, complain, err, table
@@ -47,6 +46,8 @@ def _ask(method: str, path: str, url: str | None, api_key: str | None, timeout_s
     """The answer of the service; a refusal is one sentence and an exit code."""
     if not url or not url.startswith(("http://", "https://")):
         raise Unusable("name the running service with --url http://HOST:PORT")
+    import httpx  # here, so that the other commands start without it
+
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     try:
         response = httpx.request(method, url.rstrip("/") + path, headers=headers, timeout=timeout_s)

@@ -16,7 +16,7 @@ from reward_models.build import BuildError, card, heads
 from reward_models.build.files import sha256
 from safetensors.numpy import save
 
-ARRAYS = {"w0": np.arange(6, dtype=np.float32).reshape(3, 2), "b0": np.zeros(2, np.float64)}
+ARRAYS: dict[str, Any] = {"w0": np.arange(6, dtype=np.float32).reshape(3, 2), "b0": np.zeros(2, np.float64)}
 
 
 def npz(compressed: bool = False, **arrays: Any) -> bytes:
@@ -95,10 +95,10 @@ def test_any_bytes_are_a_head_or_an_error(held: Path, noise: bytes) -> None:
 
 
 def test_the_staged_card_differs_by_the_head_and_claims_no_figures(held: Path, tmp_path: Path) -> None:
-    content = {"name": "m", "settings": {"a": 1}, "dimensions": {"d": "it"}, "quality": {"pairs": 0.9}}
+    content: dict[str, Any] = {"name": "m", "settings": {"a": 1}, "dimensions": {"d": "it"}, "quality": {"pairs": 0.9}}
     content["files"] = {"encoder.onnx": {"sha256": "e" * 64}, "head.npz": {"sha256": sha256(held)}}
     before = card.Card("m", content, tuple(card.file(name, entry) for name, entry in content["files"].items()))
-    versions = []
+    versions: list[str] = []
     for scale in (2.0, 2.0, 3.0):
         folder = tmp_path / str(len(versions))
         folder.mkdir()
