@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.off import NoCache
-from reward_gateway.errors import Conflict, GatewayError, InvalidRequest, NotFound, PreconditionFailed
+from reward_gateway.errors import Conflict, GatewayError, InvalidRequest, NotFound, NotSetUp, PreconditionFailed
 from reward_gateway.gateway import Gateway
 from reward_gateway.lifecycle import Lifecycle
 from reward_gateway.local.stack import run_directory
@@ -173,6 +173,12 @@ async def test_what_is_unloaded_stays_so_when_the_server_starts_again(server: Se
     assert names.read_text() == ""
     await lifecycle.load("tiny")
     assert names.read_text() == "tiny\n"
+
+
+async def test_a_gateway_without_the_repository_says_so(server: Server, settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"model_repository": settings.state_dir / "none"})
+    with pytest.raises(NotSetUp, match="no model repository"):
+        await lifecycle_of(server, elsewhere).put_head("tiny", head(2.0))
 
 
 @pytest.mark.parametrize(

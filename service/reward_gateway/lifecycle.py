@@ -168,6 +168,8 @@ class Lifecycle:
 
     async def _on_disk(self, change: "Callable[..., T]", name: str, *arguments: object) -> T:
         """A change of the repository, in a thread."""
+        if not self._repository.is_dir():
+            raise NotSetUp("this gateway has no model repository at hand (REWARD_GATEWAY_MODEL_REPOSITORY)")
         if not self._holds(name):
             raise NotFound(f"the model repository of this gateway holds no model '{name}'")
         try:

@@ -28,7 +28,7 @@ def npz(compressed: bool = False, **arrays: Any) -> bytes:
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("held") / "head.npz"
-    np.savez(path, **ARRAYS)  # type: ignore[arg-type]
+    np.savez(path, **ARRAYS)
     return path
 
 
