@@ -72,7 +72,7 @@ def plan_of(checkpoint: Checkpoint, options: Options) -> Plan:
     """The plan of a checkpoint of a known kind."""
     import transformers
 
-    from reward_models.convert import clips, texts
+    from reward_models.convert import clips, marks, texts
 
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
@@ -81,7 +81,7 @@ def plan_of(checkpoint: Checkpoint, options: Options) -> Plan:
     if options.kind == "head":
         return texts.headed(checkpoint, options)
     if options.kind in ("steps", "tokens"):
-        return texts.marked(checkpoint, options, options.kind.removesuffix("s"))
+        return marks.marked(checkpoint, options, options.kind.removesuffix("s"))
     if options.kind == "aesthetic":
         return clips.aesthetic(checkpoint, options)
     return clips.clip(checkpoint, options, options.kind)

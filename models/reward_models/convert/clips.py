@@ -12,11 +12,12 @@ from PIL import Image
 from reward_models.convert import graph, weights
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
+from reward_models.convert.loading import loaded
 from reward_models.convert.networks import Chain, ImageSide, TextSide, features
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan, Row
 from reward_models.convert.samples import image_rows
-from reward_models.convert.texts import UNCHECKED, loaded
+from reward_models.convert.texts import UNCHECKED
 from reward_models.runtime.clip import IMAGE_GRAPH, TEXT_GRAPH
 from reward_models.runtime.reading import TOKENIZER
 

@@ -1,0 +1,71 @@
+"""Networks and heads out of a checkpoint's files, complete or not at all, and the folder's side of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from reward_models.convert import graph, weights
+from reward_models.convert.checkpoint import Checkpoint
+from reward_models.convert.errors import Refused
+from reward_models.convert.networks import Chain
+from reward_models.convert.options import Options
+from reward_models.convert.tokens import Tokens
+from reward_models.runtime.graphs import GRAPH
+
+HEADS = ("v_head.", "value_head.", "reward_head.", "critic_head.", "score.", "classifier.", "head.")
+"""How heads are called in checkpoints, the longer and clearer names first."""
+
+
+def loaded(auto: Any, checkpoint: Checkpoint) -> Any:
+    """A network in float32, complete. Raises Refused if the checkpoint lacks a part of it, or needs code of its own."""
+    try:
+        model, said = auto.from_pretrained(
+            checkpoint.folder,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            output_loading_info=True,
+        )
+    except Exception as error:
+        raise Refused(f"transformers cannot load the checkpoint ({type(error).__name__}): {error}") from error
+    poolers = "" if "Classification" in auto.__name__ else "pooler"  # no backbone's last states pass through one
+    if missing := sorted(name for name in said["missing_keys"] if not poolers or poolers not in name):
+        raise Refused(f"The checkpoint lacks {', '.join(missing[:4])}: its scores would be those of random numbers.")
+    if hasattr(model.config, "use_cache"):
+        model.config.use_cache = False
+    return model.eval()
+
+
+def chain(checkpoint: Checkpoint, options: Options, activation: str) -> Chain:
+    """The head of a checkpoint, in a file of its own or under one of the names in HEADS."""
+    if options.head is not None:
+        return Chain.of(weights.load(options.head), activation)
+    for prefix in HEADS:
+        if held := weights.under(checkpoint.folder, (prefix,)):
+            return Chain.of(held, activation)
+    raise Refused(f"The checkpoint has no head (a tensor under {', '.join(HEADS)}): name its file with --head.")
+
+
+def writer(tokens: Tokens, network: nn.Module, options: Options) -> Callable[[Path], None]:
+    """Writes the tokeniser and the graph of a network over tokens."""
+
+    def write(folder: Path) -> None:
+        tokens.write(folder)
+        ids = torch.randint(0, 5, (3, 11), generator=torch.Generator().manual_seed(0))
+        mask = (torch.arange(11)[None] < torch.tensor([[11], [7], [4]])).long()
+        example = {"input_ids": torch.where(mask == 1, ids, tokens.settings["pad"]), "attention_mask": mask}
+        if tokens.settings["types"]:
+            example["token_type_ids"] = torch.zeros_like(ids)
+        graph.export(network, example, "scores", folder / GRAPH, options.dtype)
+
+    return write
+
+
+def activated(logits: torch.Tensor, output: str) -> Any:
+    """Logits as the options want them."""
+    if output == "sigmoid":
+        return torch.sigmoid(logits.float())
+    return torch.softmax(logits.float(), dim=-1) if output == "softmax" else logits.float()
