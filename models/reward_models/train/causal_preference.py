@@ -40,10 +40,11 @@ RECIPES = {
             "benign_long_refusal": 1.0,
             "harmful": 4.0,
             "harmful_short_refusal": 2.0,
-            "answers_over_refusals": 0.2,
+            "answers_over_refusals": 0.1,
         },
         {"mean": 1.0, "paced": 1.0, "last": 1.0},
         1000.0,
+        hessian=False,
     ),
     "text_preference_smollm2": Recipe(
         {
@@ -55,8 +56,9 @@ RECIPES = {
             "answers_over_refusals": 0.05,
             "harmful": 0.0,
         },
-        {"statistics": 1.0, "mean": 0.02, "last": 0.02},
+        {"statistics": 1.0, "mean": 0.05, "last": 0.05},
         3.0,
+        hessian=False,
     ),
 }
 

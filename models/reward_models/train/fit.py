@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-MOST = 2048
-"""Features that a Hessian is made for."""
+STEPS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +32,26 @@ class Pairs:
         return Pairs(self.differences[chosen], self.weights[chosen])
 
 
-def bradley_terry(sources: list[Pairs], scale: Array, strength: float, steps: int = 25) -> Array:
+def bradley_terry(sources: list[Pairs], scale: Array, strength: float, hessian: bool = True) -> Array:
     """The weights [F] that minimise sum_i w_i log(1 + exp(-x_i.v)) + strength/2 |v/scale|^2.
 
     Args:
         sources: pairs to learn from.
         scale: [F] how far a weight may go: prior of its block over the spread of its feature.
         strength: of the penalty; > 0.
+        hessian: Newton's method; L-BFGS without it, for thousands of features.
     """
     x = np.concatenate([pairs.differences for pairs in sources]) * scale
     w = np.concatenate([pairs.weights for pairs in sources])
-    if x.shape[1] > MOST:
+    if not hessian:
         return quasi_newton(x, w, strength) * scale
     v = np.zeros(x.shape[1])
-    for _ in range(steps):
+    for _ in range(STEPS):
         p = 1.0 / (1.0 + np.exp(np.clip(x @ v, -50, 50)))
         gradient = strength * v - x.T @ (w * p)
-        hessian = (x * (w * p * (1 - p))[:, None]).T @ x
-        hessian[np.diag_indices_from(hessian)] += strength
-        step = np.linalg.solve(hessian, gradient)
+        curvature = (x * (w * p * (1 - p))[:, None]).T @ x
+        curvature[np.diag_indices_from(curvature)] += strength
+        step = np.linalg.solve(curvature, gradient)
         v -= step
         if float(np.abs(step).max()) < 1e-9:
             break
@@ -59,7 +59,7 @@ def bradley_terry(sources: list[Pairs], scale: Array, strength: float, steps: in
 
 
 def quasi_newton(x: Array, w: Array, strength: float) -> Array:
-    """The same minimum by L-BFGS, over scaled features [n, F]; gradients to 1e-3 of a pair."""
+    """The same minimum by L-BFGS, over scaled features [n, F]."""
     from scipy.optimize import fmin_l_bfgs_b
 
     def loss(v: Array) -> tuple[float, Array]:
@@ -67,7 +67,7 @@ def quasi_newton(x: Array, w: Array, strength: float) -> Array:
         p = 1.0 / (1.0 + np.exp(np.clip(margins, -50, 50)))
         return float(w @ np.logaddexp(0, -margins) + strength / 2 * v @ v), strength * v - x.T @ (w * p)
 
-    found, _, _ = fmin_l_bfgs_b(loss, np.zeros(x.shape[1]), factr=0.0, pgtol=1e-3, maxiter=2000, maxfun=3000)
+    found, _, _ = fmin_l_bfgs_b(loss, np.zeros(x.shape[1]), factr=1e6, pgtol=1e-3, maxiter=2000, maxfun=3000)
     return np.asarray(found, np.float64)
 
 

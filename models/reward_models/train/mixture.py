@@ -20,12 +20,14 @@ SEEDS = (0, 1, 2)
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a head is trained: what a pair of each source counts (the main source first), the prior of each block of
-    features, the strength of the penalty, and how many axes its crossed block has."""
+    features, the strength of the penalty, how many axes its crossed block has, and whether a Hessian is made (not for
+    thousands of features)."""
 
     weights: dict[str, float]
     priors: dict[str, float]
     strength: float
     axes: int = 0
+    hessian: bool = True
 
     def pairs(self, folder: Any) -> dict[str, list[Pair]]:
         """The pairs of every source, read from the data folder."""
@@ -68,7 +70,7 @@ class Mixture:
         scale = 1.0 / (self.pairs[next(iter(self.sources))].differences.std(0) + 1e-6)
         for name, block in self.blocks.items():
             scale[block] *= self.recipe.priors[name]
-        return bradley_terry(sources, scale, self.recipe.strength)
+        return bradley_terry(sources, scale, self.recipe.strength, self.recipe.hessian)
 
     def held_out(self, name: str) -> NDArray[np.bool_]:
         """Which pairs of a source are never trained on."""
