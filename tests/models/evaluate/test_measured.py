@@ -11,6 +11,7 @@ from reward_models.runtime.instance import Instance
 QUICK = {
     "text_harmless": {"benign_but_scary", "benign_long_refusal", "harmful", "harmful_short_refusal"},
     "text_preference": {"benign_but_scary", "benign_long_refusal", "harmful"},
+    "text_harmless_smollm2": {"harmful"},
     "text_rendering": {"blank_image"},
     "language_model": {"torch"},
 }

@@ -34,6 +34,15 @@ def test_the_baselines_are_beaten_on_pairs_never_trained_on() -> None:
     assert helpful["cross_validated"] > helpful["longer_wins_cross_validated"]
 
 
+def test_the_causal_heads_are_above_the_small_ones_and_right_in_both_directions() -> None:
+    harmless, small = evaluation("text_harmless_smollm2"), evaluation("text_harmless")
+    assert harmless["hh_harmless"]["cross_validated"] >= 0.66 > small["hh_harmless"]["cross_validated"]
+    assert min(harmless[part]["held_out"] for part in harmless) > 0.6
+    helpful, small = evaluation("text_preference_smollm2"), evaluation("text_preference")
+    for figure in ("held_out", "cross_validated"):
+        assert helpful["pandalm"][figure] > small["pandalm"][figure] > helpful["pandalm"][f"longer_wins_{figure}"]
+
+
 def test_helpful_prefers_an_answer_over_none_over_the_prompt_again_and_over_another_topic(ask: Ask) -> None:
     question = "How do I keep basil alive on a window sill?"
     answers = [
