@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from reward_gateway.client.adapters.lerobot import RewardGatewayRewardModel
 from reward_gateway.grpc.generated import reward_pb2
 from reward_models.evaluate.robot import sample
 from reward_models.train.robot_tasks import INSTRUCTIONS
@@ -111,3 +112,13 @@ def test_an_unknown_instruction_is_flagged_and_a_broken_frame_is_alone_in_its_er
         assert bad["error"]["code"] == "invalid_media"
         assert good["error"] is None
         assert good["flags"] == []
+
+
+def test_lerobots_control_loop_is_told_when_the_task_is_solved(stack: Any) -> None:
+    model = RewardGatewayRewardModel("robot_success", stack.http, task=TASK)
+    told = []
+    for frame in FRAMES:
+        pixels = np.asarray(Image.open(io.BytesIO(frame)).convert("RGB"))
+        told.append(model.predict_reward({"observation.images.front": pixels.transpose(2, 0, 1)[None]})[0])
+    assert told[0] == 0
+    assert told[-1] == 1

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reward_models.evaluate.part import Entry, Missing, Part
 from reward_models.evaluate.subject import Subject
 from reward_models.train.popularity import auc
-from reward_models.train.robot_tasks import HELD_OUT, INSTRUCTIONS, KNOWN, episodes
+from reward_models.train.robot_tasks import HELD_OUT, INSTRUCTIONS, KNOWN, disturbed, episodes
 
 Array = NDArray[np.float64]
 SAMPLE = Path(__file__).with_name("episodes.msgpack")
@@ -33,6 +33,7 @@ def parts(subject: Subject) -> list[Part]:
     return [
         Part("unseen_episodes", partial(unseen, subject), clock, count="episodes"),
         Part("paraphrases", partial(paraphrased, subject), bare | {"false_alarms": None}, count="episodes"),
+        Part("disturbed_frames", partial(rougher, subject), bare, count="episodes"),
         Part("other_instructions", partial(relabelled, subject), {"own_wins": 0.5, "mean_progress": None}, "frames"),
         Part("unseen_tasks", partial(strange, subject), bare | {"missed": None}, count="episodes"),
         Part("sample", partial(sampled, subject), {"mae": None, "pair_accuracy": 0.5}, count="frames"),
@@ -62,6 +63,13 @@ def paraphrased(subject: Subject, data: Path | None) -> Entry:
     found = scored(subject, shown, phrase=2)
     alarms = flagged(subject, shown, [INSTRUCTIONS[task][2] for task in KNOWN[1::2]])
     return {**figures(shown, found[:, 0], found[:, 1]), "false_alarms": alarms, "episodes": len(shown)}
+
+
+def rougher(subject: Subject, data: Path | None) -> Entry:
+    """The same episodes at another size, in another light, and encoded anew."""
+    shown = [{**episode, "frames": disturbed(episode)} for episode in stored(data, KNOWN, unseen=True)]
+    found = scored(subject, shown, phrase=0)
+    return {**figures(shown, found[:, 0], found[:, 1]), "episodes": len(shown)}
 
 
 def relabelled(subject: Subject, data: Path | None) -> Entry:
@@ -140,7 +148,7 @@ def clock(trained: list[dict[str, Any]], shown: list[dict[str, Any]]) -> Array:
 def figures(shown: list[dict[str, Any]], progress: Array, success: Array) -> Entry:
     """Mean absolute error, accuracy of pairs of frames within a task, and area under the curve of success."""
     true, solved = flat(shown, "progress"), flat(shown, "solved").astype(bool)
-    tasks = np.array([episode["task"] for episode in shown for _ in episode["frames"]])
+    tasks = np.array([episode["task"] for episode in shown for _ in episode["progress"]])
     right = pairs = 0
     for task in np.unique(tasks):
         own = tasks == task

@@ -30,7 +30,7 @@ from reward_models.evaluate.report import pin
 from reward_models.runtime.encoder import Limit, TextEncoder
 from reward_models.runtime.progress import Eye, unit
 from reward_models.runtime.session import Device
-from reward_models.train.robot_tasks import HELD_OUT, INSTRUCTIONS, KNOWN, UNSEEN, episodes
+from reward_models.train.robot_tasks import HELD_OUT, INSTRUCTIONS, KNOWN, UNSEEN, disturbed, episodes
 
 Array = NDArray[np.float32]
 NAME = "robot_progress"
@@ -55,10 +55,11 @@ class Frames:
 
 
 def read(eye: Eye, shown: list[dict[str, Any]]) -> Frames:
-    """The frames of episodes through the network."""
+    """The frames of episodes through the network, first as they are, then disturbed."""
     names = list(INSTRUCTIONS)
     maps: list[NDArray[np.float16]] = []
     firsts: list[int] = []
+    shown = shown + [{**episode, "frames": disturbed(episode)} for episode in shown]
     for done, episode in enumerate(shown, 1):
         firsts += [len(maps)] * len(episode["frames"])
         maps += [m.astype(np.float16) for m in eye.maps([eye.pixels(frame) for frame in episode["frames"]])]

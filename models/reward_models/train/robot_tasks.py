@@ -5,11 +5,14 @@ taken. Tasks of :data:`HELD_OUT` are trained on in no way: they show what become
 are those of Meta-World (Yu et al., 2019, arXiv:1910.10897).
 """
 
+import io
+import zlib
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import numpy as np
+from PIL import Image, ImageEnhance
 
 INSTRUCTIONS: dict[str, tuple[str, str, str]] = {
     "assembly-v3": (
@@ -281,3 +284,18 @@ def episodes(folder: Path, tasks: tuple[str, ...], unseen: bool) -> list[dict[st
     for episode in found:
         episode["progress"] = np.clip(np.array(episode["rewards"]) / 10.0, 0.0, 1.0)
     return found
+
+
+def disturbed(episode: dict[str, Any]) -> list[bytes]:
+    """The frames of an episode as another camera chain would hand them over: at another size, in another light, and
+    encoded anew at another quality; the same for all frames, and the same every time."""
+    dice = np.random.default_rng([zlib.crc32(episode["task"].encode()), episode["index"], 1])
+    side, quality, light, contrast = dice.integers(144, 480), dice.integers(50, 96), *dice.uniform(0.85, 1.15, 2)
+    made = []
+    for frame in episode["frames"]:
+        image = Image.open(io.BytesIO(frame)).resize((int(side), int(side)), Image.Resampling.BICUBIC)
+        image = ImageEnhance.Contrast(ImageEnhance.Brightness(image).enhance(float(light))).enhance(float(contrast))
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=int(quality))
+        made.append(buffer.getvalue())
+    return made
