@@ -58,7 +58,11 @@ def test_a_space_between_the_texts_is_read_with_the_continuation() -> None:
 
 
 def test_perplexity_of_texts() -> None:
-    items = [{"prompt": "Once upon ", "response": "a time"}, {"logprobs": [0.0]}, {"response": "It"}]
+    items: list[dict[str, Any]] = [
+        {"prompt": "Once upon ", "response": "a time"},
+        {"logprobs": [0.0]},
+        {"response": "It"},
+    ]
     results, [need] = run("score/perplexity", items, by_length)
     assert (need.contexts, need.continuations) == (["Once upon", ""], [" a time", "It"])
     assert [result["reward"] for result in results] == pytest.approx([np.exp(0.1), 1.0, np.e])

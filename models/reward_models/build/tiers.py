@@ -13,8 +13,11 @@ EXTRA = "extra"
 
 
 def is_extra(name: str, repository: Path = REPOSITORY) -> bool:
-    """True for a model of the extra tier. Raises BuildError for a name that is no model."""
-    return bool(cards.read(repository / name).content.get("tier") == EXTRA)
+    """True for a model of the extra tier. A card that cannot be read is of the default: building or checking says why."""
+    try:
+        return bool(cards.read(repository / name).content.get("tier") == EXTRA)
+    except cards.BuildError:
+        return False
 
 
 def default(repository: Path = REPOSITORY) -> list[str]:

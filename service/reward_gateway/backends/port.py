@@ -70,8 +70,9 @@ class ModelAnswer:
     """A model's scores for the rows that were asked, in their order: [n, K] float32 widened to float64.
 
     ``vectors`` holds, for models that give them, the numbers of a row's parts as little-endian float32, in the rows
-    that have a score. ``version`` is the one that answered. It differs from the one that was looked up where the model was reloaded
-    since, and is None where rows come from two versions or from none: such scores do not belong in the cache.
+    that have a score. ``version`` is the one that answered. It differs from the one that was looked up where the model
+    was reloaded since, and is None where rows come from two versions or from none: such scores do not belong in the
+    cache.
     """
 
     values: FloatArray

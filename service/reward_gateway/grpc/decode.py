@@ -42,6 +42,7 @@ _CACHE: dict[int, Any] = {
     pb.Options.CACHE_OFF: "off",
 }
 
+
 def score_options(options: pb.Options) -> ScoreOptions:
     """What the options ask for; the deadline is the edge's to set.
 
