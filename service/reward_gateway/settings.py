@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Models that the embedded Triton loads, comma separated. Empty: the default tier and what is built.",
+        description="Models that the embedded Triton loads, comma separated. Empty: the default tier and all built.",
     )
 
     # CPU or GPU, for the models of the embedded Triton

@@ -13,7 +13,7 @@ EXTRA = "extra"
 
 
 def is_extra(name: str, repository: Path = REPOSITORY) -> bool:
-    """True for a model of the extra tier. A card that cannot be read is of the default: building or checking says why."""
+    """True for a model of the extra tier. A card that cannot be read is not: building or checking it says why."""
     try:
         return bool(cards.read(repository / name).content.get("tier") == EXTRA)
     except cards.BuildError:
