@@ -27,9 +27,6 @@ WIDTH = 576
 """Width of one layer."""
 
 GRAPH = "smollm2.onnx"
-NOTHING = "\n"
-"""How an empty response is read: a causal model has no state for nothing."""
-
 PACE = 3.0
 """Logarithm of a middling length, about 18 tokens."""
 
@@ -76,8 +73,8 @@ class CausalReader:
         pairs, truncated = [], np.zeros(len(prompts), np.bool_)
         for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
             context, context_cut = self._tokenizer.context(dialogue(prompt))
-            said = response.strip()
-            continuation, response_cut = self._tokenizer.continuation(f" {said}" if said else NOTHING)
+            # A causal model has no state for nothing: an empty response is a space.
+            continuation, response_cut = self._tokenizer.continuation(f" {response.strip()}")
             pairs.append((context, continuation))
             truncated[row] = context_cut | response_cut
         return pairs, truncated
