@@ -15,6 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from . import live
+from .repository import Repository
+from .repository import folder as folder_of
 from .say import FAULTY, ApiKey, AsJson, Unusable, Url, err
 
 PYTHON_VARIABLE = "REWARD_MODELS_CONVERT_PYTHON"
@@ -28,7 +30,7 @@ def add(
     kind: Annotated[
         str, typer.Option(help="sequence, head, steps, tokens, clip, pickscore, hps or aesthetic; else detected.")
     ] = "",
-    repository: Annotated[Path | None, typer.Option(help="Triton's model repository.", show_default=False)] = None,
+    repository: Repository = None,
     revision: Annotated[str, typer.Option(help="Branch, tag or commit of a hub id.")] = "",
     dtype: Annotated[str, typer.Option(help="Of the weights: float32 or float16 (for a GPU).")] = "float32",
     max_length: Annotated[int, typer.Option(help="Most tokens of a text; 0: the checkpoint's, at most 4096.")] = 0,
@@ -56,7 +58,7 @@ def add(
     given = {
         "--name": name,
         "--kind": kind,
-        "--repository": str(_repository(repository)),
+        "--repository": str(folder_of(repository)),
         "--revision": revision,
         "--dtype": dtype,
         "--max-length": str(max_length),
@@ -112,13 +114,3 @@ def _python() -> Path:
         "into an environment of their own, `pip install 'reward-gateway[convert]'` into this one, or name a Python "
         f"that has them in {PYTHON_VARIABLE}"
     )
-
-
-def _repository(named: Path | None) -> Path:
-    if named is None:
-        from reward_gateway.settings import Settings
-
-        named = Settings().model_repository
-    if not named.is_dir():
-        raise Unusable(f"there is no folder {named}; name the model repository with --repository")
-    return named.resolve()

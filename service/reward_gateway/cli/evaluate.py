@@ -10,6 +10,8 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from .repository import Repository, wanted
+from .repository import folder as folder_of
 from .say import FAULTY, AsJson, Unusable, complain, err, out, table
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def evaluate(
         Path | None, typer.Option("--data", help="Folder with the public data that parts of it need.")
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Keep what is found in evaluation.json and the card.")] = False,
-    repository: Annotated[Path | None, typer.Option("--repository", help="Triton's model repository.")] = None,
+    repository: Repository = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure models on data they were never trained on. Exit 1 if a figure is not as its card says.
@@ -36,17 +38,15 @@ def evaluate(
     from reward_models.build import BuildError
     from reward_models.evaluate import Subject, kept, measure
 
-    from .models import _folder, _wanted
-
     if every == bool(names):
         raise Unusable("name the models to measure, or give --all")
     if data is not None and not data.is_dir():
         raise Unusable(f"there is no folder {data}")
-    folder = _folder(repository)
+    folder = folder_of(repository)
     rows: list[Row] = []
     failed = False
     with _progress() as show:
-        for name in _wanted(names, folder):
+        for name in wanted(names, folder):
             try:
                 subject = Subject(name, folder, show.advance)
                 found_rows, found = measure(subject, data, show.starts(subject))

@@ -10,7 +10,9 @@ import typer
 from . import live
 from .add import add
 from .evaluate import evaluate
-from .say import FAULTY, PATIENCE_S, ApiKey, AsJson, Unusable, Url, complain, err, table
+from .repository import Repository, wanted
+from .repository import folder as folder_of
+from .say import FAULTY, PATIENCE_S, ApiKey, AsJson, Url, complain, err, table
 
 app = typer.Typer(help="The reward models: list, build, check, add, evaluate.", no_args_is_help=True)
 app.command()(add)
@@ -19,9 +21,6 @@ for _command in (live.load, live.unload, live.versions, live.rollback):
     app.command()(_command)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Names of models; none: all.", show_default=False)]
-Repository = Annotated[
-    Path | None, typer.Option("--repository", help="Triton's model repository.", show_default="the settings' one")
-]
 
 
 @app.command("list")
@@ -29,7 +28,7 @@ def list_models(
     repository: Repository = None, url: Url = None, api_key: ApiKey = None, as_json: AsJson = False
 ) -> None:
     """List the models of a running service (--url), or of the repository."""
-    rows = _served(url, api_key) if url else _held(_folder(repository))
+    rows = _served(url, api_key) if url else _held(folder_of(repository))
     if as_json:
         print(json.dumps(rows))
         return
@@ -49,8 +48,8 @@ def build(
     from reward_models import build as builder
     from reward_models.build import tiers
 
-    folder = _folder(repository)
-    for name in _wanted(names, folder) if names or every else tiers.default(folder):
+    folder = folder_of(repository)
+    for name in wanted(names, folder) if names or every else tiers.default(folder):
         if builder.is_built(name, folder):
             err.print(f"{name}: is built", markup=False)
             continue
@@ -69,32 +68,13 @@ def check(names: Names = None, repository: Repository = None) -> None:
     from reward_models import build as builder
     from reward_models.build import tiers
 
-    folder = _folder(repository)
-    wanted = _wanted(names, folder) if names else sorted({*builder.available(folder)} - {*tiers.left_out(folder)})
-    faults = [(name, fault) for name in wanted for fault in builder.check(name, folder)]
+    folder = folder_of(repository)
+    chosen = wanted(names, folder) if names else sorted({*builder.available(folder)} - {*tiers.left_out(folder)})
+    faults = [(name, fault) for name in chosen for fault in builder.check(name, folder)]
     table(("model", "fault"), faults)
     if faults:
         raise typer.Exit(FAULTY)
     err.print("every model is in order")
-
-
-def _folder(repository: Path | None) -> Path:
-    if repository is None:
-        from reward_gateway.settings import Settings
-
-        repository = Settings().model_repository
-    if not repository.is_dir():
-        raise Unusable(f"there is no folder {repository}; name the model repository with --repository")
-    return repository
-
-
-def _wanted(names: list[str] | None, repository: Path) -> list[str]:
-    from reward_models import build as builder
-
-    known = builder.available(repository)
-    if unknown := sorted(set(names or ()) - set(known)):
-        raise Unusable(f"no model is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
-    return names or known
 
 
 def _held(repository: Path) -> list[dict[str, object]]:

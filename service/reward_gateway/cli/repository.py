@@ -1,0 +1,33 @@
+"""The model repository that a command works on, and the models of it that the command names."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .say import Unusable
+
+Repository = Annotated[
+    Path | None, typer.Option("--repository", help="Triton's model repository.", show_default="the settings' one")
+]
+
+
+def folder(named: Path | None) -> Path:
+    """The folder named, or that of the settings. Raises Unusable if it is not there."""
+    if named is None:
+        from reward_gateway.settings import Settings
+
+        named = Settings().model_repository
+    if not named.is_dir():
+        raise Unusable(f"there is no folder {named}; name the model repository with --repository")
+    return named.resolve()
+
+
+def wanted(names: list[str] | None, repository: Path) -> list[str]:
+    """The models named, or all that the repository can build. Raises Unusable for one that is not there."""
+    from reward_models import build as builder
+
+    known = builder.available(repository)
+    if unknown := sorted(set(names or ()) - set(known)):
+        raise Unusable(f"no model is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
+    return names or known
