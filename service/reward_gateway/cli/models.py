@@ -14,7 +14,9 @@ from .repository import Repository, wanted
 from .repository import folder as folder_of
 from .say import FAULTY, PATIENCE_S, ApiKey, AsJson, Url, complain, err, table
 
-app = typer.Typer(help="The reward models: list, build, check, add, evaluate; load, unload and roll back.", no_args_is_help=True)
+app = typer.Typer(
+    help="The reward models: list, build, check, add, evaluate; load, unload and roll back.", no_args_is_help=True
+)
 app.command()(add)
 app.command()(evaluate)
 for _command in (live.load, live.unload, live.versions, live.rollback):
