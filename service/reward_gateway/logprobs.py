@@ -65,8 +65,9 @@ class LogprobScorer:
         except NotFound as error:
             name = split_version(model)[0]
             raise ModelUnavailable(
-                f"{error.message} Texts are read by a hosted language model: run `reward-gateway models build {name}` "
-                "and start the gateway again, name another model, or give the log-probabilities yourself."
+                f"{error.message.rstrip('.')}. Texts are read by a hosted language model: run "
+                f"`reward-gateway models build {name}` and start the gateway again, name another model, "
+                "or give the log-probabilities yourself."
             ) from None
         if not info.vector or DIMENSION not in info.dimensions:
             raise InvalidRequest(

@@ -55,13 +55,15 @@ class Letters:
 
     seen: list[Batch] = field(default_factory=list)
     away: bool = False
+    held: bool = False  # beside those that are served, the repository holds another
     slow_s: float = 0.0
     failure: Exception | None = None
     running: int = 0
     cancelled: int = 0
 
     async def models(self) -> list[ModelInfo]:
-        return [await self.info(name) for name in READS]
+        held = [ModelInfo("held", "", False, (), (), 0, wanted=False)] if self.held else []
+        return [*held, *[await self.info(name) for name in READS]]
 
     async def info(self, name: str) -> ModelInfo:
         if self.away:

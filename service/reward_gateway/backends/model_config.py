@@ -36,7 +36,6 @@ class TritonModel:
         outputs: outputs to ask for.
         fault: why the model cannot be asked for scores; empty if it follows the contract.
         read: its configuration is known; a model that was never loaded has none.
-        wanted: the server was told to load it.
         pinned: it is asked for by its version, ``NAME@VERSION``.
     """
 
@@ -48,13 +47,12 @@ class TritonModel:
     outputs: tuple[str, ...] = ()
     fault: str = ""
     read: bool = True
-    wanted: bool = True
     pinned: bool = False
 
     @property
     def loaded(self) -> bool:
         """False for a model that the server should serve and does not."""
-        return self.info.ready or not self.wanted
+        return self.info.ready or not self.info.wanted
 
     @property
     def width(self) -> int:
@@ -85,8 +83,8 @@ def version_of(triton_version: str, content_version: str) -> str:
 
 def unread(name: str, triton_version: str, *, wanted: bool) -> TritonModel:
     """A model in the index of which nothing more is known, because it is not loaded."""
-    info = ModelInfo(name, triton_version, ready=False, inputs=(), dimensions=(), max_batch=0)
-    return TritonModel(info, triton_version, read=False, wanted=wanted)
+    info = ModelInfo(name, triton_version, ready=False, inputs=(), dimensions=(), max_batch=0, wanted=wanted)
+    return TritonModel(info, triton_version, read=False)
 
 
 def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, ready: bool) -> TritonModel:

@@ -36,6 +36,7 @@ class ModelInfo:
             by the last one.
         vector: it also gives a number for each part of a response (a token, a step).
         device: what its instances run on.
+        wanted: the server was told to serve it; False for one that its repository merely holds.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ModelInfo:
     versions: tuple[str, ...] = ()
     vector: bool = False
     device: Device = field(default_factory=Device)
+    wanted: bool = True
 
     def flag_names(self, bits: int) -> tuple[str, ...]:
         """The flags of a bit mask, as the cache keeps it; a bit without a name is ``flag_<n>``."""

@@ -239,7 +239,7 @@ def by_name(models: Iterable[TritonModel]) -> Models:
 
 def _rank(model: TritonModel) -> tuple[bool, bool, int]:
     """Triton answers a name alone by the highest version that is ready."""
-    return model.info.ready, model.wanted, int(model.triton_version) if model.triton_version.isdecimal() else 0
+    return model.info.ready, model.info.wanted, int(model.triton_version) if model.triton_version.isdecimal() else 0
 
 
 def _request(model: TritonModel, tensors: dict[str, bytes], rows: int) -> "service_pb2.ModelInferRequest":

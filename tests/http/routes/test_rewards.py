@@ -75,6 +75,13 @@ async def test_models_are_openais_list_of_recipes_beside_the_models(served: Any)
     assert first["card"] == {"accuracy": 0.7}
 
 
+async def test_a_model_that_the_repository_merely_holds_is_not_listed(served: Any) -> None:
+    served.models.held = True
+    names = [model["name"] for model in (await served.client.get("/v1/models")).json()["models"]]
+    assert names
+    assert "held" not in names
+
+
 async def test_recipes_are_listed_when_the_model_server_is_away(served: Any) -> None:
     served.models.away = True
     body = (await served.client.get("/v1/models")).json()

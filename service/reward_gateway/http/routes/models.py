@@ -22,11 +22,12 @@ router = raw_router("models")
 async def models(request: Request) -> Response:
     """`data` lists the recipes, as OpenAI lists models; `models` the reward models with their measured quality.
 
-    Where the model server does not answer, `models` is empty and the recipes are listed all the same.
+    A model that the repository merely holds is not listed. Where the model server does not answer, `models` is empty
+    and the recipes are listed all the same.
     """
     gateway = edge_of(request).gateway
     try:
-        served = await gateway.models()
+        served = [model for model in await gateway.models() if model.wanted]
     except ModelUnavailable:
         served = []
     names = [entry["name"] for entry in gateway.rewards()["rewards"]]
