@@ -18,8 +18,13 @@ class Params(OperationParams):
 class Item(OperationItem):
     real: list[float] = Field(description="The head's scores of reference images.")
     fake: list[float] = Field(description="Its scores of generated images.")
-    real_patches: list[float] | None = None
-    fake_patches: list[float] | None = None
+    real_patches: list[float] | None = Field(
+        None,
+        description="The head's scores of patches of reference images; left out, with fake_patches: no patch loss.",
+    )
+    fake_patches: list[float] | None = Field(
+        None, description="The head's scores of patches of generated images; both kinds of patches, or neither."
+    )
 
 
 def hinge(real: FloatArray, fake: FloatArray) -> float:

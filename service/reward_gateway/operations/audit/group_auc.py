@@ -27,13 +27,15 @@ class Params(OperationParams):
 
 
 class Group(OperationItem):
-    pos: list[float]
-    neg: list[float]
-    n_rated: int | None = None
+    pos: list[float] = Field(description="The scorer's scores of the group's relevant items; none: no AUC.")
+    neg: list[float] = Field(description="Its scores of the irrelevant items; none: no AUC.")
+    n_rated: int | None = Field(
+        None, description="Items that the group has rated, 0 to n_items. Left out: its sparsity is null."
+    )
 
 
 class Item(OperationItem):
-    groups: dict[str, Group]
+    groups: dict[str, Group] = Field(description="Relevant and irrelevant scores of every group, by the group's name.")
 
 
 def auc(relevant: FloatArray, irrelevant: FloatArray) -> float | None:

@@ -34,14 +34,18 @@ class Params(OperationParams):
 
 
 class Question(OperationItem):
-    question: str
-    reference: str = ""
+    question: str = Field(description="The question that the judge is shown.")
+    reference: str = Field("", description="Its reference answer; left out: an empty one.")
 
 
 class Item(OperationItem):
-    verdicts: dict[str, list[bool | float]] | list[bool | float] | None = None
-    judge: str | None = None
-    questions: list[Question] | None = None
+    verdicts: dict[str, list[bool | float]] | list[bool | float] | None = Field(
+        None, description="YES (true) or NO a query: a list a master key, or one list. Left out: the judge is asked."
+    )
+    judge: str | None = Field(None, description="Configured judge to ask where there are no verdicts.")
+    questions: list[Question] | None = Field(
+        None, description="Questions on which every master key is tried; needed with `judge`."
+    )
 
 
 def parse_verdict(answer: str) -> bool:
@@ -111,8 +115,10 @@ def _conversations(questions: Any) -> dict[int, Conversation]:
 
 
 class Responses(OperationItem):
-    responses: list[str]
-    references: list[str | None] | None = None
+    responses: list[str] = Field(description="Texts to look at; none: a share of 0.")
+    references: list[str | None] | None = Field(
+        None, description="Reference a response, or null: a response equal to its own is never flagged."
+    )
 
 
 @operation("audit", "master_key", item=Responses)

@@ -1,6 +1,7 @@
 """Mean absolute error of predicted scores: RoboReward's benchmark metric."""
 
 import numpy as np
+from pydantic import Field
 
 from ..columns import Columns
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -9,8 +10,8 @@ from ..score.roboreward import SOURCE
 
 
 class Item(OperationItem):
-    predicted: list[float]
-    actual: list[float]
+    predicted: list[float] = Field(description="Predicted scores, at least one.")
+    actual: list[float] = Field(description="Actual scores, one a prediction.")
 
 
 @operation("audit", "mean_absolute_error", item=Item, source=SOURCE, fidelity="verified")

@@ -16,8 +16,10 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    rewards: list[float]
-    classes: list[str] | None = None
+    rewards: list[float] = Field(description="The last rewards, in any unit; at least one.")
+    classes: list[str] | None = Field(
+        None, description="The model's predicted class a reward. Left out: no shares of classes."
+    )
 
 
 @operation("audit", "negative_fraction", item=Item, params=Params)

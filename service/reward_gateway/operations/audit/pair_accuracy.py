@@ -1,6 +1,7 @@
 """Accuracy of a reward model on preference pairs, by pair and by question (MM-RLHF's Acc and Acc+)."""
 
 import numpy as np
+from pydantic import Field
 
 from ..columns import Columns
 from ..members import column, entry
@@ -10,12 +11,14 @@ from ..transform.mmrlhf_beta import SOURCE
 
 
 class Pair(OperationItem):
-    margin: float
-    id: str | None = None
+    margin: float = Field(description="r_chosen − r_rejected; right if above 0.")
+    id: str | None = Field(
+        None, description="Question of the pair, for Acc+. Left out: the pair is a question of its own."
+    )
 
 
 class Item(OperationItem):
-    pairs: list[Pair]
+    pairs: list[Pair] = Field(description="Preference pairs, at least one.")
 
 
 @operation("audit", "pair_accuracy", item=Item, source=SOURCE, fidelity="second-hand")

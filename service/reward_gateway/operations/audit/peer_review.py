@@ -19,12 +19,12 @@ class Params(OperationParams):
 
 
 class Pair(OperationItem):
-    margin_a: float
-    margin_b: float
+    margin_a: float = Field(description="r_chosen − r_rejected under reward model A.")
+    margin_b: float = Field(description="The same under reward model B.")
 
 
 class Item(OperationItem):
-    pairs: list[Pair]
+    pairs: list[Pair] = Field(description="Preference pairs that both models have scored, at least one.")
 
 
 def smallest_losses(margins: FloatArray, noise_rate: float) -> list[int]:

@@ -24,7 +24,9 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    demos: list[list[list[float]]]
+    demos: list[list[list[float]]] = Field(
+        description="Demonstrations [demos][frames][features], frames of one length; at most 4,096 frames."
+    )
 
 
 def split_costs(frames: FloatArray) -> FloatArray:

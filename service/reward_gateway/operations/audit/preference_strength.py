@@ -22,12 +22,16 @@ class Params(OperationParams):
 
 
 class Pair(OperationItem):
-    gaps: list[float]
-    margin: float | None = None
+    gaps: list[float] = Field(
+        description="r(chosen) − r(rejected) under each reward model, on one scale; at least one."
+    )
+    margin: float | None = Field(None, description="Δr under the model in training. Left out: the pair has no losses.")
 
 
 class Item(OperationItem):
-    pairs: list[Pair]
+    pairs: list[Pair] = Field(
+        description="All pairs of the data set, since the cut-offs are shares of it; at least one."
+    )
 
 
 def smoothed_loss(margin: FloatArray, alpha: float) -> FloatArray:
@@ -101,14 +105,14 @@ class LossParams(OperationParams):
 
 
 class LossPair(OperationItem):
-    chosen: float
-    rejected: float
-    strength: float | None = None
-    mask: bool | float | None = None
+    chosen: float = Field(description="Reward of the chosen answer.")
+    rejected: float = Field(description="Reward of the rejected answer.")
+    strength: float | None = Field(None, description="Margin that the pair should have (loss margin); left out: 0.")
+    mask: bool | float | None = Field(None, description="0: the pair counts nothing; left out: it counts.")
 
 
 class LossItem(OperationItem):
-    pairs: list[LossPair]
+    pairs: list[LossPair] = Field(description="Pairs of the batch, at least one.")
 
 
 @operation(

@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -22,8 +23,12 @@ LARGEST = 4096
 
 
 class Item(OperationItem):
-    edges: list[list[str | int | float]]
-    pairs: list[list[str | int]] | None = None
+    edges: list[list[str | int | float]] = Field(
+        description="Comparisons [a, b, β], undirected; β > 0, and the variance of one is π² / (3 β²)."
+    )
+    pairs: list[list[str | int]] | None = Field(
+        None, description="Pairs of nodes [a, b] whose distance is asked. Left out: all pairs of nodes."
+    )
 
 
 def variance(beta: float) -> float:

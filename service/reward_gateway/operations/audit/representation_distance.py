@@ -25,9 +25,13 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    hidden: list[float]
-    dimension: str | None = None
-    centroids: dict[str, list[float]] | list[list[float]] | None = None
+    hidden: list[float] = Field(description="Hidden state of the sample.")
+    dimension: str | None = Field(
+        None, description="Name of a stored dimension, whose centroids count where none are given."
+    )
+    centroids: dict[str, list[float]] | list[list[float]] | None = Field(
+        None, description="Centroids as long as `hidden`, by label or as a list. Left out: those of `dimension`."
+    )
 
 
 @operation("audit", "representation_distance", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
@@ -76,10 +80,10 @@ class ProbeParams(OperationParams):
 
 
 class ProbeItem(OperationItem):
-    train_hidden: list[list[float]]
-    train_labels: list[str]
-    test_hidden: list[list[float]]
-    test_labels: list[str]
+    train_hidden: list[list[float]] = Field(description="Hidden states to fit the probe on, [n][features].")
+    train_labels: list[str] = Field(description="Label of every training state, at least two different ones.")
+    test_hidden: list[list[float]] = Field(description="Hidden states to score the probe on, [m][features].")
+    test_labels: list[str] = Field(description="Label of every test state.")
 
 
 @operation("audit", "mrm_probe", item=ProbeItem, params=ProbeParams, source=SOURCE, fidelity="second-hand")

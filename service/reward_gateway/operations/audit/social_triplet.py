@@ -14,7 +14,9 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    text_embedding: list[float]
+    text_embedding: list[float] = Field(
+        description="Embedding of the prompt, of the images' length and not 0; scaled to length 1."
+    )
     positive: list[float] = Field(description="Embedding of the image that was re-used.")
     negative: list[float] = Field(description="Embedding of the other image.")
 

@@ -19,7 +19,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    responses: list[str]
+    responses: list[str] = Field(description="Batch of responses, at least two.")
 
 
 def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
