@@ -27,9 +27,14 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    primary: float | list[float]
-    aux: float | list[float] | None = None
-    residual: float | list[float] | None = None
+    primary: float | list[float] = Field(description="The task's own reward: a number, or one a step of a trajectory.")
+    aux: float | list[float] | None = Field(
+        None,
+        description="The designer's auxiliary reward, in the form of `primary`. Left out: an error unless φ_2 is 0.",
+    )
+    residual: float | list[float] | None = Field(
+        None, description="Learned term, in the form of `primary`; left out: 0."
+    )
 
 
 @operation("combine", "barfi", item=Item, params=Params, source=SOURCE, fidelity="recalled")

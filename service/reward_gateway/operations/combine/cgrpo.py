@@ -20,8 +20,8 @@ class Params(OperationParams):
 
 
 class Member(OperationItem):
-    outcome: float | bool
-    rubric: float
+    outcome: float | bool = Field(description="Outcome reward R_o, 1 for a right answer and 0 for a wrong one.")
+    rubric: float = Field(description="Rubric reward R_r, at least 0.")
 
 
 class Item(OperationItem):

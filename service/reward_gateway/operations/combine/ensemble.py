@@ -21,7 +21,9 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    scores: dict[str, float] | list[float]
+    scores: dict[str, float] | list[float] = Field(
+        description="The members' scores, on one scale, by name or as a list; at least one."
+    )
 
 
 @operation("combine", "ensemble", item=Item, params=Params, source=SOURCE, fidelity="second-hand")

@@ -10,7 +10,7 @@ from ..registry import OperationItem, OperationParams, operation
 
 
 class Item(OperationItem):
-    rewards: dict[str, float] | list[float]
+    rewards: dict[str, float] | list[float] = Field(description="Rewards, by name or as a list; at least one.")
 
 
 def _read(columns: Columns) -> tuple[Ragged, Outcome]:

@@ -18,7 +18,9 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    rewards: dict[str, float]
+    rewards: dict[str, float] = Field(
+        description="Component rewards by name, the same names in all items of a request."
+    )
     group: str = Field(description="Items of one group, one prompt's responses for example, are compared.")
 
 

@@ -25,17 +25,25 @@ class Params(OperationParams):
 
 
 class Member(OperationItem):
-    rule: float | bool | None = None
-    model: float | None = None
-    similarity: float | None = None
-    format: float | bool | None = None
-    length: float | None = None
-    correct: bool | float | None = None
-    verifiable: bool | float | None = None
+    rule: float | bool | None = Field(
+        None, description="Verdict of a rule, 1 or 0. Left out: `model` counts, unless the member is `verifiable`."
+    )
+    model: float | None = Field(None, description="Reward model's score, on [0, 1]. Left out: `similarity` counts.")
+    similarity: float | None = Field(
+        None, description="Cosine to the reference answer, used where neither rule nor model is given."
+    )
+    format: float | bool | None = Field(None, description="Format reward R_format, added; left out: 0.")
+    length: float | None = Field(
+        None, description="Length of the answer, in any one unit. Left out: no length penalty."
+    )
+    correct: bool | float | None = Field(None, description="Whether the answer is right. Left out: whether rule ≥ 1.")
+    verifiable: bool | float | None = Field(
+        None, description="Whether a rule was to judge the answer: without `rule` its reward is 0. Left out: false."
+    )
 
 
 class Item(OperationItem):
-    group: list[Member]
+    group: list[Member] = Field(description="Responses to one prompt, compared with each other.")
 
 
 @operation(

@@ -30,11 +30,13 @@ class Params(OperationParams):
 
 
 class Candidate(OperationItem):
-    factors: list[float]
+    factors: list[float] = Field(
+        description="Values of the factors, the most important first; as many in every candidate."
+    )
 
 
 class Item(OperationItem):
-    candidates: list[Candidate]
+    candidates: list[Candidate] = Field(description="Batch of candidates to compare, 1 to 512.")
 
 
 @operation(

@@ -1,6 +1,7 @@
 """Kinesthetic reward combination (Lucy-SKG): a geometric mean that every component has to earn."""
 
 import numpy as np
+from pydantic import Field
 
 from ..columns import Columns
 from ..outcome import Outcome, invalid_field
@@ -13,7 +14,9 @@ SOURCE = Source(
 
 
 class Item(OperationItem):
-    rewards: dict[str, float] | list[float]
+    rewards: dict[str, float] | list[float] = Field(
+        description="Component rewards in [−1, 1], clipped to it, by name or as a list; at least one."
+    )
 
 
 @operation("combine", "krc", item=Item, source=SOURCE, fidelity="verified")

@@ -38,7 +38,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    rewards: dict[str, float]
+    rewards: dict[str, float] = Field(description="Component rewards by name; each that is ordered has to be there.")
 
 
 @operation("combine", "lexicographic", item=Item, params=Params)

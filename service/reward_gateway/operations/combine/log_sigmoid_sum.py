@@ -21,8 +21,12 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    rewards: dict[str, float] | list[float]
-    references: dict[str, float] | list[float] | None = None
+    rewards: dict[str, float] | list[float] = Field(
+        description="Rewards as the models give them (log-odds), by name or as a list; at least one."
+    )
+    references: dict[str, float] | list[float] | None = Field(
+        None, description="Reference of every reward, by name or by place. Left out: `params.references`."
+    )
 
 
 @operation("combine", "log_sigmoid_sum", item=Item, params=Params, source=SOURCE, fidelity="second-hand")

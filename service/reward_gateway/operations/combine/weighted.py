@@ -35,7 +35,9 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    components: dict[str, float]
+    components: dict[str, float] = Field(
+        description="Component rewards by name; each has to have a weight, and each weight its component."
+    )
 
 
 @operation("combine", "weighted", item=Item, params=Params, source=SOURCE, fidelity="recalled")

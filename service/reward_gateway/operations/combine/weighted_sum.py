@@ -12,7 +12,7 @@ from ..registry import OperationItem, OperationParams, operation
 
 
 class Item(OperationItem):
-    rewards: dict[str, float]
+    rewards: dict[str, float] = Field(description="Component rewards by name; each that is asked for has to be there.")
 
 
 class SumParams(OperationParams):
