@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from reward_gateway.sample import FloatArray
 
@@ -18,8 +19,12 @@ Belief = dict[str, FloatArray]
 
 
 class Item(OperationItem):
-    beliefs: list[dict[str, list[float]]]
-    constraints: list[dict[str, list[int]]] | None = None
+    beliefs: list[dict[str, list[float]]] = Field(
+        description="Belief before the first turn and after each: attribute to weights ≥ 0; or the prior alone."
+    )
+    constraints: list[dict[str, list[int]]] | None = Field(
+        None, description="With the prior alone: one a turn, attribute to the places of the values that are left."
+    )
 
 
 def entropy(distribution: FloatArray) -> float:

@@ -30,7 +30,7 @@ class Params(OperationParams):
 
 class Step(OperationItem):
     observation: str = Field("", description="What stands between the last action and this one; first: the prompt.")
-    action: str
+    action: str = Field(description="What the policy wrote in this step; its tokens are scored.")
 
 
 class Trajectory(OperationItem):

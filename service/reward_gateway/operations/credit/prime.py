@@ -46,11 +46,11 @@ class Rollout(OperationItem):
     logp: list[float] | None = Field(None, description="Log-probability of every token under π.")
     ref_logp: list[float] | None = Field(None, description="The same under π_ref.")
     response: str | None = Field(None, description="The rollout as text, in place of both.")
-    outcome: float | bool
+    outcome: float | bool = Field(description="Outcome reward of the rollout, 1 or 0 for a verdict.")
 
 
 class Item(OperationItem):
-    group: list[Rollout]
+    group: list[Rollout] = Field(description="Rollouts of one prompt.")
     prompt: str | None = Field(None, description="What stands before the responses, where rollouts hold texts.")
 
 

@@ -16,9 +16,13 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    process: list[list[float] | float | None]
-    outcome: float | bool
-    turns: int | None = None
+    process: list[list[float] | float | None] = Field(
+        description="A judgement a turn but the last: [score, max], the score alone, or null where there is none."
+    )
+    outcome: float | bool = Field(description="Reward of the last turn, in [0, 1]; clipped to it.")
+    turns: int | None = Field(
+        None, description="Number of turns, to check: one more than the judgements. Left out: not checked."
+    )
 
 
 def process_score(judged: Any) -> float | None:

@@ -21,8 +21,12 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    rewards: dict[str, list[float]] | list[float]
-    balance: float | None = None
+    rewards: dict[str, list[float]] | list[float] = Field(
+        description="One reward sequence, or one or two by name (immediate, then long-term), of one length."
+    )
+    balance: float | None = Field(
+        None, description="Weight of the first sequence, 0 to 1. Left out: that of the params."
+    )
 
 
 @operation("credit", "return_to_go", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")

@@ -47,7 +47,7 @@ class Item(OperationItem):
     values: dict[str, float] | None = Field(
         None, description='Value of every subset, by the indices of its segments: {"": 0, "0": 1, "0,1": 4}.'
     )
-    prompt: str | None = None
+    prompt: str | None = Field(None, description="Prompt that the hosted model sees before the segments.")
     segments: list[str] | None = Field(
         None, description="The text in pieces, for the hosted model to score subsets of."
     )

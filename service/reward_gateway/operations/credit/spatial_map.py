@@ -27,15 +27,20 @@ class Params(OperationParams):
 
 
 class Region(OperationItem):
-    bbox: list[float]
-    score: float
+    bbox: list[float] = Field(
+        description="[x0, y0, x1, y1] in cells, far edges excluded; clamped to the map, skipped where empty."
+    )
+    score: float = Field(description="Local score of the box, in [−1, 1].")
 
 
 # "global" is a keyword of the language, so that the class cannot be written out.
 _FIELDS: dict[str, Any] = {
-    "global": (float | None, None),
-    "regions": (list[Region], Field(default_factory=list)),
-    "shape": (list[int], ...),
+    "global": (float | None, Field(None, description="Score of the whole image, in [−1, 1]; left out: 0.")),
+    "regions": (
+        list[Region],
+        Field(default_factory=list, description="Scored boxes; left out: none, all is background."),
+    ),
+    "shape": (list[int], Field(description="[height, width] of the map in cells, at most a million of them.")),
 }
 Item = create_model("Item", __base__=OperationItem, **_FIELDS)
 

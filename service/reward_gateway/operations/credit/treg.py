@@ -40,8 +40,10 @@ class Item(OperationItem):
     logp_policy: list[float] | None = Field(None, description="Log-probability a token under the policy.")
     logp_ref: list[float] | None = Field(None, description="The same under the reference model.")
     mask: list[bool | int] | None = Field(None, description="0 for prompt and pad tokens, whose reward is 0.")
-    prompt: str | None = None
-    response: str | None = None
+    prompt: str | None = Field(
+        None, description="Prompt, for the hosted language model where the two lists are not given."
+    )
+    response: str | None = Field(None, description="Response that the hosted language model reads under both prompts.")
 
 
 def token_rewards(better: FloatArray, worse: FloatArray) -> FloatArray:

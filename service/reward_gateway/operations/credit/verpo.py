@@ -24,12 +24,16 @@ class Params(OperationParams):
 
 
 class Rollout(OperationItem):
-    turn_pass: list[list[float | bool]]
-    success: bool | float | None = None
+    turn_pass: list[list[float | bool]] = Field(
+        description="Whether each turn passes each test, [turns][tests]; as many tests in every turn."
+    )
+    success: bool | float | None = Field(
+        None, description="Whether the rollout succeeds. Left out: whether its last turn passes all tests."
+    )
 
 
 class Item(OperationItem):
-    group: list[Rollout]
+    group: list[Rollout] = Field(description="Rollouts of one coding prompt, on the same tests.")
 
 
 @operation(
