@@ -27,7 +27,9 @@ class Params(OperationParams):
 class Item(OperationItem):
     cls: float | None = Field(None, description="The head's score of the whole image (class token).")
     patches: list[float] | None = Field(None, description="Its scores of patches.")
-    image_b64: str | None = None
+    image_b64: str | None = Field(
+        None, description="Image in base64 for the hosted model, in place of `cls` and `patches`."
+    )
 
 
 @operation("score", "adv_dino", item=Item, params=Params, source=SOURCE, fidelity="verified")

@@ -19,11 +19,15 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    messages: list[dict[str, Any]] | None = None
-    prompt: str | None = None
-    response: str | None = None
-    images_b64: list[str] | None = None
-    score: float | None = None
+    messages: list[dict[str, Any]] | None = Field(
+        None, description="Chat messages, the last one the assistant's. Left out: `prompt` and `response`."
+    )
+    prompt: str | None = Field(None, description="Prompt, in place of `messages`.")
+    response: str | None = Field(None, description="Answer to score, in place of the last message.")
+    images_b64: list[str] | None = Field(
+        None, description="Images in base64, in the order in which they are referred to. Left out: none."
+    )
+    score: float | None = Field(None, description="Reward that is known already; the hosted model is not asked.")
 
 
 @operation("score", "basereward", item=Item, params=Params, source=SOURCE, fidelity="second-hand")

@@ -28,7 +28,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    uid: str | None = None
+    uid: str | None = Field(None, description="The caller's name of the question; it has no effect.")
     original: list[str] = Field(description="Rollouts of the question.")
     augmented: list[str] = Field(description="Rollouts of its paraphrase.")
 

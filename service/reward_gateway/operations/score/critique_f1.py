@@ -38,14 +38,22 @@ Params = create_model("Params", __base__=OperationParams, **_FIELDS)
 
 
 class Item(OperationItem):
-    outcome: float | bool
-    human_points: int | None = None
-    model_points: int | None = None
-    matched: int | None = None
-    process: float | None = None
-    human_critique: str | None = None
-    model_critique: str | None = None
-    extractor: str | None = None
+    outcome: float | bool = Field(description="Outcome reward, 1 or 0 for a verdict.")
+    human_points: int | None = Field(
+        None, description="Number of arguments of the human critique; all three counts, or none."
+    )
+    model_points: int | None = Field(None, description="Number of arguments of the model's critique.")
+    matched: int | None = Field(None, description="Number of arguments that both share.")
+    process: float | None = Field(
+        None, description="What a MetaRM predicts in place of F1. Left out, with the rest: the outcome alone."
+    )
+    human_critique: str | None = Field(
+        None, description="Human critique as text, for the extractor to count where there are no counts."
+    )
+    model_critique: str | None = Field(None, description="The model's critique as text.")
+    extractor: str | None = Field(
+        None, description="Configured judge that counts arguments. Left out: that of the params."
+    )
 
 
 def f1(human: int, model: int, matched: int) -> float:

@@ -23,16 +23,16 @@ class Params(OperationParams):
 
 
 class Move(OperationItem):
-    round: int = 1
-    donor: str
-    recipient: str
+    round: int = Field(1, description="Round of the move, in which order moves are played; left out: 1.")
+    donor: str = Field(description="Agent that moves.")
+    recipient: str = Field(description="Agent that receives, or is punished.")
     action: str = Field("donate", description="donate, punish or refuse.")
     amount: float | str | None = Field(None, description="Units; what is no number, or not affordable, is rejected.")
 
 
 class Item(OperationItem):
     agents: dict[str, float] = Field(description="Endowment by agent.")
-    moves: list[Move]
+    moves: list[Move] = Field(description="Moves of the game; within a round they are played in this order.")
 
 
 @dataclass(slots=True)

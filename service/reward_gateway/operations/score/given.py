@@ -1,12 +1,14 @@
 """A number that the caller brings: for scores made elsewhere that a recipe shapes and combines."""
 
+from pydantic import Field
+
 from ..columns import Columns
 from ..outcome import Outcome
 from ..registry import OperationItem, operation
 
 
 class Item(OperationItem):
-    value: float
+    value: float = Field(description="The number that is the reward.")
 
 
 @operation("score", "given", item=Item)
@@ -19,7 +21,7 @@ def given(columns: Columns, _: object) -> Outcome:
 
 
 class Steps(OperationItem):
-    values: list[float]
+    values: list[float] = Field(description="Step rewards, one a step.")
 
 
 @operation("score", "given_steps", item=Steps, returns="vector")

@@ -47,10 +47,12 @@ class DstItem(OperationItem):
     gnn_probs: list[float] | None = Field(None, description="Link probability of every candidate.")
     dx_src: int | None = Field(None, description="Number of leading candidates of full weight.")
     step: int | None = Field(None, description="Training step (the curricula).")
-    format_ok: bool = True
+    format_ok: bool = Field(True, description="Whether the text's tags parsed; false scores 0. Left out: true.")
     similarity: float | None = Field(None, description="Mean inner product of candidates' and true nodes' features.")
-    candidate_features: list[list[float]] | None = None
-    gt_features: list[list[float]] | None = None
+    candidate_features: list[list[float]] | None = Field(
+        None, description="Feature vectors of the candidates, with gt_features in place of `similarity`."
+    )
+    gt_features: list[list[float]] | None = Field(None, description="Feature vectors of the true nodes.")
 
 
 @operation("score", "graphia_dst", item=DstItem, params=DstParams, source=SOURCE, fidelity="verified")
@@ -175,8 +177,8 @@ class EdgeItem(OperationItem):
     gt: int | str | None = Field(None, description="True label.")
     gnn_prob: float | None = Field(None, description="The graph network's probability of the chosen label.")
     gnn_probs: dict[str, float] | None = Field(None, description="Probability by label, in place of gnn_prob.")
-    step: int | None = None
-    format_ok: bool = True
+    step: int | None = Field(None, description="Training step (the curricula).")
+    format_ok: bool = Field(True, description="Whether the text's tags parsed; false scores 0. Left out: true.")
 
 
 @operation("score", "graphia_edge", item=EdgeItem, params=EdgeParams, source=SOURCE, fidelity="verified")

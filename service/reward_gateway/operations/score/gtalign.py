@@ -148,7 +148,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    response: str
+    response: str = Field(description="The model's full text, in the four tagged blocks.")
     answer_user: float = Field(description="Quality of the answer to the user, 0 to 1.")
     answer_llm: float = Field(description="The same as the model's own goal.")
 

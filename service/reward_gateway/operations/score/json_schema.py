@@ -36,7 +36,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    response: str
+    response: str = Field(description="Response that is JSON, or holds it in a fenced block or in <answer>.")
 
 
 @operation(

@@ -31,10 +31,12 @@ class Params(JudgeParams):
 
 
 class Item(OperationItem):
-    prompt: str | None = None
-    response: str | None = None
-    other: str | None = None
-    reference: str | None = None
+    prompt: str | None = Field(None, description="Prompt of both responses, which the judge is shown. Left out: none.")
+    response: str | None = Field(
+        None, description="Response that should win. Left out: the item has to give `answers`."
+    )
+    other: str | None = Field(None, description="Response that it is compared with; needed with `response`.")
+    reference: str | None = Field(None, description="Reference answer that the judge is shown. Left out: none.")
     answers: list[str] | None = Field(None, description="The judge's two answers: as given, and with the two swapped.")
 
 

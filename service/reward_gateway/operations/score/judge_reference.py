@@ -25,10 +25,16 @@ class Params(JudgeParams):
 
 
 class Item(OperationItem):
-    prompt: str | None = None
-    response: str | None = None
-    reference: str | None = None
-    answer: str | None = None
+    prompt: str | None = Field(
+        None, description="Prompt, shown to the judge where params.show_prompt is on. Left out: none is."
+    )
+    response: str | None = Field(None, description="Response to judge. Left out: the item has to give `answer`.")
+    reference: str | None = Field(
+        None, description="Reference answer that the response should give. Left out: the item has to give `answer`."
+    )
+    answer: str | None = Field(
+        None, description="The judge's answer, YES or NO in its last line; the judge is then not asked."
+    )
 
 
 @operation("score", "judge_reference", item=Item, params=Params, source=SOURCE, fidelity="second-hand")

@@ -41,10 +41,12 @@ class Params(JudgeParams):
 
 
 class Item(OperationItem):
-    prompt: str | None = None
-    response: str | None = None
-    reference: str | None = None
-    answer: str | None = None
+    prompt: str | None = Field(None, description="Prompt that the judge is shown. Left out: none.")
+    response: str | None = Field(None, description="Response to grade. Left out: the item has to give `answer`.")
+    reference: str | None = Field(None, description="Reference answer that the judge is shown. Left out: none.")
+    answer: str | None = Field(
+        None, description="The judge's answer, which ends with a JSON object of grades; the judge is then not asked."
+    )
 
 
 def parse_grades(answer: str, params: Params) -> FloatArray:

@@ -33,7 +33,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    response: str
+    response: str = Field(description="Response; its first 400 characters count.")
 
 
 @cache

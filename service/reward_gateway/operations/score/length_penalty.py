@@ -16,7 +16,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    response: str
+    response: str = Field(description="Response whose words are counted.")
 
 
 @operation("score", "length_penalty", item=Item, params=Params, source=SOURCE, fidelity="verified")

@@ -16,7 +16,7 @@ Unit = Literal["words", "characters"]
 
 
 class Item(OperationItem):
-    response: str
+    response: str = Field(description="Response whose length counts, unless `length` is given.")
     length: float | None = Field(None, description="The response's length, in tokens for example; else it is counted.")
 
 

@@ -43,9 +43,11 @@ class Item(OperationItem):
     )
     group: str | None = Field(None, description="The prompt; items without one belong together.")
     correct: bool | float | None = Field(None, description="Whether the answer is correct (base).")
-    prompt: str | None = None
-    cot: str | None = None
-    reference: str | None = None
+    prompt: str | None = Field(
+        None, description="Prompt, for the hosted language model where there are no ref_logprobs."
+    )
+    cot: str | None = Field(None, description="Chain of thought that stands between prompt and reference.")
+    reference: str | None = Field(None, description="Reference answer whose likelihood is the reward.")
 
 
 @operation("score", "likelihood", item=Item, params=Params, source=SOURCE, fidelity="second-hand", grouped=True)

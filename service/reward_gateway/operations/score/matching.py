@@ -20,8 +20,8 @@ _PATTERN_TIMEOUT_S = 0.1
 
 
 class Item(OperationItem):
-    response: str
-    reference: str
+    response: str = Field(description="Response to compare.")
+    reference: str = Field(description="What the response should say.")
 
 
 class MatchParams(OperationParams):
@@ -91,7 +91,7 @@ class RegexParams(OperationParams):
 
 
 class ResponseItem(OperationItem):
-    response: str
+    response: str = Field(description="Response to look into.")
 
 
 @operation("score", "regex_match", item=ResponseItem, params=RegexParams)

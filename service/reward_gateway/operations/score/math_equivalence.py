@@ -26,8 +26,8 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    response: str
-    reference: str
+    response: str = Field(description="Response with its answer in <answer>, in a \\boxed{}, or after </think>.")
+    reference: str = Field(description="The right answer, in LaTeX or as a plain expression.")
 
 
 @operation(

@@ -25,10 +25,14 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    descriptor: list[float]
-    archive: str | None = None
-    observation: list[float] | None = None
-    reconstruction: list[float] | None = None
+    descriptor: list[float] = Field(description="Behaviour descriptor, of the length of the others in its archive.")
+    archive: str | None = Field(None, description="Name of the archive. Left out: that of the params.")
+    observation: list[float] | None = Field(
+        None, description="Observation, for the surprise; as long as `reconstruction`. Left out: no surprise."
+    )
+    reconstruction: list[float] | None = Field(
+        None, description="What the model made of the observation. Left out: no surprise."
+    )
 
 
 def novelty_of(point: FloatArray, others: FloatArray, k: int) -> float:

@@ -33,7 +33,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    message: str
+    message: str = Field(description="The game's message of this step, the key of the table.")
     episode: str | None = Field(None, description="Episode, to count repetitions within the request.")
     count: int | None = Field(None, description="How often the message has come in this episode, this time included.")
     ext: float = Field(0.0, description="Extrinsic reward of the step.")

@@ -59,8 +59,10 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     features: dict[str, float] | None = Field(None, description="All seven features, each 0 to 5.")
-    reviews: list[str] | None = None
-    summary: str | None = None
+    reviews: list[str] | None = Field(
+        None, description="Reviews that are summed up, for the judge where there are no features."
+    )
+    summary: str | None = Field(None, description="Summary that the judge grades.")
 
 
 def feature_row(features: Mapping[str, Any]) -> list[float]:

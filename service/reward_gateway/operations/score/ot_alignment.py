@@ -34,12 +34,22 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    cost: list[list[float]] | None = None
-    attention: list[list[float]] | None = None
-    text_embeddings: list[list[float]] | None = None
-    video_embeddings: list[list[float]] | None = None
-    times: list[float] | None = None
-    positions: list[list[float]] | None = None
+    cost: list[list[float]] | None = Field(
+        None, description="Cost [tokens][patches]. Left out: built from the two embeddings."
+    )
+    attention: list[list[float]] | None = Field(
+        None, description="Attention [tokens][patches]. Left out: no times, no positions, no weighed attention."
+    )
+    text_embeddings: list[list[float]] | None = Field(
+        None, description="Embeddings of the tokens, [tokens][features]; needed without `cost`."
+    )
+    video_embeddings: list[list[float]] | None = Field(
+        None, description="Embeddings of the patches, [patches][features]; needed without `cost`."
+    )
+    times: list[float] | None = Field(None, description="Time of every patch, [patches]. Left out: no term of time.")
+    positions: list[list[float]] | None = Field(
+        None, description="Place of every patch, [patches][2]. Left out: no term of place."
+    )
 
 
 def minmax(values: FloatArray) -> FloatArray:

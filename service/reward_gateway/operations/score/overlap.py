@@ -19,8 +19,8 @@ _LONGEST_EDITED = 20_000
 
 
 class Item(OperationItem):
-    response: str
-    reference: str
+    response: str = Field(description="Response to compare.")
+    reference: str = Field(description="Text to compare it with.")
 
 
 class BleuParams(OperationParams):
@@ -174,7 +174,7 @@ def token_f1(columns: Columns, params: OperationParams) -> Outcome:
 
 
 class KeywordItem(OperationItem):
-    response: str
+    response: str = Field(description="Response that should mention the keywords.")
     keywords: list[str] | None = Field(None, description="What this response should mention, where items differ.")
 
 

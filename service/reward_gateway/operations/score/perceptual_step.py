@@ -26,14 +26,16 @@ class Params(OperationParams):
 
 
 class StepStatistics(OperationItem):
-    mean: list[float]
-    std: list[float]
+    mean: list[float] = Field(description="Mean of every feature in this step.")
+    std: list[float] = Field(description="Standard deviation of every feature in this step, at least 1e-6 when used.")
 
 
 class Item(OperationItem):
-    features: list[float]
-    steps: list[StepStatistics] | None = None
-    task: str | None = None
+    features: list[float] = Field(description="Features of the frame.")
+    steps: list[StepStatistics] | None = Field(
+        None, description="Statistics of every step, at most 64, as long as `features`. Left out: those of `task`."
+    )
+    task: str | None = Field(None, description="Name of stored statistics, where `steps` are not given.")
 
 
 def step_reward(features: FloatArray, mean: FloatArray, std: FloatArray, floor: float) -> float:

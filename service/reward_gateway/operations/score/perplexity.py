@@ -21,7 +21,9 @@ class Params(OperationParams):
 class Item(OperationItem):
     logprobs: list[float] | None = Field(None, description="Log-probability of every token of the response.")
     prompt: str | None = Field(None, description="What stands before the response; nothing: it begins a document.")
-    response: str | None = None
+    response: str | None = Field(
+        None, description="Response that the hosted language model reads, where there are no logprobs."
+    )
 
 
 @operation("score", "perplexity", item=Item, params=Params)

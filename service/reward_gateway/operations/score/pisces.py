@@ -24,13 +24,17 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    text_cls: list[float] | None = None
-    video_cls: list[float] | None = None
-    vtm_logits: list[float] | None = None
-    match: int = 1
-    prompt: str | None = None
-    frames_b64: list[str] | None = None
-    video_b64: str | None = None
+    text_cls: list[float] | None = Field(
+        None, description="Text embedding, mapped to the video space; not of length 0."
+    )
+    video_cls: list[float] | None = Field(None, description="Embedding of the video, as long as `text_cls`.")
+    vtm_logits: list[float] | None = Field(None, description="Logits of video–text matching, one a class.")
+    match: int = Field(1, description="Place of the matching class in `vtm_logits`; left out: 1.")
+    prompt: str | None = Field(
+        None, description="Prompt of the video, for the hosted model where there are no embeddings."
+    )
+    frames_b64: list[str] | None = Field(None, description="Frames of the video in base64, in order.")
+    video_b64: str | None = Field(None, description="Video in base64, in place of the frames.")
 
 
 @operation("score", "pisces", item=Item, params=Params, source=SOURCE, fidelity="verified")

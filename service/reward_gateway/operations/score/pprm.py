@@ -45,10 +45,14 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    answer: str | None = None
-    answers: list[str | None] | None = None
-    question: str | None = None
-    turns: list[str] | None = None
+    answer: str | None = Field(None, description="The judge's answer for one turn, whose score is the reward.")
+    answers: list[str | None] | None = Field(
+        None, description="The judge's answers, one a graded turn, null where there is none."
+    )
+    question: str | None = Field(None, description="Question, for the judge where there are no answers.")
+    turns: list[str] | None = Field(
+        None, description="All turns for the judge; the last one holds the answer and is not graded."
+    )
 
 
 def parse_final_score(answer: str) -> list[int] | None:

@@ -39,11 +39,15 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    observations: list[dict[str, Any]]
-    program: str | None = None
-    sparse_src: str | None = None
-    dense_src: str | None = None
-    episode: str | None = None
+    observations: list[dict[str, Any]] = Field(description="Observations of the episode, in order; one reward each.")
+    program: str | None = Field(
+        None, description="Registered program, NAME or NAME@VERSION. Left out: the two sources are used."
+    )
+    sparse_src: str | None = Field(None, description="Python source that defines sparse(observation, memory).")
+    dense_src: str | None = Field(None, description="Python source that defines dense(observation, memory).")
+    episode: str | None = Field(
+        None, description="Episode that the item continues within the request. Left out: one of its own."
+    )
 
 
 @operation("score", "program", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")

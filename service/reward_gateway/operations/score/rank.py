@@ -1,6 +1,7 @@
 """Best-of-N: candidates ranked by their scores."""
 
 import numpy as np
+from pydantic import Field
 from scipy.special import expit
 
 from reward_gateway.sample import FloatArray
@@ -13,7 +14,7 @@ SOURCE = Source("InternLM-XComposer2.5-Reward", "https://arxiv.org/abs/2501.1236
 
 
 class Item(OperationItem):
-    scores: list[float]
+    scores: list[float] = Field(description="Scores of the candidates, at least one; higher is better.")
 
 
 def best_other(scores: FloatArray) -> FloatArray:

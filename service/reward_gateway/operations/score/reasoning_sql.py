@@ -45,18 +45,30 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    pred_sql: str
-    gold_sql: str
+    pred_sql: str = Field(description="Predicted query.")
+    gold_sql: str = Field(description="The right query; rows are compared in order where it says ORDER BY.")
     db: str | dict[str, Any] | None = Field(
         None, description="Name of a stored database (a set of kind databases), or {schema, rows: {table: [[…]]}}."
     )
-    pred_rows: list[list[Any]] | None = None
-    gold_rows: list[list[Any]] | None = None
-    judge: float | None = None
-    format_ok: bool | float | None = None
-    output: str | None = None
-    pred_schema: list[str] | None = None
-    gold_schema: list[str] | None = None
+    pred_rows: list[list[Any]] | None = Field(
+        None, description="Rows of the predicted query, null if it failed. Left out: both queries run on `db`."
+    )
+    gold_rows: list[list[Any]] | None = Field(
+        None, description="Rows of the right query, null if it failed. Left out: both queries run on `db`."
+    )
+    judge: float | None = Field(
+        None, description="A judge's score, 0 to 1, for a wrong query. Left out: that of params.judge, or 0."
+    )
+    format_ok: bool | float | None = Field(
+        None, description="Whether the output keeps the format. Left out: read from `output`."
+    )
+    output: str | None = Field(None, description="The model's full output. Left out, with format_ok: a format of 0.")
+    pred_schema: list[str] | None = Field(
+        None, description="Tables and columns of the predicted query. Left out: read from its SQL."
+    )
+    gold_schema: list[str] | None = Field(
+        None, description="Tables and columns of the right query. Left out: read from its SQL."
+    )
 
     @model_validator(mode="after")
     def _rows_or_a_database(self) -> Self:

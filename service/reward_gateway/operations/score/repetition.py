@@ -10,7 +10,7 @@ from ..texts import repeated_share, words
 
 
 class Item(OperationItem):
-    response: str
+    response: str = Field(description="Response whose n-grams are counted.")
 
 
 class PenaltyParams(OperationParams):

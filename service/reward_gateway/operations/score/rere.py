@@ -18,8 +18,10 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    candidates: list[str]
-    target: str
+    candidates: list[str] = Field(
+        description="Ranked candidates in the order of their generation, the best beam first; at least one."
+    )
+    target: str = Field(description="The right item.")
 
 
 def plain(title: str) -> str:

@@ -44,12 +44,14 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    task: str | None = None
+    task: str | None = Field(None, description="What the robot was to do; needed where the judge is asked.")
     frames: list[Frame] | None = Field(None, description="A sample's frames, in a recipe; base64 over HTTP.")
-    frames_b64: list[str] | None = None
-    video_b64: str | None = None
-    answer: str | None = None
-    score: float | None = None
+    frames_b64: list[str] | None = Field(None, description="Frames in base64, in order, about one a second.")
+    video_b64: str | None = Field(None, description="Video in base64, in place of the frames.")
+    answer: str | None = Field(
+        None, description="The judge's answer, which ends with ANSWER: 1 to 5; the judge is then not asked."
+    )
+    score: float | None = Field(None, description="Score from 1 to 5; nothing is then asked or read.")
 
 
 def parse_score(answer: str) -> int:

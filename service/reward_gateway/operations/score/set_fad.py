@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from reward_gateway.sample import FloatArray
 
@@ -18,9 +19,15 @@ from .vendi import SOURCE
 
 
 class Item(OperationItem):
-    embeddings: list[list[float]]
-    reference: str | None = None
-    reference_embeddings: list[list[float]] | None = None
+    embeddings: list[list[float]] = Field(
+        description="Embeddings of the set, [n][dimensions]; the covariance needs n > dimensions."
+    )
+    reference: str | None = Field(
+        None, description="Name of a stored exemplar set, where reference_embeddings are not given."
+    )
+    reference_embeddings: list[list[float]] | None = Field(
+        None, description="Embeddings of the exemplars, [m][dimensions]. Left out: those of `reference`."
+    )
 
 
 @dataclass(frozen=True, slots=True)

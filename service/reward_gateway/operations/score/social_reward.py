@@ -26,10 +26,14 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    prompt: str | None = None
-    image_b64: str | None = None
-    text_embedding: list[float] | None = None
-    image_embedding: list[float] | None = None
+    prompt: str | None = Field(
+        None, description="Prompt of the image, for the hosted model where there are no embeddings."
+    )
+    image_b64: str | None = Field(None, description="Generated image in base64, for the hosted model.")
+    text_embedding: list[float] | None = Field(
+        None, description="Embedding of the prompt, not of length 0. Left out: the hosted model is asked."
+    )
+    image_embedding: list[float] | None = Field(None, description="Embedding of the image, as long as text_embedding.")
 
 
 @operation("score", "social_reward", item=Item, params=Params, source=SOURCE, fidelity="verified")

@@ -19,8 +19,8 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    prompt: str
-    response: str
+    prompt: str = Field(description="The dialogue so far.")
+    response: str = Field(description="The utterance to score.")
 
 
 @operation("score", "sotopia_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")

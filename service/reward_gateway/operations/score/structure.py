@@ -18,7 +18,7 @@ _LONGEST_PROGRAM = 50_000
 
 
 class Item(OperationItem):
-    response: str
+    response: str = Field(description="Response whose form is looked at.")
 
 
 class TagParams(OperationParams):

@@ -22,10 +22,16 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    passed: list[bool | float | None] | None = None
-    program: str | None = None
-    tests: list[str] | None = None
-    compiled: bool | None = None
+    passed: list[bool | float | None] | None = Field(
+        None, description="Verdict a test, null where there is none. Left out: `program` and `tests` are run."
+    )
+    program: str | None = Field(None, description="Python program, for the sandbox where there are no verdicts.")
+    tests: list[str] | None = Field(
+        None, description="Pieces of Python that follow the program and raise where it fails, one a test."
+    )
+    compiled: bool | None = Field(
+        None, description="Whether the program compiled; false passes no test. Left out: true."
+    )
 
 
 @operation("score", "unit_tests", item=Item, params=Params, source=SOURCE, fidelity="second-hand")

@@ -24,8 +24,12 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    embeddings: list[list[float]] | None = None
-    kernel: list[list[float]] | None = None
+    embeddings: list[list[float]] | None = Field(
+        None, description="Embeddings of the set, [n][features], not of length 0; at most 2,048."
+    )
+    kernel: list[list[float]] | None = Field(
+        None, description="Similarities [n][n], symmetric, 1 on the diagonal, in place of embeddings."
+    )
 
 
 def vendi_of(kernel: FloatArray) -> float:

@@ -31,11 +31,13 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    logit: float | None = None
-    question: str | None = None
-    reference: str | None = None
-    completion: str | None = None
-    truncated: bool = False
+    logit: float | None = Field(None, description="The verifier's logit. Left out: the hosted verifier is asked.")
+    question: str | None = Field(None, description="Question, for the hosted verifier.")
+    reference: str | None = Field(None, description="Reference answer, for the hosted verifier.")
+    completion: str | None = Field(None, description="Completion to verify.")
+    truncated: bool = Field(
+        False, description="Whether the completion was cut off: it is scored and flagged. Left out: false."
+    )
 
 
 @operation("score", "verify_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
