@@ -13,7 +13,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
+    reward: float = Field(description="Reward to scale and shift.")
 
 
 @operation("transform", "affine", item=Item, params=Params)

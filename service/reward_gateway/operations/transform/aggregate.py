@@ -30,7 +30,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    step_rewards: list[float]
+    step_rewards: list[float] = Field(description="Rewards of the steps, at least one.")
 
 
 @operation(

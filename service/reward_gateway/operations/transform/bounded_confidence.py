@@ -16,8 +16,10 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
-    friends: list[float]
+    reward: float = Field(description="The rating that moves.")
+    friends: list[float] = Field(
+        description="The other annotators' ratings, on the same scale; none: the rating stays."
+    )
 
 
 @operation("transform", "bounded_confidence", item=Item, params=Params)

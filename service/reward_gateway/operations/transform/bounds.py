@@ -25,7 +25,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
+    reward: float = Field(description="Reward to scale, between the bounds of the params.")
 
 
 @operation("transform", "minmax", item=Item, params=Params)

@@ -24,7 +24,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
+    reward: float = Field(description="Reward to clip.")
 
 
 @operation("transform", "clip", item=Item, params=Params)

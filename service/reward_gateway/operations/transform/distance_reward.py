@@ -17,7 +17,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    distance: float
+    distance: float = Field(description="Distance, at least 0.")
 
 
 @operation("transform", "distance_reward", item=Item, params=Params, source=SOURCE, fidelity="verified")

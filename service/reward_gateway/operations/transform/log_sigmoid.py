@@ -32,9 +32,11 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
-    reference: float | None = None
-    reference_rewards: list[float] | None = None
+    reward: float = Field(description="Reward in log-odds (Bradley–Terry).")
+    reference: float | None = Field(None, description="Reference reward. Left out: a quantile of reference_rewards.")
+    reference_rewards: list[float] | None = Field(
+        None, description="Rewards of the base policy's answers to the same prompt, where no reference is given."
+    )
 
 
 def log_sigmoid_of(z: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    margin: float
+    margin: float = Field(description="Reward of the chosen answer less that of the rejected one.")
 
 
 @operation("transform", "mmrlhf_beta", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
@@ -48,7 +48,7 @@ class BatchParams(OperationParams):
 
 
 class BatchItem(OperationItem):
-    margins: list[float]
+    margins: list[float] = Field(description="Margins of the batch's pairs, at least one.")
 
 
 @operation(

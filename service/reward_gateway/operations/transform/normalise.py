@@ -16,11 +16,11 @@ How = Literal["none", "mean", "zscore", "rloo", "rank", "minmax"]
 
 
 class Item(OperationItem):
-    reward: float
+    reward: float = Field(description="Reward to compare with those of the request.")
 
 
 class GroupItem(OperationItem):
-    reward: float
+    reward: float = Field(description="Reward to compare with those of its group.")
     group: str = Field(description="Items of one group, one prompt's responses for example, are compared.")
 
 

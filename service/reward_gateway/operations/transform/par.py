@@ -39,9 +39,11 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
-    reference_rewards: list[float] | None = None
-    length: float | None = None
+    reward: float = Field(description="Reward of the answer.")
+    reference_rewards: list[float] | None = Field(
+        None, description="Rewards of reference answers to the same prompt; sgfc and ceil alone need none."
+    )
+    length: float | None = Field(None, description="Length of the answer. Left out: no length penalty.")
 
 
 @cache

@@ -16,10 +16,10 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
-    phi_s: float
-    phi_next: float | None = None
-    done: bool | float
+    reward: float = Field(description="Reward of the transition.")
+    phi_s: float = Field(description="Potential Φ(s) of the state before it.")
+    phi_next: float | None = Field(None, description="Potential Φ(s') of the state after it; needed unless `done`.")
+    done: bool | float = Field(description="Whether s' is terminal: its potential then counts as 0.")
 
 
 @operation("transform", "pbrs", item=Item, params=Params, source=SOURCE, fidelity="recalled")

@@ -9,7 +9,7 @@ from ..registry import OperationItem, OperationParams, Source, operation
 
 
 class Item(OperationItem):
-    reward: float
+    reward: float = Field(description="Reward to transform.")
 
 
 class PowerParams(OperationParams):

@@ -28,7 +28,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
+    reward: float = Field(description="Reward whose level is asked.")
     reference_rewards: list[float] | None = Field(None, description="This item's own references.")
 
 

@@ -20,7 +20,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
+    reward: float = Field(description="Reward that joins the stream and is normalised by it.")
 
 
 @operation("transform", "running_normalise", item=Item, params=Params, stateful=True)

@@ -21,8 +21,8 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    sparse: float
-    dense: float
+    sparse: float = Field(description="Sparse reward, of which the sign counts.")
+    dense: float = Field(description="Dense reward, of which the sign counts.")
 
 
 def signed(sparse: FloatArray, dense: FloatArray, sparse_scale: float = 1.0, dense_scale: float = 0.1) -> FloatArray:

@@ -15,7 +15,7 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    reward: float
+    reward: float = Field(description="Reward to squash.")
 
 
 @operation("transform", "sigmoid", item=Item, params=Params)
