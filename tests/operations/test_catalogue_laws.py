@@ -123,5 +123,8 @@ def test_its_examples_keep_its_published_schemas(operation: Operation) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_its_parameters_say_what_they_are(operation: Operation) -> None:
-    assert not [name for name, field in operation.params.model_fields.items() if not field.description]
+@pytest.mark.parametrize("of", ["params_schema", "item_schema"])
+def test_every_field_of_its_schemas_says_what_it_is(operation: Operation, of: str) -> None:
+    schema = operation.catalog_entry()[of]
+    for model in (schema, *schema.get("$defs", {}).values()):
+        assert [name for name, field in model.get("properties", {}).items() if not field.get("description")] == []
