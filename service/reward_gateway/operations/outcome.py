@@ -10,7 +10,15 @@ from reward_gateway.sample import FloatArray, Invalid
 
 
 class ItemError(ValueError):
-    """One item cannot be answered; its neighbours can. Raised by row-wise operations, caught by :func:`by_row`."""
+    """One item cannot be answered; its neighbours can. Raised by row-wise operations, caught by :func:`by_row`.
+
+    Attributes:
+        param: path of the field at fault, below the item, for example ``gold_logprobs[0]``; None: no single one is.
+    """
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 @dataclass(slots=True)
@@ -62,7 +70,7 @@ def by_row(size: int, answer: Callable[[int], Row]) -> Outcome:
                 outcome.flags[i] = row.flags
         except ItemError as error:
             rows.append(None)
-            outcome.invalid[i] = invalid_field(str(error))
+            outcome.invalid[i] = invalid_field(str(error), error.param)
     if any(row is not None and row.reward is not None for row in rows):
         outcome.reward = np.array([np.nan if r is None or r.reward is None else r.reward for r in rows])
     if any(row is not None and row.rewards is not None for row in rows):

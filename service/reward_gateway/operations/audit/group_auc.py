@@ -62,7 +62,7 @@ def group_auc(columns: Columns, params: Params) -> Outcome:
 
     def answer(i: int) -> Row:
         if not len(given[i]):
-            raise ItemError("there are no groups")
+            raise ItemError("there are no groups", param="groups")
         rows: dict[str, dict[str, Any]] = {name: _row(name, group, params) for name, group in given[i].items()}
         known = [row["sparsity"] for row in rows.values() if row["sparsity"] is not None]
         threshold = params.t_s if params.t_s is not None else float(np.mean(known)) if known else None
@@ -73,7 +73,7 @@ def group_auc(columns: Columns, params: Params) -> Outcome:
         aucs = [row["auc"] for row in rows.values()]
         defined = [value for value in aucs if value is not None]
         if not defined:
-            raise ItemError("no group has both relevant and irrelevant scores")
+            raise ItemError("no group has both relevant and irrelevant scores", param="groups")
         weak = [name for name, row in rows.items() if row["weak"]]
         return Row(
             reward=float(np.mean(defined)), rewards=aucs, details={"groups": rows, "weak": weak, "t_s": threshold}
@@ -86,6 +86,6 @@ def _row(name: str, group: Any, params: Params) -> dict[str, Any]:
     pos, neg = (np.asarray(entry(group, side, ()), dtype=np.float64) for side in ("pos", "neg"))
     rated = entry(group, "n_rated")
     if rated is not None and params.n_items is not None and not 0 <= rated <= params.n_items:
-        raise ItemError(f"the group {name!r} has n_rated outside 0 to n_items")
+        raise ItemError(f"the group {name!r} has n_rated outside 0 to n_items", param=f"groups.{name}.n_rated")
     sparsity = 1.0 - rated / params.n_items if rated is not None and params.n_items is not None else None
     return {"auc": auc(pos, neg), "sparsity": sparsity, "insufficient": len(pos) + len(neg) < params.min_size}

@@ -35,9 +35,9 @@ def negative_fraction(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         own, labels = rewards[i], classes[i]
         if own is None or not len(own):
-            raise ItemError("there are no rewards")
+            raise ItemError("there are no rewards", param="rewards")
         if labels is not None and len(labels) != len(own):
-            raise ItemError("classes must be one a reward")
+            raise ItemError("classes must be one a reward", param="classes")
         start = max(0, len(own) - params.window) if params.window else 0
         share = float((own[start:] < 0).mean())
         counts = Counter(labels[start:]) if labels is not None else Counter()

@@ -33,7 +33,7 @@ def pair_accuracy(columns: Columns, _: object) -> Outcome:
 
     def answer(i: int) -> Row:
         if not len(pairs[i]):
-            raise ItemError("there are no pairs")
+            raise ItemError("there are no pairs", param="pairs")
         right = column(pairs[i], "margin") > 0
         by_id: dict[object, bool] = {}
         for place, pair in enumerate(pairs[i]):

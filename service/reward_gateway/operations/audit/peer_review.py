@@ -50,7 +50,7 @@ def peer_review(columns: Columns, params: Params) -> Outcome:
 
     def answer(i: int) -> Row:
         if not len(data[i]):
-            raise ItemError("there are no pairs")
+            raise ItemError("there are no pairs", param="pairs")
         a, b = column(data[i], "margin_a"), column(data[i], "margin_b")
         agree = (a > 0) & (b > 0)
         return Row(

@@ -59,7 +59,7 @@ def segments(frames: FloatArray, steps: int) -> list[tuple[int, int]]:
             if best is None or gain > best[0]:
                 best = (gain, place, start + cut + 1)
         if best is None:
-            raise ItemError(f"a demonstration of {len(frames)} frames cannot have {steps} steps")
+            raise ItemError(f"a demonstration of {len(frames)} frames cannot have {steps} steps", param="demos")
         _, place, cut = best
         start, end = ranges[place]
         ranges[place : place + 1] = [(start, cut), (cut, end)]
@@ -91,9 +91,9 @@ def perceptual_fit(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         demos = [matrix(frames, "a demonstration") for frames in given[i]]
         if not demos or len({demo.shape[1] for demo in demos}) > 1:
-            raise ItemError("there must be demonstrations, all with frames of one length")
+            raise ItemError("there must be demonstrations, all with frames of one length", param="demos")
         if any(len(demo) > LARGEST for demo in demos):
-            raise ItemError(f"a demonstration has at most {LARGEST} frames")
+            raise ItemError(f"a demonstration has at most {LARGEST} frames", param="demos")
         cuts = [segments(demo, params.steps) for demo in demos]
         steps = [
             np.concatenate([demo[slice(*own[g])] for demo, own in zip(demos, cuts, strict=True)])

@@ -95,15 +95,17 @@ def probabilities(item: Mapping[str, Any], params: Params) -> dict[str, float]:
     probs: dict[str, float] = {}
     for name, value in (item["probs"] or {}).items():
         if value is None:
-            raise ItemError(f"the model {name!r} gave no probability; its silence is no agreement")
+            raise ItemError(
+                f"the model {name!r} gave no probability; its silence is no agreement", param=f"probs.{name}"
+            )
         probs[name] = float(value)
     for name, ratios in (item["log_ratios"] or {}).items():
         if len(ratios) != 2:
-            raise ItemError(f"log_ratios of {name!r} must hold two numbers, one a response")
+            raise ItemError(f"log_ratios of {name!r} must hold two numbers, one a response", param=f"log_ratios.{name}")
         probs[name] = float(expit(params.beta * (ratios[0] - ratios[1])))
     for name, both in (item["orders"] or {}).items():
         if len(both) != 2:
-            raise ItemError(f"orders of {name!r} must hold two probabilities, one an order")
+            raise ItemError(f"orders of {name!r} must hold two probabilities, one an order", param=f"orders.{name}")
         probs[name] = float(both[0] + both[1]) / 2
     missing = [name for name in params.models or [] if name not in probs]
     if missing or not probs:

@@ -71,7 +71,7 @@ def preference_strength(columns: Columns, params: Params) -> Outcome:
         pairs = data[i]
         gaps = [np.asarray(entry(pair, "gaps", ()), dtype=np.float64) for pair in pairs]
         if not gaps or not all(len(own) for own in gaps):
-            raise ItemError("there must be pairs, each with at least one gap")
+            raise ItemError("there must be pairs, each with at least one gap", param="pairs")
         means = np.array([own.mean() for own in gaps])
         margins = column(pairs, "margin")
         return Row(
@@ -135,7 +135,7 @@ def preference_loss(columns: Columns, params: LossParams) -> Outcome:
     def answer(i: int) -> Row:
         pairs: Any = data[i]
         if not len(pairs):
-            raise ItemError("there are no pairs")
+            raise ItemError("there are no pairs", param="pairs")
         delta = column(pairs, "chosen") - column(pairs, "rejected")
         mask = column(pairs, "mask", 1.0) > 0
         if params.kind == "smoothed":

@@ -42,10 +42,10 @@ def shortest_edges(edges: Sequence[Sequence[Any]]) -> dict[tuple[Node, Node], fl
     shortest: dict[tuple[Node, Node], float] = {}
     for k, edge in enumerate(edges):
         if len(edge) != 3 or isinstance(edge[2], str):
-            raise ItemError(f"edges[{k}] must be [node, node, beta]")
+            raise ItemError(f"edges[{k}] must be [node, node, beta]", param=f"edges[{k}]")
         a, b, beta = edge
         if beta <= 0:
-            raise ItemError(f"the beta of edges[{k}] must be above 0")
+            raise ItemError(f"the beta of edges[{k}] must be above 0", param=f"edges[{k}]")
         if a != b:
             for pair in ((a, b), (b, a)):
                 shortest[pair] = min(variance(float(beta)), shortest.get(pair, math.inf))
@@ -92,7 +92,7 @@ def preference_topology(columns: Columns, _: Any) -> Outcome:
             pairs = [list(pair) for pair in combinations(nodes, 2)]
         for k, pair in enumerate(pairs):
             if len(pair) != 2:
-                raise ItemError(f"pairs[{k}] must be [node, node]")
+                raise ItemError(f"pairs[{k}] must be [node, node]", param=f"pairs[{k}]")
         lengths = distances(edges[i], pairs)
         reached = lengths[np.isfinite(lengths)]
         return Row(

@@ -57,7 +57,9 @@ def representation_distance(columns: Columns, params: Params) -> Generator[Need,
         points = matrix(centroids.values() if isinstance(centroids, Mapping) else centroids, "centroids")
         state = hidden[i]
         if state is None or len(state) != points.shape[1]:
-            raise ItemError(f"the centroids have {points.shape[1]} numbers, and hidden must have as many")
+            raise ItemError(
+                f"the centroids have {points.shape[1]} numbers, and hidden must have as many", param="hidden"
+            )
         distances = np.sqrt(((points - state) ** 2).sum(axis=1))
         nearest = int(distances.argmin())
         least = float(distances[nearest])

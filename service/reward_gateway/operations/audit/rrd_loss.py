@@ -33,9 +33,9 @@ def rrd_loss(columns: Columns, _: object) -> Outcome:
     def answer(i: int) -> Row:
         steps, length = sampled[i], float(lengths[i])
         if steps is None or len(steps) == 0:
-            raise ItemError("sampled must hold at least one step")
+            raise ItemError("sampled must hold at least one step", param="sampled")
         if length < 1:
-            raise ItemError("length counts the steps of the episode, and is 1 or more")
+            raise ItemError("length counts the steps of the episode, and is 1 or more", param="length")
         k = len(steps)
         loss = float((steps.mean() - returns[i] / length) ** 2)
         variance = float(steps.var(ddof=1)) if k > 1 else 0.0 if length == 1 else None

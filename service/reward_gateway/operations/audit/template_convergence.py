@@ -66,7 +66,7 @@ def template_convergence(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         texts: list[str] = responses[i]
         if len(texts) < 2:
-            raise ItemError("responses must hold at least two texts: similarity is of pairs")
+            raise ItemError("responses must hold at least two texts: similarity is of pairs", param="responses")
         rows = jaccard_rows([ngrams(text.lower() if params.lowercase else text, params.n) for text in texts])
         similar = np.concatenate(rows)
         tops = [row.max() if len(row) else -1.0 for row in rows]

@@ -71,7 +71,7 @@ def barfi(columns: Columns, params: Params) -> Outcome:
 def _blend_one(columns: Columns, params: Params, i: int) -> Row:
     primary, aux, residual = (columns.objects(name)[i] for name in ("primary", "aux", "residual"))
     if aux is None and params.phi[1] != 0:
-        raise ItemError("give aux, or a phi whose second weight is 0")
+        raise ItemError("give aux, or a phi whose second weight is 0", param="aux")
     parts = [_array(0.0 if part is None else part) for part in (primary, aux, residual)]
     lengths = {part.size for part in parts if part.ndim}
     if len(lengths) > 1:

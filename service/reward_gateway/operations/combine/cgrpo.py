@@ -54,7 +54,7 @@ def cgrpo(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         outcome, rubric = column(groups[i], "outcome"), column(groups[i], "rubric")
         if bool((rubric < 0).any()):
-            raise ItemError("a rubric reward is 0 or more")
+            raise ItemError("a rubric reward is 0 or more", param="group")
         match params.variant:
             case "paper":
                 best = rubric.max(initial=0.0)

@@ -77,7 +77,7 @@ def harmo(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         group = groups[i]
         if not len(group):
-            raise ItemError("the group has no members")
+            raise ItemError("the group has no members", param="group")
         pairs = [_hybrid(member, place, params) for place, member in enumerate(group)]
         hybrid = np.array([value for value, _ in pairs])
         penalty = _short_and_wrong(group, params)
@@ -106,7 +106,7 @@ def _hybrid(member: Any, place: int, params: Params) -> tuple[float, str]:
         return float(expit(model) if params.squash == "sigmoid" else model), "model"
     similarity = entry(member, "similarity")
     if similarity is None:
-        raise ItemError(f"group[{place}] has neither rule nor model nor similarity")
+        raise ItemError(f"group[{place}] has neither rule nor model nor similarity", param=f"group[{place}]")
     return float(similarity), "similarity"
 
 

@@ -66,9 +66,9 @@ def heron(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         candidates = groups[i]
         if not len(candidates):
-            raise ItemError("there are no candidates")
+            raise ItemError("there are no candidates", param="candidates")
         if len(candidates) > LARGEST:
-            raise ItemError(f"there are {len(candidates)} candidates, over {LARGEST}")
+            raise ItemError(f"there are {len(candidates)} candidates, over {LARGEST}", param="candidates")
         factors = matrix([entry(candidate, "factors", ()) for candidate in candidates], "factors")
         preference, level = _decide(factors, *_settings(params, factors.shape[1]))
         pairs: list[dict[str, Any]] = [

@@ -160,7 +160,7 @@ def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -
 
 def _turns(item: dict[str, Any], params: Params) -> Row:
     if not item["gold"]:
-        raise ItemError("gold must hold at least one answer")
+        raise ItemError("gold must hold at least one answer", param="gold")
     boundaries: list[Sequence[float]] | None = item["gold_logprobs"]
     response = item["response"]
     if response is None and item["turn_texts"]:
@@ -169,13 +169,17 @@ def _turns(item: dict[str, Any], params: Params) -> Row:
         raise ItemError("give gold_logprobs and response, or turn_texts")
     for t, tokens in enumerate(boundaries):
         if len(tokens) == 0 or not all(token <= 0 for token in tokens):
-            raise ItemError(f"gold_logprobs[{t}] must hold log-probabilities, numbers of 0 or below")
+            raise ItemError(
+                f"gold_logprobs[{t}] must hold log-probabilities, numbers of 0 or below", param=f"gold_logprobs[{t}]"
+            )
     believed = np.array([math.exp(sum(tokens) / len(tokens)) for tokens in boundaries])
     gains = np.diff(believed)
     turns = item["turns"]
     if turns is not None and turns != len(gains) + 1:
         if params.variant == "paper":
-            raise ItemError(f"{turns} turns need {turns - 1} gains, and gold_logprobs gives {len(gains)}")
+            raise ItemError(
+                f"{turns} turns need {turns - 1} gains, and gold_logprobs gives {len(gains)}", param="gold_logprobs"
+            )
         gains = np.append(gains, 0.0) if turns > _LONG else np.empty(0)
     final = outcome_reward(response, item["gold"], params.format_penalty)
     rewards = np.append(gains, final)

@@ -53,7 +53,7 @@ def info_gain(columns: Columns, _: object) -> Outcome:
 
     def answer(i: int) -> Row:
         if not len(beliefs[i]):
-            raise ItemError("there is no belief to start from")
+            raise ItemError("there is no belief to start from", param="beliefs")
         current = _prior(beliefs[i][0])
         narrowed = constraints[i]
         if narrowed is not None and len(beliefs[i]) > 1:
@@ -81,7 +81,7 @@ def _total(belief: Belief) -> float:
 def _weights(name: str, values: Any) -> FloatArray:
     weights = np.asarray(values, dtype=np.float64)
     if weights.ndim != 1 or (weights < 0).any():
-        raise ItemError(f"the belief about {name!r} must be a list of weights that are not negative")
+        raise ItemError(f"the belief about {name!r} must be a list of weights that are not negative", param="beliefs")
     return weights
 
 
@@ -90,7 +90,7 @@ def _prior(given: Mapping[str, Any]) -> Belief:
     for name, values in given.items():
         weights = _weights(name, values)
         if not weights.any():
-            raise ItemError(f"the first belief about {name!r} has no mass")
+            raise ItemError(f"the first belief about {name!r} has no mass", param="beliefs")
         belief[name] = _normalised(weights)
     return belief
 
@@ -105,7 +105,9 @@ def _updated(belief: Belief, update: Mapping[str, Any], *, hard: bool) -> tuple[
     after, contradicted = dict(belief), False
     for name, values in update.items():
         if name not in belief:
-            raise ItemError(f"the attribute {name!r} is not in the first belief")
+            raise ItemError(
+                f"the attribute {name!r} is not in the first belief", param="constraints" if hard else "beliefs"
+            )
         weights = _kept(name, belief[name], values) if hard else _weights(name, values)
         if weights.any():
             after[name] = _normalised(weights)
@@ -118,6 +120,8 @@ def _kept(name: str, distribution: FloatArray, places: Any) -> FloatArray:
     mask = np.zeros(len(distribution))
     for place in places:
         if not 0 <= place < len(distribution):
-            raise ItemError(f"the attribute {name!r} has {len(distribution)} values, and no place {place}")
+            raise ItemError(
+                f"the attribute {name!r} has {len(distribution)} values, and no place {place}", param="constraints"
+            )
         mask[place] = 1.0
     return distribution * mask

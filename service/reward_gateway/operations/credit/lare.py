@@ -59,7 +59,7 @@ def lare(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     def answer(i: int) -> Row:
         total = None if np.isnan(returns[i]) else float(returns[i])
         if params.rescale and total is None:
-            raise ItemError("rescale needs return")
+            raise ItemError("rescale needs return", param="return")
         if len(factors[i]) == 0:
             return Row(rewards=[], details={"total": 0.0, "rd_loss": None})
         steps = _step_rewards(matrix(factors[i], "factors"), head)

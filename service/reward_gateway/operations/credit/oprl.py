@@ -125,8 +125,14 @@ def _read(groups: Sequence[Any], params: Params, hosted: HostedLogprobs) -> Gene
 def _ratios(member: object, place: int, read: tuple[list[float], list[float]] | None) -> FloatArray:
     given = read or (entry(member, "logp_prm"), entry(member, "logp_old"))
     if entry(member, "steps") is not None and given[0] is None:
-        raise ItemError(f"trajectories[{place}] holds texts: name two hosted models in params (model, old)")
+        raise ItemError(
+            f"trajectories[{place}] holds texts: name two hosted models in params (model, old)",
+            param=f"trajectories[{place}]",
+        )
     ours, old = (np.asarray([] if side is None else side, dtype=np.float64) for side in given)
     if len(ours) != len(old):
-        raise ItemError(f"trajectories[{place}] has {len(ours)} logp_prm and {len(old)} logp_old; give one each a step")
+        raise ItemError(
+            f"trajectories[{place}] has {len(ours)} logp_prm and {len(old)} logp_old; give one each a step",
+            param=f"trajectories[{place}]",
+        )
     return np.asarray(ours - old)

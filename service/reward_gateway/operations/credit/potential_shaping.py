@@ -42,7 +42,8 @@ def potential_shaping(columns: Columns, params: Params) -> Outcome:
         if r is None or phi is None or len(phi) != len(r) + 1:
             raise ItemError(
                 f"{0 if r is None else len(r)} rewards need one more potential than that, "
-                f"and there are {0 if phi is None else len(phi)}"
+                f"and there are {0 if phi is None else len(phi)}",
+                param="potentials",
             )
         if done[i] > 0:
             phi = np.append(phi[:-1], 0.0)

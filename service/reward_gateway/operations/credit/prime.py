@@ -90,7 +90,7 @@ def prime(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
     def answer(i: int) -> Row:
         group = groups[i]
         if not len(group):
-            raise ItemError("the group has no rollouts")
+            raise ItemError("the group has no rollouts", param="group")
         ratios = [_ratio(rollout, place, texts.get((i, place))) for place, rollout in enumerate(group)]
         outcomes = column(group, "outcome")
         rewards = [_rewards(ratio, params) for ratio in ratios]
@@ -139,11 +139,15 @@ def _ratio(rollout: Any, place: int, read: tuple[Any, Any] | None) -> FloatArray
     given = read or (entry(rollout, "logp"), entry(rollout, "ref_logp"))
     if given[0] is None or given[1] is None:
         raise ItemError(
-            f"group[{place}] needs logp and ref_logp; or a response, and the names of two hosted models in params"
+            f"group[{place}] needs logp and ref_logp; or a response, and the names of two hosted models in params",
+            param=f"group[{place}]",
         )
     logp, reference = (np.asarray(own, dtype=np.float64) for own in given)
     if len(logp) != len(reference):
-        raise ItemError(f"group[{place}] has {len(logp)} log-probabilities and {len(reference)} of the reference")
+        raise ItemError(
+            f"group[{place}] has {len(logp)} log-probabilities and {len(reference)} of the reference",
+            param=f"group[{place}]",
+        )
     return np.asarray(logp - reference)
 
 

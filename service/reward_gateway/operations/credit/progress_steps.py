@@ -44,9 +44,9 @@ def progress_steps(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         progress = values[i]
         if progress is None or not len(progress):
-            raise ItemError("there are no frames")
+            raise ItemError("there are no frames", param="values")
         if params.bonus and np.isnan(success[i]):
-            raise ItemError("a bonus needs success")
+            raise ItemError("a bonus needs success", param="success")
         gained = np.append(0.0, params.gamma * progress[1:] - progress[:-1])
         rewards = params.scale * (gained if params.mode == "difference" else progress)
         solved = None if np.isnan(success[i]) else bool(success[i] >= params.threshold)

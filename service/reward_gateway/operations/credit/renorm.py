@@ -38,7 +38,7 @@ def process_score(judged: Any) -> float | None:
     elif len(judged) == 2:
         score, most = float(judged[0]), float(judged[1])
     else:
-        raise ItemError("a process score is [score, max], a number in [0, 1], or null")
+        raise ItemError("a process score is [score, max], a number in [0, 1], or null", param="process")
     return score / most if most > 0 and 0 <= score <= most else None
 
 
@@ -60,7 +60,9 @@ def renorm(columns: Columns, params: Params) -> Outcome:
         judgements = [process_score(judged) for judged in (process[i] if process[i] is not None else ())]
         expected = len(judgements) + 1
         if turns[i] is not None and int(turns[i]) != expected:
-            raise ItemError(f"{expected - 1} judgements are for {expected} turns, and turns is {int(turns[i])}")
+            raise ItemError(
+                f"{expected - 1} judgements are for {expected} turns, and turns is {int(turns[i])}", param="turns"
+            )
         outcome = min(max(float(outcomes[i]), 0.0), 1.0)
         scores = [score if score is not None else 0.0 for score in judgements]
         return Row(

@@ -45,14 +45,14 @@ def return_to_go(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         named = given[i] if isinstance(given[i], Mapping) else {"reward": given[i]}
         if not 1 <= len(named) <= 2:
-            raise ItemError("give one or two reward sequences")
+            raise ItemError("give one or two reward sequences", param="rewards")
         sequences = {name: np.asarray(values, dtype=np.float64) for name, values in named.items()}
         lengths = {len(values) for values in sequences.values()}
         if len(lengths) > 1:
-            raise ItemError(f"the sequences must be of one length, and are of {sorted(lengths)}")
+            raise ItemError(f"the sequences must be of one length, and are of {sorted(lengths)}", param="rewards")
         balance = float(balances[i])
         if not 0 <= balance <= 1:
-            raise ItemError("balance must lie in [0, 1]")
+            raise ItemError("balance must lie in [0, 1]", param="balance")
         returns = {name: returns_of(values, params.gamma) for name, values in sequences.items()}
         first, *rest = returns.values()
         mixed = balance * first + (1 - balance) * rest[0] if rest else first

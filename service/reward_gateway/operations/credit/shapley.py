@@ -89,10 +89,14 @@ def exact_terms(n: int) -> Terms:
 def owen_terms(n: int, coalitions: Sequence[Sequence[int]]) -> Terms:
     """Subsets of whole other coalitions, with any part of the own one."""
     if sorted(i for members in coalitions for i in members) != list(range(n)) or not all(coalitions):
-        raise ItemError(f"coalitions must hold each of the {n} segments once, and none may be empty")
+        raise ItemError(
+            f"coalitions must hold each of the {n} segments once, and none may be empty", param="coalitions"
+        )
     m, largest = len(coalitions), max((len(members) for members in coalitions), default=0)
     if max(m, largest) > LARGEST_EXACT:
-        raise ItemError(f"at most {LARGEST_EXACT} coalitions of at most {LARGEST_EXACT} segments are exact")
+        raise ItemError(
+            f"at most {LARGEST_EXACT} coalitions of at most {LARGEST_EXACT} segments are exact", param="coalitions"
+        )
     whole = [sum(1 << i for i in members) for members in coalitions]
     rows: list[tuple[int, float, int]] = []
     for k, members in enumerate(coalitions):
@@ -137,10 +141,10 @@ def given_values(values: dict[str, float]) -> dict[int, float]:
     for key, value in values.items():
         parts = [part.strip() for part in key.split(",")] if key.strip() else []
         if not all(part.isascii() and part.isdigit() and int(part) < LARGEST for part in parts):
-            raise ItemError(f"the key {key!r} of values is no list of indices such as '0,2'")
+            raise ItemError(f"the key {key!r} of values is no list of indices such as '0,2'", param="values")
         mask = sum({1 << int(part) for part in parts})
         if mask in table:
-            raise ItemError(f"values holds the subset {key!r} twice")
+            raise ItemError(f"values holds the subset {key!r} twice", param="values")
         table[mask] = value
     return table
 
@@ -174,7 +178,7 @@ def shapley(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
             else:
                 asked.setdefault(item["rm"] or params.model or _nameless(), []).append(i)
         except ItemError as error:
-            invalid[i] = invalid_field(str(error))
+            invalid[i] = invalid_field(str(error), error.param)
     for model, rows in asked.items():
         yield from _value(model, rows, items, plans, params.missing, values, invalid)
     outcome = by_row(columns.size, lambda i: _answer(items[i], plans.get(i), values.get(i), params))
@@ -183,7 +187,7 @@ def shapley(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
 
 
 def _nameless() -> str:
-    raise ItemError("give rm, the name of a hosted reward model, or values")
+    raise ItemError("give rm, the name of a hosted reward model, or values", param="rm")
 
 
 def _plan(item: dict[str, Any], params: Params) -> Terms:
@@ -194,7 +198,7 @@ def _plan(item: dict[str, Any], params: Params) -> Terms:
     else:
         raise ItemError("give values of the subsets, or segments and rm")
     if item["kl"] is not None and len(item["kl"]) != n:
-        raise ItemError(f"{n} segments have {len(item['kl'])} kl; give one each")
+        raise ItemError(f"{n} segments have {len(item['kl'])} kl; give one each", param="kl")
     return terms_of(n, item["coalitions"], params)
 
 
@@ -202,7 +206,7 @@ def _looked_up(table: dict[int, float], terms: Terms) -> FloatArray:
     for mask in terms.needed.tolist():
         if mask not in table:
             name = ",".join(str(i) for i in range(terms.n) if mask >> i & 1)
-            raise ItemError(f"values lacks the subset {name!r}")
+            raise ItemError(f"values lacks the subset {name!r}", param="values")
     return np.array([table[mask] for mask in terms.needed.tolist()])
 
 

@@ -52,7 +52,7 @@ def spread(attributions: Sequence[float | None], score: float, key: int | None, 
     given = np.array([0.0 if value is None else value for value in attributions], dtype=np.float64)
     n = len(given)
     if bool(((given < 0) & (given != -1)).any()):
-        raise ItemError("an attribution is 0 or more, or -1")
+        raise ItemError("an attribution is 0 or more, or -1", param="attributions")
     match params.mode:
         case "direct":
             return np.where(given == -1, -1.0, given / params.scale * score)
@@ -65,7 +65,9 @@ def spread(attributions: Sequence[float | None], score: float, key: int | None, 
             return np.full(n, score)
         case "key_utterance":
             if key is None or not 0 <= key < n:
-                raise ItemError(f"key_utterance must name one of the {n} utterances by its index")
+                raise ItemError(
+                    f"key_utterance must name one of the {n} utterances by its index", param="key_utterance"
+                )
             return np.where(np.arange(n) == key, score, 0.0)
 
 
@@ -95,14 +97,14 @@ def sotopia(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         given: dict[str, list[float | None]] = attributions[i]
         if not given:
-            raise ItemError("attributions must name at least one dimension")
+            raise ItemError("attributions must name at least one dimension", param="attributions")
         lengths = {name: len(values) for name, values in given.items()}
         if len(set(lengths.values())) > 1:
-            raise ItemError(f"the dimensions differ in their number of utterances: {lengths}")
+            raise ItemError(f"the dimensions differ in their number of utterances: {lengths}", param="attributions")
         dimensions: dict[str, FloatArray] = {}
         for name, values in given.items():
             if scores[i].get(name) is None:
-                raise ItemError(f"scores lacks the dimension {name!r}")
+                raise ItemError(f"scores lacks the dimension {name!r}", param="scores")
             dimensions[name] = spread(values, scores[i][name], (keys[i] or {}).get(name), params)
         scaled = [_scaled(name, values, params) for name, values in dimensions.items()]
         mean = np.mean(scaled, axis=0)

@@ -64,10 +64,10 @@ def spatial_map(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         shape = [int(side) for side in shapes[i]]
         if len(shape) != 2 or min(shape) < 1 or shape[0] * shape[1] > LARGEST:
-            raise ItemError("shape is [height, width], at least 1 x 1 and at most a million cells")
+            raise ItemError("shape is [height, width], at least 1 x 1 and at most a million cells", param="shape")
         score = float(globals_[i])
         if not -1 <= score <= 1:
-            raise ItemError("the global score must lie in [-1, 1]")
+            raise ItemError("the global score must lie in [-1, 1]", param="global")
         local, skipped = _local(shape, regions[i] or [], params)
         weights = local * (score + 1) / 2
         return Row(rewards=weights.tolist(), details={"skipped": skipped, "factor": (score + 1) / 2})
@@ -84,7 +84,7 @@ def _local(shape: list[int], regions: Any, params: Params) -> tuple[FloatArray, 
     for region in regions:
         score, box = float(entry(region, "score", 0.0)), entry(region, "bbox", ())
         if not -1 <= score <= 1:
-            raise ItemError("the score of a region must lie in [-1, 1]")
+            raise ItemError("the score of a region must lie in [-1, 1]", param="regions")
         if len(box) != 4:
             skipped += 1
             continue

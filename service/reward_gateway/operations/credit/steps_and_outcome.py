@@ -29,7 +29,7 @@ def steps_and_outcome(columns: Columns, params: Params) -> Outcome:
     def answer(i: int) -> Row:
         own = steps[i]
         if own is None or not len(own):
-            raise ItemError("there are no steps")
+            raise ItemError("there are no steps", param="step_rewards")
         rewards = params.alpha * own
         rewards[-1] += params.outcome_weight * outcomes[i]
         return Row(rewards=rewards.tolist())

@@ -64,9 +64,9 @@ def verpo(columns: Columns, params: Params) -> Outcome:
         turns = [_turns(rollout) for rollout in groups[i]]
         everything = [turn for rollout in turns for turn in rollout]
         if not everything:
-            raise ItemError("the group has no turns")
+            raise ItemError("the group has no turns", param="group")
         if len({len(turn) for turn in everything}) > 1 or not len(everything[0]):
-            raise ItemError("every turn must have the same tests, and at least one")
+            raise ItemError("every turn must have the same tests, and at least one", param="group")
         passes = np.stack(everything)
         rates = passes.mean(axis=0)
         density = np.exp(-((rates[:, None] - rates[None, :]) ** 2) / (2 * params.sigma**2)).sum(axis=1)
@@ -98,7 +98,7 @@ def verpo(columns: Columns, params: Params) -> Outcome:
 def _turns(rollout: Any) -> list[FloatArray]:
     turns = [np.asarray(turn, dtype=np.float64) for turn in entry(rollout, "turn_pass", ())]
     if any(((turn != 0) & (turn != 1)).any() for turn in turns):
-        raise ItemError("turn_pass holds 0 or 1 for every test")
+        raise ItemError("turn_pass holds 0 or 1 for every test", param="group")
     return turns
 
 

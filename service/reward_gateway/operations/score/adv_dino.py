@@ -56,7 +56,7 @@ def adv_dino(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
             data.append(image_bytes(images[i]))
             asked.append(i)
         except ItemError as error:
-            invalid[i] = invalid_field(str(error))
+            invalid[i] = invalid_field(str(error), error.param)
     name = params.model if params.head_version is None else f"{params.model}@{params.head_version}"
     answer = yield from ask_model(name, samples(len(asked), images=data), asked, columns.size)
     if asked:

@@ -136,10 +136,10 @@ def _score(item: dict[str, Any], rho: float) -> Row:
     if _broken_off(item):
         return Row(reward=0.0, details={"reachable": [], "rubric_reward": 0.0, "outcome_reward": 0.0})
     if item["outcome"] is None:
-        raise ItemError("give outcome, 1 if the answer is right and 0 if not")
+        raise ItemError("give outcome, 1 if the answer is right and 0 if not", param="outcome")
     verdicts = item["verdicts"]
     if verdicts is None and rho > 0:
-        raise ItemError("give verdicts, one a rubric")
+        raise ItemError("give verdicts, one a rubric", param="verdicts")
     identified = None if item["identified"] is None else set(item["identified"])
     cited = item["citations"] is None or len(item["citations"]) > 0
     found = reachable(verdicts, identified) if verdicts and cited else []

@@ -48,7 +48,7 @@ class Game:
         donor, recipient = entry(move, "donor"), entry(move, "recipient")
         for name in (donor, recipient):
             if name not in self.resources:
-                raise ItemError(f"moves[{place}] names {name!r}, who is no agent")
+                raise ItemError(f"moves[{place}] names {name!r}, who is no agent", param=f"moves[{place}]")
         action = entry(move, "action", "donate")
         if action == "refuse":
             return
@@ -109,9 +109,9 @@ def donor_game(columns: Columns, params: Params) -> Outcome:
 
 def _play(agents: Mapping[str, float], moves: Sequence[Any], params: Params) -> Row:
     if not agents or len(agents) % 2:
-        raise ItemError(f"{len(agents)} agents cannot be paired; give an even number of them")
+        raise ItemError(f"{len(agents)} agents cannot be paired; give an even number of them", param="agents")
     if min(agents.values()) < 0:
-        raise ItemError("an endowment is 0 or more")
+        raise ItemError("an endowment is 0 or more", param="agents")
     game = Game({name: float(value) for name, value in agents.items()})
     for place in sorted(range(len(moves)), key=lambda k: int(entry(moves[k], "round", 1))):
         game.play(place, moves[place], params)

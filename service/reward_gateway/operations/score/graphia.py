@@ -111,7 +111,7 @@ def _dst_reward(
             return gnn + 5.0 * overlap
         return gnn + step_weight(item["step"], kind == "gnn_curriculum_reverse") * overlap
     if truth is None:
-        raise ItemError(f"reward_type {kind} needs gt, the true destinations")
+        raise ItemError(f"reward_type {kind} needs gt, the true destinations", param="gt")
     match kind:
         case "overlap":
             return float(overlap)
@@ -139,7 +139,7 @@ def _weight(item: dict[str, Any], truth: set[int | str], overlap: int, params: D
 def step_weight(step: int | None, reverse: bool) -> float:
     """The curriculum's weight; an ItemError without a step."""
     if step is None:
-        raise ItemError("the curriculum needs step, the training step")
+        raise ItemError("the curriculum needs step, the training step", param="step")
     return curriculum(step, reverse)
 
 
@@ -149,9 +149,11 @@ def plausibility(item: dict[str, Any], later_weight: float) -> float | None:
     if probs is None or head is None:
         return None
     if len(probs) != len(item["candidates"]):
-        raise ItemError(f"{len(item['candidates'])} candidates have {len(probs)} gnn_probs; give one each")
+        raise ItemError(
+            f"{len(item['candidates'])} candidates have {len(probs)} gnn_probs; give one each", param="gnn_probs"
+        )
     if head < 0:
-        raise ItemError("dx_src counts candidates, and cannot be below 0")
+        raise ItemError("dx_src counts candidates, and cannot be below 0", param="dx_src")
     return float(sum(probs[:head]) + later_weight * sum(probs[head:]))
 
 
@@ -206,7 +208,7 @@ def _edge(item: dict[str, Any], params: EdgeParams) -> Row:
     kind = params.reward_type
     if kind == "correct":
         if correct is None:
-            raise ItemError("reward_type correct needs gt, the true label")
+            raise ItemError("reward_type correct needs gt, the true label", param="gt")
         reward = float(correct)
     elif prob is None:
         raise ItemError(f"reward_type {kind} needs gnn_prob or gnn_probs")

@@ -219,7 +219,7 @@ def gtalign_action(columns: Columns, _: object) -> Outcome:
 
     def answer(i: int) -> Row:
         if not is_payoff(payoffs[i]):
-            raise ItemError(f"payoff must hold LLM and user for exactly {', '.join(ACTIONS)}")
+            raise ItemError(f"payoff must hold LLM and user for exactly {', '.join(ACTIONS)}", param="payoff")
         action = choose(payoffs[i])
         return Row(
             reward=payoffs[i][action]["user"] + payoffs[i][action]["LLM"],

@@ -61,7 +61,9 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
         try:
             fault = next(iter(validator.iter_errors(value)), None)
         except (TimeoutError, RecursionError):
-            raise ItemError("response: takes too long, or nests too deep, to be checked against this schema") from None
+            raise ItemError(
+                "response: takes too long, or nests too deep, to be checked against this schema", param="response"
+            ) from None
         except Unresolvable as error:
             raise ItemError("the schema refers to what does not stand in it") from error
         if fault is None:

@@ -85,7 +85,7 @@ def judge_pairwise(columns: Columns, params: Params) -> Generator[Need, Any, Out
                 a, b = row["response"], row["other"]
                 asked[i] = [_question(row, a, b, params), _question(row, b, a, params)]
         except ItemError as error:
-            invalid[i] = invalid_field(str(error))
+            invalid[i] = invalid_field(str(error), error.param)
     judged: Judged[list[Verdict]] = yield from ask_panel(params, asked, parse_verdict)
     for i, own in judged.values.items():
         second = [_SWAPPED[verdict] for verdict in own[params.votes :]]
@@ -108,7 +108,7 @@ def judge_pairwise(columns: Columns, params: Params) -> Generator[Need, Any, Out
 
 def _pair(answers: list[str]) -> tuple[Verdict, Verdict]:
     if len(answers) != 2:
-        raise ItemError("answers must be two: as given, and with the two swapped")
+        raise ItemError("answers must be two: as given, and with the two swapped", param="answers")
     return parse_verdict(answers[0]), _SWAPPED[parse_verdict(answers[1])]
 
 

@@ -66,7 +66,7 @@ def judge_reference(columns: Columns, params: Params) -> Generator[Need, Any, Ou
                 shown = row["prompt"] if params.show_prompt else None
                 asked[i] = [same_answer(shown, row["response"], row["reference"])]
         except ItemError as error:
-            invalid[i] = invalid_field(str(error))
+            invalid[i] = invalid_field(str(error), error.param)
     judged: Judged[list[bool]] = yield from ask_panel(params, asked, parse_yes_no)
     for i, votes in judged.values.items():
         reward[i] = float(np.mean(votes))

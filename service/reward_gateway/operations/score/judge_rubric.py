@@ -96,7 +96,7 @@ def judge_rubric(columns: Columns, params: Params) -> Generator[Need, Any, Outco
             else:
                 asked[i] = [_question(fields["prompt"][i], response, reference, params)]
         except ItemError as error:
-            invalid[i] = invalid_field(str(error))
+            invalid[i] = invalid_field(str(error), error.param)
     judged: Judged[list[FloatArray]] = yield from ask_panel(params, asked, lambda answer: parse_grades(answer, params))
     grades |= {i: np.mean(votes, axis=0) for i, votes in judged.values.items()}
     weights = np.array([1.0 if params.weights is None else params.weights[name] for name in params.criteria])

@@ -63,7 +63,9 @@ def contains(columns: Columns, params: ContainsParams) -> Outcome:
     def answer(i: int) -> Row:
         wanted = alike(columns.objects("reference")[i])
         if not wanted:
-            raise ItemError("reference: is empty after normalisation, and would be found in any response")
+            raise ItemError(
+                "reference: is empty after normalisation, and would be found in any response", param="reference"
+            )
         return Row(float(wanted in alike(columns.objects("response")[i])))
 
     return by_row(columns.size, answer)
@@ -139,7 +141,7 @@ def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
     def answer(i: int) -> Row:
         wanted = last_number(columns.objects("reference")[i])
         if wanted is None:
-            raise ItemError("reference: holds no number")
+            raise ItemError("reference: holds no number", param="reference")
         given = last_number(final_answer(columns.objects("response")[i]))
         tolerance = max(params.absolute, params.relative * abs(wanted))
         return Row(float(given is not None and abs(given - wanted) <= tolerance), details={"number": given})
@@ -162,7 +164,7 @@ def multiple_choice(columns: Columns, params: ChoiceParams) -> Outcome:
     def answer(i: int) -> Row:
         wanted = choice(columns.objects("reference")[i], params.options)
         if wanted is None:
-            raise ItemError(f"reference: names none of the options {params.options}")
+            raise ItemError(f"reference: names none of the options {params.options}", param="reference")
         chosen = choice(columns.objects("response")[i], params.options)
         return Row(float(chosen == wanted), details={"choice": chosen})
 

@@ -66,12 +66,12 @@ def mm_rlhf(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
         try:
             if row["scores"] is not None:
                 if not len(row["scores"]):
-                    raise ItemError("scores must not be empty")
+                    raise ItemError("scores must not be empty", param="scores")
                 continue
             question, response = exchange(row)
             images = images_of(row)
             if not images:
-                raise ItemError("this model scores images, and the item has none")
+                raise ItemError("this model scores images, and the item has none", param="image_b64")
             rows[i] = (question, response, images)
             if row["critique"] is not None:
                 critiques[i] = [row["critique"]]
@@ -81,7 +81,7 @@ def mm_rlhf(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
                 asked[len(owners)] = [message]
                 owners.append(i)
         except ItemError as error:
-            invalid[i] = invalid_field(str(error))
+            invalid[i] = invalid_field(str(error), error.param)
     judged = yield from ask_judge(params.judge, asked, str)
     for number, i in enumerate(owners):
         if number in judged.values:

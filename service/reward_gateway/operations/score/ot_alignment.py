@@ -113,7 +113,9 @@ def ot_alignment(columns: Columns, params: Params) -> Outcome:
         cost = _built(given, attention, params) if given["cost"] is None else matrix(given["cost"], "cost")
         _limit(cost.shape)
         if attention is not None and attention.shape != cost.shape:
-            raise ItemError(f"attention is {attention.shape} and the cost {cost.shape}; they must agree")
+            raise ItemError(
+                f"attention is {attention.shape} and the cost {cost.shape}; they must agree", param="attention"
+            )
         scaled = minmax(cost) if params.normalize else cost
         plan = partial_plan(scaled, params.epsilon, params.mass, params.max_iterations, params.tolerance)
         details: dict[str, Any] = {"plan": plan.tolist()}
@@ -132,7 +134,7 @@ def _limit(shape: tuple[int, ...]) -> None:
 def _attention(given: Any) -> FloatArray:
     attention = matrix(given, "attention")
     if (attention < 0).any():
-        raise ItemError("attention must not be negative")
+        raise ItemError("attention must not be negative", param="attention")
     return attention
 
 
@@ -152,10 +154,10 @@ def _built(given: dict[str, Any], attention: FloatArray | None, params: Params) 
         if given[name] is None:
             continue
         if attention is None or attention.shape != cost.shape:
-            raise ItemError(f"{name} needs attention of tokens to patches")
+            raise ItemError(f"{name} needs attention of tokens to patches", param="attention")
         places = np.asarray([np.atleast_1d(place) for place in given[name]], dtype=np.float64)
         if len(places) != cost.shape[1]:
-            raise ItemError(f"{name} must have one entry a patch")
+            raise ItemError(f"{name} must have one entry a patch", param=name)
         cost = cost + weight * minmax(_distances(attention, places))
     return cost
 

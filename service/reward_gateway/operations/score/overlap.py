@@ -194,7 +194,7 @@ def keyword_coverage(columns: Columns, params: KeywordParams) -> Outcome:
         keywords = columns.objects("keywords")[i]
         wanted = list(dict.fromkeys(params.keywords if keywords is None else keywords))
         if not wanted or not all(tokens(keyword) for keyword in wanted):
-            raise ItemError("keywords: name at least one, each with a letter or digit")
+            raise ItemError("keywords: name at least one, each with a letter or digit", param="keywords")
         text = " ".join(("", *tokens(columns.objects("response")[i]), ""))
         missing = [keyword for keyword in wanted if f" {' '.join(tokens(keyword))} " not in text]
         return Row(1.0 - len(missing) / len(wanted), details={"missing": missing})

@@ -66,7 +66,7 @@ def pisces(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
             else:
                 raise ItemError("give text_cls, video_cls and vtm_logits, or prompt and frames_b64")
         except ItemError as error:
-            invalid[i] = invalid_field(str(error))
+            invalid[i] = invalid_field(str(error), error.param)
     batch = Batch(
         ids=[str(i) for i in asked],
         prompts=[fields["prompt"][i] for i in asked],
@@ -85,5 +85,5 @@ def pisces(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
 
 def _matching(logits: Any, match: int) -> float:
     if logits is None or not 0 <= match < len(logits):
-        raise ItemError("vtm_logits must hold the logit of the matching class")
+        raise ItemError("vtm_logits must hold the logit of the matching class", param="vtm_logits")
     return float(softmax(np.asarray(logits, dtype=np.float64))[match])

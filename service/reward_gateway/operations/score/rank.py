@@ -38,7 +38,7 @@ def rank(columns: Columns, _: object) -> Outcome:
     def answer(i: int) -> Row:
         scores = groups[i]
         if scores is None or not len(scores):
-            raise ItemError("there are no candidates to rank")
+            raise ItemError("there are no candidates to rank", param="scores")
         order = np.argsort(-scores, kind="stable")
         ranks = np.empty(len(scores), dtype=np.intp)
         ranks[order] = np.arange(len(scores))

@@ -67,7 +67,7 @@ def rere(columns: Columns, params: Params) -> Outcome:
 
     def answer(i: int) -> Row:
         if not len(candidates[i]):
-            raise ItemError("the group has no candidates")
+            raise ItemError("the group has no candidates", param="candidates")
         target = plain(targets[i])
         hits = np.array([plain(candidate) == target for candidate in candidates[i]])
         rule = hits.astype(np.float64)

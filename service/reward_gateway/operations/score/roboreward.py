@@ -96,13 +96,13 @@ def roboreward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome
         try:
             if not np.isnan(scores[i]):
                 if scores[i] not in (1, 2, 3, 4, 5):
-                    raise ItemError("score must be one of 1, 2, 3, 4, 5")
+                    raise ItemError("score must be one of 1, 2, 3, 4, 5", param="score")
             elif answers[i] is not None:
                 scores[i] = parse_score(answers[i])
             else:
                 asked[i] = _question(tasks[i], _shown(own[i], frames[i]), videos[i])
         except ItemError as error:
-            invalid[i] = invalid_field(str(error))
+            invalid[i] = invalid_field(str(error), error.param)
     judged = yield from ask_judge(params.judge, asked, parse_score)
     for i, score in judged.values.items():
         scores[i] = score

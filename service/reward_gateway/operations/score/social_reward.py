@@ -63,7 +63,7 @@ def social_reward(columns: Columns, params: Params) -> Generator[Need, Any, Outc
             else:
                 raise ItemError("give text_embedding and image_embedding, or prompt and image_b64")
         except ItemError as error:
-            invalid[i] = invalid_field(str(error))
+            invalid[i] = invalid_field(str(error), error.param)
     batch = samples(len(asked), prompts=[prompts[i] for i in asked], images=data)
     answer = yield from ask_model(params.model, batch, asked, columns.size)
     reward[asked] = answer.values[asked, 0]

@@ -76,9 +76,9 @@ def _cosines(embeddings: object) -> FloatArray:
 def _checked(kernel: FloatArray) -> FloatArray:
     _limit(len(kernel))
     if kernel.shape[0] != kernel.shape[1] or not np.allclose(kernel, kernel.T, atol=1e-6):
-        raise ItemError("the kernel must be square and symmetric")
+        raise ItemError("the kernel must be square and symmetric", param="kernel")
     if not np.allclose(np.diag(kernel), 1.0, atol=1e-6):
-        raise ItemError("the kernel must be 1 on the diagonal")
+        raise ItemError("the kernel must be 1 on the diagonal", param="kernel")
     return kernel
 
 

@@ -52,7 +52,7 @@ def aggregate(columns: Columns, params: Params) -> Outcome:
     def row(i: int) -> Row:
         vector = steps[i]
         if vector is None or not len(vector):
-            raise ItemError("step_rewards is empty: there is nothing to aggregate")
+            raise ItemError("step_rewards is empty: there is nothing to aggregate", param="step_rewards")
         return Row(reward=_FUNCTIONS[params.how](vector))
 
     return by_row(columns.size, row)

@@ -74,7 +74,7 @@ def mmrlhf_batch(columns: Columns, params: BatchParams) -> Outcome:
     def answer(i: int) -> Row:
         batch = margins[i]
         if batch is None or not batch.size:
-            raise ItemError("the batch has no margins")
+            raise ItemError("the batch has no margins", param="margins")
         centred = batch - batch.mean()
         std = float(batch.std())
         z = centred / std if std > 1e-12 * max(1.0, float(np.abs(batch).max())) else np.zeros(batch.size)
