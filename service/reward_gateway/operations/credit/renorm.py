@@ -17,7 +17,7 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     process: list[list[float] | float | None] = Field(
-        description="A judgement a turn but the last: [score, max], the score alone, or null where there is none."
+        description="A judgement a turn but the last: [score, max], a number in [0, 1], or null where there is none."
     )
     outcome: float | bool = Field(description="Reward of the last turn, in [0, 1]; clipped to it.")
     turns: int | None = Field(
