@@ -66,13 +66,18 @@ def put_head(stack: "Stack", scale: float, **headers: str) -> httpx.Response:
     return httpx.put(f"{stack.http}/v1/models/{NAME}/head", content=head(scale), headers=headers, timeout=60)
 
 
-def direct(stack: "Stack", model: str) -> list[float]:
-    """The scores of all rows, as Triton gives them to its own protocol."""
+def infer(stack: "Stack", model: str) -> httpx.Response:
+    """All rows, in Triton's own protocol."""
     columns = {"prompt": [p for p, _ in ROWS], "response": [r for _, r in ROWS]}
     inputs = [
         {"name": name, "shape": [len(ROWS), 1], "datatype": "BYTES", "data": data} for name, data in columns.items()
     ]
-    answer = httpx.post(f"{stack.http}/v2/models/{model}/infer", json={"inputs": inputs}, timeout=30)
+    return httpx.post(f"{stack.http}/v2/models/{model}/infer", json={"inputs": inputs}, timeout=30)
+
+
+def direct(stack: "Stack", model: str) -> list[float]:
+    """The scores of all rows, as Triton gives them to its own protocol."""
+    answer = infer(stack, model)
     assert answer.status_code == 200, answer.text
     data: list[float] = next(out["data"] for out in answer.json()["outputs"] if out["name"] == "score")
     return data
@@ -209,6 +214,8 @@ def test_a_triton_that_died_comes_back_with_the_same_models_and_versions(live: "
     until(lambda: score(live, cache="off").status_code == 200)
     until(lambda: served(live, "text_preference") == ["1"])
     assert served(live) == ["1", "2"]
+    # Each gateway process learns by itself that both are ready; so many in a row are answered by both.
+    until(lambda: all(infer(live, f"{NAME}@{1 + k % 2}").status_code == 200 for k in range(12)))
     np.testing.assert_allclose((direct(live, f"{NAME}@1"), direct(live, f"{NAME}@2")), before, atol=1e-5)
 
 
