@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reward_models.runtime.encoder import Limit, TextEncoder
-from reward_models.runtime.images import ImageError, decode, unpack
+from reward_models.runtime.images import decode
 from reward_models.runtime.instance import Instance
+from reward_models.runtime.pictures import IMAGES_A_RUN, Pictures
 from reward_models.runtime.rows import Answer, Columns, texts
 from reward_models.runtime.session import Session
 
 FloatArray = NDArray[np.float32]
-
-IMAGES_A_RUN = {"CPU": 4, "GPU": 64}
-"""Images of one run of the classifier, by kind of device."""
 
 
 class Classifier:
@@ -69,27 +67,16 @@ class AlignmentScorer:
         """Score rows; an image that cannot be decoded is that row's error."""
         answer = Answer.empty(rows, 1)
         prompts = [prompt.strip() for prompt in texts(columns, "prompt", rows)]
-        kept: list[int] = []
-        owners: list[int] = []
-        pixels: list[FloatArray] = []
-        for row, value in enumerate(columns.get("images", [b""] * rows)):
-            try:
-                if not prompts[row]:
-                    raise ImageError("missing_field: The prompt is empty.")
-                seen = [self._classifier.pixels(decode(data, self._classifier.side)) for data in unpack(value)]
-            except ImageError as error:
-                answer.errors[row] = str(error)
-                continue
-            owners += [len(kept)] * len(seen)
-            pixels += seen
-            kept.append(row)
-        if kept:
-            asked, truncated = self._embed([prompts[row] for row in kept])
-            shown = self._place(self._classifier.logits(pixels))
-            cosines = (shown * asked[owners]).sum(1)
-            answer.scores[kept, 0] = np.bincount(owners, cosines) / np.bincount(owners)
-            answer.flags[kept] = truncated * np.uint32(self._truncated)
+        pictures = Pictures.read(columns, rows, self._see, prompts, answer.errors)
+        if pictures.rows:
+            asked, truncated = self._embed([prompts[row] for row in pictures.rows])
+            shown = self._place(self._classifier.logits(pictures.pixels))
+            answer.scores[pictures.rows, 0] = pictures.mean((shown * asked[pictures.owners]).sum(1))
+            answer.flags[pictures.rows] = truncated * np.uint32(self._truncated)
         return answer
+
+    def _see(self, data: bytes) -> FloatArray:
+        return self._classifier.pixels(decode(data, self._classifier.side))
 
     def _embed(self, said: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Unit embeddings of texts, and which of them were cut."""

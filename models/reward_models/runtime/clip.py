@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.alignment import IMAGES_A_RUN
 from reward_models.runtime.encoder import CHARACTERS_A_TOKEN
 from reward_models.runtime.graphs import TokenGraph
-from reward_models.runtime.images import ImageError, decode, unpack
+from reward_models.runtime.images import decode
 from reward_models.runtime.instance import Instance
+from reward_models.runtime.pictures import IMAGES_A_RUN, Pictures
 from reward_models.runtime.pixels import PixelReader
 from reward_models.runtime.reading import TokenRow, tokenizer
 from reward_models.runtime.rows import Answer, Columns, texts
@@ -72,27 +72,17 @@ class ClipScorer:
         """Score rows; an image that cannot be decoded is that row's error."""
         answer = Answer.empty(rows, 1)
         prompts = texts(columns, "prompt", rows)
-        kept: list[int] = []
-        owners: list[int] = []
-        pixels: list[NDArray[np.float32]] = []
-        for row, value in enumerate(columns.get("images", [b""] * rows)):
-            try:
-                if self._prompt and not prompts[row].strip():
-                    raise ImageError("missing_field: The prompt is empty.")
-                seen = [self._image.pixels(decode(data)) for data in unpack(value)]
-            except ImageError as error:
-                answer.errors[row] = str(error)
-                continue
-            owners += [len(kept)] * len(seen)
-            pixels += seen
-            kept.append(row)
-        if kept:
-            shown = self._image(pixels)
+        pictures = Pictures.read(columns, rows, self._see, prompts if self._prompt else None, answer.errors)
+        if pictures.rows:
+            shown = self._image(pictures.pixels)
             if self._prompt:
-                asked, truncated = self._prompt([prompts[row] for row in kept])
-                values = (shown * asked[owners]).sum(1) * self._factor
-                answer.flags[kept] = truncated * np.uint32(self._truncated)
+                asked, truncated = self._prompt([prompts[row] for row in pictures.rows])
+                values = (shown * asked[pictures.owners]).sum(1) * self._factor
+                answer.flags[pictures.rows] = truncated * np.uint32(self._truncated)
             else:
                 values = shown[:, 0]
-            answer.scores[kept, 0] = np.bincount(owners, values) / np.bincount(owners)
+            answer.scores[pictures.rows, 0] = pictures.mean(values)
         return answer
+
+    def _see(self, data: bytes) -> NDArray[np.float32]:
+        return self._image.pixels(decode(data))

@@ -1,0 +1,62 @@
+"""The images of a batch: each row's made ready for the network, all in one list; numbers of images averaged by row."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reward_models.runtime.images import ImageError, unpack
+from reward_models.runtime.rows import Columns
+
+IMAGES_A_RUN = {"CPU": 4, "GPU": 64}
+"""Images of one run of a network, by kind of device."""
+
+
+@dataclass(slots=True)
+class Pictures:
+    """Images of the rows that can be scored.
+
+    Attributes:
+        rows: that have all that they need, in order.
+        owners: place in ``rows`` of every image.
+        pixels: what ``see`` made of every image.
+    """
+
+    rows: list[int] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    pixels: list[NDArray[np.float32]] = field(default_factory=list)
+
+    @classmethod
+    def read(
+        cls,
+        columns: Columns,
+        rows: int,
+        see: Callable[[bytes], NDArray[np.float32]],
+        prompts: Sequence[str] | None,
+        errors: dict[int, str],
+    ) -> "Pictures":
+        """The images of a batch's rows.
+
+        Args:
+            see: decodes an image. May raise ImageError.
+            prompts: one a row, none of which may be empty; None for a model that reads none.
+            errors: is given the reason of every row that is left out.
+        """
+        pictures = cls()
+        for row, value in enumerate(columns.get("images", [b""] * rows)):
+            try:
+                if prompts is not None and not prompts[row].strip():
+                    raise ImageError("missing_field: The prompt is empty.")
+                seen = [see(data) for data in unpack(value)]
+            except ImageError as error:
+                errors[row] = str(error)
+                continue
+            pictures.owners += [len(pictures.rows)] * len(seen)
+            pictures.pixels += seen
+            pictures.rows.append(row)
+        return pictures
+
+    def mean(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Numbers of images [n] averaged by row, in the order of ``rows``."""
+        return np.bincount(self.owners, values) / np.bincount(self.owners)
