@@ -16,16 +16,15 @@ after that block, and its one output is the block's map, halved by means of 2 x 
 import argparse
 import io
 import math
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from reward_models.build import exporting
 
 EPS = 1e-3
 WEIGHTS_NAME = "efficientnet.pth"
@@ -162,6 +161,7 @@ def export(weights: Path, output: Path, variant: Variant, until: int | None = No
     )
     model = onnx.load_from_string(buffer.getvalue())
     content = weights.read_bytes()
+    where = {}
     for initializer in model.graph.initializer:
         raw = initializer.raw_data
         if len(raw) < 64:
@@ -169,26 +169,16 @@ def export(weights: Path, output: Path, variant: Variant, until: int | None = No
         offset = content.find(raw)
         if offset < 0 or content.find(raw, offset + 1) >= 0:
             raise ValueError(f"The bytes of {initializer.name} do not lie in {weights.name} exactly once.")
-        onnx.external_data_helper.set_external_data(initializer, WEIGHTS_NAME, offset=offset, length=len(raw))
-        initializer.ClearField("raw_data")
-    for node in model.graph.node:
-        node.ClearField("doc_string")
-    output.write_bytes(model.SerializeToString())
+        where[initializer.name] = offset, len(raw)
+    exporting.write(model, where, WEIGHTS_NAME, output)
     return difference(network, weights, output, variant.side)
 
 
 def difference(network: nn.Module, weights: Path, graph: Path, side: int) -> float:
     """The largest difference between torch and ONNX Runtime on random images."""
     images = torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copyfile(weights, Path(folder) / WEIGHTS_NAME)  # ONNX Runtime follows no link out of the folder
-        (Path(folder) / graph.name).write_bytes(graph.read_bytes())
-        session = onnxruntime.InferenceSession(str(Path(folder) / graph.name), providers=["CPUExecutionProvider"])
-        found = session.run(None, {"images": images.numpy()})[0]
-    largest = float(abs(found - network(images)[0].detach().numpy()).max())
-    if largest > 1e-4:
-        raise ValueError(f"The graph differs from torch by {largest:.1e}: it must not be committed.")
-    return largest
+    expected = network(images)[0].detach().numpy()
+    return exporting.difference(expected, graph, {"images": images.numpy()}, weights, WEIGHTS_NAME, 1e-4)
 
 
 def main() -> None:

@@ -14,19 +14,15 @@ parameter names of the file, so that nothing of ``transformers`` enters the trac
 
 import argparse
 import io
-import json
-import shutil
-import struct
-import tempfile
 from pathlib import Path
-from typing import Any
 
 import onnx
-import onnxruntime
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
+
+from reward_models.build import exporting
 
 LAYERS, WIDTH, HEADS, EPS = 6, 384, 12, 1e-12
 WEIGHTS_NAME = "encoder.safetensors"
@@ -81,19 +77,6 @@ class MiniLM(nn.Module):  # type: ignore[misc, unused-ignore]
         return torch.cat(means, dim=1)
 
 
-def offsets(path: Path) -> dict[str, tuple[int, int]]:
-    """Where each tensor lies in a safetensors file: name -> (offset from the file's start, length), in bytes."""
-    with path.open("rb") as file:
-        (header_length,) = struct.unpack("<Q", file.read(8))
-        header: dict[str, Any] = json.loads(file.read(header_length))
-    start = 8 + header_length
-    return {
-        name: (start + entry["data_offsets"][0], entry["data_offsets"][1] - entry["data_offsets"][0])
-        for name, entry in header.items()
-        if name != "__metadata__"
-    }
-
-
 def export(weights: Path, output: Path, layers: tuple[int, ...]) -> float:
     """Write the graph; returns the largest difference between it and torch. Raises ValueError above 1e-5."""
     network = MiniLM(load_file(weights), layers).eval()
@@ -112,16 +95,10 @@ def export(weights: Path, output: Path, layers: tuple[int, ...]) -> float:
         do_constant_folding=False,
     )
     model = onnx.load_from_string(buffer.getvalue())
-    where = offsets(weights)
-    for initializer in model.graph.initializer:
-        source = initializer.name.replace("/", ".")
-        if source in where:
-            offset, length = where[source]
-            onnx.external_data_helper.set_external_data(initializer, WEIGHTS_NAME, offset=offset, length=length)
-            initializer.ClearField("raw_data")
-    for node in model.graph.node:
-        node.ClearField("doc_string")
-    output.write_bytes(model.SerializeToString())
+    names = {initializer.name: initializer.name.replace("/", ".") for initializer in model.graph.initializer}
+    places = exporting.offsets(weights)
+    where = {name: places[source] for name, source in names.items() if source in places}
+    exporting.write(model, where, WEIGHTS_NAME, output)
     return difference(network, weights, output)
 
 
@@ -131,15 +108,8 @@ def difference(network: nn.Module, weights: Path, graph: Path) -> float:
     ids = torch.randint(1000, 30000, (5, 70), generator=generator)
     mask = (torch.arange(70)[None] < torch.tensor([70, 41, 12, 3, 66])[:, None]).long()
     expected = network(ids, mask).numpy()
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copyfile(weights, Path(folder) / WEIGHTS_NAME)  # ONNX Runtime follows no link out of the folder
-        (Path(folder) / graph.name).write_bytes(graph.read_bytes())
-        session = onnxruntime.InferenceSession(str(Path(folder) / graph.name), providers=["CPUExecutionProvider"])
-        (found,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
-    largest = float(abs(found - expected).max())
-    if largest > 1e-5:
-        raise ValueError(f"The graph differs from torch by {largest:.1e}: it must not be committed.")
-    return largest
+    inputs = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+    return exporting.difference(expected, graph, inputs, weights, WEIGHTS_NAME, 1e-5)
 
 
 def main() -> None:

@@ -27,19 +27,17 @@ neighbouring pairs, as GGUF stores them; tied embeddings) with 30 layers of widt
 
 import argparse
 import io
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from reward_models.build.export_minilm import offsets
+from reward_models.build import exporting
 from reward_models.build.gguf_weights import BLOCK
 from reward_models.build.gguf_weights import weights as convert
 from reward_models.runtime.packs import pack
@@ -205,16 +203,10 @@ def export(network: Logprobs | Hidden, weights: Path, output: Path) -> float:
             custom_opsets={"com.microsoft": 1},
         )
     model = onnx.load_from_string(buffer.getvalue())
-    where = offsets(weights)
-    for initializer in model.graph.initializer:
-        source = initializer.name.removeprefix("network.").replace("/", ".")
-        if source in where:
-            offset, length = where[source]
-            onnx.external_data_helper.set_external_data(initializer, WEIGHTS_NAME, offset=offset, length=length)
-            initializer.ClearField("raw_data")
-    for node in model.graph.node:
-        node.ClearField("doc_string")
-    output.write_bytes(model.SerializeToString())
+    names = {entry.name: entry.name.removeprefix("network.").replace("/", ".") for entry in model.graph.initializer}
+    places = exporting.offsets(weights)
+    where = {name: places[source] for name, source in names.items() if source in places}
+    exporting.write(model, where, WEIGHTS_NAME, output)
     return difference(network, weights, output)
 
 
@@ -223,15 +215,8 @@ def difference(network: Logprobs | Hidden, weights: Path, graph: Path) -> float:
     inputs = {name: value for name, value in example(1).items() if name in network.inputs}
     with torch.no_grad():
         expected = network(*(inputs[name] for name in network.inputs)).numpy()
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copyfile(weights, Path(folder) / WEIGHTS_NAME)  # ONNX Runtime follows no link out of the folder
-        (Path(folder) / graph.name).write_bytes(graph.read_bytes())
-        session = onnxruntime.InferenceSession(str(Path(folder) / graph.name), providers=["CPUExecutionProvider"])
-        (found,) = session.run(None, {name: value.numpy() for name, value in inputs.items()})
-    largest = float(abs(found - expected).max())
-    if largest > TOLERANCE[network.output]:
-        raise ValueError(f"The graph differs from torch by {largest:.1e}: it must not be committed.")
-    return largest
+    arrays = {name: value.numpy() for name, value in inputs.items()}
+    return exporting.difference(expected, graph, arrays, weights, WEIGHTS_NAME, TOLERANCE[network.output])
 
 
 def main() -> None:
