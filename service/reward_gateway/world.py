@@ -9,12 +9,12 @@ from reward_gateway.backends.math_checker import MathChecker
 from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.backends.sandbox.sandbox import Sandbox
 from reward_gateway.errors import GatewayError, NotFound, StateUnavailable
-from reward_gateway.logprobs import LogprobScorer
 from reward_gateway.operations import needs
 from reward_gateway.raw import RawScorer
 from reward_gateway.sample import Batch, Invalid, RawScores, Usage
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts
 from reward_gateway.state.store import StateStore
+from reward_gateway.vectors import VectorScorer
 
 Answer = TypeVar("Answer")
 
@@ -55,7 +55,7 @@ class World:
         media: MediaIntake | None = None,
     ) -> None:
         self.raw = raw
-        self.logprobs = LogprobScorer(raw.models, raw.cache)
+        self.vectors = VectorScorer(raw.models, raw.cache)
         self.judges = judges
         self.sandbox = sandbox
         self.media = media
@@ -142,8 +142,10 @@ class World:
             case needs.ScoreWithModel(model, batch):
                 answers = await self.raw_scores((model,), batch, "use", deadline, Usage(), {})
                 return answers[model][0]
+            case needs.ScoreSteps(model, batch):
+                return await self.vectors.steps(model, batch, deadline)
             case needs.TokenLogprobs(contexts, continuations, model):
-                return await self.logprobs.logprobs(model, contexts, continuations, deadline)
+                return await self.vectors.logprobs(model, contexts, continuations, deadline)
             case needs.RunInThread(work):
                 return await asyncio.to_thread(work)
             case needs.CompareMath(pairs):

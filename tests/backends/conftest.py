@@ -69,13 +69,14 @@ class TritonPythonModel:
     def answer(self, request):
         columns = {t.name(): list(t.as_numpy().reshape(-1)) for t in request.inputs()}
         rows = len(columns["response"])
-        scores = np.zeros((rows, 6), np.float32)
+        scores = np.zeros((rows, 7), np.float32)
         for row in range(rows):
             messages = json.loads(columns["messages"][row] or "[]") if "messages" in columns else []
             features = json.loads(columns["features"][row] or "{}")
             scores[row] = (
                 len(columns["prompt"][row]), len(columns["response"][row]), len(messages),
                 len(columns["reference"][row]), len(columns["images"][row]), features.get("x", -1),
+                len(columns["steps"][row]),
             )
         return pb_utils.InferenceResponse([pb_utils.Tensor("score", scores)])
 """
@@ -141,14 +142,14 @@ def write_repository(repository: Path) -> None:
     plain = [tensor("prompt"), tensor("response")]
     score = [tensor("score", "TYPE_FP32")]
     write_counting(repository, "a")
-    every = [tensor(name, optional=True) for name in ("messages", "reference", "images", "features")]
+    every = [tensor(name, optional=True) for name in ("messages", "reference", "images", "features", "steps")]
     write_model(
         repository,
         "fields",
         FIELDS,
         [*plain, *every],
-        [tensor("score", "TYPE_FP32", 6)],
-        inputs="prompt,response,messages,reference?,images,features",
+        [tensor("score", "TYPE_FP32", 7)],
+        inputs="prompt,response,messages,reference?,images,features,steps",
     )
     write_model(repository, "bare", BARE, plain, score, max_batch=8)
     write_model(repository, "tokens", BARE, [tensor("ids", "TYPE_INT32")], score)

@@ -136,10 +136,19 @@ class TestFields:
             references=["ref", None, None],
             images=[[Media(b"12345")], [Media(b""), Media(b"1")], []],
             features=[{"x": 0.5}, {}, {}],
+            steps=[["one", "two"], None, []],
         )
         answer = await ask(models, "fields", batch)
-        assert answer.values[0].tolist() == [6, 4, 0, 3, len(b"\x91\xc4\x05") + 5, 0.5]
-        assert answer.values[1].tolist() == [0, 0, 0, 0, len(b"\x92\xc4\x00\xc4\x01") + 1, -1]
+        assert answer.values[0].tolist() == [
+            6,
+            4,
+            0,
+            3,
+            len(b"\x91\xc4\x05") + 5,
+            0.5,
+            len(b"\x92\xc4\x03one\xc4\x03two"),
+        ]
+        assert answer.values[1].tolist() == [0, 0, 0, 0, len(b"\x92\xc4\x00\xc4\x01") + 1, -1, 0]
         assert codes(answer) == {2: "missing_field"}
         assert answer.invalid[2].param == "images"
 

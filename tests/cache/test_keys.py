@@ -9,7 +9,7 @@ from reward_gateway.backends.port import ModelInfo
 from reward_gateway.cache.keys import KEY_BYTES, SampleDigests, keys
 from reward_gateway.sample import Batch, Media
 
-EVERY = ("prompt", "response", "messages", "reference", "images", "frames", "features")
+EVERY = ("prompt", "response", "messages", "steps", "reference", "images", "frames", "features")
 
 
 def info(*inputs: str, name: str = "m", version: str = "1") -> ModelInfo:
@@ -27,6 +27,7 @@ def batch_of(samples: list[dict[str, Any]], **columns: Any) -> Batch:
         column("reference", None),
         column("images", []),
         column("frames", []),
+        column("steps", None),
         features=column("features", {}),
         **columns,
     )
@@ -46,6 +47,7 @@ samples = st.fixed_dictionaries(
     {
         "prompt": texts | messages,
         "response": st.none() | texts | messages,
+        "steps": st.none() | st.lists(texts, min_size=1, max_size=3),
         "reference": st.none() | texts,
         "images": media,
         "frames": media,
@@ -80,9 +82,9 @@ def test_only_the_fields_that_the_model_reads_count(sample: dict[str, Any], inpu
 
 
 @given(samples)
-def test_id_group_and_steps_do_not_count(sample: dict[str, Any]) -> None:
+def test_id_and_group_do_not_count(sample: dict[str, Any]) -> None:
     plain = keys(info(*EVERY), batch_of([sample]), [0])
-    named = batch_of([sample], ids=["another"], group_names=["g"], steps=[["a", "b"]])
+    named = batch_of([sample], ids=["another"], group_names=["g"])
     assert keys(info(*EVERY), named, [0]) == plain
 
 
@@ -117,6 +119,12 @@ def test_the_order_of_inputs_parameters_and_members_does_not_count() -> None:
 def test_chat_counts_for_a_model_that_names_only_messages() -> None:
     said = [key({"prompt": [{"role": "user", "content": text}]}, info("messages")) for text in ("a", "b")]
     assert said[0] != said[1]
+
+
+def test_an_answer_that_is_cut_is_another_one_and_no_steps_are_none() -> None:
+    said = [key({"response": "ab", "steps": steps}) for steps in (None, [], ["ab"], ["a", "b"], ["b", "a"])]
+    assert said[0] == said[1]
+    assert len(set(said)) == 4
 
 
 def test_a_missing_field_is_no_empty_one() -> None:

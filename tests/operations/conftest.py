@@ -13,7 +13,7 @@ from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import Logprobs, Need, RunInThread, RunSandboxed, TokenLogprobs
+from reward_gateway.operations.needs import Need, RunInThread, RunSandboxed, ScoreSteps, TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.worked_examples import WorkedExample
 from reward_gateway.raw import RawScorer
@@ -81,18 +81,22 @@ class GivenWorld(World):
         self.given_models = GivenModels()
         self.given_sandbox: list[Any] | None = None
         self.given_logprobs: list[list[float]] | None = None
+        self.given_steps: list[list[float]] | None = None
         super().__init__(RawScorer(self.given_models, NoCache()), StateStore.in_process())
 
     def give(self, example: WorkedExample) -> None:
         self.given_models.scores = example.given.get("models", {})
         self.given_sandbox = example.given.get("sandbox")
         self.given_logprobs = example.given.get("logprobs")
+        self.given_steps = example.given.get("steps")
 
     async def answer(self, need: Need, deadline: float | None) -> Any:
         if isinstance(need, RunSandboxed) and self.given_sandbox is not None:
             return self.given_sandbox
         if isinstance(need, TokenLogprobs) and self.given_logprobs is not None:
-            return [Logprobs(np.array(tokens)) for tokens in self.given_logprobs]
+            return [Vector(np.array(tokens)) for tokens in self.given_logprobs]
+        if isinstance(need, ScoreSteps) and self.given_steps is not None:
+            return [Vector(np.array(steps)) for steps in self.given_steps]
         return await super().answer(need, deadline)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from reward_gateway.operations.apply import apply
 from reward_gateway.operations.hosted_logprobs import joined
-from reward_gateway.operations.needs import Logprobs, TokenLogprobs
+from reward_gateway.operations.needs import TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 from reward_gateway.sample import Invalid
 
@@ -31,10 +31,10 @@ def run(path: str, items: list[dict[str, Any]], say: Say, **params: Any) -> tupl
         return list(stop.value), asked
 
 
-def by_length(need: TokenLogprobs) -> list[Logprobs]:
+def by_length(need: TokenLogprobs) -> list[Vector]:
     """One token a letter of the continuation, likelier after a longer context."""
     return [
-        Logprobs(np.full(len(text), -1.0 / (1 + len(context))))
+        Vector(np.full(len(text), -1.0 / (1 + len(context))))
         for context, text in zip(need.contexts, need.continuations, strict=True)
     ]
 
@@ -95,7 +95,7 @@ def test_follow_ups_that_the_model_refuses_are_the_items_error() -> None:
 def test_implicit_process_rewards_take_two_hosted_models() -> None:
     def say(need: TokenLogprobs) -> list[Any]:
         base = {"tuned": -0.25, "base": -0.75}[need.model]
-        return [Logprobs(np.full(len(text), base)) for text in need.continuations]
+        return [Vector(np.full(len(text), base)) for text in need.continuations]
 
     group = [{"response": "abc", "outcome": 1}, {"logp": [-1.0], "ref_logp": [-2.0], "outcome": 0}]
     items = [{"prompt": "P", "group": group}]

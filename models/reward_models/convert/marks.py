@@ -11,11 +11,13 @@ from reward_models.convert.loading import activated, chain, loaded, writer
 from reward_models.convert.networks import Chain, Marked
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan, Row
-from reward_models.convert.samples import text_rows
+from reward_models.convert.samples import step_rows, text_rows
 from reward_models.convert.steps import steps_of
 from reward_models.convert.texts import FLAGS, INJECTION, INPUTS, UNCHECKED
 from reward_models.convert.tokens import Tokens, conversation_of, described, tokens_of
 from reward_models.runtime.steps import SUMMARIES
+
+STEPS = {"steps": "The answer cut into steps, a msgpack list of texts, in place of being cut at the separator."}
 
 
 def marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
@@ -61,16 +63,16 @@ def marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
         kind=f"process reward, a number for each {unit} ({checkpoint.architecture or type(backbone).__name__})",
         summary=f"What {checkpoint.called} says of each {unit} of an answer, summed up.",
         scorer=("steps", "StepScorer"),
-        inputs=INPUTS,
+        inputs=INPUTS | STEPS if unit == "step" else INPUTS,
         dimensions={name: f"Of the {unit}s' numbers ({output} of {of_it}): {name}." for name in names},
         flags=FLAGS,
         settings=tokens.settings,
         limits=[UNCHECKED, INJECTION],
         method=" ".join(filter(None, [described(tokens), steps.described() if steps else ""])),
         write=writer(tokens, Marked(backbone, head, output, label), options),
-        rows=text_rows(tokens.settings["tokens"]),
+        rows=(step_rows if unit == "step" else text_rows)(tokens.settings["tokens"]),
         reference=by_torch,
-        optional=["messages"],
+        optional=["messages", "steps"],
         vector=f"The numbers of the {unit}s in their order, in the output `vector`: little-endian float32.",
     )
 

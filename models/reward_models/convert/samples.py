@@ -46,6 +46,22 @@ def text_rows(limit: int) -> list[Row]:
     return rows
 
 
+def step_rows(limit: int) -> list[Row]:
+    """The same, and answers that the caller has cut, where no separator stands and where one does."""
+    rows = [{**one, "steps": b""} for one in text_rows(limit)]
+    cut = (
+        ["First, 2 + 2 is 4.", "So it is even."],
+        ["One line.\nAnother.", "Two\n\nparagraphs, one step.", "三つ目。"],
+    )
+    rows += [{**row("Is 2 + 2 even?", "".join(steps)), "steps": packed(steps)} for steps in cut]
+    return [*rows, {**rows[len(EXCHANGES)], "steps": packed(["17 + 25", "is 42."])}]
+
+
+def packed(steps: list[str]) -> bytes:
+    """Steps as the tensor contract has them."""
+    return bytes(msgpack.packb([step.encode() for step in steps]))
+
+
 def row(prompt: str, response: str) -> dict[str, bytes]:
     """A prompt and a response."""
     return {"prompt": prompt.encode(), "response": response.encode(), "messages": b""}

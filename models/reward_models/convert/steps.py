@@ -32,7 +32,7 @@ class Steps:
 
     def ids(self, tokens: Tokens, conversation: Conversation) -> tuple[dict[str, list[int]], list[int]] | None:
         """Inputs and marks by ``transformers``' tokeniser alone; None for what has no step, or is too long."""
-        settings, steps = tokens.settings, [s.strip() for s in conversation.answer.split(self.split) if s.strip()]
+        settings, steps = tokens.settings, conversation.steps(self.split)
         if not steps:
             return None
         *before, answer = conversation.messages
@@ -62,7 +62,8 @@ class Steps:
 
     def described(self) -> str:
         """For a card."""
-        return f"Steps are what {self.split!r} separates; each is judged at the token {self.mark!r} behind it."
+        where = f"each is judged at the token {self.mark!r} behind it"
+        return f"Steps are those that the caller gives, else what {self.split!r} separates; {where}."
 
     @staticmethod
     def _encode(tokens: Tokens, text: str) -> list[int]:

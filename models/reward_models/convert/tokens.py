@@ -76,7 +76,8 @@ class Tokens:
 def conversation_of(row: Row) -> Conversation:
     """The conversation of a row that is known to be one."""
     try:
-        return read(*(row[name].decode() for name in ("prompt", "response", "messages")))
+        conversation = read(*(row[name].decode() for name in ("prompt", "response", "messages")))
+        return conversation.cut(row.get("steps", b""))
     except ChatError as error:
         raise Refused(str(error)) from None
 

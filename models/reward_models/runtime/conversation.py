@@ -1,8 +1,10 @@
 """A row as a conversation that ends with the answer to be judged."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgpack
 
 from reward_models.runtime import chat
 from reward_models.runtime.chat import ChatError
@@ -13,10 +15,14 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages of ``role`` and ``content`` (text); the last is an assistant's. ``ignored``: parts were left out."""
+    """Messages of ``role`` and ``content`` (text); the last is an assistant's. ``ignored``: parts were left out.
+
+    ``given``: the steps of the answer, where the caller cut it.
+    """
 
     messages: list[Message]
     ignored: bool = False
+    given: tuple[str, ...] = ()
 
     @property
     def answer(self) -> str:
@@ -26,6 +32,27 @@ class Conversation:
     def asked(self) -> str:
         """What came before the answer, as one text."""
         return chat.render([(str(turn["role"]), str(turn["content"])) for turn in self.messages[:-1]])
+
+    def steps(self, split: str) -> list[str]:
+        """The steps of the answer: those that were given, else what ``split`` separates."""
+        return [step.strip() for step in self.given or self.answer.split(split) if step.strip()]
+
+    def cut(self, steps: bytes) -> "Conversation":
+        """The same conversation with its answer in steps, a msgpack list of texts; as it is where there is none.
+
+        Raises:
+            ChatError: it is no such list, or a step is empty.
+        """
+        if not steps:
+            return self
+        try:
+            given = [bytes(step).decode("utf-8", "replace") for step in msgpack.unpackb(steps)]
+        except (ValueError, TypeError, msgpack.UnpackException):
+            raise ChatError("The steps are not a msgpack list of texts.") from None
+        for place, step in enumerate(given):
+            if not step.strip():
+                raise ChatError(f"steps[{place}] is empty.")
+        return replace(self, given=tuple(given))
 
 
 def read(prompt: str, response: str, messages: str) -> Conversation:
@@ -61,9 +88,10 @@ def conversations(columns: Columns, rows: int) -> tuple[dict[int, Conversation],
     """Row -> conversation of those that can be read, and row -> error of the others."""
     read_rows, errors = {}, {}
     fields = (texts(columns, name, rows) for name in ("prompt", "response", "messages"))
+    steps = columns.get("steps", [b""] * rows)
     for row, values in enumerate(zip(*fields, strict=True)):
         try:
-            read_rows[row] = read(*values)
+            read_rows[row] = read(*values).cut(steps[row])
         except ChatError as error:
             errors[row] = f"invalid_field: {error}"
     return read_rows, errors

@@ -1,8 +1,9 @@
 """A converted process reward model: a number for each step, or each token, of an answer; and few numbers for it all.
 
-Steps are what the answer has between separators. Each is followed by a mark, a token at which the checkpoint was
-trained to judge the step before it. The numbers of a row are summed up by what the dimensions name: the lowest (a
-chain of thought is as good as its weakest step; Lightman et al., 2023), mean, last, product, highest or sum.
+Steps are what the caller cut the answer into, or what it has between separators. Each is followed by a mark, a token at
+which the checkpoint was trained to judge the step before it. The numbers of a row are summed up by what the dimensions
+name: the lowest (a chain of thought is as good as its weakest step; Lightman et al., 2023), mean, last, product,
+highest or sum.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,7 +54,7 @@ class StepReader:
 
     def read(self, conversation: Conversation) -> TokenRow:
         """Tokens and marks of one row. Raises RowError for an answer without a step, or one that is too long."""
-        steps = [step.strip() for step in conversation.answer.split(self._split) if step.strip()]
+        steps = conversation.steps(self._split)
         if not steps:
             raise RowError("invalid_field: The answer has no step.")
         if sum(map(len, steps)) + len(conversation.asked) > self._limit * CHARACTERS_A_TOKEN:

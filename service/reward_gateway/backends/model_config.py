@@ -14,11 +14,11 @@ from tritonclient.grpc import model_config_pb2
 from reward_gateway.backends.port import Device, ModelInfo
 from reward_gateway.sample import split_version
 
-FIELDS = ("prompt", "response", "messages", "reference", "images", "frames", "features")
+FIELDS = ("prompt", "response", "messages", "steps", "reference", "images", "frames", "features")
 """Fields of a sample that a model may read; each is the name of its tensor."""
 
-MAY_BE_ABSENT = frozenset({"prompt", "messages", "features"})
-"""Fields that a sample need not have: an empty prompt is a prompt; chat and features are sent where there are any."""
+MAY_BE_ABSENT = frozenset({"prompt", "messages", "steps", "features"})
+"""Fields that a sample need not have: an empty prompt is a prompt; the others are sent where there are any."""
 
 _STRING = model_config_pb2.TYPE_STRING
 _FLOAT = model_config_pb2.TYPE_FP32

@@ -17,6 +17,10 @@ def _media(items: Sequence[Media]) -> bytes:
     return _blob([item.data for item in items])
 
 
+def _steps(steps: Sequence[str]) -> bytes:
+    return _blob([_text(step) for step in steps])
+
+
 def _features(features: Any) -> bytes:
     return canonical_json(features).encode("utf-8", "replace")
 
@@ -26,6 +30,7 @@ def _text(text: str) -> bytes:
 
 
 _ENCODERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
+    "steps": ("steps", _steps),
     "reference": ("references", _text),
     "images": ("images", _media),
     "frames": ("frames", _media),

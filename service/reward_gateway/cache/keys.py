@@ -94,6 +94,11 @@ def _text(value: str | Sequence[Message] | None) -> str:
     return f"c{len(chat)}:{chat}"
 
 
+def _steps(steps: Sequence[str] | None) -> str:
+    """No steps are as good as none given: a model then cuts the response itself."""
+    return f"s{len(steps)}:" + "".join([_text(step) for step in steps]) if steps else "n"
+
+
 def _media(items: Sequence[Media]) -> str:
     """Media by content: the hash of their bytes stands for them; no media are as good as no column of them."""
     if not items:
@@ -109,6 +114,7 @@ def _features(features: Mapping[str, Any]) -> str:
 _FIELDS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "prompt": ("prompts", _text),
     "response": ("responses", _text),
+    "steps": ("steps", _steps),
     "reference": ("references", _text),
     "images": ("images", _media),
     "frames": ("frames", _media),

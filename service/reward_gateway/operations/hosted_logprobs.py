@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_gateway.sample import FloatArray, Invalid
 
-from .needs import Logprobs, Need, TokenLogprobs
+from .needs import Need, TokenLogprobs, Vector
 from .outcome import Outcome
 
 Asked = tuple[int, str, str]
@@ -36,7 +36,7 @@ class HostedLogprobs:
             return []
         pairs = [joined(context, continuation) for _, context, continuation in asked]
         contexts, continuations = zip(*pairs, strict=True)
-        answers: list[Logprobs | Invalid] = yield TokenLogprobs(list(contexts), list(continuations), model)
+        answers: list[Vector | Invalid] = yield TokenLogprobs(list(contexts), list(continuations), model)
         for (row, *_), answer in zip(asked, answers, strict=True):
             if isinstance(answer, Invalid):
                 self.invalid.setdefault(row, answer)

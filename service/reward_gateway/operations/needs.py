@@ -102,18 +102,30 @@ class ScoreWithModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Logprobs:
-    """What a hosted language model says of a continuation: [t] natural logarithms, and the flags that it raised."""
+class Vector:
+    """What a hosted model says of the parts of a row: [t] numbers, the flags that it raised, and its version."""
 
     values: FloatArray
     flags: tuple[str, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSteps:
+    """A number for each step of the answers of a batch, by a hosted process reward model.
+
+    Answer: list of :class:`Vector` or :class:`reward_gateway.sample.Invalid`, one a row.
+    """
+
+    model: str
+    batch: Batch
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprobs:
-    """Log-probabilities of continuations under the hosted language model.
+    """Natural log-probabilities of continuations under the hosted language model.
 
-    Answer: list of :class:`Logprobs` or :class:`reward_gateway.sample.Invalid`, one a pair.
+    Answer: list of :class:`Vector` or :class:`reward_gateway.sample.Invalid`, one a pair.
     """
 
     contexts: Sequence[str]
@@ -185,6 +197,7 @@ Need = (
     | ReadReferences
     | ReadSet
     | ScoreWithModel
+    | ScoreSteps
     | TokenLogprobs
     | AskJudge
     | JoinCohorts

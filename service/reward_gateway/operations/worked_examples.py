@@ -6,7 +6,8 @@ One file an operation, ``examples/<kind>/<name>.json``: a list of
 
 ``results`` holds what is expected of each result, which may say more; numbers agree to ``tolerance``, relative for
 large ones. ``given`` names what stands behind the operation in this example: the scores of a model by its name, the
-log-probabilities that a language model gives to the texts that it is asked for, or what the sandbox answers.
+log-probabilities that a language model gives to the texts that it is asked for, the numbers that a process model gives
+to their steps, or what the sandbox answers.
 """
 
 import json
@@ -25,8 +26,8 @@ class WorkedExample:
     Attributes:
         results: what each result must hold, numbers rounded as in their source.
         tolerance: largest difference of a number, relative to the greater of it and 1.
-        given: ``{"models": {name: [score a row]}}``, ``{"logprobs": [one list a text]}`` or
-            ``{"sandbox": [result a program]}``, where needed.
+        given: ``{"models": {name: [score a row]}}``, ``{"logprobs": [one list a text]}``,
+            ``{"steps": [one list an answer]}`` or ``{"sandbox": [result a program]}``, where needed.
     """
 
     title: str

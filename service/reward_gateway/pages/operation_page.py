@@ -119,6 +119,9 @@ def _given(example: WorkedExample) -> Html | None:
     if "logprobs" in example.given:
         words = "Answered, where the hosted language model gives the texts these log-probabilities, a list each: "
         return el("p", words, compact(example.given["logprobs"]), class_="note")
+    if "steps" in example.given:
+        words = "Answered, where the hosted process model gives the steps these numbers, a list an answer: "
+        return el("p", words, compact(example.given["steps"]), class_="note")
     if "sandbox" in example.given:
         return el("p", "Answered, where the operator has switched the sandbox on:", class_="note")
     return None

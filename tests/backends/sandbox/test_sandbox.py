@@ -50,12 +50,26 @@ async def run(sandbox: Sandbox, program: str, value: Any = None, timeout_s: floa
     return answer
 
 
+@pytest.fixture(scope="module", autouse=True)
+def others() -> set[int]:
+    """Processes that other tests started, and still use."""
+    OTHERS.update(child.pid for child in psutil.Process().children(recursive=True))
+    return OTHERS
+
+
+OTHERS: set[int] = set()
+
+
 async def left_over() -> list[psutil.Process]:
-    """Descendants of this process that do not go away."""
+    """Descendants of this process that these tests started and that do not go away."""
+
+    def there() -> list[psutil.Process]:
+        return [child for child in psutil.Process().children(recursive=True) if child.pid not in OTHERS]
+
     end = time.monotonic() + 5
-    while psutil.Process().children(recursive=True) and time.monotonic() < end:
+    while there() and time.monotonic() < end:
         await asyncio.sleep(0.02)
-    return psutil.Process().children(recursive=True)
+    return there()
 
 
 def refused(answer: Any, *names: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from reward_models.build import card as cards
 from reward_models.build import config
 from reward_models.build.files import sha256
-from reward_models.convert.samples import image_rows, text_rows
+from reward_models.convert.samples import image_rows, packed, step_rows, text_rows
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.rows import Answer, Scorer
 from reward_models.runtime.session import Device
@@ -39,7 +39,9 @@ def scorer(name: str) -> Scorer:
 
 def rows(name: str) -> list[Any]:
     settings = cards.read(CONVERTED / name).content["settings"]
-    return image_rows() if "image" in settings else text_rows(settings["tokens"])
+    if "image" in settings:
+        return image_rows()
+    return (step_rows if settings.get("unit") == "step" else text_rows)(settings["tokens"])
 
 
 def score(name: str, some: list[Any], scored: Scorer | None = None) -> Answer:
@@ -145,6 +147,20 @@ class TestSteps:
         answer = score("steps", [exchange("q", "One.\n\nTwo.\n\n\n\nThree.\n\n"), exchange("q", "One.")])
         assert answer.vectors is not None
         assert [len(vector) for vector in answer.vectors] == [3, 1]
+
+    def test_steps_that_the_caller_cut_are_judged_as_they_are(self) -> None:
+        whole = exchange("q", "One.\n\nTwo.\n\nThree.") | {"steps": b""}
+        cut = [exchange("q", "") | {"steps": packed(steps)} for steps in (["One.", "Two.", "Three."], ["One.\n\nTwo."])]
+        answer = score("steps", [whole, *cut])
+        assert answer.vectors is not None
+        np.testing.assert_allclose(answer.vectors[1], answer.vectors[0], atol=1e-6)
+        assert answer.vectors[2].size == 1
+
+    @pytest.mark.parametrize("steps", [b"\xc1", packed(["One.", " "]), b"\x93\x01"])
+    def test_steps_that_are_none_are_that_row_s_error(self, steps: bytes) -> None:
+        answer = score("steps", [exchange("q", "One.") | {"steps": steps}, exchange("q", "One.") | {"steps": b""}])
+        assert answer.errors[0].startswith("invalid_field: ")
+        assert np.isfinite(answer.scores[1]).all()
 
     def test_the_dimensions_sum_the_steps_up(self) -> None:
         answer = score("steps", [exchange("q", "One.\n\nTwo more words.\n\nThree.")])

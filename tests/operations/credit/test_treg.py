@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import Logprobs, TokenLogprobs
+from reward_gateway.operations.needs import TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 
 PATH, LOSS = "credit/treg", "audit/treg_loss"
@@ -58,7 +58,7 @@ def test_texts_are_read_twice_by_the_hosted_language_model() -> None:
     steps = apply(operation, [{"prompt": "Q", "response": "A"}, EXAMPLE], {"better": "good ", "worse": "bad "})
     assert next(steps) == TokenLogprobs(["good Q\n\n", "bad Q\n\n"], ["A", "A"], "language_model")
     with pytest.raises(StopIteration) as stop:
-        steps.send([Logprobs(np.array([-0.2])), Logprobs(np.array([-0.7]))])
+        steps.send([Vector(np.array([-0.2])), Vector(np.array([-0.7]))])
     assert stop.value.value[0]["rewards"] == pytest.approx([0.12246], abs=5e-6)
 
 

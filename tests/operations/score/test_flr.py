@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import Logprobs, TokenLogprobs
+from reward_gateway.operations.needs import TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 
 PATH = "score/flr"
@@ -51,7 +51,7 @@ def test_messages_are_read_by_the_hosted_language_model() -> None:
     context = "User: Hi\nAssistant: Hello\nUser:"
     assert need == TokenLogprobs([context] * 3, [" Nice.", " Rude.", " Bad."], "language_model")
     with pytest.raises(StopIteration) as stop:
-        steps.send([Logprobs(np.array(values)) for values in ([-1.0, -2.0], [-4.0], [-6.0])])
+        steps.send([Vector(np.array(values)) for values in ([-1.0, -2.0], [-4.0], [-6.0])])
     assert stop.value.value[0]["reward"] == pytest.approx(3.5)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import Logprobs, TokenLogprobs
+from reward_gateway.operations.needs import TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 
 PATH = "score/likelihood"
@@ -86,7 +86,7 @@ def test_texts_are_read_by_the_hosted_language_model() -> None:
     need = next(steps)
     assert need == TokenLogprobs(["2+2?Two and two. So:"], [" 4"], "language_model"), "a word begins with its space"
     with pytest.raises(StopIteration) as stop:
-        steps.send([Logprobs(np.array([-0.25, -0.25]), ("truncated",))])
+        steps.send([Vector(np.array([-0.25, -0.25]), ("truncated",))])
     assert [result["reward"] for result in stop.value.value] == [-0.5, -1.0]
     assert stop.value.value[0]["details"]["flags"] == ["truncated"]
 

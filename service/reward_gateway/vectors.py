@@ -1,11 +1,10 @@
-"""Log-probabilities of texts under a hosted language model: remembered, being computed, or asked of it, in that order.
+"""Numbers for the tokens or steps of texts, by a hosted model: remembered, being computed, or asked, in that order.
 
-Like raw scores, except that a row's answer is a vector, one number a token. Vectors are kept in the same cache under
-keys of their own: context, continuation, and the model with its version.
+Like raw scores, except that a row's answer is a vector. Vectors are kept in the same cache under keys of their own.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from reward_gateway.cache.keys import SampleDigests
 from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result, SingleFlight
 from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
-from reward_gateway.operations.needs import Logprobs
+from reward_gateway.operations.needs import Vector
 from reward_gateway.raw import ATTEMPTS, FAR_S, REPLACED
 from reward_gateway.sample import Batch, Invalid, split_version
 
@@ -24,14 +23,14 @@ PARAMS = {"output": "vector"}
 DIMENSION = "logprob"
 """The dimension by which a language model is told from other models that give a vector a row."""
 
-NO_VECTOR = Invalid("model_error", "the model gave no log-probabilities of tokens")
+NO_VECTOR = Invalid("model_error", "the model gave no numbers for the parts of the text")
 
 
-class LogprobScorer:
-    """Language models behind a cache of their log-probabilities.
+class VectorScorer:
+    """Models with an output ``vector``, behind a cache of what they gave.
 
     Args:
-        models: where language models are served.
+        models: where they are served.
         cache: shared with raw scores, and closed by whoever made it.
     """
 
@@ -42,24 +41,47 @@ class LogprobScorer:
 
     async def logprobs(
         self, model: str, contexts: Sequence[str], continuations: Sequence[str], deadline: float | None
-    ) -> list[Logprobs | Invalid]:
+    ) -> list[Vector | Invalid]:
         """Log-probabilities of the tokens of continuations, each after its context; equal pairs are asked once.
 
         Raises:
             ModelUnavailable: the model is not served, or was replaced again and again; the message says what to do.
             InvalidRequest: it is no language model.
         """
+        batch = Batch([""] * len(contexts), list(contexts), list(continuations))
+        return await self._vectors(lambda: self._language_model(model), batch, deadline)
+
+    async def steps(self, model: str, batch: Batch, deadline: float | None) -> list[Vector | Invalid]:
+        """Numbers of the steps of a batch's answers, in their order; equal samples are asked once.
+
+        Raises:
+            NotFound: there is no such model.
+            ModelUnavailable: it is not served, or was replaced again and again.
+            InvalidRequest: it is no process reward model.
+        """
+        return await self._vectors(lambda: self._process_model(model), batch, deadline)
+
+    async def _vectors(
+        self, look_up: Callable[[], Awaitable[ModelInfo]], batch: Batch, deadline: float | None
+    ) -> list[Vector | Invalid]:
         if deadline is None:
             deadline = asyncio.get_running_loop().time() + FAR_S
-        batch = Batch([""] * len(contexts), list(contexts), list(continuations))
         for _ in range(ATTEMPTS):
-            info = await self._info(model)
+            info = await look_up()
             results = await self._results(info, batch, deadline)
             if REPLACED not in results:
                 return [read(result, info) for result in results]
         raise ModelUnavailable(REPLACED.message)
 
-    async def _info(self, model: str) -> ModelInfo:
+    async def _process_model(self, model: str) -> ModelInfo:
+        info = await self._models.info(model)
+        if not info.vector or DIMENSION in info.dimensions:
+            raise InvalidRequest(
+                f"{model} is no process reward model: it gives no number for each step.", param="model"
+            )
+        return info
+
+    async def _language_model(self, model: str) -> ModelInfo:
         try:
             info = await self._models.info(model)
         except NotFound as error:
@@ -109,8 +131,9 @@ def entries(answer: ModelAnswer, info: ModelInfo) -> list[Result]:
     ]
 
 
-def read(result: Result, info: ModelInfo) -> Logprobs | Invalid:
+def read(result: Result, info: ModelInfo) -> Vector | Invalid:
     """An entry as numbers."""
     if isinstance(result, Invalid):
         return result
-    return Logprobs(np.frombuffer(result.values, "<f4").astype(np.float64), info.flag_names(result.flags))
+    values = np.frombuffer(result.values, "<f4").astype(np.float64)
+    return Vector(values, info.flag_names(result.flags), info.version)

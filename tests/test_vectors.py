@@ -1,4 +1,4 @@
-"""Log-probabilities of texts: remembered by context, continuation and version, and never a failure in their place."""
+"""Numbers for tokens and steps: remembered by text and version, and never a failure in their place."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
-from reward_gateway.operations.needs import Logprobs, TokenLogprobs
+from reward_gateway.operations.needs import ScoreSteps, TokenLogprobs, Vector
 from reward_gateway.raw import RawScorer
 from reward_gateway.sample import Batch, Invalid, Usage
 from reward_gateway.world import World
@@ -28,6 +28,9 @@ class LanguageModels:
         return [await self.info("lm")]
 
     async def info(self, name: str) -> ModelInfo:
+        if name == "steps":
+            every = ("prompt", "response", "messages", "steps")
+            return ModelInfo(name, self.version, True, every, ("min",), 64, vector=True)
         if name not in ("lm", "judge"):
             raise NotFound(f"There is no model '{name}' on the model server.")
         inputs, flags = ("prompt", "response", "messages"), ("truncated",)
@@ -64,14 +67,14 @@ def world(models: LanguageModels) -> World:
     return World(RawScorer(models, MemoryCache(1000, 60.0)))
 
 
-async def ask(world: World, *pairs: tuple[str, str], model: str = "lm") -> list[Logprobs | Invalid]:
+async def ask(world: World, *pairs: tuple[str, str], model: str = "lm") -> list[Vector | Invalid]:
     contexts, continuations = zip(*pairs, strict=True)
-    answers: list[Logprobs | Invalid] = await world.answer(TokenLogprobs(contexts, continuations, model), None)
+    answers: list[Vector | Invalid] = await world.answer(TokenLogprobs(contexts, continuations, model), None)
     return answers
 
 
-def values(answer: Logprobs | Invalid) -> list[float]:
-    assert isinstance(answer, Logprobs)
+def values(answer: Vector | Invalid) -> list[float]:
+    assert isinstance(answer, Vector)
     return [float(value) for value in answer.values]
 
 
@@ -79,7 +82,7 @@ async def test_vectors_of_any_length_are_remembered_with_their_flags(world: Worl
     first = await ask(world, ("a", "xyz"), ("long", "x"), ("a", "xyz"))
     again = await ask(world, ("long", "x"), ("a", "xyz"))
     assert [values(answer) for answer in first] == [[-1.0] * 3, [-1.0], [-1.0] * 3]
-    assert [answer.flags for answer in again if isinstance(answer, Logprobs)] == [("truncated",), ()]
+    assert [answer.flags for answer in again if isinstance(answer, Vector)] == [("truncated",), ()]
     assert models.asked == [[("a", "xyz"), ("long", "x")]], "equal pairs are asked once, and then never again"
 
 
@@ -128,3 +131,28 @@ async def test_a_model_that_is_not_there_says_what_to_run(world: World) -> None:
 async def test_a_model_of_another_kind_is_refused(world: World) -> None:
     with pytest.raises(InvalidRequest, match="no language model"):
         await ask(world, ("a", "x"), model="judge")
+
+
+async def steps_of(world: World, model: str, *answers: list[str] | None) -> list[Vector | Invalid]:
+    n = len(answers)
+    batch = Batch([""] * n, ["q"] * n, ["One.\n\nTwo."] * n, steps=list(answers))
+    found: list[Vector | Invalid] = await world.answer(ScoreSteps(model, batch), None)
+    return found
+
+
+async def test_steps_are_remembered_by_how_the_answer_is_cut(world: World, models: LanguageModels) -> None:
+    for _ in range(2):
+        found = await steps_of(world, "steps", None, ["One.", "Two."], ["One.\n\nTwo."], ["One.", "Two."], [])
+        assert [values(answer) for answer in found] == [[-1.0] * 10] * 5
+    assert [len(texts) for texts in models.asked] == [3]
+
+
+@pytest.mark.parametrize("model", ["lm", "judge"])
+async def test_a_model_that_judges_no_steps_is_refused(world: World, model: str) -> None:
+    with pytest.raises(InvalidRequest, match="no process reward model"):
+        await steps_of(world, model, None)
+
+
+async def test_a_process_model_that_is_not_there_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound):
+        await steps_of(world, "nothing", None)
