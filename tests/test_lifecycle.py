@@ -98,9 +98,9 @@ async def server(settings: Settings) -> Server:
     return made
 
 
-def lifecycle_of(server: Server, settings: Settings, model: str = "tiny") -> Lifecycle:
+def lifecycle_of(server: Server, settings: Settings, model: str = "tiny", recipes: str = RECIPES) -> Lifecycle:
     world = World(RawScorer(server, NoCache()))
-    return Lifecycle(Gateway(load_book(RECIPES % model), world), settings)
+    return Lifecycle(Gateway(load_book(recipes % model), world), settings)
 
 
 def on_disk(settings: Settings) -> dict[int, bool]:
@@ -156,6 +156,17 @@ async def test_the_newest_are_kept_and_those_that_recipes_name(server: Server, s
     assert on_disk(settings) == {1: True, 2: True, 4: True, 5: True}
     with pytest.raises(Conflict, match="recipes ask for tiny@2"):
         await lifecycle.unload("tiny@2")
+
+
+@pytest.mark.parametrize("named", ["model: tiny@2", "model: tiny@1, text_model: tiny@2"])
+async def test_a_version_that_an_operation_of_a_recipe_asks_is_kept(
+    server: Server, settings: Settings, named: str
+) -> None:
+    recipes = "rewards: {r: {components: {a: {score: basereward, params: {%s}}}}}"
+    lifecycle = lifecycle_of(server, settings, named, recipes)
+    await lifecycle.put_head("tiny", head(2.0))
+    with pytest.raises(Conflict, match="recipes ask for tiny@2"):
+        await lifecycle.rollback("tiny")
 
 
 async def test_a_rollback_ends_at_the_last_version(server: Server, settings: Settings) -> None:

@@ -191,9 +191,9 @@ class Lifecycle:
     def _named(self, name: str) -> set[int]:
         """Versions of a model that recipes or experiments name."""
         book = self._gateway.book
-        asked = [model for plan in book for model in plan.models]
-        pins = map(split_version, [*asked, *(experiment.candidate for experiment in book.experiments.values())])
-        return {int(version) for base, version in pins if base == name and version.isdecimal()}
+        candidates = (split_version(experiment.candidate) for experiment in book.experiments.values())
+        tried = {int(version) for model, version in candidates if model == name and version.isdecimal()}
+        return tried | {version for plan in book for model, version in plan.pins if model == name}
 
     def _demand_unnamed(self, name: str, number: int) -> None:
         if number in self._named(name):

@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 
 from reward_models.build.card import CARD, BuildError, Card
 from reward_models.build.files import sha256
+from reward_models.runtime.head import Head
 
 HEAD = "head.npz"
+
+TRIALS = 16
+"""Rows of standard normal features that a head must have finite scores for."""
 
 Array = NDArray[Any]
 Form = tuple[tuple[int, ...], np.dtype[Any]]
@@ -34,7 +38,8 @@ def read(body: bytes, held: Path) -> dict[str, Array]:
         held: the head that it replaces.
 
     Raises:
-        BuildError: it is neither, or has other arrays, shapes or types than ``held``, or numbers that are not finite.
+        BuildError: it is neither, or has other arrays, shapes or types than ``held``, or numbers that are not finite,
+            or its layers make such numbers of features of an ordinary size.
     """
     with np.load(held, allow_pickle=False) as arrays:
         wanted: dict[str, Form] = {name: (arrays[name].shape, arrays[name].dtype) for name in arrays.files}
@@ -42,6 +47,7 @@ def read(body: bytes, held: Path) -> dict[str, Array]:
     for name, array in found.items():
         if not np.isfinite(array).all():
             raise BuildError(f"The array {name} has numbers that are not finite.")
+    _demand_scores(found)
     return {name: found[name] for name in wanted}
 
 
@@ -53,6 +59,16 @@ def stage(arrays: Mapping[str, Array], card: Card, into: Path) -> None:
     content = {**card.content, "quality": {}, "head": f"uploaded, in the place of that of {card.version}; not measured"}
     content["files"] = {**content["files"], HEAD: {"sha256": sha256(into / HEAD)}}
     (into / CARD).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def _demand_scores(arrays: Mapping[str, Array]) -> None:
+    """Try the layers: a head whose training ran away has finite weights, and scores that are none."""
+    layers = Head.of(arrays)
+    features = np.random.default_rng(0).standard_normal((TRIALS, len(layers.layers[0][0])), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = layers(features)
+    if not np.isfinite(scores).all():
+        raise BuildError("The head gives scores that are not finite: its weights are far too large.")
 
 
 def _npz(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:

@@ -4,8 +4,10 @@ Layers are ``w0, b0, w1, b1 …`` with GELU between them; standardisation of the
 The axes that the features project onto, where there are any, lie beside them.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +32,17 @@ class Head:
     def load(cls, path: Path) -> "Head":
         """Read a head. Raises ValueError for a file that holds no layer or layers that do not fit together."""
         with np.load(path, allow_pickle=False) as arrays:
-            count = sum(name.startswith("w") for name in arrays.files)
-            doubles = {name: arrays[name].astype(np.float64) for name in arrays.files}
-            layers = [(doubles[f"w{index}"], doubles[f"b{index}"]) for index in range(count)]
-            axes = Axes(*(arrays[field] for field in Axes.__slots__)) if "prompt_axes" in arrays.files else None
-        if not layers or any(a[0].shape[1] != b[0].shape[0] for a, b in pairwise(layers)):
-            raise ValueError(f"{path.name} holds no chain of layers w0, b0, w1, b1 …")
-        return cls(layers, axes)
+            return cls.of({name: arrays[name] for name in arrays.files})
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Head":
+        """The head of some arrays. Raises ValueError as :meth:`load`."""
+        count = sum(name.startswith("w") for name in arrays)
+        doubles = [(arrays[f"w{k}"].astype(np.float64), arrays[f"b{k}"].astype(np.float64)) for k in range(count)]
+        if not doubles or any(a[0].shape[1] != b[0].shape[0] for a, b in pairwise(doubles)):
+            raise ValueError("The head holds no chain of layers w0, b0, w1, b1 …")
+        axes = Axes(*(arrays[field] for field in Axes.__slots__)) if "prompt_axes" in arrays else None
+        return cls(doubles, axes)
 
     def __call__(self, features: FloatArray) -> FloatArray:
         x = features.astype(np.float64)

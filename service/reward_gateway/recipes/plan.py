@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from reward_gateway.operations.guards import Guard
 from reward_gateway.operations.registry import Operation, OperationParams
+from reward_gateway.sample import split_version
 
 from .schema import GroupSpec
 
@@ -112,9 +113,15 @@ class Plan:
 
     @property
     def grouped(self) -> bool:
-        steps = [step for component in self.components for step in (*component.transforms, component.step) if step]
-        steps += [step for step in (self.combine, self.credit) if step]
-        return self.group.normalize != "none" or any(step.operation.grouped for step in steps)
+        return self.group.normalize != "none" or any(step.operation.grouped for step in self.steps)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every operation that is run."""
+        ends = (self.combine, self.credit)
+        return tuple(step for c in self.components for step in (c.step, *c.transforms) if step) + tuple(
+            filter(None, ends)
+        )
 
     @property
     def ensemble(self) -> tuple[str, ...]:
@@ -129,6 +136,13 @@ class Plan:
     def models(self) -> tuple[str, ...]:
         """The models that the components ask, each once."""
         return tuple(dict.fromkeys(c.model for c in self.components if c.model is not None))
+
+    @property
+    def pins(self) -> frozenset[tuple[str, int]]:
+        """Model and version of every ``NAME@VERSION`` that a component asks, or that an operation's parameter names."""
+        named = [value for step in self.steps for value in dict(step.params).values() if isinstance(value, str)]
+        split = map(split_version, [*self.models, *named])
+        return frozenset((model, int(version)) for model, version in split if version.isdecimal())
 
     def summary(self) -> dict[str, Any]:
         """The row of ``GET /v1/rewards``."""

@@ -67,6 +67,16 @@ class Exploit:
         return (pytest.fail, ("something was unpickled",))
 
 
+@pytest.mark.parametrize("scale", [1e3, 3e38])
+def test_a_head_whose_training_ran_away_is_refused(scale: float, held: Path) -> None:
+    body = npz(**ARRAYS | {"w0": np.full((3, 2), scale, np.float32)})
+    if scale == 1e3:
+        assert heads.read(body, held)["w0"].max() == scale
+    else:
+        with pytest.raises(BuildError, match="scores that are not finite"):
+            heads.read(body, held)
+
+
 def test_nothing_is_unpickled(held: Path) -> None:
     objects = npz(w0=np.array([Exploit()], object), b0=ARRAYS["b0"])
     for body in (objects, pickle.dumps(Exploit())):
