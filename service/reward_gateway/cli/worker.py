@@ -146,10 +146,13 @@ async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> 
 
 
 async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
-    """Reload when the recipe file changes."""
+    """Reload when the recipe file changes.
+
+    A mounted ConfigMap changes as a whole: its files are links through ``..data``, which is put in place anew.
+    """
 
     def ours(_: object, path: str) -> bool:
-        return Path(path).name == rewards_file.name
+        return Path(path).name in (rewards_file.name, "..data")
 
     async for _ in watchfiles.awatch(rewards_file.parent, recursive=False, watch_filter=ours):
         await reload(gateway, rewards_file, telemetry)

@@ -1,0 +1,69 @@
+"""cli/worker.py: recipes are read again when their file changes, however it changes."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from reward_gateway.cache.off import NoCache
+from reward_gateway.cli.worker import watch
+from reward_gateway.gateway import Gateway
+from reward_gateway.pages.answers import NoModels
+from reward_gateway.raw import RawScorer
+from reward_gateway.recipes.book import load_book
+from reward_gateway.telemetry.telemetry import Telemetry
+from reward_gateway.world import World
+
+pytestmark = pytest.mark.anyio
+
+ONE = "rewards: {one: {components: {a: {score: length_penalty}}}}"
+OTHER = "rewards: {other: {components: {a: {score: length_penalty}}}}"
+
+
+def mount(folder: Path, version: str, recipes: str) -> None:
+    """As Kubernetes mounts a ConfigMap, and changes it: the file is a link through ``..data``."""
+    (folder / version).mkdir()
+    (folder / version / "rewards.yaml").write_text(recipes)
+    (folder / "..data_tmp").symlink_to(version)
+    (folder / "..data_tmp").rename(folder / "..data")
+    if not (folder / "rewards.yaml").is_symlink():
+        (folder / "rewards.yaml").symlink_to("..data/rewards.yaml")
+
+
+def rewritten(folder: Path) -> None:
+    (folder / "rewards.yaml").write_text(OTHER)
+
+
+def replaced(folder: Path) -> None:
+    (folder / "new").write_text(OTHER)
+    (folder / "new").rename(folder / "rewards.yaml")
+
+
+def mounted_anew(folder: Path) -> None:
+    mount(folder, "..2", OTHER)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("change", [rewritten, replaced, mounted_anew])
+async def test_recipes_are_read_again_when_their_file_changes(change: Callable[[Path], None], tmp_path: Path) -> None:
+    if change is mounted_anew:
+        mount(tmp_path, "..1", ONE)
+    else:
+        (tmp_path / "rewards.yaml").write_text(ONE)
+    gateway = Gateway(load_book(ONE), World(RawScorer(NoModels(), NoCache())))
+    watching = asyncio.create_task(watch(gateway, tmp_path / "rewards.yaml", Telemetry()))
+    try:
+        await asyncio.sleep(0.3)  # until the folder is watched
+        change(tmp_path)
+        await until(lambda: list(gateway.book.plans) == ["other"])
+        (tmp_path / "rewards.yaml").write_text("rewards: {broken: {}}")
+        await asyncio.sleep(0.5)
+        assert list(gateway.book.plans) == ["other"], "a file that cannot work changes nothing"
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
