@@ -1,6 +1,7 @@
 """The OpenAPI page: it loads, it shows examples that work, and the service does what it says."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -78,8 +79,17 @@ async def test_the_examples_can_be_sent_as_they_are(served: Any) -> None:
     assert result["valid"] is True
 
 
-async def test_the_page_for_people_is_there(served: Any) -> None:
-    assert "/openapi.json" in (await served.client.get("/docs")).text
+async def test_the_page_for_people_loads_nothing_from_elsewhere(served: Any) -> None:
+    html = (await served.client.get("/docs")).text
+    assert "://" not in html
+    loaded = re.findall(r"""(?:src|href|url)(?:=|: )["']([^"']+)["']""", html)
+    assert len(loaded) == 4
+    for address in loaded:
+        answer = await served.client.get(f"/{address.removeprefix('./')}")
+        assert answer.status_code == 200, address
+        assert len(answer.content) > 500
+    missing = await served.client.get("/docs/nothing.js")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
 
 
 def test_the_service_does_what_the_page_says(app: FastAPI) -> None:

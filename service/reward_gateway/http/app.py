@@ -64,6 +64,7 @@ def create_app(
     app = FastAPI(
         title="reward-gateway",
         version=__version__,
+        docs_url=None,  # routes/docs.py
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
