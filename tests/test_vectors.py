@@ -1,16 +1,19 @@
 """Numbers for tokens and steps: remembered by text and version, and never a failure in their place."""
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
+from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.operations.needs import ScoreSteps, TokenLogprobs, Vector
-from reward_gateway.raw import RawScorer
+from reward_gateway.raw import CacheMode, RawScorer
+from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid, Usage
-from reward_gateway.world import World
+from reward_gateway.world import Asking, World
 
 pytestmark = pytest.mark.anyio
 
@@ -67,9 +70,11 @@ def world(models: LanguageModels) -> World:
     return World(RawScorer(models, MemoryCache(1000, 60.0)))
 
 
-async def ask(world: World, *pairs: tuple[str, str], model: str = "lm") -> list[Vector | Invalid]:
+async def ask(world: World, *pairs: tuple[str, str], model: str = "lm", **asking: Any) -> list[Vector | Invalid]:
     contexts, continuations = zip(*pairs, strict=True)
-    answers: list[Vector | Invalid] = await world.answer(TokenLogprobs(contexts, continuations, model), None)
+    answers: list[Vector | Invalid] = await world.answer(
+        TokenLogprobs(contexts, continuations, model), Asking(**asking)
+    )
     return answers
 
 
@@ -84,6 +89,19 @@ async def test_vectors_of_any_length_are_remembered_with_their_flags(world: Worl
     assert [values(answer) for answer in first] == [[-1.0] * 3, [-1.0], [-1.0] * 3]
     assert [answer.flags for answer in again if isinstance(answer, Vector)] == [("truncated",), ()]
     assert models.asked == [[("a", "xyz"), ("long", "x")]], "equal pairs are asked once, and then never again"
+
+
+@pytest.mark.parametrize(("mode", "asked", "again"), [("use", 1, 1), ("refresh", 2, 2), ("off", 2, 3)])
+async def test_a_caller_may_do_without_what_is_remembered(
+    world: World, models: LanguageModels, mode: str, asked: int, again: int
+) -> None:
+    usage = Usage()
+    for _ in range(2):
+        found = await ask(world, ("a", "xyz"), ("b", "x"), cache=mode, usage=usage)
+        assert [values(answer) for answer in found] == [[-1.0] * 3, [-1.0]]
+    assert (len(models.asked), usage.model_calls) == (asked, asked)
+    await ask(world, ("a", "xyz"))
+    assert len(models.asked) == again, "what was asked anew is remembered, unless the cache is off"
 
 
 async def test_context_and_continuation_are_told_apart(world: World, models: LanguageModels) -> None:
@@ -136,7 +154,7 @@ async def test_a_model_of_another_kind_is_refused(world: World) -> None:
 async def steps_of(world: World, model: str, *answers: list[str] | None) -> list[Vector | Invalid]:
     n = len(answers)
     batch = Batch([""] * n, ["q"] * n, ["One.\n\nTwo."] * n, steps=list(answers))
-    found: list[Vector | Invalid] = await world.answer(ScoreSteps(model, batch), None)
+    found: list[Vector | Invalid] = await world.answer(ScoreSteps(model, batch), Asking())
     return found
 
 
@@ -156,3 +174,19 @@ async def test_a_model_that_judges_no_steps_is_refused(world: World, model: str)
 async def test_a_process_model_that_is_not_there_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
         await steps_of(world, "nothing", None)
+
+
+async def test_a_request_says_what_its_operations_asked_and_how_long_it_took(
+    world: World, models: LanguageModels
+) -> None:
+    recipes = "rewards: {r: {components: {a: {score: perplexity, params: {model: lm}}}}}"
+    gateway = Gateway(load_book(recipes), world)
+    asked: list[tuple[CacheMode, int]] = [("use", 1), ("use", 0), ("refresh", 1), ("off", 1)]
+    for mode, calls in asked:
+        batch = Batch(["0", "1"], ["q", "q"], ["xy", "z"])
+        scored = await gateway.score(batch, "r", ScoreOptions(cache=mode))
+        assert scored.reward.tolist() == pytest.approx([np.e, np.e])
+        assert scored.usage.model_calls == calls, mode
+        assert min(scored.timing_ms.values()) >= 0
+        assert scored.timing_ms["inference"] > 0
+    assert len(models.asked) == 3

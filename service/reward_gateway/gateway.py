@@ -27,7 +27,7 @@ from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored, Usage, response_lengths
-from reward_gateway.world import MEDIA, World, drive
+from reward_gateway.world import MEDIA, Asking, World, drive
 
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
 """Reasons that fail a request where every sample has one of them; a judge's bad answer is its sample's alone."""
@@ -95,8 +95,11 @@ class Gateway:
             self._refuse_missing(batch)
         raw = await self._raw(plan, batch, options, usage, timing)
         combining = perf_counter()
-        outcome = await drive(evaluate(plan, batch, raw), self.world, options.deadline)
-        timing["combine"] = (perf_counter() - combining) * 1e3
+        asked = dict.fromkeys(("cache", "inference"), 0.0)
+        asking = Asking(options.deadline, options.cache, usage, asked)
+        outcome = await drive(evaluate(plan, batch, raw), self.world, asking)
+        timing["combine"] = (perf_counter() - combining) * 1e3 - sum(asked.values())
+        timing.update({name: timing.get(name, 0.0) + spent for name, spent in asked.items()})
         timing["total"] = (perf_counter() - started) * 1e3
         scored = Scored(
             recipe=plan.name,
@@ -174,7 +177,7 @@ class Gateway:
         operation = self._catalog.get(kind, name)
         if operation is None:
             raise NotFound("there is no operation of this kind and name; GET /v1/catalog lists them")
-        return await drive(apply(operation, items, params), self.world, deadline)
+        return await drive(apply(operation, items, params), self.world, Asking(deadline))
 
     def catalog(self) -> list[dict[str, Any]]:
         """Rows of ``GET /v1/catalog``."""

@@ -14,8 +14,8 @@ from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result, SingleFlight
 from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.operations.needs import Vector
-from reward_gateway.raw import ATTEMPTS, FAR_S, REPLACED
-from reward_gateway.sample import Batch, Invalid, split_version
+from reward_gateway.raw import ATTEMPTS, FAR_S, REPLACED, CacheMode
+from reward_gateway.sample import Batch, Invalid, Usage, split_version
 
 PARAMS = {"output": "vector"}
 """What sets the keys of vectors apart from those of scores."""
@@ -40,7 +40,13 @@ class VectorScorer:
         self._flight = SingleFlight()
 
     async def logprobs(
-        self, model: str, contexts: Sequence[str], continuations: Sequence[str], deadline: float | None
+        self,
+        model: str,
+        contexts: Sequence[str],
+        continuations: Sequence[str],
+        deadline: float | None,
+        mode: CacheMode,
+        usage: Usage,
     ) -> list[Vector | Invalid]:
         """Log-probabilities of the tokens of continuations, each after its context; equal pairs are asked once.
 
@@ -49,9 +55,11 @@ class VectorScorer:
             InvalidRequest: it is no language model.
         """
         batch = Batch([""] * len(contexts), list(contexts), list(continuations))
-        return await self._vectors(lambda: self._language_model(model), batch, deadline)
+        return await self._vectors(lambda: self._language_model(model), batch, deadline, mode, usage)
 
-    async def steps(self, model: str, batch: Batch, deadline: float | None) -> list[Vector | Invalid]:
+    async def steps(
+        self, model: str, batch: Batch, deadline: float | None, mode: CacheMode, usage: Usage
+    ) -> list[Vector | Invalid]:
         """Numbers of the steps of a batch's answers, in their order; equal samples are asked once.
 
         Raises:
@@ -59,16 +67,21 @@ class VectorScorer:
             ModelUnavailable: it is not served, or was replaced again and again.
             InvalidRequest: it is no process reward model.
         """
-        return await self._vectors(lambda: self._process_model(model), batch, deadline)
+        return await self._vectors(lambda: self._process_model(model), batch, deadline, mode, usage)
 
     async def _vectors(
-        self, look_up: Callable[[], Awaitable[ModelInfo]], batch: Batch, deadline: float | None
+        self,
+        look_up: Callable[[], Awaitable[ModelInfo]],
+        batch: Batch,
+        deadline: float | None,
+        mode: CacheMode,
+        usage: Usage,
     ) -> list[Vector | Invalid]:
         if deadline is None:
             deadline = asyncio.get_running_loop().time() + FAR_S
         for _ in range(ATTEMPTS):
             info = await look_up()
-            results = await self._results(info, batch, deadline)
+            results = await self._results(info, batch, deadline, mode, usage)
             if REPLACED not in results:
                 return [read(result, info) for result in results]
         raise ModelUnavailable(REPLACED.message)
@@ -97,24 +110,31 @@ class VectorScorer:
             )
         return info
 
-    async def _results(self, info: ModelInfo, batch: Batch, deadline: float) -> list[Result]:
-        keys = SampleDigests(batch).keys(info, params=PARAMS)
-        known: list[Result | None] = list(await self._cache.get_many(keys))
+    async def _results(
+        self, info: ModelInfo, batch: Batch, deadline: float, mode: CacheMode, usage: Usage
+    ) -> list[Result]:
+        keys = SampleDigests(batch).keys(info, params=PARAMS) if mode != "off" else []
+        known: list[Result | None] = [None] * batch.size
+        if mode == "use":
+            known = list(await self._cache.get_many(keys))
         missing = [i for i, entry in enumerate(known) if entry is None]
 
         async def ask(places: list[int]) -> list[Result]:
             rows = [missing[place] for place in places]
             answer = await self._models.score(info.name, batch, rows, deadline)
+            usage.model_calls += answer.calls
             results = entries(answer, info)
             if answer.version != info.version and any(isinstance(result, Entry) for result in results):
                 return [REPLACED] * len(places)
-            found = zip(rows, results, strict=True)
-            self._cache.put_later([(keys[row], result) for row, result in found if isinstance(result, Entry)])
+            if keys:
+                found = zip(rows, results, strict=True)
+                self._cache.put_later([(keys[row], result) for row, result in found if isinstance(result, Entry)])
             return results
 
         if missing:
-            computed = await self._flight.compute([keys[i] for i in missing], ask, deadline)
-            for i, result in zip(missing, computed, strict=True):
+            everyone = list(range(len(missing)))
+            flight = self._flight.compute([keys[i] for i in missing], ask, deadline) if keys else ask(everyone)
+            for i, result in zip(missing, await flight, strict=True):
                 known[i] = result
         return [NO_VECTOR if result is None else result for result in known]
 

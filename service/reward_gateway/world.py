@@ -1,8 +1,11 @@
 """The world that operations may ask: models behind the cache, named state, judges. One place answers every need."""
 
 import asyncio
-from collections.abc import Collection, Generator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
 
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.math_checker import MathChecker
@@ -10,13 +13,29 @@ from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.backends.sandbox.sandbox import Sandbox
 from reward_gateway.errors import GatewayError, NotFound, StateUnavailable
 from reward_gateway.operations import needs
-from reward_gateway.raw import RawScorer
+from reward_gateway.raw import CacheMode, RawScorer
 from reward_gateway.sample import Batch, Invalid, RawScores, Usage
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts
 from reward_gateway.state.store import StateStore
 from reward_gateway.vectors import VectorScorer
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class Asking:
+    """On whose behalf the world is asked.
+
+    Attributes:
+        deadline: a time of the running loop's clock; None: as long as it takes.
+        cache: whether what is remembered may answer, and whether answers are remembered.
+        usage, timing: what the answers cost is added here.
+    """
+
+    deadline: float | None = None
+    cache: CacheMode = "use"
+    usage: Usage = field(default_factory=Usage)
+    timing: dict[str, float] = field(default_factory=dict)
 
 
 MEDIA = ("images", "frames")
@@ -94,7 +113,7 @@ class World:
         self,
         models: Sequence[str],
         batch: Batch,
-        cache: Literal["use", "refresh", "off"],
+        cache: CacheMode,
         deadline: float | None,
         usage: Usage,
         timing: dict[str, float],
@@ -113,12 +132,13 @@ class World:
         known = self._known_models or {}
         return [name for name in MEDIA if any(name in known.get(model, MEDIA) for model in models)]
 
-    async def answer(self, need: needs.Need, deadline: float | None) -> Any:
+    async def answer(self, need: needs.Need, asking: Asking) -> Any:
         """Answer one need; its type says what.
 
         Raises:
             GatewayError: it cannot be answered.
         """
+        deadline = asking.deadline
         match need:
             case needs.UpdateMoments(stream, batch):
                 after = await self.state.moments.merge(stream, batch.count, batch.mean, batch.m2)
@@ -140,12 +160,17 @@ class World:
                 )
                 return [(cohort.members, cohort.place) for cohort in await asyncio.gather(*joins)]
             case needs.ScoreWithModel(model, batch):
-                answers = await self.raw_scores((model,), batch, "use", deadline, Usage(), {})
+                own = Usage()  # hits and misses are counted by component, and this is a part of one
+                answers = await self.raw_scores((model,), batch, asking.cache, deadline, own, asking.timing)
+                asking.usage.model_calls += own.model_calls
                 return answers[model][0]
             case needs.ScoreSteps(model, batch):
-                return await self.vectors.steps(model, batch, deadline)
+                with _timed(asking.timing):
+                    return await self.vectors.steps(model, batch, deadline, asking.cache, asking.usage)
             case needs.TokenLogprobs(contexts, continuations, model):
-                return await self.vectors.logprobs(model, contexts, continuations, deadline)
+                texts = contexts, continuations
+                with _timed(asking.timing):
+                    return await self.vectors.logprobs(model, *texts, deadline, asking.cache, asking.usage)
             case needs.RunInThread(work):
                 return await asyncio.to_thread(work)
             case needs.CompareMath(pairs):
@@ -195,17 +220,25 @@ COHORT_MARGIN_S = 0.5
 """What a cohort leaves of a request's deadline for the answer."""
 
 
+@contextmanager
+def _timed(timing: dict[str, float]) -> Iterator[None]:
+    """Count the time of the body, in ms, as inference."""
+    started = perf_counter()
+    yield
+    timing["inference"] = timing.get("inference", 0.0) + (perf_counter() - started) * 1e3
+
+
 def _left(deadline: float) -> float:
     return max(0.05, deadline - asyncio.get_running_loop().time() - COHORT_MARGIN_S)
 
 
-async def drive(steps: Generator[needs.Need, Any, Answer], world: World, deadline: float | None) -> Answer:
+async def drive(steps: Generator[needs.Need, Any, Answer], world: World, asking: Asking) -> Answer:
     """Run a generator of needs to its end, answering each; a failed answer is raised at its ``yield``."""
     try:
         need = next(steps)
         while True:
             try:
-                answer = await world.answer(need, deadline)
+                answer = await world.answer(need, asking)
             except GatewayError as error:
                 need = steps.throw(error)
             else:

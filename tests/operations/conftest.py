@@ -21,7 +21,7 @@ from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
-from reward_gateway.world import World
+from reward_gateway.world import Asking, World
 
 Call = Callable[..., list[dict[str, Any]]]
 
@@ -90,14 +90,14 @@ class GivenWorld(World):
         self.given_logprobs = example.given.get("logprobs")
         self.given_steps = example.given.get("steps")
 
-    async def answer(self, need: Need, deadline: float | None) -> Any:
+    async def answer(self, need: Need, asking: Asking) -> Any:
         if isinstance(need, RunSandboxed) and self.given_sandbox is not None:
             return self.given_sandbox
         if isinstance(need, TokenLogprobs) and self.given_logprobs is not None:
             return [Vector(np.array(tokens)) for tokens in self.given_logprobs]
         if isinstance(need, ScoreSteps) and self.given_steps is not None:
             return [Vector(np.array(steps)) for steps in self.given_steps]
-        return await super().answer(need, deadline)
+        return await super().answer(need, asking)
 
 
 @pytest.fixture(scope="module")

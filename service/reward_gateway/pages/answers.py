@@ -9,7 +9,7 @@ from reward_gateway.operations.worked_examples import WorkedExample
 from reward_gateway.raw import RawScorer
 from reward_gateway.sample import Batch
 from reward_gateway.state.store import StateStore
-from reward_gateway.world import World, drive
+from reward_gateway.world import Asking, World, drive
 
 
 class NoModels:
@@ -36,7 +36,7 @@ async def answer(operation: Operation, example: WorkedExample) -> list[object] |
         return None
     world = World(RawScorer(NoModels(), NoCache()), StateStore.in_process())
     try:
-        return list(await drive(apply(operation, example.items, example.params), world, None))
+        return list(await drive(apply(operation, example.items, example.params), world, Asking()))
     except GatewayError:
         return None
     finally:

@@ -16,6 +16,7 @@ from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.templates import strip
 from reward_gateway.sample import FloatArray, Invalid, Scored
 from reward_gateway.state.port import ResultStore
+from reward_gateway.world import Asking
 
 from ..call import call_of
 from ..edge import deadline_of, edge_of, since_ms
@@ -156,7 +157,7 @@ class Ask:
     async def judge(self, name: str, conversation: Sequence[dict[str, Any]], temperature: float | None = 0.0) -> str:
         """A judge's words. Raises ModelUnavailable or Unscorable where it has none."""
         need = AskJudge(name, [conversation], 0.0 if temperature is None else temperature)
-        (answer,) = await self.gateway.world.answer(need, deadline_of(self.request))
+        (answer,) = await self.gateway.world.answer(need, Asking(deadline_of(self.request)))
         if isinstance(answer, Invalid):
             raise _refused(answer)
         words: str = answer
@@ -165,7 +166,7 @@ class Ask:
     async def run_python(self, program: str, value: Any) -> Any:
         """What a program's ``main(value)`` gives, in the sandbox. Raises as :meth:`judge` does."""
         need = RunSandboxed("python", [program], [value])
-        (answer,) = await self.gateway.world.answer(need, deadline_of(self.request))
+        (answer,) = await self.gateway.world.answer(need, Asking(deadline_of(self.request)))
         if isinstance(answer, Invalid):
             raise _refused(answer)
         result = SandboxResult.of(answer)

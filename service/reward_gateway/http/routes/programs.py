@@ -10,7 +10,7 @@ from starlette.responses import Response
 from reward_gateway.errors import DeadlineExceeded, InvalidRequest, PermissionDenied, Unavailable
 from reward_gateway.operations.programs import check_programs
 from reward_gateway.sample import Invalid
-from reward_gateway.world import NO_SANDBOX, drive
+from reward_gateway.world import NO_SANDBOX, Asking, drive
 
 from ..edge import deadline_of, edge_of, json_response, read_json
 from ..openapi import describe
@@ -63,7 +63,7 @@ async def register(request: Request) -> Response:
     if world.sandbox is None:
         raise PermissionDenied(NO_SANDBOX.message)
     deadline = deadline_of(request)
-    report = await drive(check_programs(asked.sparse_src, asked.dense_src, asked.samples), world, deadline)
+    report = await drive(check_programs(asked.sparse_src, asked.dense_src, asked.samples), world, Asking(deadline))
     if isinstance(report, Invalid):
         late = report.code == "deadline_exceeded"
         raise DeadlineExceeded(report.message) if late else Unavailable(report.message)
