@@ -97,12 +97,12 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 
 @asynccontextmanager
-async def serving(observer: Any = None, **overrides: Any) -> AsyncIterator[Served]:
+async def serving(observer: Any = None, tracer: Any = None, **overrides: Any) -> AsyncIterator[Served]:
     settings = Settings(**overrides)
     models = Letters()
     gateway = Gateway(load_book(RECIPES), World(RawScorer(models, NoCache())))
     traffic = Traffic.of(settings)
-    running = await server.start(gateway, settings, traffic, observer, port=0)
+    running = await server.start(gateway, settings, traffic, observer, port=0, tracer=tracer)
     options = [("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}", options) as channel:
         try:

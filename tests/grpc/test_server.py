@@ -1,6 +1,8 @@
 """The server as clients of the standard protocols see it: health, reflection, stopping."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -10,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from reward_gateway.grpc import server
 from reward_gateway.grpc.generated import reward_pb2 as pb
+from reward_gateway.telemetry.traces import Tracer
 
 pytestmark = pytest.mark.anyio
 
@@ -31,6 +34,29 @@ async def test_health_follows_the_models_and_the_drain(served: Any, service: str
     assert await health_of(served, service) == Health.SERVING
     served.traffic.drain.begin()
     assert await health_of(served, service) == Health.NOT_SERVING
+
+
+async def test_a_call_has_a_span_below_the_callers_and_a_refused_one_has_none(serve: Any) -> None:
+    spans: list[tuple[str, dict[str, str]]] = []
+
+    class Spans(Tracer):
+        enabled = True
+
+        @contextmanager
+        def span(self, name: str, carrier: Any = None, **_: Any) -> Iterator[None]:
+            spans.append((name, carrier))
+            yield
+
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with serve(tracer=Spans()) as served:
+        await served.stub.Score(
+            pb.ScoreRequest(samples=[pb.Sample(response="abc")]), metadata=(("traceparent", parent),)
+        )
+        served.traffic.drain.begin()
+        with pytest.raises(grpc.aio.AioRpcError):
+            await served.stub.Score(pb.ScoreRequest(samples=[pb.Sample(response="abc")]))
+    assert [name for name, _ in spans] == ["gRPC Score"]
+    assert spans[0][1]["traceparent"] == parent
 
 
 async def test_health_of_an_unknown_service_is_not_found(served: Any) -> None:

@@ -209,10 +209,12 @@ async def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=round(settings.drain_s) + 1,
     )
     http = HttpServer(config, traffic.drain)
-    inference = InferenceService(gateway, protocol, settings, traffic, telemetry.metrics, lifecycle)
+    metrics, tracer = telemetry.metrics, telemetry.tracer
+    inference = InferenceService(gateway, protocol, settings, traffic, metrics, lifecycle, tracer)
     more = [(oip.SERVICE, inference.handler())]
-    metrics = telemetry.metrics
-    grpc = await grpc_server.start(gateway, settings, traffic, metrics, more) if settings.grpc_port else None
+    grpc = None
+    if settings.grpc_port:
+        grpc = await grpc_server.start(gateway, settings, traffic, metrics, more, tracer=tracer)
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 

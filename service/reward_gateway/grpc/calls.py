@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError, Message
 
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
 from reward_gateway.telemetry.logs import request_id
+from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import Right, token_of
 
@@ -44,9 +45,10 @@ class CallObserver(Protocol):
 class Calls:
     """Wraps the methods of a service into handlers."""
 
-    def __init__(self, traffic: Traffic, observer: CallObserver | None = None) -> None:
+    def __init__(self, traffic: Traffic, observer: CallObserver | None = None, tracer: Tracer | None = None) -> None:
         self._traffic = traffic
         self._observer = observer
+        self._tracer = tracer or Tracer()
 
     def unary(self, name: str, answer: Unary, right: Right = "score") -> "grpc.RpcMethodHandler[bytes, bytes]":
         """A handler of one message in, one out, for those who have the right."""
@@ -74,7 +76,8 @@ class Calls:
         token = request_id.set(name_of_call)
         try:
             self._admit(metadata, right)
-            result = await work
+            with self._tracer.span(f"gRPC {name}", _texts(metadata) if self._tracer.enabled else None):
+                result = await work
             status = "OK"
         except GatewayError as error:
             status = error.grpc_status
@@ -121,6 +124,10 @@ def parse(kind: type[M], request: bytes) -> M:
         return kind.FromString(request)
     except DecodeError:
         raise MalformedBody(f"the bytes are no {kind.DESCRIPTOR.full_name}") from None
+
+
+def _texts(metadata: dict[str, Any]) -> dict[str, str]:
+    return {key: value for key, value in metadata.items() if isinstance(value, str)}
 
 
 def _text(metadata: dict[str, Any], key: str) -> str | None:

@@ -13,6 +13,7 @@ from reward_gateway.gateway import Gateway
 from reward_gateway.lifecycle import Lifecycle
 from reward_gateway.oip.protocol import OpenInference, timeout_s
 from reward_gateway.settings import Settings
+from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
@@ -33,13 +34,14 @@ class InferenceService:
         traffic: Traffic,
         observer: CallObserver | None = None,
         lifecycle: Lifecycle | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._gateway = gateway
         self._protocol = protocol
         self._settings = settings
         self._traffic = traffic
         self._lifecycle = lifecycle or Lifecycle(gateway, settings)
-        self._calls = Calls(traffic, observer)
+        self._calls = Calls(traffic, observer, tracer)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """What a server is given to serve this service."""

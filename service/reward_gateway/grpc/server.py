@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from reward_gateway.gateway import Gateway
 from reward_gateway.settings import Settings
+from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.guard import Traffic
 
 from .calls import CallObserver
@@ -46,18 +47,20 @@ async def start(
     observer: CallObserver | None = None,
     more: Sequence[tuple[str, "grpc.GenericRpcHandler[Any, Any]"]] = (),
     port: int | None = None,
+    tracer: Tracer | None = None,
 ) -> GrpcServer:
     """Listen on ``settings.http_host`` and ``settings.grpc_port``.
 
     Args:
         more: further services, by their full names.
+        tracer: makes a span a call; None makes none.
         port: another port than the settings'; 0 takes any free one (see :attr:`GrpcServer.port`).
 
     Raises:
         OSError: the address cannot be listened on.
     """
     server = grpc.aio.server(options=_options(settings))
-    services = {SERVICE: RewardService(gateway, settings, traffic, observer).handler(), **dict(more)}
+    services = {SERVICE: RewardService(gateway, settings, traffic, observer, tracer).handler(), **dict(more)}
     server.add_generic_rpc_handlers(tuple(services.values()))
     checks = GatewayHealth(gateway, traffic.drain, tuple(services))
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)

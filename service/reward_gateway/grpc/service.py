@@ -10,6 +10,7 @@ from google.protobuf.json_format import ParseDict
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.items import check_items
 from reward_gateway.settings import Settings
+from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.limits import InputLimits
@@ -28,14 +29,19 @@ class RewardService:
     """The methods of the published service over one gateway."""
 
     def __init__(
-        self, gateway: Gateway, settings: Settings, traffic: Traffic, observer: CallObserver | None = None
+        self,
+        gateway: Gateway,
+        settings: Settings,
+        traffic: Traffic,
+        observer: CallObserver | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._gateway = gateway
         self._settings = settings
         self._traffic = traffic
         self._limits = InputLimits(settings)
         self._decoder = Decoder(settings)
-        self._calls = Calls(traffic, observer)
+        self._calls = Calls(traffic, observer, tracer)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """What a server is given to serve this service."""
