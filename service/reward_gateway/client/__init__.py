@@ -12,7 +12,8 @@ the classes of :mod:`reward_gateway.errors`, the same on both sides of the wire.
 
 from .aio import AsyncRewardClient
 from .failures import Unreachable
-from .scores import Component, One, SampleError, Scores
+from .scores import Component, One, Scores
 from .sync import RewardClient
+from .wire import SampleError
 
 __all__ = ["AsyncRewardClient", "Component", "One", "RewardClient", "SampleError", "Scores", "Unreachable"]

@@ -15,8 +15,7 @@ from reward_gateway.errors import GatewayError, InvalidRequest
 from reward_gateway.grpc.generated import reward_pb2 as pb
 
 from .failures import of_grpc
-from .scores import SampleError
-from .wire import ScoreAnswer, WireComponent, WireResult
+from .wire import SampleError, ScoreAnswer, WireComponent, WireResult
 
 _SERVICE = "/reward_gateway.v1.RewardService/"
 _HEALTH = "/grpc.health.v1.Health/Check"

@@ -2,23 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
-from msgspec import Struct
 
 from reward_gateway.sample import BoolArray, FloatArray
 
-if TYPE_CHECKING:
-    from .wire import ScoreAnswer, WireComponent
-
-
-class SampleError(Struct, frozen=True):
-    """Why a sample has no reward. ``component`` names the part of the recipe that failed."""
-
-    code: str
-    message: str
-    component: str | None = None
+from .wire import SampleError, ScoreAnswer, WireComponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +78,7 @@ class Scores:
         return One(float(self.rewards[i]), bool(self.valid[i]), self.errors[i], self.flags[i], vector, values)
 
     @classmethod
-    def of(cls, answer: "ScoreAnswer") -> Self:
+    def of(cls, answer: ScoreAnswer) -> Self:
         """The columns of an answer."""
         results = answer.results
         names = results[0].components if results else {}
@@ -112,7 +102,7 @@ def _column(values: Sequence[float | None]) -> FloatArray:
     return np.array(values, dtype=np.float64)  # numpy reads None as NaN
 
 
-def _component(rows: "Sequence[WireComponent]") -> Component:
+def _component(rows: Sequence[WireComponent]) -> Component:
     vectors = [row.vector for row in rows]
     return Component(
         _column([row.raw for row in rows]),

@@ -5,7 +5,13 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.json import Decoder
 
-from .scores import SampleError
+
+class SampleError(Struct, frozen=True):
+    """Why a sample has no reward. ``component`` names the part of the recipe that failed."""
+
+    code: str
+    message: str
+    component: str | None = None
 
 
 class WireComponent(Struct):
