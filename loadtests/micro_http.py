@@ -14,10 +14,10 @@ from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
-from reward_gateway.http.columns import BatchMaker
-from reward_gateway.http.decode import decode
 from reward_gateway.http.encode import encode_scored
-from reward_gateway.http.wire.request import score_request
+from reward_gateway.intake.batch_builder import BatchBuilder
+from reward_gateway.intake.decode import decode
+from reward_gateway.intake.request import score_request
 from reward_gateway.sample import Batch, ComponentScores, Scored
 from reward_gateway.settings import Settings
 
@@ -58,7 +58,7 @@ def best(work: Callable[[], object], size: int) -> float:
 
 
 async def main() -> None:
-    maker = BatchMaker(Settings())
+    maker = BatchBuilder(Settings())
     print(f"{'batch':>6} {'decode µs/sample':>18} {'encode µs/sample':>18}")
     for size in SIZES:
         body, scored = body_of(size), scored_of(size)

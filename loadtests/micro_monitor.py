@@ -50,8 +50,8 @@ def best(metrics: Metrics, size: int) -> tuple[float, float]:
 
 def main() -> None:
     metrics = Metrics()
-    metrics.rewards.learn(["watched"])
-    metrics.components.learn(COMPONENTS)
+    metrics.rewards.register(["watched"])
+    metrics.components.register(COMPONENTS)
     print(f"{'batch':>6} {'watch µs/sample':>16} {'lengths µs/sample':>18}")
     for size in SIZES:
         watch, lengths = best(metrics, size)

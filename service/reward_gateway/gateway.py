@@ -27,7 +27,7 @@ from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored, Usage, response_lengths
-from reward_gateway.world import MEDIA, Asking, World, drive
+from reward_gateway.scoring.effects_runtime import MEDIA, EffectsRuntime, RequestContext, run_effects
 
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
 """Reasons that fail a request where every sample has one of them; a judge's bad answer is its sample's alone."""
@@ -60,20 +60,20 @@ class Gateway:
 
     Args:
         book: the recipes; replaced as a whole by :meth:`reload`.
-        world: models, cache and state, as one thing that answers needs.
+        runtime: models, cache and state, as one thing that answers needs.
         shadow: where experiments compare candidates with what was answered.
     """
 
     def __init__(
         self,
         book: RecipeBook,
-        world: World,
+        runtime: EffectsRuntime,
         observer: ScoringObserver | None = None,
         shadow: Shadow | None = None,
     ) -> None:
         self.book = book
-        self.world = world
-        self.shadow = shadow or Shadow(world)
+        self.runtime = runtime
+        self.shadow = shadow or Shadow(runtime)
         self._observer = observer
         self._catalog: Catalog = catalog()
 
@@ -96,8 +96,8 @@ class Gateway:
         raw = await self._raw(plan, batch, options, usage, timing)
         combining = perf_counter()
         asked = dict.fromkeys(("cache", "inference"), 0.0)
-        asking = Asking(options.deadline, options.cache, usage, asked)
-        outcome = await drive(evaluate(plan, batch, raw), self.world, asking)
+        asking = RequestContext(options.deadline, options.cache, usage, asked)
+        outcome = await run_effects(evaluate(plan, batch, raw), self.runtime, asking)
         timing["combine"] = (perf_counter() - combining) * 1e3 - sum(asked.values())
         timing.update({name: timing.get(name, 0.0) + spent for name, spent in asked.items()})
         timing["total"] = (perf_counter() - started) * 1e3
@@ -132,10 +132,10 @@ class Gateway:
         self, plan: Plan, batch: Batch, options: ScoreOptions, usage: Usage, timing: dict[str, float]
     ) -> dict[str, RawScores]:
         """Raw scores by component; models that several components share are asked once."""
-        await self.world.fetch_media(batch, [name for name in MEDIA if name in plan.inputs], options.deadline)
+        await self.runtime.fetch_media(batch, [name for name in MEDIA if name in plan.inputs], options.deadline)
         if not plan.models:
             return {}
-        answers = await self.world.raw_scores(plan.models, batch, options.cache, options.deadline, usage, timing)
+        answers = await self.runtime.raw_scores(plan.models, batch, options.cache, options.deadline, usage, timing)
         return {c.name: _dimension(c, *answers[c.model]) for c in plan.components if c.model is not None}
 
     def _settle(self, plan: Plan, options: ScoreOptions, scored: Scored) -> None:
@@ -177,7 +177,7 @@ class Gateway:
         operation = self._catalog.get(kind, name)
         if operation is None:
             raise NotFound("there is no operation of this kind and name; GET /v1/catalog lists them")
-        return await drive(apply(operation, items, params), self.world, Asking(deadline))
+        return await run_effects(apply(operation, items, params), self.runtime, RequestContext(deadline))
 
     def catalog(self) -> list[dict[str, Any]]:
         """Rows of ``GET /v1/catalog``."""
@@ -208,7 +208,7 @@ class Gateway:
     def validate_rewards(self, text: str) -> dict[str, Any]:
         """Body of ``POST /v1/rewards:validate``: whether a recipe file would load, and every fault with its place."""
         try:
-            book = load_book(text, self.world.known_models(), self._catalog, strict=True)
+            book = load_book(text, self.runtime.known_models(), self._catalog, strict=True)
         except InvalidRecipe as error:
             return {"valid": False, "faults": error.faults, "rewards": []}
         return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
@@ -217,16 +217,16 @@ class Gateway:
 
     async def models(self) -> list[ModelInfo]:
         """Every model of the model server."""
-        return await self.world.models.models()
+        return await self.runtime.models.models()
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether the model server answers and its models are ready; and what is missing."""
-        ready = await self.world.models.ready()
+        ready = await self.runtime.models.ready()
         return ready, {"models": "ready" if ready else "not ready"}
 
     async def close(self) -> None:
         await self.shadow.close()
-        await self.world.close()
+        await self.runtime.close()
 
 
 def failure(scored: Scored) -> GatewayError:

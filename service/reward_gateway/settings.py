@@ -139,6 +139,11 @@ class Settings(BaseSettings):
     log_json: bool = Field(False, description="One JSON object a log line.")
     otlp_endpoint: SecretStr | None = Field(None, description="OTLP address for traces (extra: tracing).")
 
+    @property
+    def run_directory(self) -> Path:
+        """The folder of a running stack's logs; no two stacks share a port."""
+        return self.state_dir.resolve() / "run" / str(self.http_port)
+
     @field_validator("models", "gpus", "media_url_hosts", "media_url_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -8,7 +8,7 @@ import pytest
 from reward_gateway.backends import coalescer as module
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.port import ModelAnswer
-from reward_gateway.backends.tensors import PackedRows, Piece, frame_texts, join, unframe
+from reward_gateway.backends.triton.tensors import PackedRows, Piece, frame_texts, join, unframe
 from reward_gateway.sample import Invalid
 
 pytestmark = pytest.mark.anyio

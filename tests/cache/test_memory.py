@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from reward_gateway.cache.levels import Levels
 from reward_gateway.cache.memory import MemoryCache
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.cache.port import Entry
+from reward_gateway.cache.tiered import TieredCache
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,7 @@ class Asked(MemoryCache):
 
 async def test_the_far_level_is_asked_only_for_what_the_near_one_lacks_and_only_once() -> None:
     near, far = MemoryCache(10, 60), Asked()
-    levels = Levels(near, far)
+    levels = TieredCache(near, far)
     levels.put_later([(b"a", entry(1))])
     far.put_later([(b"b", entry(2))])
     for _ in range(2):
@@ -67,7 +67,7 @@ async def test_the_far_level_is_asked_only_for_what_the_near_one_lacks_and_only_
 
 
 async def test_no_cache_knows_nothing() -> None:
-    cache = NoCache()
+    cache = NullCache()
     cache.put_later([(b"a", entry(1))])
     assert await cache.get_many([b"a", b"b"]) == [None, None]
     await cache.close()

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from reward_gateway.cli.say import FAULTY, UNUSABLE
+from reward_gateway.cli.output import FAULTY, UNUSABLE
 from reward_models.build import REPOSITORY, build, is_built
 
 from tests.cli.conftest import Run

@@ -103,9 +103,9 @@ def test_a_repository_that_is_not_in_order_is_said_so(run: Run, tmp_path: Path) 
 def test_a_service_that_is_not_there_is_one_sentence(
     run: Run, command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reward_gateway.cli.rewards.PATIENCE_S", 0.2)
-    monkeypatch.setattr("reward_gateway.cli.models.PATIENCE_S", 0.2)
-    monkeypatch.setattr("reward_gateway.cli.catalog.PATIENCE_S", 0.2)
+    monkeypatch.setattr("reward_gateway.cli.rewards.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("reward_gateway.cli.models.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("reward_gateway.cli.catalog.TIMEOUT_S", 0.2)
     ended = run(*command, "--url", "http://127.0.0.1:9")
 
     assert ended.code == 3

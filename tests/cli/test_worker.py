@@ -5,14 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.cli.worker import watch
 from reward_gateway.gateway import Gateway
 from reward_gateway.pages.answers import NoModels
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.telemetry.telemetry import Telemetry
-from reward_gateway.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -55,7 +55,7 @@ async def test_recipes_are_read_again_when_their_file_changes(change: Callable[[
         mount(tmp_path, "..1", ONE)
     else:
         (tmp_path / "rewards.yaml").write_text(ONE)
-    gateway = Gateway(load_book(ONE), World(RawScorer(NoModels(), NoCache())))
+    gateway = Gateway(load_book(ONE), EffectsRuntime(CachedScorer(NoModels(), NullCache())))
     watching = asyncio.create_task(watch(gateway, tmp_path / "rewards.yaml", Telemetry()))
     try:
         await asyncio.sleep(0.3)  # until the folder is watched

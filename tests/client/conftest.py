@@ -11,17 +11,17 @@ import pytest
 import structlog
 import uvicorn
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.http.app import create_app
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.world import World
 
 RECIPES = """
 rewards:
@@ -96,7 +96,7 @@ def serving(recipes: str) -> Iterator[Service]:
 
     async def serve() -> None:
         settings = Settings(max_text_chars=1000)
-        gateway = Gateway(load_book(recipes), World(RawScorer(NoModels(), NoCache())))
+        gateway = Gateway(load_book(recipes), EffectsRuntime(CachedScorer(NoModels(), NullCache())))
         traffic = Traffic.of(settings)
         app = service.wrapped(create_app(gateway, settings, traffic=traffic))
         http = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))

@@ -77,7 +77,7 @@ def test_every_figure_of_reward_health_is_shown(dashboard: dict[str, Any], serie
 
 def test_the_values_that_it_picks_out_of_labels_are_given(dashboard: dict[str, Any]) -> None:
     metrics = Metrics()
-    metrics.rewards.learn(["r"])
+    metrics.rewards.register(["r"])
     draw = np.random.default_rng(0).normal(size=(2, 200))
     parts = {"a": ComponentScores(draw[0], np.tanh(draw[0]))}
     metrics.scored(None, Scored("r", "v", draw[1], parts, invalid={0: Invalid("guard", "caught")}))

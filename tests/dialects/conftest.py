@@ -14,17 +14,17 @@ import pytest
 from reward_gateway.backends.coalescer import CallAnswer, Coalescer
 from reward_gateway.backends.observer import Unobserved
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.backends.tensors import PackedRows, Piece, frame_texts, join, unframe
-from reward_gateway.cache.off import NoCache
+from reward_gateway.backends.triton.tensors import PackedRows, Piece, frame_texts, join, unframe
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid, Text, plain_text
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
-from reward_gateway.world import World
 
 RECIPES = r"""
 rewards:
@@ -144,7 +144,8 @@ async def speaking(**settings: Any) -> AsyncIterator[Speaking]:
     """The application under the settings given."""
     models = Texts()
     gateway = Gateway(
-        load_book(RECIPES, READS), World(RawScorer(models, NoCache()), StateStore.in_process(), known_models=READS)
+        load_book(RECIPES, READS),
+        EffectsRuntime(CachedScorer(models, NullCache()), StateStore.in_process(), known_models=READS),
     )
     app = create_app(gateway, Settings(**settings))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

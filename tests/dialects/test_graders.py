@@ -104,7 +104,7 @@ class Sage:
     ],
 )
 async def test_a_score_model_may_be_a_judge_whose_number_lies_in_the_range(http: Any, words: Any, status: int) -> None:
-    http.gateway.world.judges = Sage(words)
+    http.gateway.runtime.judges = Sage(words)
     answer = await http.post(RUN, asked({**model("sage"), "range": [0, 1]}))
     assert answer.status_code == status
     assert (answer.json().get("reward") == 0.75) == (status == 200)
@@ -112,7 +112,7 @@ async def test_a_score_model_may_be_a_judge_whose_number_lies_in_the_range(http:
 
 @pytest.mark.parametrize(("words", "reward"), [("Good.", 1.0), ("bad", 0.0), ("neither", None)])
 async def test_a_label_passes_or_does_not(http: Any, words: str, reward: float | None) -> None:
-    http.gateway.world.judges = Sage(words)
+    http.gateway.runtime.judges = Sage(words)
     grader = {**model("sage"), "type": "label_model", "labels": ["good", "bad"], "passing_labels": ["good"]}
     answer = await http.post(RUN, asked(grader))
     assert answer.status_code == (422 if reward is None else 200)
@@ -177,10 +177,10 @@ async def test_a_program_runs_only_in_the_sandbox_and_only_where_it_is_allowed(h
     refused = await http.post(RUN, asked(grader))
     assert refused.status_code == 422
     assert "REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE" in refused.json()["error"]["message"]
-    http.gateway.world.sandbox = Box(SandboxResult(True, 0.5))
+    http.gateway.runtime.sandbox = Box(SandboxResult(True, 0.5))
     assert (await http.ok(RUN, asked(grader)))["reward"] == 0.5
     for ended in (SandboxResult(True, None), SandboxResult(False, error="timeout")):
-        http.gateway.world.sandbox = Box(ended)
+        http.gateway.runtime.sandbox = Box(ended)
         assert (await http.post(RUN, asked(grader))).status_code == 422
 
 

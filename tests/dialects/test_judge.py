@@ -81,7 +81,7 @@ class Sage:
 
 
 async def test_a_judge_answers_by_its_name_where_no_recipe_has_it(http: Any) -> None:
-    http.gateway.world.judges = Sage()
+    http.gateway.runtime.judges = Sage()
     assert words(await http.ok("/v1/chat/completions", asked(("user", "x"), model="sage"))) == "sage heard: x"
     assert words(await http.ok("/v1/chat/completions", asked(("user", "x"), model="ratio"))) == "Final Score: 1"
     answer = await http.post("/v1/chat/completions", asked(("user", "?"), model="sage"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from reward_gateway.gateway import Gateway
-from reward_gateway.http import manners
+from reward_gateway.http import client_profiles
 from reward_gateway.http.app import create_app
 from reward_gateway.http.dialects.dialect import SPOKEN
 from reward_gateway.http.dialects.policies import POLICIES
@@ -95,7 +95,7 @@ async def test_overload_has_the_status_that_the_clients_try_again_on(
 
 
 async def test_the_answer_is_given_up_before_the_client_gives_up(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(manners._manners, "/get_reward", manners.Manner(deadline_s=0.1))
+    monkeypatch.setitem(client_profiles._profiles, "/get_reward", client_profiles.ClientProfile(deadline_s=0.1))
     http.models.slow_s = 5.0
     answer = await http.post("/get_reward", OPENRLHF)
     assert answer.status_code == 504

@@ -7,18 +7,18 @@ import httpx
 import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import InvalidRecipe, NotFound
 from reward_gateway.experiments import shadow
 from reward_gateway.experiments.shadow import share_of
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.http.app import create_app
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
-from reward_gateway.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -65,10 +65,10 @@ class Lengths:
 
 def gateway_of(models: Lengths, fraction: float = 1.0, telemetry: Telemetry | None = None) -> Gateway:
     known = dict.fromkeys(("m", "m@1", "m@2"), ("prompt", "response"))
-    world = World(RawScorer(models, NoCache()), known_models=known)
+    runtime = EffectsRuntime(CachedScorer(models, NullCache()), known_models=known)
     metrics = (telemetry or Telemetry()).metrics
-    metrics.experiments.learn(["next"])
-    return Gateway(load_book(RECIPES % fraction, known), world, shadow=shadow.Shadow(world, metrics.shadow))
+    metrics.experiments.register(["next"])
+    return Gateway(load_book(RECIPES % fraction, known), runtime, shadow=shadow.Shadow(runtime, metrics.shadow))
 
 
 def batch_of(prompts: int, each: int = 2) -> Batch:

@@ -10,17 +10,17 @@ import grpc
 import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import ModelUnavailable
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import server
-from reward_gateway.grpc.generated.reward_pb2_grpc import RewardServiceStub
-from reward_gateway.raw import RawScorer
+from reward_gateway.proto.reward_pb2_grpc import RewardServiceStub
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid, plain_text
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.world import World
 
 RECIPES = """
 rewards:
@@ -100,7 +100,7 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 async def serving(observer: Any = None, tracer: Any = None, **overrides: Any) -> AsyncIterator[Served]:
     settings = Settings(**overrides)
     models = Letters()
-    gateway = Gateway(load_book(RECIPES), World(RawScorer(models, NoCache())))
+    gateway = Gateway(load_book(RECIPES), EffectsRuntime(CachedScorer(models, NullCache())))
     traffic = Traffic.of(settings)
     running = await server.start(gateway, settings, traffic, observer, port=0, tracer=tracer)
     options = [("grpc.max_send_message_length", -1)]

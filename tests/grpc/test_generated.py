@@ -6,7 +6,7 @@ import sys
 
 def test_the_committed_code_is_what_the_published_proto_gives() -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "reward_gateway.grpc.generate", "--check"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "reward_gateway.proto.generate", "--check"], capture_output=True, text=True, check=False
     )
 
     assert answer.returncode == 0, answer.stderr

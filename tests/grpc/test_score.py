@@ -13,8 +13,8 @@ import grpc
 import httpx
 import pytest
 from PIL import Image
-from reward_gateway.grpc.generated import reward_pb2 as pb
 from reward_gateway.http.app import create_app
+from reward_gateway.proto import reward_pb2 as pb
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from reward_gateway.grpc import server
-from reward_gateway.grpc.generated import reward_pb2 as pb
+from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.telemetry.traces import Tracer
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict
-from reward_gateway.grpc.generated import reward_pb2 as pb
 from reward_gateway.grpc.values import list_value, plain_object, struct
+from reward_gateway.proto import reward_pb2 as pb
 
 pytestmark = pytest.mark.anyio
 

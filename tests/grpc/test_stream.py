@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from reward_gateway.grpc import stream
-from reward_gateway.grpc.generated import reward_pb2 as pb
+from reward_gateway.proto import reward_pb2 as pb
 
 pytestmark = pytest.mark.anyio
 

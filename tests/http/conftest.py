@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid, plain_text
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.world import World
 
 RECIPES = """
 rewards:
@@ -133,10 +133,10 @@ class Served:
 def build(settings: Settings) -> tuple[FastAPI, Letters, Traffic, Telemetry]:
     """The application and the parts behind it."""
     models, telemetry = Letters(), Telemetry()
-    world = World(RawScorer(models, NoCache()), known_models=READS)
-    gateway = Gateway(load_book(RECIPES, READS), world, telemetry.metrics)
-    telemetry.metrics.rewards.learn(gateway.book.plans)
-    telemetry.metrics.flags.learn(["empty_response"])
+    runtime = EffectsRuntime(CachedScorer(models, NullCache()), known_models=READS)
+    gateway = Gateway(load_book(RECIPES, READS), runtime, telemetry.metrics)
+    telemetry.metrics.rewards.register(gateway.book.plans)
+    telemetry.metrics.flags.register(["empty_response"])
     traffic = Traffic.of(settings, telemetry.metrics)
     return create_app(gateway, settings, telemetry, traffic), models, traffic, telemetry
 

@@ -14,16 +14,16 @@ from reward_gateway.backends.judges.config import JudgeConfig
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.breaker import Breaker
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.operations.master_keys import MASTER_KEYS
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, plain_text
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
-from reward_gateway.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -95,8 +95,8 @@ async def http(judge_url: str) -> AsyncIterator[httpx.AsyncClient]:
     judges = Judges(
         [JudgeConfig(name="gullible", base_url=judge_url, model="m", retries=0)], lambda: Breaker(5, time.monotonic)
     )
-    world = World(RawScorer(Counting(), NoCache()), judges=judges)
-    gateway = Gateway(load_book(RECIPES), world)
+    runtime = EffectsRuntime(CachedScorer(Counting(), NullCache()), judges=judges)
+    gateway = Gateway(load_book(RECIPES), runtime)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(create_app(gateway, Settings())), base_url="http://gateway"
     ) as client:

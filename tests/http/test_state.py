@@ -6,16 +6,16 @@ import httpx
 import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
-from reward_gateway.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -58,8 +58,8 @@ def models() -> Lengths:
 
 @pytest.fixture
 async def http(models: Lengths) -> AsyncIterator[httpx.AsyncClient]:
-    world = World(RawScorer(models, NoCache()), StateStore.in_process())
-    app = create_app(Gateway(load_book(RECIPES), world), Settings())
+    runtime = EffectsRuntime(CachedScorer(models, NullCache()), StateStore.in_process())
+    app = create_app(Gateway(load_book(RECIPES), runtime), Settings())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 

@@ -16,13 +16,14 @@ import pytest
 T = TypeVar("T")
 RUN = """
 import asyncio, sys
+from reward_gateway.admin.loaded_models import LoadedModels
 from reward_gateway.local import stack
 from reward_gateway.local.errors import StackError
 from reward_gateway.settings import Settings
 def announce(running):
     print("UP", running.settings.http_port, running.settings.triton_url, running.settings.redis_url, flush=True)
 try:
-    asyncio.run(stack.run(Settings(), sys.argv[1:], lambda line: print(line, flush=True), announce,
+    asyncio.run(stack.run(Settings(), sys.argv[1:], LoadedModels, lambda line: print(line, flush=True), announce,
                           worker="standin_worker"))
 except StackError as error:
     sys.exit(str(error))

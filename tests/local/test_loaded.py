@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from reward_gateway.local.loaded import LoadedModels
+from reward_gateway.admin.loaded_models import LoadedModels
 
 
 def test_what_is_loaded_and_unloaded_while_it_runs_is_kept(tmp_path: Path) -> None:

@@ -24,16 +24,16 @@ from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
-from reward_gateway.raw import RawScorer
+from reward_gateway.intake.fetch.fetcher import Fetcher
+from reward_gateway.intake.media import MediaLimits
+from reward_gateway.intake.media_loader import Intake
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
-from reward_gateway.traffic.fetch.fetcher import Fetcher
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.intake import Intake
-from reward_gateway.traffic.media import MediaLimits
-from reward_gateway.world import World
 from reward_models.runtime.images import ImageError, decode
 
 Corpus = dict[str, tuple[bytes, str | None]]
@@ -345,15 +345,15 @@ async def serving(fetching: dict[str, Any] | None = None, **given: Any) -> Async
     fetcher = Fetcher.of(settings, telemetry.metrics.media, **(fetching or {})) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
     known = {"pictures": ("prompt", "images", "frames")}
-    world = World(RawScorer(models, MemoryCache(1000, 60)), known_models=known, media=media)
-    gateway = Gateway(load_book(RECIPES, known), world, telemetry.metrics)
+    runtime = EffectsRuntime(CachedScorer(models, MemoryCache(1000, 60)), known_models=known, media=media)
+    gateway = Gateway(load_book(RECIPES, known), runtime, telemetry.metrics)
     app = create_app(gateway, settings, telemetry, Traffic.of(settings))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60) as client:
         try:
             yield Served(client, gateway, models, telemetry, settings)
         finally:
-            await world.close()
+            await runtime.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from reward_gateway.backends.tensors import frame
+from reward_gateway.backends.triton.tensors import frame
 from reward_gateway.oip.protocol import OpenInference
 from tritonclient.grpc import service_pb2 as pb
 

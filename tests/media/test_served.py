@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from reward_gateway.grpc.generated import reward_pb2 as pb
-from reward_gateway.grpc.generated.reward_pb2_grpc import RewardServiceStub
+from reward_gateway.proto import reward_pb2 as pb
+from reward_gateway.proto.reward_pb2_grpc import RewardServiceStub
 from reward_models.evaluate.rendering import draw
 
 pytestmark = pytest.mark.stack

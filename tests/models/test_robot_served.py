@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from reward_gateway.client.adapters.lerobot import RewardGatewayRewardModel
-from reward_gateway.grpc.generated import reward_pb2
+from reward_gateway.proto import reward_pb2
 from reward_models.evaluate.robot import sample
 from reward_models.train.robot_tasks import INSTRUCTIONS
 

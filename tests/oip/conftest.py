@@ -15,20 +15,20 @@ import numpy as np
 import pytest
 import uvicorn
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.backends.triton import TritonServer
-from reward_gateway.cache.off import NoCache
+from reward_gateway.backends.triton.server import TritonServer
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import oip, server
 from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
 from reward_gateway.oip.protocol import OpenInference
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.world import World
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 RECIPES = """
@@ -172,7 +172,7 @@ def serving(triton: str = "", **overrides: Any) -> Iterator[Served]:
 
     async def run() -> None:
         behind = TritonServer(triton) if triton else models
-        gateway = Gateway(load_book(RECIPES), World(RawScorer(behind, NoCache())))
+        gateway = Gateway(load_book(RECIPES), EffectsRuntime(CachedScorer(behind, NullCache())))
         traffic = Traffic.of(settings)
         protocol = OpenInference(gateway, settings)
         app = create_app(gateway, settings, traffic=traffic, open_inference=protocol)

@@ -8,20 +8,20 @@ import httpx
 import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import Need, RunInThread, RunSandboxed, ScoreSteps, TokenLogprobs, Vector
+from reward_gateway.operations.effects import Effect, RunInThread, RunSandboxed, ScoreSteps, TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.worked_examples import WorkedExample
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
-from reward_gateway.world import Asking, World
 
 Call = Callable[..., list[dict[str, Any]]]
 
@@ -74,7 +74,7 @@ class GivenModels:
     async def close(self) -> None: ...
 
 
-class GivenWorld(World):
+class GivenWorld(EffectsRuntime):
     """A world with state in this process, in which models and sandbox answer what the example gives."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class GivenWorld(World):
         self.given_sandbox: list[Any] | None = None
         self.given_logprobs: list[list[float]] | None = None
         self.given_steps: list[list[float]] | None = None
-        super().__init__(RawScorer(self.given_models, NoCache()), StateStore.in_process())
+        super().__init__(CachedScorer(self.given_models, NullCache()), StateStore.in_process())
 
     def give(self, example: WorkedExample) -> None:
         self.given_models.scores = example.given.get("models", {})
@@ -90,7 +90,7 @@ class GivenWorld(World):
         self.given_logprobs = example.given.get("logprobs")
         self.given_steps = example.given.get("steps")
 
-    async def answer(self, need: Need, asking: Asking) -> Any:
+    async def answer(self, need: Effect, asking: RequestContext) -> Any:
         if isinstance(need, RunSandboxed) and self.given_sandbox is not None:
             return self.given_sandbox
         if isinstance(need, TokenLogprobs) and self.given_logprobs is not None:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from reward_gateway.operations.apply import apply
+from reward_gateway.operations.effects import TokenLogprobs, Vector
 from reward_gateway.operations.hosted_logprobs import joined
-from reward_gateway.operations.needs import TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 from reward_gateway.sample import Invalid
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from reward_gateway.errors import NotFound
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import ReadSet
+from reward_gateway.operations.effects import ReadSet
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.stored_sets import read_sets
 

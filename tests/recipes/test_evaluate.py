@@ -134,7 +134,7 @@ components:
 
 
 def test_a_stream_transform_sees_the_batch_and_gives_every_row_its_value(evaluated: Any) -> None:
-    from reward_gateway.operations.needs import Moments
+    from reward_gateway.operations.effects import Moments
 
     recipe = (
         "components: {a: {score: given, inputs: {value: {feature: v}},"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from reward_gateway.operations.needs import JoinCohorts
+from reward_gateway.operations.effects import JoinCohorts
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import Rewards, evaluate
 from reward_gateway.sample import Media

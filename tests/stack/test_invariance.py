@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import grpc
 import httpx
 import pytest
-from reward_gateway.grpc.generated import reward_pb2
+from reward_gateway.proto import reward_pb2
 
 if TYPE_CHECKING:
     from tests.conftest import Stack

@@ -21,13 +21,13 @@ def value(metrics: Metrics, line: str) -> float:
 
 def test_a_label_is_one_of_the_names_known_beforehand() -> None:
     names = Names(["a"])
-    names.learn(["b"])
+    names.register(["b"])
     assert [names.of(given) for given in ("a", "b", "c", "")] == ["a", "b", OTHER, OTHER]
 
 
 def test_model_calls_are_counted_by_the_models_that_are_known() -> None:
     metrics = Metrics()
-    metrics.models.learn(["text_preference"])
+    metrics.models.register(["text_preference"])
     for name in ("text_preference", "a name that a caller made up"):
         metrics.calls.queued(name, 7)
         metrics.calls.call_started(name, 5)
@@ -90,8 +90,8 @@ def test_the_gate_shows_who_is_in_who_waits_and_who_was_refused() -> None:
 
 def test_a_scored_batch_is_counted_by_recipe_reason_and_flag() -> None:
     metrics = Metrics()
-    metrics.rewards.learn(["helpful"])
-    metrics.flags.learn(["truncated"])
+    metrics.rewards.register(["helpful"])
+    metrics.flags.register(["truncated"])
     scored = Scored(
         "helpful",
         "v",

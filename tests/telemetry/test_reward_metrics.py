@@ -29,9 +29,9 @@ def scored(rows: int, mean: float = 0.0, recipe: str = "r") -> Scored:
 @pytest.fixture
 def metrics() -> Metrics:
     made = Metrics()
-    made.rewards.learn(["r"])
-    made.components.learn(["a"])
-    made.flags.learn(["master_key"])
+    made.rewards.register(["r"])
+    made.components.register(["a"])
+    made.flags.register(["master_key"])
     return made
 
 
@@ -112,7 +112,7 @@ import numpy as np
 from reward_gateway.sample import ComponentScores, Scored
 from reward_gateway.telemetry.metrics import Metrics
 metrics = Metrics()
-metrics.rewards.learn(["r"])
+metrics.rewards.register(["r"])
 rows = int(sys.argv[1])
 metrics.scored(None, Scored("r", "v", np.full(rows, 0.5), {}))
 print(metrics.render().decode())

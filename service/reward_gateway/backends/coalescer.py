@@ -17,7 +17,7 @@ import numpy as np
 
 from reward_gateway.backends.observer import CallObserver
 from reward_gateway.backends.port import ModelAnswer
-from reward_gateway.backends.tensors import PackedRows, Piece
+from reward_gateway.backends.triton.tensors import PackedRows, Piece
 from reward_gateway.sample import FloatArray, Invalid
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from . import live
+from .output import FAULTY, ApiKey, AsJson, Unusable, Url, err
 from .repository import Repository
 from .repository import folder as folder_of
-from .say import FAULTY, ApiKey, AsJson, Unusable, Url, err
 
 PYTHON_VARIABLE = "REWARD_MODELS_CONVERT_PYTHON"
 ENVIRONMENT = Path(".local/convert/bin/python")

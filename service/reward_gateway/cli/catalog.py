@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .say import PATIENCE_S, ApiKey, AsJson, Url, table
+from .output import TIMEOUT_S, ApiKey, AsJson, Url, table
 
 
 def catalog(
@@ -30,5 +30,5 @@ def _rows(url: str | None, api_key: str | None) -> list[dict[str, object]]:
         return [operation.catalog_entry() for operation in installed()]
     from reward_gateway.client import RewardClient
 
-    with RewardClient(url, api_key=api_key, timeout_s=PATIENCE_S) as client:
+    with RewardClient(url, api_key=api_key, timeout_s=TIMEOUT_S) as client:
         return client.catalog()

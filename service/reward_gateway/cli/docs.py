@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .say import Unusable, err
+from .output import Unusable, err
 
 app = typer.Typer(help="The pages of operations and recipes.", no_args_is_help=True)
 

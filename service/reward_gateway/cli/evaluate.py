@@ -10,9 +10,9 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from .output import FAULTY, AsJson, Unusable, complain, err, out, table
 from .repository import Repository, wanted
 from .repository import folder as folder_of
-from .say import FAULTY, AsJson, Unusable, complain, err, out, table
 
 if TYPE_CHECKING:
     from reward_models.evaluate import Part, Row, Subject

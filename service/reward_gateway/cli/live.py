@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import typer
 
-from .say import PATIENCE_S, REFUSED, ApiKey, AsJson, Unusable, Url, complain, err, table
+from .output import REFUSED, TIMEOUT_S, ApiKey, AsJson, Unusable, Url, complain, err, table
 
 LOAD_S = 300.0
 """How long a model may take to load."""
@@ -28,7 +28,7 @@ def unload(model: Model, url: Url = None, api_key: ApiKey = None) -> None:
 
 def versions(model: Model, url: Url = None, api_key: ApiKey = None, as_json: AsJson = False) -> None:
     """List the versions that can be asked for, the one that answers the name last."""
-    answer = _ask("GET", f"/v1/models/{quote(model, safe='@')}", url, api_key, PATIENCE_S)
+    answer = _ask("GET", f"/v1/models/{quote(model, safe='@')}", url, api_key, TIMEOUT_S)
     if as_json:
         print(json.dumps(answer))
         return

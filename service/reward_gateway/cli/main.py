@@ -11,7 +11,7 @@ import typer
 from reward_gateway import __version__
 
 from . import catalog, docs, models, rewards, score
-from .say import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, complain
+from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, complain
 from .serve import serve
 
 app = typer.Typer(
@@ -43,7 +43,7 @@ def main() -> None:
     """The console script: every failure that can be foreseen is one sentence and an exit code."""
     from reward_gateway.errors import GatewayError, InvalidRecipe
 
-    from .say import Unusable
+    from .output import Unusable
 
     try:
         app()

@@ -10,9 +10,9 @@ import typer
 from . import live
 from .add import add
 from .evaluate import evaluate
+from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Url, complain, err, table
 from .repository import Repository, wanted
 from .repository import folder as folder_of
-from .say import FAULTY, PATIENCE_S, ApiKey, AsJson, Url, complain, err, table
 
 app = typer.Typer(
     help="The reward models: list, build, check, add, evaluate; load, unload and roll back.", no_args_is_help=True
@@ -97,7 +97,7 @@ def _held(repository: Path) -> list[dict[str, object]]:
 def _served(url: str, api_key: str | None) -> list[dict[str, object]]:
     from reward_gateway.client import RewardClient
 
-    with RewardClient(url, api_key=api_key, timeout_s=PATIENCE_S) as client:
+    with RewardClient(url, api_key=api_key, timeout_s=TIMEOUT_S) as client:
         return [
             {name: row[name] for name in ("name", "version", "ready", "inputs", "dimensions")}
             | {"quality": _quality(row.get("card") or {})}

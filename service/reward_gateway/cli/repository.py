@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .say import Unusable
+from .output import Unusable
 
 Repository = Annotated[
     Path | None, typer.Option("--repository", help="Triton's model repository.", show_default="the settings' one")

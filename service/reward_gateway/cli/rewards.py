@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .say import FAULTY, PATIENCE_S, ApiKey, AsJson, Unusable, Url, err, table
+from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Unusable, Url, err, table
 
 app = typer.Typer(help="The recipes: list, check.", no_args_is_help=True)
 
@@ -18,7 +18,7 @@ def list_rewards(url: Url = None, api_key: ApiKey = None, as_json: AsJson = Fals
     """List the recipes of a running service."""
     from reward_gateway.client import RewardClient
 
-    with RewardClient(url, api_key=api_key, timeout_s=PATIENCE_S) as client:
+    with RewardClient(url, api_key=api_key, timeout_s=TIMEOUT_S) as client:
         rows = client.rewards()
     if as_json:
         print(json.dumps(rows))

@@ -8,8 +8,8 @@ import typer
 
 from reward_gateway.errors import GatewayError
 
+from .output import INTERRUPTED, ApiKey, Unusable, Url, complain, err, out
 from .pictures import FIELDS
-from .say import INTERRUPTED, ApiKey, Unusable, Url, complain, err, out
 
 _FIELDS = ("prompt", "response", "reference", "group", "id")
 

@@ -27,7 +27,7 @@ from reward_gateway.client import AsyncRewardClient, Scores
 from reward_gateway.errors import InvalidRequest, NotFound, RequestError, Unscorable
 
 from . import pictures
-from .say import Unusable, err
+from .output import Unusable, err
 from .sinks import Sink
 from .sources import Csv, Row, Source
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from rich.console import Console
 
+from reward_gateway.admin.loaded_models import LoadedModels
 from reward_gateway.local import device, platform, stack
 from reward_gateway.local.errors import StackError
 from reward_gateway.local.workers import EVERYWHERE
@@ -35,7 +36,7 @@ def serve(**flags: Any) -> None:
     try:
         settings = Settings()
         models = [] if settings.triton_url else _prepare(settings, report)
-        asyncio.run(stack.run(settings, models, report, lambda running: _announce(console, running)))
+        asyncio.run(stack.run(settings, models, LoadedModels, report, lambda running: _announce(console, running)))
     except ValidationError as error:
         for fault in error.errors():
             name = str(fault["loc"][0])

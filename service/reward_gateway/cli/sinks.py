@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .say import Unusable
+from .output import Unusable
 from .sources import JsonLines, Parquet, Row, Source
 
 

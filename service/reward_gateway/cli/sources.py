@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .say import Unusable
+from .output import Unusable
 
 Row = dict[str, Any]
 

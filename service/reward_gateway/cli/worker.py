@@ -20,16 +20,17 @@ import uvicorn
 import uvloop
 import watchfiles
 
+from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.backends.judges.config import JudgesFileError, load_judges
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
-from reward_gateway.backends.triton import TritonServer
+from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.cache.breaker import Breaker
-from reward_gateway.cache.levels import Levels
 from reward_gateway.cache.memory import MemoryCache
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.cache.port import ScoreCache
 from reward_gateway.cache.redis import RedisCache
+from reward_gateway.cache.tiered import TieredCache
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.gateway import Gateway
@@ -37,22 +38,21 @@ from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
-from reward_gateway.lifecycle import Lifecycle
+from reward_gateway.intake.fetch.fetcher import Fetcher
+from reward_gateway.intake.media import MediaLimits
+from reward_gateway.intake.media_loader import Intake
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import RecipeBook, load_book
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
 from reward_gateway.state.store import StateStore
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.drain import Drain
-from reward_gateway.traffic.fetch.fetcher import Fetcher
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.intake import Intake
 from reward_gateway.traffic.keys import KeysFileError, UnsafeExposure, check_exposure
-from reward_gateway.traffic.media import MediaLimits
-from reward_gateway.world import World
 
 log = structlog.get_logger(__name__)
 
@@ -72,12 +72,12 @@ def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
             observer=telemetry.metrics.cache,
         )
     if not settings.cache_memory_entries:
-        return far or NoCache()
+        return far or NullCache()
     near = MemoryCache(settings.cache_memory_entries, settings.cache_ttl_s)
-    return Levels(near, far) if far else near
+    return TieredCache(near, far) if far else near
 
 
-async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
+async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     """The dataplane over the servers that the settings name.
 
     Raises:
@@ -93,16 +93,16 @@ async def make_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     cohorts = RedisCohorts(settings.redis_url) if settings.redis_url else LocalCohorts()
     fetcher = Fetcher.of(settings, telemetry.metrics.media) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
-    raw = RawScorer(models, make_cache(settings, telemetry))
-    world = World(raw, state, cohorts, judges=judges, sandbox=sandbox, media=media)
+    raw = CachedScorer(models, make_cache(settings, telemetry))
+    runtime = EffectsRuntime(raw, state, cohorts, judges=judges, sandbox=sandbox, media=media)
     try:
-        await world.learn_models()
+        await runtime.refresh_models()
     except GatewayError as error:
         log.warning("model_server_away", reason=error.message)
-    shadow = Shadow(world, telemetry.metrics.shadow)
+    shadow = Shadow(runtime, telemetry.metrics.shadow)
     # A version that a recipe names may still be loading now, as a model may; a later file's versions must be there.
-    gateway = Gateway(read_book(settings.rewards_file, world, pinned=False), world, telemetry.metrics, shadow)
-    teach(telemetry, gateway)
+    gateway = Gateway(read_book(settings.rewards_file, runtime, pinned=False), runtime, telemetry.metrics, shadow)
+    register_labels(telemetry, gateway)
     return gateway
 
 
@@ -113,31 +113,31 @@ async def make_sandbox() -> Sandbox:
     return sandbox
 
 
-def teach(telemetry: Telemetry, gateway: Gateway) -> None:
+def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     """Tell the metrics which names may stand in a label."""
     metrics = telemetry.metrics
-    metrics.rewards.learn(gateway.book.plans)
-    metrics.components.learn(component.name for plan in gateway.book for component in plan.components)
-    metrics.models.learn(gateway.world.known_models() or ())
-    metrics.experiments.learn(gateway.book.experiments)
-    metrics.models.learn(experiment.candidate for experiment in gateway.book.experiments.values())
-    metrics.models.learn(model for plan in gateway.book for model in plan.models)
-    metrics.models.learn(gateway.world.judges.names if gateway.world.judges is not None else ())
-    metrics.flags.learn((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete"))
+    metrics.rewards.register(gateway.book.plans)
+    metrics.components.register(component.name for plan in gateway.book for component in plan.components)
+    metrics.models.register(gateway.runtime.known_models() or ())
+    metrics.experiments.register(gateway.book.experiments)
+    metrics.models.register(experiment.candidate for experiment in gateway.book.experiments.values())
+    metrics.models.register(model for plan in gateway.book for model in plan.models)
+    metrics.models.register(gateway.runtime.judges.names if gateway.runtime.judges is not None else ())
+    metrics.flags.register((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete"))
 
 
-def read_book(rewards_file: Path, world: World, *, pinned: bool = True) -> RecipeBook:
+def read_book(rewards_file: Path, runtime: EffectsRuntime, *, pinned: bool = True) -> RecipeBook:
     """The recipes of a file. Raises InvalidRecipe or OSError."""
-    return load_book(rewards_file.read_text(), world.known_models(), pinned=pinned)
+    return load_book(rewards_file.read_text(), runtime.known_models(), pinned=pinned)
 
 
 async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
     """Replace the recipes as a whole, or keep the old ones where the new file cannot work."""
     try:
         with contextlib.suppress(GatewayError):
-            await gateway.world.learn_models()
-        gateway.book = read_book(rewards_file, gateway.world)
-        teach(telemetry, gateway)
+            await gateway.runtime.refresh_models()
+        gateway.book = read_book(rewards_file, gateway.runtime)
+        register_labels(telemetry, gateway)
         log.info("rewards_reloaded", rewards=len(gateway.book.plans))
     except InvalidRecipe as error:
         log.error("rewards_kept", reason=error.message, faults=error.faults)
@@ -158,7 +158,7 @@ async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> N
         await reload(gateway, rewards_file, telemetry)
 
 
-def settle_memory() -> None:
+def freeze_startup_objects() -> None:
     """Keep the garbage collector from walking over what lives for ever, and from stopping in large requests."""
     gc.collect()
     gc.freeze()
@@ -189,10 +189,10 @@ async def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     telemetry = Telemetry.of(settings)
     traffic = Traffic.of(settings, telemetry.metrics)
-    gateway = await make_gateway(settings, telemetry)
+    gateway = await build_gateway(settings, telemetry)
     protocol = OpenInference(gateway, settings)
-    lifecycle = Lifecycle(gateway, settings)
-    app = create_app(gateway, settings, telemetry, traffic, protocol, lifecycle)
+    model_admin = ModelAdmin(gateway, settings)
+    app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin)
     fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
     config = uvicorn.Config(
         app,
@@ -210,7 +210,7 @@ async def serve(settings: Settings) -> None:
     )
     http = HttpServer(config, traffic.drain)
     metrics, tracer = telemetry.metrics, telemetry.tracer
-    inference = InferenceService(gateway, protocol, settings, traffic, metrics, lifecycle, tracer)
+    inference = InferenceService(gateway, protocol, settings, traffic, metrics, model_admin, tracer)
     more = [(oip.SERVICE, inference.handler())]
     grpc = None
     if settings.grpc_port:

@@ -9,8 +9,8 @@ from reward_gateway.errors import GatewayError
 from reward_gateway.sample import Text
 
 from .coalescer import Coalescer
-from .patience import Patience
 from .request import Asked, Columns, columns_body, samples_body
+from .retry import RetryBudget
 from .scores import One, Scores
 from .sync import DEFAULT_URL, READY_S
 from .transport import async_transport_of
@@ -127,9 +127,9 @@ class AsyncRewardClient:
         return await self._persist(lambda left_s: self._transport.get(what, left_s), None)
 
     async def _persist(self, attempt: Callable[[float], Awaitable[T]], timeout_s: float | None) -> T:
-        patience = Patience(timeout_s or self.timeout_s)
+        budget = RetryBudget(timeout_s or self.timeout_s)
         while True:
             try:
-                return await attempt(patience.left_s())
+                return await attempt(budget.left_s())
             except GatewayError as error:
-                await asyncio.sleep(patience.pause_s(error))
+                await asyncio.sleep(budget.pause_s(error))

@@ -12,7 +12,7 @@ except ImportError:
 
 
 from reward_gateway.errors import GatewayError, InvalidRequest
-from reward_gateway.grpc.generated import reward_pb2 as pb
+from reward_gateway.proto import reward_pb2 as pb
 
 from .failures import of_grpc
 from .wire import SampleError, ScoreAnswer, WireComponent, WireResult

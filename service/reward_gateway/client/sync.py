@@ -8,8 +8,8 @@ from typing import Any, Self, TypeVar, Unpack
 from reward_gateway.errors import GatewayError
 from reward_gateway.sample import Text
 
-from .patience import Patience
 from .request import Asked, Columns, columns_body, samples_body
+from .retry import RetryBudget
 from .scores import Scores
 from .transport import transport_of
 
@@ -106,9 +106,9 @@ class RewardClient:
         return self._persist(lambda left_s: self._transport.get(what, left_s), None)
 
     def _persist(self, attempt: Callable[[float], T], timeout_s: float | None) -> T:
-        patience = Patience(timeout_s or self.timeout_s)
+        budget = RetryBudget(timeout_s or self.timeout_s)
         while True:
             try:
-                return attempt(patience.left_s())
+                return attempt(budget.left_s())
             except GatewayError as error:
-                time.sleep(patience.pause_s(error))
+                time.sleep(budget.pause_s(error))

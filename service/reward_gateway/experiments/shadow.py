@@ -18,7 +18,7 @@ import numpy as np
 
 from reward_gateway.recipes.plan import Experiment, Plan
 from reward_gateway.sample import Batch, FloatArray, RawScores, Usage
-from reward_gateway.world import World
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 
 from .comparison import Comparison
 
@@ -56,8 +56,8 @@ class Pending:
 class Shadow:
     """The experiments of one process."""
 
-    def __init__(self, world: World, observer: ShadowObserver | None = None) -> None:
-        self._world = world
+    def __init__(self, runtime: EffectsRuntime, observer: ShadowObserver | None = None) -> None:
+        self._runtime = runtime
         self._observer = observer
         self._waiting: deque[Pending] = deque()
         self._rows = 0
@@ -132,7 +132,7 @@ class Shadow:
 
     async def _compare(self, pending: Pending, deadline: float) -> None:
         asked = pending.experiment.candidate
-        answers = await self._world.raw_scores((asked,), pending.batch, "use", deadline, Usage(), {})
+        answers = await self._runtime.raw_scores((asked,), pending.batch, "use", deadline, Usage(), {})
         scores, info = answers[asked]
         dimension = pending.experiment.dimension
         column = info.dimensions.index(dimension) if info is not None and dimension in info.dimensions else 0

@@ -12,8 +12,9 @@ import msgspec
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import ScoreOptions
-from reward_gateway.http.columns import BatchMaker
-from reward_gateway.http.wire.request import (
+from reward_gateway.intake.batch_builder import BatchBuilder
+from reward_gateway.intake.media import MediaLimits, from_bytes, from_text
+from reward_gateway.intake.request import (
     ChatMessage,
     ImageUrlPart,
     Part,
@@ -21,12 +22,11 @@ from reward_gateway.http.wire.request import (
     StepItem,
     TextPart,
 )
+from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample import Batch, Invalid, Media
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.deadlines import milliseconds
-from reward_gateway.traffic.media import MediaLimits, from_bytes, from_text
 
-from .generated import reward_pb2 as pb
 from .values import number, plain_list
 
 _ON_INVALID: dict[int, Any] = {
@@ -71,7 +71,7 @@ class Decoder:
     """Makes batches of messages, within the limits of the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._maker = BatchMaker(settings)
+        self._maker = BatchBuilder(settings)
         self._media = MediaLimits.of(settings)
 
     async def batch(self, samples: Sequence[pb.Sample]) -> Batch:

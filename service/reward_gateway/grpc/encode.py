@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from reward_gateway.operations.apply import jsonable
+from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample import ComponentScores, FloatArray, Invalid, Scored
 
-from .generated import reward_pb2 as pb
 from .values import list_value, struct
 
 _NOT_FINITE = Invalid("not_finite", "the reward is not a finite number")

@@ -8,9 +8,9 @@ import grpc
 from google.protobuf.message import Message
 from tritonclient.grpc import service_pb2 as pb
 
+from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.errors import GatewayError, InvalidRequest, NotFound
 from reward_gateway.gateway import Gateway
-from reward_gateway.lifecycle import Lifecycle
 from reward_gateway.oip.protocol import OpenInference, timeout_s
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
@@ -33,14 +33,14 @@ class InferenceService:
         settings: Settings,
         traffic: Traffic,
         observer: CallObserver | None = None,
-        lifecycle: Lifecycle | None = None,
+        model_admin: ModelAdmin | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self._gateway = gateway
         self._protocol = protocol
         self._settings = settings
         self._traffic = traffic
-        self._lifecycle = lifecycle or Lifecycle(gateway, settings)
+        self._lifecycle = model_admin or ModelAdmin(gateway, settings)
         self._calls = Calls(traffic, observer, tracer)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":

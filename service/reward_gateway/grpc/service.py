@@ -8,17 +8,17 @@ import grpc
 from google.protobuf.json_format import ParseDict
 
 from reward_gateway.gateway import Gateway
-from reward_gateway.http.items import check_items
+from reward_gateway.intake.items import check_items
+from reward_gateway.intake.limits import InputLimits
+from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.limits import InputLimits
 
 from . import encode
 from .calls import CallObserver, Calls, Context, parse
 from .decode import Decoder, deadline_s, score_options
-from .generated import reward_pb2 as pb
 from .stream import ScoreStream
 from .values import plain_list, plain_object
 

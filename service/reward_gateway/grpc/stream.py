@@ -15,6 +15,7 @@ import grpc
 
 from reward_gateway.errors import DeadlineExceeded, Draining, GatewayError, InvalidRequest
 from reward_gateway.gateway import Gateway
+from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample import InvalidCode
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.deadlines import deadline_at
@@ -23,7 +24,6 @@ from reward_gateway.traffic.guard import Traffic
 from . import encode
 from .calls import Context, parse
 from .decode import Decoder, deadline_s, score_options
-from .generated import reward_pb2 as pb
 
 WAITING = 1024
 """Samples of one stream that may wait; also the most that are scored together."""

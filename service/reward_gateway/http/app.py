@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway import __version__
+from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from reward_gateway.gateway import Gateway
-from reward_gateway.lifecycle import Lifecycle
+from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -19,15 +20,14 @@ from reward_gateway.traffic.guard import Traffic
 
 from . import dialects, openapi, routes
 from .call import call_of
-from .columns import BatchMaker
+from .dependencies import Dependencies
 from .dialects.policies import check_failures
-from .edge import Edge
 from .errors import error_response
 from .middleware.admission import AdmissionLayer
 from .middleware.body import BodyLayer
 from .middleware.context import ContextLayer
+from .middleware.disconnect import DisconnectLayer
 from .middleware.keys import KeysLayer
-from .middleware.patience import PatienceLayer
 from .routing import found_routes
 
 
@@ -37,14 +37,14 @@ def create_app(
     telemetry: Telemetry | None = None,
     traffic: Traffic | None = None,
     open_inference: OpenInference | None = None,
-    lifecycle: Lifecycle | None = None,
+    model_admin: ModelAdmin | None = None,
 ) -> FastAPI:
     """The application.
 
     Args:
         traffic: the process's gate, where the gRPC edge shares it; None makes one.
         open_inference: likewise the Open Inference Protocol.
-        lifecycle: likewise the operations on models.
+        model_admin: likewise the operations on models.
 
     Raises:
         KeysFileError: the file of API keys cannot be used.
@@ -70,8 +70,8 @@ def create_app(
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours tells no text
     )
-    app.state.edge = Edge(
-        gateway, settings, traffic, telemetry, BatchMaker(settings), lifecycle or Lifecycle(gateway, settings)
+    app.state.dependencies = Dependencies(
+        gateway, settings, traffic, telemetry, BatchBuilder(settings), model_admin or ModelAdmin(gateway, settings)
     )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found_routes(routes, dialects))
@@ -82,7 +82,7 @@ def create_app(
     app.add_middleware(BodyLayer, settings=settings)
     app.add_middleware(AdmissionLayer, traffic=traffic)
     app.add_middleware(KeysLayer, traffic=traffic, metrics=telemetry.metrics)
-    app.add_middleware(PatienceLayer)
+    app.add_middleware(DisconnectLayer)
     app.add_middleware(ContextLayer, settings=settings, telemetry=telemetry)
     return app
 

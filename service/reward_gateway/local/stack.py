@@ -8,15 +8,10 @@ from pathlib import Path
 from reward_gateway.local import ports
 from reward_gateway.local.children import Child
 from reward_gateway.local.supervisor import Report, Supervisor
-from reward_gateway.local.triton import triton
+from reward_gateway.local.triton import ModelList, triton
 from reward_gateway.local.valkey import valkey
 from reward_gateway.local.workers import MODULE, workers
 from reward_gateway.settings import Settings
-
-
-def run_directory(settings: Settings) -> Path:
-    """The folder of a stack's logs; no two stacks share a port."""
-    return settings.state_dir.resolve() / "run" / str(settings.http_port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +30,7 @@ class Running:
 async def run(
     settings: Settings,
     models: Sequence[str],
+    loaded: Callable[[Path], ModelList],
     report: Report,
     on_ready: Callable[[Running], None] = lambda running: None,
     *,
@@ -45,6 +41,7 @@ async def run(
     Args:
         settings: an empty ``triton_url`` or ``redis_url`` means: start one.
         models: what the embedded Triton loads.
+        loaded: makes the list of loaded models in a run directory; a restarted Triton reads it.
         report: takes one line of progress.
         on_ready: called once all is ready.
         worker: module that a gateway process runs.
@@ -57,7 +54,7 @@ async def run(
         settings = settings.model_copy(update={"http_port": http.getsockname()[1]})
         if settings.grpc_port:
             held.enter_context(ports.reserve(settings.http_host, settings.grpc_port, "grpc_port"))
-        run_dir = run_directory(settings)
+        run_dir = settings.run_directory
         run_dir.mkdir(parents=True, exist_ok=True)
         for log in run_dir.glob("*.log"):
             log.unlink()
@@ -68,7 +65,7 @@ async def run(
             servers.append(child)
             settings = settings.model_copy(update={"redis_url": url})
         if not settings.triton_url:
-            child, url = triton(settings, models, run_dir)
+            child, url = triton(settings, models, run_dir, loaded(run_dir))
             servers.append(child)
             settings = settings.model_copy(update={"triton_url": url})
         stages = [servers, workers(settings, http, run_dir, worker)]

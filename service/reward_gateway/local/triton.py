@@ -5,15 +5,15 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
 from reward_gateway.local import platform, probes
 from reward_gateway.local.children import Child
-from reward_gateway.local.loaded import LoadedModels
 from reward_gateway.local.ports import free_port
 from reward_gateway.settings import Settings
 
@@ -27,7 +27,17 @@ CONFIG_NAME = "served"
 """Where ``configs/served.pbtxt`` exists, which names the versions to serve, it stands for ``config.pbtxt``."""
 
 
-def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Child, str]:
+class ModelList(Protocol):
+    """Which models are loaded, kept on disk so that a Triton that is started again loads the same ones."""
+
+    def write(self, names: Iterable[str]) -> None:
+        """Start with these."""
+
+    def read(self) -> list[str]:
+        """The names now."""
+
+
+def triton(settings: Settings, models: Sequence[str], run_dir: Path, loaded: ModelList) -> tuple[Child, str]:
     """The server as a child, and its gRPC address.
 
     The ports are chosen here, once: a server that is started again comes back where it was.
@@ -36,6 +46,7 @@ def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Ch
         settings: where the repository, the environment and the state are.
         models: names in the repository that are loaded at the start; others may be loaded later.
         run_dir: folder of this stack's logs.
+        loaded: keeps the names that are loaded.
 
     Raises:
         StackError: the server cannot run on this machine.
@@ -46,7 +57,6 @@ def triton(settings: Settings, models: Sequence[str], run_dir: Path) -> tuple[Ch
     grpc, http, metrics = free_port(HOST), free_port(HOST), free_port(HOST)
     prefix = f"{_PREFIX}{os.getpid()}_{grpc}_"
     sweep_dead()
-    loaded = LoadedModels(run_dir)
     loaded.write(models)
     argv = [
         str(home.root / "bin" / "tritonserver"),

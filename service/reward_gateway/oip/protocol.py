@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway import __version__
-from reward_gateway.backends.passthrough import PassesThrough, Passthrough
+from reward_gateway.backends.triton.passthrough import PassesThrough, Passthrough
 from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.sample import split_version
@@ -163,12 +163,12 @@ class OpenInference:
     async def _ready(self, name: str) -> bool:
         plan = self._gateway.book.get(self._gateway.resolve_reward(name if self._gateway.has_reward(name) else None))
         try:
-            return all([(await self._gateway.world.models.info(model)).ready for model in plan.models])
+            return all([(await self._gateway.runtime.models.info(model)).ready for model in plan.models])
         except (NotFound, ModelUnavailable):
             return False
 
     def _triton(self, name: str) -> Passthrough:
-        models = self._gateway.world.models
+        models = self._gateway.runtime.models
         if not isinstance(models, PassesThrough):
             raise NotFound(f"there is no model of this name; the recipes are: {', '.join(self._names())}")
         return models.passthrough

@@ -8,12 +8,12 @@ from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway, ScoreOptions
+from reward_gateway.intake.limits import InputLimits
+from reward_gateway.intake.media import MediaLimits, from_bytes, from_text
 from reward_gateway.sample import Batch, Invalid, Scored, Text
 from reward_gateway.settings import Settings
-from reward_gateway.traffic.limits import InputLimits
-from reward_gateway.traffic.media import MediaLimits, from_bytes, from_text
 
-from .forms import Form, form_of
+from .input_layouts import InputLayout, layout_of
 from .models import VERSION
 from .statistics import ModelCounts
 from .tensors import Tensor, inputs_of
@@ -45,7 +45,7 @@ class Scorer:
         inputs = inputs_of(request)
         for tensor in inputs.values():
             self._limits.samples(_rows(tensor), tensor.where)
-        form = form_of(inputs)
+        form = layout_of(inputs)
         wanted = _wanted(request, form)
         batch = await form.read(inputs, self._detokeniser)
         self._check_texts(batch)
@@ -97,7 +97,7 @@ def _rows(tensor: Tensor) -> int:
     return tensor.shape[0] if tensor.shape else 0
 
 
-def _wanted(request: "pb.ModelInferRequest", form: Form) -> list[str]:
+def _wanted(request: "pb.ModelInferRequest", form: InputLayout) -> list[str]:
     """Names of the outputs to send, in the order asked for. Raises InvalidRequest."""
     for i, output in enumerate(request.outputs):
         where = f"outputs[{i}]"
@@ -111,7 +111,9 @@ def _wanted(request: "pb.ModelInferRequest", form: Form) -> list[str]:
     return [output.name for output in request.outputs] or list(form.outputs)
 
 
-def _answer(request: "pb.ModelInferRequest", form: Form, wanted: list[str], scored: Scored) -> "pb.ModelInferResponse":
+def _answer(
+    request: "pb.ModelInferRequest", form: InputLayout, wanted: list[str], scored: Scored
+) -> "pb.ModelInferResponse":
     response = pb.ModelInferResponse(model_name=request.model_name, model_version=VERSION, id=request.id)
     for name in wanted:
         output = form.outputs[name]

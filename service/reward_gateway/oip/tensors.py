@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2 as pb
 
-from reward_gateway.backends.tensors import frame, unframe
+from reward_gateway.backends.triton.tensors import frame, unframe
 from reward_gateway.errors import InvalidRequest
 
 from .datatypes import DATATYPES, Datatype

@@ -1,7 +1,7 @@
 """One operation over the items of one request: check them, run the function, split its answer by item.
 
 The running itself is a generator of needs (:mod:`.needs`), so that this module does no I/O: the gateway
-answers the needs; :func:`without_world` refuses them all, for operations that have none.
+answers the needs; :func:`run_pure` refuses them all, for operations that have none.
 """
 
 from collections.abc import Generator, Sequence
@@ -15,7 +15,7 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.sample import Invalid
 
 from .columns import Columns
-from .needs import Need, RunInThread
+from .effects import Effect, RunInThread
 from .outcome import Outcome
 from .registry import Operation, OperationItem, OperationParams
 
@@ -24,7 +24,7 @@ NOT_FINITE = Invalid("not_finite", "the result is not a finite number; check the
 LIGHT_ROWS = 16
 """Rows of a heavy operation that are answered at once."""
 
-Steps = Generator[Need, Any, Outcome]
+Steps = Generator[Effect, Any, Outcome]
 
 # Kinds of pydantic fault that leave the item well formed: it cannot be answered, but it breaks no schema.
 _UNANSWERABLE = (
@@ -93,7 +93,7 @@ def run(operation: Operation, columns: Columns, params: OperationParams) -> Step
     return answer
 
 
-def without_world(steps: Steps) -> Outcome:
+def run_pure(steps: Steps) -> Outcome:
     """Run to the end an operation that needs nothing from outside.
 
     Raises:
@@ -106,7 +106,7 @@ def without_world(steps: Steps) -> Outcome:
     raise TypeError(f"this operation needs {type(need).__name__} from outside")
 
 
-def apply(operation: Operation, items: Sequence[Any], params: Any) -> Generator[Need, Any, list[dict[str, Any]]]:
+def apply(operation: Operation, items: Sequence[Any], params: Any) -> Generator[Effect, Any, list[dict[str, Any]]]:
     """Answer ``POST /v1/{kind}/{name}``: one JSON-ready result an item, in order.
 
     Raises:
@@ -126,7 +126,7 @@ def apply(operation: Operation, items: Sequence[Any], params: Any) -> Generator[
 
 def _pooled(
     operation: Operation, columns: Columns, params: OperationParams, invalid: dict[int, Invalid]
-) -> Generator[Need, Any, dict[str, Any]]:
+) -> Generator[Effect, Any, dict[str, Any]]:
     if invalid:
         place, reason = next(iter(invalid.items()))
         return _failure(Invalid(reason.code, f"items[{place}]: {reason.message}", param=f"items[{place}]"))

@@ -7,8 +7,8 @@ from typing import Any
 
 from reward_gateway.sample import Invalid
 
+from .effects import Effect
 from .judged import Conversation, ask_judge, flat_object
-from .needs import Need
 from .outcome import ItemError
 from .prompts import question
 
@@ -52,7 +52,7 @@ def slots(rubric: str) -> list[int]:
     return list(dict.fromkeys(int(number) for number in _SLOT.findall(rubric)))
 
 
-def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Generator[Need, Any, Verdicts]:
+def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Generator[Effect, Any, Verdicts]:
     """Identify the entities, fill them into the rubrics, and judge the filled ones by the cited pages.
 
     A rubric with an entity that the response does not name is not supported, and not asked about.

@@ -10,7 +10,7 @@ import numpy as np
 
 from reward_gateway.sample import Batch, FloatArray, Invalid, Media, RawScores
 
-from .needs import Need, ScoreWithModel
+from .effects import Effect, ScoreWithModel
 from .outcome import ItemError
 
 
@@ -24,7 +24,7 @@ class HostedAnswer:
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-def ask_model(model: str, batch: Batch, rows: Sequence[int], size: int) -> Generator[Need, Any, HostedAnswer]:
+def ask_model(model: str, batch: Batch, rows: Sequence[int], size: int) -> Generator[Effect, Any, HostedAnswer]:
     """Score ``batch``, whose k-th sample is row ``rows[k]`` of the operation's ``size`` rows. No rows: nobody is asked.
 
     Raises:

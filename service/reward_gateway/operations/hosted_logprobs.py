@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_gateway.sample import FloatArray, Invalid
 
-from .needs import Need, TokenLogprobs, Vector
+from .effects import Effect, TokenLogprobs, Vector
 from .outcome import Outcome
 
 Asked = tuple[int, str, str]
@@ -27,7 +27,7 @@ class HostedLogprobs:
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
-    def ask(self, asked: Sequence[Asked], model: str) -> Generator[Need, Any, list[FloatArray | None]]:
+    def ask(self, asked: Sequence[Asked], model: str) -> Generator[Effect, Any, list[FloatArray | None]]:
         """Log-probabilities [t] of every continuation; None in the rows of ``invalid``.
 
         A space between context and continuation is read with the continuation, as word tokens begin with theirs.

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from reward_gateway.sample import Invalid
 
+from .effects import AskJudge, Conversation, Effect
 from .master_keys import content_free
-from .needs import AskJudge, Conversation, Need
 from .outcome import ItemError
 from .registry import OperationParams
 
@@ -65,7 +65,7 @@ def ask_judge(
     conversations: Mapping[int, Conversation],
     parse: Callable[[str], T],
     temperature: float | None = 0.0,
-) -> Generator[Need, Any, Judged[T]]:
+) -> Generator[Effect, Any, Judged[T]]:
     """Ask about the rows of ``conversations`` and read each answer with ``parse``. No rows: nobody is asked.
 
     ``parse`` raises :class:`ItemError` for an answer without the form that was asked for: a failed judgement is an
@@ -89,7 +89,7 @@ def ask_judge(
 
 def ask_panel(
     params: JudgeParams, questions: Mapping[int, Sequence[Conversation]], parse: Callable[[str], T]
-) -> Generator[Need, Any, Judged[list[T]]]:
+) -> Generator[Effect, Any, Judged[list[T]]]:
     """Ask several questions a row, each as often as there are votes. A row has values if every answer could be read.
 
     Values and words stand in the order of the questions, the votes of a question side by side; the words of a row with

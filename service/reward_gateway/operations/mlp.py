@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from reward_gateway.sample import FloatArray
 
-from .needs import Need, ReadSet
+from .effects import Effect, ReadSet
 from .outcome import ItemError
 
 Activation = Literal["sigmoid", "tanh", "relu"]
@@ -69,7 +69,7 @@ def linear(weights: Sequence[float], bias: float, activation: Activation) -> Hea
     return Head(layers=[Layer(weight=[list(weights)], bias=[bias])], activation=activation)
 
 
-def read_head(name: str) -> Generator[Need, Any, Head]:
+def read_head(name: str) -> Generator[Effect, Any, Head]:
     """A head from the store of named sets, kind ``heads``.
 
     Raises:

@@ -8,9 +8,9 @@ import numpy as np
 from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
 
 from .columns import Columns
+from .effects import Effect
 from .hosted import HostedAnswer, ask_model, image_bytes
 from .media import media_of
-from .needs import Need
 from .outcome import ItemError, Outcome, invalid_field
 
 
@@ -62,7 +62,7 @@ def batch_of(rows: Sequence[tuple[Any, str, list[bytes]]]) -> Batch:
 
 def score_hosted(
     columns: Columns, names: Sequence[str], route: Mapping[bool, str], needs_image: bool = False
-) -> Generator[Need, Any, Outcome]:
+) -> Generator[Effect, Any, Outcome]:
     """Score every item with the model that ``route`` names for items with (True) and without (False) images.
 
     An item that gives its ``score`` is answered with that.

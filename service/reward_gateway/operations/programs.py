@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_gateway.sample import Invalid
 
-from .needs import Need, RunSandboxed
+from .effects import Effect, RunSandboxed
 from .sandboxed import SandboxResult
 from .score.program import driven, steps_of
 from .transform.sign_scale import signed
@@ -52,7 +52,7 @@ class Report:
         return {"valid": self.valid, "checks": checks, "rewards": rewards}
 
 
-def check_programs(sparse_src: str, dense_src: str, samples: Sequence[Any]) -> Generator[Need, Any, Report | Invalid]:
+def check_programs(sparse_src: str, dense_src: str, samples: Sequence[Any]) -> Generator[Effect, Any, Report | Invalid]:
     """Run both sources over the samples, as one episode; or why they could not be run."""
     programs = [driven(sparse_src, "sparse"), driven(dense_src, "dense")]
     answers = yield RunSandboxed("python", programs, [list(samples)] * 2, TIMEOUT_S)

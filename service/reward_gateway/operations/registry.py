@@ -32,7 +32,7 @@ from typing import Any, Literal, Self, TypeVar, cast, get_args
 from pydantic import BaseModel, ConfigDict
 
 from .columns import Columns
-from .needs import Need
+from .effects import Effect
 from .outcome import Outcome
 
 Kind = Literal["score", "transform", "combine", "credit", "audit"]
@@ -70,7 +70,7 @@ class Source:
 
 THIS_PROJECT = Source("reward-gateway", PROJECT_URL)
 
-Answer = Outcome | Generator[Need, Any, Outcome]
+Answer = Outcome | Generator[Effect, Any, Outcome]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a sandbox answers to :class:`.needs.RunSandboxed`, read the same way by every operation that runs code.
+"""What a sandbox answers to :class:`.effects.RunSandboxed`, read the same way by every operation that runs code.
 
 One mapping a program: ``ok`` (it ended by itself, in time, without an error), ``value`` (what it gave: JSON; for
 ``sql`` the rows), ``error`` (a short reason without paths: ``timeout``, ``memory``, or the exception's name and text).

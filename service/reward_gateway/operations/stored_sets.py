@@ -5,10 +5,10 @@ from typing import Any
 
 from reward_gateway.errors import NotFound
 
-from .needs import Need, ReadSet
+from .effects import Effect, ReadSet
 
 
-def read_sets(kind: str, names: Iterable[str | None]) -> Generator[Need, Any, dict[str, Any]]:
+def read_sets(kind: str, names: Iterable[str | None]) -> Generator[Effect, Any, dict[str, Any]]:
     """The sets of a kind by name; None is nobody's name, and a set that was never put is left out."""
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for name in names if name is not None):

@@ -1,15 +1,15 @@
 """The real answer to a worked example, computed in a world of its own: no model, and state that is forgotten."""
 
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import GatewayError, NotFound
 from reward_gateway.operations.apply import apply
 from reward_gateway.operations.registry import Operation
 from reward_gateway.operations.worked_examples import WorkedExample
-from reward_gateway.raw import RawScorer
 from reward_gateway.sample import Batch
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext, run_effects
 from reward_gateway.state.store import StateStore
-from reward_gateway.world import Asking, World, drive
 
 
 class NoModels:
@@ -34,10 +34,10 @@ async def answer(operation: Operation, example: WorkedExample) -> list[object] |
     """The results that the service gives for an example; None where they need a model, a judge or the sandbox."""
     if example.given:
         return None
-    world = World(RawScorer(NoModels(), NoCache()), StateStore.in_process())
+    runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process())
     try:
-        return list(await drive(apply(operation, example.items, example.params), world, Asking()))
+        return list(await run_effects(apply(operation, example.items, example.params), runtime, RequestContext()))
     except GatewayError:
         return None
     finally:
-        await world.close()
+        await runtime.close()

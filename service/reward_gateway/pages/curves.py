@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_gateway.operations.apply import parse_items, parse_params, run, without_world
+from reward_gateway.operations.apply import parse_items, parse_params, run, run_pure
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.registry import Operation
 from reward_gateway.sample import FloatArray
@@ -117,7 +117,7 @@ def values(operation: Operation, curve: Curve) -> tuple[FloatArray, dict[str, Fl
     for name, item in curve.lines.items():
         items, _, _ = parse_items(operation, [item(float(x)) for x in xs])
         columns = Columns.of_items(items, list(operation.item.model_fields))
-        outcome = without_world(run(operation, columns, params))
+        outcome = run_pure(run(operation, columns, params))
         assert outcome.reward is not None
         lines[name] = outcome.reward
     return xs, lines

@@ -11,7 +11,7 @@ from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.sample import split_version
 
 from .compile import Compiler
-from .places import Places, parse
+from .locations import Locations, parse
 from .plan import Experiment, Plan
 from .schema import ExperimentSpec, RecipeFile
 
@@ -65,22 +65,22 @@ def load_book(
     Raises:
         InvalidRecipe: with every fault and its place.
     """
-    value, places = parse(text)
-    file = _shaped(value, places)
+    value, locations = parse(text)
+    file = _shaped(value, locations)
     faults: list[dict[str, str]] = []
     plans: dict[str, Plan] = {}
     for name, spec in file.rewards.items():
         compiler = Compiler(name, spec, operations or catalog(), models, strict=strict, pinned=pinned)
         plan = compiler.compile()
-        faults += [places.fault(path, message) for path, message in compiler.faults]
+        faults += [locations.fault(path, message) for path, message in compiler.faults]
         if plan is not None:
             plans[name] = plan
     default = file.default or next(iter(file.rewards))
     if default not in file.rewards:
-        faults.append(places.fault(("default",), "the default names no reward of this file"))
+        faults.append(locations.fault(("default",), "the default names no reward of this file"))
     for name, experiment in file.experiments.items():
         for key, message in _untrue(experiment, file, plans, models or {}, pinned=pinned):
-            faults.append(places.fault(("experiments", name, key), message))
+            faults.append(locations.fault(("experiments", name, key), message))
     if faults:
         raise InvalidRecipe(_sentence(faults), faults=faults)
     experiments = {
@@ -106,12 +106,12 @@ def _untrue(
         yield "candidate", f"the model {name} serves no version {version!r}"
 
 
-def _shaped(value: Any, places: Places) -> RecipeFile:
+def _shaped(value: Any, locations: Locations) -> RecipeFile:
     try:
         return RecipeFile.model_validate(value)
     except ValidationError as error:
         faults = [
-            places.fault(tuple(part for part in fault["loc"] if part != "[key]"), str(fault["msg"]))
+            locations.fault(tuple(part for part in fault["loc"] if part != "[key]"), str(fault["msg"]))
             for fault in error.errors(include_url=False, include_input=False)
         ]
         raise InvalidRecipe(_sentence(faults), faults=faults) from None

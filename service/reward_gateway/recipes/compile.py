@@ -12,7 +12,7 @@ from reward_gateway.operations.registry import Catalog, Kind, Operation
 from reward_gateway.sample import split_version
 
 from .fields import SAMPLE_FIELDS, constrained, optional_members, reads_sample, shape, table_field, value_field
-from .places import Path, dotted
+from .locations import Path, dotted
 from .plan import Binding, ComponentPlan, GuardPlan, Plan, Step
 from .schema import ComponentSpec, RecipeSpec
 

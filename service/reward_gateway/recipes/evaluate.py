@@ -13,12 +13,12 @@ import numpy as np
 
 from reward_gateway.errors import Overloaded, StateUnavailable, Unavailable
 from reward_gateway.operations.apply import run
+from reward_gateway.operations.effects import Effect, JoinCohorts
 from reward_gateway.operations.guards import GuardView
-from reward_gateway.operations.needs import JoinCohorts, Need
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, plain_text, split_version
 
-from .binding import Reader, Value, take
+from .column_binder import ColumnBinder, Value, take
 from .fields import shape, table_field, value_field
 from .group import normalize
 from .members import spread_groups
@@ -40,10 +40,10 @@ class Rewards:
 JUDGE_ANSWER = "judge_answer"
 """The one detail of an operation that a recipe's explanation carries."""
 
-Running = Generator[Need, Any, Any]
+Running = Generator[Effect, Any, Any]
 
 
-def evaluate(plan: Plan, batch: Batch, raw: Mapping[str, RawScores]) -> Generator[Need, Any, Rewards]:
+def evaluate(plan: Plan, batch: Batch, raw: Mapping[str, RawScores]) -> Generator[Effect, Any, Rewards]:
     """Run a plan.
 
     Args:
@@ -56,7 +56,7 @@ class _Evaluation:
     def __init__(self, plan: Plan, batch: Batch, raw: Mapping[str, RawScores]) -> None:
         self.plan, self.batch, self.raw = plan, batch, raw
         self.values: dict[str, Value] = {}
-        self.reader = Reader(batch, self.values)
+        self.reader = ColumnBinder(batch, self.values)
         self.components: dict[str, ComponentScores] = {}
         self.invalid: dict[int, Invalid] = dict(batch.invalid)
         self.flags: dict[int, tuple[str, ...]] = {}
@@ -65,7 +65,7 @@ class _Evaluation:
         self._absent: frozenset[int] = frozenset()
         """Rows in which the optional component at hand has no value: its transforms leave them out."""
 
-    def run(self) -> Generator[Need, Any, Rewards]:
+    def run(self) -> Generator[Effect, Any, Rewards]:
         plan, size = self.plan, self.batch.size
         for component in plan.components:
             yield from self._component(component)
@@ -132,7 +132,7 @@ class _Evaluation:
         lengths = [0 if vector is None else len(vector) for vector in value]
         flat = np.concatenate([vector for vector in value if vector is not None and len(vector)] or [np.empty(0)])
         entries = Batch([""] * len(flat), [""] * len(flat), [None] * len(flat))
-        columns, _, _ = yield from Reader(entries, {}).read(step, {name: flat}, list(range(len(flat))), address)
+        columns, _, _ = yield from ColumnBinder(entries, {}).read(step, {name: flat}, list(range(len(flat))), address)
         outcome = yield from run(step.operation, columns, step.params)
         owners = np.repeat(np.arange(len(value)), lengths)
         self._fail({int(owners[k]): reason for k, reason in outcome.invalid.items()}, component)
@@ -147,7 +147,7 @@ class _Evaluation:
             return value
         item = {name: [value[rows]]}
         one = Batch([""], [""], [None])
-        columns, kept, invalid = yield from Reader(one, {}).read(step, item, [0])
+        columns, kept, invalid = yield from ColumnBinder(one, {}).read(step, item, [0])
         outcome = (yield from run(step.operation, columns, step.params)) if kept else Outcome(invalid=invalid)
         if outcome.invalid or outcome.rewards is None:
             reason = next(iter(outcome.invalid.values()), Invalid("operation_error", "the transform gave no values"))

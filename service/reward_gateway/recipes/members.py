@@ -12,18 +12,18 @@ from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.apply import run
 from reward_gateway.operations.columns import Columns
-from reward_gateway.operations.needs import Need
+from reward_gateway.operations.effects import Effect
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import FloatArray, Invalid
 
-from .binding import Reader, Value
+from .column_binder import ColumnBinder, Value
 from .fields import fitted, member_fields
 from .plan import Step
 
 
 def spread_groups(
-    step: Step, reader: Reader, values: Mapping[str, Value], table: Mapping[str, FloatArray], rows: list[int]
-) -> Generator[Need, Any, Outcome]:
+    step: Step, reader: ColumnBinder, values: Mapping[str, Value], table: Mapping[str, FloatArray], rows: list[int]
+) -> Generator[Effect, Any, Outcome]:
     """Answer a group operation for the samples of a batch.
 
     Returns:
@@ -64,7 +64,7 @@ def spread_groups(
 
 
 def _member(
-    reader: Reader,
+    reader: ColumnBinder,
     values: Mapping[str, Value],
     table: Mapping[str, FloatArray],
     fields: Mapping[str, FieldInfo] | None,

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.sample import FloatArray
 
-from .local_shelf import LocalShelf
-from .redis_shelf import TIMEOUT_S, RedisShelf
+from .local_store import LocalVersionedStore
+from .redis_store import TIMEOUT_S, RedisVersionedStore
 from .values import vectors as checked
 
 CAP = 10_000
@@ -20,7 +20,7 @@ def _unequal(stored: int, given: int) -> InvalidRequest:
     return InvalidRequest(f"the archive holds vectors of {stored} numbers and these have {given}", param="vectors")
 
 
-class LocalArchives(LocalShelf[FloatArray]):
+class LocalArchives(LocalVersionedStore[FloatArray]):
     """Implements :class:`.port.ArchiveStore` in this process."""
 
     kind = "archives"
@@ -50,7 +50,7 @@ class LocalArchives(LocalShelf[FloatArray]):
         await self.add(name, rows)
 
 
-class RedisArchives(RedisShelf):
+class RedisArchives(RedisVersionedStore):
     """Implements :class:`.port.ArchiveStore` in Redis: one list an archive, a vector an entry, packed as doubles."""
 
     kind = "archives"

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from reward_gateway.errors import StateUnavailable
 from reward_gateway.sample import FloatArray
 
-from .redis_shelf import PREFIX, TIMEOUT_S, script
+from .redis_store import PREFIX, TIMEOUT_S, script
 
 REMEMBERED = 4096
 """Closed cohorts that a process keeps in mind."""

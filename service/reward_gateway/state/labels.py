@@ -10,8 +10,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from .local_shelf import LocalShelf
-from .redis_shelf import TIMEOUT_S, RedisShelf
+from .local_store import LocalVersionedStore
+from .redis_store import TIMEOUT_S, RedisVersionedStore
 from .values import mapping, numbers
 
 QUEUE_CAP = 10_000
@@ -34,7 +34,7 @@ class _Table:
     queue: dict[str, str] = field(default_factory=dict)
 
 
-class LocalLabels(LocalShelf[_Table]):
+class LocalLabels(LocalVersionedStore[_Table]):
     """Implements :class:`.port.LabelStore` in this process."""
 
     kind = "labels"
@@ -71,7 +71,7 @@ class LocalLabels(LocalShelf[_Table]):
         self._put(name, _Table(labels=_checked(value)))
 
 
-class RedisLabels(RedisShelf):
+class RedisLabels(RedisVersionedStore):
     """Implements :class:`.port.LabelStore` in Redis: a hash of labels and a stream of waiting messages a table."""
 
     kind = "labels"

@@ -8,8 +8,8 @@ from typing import Any
 
 from reward_gateway.errors import InvalidRequest
 
-from .local_shelf import LocalShelf
-from .redis_shelf import RedisShelf
+from .local_store import LocalVersionedStore
+from .redis_store import RedisVersionedStore
 from .values import mapping, numbers
 
 FIELDS = ("count", "mean", "m2")
@@ -36,7 +36,7 @@ def _checked(value: Any) -> Triple:
     return count, mean, m2
 
 
-class LocalMoments(LocalShelf[Triple]):
+class LocalMoments(LocalVersionedStore[Triple]):
     """Implements :class:`.port.MomentsStore` in this process."""
 
     kind = "moments"
@@ -55,7 +55,7 @@ class LocalMoments(LocalShelf[Triple]):
         self._put(name, _checked(value))
 
 
-class RedisMoments(RedisShelf):
+class RedisMoments(RedisVersionedStore):
     """Implements :class:`.port.MomentsStore` in Redis: one hash a stream, one script a merge."""
 
     kind = "moments"

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from reward_gateway.sample import FloatArray
 
 
-class Shelf(Protocol):
+class VersionedStore(Protocol):
     """Named values of one kind."""
 
     kind: str
@@ -32,14 +32,14 @@ class Shelf(Protocol):
         """Forget a name; False if there was none."""
 
 
-class MomentsStore(Shelf, Protocol):
+class MomentsStore(VersionedStore, Protocol):
     """Running moments of streams."""
 
     async def merge(self, stream: str, count: float, mean: float, m2: float) -> tuple[float, float, float]:
         """Merge a batch's count, mean and sum of squared deviations; the stream's own after it."""
 
 
-class ReferenceStore(Shelf, Protocol):
+class ReferenceStore(VersionedStore, Protocol):
     """Reference rewards by reward or model (its version included) and group."""
 
     async def read(self, name: str, groups: Sequence[str]) -> list[FloatArray | None]:
@@ -49,7 +49,7 @@ class ReferenceStore(Shelf, Protocol):
         """Append rewards to groups, atomically, or put them in the place of what is there. The newest stay."""
 
 
-class ArchiveStore(Shelf, Protocol):
+class ArchiveStore(VersionedStore, Protocol):
     """Archives of vectors."""
 
     async def read(self, archive: str) -> FloatArray:
@@ -63,7 +63,7 @@ class ArchiveStore(Shelf, Protocol):
         """
 
 
-class LabelStore(Shelf, Protocol):
+class LabelStore(VersionedStore, Protocol):
     """Tables of labelled messages, and a queue of the unknown ones for an annotator."""
 
     async def look_up(self, table: str, messages: Sequence[str], enqueue: bool = True) -> list[float | None]:
@@ -76,7 +76,7 @@ class LabelStore(Shelf, Protocol):
         """The messages that wait for a label, oldest first."""
 
 
-class SetStore(Shelf, Protocol):
+class SetStore(VersionedStore, Protocol):
     """Named JSON values by kind: embeddings, centroids, exemplar statistics, references."""
 
     async def read(self, kind: str, name: str) -> Any:

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 
 from reward_gateway.sample import FloatArray
 
-from .local_shelf import LocalShelf
-from .redis_shelf import TIMEOUT_S, RedisShelf
+from .local_store import LocalVersionedStore
+from .redis_store import TIMEOUT_S, RedisVersionedStore
 from .values import mapping, numbers
 
 CAP = 1024
@@ -20,7 +20,7 @@ def _checked(rewards: Any) -> dict[str, list[float]]:
     return {group: numbers(values, "references") for group, values in mapping(rewards, "references").items()}
 
 
-class LocalReferences(LocalShelf[dict[str, list[float]]]):
+class LocalReferences(LocalVersionedStore[dict[str, list[float]]]):
     """Implements :class:`.port.ReferenceStore` in this process."""
 
     kind = "references"
@@ -48,7 +48,7 @@ class LocalReferences(LocalShelf[dict[str, list[float]]]):
         self._put(name, {group: values[-self._cap :] for group, values in _checked(value).items()})
 
 
-class RedisReferences(RedisShelf):
+class RedisReferences(RedisVersionedStore):
     """Implements :class:`.port.ReferenceStore` in Redis: one hash a name, a group's rewards packed as doubles."""
 
     kind = "references"

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from .redis_shelf import PREFIX, RedisShelf
+from .redis_store import PREFIX, RedisVersionedStore
 
 MOST = 100_000
 """Answers that this process keeps at most; the oldest go first."""
@@ -33,7 +33,7 @@ class LocalResults:
         return json.loads(text)
 
 
-class RedisResults(RedisShelf):
+class RedisResults(RedisVersionedStore):
     """Implements :class:`.port.ResultStore` in Redis: JSON text a token, which expires."""
 
     kind = "results"

@@ -6,8 +6,8 @@ from typing import Any
 
 from reward_gateway.errors import InvalidRequest, NotFound
 
-from .local_shelf import LocalShelf
-from .redis_shelf import RedisShelf
+from .local_store import LocalVersionedStore
+from .redis_store import RedisVersionedStore
 
 
 def address(kind: str, name: str) -> str:
@@ -26,7 +26,7 @@ def _missing(kind: str, name: str) -> NotFound:
     return NotFound(f"there is no stored set {address(kind, name)}; put it first")
 
 
-class LocalSets(LocalShelf[str]):
+class LocalSets(LocalVersionedStore[str]):
     """Implements :class:`.port.SetStore` in this process. Holds JSON text, so that no reader changes another's."""
 
     kind = "sets"
@@ -58,7 +58,7 @@ class LocalSets(LocalShelf[str]):
         self._put(name, _dumped(value))
 
 
-class RedisSets(RedisShelf):
+class RedisSets(RedisVersionedStore):
     """Implements :class:`.port.SetStore` in Redis: JSON text a name."""
 
     kind = "sets"

@@ -17,8 +17,8 @@ from reward_gateway.errors import NotFound
 from .archives import LocalArchives, RedisArchives
 from .labels import LocalLabels, RedisLabels
 from .moments import LocalMoments, RedisMoments
-from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, Shelf
-from .redis_shelf import TIMEOUT_S
+from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, VersionedStore
+from .redis_store import TIMEOUT_S
 from .references import LocalReferences, RedisReferences
 from .results import LocalResults, RedisResults
 from .sets import LocalSets, RedisSets
@@ -63,10 +63,10 @@ class StateStore:
         return replace(store, release=client.aclose)
 
     @property
-    def shelves(self) -> tuple[Shelf, ...]:
+    def shelves(self) -> tuple[VersionedStore, ...]:
         return (self.moments, self.references, self.archives, self.labels, self.sets)
 
-    def shelf(self, kind: str) -> Shelf:
+    def shelf(self, kind: str) -> VersionedStore:
         """The names of one kind.
 
         Raises:

@@ -16,7 +16,7 @@ class Names:
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._known = frozenset(known)
 
-    def learn(self, names: Iterable[str]) -> None:
+    def register(self, names: Iterable[str]) -> None:
         """Add names from the recipes, the model repository or the registries of the code."""
         self._known |= frozenset(names)
 

@@ -26,7 +26,7 @@ from .instruments import Instruments
 from .labels import Names
 from .media_metrics import MediaMetrics
 from .model_metrics import ModelMetrics
-from .noted import ScoredPlan
+from .observations import ScoredPlan
 from .reward_metrics import RewardMetrics
 from .shadow_metrics import ShadowMetrics
 
@@ -44,7 +44,7 @@ class Metrics:
         shadow: the observer of experiments.
         health: the observer of what was scored: distributions, drift, and the monitor's windows.
         models, rewards, components, flags, experiments: the label values that are known; whoever joins the parts
-            teaches them (``metrics.rewards.learn(book.plans)``). What is not known is counted as ``other``.
+            teaches them (``metrics.rewards.register(book.plans)``). What is not known is counted as ``other``.
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from reward_gateway.sample import FloatArray, Scored
 
-from .noted import Noted, ScoredPlan, columns_of
+from .observations import Observation, ScoredPlan, columns_of
 from .report import report_of
 from .window import REWARD, Columns, Window
 
@@ -25,10 +25,10 @@ WINDOW = 2048
 """Rows of a recipe that are held, and of its reference."""
 
 WAITING_ROWS = 4096
-"""Noted rows from which on they are read."""
+"""Observation rows from which on they are read."""
 
 WAITING_BATCHES = 256
-"""Noted batches likewise: to read as many takes about a millisecond, in which nothing else is served."""
+"""Observation batches likewise: to read as many takes about a millisecond, in which nothing else is served."""
 
 WAITING_S = 5.0
 """Seconds after which the next batch has them read."""
@@ -58,7 +58,7 @@ class Monitor:
 
     def __init__(self, size: int = WINDOW, reader: Reader | None = None, shared: Path | None = None) -> None:
         self._size, self._reader = size, reader
-        self._noted: deque[Noted] = deque()
+        self._noted: deque[Observation] = deque()
         self._rows, self._read_at = 0, monotonic()
         self._watched: dict[str, Watched] = {}
         self._lock = threading.Lock()  # a scrape reads in a thread, while the loop goes on noting
@@ -67,7 +67,7 @@ class Monitor:
 
     def note(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
         """Keep a batch for later. ``lengths``: characters of the responses [n], NaN where there is none."""
-        self._noted.append(Noted.of(plan, scored, lengths))
+        self._noted.append(Observation.of(plan, scored, lengths))
         self._rows += len(scored.reward)
         full = self._rows >= WAITING_ROWS or len(self._noted) >= WAITING_BATCHES
         if full or monotonic() - self._read_at > WAITING_S:
@@ -78,7 +78,7 @@ class Monitor:
         with self._lock:
             self._heed_reset()
             self._rows, self._read_at = 0, monotonic()
-            batches: dict[tuple[str, str, tuple[str, ...]], list[Noted]] = {}
+            batches: dict[tuple[str, str, tuple[str, ...]], list[Observation]] = {}
             while self._noted:
                 noted = self._noted.popleft()
                 if len(noted.reward):

@@ -17,7 +17,7 @@ from .buckets import SCORE
 from .instruments import BatchHistogram, Instruments
 from .labels import Names
 from .monitor import Monitor
-from .noted import ScoredPlan
+from .observations import ScoredPlan
 from .window import Columns
 
 STATISTICS = ("mean", "std", "min", "max")

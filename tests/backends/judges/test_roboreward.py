@@ -12,14 +12,14 @@ from PIL import Image
 from reward_gateway.backends.judges.config import JudgeConfig
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.cache.breaker import Breaker
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
-from reward_gateway.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -57,12 +57,12 @@ class Elsewhere:
 async def http(fake: Any) -> AsyncIterator[httpx.AsyncClient]:
     judge = JudgeConfig(name="roboreward", base_url=fake.url, model="RoboReward-8B", retries=0)
     judges = Judges([judge], lambda: Breaker(100, time.monotonic))
-    world = World(RawScorer(Elsewhere(), NoCache()), StateStore.in_process(), judges=judges)  # type: ignore[arg-type]
+    runtime = EffectsRuntime(CachedScorer(Elsewhere(), NullCache()), StateStore.in_process(), judges=judges)  # type: ignore[arg-type]
     book = load_book(Settings().rewards_file.read_text(encoding="utf-8"))
-    app = create_app(Gateway(book, world), Settings())
+    app = create_app(Gateway(book, runtime), Settings())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", timeout=30) as client:
         yield client
-    await world.close()
+    await runtime.close()
 
 
 async def scored(http: httpx.AsyncClient, *samples: dict[str, Any]) -> list[dict[str, Any]]:

@@ -11,14 +11,14 @@ from reward_gateway.backends.judges.config import JudgeConfig
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.cache.breaker import Breaker
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
-from reward_gateway.world import World
 from starlette.responses import Response
 
 pytestmark = pytest.mark.anyio
@@ -50,11 +50,11 @@ async def http(fake: Any) -> AsyncIterator[httpx.AsyncClient]:
     names = ("judge", "roboreward", "pprm")
     configs = [JudgeConfig(name=name, base_url=fake.url, model="m", retries=0) for name in names]
     judges = Judges(configs, lambda: Breaker(100, time.monotonic))
-    world = World(RawScorer(NoModels(), NoCache()), StateStore.in_process(), judges=judges)  # type: ignore[arg-type]
-    app = create_app(Gateway(load_book(RECIPES), world), Settings())
+    runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process(), judges=judges)  # type: ignore[arg-type]
+    app = create_app(Gateway(load_book(RECIPES), runtime), Settings())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
-    await world.close()
+    await runtime.close()
 
 
 async def apply(http: httpx.AsyncClient, name: str, *items: Any, **params: Any) -> list[Any]:

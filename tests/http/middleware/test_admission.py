@@ -9,8 +9,8 @@ import pytest
 from reward_gateway.http.middleware.admission import AdmissionLayer
 from reward_gateway.http.middleware.body import BodyLayer
 from reward_gateway.http.middleware.context import ContextLayer
+from reward_gateway.http.middleware.disconnect import DisconnectLayer
 from reward_gateway.http.middleware.keys import KeysLayer
-from reward_gateway.http.middleware.patience import PatienceLayer
 from starlette.middleware.base import BaseHTTPMiddleware
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 ONE = {"samples": [{"response": "a"}]}
 
 
-@pytest.mark.parametrize("layer", [AdmissionLayer, BodyLayer, ContextLayer, KeysLayer, PatienceLayer])
+@pytest.mark.parametrize("layer", [AdmissionLayer, BodyLayer, ContextLayer, KeysLayer, DisconnectLayer])
 def test_no_layer_is_a_base_http_middleware(layer: type) -> None:
     assert not issubclass(layer, BaseHTTPMiddleware)
 

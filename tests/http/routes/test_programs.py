@@ -7,14 +7,14 @@ import httpx
 import pytest
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.backends.sandbox.sandbox import Sandbox
-from reward_gateway.cache.off import NoCache
+from reward_gateway.cache.null import NullCache
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
-from reward_gateway.raw import RawScorer
 from reward_gateway.recipes.book import load_book
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
-from reward_gateway.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -48,11 +48,11 @@ class NoModels:
 
 
 async def serving(sandbox: Sandbox | None) -> AsyncIterator[httpx.AsyncClient]:
-    world = World(RawScorer(NoModels(), NoCache()), StateStore.in_process(), sandbox=sandbox)  # type: ignore[arg-type]
-    app = create_app(Gateway(load_book(RECIPES), world), Settings())
+    runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process(), sandbox=sandbox)  # type: ignore[arg-type]
+    app = create_app(Gateway(load_book(RECIPES), runtime), Settings())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", timeout=60) as client:
         yield client
-    await world.close()
+    await runtime.close()
 
 
 @pytest.fixture

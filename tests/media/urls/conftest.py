@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import trustme
-from reward_gateway.traffic.fetch.addresses import Address
+from reward_gateway.intake.fetch.addresses import Address
 
 HERE = "127.0.0.1"
 HOST = "images.example.org"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from reward_gateway.cli.worker import make_gateway
+from reward_gateway.cli.worker import build_gateway
 from reward_gateway.sample import Batch, Media
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -195,13 +195,13 @@ async def test_a_client_that_leaves_leaves_nothing_open(serve: Any, site: Any) -
 async def test_a_worker_fetches_where_its_settings_say_so(site: Any, allowed: bool) -> None:
     """As ``serve`` joins the parts: the true resolver and the true rule of what is public."""
     settings = Settings(media_urls=allowed, media_url_ports=f"{site.port}", triton_url="127.0.0.1:9")
-    gateway = await make_gateway(settings, Telemetry())
+    gateway = await build_gateway(settings, Telemetry())
     unread = Batch(["0"], ["p"], ["r"], images=[[Media(data=b"<svg/>")]])
     named = Batch(["0"], ["p"], ["r"], images=[[Media(url=f"https://127.0.0.1:{site.port}/", param="images[0]")]])
     try:
-        assert gateway.world.media is not None
+        assert gateway.runtime.media is not None
         for one in (unread, named):
-            await gateway.world.media.fill(one, ["images"], None)
+            await gateway.runtime.media.fill(one, ["images"], None)
     finally:
         await gateway.close()
     assert "known format" in unread.invalid[0].message

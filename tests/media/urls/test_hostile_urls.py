@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from reward_gateway.traffic.fetch.addresses import is_public
+from reward_gateway.intake.fetch.addresses import is_public
 
 pytestmark = pytest.mark.anyio
 

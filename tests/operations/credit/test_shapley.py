@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import ScoreWithModel
+from reward_gateway.operations.effects import ScoreWithModel
 from reward_gateway.operations.registry import catalog
 from reward_gateway.sample import Invalid, RawScores
 

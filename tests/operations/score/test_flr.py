@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import TokenLogprobs, Vector
+from reward_gateway.operations.effects import TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 
 PATH = "score/flr"

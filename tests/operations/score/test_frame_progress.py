@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import ScoreWithModel
+from reward_gateway.operations.effects import ScoreWithModel
 from reward_gateway.operations.registry import catalog
 from reward_gateway.sample import Invalid, RawScores
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from reward_gateway.operations.columns import Columns
-from reward_gateway.operations.needs import CompareMath
+from reward_gateway.operations.effects import CompareMath
 from reward_gateway.operations.registry import catalog
 from reward_gateway.sample import Invalid
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import LookUpLabels, Moments, UpdateMoments
+from reward_gateway.operations.effects import LookUpLabels, Moments, UpdateMoments
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.score.oni import label_of
 

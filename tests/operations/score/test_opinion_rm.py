@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import AskJudge, ReadSet
+from reward_gateway.operations.effects import AskJudge, ReadSet
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.score.opinion_rm import FEATURES
 from reward_gateway.sample import Invalid

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import ScoreSteps, Vector
+from reward_gateway.operations.effects import ScoreSteps, Vector
 from reward_gateway.operations.registry import catalog
 from reward_gateway.sample import Invalid
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import ReadSet, RunSandboxed
+from reward_gateway.operations.effects import ReadSet, RunSandboxed
 from reward_gateway.operations.registry import catalog
 
 OP = "score/program"

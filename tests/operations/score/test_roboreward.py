@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.needs import AskJudge
+from reward_gateway.operations.effects import AskJudge
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.score.roboreward import PROMPT
 from reward_gateway.sample import Invalid

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.columns import Columns
-from reward_gateway.operations.needs import Moments, UpdateMoments
+from reward_gateway.operations.effects import Moments, UpdateMoments
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.transform.running_scale import moments_of
 

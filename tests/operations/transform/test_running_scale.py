@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reward_gateway.operations.needs import Moments, UpdateMoments
+from reward_gateway.operations.effects import Moments, UpdateMoments
 from reward_gateway.operations.transform.running_scale import moments_of
 
 OP = "transform/running_scale"

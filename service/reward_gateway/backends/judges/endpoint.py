@@ -12,7 +12,7 @@ from reward_gateway.backends.observer import CallObserver
 from reward_gateway.sample import Invalid
 
 from .config import JudgeConfig
-from .pace import Pace
+from .rate_limiter import RateLimiter
 from .replies import NotNow, answer, failed, refused
 
 CONNECT_S = 5.0
@@ -47,7 +47,7 @@ class ChatEndpoint:
         self._breaker = breaker
         self._observer = observer
         self._places = asyncio.Semaphore(config.concurrency)
-        self._pace = Pace(config.rate)
+        self._pace = RateLimiter(config.rate)
         key = config.api_key()
         headers = {"accept-encoding": "identity", "content-type": "application/json"}
         if key is not None:

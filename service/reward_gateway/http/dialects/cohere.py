@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from .ask import Ask
 from .dialect import Dialect
 from .ranking import EXAMPLE, RerankRequest, cohere_meta, ranked, rerank_scores
+from .request import DialectRequest
 
 dialect = Dialect("cohere")
 router = dialect.router
 
 
 @dialect.post("/v1/rerank", body=RerankRequest, example=EXAMPLE, bare=False)
-async def rerank_v1(ask: Ask, body: RerankRequest) -> Any:
+async def rerank_v1(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, scores in [0, 1]; the documents themselves where they are asked for."""
     texts, scores = await rerank_scores(ask, body)
     unit = scores.unit
@@ -23,7 +23,7 @@ async def rerank_v1(ask: Ask, body: RerankRequest) -> Any:
 
 
 @dialect.post("/v2/rerank", body=RerankRequest, example=EXAMPLE, bare=False)
-async def rerank_v2(ask: Ask, body: RerankRequest) -> Any:
+async def rerank_v2(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, scores in [0, 1]."""
     _, scores = await rerank_scores(ask, body)
     unit = scores.unit

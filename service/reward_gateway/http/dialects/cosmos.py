@@ -17,14 +17,14 @@ import structlog
 from msgspec import Struct
 
 from reward_gateway.errors import GatewayError, InvalidRequest, MalformedBody, StateUnavailable
+from reward_gateway.intake.nesting import check_nesting
+from reward_gateway.intake.request import SampleItem
 from reward_gateway.telemetry.logs import described
 
-from ..edge import edge_of, json_response
-from ..nesting import check_nesting
-from ..wire.request import SampleItem
+from ..dependencies import dependencies_of, json_response
 from .arrays import pictures, read_npy
-from .ask import Ask
 from .dialect import Dialect
+from .request import DialectRequest
 
 dialect = Dialect("cosmos_rl")
 router = dialect.router
@@ -48,14 +48,14 @@ _decoder = msgspec.json.Decoder(Enqueued)
 
 
 @dialect.post_bytes("/api/reward/enqueue")
-async def enqueue(ask: Ask, body: bytes) -> Any:
+async def enqueue(ask: DialectRequest, body: bytes) -> Any:
     """Take a batch and give its uuid."""
     head, line, rest = body.partition(b"\n")
     try:
         asked = _decoder.decode(head)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MalformedBody("the body: expected JSON, a line break and a .npy file") from None
-    check_nesting(head, edge_of(ask.request).settings.max_nesting)
+    check_nesting(head, dependencies_of(ask.request).settings.max_nesting)
     if asked.media_type != "image" or not line:
         raise InvalidRequest("media_type: images are scored here; latents are not", param="media_type")
     array = read_npy(rest, "array")
@@ -75,7 +75,7 @@ async def enqueue(ask: Ask, body: bytes) -> Any:
 
 
 @dialect.post_bytes("/api/reward/pull", content_type="application/x-www-form-urlencoded")
-async def pull(ask: Ask, body: bytes) -> Any:
+async def pull(ask: DialectRequest, body: bytes) -> Any:
     """The scores of a batch under one recipe."""
     form = _form(body)
     token, name = form.get("uuid", "")[:64], form.get("type", "")[:256]
@@ -88,16 +88,16 @@ async def pull(ask: Ask, body: bytes) -> Any:
 
 
 @dialect.post_bytes("/api/reward/ping", content_type="application/x-www-form-urlencoded")
-async def ping(ask: Ask, body: bytes) -> Any:
+async def ping(ask: DialectRequest, body: bytes) -> Any:
     """Say that somebody is there."""
     return {"message": "Ping request received"}
 
 
-async def _work(ask: Ask, token: str, names: list[str], samples: list[SampleItem]) -> None:
+async def _work(ask: DialectRequest, token: str, names: list[str], samples: list[SampleItem]) -> None:
     begun = perf_counter()
     for name in names:
         try:
-            async with edge_of(ask.request).traffic.admission.enter():
+            async with dependencies_of(ask.request).traffic.admission.enter():
                 rewards = (await ask.score(samples, name)).raw
         except GatewayError as error:
             outcome: dict[str, Any] = {"failed": error.message, "status": 503 if error.status >= 500 else 422}

@@ -13,21 +13,22 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reward_gateway.intake.decode import decode
+from reward_gateway.intake.nesting import check_nesting
+
+from ..body_dispatch import dispatch_body
 from ..call import call_of
-from ..decode import decode
-from ..edge import edge_of, json_response, read_bytes, read_json_bytes
-from ..manners import Manner, register
-from ..nesting import check_nesting
+from ..client_profiles import ClientProfile, register
+from ..dependencies import dependencies_of, json_response, read_bytes, read_json_bytes
 from ..openapi import describe, parameter
 from ..routing import Handler, raw_router
-from ..shapes import body_shape
-from .ask import Ask
-from .forms import FORMS
+from .error_formats import ERROR_FORMATS
 from .policies import POLICIES
+from .request import DialectRequest
 
 Body = TypeVar("Body", bound=msgspec.Struct)
-Speak = Callable[[Ask, Body], Awaitable[Any]]
-Bytes = Callable[[Ask, bytes], Awaitable[Any]]
+Speak = Callable[[DialectRequest, Body], Awaitable[Any]]
+Bytes = Callable[[DialectRequest, bytes], Awaitable[Any]]
 
 REWARD = parameter("reward", "query", "Recipe, where the body names none.")
 
@@ -41,11 +42,11 @@ class Dialect:
 
     def __init__(self, name: str) -> None:
         self.policy = POLICIES[name]
-        self.form = FORMS[self.policy.error]
+        self.form = ERROR_FORMATS[self.policy.error]
         self.router: APIRouter = raw_router(self.policy.title)
         self.paths: list[str] = []
         SPOKEN[name] = self
-        self._manner = Manner(self.form, self.policy.deadline_s)
+        self._manner = ClientProfile(self.form, self.policy.deadline_s)
 
     def post(
         self,
@@ -70,8 +71,8 @@ class Dialect:
             async def handler(request: Request) -> Response:
                 call_of(request.scope).form = self.form
                 content = await read_json_bytes(request)
-                deepest = edge_of(request).settings.max_nesting
-                ask = Ask(request, self.policy, len(content))
+                deepest = dependencies_of(request).settings.max_nesting
+                ask = DialectRequest(request, self.policy, len(content))
                 decoded = decode(decoder, content, deepest)
                 check_nesting(content, deepest)
                 answer = await speak(ask, decoded)
@@ -83,7 +84,7 @@ class Dialect:
                 if self.policy.prefix:
                     self._route(f"/{self.policy.prefix}{path}", handler, methods, said)
                 for shape in keys if bare else ():
-                    body_shape(path, *shape)(handler)
+                    dispatch_body(path, *shape)(handler)
                     register(path, self._manner)
                 if bare and keys:
                     self.paths.append(path)
@@ -99,7 +100,7 @@ class Dialect:
         def add(speak: Bytes) -> Bytes:
             async def handler(request: Request) -> Response:
                 content = await read_bytes(request)
-                answer = await speak(Ask(request, self.policy, len(content)), content)
+                answer = await speak(DialectRequest(request, self.policy, len(content)), content)
                 return answer if isinstance(answer, Response) else json_response(answer)
 
             handler.__doc__, handler.__name__ = speak.__doc__, speak.__name__

@@ -9,10 +9,10 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.intake.request import SampleItem
 
-from ..wire.request import SampleItem
-from .ask import Ask
 from .dialect import Dialect
+from .request import DialectRequest
 
 dialect = Dialect("flow_factory")
 router = dialect.router
@@ -31,7 +31,7 @@ class ComputeRequest(Struct):
 
 
 @dialect.post("/compute", body=ComputeRequest, example={"prompt": ["a red kite"], "image": None, "video": None})
-async def compute(ask: Ask, body: ComputeRequest) -> Any:
+async def compute(ask: DialectRequest, body: ComputeRequest) -> Any:
     """The rewards of a batch, in its order."""
     n = len(body.prompt)
     for name in ("image", "video", "condition_images", "condition_videos"):

@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest, NotFound, PermissionDenied
+from reward_gateway.intake.request import SampleItem
 from reward_gateway.traffic.keys import ANYBODY, is_loopback
 
 from ..call import call_of
-from ..edge import edge_of
-from ..wire.request import SampleItem
-from .ask import Ask
+from ..dependencies import dependencies_of
 from .dialect import Dialect
+from .request import DialectRequest
 from .unpickling import loads
 
 dialect = Dialect("flow_grpo")
@@ -29,7 +29,7 @@ router = dialect.router
 
 
 @dialect.post_bytes("/")
-async def pickled(ask: Ask, body: bytes) -> Any:
+async def pickled(ask: DialectRequest, body: bytes) -> Any:
     """Scores of images, in the words of the client that asks.
 
     With `meta_datas` GenEval's answer (the recipe's number stands for the strict one too), with `metadata` verl-omni's,
@@ -61,9 +61,9 @@ async def nothing(request: Request) -> Response:
     raise NotFound("there is nothing at this path; GET /openapi.json lists what there is")
 
 
-def _admit(ask: Ask) -> None:
+def _admit(ask: DialectRequest) -> None:
     """Raises NotFound while the dialect is off, PermissionDenied for a stranger."""
-    if not edge_of(ask.request).settings.pickle:
+    if not dependencies_of(ask.request).settings.pickle:
         raise NotFound("pickles are not read here; the operator may allow them (REWARD_GATEWAY_PICKLE)")
     client = ask.request.client
     if call_of(ask.request.scope).key is ANYBODY and (client is None or not is_loopback(client.host)):

@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from .ask import Ask
 from .dialect import Dialect
 from .grading import Grading, read
+from .request import DialectRequest
 from .texts import RawObject, echo, json_object
 
 dialect = Dialect("graders")
@@ -63,7 +63,7 @@ class ValidateGrader(Struct):
     body=RunGrader,
     example={"grader": EXAMPLE, "model_sample": "4", "item": {"answer": "4"}},
 )
-async def run(ask: Ask, body: RunGrader) -> Any:
+async def run(ask: DialectRequest, body: RunGrader) -> Any:
     """What a grader says of a sample."""
     grader = read(body.grader)
     grading = Grading(ask, body.model_sample, body.item)
@@ -90,7 +90,7 @@ async def run(ask: Ask, body: RunGrader) -> Any:
     body=ValidateGrader,
     example={"grader": EXAMPLE},
 )
-async def validate(ask: Ask, body: ValidateGrader) -> Any:
+async def validate(ask: DialectRequest, body: ValidateGrader) -> Any:
     """The grader as it came, where it would run."""
     read(json_object(body.grader, "grader"))
     return {"grader": echo(body.grader)}

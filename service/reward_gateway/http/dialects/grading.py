@@ -18,8 +18,8 @@ from reward_gateway.operations.judged import json_object
 from reward_gateway.operations.outcome import ItemError
 
 from . import placeholders
-from .ask import Ask
 from .formula import Formula
+from .request import DialectRequest
 from .similarity import Metric, similarity
 from .texts import exchange, messages
 
@@ -115,7 +115,7 @@ class Grading:
         scores: reward of each simple grader by name.
     """
 
-    def __init__(self, ask: Ask, sample: str, item: Mapping[str, Any] | None) -> None:
+    def __init__(self, ask: DialectRequest, sample: str, item: Mapping[str, Any] | None) -> None:
         self._ask = ask
         self._known = placeholders.values(sample, item)
         self.scores: dict[str, float] = {}

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest
 
-from .ask import Ask
 from .dialect import Dialect
+from .request import DialectRequest
 from .texts import exchange, messages
 from .usage import now
 
@@ -47,7 +47,7 @@ class ChatRequest(Struct):
         ],
     },
 )
-async def chat_completions(ask: Ask, body: ChatRequest) -> Any:
+async def chat_completions(ask: DialectRequest, body: ChatRequest) -> Any:
     """The reward of a conversation's last message, in words."""
     if body.n is not None and body.n != 1:
         raise InvalidRequest("n: one choice is given", param="n")

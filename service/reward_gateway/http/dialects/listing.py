@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..edge import edge_of, json_response
+from ..dependencies import dependencies_of, json_response
 from ..openapi import describe
 from ..routing import raw_router
 from .dialect import SPOKEN
@@ -17,7 +17,7 @@ async def dialects(request: Request) -> Response:
 
     `override` is what the operator put in the place of `on_invalid` (setting `dialect_failures`).
     """
-    chosen = edge_of(request).settings.dialect_failures
+    chosen = dependencies_of(request).settings.dialect_failures
     return json_response(
         {
             "dialects": [

@@ -8,10 +8,10 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import EmptyInput
+from reward_gateway.intake.request import SampleItem
 
-from ..wire.request import SampleItem
-from .ask import Ask
 from .dialect import Dialect
+from .request import DialectRequest
 
 dialect = Dialect("llama_factory")
 router = dialect.router
@@ -26,7 +26,7 @@ class ScoreEvaluation(Struct):
 
 
 @dialect.post("/v1/score/evaluation", body=ScoreEvaluation, example={"model": "m", "messages": ["Is water wet? Yes."]})
-async def score_evaluation(ask: Ask, body: ScoreEvaluation) -> Any:
+async def score_evaluation(ask: DialectRequest, body: ScoreEvaluation) -> Any:
     """Rewards of texts, one for one."""
     if not body.messages:
         raise EmptyInput("messages: there is no text to score", param="messages")

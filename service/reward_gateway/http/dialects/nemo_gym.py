@@ -13,10 +13,10 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from reward_gateway.errors import GatewayError, Unscorable
+from reward_gateway.intake.request import ChatMessage, SampleItem
 
-from ..wire.request import ChatMessage, SampleItem
-from .ask import Ask
 from .dialect import Dialect
+from .request import DialectRequest
 from .texts import RawObject, echo, json_object, label, messages, plain_if_single
 
 dialect = Dialect("nemo_gym")
@@ -53,7 +53,7 @@ class AggregateMetrics(Struct):
 
 
 @dialect.post("/seed_session", body=SeedSession, example={"question": "What is 2 + 2?"})
-async def seed_session(ask: Ask, body: SeedSession) -> Any:
+async def seed_session(ask: DialectRequest, body: SeedSession) -> Any:
     """Begin an episode: there is nothing to remember."""
     return {}
 
@@ -68,7 +68,7 @@ EXAMPLE = {
 
 
 @dialect.post("/verify", body=VerifyRequest, example=EXAMPLE)
-async def verify(ask: Ask, body: VerifyRequest) -> Any:
+async def verify(ask: DialectRequest, body: VerifyRequest) -> Any:
     """The reward of one response, its components, and both objects as they came."""
     known = (getattr(body, name) for name in REFERENCES)
     sample = SampleItem(
@@ -99,7 +99,7 @@ def _failed(message: str) -> dict[str, Any]:
 
 
 @dialect.post("/aggregate_metrics", body=AggregateMetrics, example={"verify_responses": [{"reward": 1.0}]})
-async def aggregate_metrics(ask: Ask, body: AggregateMetrics) -> Any:
+async def aggregate_metrics(ask: DialectRequest, body: AggregateMetrics) -> Any:
     """The mean of every numeric field over the rows that did not fail."""
     return _means([row for row in body.verify_responses if not row.get("_ng_failure_class")])
 

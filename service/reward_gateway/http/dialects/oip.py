@@ -6,15 +6,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable
-from reward_gateway.lifecycle import Lifecycle
+from reward_gateway.intake.decode import decode
 from reward_gateway.oip.protocol import OpenInference, timeout_s
 from reward_gateway.traffic.keys import require
 
 from ..call import call_of
-from ..decode import decode
-from ..edge import deadline_of, edge_of, json_response, read_bytes
-from ..manners import Manner, register, register_below
+from ..client_profiles import ClientProfile, register, register_below
+from ..dependencies import deadline_of, dependencies_of, json_response, read_bytes
 from ..oip.request import InferRequest, read
 from ..oip.response import LENGTH, infer_response, plain
 from ..openapi import describe, parameter
@@ -30,9 +30,9 @@ def error_form(error: GatewayError) -> tuple[int, dict[str, Any]]:
 
 
 for _path in ("/v2", "/v2/health/ready"):
-    register(_path, Manner(error_form))
+    register(_path, ClientProfile(error_form))
 for _prefix in ("/v2/models/", "/v2/repository/"):
-    register_below(_prefix, Manner(error_form))
+    register_below(_prefix, ClientProfile(error_form))
 
 _REFUSED = {
     "description": "Refused.",
@@ -121,7 +121,7 @@ _index_request = msgspec.json.Decoder(IndexRequest)
 async def index(request: Request) -> Response:
     """Recipes as models, and the model server's own. An empty body lists all."""
     body = await read_bytes(request)
-    asked = decode(_index_request, body, edge_of(request).settings.max_nesting) if body else IndexRequest()
+    asked = decode(_index_request, body, dependencies_of(request).settings.max_nesting) if body else IndexRequest()
     return json_response([plain(row) for row in (await protocol_of(request).index(asked.ready)).models])
 
 
@@ -134,22 +134,22 @@ class ControlRequest(msgspec.Struct):
 _control_request = msgspec.json.Decoder(ControlRequest)
 
 
-async def _controlled(request: Request) -> tuple[Lifecycle, str]:
+async def _controlled(request: Request) -> tuple[ModelAdmin, str]:
     """Who may, what is asked, and of which model. Raises PermissionDenied or InvalidRequest."""
     require(call_of(request.scope).key, "admin")
     body = await read_bytes(request)
-    asked = decode(_control_request, body, edge_of(request).settings.max_nesting) if body else ControlRequest()
+    asked = decode(_control_request, body, dependencies_of(request).settings.max_nesting) if body else ControlRequest()
     if refused := sorted(set(asked.parameters) - {"unload_dependents"}):
         raise InvalidRequest(f"parameters.{refused[0]} is not taken: models are loaded as the repository has them")
-    return edge_of(request).lifecycle, request.path_params["model"]
+    return dependencies_of(request).model_admin, request.path_params["model"]
 
 
 @router.post("/v2/repository/models/{model}/load", **_page("Load a model", _MODEL, body=ControlRequest))
 async def load(request: Request) -> Response:
     """Load it, or load it anew where its folder changed: what was served before answers until then. `NAME@VERSION`
     serves a withdrawn version again. Needs the right `admin`."""
-    lifecycle, name = await _controlled(request)
-    info = await lifecycle.load(name)
+    model_admin, name = await _controlled(request)
+    info = await model_admin.load(name)
     return json_response({"name": info.name, "version": info.version, "versions": list(info.versions)})
 
 
@@ -157,8 +157,8 @@ async def load(request: Request) -> Response:
 async def unload(request: Request) -> Response:
     """Serve it no more; `NAME@VERSION` withdraws one version. Requests that it has are answered. Needs the right
     `admin`."""
-    lifecycle, name = await _controlled(request)
-    await lifecycle.unload(name)
+    model_admin, name = await _controlled(request)
+    await model_admin.unload(name)
     return json_response({"name": name})
 
 
@@ -175,7 +175,9 @@ async def infer(request: Request) -> Response:
     """
     name, version = _asked(request)
     body = await read_bytes(request)
-    asked, binary = read(body, request.headers.get(LENGTH), name, version, edge_of(request).settings.max_nesting)
+    asked, binary = read(
+        body, request.headers.get(LENGTH), name, version, dependencies_of(request).settings.max_nesting
+    )
     deadline = deadline_of(request, timeout_s(asked))
     answer = await protocol_of(request).infer(asked, deadline, request.query_params.get("reward"))
     return infer_response(answer, binary)

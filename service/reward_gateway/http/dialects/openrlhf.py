@@ -9,10 +9,10 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.intake.request import SampleItem
 
-from ..wire.request import SampleItem
-from .ask import Ask
 from .dialect import Dialect
+from .request import DialectRequest
 from .texts import label, text_or_messages
 
 dialect = Dialect("openrlhf")
@@ -34,7 +34,7 @@ class GetReward(Struct):
     body=GetReward,
     example={"query": ["Is water wet? Yes."], "prompts": ["Is water wet?"], "labels": [None]},
 )
-async def get_reward(ask: Ask, body: GetReward) -> Any:
+async def get_reward(ask: DialectRequest, body: GetReward) -> Any:
     """Rewards of a shard.
 
     `rewards` are as the recipe gives them, `scores` the same in [0, 1], `extra_logs` a list a component. Empty lists

@@ -28,7 +28,7 @@ class Policy:
         deadline_s: longest time an answer may take: below the clients' own timeout. None: the settings say.
         score: raw rewards, the sigmoid of them (as they are where the recipe's range lies within 0 and 1), or both.
         keys: keys of every answer.
-        error: form of an error's body, a name of :data:`.forms.FORMS`.
+        error: form of an error's body, a name of :data:`.error_formats.ERROR_FORMATS`.
     """
 
     name: str

@@ -5,8 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..wire.request import SampleItem
-from .ask import Ask, Scores
+from reward_gateway.intake.request import SampleItem
+
+from .request import DialectRequest, Scores
 from .texts import part_text
 
 EXAMPLE = {"model": "helpful", "query": "How do I boil an egg?", "documents": ["In water.", "In a kettle."]}
@@ -23,7 +24,7 @@ class RerankRequest(Struct):
     return_documents: bool = False
 
 
-async def rerank_scores(ask: Ask, body: RerankRequest) -> tuple[list[str], Scores]:
+async def rerank_scores(ask: DialectRequest, body: RerankRequest) -> tuple[list[str], Scores]:
     """The documents' texts and their scores."""
     query = part_text(body.query, "query")
     texts = [part_text(document, f"documents[{i}]") for i, document in enumerate(body.documents)]

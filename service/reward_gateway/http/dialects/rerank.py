@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from .ask import Ask
 from .dialect import Dialect
 from .ranking import EXAMPLE, RerankRequest, cohere_meta, rerank_scores, vllm_results
+from .request import DialectRequest
 from .usage import no_usage
 
 dialect = Dialect("rerank")
@@ -12,18 +12,18 @@ router = dialect.router
 
 
 @dialect.post("/v1/rerank", body=RerankRequest, example=EXAMPLE)
-async def rerank_v1(ask: Ask, body: RerankRequest) -> Any:
+async def rerank_v1(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, scores in [0, 1]."""
     return await _both(ask, body, "1")
 
 
 @dialect.post("/v2/rerank", body=RerankRequest, example=EXAMPLE)
-async def rerank_v2(ask: Ask, body: RerankRequest) -> Any:
+async def rerank_v2(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, scores in [0, 1]."""
     return await _both(ask, body, "2")
 
 
-async def _both(ask: Ask, body: RerankRequest, version: str) -> Any:
+async def _both(ask: DialectRequest, body: RerankRequest, version: str) -> Any:
     texts, scores = await rerank_scores(ask, body)
     return {
         "id": ask.id,

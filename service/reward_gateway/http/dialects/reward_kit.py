@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from .ask import Ask, Scores
 from .dialect import Dialect
+from .request import DialectRequest, Scores
 from .texts import exchange, label
 
 dialect = Dialect("reward_kit")
@@ -30,7 +30,7 @@ class EvaluateRequest(Struct):
     body=EvaluateRequest,
     example={"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]},
 )
-async def evaluate(ask: Ask, body: EvaluateRequest) -> Any:
+async def evaluate(ask: DialectRequest, body: EvaluateRequest) -> Any:
     """The score of the last message, its components as metrics."""
     sample = exchange(body.messages, "messages")
     sample.reference = _reference(body.ground_truth)

@@ -13,19 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
 from reward_gateway.errors import InvalidRequest, MalformedBody, TooLarge
+from reward_gateway.intake.request import SampleItem
 
-from ..edge import edge_of
-from ..wire.request import SampleItem
+from ..dependencies import dependencies_of
 from .arrays import pictures, read_npy
-from .ask import Ask
 from .dialect import Dialect
+from .request import DialectRequest
 
 dialect = Dialect("robometer")
 router = dialect.router
 
 
 @dialect.post_bytes("/evaluate_batch_npy", content_type="multipart/form-data")
-async def evaluate_batch_npy(ask: Ask, body: bytes) -> Any:
+async def evaluate_batch_npy(ask: DialectRequest, body: bytes) -> Any:
     """The progress of each frame of each trajectory."""
     fields, files = await _parts(ask)
     progress: list[list[float]] = []
@@ -46,7 +46,7 @@ async def evaluate_batch_npy(ask: Ask, body: bytes) -> Any:
     }
 
 
-async def _parts(ask: Ask) -> tuple[dict[str, str], dict[str, bytes]]:
+async def _parts(ask: DialectRequest) -> tuple[dict[str, str], dict[str, bytes]]:
     try:
         form = await ask.request.form(max_files=1000, max_fields=5000, max_part_size=1 << 20)
     except (HTTPException, MultiPartException):
@@ -76,7 +76,7 @@ async def _trajectory(text: str, files: dict[str, bytes], param: str) -> tuple[s
     return task, await asyncio.to_thread(pictures, read_npy(content, f"{param}.frames"), f"{param}.frames")
 
 
-async def _progress(ask: Ask, task: str, frames: list[str]) -> tuple[list[float], list[float]]:
+async def _progress(ask: DialectRequest, task: str, frames: list[str]) -> tuple[list[float], list[float]]:
     """A value a frame, and that of the component ``success`` where the recipe has one."""
     if not frames:
         return [], []
@@ -88,7 +88,7 @@ async def _progress(ask: Ask, task: str, frames: list[str]) -> tuple[list[float]
             raise InvalidRequest(f"the recipe gives {len(values)} values for {len(frames)} frames")
         return values, []
     size = sum(len(frame) * (len(frames) - k) for k, frame in enumerate(frames))
-    if size > (limit := 4 * edge_of(ask.request).settings.max_body_bytes):
+    if size > (limit := 4 * dependencies_of(ask.request).settings.max_body_bytes):
         raise TooLarge(f"the frames up to each frame are {size} bytes in all, over the limit of {limit}")
     scores = await ask.score([SampleItem(prompt=task, frames=given[: k + 1]) for k in range(len(frames))])
     return scores.raw, scores.components.get("success", [])

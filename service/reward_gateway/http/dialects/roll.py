@@ -12,10 +12,10 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import NotFound
+from reward_gateway.intake.request import SampleItem
 
-from ..wire.request import SampleItem
-from .ask import Ask
 from .dialect import Dialect
+from .request import DialectRequest
 from .texts import label, text_or_messages
 
 dialect = Dialect("roll")
@@ -47,7 +47,7 @@ class ResultRequest(Struct):
     bare=False,
     example={"prompt": "2 + 2?", "response": "4", "reward_info": {"ground_truth": "4"}},
 )
-async def submit(ask: Ask, body: Submission) -> Any:
+async def submit(ask: DialectRequest, body: Submission) -> Any:
     """Score a sample and keep its reward for the second call."""
     begun = datetime.now(UTC)
     info = body.reward_info or {}
@@ -70,7 +70,7 @@ async def submit(ask: Ask, body: Submission) -> Any:
 
 
 @dialect.post("/result", body=ResultRequest, bare=False, methods=("GET", "POST"))
-async def result(ask: Ask, body: ResultRequest) -> Any:
+async def result(ask: DialectRequest, body: ResultRequest) -> Any:
     """The reward of a submission; the request is a GET with a JSON body, as ROLL sends it."""
     found = await ask.results.read(f"roll:{body.reward_request_id[:64]}")
     if found is None:

@@ -6,11 +6,11 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.intake.request import SampleItem
 
-from ..wire.request import SampleItem
-from .ask import Ask
 from .dialect import Dialect
 from .ranking import RerankRequest, ranked, rerank_scores
+from .request import DialectRequest
 from .tokens import texts_of
 
 dialect = Dialect("sglang")
@@ -33,18 +33,18 @@ class NativeClassify(Struct):
     keys=[("text",), ("input_ids",)],
     methods=("POST", "PUT"),
 )
-async def classify(ask: Ask, body: NativeClassify) -> Any:
+async def classify(ask: DialectRequest, body: NativeClassify) -> Any:
     """The raw reward of each text; one object for one text, an array for several."""
     return await _embedded(ask, body)
 
 
 @dialect.post("/encode", body=NativeClassify, methods=("POST", "PUT"), example={"text": "Boil it for 8 minutes."})
-async def encode(ask: Ask, body: NativeClassify) -> Any:
+async def encode(ask: DialectRequest, body: NativeClassify) -> Any:
     """The raw reward of each text; one object for one text, an array for several."""
     return await _embedded(ask, body)
 
 
-async def _embedded(ask: Ask, body: NativeClassify) -> Any:
+async def _embedded(ask: DialectRequest, body: NativeClassify) -> Any:
     given: Any
     if body.text is not None:
         given, param = body.text, "text"
@@ -64,7 +64,7 @@ async def _embedded(ask: Ask, body: NativeClassify) -> Any:
 
 
 @dialect.post("/v1/rerank", body=RerankRequest, bare=False)
-async def rerank(ask: Ask, body: RerankRequest) -> Any:
+async def rerank(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, as a bare array."""
     texts, scores = await rerank_scores(ask, body)
     unit = scores.unit

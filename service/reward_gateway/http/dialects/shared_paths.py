@@ -5,13 +5,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.intake.decode import decode
+from reward_gateway.intake.request import any_json
 
-from ..decode import decode
-from ..edge import edge_of, read_json_bytes
+from ..body_dispatch import bodies_at, handler_for_body
+from ..dependencies import dependencies_of, read_json_bytes
 from ..openapi import describe
 from ..routing import Handler, raw_router
-from ..shapes import shape_of, shapes_at
-from ..wire.request import any_json
 
 PATHS = {
     "/classify": ("POST", "PUT"),
@@ -23,10 +23,10 @@ PATHS = {
 def _dispatch(path: str) -> Handler:
     async def dispatch(request: Request) -> Response:
         body = await read_json_bytes(request)
-        handler = shape_of(path, body)
+        handler = handler_for_body(path, body)
         if handler is None:
-            decode(any_json, body, edge_of(request).settings.max_nesting)
-            known = "; or ".join(" and ".join(keys) for keys in shapes_at(path))
+            decode(any_json, body, dependencies_of(request).settings.max_nesting)
+            known = "; or ".join(" and ".join(keys) for keys in bodies_at(path))
             raise InvalidRequest(f"the body is none of those that this path knows: send {known}")
         return await handler(request)
 

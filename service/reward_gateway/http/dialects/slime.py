@@ -8,10 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from reward_gateway.intake.request import SampleItem
+
 from ..openapi import parameter
-from ..wire.request import SampleItem
-from .ask import Ask
 from .dialect import Dialect
+from .request import DialectRequest
 from .texts import label, text_or_messages
 
 dialect = Dialect("slime")
@@ -35,7 +36,7 @@ class RemoteReward(Struct):
     example={"prompt": "What is 2 + 2?", "response": "4", "label": "4"},
     parameters=(parameter("key", "query", "Answer an object with the reward under this key."),),
 )
-async def rm(ask: Ask, body: RemoteReward) -> Any:
+async def rm(ask: DialectRequest, body: RemoteReward) -> Any:
     """The reward of one sample, as a bare number."""
     prompt = text_or_messages(body.prompt, "prompt")
     sample = SampleItem(prompt=prompt, response=body.response, reference=label(body.label))

@@ -10,12 +10,12 @@ from starlette.requests import Request
 
 from reward_gateway import __version__
 from reward_gateway.errors import EmptyInput, InvalidRequest
+from reward_gateway.intake.request import SampleItem
 
-from ..edge import edge_of
-from ..wire.request import SampleItem
-from .ask import Ask
+from ..dependencies import dependencies_of
 from .dialect import Dialect
 from .ranking import ranked
+from .request import DialectRequest
 
 dialect = Dialect("tei")
 router = dialect.router
@@ -44,7 +44,7 @@ class TextsRerank(Struct):
 @dialect.post(
     "/predict", body=PredictRequest, example={"inputs": [["How do I boil an egg?", "In water."]], "raw_scores": True}
 )
-async def predict(ask: Ask, body: PredictRequest) -> Any:
+async def predict(ask: DialectRequest, body: PredictRequest) -> Any:
     """A score and its label for each input; in [0, 1] unless raw_scores is true."""
     batch = isinstance(body.inputs, list) and any(isinstance(item, list) for item in body.inputs)
     rows: list[Any] = list(body.inputs) if batch else [body.inputs]
@@ -62,7 +62,7 @@ async def predict(ask: Ask, body: PredictRequest) -> Any:
     example={"query": "How do I boil an egg?", "texts": ["In water.", "In a kettle."]},
     keys=[("query", "texts")],
 )
-async def rerank(ask: Ask, body: TextsRerank) -> Any:
+async def rerank(ask: DialectRequest, body: TextsRerank) -> Any:
     """Places and scores from the best to the worst; in [0, 1] unless raw_scores is true."""
     if not body.texts:
         raise EmptyInput("texts: there is nothing to rank", param="texts")
@@ -77,18 +77,18 @@ async def rerank(ask: Ask, body: TextsRerank) -> Any:
 @dialect.get("/info")
 async def info(request: Request) -> Any:
     """What is served, in text-embeddings-inference's words: the default recipe, as a classifier of one label."""
-    edge = edge_of(request)
-    plan = edge.gateway.book.get(edge.gateway.resolve_reward())
+    deps = dependencies_of(request)
+    plan = deps.gateway.book.get(deps.gateway.resolve_reward())
     return {
         "model_id": plan.name,
         "model_sha": plan.version,
         "model_dtype": "float32",
         "model_type": {"classifier": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
-        "max_concurrent_requests": edge.settings.max_in_flight,
-        "max_input_length": edge.settings.max_text_chars,
-        "max_batch_tokens": edge.settings.max_text_chars * edge.settings.max_samples,
+        "max_concurrent_requests": deps.settings.max_in_flight,
+        "max_input_length": deps.settings.max_text_chars,
+        "max_batch_tokens": deps.settings.max_text_chars * deps.settings.max_samples,
         "max_batch_requests": None,
-        "max_client_batch_size": edge.settings.max_samples,
+        "max_client_batch_size": deps.settings.max_samples,
         "auto_truncate": True,
         "tokenization_workers": 1,
         "version": __version__,

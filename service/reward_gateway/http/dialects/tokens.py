@@ -9,13 +9,13 @@ import numpy as np
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.oip.tokens import Detokeniser
 
-from ..edge import edge_of
-from .ask import Ask
+from ..dependencies import dependencies_of
+from .request import DialectRequest
 
 _loaded = lru_cache(maxsize=4)(Detokeniser.load)
 
 
-async def texts_of(ask: Ask, value: Any, param: str) -> list[str]:
+async def texts_of(ask: DialectRequest, value: Any, param: str) -> list[str]:
     """A text, texts, token ids of one text, or of several.
 
     Raises:
@@ -28,7 +28,7 @@ async def texts_of(ask: Ask, value: Any, param: str) -> list[str]:
             return value
         rows = [value] if all(_is_id(item) for item in value) else value
         if all(isinstance(row, list) and all(_is_id(item) for item in row) for row in rows):
-            return await _decoded(edge_of(ask.request).settings.oip_tokenizer, rows, param)
+            return await _decoded(dependencies_of(ask.request).settings.oip_tokenizer, rows, param)
     raise InvalidRequest(f"{param}: expected a text, texts, or token ids", param=param)
 
 

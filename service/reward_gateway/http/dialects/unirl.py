@@ -11,11 +11,11 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from reward_gateway.errors import GatewayError
+from reward_gateway.intake.request import SampleItem
 
-from ..edge import edge_of
-from ..wire.request import SampleItem
-from .ask import Ask
+from ..dependencies import dependencies_of
 from .dialect import Dialect
+from .request import DialectRequest
 
 dialect = Dialect("unirl")
 router = dialect.router
@@ -60,7 +60,7 @@ class ScoreRequests(Struct):
     example={"requests": [{"history": [{"text": "a red kite"}], "required_rewards": ["brevity"]}]},
     keys=[("requests",)],
 )
-async def score(ask: Ask, body: ScoreRequests) -> Any:
+async def score(ask: DialectRequest, body: ScoreRequests) -> Any:
     """Scores by recipe for each sample; what could not be scored is absent there and has its reason in errors."""
     results: list[dict[str, Any]] = [{} for _ in body.requests]
     errors: list[dict[str, str]] = [{} for _ in body.requests]
@@ -99,4 +99,4 @@ async def score(ask: Ask, body: ScoreRequests) -> Any:
 @dialect.get("/rewards")
 async def rewards(request: Request) -> Any:
     """The recipes that may be asked for."""
-    return {"rewards": [plan.name for plan in edge_of(request).gateway.book]}
+    return {"rewards": [plan.name for plan in dependencies_of(request).gateway.book]}

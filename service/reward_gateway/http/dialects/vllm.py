@@ -8,11 +8,11 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.intake.request import SampleItem
 
-from ..wire.request import SampleItem
-from .ask import Ask, Scores
 from .dialect import Dialect
 from .ranking import EXAMPLE, RerankRequest, rerank_scores, vllm_results
+from .request import DialectRequest, Scores
 from .texts import exchange, part_text, text_or_messages
 from .tokens import texts_of
 from .usage import base64_floats, no_usage, now
@@ -60,18 +60,18 @@ class PairRequest(Struct):
     example={"model": "helpful", "input": ["Put it in boiling water for 8 minutes."], "use_activation": False},
     keys=[("input",), ("messages",)],
 )
-async def classify(ask: Ask, body: PoolingRequest) -> Any:
+async def classify(ask: DialectRequest, body: PoolingRequest) -> Any:
     """One probability a text; with use_activation false the raw reward."""
     return await _classified(ask, body)
 
 
 @dialect.post("/v1/classify", body=PoolingRequest, example={"model": "helpful", "input": "Boil it for 8 minutes."})
-async def classify_v1(ask: Ask, body: PoolingRequest) -> Any:
+async def classify_v1(ask: DialectRequest, body: PoolingRequest) -> Any:
     """One probability a text; with use_activation false the raw reward."""
     return await _classified(ask, body)
 
 
-async def _classified(ask: Ask, body: PoolingRequest) -> Any:
+async def _classified(ask: DialectRequest, body: PoolingRequest) -> Any:
     scores = await _scored(ask, body)
     data = [
         {"index": i, "label": "LABEL_0", "probs": [number], "num_classes": 1}
@@ -81,7 +81,7 @@ async def _classified(ask: Ask, body: PoolingRequest) -> Any:
 
 
 @dialect.post("/pooling", body=PoolingRequest, example={"model": "helpful", "input": ["Boil it for 8 minutes."]})
-async def pooling(ask: Ask, body: PoolingRequest) -> Any:
+async def pooling(ask: DialectRequest, body: PoolingRequest) -> Any:
     """The raw reward of each text; a list a step where the recipe gives a vector."""
     scores = await _scored(ask, body, vectors=True)
     vectors = scores.scored.rewards
@@ -100,7 +100,7 @@ def _pooled(row: list[float], body: PoolingRequest, *, steps: bool) -> Any:
 
 
 @dialect.post("/v1/embeddings", body=PoolingRequest, example={"model": "helpful", "input": "Boil it for 8 minutes."})
-async def embeddings(ask: Ask, body: PoolingRequest) -> Any:
+async def embeddings(ask: DialectRequest, body: PoolingRequest) -> Any:
     """The raw reward as an embedding of one number: what verl reads from SGLang's reward models."""
     scores = await _scored(ask, body)
     as_text = body.encoding_format == "base64"
@@ -117,7 +117,7 @@ async def embeddings(ask: Ask, body: PoolingRequest) -> Any:
     example={"model": "helpful", "text_1": "How do I boil an egg?", "text_2": ["In water.", "In a kettle."]},
     keys=[("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2")],
 )
-async def score(ask: Ask, body: PairRequest) -> Any:
+async def score(ask: DialectRequest, body: PairRequest) -> Any:
     """The score in [0, 1] of each pair: one prompt with every response, or each with its own."""
     return await _pairs(ask, body)
 
@@ -127,12 +127,12 @@ async def score(ask: Ask, body: PairRequest) -> Any:
     body=PairRequest,
     keys=[("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2")],
 )
-async def score_v1(ask: Ask, body: PairRequest) -> Any:
+async def score_v1(ask: DialectRequest, body: PairRequest) -> Any:
     """The score in [0, 1] of each pair: one prompt with every response, or each with its own."""
     return await _pairs(ask, body)
 
 
-async def _pairs(ask: Ask, body: PairRequest) -> Any:
+async def _pairs(ask: DialectRequest, body: PairRequest) -> Any:
     (one, first), (two, second) = _columns(body)
     prompts, responses = _listed(first, one), _listed(second, two)
     if len(prompts) == 1:
@@ -147,18 +147,18 @@ async def _pairs(ask: Ask, body: PairRequest) -> Any:
 
 
 @dialect.post("/rerank", body=RerankRequest, example=EXAMPLE, keys=[("query", "documents")])
-async def rerank(ask: Ask, body: RerankRequest) -> Any:
+async def rerank(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, scores in [0, 1]."""
     return await _reranked(ask, body)
 
 
 @dialect.post("/v1/rerank", "/v2/rerank", body=RerankRequest, example=EXAMPLE, bare=False)
-async def rerank_v1(ask: Ask, body: RerankRequest) -> Any:
+async def rerank_v1(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, scores in [0, 1]."""
     return await _reranked(ask, body)
 
 
-async def _reranked(ask: Ask, body: RerankRequest) -> Any:
+async def _reranked(ask: DialectRequest, body: RerankRequest) -> Any:
     texts, scores = await rerank_scores(ask, body)
     results = vllm_results(texts, scores.unit, body.top_n)
     return {"id": f"rerank-{ask.id}", "model": scores.plan.name, "usage": no_usage(), "results": results}
@@ -186,7 +186,7 @@ def _side(value: Any, param: str) -> Any:
     return part_text(value, param)
 
 
-async def _scored(ask: Ask, body: PoolingRequest, *, vectors: bool = False) -> Scores:
+async def _scored(ask: DialectRequest, body: PoolingRequest, *, vectors: bool = False) -> Scores:
     if body.messages is not None:
         samples = [exchange(body.messages, "messages")]
     elif body.input is not None:
@@ -196,7 +196,7 @@ async def _scored(ask: Ask, body: PoolingRequest, *, vectors: bool = False) -> S
     return await ask.score(samples, body.reward, body.model, vectors=vectors)
 
 
-def _answer(kind: str, ask: Ask, scores: Scores, data: list[dict[str, Any]]) -> dict[str, Any]:
+def _answer(kind: str, ask: DialectRequest, scores: Scores, data: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": f"{kind}-{ask.id}",
         "object": "list",

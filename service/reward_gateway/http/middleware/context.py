@@ -7,15 +7,15 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reward_gateway.errors import GatewayError, InternalError
+from reward_gateway.intake.limits import InputLimits
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.logs import described, request_id
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.deadlines import parse_milliseconds
-from reward_gateway.traffic.limits import InputLimits
 
 from ..call import API_KEY, DEADLINE, REQUEST_ID, Call, begin, route_of
+from ..client_profiles import profile_of
 from ..errors import error_response
-from ..manners import manner_of
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,7 @@ class ContextLayer:
             request_id.reset(token)
 
     def _take_headers(self, call: Call, path: str) -> None:
-        manner = manner_of(path)
+        manner = profile_of(path)
         call.form = manner.form
         for name in (REQUEST_ID, DEADLINE, API_KEY):
             if name in call.headers:

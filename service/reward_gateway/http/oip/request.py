@@ -9,11 +9,10 @@ import msgspec
 from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway.errors import InvalidRequest, MalformedBody
+from reward_gateway.intake.decode import decode
+from reward_gateway.intake.nesting import check_nesting
 from reward_gateway.oip.datatypes import Datatype
 from reward_gateway.oip.tensors import datatype_of, pack
-
-from ..decode import decode
-from ..nesting import check_nesting
 
 Parameters = dict[str, bool | int | float | str]
 

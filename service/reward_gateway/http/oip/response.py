@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from starlette.responses import Response
 from tritonclient.grpc import service_pb2 as pb
 
-from reward_gateway.backends.tensors import unframe
+from reward_gateway.backends.triton.tensors import unframe
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.oip.datatypes import DATATYPES
 

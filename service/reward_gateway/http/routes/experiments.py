@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from reward_gateway.errors import NotFound
 
-from ..edge import edge_of, json_response
+from ..dependencies import dependencies_of, json_response
 from ..openapi import describe, parameter
 from ..routing import raw_router
 from ..wire.response import ExperimentList, ExperimentReport
@@ -42,5 +42,5 @@ async def experiment(request: Request) -> Response:
 
 
 async def _reports(request: Request) -> list[dict[str, Any]]:
-    gateway = edge_of(request).gateway
+    gateway = dependencies_of(request).gateway
     return await asyncio.to_thread(gateway.shadow.reports, gateway.book.experiments)

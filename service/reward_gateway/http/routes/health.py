@@ -6,7 +6,7 @@ from starlette.responses import Response
 from reward_gateway.errors import Draining, ModelUnavailable, Unavailable
 
 from ..call import call_of
-from ..edge import edge_of, json_response
+from ..dependencies import dependencies_of, json_response
 from ..errors import error_response
 from ..openapi import describe
 from ..routing import raw_router
@@ -26,13 +26,13 @@ async def livez(request: Request) -> Response:
 @router.get("/v2/health/ready", **describe("Open Inference Protocol's name of /readyz"))
 async def readyz(request: Request) -> Response:
     """200 once the models are loaded and while the gateway is not shutting down; else 503 and what is missing."""
-    edge = edge_of(request)
-    if edge.traffic.drain.draining:
+    deps = dependencies_of(request)
+    if deps.traffic.drain.draining:
         return _not_ready(request, Draining("this gateway is shutting down"), {})
-    ready, parts = await edge.gateway.ready()
+    ready, parts = await deps.gateway.ready()
     if not ready:
         return _not_ready(request, ModelUnavailable("not every model is ready; GET /v1/models shows which"), parts)
-    roster = {plan.name: [True] for plan in edge.gateway.book}  # UniRL's client looks its rewards up here
+    roster = {plan.name: [True] for plan in deps.gateway.book}  # UniRL's client looks its rewards up here
     return json_response({"status": "ok", "ready": True, **parts, "rewards": roster})
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from reward_gateway.telemetry.metrics import CONTENT_TYPE
 
-from ..edge import edge_of
+from ..dependencies import dependencies_of
 from ..openapi import describe
 from ..routing import raw_router
 
@@ -17,5 +17,5 @@ router = raw_router("health")
 @router.get("/metrics", **describe("Metrics", answer_type="text/plain"))
 async def metrics(request: Request) -> Response:
     """Counts, sizes and durations; no text that was ever scored."""
-    page = await asyncio.to_thread(edge_of(request).telemetry.metrics.render)
+    page = await asyncio.to_thread(dependencies_of(request).telemetry.metrics.render)
     return Response(page, headers={"content-type": CONTENT_TYPE})

@@ -10,7 +10,7 @@ from reward_gateway.errors import ModelUnavailable, TooLarge
 from reward_gateway.traffic.keys import require
 
 from ..call import call_of
-from ..edge import edge_of, json_response, read_bytes
+from ..dependencies import dependencies_of, json_response, read_bytes
 from ..openapi import describe, parameter
 from ..routing import raw_router
 from ..wire.response import HeadAnswer, ModelAnswer, ModelList
@@ -25,7 +25,7 @@ async def models(request: Request) -> Response:
     A model that the repository merely holds is not listed. Where the model server does not answer, `models` is empty
     and the recipes are listed all the same.
     """
-    gateway = edge_of(request).gateway
+    gateway = dependencies_of(request).gateway
     try:
         served = [model for model in await gateway.models() if model.wanted]
     except ModelUnavailable:
@@ -43,7 +43,7 @@ _NAME = parameter("name", "path", "A model, or one of its versions: `NAME@2`.")
 async def model(request: Request) -> Response:
     """Its version, the versions that can be asked for beside it as `NAME@VERSION`, and its card. The `ETag` is the
     version that answers the name."""
-    models = edge_of(request).gateway.world.models
+    models = dependencies_of(request).gateway.runtime.models
     await models.models()  # as the server says now: another process of this gateway may have changed it
     info = await models.info(request.path_params["name"])
     return _versioned(_row(info), info.version)
@@ -75,12 +75,12 @@ async def head(request: Request) -> Response:
     right `admin`.
     """
     require(call_of(request.scope).key, "admin")
-    edge = edge_of(request)
+    deps = dependencies_of(request)
     body = await read_bytes(request)
-    if len(body) > edge.settings.max_head_bytes:
-        raise TooLarge(f"the head is over its limit of {edge.settings.max_head_bytes} bytes")
+    if len(body) > deps.settings.max_head_bytes:
+        raise TooLarge(f"the head is over its limit of {deps.settings.max_head_bytes} bytes")
     base = request.headers.get("x-base-version") or request.headers.get("if-match")
-    uploaded = await edge.lifecycle.put_head(request.path_params["name"], body, base.strip('" ') if base else None)
+    uploaded = await deps.model_admin.put_head(request.path_params["name"], body, base.strip('" ') if base else None)
     said = {"number": uploaded.number, "replaced": uploaded.replaced, "created": uploaded.created}
     return _versioned(_row(uploaded.info) | said, uploaded.info.version)
 
@@ -98,7 +98,7 @@ async def rollback(request: Request) -> Response:
     """The newest version is served no more; its files stay, and loading `NAME@VERSION` brings it back. A version that
     recipes name is not withdrawn. Needs the right `admin`."""
     require(call_of(request.scope).key, "admin")
-    info = await edge_of(request).lifecycle.rollback(request.path_params["name"])
+    info = await dependencies_of(request).model_admin.rollback(request.path_params["name"])
     return _versioned(_row(info), info.version)
 
 

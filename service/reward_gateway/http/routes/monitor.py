@@ -9,7 +9,7 @@ from starlette.responses import Response
 from reward_gateway.traffic.keys import require
 
 from ..call import call_of
-from ..edge import edge_of, json_response
+from ..dependencies import dependencies_of, json_response
 from ..openapi import describe
 from ..routing import raw_router
 from ..wire.monitor import MonitorReport, MonitorReset
@@ -25,7 +25,7 @@ async def monitor(request: Request) -> Response:
 
     The window is that of the worker that answers; several workers each see an arbitrary share of the traffic.
     """
-    health = edge_of(request).telemetry.metrics.health
+    health = dependencies_of(request).telemetry.metrics.health
     return json_response({"worker": os.getpid(), "rewards": await asyncio.to_thread(health.monitor.report)})
 
 
@@ -34,5 +34,5 @@ async def reset(request: Request) -> Response:
     """Drift is measured anew, from the samples that come from now on: after a new policy or a new model, say. Holds
     for every worker of this gateway. Needs the right `state`."""
     require(call_of(request.scope).key, "state")
-    await asyncio.to_thread(edge_of(request).telemetry.metrics.health.monitor.reset)
+    await asyncio.to_thread(dependencies_of(request).telemetry.metrics.health.monitor.reset)
     return json_response({"reset": True})

@@ -3,15 +3,15 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reward_gateway.intake.decode import decode
+from reward_gateway.intake.items import check_items
+from reward_gateway.intake.nesting import check_nesting
+from reward_gateway.intake.request import ApplyRequest, apply_request
 from reward_gateway.operations.registry import KINDS
 
-from ..decode import decode
-from ..edge import deadline_of, edge_of, json_response, read_json_bytes
-from ..items import check_items
-from ..nesting import check_nesting
+from ..dependencies import deadline_of, dependencies_of, json_response, read_json_bytes
 from ..openapi import describe, parameter
 from ..routing import raw_router
-from ..wire.request import ApplyRequest, apply_request
 from ..wire.response import ApplyResponse
 
 router = raw_router("operations")
@@ -33,13 +33,13 @@ router = raw_router("operations")
 )
 async def apply(request: Request) -> Response:
     """The same operations that recipes use, by the same names. An item that cannot be answered has its `error`."""
-    edge = edge_of(request)
+    deps = dependencies_of(request)
     body = await read_json_bytes(request)
-    asked = decode(apply_request, body, edge.settings.max_nesting)
-    check_nesting(body, edge.settings.max_nesting)
-    check_items(asked.items, len(body), edge.batches.limits)
+    asked = decode(apply_request, body, deps.settings.max_nesting)
+    check_nesting(body, deps.settings.max_nesting)
+    check_items(asked.items, len(body), deps.batches.limits)
     where = request.path_params
-    results = await edge.gateway.apply(
+    results = await deps.gateway.apply(
         where["kind"], where["name"], asked.items, asked.params, deadline=deadline_of(request)
     )
     return json_response({"results": results})

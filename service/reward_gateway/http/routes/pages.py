@@ -7,7 +7,7 @@ from reward_gateway.pages.layout import CONTENT_SECURITY_POLICY
 from reward_gateway.pages.pages import Pages
 from reward_gateway.pages.site import HOME, REWARDS, SYSTEMS, operation_path, reward_path
 
-from ..edge import edge_of
+from ..dependencies import dependencies_of
 from ..openapi import describe, parameter
 from ..routing import raw_router
 
@@ -23,7 +23,7 @@ _NAME = parameter("name", "path", "Its name.")
 
 
 async def _answer(request: Request, path: str) -> Response:
-    html = await _pages.page(path, edge_of(request).gateway.book)
+    html = await _pages.page(path, dependencies_of(request).gateway.book)
     return Response(html, headers=_HEADERS, media_type="text/html")
 
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from reward_gateway.errors import DeadlineExceeded, InvalidRequest, PermissionDenied, Unavailable
 from reward_gateway.operations.programs import check_programs
 from reward_gateway.sample import Invalid
-from reward_gateway.world import NO_SANDBOX, Asking, drive
+from reward_gateway.scoring.effects_runtime import NO_SANDBOX, RequestContext, run_effects
 
-from ..edge import deadline_of, edge_of, json_response, read_json
+from ..dependencies import deadline_of, dependencies_of, json_response, read_json
 from ..openapi import describe
 from ..routing import raw_router
 
@@ -53,23 +53,25 @@ async def register(request: Request) -> Response:
     The answer is a report: `valid`, `checks` (by source: `passed`, `values`, `errors`), `rewards`, and `program`, the
     name that `score/program` takes (`diamond@3`; `diamond` alone is the newest), null where they were not kept.
     """
-    edge = edge_of(request)
+    deps = dependencies_of(request)
     asked = await read_json(request, _programs)
     if not _NAME.fullmatch(asked.name):
         raise InvalidRequest("a name is 1 to 64 letters, digits, dots, dashes and underscores", param="name")
     if not asked.samples:
         raise InvalidRequest("give at least one observation to check the programs on", param="samples")
-    world = edge.gateway.world
-    if world.sandbox is None:
+    runtime = deps.gateway.runtime
+    if runtime.sandbox is None:
         raise PermissionDenied(NO_SANDBOX.message)
     deadline = deadline_of(request)
-    report = await drive(check_programs(asked.sparse_src, asked.dense_src, asked.samples), world, Asking(deadline))
+    report = await run_effects(
+        check_programs(asked.sparse_src, asked.dense_src, asked.samples), runtime, RequestContext(deadline)
+    )
     if isinstance(report, Invalid):
         late = report.code == "deadline_exceeded"
         raise DeadlineExceeded(report.message) if late else Unavailable(report.message)
     version = None
     if report.valid:
         sources = {"sparse_src": asked.sparse_src, "dense_src": asked.dense_src}
-        version = await world.state.sets.add("programs", asked.name, sources)
+        version = await runtime.state.sets.add("programs", asked.name, sources)
     program = None if version is None else f"{asked.name}@{version}"
     return json_response({"name": asked.name, "version": version, "program": program, **report.describe()})

@@ -6,15 +6,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.errors import GatewayError, MalformedBody, UnsupportedMediaType
+from reward_gateway.intake.decode import decode
+from reward_gateway.intake.nesting import check_nesting
+from reward_gateway.intake.request import any_json
 from reward_gateway.recipes.schema import json_schema
 
 from ..call import call_of
-from ..decode import decode
-from ..edge import edge_of, is_json, json_response, read_bytes
-from ..nesting import check_nesting
+from ..dependencies import dependencies_of, is_json, json_response, read_bytes
 from ..openapi import describe, parameter
 from ..routing import raw_router
-from ..wire.request import any_json
 from ..wire.response import RewardList, Validation
 
 router = raw_router("rewards")
@@ -25,7 +25,7 @@ _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/
 @router.get("/v1/rewards", **describe("List the recipes", answer=RewardList))
 async def rewards(request: Request) -> Response:
     """Every recipe with its inputs, its range and whether it is grouped or stateful."""
-    return json_response(edge_of(request).gateway.rewards())
+    return json_response(dependencies_of(request).gateway.rewards())
 
 
 @router.get("/v1/rewards.schema.json", **describe("Show the JSON Schema of a recipe file"))
@@ -44,7 +44,7 @@ async def schema(request: Request) -> Response:
 )
 async def reward(request: Request) -> Response:
     """What the recipe was compiled to, step by step, and its version."""
-    return json_response(edge_of(request).gateway.reward(request.path_params["name"]))
+    return json_response(dependencies_of(request).gateway.reward(request.path_params["name"]))
 
 
 _VALIDATE = describe("Check a recipe file", answer=Validation, statuses=(400, 413, 415, 422))
@@ -60,19 +60,19 @@ _VALIDATE["openapi_extra"]["requestBody"] = {
 @router.post("/v1/rewards:validate", **_VALIDATE)
 async def validate(request: Request) -> Response:
     """Whether the file would load; every fault with its place, not only the first. Nothing is changed."""
-    edge = edge_of(request)
+    deps = dependencies_of(request)
     content_type = call_of(request.scope).headers.get("content-type")
     json = is_json(content_type)
     if not json and (content_type or "").partition(";")[0].strip().lower() not in _YAML:
         raise UnsupportedMediaType("send the recipe file as application/yaml or application/json")
     body = await read_bytes(request)
     if json:
-        decode(any_json, body, edge.settings.max_nesting)
-        check_nesting(body, edge.settings.max_nesting)
+        decode(any_json, body, deps.settings.max_nesting)
+        check_nesting(body, deps.settings.max_nesting)
     try:
         text = body.decode()
     except UnicodeDecodeError:
         raise MalformedBody("the recipe file is not valid UTF-8") from None
     with contextlib.suppress(GatewayError):
-        await edge.gateway.world.learn_models()  # versions come and go
-    return json_response(edge.gateway.validate_rewards(text))
+        await deps.gateway.runtime.refresh_models()  # versions come and go
+    return json_response(deps.gateway.validate_rewards(text))

@@ -7,16 +7,16 @@ from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import ScoreOptions
+from reward_gateway.intake.decode import decode
+from reward_gateway.intake.request import Options, ScoreRequest, score_request
 from reward_gateway.traffic.deadlines import milliseconds
 
+from ..body_dispatch import handler_for_body
 from ..call import call_of
-from ..decode import decode
-from ..edge import deadline_of, edge_of, json_response, read_json_bytes, since_ms
+from ..dependencies import deadline_of, dependencies_of, json_response, read_json_bytes, since_ms
 from ..encode import encode_scored, timing
 from ..openapi import describe, parameter
 from ..routing import raw_router
-from ..shapes import shape_of
-from ..wire.request import Options, ScoreRequest, score_request
 from ..wire.response import ScoreResponse
 
 router = raw_router("score")
@@ -57,22 +57,22 @@ async def score(request: Request) -> Response:
     Which recipe answers: `reward` in the body, else `?reward=`, else the body's `model` where it names a
     recipe, else the default of the recipe file. One bad sample never fails its neighbours.
     """
-    edge = edge_of(request)
+    deps = dependencies_of(request)
     body = await read_json_bytes(request)
     started = perf_counter()
     try:
-        asked = decode(score_request, body, edge.settings.max_nesting)
+        asked = decode(score_request, body, deps.settings.max_nesting)
     except InvalidRequest:
-        other = shape_of("/v1/score", body, own="samples")
+        other = handler_for_body("/v1/score", body, own="samples")
         if other is None:
             raise
         return await other(request)
     wanted = asked.options or Options()
     options = score_options(request, wanted)
     reward = reward_asked(request, asked.reward, asked.model)
-    batch = await edge.batches.make(asked.samples, len(body))
+    batch = await deps.batches.make(asked.samples, len(body))
     decode_ms = since_ms(started)
-    scored = await edge.gateway.score(batch, reward, options)
+    scored = await deps.gateway.score(batch, reward, options)
     call = call_of(request.scope)
     total_ms = since_ms(call.arrived)
     call.stages = timing(scored, decode_ms, total_ms)
@@ -81,7 +81,7 @@ async def score(request: Request) -> Response:
 
 def reward_asked(request: Request, reward: str | None, model: str | None = None) -> str:
     """Which recipe answers, here and in every dialect. Raises NotFound for one that is named and not there."""
-    gateway = edge_of(request).gateway
+    gateway = dependencies_of(request).gateway
     query = request.query_params.get("reward") if request.scope["query_string"] else None
     named = model if model is not None and gateway.has_reward(model) else None
     return gateway.resolve_reward(reward, query, named)

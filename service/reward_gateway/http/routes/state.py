@@ -6,14 +6,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reward_gateway.admin.references import put_references
 from reward_gateway.errors import InvalidRequest
-from reward_gateway.references import put_references
+from reward_gateway.intake.request import SampleItem
 from reward_gateway.sample import prompt_group
 
-from ..edge import edge_of, json_response, read_json
+from ..dependencies import dependencies_of, json_response, read_json
 from ..openapi import describe, parameter
 from ..routing import raw_router
-from ..wire.request import SampleItem
 
 router = raw_router("state")
 
@@ -53,7 +53,7 @@ _references = msgspec.json.Decoder(References)
 @router.get("/v1/state", **describe("List named state"))
 async def listing(request: Request) -> Response:
     """Every name that is stored, with its kind and version."""
-    return json_response({"state": await edge_of(request).gateway.world.state.list()})
+    return json_response({"state": await dependencies_of(request).gateway.runtime.state.list()})
 
 
 @router.get(
@@ -62,7 +62,7 @@ async def listing(request: Request) -> Response:
 async def export(request: Request) -> Response:
     """The value as JSON, to keep or to put somewhere else."""
     kind, name = request.path_params["kind"], request.path_params["name"]
-    return json_response(await edge_of(request).gateway.world.state.export(kind, name))
+    return json_response(await dependencies_of(request).gateway.runtime.state.export(kind, name))
 
 
 @router.put(
@@ -72,7 +72,7 @@ async def export(request: Request) -> Response:
 async def restore(request: Request) -> Response:
     """Put an exported value in the place of what is there."""
     kind, name = request.path_params["kind"], request.path_params["name"]
-    state = edge_of(request).gateway.world.state
+    state = dependencies_of(request).gateway.runtime.state
     await state.restore(kind, name, (await read_json(request, _restore)).value)
     return json_response(await state.export(kind, name))
 
@@ -82,7 +82,7 @@ async def restore(request: Request) -> Response:
 )
 async def reset(request: Request) -> Response:
     """Forget it; whoever uses the name next starts from nothing."""
-    await edge_of(request).gateway.world.state.reset(request.path_params["kind"], request.path_params["name"])
+    await dependencies_of(request).gateway.runtime.state.reset(request.path_params["kind"], request.path_params["name"])
     return json_response({"reset": True})
 
 
@@ -97,7 +97,7 @@ async def reset(request: Request) -> Response:
 )
 async def references(request: Request) -> Response:
     """Reference rewards by prompt and model version, for `reference: {quantile: …}` in a recipe."""
-    edge = edge_of(request)
+    deps = dependencies_of(request)
     asked = await read_json(request, _references)
     rewards: dict[str, list[float]] = {}
     for i, entry in enumerate(asked.references):
@@ -105,6 +105,6 @@ async def references(request: Request) -> Response:
             raise InvalidRequest("say either the prompt or its group", param=f"references[{i}]")
         group = entry.group if entry.group is not None else prompt_group(entry.prompt or "")
         rewards.setdefault(group, []).extend(entry.rewards)
-    batch = await edge.batches.make(asked.samples, 0) if asked.samples else None
+    batch = await deps.batches.make(asked.samples, 0) if asked.samples else None
     name = request.path_params["name"]
-    return json_response(await put_references(edge.gateway, name, rewards, batch, replace=asked.replace))
+    return json_response(await put_references(deps.gateway, name, rewards, batch, replace=asked.replace))

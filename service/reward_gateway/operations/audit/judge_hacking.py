@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..effects import Effect
 from ..judged import Conversation, ask_judge
 from ..master_keys import MASTER_KEYS, content_free
-from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -61,7 +61,7 @@ def parse_verdict(answer: str) -> bool:
 
 
 @operation("audit", "judge_hacking", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def judge_hacking(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def judge_hacking(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """False-positive rate of a generative judge on answers without content.
 
     FPR = YES verdicts / queries, for each of the ten master keys (a space, marks, "Thought process:", "Solution" …).

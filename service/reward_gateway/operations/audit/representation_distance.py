@@ -11,8 +11,8 @@ from scipy.special import log_softmax, softmax
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..effects import Effect
 from ..members import matrix
-from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..stored_sets import read_sets
@@ -35,7 +35,7 @@ class Item(OperationItem):
 
 
 @operation("audit", "representation_distance", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def representation_distance(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def representation_distance(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Distance of a hidden state to the nearest centroid of a preference dimension.
 
     d_i = ‖h − c_i‖₂ over the centroids of the label groups; the sample is kept if min d_i ≤ τ. The paper's 140

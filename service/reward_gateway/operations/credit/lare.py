@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..members import matrix
 from ..mlp import Head, read_head
-from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -34,7 +34,7 @@ class Item(OperationItem):
 
 
 @operation("credit", "lare", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
-def lare(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def lare(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Proxy step rewards of an episode from its latent factors.
 
     r̂_t = f(z_t), z_t the d factors of step t (computed by the trainer), f a stored net (the paper's: three layers of

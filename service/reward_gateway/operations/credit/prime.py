@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
-from ..needs import Need
 from ..numerics import return_to_go, softplus
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -64,7 +64,7 @@ class Item(OperationItem):
     returns="vector",
     grouped=True,
 )
-def prime(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def prime(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Implicit process rewards of a group's tokens, and their leave-one-out returns.
 
     q_t = log π_φ(y_t) − log π_ref(y_t). `rewards`: β·q_t (variant `paper`, default, β = .05) or q_t (`released`), a
@@ -118,7 +118,7 @@ Pairs = dict[tuple[int, int], tuple[Any, Any]]
 """(item, place in its group) -> log-probabilities under both models."""
 
 
-def _read(columns: Columns, params: Params, hosted: HostedLogprobs) -> Generator[Need, Any, Pairs]:
+def _read(columns: Columns, params: Params, hosted: HostedLogprobs) -> Generator[Effect, Any, Pairs]:
     """What two hosted models say of the rollouts that came as texts."""
     places = [
         (i, place)

@@ -10,8 +10,8 @@ from scipy.special import expit
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted_logprobs import HostedLogprobs
-from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -52,7 +52,7 @@ def token_rewards(better: FloatArray, worse: FloatArray) -> FloatArray:
 
 
 @operation("credit", "treg", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
-def treg(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def treg(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Token rewards from how much likelier a token is when the answer is asked to be better than worse.
 
     r̂(y_t) = σ(log π(y_t | x_better, y_<t) − log π(y_t | x_worse, y_<t)) − 1/2, in (−.5, .5), both under one reference

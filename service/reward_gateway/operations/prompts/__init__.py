@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-from ..needs import Conversation
+from ..effects import Conversation
 
 
 @cache

@@ -9,8 +9,8 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted import ask_model, image_bytes, samples
-from ..needs import Need
 from ..outcome import ItemError, Outcome, invalid_field
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -33,7 +33,7 @@ class Item(OperationItem):
 
 
 @operation("score", "adv_dino", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def adv_dino(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def adv_dino(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """How real a discriminator finds an image, as a whole and in patches.
 
     r = .7 · h(cls) + .3 · mean of h(patch), h the discriminator's head on DINOv2 features of length 1, trained against

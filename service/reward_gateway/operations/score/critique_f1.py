@@ -9,8 +9,8 @@ from pydantic import Field, create_model
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..judged import Conversation, ask_judge, json_object
-from ..needs import Need
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -79,7 +79,7 @@ def parse_counts(answer: str) -> tuple[int, int, int]:
 
 
 @operation("score", "critique_f1", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def critique_f1(columns: Columns, params: Any) -> Generator[Need, Any, Outcome]:
+def critique_f1(columns: Columns, params: Any) -> Generator[Effect, Any, Outcome]:
     """Outcome plus F1 of a critique's arguments against a human's: R = outcome + λ·F1.
 
     F1 = 2·matched / (human_points + model_points); 0 where either critique has no argument, or both have none.

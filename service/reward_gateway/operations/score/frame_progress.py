@@ -9,9 +9,9 @@ from pydantic import Field
 from reward_gateway.sample import Batch, FloatArray, Invalid, Media
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted import HostedAnswer, ask_model
 from ..media import Frame
-from ..needs import Need
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 
@@ -31,7 +31,7 @@ class Item(OperationItem):
 
 
 @operation("score", "frame_progress", item=Item, params=Params, returns="vector")
-def frame_progress(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def frame_progress(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Progress in [0, 1] at every frame of an episode, a vector as long as `frames`.
 
     Frame t is put to the model as the pair (first frame, frame t) with the instruction, so that an episode that grows

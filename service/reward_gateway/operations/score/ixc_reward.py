@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from ..columns import Columns
+from ..effects import Effect
 from ..multimodal import score_hosted
-from ..needs import Need
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 from .rank import SOURCE
@@ -28,7 +28,7 @@ class Item(OperationItem):
 
 
 @operation("score", "ixc_reward", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def ixc_reward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def ixc_reward(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Unbounded reward of a chat's last answer, with images.
 
     A hosted model whose head reads the mean of all tokens' hidden states, trained by −log σ(r_c − r_r). Only

@@ -10,8 +10,8 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..judged import Conversation, Judged, JudgeParams, ask_panel
-from ..needs import Need
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
 from ..registry import OperationItem, operation
@@ -54,7 +54,7 @@ def parse_verdict(answer: str) -> Verdict:
 
 
 @operation("score", "judge_pairwise", item=Item, params=Params)
-def judge_pairwise(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def judge_pairwise(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Whether a response beats another one: 1, 0, or .5 for a tie, by a judge who sees them in both orders.
 
     The judge is asked twice, the second time with the two swapped. Verdicts that agree count; verdicts that do not, and

@@ -9,8 +9,8 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_yes_no
-from ..needs import Need
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
 from ..registry import OperationItem, Source, operation
@@ -38,7 +38,7 @@ class Item(OperationItem):
 
 
 @operation("score", "judge_reference", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def judge_reference(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def judge_reference(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """1 if a judge says that a response gives the reference's answer, else 0; with votes, the share of YES.
 
     The judge sees prompt, reference and response, and must answer YES or NO (all of its answer, or of its last line);

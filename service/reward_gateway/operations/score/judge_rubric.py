@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_keys
-from ..needs import Need
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
 from ..registry import OperationItem, operation
@@ -68,7 +68,7 @@ def _is_grade(grade: Any, params: Params) -> bool:
 
 
 @operation("score", "judge_rubric", item=Item, params=Params)
-def judge_rubric(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def judge_rubric(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Grade of a response by a judge, criterion by criterion, scaled to 0–1.
 
     R = Σ_c w_c · (s_c − low) / (high − low) / Σ_c w_c, s_c the grade of criterion c, from 1 to 10; with `votes`, its

@@ -10,7 +10,7 @@ from reward_gateway.sample import Invalid
 
 from ..answers import final_answer, last_boxed, last_tagged
 from ..columns import Columns
-from ..needs import CompareMath
+from ..effects import CompareMath
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..texts import folded

@@ -9,11 +9,11 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted import ask_model
 from ..judged import Conversation, ask_judge
 from ..media import user_message
 from ..multimodal import batch_of, exchange, images_of
-from ..needs import Need
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 from ..transform.mmrlhf_beta import SOURCE
@@ -45,7 +45,7 @@ class Item(OperationItem):
 
 
 @operation("score", "mm_rlhf", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def mm_rlhf(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def mm_rlhf(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Reward of an answer about an image, read from a critique of it.
 
     A judge writes `num_critic` critiques (greedily, so that the score is the same each time); the hosted head scores

@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..needs import AddToArchive, Need, ReadArchive
+from ..effects import AddToArchive, Effect, ReadArchive
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -44,7 +44,7 @@ def novelty_of(point: FloatArray, others: FloatArray, k: int) -> float:
 
 
 @operation("score", "novelty", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
-def novelty(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def novelty(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Mean distance of a behaviour descriptor to its k nearest neighbours.
 
     novelty(x) = (1/k) Σ_(i ≤ k) ‖x − x_i‖ over the nearest in archive ∪ population, without x itself; k = 15, or all

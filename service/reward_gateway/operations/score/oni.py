@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..needs import LookUpLabels, Moments, Need, UpdateMoments
+from ..effects import Effect, LookUpLabels, Moments, UpdateMoments
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -48,7 +48,7 @@ def label_of(answer: str) -> float:
 
 
 @operation("score", "oni", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
-def oni(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def oni(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Extrinsic reward plus a curious one for what the game's message says.
 
     r = c_ext · r_ext + c_int · r_int / N^β, c_ext = .1, c_int = .4, β = 3, where N ≥ 1 counts the message in this
@@ -107,7 +107,7 @@ def _require(values: FloatArray, name: str, invalid: dict[int, Invalid]) -> None
 
 def _retrieved(
     columns: Columns, params: Params, queued: list[bool], invalid: dict[int, Invalid]
-) -> Generator[Need, Any, FloatArray]:
+) -> Generator[Effect, Any, FloatArray]:
     labels, messages = columns.floats("label"), columns.objects("message")
     unknown = [i for i in np.flatnonzero(np.isnan(labels)).tolist() if i not in invalid]
     if unknown:
@@ -121,7 +121,7 @@ def _retrieved(
     return labels
 
 
-def _ranked(columns: Columns, params: Params, invalid: dict[int, Invalid]) -> Generator[Need, Any, FloatArray]:
+def _ranked(columns: Columns, params: Params, invalid: dict[int, Invalid]) -> Generator[Effect, Any, FloatArray]:
     scores = columns.floats("score")
     _require(scores, "score", invalid)
     kept = scores[[i for i in range(columns.size) if i not in invalid]]

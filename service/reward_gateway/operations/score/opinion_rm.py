@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..effects import AskJudge, Effect
 from ..mlp import Activation, Head, linear, read_head
-from ..needs import AskJudge, Need
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -98,7 +98,7 @@ def parse_grades(answer: str) -> list[float]:
 
 
 @operation("score", "opinion_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def opinion_rm(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def opinion_rm(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Quality of a summary of opinions from seven expert features.
 
     x = features / 5 in [0, 1]^7; without hidden layers φ(x) = σ(W x + b); with them, the activation (sigmoid, tanh or

@@ -9,8 +9,8 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..effects import Effect
 from ..members import entry
-from ..needs import Need
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..stored_sets import read_sets
@@ -45,7 +45,7 @@ def step_reward(features: FloatArray, mean: FloatArray, std: FloatArray, floor: 
 
 
 @operation("score", "perceptual_step", item=Item, params=Params, source=SOURCE, fidelity="recalled")
-def perceptual_step(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def perceptual_step(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Dense reward of a frame from per-step feature statistics of demonstrations.
 
     R_g = −(1/n) Σ_j (s_j − μ_gj)² / σ_gj² for step g; R = Σ_(g ≥ start) R_g · 2^(g−1), so that later steps dominate.

@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted_logprobs import HostedLogprobs
-from ..needs import Need
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, operation
@@ -27,7 +27,7 @@ class Item(OperationItem):
 
 
 @operation("score", "perplexity", item=Item, params=Params)
-def perplexity(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def perplexity(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Perplexity of a response: lower is more fluent.
 
     exp(-(1/T) Σ log p_t), natural logarithms. As a reward, shape it (transform/log and affine with scale -1

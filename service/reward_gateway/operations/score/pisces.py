@@ -10,9 +10,9 @@ from scipy.special import softmax
 from reward_gateway.sample import Batch, Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted import ask_model, image_bytes
 from ..media import media_of
-from ..needs import Need
 from ..numerics import cosine
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
@@ -38,7 +38,7 @@ class Item(OperationItem):
 
 
 @operation("score", "pisces", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def pisces(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def pisces(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Quality and semantic reward of a generated video, added.
 
     R = R_quality + R_semantic. R_quality = cos(T*(text CLS), video CLS) in [−1, 1], T* the neural optimal transport

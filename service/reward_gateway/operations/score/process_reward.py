@@ -8,7 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import Batch, Invalid
 
 from ..columns import Columns
-from ..needs import Need, ScoreSteps, Vector
+from ..effects import Effect, ScoreSteps, Vector
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -35,7 +35,7 @@ class Item(OperationItem):
 
 
 @operation("score", "process_reward", item=Item, params=Params, source=SOURCE, fidelity="recalled", returns="vector")
-def process_reward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def process_reward(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """A number for each step of an answer, by a hosted process reward model.
 
     rewards_t = what the model says of step t, on the model's own scale (its card says which: mostly the probability

@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..needs import Need, RunSandboxed
+from ..effects import Effect, RunSandboxed
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 from ..sandboxed import SandboxResult
@@ -51,7 +51,7 @@ class Item(OperationItem):
 
 
 @operation("score", "program", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
-def program(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def program(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Rewards of an episode's observations by a registered pair of reward programs, run in the sandbox.
 
     R_t = 1 · sgn(sparse(s_t)) + 0.1 · sgn(dense(s_t)), sgn(0) = 0. The two Python sources define `sparse(observation,

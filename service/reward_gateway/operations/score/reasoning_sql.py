@@ -13,8 +13,8 @@ from reward_gateway.sample import Invalid
 
 from ..answers import last_tagged
 from ..columns import Columns
+from ..effects import Effect, RunSandboxed
 from ..judged import Conversation, ask_judge
-from ..needs import Need, RunSandboxed
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..sandboxed import SandboxResult
@@ -103,7 +103,7 @@ def parse_judge(answer: str) -> float:
 
 
 @operation("score", "reasoning_sql", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def reasoning_sql(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def reasoning_sql(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Reward of a predicted SQL query, from 0 to 7: R = 3·exec + 2·judge + syntax + schema + ngram + format.
 
     exec: 1 if the two results hold the same rows (multisets; in order where the gold query itself says ORDER BY).
@@ -161,7 +161,7 @@ def _components(row: dict[str, Any]) -> dict[str, float]:
 
 def _run(
     fields: dict[str, list[Any]], params: Params
-) -> Generator[Need, Any, tuple[dict[int, list[str | None]], dict[int, Invalid]]]:
+) -> Generator[Effect, Any, tuple[dict[int, list[str | None]], dict[int, Invalid]]]:
     """Fill in the rows of items that name a database; why queries failed, and why items could not be answered."""
     rows = [i for i, db in enumerate(fields["db"]) if db is not None]
     if not rows:

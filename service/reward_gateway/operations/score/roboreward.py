@@ -10,10 +10,10 @@ from pydantic import Field
 from reward_gateway.sample import Invalid, Media
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted import image_bytes
 from ..judged import Conversation, ask_judge
 from ..media import Frame, user_message
-from ..needs import Need
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -79,7 +79,7 @@ def conversation(task: str, frames: Sequence[bytes]) -> Conversation:
 
 
 @operation("score", "roboreward", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def roboreward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def roboreward(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Progress of a robot episode: (score − 1) / 4, score from 1 to 5.
 
     Give `task` and `frames` or `frames_b64` (in order, about one a second; a single frame is shown twice), or

@@ -9,8 +9,8 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted import ask_model, image_bytes, samples
-from ..needs import Need
 from ..numerics import cosine
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -37,7 +37,7 @@ class Item(OperationItem):
 
 
 @operation("score", "social_reward", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def social_reward(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def social_reward(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Community preference for a generated image: cosine of text and image embeddings.
 
     r = <t / ‖t‖, v / ‖v‖> in [-1, 1], without CLIP's logit scale. Give `text_embedding` and `image_embedding`, or

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted import ask_model, samples
-from ..needs import Need
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -24,7 +24,7 @@ class Item(OperationItem):
 
 
 @operation("score", "sotopia_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def sotopia_rm(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def sotopia_rm(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Reward of one utterance in a social dialogue, by a hosted regression model.
 
     r = the one logit of a sequence classifier over prompt + utterance + end of sequence, trained with squared error on

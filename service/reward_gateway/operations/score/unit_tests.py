@@ -10,7 +10,7 @@ from reward_gateway.sample import Invalid
 
 from ..columns import Columns
 from ..credit.verpo import SOURCE
-from ..needs import Need, RunSandboxed
+from ..effects import Effect, RunSandboxed
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 from ..sandboxed import SandboxResult
@@ -35,7 +35,7 @@ class Item(OperationItem):
 
 
 @operation("score", "unit_tests", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def unit_tests(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def unit_tests(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Share of unit tests that a program passes, or 1 if it passes them all.
 
     Give `passed`, a verdict a test, or `program` and `tests` (each a piece of Python that follows the program and

@@ -10,8 +10,8 @@ from scipy.special import expit
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..effects import Effect
 from ..hosted import ask_model, samples
-from ..needs import Need
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -41,7 +41,7 @@ class Item(OperationItem):
 
 
 @operation("score", "verify_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def verify_rm(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def verify_rm(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Whether a verifier calls a completion right: 1 if σ(logit) > .5, else 0.
 
     `binary: false` gives σ(logit) itself, which stands in `details.probability` in any case. Give the `logit`, or

@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..needs import AddToArchive, Need, ReadArchive, UpdateMoments
+from ..effects import AddToArchive, Effect, ReadArchive, UpdateMoments
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 from .par import SOURCE
@@ -28,7 +28,7 @@ class Item(OperationItem):
 
 
 @operation("transform", "par_running", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
-def par_running(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def par_running(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Running normalisation of a stream: mean and std, clipping, or min–max.
 
     - meanstd (default): (r − μ) / σ, population std (ddof 0), σ = 0 counts as 1
@@ -57,7 +57,7 @@ def par_running(columns: Columns, params: Params) -> Generator[Need, Any, Outcom
     return answers.outcome()
 
 
-def _extremes(stream: str, values: FloatArray) -> Generator[Need, Any, tuple[float, float]]:
+def _extremes(stream: str, values: FloatArray) -> Generator[Effect, Any, tuple[float, float]]:
     """Least and greatest value of a stream, this batch included.
 
     They are kept as an archive of [low, high] pairs that only grows, and only when the range does: appends are

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..needs import Moments, UpdateMoments
+from ..effects import Moments, UpdateMoments
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 from .running_scale import moments_of, std_of

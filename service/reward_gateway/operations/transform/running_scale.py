@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..needs import Moments, Need, UpdateMoments
+from ..effects import Effect, Moments, UpdateMoments
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -108,7 +108,7 @@ class StreamAnswers:
 
 
 @operation("transform", "running_scale", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
-def running_scale(columns: Columns, params: Params) -> Generator[Need, Any, Outcome]:
+def running_scale(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     """Divide by the running standard deviation of a named stream.
 
     r' = clip(r / σ, ±clip), or (r − μ) / σ with `center`; μ and σ (sample, ddof 1) are the stream's, after this batch

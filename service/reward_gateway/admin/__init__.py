@@ -1,0 +1,1 @@
+"""Services over models and references that the entries share: load, roll back, upload, inspect."""

@@ -1,0 +1,224 @@
+"""Models while they are served: loaded, unloaded, rolled back, given a new head, with no request failed for it.
+
+The repository on disk says which versions there are and Triton serves them; this is the one place that changes both,
+the disk first. Whoever asks for a model by its name alone gets the newest version, ``NAME@VERSION`` gets that one.
+"""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from reward_models.build import BuildError, card, files, heads, versions
+
+from reward_gateway.admin.loaded_models import LoadedModels
+from reward_gateway.backends.port import ModelInfo
+from reward_gateway.backends.triton.control import Control, Controlled
+from reward_gateway.errors import Conflict, GatewayError, InvalidRequest, NotFound, NotSetUp, PreconditionFailed
+from reward_gateway.gateway import Gateway
+from reward_gateway.sample import split_version
+from reward_gateway.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What became of a head.
+
+    Attributes:
+        info: the model as it is served now.
+        number: the version that has this head.
+        replaced: the version that was served before.
+        created: False where the newest version had this very head already.
+    """
+
+    info: ModelInfo
+    number: int
+    replaced: str
+    created: bool
+
+
+class ModelAdmin:
+    """Operations on the models of one gateway."""
+
+    def __init__(self, gateway: Gateway, settings: Settings) -> None:
+        self._gateway = gateway
+        self._repository = settings.model_repository
+        self._loaded = LoadedModels(settings.run_directory)
+        self._timeout_s = settings.triton_ready_s
+        self._keep = settings.keep_versions
+        self._changing: dict[str, asyncio.Lock] = {}
+
+    async def load(self, asked: str) -> ModelInfo:
+        """Load a model, or serve a withdrawn version of it again (``NAME@VERSION``).
+
+        Raises:
+            NotSetUp: the model server cannot be told what to serve, or its repository is not at hand.
+            Conflict: the model or the version is not there, or cannot be loaded.
+        """
+        name, version = _asked(asked)
+        async with self._lock(name):
+            if version:
+                await self._on_disk(versions.restore, name, _number(version))
+                return await self._load(name, _number(version))
+            if self._holds(name):
+                await self._on_disk(versions.refresh, name)
+            return await self._load(name)
+
+    async def unload(self, asked: str) -> None:
+        """Serve a model no more, or one version of several. Raises as :meth:`load`."""
+        name, version = _asked(asked)
+        async with self._lock(name):
+            if version:
+                self._demand_unnamed(name, _number(version))
+                await self._on_disk(versions.withdraw, name, _number(version))
+                await self._load(name)
+            else:
+                await self._control().unload(name, self._timeout_s)
+                await asyncio.to_thread(self._loaded.remove, name)
+                await self._gateway.runtime.refresh_models()
+
+    async def rollback(self, name: str) -> ModelInfo:
+        """Withdraw the newest version, so that the name alone is answered by the one before.
+
+        Raises as :meth:`load`; Conflict also where recipes name that version.
+        """
+        async with self._lock(name):
+            serving = [version.number for version in await self._on_disk(versions.listing, name) if version.served]
+            self._demand_unnamed(name, serving[-1])
+            await self._on_disk(versions.withdraw, name, serving[-1])
+            return await self._load(name)
+
+    async def put_head(self, name: str, body: bytes, base: str | None = None) -> Uploaded:
+        """Publish a version that differs from the newest one by its head, and serve it.
+
+        Args:
+            body: ``.npz`` or safetensors.
+            base: the version that the head was trained from (its full name, number or content version): if another
+                is the newest by now, nothing is done.
+
+        Raises:
+            InvalidRequest: it is no head of this model.
+            PreconditionFailed: ``base`` is not the newest version.
+            NotSetUp, Conflict: as :meth:`load`; the version before is then served as it was.
+        """
+        async with self._lock(name):
+            newest = [version for version in await self._on_disk(versions.listing, name) if version.served][-1]
+            replaced = f"{newest.number}-{newest.content_version}"
+            if base not in (None, "*", replaced, str(newest.number), newest.content_version):
+                raise PreconditionFailed(f"the newest version of {name} is {replaced}: train from that one")
+            number = await asyncio.to_thread(self._publish, name, body, newest)
+            if number is None:
+                return Uploaded(await self._gateway.runtime.models.info(name), newest.number, replaced, created=False)
+            old = await self._on_disk(versions.prune, name, self._keep, self._named(name))
+            try:
+                info = await self._load(name, number)
+            except GatewayError:
+                await self._take_back(name, number, old)
+                raise
+            for withdrawn in old:
+                await self._on_disk(versions.discard, name, withdrawn)
+            return Uploaded(info, number, replaced, created=True)
+
+    def _publish(self, name: str, body: bytes, newest: versions.Version) -> int | None:
+        """The number of the version with this head; None where the newest one has it."""
+        held = self._repository / name / str(newest.number) / heads.HEAD
+        if not held.is_file():
+            raise Conflict(f"{name} has no head of its own that could be replaced")
+        with tempfile.TemporaryDirectory(prefix="reward-gateway-") as staging:
+            try:
+                heads.stage(heads.read(body, held), newest.card, Path(staging))
+            except BuildError as error:
+                raise InvalidRequest(str(error)) from None
+            if files.sha256(Path(staging) / heads.HEAD) == files.sha256(held):
+                return None
+            try:
+                return versions.publish(self._repository, name, Path(staging), after=newest.number)
+            except versions.Outdated as error:
+                raise PreconditionFailed(str(error)) from None
+            except (BuildError, OSError) as error:
+                raise _unwritable(error) from None
+
+    async def _take_back(self, name: str, number: int, old: list[int]) -> None:
+        """Leave everything as it was before a version that could not be served."""
+        for withdrawn in old:
+            await self._on_disk(versions.restore, name, withdrawn)
+        await self._on_disk(versions.withdraw, name, number)
+        with contextlib.suppress(GatewayError):  # the server may be away: then it reads the same when it is back
+            await self._load(name)
+        await self._on_disk(versions.discard, name, number)
+
+    async def _load(self, name: str, number: int | None = None) -> ModelInfo:
+        """Have the server read the folder anew. Raises Conflict where it does not serve the version then."""
+        await self._control().load(name, self._timeout_s)
+        await asyncio.to_thread(self._loaded.add, name)
+        await self._gateway.runtime.refresh_models()
+        info = await self._gateway.runtime.models.info(name)
+        if number is not None and not any(version.partition("-")[0] == str(number) for version in info.versions):
+            raise Conflict(
+                f"the model server does not serve version {number} of {name}: it has to read this gateway's model "
+                "repository, and be started with --model-config-name=served"
+            )
+        return info
+
+    async def _on_disk(self, change: "Callable[..., T]", name: str, *arguments: object) -> T:
+        """A change of the repository, in a thread."""
+        if not self._repository.is_dir():
+            raise NotSetUp("this gateway has no model repository at hand (REWARD_GATEWAY_MODEL_REPOSITORY)")
+        if not self._holds(name):
+            raise NotFound(f"the model repository of this gateway holds no model '{name}'")
+        try:
+            return await asyncio.to_thread(change, self._repository, name, *arguments)
+        except BuildError as error:
+            raise Conflict(str(error)) from None
+        except OSError as error:
+            raise _unwritable(error) from None
+
+    def _holds(self, name: str) -> bool:
+        return versions.NAME.fullmatch(name) is not None and (self._repository / name / card.CONFIG).is_file()
+
+    def _control(self) -> Control:
+        models = self._gateway.runtime.models
+        if not isinstance(models, Controlled):
+            raise NotSetUp("this gateway's model server cannot be told what to serve")
+        return models.control
+
+    def _named(self, name: str) -> set[int]:
+        """Versions of a model that recipes or experiments name."""
+        book = self._gateway.book
+        candidates = (split_version(experiment.candidate) for experiment in book.experiments.values())
+        tried = {int(version) for model, version in candidates if model == name and version.isdecimal()}
+        return tried | {version for plan in book for model, version in plan.pins if model == name}
+
+    def _demand_unnamed(self, name: str, number: int) -> None:
+        if number in self._named(name):
+            raise Conflict(f"recipes ask for {name}@{number}: let them ask for another version first")
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._changing.setdefault(name, asyncio.Lock())
+
+
+def _asked(model: str) -> tuple[str, str]:
+    name, version = split_version(model)
+    if not versions.NAME.fullmatch(name):
+        raise NotFound("this is no name of a model")
+    return name, version
+
+
+def _number(version: str) -> int:
+    if not version.isdecimal():
+        raise NotFound(f"a version is a number, and {version!r} is none")
+    return int(version)
+
+
+def _unwritable(error: Exception) -> GatewayError:
+    if isinstance(error, OSError):
+        return NotSetUp(
+            f"the model repository cannot be written ({error.strerror}): give this gateway a writable one, which the "
+            "model server reads too (REWARD_GATEWAY_MODEL_REPOSITORY)"
+        )
+    return Conflict(str(error))

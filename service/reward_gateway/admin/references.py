@@ -1,0 +1,59 @@
+"""Reference rewards: what a base policy's answers to a prompt are worth, stored for the recipes that compare with them.
+
+They are given as numbers, or as answers that the service scores itself. A model's are kept under its version,
+so that a new version starts with none rather than with another's.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reward_gateway.errors import InvalidRequest
+from reward_gateway.gateway import Gateway
+from reward_gateway.recipes.evaluate import references_address
+from reward_gateway.sample import Batch, Usage
+
+
+async def put_references(
+    gateway: Gateway, name: str, rewards: Mapping[str, Sequence[float]], batch: Batch | None, *, replace: bool = False
+) -> dict[str, Any]:
+    """Store reference rewards of a model, or of the models that a recipe asks.
+
+    Args:
+        rewards: group of a prompt -> reward of each reference answer; only where ``name`` stands for one model.
+        batch: reference answers that are to be scored, by the group of their prompt.
+        replace: forget the groups' earlier references.
+
+    Returns:
+        ``{"stored": {model: {"version", "groups", "rewards"}}, "invalid": n}``.
+
+    Raises:
+        NotFound: there is no such reward or model.
+        InvalidRequest: numbers were given for a recipe of several models.
+        ModelUnavailable, StateUnavailable: the model server or the store is away.
+    """
+    models = gateway.book.get(name).models if gateway.has_reward(name) else (name,)
+    if rewards and len(models) != 1:
+        message = f"this reward asks {len(models)} models: give the numbers to a model by its name, or send samples"
+        raise InvalidRequest(message, param="references")
+    infos = [await gateway.runtime.models.info(model) for model in models]
+    stored: dict[str, Any] = {}
+    unscored = 0
+    answers = {}
+    if batch is not None:
+        answers = await gateway.runtime.raw_scores(models, batch, "use", None, Usage(), {})
+    for info in infos:
+        collected: dict[str, list[float]] = {group: list(values) for group, values in rewards.items()}
+        if batch is not None:
+            column = answers[info.name][0].values[:, 0]
+            unscored += int(np.count_nonzero(np.isnan(column)))
+            for group, value in zip(batch.groups(), column.tolist(), strict=True):
+                if value == value:
+                    collected.setdefault(group, []).append(value)
+        await gateway.runtime.state.references.add(
+            references_address(info.name, info.version), collected, replace=replace
+        )
+        count = sum(map(len, collected.values()))
+        stored[info.name] = {"version": info.version, "groups": len(collected), "rewards": count}
+    return {"stored": stored, "invalid": unscored}

@@ -1,0 +1,32 @@
+"""How fast a judge may be asked: an exact moving window, in which those who wait keep their order."""
+
+import asyncio
+import time
+
+from limits import parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+
+SHORTEST_WAIT_S = 0.005
+
+
+class RateLimiter:
+    """Lets callers through at a rate.
+
+    Args:
+        rate: for example ``300/minute``; None lets everybody through.
+    """
+
+    def __init__(self, rate: str | None) -> None:
+        self._item = parse(rate) if rate is not None else None
+        self._limiter = MovingWindowRateLimiter(MemoryStorage()) if rate is not None else None
+        self._turn = asyncio.Lock()
+
+    async def wait(self) -> None:
+        """Return once one more call is within the rate."""
+        if self._item is None or self._limiter is None:
+            return
+        async with self._turn:
+            while not await self._limiter.hit(self._item):
+                window = await self._limiter.get_window_stats(self._item)
+                await asyncio.sleep(max(SHORTEST_WAIT_S, window.reset_time - time.time()))

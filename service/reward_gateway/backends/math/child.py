@@ -1,0 +1,67 @@
+"""A process that compares mathematical answers, a line in, a line out, each within its time and all within a memory.
+
+Run as ``python -m reward_gateway.backends.math.child SECONDS``. It is a process because an expression can
+be built to run for ever or to fill the memory (9^9^9^9), and because the library's own time limit works in a
+main thread only. What its alarm cannot interrupt, its parent ends.
+
+In:  ``{"reference": text, "response": text}``.
+Out: ``{"equal": true | false}``, or ``{"equal": null, "why": "unreadable" | "too_hard"}``.
+"""
+
+import json
+import logging
+import resource
+import signal
+import sys
+from typing import Any
+
+MEMORY = 2 << 30
+
+
+class OutOfTime(BaseException):
+    """Not an Exception: the library catches those."""
+
+
+def _alarm(*_: Any) -> None:
+    raise OutOfTime
+
+
+def written(text: str) -> str:
+    """A reference as the parser wants it: bare LaTeX stands in dollars."""
+    return text if any(mark in text for mark in ("$", "\\(", "\\[", "\\boxed")) else f"${text}$"
+
+
+def compare(reference: str, response: str) -> dict[str, Any]:
+    """Whether the response's answer equals the reference's as mathematics."""
+    from math_verify import parse, verify
+
+    # Without the library's limits; the alarm of this process is the one that counts.
+    wanted = parse(written(reference), parsing_timeout=None)
+    if not wanted:
+        return {"equal": None, "why": "unreadable"}
+    given = parse(response, parsing_timeout=None)
+    return {"equal": bool(given) and bool(verify(wanted, given, timeout_seconds=None))}
+
+
+def main(seconds: float) -> None:
+    """Answer lines until there are no more."""
+    logging.disable(logging.CRITICAL)
+    compare("1", "1")  # imports what the first comparison would wait for
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    signal.signal(signal.SIGALRM, _alarm)
+    for line in sys.stdin:
+        pair = json.loads(line)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            answer = compare(pair["reference"], pair["response"])
+        except (OutOfTime, MemoryError, RecursionError):
+            answer = {"equal": None, "why": "too_hard"}
+        except Exception:
+            answer = {"equal": False}  # the library could make nothing of it
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))

@@ -1,0 +1,89 @@
+"""Which models there are: one picture of the server, shared by every lookup and renewed every few seconds.
+
+A picture that has just expired is still handed out while a new one is made, so that no request waits for it under
+load. While the server is away, the last picture stays, with every model marked as not ready.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from reward_gateway.backends.triton.model_config import TritonModel
+from reward_gateway.errors import ModelUnavailable
+
+RETRY_S = 1.0
+"""A server that did not answer is asked again after so long."""
+
+Models = Mapping[str, TritonModel]
+
+
+class Directory:
+    """The models of one server.
+
+    Args:
+        fetch: asks the server. Raises ModelUnavailable.
+        ttl_s: age at which a picture is renewed; at twice that age it is no longer handed out.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[Models]], ttl_s: float) -> None:
+        self._fetch = fetch
+        self._ttl_s = ttl_s
+        self._models: Models | None = None
+        self._renewed_at = 0.0
+        self._renewal: asyncio.Task[None] | None = None
+        self._fault: ModelUnavailable | None = None
+
+    async def models(self) -> Models:
+        """Every model of the last picture. Raises ModelUnavailable if there has never been one."""
+        age = asyncio.get_running_loop().time() - self._renewed_at
+        if self._models is None or age > 2 * self._ttl_s:
+            await self.renew()
+        elif age > self._ttl_s:
+            self._start_renewal()
+        if self._models is None:
+            raise self._fault or ModelUnavailable("The model server does not answer.")
+        return self._models
+
+    async def fresh(self) -> Models:
+        """Every model as the server says now. Raises ModelUnavailable."""
+        await self.renew()
+        if self._models is None or self._fault is not None:
+            raise self._fault or ModelUnavailable("The model server does not answer.")
+        return self._models
+
+    async def renew(self) -> None:
+        """Ask the server; callers at the same time share the answer."""
+        # Shielded: one caller that goes away must not end the lookup of the others.
+        await asyncio.shield(self._start_renewal())
+
+    def expire(self) -> None:
+        """Something did not fit: ask again before the next use."""
+        self._renewed_at = -2 * self._ttl_s
+
+    async def close(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+
+    def _start_renewal(self) -> "asyncio.Task[None]":
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.get_running_loop().create_task(self._renew())
+        return self._renewal
+
+    async def _renew(self) -> None:
+        age = 0.0
+        try:
+            models = await self._fetch()
+        except ModelUnavailable as fault:
+            age = max(0.0, self._ttl_s - RETRY_S)
+            self._fault = fault
+            if self._models is not None:
+                self._models = {name: model.with_ready(False) for name, model in self._models.items()}
+        else:
+            known = self._models or {}
+            # A model that is being loaded again has no configuration for a moment; what was known of it still holds.
+            self._models = {
+                name: known[name].with_ready(False) if not model.read and name in known else model
+                for name, model in models.items()
+            }
+            self._fault = None
+        self._renewed_at = asyncio.get_running_loop().time() - age

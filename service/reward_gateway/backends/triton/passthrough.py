@@ -1,0 +1,83 @@
+"""Triton's own models, asked in Triton's own words: calls of the Open Inference Protocol handed on as they are."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+
+import grpc
+from google.protobuf.message import Message
+
+from reward_gateway.backends.triton.failures import clean, overfull
+from reward_gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    InternalError,
+    InvalidRequest,
+    ModelUnavailable,
+    NotFound,
+    Overloaded,
+)
+
+M = TypeVar("M", bound=Message)
+
+
+class Passthrough:
+    """Hands messages to a server and its answers back.
+
+    Args:
+        stub: a ``GRPCInferenceServiceStub``.
+    """
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    async def call(self, method: str, request: Message, answer: type[M], deadline: float) -> M:
+        """One call.
+
+        Args:
+            method: its name in the service, for example ``ModelInfer``.
+            answer: the message that it answers with.
+            deadline: a time of the running loop's clock.
+
+        Raises:
+            GatewayError: what the server said no with, as the class that means the same here.
+        """
+        left = max(0.0, deadline - asyncio.get_running_loop().time())
+        try:
+            return cast("M", await getattr(self._stub, method)(request, timeout=left))
+        except grpc.aio.AioRpcError as error:
+            raise said(error) from None
+
+    async def stream(self, request: Message, deadline: float) -> AsyncIterator[Any]:
+        """The ``ModelStreamInferResponse`` messages that one request is answered with. Raises GatewayError."""
+        left = max(0.0, deadline - asyncio.get_running_loop().time())
+        try:
+            async for message in self._stub.ModelStreamInfer(iter((request,)), timeout=left):
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise said(error) from None
+
+
+@runtime_checkable
+class PassesThrough(Protocol):
+    """A model server that can be spoken to in its own words."""
+
+    passthrough: Passthrough
+
+
+def said(error: grpc.aio.AioRpcError) -> GatewayError:
+    """A server's refusal as ours: its words without paths, traces and what may quote a sample."""
+    words = error.details() or ""
+    if overfull(words):
+        return Overloaded("the model's queue is full")
+    match error.code():
+        case grpc.StatusCode.NOT_FOUND:
+            return NotFound(clean(words))
+        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.UNIMPLEMENTED | grpc.StatusCode.OUT_OF_RANGE:
+            return InvalidRequest(clean(words))
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineExceeded("the deadline passed before the model answered")
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+            return ModelUnavailable("the model is not ready on the model server")
+        case _:
+            return InternalError(f"the model server failed: {clean(words)}")

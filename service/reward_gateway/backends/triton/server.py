@@ -1,0 +1,271 @@
+"""Reward models on NVIDIA Triton, over gRPC, with rows of concurrent requests coalesced into few calls."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
+from reward_gateway.backends.observer import CallObserver, Unobserved
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.backends.triton.control import Control
+from reward_gateway.backends.triton.directory import Directory, Models
+from reward_gateway.backends.triton.failures import absent, connection_lost, failure, row_failure
+from reward_gateway.backends.triton.model_config import TritonModel, read_config, unread, version_of
+from reward_gateway.backends.triton.passthrough import Passthrough
+from reward_gateway.backends.triton.rows import pack
+from reward_gateway.backends.triton.tensors import Piece, join, unframe
+from reward_gateway.errors import ModelUnavailable, NotFound
+from reward_gateway.sample import Batch, Invalid, split_version
+
+log = logging.getLogger(__name__)
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A server that was restarted is found again within a second.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Triton hangs up on a client that pings much more often than every five minutes.
+    ("grpc.keepalive_time_ms", 150_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+LOOKUP_TIMEOUT_S = 2.0
+"""Longest wait for the server's index and configurations."""
+
+RECONNECT_S = 1.0
+"""Longest wait for a lost connection before the one retry of a call."""
+
+NOT_FINITE = Invalid("not_finite", "The model's score is not a finite number.")
+
+
+class TritonServer:
+    """Implements :class:`reward_gateway.backends.port.ModelServer`. To be made on the running loop.
+
+    Args:
+        url: gRPC address, ``host:port``.
+        max_infer_calls: calls in flight a model.
+        max_queued_rows: rows that may wait for a model.
+        info_ttl_s: after how many seconds a changed model is noticed at the latest.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_infer_calls: int = 4,
+        max_queued_rows: int = 65_536,
+        info_ttl_s: float = 5.0,
+        observer: CallObserver | None = None,
+    ) -> None:
+        self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self.passthrough = Passthrough(self._stub)
+        self._directory = Directory(self._fetch, info_ttl_s)
+        self.control = Control(self.passthrough, self._directory.renew)
+        self._max_infer_calls = max_infer_calls
+        self._max_queued_rows = max_queued_rows
+        self._observer = observer or Unobserved()
+        self._coalescers: dict[str, Coalescer] = {}
+        self._asked: dict[str, TritonModel] = {}  # as it was when a request last asked it
+
+    async def models(self) -> list[ModelInfo]:
+        return [model.info for model in (await self._directory.fresh()).values() if not model.pinned]
+
+    async def info(self, name: str) -> ModelInfo:
+        return (await self._model(name)).info
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        try:
+            model = await self._model(name)
+        except (ModelUnavailable, NotFound):
+            return _refused(len(rows), 1, absent(name))
+        if model.fault:
+            reason = Invalid("model_error", f"{name} is no reward model: {model.fault}.")
+            return _refused(len(rows), max(1, model.width), reason)
+        self._asked[name] = model
+        packed, positions, invalid = pack(model, batch, rows)
+        answer = await self._coalescer(name).submit(packed, model.width, deadline, model.info.max_batch)
+        return _spread(answer, len(rows), positions, invalid) if invalid else answer
+
+    async def ready(self) -> bool:
+        try:
+            alive = await self._stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=LOOKUP_TIMEOUT_S)
+            models = (await self._directory.fresh()).values()
+            return bool(alive.ready) and all(model.loaded for model in models if not model.pinned)
+        except (grpc.aio.AioRpcError, ModelUnavailable):
+            return False
+
+    async def close(self) -> None:
+        for coalescer in self._coalescers.values():
+            await coalescer.close()
+        await self._directory.close()
+        await self._channel.close(None)
+
+    async def _model(self, name: str) -> TritonModel:
+        models = await self._directory.models()
+        if name not in models:
+            models = await self._directory.fresh()  # it may have been added just now
+        if name not in models:
+            base, version = split_version(name)
+            if base in models and version:
+                there = ", ".join(models[base].info.versions) or "none"
+                raise NotFound(f"The model '{base}' serves no version {version} (it serves: {there}).")
+            raise NotFound(f"There is no model '{name}' on the model server.")
+        model = models[name]
+        if not model.read:
+            raise ModelUnavailable(f"The model '{name}' is not ready on the model server.")
+        return model
+
+    async def _fetch(self) -> Models:
+        try:
+            index = await self._stub.RepositoryIndex(service_pb2.RepositoryIndexRequest(), timeout=LOOKUP_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise ModelUnavailable("The model server does not answer.") from error
+        return by_name(await asyncio.gather(*(self._describe(entry) for entry in index.models)))
+
+    async def _describe(self, entry: "service_pb2.RepositoryIndexResponse.ModelIndex") -> TritonModel:
+        if entry.state != "READY":
+            return unread(entry.name, entry.version, wanted=entry.state != "" and entry.reason != "unloaded")
+        request = service_pb2.ModelConfigRequest(name=entry.name, version=entry.version)
+        try:
+            answer = await self._stub.ModelConfig(request, timeout=LOOKUP_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            return unread(entry.name, entry.version, wanted=True)
+        return read_config(answer.config, entry.version, ready=True)
+
+    def _coalescer(self, name: str) -> Coalescer:
+        if name not in self._coalescers:
+
+            async def send(pieces: Sequence[Piece], deadline: float) -> CallAnswer:
+                return await self._infer(name, pieces, deadline)
+
+            self._coalescers[name] = Coalescer(
+                name,
+                send,
+                max_calls=self._max_infer_calls,
+                max_queued=self._max_queued_rows,
+                observer=self._observer,
+            )
+        return self._coalescers[name]
+
+    async def _infer(self, name: str, pieces: Sequence[Piece], deadline: float) -> CallAnswer:
+        """One infer call. Raises CallFailed."""
+        model = self._asked[name]
+        rows = sum(stop - start for _, start, stop in pieces)
+        request = _request(model, join(pieces), rows)
+        try:
+            try:
+                answer = await self._call(request, deadline)
+            except grpc.aio.AioRpcError as error:
+                if not connection_lost(error) or not await self._reconnected(deadline):
+                    raise
+                answer = await self._call(request, deadline)
+        except grpc.aio.AioRpcError as error:
+            self._directory.expire()
+            raise failure(name, error) from None
+        if not model.info.ready:
+            self._directory.expire()  # it is back
+        try:
+            return self._read(model, answer, rows)
+        except (ValueError, KeyError):
+            self._directory.expire()
+            reason = Invalid("model_error", f"{name} answered with tensors that do not follow its configuration.")
+            raise CallFailed(reason, divisible=False) from None
+
+    async def _call(
+        self, request: "service_pb2.ModelInferRequest", deadline: float
+    ) -> "service_pb2.ModelInferResponse":
+        timeout = max(0.0, deadline - asyncio.get_running_loop().time())
+        return await self._stub.ModelInfer(request, timeout=timeout)
+
+    async def _reconnected(self, deadline: float) -> bool:
+        """Wait a moment for a connection that broke; not for one that has been down for longer."""
+        if self._channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            return False
+        wait = min(RECONNECT_S, deadline - asyncio.get_running_loop().time())
+        try:
+            await asyncio.wait_for(self._channel.channel_ready(), wait)
+        except TimeoutError:
+            return False
+        return True
+
+    def _read(self, model: TritonModel, answer: "service_pb2.ModelInferResponse", rows: int) -> CallAnswer:
+        """Unpack an answer. Raises ValueError or KeyError if it is not what the configuration says."""
+        raw = {tensor.name: data for tensor, data in zip(answer.outputs, answer.raw_output_contents, strict=True)}
+        values = np.frombuffer(raw["score"], "<f4").reshape(rows, model.width).astype(np.float64)
+        said = CallAnswer(values, self._version(model, answer))
+        strange = ~np.isfinite(values).all(axis=1)
+        if strange.any():
+            values[strange] = np.nan
+            said.invalid = dict.fromkeys(np.flatnonzero(strange).tolist(), NOT_FINITE)
+        if len(raw.get("error", b"")) > 4 * rows:  # otherwise all are empty
+            for row, words in enumerate(unframe(raw["error"], rows)):
+                if words:
+                    values[row] = np.nan
+                    said.invalid[row] = row_failure(words.decode("utf-8", "replace"))
+        if "vector" in raw:
+            vectors = enumerate(unframe(raw["vector"], rows))
+            said.vectors = {row: vector for row, vector in vectors if row not in said.invalid}
+        if "flags" in raw:
+            bits = np.frombuffer(raw["flags"], "<u4").reshape(rows)
+            said.flags = {row: model.info.flag_names(int(bits[row])) for row in np.flatnonzero(bits).tolist()}
+        return said
+
+    def _version(self, model: TritonModel, answer: "service_pb2.ModelInferResponse") -> str:
+        """The version that answered. Triton says its own number; the content behind it is as it was looked up."""
+        if answer.model_version != model.triton_version:
+            self._directory.expire()
+        return version_of(answer.model_version, model.content_version)
+
+
+def by_name(models: Iterable[TritonModel]) -> Models:
+    """Versions by what they are asked for: ``NAME@VERSION`` each, and ``NAME`` the highest that is ready."""
+    named: dict[str, TritonModel] = {}
+    of_name: dict[str, list[TritonModel]] = {}
+    for model in sorted(models, key=_rank):
+        named[model.name] = model  # the last one stays
+        of_name.setdefault(model.name, []).append(model)
+        if model.info.ready:
+            named[f"{model.name}@{model.triton_version}"] = model.pin()
+    ready = {name: [m.info.version for m in versions if m.info.ready] for name, versions in of_name.items()}
+    return {key: model if model.pinned else model.with_versions(ready[key]) for key, model in named.items()}
+
+
+def _rank(model: TritonModel) -> tuple[bool, bool, int]:
+    """Triton answers a name alone by the highest version that is ready."""
+    return model.info.ready, model.info.wanted, int(model.triton_version) if model.triton_version.isdecimal() else 0
+
+
+def _request(model: TritonModel, tensors: dict[str, bytes], rows: int) -> "service_pb2.ModelInferRequest":
+    request = service_pb2.ModelInferRequest(model_name=model.name, raw_input_contents=tensors.values())
+    if model.pinned:
+        request.model_version = model.triton_version
+    for name in tensors:
+        request.inputs.add(name=name, datatype="BYTES", shape=(rows, 1))
+    for name in model.outputs:
+        request.outputs.add(name=name)
+    return request
+
+
+def _refused(rows: int, width: int, reason: Invalid) -> ModelAnswer:
+    return ModelAnswer(np.full((rows, width), np.nan), dict.fromkeys(range(rows), reason))
+
+
+def _spread(answer: ModelAnswer, rows: int, positions: list[int], invalid: dict[int, Invalid]) -> ModelAnswer:
+    """An answer for some rows, as the answer for all that were asked; the others have their reasons already."""
+    values = np.full((rows, answer.values.shape[1]), np.nan)
+    values[positions] = answer.values
+    return ModelAnswer(
+        values,
+        invalid | {positions[k]: reason for k, reason in answer.invalid.items()},
+        {positions[k]: names for k, names in answer.flags.items()},
+        {positions[k]: vector for k, vector in answer.vectors.items()},
+        answer.calls,
+        answer.version,
+    )

@@ -1,1 +1,0 @@
-"""Code that protoc wrote from the published .proto; see ``reward_gateway.grpc.generate``."""

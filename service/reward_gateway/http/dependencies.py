@@ -1,0 +1,103 @@
+"""What every route has at hand: the gateway, the settings, the gate, the telemetry; and how a body is read."""
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeVar
+
+import msgspec
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from reward_gateway.admin.models import ModelAdmin
+from reward_gateway.errors import UnsupportedMediaType
+from reward_gateway.gateway import Gateway
+from reward_gateway.intake.batch_builder import BatchBuilder
+from reward_gateway.intake.decode import decode
+from reward_gateway.intake.nesting import check_nesting
+from reward_gateway.settings import Settings
+from reward_gateway.telemetry.telemetry import Telemetry
+from reward_gateway.traffic.deadlines import deadline_at
+from reward_gateway.traffic.guard import Traffic
+
+from .call import call_of
+from .middleware.context import ClientGone
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """The parts that the routes share."""
+
+    gateway: Gateway
+    settings: Settings
+    traffic: Traffic
+    telemetry: Telemetry
+    batches: BatchBuilder
+    model_admin: ModelAdmin
+
+
+def dependencies_of(request: Request) -> Dependencies:
+    """The edge that serves this request."""
+    deps: Dependencies = request.app.state.dependencies
+    return deps
+
+
+def is_json(content_type: str | None) -> bool:
+    """True for JSON in UTF-8; a missing content type is taken for it."""
+    if content_type is None:
+        return True
+    kind, _, params = content_type.lower().partition(";")
+    kind = kind.strip()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        return False
+    charset = params.partition("charset=")[2].strip().strip('"')
+    return charset in ("", "utf-8", "utf8")
+
+
+async def read_bytes(request: Request) -> bytes:
+    """The whole body, bounded by the body layer. Raises ClientGone if the client left halfway."""
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise ClientGone from None
+
+
+async def read_json_bytes(request: Request) -> bytes:
+    """The whole body of a request that says it is JSON. Raises UnsupportedMediaType."""
+    if not is_json(call_of(request.scope).headers.get("content-type")):
+        raise UnsupportedMediaType("send the body as Content-Type: application/json (UTF-8)")
+    return await read_bytes(request)
+
+
+async def read_json(request: Request, decoder: "msgspec.json.Decoder[T]") -> T:
+    """The decoded body, its nesting checked. Raises UnsupportedMediaType, MalformedBody or InvalidRequest."""
+    body = await read_json_bytes(request)
+    deepest = dependencies_of(request).settings.max_nesting
+    asked = decode(decoder, body, deepest)
+    check_nesting(body, deepest)
+    return asked
+
+
+def deadline_of(request: Request, seconds: float | None = None) -> float:
+    """The moment the answer is due, on the loop's clock: the smaller of the header's and ``seconds``."""
+    call = call_of(request.scope)
+    return deadline_at(call.arrived_at, dependencies_of(request).settings, call.deadline_s, seconds)
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """JSON with finite numbers only; arrays of numpy included."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
+    return Response(content, status, media_type="application/json")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def since_ms(started: float) -> float:
+    """Milliseconds since a ``perf_counter`` value."""
+    return (perf_counter() - started) * 1e3

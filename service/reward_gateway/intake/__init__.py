@@ -1,0 +1,1 @@
+"""From a request to a batch: request types, limits, options, messages, media. Every entry uses it."""

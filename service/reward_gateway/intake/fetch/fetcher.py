@@ -1,0 +1,172 @@
+"""The addresses of a batch become images: each address once, some at a time, within the request's deadline.
+
+What arrives passes the same checks as what is sent. An address that gives no image is an error of its samples alone.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from time import perf_counter
+from typing import Protocol, Self
+
+from reward_gateway.sample import Batch, Media
+from reward_gateway.settings import Settings
+
+from ..media import MediaLimits, check
+from ..media_faults import MediaFault
+from .addresses import Address, is_public
+from .failures import FetchFault, Outcome
+from .getter import Getter
+from .network import PublicNetwork, Resolve, resolve
+from .urls import UrlRules
+
+SHARE = 0.75
+"""Of the time until the deadline that fetching may take; the rest is for the samples that have their images."""
+
+Place = tuple[list[Media], int, int]
+"""A sample's images or frames, which of them, and the sample's row."""
+
+
+class FetchObserver(Protocol):
+    """Who counts what is fetched."""
+
+    def fetched(self, outcome: Outcome, size: int, seconds: float) -> None: ...
+
+
+class Fetcher:
+    """Fetches what batches name by address.
+
+    Args:
+        timeout_s: for one address, redirects and all.
+        most: addresses a request.
+        most_bytes: bytes a request, over all its addresses.
+    """
+
+    def __init__(
+        self,
+        getter: Getter,
+        limits: MediaLimits,
+        *,
+        concurrency: int,
+        timeout_s: float,
+        most: int,
+        most_bytes: int,
+        observer: FetchObserver | None = None,
+    ) -> None:
+        self._getter = getter
+        self._limits = limits
+        self._turns = asyncio.Semaphore(concurrency)
+        self._timeout_s = timeout_s
+        self._most = most
+        self._most_bytes = most_bytes
+        self._observer = observer
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        observer: FetchObserver | None = None,
+        *,
+        resolve: Resolve = resolve,
+        public: Callable[[Address], bool] = is_public,
+        trust: ssl.SSLContext | None = None,
+    ) -> Self:
+        """As the settings say."""
+        network = PublicNetwork(settings.media_url_connect_s, resolve, public)
+        rules = UrlRules(settings.media_url_http, settings.media_url_ports, settings.media_url_hosts)
+        concurrency = settings.media_url_concurrency
+        return cls(
+            Getter(network, rules, settings.max_image_bytes, concurrency, trust),
+            MediaLimits.of(settings),
+            concurrency=concurrency,
+            timeout_s=settings.media_url_timeout_s,
+            most=settings.max_media_urls,
+            most_bytes=settings.max_body_bytes,
+            observer=observer,
+        )
+
+    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
+        """Put bytes in the place of the addresses; a sample whose address gives none becomes invalid.
+
+        Args:
+            fields: those of ``images`` and ``frames`` that are read.
+            deadline: of the request, on the loop's clock.
+        """
+        places = _places(batch, fields)
+        if not places:
+            return
+        if deadline is not None:
+            now = asyncio.get_running_loop().time()
+            deadline = now + SHARE * (deadline - now)
+        budget = _Budget(self._most_bytes)
+        asked = list(places)[: self._most]
+        found = await asyncio.gather(*(self._one(url, budget, deadline) for url in asked))
+        for url, got in zip(asked, found, strict=True):
+            _settle(batch, places.pop(url), got)
+        for left in places.values():
+            fault = MediaFault(f"over the limit of {self._most} different addresses a request", "too_large")
+            _settle(batch, left, fault)
+
+    async def _one(self, url: str, budget: "_Budget", deadline: float | None) -> Media | MediaFault:
+        started, size = perf_counter(), 0
+        outcome: Outcome = "cancelled"
+        try:
+            async with asyncio.timeout_at(deadline), self._turns:
+                data = await self._timely(url, budget)
+                size = len(data)
+                media = await asyncio.to_thread(check, data, self._limits)
+            outcome = "ok"
+            return media
+        except TimeoutError:
+            outcome = "deadline"
+            return MediaFault("not there in time for the deadline", "deadline_exceeded")
+        except MediaFault as fault:
+            outcome = fault.outcome if isinstance(fault, FetchFault) else "invalid"
+            return fault
+        finally:
+            if self._observer is not None:
+                self._observer.fetched(outcome, size, perf_counter() - started)
+
+    async def _timely(self, url: str, budget: "_Budget") -> bytes:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._getter.get(url, budget.take)
+        except TimeoutError:
+            raise FetchFault(f"not there within {self._timeout_s:g} s", outcome="timeout") from None
+
+    async def close(self) -> None:
+        await self._getter.close()
+
+
+class _Budget:
+    """Bytes that one request may still fetch."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._left = size
+
+    def take(self, size: int) -> None:
+        """Count bytes that arrived. Raises FetchFault once they are too many."""
+        self._left -= size
+        if self._left < 0:
+            sentence = f"over the limit of {self._size} bytes that are fetched for a request"
+            raise FetchFault(sentence, outcome="too_large", code="too_large")
+
+
+def _places(batch: Batch, fields: Collection[str]) -> dict[str, list[Place]]:
+    """Where each address stands, in samples that may still be scored."""
+    places: dict[str, list[Place]] = {}
+    for column in (getattr(batch, field) for field in fields):
+        for row, items in enumerate(column or ()):
+            for k, item in enumerate(items):
+                if item.data is None and item.url is not None and row not in batch.invalid:
+                    places.setdefault(item.url, []).append((items, k, row))
+    return places
+
+
+def _settle(batch: Batch, places: list[Place], got: Media | MediaFault) -> None:
+    for items, k, row in places:
+        if isinstance(got, Media):
+            items[k] = replace(got, param=items[k].param)
+        else:
+            batch.invalid.setdefault(row, got.at(items[k].param))

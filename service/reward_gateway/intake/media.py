@@ -1,0 +1,110 @@
+"""Images as callers send them: base64, a ``data:`` URL or bytes in, checked bytes out, or the reason why not.
+
+Nothing is decoded here: the format, the bytes and the pixels are known before, so that a small file cannot unfold
+into gigabytes. The work is for a thread: it may take milliseconds for a large image.
+"""
+
+import binascii
+from dataclasses import dataclass
+
+from reward_gateway.sample import Invalid, Media, media_digest
+from reward_gateway.settings import Settings
+
+from .image_headers import size_of
+from .media_faults import MediaFault
+
+_SLICE = 1 << 20
+"""Letters of base64 that are decoded at a time, a multiple of 4: other threads get a turn in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """Bytes and pixels an image, and whether addresses are fetched."""
+
+    max_bytes: int
+    max_pixels: int
+    urls: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> "MediaLimits":
+        return cls(settings.max_image_bytes, settings.max_image_pixels, settings.media_urls)
+
+
+def from_text(text: str, param: str, limits: MediaLimits) -> Media | Invalid:
+    """An image from base64, from a ``data:`` URL, or the address of one (http, https).
+
+    Args:
+        param: path below the sample, for the reason.
+    """
+    scheme = text[:8].lower()
+    if scheme.startswith(("http://", "https://")):
+        return from_url(text, param, limits)
+    try:
+        encoded = _after_head(text) if scheme.startswith("data:") else text
+        return check(_decoded(encoded, limits), limits)
+    except MediaFault as fault:
+        return fault.at(param)
+
+
+def from_url(url: str, param: str, limits: MediaLimits) -> Media | Invalid:
+    """The address of an image, where the operator lets the gateway fetch them."""
+    if limits.urls:
+        return Media(url=url, param=param)
+    return MediaFault("this gateway fetches no addresses; send the image as base64").at(param)
+
+
+def from_bytes(data: bytes, param: str, limits: MediaLimits) -> Media | Invalid:
+    """An encoded image, checked by its size and its header."""
+    try:
+        return check(data, limits)
+    except MediaFault as fault:
+        return fault.at(param)
+
+
+def check(data: bytes, limits: MediaLimits) -> Media:
+    """An encoded image within the limits, with the digest that stands for it in cache keys. Raises MediaFault."""
+    if not data:
+        raise MediaFault("empty")
+    if len(data) > limits.max_bytes:
+        raise over_bytes(limits)
+    width, height = size_of(data)
+    if width * height > limits.max_pixels:
+        raise MediaFault(f"over the limit of {limits.max_pixels} pixels", "too_large")
+    return Media(data=data, digest=media_digest(data))
+
+
+def over_bytes(limits: MediaLimits) -> MediaFault:
+    """The fault of an image of too many bytes."""
+    return MediaFault(f"over the limit of {limits.max_bytes} bytes", "too_large")
+
+
+def _after_head(url: str) -> str:
+    head, comma, encoded = url.partition(",")
+    kind, *params = head[5:].lower().split(";")
+    if not comma or not params or params[-1].strip() != "base64":
+        raise MediaFault("a data: URL must hold base64")
+    if kind not in ("", "application/octet-stream") and not kind.startswith("image/"):
+        raise MediaFault("a data: URL must be of an image (data:image/…;base64,…)")
+    return encoded
+
+
+def _decoded(text: str, limits: MediaLimits) -> bytes:
+    if len(text) * 3 // 4 - 2 > limits.max_bytes and len(text := "".join(text.split())) * 3 // 4 - 2 > limits.max_bytes:
+        raise over_bytes(limits)
+    try:
+        return _strictly(text)
+    except ValueError:  # white space is forgiven, and nothing else
+        try:
+            return _strictly("".join(text.split()))
+        except ValueError:
+            raise MediaFault("not valid base64 (RFC 4648, section 4: letters, digits, + and /, padded)") from None
+
+
+def _strictly(text: str) -> bytes:
+    pieces = [
+        binascii.a2b_base64(text[start : start + _SLICE], strict_mode=True) for start in range(0, len(text), _SLICE)
+    ]
+    # A padded piece may stand at the end alone.
+    if any(len(piece) * 4 != _SLICE * 3 for piece in pieces[:-1]):
+        raise binascii.Error
+    return b"".join(pieces)

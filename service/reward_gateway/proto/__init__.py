@@ -1,0 +1,1 @@
+"""Code that protoc wrote from the published .proto; see ``reward_gateway.proto.generate``."""

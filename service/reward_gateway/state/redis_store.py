@@ -1,0 +1,94 @@
+"""Named state in Redis or Valkey: keys, versions and scripts that all kinds share.
+
+A change takes the next number of one clock a kind as the name's version, in the same step as the change
+itself, so that versions grow across resets and processes. All keys hold one hash tag: a script touches
+one slot of a cluster.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError, ResponseError
+
+from reward_gateway.errors import StateUnavailable
+
+PREFIX = "reward_gateway:{state}"
+TIMEOUT_S = 5.0
+
+
+@cache
+def script(name: str) -> str:
+    """The Lua text of a script beside this file."""
+    return files(__package__).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+class RedisVersionedStore:
+    """Base of the Redis homes.
+
+    Args:
+        client: a client that answers bytes (``decode_responses=False``); its owner closes it.
+        timeout_s: longest wait for an answer.
+
+    Every call raises :class:`StateUnavailable` where the store cannot be reached or refuses.
+    """
+
+    kind = ""
+
+    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+        self._index = f"{PREFIX}:{self.kind}:index"
+        self._clock = f"{PREFIX}:{self.kind}:clock"
+        self._scripts: dict[str, AsyncScript] = {}
+
+    def _key(self, name: str, part: str = "data") -> str:
+        return f"{PREFIX}:{self.kind}:{part}:{name}"
+
+    def _parts(self, name: str) -> list[str]:
+        """All keys that hold a name's value."""
+        return [self._key(name)]
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Any]:
+        """The client, typed loosely: its signatures cover text and bytes at once, and this one answers bytes."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                yield self._client
+        except ResponseError as error:
+            raise StateUnavailable(f"the store of named state refused: {str(error).split(' ', 1)[0]}") from error
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StateUnavailable("the store of named state cannot be reached; try again") from error
+
+    async def _run(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Run a script. KEYS: the given ones, then index and clock."""
+        async with self._asking() as client:
+            if name not in self._scripts:
+                self._scripts[name] = client.register_script(script(name))
+            return await self._scripts[name](keys=[*keys, self._index, self._clock], args=list(arguments))
+
+    @asynccontextmanager
+    async def _replacing(self, name: str) -> AsyncIterator[Any]:
+        """One transaction that forgets what a name holds, does what is queued in it, and gives the next version."""
+        async with self._asking() as client, client.pipeline(transaction=True) as pipeline:
+            pipeline.delete(*self._parts(name))
+            yield pipeline
+            pipeline.eval(script("next_version"), 2, self._index, self._clock, name)
+            await pipeline.execute()
+
+    async def names(self) -> dict[str, int]:
+        async with self._asking() as client:
+            index = await client.hgetall(self._index)
+        return {name.decode(): int(version) for name, version in index.items()}
+
+    async def reset(self, name: str) -> bool:
+        async with self._asking() as client, client.pipeline(transaction=True) as pipeline:
+            pipeline.delete(*self._parts(name))
+            pipeline.hdel(self._index, name)
+            _, known = await pipeline.execute()
+        return bool(known)

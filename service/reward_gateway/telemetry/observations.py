@@ -1,0 +1,82 @@
+"""A scored batch as it waits to be read, and many of them as columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+
+from reward_gateway.sample import FloatArray, Invalid, Scored
+
+from .window import LENGTH, REWARD, Column
+
+
+class ScoredPlan(Protocol):
+    """What is read of a recipe."""
+
+    @property
+    def ensemble(self) -> tuple[str, ...]:
+        """Components that answer the same question, so that their spread is a disagreement."""
+
+
+class Observation(NamedTuple):
+    """What is kept of a batch: its arrays, reasons and names of flags. ``parts`` are (raw, value) a component."""
+
+    recipe: str
+    version: str
+    ensemble: tuple[str, ...]
+    names: tuple[str, ...]
+    reward: FloatArray
+    parts: list[tuple[FloatArray, FloatArray]]
+    invalid: Mapping[int, Invalid]
+    flags: Mapping[int, tuple[str, ...]]
+    lengths: FloatArray | None
+
+    @classmethod
+    def of(cls, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> Self:
+        """Note a batch; nothing is copied."""
+        return cls(
+            scored.recipe,
+            scored.version,
+            () if plan is None else plan.ensemble,
+            tuple(scored.components),
+            scored.reward,
+            [(part.raw, part.value) for part in scored.components.values()],
+            scored.invalid,
+            scored.flags,
+            lengths,
+        )
+
+
+def columns_of(batches: Sequence[Observation]) -> dict[Column, FloatArray]:
+    """The columns of batches with the same components, one batch after the other.
+
+    The reward of an invalid row is no observation, whatever number the caller had filled in for it since.
+    """
+    first = batches[0]
+    reward = np.concatenate([batch.reward for batch in batches])
+    rows = len(reward)
+    columns = {REWARD: reward, LENGTH: np.concatenate([_lengths(batch) for batch in batches])}
+    for k, name in enumerate(first.names):
+        columns[Column("value", name)] = np.concatenate([batch.parts[k][1] for batch in batches])
+        if first.parts[k][0] is not first.parts[k][1]:
+            columns[Column("raw", name)] = np.concatenate([batch.parts[k][0] for batch in batches])
+
+    def mark(column: Column, row: int) -> None:
+        if column not in columns:
+            columns[column] = np.zeros(rows)
+        columns[column][row] = 1.0
+
+    start = 0
+    for batch in batches:
+        for row, reason in batch.invalid.items():
+            reward[start + row] = np.nan
+            mark(Column("invalid", reason.code), start + row)
+        for row, flags in batch.flags.items():
+            for flag in flags:
+                mark(Column("flag", flag), start + row)
+        start += len(batch.reward)
+    return columns
+
+
+def _lengths(batch: Observation) -> FloatArray:
+    return np.full(len(batch.reward), np.nan) if batch.lengths is None else batch.lengths

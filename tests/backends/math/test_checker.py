@@ -1,0 +1,90 @@
+"""backends/math_checker.py: real processes that compare, and that end when an expression does not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+from reward_gateway.backends.math.checker import LATE, TOO_HARD, UNREADABLE, MathChecker
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def checker(anyio_backend: str) -> AsyncIterator[MathChecker]:
+    checker = MathChecker(processes=1, pair_timeout_s=1.0)
+    yield checker
+    await checker.close()
+
+
+def math_children() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if any("math_child" in part for part in child.cmdline())]
+
+
+@pytest.mark.parametrize(
+    ("reference", "response", "equal"),
+    [
+        ("1/2", "0.5", True),
+        (r"\frac{1}{2}", r"\boxed{0.5}", True),
+        ("$x+1$", "$1+x$", True),
+        (r"\sqrt{2}/2", r"$\frac{1}{\sqrt2}$", True),
+        (r"\{1,2\}", r"$\{2,1\}$", True),
+        ("12", "So it is 12.", True),
+        ("12", "So it is 13.", False),
+        ("12", "I do not know", False),
+        ("x^2", "$x^3$", False),
+    ],
+)
+async def test_answers_are_compared_as_mathematics(
+    checker: MathChecker, reference: str, response: str, equal: bool
+) -> None:
+    assert await checker.compare([(reference, response)]) == [equal]
+
+
+async def test_a_reference_that_is_no_mathematics_cannot_be_compared(checker: MathChecker) -> None:
+    assert await checker.compare([("", "4")]) == [UNREADABLE]
+
+
+async def test_pairs_are_answered_in_their_order(checker: MathChecker) -> None:
+    assert await checker.compare([("1", "1"), ("1", "2"), ("1", "1"), ("3", "3")]) == [True, False, True, True]
+    assert await checker.compare([]) == []
+
+
+@pytest.mark.parametrize("hostile", [r"$10^{10^{10}}-10^{10^{10}}+3$", r"$(10^{9})!$", "$" + "{" * 4000 + "$"])
+async def test_an_expression_that_never_ends_is_given_up_and_the_next_is_answered(
+    checker: MathChecker, hostile: str
+) -> None:
+    started = asyncio.get_running_loop().time()
+    assert await checker.compare([("7", "$7$"), ("3", hostile), ("8", "$8$")]) == [True, TOO_HARD, True]
+    assert asyncio.get_running_loop().time() - started < 10.0
+
+
+async def test_a_process_that_does_not_keep_its_time_is_replaced(checker: MathChecker) -> None:
+    await checker.compare([("1", "1")])
+    for child in math_children():
+        child.suspend()
+    assert await checker.compare([("2", "3"), ("2", "2")]) == [TOO_HARD, True]
+
+
+async def test_a_process_that_is_killed_is_replaced(checker: MathChecker) -> None:
+    await checker.compare([("1", "1")])
+    for child in math_children():
+        child.kill()
+        child.wait(5)
+    assert await checker.compare([("2", "3")]) == [TOO_HARD]
+    assert await checker.compare([("2", "2")]) == [True]
+
+
+async def test_after_the_deadline_nothing_is_asked(checker: MathChecker) -> None:
+    now = asyncio.get_running_loop().time
+    assert await checker.compare([("1", "1")], deadline=now()) == [LATE]
+    assert await checker.compare([("3", r"$(10^{9})!$")], deadline=now() + 0.3) == [LATE]
+    assert await checker.compare([("1", "1")], deadline=now() + 30.0) == [True]
+
+
+async def test_closing_leaves_no_process_behind(anyio_backend: str) -> None:
+    checker = MathChecker(processes=1)
+    await checker.compare([("1", "1")])
+    (process,) = checker._all
+    await checker.close()
+    assert not psutil.pid_exists(process.pid)

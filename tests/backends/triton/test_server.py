@@ -1,0 +1,266 @@
+"""Scores of real models on a real Triton: what is asked arrives, what is said comes back, faults have their reasons."""
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from reward_gateway.backends.port import ModelAnswer
+from reward_gateway.backends.triton.server import TritonServer
+from reward_gateway.errors import ModelUnavailable, NotFound
+from reward_gateway.local.ports import free_port
+from reward_gateway.sample import Batch, Media, Text
+
+if TYPE_CHECKING:
+    from tests.backends.conftest import Triton
+
+pytestmark = pytest.mark.anyio
+
+
+def batch_of(responses: list[Any], prompts: list[Text] | None = None, **columns: Any) -> Batch:
+    return Batch([str(i) for i in range(len(responses))], prompts or [""] * len(responses), responses, **columns)
+
+
+async def ask(server: TritonServer, model: str, batch: Batch, seconds: float = 20.0) -> ModelAnswer:
+    deadline = asyncio.get_running_loop().time() + seconds
+    return await server.score(model, batch, list(range(batch.size)), deadline)
+
+
+def codes(answer: ModelAnswer) -> dict[int, str]:
+    return {row: reason.code for row, reason in answer.invalid.items()}
+
+
+class TestWhatAModelSaysOfItself:
+    async def test_everything_comes_from_its_configuration(self, models: TritonServer) -> None:
+        info = await models.info("counting")
+        assert (info.version, info.ready, info.max_batch) == ("1-a", True, 64)
+        assert info.inputs == ("prompt", "response")
+        assert info.dimensions == ("prompt", "response")
+        assert info.card == {"summary": "counts characters"}
+
+    async def test_a_bare_model_needs_no_parameters(self, models: TritonServer) -> None:
+        info = await models.info("bare")
+        assert (info.version, info.dimensions, info.flags, info.card) == ("1", ("score",), (), {})
+        assert (await ask(models, "bare", batch_of(["four"]))).values.tolist() == [[4.0]]
+
+    async def test_models_that_are_not_loaded_are_listed_as_not_ready(self, models: TritonServer) -> None:
+        listed = {info.name: info.ready for info in await models.models()}
+        assert listed == {"spare": False} | dict.fromkeys(("counting", "fields", "bare", "tokens", "narrow"), True)
+        assert await models.ready()
+        with pytest.raises(ModelUnavailable, match="spare"):
+            await models.info("spare")
+
+    async def test_an_unknown_model_is_not_found(self, models: TritonServer) -> None:
+        with pytest.raises(NotFound, match="nowhere"):
+            await models.info("nowhere")
+        assert codes(await ask(models, "nowhere", batch_of(["a"]))) == {0: "model_unavailable"}
+
+    async def test_a_model_of_another_kind_is_refused_with_the_reason(self, models: TritonServer) -> None:
+        answer = await ask(models, "tokens", batch_of(["a", "b"]))
+        assert codes(answer) == {0: "model_error", 1: "model_error"}
+        assert "no reward model" in answer.invalid[0].message
+        assert np.isnan(answer.values).all()
+
+
+class TestScores:
+    async def test_rows_keep_their_order_and_only_those_asked_are_scored(self, models: TritonServer) -> None:
+        batch = batch_of([str(i) for i in range(500)], ["p" * i for i in range(500)])
+        rows = list(range(499, -1, -3))
+        answer = await models.score("counting", batch, rows, asyncio.get_running_loop().time() + 20)
+        assert answer.values.tolist() == [[row, row] for row in rows]
+        assert answer.invalid == {}
+        assert answer.version == "1-a"
+
+    async def test_a_batch_larger_than_the_model_takes_is_cut(self, models: TritonServer) -> None:
+        answer = await ask(models, "bare", batch_of(["x" * i for i in range(50)]))
+        assert answer.values[:, 0].tolist() == list(range(50))
+        assert answer.calls == 7  # of at most 8 rows
+
+    async def test_no_rows_are_no_call(self, models: TritonServer) -> None:
+        answer = await models.score("counting", batch_of(["a"]), [], asyncio.get_running_loop().time() + 5)
+        assert answer.values.shape == (0, 2)
+        assert answer.calls == 0
+
+    async def test_unicode_and_lone_surrogates_arrive(self, models: TritonServer) -> None:
+        answer = await ask(models, "counting", batch_of(["日本語🥚", "\ud83d", ""]))
+        assert answer.values[:, 1].tolist() == [4, 1, 0]
+
+    async def test_one_sample_requests_at_the_same_time_travel_together(
+        self, models: TritonServer, triton_server: "Triton"
+    ) -> None:
+        await models.info("counting")
+        before = triton_server.executions("counting")
+        answers = await asyncio.gather(*(ask(models, "counting", batch_of([str(i)])) for i in range(300)))
+        assert [answer.values[0, 1] for answer in answers] == list(range(300))
+        assert triton_server.executions("counting") - before == 5  # of at most 64 rows
+
+
+class TestFaultsOfASample:
+    async def test_each_bad_row_has_its_reason_and_its_neighbours_a_score(self, models: TritonServer) -> None:
+        answer = await ask(models, "counting", batch_of(["7", "nan", "bad", "odd", None, "8"]))
+        assert codes(answer) == {1: "not_finite", 2: "invalid_media", 3: "model_error", 4: "missing_field"}
+        assert answer.invalid[2].message == "It is no picture."
+        assert answer.invalid[4].param == "response"
+        assert answer.values[[0, 5], 1].tolist() == [7, 8]
+        assert np.isnan(answer.values[1:5]).all()
+
+    async def test_flags_have_the_names_of_the_configuration(self, models: TritonServer) -> None:
+        answer = await ask(models, "counting", batch_of(["a", "cut"]))
+        assert answer.flags == {1: ("truncated", "out_of_distribution")}
+
+    async def test_a_row_on_which_the_model_fails_as_a_whole_is_found(self, models: TritonServer) -> None:
+        answer = await ask(models, "counting", batch_of([*(str(i) for i in range(40)), "raise", "41"]))
+        assert codes(answer) == {40: "model_error"}
+        assert answer.values[np.arange(42) != 40, 1].tolist() == [*range(40), 41]
+
+    async def test_an_exception_is_named_and_never_quoted(self, models: TritonServer) -> None:
+        answer = await ask(models, "counting", batch_of(["raise"]))
+        assert "ValueError" in answer.invalid[0].message
+        assert "secret" not in answer.invalid[0].message
+
+    async def test_a_poisoned_request_leaves_the_others_alone(self, models: TritonServer) -> None:
+        poisoned, *others = await asyncio.gather(
+            ask(models, "counting", batch_of(["raise"])),
+            *(ask(models, "counting", batch_of([str(i)])) for i in range(20)),
+        )
+        assert codes(poisoned) == {0: "model_error"}
+        assert [answer.values[0, 1] for answer in others] == list(range(20))
+
+
+class TestFields:
+    async def test_each_field_arrives_where_the_model_reads_it(self, models: TritonServer) -> None:
+        batch = batch_of(
+            ["four", "", "four"],
+            ["prompt", "", ""],
+            references=["ref", None, None],
+            images=[[Media(b"12345")], [Media(b""), Media(b"1")], []],
+            features=[{"x": 0.5}, {}, {}],
+            steps=[["one", "two"], None, []],
+        )
+        answer = await ask(models, "fields", batch)
+        assert answer.values[0].tolist() == [
+            6,
+            4,
+            0,
+            3,
+            len(b"\x91\xc4\x05") + 5,
+            0.5,
+            len(b"\x92\xc4\x03one\xc4\x03two"),
+        ]
+        assert answer.values[1].tolist() == [0, 0, 0, 0, len(b"\x92\xc4\x00\xc4\x01") + 1, -1, 0]
+        assert codes(answer) == {2: "missing_field"}
+        assert answer.invalid[2].param == "images"
+
+    async def test_media_that_were_not_fetched_are_invalid(self, models: TritonServer) -> None:
+        batch = batch_of(["a"], images=[[Media(b"1"), Media(url="https://example.org/a.png")]])
+        answer = await ask(models, "fields", batch)
+        assert (answer.invalid[0].code, answer.invalid[0].param) == ("invalid_media", "images[1]")
+
+    async def test_chat_goes_as_messages_beside_plain_rows(self, models: TritonServer) -> None:
+        chat: Text = [{"role": "user", "content": "hi"}]
+        trajectory: Text = [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
+        picture = [[Media(b"1")]] * 3
+        answer = await ask(
+            models, "fields", batch_of(["yes", "no", trajectory], [chat, "plain", "ask"], images=picture)
+        )
+        assert answer.values[:, :3].tolist() == [[0, 0, 2], [5, 2, 0], [0, 0, 3]]
+
+    async def test_chat_is_flattened_for_a_model_that_reads_text(self, models: TritonServer) -> None:
+        talk: Text = [
+            {"role": "system", "content": "be"},
+            {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+        ]
+        answer = await ask(models, "counting", batch_of(["yes"], [talk]))
+        assert answer.values[0].tolist() == [len("system: be\nuser: hi"), 3]
+
+
+class TestTime:
+    async def test_a_late_row_is_deadline_exceeded_and_an_early_one_keeps_its_score(
+        self, triton_server: "Triton"
+    ) -> None:
+        models = TritonServer(triton_server.url, max_infer_calls=1)
+        responses = [*(str(i) for i in range(64)), "sleep 1.5", *(["9"] * 63)]
+        await models.info("counting")
+        started = asyncio.get_running_loop().time()
+        answer = await ask(models, "counting", batch_of(responses), 1.0)
+        assert asyncio.get_running_loop().time() - started < 1.4
+        await models.close()
+        assert answer.values[:64, 1].tolist() == list(range(64))
+        assert set(codes(answer).items()) == {(row, "deadline_exceeded") for row in range(64, 128)}
+
+    async def test_a_passed_deadline_asks_nothing(self, models: TritonServer) -> None:
+        answer = await ask(models, "counting", batch_of(["a"]), -1)
+        assert (codes(answer), answer.calls) == ({0: "deadline_exceeded"}, 0)
+
+    async def test_a_cancelled_request_costs_the_others_nothing(self, models: TritonServer) -> None:
+        await models.info("counting")
+        gone = asyncio.ensure_future(ask(models, "counting", batch_of(["sleep 0.3", *(["9"] * 63)])))
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await gone
+        assert (await ask(models, "counting", batch_of(["5"]))).values[0, 1] == 5
+
+
+class TestAServerThatChanges:
+    async def test_a_full_queue_of_the_model_is_overloaded(self, models: TritonServer) -> None:
+        answer = await ask(models, "narrow", batch_of(["sleep 0.1"] * 6))
+        said = codes(answer)
+        assert set(said.values()) == {"overloaded"}
+        assert 0 < len(said) < 6
+        assert (~np.isnan(answer.values[:, 1])).sum() == 6 - len(said)
+
+    async def test_a_model_that_is_loaded_anew_has_its_new_version_soon(
+        self, models: TritonServer, triton_server: "Triton"
+    ) -> None:
+        assert (await models.info("counting")).version == "1-a"
+        write_counting = triton_server.write_counting
+        write_counting("b")
+        try:
+            triton_server.load("counting")
+            async with asyncio.timeout(2):
+                while (await models.info("counting")).version != "1-b":
+                    await asyncio.sleep(0.02)
+            assert (await ask(models, "counting", batch_of(["1"]))).version == "1-b"
+        finally:
+            write_counting("a")
+            triton_server.load("counting")
+
+    async def test_a_killed_server_costs_clear_reasons_until_it_is_back(
+        self, models: TritonServer, triton_server: "Triton"
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        assert (await ask(models, "counting", batch_of(["1"]))).invalid == {}
+        under_way = asyncio.ensure_future(ask(models, "counting", batch_of(["sleep 5"])))
+        await asyncio.sleep(0.1)
+        triton_server.kill()
+        try:
+            assert codes(await under_way) == {0: "model_unavailable"}
+            await asyncio.sleep(0.5)
+            started = loop.time()
+            assert codes(await ask(models, "counting", batch_of(["1", "2"]))) == dict.fromkeys(
+                range(2), "model_unavailable"
+            )
+            assert loop.time() - started < 1.5
+            assert not await models.ready()
+            with pytest.raises(ModelUnavailable):
+                await models.models()
+            known = await models.info("counting")
+            assert (known.version, known.ready) == ("1-a", False)
+        finally:
+            await asyncio.to_thread(triton_server.start)
+        async with asyncio.timeout(3):
+            while codes(answer := await ask(models, "counting", batch_of(["1"]))):
+                await asyncio.sleep(0.05)
+        assert answer.values[0, 1] == 1
+
+    async def test_nothing_there_is_model_unavailable(self) -> None:
+        server = TritonServer(f"127.0.0.1:{free_port()}")
+        with pytest.raises(ModelUnavailable):
+            await server.models()
+        with pytest.raises(ModelUnavailable):
+            await server.info("counting")
+        assert codes(await ask(server, "counting", batch_of(["1"]))) == {0: "model_unavailable"}
+        assert not await server.ready()
+        await server.close()

@@ -1,0 +1,50 @@
+"""Every fault of a recipe file is told with the line it stands on."""
+
+import pytest
+from reward_gateway.errors import InvalidRecipe
+from reward_gateway.recipes.book import load_book
+from reward_gateway.recipes.locations import dotted, parse
+
+
+def test_paths_read_as_a_person_would_write_them() -> None:
+    assert dotted(("rewards", "x", "transforms", 0, "clip")) == "rewards.x.transforms[0].clip"
+
+
+def test_lines_count_from_one() -> None:
+    _, locations = parse("a:\n  b:\n    - 1\n    - 2\n")
+    assert locations.line(("a", "b", 1)) == 4
+    assert locations.line(("a", "b", "not written")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("rewards: {a: [}", "line 1"),
+        ("rewards:\n  a: 1\n  a: 2\n", "stands twice"),
+        ("x: &x {y: 1}\nrewards: {a: *x, b: *x}\n", "aliases"),
+        ("rewards: !!python/object/apply:os.system ['true']", "line 1"),
+    ],
+)
+def test_what_is_no_plain_yaml_is_refused_with_its_place(text: str, says: str) -> None:
+    with pytest.raises(InvalidRecipe, match=says):
+        load_book(text)
+
+
+def test_all_faults_of_a_file_are_told_at_once() -> None:
+    text = """
+rewards:
+  first:
+    components:
+      a: {score: given, inputs: {value: {feature: x}}, transforms: [{affine: {scale: high}}]}
+      b: {score: given, inputs: {value: {feature: y}}, transforms: [{no_such_transform: {}}]}
+    guards: [no_such_guard]
+default: third
+"""
+    with pytest.raises(InvalidRecipe) as refused:
+        load_book(text)
+    faults = {(fault["path"], fault["place"]) for fault in refused.value.faults}
+    assert ("rewards.first.components.a.transforms[0].affine.scale", "line 5") in faults
+    assert ("rewards.first.components.b.transforms[0]", "line 6") in faults
+    assert ("rewards.first.guards[0]", "line 7") in faults
+    assert ("default", "line 8") in faults
+    assert any(path == "rewards.first" for path, _ in faults), "two components and no combine"

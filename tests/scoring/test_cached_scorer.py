@@ -1,0 +1,126 @@
+"""Raw scores: remembered, shared while they are computed, and never of two versions in one batch."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.cache.memory import MemoryCache
+from reward_gateway.errors import NotFound
+from reward_gateway.sample import Batch, RawScores, Usage
+from reward_gateway.scoring.cached_scorer import CachedScorer
+
+pytestmark = pytest.mark.anyio
+
+
+class Server:
+    """A model server whose model may be replaced between the lookup and the answer."""
+
+    def __init__(self) -> None:
+        self.version = "1"
+        self.answers_with = "1"
+        self.asked: list[int] = []
+        self.width = 1
+        self.wait = asyncio.Event()
+        self.wait.set()
+
+    async def models(self) -> list[ModelInfo]:
+        return [await self.info("m")]
+
+    async def info(self, name: str) -> ModelInfo:
+        if name != "m":
+            raise NotFound("no such model")
+        return ModelInfo("m", self.version, True, ("prompt", "response"), ("length",), 64, ("truncated",))
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        self.asked.append(len(rows))
+        await self.wait.wait()
+        self.version = self.answers_with
+        base = 100.0 * int(self.answers_with)
+        values = np.array([[base + len(str(batch.responses[i]))] * self.width for i in rows])
+        flags: dict[int, tuple[str, ...]] = {
+            k: ("truncated",) for k, i in enumerate(rows) if len(str(batch.responses[i])) > 3
+        }
+        return ModelAnswer(values, flags=flags, calls=1, version=self.version)
+
+    async def ready(self) -> bool:
+        return True
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def server(anyio_backend: str) -> Server:
+    return Server()
+
+
+@pytest.fixture
+def scorer(server: Server) -> CachedScorer:
+    return CachedScorer(server, MemoryCache(1000, 60.0))
+
+
+async def ask(scorer: CachedScorer, *responses: str, mode: str = "use", model: str = "m") -> tuple[RawScores, Usage]:
+    batch = Batch([""] * len(responses), ["p"] * len(responses), list(responses))
+    usage = Usage()
+    answers = await scorer.scores([model], batch, mode, None, usage, {})  # type: ignore[arg-type]
+    return answers[model][0], usage
+
+
+async def test_equal_samples_of_a_request_are_asked_once(scorer: CachedScorer, server: Server) -> None:
+    scores, _ = await ask(scorer, "a", "bb", "a", "a")
+    assert scores.values[:, 0].tolist() == [101.0, 102.0, 101.0, 101.0]
+    assert server.asked == [2]
+
+
+async def test_what_was_answered_is_remembered_with_its_flags(scorer: CachedScorer, server: Server) -> None:
+    first, _ = await ask(scorer, "long one", "a")
+    again, usage = await ask(scorer, "long one", "a")
+    assert again.values.tolist() == first.values.tolist()
+    assert again.cached.all()
+    assert again.flags == first.flags == {0: ("truncated",)}
+    assert (usage.cache_hits, usage.cache_misses, usage.model_calls) == (2, 0, 0)
+
+
+async def test_refresh_asks_and_remembers_and_off_does_neither(scorer: CachedScorer, server: Server) -> None:
+    await ask(scorer, "a", mode="off")
+    _, usage = await ask(scorer, "a")
+    assert usage.cache_misses == 1
+    await ask(scorer, "a", mode="refresh")
+    assert server.asked == [1, 1, 1]
+    _, usage = await ask(scorer, "a")
+    assert usage.cache_hits == 1
+
+
+async def test_requests_in_flight_share_the_work_on_equal_samples(scorer: CachedScorer, server: Server) -> None:
+    server.wait.clear()
+    asks = [asyncio.create_task(ask(scorer, "same")) for _ in range(20)]
+    await asyncio.sleep(0.01)
+    server.wait.set()
+    answers = await asyncio.gather(*asks)
+    assert {scores.values[0, 0] for scores, _ in answers} == {104.0}
+    assert server.asked == [1]
+
+
+async def test_a_model_that_is_replaced_meanwhile_answers_with_one_version_only(
+    scorer: CachedScorer, server: Server
+) -> None:
+    await ask(scorer, "a")
+    server.answers_with = "2"
+    scores, _ = await ask(scorer, "a", "bb")
+    assert scores.version == "2"
+    assert scores.values[:, 0].tolist() == [201.0, 202.0], "the score remembered of version 1 is not mixed in"
+    again, _ = await ask(scorer, "a", "bb")
+    assert again.cached.all()
+
+
+async def test_a_wrong_number_of_scores_is_a_reason_and_no_number(scorer: CachedScorer, server: Server) -> None:
+    server.width = 2
+    scores, _ = await ask(scorer, "a")
+    assert np.isnan(scores.values).all()
+    assert scores.invalid[0].code == "model_error"
+
+
+async def test_a_model_that_is_not_there_gives_reasons(scorer: CachedScorer) -> None:
+    scores, _ = await ask(scorer, "a", model="nobody")
+    assert scores.invalid[0].code == "model_unavailable"
