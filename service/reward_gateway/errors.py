@@ -95,6 +95,12 @@ class NotSetUp(Conflict):
     code = "not_set_up"
 
 
+class IdempotencyConflict(RequestError):
+    """The same idempotency key was sent with another body."""
+
+    status, grpc_status, code, type = 409, "ABORTED", "idempotency_conflict", "conflict_error"
+
+
 class PreconditionFailed(RequestError):
     """Somebody else has changed it since: read it anew."""
 

@@ -28,6 +28,7 @@ from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.scoring.effects_runtime import MEDIA, EffectsRuntime, RequestContext, run_effects
+from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
 """Reasons that fail a request where every sample has one of them; a judge's bad answer is its sample's alone."""
@@ -40,6 +41,7 @@ class ScoreOptions:
     Attributes:
         on_invalid: what an unscorable sample becomes; None: as the recipe says.
         deadline: time of the running loop's clock; None: no limit.
+        scope: on whose behalf, and whether a repeat counts as the same request.
     """
 
     on_invalid: Literal["null", "fail", "default"] | None = None
@@ -47,6 +49,7 @@ class ScoreOptions:
     cache: Literal["use", "refresh", "off"] = "use"
     explain: bool = True
     deadline: float | None = None
+    scope: RequestScope = NO_SCOPE
 
 
 class ScoringObserver(Protocol):
@@ -96,7 +99,7 @@ class Gateway:
         raw = await self._raw(plan, batch, options, usage, timing)
         combining = perf_counter()
         asked = dict.fromkeys(("cache", "inference"), 0.0)
-        asking = RequestContext(options.deadline, options.cache, usage, asked)
+        asking = RequestContext(options.deadline, options.cache, usage, asked, options.scope)
         outcome = await run_effects(evaluate(plan, batch, raw), self.runtime, asking)
         timing["combine"] = (perf_counter() - combining) * 1e3 - sum(asked.values())
         timing.update({name: timing.get(name, 0.0) + spent for name, spent in asked.items()})
@@ -167,6 +170,7 @@ class Gateway:
         items: list[Any],
         params: dict[str, Any] | None = None,
         deadline: float | None = None,
+        scope: RequestScope = NO_SCOPE,
     ) -> list[dict[str, Any]]:
         """Answer one operation over items: a JSON-ready result an item.
 
@@ -177,7 +181,7 @@ class Gateway:
         operation = self._catalog.get(kind, name)
         if operation is None:
             raise NotFound("there is no operation of this kind and name; GET /v1/catalog lists them")
-        return await run_effects(apply(operation, items, params), self.runtime, RequestContext(deadline))
+        return await run_effects(apply(operation, items, params), self.runtime, RequestContext(deadline, scope=scope))
 
     def catalog(self) -> list[dict[str, Any]]:
         """Rows of ``GET /v1/catalog``."""

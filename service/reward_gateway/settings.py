@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         3, ge=1, description="Uploaded versions of a model that stay served; recipes keep those that they name."
     )
 
+    # State
+    idempotency_ttl_s: float = Field(
+        900.0, gt=0, description="How long a request's idempotency key and its recorded answers are remembered."
+    )
+
     # Cache of raw scores
     cache_ttl_s: float = Field(86_400.0, gt=0, description="How long a raw score is remembered.")
     cache_memory_entries: int = Field(0, ge=0, description="Entries of the in-process level before Redis; 0: none.")

@@ -15,6 +15,7 @@ from reward_gateway.errors import GatewayError, NotFound, StateUnavailable
 from reward_gateway.operations import effects
 from reward_gateway.sample import Batch, Invalid, RawScores, Usage
 from reward_gateway.scoring.cached_scorer import CachedScorer, CacheMode
+from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.scoring.vector_scorer import VectorScorer
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts
 from reward_gateway.state.store import StateStore
@@ -30,12 +31,14 @@ class RequestContext:
         deadline: a time of the running loop's clock; None: as long as it takes.
         cache: whether what is remembered may answer, and whether answers are remembered.
         usage, timing: what the answers cost is added here.
+        scope: whose state is read and written.
     """
 
     deadline: float | None = None
     cache: CacheMode = "use"
     usage: Usage = field(default_factory=Usage)
     timing: dict[str, float] = field(default_factory=dict)
+    scope: RequestScope = NO_SCOPE
 
 
 MEDIA = ("images", "frames")
