@@ -83,7 +83,10 @@ class Stack:
 
     def start(self) -> None:
         env = os.environ | {"REWARD_GATEWAY_HTTP_PORT": "0", "REWARD_GATEWAY_GRPC_PORT": "0"}
-        env |= {"PYTHONPATH": str(Path(__file__).parent), "REWARD_GATEWAY_STATE_DIR": str(self.state_dir)}
+        env |= {
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), env.get("PYTHONPATH", "")]),
+            "REWARD_GATEWAY_STATE_DIR": str(self.state_dir),
+        }
         self.log = self.state_dir / "stack.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

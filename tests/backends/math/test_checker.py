@@ -18,7 +18,9 @@ async def checker(anyio_backend: str) -> AsyncIterator[MathChecker]:
 
 
 def math_children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if any("math_child" in part for part in child.cmdline())]
+    return [
+        child for child in psutil.Process().children() if any("backends.math.child" in part for part in child.cmdline())
+    ]
 
 
 @pytest.mark.parametrize(

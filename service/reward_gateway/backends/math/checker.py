@@ -64,7 +64,7 @@ class MathChecker:
 
     async def _start(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", f"{__package__}.math_child", str(self._pair_timeout_s)),
+            *(sys.executable, "-m", f"{__package__}.child", str(self._pair_timeout_s)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
