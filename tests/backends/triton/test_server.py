@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from reward_gateway.backends.observer import Unobserved
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.errors import ModelUnavailable, NotFound
@@ -29,6 +30,16 @@ async def ask(server: TritonServer, model: str, batch: Batch, seconds: float = 2
 
 def codes(answer: ModelAnswer) -> dict[int, str]:
     return {row: reason.code for row, reason in answer.invalid.items()}
+
+
+class CallSizes(Unobserved):
+    """Keeps the number of rows of each infer call."""
+
+    def __init__(self) -> None:
+        self.started: list[int] = []
+
+    def call_started(self, model: str, rows: int) -> None:
+        self.started.append(rows)
 
 
 class TestWhatAModelSaysOfItself:
@@ -86,14 +97,17 @@ class TestScores:
         answer = await ask(models, "counting", batch_of(["日本語🥚", "\ud83d", ""]))
         assert answer.values[:, 1].tolist() == [4, 1, 0]
 
-    async def test_one_sample_requests_at_the_same_time_travel_together(
-        self, models: TritonServer, triton_server: "Triton"
-    ) -> None:
+    async def test_one_sample_requests_at_the_same_time_travel_together(self, triton_server: "Triton") -> None:
+        calls = CallSizes()
+        # The directory is never renewed, so that no request waits for a lookup while others pass it.
+        models = TritonServer(triton_server.url, info_ttl_s=3600, observer=calls)
         await models.info("counting")
         before = triton_server.executions("counting")
-        answers = await asyncio.gather(*(ask(models, "counting", batch_of([str(i)])) for i in range(300)))
+        answers = await asyncio.gather(*(ask(models, "counting", batch_of([str(i)]), 120) for i in range(300)))
+        await models.close()
         assert [answer.values[0, 1] for answer in answers] == list(range(300))
-        assert triton_server.executions("counting") - before == 5  # of at most 64 rows
+        assert sorted(calls.started) == [44, 64, 64, 64, 64]  # of at most 64 rows
+        assert triton_server.executions("counting") - before == 5
 
 
 class TestFaultsOfASample:
