@@ -142,9 +142,17 @@ def canonical_json(value: Any) -> str:
 
 
 def prompt_group(prompt: Text) -> str:
-    """The default group of a sample: samples of one prompt belong together."""
-    text = prompt if isinstance(prompt, str) else repr([dict(message) for message in prompt])
-    return "prompt-" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    """The default group of a sample: samples of one prompt belong together.
+
+    Equal chat messages give equal groups, whatever the order of their keys and the types that hold them.
+    """
+    if isinstance(prompt, str):
+        return _group_name(prompt, b"")
+    return _group_name(canonical_json(prompt), b"messages")  # never the group of a text that looks like messages
+
+
+def _group_name(text: str, kind: bytes) -> str:
+    return "prompt-" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12, person=kind).hexdigest()
 
 
 def response_lengths(batch: Batch) -> FloatArray:

@@ -1,13 +1,11 @@
 """A file's run: batches in order, some of them under way at once, kept as they come back."""
 
 import asyncio
-import hashlib
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import numpy as np
 from rich.progress import (
     BarColumn,
@@ -25,6 +23,7 @@ from rich.text import Text
 
 from reward_gateway.client import AsyncRewardClient, Scores
 from reward_gateway.errors import InvalidRequest, NotFound, RequestError, Unscorable
+from reward_gateway.sample import prompt_group
 
 from . import pictures
 from .output import Unusable, err
@@ -134,10 +133,10 @@ class Run:
     def _batches(self, grouped: bool) -> Iterator[list[Row]]:
         """The rows that are left, in batches; a group is never cut where it matters."""
         rows: list[Row] = []
-        seen: set[bytes] = set()
-        last = b""
+        seen: set[str] = set()
+        last = ""
         for row in self.source.rows(self.tally.rows):
-            key = self._group(row) if grouped else b""
+            key = self._group(row) if grouped else ""
             if grouped and key != last:
                 if key in seen:
                     raise Unusable(
@@ -152,9 +151,10 @@ class Run:
         if rows:
             yield rows
 
-    def _group(self, row: Row) -> bytes:
-        column = self.fields.get("group") or self.fields.get("prompt")
-        return hashlib.blake2b(msgspec.json.encode(row.get(column) if column else None), digest_size=16).digest()
+    def _group(self, row: Row) -> str:
+        """The group that the service will put a row in: the one given, else that of its prompt."""
+        group, prompt = (row.get(self.fields[name]) if name in self.fields else None for name in ("group", "prompt"))
+        return str(group) if group is not None else prompt_group(prompt if prompt is not None else "")
 
     def _sample(self, row: Row) -> Row:
         sample = {name: row.get(column) for name, column in self.fields.items()}
