@@ -46,7 +46,9 @@ class Heard:
         self.counts: Counter[str] = Counter()
         self.states: list[str] = []
 
-    def looked_up(self, level: str, hits: int, misses: int, seconds: float) -> None:
+    def looked_up(self, level: str, hits: int, misses: int, seconds: float | None) -> None:
+        self.counts[f"{level} lookups"] += 1
+        self.counts[f"{level} calls timed"] += seconds is not None
         self.counts[f"{level} hits"] += hits
         self.counts[f"{level} misses"] += misses
 

@@ -55,6 +55,7 @@ class TestAHealthyStore:
         ]
         assert (heard.counts["redis hits"], heard.counts["redis misses"]) == (3, 1)
         assert await cache.get_many([]) == []
+        assert (heard.counts["redis lookups"], heard.counts["redis calls timed"]) == (1, 1)
 
     async def test_one_lookup_is_one_command_and_one_put_one_pipeline(
         self, valkey: "Valkey", connect: Any, heard: Any
@@ -158,6 +159,8 @@ class TestAStoreThatIsNotThere:
         assert heard.states == ["open"]
         assert max([await timed(cache, keys_of(10)) for _ in range(50)]) < 0.1
         assert heard.counts["get connection"] == 3
+        assert (heard.counts["redis lookups"], heard.counts["redis misses"]) == (53, 530)
+        assert heard.counts["redis calls timed"] == 3, "a lookup for which the store was not asked has no duration"
 
     async def test_one_that_accepts_and_never_answers_is_waited_for_only_at_first(
         self, bad_server: Any, connect: Any, heard: Any

@@ -56,13 +56,15 @@ def test_the_cache_is_counted_by_level_and_fault() -> None:
     metrics = Metrics()
     cache: CacheObserver = metrics.cache
     cache.looked_up("redis", 3, 2, 0.001)
+    cache.looked_up("redis", 0, 2, None)
     cache.failed("get", "timeout")
     cache.failed("put", "full")
     cache.corrupt(1)
     cache.written(4, 0.001)
     cache.dropped(9)
     assert value(metrics, 'reward_gateway_cache_lookups_total{level="redis",result="hit"}') == 3
-    assert value(metrics, 'reward_gateway_cache_lookups_total{level="redis",result="miss"}') == 2
+    assert value(metrics, 'reward_gateway_cache_lookups_total{level="redis",result="miss"}') == 4
+    assert value(metrics, 'reward_gateway_cache_call_duration_seconds_count{level="redis",operation="get"}') == 1
     assert value(metrics, 'reward_gateway_cache_errors_total{kind="timeout",operation="get"}') == 1
     assert value(metrics, 'reward_gateway_cache_errors_total{kind="full",operation="put"}') == 1
     assert value(metrics, "reward_gateway_cache_corrupt_total") == 1

@@ -35,6 +35,8 @@ class MemoryCache:
 
     def look_up(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """What is known of the keys, in their order."""
+        if not keys:
+            return []
         started = self._clock()
         found = [self._get(key, started) for key in keys]
         misses = found.count(None)

@@ -11,8 +11,11 @@ BreakerState = Literal["closed", "half_open", "open"]
 class CacheObserver(Protocol):
     """Hears of every lookup and write. Called on the event loop: must be quick and must not raise."""
 
-    def looked_up(self, level: Level, hits: int, misses: int, seconds: float) -> None:
-        """A lookup ended; keys that could not be looked up count as misses."""
+    def looked_up(self, level: Level, hits: int, misses: int, seconds: float | None) -> None:
+        """A lookup ended; keys that could not be looked up count as misses.
+
+        ``seconds`` is None where the store was not asked, because its breaker is open: no duration of a call.
+        """
 
     def corrupt(self, entries: int) -> None:
         """Values that were found and could not be read; they count as misses."""
@@ -33,7 +36,7 @@ class CacheObserver(Protocol):
 class Unobserved:
     """Nobody listens."""
 
-    def looked_up(self, level: Level, hits: int, misses: int, seconds: float) -> None:
+    def looked_up(self, level: Level, hits: int, misses: int, seconds: float | None) -> None:
         pass
 
     def corrupt(self, entries: int) -> None:

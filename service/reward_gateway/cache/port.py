@@ -15,7 +15,7 @@ class ScoreCache(Protocol):
     """Entries by key. No call raises for a fault of the store: a lookup misses, a write is lost, both are counted."""
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
-        """One round trip for all keys, in their order."""
+        """One round trip for all keys, in their order; no keys, no round trip and no observation."""
 
     def put_later(self, items: Sequence[tuple[bytes, Entry]]) -> None:
         """Write after the answer is out, in one pipeline."""

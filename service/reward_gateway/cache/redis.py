@@ -50,9 +50,12 @@ class RedisCache:
         self._probe: asyncio.Task[None] | None = None
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
-        started = self._loop.time()
+        if not keys:
+            return []
         entries: list[Entry | None] = [None] * len(keys)
-        if keys and self._reachable():
+        seconds: float | None = None
+        if self._reachable():
+            started = self._loop.time()
             try:
                 async with asyncio.timeout(self._timeout_s):
                     values = await self._lookups.get(keys)
@@ -64,8 +67,9 @@ class RedisCache:
                 entries, corrupt = decode_many(keys, values)
                 if corrupt:
                     self._observer.corrupt(corrupt)
+            seconds = self._loop.time() - started
         misses = entries.count(None)
-        self._observer.looked_up("redis", len(keys) - misses, misses, self._loop.time() - started)
+        self._observer.looked_up("redis", len(keys) - misses, misses, seconds)
         return entries
 
     def put_later(self, items: Sequence[tuple[bytes, Entry]]) -> None:

@@ -59,7 +59,9 @@ class CachedScorer:
         rows = [i for i in range(batch.size) if i not in batch.invalid] if batch.invalid else list(range(batch.size))
         answers: dict[str, Answered] = {}
         waiting = list(dict.fromkeys(models))
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            if not waiting:
+                break
             jobs = []
             for model in waiting:
                 info = await self._info(model)
@@ -67,7 +69,8 @@ class CachedScorer:
                     jobs.append(_Job(info, batch, rows))
                 else:
                     answers[model] = _away(model, info, batch, rows), None
-            await self._answer(jobs, batch, mode, deadline, usage, timing)
+            # A model that was replaced a moment ago has next to nothing in the cache: it is asked at once.
+            await self._answer(jobs, batch, mode, deadline, usage, timing, look_up=attempt == 0)
             answers.update((job.info.name, (job.scores(), job.info)) for job in jobs if not job.replaced)
             waiting = [job.info.name for job in jobs if job.replaced]
         answers.update((model, (_away(model, REPLACED, batch, rows), None)) for model in waiting)
@@ -81,6 +84,8 @@ class CachedScorer:
         deadline: float,
         usage: Usage,
         timing: dict[str, float],
+        *,
+        look_up: bool,
     ) -> None:
         """Fill the jobs: one pass of keys, one lookup, then every model at the same time."""
         started = perf_counter()
@@ -88,7 +93,7 @@ class CachedScorer:
             digests = SampleDigests(batch)
             for job in jobs:
                 job.keys = digests.keys(job.info, job.rows)
-            if mode == "use":
+            if mode == "use" and look_up:
                 await self._recall(jobs)
         recalled = perf_counter()
         await asyncio.gather(*(self._complete(job, deadline, usage) for job in jobs if len(job.missing())))
@@ -106,8 +111,11 @@ class CachedScorer:
             return Invalid("model_unavailable", error.message)
 
     async def _recall(self, jobs: Sequence["_Job"]) -> None:
-        """One lookup for all models together."""
-        entries = await self.cache.get_many([key for job in jobs for key in job.keys or ()])
+        """One lookup for all models together; none where there is nothing to look up."""
+        keys = [key for job in jobs for key in job.keys or ()]
+        if not keys:
+            return
+        entries = await self.cache.get_many(keys)
         start = 0
         for job in jobs:
             end = start + len(job.rows)

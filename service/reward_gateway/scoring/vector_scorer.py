@@ -79,9 +79,9 @@ class VectorScorer:
     ) -> list[Vector | Invalid]:
         if deadline is None:
             deadline = asyncio.get_running_loop().time() + FAR_S
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             info = await look_up()
-            results = await self._results(info, batch, deadline, mode, usage)
+            results = await self._results(info, batch, deadline, mode, usage, look_up=attempt == 0)
             if REPLACED not in results:
                 return [read(result, info) for result in results]
         raise ModelUnavailable(REPLACED.message)
@@ -111,11 +111,11 @@ class VectorScorer:
         return info
 
     async def _results(
-        self, info: ModelInfo, batch: Batch, deadline: float, mode: CacheMode, usage: Usage
+        self, info: ModelInfo, batch: Batch, deadline: float, mode: CacheMode, usage: Usage, *, look_up: bool
     ) -> list[Result]:
         keys = SampleDigests(batch).keys(info, params=PARAMS) if mode != "off" else []
         known: list[Result | None] = [None] * batch.size
-        if mode == "use":
+        if mode == "use" and look_up and keys:
             known = list(await self._cache.get_many(keys))
         missing = [i for i, entry in enumerate(known) if entry is None]
 
