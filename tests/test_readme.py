@@ -119,15 +119,15 @@ def test_what_it_says_of_limits_is_what_the_settings_say() -> None:
     from reward_gateway.settings import Settings
 
     settings = Settings()
-    assert f"{settings.max_samples:,} samples" in README
-    assert f"{settings.max_body_bytes >> 20} MiB and" in README
-    assert f"{settings.max_text_chars:,} characters" in README
-    assert f"{settings.max_image_bytes >> 20} MiB and {settings.max_image_pixels // 1_000_000} megapixels" in README
+    text = " ".join(README.split())
+    assert f"{settings.max_samples:,} samples and {settings.max_body_bytes >> 20} MiB;" in text
+    assert f"a text {settings.max_text_chars:,} characters" in text
+    assert f"an image {settings.max_image_bytes >> 20} MiB and {settings.max_image_pixels // 1_000_000} megapixels" in text
     assert (settings.http_host, settings.media_urls, settings.allow_untrusted_code) == ("127.0.0.1", False, False)
 
 
 def test_every_block_is_run_read_or_marked_as_not_to_be() -> None:
     known = {"run", "answer", "scorer"}
     bare = [block for block in BLOCKS if block.mark not in known and not block.mark.startswith("file=")]
-    assert [block.language for block in bare] == ["bash", "text"], "the two make commands, and the picture"
+    assert [block.language for block in bare] == ["bash", "text"], "the two make commands, and the diagram"
     assert re.findall(r"^make (\w+)", bare[0].text, flags=re.MULTILINE) == ["serve", "test"]
