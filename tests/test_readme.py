@@ -122,7 +122,8 @@ def test_what_it_says_of_limits_is_what_the_settings_say() -> None:
     text = " ".join(README.split())
     assert f"{settings.max_samples:,} samples and {settings.max_body_bytes >> 20} MiB;" in text
     assert f"a text {settings.max_text_chars:,} characters" in text
-    assert f"an image {settings.max_image_bytes >> 20} MiB and {settings.max_image_pixels // 1_000_000} megapixels" in text
+    megapixels = settings.max_image_pixels // 1_000_000
+    assert f"an image {settings.max_image_bytes >> 20} MiB and {megapixels} megapixels" in text
     assert (settings.http_host, settings.media_urls, settings.allow_untrusted_code) == ("127.0.0.1", False, False)
 
 
