@@ -23,9 +23,9 @@ import msgpack
 import numpy as np
 from bench_stack import serving
 from PIL import Image
-from reward_models.build import REPOSITORY
-from reward_models.build import card as cards
 from reward_models.evaluate.robot import sample
+from reward_models.repository import REPOSITORY
+from reward_models.repository import card as cards
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.progress import ProgressScorer
 from reward_models.runtime.session import Device

@@ -18,8 +18,8 @@ from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
-from reward_models.build import heads, versions
-from reward_models.build.files import sha256
+from reward_models.repository import heads, versions
+from reward_models.repository.files import sha256
 
 pytestmark = pytest.mark.anyio
 

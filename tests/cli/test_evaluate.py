@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from reward_gateway.cli.output import FAULTY, UNUSABLE
-from reward_models.build import REPOSITORY, build, is_built
+from reward_models.build import build, is_built
+from reward_models.repository import REPOSITORY
 
 from tests.cli.conftest import Run
 

@@ -7,7 +7,7 @@ import pytest
 from reward_gateway.cli.serve import _prepare
 from reward_gateway.local import platform
 from reward_gateway.settings import Settings
-from reward_models.build import REPOSITORY
+from reward_models.repository import REPOSITORY
 
 from tests.cli.conftest import Run
 

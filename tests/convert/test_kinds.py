@@ -12,9 +12,10 @@ import yaml
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from reward_models.build import BuildError, check, versions  # noqa: E402
+from reward_models.build import check  # noqa: E402
 from reward_models.convert import Options, Refused  # noqa: E402
 from reward_models.convert.add import Added, add  # noqa: E402
+from reward_models.repository import RepositoryError, versions  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
@@ -82,7 +83,7 @@ def test_a_second_checkpoint_of_a_name_is_its_next_version(checkpoint: Make, rep
 
 def test_a_checkpoint_with_other_dimensions_takes_another_name(checkpoint: Make, repository: Path) -> None:
     convert(checkpoint("bert"), repository)
-    with pytest.raises(BuildError, match="dimensions are helpful, honest, harmless; version 1 has reward"):
+    with pytest.raises(RepositoryError, match="dimensions are helpful, honest, harmless; version 1 has reward"):
         convert(checkpoint("roberta"), repository)
 
 

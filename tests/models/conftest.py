@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from reward_models.build import REPOSITORY, build, config, is_built
-from reward_models.build import card as cards
+from reward_models.build import build, is_built
+from reward_models.repository import REPOSITORY, config
+from reward_models.repository import card as cards
 from reward_models.runtime.instance import Instance, split
 from reward_models.runtime.preference import PreferenceScorer
 from reward_models.runtime.rows import Answer

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc as client
-from reward_models.build import REPOSITORY
-from reward_models.build import card as cards
+from reward_models.repository import REPOSITORY
+from reward_models.repository import card as cards
 from reward_models.runtime.rows import Answer
 from reward_models.train.data import probes
 

@@ -8,7 +8,7 @@ import yaml
 from google.protobuf import text_format
 from reward_gateway.backends.judges.config import load_judges
 from reward_gateway.recipes.book import load_book
-from reward_models.build import REPOSITORY
+from reward_models.repository import REPOSITORY
 from tritonclient.grpc import model_config_pb2
 
 TEMPLATES = REPOSITORY.parent / "templates"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import yaml
-from reward_models.build import REPOSITORY, versions
 from reward_models.convert.samples import EXCHANGES
+from reward_models.repository import REPOSITORY, versions
 
 from tests.conftest import start_stack, stop_stack
 

@@ -14,10 +14,11 @@ import pytest
 import yaml
 from reward_gateway.cli import main
 from reward_gateway.client import RewardClient, Scores
-from reward_models import build
-from reward_models.build import card as cards
+from reward_models.build import is_built
 from reward_models.evaluate.inputs import Sample, columns, recipe, samples
 from reward_models.evaluate.subject import Subject
+from reward_models.repository import REPOSITORY, available
+from reward_models.repository import card as cards
 
 from tests.conftest import start_stack, stop_stack
 
@@ -28,7 +29,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 TOLERANCE = 1e-5
 SAMPLES = 5
-CARDS = {name: cards.read(build.REPOSITORY / name) for name in build.available() if build.is_built(name)}
+CARDS = {name: cards.read(REPOSITORY / name) for name in available() if is_built(name)}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def alone() -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
 
 
 def by_itself(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    subject, given = Subject(name, build.REPOSITORY), columns(CARDS[name].content["inputs"], SAMPLES)
+    subject, given = Subject(name, REPOSITORY), columns(CARDS[name].content["inputs"], SAMPLES)
     rows = [subject.answer(**{key: [values[i]] for key, values in given.items()}).scores for i in range(SAMPLES)]
     scores = np.concatenate(rows).astype(np.float64)
     dimensions = CARDS[name].dimensions

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.grpc as client
-from reward_models.build import REPOSITORY, versions
+from reward_models.repository import REPOSITORY, versions
 from typer.testing import CliRunner
 
 from tests.conftest import start_stack, stop_stack

@@ -1,6 +1,8 @@
-"""Building the model repository from pinned packages: ``build``, ``is_built``, ``check``, ``available``."""
+"""Building the models of a repository from pinned packages: ``build``, ``is_built``, ``check``, ``stamp``.
 
-from reward_models.build.builder import REPOSITORY, available, build, check, is_built, stamp
-from reward_models.build.card import BuildError
+What a repository holds is read and changed by :mod:`reward_models.repository`, which needs none of this.
+"""
 
-__all__ = ["REPOSITORY", "BuildError", "available", "build", "check", "is_built", "stamp"]
+from reward_models.build.builder import build, check, is_built, stamp
+
+__all__ = ["build", "check", "is_built", "stamp"]

@@ -4,18 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from reward_models.build import (
-    REPOSITORY,
-    BuildError,
-    available,
-    build,
-    check,
-    is_built,
-    placement,
-    stamp,
-    tiers,
-    versions,
-)
+from reward_models.build import build, check, is_built, stamp, tiers
+from reward_models.repository import REPOSITORY, RepositoryError, available, placement, versions
 
 
 def main() -> int:
@@ -44,7 +34,7 @@ def main() -> int:
                     print(f"{name}: {fault}", file=sys.stderr)
             elif not is_built(name, arguments.repository):
                 build(name, arguments.repository, print)
-        except BuildError as error:
+        except RepositoryError as error:
             faults += 1
             print(f"{name}: {error}", file=sys.stderr)
     if arguments.device and not faults:

@@ -10,25 +10,20 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from reward_models.build import card as cards
-from reward_models.build import config, conversions, wheels
-from reward_models.build.card import CARD, CONFIG, VERSION_FOLDER, BuildError, Card, File
-from reward_models.build.files import place, replacing, sha256
+from reward_models.build import conversions, wheels
+from reward_models.repository import REPOSITORY, config
+from reward_models.repository import card as cards
+from reward_models.repository.card import CARD, CONFIG, VERSION_FOLDER, Card, File, RepositoryError
+from reward_models.repository.files import place, replacing, sha256
 
-REPOSITORY = Path(__file__).resolve().parents[2] / "repository"
 GRAPHS = Path(__file__).resolve().parent / "graphs"
 NOTE = ".built.json"
 
 Progress = Callable[[str], None]
 
 
-def available(repository: Path = REPOSITORY) -> list[str]:
-    """Names of the models that a repository can build or has built."""
-    return sorted(path.parent.name for path in repository.glob(f"*/{CARD}"))
-
-
 def is_built(name: str, repository: Path = REPOSITORY) -> bool:
-    """True if every file of a model is there and was checked. Raises BuildError for a name that is no model."""
+    """True if every file of a model is there and was checked. Raises RepositoryError for a name that is no model."""
     folder = repository / name
     return not any(True for _ in missing(folder, cards.read(folder)))
 
@@ -42,7 +37,7 @@ def build(name: str, repository: Path = REPOSITORY, progress: Progress = print) 
         progress: is told each step, in a few words.
 
     Raises:
-        BuildError: a source cannot be reached, is not the pinned file, or the folder is not in order.
+        RepositoryError: a source cannot be reached, is not the pinned file, or the folder is not in order.
     """
     folder = repository / name
     card = cards.read(folder)
@@ -57,7 +52,9 @@ def put(name: str, repository: Path, card: Card, downloads: Path, progress: Prog
     for file in missing(folder, card):
         target = folder / VERSION_FOLDER / file.name
         if file.kind == "head":
-            raise BuildError(f"{target} is not the committed file that {CARD} names: restore it, or train it anew.")
+            raise RepositoryError(
+                f"{target} is not the committed file that {CARD} names: restore it, or train it anew."
+            )
         twin = built_elsewhere(file, repository, target)
         if twin is not None:
             progress(f"{name}: {file.name}, shared with {twin.parents[1].name}")
@@ -84,7 +81,7 @@ def check(name: str, repository: Path = REPOSITORY) -> list[str]:
     folder = repository / name
     try:
         card = cards.read(folder)
-    except BuildError as error:
+    except RepositoryError as error:
         return [str(error)]
     faults = [] if card.name == name else [f"{CARD} calls the model {card.name}, its folder {name}."]
     for file in card.files:

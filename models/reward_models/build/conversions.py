@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from reward_models.build.card import BuildError
 from reward_models.build.gguf_tokenizer import tokenizer
 from reward_models.build.gguf_weights import weights
+from reward_models.repository.card import RepositoryError
 
 CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {"gguf-weights": weights, "gguf-tokenizer": tokenizer}
 """Name in a card's ``convert`` -> what writes the second path from the first."""
@@ -21,10 +21,10 @@ def converted(name: str, content: IO[bytes], target: IO[bytes]) -> None:
     """Write what a conversion makes of a file.
 
     Raises:
-        BuildError: there is no such conversion, a package that it needs is missing, or it cannot read the file.
+        RepositoryError: there is no such conversion, a package that it needs is missing, or it cannot read the file.
     """
     if name not in CONVERSIONS:
-        raise BuildError(f"There is no conversion '{name}'; known: {', '.join(CONVERSIONS)}.")
+        raise RepositoryError(f"There is no conversion '{name}'; known: {', '.join(CONVERSIONS)}.")
     with tempfile.TemporaryDirectory(prefix="reward-models-") as folder:
         source, made = Path(folder) / "source", Path(folder) / "made"
         with source.open("wb") as copy:
@@ -32,8 +32,8 @@ def converted(name: str, content: IO[bytes], target: IO[bytes]) -> None:
         try:
             CONVERSIONS[name](source, made)
         except ImportError as error:
-            raise BuildError(f"{error}. The conversion needs it: pip install 'reward-gateway[models]'.") from error
+            raise RepositoryError(f"{error}. The conversion needs it: pip install 'reward-gateway[models]'.") from error
         except (ValueError, KeyError, IndexError) as error:
-            raise BuildError(f"The conversion {name} cannot read the file: {error}") from error
+            raise RepositoryError(f"The conversion {name} cannot read the file: {error}") from error
         with made.open("rb") as result:
             shutil.copyfileobj(result, target, 1 << 20)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 BLOCK = 32
 """Weights that share a scale, in both kinds of block."""
@@ -30,6 +29,7 @@ def weights(source: Path, target: Path) -> None:
         ValueError: the file holds a tensor of another type.
     """
     from gguf import GGUFReader  # only the build reads GGUF; a machine that serves does without
+    from safetensors.numpy import save_file
 
     arrays: Arrays = {}
     for tensor in GGUFReader(str(source)).tensors:

@@ -21,10 +21,10 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from reward_models.build import REPOSITORY, BuildError, versions
-from reward_models.build import card as cards
-from reward_models.build.card import CARD, CONFIG, VERSION_FOLDER
-from reward_models.build.files import sha256
+from reward_models.repository import REPOSITORY, RepositoryError, versions
+from reward_models.repository import card as cards
+from reward_models.repository.card import CARD, CONFIG, VERSION_FOLDER
+from reward_models.repository.files import sha256
 
 KEPT = ("LayerNormalization", "Softmax", "ReduceMean", "ReduceSum", "ReduceL2", "Pow", "Sqrt", "Div", "Exp", "Log")
 """Operators that stay in float32: sums over many numbers, and what overflows at 65,504."""
@@ -68,14 +68,14 @@ def converted(graph: Path, target: Path) -> set[str]:
         Names of the files that the weights were in, which the new graph does not need.
 
     Raises:
-        BuildError: its weights are packed in fewer bits already.
+        RepositoryError: its weights are packed in fewer bits already.
     """
     import onnx
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     model = onnx.load(str(graph), load_external_data=False)
     if any(node.op_type == "MatMulNBits" for node in model.graph.node):
-        raise BuildError(f"{graph.name} has weights of four bits: there is nothing to halve.")
+        raise RepositoryError(f"{graph.name} has weights of four bits: there is nothing to halve.")
     held = {
         entry.value for tensor in model.graph.initializer for entry in tensor.external_data if entry.key == "location"
     }
@@ -91,7 +91,7 @@ def converted(graph: Path, target: Path) -> set[str]:
 def stage(repository: Path, name: str, staging: Path) -> None:
     """Make a folder of the model in half precision: ``card.yaml``, ``config.pbtxt`` and every file in ``1/``.
 
-    Raises BuildError if the model is not built, or cannot be halved.
+    Raises RepositoryError if the model is not built, or cannot be halved.
     """
     folder = repository / name
     card = cards.read(folder)
@@ -99,7 +99,7 @@ def stage(repository: Path, name: str, staging: Path) -> None:
     files.mkdir(parents=True)
     graphs = [file.name for file in card.files if file.name.endswith(".onnx")]
     if not graphs:
-        raise BuildError(f"{name} has no graph.")
+        raise RepositoryError(f"{name} has no graph.")
     inside: set[str] = set()
     for graph in graphs:
         inside |= converted(folder / VERSION_FOLDER / graph, files / graph)
@@ -128,7 +128,7 @@ def compare(repository: Path, name: str, staged: Path, samples: int) -> Agreemen
     given = columns(full.card.content["inputs"], samples)
     answers = [subject.answer(**given) for subject in (full, half)]
     if any(answer.errors for answer in answers):
-        raise BuildError(f"{name} could not score the samples that it is compared on.")
+        raise RepositoryError(f"{name} could not score the samples that it is compared on.")
     return agreement(answers[0].scores, answers[1].scores)
 
 
@@ -150,7 +150,7 @@ def main() -> int:
                 f"largest difference {found.difference:.1e} standard deviations"
             )
             if found.order < LEAST_ORDER or found.difference > MOST_DIFFERENCE:
-                raise BuildError(f"{asked.name} does not hold in half precision: nothing was published.")
+                raise RepositoryError(f"{asked.name} does not hold in half precision: nothing was published.")
             if not asked.dry_run:
                 card = cards.read(staging).content
                 half = {
@@ -161,7 +161,7 @@ def main() -> int:
                 limits = [*card.get("limits", []), "The figures under `quality` are those of float32; see `half`."]
                 write(staging, card | {"half": half, "limits": limits})
                 print(f"{asked.name}@{versions.publish(asked.repository, asked.name, staging)} is published")
-        except BuildError as error:
+        except RepositoryError as error:
             print(error, file=sys.stderr)
             return 1
     return 0

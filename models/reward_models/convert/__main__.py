@@ -6,8 +6,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from reward_models.build import REPOSITORY, BuildError
 from reward_models.convert import KINDS, Options, Refused
+from reward_models.repository import REPOSITORY, RepositoryError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,7 +46,7 @@ def main() -> int:
         from reward_models.convert.add import add
 
         added = add(source, name, repository, options, dry_run=dry_run, say=lambda line: print(line, file=sys.stderr))
-    except (Refused, BuildError) as error:
+    except (Refused, RepositoryError) as error:
         print(error, file=sys.stderr)
         return 1
     print(json.dumps(asdict(added)))

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reward_models.build.versions import NAME, publish
 from reward_models.convert import detect, verify, writing
 from reward_models.convert.checkpoint import Checkpoint, fetch
 from reward_models.convert.errors import Refused
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan
 from reward_models.convert.verify import Measured
+from reward_models.repository.versions import NAME, publish
 
 Say = Callable[[str], None]
 
@@ -43,7 +43,7 @@ def add(
 
     Raises:
         Refused: it cannot be converted faithfully, and why.
-        reward_models.build.BuildError: it does not fit the versions of that name that are there.
+        reward_models.repository.RepositoryError: it does not fit the versions of that name that are there.
     """
     if not NAME.fullmatch(name):
         raise Refused(f"{name!r} is no name of a model: letters, digits, dots, dashes and underscores.")

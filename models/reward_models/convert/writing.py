@@ -7,14 +7,14 @@ from typing import Any
 
 import yaml
 
-from reward_models.build import card as cards
-from reward_models.build import config
-from reward_models.build.card import CARD, CONFIG
-from reward_models.build.files import sha256
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan
 from reward_models.convert.verify import Measured
+from reward_models.repository import card as cards
+from reward_models.repository import config
+from reward_models.repository.card import CARD, CONFIG
+from reward_models.repository.files import sha256
 
 MODEL = '''"""{name} in Triton; what it is stands in card.yaml."""
 

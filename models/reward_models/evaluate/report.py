@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reward_models.build import BuildError, stamp
-from reward_models.build.card import CARD
+from reward_models.build import stamp
 from reward_models.evaluate.part import Entry, Missing, Part
 from reward_models.evaluate.subject import Subject
+from reward_models.repository import RepositoryError
+from reward_models.repository.card import CARD
 
 EVALUATION = "evaluation.json"
 SIDES: dict[str, Callable[[float, float], bool]] = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
@@ -56,10 +57,10 @@ def module(name: str) -> Any:
 
 
 def parts(subject: Subject) -> list[Part]:
-    """The measurements of a model. Raises BuildError where its card names no evaluation, or one that is not there."""
+    """The measurements of a model. Raises RepositoryError where its card names none that is there."""
     name = subject.card.content.get("evaluation")
     if name not in evaluations():
-        raise BuildError(
+        raise RepositoryError(
             f"the card of {subject.name} names {f'the evaluation {name}' if name else 'no evaluation'}; "
             f"there are: {', '.join(evaluations())}"
         )
@@ -78,7 +79,7 @@ def measure(
         starts: is told of each part before it is measured.
 
     Raises:
-        BuildError: the model is not built, or its card names no evaluation.
+        RepositoryError: the model is not built, or its card names no evaluation.
     """
     rows: list[Row] = []
     found: dict[str, Entry] = {}

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.build import BuildError, is_built
-from reward_models.build import card as cards
+from reward_models.build import is_built
+from reward_models.repository import RepositoryError
+from reward_models.repository import card as cards
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.rows import Answer, Scorer
 from reward_models.runtime.session import Device
@@ -46,9 +47,9 @@ class Subject:
 
     @cached_property
     def scorer(self) -> Scorer:
-        """The model, loaded. Raises BuildError if it is not built."""
+        """The model, loaded. Raises RepositoryError if it is not built."""
         if not is_built(self.name, self._repository):
-            raise BuildError(f"{self.name} is not built: reward-gateway models build {self.name}")
+            raise RepositoryError(f"{self.name} is not built: reward-gateway models build {self.name}")
         content = self.card.content
         folder = self.folder / cards.VERSION_FOLDER
         instance = Instance(folder, tuple(content["dimensions"]), tuple(content["flags"]), content, Device())
@@ -82,7 +83,7 @@ def served_class(model: Path) -> Any:
     """The class that Triton finds in a ``model.py``, read where there is no Triton."""
     spec = importlib.util.spec_from_file_location(f"served_{model.parents[1].name}", model)
     if spec is None or spec.loader is None or not model.is_file():
-        raise BuildError(f"there is no {model}")
+        raise RepositoryError(f"there is no {model}")
     module = importlib.util.module_from_spec(spec)
     absent = BACKEND not in sys.modules
     sys.modules.setdefault(BACKEND, ModuleType(BACKEND))

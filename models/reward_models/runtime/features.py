@@ -5,29 +5,19 @@ blocks and their order, and the head holds the axes that a block projects onto. 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reward_models.runtime.encoder import Encoded
+from reward_models.runtime.head import Axes
 
 FloatArray = NDArray[np.float32]
-Block = Callable[[Encoded, Encoded, "Axes | None"], FloatArray]
+Block = Callable[[Encoded, Encoded, Axes | None], FloatArray]
 
 WIDTH = 384
 """Width of one layer of the encoder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """Directions in which prompts and responses differ most, in the highest layer: means [384], directions [384, k]."""
-
-    prompt_mean: FloatArray
-    prompt_axes: FloatArray
-    response_mean: FloatArray
-    response_axes: FloatArray
 
 
 def response(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:

@@ -5,6 +5,7 @@ The axes that the features project onto, where there are any, lie beside them.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.features import Axes
-
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Directions in which prompts and responses differ most, in the highest layer: means [384], directions [384, k]."""
+
+    prompt_mean: FloatArray
+    prompt_axes: FloatArray
+    response_mean: FloatArray
+    response_axes: FloatArray
 
 
 class Head:

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.build import REPOSITORY
-from reward_models.build import card as cards
-from reward_models.build.files import sha256
 from reward_models.evaluate.part import Entry
 from reward_models.evaluate.report import kept, pin
+from reward_models.repository import REPOSITORY
+from reward_models.repository import card as cards
+from reward_models.repository.files import sha256
 from reward_models.runtime.causal_preference import BLOCKS, CausalReader, Pair, features
 from reward_models.runtime.session import Device
 from reward_models.runtime.states import States

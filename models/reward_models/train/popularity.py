@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.build import REPOSITORY
-from reward_models.build import card as cards
-from reward_models.build.files import sha256
 from reward_models.evaluate.part import Entry
 from reward_models.evaluate.report import kept, pin
+from reward_models.repository import REPOSITORY
+from reward_models.repository import card as cards
+from reward_models.repository.files import sha256
 from reward_models.runtime.popularity import Reader, Usual
 from reward_models.runtime.session import Device
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.build import REPOSITORY
-from reward_models.build import card as cards
-from reward_models.build.files import sha256
 from reward_models.evaluate.part import Entry
 from reward_models.evaluate.report import kept, pin
+from reward_models.repository import REPOSITORY
+from reward_models.repository import card as cards
+from reward_models.repository.files import sha256
 from reward_models.runtime.encoder import Encoded
-from reward_models.runtime.features import BLOCKS, WIDTH, Axes, features
+from reward_models.runtime.features import BLOCKS, WIDTH, features
+from reward_models.runtime.head import Axes
 from reward_models.runtime.preference import Reader
 from reward_models.runtime.session import Device
 from reward_models.train import data

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reward_models.build import REPOSITORY
-from reward_models.build import card as cards
-from reward_models.build.files import sha256 as file_hash
 from reward_models.evaluate.report import pin
+from reward_models.repository import REPOSITORY
+from reward_models.repository import card as cards
+from reward_models.repository.files import sha256 as file_hash
 from reward_models.runtime.encoder import Limit, TextEncoder
 from reward_models.runtime.progress import Eye, unit
 from reward_models.runtime.session import Device

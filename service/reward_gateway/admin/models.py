@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reward_models.build import BuildError, card, files, heads, versions
+from reward_models.repository import RepositoryError, card, files, heads, versions
 
 from reward_gateway.admin.loaded_models import LoadedModels
 from reward_gateway.backends.port import ModelInfo
@@ -132,7 +132,7 @@ class ModelAdmin:
         with tempfile.TemporaryDirectory(prefix="reward-gateway-") as staging:
             try:
                 heads.stage(heads.read(body, held), newest.card, Path(staging))
-            except BuildError as error:
+            except RepositoryError as error:
                 raise InvalidRequest(str(error)) from None
             if files.sha256(Path(staging) / heads.HEAD) == files.sha256(held):
                 return None
@@ -140,7 +140,7 @@ class ModelAdmin:
                 return versions.publish(self._repository, name, Path(staging), after=newest.number)
             except versions.Outdated as error:
                 raise PreconditionFailed(str(error)) from None
-            except (BuildError, OSError) as error:
+            except (RepositoryError, OSError) as error:
                 raise _unwritable(error) from None
 
     async def _take_back(self, name: str, number: int, old: list[int]) -> None:
@@ -173,7 +173,7 @@ class ModelAdmin:
             raise NotFound(f"the model repository of this gateway holds no model '{name}'")
         try:
             return await asyncio.to_thread(change, self._repository, name, *arguments)
-        except BuildError as error:
+        except RepositoryError as error:
             raise Conflict(str(error)) from None
         except OSError as error:
             raise _unwritable(error) from None

@@ -35,8 +35,8 @@ def evaluate(
     A model is loaded as Triton loads it. What needs data that is not at hand is not measured: its row says what
     it needs, beside the figure that the card holds.
     """
-    from reward_models.build import BuildError
     from reward_models.evaluate import Subject, kept, measure
+    from reward_models.repository import RepositoryError
 
     if every == bool(names):
         raise Unusable("name the models to measure, or give --all")
@@ -50,7 +50,7 @@ def evaluate(
             try:
                 subject = Subject(name, folder, show.advance)
                 found_rows, found = measure(subject, data, show.starts(subject))
-            except BuildError as error:
+            except RepositoryError as error:
                 complain(str(error))
                 failed = True
                 continue

@@ -49,6 +49,7 @@ def build(
     """Build what is missing. A model that is built already costs a look."""
     from reward_models import build as builder
     from reward_models.build import tiers
+    from reward_models.repository import RepositoryError
 
     folder = folder_of(repository)
     for name in wanted(names, folder) if names or every else tiers.default(folder):
@@ -57,7 +58,7 @@ def build(
             continue
         try:
             builder.build(name, folder, lambda line, name=name: err.print(f"{name}: {line}", markup=False))  # type: ignore[misc]
-        except builder.BuildError as error:
+        except RepositoryError as error:
             complain(f"{name} cannot be built: {error}")
             raise typer.Exit(FAULTY) from None
     if not names and (left := tiers.left_out(folder)):
@@ -69,9 +70,10 @@ def check(names: Names = None, repository: Repository = None) -> None:
     """Hash every file anew; say all that is wrong. Exit 1 if anything is. What was left out is not looked at."""
     from reward_models import build as builder
     from reward_models.build import tiers
+    from reward_models.repository import available
 
     folder = folder_of(repository)
-    chosen = wanted(names, folder) if names else sorted({*builder.available(folder)} - {*tiers.left_out(folder)})
+    chosen = wanted(names, folder) if names else sorted({*available(folder)} - {*tiers.left_out(folder)})
     faults = [(name, fault) for name in chosen for fault in builder.check(name, folder)]
     table(("model", "fault"), faults)
     if faults:
@@ -81,7 +83,8 @@ def check(names: Names = None, repository: Repository = None) -> None:
 
 def _held(repository: Path) -> list[dict[str, object]]:
     from reward_models import build as builder
-    from reward_models.build import card, tiers
+    from reward_models.build import tiers
+    from reward_models.repository import available, card
 
     return [
         {
@@ -90,7 +93,7 @@ def _held(repository: Path) -> list[dict[str, object]]:
             "tier": tiers.EXTRA if tiers.is_extra(name, repository) else "default",
             "quality": _quality(card.read(repository / name).content),
         }
-        for name in builder.available(repository)
+        for name in available(repository)
     ]
 
 

@@ -25,9 +25,9 @@ def folder(named: Path | None) -> Path:
 
 def wanted(names: list[str] | None, repository: Path) -> list[str]:
     """The models named, or all that the repository can build. Raises Unusable for one that is not there."""
-    from reward_models import build as builder
+    from reward_models.repository import available
 
-    known = builder.available(repository)
+    known = available(repository)
     if unknown := sorted(set(names or ()) - set(known)):
         raise Unusable(f"no model is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
     return names or known

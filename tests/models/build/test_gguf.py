@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFWriter, dequantize, quantize
-from reward_models.build.card import BuildError
 from reward_models.build.conversions import converted
 from reward_models.build.gguf_tokenizer import tokenizer
 from reward_models.build.gguf_weights import weights
+from reward_models.repository.card import RepositoryError
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
@@ -73,7 +73,7 @@ def test_what_is_not_known_is_refused(tmp_path: Path) -> None:
         weights(written(tmp_path / "a.gguf", GGMLQuantizationType.Q4_0), tmp_path / "out")
     with pytest.raises(ValueError, match="llama-bpe"):
         tokenizer(written(tmp_path / "b.gguf", rule="llama-bpe"), tmp_path / "out")
-    with pytest.raises(BuildError, match="gguf-weights"):
+    with pytest.raises(RepositoryError, match="gguf-weights"):
         converted("gguf-wieghts", io.BytesIO(), io.BytesIO())
-    with pytest.raises(BuildError, match="cannot read"):
+    with pytest.raises(RepositoryError, match="cannot read"):
         converted("gguf-weights", io.BytesIO(b"not a model" * 10), io.BytesIO())

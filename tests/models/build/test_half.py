@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from reward_models.build import REPOSITORY, BuildError, half
-from reward_models.build import card as cards
+from reward_models.build import half
+from reward_models.repository import REPOSITORY, RepositoryError
+from reward_models.repository import card as cards
 
 
 def scores(*values: float) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
@@ -55,5 +56,5 @@ def test_a_graph_is_halved_with_its_inputs_and_outputs_as_they_were(tmp_path: Pa
 
 def test_weights_of_four_bits_are_not_halved(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    with pytest.raises(BuildError, match="weights of four bits"):
+    with pytest.raises(RepositoryError, match="weights of four bits"):
         half.stage(REPOSITORY, "language_model", tmp_path / "language_model")

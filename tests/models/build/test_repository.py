@@ -4,8 +4,9 @@ import json
 
 import pytest
 from google.protobuf import text_format
-from reward_models.build import REPOSITORY, available, check
-from reward_models.build import card as cards
+from reward_models.build import check
+from reward_models.repository import REPOSITORY, available
+from reward_models.repository import card as cards
 from tritonclient.grpc import model_config_pb2
 
 

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from reward_models.build import REPOSITORY, is_built, tiers
+from reward_models.build import is_built, tiers
+from reward_models.repository import REPOSITORY
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reward_models.build import card as cards
-from reward_models.build import config
-from reward_models.build.files import sha256
 from reward_models.convert.samples import image_rows, packed, step_rows, text_rows
+from reward_models.repository import card as cards
+from reward_models.repository import config
+from reward_models.repository.files import sha256
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.rows import Answer, Scorer
 from reward_models.runtime.session import Device

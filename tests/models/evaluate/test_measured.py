@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from reward_models.build import REPOSITORY, is_built
+from reward_models.build import is_built
 from reward_models.evaluate import Subject
 from reward_models.evaluate.report import compare, parts
+from reward_models.repository import REPOSITORY
 from reward_models.runtime.instance import Instance
 
 QUICK = {

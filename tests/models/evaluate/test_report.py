@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from reward_models.build import REPOSITORY, BuildError, available
-from reward_models.build import card as cards
 from reward_models.evaluate import Part, Subject, kept, measure
 from reward_models.evaluate.report import compare, evaluations, judged, parts
+from reward_models.repository import REPOSITORY, RepositoryError, available
+from reward_models.repository import card as cards
 
 MODELS = available()
 
@@ -99,14 +99,14 @@ def test_keeping_what_is_kept_changes_nothing(copied: Path) -> None:
 
 
 def test_a_model_that_is_not_built_is_not_measured(copied: Path) -> None:
-    with pytest.raises(BuildError, match="text_harmless is not built"):
+    with pytest.raises(RepositoryError, match="text_harmless is not built"):
         measure(Subject("text_harmless", copied.parent), None)
 
 
 def test_an_evaluation_that_is_not_there_is_named_beside_those_that_are(copied: Path) -> None:
     card = copied / "card.yaml"
     card.write_text(card.read_text().replace("evaluation: preference", "evaluation: guesswork"))
-    with pytest.raises(BuildError, match=r"names the evaluation guesswork; there are: .*preference"):
+    with pytest.raises(RepositoryError, match=r"names the evaluation guesswork; there are: .*preference"):
         parts(Subject("text_harmless", copied.parent))
 
 

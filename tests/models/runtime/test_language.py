@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reward_models.build import REPOSITORY
 from reward_models.evaluate.likelihood import texts
+from reward_models.repository import REPOSITORY
 from reward_models.runtime.causal import CausalTokenizer, Limits, Turn
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.language import LanguageScorer

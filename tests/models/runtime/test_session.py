@@ -3,7 +3,7 @@
 import numpy as np
 import onnxruntime
 import pytest
-from reward_models.build import REPOSITORY
+from reward_models.repository import REPOSITORY
 from reward_models.runtime.session import CUDA, GPU_MEMORY_VARIABLE, THREADS_VARIABLE, Device, Session, threads
 
 GRAPH = REPOSITORY / "text_preference" / "1" / "encoder.onnx"

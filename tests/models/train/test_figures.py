@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from reward_models.build import REPOSITORY
+from reward_models.repository import REPOSITORY
 from reward_models.runtime.rows import Answer
 
 Ask = Callable[..., Answer]

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reward_models.build import REPOSITORY
 from reward_models.evaluate.alignment import figures
+from reward_models.repository import REPOSITORY
 from reward_models.train.popularity import auc, ridge, spearman
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from reward_models.build import REPOSITORY
 from reward_models.evaluate import Subject, measure
 from reward_models.evaluate.robot import clock, figures, sample
+from reward_models.repository import REPOSITORY
 from reward_models.runtime.instance import Instance
 from reward_models.train.robot_tasks import HELD_OUT, INSTRUCTIONS, KNOWN, UNSEEN
 

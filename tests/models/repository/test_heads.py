@@ -12,8 +12,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_models.build import BuildError, card, heads
-from reward_models.build.files import sha256
+from reward_models.repository import RepositoryError, card, heads
+from reward_models.repository.files import sha256
 from safetensors.numpy import save
 
 ARRAYS: dict[str, Any] = {"w0": np.arange(6, dtype=np.float32).reshape(3, 2), "b0": np.zeros(2, np.float64)}
@@ -58,7 +58,7 @@ def test_arrays_in_columns_keep_their_order(held: Path) -> None:
 )
 @pytest.mark.parametrize("write", [npz, lambda **arrays: save({k: np.ascontiguousarray(v) for k, v in arrays.items()})])
 def test_another_head_is_refused_with_what_differs(write: Any, changed: dict[str, Any], said: str, held: Path) -> None:
-    with pytest.raises(BuildError, match=said):
+    with pytest.raises(RepositoryError, match=said):
         heads.read(write(**{**ARRAYS, **changed}), held)
 
 
@@ -73,14 +73,14 @@ def test_a_head_whose_training_ran_away_is_refused(scale: float, held: Path) -> 
     if scale == 1e3:
         assert heads.read(body, held)["w0"].max() == scale
     else:
-        with pytest.raises(BuildError, match="scores that are not finite"):
+        with pytest.raises(RepositoryError, match="scores that are not finite"):
             heads.read(body, held)
 
 
 def test_nothing_is_unpickled(held: Path) -> None:
     objects = npz(w0=np.array([Exploit()], object), b0=ARRAYS["b0"])
     for body in (objects, pickle.dumps(Exploit())):
-        with pytest.raises(BuildError):
+        with pytest.raises(RepositoryError):
             heads.read(body, held)
 
 
@@ -92,7 +92,7 @@ def test_a_small_body_cannot_ask_for_much_memory(held: Path) -> None:
         archive.writestr("w0.npy", header.getvalue() + bytes(64 << 20))
         archive.writestr("b0.npy", b"")
     assert len(bomb.getvalue()) < 100_000
-    with pytest.raises(BuildError, match="as many numbers"):
+    with pytest.raises(RepositoryError, match="as many numbers"):
         heads.read(bomb.getvalue(), held)
 
 
@@ -100,7 +100,7 @@ def test_a_small_body_cannot_ask_for_much_memory(held: Path) -> None:
 def test_any_bytes_are_a_head_or_an_error(held: Path, noise: bytes) -> None:
     head = npz(**ARRAYS)
     for body in (noise, b"PK" + noise, head[: len(noise)], head[:40] + noise + head[40 + len(noise) :]):
-        with contextlib.suppress(BuildError):
+        with contextlib.suppress(RepositoryError):
             heads.read(body, held)
 
 

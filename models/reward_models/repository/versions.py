@@ -20,10 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from reward_models.build import card as cards
-from reward_models.build import config, placement
-from reward_models.build.card import CARD, CONFIG, VERSION_FOLDER, BuildError, Card
-from reward_models.build.files import demand, place
+from reward_models.repository import card as cards
+from reward_models.repository import config, placement
+from reward_models.repository.card import CARD, CONFIG, VERSION_FOLDER, Card, RepositoryError
+from reward_models.repository.files import demand, place
 
 SERVED = "served"
 """Name of the derived configuration: what follows ``--model-config-name=``."""
@@ -48,13 +48,13 @@ class Version:
 
 
 def listing(repository: Path, name: str) -> list[Version]:
-    """The versions of a model, lowest first. Raises BuildError for a name that is no model."""
+    """The versions of a model, lowest first. Raises RepositoryError for a name that is no model."""
     folder = _folder(repository, name)
     withdrawn, _ = _noted(folder)
     return [Version(number, _card(folder, number), number not in withdrawn) for number in _numbers(folder)]
 
 
-class Outdated(BuildError):
+class Outdated(RepositoryError):
     """Another version has become the newest since the one that was looked at."""
 
 
@@ -75,14 +75,14 @@ def publish(repository: Path, name: str, staging: Path, *, after: int | None = N
 
     Raises:
         Outdated: a newer version than ``after`` is served.
-        BuildError: the folder does not hold what its card says, or reads or answers otherwise than the versions that
-            are there: one name has one set of tensors.
+        RepositoryError: the folder does not hold what its card says, or reads or answers otherwise than the versions
+            that are there: one name has one set of tensors.
     """
     if not NAME.fullmatch(name):
-        raise BuildError(f"{name!r} is no name of a model: letters, digits, dots, dashes and underscores.")
+        raise RepositoryError(f"{name!r} is no name of a model: letters, digits, dots, dashes and underscores.")
     staged = cards.read(staging)
     if staged.name != name:
-        raise BuildError(f"The staged {CARD} calls the model {staged.name}, not {name}.")
+        raise RepositoryError(f"The staged {CARD} calls the model {staged.name}, not {name}.")
     if not (repository / name / CONFIG).is_file():
         return _found(repository, name, staging, staged)
     folder = repository / name
@@ -107,13 +107,13 @@ def publish(repository: Path, name: str, staging: Path, *, after: int | None = N
 def withdraw(repository: Path, name: str, version: int) -> None:
     """Serve a version no more. Its files stay, and :func:`restore` brings it back.
 
-    Raises BuildError if there is no such version, or it is the last one that is served.
+    Raises RepositoryError if there is no such version, or it is the last one that is served.
     """
     _serve(repository, name, version, wanted=False)
 
 
 def restore(repository: Path, name: str, version: int) -> None:
-    """Serve a version again. Raises BuildError if there is no such version."""
+    """Serve a version again. Raises RepositoryError if there is no such version."""
     _serve(repository, name, version, wanted=True)
 
 
@@ -137,12 +137,12 @@ def prune(repository: Path, name: str, keep: int, needed: Collection[int] = ()) 
 
 
 def discard(repository: Path, name: str, version: int) -> None:
-    """Delete a withdrawn version that a server has unloaded. Raises BuildError for version 1 and one that is served."""
+    """Delete a withdrawn version that a server has unloaded. Raises RepositoryError for version 1 or a served one."""
     folder = _folder(repository, name)
     with _locked(folder):
         withdrawn, highest = _noted(folder)
         if version not in withdrawn or not _own_card(folder, version):
-            raise BuildError(f"{name}@{version} cannot be deleted: it is served, or it is what {CARD} describes.")
+            raise RepositoryError(f"{name}@{version} cannot be deleted: it is served, or it is what {CARD} describes.")
         gone = folder / f".{version}.gone"
         (folder / str(version)).rename(gone)
         shutil.rmtree(gone)
@@ -167,9 +167,9 @@ def run_on(repository: Path, placed: placement.Placement | None) -> None:
 def _found(repository: Path, name: str, staging: Path, staged: Card) -> int:
     """The first version of a new model: its whole folder at once."""
     if not (staging / CONFIG).is_file():
-        raise BuildError(f"{name} is new to this repository: its staged folder needs a {CONFIG}.")
+        raise RepositoryError(f"{name} is new to this repository: its staged folder needs a {CONFIG}.")
     if (repository / name).exists():
-        raise BuildError(f"{repository / name} is there and holds no {CONFIG}: it is no model. Remove it first.")
+        raise RepositoryError(f"{repository / name} is there and holds no {CONFIG}: it is no model. Remove it first.")
     with _draft(repository, f".{name}.") as draft:
         (draft / VERSION_FOLDER).mkdir()
         _fill(draft / VERSION_FOLDER, draft, [], staging, staged)
@@ -192,7 +192,9 @@ def _fill(draft: Path, folder: Path, numbers: list[int], staging: Path, staged: 
             continue
         twin = next((n for n in reversed(numbers) if _hash(folder, n, file.name) == file.sha256), None)
         if twin is None or not (folder / str(twin) / file.name).is_file():
-            raise BuildError(f"The staged folder lacks {file.name}, and no version of {folder.name} has the same one.")
+            raise RepositoryError(
+                f"The staged folder lacks {file.name}, and no version of {folder.name} has the same one."
+            )
         place(folder / str(twin) / file.name, target, file.sha256, f"{file.name} of version {twin}")
     known = {file.name for file in staged.files} | {CARD, CONFIG}
     for path in files.iterdir():
@@ -210,10 +212,10 @@ def _serve(repository: Path, name: str, version: int, *, wanted: bool) -> None:
         withdrawn, highest = _noted(folder)
         numbers = set(_numbers(folder))
         if version not in numbers:
-            raise BuildError(f"{name} has no version {version}; it has {', '.join(map(str, sorted(numbers)))}.")
+            raise RepositoryError(f"{name} has no version {version}; it has {', '.join(map(str, sorted(numbers)))}.")
         withdrawn = withdrawn - {version} if wanted else withdrawn | {version}
         if numbers <= withdrawn:
-            raise BuildError(f"{name}@{version} is the last version that is served: unload the model instead.")
+            raise RepositoryError(f"{name}@{version} is the last version that is served: unload the model instead.")
         _derive(folder, withdrawn, highest)
 
 
@@ -251,7 +253,7 @@ def _noted(folder: Path) -> tuple[set[int], int]:
 
 def _folder(repository: Path, name: str) -> Path:
     if not NAME.fullmatch(name) or not (repository / name / CONFIG).is_file():
-        raise BuildError(f"There is no model {name} in {repository}.")
+        raise RepositoryError(f"There is no model {name} in {repository}.")
     return repository / name
 
 
@@ -275,7 +277,7 @@ def _demand_same_tensors(number: int, held: Card, staged: Card) -> None:
     for what in ("inputs", "dimensions", "flags"):
         before, now = list(held.content[what]), list(staged.content[what])
         if before != now:
-            raise BuildError(
+            raise RepositoryError(
                 f"The staged version's {what} are {', '.join(now) or 'none'}; version {number} has "
                 f"{', '.join(before) or 'none'}. Versions of one model agree; give the model another name."
             )

@@ -17,8 +17,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from reward_models.build.card import CARD, BuildError, Card
-from reward_models.build.files import sha256
+from reward_models.repository.card import CARD, Card, RepositoryError
+from reward_models.repository.files import sha256
 from reward_models.runtime.head import Head
 
 HEAD = "head.npz"
@@ -38,21 +38,21 @@ def read(body: bytes, held: Path) -> dict[str, Array]:
         held: the head that it replaces.
 
     Raises:
-        BuildError: it is neither, or has other arrays, shapes or types than ``held``, or numbers that are not finite,
-            or its layers make such numbers of features of an ordinary size.
+        RepositoryError: it is neither, or has other arrays, shapes or types than ``held``, or numbers that are not
+            finite, or its layers make such numbers of features of an ordinary size.
     """
     with np.load(held, allow_pickle=False) as arrays:
         wanted: dict[str, Form] = {name: (arrays[name].shape, arrays[name].dtype) for name in arrays.files}
     found = _npz(body, wanted) if body[:2] == b"PK" else _safetensors(body, wanted)
     for name, array in found.items():
         if not np.isfinite(array).all():
-            raise BuildError(f"The array {name} has numbers that are not finite.")
+            raise RepositoryError(f"The array {name} has numbers that are not finite.")
     _demand_scores(found)
     return {name: found[name] for name in wanted}
 
 
 def stage(arrays: Mapping[str, Array], card: Card, into: Path) -> None:
-    """Write a folder that :func:`reward_models.build.versions.publish` takes: the head, and the card of a version
+    """Write a folder that :func:`reward_models.repository.versions.publish` takes: the head, and the card of a version
     that differs from ``card`` by it alone. The same arrays make the same bytes."""
     with (into / HEAD).open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def _demand_scores(arrays: Mapping[str, Array]) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         scores = layers(features)
     if not np.isfinite(scores).all():
-        raise BuildError("The head gives scores that are not finite: its weights are far too large.")
+        raise RepositoryError("The head gives scores that are not finite: its weights are far too large.")
 
 
 def _npz(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
@@ -77,10 +77,10 @@ def _npz(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             _demand_names([name.removesuffix(".npy") for name in archive.namelist()], wanted)
             return {name: _npy(archive, name, form) for name, form in wanted.items()}
-    except BuildError:
+    except RepositoryError:
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError) as error:
-        raise BuildError(f"The body is no readable .npz ({type(error).__name__}).") from None
+        raise RepositoryError(f"The body is no readable .npz ({type(error).__name__}).") from None
 
 
 def _npy(archive: zipfile.ZipFile, name: str, form: Form) -> Array:
@@ -93,7 +93,7 @@ def _npy(archive: zipfile.ZipFile, name: str, form: Form) -> Array:
         size = math.prod(shape) * dtype.itemsize
         numbers = file.read(size + 1)
     if len(numbers) != size:
-        raise BuildError(f"The array {name} does not hold as many numbers as it says.")
+        raise RepositoryError(f"The array {name} does not hold as many numbers as it says.")
     return np.frombuffer(numbers, dtype).reshape(shape, order="F" if in_columns else "C")
 
 
@@ -102,11 +102,11 @@ def _safetensors(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
         from safetensors import SafetensorError
         from safetensors.numpy import load
     except ImportError:
-        raise BuildError("The body is no .npz; for safetensors the package safetensors is needed here.") from None
+        raise RepositoryError("The body is no .npz; for safetensors the package safetensors is needed here.") from None
     try:
         found: dict[str, Array] = load(body)
     except (SafetensorError, KeyError, ValueError) as error:
-        raise BuildError(f"The body is neither an .npz nor safetensors ({type(error).__name__}).") from None
+        raise RepositoryError(f"The body is neither an .npz nor safetensors ({type(error).__name__}).") from None
     _demand_names(list(found), wanted)
     for name, array in found.items():
         _demand_form(name, (array.shape, array.dtype), wanted[name])
@@ -115,10 +115,10 @@ def _safetensors(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
 
 def _demand_names(names: list[str], wanted: Mapping[str, Form]) -> None:
     if sorted(names) != sorted(wanted):
-        raise BuildError(f"The head must have exactly the arrays {', '.join(wanted)}.")
+        raise RepositoryError(f"The head must have exactly the arrays {', '.join(wanted)}.")
 
 
 def _demand_form(name: str, given: Form, form: Form) -> None:
     if given != form:
         there, here = (f"{dtype} {list(shape)}" for shape, dtype in (form, given))
-        raise BuildError(f"The array {name} must be {there}, and is {here}.")
+        raise RepositoryError(f"The array {name} must be {there}, and is {here}.")

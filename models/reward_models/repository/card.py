@@ -14,9 +14,12 @@ import yaml
 
 CARD, CONFIG, VERSION_FOLDER = "card.yaml", "config.pbtxt", "1"
 
+REPOSITORY = Path(__file__).resolve().parents[2] / "repository"
+"""The repository of a checkout, beside this package."""
 
-class BuildError(RuntimeError):
-    """A model cannot be built; the message says what to do."""
+
+class RepositoryError(RuntimeError):
+    """A model is not there, is not in order or cannot be built; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +59,22 @@ class Card:
         return list(self.content["dimensions"])
 
 
+def available(repository: Path = REPOSITORY) -> list[str]:
+    """Names of the models that a repository holds a card of, built or not."""
+    return sorted(path.parent.name for path in repository.glob(f"*/{CARD}"))
+
+
 def read(folder: Path) -> Card:
-    """The card of a model's folder. Raises BuildError if it is not there or says too little."""
+    """The card of a model's folder. Raises RepositoryError if it is not there or says too little."""
     path = folder / CARD
     if not path.is_file():
-        raise BuildError(f"{folder.name} has no {CARD}: {folder} is no model of this repository.")
+        raise RepositoryError(f"{folder.name} has no {CARD}: {folder} is no model of this repository.")
     content = yaml.safe_load(path.read_text("utf-8"))
     try:
         files = tuple(file(name, entry) for name, entry in content["files"].items())
         return Card(content["name"], content, files)
     except (KeyError, TypeError, AttributeError) as error:
-        raise BuildError(f"{path} lacks {error}.") from error
+        raise RepositoryError(f"{path} lacks {error}.") from error
 
 
 def file(name: str, entry: dict[str, str]) -> File:

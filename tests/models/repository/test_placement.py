@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
-from reward_models.build import REPOSITORY, available, versions
-from reward_models.build.placement import Placement
+from reward_models.repository import REPOSITORY, available, versions
+from reward_models.repository.placement import Placement
 from tritonclient.grpc import model_config_pb2
 
 CONFIG = """name: "tiny"

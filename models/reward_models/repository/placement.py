@@ -1,8 +1,8 @@
 """Where a model's instances run: Triton's ``instance_group``, put into the derived configuration and not the committed.
 
 ``config.pbtxt`` says one instance on the CPU. A machine with GPUs says otherwise in one note of the repository, which
-:mod:`reward_models.build.versions` applies wherever it derives what Triton reads; so a new model, a new version, a new
-head and a rolled-back one all run on the device that the operator chose.
+:mod:`reward_models.repository.versions` applies wherever it derives what Triton reads; so a new model, a new version,
+a new head and a rolled-back one all run on the device that the operator chose.
 """
 
 import json

@@ -7,7 +7,7 @@ are written from the card by ``python -m reward_models.build --stamp`` and check
 import json
 from pathlib import Path
 
-from reward_models.build.card import CONFIG, Card
+from reward_models.repository.card import CONFIG, Card
 
 MARKER = "# Below: written from card.yaml by `python -m reward_models.build --stamp`. Do not edit."
 

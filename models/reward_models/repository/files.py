@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from reward_models.build.card import BuildError
+from reward_models.repository.card import RepositoryError
 
 
 def sha256(path: Path) -> str:
@@ -19,10 +19,10 @@ def sha256(path: Path) -> str:
 
 
 def demand(path: Path, expected: str, what: str) -> None:
-    """Raise BuildError if a file is not the one that was pinned."""
+    """Raise RepositoryError if a file is not the one that was pinned."""
     found = sha256(path)
     if found != expected:
-        raise BuildError(
+        raise RepositoryError(
             f"{what} is not the pinned file: its SHA-256 is {found}, expected {expected}. Nothing was installed. "
             "Remove the copy it came from and build again; if it stays so, do not use the file."
         )

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from reward_models.build import BuildError, versions
+from reward_models.repository import RepositoryError, versions
 from reward_models.runtime.instance import Instance
 
 CONFIG = 'name: "tiny"\nbackend: "python"\nversion_policy { latest { num_versions: 1 } }\ndynamic_batching { }\n'
@@ -110,7 +110,7 @@ def test_a_withdrawn_version_is_not_served_and_can_be_brought_back(repository: P
     versions.restore(repository, "tiny", 2)
     assert numbers(repository) == {1: True, 2: True}
     versions.withdraw(repository, "tiny", 1)
-    with pytest.raises(BuildError, match="last version"):
+    with pytest.raises(RepositoryError, match="last version"):
         versions.withdraw(repository, "tiny", 2)
 
 
@@ -124,10 +124,10 @@ def test_a_number_is_never_given_twice(repository: Path, staged: Path) -> None:
 
 def test_only_what_is_withdrawn_and_was_published_is_deleted(repository: Path, staged: Path) -> None:
     versions.publish(repository, "tiny", staged)
-    with pytest.raises(BuildError, match="cannot be deleted"):
+    with pytest.raises(RepositoryError, match="cannot be deleted"):
         versions.discard(repository, "tiny", 2)
     versions.withdraw(repository, "tiny", 1)
-    with pytest.raises(BuildError, match="cannot be deleted"):
+    with pytest.raises(RepositoryError, match="cannot be deleted"):
         versions.discard(repository, "tiny", 1)
 
 
@@ -150,7 +150,7 @@ def test_the_newest_are_kept(repository: Path, staged: Path) -> None:
 def test_a_folder_that_is_not_in_order_leaves_nothing_behind(
     repository: Path, tmp_path: Path, fault: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(BuildError, match=said):
+    with pytest.raises(RepositoryError, match=said):
         versions.publish(repository, "tiny", stage(tmp_path / "faulty", **fault))  # type: ignore[arg-type]
     assert numbers(repository) == {1: True}
     assert not [path for path in (repository / "tiny").iterdir() if path.name.startswith(".")]
@@ -159,15 +159,15 @@ def test_a_folder_that_is_not_in_order_leaves_nothing_behind(
 def test_a_file_that_no_version_has_must_be_staged(repository: Path, tmp_path: Path) -> None:
     staged = stage(tmp_path / "lacking", b"head 2", encoder=b"another")
     (staged / "encoder.onnx").unlink()
-    with pytest.raises(BuildError, match=r"lacks encoder\.onnx"):
+    with pytest.raises(RepositoryError, match=r"lacks encoder\.onnx"):
         versions.publish(repository, "tiny", staged)
 
 
 def test_names_do_not_leave_the_repository(repository: Path, staged: Path) -> None:
     for name in ("../tiny", ".tiny", "", "a/b"):
-        with pytest.raises(BuildError):
+        with pytest.raises(RepositoryError):
             versions.publish(repository, name, staged)
-        with pytest.raises(BuildError):
+        with pytest.raises(RepositoryError):
             versions.listing(repository, name)
 
 
