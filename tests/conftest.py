@@ -38,6 +38,7 @@ class Stack:
     grpc: str
     triton: str
     redis: str
+    state: str
     log: Path
 
     def wait_ready(self, timeout_s: float = 120.0) -> None:
@@ -68,9 +69,9 @@ def start_stack(log: Path, *flags: str) -> Stack:
     if "Ctrl-C stops it" not in said:
         process.kill()
         pytest.fail(f"the stack did not start:\n{said[-3000:]}")
-    address = dict(re.findall(r"^\s+(Triton|cache)\s+(\S+)\s*$", said, flags=re.MULTILINE))
-    redis = f"redis://{address['cache']}"
-    return Stack(process, f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", address["Triton"], redis, log)
+    address = dict(re.findall(r"^\s+(Triton|cache|state)\s+(\S+)\s*$", said, flags=re.MULTILINE))
+    cache, state = f"redis://{address['cache']}", f"redis://{address['state']}"
+    return Stack(process, f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", address["Triton"], cache, state, log)
 
 
 def stop_stack(stack: Stack) -> int:

@@ -22,7 +22,15 @@ class Settings(BaseSettings):
     triton_url: str = Field(
         "", description="gRPC address of a Triton server (host:port). Empty: start the embedded one."
     )
-    redis_url: str = Field("", description="redis:// address of Redis or Valkey. Empty: start the embedded one.")
+    redis_url: str = Field(
+        "", description="redis:// address of the Redis or Valkey that caches scores. Empty: start the embedded one."
+    )
+    state_redis_url: str = Field(
+        "",
+        description="redis:// address of the Redis or Valkey that keeps state: running statistics, cohorts, "
+        "references, rates, monitoring windows and idempotency keys. It must not evict. Empty: the server of "
+        "redis_url; where that is empty too, an embedded one of its own.",
+    )
 
     # Files
     rewards_file: Path = Field(Path(__file__).with_name("rewards.yaml"), description="The recipes.")
@@ -107,6 +115,9 @@ class Settings(BaseSettings):
     )
 
     # State
+    state_redis_max_memory: str = Field(
+        "256mb", description="Memory of the embedded Valkey that keeps state; when it is full, changes are refused."
+    )
     idempotency_ttl_s: float = Field(
         900.0, gt=0, description="How long a request's idempotency key and its recorded answers are remembered."
     )
@@ -117,7 +128,9 @@ class Settings(BaseSettings):
     cache_timeout_ms: float = Field(100.0, gt=0, description="Longest wait for Redis before a lookup counts as a miss.")
     cache_breaker_failures: int = Field(5, ge=1, description="Failures in a row after which Redis is left alone.")
     cache_breaker_pause_s: float = Field(5.0, gt=0, description="Time after which one call tries Redis again.")
-    redis_max_memory: str = Field("256mb", description="Memory of the embedded Valkey; the least used keys go first.")
+    redis_max_memory: str = Field(
+        "256mb", description="Memory of the embedded Valkey that caches scores; the least used scores go first."
+    )
 
     # Judges and code
     judges_file: Path | None = Field(None, description="YAML file of OpenAI-compatible judges.")
@@ -143,6 +156,11 @@ class Settings(BaseSettings):
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_json: bool = Field(False, description="One JSON object a log line.")
     otlp_endpoint: SecretStr | None = Field(None, description="OTLP address for traces (extra: tracing).")
+
+    @property
+    def state_store_url(self) -> str:
+        """Address of the store of state: its own, else that of the cache; empty where there is neither."""
+        return self.state_redis_url or self.redis_url
 
     @property
     def run_directory(self) -> Path:

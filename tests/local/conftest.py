@@ -21,7 +21,8 @@ from reward_gateway.local import stack
 from reward_gateway.local.errors import StackError
 from reward_gateway.settings import Settings
 def announce(running):
-    print("UP", running.settings.http_port, running.settings.triton_url, running.settings.redis_url, flush=True)
+    used = running.settings
+    print("UP", used.http_port, used.triton_url, used.redis_url, used.state_store_url, flush=True)
 try:
     asyncio.run(stack.run(Settings(), sys.argv[1:], LoadedModels, lambda line: print(line, flush=True), announce,
                           worker="standin_worker"))
@@ -77,6 +78,7 @@ class Stack:
     http_port: int = 0
     triton: str = ""
     redis: str = ""
+    state: str = ""
     family: list[psutil.Process] = field(default_factory=list)
 
     until = staticmethod(until)
@@ -98,7 +100,7 @@ class Stack:
         until(lambda: "UP " in self.said() or self.process.poll() is not None, seconds)
         line = next((line for line in self.said().splitlines() if line.startswith("UP ")), None)
         assert line is not None, self.said()
-        _, port, self.triton, self.redis = line.split()
+        _, port, self.triton, self.redis, self.state = line.split()
         self.http_port = int(port)
         self.remember()
 

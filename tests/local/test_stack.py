@@ -40,6 +40,11 @@ def gateway_pid(port: int) -> int | None:
         return None
 
 
+def address(url: str) -> str:
+    """What a Valkey's title holds of its ``redis://`` address."""
+    return url.removeprefix("redis://").partition("/")[0]
+
+
 @pytest.fixture(scope="module")
 def stack(start_stack: StartStack) -> Any:
     return start_stack(["echo"])
@@ -49,17 +54,25 @@ def test_triton_runs_the_repositorys_models_with_numbers_and_text_intact(stack: 
     assert ask(stack.triton) == [8.0, 15.0]
 
 
-def test_valkey_is_bounded_gives_up_scores_first_and_writes_nothing_to_disk(stack: Any) -> None:
+def test_the_cache_of_scores_is_bounded_evicts_and_writes_nothing_to_disk(stack: Any) -> None:
     client = redis.Redis.from_url(stack.redis)
     config = client.config_get("maxmemory*", "save", "appendonly")
     assert (config["maxmemory"], config["maxmemory-policy"]) == (str(256 << 20), "volatile-lru")
     assert (config["save"], config["appendonly"]) == ("", "no")
 
 
+def test_the_store_of_state_is_another_server_that_never_evicts_and_writes_every_change(stack: Any) -> None:
+    assert stack.state != stack.redis
+    config = redis.Redis.from_url(stack.state).config_get("maxmemory*", "appendonly", "dir")
+    assert (config["maxmemory"], config["maxmemory-policy"]) == (str(256 << 20), "noeviction")
+    assert config["appendonly"] == "yes"
+    assert Path(str(config["dir"])).is_relative_to(stack.state_dir)
+
+
 def test_every_server_listens_on_loopback_only(stack: Any) -> None:
-    family = [stack.child("tritonserver"), stack.child("valkey-server")]
+    family = [stack.child("tritonserver"), stack.child(address(stack.redis)), stack.child(address(stack.state))]
     listening = [c.laddr.ip for process in family for c in process.net_connections("tcp") if c.status == "LISTEN"]
-    assert len(listening) >= 4
+    assert len(listening) >= 5
     assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
 
 
@@ -73,18 +86,28 @@ def test_a_killed_triton_comes_back_on_the_same_port(stack: Any, victim: str) ->
     stack.remember()
 
 
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
 def test_a_killed_valkey_comes_back_on_the_same_port(stack: Any) -> None:
-    stack.child("valkey-server").kill()
     client = redis.Redis.from_url(stack.redis)
+    stack.child(address(stack.redis)).kill()
+    assert stack.until(lambda: not answers(client))
+    assert stack.until(lambda: answers(client))
+    stack.remember()
 
-    def alive() -> bool:
-        try:
-            return bool(client.ping())
-        except redis.ConnectionError:
-            return False
 
-    assert stack.until(lambda: not alive())
-    assert stack.until(alive)
+def test_state_outlives_a_kill_of_its_store(stack: Any) -> None:
+    client = redis.Redis.from_url(stack.state)
+    client.set("kept", "over a kill")
+    stack.child(address(stack.state)).kill()
+    assert stack.until(lambda: not answers(client))
+    assert stack.until(lambda: answers(client))
+    assert client.get("kept") == b"over a kill"
     stack.remember()
 
 

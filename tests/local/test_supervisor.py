@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 
 StartStack = Callable[..., Any]
 ELSEWHERE = {"TRITON_URL": "127.0.0.1:1", "REDIS_URL": "redis://127.0.0.1:1"}
@@ -15,7 +16,26 @@ ELSEWHERE = {"TRITON_URL": "127.0.0.1:1", "REDIS_URL": "redis://127.0.0.1:1"}
 def test_a_server_with_an_address_is_not_started(start_stack: StartStack) -> None:
     stack = start_stack(**ELSEWHERE)
     assert (stack.triton, stack.redis) == ("127.0.0.1:1", "redis://127.0.0.1:1")
+    assert stack.state == stack.redis, "one external Redis keeps scores and state"
     assert [process.cmdline()[-1] for process in stack.family] == ["standin_worker"]
+
+
+def test_a_store_of_state_with_an_address_is_not_started_and_the_cache_is(start_stack: StartStack) -> None:
+    stack = start_stack(TRITON_URL="127.0.0.1:1", STATE_REDIS_URL="redis://127.0.0.1:2")
+    assert stack.state == "redis://127.0.0.1:2"
+    assert stack.redis not in ("", stack.state)
+    assert len([child for child in stack.family if "valkey-server" in " ".join(child.cmdline())]) == 1
+
+
+def test_the_next_start_on_a_port_finds_the_state_of_the_last(start_stack: StartStack) -> None:
+    stack = start_stack(TRITON_URL="127.0.0.1:1")
+    redis.Redis.from_url(stack.state).set("kept", "over a stop")
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.process.wait(30) == 0
+    stack.variables["REWARD_GATEWAY_HTTP_PORT"] = str(stack.http_port)
+    stack.start()
+    stack.come_up()
+    assert redis.Redis.from_url(stack.state).get("kept") == b"over a stop"
 
 
 def test_several_workers_share_one_port(start_stack: StartStack) -> None:

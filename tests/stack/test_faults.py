@@ -37,6 +37,14 @@ def pid_of(stack: "Stack", name: str) -> int:
     return found[0]
 
 
+def cache_pid(stack: "Stack") -> int:
+    """The Valkey that caches scores: its title ends in its address."""
+    address = stack.redis.removeprefix("redis://").partition("/")[0]
+    family = psutil.Process(stack.process.pid).children(recursive=True)
+    (found,) = (p.pid for p in family if address in " ".join(p.cmdline()))
+    return found
+
+
 def post(stack: "Stack", rows: list[tuple[str, str]], cache: str = "use") -> httpx.Response:
     samples = [{"prompt": prompt, "response": response} for prompt, response in rows]
     body = {"reward": "helpful", "samples": samples, "options": {"cache": cache, "deadline_ms": 20_000}}
@@ -103,7 +111,7 @@ def test_triton_is_killed_under_load(mortal: "Stack") -> None:
 def test_valkey_is_killed_under_load(mortal: "Stack") -> None:
     with Load(mortal, "use") as load:
         time.sleep(0.5)
-        os.kill(pid_of(mortal, "valkey"), signal.SIGKILL)
+        os.kill(cache_pid(mortal), signal.SIGKILL)
         time.sleep(4.0)
     assert not load.wrong
     assert set(load.statuses) == {200}, "a dead cache costs no answer"
@@ -111,7 +119,7 @@ def test_valkey_is_killed_under_load(mortal: "Stack") -> None:
 
 
 def test_a_valkey_that_accepts_and_never_answers_costs_next_to_nothing(mortal: "Stack") -> None:
-    frozen = pid_of(mortal, "valkey")
+    frozen = cache_pid(mortal)
     until(lambda: post(mortal, ROWS).json()["usage"]["cache_hits"] == len(ROWS))
     with Load(mortal, "use") as load:
         os.kill(frozen, signal.SIGSTOP)

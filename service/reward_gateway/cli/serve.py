@@ -23,10 +23,11 @@ _EXAMPLE = '{"samples": [{"prompt": "How do I boil an egg?", "response": "Put it
 
 
 def serve(**flags: Any) -> None:
-    """Start Triton, Valkey and the gateway, keep them running, and stop them all on Ctrl-C.
+    """Start Triton, two Valkey servers (scores, state) and the gateway, keep them running, and stop them on Ctrl-C.
 
-    Every flag is a setting, also read from the environment variable named beside it. With --triton-url or
-    --redis-url that server is used, and none is started in its place.
+    Every flag is a setting, also read from the environment variable named beside it. With --triton-url,
+    --redis-url or --state-redis-url that server is used, and none is started in its place; with --redis-url alone
+    its server keeps scores and state.
     """
     for name, value in flags.items():
         if value is not None:
@@ -90,14 +91,18 @@ def _announce(console: Console, running: stack.Running) -> None:
     base = f"http://{host}:{settings.http_port}"
     rows = {"HTTP": base, "gRPC": f"{host}:{settings.grpc_port}" if settings.grpc_port else "off"}
     rows |= {"docs": f"{base}/docs", "metrics": f"{base}/metrics"}
-    cache = settings.redis_url.rpartition("@")[2].removeprefix("redis://")  # an address may carry a password
-    rows |= {"Triton": settings.triton_url, "cache": cache, "logs": str(running.run_dir)}
+    cache, state = _without_password(settings.redis_url), _without_password(settings.state_store_url)
+    rows |= {"Triton": settings.triton_url, "cache": cache, "state": state, "logs": str(running.run_dir)}
     console.print("\nReady.", style="bold green")
     for name, value in rows.items():
         console.print(f"  {name:<8} {value}", markup=False)
     key = ' -H "Authorization: Bearer $KEY"' if settings.api_keys_file else ""
     request = f"curl -s {base}/v1/score{key} -H 'Content-Type: application/json' -d '{_EXAMPLE}'"
     console.print(f"\nTry it:\n  {request}\n\nCtrl-C stops it.", markup=False)
+
+
+def _without_password(url: str) -> str:
+    return url.rpartition("@")[2].removeprefix("redis://")
 
 
 class _Progress:

@@ -89,8 +89,9 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), calls)
     sandbox = await make_sandbox() if settings.allow_untrusted_code else None
     models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=calls)
-    state = StateStore.connect(settings.redis_url) if settings.redis_url else StateStore.in_process()
-    cohorts = RedisCohorts(settings.redis_url) if settings.redis_url else LocalCohorts()
+    state_url = settings.state_store_url
+    state = StateStore.connect(state_url) if state_url else StateStore.in_process()
+    cohorts = RedisCohorts(state_url) if state_url else LocalCohorts()
     fetcher = Fetcher.of(settings, telemetry.metrics.media) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
     raw = CachedScorer(models, make_cache(settings, telemetry))

