@@ -5,6 +5,7 @@ remembered and is not being computed already, then the recipe's arithmetic. Raw 
 the cache after the answer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal, Protocol
@@ -42,6 +43,8 @@ class ScoreOptions:
         on_invalid: what an unscorable sample becomes; None: as the recipe says.
         deadline: time of the running loop's clock; None: no limit.
         scope: on whose behalf, and whether a repeat counts as the same request.
+        accept: called with the scored batch before anything is written that outlives the request; raises GatewayError
+            where the caller's API cannot answer with these scores.
     """
 
     on_invalid: Literal["null", "fail", "default"] | None = None
@@ -50,6 +53,7 @@ class ScoreOptions:
     explain: bool = True
     deadline: float | None = None
     scope: RequestScope = NO_SCOPE
+    accept: Callable[[Scored], None] | None = None
 
 
 class ScoringObserver(Protocol):
@@ -120,6 +124,8 @@ class Gateway:
         if self.book.experiments and raw:
             self.shadow.offer(self.book.experiments, plan, batch, raw)
         self._settle(plan, options, scored)
+        if options.accept is not None:
+            options.accept(scored)
         return scored
 
     @staticmethod

@@ -13,10 +13,17 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway
 from reward_gateway.recipes.evaluate import references_address
 from reward_gateway.sample import Batch, Usage
+from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 
 
 async def put_references(
-    gateway: Gateway, name: str, rewards: Mapping[str, Sequence[float]], batch: Batch | None, *, replace: bool = False
+    gateway: Gateway,
+    name: str,
+    rewards: Mapping[str, Sequence[float]],
+    batch: Batch | None,
+    *,
+    replace: bool = False,
+    scope: RequestScope = NO_SCOPE,
 ) -> dict[str, Any]:
     """Store reference rewards of a model, or of the models that a recipe asks.
 
@@ -24,6 +31,7 @@ async def put_references(
         rewards: group of a prompt -> reward of each reference answer; only where ``name`` stands for one model.
         batch: reference answers that are to be scored, by the group of their prompt.
         replace: forget the groups' earlier references.
+        scope: on whose behalf, and whether a repeat counts as the same request.
 
     Returns:
         ``{"stored": {model: {"version", "groups", "rewards"}}, "invalid": n}``.

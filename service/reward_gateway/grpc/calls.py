@@ -7,6 +7,7 @@ of the table, and not a fault of the server.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, NoReturn, Protocol, TypeVar
 
@@ -15,10 +16,12 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
+from reward_gateway.intake.idempotency import HEADER, check_idempotency_key
+from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.telemetry.logs import request_id
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.keys import Right, token_of
+from reward_gateway.traffic.keys import ApiKey, Right, token_of
 
 from .failures import status_code, trailing_metadata
 
@@ -30,8 +33,26 @@ _MAX_ID = 256
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
 Context = grpc.aio.ServicerContext[bytes, bytes]
-Unary = Callable[[bytes, Context], Coroutine[Any, Any, Message]]
-Stream = Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that was let in.
+
+    Attributes:
+        scope: on whose behalf it is answered, and whether a repeat counts as the same request.
+    """
+
+    context: Context
+    scope: RequestScope
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller's own deadline; None where there is none."""
+        return self.context.time_remaining()
+
+
+Unary = Callable[[bytes, Call], Coroutine[Any, Any, Message]]
+Stream = Callable[[AsyncIterator[bytes], Call], Coroutine[Any, Any, None]]
 
 
 class CallObserver(Protocol):
@@ -54,7 +75,7 @@ class Calls:
         """A handler of one message in, one out, for those who have the right."""
 
         async def handle(request: bytes, context: Context) -> bytes | None:
-            message = await self._guarded(name, context, answer(request, context), right)
+            message = await self._guarded(name, context, lambda call: answer(request, call), right)
             return None if message is None else message.SerializeToString()
 
         return grpc.unary_unary_rpc_method_handler(handle)
@@ -63,21 +84,24 @@ class Calls:
         """A handler of messages in, messages out; ``answer`` writes to the context itself."""
 
         async def handle(requests: AsyncIterator[bytes], context: Context) -> None:
-            await self._guarded(name, context, answer(requests, context))
+            await self._guarded(name, context, lambda call: answer(requests, call))
 
         return grpc.stream_stream_rpc_method_handler(handle)
 
     async def _guarded(
-        self, name: str, context: Context, work: Coroutine[Any, Any, R], right: Right = "score"
+        self, name: str, context: Context, answer: Callable[[Call], Coroutine[Any, Any, R]], right: Right = "score"
     ) -> R | None:
         started, status = perf_counter(), "CANCELLED"
         metadata = dict(context.invocation_metadata() or ())
         name_of_call = call_id(_text(metadata, "x-request-id"))
         token = request_id.set(name_of_call)
         try:
-            self._admit(metadata, right)
+            key = self._admit(metadata, right)
+            repeated = _text(metadata, HEADER.lower())
+            idempotency_key = None if repeated is None else check_idempotency_key(repeated)
+            call = Call(context, RequestScope(key.name, "", idempotency_key))
             with self._tracer.span(f"gRPC {name}", _texts(metadata) if self._tracer.enabled else None):
-                result = await work
+                result = await answer(call)
             status = "OK"
         except GatewayError as error:
             status = error.grpc_status
@@ -91,15 +115,16 @@ class Calls:
         else:
             return result
         finally:
-            work.close()  # a refused call never starts
             request_id.reset(token)
             if self._observer is not None:
                 self._observer.request("grpc", name, status, perf_counter() - started)
 
-    def _admit(self, metadata: dict[str, Any], right: Right) -> None:
+    def _admit(self, metadata: dict[str, Any], right: Right) -> ApiKey:
         self._traffic.drain.check()
         try:
-            self._traffic.identify(token_of(_text(metadata, "authorization"), _text(metadata, "x-api-key")), right)
+            return self._traffic.identify(
+                token_of(_text(metadata, "authorization"), _text(metadata, "x-api-key")), right
+            )
         except GatewayError as error:
             if self._observer is not None:
                 self._observer.unauthorized(error.code)

@@ -11,13 +11,14 @@ from tritonclient.grpc import service_pb2 as pb
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.errors import GatewayError, InvalidRequest, NotFound
 from reward_gateway.gateway import Gateway
+from reward_gateway.intake.idempotency import part_of
 from reward_gateway.oip.protocol import OpenInference, timeout_s
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
-from .calls import CallObserver, Calls, Context, parse
+from .calls import Call, CallObserver, Calls, parse
 from .oip_stream import InferStream
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
@@ -73,66 +74,67 @@ class InferenceService:
             ready = False
         return pb.ServerReadyResponse(ready=ready)
 
-    async def server_metadata(self, raw: bytes, context: Context) -> "pb.ServerMetadataResponse":
+    async def server_metadata(self, raw: bytes, call: Call) -> "pb.ServerMetadataResponse":
         return self._protocol.server()
 
-    async def model_ready(self, raw: bytes, context: Context) -> "pb.ModelReadyResponse":
+    async def model_ready(self, raw: bytes, call: Call) -> "pb.ModelReadyResponse":
         asked = parse(pb.ModelReadyRequest, raw)
         try:
             return pb.ModelReadyResponse(ready=await self._protocol.ready(asked.name, asked.version))
         except NotFound:
             return pb.ModelReadyResponse(ready=False)
 
-    async def model_metadata(self, raw: bytes, context: Context) -> "pb.ModelMetadataResponse":
+    async def model_metadata(self, raw: bytes, call: Call) -> "pb.ModelMetadataResponse":
         asked = parse(pb.ModelMetadataRequest, raw)
         return await self._protocol.metadata(asked.name, asked.version)
 
-    async def model_config(self, raw: bytes, context: Context) -> "pb.ModelConfigResponse":
+    async def model_config(self, raw: bytes, call: Call) -> "pb.ModelConfigResponse":
         asked = parse(pb.ModelConfigRequest, raw)
         return await self._protocol.config(asked.name, asked.version)
 
-    async def model_statistics(self, raw: bytes, context: Context) -> "pb.ModelStatisticsResponse":
+    async def model_statistics(self, raw: bytes, call: Call) -> "pb.ModelStatisticsResponse":
         asked = parse(pb.ModelStatisticsRequest, raw)
         return await self._protocol.statistics(asked.name, asked.version)
 
-    async def repository_index(self, raw: bytes, context: Context) -> "pb.RepositoryIndexResponse":
+    async def repository_index(self, raw: bytes, call: Call) -> "pb.RepositoryIndexResponse":
         return await self._protocol.index(parse(pb.RepositoryIndexRequest, raw).ready)
 
-    async def model_load(self, raw: bytes, context: Context) -> "pb.RepositoryModelLoadResponse":
+    async def model_load(self, raw: bytes, call: Call) -> "pb.RepositoryModelLoadResponse":
         asked = parse(pb.RepositoryModelLoadRequest, raw)
         if asked.parameters:
             raise InvalidRequest("parameters are not taken: models are loaded as the repository has them")
         await self._lifecycle.load(asked.model_name)
         return pb.RepositoryModelLoadResponse()
 
-    async def model_unload(self, raw: bytes, context: Context) -> "pb.RepositoryModelUnloadResponse":
+    async def model_unload(self, raw: bytes, call: Call) -> "pb.RepositoryModelUnloadResponse":
         await self._lifecycle.unload(parse(pb.RepositoryModelUnloadRequest, raw).model_name)
         return pb.RepositoryModelUnloadResponse()
 
-    async def model_infer(self, raw: bytes, context: Context) -> "pb.ModelInferResponse":
+    async def model_infer(self, raw: bytes, call: Call) -> "pb.ModelInferResponse":
         request = parse(pb.ModelInferRequest, raw)
-        deadline = self._deadline(request, context)
+        deadline = self._deadline(request, call)
         async with self._traffic.admission.enter(deadline):
-            return await self._protocol.infer(request, deadline)
+            return await self._protocol.infer(request, deadline, scope=call.scope)
 
-    async def model_stream_infer(self, requests: AsyncIterator[bytes], context: Context) -> None:
-        await InferStream(self._stream_answers, context).run(requests)
+    async def model_stream_infer(self, requests: AsyncIterator[bytes], call: Call) -> None:
+        await InferStream(self._stream_answers, call).run(requests)
 
-    async def _stream_answers(self, raw: bytes, context: Context) -> AsyncIterator[Any]:
+    async def _stream_answers(self, raw: bytes, place: int, call: Call) -> AsyncIterator[Any]:
         request = parse(pb.ModelInferRequest, raw)
-        deadline = self._deadline(request, context)
+        deadline = self._deadline(request, call)
+        scope = part_of(call.scope, request.id or str(place))
         self._traffic.drain.check()
         async with self._traffic.admission.enter(deadline):
-            async for message in self._protocol.stream(request, deadline):
+            async for message in self._protocol.stream(request, deadline, scope):
                 yield message
 
-    def _deadline(self, request: "pb.ModelInferRequest", context: Context) -> float:
+    def _deadline(self, request: "pb.ModelInferRequest", call: Call) -> float:
         now = asyncio.get_running_loop().time()
-        return deadline_at(now, self._settings, timeout_s(request), context.time_remaining())
+        return deadline_at(now, self._settings, timeout_s(request), call.time_remaining())
 
 
 def _open(answer: Callable[[], Coroutine[Any, Any, Message]]) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    async def handle(request: bytes, context: Context) -> bytes:
+    async def handle(request: bytes, call: Call) -> bytes:
         return (await answer()).SerializeToString()
 
     return grpc.unary_unary_rpc_method_handler(handle)

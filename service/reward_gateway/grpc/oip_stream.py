@@ -15,26 +15,26 @@ from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway.errors import GatewayError
 
-from .calls import Context
+from .calls import Call
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 16
 """Requests of one stream that are worked on at once."""
 
-Answers = Callable[[bytes, Context], AsyncIterator[Any]]
+Answers = Callable[[bytes, int, Call], AsyncIterator[Any]]
 
 
 class InferStream:
     """One call of ``ModelStreamInfer``.
 
     Args:
-        answers: the messages that answer one request. Raises GatewayError.
+        answers: the messages that answer one request, given its bytes and its place in the stream. Raises GatewayError.
     """
 
-    def __init__(self, answers: Answers, context: Context) -> None:
+    def __init__(self, answers: Answers, call: Call) -> None:
         self._answers = answers
-        self._context = context
+        self._call = call
         self._waiting: asyncio.Queue[asyncio.Task[list[bytes]] | None] = asyncio.Queue(AT_ONCE)
         self._tasks: set[asyncio.Task[list[bytes]]] = set()
         self._receiving = self._over = False
@@ -45,7 +45,7 @@ class InferStream:
         try:
             while (task := await self._waiting.get()) is not None:
                 for message in await task:
-                    await self._context.write(message)
+                    await self._call.context.write(message)
         finally:
             self._over = True
             if not self._receiving:  # a receive that is under way ends by itself when the call does
@@ -54,6 +54,7 @@ class InferStream:
                 task.cancel()
 
     async def _read(self, requests: AsyncIterator[bytes]) -> None:
+        place = 0
         try:
             while not self._over:
                 self._receiving = True
@@ -61,7 +62,8 @@ class InferStream:
                 self._receiving = False
                 if raw is None:
                     break
-                task = asyncio.create_task(self._answer(raw))
+                task = asyncio.create_task(self._answer(raw, place))
+                place += 1
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 await self._waiting.put(task)
@@ -69,9 +71,9 @@ class InferStream:
         except grpc.aio.BaseError:
             return  # the call is over
 
-    async def _answer(self, raw: bytes) -> list[bytes]:
+    async def _answer(self, raw: bytes, place: int) -> list[bytes]:
         try:
-            return [message.SerializeToString() async for message in self._answers(raw, self._context)]
+            return [message.SerializeToString() async for message in self._answers(raw, place, self._call)]
         except GatewayError as error:
             message = error.message
         except Exception as error:

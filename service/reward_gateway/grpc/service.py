@@ -17,7 +17,7 @@ from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
 from . import encode
-from .calls import CallObserver, Calls, Context, parse
+from .calls import Call, CallObserver, Calls, parse
 from .decode import Decoder, deadline_s, score_options
 from .stream import ScoreStream
 from .values import plain_list, plain_object
@@ -55,12 +55,13 @@ class RewardService:
         handlers["ScoreStream"] = self._calls.stream("ScoreStream", self.score_stream)
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
-    async def score(self, raw: bytes, context: Context) -> pb.ScoreResponse:
+    async def score(self, raw: bytes, call: Call) -> pb.ScoreResponse:
         started = perf_counter()
         request = parse(pb.ScoreRequest, raw)
         parsed = perf_counter()
         options = score_options(request.options)
-        options.deadline = self.deadline(context, options=request.options)
+        options.deadline = self.deadline(call, options=request.options)
+        options.scope = call.scope
         reward = self._gateway.resolve_reward(request.reward or None)
         async with self._traffic.admission.enter(options.deadline):
             decoding = perf_counter()
@@ -71,21 +72,21 @@ class RewardService:
         scored.timing_ms["total"] = (perf_counter() - started) * 1e3
         return encode.response(batch.ids, scored, options.explain)
 
-    async def score_stream(self, requests: AsyncIterator[bytes], context: Context) -> None:
-        stream = ScoreStream(self._gateway, self._decoder, self._traffic, self._settings, context)
+    async def score_stream(self, requests: AsyncIterator[bytes], call: Call) -> None:
+        stream = ScoreStream(self._gateway, self._decoder, self._traffic, self._settings, call)
         await stream.run(requests)
 
-    async def apply(self, raw: bytes, context: Context) -> pb.ApplyResponse:
+    async def apply(self, raw: bytes, call: Call) -> pb.ApplyResponse:
         request = parse(pb.ApplyRequest, raw)
         self._limits.samples(len(request.items.values), "items")
         items, params = plain_list(request.items, "items"), plain_object(request.params, "params")
         check_items(items, len(raw), self._limits)
-        deadline = self.deadline(context)
+        deadline = self.deadline(call)
         async with self._traffic.admission.enter(deadline):
-            results = await self._gateway.apply(request.kind, request.name, items, params, deadline)
+            results = await self._gateway.apply(request.kind, request.name, items, params, deadline, call.scope)
         return pb.ApplyResponse(results=map(encode.apply_result, results))
 
-    async def list_rewards(self, raw: bytes, context: Context) -> pb.ListRewardsResponse:
+    async def list_rewards(self, raw: bytes, call: Call) -> pb.ListRewardsResponse:
         parse(pb.ListRewardsRequest, raw)
         listing = self._gateway.rewards()
         rewards = []
@@ -97,14 +98,14 @@ class RewardService:
             rewards.append(reward)
         return pb.ListRewardsResponse(rewards=rewards, default=listing["default"] or "")
 
-    async def catalog(self, raw: bytes, context: Context) -> pb.CatalogResponse:
+    async def catalog(self, raw: bytes, call: Call) -> pb.CatalogResponse:
         parse(pb.CatalogRequest, raw)
         rows = self._gateway.catalog()
         return pb.CatalogResponse(
             operations=[ParseDict(row, pb.Operation(), ignore_unknown_fields=True) for row in rows]
         )
 
-    def deadline(self, context: Context, options: pb.Options | None = None) -> float:
+    def deadline(self, call: Call, options: pb.Options | None = None) -> float:
         """The call's own deadline or that of its options, whichever comes first."""
         named = deadline_s(options) if options is not None else None
-        return deadline_at(asyncio.get_running_loop().time(), self._settings, named, context.time_remaining())
+        return deadline_at(asyncio.get_running_loop().time(), self._settings, named, call.time_remaining())

@@ -15,6 +15,7 @@ import grpc
 
 from reward_gateway.errors import DeadlineExceeded, Draining, GatewayError, InvalidRequest
 from reward_gateway.gateway import Gateway
+from reward_gateway.intake.idempotency import part_of
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample import InvalidCode
 from reward_gateway.settings import Settings
@@ -22,7 +23,7 @@ from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
 from . import encode
-from .calls import Context, parse
+from .calls import Call, parse
 from .decode import Decoder, deadline_s, score_options
 
 WAITING = 1024
@@ -58,14 +59,12 @@ class _Waiting:
 class ScoreStream:
     """One call of ``ScoreStream``."""
 
-    def __init__(
-        self, gateway: Gateway, decoder: Decoder, traffic: Traffic, settings: Settings, context: Context
-    ) -> None:
+    def __init__(self, gateway: Gateway, decoder: Decoder, traffic: Traffic, settings: Settings, call: Call) -> None:
         self._gateway = gateway
         self._decoder = decoder
         self._traffic = traffic
         self._settings = settings
-        self._context = context
+        self._call = call
         self._queue: asyncio.Queue[_Waiting | GatewayError | None] = asyncio.Queue(WAITING)
         self._places = asyncio.Semaphore(MOMENTS)
         self._writing = asyncio.Lock()
@@ -83,7 +82,7 @@ class ScoreStream:
         try:
             async with asyncio.TaskGroup() as tasks:
                 while moment := await self._moment():
-                    for alike in _alike(moment):
+                    for alike in self._together(moment):
                         await self._places.acquire()
                         if self._traffic.drain.draining:
                             await self._leave()
@@ -132,7 +131,7 @@ class ScoreStream:
         if not message.sample.HasField("id"):
             message.sample.id = str(place)
         now = asyncio.get_running_loop().time()
-        named, left = deadline_s(terms.options), self._context.time_remaining()
+        named, left = deadline_s(terms.options), self._call.time_remaining()
         return _Waiting(place, message.sample, terms, deadline_at(now, self._settings, named, left))
 
     def _streamable(self, name: str | None) -> str:
@@ -160,6 +159,15 @@ class ScoreStream:
             raise self._last
         return moment
 
+    def _together(self, moment: Sequence[_Waiting]) -> list[list[_Waiting]]:
+        """The samples of a moment that are scored in one batch: those of the same terms.
+
+        With an idempotency key each sample alone: a repeat of the stream may gather them otherwise.
+        """
+        if self._call.scope.idempotency_key is not None:
+            return [[waiting] for waiting in moment]
+        return _alike(moment)
+
     async def _leave(self) -> None:
         """End the stream of a gateway that goes away, once everything under way is answered."""
         for _ in range(MOMENTS - 1):
@@ -176,7 +184,7 @@ class ScoreStream:
     async def _write(self, raw: bytes) -> None:
         """Send one answer, to its end even where the stream is ending: half a write would spoil the status."""
         async with self._writing:
-            sending = asyncio.ensure_future(self._context.write(raw))
+            sending = asyncio.ensure_future(self._call.context.write(raw))
             try:
                 await asyncio.shield(sending)
             except asyncio.CancelledError:
@@ -192,6 +200,7 @@ class ScoreStream:
             return responses
         options = score_options(alike[0].terms.options)
         options.deadline = min(waiting.deadline for waiting in alike)
+        options.scope = part_of(self._call.scope, alike[0].sample.id)
         try:
             async with self._traffic.admission.enter(options.deadline):
                 batch = await self._decoder.batch([waiting.sample for waiting in alike])

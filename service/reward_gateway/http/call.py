@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import Scope
 
+from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.traffic.keys import ANYBODY, ApiKey
 
 from .errors import ErrorForm, plain_form
@@ -16,8 +17,10 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/health", "/v2/health/live", "/v2/
 """Exact paths that need no key and no place: a probe or a scrape must be answered when nothing else is."""
 
 REQUEST_ID, DEADLINE, API_KEY = "x-request-id", "x-request-deadline-ms", "x-api-key"
+IDEMPOTENCY_KEY = "idempotency-key"
 _OURS = frozenset({b"x-request-id", b"x-request-deadline-ms", b"x-api-key"})
-_READ = _OURS | {b"authorization", b"content-type", b"content-encoding", b"content-length", b"traceparent"}
+_STANDARD = (b"authorization", b"content-type", b"content-encoding", b"content-length", b"traceparent")
+_READ = _OURS | {*_STANDARD, IDEMPOTENCY_KEY.encode()}
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -30,6 +33,7 @@ class Call:
         arrived_at: the running loop's clock at its arrival; deadlines count from here.
         stages: name -> milliseconds, for the ``Server-Timing`` header.
         form: what an error looks like to this client.
+        idempotency_key: makes a repeat the same request; None: every request is a new one.
     """
 
     id: str
@@ -41,6 +45,12 @@ class Call:
     deadline_s: float | None = None
     stages: dict[str, float] = field(default_factory=dict)
     form: ErrorForm = plain_form
+    idempotency_key: str | None = None
+
+    @property
+    def scope(self) -> RequestScope:
+        """On whose behalf the request is answered; final once the key layer has passed."""
+        return RequestScope(self.key.name, "", self.idempotency_key)
 
 
 def begin(scope: Scope, now: float) -> Call:

@@ -18,6 +18,7 @@ from reward_gateway.backends.triton.passthrough import PassesThrough, Passthroug
 from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.sample import split_version
+from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
 from .models import NEMO, NEMO_MODEL, VERSION, VirtualModel, recipe
@@ -104,7 +105,11 @@ class OpenInference:
     # Inference
 
     async def infer(
-        self, request: "pb.ModelInferRequest", deadline: float, reward: str | None = None
+        self,
+        request: "pb.ModelInferRequest",
+        deadline: float,
+        reward: str | None = None,
+        scope: RequestScope = NO_SCOPE,
     ) -> "pb.ModelInferResponse":
         """Answer by a recipe, or hand on.
 
@@ -112,6 +117,7 @@ class OpenInference:
             deadline: a time of the running loop's clock.
             reward: recipe asked for outside the request, for example in the query; the request's parameter
                 ``reward`` goes before it, and the model's name comes after.
+            scope: on whose behalf, and whether a repeat counts as the same request.
 
         Raises:
             GatewayError: it cannot be answered.
@@ -127,19 +133,21 @@ class OpenInference:
         resolved = self._gateway.resolve_reward(parameter, reward, named)
         counts, began = self._counts.setdefault(name, ModelCounts()), perf_counter_ns()
         try:
-            return await self._scorer.infer(request, resolved, deadline, counts)
+            return await self._scorer.infer(request, resolved, deadline, counts, scope)
         except GatewayError:
             counts.failed(perf_counter_ns() - began)
             raise
 
-    async def stream(self, request: "pb.ModelInferRequest", deadline: float) -> AsyncIterator[Any]:
+    async def stream(
+        self, request: "pb.ModelInferRequest", deadline: float, scope: RequestScope = NO_SCOPE
+    ) -> AsyncIterator[Any]:
         """The ``ModelStreamInferResponse`` messages that answer one request of a stream. Raises GatewayError."""
         if self._virtual(request.model_name, request.model_version) is None:
             _pin(request)
             async for message in self._triton(request.model_name).stream(request, deadline):
                 yield message
             return
-        response = await self.infer(request, deadline)
+        response = await self.infer(request, deadline, scope=scope)
         response.parameters["triton_final_response"].bool_param = True
         yield pb.ModelStreamInferResponse(infer_response=response)
 

@@ -11,6 +11,7 @@ from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.media import MediaLimits, from_bytes, from_text
 from reward_gateway.sample import Batch, Invalid, Scored, Text
+from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
 from .input_layouts import InputLayout, layout_of
@@ -30,7 +31,12 @@ class Scorer:
         self._detokeniser = Detokeniser.load(settings.oip_tokenizer)
 
     async def infer(
-        self, request: "pb.ModelInferRequest", reward: str, deadline: float, counts: ModelCounts
+        self,
+        request: "pb.ModelInferRequest",
+        reward: str,
+        deadline: float,
+        counts: ModelCounts,
+        scope: RequestScope = NO_SCOPE,
     ) -> "pb.ModelInferResponse":
         """One answer.
 
@@ -51,10 +57,17 @@ class Scorer:
         self._check_texts(batch)
         await self._check_media(batch)
         read = perf_counter_ns()
-        options = ScoreOptions(on_invalid="fail" if form.fails else None, explain=False, deadline=deadline)
+        columns: list[tuple[str, bytes]] = []
+        options = ScoreOptions(
+            on_invalid="fail" if form.fails else None,
+            explain=False,
+            deadline=deadline,
+            scope=scope,
+            accept=lambda scored: columns.extend(_columns(form, wanted, scored)),
+        )
         scored = await self._gateway.score(batch, reward, options)
         done = perf_counter_ns()
-        answer = _answer(request, form, wanted, scored)
+        answer = _answer(request, form, columns, len(scored.reward))
         counts.succeeded(batch.size, read - began, done - read, perf_counter_ns() - done)
         return answer
 
@@ -111,12 +124,16 @@ def _wanted(request: "pb.ModelInferRequest", form: InputLayout) -> list[str]:
     return [output.name for output in request.outputs] or list(form.outputs)
 
 
+def _columns(form: InputLayout, wanted: list[str], scored: Scored) -> list[tuple[str, bytes]]:
+    """Name and bytes of each output [n, 1]. Raises Unscorable for a reward that this client's tensor cannot hold."""
+    return [(name, form.outputs[name].make(scored).tobytes()) for name in wanted]
+
+
 def _answer(
-    request: "pb.ModelInferRequest", form: InputLayout, wanted: list[str], scored: Scored
+    request: "pb.ModelInferRequest", form: InputLayout, columns: list[tuple[str, bytes]], rows: int
 ) -> "pb.ModelInferResponse":
     response = pb.ModelInferResponse(model_name=request.model_name, model_version=VERSION, id=request.id)
-    for name in wanted:
-        output = form.outputs[name]
-        response.outputs.add(name=name, datatype=output.datatype, shape=(len(scored.reward), 1))
-        response.raw_output_contents.append(output.make(scored).tobytes())
+    for name, content in columns:
+        response.outputs.add(name=name, datatype=form.outputs[name].datatype, shape=(rows, 1))
+        response.raw_output_contents.append(content)
     return response

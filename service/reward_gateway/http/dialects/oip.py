@@ -179,5 +179,7 @@ async def infer(request: Request) -> Response:
         body, request.headers.get(LENGTH), name, version, dependencies_of(request).settings.max_nesting
     )
     deadline = deadline_of(request, timeout_s(asked))
-    answer = await protocol_of(request).infer(asked, deadline, request.query_params.get("reward"))
+    answer = await protocol_of(request).infer(
+        asked, deadline, request.query_params.get("reward"), call_of(request.scope).scope
+    )
     return infer_response(answer, binary)

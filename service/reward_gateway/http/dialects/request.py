@@ -1,6 +1,6 @@
 """One request in a dialect, between its decoding and its encoding: which recipe, whose policy, which numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from reward_gateway.errors import GatewayError, ModelUnavailable, Unscorable
 from reward_gateway.gateway import ScoreOptions
+from reward_gateway.intake.idempotency import part_of
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.operations.effects import AskJudge, RunSandboxed
 from reward_gateway.operations.sandboxed import SandboxResult
@@ -17,6 +18,7 @@ from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.templates import strip
 from reward_gateway.sample import FloatArray, Invalid, Scored
 from reward_gateway.scoring.effects_runtime import RequestContext
+from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.state.port import ResultStore
 
 from ..call import call_of
@@ -95,6 +97,7 @@ class DialectRequest:
         self.policy = policy
         self.started = perf_counter()
         self._body_bytes = body_bytes
+        self._scored_parts = 0
         self._edge = dependencies_of(request)
         self.gateway = self._edge.gateway
 
@@ -114,13 +117,15 @@ class DialectRequest:
         model: str | None = None,
         *,
         vectors: bool = False,
+        check: Callable[[Scores], None] | None = None,
     ) -> Scores:
-        """Score samples as the policy says.
+        """Score samples as the policy says. Each call of one request is a part of it with a repeat of its own.
 
         Args:
             reward: the recipe that the body names, if it does.
             model: what the body calls its model; used where it names a recipe.
             vectors: the dialect takes a vector where the recipe gives one; else every sample needs one number.
+            check: raises GatewayError where the dialect cannot answer with these scores; nothing is written then.
 
         Raises:
             GatewayError: the request failed, or, where the policy says so, one of its samples.
@@ -135,14 +140,22 @@ class DialectRequest:
         batch = await self._edge.batches.make(samples, self._body_bytes)
         decoded_ms = since_ms(self.started)
         options = self._options(plan)
+        answers: list[Scores] = []
+
+        def accept(scored: Scored) -> None:
+            """Refuse what the dialect has no answer for, before anything is written that outlives the request."""
+            failed = {i: scored.invalid.get(i, _NO_NUMBER) for i in _missing(scored, vectors=vectors)}
+            if failed and options.on_invalid == "fail":
+                raise Unscorable(f"samples[{min(failed)}]: {failed[min(failed)].message}")
+            answers.append(Scores(plan, scored, failed))
+            if check is not None:
+                check(answers[-1])
+
+        options.accept = accept
         scored = await self.gateway.score(batch, plan.name, options)
         call = call_of(self.request.scope)
         call.stages = timing(scored, decoded_ms, since_ms(call.arrived))
-        missing = _missing(scored, vectors=vectors)
-        failed = {i: scored.invalid.get(i, _NO_NUMBER) for i in missing}
-        if failed and options.on_invalid == "fail":
-            raise Unscorable(f"samples[{min(failed)}]: {failed[min(failed)].message}")
-        return Scores(plan, scored, failed)
+        return answers[-1]
 
     @property
     def fails(self) -> bool:
@@ -179,8 +192,14 @@ class DialectRequest:
         """Where answers wait that are fetched later. Raises StateUnavailable where there is no store."""
         return self.gateway.runtime.state.results
 
+    def _scope_of_next_part(self) -> RequestScope:
+        """The first call of a request has the request's own key; later ones have keys made of it, in their order."""
+        scope = call_of(self.request.scope).scope
+        self._scored_parts += 1
+        return scope if self._scored_parts == 1 else part_of(scope, str(self._scored_parts))
+
     def _options(self, plan: Plan) -> ScoreOptions:
-        options = ScoreOptions(explain=True, deadline=deadline_of(self.request))
+        options = ScoreOptions(explain=True, deadline=deadline_of(self.request), scope=self._scope_of_next_part())
         chosen = self._edge.settings.dialect_failures.get(self.policy.name)
         if isinstance(chosen, float):
             options.on_invalid, options.default_reward = "default", chosen

@@ -18,7 +18,7 @@ from reward_gateway.intake.request import SampleItem
 from ..dependencies import dependencies_of
 from .arrays import pictures, read_npy
 from .dialect import Dialect
-from .request import DialectRequest
+from .request import DialectRequest, Scores
 
 dialect = Dialect("robometer")
 router = dialect.router
@@ -76,17 +76,27 @@ async def _trajectory(text: str, files: dict[str, bytes], param: str) -> tuple[s
     return task, await asyncio.to_thread(pictures, read_npy(content, f"{param}.frames"), f"{param}.frames")
 
 
+def _values(scores: Scores) -> list[float]:
+    """The vector of the only sample."""
+    return [float(x) for x in (scores.scored.rewards or [[]])[0]]
+
+
+def _check_length(scores: Scores, frames: int) -> None:
+    """Raise InvalidRequest unless the recipe gives a value per frame."""
+    if (count := len(_values(scores))) != frames:
+        raise InvalidRequest(f"the recipe gives {count} values for {frames} frames")
+
+
 async def _progress(ask: DialectRequest, task: str, frames: list[str]) -> tuple[list[float], list[float]]:
     """A value a frame, and that of the component ``success`` where the recipe has one."""
     if not frames:
         return [], []
     given: list[Any] = list(frames)
     if ask.plan().returns == "vector":
-        scores = await ask.score([SampleItem(prompt=task, frames=given)], vectors=True)
-        values = [float(x) for x in (scores.scored.rewards or [[]])[0]]
-        if len(values) != len(frames):
-            raise InvalidRequest(f"the recipe gives {len(values)} values for {len(frames)} frames")
-        return values, []
+        scores = await ask.score(
+            [SampleItem(prompt=task, frames=given)], vectors=True, check=lambda found: _check_length(found, len(frames))
+        )
+        return _values(scores), []
     size = sum(len(frame) * (len(frames) - k) for k, frame in enumerate(frames))
     if size > (limit := 4 * dependencies_of(ask.request).settings.max_body_bytes):
         raise TooLarge(f"the frames up to each frame are {size} bytes in all, over the limit of {limit}")

@@ -7,13 +7,14 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reward_gateway.errors import GatewayError, InternalError
+from reward_gateway.intake.idempotency import check_idempotency_key
 from reward_gateway.intake.limits import InputLimits
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.logs import described, request_id
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.deadlines import parse_milliseconds
 
-from ..call import API_KEY, DEADLINE, REQUEST_ID, Call, begin, route_of
+from ..call import API_KEY, DEADLINE, IDEMPOTENCY_KEY, REQUEST_ID, Call, begin, route_of
 from ..client_profiles import profile_of
 from ..errors import error_response
 
@@ -77,6 +78,8 @@ class ContextLayer:
                 self._limits.name(len(call.headers[name]), name)
         if DEADLINE in call.headers:
             call.deadline_s = parse_milliseconds(call.headers[DEADLINE], DEADLINE)
+        if IDEMPOTENCY_KEY in call.headers:
+            call.idempotency_key = check_idempotency_key(call.headers[IDEMPOTENCY_KEY])
         if manner.deadline_s is not None:
             call.deadline_s = min(manner.deadline_s, call.deadline_s or self._default_deadline_s)
 

@@ -9,6 +9,7 @@ from reward_gateway.intake.nesting import check_nesting
 from reward_gateway.intake.request import ApplyRequest, apply_request
 from reward_gateway.operations.registry import KINDS
 
+from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, json_response, read_json_bytes
 from ..openapi import describe, parameter
 from ..routing import raw_router
@@ -40,6 +41,11 @@ async def apply(request: Request) -> Response:
     check_items(asked.items, len(body), deps.batches.limits)
     where = request.path_params
     results = await deps.gateway.apply(
-        where["kind"], where["name"], asked.items, asked.params, deadline=deadline_of(request)
+        where["kind"],
+        where["name"],
+        asked.items,
+        asked.params,
+        deadline=deadline_of(request),
+        scope=call_of(request.scope).scope,
     )
     return json_response({"results": results})

@@ -98,4 +98,5 @@ def score_options(request: Request, wanted: Options) -> ScoreOptions:
         cache=wanted.cache or "use",
         explain=wanted.explain is not False,
         deadline=deadline_of(request, seconds),
+        scope=call_of(request.scope).scope,
     )

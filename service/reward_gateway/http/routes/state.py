@@ -11,6 +11,7 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.sample import prompt_group
 
+from ..call import call_of
 from ..dependencies import dependencies_of, json_response, read_json
 from ..openapi import describe, parameter
 from ..routing import raw_router
@@ -106,5 +107,5 @@ async def references(request: Request) -> Response:
         group = entry.group if entry.group is not None else prompt_group(entry.prompt or "")
         rewards.setdefault(group, []).extend(entry.rewards)
     batch = await deps.batches.make(asked.samples, 0) if asked.samples else None
-    name = request.path_params["name"]
-    return json_response(await put_references(deps.gateway, name, rewards, batch, replace=asked.replace))
+    name, scope = request.path_params["name"], call_of(request.scope).scope
+    return json_response(await put_references(deps.gateway, name, rewards, batch, replace=asked.replace, scope=scope))
