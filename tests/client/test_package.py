@@ -18,7 +18,8 @@ try:
     RewardClient("grpc://127.0.0.1:1")
 except ImportError as error:
     print(error)
-ours = sorted(name for name in sys.modules if name.startswith("reward_gateway") and ".client" not in name)
+ours = {{".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("reward_gateway")}}
+ours = sorted(ours - {{"reward_gateway.client"}})
 print(ours)
 """
 FORBIDDEN = {

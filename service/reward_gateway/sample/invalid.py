@@ -1,0 +1,43 @@
+"""Why a sample has no score."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+InvalidCode = Literal[
+    "missing_field",
+    "invalid_field",
+    "invalid_media",
+    "too_large",
+    "truncated",
+    "deadline_exceeded",
+    "overloaded",
+    "model_unavailable",
+    "model_error",
+    "judge_error",
+    "operation_error",
+    "state_unavailable",
+    "not_finite",
+    "guard",
+    "internal_error",
+]
+"""The closed set of reasons; also the label values of the metric that counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """Why a sample has no score. Travels from where it arose to the wire."""
+
+    code: InvalidCode
+    message: str
+    component: str | None = None
+    param: str | None = None
+    """Path below the sample, for example ``images[0]``."""
+
+    @property
+    def retryable(self) -> bool:
+        """True where the cause was the server's, and the same request may succeed later."""
+        return self.code in ("overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded", "judge_error")
+
+    def of(self, component: str) -> "Invalid":
+        """The same reason, said of a component of a recipe."""
+        return self if self.component else Invalid(self.code, self.message, component, self.param)

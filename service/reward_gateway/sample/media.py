@@ -1,0 +1,24 @@
+"""Images and frames of a sample."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An image or a frame as the caller gave it: encoded bytes, or the address to fetch them from.
+
+    Attributes:
+        digest: of the bytes, as cache keys write it; None: not known yet.
+        param: where it stood below its sample, for the reason if it cannot be fetched.
+    """
+
+    data: bytes | None = None
+    url: str | None = None
+    digest: str | None = field(default=None, compare=False)
+    param: str = field(default="", compare=False)
+
+
+def media_digest(data: bytes) -> str:
+    """What stands for an image's bytes in cache keys."""
+    return hashlib.blake2b(data, digest_size=32).hexdigest()
