@@ -62,6 +62,7 @@ EVERYTHING: dict[str, Any] = {
 ELSEWHERE: dict[str, Any] = OPEN | {
     "triton": {"enabled": False, "url": "triton.models:8001"},
     "valkey": {"enabled": False, "existingSecret": "redis"},
+    "state": {"enabled": False},
     "serviceAccount": {"create": False},
     "networkPolicy": {"enabled": False},
     "podDisruptionBudget": {"enabled": False},
@@ -149,7 +150,7 @@ class TestRendered:
     def test_every_container_is_hardened_and_says_whether_it_is_well(self, given: dict[str, Any]) -> None:
         pods = [made["spec"]["template"]["spec"] for (kind, _), made in objects(given).items() if kind in SETS]
         containers = [c for pod in pods for c in (*pod["containers"], *pod.get("initContainers", ()))]
-        assert len(containers) == (1 if given is ELSEWHERE else 3)
+        assert len(containers) == (1 if given is ELSEWHERE else 4)
         for pod in pods:
             assert pod["automountServiceAccountToken"] is False
             assert pod["securityContext"]["runAsNonRoot"] is True
@@ -165,14 +166,30 @@ class TestRendered:
         made = objects(EVERYTHING)
         triton = made["Deployment", "rg-reward-gateway"]["spec"]["template"]["spec"]["initContainers"][0]
         assert {"--http-address=127.0.0.1", "--grpc-address=127.0.0.1"} <= set(triton["command"])
-        policy = made["NetworkPolicy", "rg-reward-gateway-valkey"]["spec"]
         gateway = made["Deployment", "rg-reward-gateway"]["spec"]["selector"]
-        assert [rule["from"] for rule in policy["ingress"]] == [[{"podSelector": gateway}]]
-        assert policy["podSelector"]["matchLabels"].items() <= labels(made, "StatefulSet", "rg-reward-gateway-valkey")
+        for name in ("rg-reward-gateway-valkey", "rg-reward-gateway-state"):
+            policy = made["NetworkPolicy", name]["spec"]
+            assert [rule["from"] for rule in policy["ingress"]] == [[{"podSelector": gateway}]]
+            assert policy["podSelector"]["matchLabels"].items() <= labels(made, "StatefulSet", name)
+
+    def test_scores_may_be_evicted_and_state_may_not_and_is_written_to_its_volume(self) -> None:
+        made = objects(EVERYTHING)
+
+        def command(name: str) -> list[str]:
+            pod = made["StatefulSet", name]["spec"]["template"]["spec"]
+            words: list[str] = pod["containers"][0]["command"]
+            return words
+
+        cache, state = command("rg-reward-gateway-valkey"), command("rg-reward-gateway-state")
+        assert cache[cache.index("--maxmemory-policy") + 1] == "volatile-lru"
+        assert state[state.index("--maxmemory-policy") + 1] == "noeviction"
+        assert state[state.index("--appendonly") + 1] == "yes"
+        assert made["StatefulSet", "rg-reward-gateway-state"]["spec"]["volumeClaimTemplates"]
 
     def test_services_find_the_pods_and_ports_that_they_name(self) -> None:
         made = objects(EVERYTHING)
-        for name, kind in (("rg-reward-gateway", "Deployment"), ("rg-reward-gateway-valkey", "StatefulSet")):
+        sets = ("rg-reward-gateway-valkey", "rg-reward-gateway-state")
+        for name, kind in (("rg-reward-gateway", "Deployment"), *((name, "StatefulSet") for name in sets)):
             service, pod = made["Service", name]["spec"], made[kind, name]["spec"]["template"]["spec"]
             assert service["selector"].items() <= labels(made, kind, name)
             ports = {port["name"] for port in pod["containers"][0]["ports"]}
@@ -195,6 +212,7 @@ class TestRendered:
             "127.0.0.1:8001",
             "redis://rg-reward-gateway-valkey:6379/0",
         )
+        assert settings.state_redis_url == "redis://rg-reward-gateway-state:6379/0"
         keys = yaml.safe_load(made["Secret", "rg-reward-gateway-keys"]["stringData"]["api-keys.yaml"])["keys"]
         assert [ApiKey.model_validate(key).name for key in keys] == ["trainer"]
         recipes = made["ConfigMap", "rg-reward-gateway-rewards"]["data"]["rewards.yaml"]
@@ -209,7 +227,15 @@ class TestRendered:
         given = {entry["name"]: entry for entry in pod["containers"][0]["env"]}
         assert given["REWARD_GATEWAY_TRITON_URL"]["value"] == "triton.models:8001"
         assert given["REWARD_GATEWAY_REDIS_URL"]["valueFrom"] == {"secretKeyRef": {"name": "redis", "key": "url"}}
+        assert "REWARD_GATEWAY_STATE_REDIS_URL" not in given, "one Redis elsewhere keeps scores and state"
         assert "initContainers" not in pod
+
+    def test_a_store_of_state_elsewhere_is_asked_there(self) -> None:
+        made = objects(OPEN | {"state": {"enabled": False, "existingSecret": "state"}})
+        pod = made["Deployment", "rg-reward-gateway"]["spec"]["template"]["spec"]
+        given = {entry["name"]: entry for entry in pod["containers"][0]["env"]}
+        assert given["REWARD_GATEWAY_STATE_REDIS_URL"]["valueFrom"] == {"secretKeyRef": {"name": "state", "key": "url"}}
+        assert ("StatefulSet", "rg-reward-gateway-state") not in made
 
     def test_every_volume_is_there_and_used(self) -> None:
         pod = objects(EVERYTHING)["Deployment", "rg-reward-gateway"]["spec"]["template"]["spec"]
@@ -236,6 +262,7 @@ class TestRendered:
             (OPEN | {"triton": {"url": "a:8001"}}, "triton: enabled has no url"),
             (OPEN | {"valkey": {"enabled": False}}, "valkey: .* one of them is needed"),
             (OPEN | {"valkey": {"url": "redis://a"}}, "valkey: enabled has no url"),
+            (OPEN | {"state": {"url": "redis://a"}}, "state: enabled has no url"),
             (OPEN | {"ingress": {"enabled": True}}, "ingress: host"),
             (OPEN | {"gateway": {"settings": {"workers": 4}}}, "settings.workers is set by the chart"),
             (OPEN | {"replica": 3}, "replica"),

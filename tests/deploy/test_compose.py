@@ -28,7 +28,11 @@ def test_every_service_is_hardened_and_says_whether_it_is_well(name: str) -> Non
 def test_only_the_gateway_is_published_and_on_loopback_unless_asked() -> None:
     assert {name for name, service in SERVICES.items() if "ports" in service} == {"gateway"}
     assert all(port.startswith("${PUBLISH:-127.0.0.1}:") for port in SERVICES["gateway"]["ports"])
-    assert {name for name, service in SERVICES.items() if service["networks"] == ["inside"]} == {"triton", "valkey"}
+    assert {name for name, service in SERVICES.items() if service["networks"] == ["inside"]} == {
+        "triton",
+        "valkey",
+        "state",
+    }
 
 
 def test_every_variable_given_to_the_gateway_is_a_setting() -> None:
@@ -36,6 +40,17 @@ def test_every_variable_given_to_the_gateway_is_a_setting() -> None:
     image = re.findall(r"\b(REWARD_GATEWAY_[A-Z_]+)=", (ROOT / "Dockerfile").read_text())
     assert image
     assert set(image) <= VARIABLES
+
+
+def test_scores_may_be_evicted_and_state_may_not_and_is_kept_on_a_volume() -> None:
+    cache, state = SERVICES["valkey"], SERVICES["state"]
+    assert cache["command"][cache["command"].index("--maxmemory-policy") + 1] == "volatile-lru"
+    assert state["command"][state["command"].index("--maxmemory-policy") + 1] == "noeviction"
+    assert state["command"][state["command"].index("--appendonly") + 1] == "yes"
+    assert set(cache["volumes"]).isdisjoint(state["volumes"])
+    variables = SERVICES["gateway"]["environment"]
+    assert variables["REWARD_GATEWAY_REDIS_URL"] == "redis://valkey:6379/0"
+    assert variables["REWARD_GATEWAY_STATE_REDIS_URL"] == "redis://state:6379/0"
 
 
 def test_docker_waits_longer_than_the_gateway_drains() -> None:

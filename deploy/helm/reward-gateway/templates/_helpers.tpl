@@ -48,6 +48,16 @@ capabilities: {drop: [ALL]}
 {{- else }}{{ toString . | quote }}{{ end }}
 {{- end }}
 
+{{/* The address of one of the two Valkey servers, ours or elsewhere. Call with (list $ "state"). */}}
+{{- define "rg.redisUrl" -}}
+{{- $store := index (index . 0).Values (index . 1) -}}
+{{- if $store.existingSecret -}}
+valueFrom: {secretKeyRef: {name: {{ $store.existingSecret }}, key: url}}
+{{- else -}}
+value: {{ $store.url | default (printf "redis://%s-%s:6379/0" (include "rg.name" (index . 0)) (index . 1)) | quote }}
+{{- end }}
+{{- end }}
+
 {{/* What no schema can say. */}}
 {{- define "rg.checked" -}}
 {{- $auth := .Values.auth -}}
@@ -65,11 +75,14 @@ capabilities: {drop: [ALL]}
 {{- if eq .Values.valkey.enabled (not (empty $elsewhere)) }}
 {{- fail "valkey: enabled has no url or existingSecret, and without it one of them is needed" }}
 {{- end }}
+{{- if and .Values.state.enabled (or .Values.state.url .Values.state.existingSecret) }}
+{{- fail "state: enabled has no url or existingSecret; give state.enabled=false to use a store elsewhere" }}
+{{- end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) }}
 {{- fail "ingress: host is needed" }}
 {{- end }}
 {{- range $name := keys .Values.gateway.settings }}
-{{- if has $name (list "http_host" "http_port" "grpc_port" "workers" "triton_url" "redis_url" "api_keys_file" "allow_unauthenticated" "rewards_file" "judges_file" "drain_s") }}
+{{- if has $name (list "http_host" "http_port" "grpc_port" "workers" "triton_url" "redis_url" "state_redis_url" "api_keys_file" "allow_unauthenticated" "rewards_file" "judges_file" "drain_s") }}
 {{- fail (printf "gateway.settings.%s is set by the chart: see values.yaml" $name) }}
 {{- end }}
 {{- end }}
