@@ -90,14 +90,14 @@ class GivenWorld(EffectsRuntime):
         self.given_logprobs = example.given.get("logprobs")
         self.given_steps = example.given.get("steps")
 
-    async def answer(self, need: Effect, asking: RequestContext) -> Any:
-        if isinstance(need, RunSandboxed) and self.given_sandbox is not None:
+    async def answer(self, effect: Effect[Any], context: RequestContext) -> Any:
+        if isinstance(effect, RunSandboxed) and self.given_sandbox is not None:
             return self.given_sandbox
-        if isinstance(need, TokenLogprobs) and self.given_logprobs is not None:
+        if isinstance(effect, TokenLogprobs) and self.given_logprobs is not None:
             return [Vector(np.array(tokens)) for tokens in self.given_logprobs]
-        if isinstance(need, ScoreSteps) and self.given_steps is not None:
+        if isinstance(effect, ScoreSteps) and self.given_steps is not None:
             return [Vector(np.array(steps)) for steps in self.given_steps]
-        return await super().answer(need, asking)
+        return await super().answer(effect, context)
 
 
 @pytest.fixture(scope="module")

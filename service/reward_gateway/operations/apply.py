@@ -1,7 +1,7 @@
 """One operation over the items of one request: check them, run the function, split its answer by item.
 
-The running itself is a generator of needs (:mod:`.needs`), so that this module does no I/O: the gateway
-answers the needs; :func:`run_pure` refuses them all, for operations that have none.
+The running itself is a generator of effects (:mod:`.effects`), so that this module does no I/O: the gateway
+answers them; :func:`run_pure` refuses them all, for operations that perform none.
 """
 
 from collections.abc import Generator, Sequence
@@ -15,7 +15,7 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.sample import Invalid
 
 from .columns import Columns
-from .effects import Effect, RunInThread
+from .effects import Effectful, RunInThread, perform
 from .outcome import Outcome
 from .registry import Operation, OperationItem, OperationParams
 
@@ -24,7 +24,7 @@ NOT_FINITE = Invalid("not_finite", "the result is not a finite number; check the
 LIGHT_ROWS = 16
 """Rows of a heavy operation that are answered at once."""
 
-Steps = Generator[Effect, Any, Outcome]
+Steps = Effectful[Outcome]
 
 # Kinds of pydantic fault that leave the item well formed: it cannot be answered, but it breaks no schema.
 _UNANSWERABLE = (
@@ -83,14 +83,12 @@ def parse_items(
 
 
 def run(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
-    """Run an operation as a generator of needs, whether or not it has any."""
+    """Run an operation as a generator of effects, whether or not it performs any."""
     if operation.heavy and columns.size > LIGHT_ROWS:
-        outcome: Outcome = yield RunInThread(partial(operation.function, columns, params))
-        return outcome
-    answer = operation.function(columns, params)
-    if isinstance(answer, Generator):
-        return (yield from answer)
-    return answer
+        answer = yield from perform(RunInThread(partial(operation.function, columns, params)))
+    else:
+        answer = operation.function(columns, params)
+    return (yield from answer) if isinstance(answer, Generator) else answer
 
 
 def run_pure(steps: Steps) -> Outcome:
@@ -100,13 +98,13 @@ def run_pure(steps: Steps) -> Outcome:
         TypeError: it asks for something.
     """
     try:
-        need = next(steps)
+        effect = next(steps)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
-    raise TypeError(f"this operation needs {type(need).__name__} from outside")
+    raise TypeError(f"this operation needs {type(effect).__name__} from outside")
 
 
-def apply(operation: Operation, items: Sequence[Any], params: Any) -> Generator[Effect, Any, list[dict[str, Any]]]:
+def apply(operation: Operation, items: Sequence[Any], params: Any) -> Effectful[list[dict[str, Any]]]:
     """Answer ``POST /v1/{kind}/{name}``: one JSON-ready result an item, in order.
 
     Raises:
@@ -126,7 +124,7 @@ def apply(operation: Operation, items: Sequence[Any], params: Any) -> Generator[
 
 def _pooled(
     operation: Operation, columns: Columns, params: OperationParams, invalid: dict[int, Invalid]
-) -> Generator[Effect, Any, dict[str, Any]]:
+) -> Effectful[dict[str, Any]]:
     if invalid:
         place, reason = next(iter(invalid.items()))
         return _failure(Invalid(reason.code, f"items[{place}]: {reason.message}", param=f"items[{place}]"))

@@ -1,13 +1,13 @@
 """The judge's part of CaRR: which entities a response names, and which statements its cited pages bear out."""
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from reward_gateway.sample import Invalid
 
-from .effects import Effect
+from .effects import Effectful
 from .judged import Conversation, ask_judge, flat_object
 from .outcome import ItemError
 from .prompts import question
@@ -52,7 +52,7 @@ def slots(rubric: str) -> list[int]:
     return list(dict.fromkeys(int(number) for number in _SLOT.findall(rubric)))
 
 
-def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Generator[Effect, Any, Verdicts]:
+def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
     """Identify the entities, fill them into the rubrics, and judge the filled ones by the cited pages.
 
     A rubric with an entity that the response does not name is not supported, and not asked about.

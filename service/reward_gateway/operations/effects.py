@@ -1,24 +1,49 @@
-"""What an operation may ask of the world, as data.
+"""What an operation may ask from outside, as data: each effect's type says what it is answered with.
 
-Operations do no I/O. One that needs a stored value, a model's score or a judge's words is a generator:
-it yields a need and is resumed with the answer. Whoever runs it (the gateway, or a test) answers:
+Operations do no I/O. One that needs a stored value, a model's score or a judge's words is a generator: it performs an
+effect and goes on with the answer. Whoever runs it (the gateway, or a test) answers:
 
     def running_scale(columns, params):
-        moments = yield UpdateMoments(params.stream, batch_moments)
+        moments = yield from perform(MergeMoments(params.stream, batch_moments))
         return Outcome(reward=rewards / moments.std)
 
-Every answer's type stands at the need. A need that cannot be answered raises its
-:class:`reward_gateway.errors.GatewayError` at the ``yield``.
+An effect that cannot be answered raises its :class:`reward_gateway.errors.GatewayError` where it is performed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from reward_gateway.sample import Batch, FloatArray
+from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores
+
+A = TypeVar("A")
+
+
+class Effect(Generic[A]):
+    """Something that an operation asks for; ``A`` is the type of the answer."""
+
+    __slots__ = ()
+
+
+Effectful = Generator[Effect[Any], Any, A]
+"""A computation that performs effects on its way to an ``A``."""
+
+
+def perform(effect: Effect[A]) -> Effectful[A]:
+    """Ask for an effect: ``answer = yield from perform(effect)``. This ties the answer's type to the effect's.
+
+    Raises:
+        GatewayError: it cannot be answered.
+    """
+    answer: A = yield effect
+    return answer
+
 
 Conversation = Sequence[dict[str, Any]]
 """Chat messages of one question to a judge: role and content (text, or a list of parts)."""
+
+SandboxAnswer = dict[str, Any]
+"""How a program ended; :class:`.sandboxed.SandboxResult` reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +65,7 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateMoments:
+class MergeMoments(Effect[Moments]):
     """Merge a batch into a named stream's moments. Answer: :class:`Moments` after the merge."""
 
     stream: str
@@ -48,7 +73,7 @@ class UpdateMoments:
 
 
 @dataclass(frozen=True, slots=True)
-class LookUpLabels:
+class LookUpLabels(Effect[list[float | None]]):
     """The labels of messages in a named table. Unknown messages are queued for annotation if ``enqueue``.
 
     Answer: list of float or None, one a message.
@@ -60,14 +85,14 @@ class LookUpLabels:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadArchive:
+class ReadArchive(Effect[FloatArray]):
     """All vectors of a named archive. Answer: [m, d] float64 (m may be 0)."""
 
     archive: str
 
 
 @dataclass(frozen=True, slots=True)
-class AddToArchive:
+class AppendToArchive(Effect[None]):
     """Append vectors [k, d] to a named archive, atomically. Answer: None."""
 
     archive: str
@@ -75,7 +100,7 @@ class AddToArchive:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadReferences:
+class ReadReferences(Effect[list[FloatArray | None]]):
     """Stored reference rewards of prompts' groups for a reward or model, its version included.
 
     Answer: list of [m] float64 or None, one a group.
@@ -86,7 +111,7 @@ class ReadReferences:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadSet:
+class ReadSet(Effect[Any]):
     """A named stored set: embeddings, centroids, exemplar statistics. Answer: the JSON value that was put."""
 
     kind: str
@@ -94,7 +119,7 @@ class ReadSet:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreWithModel:
+class ScoreWithModel(Effect[RawScores]):
     """Scores of a hosted model over a batch. Answer: :class:`reward_gateway.sample.RawScores`."""
 
     model: str
@@ -111,7 +136,7 @@ class Vector:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreSteps:
+class ScoreSteps(Effect[list[Vector | Invalid]]):
     """A number for each step of the answers of a batch, by a hosted process reward model.
 
     Answer: list of :class:`Vector` or :class:`reward_gateway.sample.Invalid`, one a row.
@@ -122,7 +147,7 @@ class ScoreSteps:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenLogprobs:
+class TokenLogprobs(Effect[list[Vector | Invalid]]):
     """Natural log-probabilities of continuations under the hosted language model.
 
     Answer: list of :class:`Vector` or :class:`reward_gateway.sample.Invalid`, one a pair.
@@ -134,7 +159,7 @@ class TokenLogprobs:
 
 
 @dataclass(frozen=True, slots=True)
-class AskJudge:
+class AskJudge(Effect[list[str | Invalid]]):
     """Chat completions of a configured judge. Answer: list of str or :class:`reward_gateway.sample.Invalid`.
 
     ``temperature`` None is the judge's own. At 0, equal conversations are asked once.
@@ -146,7 +171,7 @@ class AskJudge:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinCohorts:
+class JoinCohorts(Effect[list[tuple[FloatArray, int]]]):
     """Each row joins the open cohort of its name, and waits until that is closed.
 
     Answer: list of ``(members [m, d] float64, own place)``, one a row.
@@ -159,7 +184,7 @@ class JoinCohorts:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSandboxed:
+class RunSandboxed(Effect[list[SandboxAnswer | Invalid]]):
     """Run untrusted programs, each with its input, in the sandbox.
 
     Answer: list of SandboxResult mappings, or :class:`reward_gateway.sample.Invalid` for those that were not run.
@@ -172,7 +197,7 @@ class RunSandboxed:
 
 
 @dataclass(frozen=True, slots=True)
-class CompareMath:
+class CompareMath(Effect[list[bool | Invalid]]):
     """Whether responses equal references as mathematics, in processes of their own, with limits.
 
     Answer: list of bool or :class:`reward_gateway.sample.Invalid`, one a pair.
@@ -183,25 +208,7 @@ class CompareMath:
 
 
 @dataclass(frozen=True, slots=True)
-class RunInThread:
+class RunInThread(Effect[A]):
     """Work that would hold everybody up: done in a thread, while other requests go on. Answer: what it gives."""
 
-    work: Callable[[], Any]
-
-
-Effect = (
-    UpdateMoments
-    | LookUpLabels
-    | ReadArchive
-    | AddToArchive
-    | ReadReferences
-    | ReadSet
-    | ScoreWithModel
-    | ScoreSteps
-    | TokenLogprobs
-    | AskJudge
-    | JoinCohorts
-    | RunSandboxed
-    | CompareMath
-    | RunInThread
-)
+    work: Callable[[], A]

@@ -2,15 +2,14 @@
 
 import base64
 import binascii
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from reward_gateway.sample import Batch, FloatArray, Invalid, Media, RawScores
 
-from .effects import Effect, ScoreWithModel
+from .effects import Effectful, ScoreWithModel, perform
 from .outcome import ItemError
 
 
@@ -24,7 +23,7 @@ class HostedAnswer:
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-def ask_model(model: str, batch: Batch, rows: Sequence[int], size: int) -> Generator[Effect, Any, HostedAnswer]:
+def ask_model(model: str, batch: Batch, rows: Sequence[int], size: int) -> Effectful[HostedAnswer]:
     """Score ``batch``, whose k-th sample is row ``rows[k]`` of the operation's ``size`` rows. No rows: nobody is asked.
 
     Raises:
@@ -32,7 +31,7 @@ def ask_model(model: str, batch: Batch, rows: Sequence[int], size: int) -> Gener
     """
     if not rows:
         return HostedAnswer(np.full((size, 1), np.nan))
-    scores: RawScores = yield ScoreWithModel(model, batch)
+    scores: RawScores = yield from perform(ScoreWithModel(model, batch))
     answer = HostedAnswer(np.full((size, scores.values.shape[1]), np.nan), scores.version)
     answer.values[list(rows)] = scores.values
     answer.invalid = {rows[k]: reason for k, reason in (batch.invalid | scores.invalid).items()}

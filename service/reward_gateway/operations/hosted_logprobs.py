@@ -1,14 +1,13 @@
 """Log-probabilities that an item leaves to a hosted language model: its texts, all in one question."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from reward_gateway.sample import FloatArray, Invalid
 
-from .effects import Effect, TokenLogprobs, Vector
+from .effects import Effectful, TokenLogprobs, Vector, perform
 from .outcome import Outcome
 
 Asked = tuple[int, str, str]
@@ -27,7 +26,7 @@ class HostedLogprobs:
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
-    def ask(self, asked: Sequence[Asked], model: str) -> Generator[Effect, Any, list[FloatArray | None]]:
+    def ask(self, asked: Sequence[Asked], model: str) -> Effectful[list[FloatArray | None]]:
         """Log-probabilities [t] of every continuation; None in the rows of ``invalid``.
 
         A space between context and continuation is read with the continuation, as word tokens begin with theirs.
@@ -36,7 +35,7 @@ class HostedLogprobs:
             return []
         pairs = [joined(context, continuation) for _, context, continuation in asked]
         contexts, continuations = zip(*pairs, strict=True)
-        answers: list[Vector | Invalid] = yield TokenLogprobs(list(contexts), list(continuations), model)
+        answers: list[Vector | Invalid] = yield from perform(TokenLogprobs(list(contexts), list(continuations), model))
         for (row, *_), answer in zip(asked, answers, strict=True):
             if isinstance(answer, Invalid):
                 self.invalid.setdefault(row, answer)

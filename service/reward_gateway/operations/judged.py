@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from reward_gateway.sample import Invalid
 
-from .effects import AskJudge, Conversation, Effect
+from .effects import AskJudge, Conversation, Effectful, perform
 from .master_keys import content_free
 from .outcome import ItemError
 from .registry import OperationParams
@@ -65,7 +65,7 @@ def ask_judge(
     conversations: Mapping[int, Conversation],
     parse: Callable[[str], T],
     temperature: float | None = 0.0,
-) -> Generator[Effect, Any, Judged[T]]:
+) -> Effectful[Judged[T]]:
     """Ask about the rows of ``conversations`` and read each answer with ``parse``. No rows: nobody is asked.
 
     ``parse`` raises :class:`ItemError` for an answer without the form that was asked for: a failed judgement is an
@@ -74,7 +74,7 @@ def ask_judge(
     judged: Judged[T] = Judged()
     if not conversations:
         return judged
-    answers = yield AskJudge(judge, list(conversations.values()), temperature)
+    answers = yield from perform(AskJudge(judge, list(conversations.values()), temperature))
     for row, answer in zip(conversations, answers, strict=True):
         if isinstance(answer, Invalid):
             judged.invalid[row] = answer
@@ -89,7 +89,7 @@ def ask_judge(
 
 def ask_panel(
     params: JudgeParams, questions: Mapping[int, Sequence[Conversation]], parse: Callable[[str], T]
-) -> Generator[Effect, Any, Judged[list[T]]]:
+) -> Effectful[Judged[list[T]]]:
     """Ask several questions a row, each as often as there are votes. A row has values if every answer could be read.
 
     Values and words stand in the order of the questions, the votes of a question side by side; the words of a row with

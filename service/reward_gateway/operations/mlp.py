@@ -1,7 +1,7 @@
 """Small trained networks that live as JSON in the store: a few dense layers, run in numpy."""
 
-from collections.abc import Generator, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from reward_gateway.sample import FloatArray
 
-from .effects import Effect, ReadSet
+from .effects import Effectful, ReadSet, perform
 from .outcome import ItemError
 
 Activation = Literal["sigmoid", "tanh", "relu"]
@@ -69,13 +69,13 @@ def linear(weights: Sequence[float], bias: float, activation: Activation) -> Hea
     return Head(layers=[Layer(weight=[list(weights)], bias=[bias])], activation=activation)
 
 
-def read_head(name: str) -> Generator[Effect, Any, Head]:
+def read_head(name: str) -> Effectful[Head]:
     """A head from the store of named sets, kind ``heads``.
 
     Raises:
         ItemError: there is none of that name, or it is no head.
     """
-    stored = yield ReadSet("heads", name)
+    stored = yield from perform(ReadSet("heads", name))
     if stored is None:
         raise ItemError(f"there is no stored head {name!r}")
     try:

@@ -1,6 +1,6 @@
 """Hosted multimodal reward models: chat and images of each item become one batch, a missing image an error."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
 
 from .columns import Columns
-from .effects import Effect
+from .effects import Effectful
 from .hosted import HostedAnswer, ask_model, image_bytes
 from .media import media_of
 from .outcome import ItemError, Outcome, invalid_field
@@ -62,7 +62,7 @@ def batch_of(rows: Sequence[tuple[Any, str, list[bytes]]]) -> Batch:
 
 def score_hosted(
     columns: Columns, names: Sequence[str], route: Mapping[bool, str], needs_image: bool = False
-) -> Generator[Effect, Any, Outcome]:
+) -> Effectful[Outcome]:
     """Score every item with the model that ``route`` names for items with (True) and without (False) images.
 
     An item that gives its ``score`` is answered with that.

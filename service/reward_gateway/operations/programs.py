@@ -1,6 +1,6 @@
 """Reward programs before they are kept: run over sample observations, so that what cannot work is refused."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from reward_gateway.sample import Invalid
 
-from .effects import Effect, RunSandboxed
+from .effects import Effectful, RunSandboxed, perform
 from .sandboxed import SandboxResult
 from .score.program import driven, steps_of
 from .transform.sign_scale import signed
@@ -52,10 +52,10 @@ class Report:
         return {"valid": self.valid, "checks": checks, "rewards": rewards}
 
 
-def check_programs(sparse_src: str, dense_src: str, samples: Sequence[Any]) -> Generator[Effect, Any, Report | Invalid]:
+def check_programs(sparse_src: str, dense_src: str, samples: Sequence[Any]) -> Effectful[Report | Invalid]:
     """Run both sources over the samples, as one episode; or why they could not be run."""
     programs = [driven(sparse_src, "sparse"), driven(dense_src, "dense")]
-    answers = yield RunSandboxed("python", programs, [list(samples)] * 2, TIMEOUT_S)
+    answers = yield from perform(RunSandboxed("python", programs, [list(samples)] * 2, TIMEOUT_S))
     unrun = next((answer for answer in answers if isinstance(answer, Invalid)), None)
     if unrun is not None:
         return unrun

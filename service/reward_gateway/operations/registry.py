@@ -17,13 +17,13 @@ To add an operation, add one file under the folder of its kind:
         return Outcome(reward=columns.floats("reward") / params.scale)
 
 The first line of the docstring is the summary, the rest is the page's text. The function takes columns
-and gives columns; where it needs the world it is a generator of :mod:`.needs`.
+and gives columns; where it asks for something from outside it is a generator of :mod:`.effects`.
 """
 
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -32,7 +32,7 @@ from typing import Any, Literal, Self, TypeVar, cast, get_args
 from pydantic import BaseModel, ConfigDict
 
 from .columns import Columns
-from .effects import Effect
+from .effects import Effectful
 from .outcome import Outcome
 
 Kind = Literal["score", "transform", "combine", "credit", "audit"]
@@ -70,7 +70,7 @@ class Source:
 
 THIS_PROJECT = Source("reward-gateway", PROJECT_URL)
 
-Answer = Outcome | Generator[Effect, Any, Outcome]
+Answer = Outcome | Effectful[Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Operation:
         return (inspect.getdoc(self.function) or "").partition("\n")[2].strip()
 
     @property
-    def yields_needs(self) -> bool:
+    def performs_effects(self) -> bool:
         return inspect.isgeneratorfunction(self.function)
 
     @property

@@ -1,6 +1,6 @@
 """From bindings to columns: what a step of a plan reads, for the rows that are still valid."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.columns import Columns
-from reward_gateway.operations.effects import Effect, ReadReferences, ReadSet
+from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet, perform
 from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
 
 from .fields import SAMPLE_FIELDS, fitted, reads_sample, shape
@@ -18,7 +18,7 @@ Value = FloatArray | list[FloatArray | None]
 """A component over the batch: [n] numbers, or a vector a sample."""
 
 Rows = Sequence[int]
-Reading = Generator[Effect, Any, tuple[Columns, list[int], dict[int, Invalid]]]
+Reading = Effectful[tuple[Columns, list[int], dict[int, Invalid]]]
 
 
 def take(column: Any, rows: Rows, size: int) -> Any:
@@ -86,7 +86,7 @@ class ColumnBinder:
         kept_columns = {name: take(column, kept, len(rows)) for name, column in columns.items()}
         return Columns(len(kept), kept_columns), [rows[k] for k in kept], invalid
 
-    def _bound(self, binding: Binding, wants: str, rows: Rows, address: str) -> Generator[Effect, Any, Any]:
+    def _bound(self, binding: Binding, wants: str, rows: Rows, address: str) -> Effectful[Any]:
         n = len(rows)
         match binding.kind:
             case "constant":
@@ -102,9 +102,9 @@ class ColumnBinder:
             case "component":
                 return take(self.values[str(binding.value)], rows, self.batch.size)
             case "stored":
-                return [(yield ReadSet("references", str(binding.value)))] * n
+                return [(yield from perform(ReadSet("references", str(binding.value))))] * n
             case "prompt_references":
-                return list((yield ReadReferences(address, [self.groups[i] for i in rows])))
+                return list((yield from perform(ReadReferences(address, [self.groups[i] for i in rows]))))
 
     def _implicit(self, name: str, field: FieldInfo, rows: Rows) -> Any:
         return self._sample(name, rows) if reads_sample(name, field) else self._feature(name, rows)

@@ -1,11 +1,11 @@
 """The run of a plan over a batch: components, transforms, guards, combination, group, credit.
 
-A generator of needs, so that it does no I/O: models were asked before (their raw scores come in), state
+A generator of effects, so that it does no I/O: models were asked before (their raw scores come in), state
 and judges are asked through whoever drives it. A row that fails at one stage is left out of the rest and
 keeps its reason.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from reward_gateway.errors import Overloaded, StateUnavailable, Unavailable
 from reward_gateway.operations.apply import run
-from reward_gateway.operations.effects import Effect, JoinCohorts
+from reward_gateway.operations.effects import Effectful, JoinCohorts, perform
 from reward_gateway.operations.guards import GuardView
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, plain_text, split_version
@@ -40,10 +40,10 @@ class Rewards:
 JUDGE_ANSWER = "judge_answer"
 """The one detail of an operation that a recipe's explanation carries."""
 
-Running = Generator[Effect, Any, Any]
+Running = Effectful[Any]
 
 
-def evaluate(plan: Plan, batch: Batch, raw: Mapping[str, RawScores]) -> Generator[Effect, Any, Rewards]:
+def evaluate(plan: Plan, batch: Batch, raw: Mapping[str, RawScores]) -> Effectful[Rewards]:
     """Run a plan.
 
     Args:
@@ -65,7 +65,7 @@ class _Evaluation:
         self._absent: frozenset[int] = frozenset()
         """Rows in which the optional component at hand has no value: its transforms leave them out."""
 
-    def run(self) -> Generator[Effect, Any, Rewards]:
+    def run(self) -> Effectful[Rewards]:
         plan, size = self.plan, self.batch.size
         for component in plan.components:
             yield from self._component(component)
@@ -240,7 +240,7 @@ class _Evaluation:
         columns = [self.components[name].value for name in self.plan.over]
         payloads = np.stack([reward, *columns], axis=1) if names else np.empty((0, 1))
         payloads[[i for i in range(self.batch.size) if i in self.invalid]] = np.nan
-        cohorts = yield JoinCohorts(names, payloads, spec.size, spec.timeout_s)
+        cohorts = yield from perform(JoinCohorts(names, payloads, spec.size, spec.timeout_s))
         shaped = np.full(self.batch.size, np.nan)
         for i, (members, place) in enumerate(cohorts):
             if i in self.invalid:
@@ -313,7 +313,7 @@ def references_address(model: str, version: str | None) -> str:
 
 
 def unavailable(error: Unavailable) -> Invalid:
-    """The reason for samples whose need could not be answered."""
+    """The reason for samples whose effect could not be answered."""
     match error:
         case StateUnavailable():
             return Invalid("state_unavailable", error.message)

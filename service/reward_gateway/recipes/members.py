@@ -3,7 +3,7 @@
 A member's field is, in this order, the component of its name, the sample's own field, its feature.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.apply import run
 from reward_gateway.operations.columns import Columns
-from reward_gateway.operations.effects import Effect
+from reward_gateway.operations.effects import Effectful
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import FloatArray, Invalid
 
@@ -23,7 +23,7 @@ from .plan import Step
 
 def spread_groups(
     step: Step, reader: ColumnBinder, values: Mapping[str, Value], table: Mapping[str, FloatArray], rows: list[int]
-) -> Generator[Effect, Any, Outcome]:
+) -> Effectful[Outcome]:
     """Answer a group operation for the samples of a batch.
 
     Returns:

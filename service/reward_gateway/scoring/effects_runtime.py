@@ -1,20 +1,18 @@
 """The runtime that operations may ask: models behind the cache, named state, judges. One place answers every effect."""
 
-import asyncio
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.math.checker import MathChecker
 from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.backends.sandbox.sandbox import Sandbox
-from reward_gateway.errors import GatewayError, NotFound, StateUnavailable
-from reward_gateway.operations import effects
-from reward_gateway.sample import Batch, Invalid, RawScores, Usage
+from reward_gateway.errors import GatewayError, StateUnavailable
+from reward_gateway.operations.effects import Effect, Effectful
+from reward_gateway.sample import Batch, RawScores, Usage
 from reward_gateway.scoring.cached_scorer import CachedScorer, CacheMode
+from reward_gateway.scoring.effect_handlers import HANDLERS
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.scoring.vector_scorer import VectorScorer
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts
@@ -135,70 +133,14 @@ class EffectsRuntime:
         known = self._known_models or {}
         return [name for name in MEDIA if any(name in known.get(model, MEDIA) for model in models)]
 
-    async def answer(self, effect: effects.Effect, asking: RequestContext) -> Any:
-        """Answer one effect; its type says what.
+    async def answer(self, effect: Effect[Answer], context: RequestContext) -> Answer:
+        """Answer one effect.
 
         Raises:
             GatewayError: it cannot be answered.
         """
-        deadline = asking.deadline
-        match effect:
-            case effects.UpdateMoments(stream, batch):
-                after = await self.state.moments.merge(stream, batch.count, batch.mean, batch.m2)
-                return effects.Moments(*after)
-            case effects.LookUpLabels(table, messages, enqueue):
-                return await self.state.labels.look_up(table, messages, enqueue)
-            case effects.ReadArchive(archive):
-                return await self.state.archives.read(archive)
-            case effects.AddToArchive(archive, vectors):
-                return await self.state.archives.add(archive, vectors)
-            case effects.ReadReferences(name, groups):
-                return await self.state.references.read(name, groups)
-            case effects.ReadSet(kind, name):
-                return await self.state.sets.read(kind, name)
-            case effects.JoinCohorts(names, payloads, size, timeout_s):
-                timeout_s = timeout_s if deadline is None else min(timeout_s, _left(deadline))
-                joins = (
-                    self.cohorts.join(n, p, size, timeout_s) for n, p in zip(names, payloads.tolist(), strict=True)
-                )
-                return [(cohort.members, cohort.place) for cohort in await asyncio.gather(*joins)]
-            case effects.ScoreWithModel(model, batch):
-                own = Usage()  # hits and misses are counted by component, and this is a part of one
-                answers = await self.raw_scores((model,), batch, asking.cache, deadline, own, asking.timing)
-                asking.usage.model_calls += own.model_calls
-                return answers[model][0]
-            case effects.ScoreSteps(model, batch):
-                with _timed(asking.timing):
-                    return await self.vectors.steps(model, batch, deadline, asking.cache, asking.usage)
-            case effects.TokenLogprobs(contexts, continuations, model):
-                texts = contexts, continuations
-                with _timed(asking.timing):
-                    return await self.vectors.logprobs(model, *texts, deadline, asking.cache, asking.usage)
-            case effects.RunInThread(work):
-                return await asyncio.to_thread(work)
-            case effects.CompareMath(pairs):
-                return await self.math.compare(pairs, deadline)
-            case effects.AskJudge(judge, conversations, temperature):
-                if self.judges is None:
-                    raise NotFound("there are no judges; a file of them is named by REWARD_GATEWAY_JUDGES_FILE")
-                return await self.judges.ask(judge, conversations, temperature, deadline)
-            case effects.RunSandboxed(language, programs, inputs, timeout_s):
-                if self.sandbox is None:
-                    return [NO_SANDBOX] * len(programs)
-                values = await self._databases(inputs) if language == "sql" else inputs
-                return await self.sandbox.run(language, programs, values, timeout_s, deadline)
-            case _:
-                raise StateUnavailable(f"this gateway is not set up to answer {type(effect).__name__}")
-
-    async def _databases(self, given: Sequence[Any]) -> list[Any]:
-        """Stored databases (sets of kind ``databases``) in the place of their names; those given whole stay."""
-        found: dict[str, Any] = {}
-        for name in dict.fromkeys(db for db in given if isinstance(db, str)):
-            try:
-                found[name] = await self.state.sets.read("databases", name.removeprefix("sqlite:"))
-            except NotFound:
-                found[name] = None  # which the sandbox says of it: it cannot be built
-        return [found[db] if isinstance(db, str) else db for db in given]
+        answer: Answer = await HANDLERS[type(effect)](self, effect, context)
+        return answer
 
     async def close(self) -> None:
         if self.judges is not None:
@@ -214,36 +156,13 @@ class EffectsRuntime:
             await self._state.close()
 
 
-NO_SANDBOX = Invalid(
-    "operation_error",
-    "this gateway does not run callers' code; its operator may allow it (REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE)",
-)
-
-COHORT_MARGIN_S = 0.5
-"""What a cohort leaves of a request's deadline for the answer."""
-
-
-@contextmanager
-def _timed(timing: dict[str, float]) -> Iterator[None]:
-    """Count the time of the body, in ms, as inference."""
-    started = perf_counter()
-    yield
-    timing["inference"] = timing.get("inference", 0.0) + (perf_counter() - started) * 1e3
-
-
-def _left(deadline: float) -> float:
-    return max(0.05, deadline - asyncio.get_running_loop().time() - COHORT_MARGIN_S)
-
-
-async def run_effects(
-    steps: Generator[effects.Effect, Any, Answer], runtime: EffectsRuntime, asking: RequestContext
-) -> Answer:
-    """Run a generator of needs to its end, answering each; a failed answer is raised at its ``yield``."""
+async def run_effects(steps: Effectful[Answer], runtime: EffectsRuntime, context: RequestContext) -> Answer:
+    """Run a computation to its end, answering each effect; a failed answer is raised where it was performed."""
     try:
         effect = next(steps)
         while True:
             try:
-                answer = await runtime.answer(effect, asking)
+                answer = await runtime.answer(effect, context)
             except GatewayError as error:
                 effect = steps.throw(error)
             else:

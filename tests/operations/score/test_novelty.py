@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.effects import AddToArchive, ReadArchive
+from reward_gateway.operations.effects import AppendToArchive, ReadArchive
 from reward_gateway.operations.registry import catalog
 
 OP = "score/novelty"
@@ -50,7 +50,7 @@ def test_the_most_novel_join_the_archive_in_the_order_given(add: str, joined: li
     except StopIteration:
         assert joined == []
     else:
-        assert isinstance(need, AddToArchive)
+        assert isinstance(need, AppendToArchive)
         assert need.vectors.ravel().tolist() == joined
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.effects import LookUpLabels, Moments, UpdateMoments
+from reward_gateway.operations.effects import LookUpLabels, MergeMoments, Moments
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.score.oni import label_of
 
@@ -69,7 +69,7 @@ def test_a_classifier_is_cut_at_one_half(call: Any, probability: float, intrinsi
 
 def test_a_ranking_is_normalised_by_moments_that_the_batch_has_updated() -> None:
     steps = start([{"message": "m", "count": 1, "score": score} for score in (1.0, 3.0)], mode="ranking", stream="s")
-    assert next(steps) == UpdateMoments("s", Moments(2.0, 2.0, 2.0))
+    assert next(steps) == MergeMoments("s", Moments(2.0, 2.0, 2.0))
     results = finish(steps, Moments(4.0, 2.0, 16.0))
     # z = -0.5 is not above epsilon = -0.5
     assert [result["details"]["intrinsic"] for result in results] == [0.0, 0.5]

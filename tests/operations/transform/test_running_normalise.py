@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.columns import Columns
-from reward_gateway.operations.effects import Moments, UpdateMoments
+from reward_gateway.operations.effects import MergeMoments, Moments
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.transform.running_scale import moments_of
 
@@ -28,7 +28,7 @@ def test_the_store_is_asked_to_merge_the_moments_of_the_request() -> None:
     steps: Any = operation.function(
         Columns(3, {"reward": np.array([1.0, np.nan, 3.0])}), operation.params.model_validate({"stream": "run"})
     )
-    assert next(steps) == UpdateMoments("run", Moments(2.0, 2.0, 2.0))
+    assert next(steps) == MergeMoments("run", Moments(2.0, 2.0, 2.0))
 
 
 def test_before_there_is_a_spread_only_the_mean_is_subtracted(call: Any) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reward_gateway.operations.effects import Moments, UpdateMoments
+from reward_gateway.operations.effects import MergeMoments, Moments
 from reward_gateway.operations.transform.running_scale import moments_of
 
 OP = "transform/running_scale"
@@ -29,7 +29,7 @@ def test_the_batch_updates_the_moments_before_it_is_scaled() -> None:
     assert operation is not None
     steps = apply(operation, [{"stream": "s", "rewards": [1.0, 3.0]}], {})
     need = next(steps)
-    assert need == UpdateMoments("s", Moments(2.0, 2.0, 2.0))
+    assert need == MergeMoments("s", Moments(2.0, 2.0, 2.0))
 
 
 def test_single_rewards_of_one_stream_are_one_batch_and_keep_their_places(call: Any) -> None:

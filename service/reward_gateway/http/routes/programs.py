@@ -10,7 +10,8 @@ from starlette.responses import Response
 from reward_gateway.errors import DeadlineExceeded, InvalidRequest, PermissionDenied, Unavailable
 from reward_gateway.operations.programs import check_programs
 from reward_gateway.sample import Invalid
-from reward_gateway.scoring.effects_runtime import NO_SANDBOX, RequestContext, run_effects
+from reward_gateway.scoring.effect_handlers import NO_SANDBOX
+from reward_gateway.scoring.effects_runtime import RequestContext, run_effects
 
 from ..dependencies import deadline_of, dependencies_of, json_response, read_json
 from ..openapi import describe

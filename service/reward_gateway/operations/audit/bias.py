@@ -1,6 +1,5 @@
 """Subtler biases: does what a group stands for move what the model says of it."""
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.stats import kendalltau
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -41,7 +40,7 @@ class Item(OperationItem):
 
 
 @operation("audit", "bias", item=Item, params=Params, source=SOURCE, fidelity="verified", pooled=True, grouped=True)
-def bias(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def bias(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Kendall's τ-c between the polarity of a group and the polarity of what the model chose for it.
 
     The request's items are one data set with one result. An item is an observation (x and y, or x and gap), or a
@@ -97,7 +96,7 @@ def _sides(count: int) -> FloatArray:
     return np.where(np.arange(count) % 2 == 0, 1.0, -1.0)
 
 
-def _probes(columns: Columns) -> Generator[Effect, Any, FloatArray | Invalid]:
+def _probes(columns: Columns) -> Effectful[FloatArray | Invalid]:
     """Score gaps of all counterfactual pairs, each from both sides, or why there are none."""
     gaps: list[float] = []
     fields = [columns.objects(name) for name in ("scorer", "template", "groups")]

@@ -1,14 +1,13 @@
 """Is a judge fooled by answers without content: false positives on the ten master keys."""
 
 import re
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..judged import Conversation, ask_judge
 from ..master_keys import MASTER_KEYS, content_free
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
@@ -61,7 +60,7 @@ def parse_verdict(answer: str) -> bool:
 
 
 @operation("audit", "judge_hacking", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def judge_hacking(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def judge_hacking(columns: Columns, params: Params) -> Effectful[Outcome]:
     """False-positive rate of a generative judge on answers without content.
 
     FPR = YES verdicts / queries, for each of the ten master keys (a space, marks, "Thought process:", "Solution" …).

@@ -1,6 +1,6 @@
 """MRMBench's inference-time probing: is a reward model's hidden state where its training data were."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..members import matrix
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -35,7 +35,7 @@ class Item(OperationItem):
 
 
 @operation("audit", "representation_distance", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def representation_distance(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def representation_distance(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Distance of a hidden state to the nearest centroid of a preference dimension.
 
     d_i = ‖h − c_i‖₂ over the centroids of the label groups; the sample is kept if min d_i ≤ τ. The paper's 140

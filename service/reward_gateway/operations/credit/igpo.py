@@ -2,7 +2,7 @@
 
 import math
 import string
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..numerics import return_to_go, standardized
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -106,7 +106,7 @@ def outcome_reward(response: str, gold: Sequence[str], format_penalty: float) ->
     returns="vector",
     grouped=True,
 )
-def igpo(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def igpo(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Turn rewards of a search agent: the information each turn gains, and the F1 of the answer at the end.
 
     P_t = exp(mean over tokens of log π(gold token)) after turn t; r_t = P_t − P_{t−1} for 1 ≤ t < T; r_T = F1 of word
@@ -142,7 +142,7 @@ def igpo(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     return outcome
 
 
-def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Generator[Effect, Any, None]:
+def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Effectful[None]:
     """Fill in the log-probabilities of the items that came as turns, all in one question to the model."""
     rows = [i for i, item in enumerate(items) if item["gold_logprobs"] is None and item["turn_texts"] and item["gold"]]
     asked = [

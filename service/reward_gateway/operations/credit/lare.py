@@ -1,15 +1,12 @@
 """LaRe: step rewards from factors that a language model's code computed, brought together by a small net."""
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 from pydantic import ConfigDict, Field
 
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..members import matrix
 from ..mlp import Head, read_head
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -34,7 +31,7 @@ class Item(OperationItem):
 
 
 @operation("credit", "lare", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
-def lare(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def lare(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Proxy step rewards of an episode from its latent factors.
 
     r̂_t = f(z_t), z_t the d factors of step t (computed by the trainer), f a stored net (the paper's: three layers of

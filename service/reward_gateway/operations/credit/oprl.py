@@ -1,6 +1,6 @@
 """OPRL (iStar): implicit step rewards from two sets of log-probabilities, and advantages on two levels."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
 from ..numerics import softplus, standardized
@@ -53,7 +53,7 @@ def preference_loss(outcomes: FloatArray, totals: FloatArray) -> float | None:
 
 
 @operation("credit", "oprl", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
-def oprl(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Implicit step rewards of a group of trajectories, with advantages of episode and step together.
 
     r(a_t) = β · (log π_φ(a_t) − log π_old(a_t)), β = .05, the sums running over action tokens only and both models
@@ -97,7 +97,7 @@ Sums = dict[tuple[int, int], tuple[list[float], list[float]]]
 """(item, trajectory) -> a sum a step under both models."""
 
 
-def _read(groups: Sequence[Any], params: Params, hosted: HostedLogprobs) -> Generator[Effect, Any, Sums]:
+def _read(groups: Sequence[Any], params: Params, hosted: HostedLogprobs) -> Effectful[Sums]:
     """What two hosted models say of the actions of the trajectories that came as texts."""
     places = [
         (i, k)

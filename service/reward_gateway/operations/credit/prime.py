@@ -1,6 +1,5 @@
 """PRIME: process rewards implied by two language models, with leave-one-out returns."""
 
-from collections.abc import Generator
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -9,7 +8,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
 from ..numerics import return_to_go, softplus
@@ -64,7 +63,7 @@ class Item(OperationItem):
     returns="vector",
     grouped=True,
 )
-def prime(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def prime(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Implicit process rewards of a group's tokens, and their leave-one-out returns.
 
     q_t = log π_φ(y_t) − log π_ref(y_t). `rewards`: β·q_t (variant `paper`, default, β = .05) or q_t (`released`), a
@@ -118,7 +117,7 @@ Pairs = dict[tuple[int, int], tuple[Any, Any]]
 """(item, place in its group) -> log-probabilities under both models."""
 
 
-def _read(columns: Columns, params: Params, hosted: HostedLogprobs) -> Generator[Effect, Any, Pairs]:
+def _read(columns: Columns, params: Params, hosted: HostedLogprobs) -> Effectful[Pairs]:
     """What two hosted models say of the rollouts that came as texts."""
     places = [
         (i, place)

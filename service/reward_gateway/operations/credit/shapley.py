@@ -1,6 +1,6 @@
 """SCAR: a dense reward from the Shapley values of a text's segments under a reward model."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from math import factorial
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -150,7 +150,7 @@ def given_values(values: dict[str, float]) -> dict[int, float]:
 
 
 @operation("credit", "shapley", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
-def shapley(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def shapley(columns: Columns, params: Params) -> Effectful[Outcome]:
     """A reward a segment: its Shapley value under a reward model, mixed with the reward of the whole text.
 
     v(S) is the reward of the text with only the segments of S; SV_i = Σ over S without i of
@@ -218,7 +218,7 @@ def _value(
     missing: str,
     values: dict[int, FloatArray],
     invalid: dict[int, Invalid],
-) -> Generator[Effect, Any, None]:
+) -> Effectful[None]:
     """Score every needed subset of some items, all in one question to the model."""
     gap = " " if missing == "space" else ""
     prompts: list[str | None] = []

@@ -1,8 +1,5 @@
 """T-REG: a reward a token from the contrast of a prompt for better and a prompt for worse answers."""
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 from pydantic import Field
 from scipy.special import expit
@@ -10,7 +7,7 @@ from scipy.special import expit
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -52,7 +49,7 @@ def token_rewards(better: FloatArray, worse: FloatArray) -> FloatArray:
 
 
 @operation("credit", "treg", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
-def treg(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def treg(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Token rewards from how much likelier a token is when the answer is asked to be better than worse.
 
     r̂(y_t) = σ(log π(y_t | x_better, y_<t) − log π(y_t | x_worse, y_<t)) − 1/2, in (−.5, .5), both under one reference

@@ -1,15 +1,12 @@
 """Adv-GRPO: a discriminator on image features as the reward."""
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 from pydantic import Field
 
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import ask_model, image_bytes, samples
 from ..outcome import ItemError, Outcome, invalid_field
 from ..ragged import Ragged
@@ -33,7 +30,7 @@ class Item(OperationItem):
 
 
 @operation("score", "adv_dino", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def adv_dino(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def adv_dino(columns: Columns, params: Params) -> Effectful[Outcome]:
     """How real a discriminator finds an image, as a whole and in patches.
 
     r = .7 · h(cls) + .3 · mean of h(patch), h the discriminator's head on DINOv2 features of length 1, trained against

@@ -1,13 +1,12 @@
 """BaseReward: a multimodal reward model, with text-only items sent to a text model where one is named."""
 
-from collections.abc import Generator
 from typing import Any
 
 from pydantic import Field
 
 from ..columns import Columns
 from ..combine.ensemble import SOURCE
-from ..effects import Effect
+from ..effects import Effectful
 from ..multimodal import score_hosted
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
@@ -31,7 +30,7 @@ class Item(OperationItem):
 
 
 @operation("score", "basereward", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def basereward(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def basereward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Unbounded reward of an answer, by a multimodal reward model.
 
     r(y | x), the head of a hosted model (published: Qwen2.5-VL-7B with a two-layer SiLU head, trained by −log σ of the

@@ -1,6 +1,6 @@
 """CaRR: an answer counts for the evidence that leads to it, rubric by rubric."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from reward_gateway.sample import Invalid
 
 from ..carr_steps import Task, judge_steps
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..judged import ask_judge, parse_yes_no
 from ..members import entry
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -71,7 +71,7 @@ def reachable(verdicts: Sequence[Any], identified: set[int] | None) -> list[int]
 
 
 @operation("score", "carr", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def carr(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def carr(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Outcome mixed with the share of rubrics that cited evidence links to the answer.
 
     R = (1 − ρ) · outcome + ρ · R_rubric, ρ = 0 (.3 in training); R_rubric = reachable rubrics / rubrics. A rubric is
@@ -98,9 +98,7 @@ def carr(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     return outcome
 
 
-def _judge(
-    items: list[dict[str, Any]], words: list[list[str]], judge: str
-) -> Generator[Effect, Any, dict[int, Invalid]]:
+def _judge(items: list[dict[str, Any]], words: list[list[str]], judge: str) -> Effectful[dict[int, Invalid]]:
     """Fill in outcomes and verdicts of the items that have what a judge needs; why it could not."""
     open_ = [i for i, item in enumerate(items) if not _broken_off(item)]
     texts = {i: _response(items[i]) for i in open_}

@@ -1,6 +1,5 @@
 """RM-NLHF: a generative reward model is paid for the right choice and for the right reasons."""
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from pydantic import Field, create_model
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..judged import Conversation, ask_judge, json_object
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -79,7 +78,7 @@ def parse_counts(answer: str) -> tuple[int, int, int]:
 
 
 @operation("score", "critique_f1", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def critique_f1(columns: Columns, params: Any) -> Generator[Effect, Any, Outcome]:
+def critique_f1(columns: Columns, params: Any) -> Effectful[Outcome]:
     """Outcome plus F1 of a critique's arguments against a human's: R = outcome + λ·F1.
 
     F1 = 2·matched / (human_points + model_points); 0 where either critique has no argument, or both have none.

@@ -1,13 +1,13 @@
 """FLR: a reply is as good as the follow-ups it makes likely."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -81,7 +81,7 @@ def transcript(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 @operation("score", "flr", item=Item, params=Params, source=SOURCE, fidelity="recalled")
-def flr(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def flr(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Helpfulness of a reply by the likelihood of the user's follow-ups.
 
     r_c = mean over positive follow-ups of s(f) − mean over negative ones, a category; reward = mean over categories.
@@ -114,7 +114,7 @@ def flr(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
     return hosted.mark(by_row(columns.size, answer))
 
 
-def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Generator[Effect, Any, None]:
+def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Effectful[None]:
     """Fill in the log-likelihoods of the items that came as messages, all in one question to the model."""
     rows = [i for i, item in enumerate(items) if item["pos_logprobs"] is None and item["messages"]]
     asked = [

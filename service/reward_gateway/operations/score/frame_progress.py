@@ -1,6 +1,6 @@
 """Dense progress of a robot episode: what a progress model says after every frame."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import Batch, FloatArray, Invalid, Media
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import HostedAnswer, ask_model
 from ..media import Frame
 from ..outcome import Outcome, invalid_field
@@ -31,7 +31,7 @@ class Item(OperationItem):
 
 
 @operation("score", "frame_progress", item=Item, params=Params, returns="vector")
-def frame_progress(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def frame_progress(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Progress in [0, 1] at every frame of an episode, a vector as long as `frames`.
 
     Frame t is put to the model as the pair (first frame, frame t) with the instruction, so that an episode that grows

@@ -1,12 +1,11 @@
 """InternLM-XComposer2.5-Reward: a hosted multimodal reward model."""
 
-from collections.abc import Generator
 from typing import Any
 
 from pydantic import Field
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..multimodal import score_hosted
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
@@ -28,7 +27,7 @@ class Item(OperationItem):
 
 
 @operation("score", "ixc_reward", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def ixc_reward(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def ixc_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Unbounded reward of a chat's last answer, with images.
 
     A hosted model whose head reads the mean of all tokens' hidden states, trained by −log σ(r_c − r_r). Only

@@ -1,7 +1,6 @@
 """A judge compares two responses, in both orders."""
 
 import re
-from collections.abc import Generator
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..judged import Conversation, Judged, JudgeParams, ask_panel
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
@@ -54,7 +53,7 @@ def parse_verdict(answer: str) -> Verdict:
 
 
 @operation("score", "judge_pairwise", item=Item, params=Params)
-def judge_pairwise(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Whether a response beats another one: 1, 0, or .5 for a tie, by a judge who sees them in both orders.
 
     The judge is asked twice, the second time with the two swapped. Verdicts that agree count; verdicts that do not, and

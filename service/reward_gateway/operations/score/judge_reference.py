@@ -1,15 +1,12 @@
 """A judge says whether a response gives the reference's answer."""
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 from pydantic import Field
 
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_yes_no
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
@@ -38,7 +35,7 @@ class Item(OperationItem):
 
 
 @operation("score", "judge_reference", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def judge_reference(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def judge_reference(columns: Columns, params: Params) -> Effectful[Outcome]:
     """1 if a judge says that a response gives the reference's answer, else 0; with votes, the share of YES.
 
     The judge sees prompt, reference and response, and must answer YES or NO (all of its answer, or of its last line);

@@ -1,7 +1,6 @@
 """A judge grades a response by criteria."""
 
 import math
-from collections.abc import Generator
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +9,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_keys
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
@@ -68,7 +67,7 @@ def _is_grade(grade: Any, params: Params) -> bool:
 
 
 @operation("score", "judge_rubric", item=Item, params=Params)
-def judge_rubric(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Grade of a response by a judge, criterion by criterion, scaled to 0–1.
 
     R = Σ_c w_c · (s_c − low) / (high − low) / Σ_c w_c, s_c the grade of criterion c, from 1 to 10; with `votes`, its

@@ -1,6 +1,5 @@
 """Likelihood rewards: how likely the reference answer becomes after a chain of thought."""
 
-from collections.abc import Generator
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.special import logsumexp
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -51,7 +50,7 @@ class Item(OperationItem):
 
 
 @operation("score", "likelihood", item=Item, params=Params, source=SOURCE, fidelity="second-hand", grouped=True)
-def likelihood(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def likelihood(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of a chain of thought by the likelihood of the reference answer after it.
 
     With ℓ_k the log-probability of the reference's k-th token:
@@ -105,7 +104,7 @@ def likelihood(columns: Columns, params: Params) -> Generator[Effect, Any, Outco
 
 def _read(
     columns: Columns, params: Params, vectors: list[FloatArray | None], hosted: HostedLogprobs
-) -> Generator[Effect, Any, None]:
+) -> Effectful[None]:
     """Fill in the log-probabilities that the caller left to the hosted model."""
     texts = columns.rows(("prompt", "cot", "reference"))
     rows = [i for i, text in enumerate(texts) if vectors[i] is None and text["cot"] is not None and text["reference"]]

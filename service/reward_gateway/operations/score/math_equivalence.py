@@ -1,6 +1,5 @@
 """Is the response's answer the reference's, as mathematics? 1/2 is 0.5, and x + 1 is 1 + x."""
 
-from collections.abc import Generator
 from typing import Literal
 
 import numpy as np
@@ -10,7 +9,7 @@ from reward_gateway.sample import Invalid
 
 from ..answers import final_answer, last_boxed, last_tagged
 from ..columns import Columns
-from ..effects import CompareMath
+from ..effects import CompareMath, Effectful, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..texts import folded
@@ -38,7 +37,7 @@ class Item(OperationItem):
     source=Source("Math-Verify", "https://github.com/huggingface/Math-Verify"),
     fidelity="verified",
 )
-def math_equivalence(columns: Columns, params: Params) -> Generator[CompareMath, list[bool | Invalid], Outcome]:
+def math_equivalence(columns: Columns, params: Params) -> Effectful[Outcome]:
     """1 if the response's answer equals the reference as mathematics, else 0.
 
     The answer is read from <answer>, from the last \\boxed{}, else from what follows </think>; both sides are
@@ -60,7 +59,7 @@ def math_equivalence(columns: Columns, params: Params) -> Generator[CompareMath,
             rows.append(i)
     if not rows:
         return outcome
-    verdicts = yield CompareMath([(references[i], _answer(responses[i])) for i in rows])
+    verdicts = yield from perform(CompareMath([(references[i], _answer(responses[i])) for i in rows]))
     for i, verdict in zip(rows, verdicts, strict=True):
         if not isinstance(verdict, Invalid):
             outcome.reward[i] = float(verdict)

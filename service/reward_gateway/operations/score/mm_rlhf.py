@@ -1,6 +1,6 @@
 """MM-RLHF's critique-based reward model: first a critique in words, then a number for the answer with the critique."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import ask_model
 from ..judged import Conversation, ask_judge
 from ..media import user_message
@@ -45,7 +45,7 @@ class Item(OperationItem):
 
 
 @operation("score", "mm_rlhf", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def mm_rlhf(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def mm_rlhf(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of an answer about an image, read from a critique of it.
 
     A judge writes `num_critic` critiques (greedily, so that the score is the same each time); the hosted head scores

@@ -1,7 +1,6 @@
 """Novelty search (TAXONS): how far a behaviour lies from what was seen before."""
 
-from collections.abc import Generator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -9,7 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import AddToArchive, Effect, ReadArchive
+from ..effects import AppendToArchive, Effectful, ReadArchive, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -44,7 +43,7 @@ def novelty_of(point: FloatArray, others: FloatArray, k: int) -> float:
 
 
 @operation("score", "novelty", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
-def novelty(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def novelty(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Mean distance of a behaviour descriptor to its k nearest neighbours.
 
     novelty(x) = (1/k) Σ_(i ≤ k) ‖x − x_i‖ over the nearest in archive ∪ population, without x itself; k = 15, or all
@@ -68,7 +67,7 @@ def novelty(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]
     neighbours: list[int | None] = [None] * columns.size
     added = [False] * columns.size
     for name, rows in members.items():
-        archive: FloatArray = yield ReadArchive(name)
+        archive: FloatArray = yield from perform(ReadArchive(name))
         rows = _of_one_length(rows, points, archive, invalid)
         population = np.array([points[i] for i in rows], dtype=np.float64)
         for place, i in enumerate(rows):
@@ -81,7 +80,7 @@ def novelty(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]
         for place in chosen:
             added[rows[place]] = True
         if chosen:
-            yield AddToArchive(name, population[chosen])
+            yield from perform(AppendToArchive(name, population[chosen]))
     surprise, unequal = _surprise(columns)
     return Outcome(
         reward=reward,

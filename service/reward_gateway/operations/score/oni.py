@@ -1,7 +1,6 @@
 """ONI: intrinsic rewards for what a game says, labelled by a language model and remembered."""
 
-from collections.abc import Generator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -9,7 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effect, LookUpLabels, Moments, UpdateMoments
+from ..effects import Effectful, LookUpLabels, MergeMoments, Moments, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -48,7 +47,7 @@ def label_of(answer: str) -> float:
 
 
 @operation("score", "oni", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
-def oni(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def oni(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Extrinsic reward plus a curious one for what the game's message says.
 
     r = c_ext · r_ext + c_int · r_int / N^β, c_ext = .1, c_int = .4, β = 3, where N ≥ 1 counts the message in this
@@ -107,12 +106,12 @@ def _require(values: FloatArray, name: str, invalid: dict[int, Invalid]) -> None
 
 def _retrieved(
     columns: Columns, params: Params, queued: list[bool], invalid: dict[int, Invalid]
-) -> Generator[Effect, Any, FloatArray]:
+) -> Effectful[FloatArray]:
     labels, messages = columns.floats("label"), columns.objects("message")
     unknown = [i for i in np.flatnonzero(np.isnan(labels)).tolist() if i not in invalid]
     if unknown:
         distinct = list(dict.fromkeys(messages[i] for i in unknown))
-        answers = yield LookUpLabels(params.table, distinct, params.enqueue)
+        answers = yield from perform(LookUpLabels(params.table, distinct, params.enqueue))
         known = dict(zip(distinct, answers, strict=True))
         for i in unknown:
             answer = known[messages[i]]
@@ -121,15 +120,15 @@ def _retrieved(
     return labels
 
 
-def _ranked(columns: Columns, params: Params, invalid: dict[int, Invalid]) -> Generator[Effect, Any, FloatArray]:
+def _ranked(columns: Columns, params: Params, invalid: dict[int, Invalid]) -> Effectful[FloatArray]:
     scores = columns.floats("score")
     _require(scores, "score", invalid)
     kept = scores[[i for i in range(columns.size) if i not in invalid]]
     if not len(kept):
         return np.zeros(columns.size)
     mean = float(kept.mean())
-    moments: Moments = yield UpdateMoments(
-        params.stream, Moments(float(len(kept)), mean, float(((kept - mean) ** 2).sum()))
+    moments: Moments = yield from perform(
+        MergeMoments(params.stream, Moments(float(len(kept)), mean, float(((kept - mean) ** 2).sum())))
     )
     std = float(np.sqrt(moments.m2 / moments.count))
     z = (scores - moments.mean) / std if std > 0 else np.zeros(columns.size)

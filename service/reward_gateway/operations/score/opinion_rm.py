@@ -1,7 +1,7 @@
 """A tiny reward model of summaries of opinions: seven expert features, one number."""
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import AskJudge, Effect
+from ..effects import AskJudge, Effectful, perform
 from ..mlp import Activation, Head, linear, read_head
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -98,7 +98,7 @@ def parse_grades(answer: str) -> list[float]:
 
 
 @operation("score", "opinion_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def opinion_rm(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Quality of a summary of opinions from seven expert features.
 
     x = features / 5 in [0, 1]^7; without hidden layers φ(x) = σ(W x + b); with them, the activation (sigmoid, tanh or
@@ -128,7 +128,7 @@ def opinion_rm(columns: Columns, params: Params) -> Generator[Effect, Any, Outco
         except ItemError as error:
             invalid[i] = invalid_field(str(error), "features")
     if asked:
-        answers = yield AskJudge(params.judge, [_question(**texts[i]) for i in asked])
+        answers = yield from perform(AskJudge(params.judge, [_question(**texts[i]) for i in asked]))
         for i, answer in zip(asked, answers, strict=True):
             try:
                 if isinstance(answer, Invalid):

@@ -1,6 +1,5 @@
 """Unsupervised perceptual rewards: how well a frame's features fit the steps that demonstrations went through."""
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..members import entry
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -45,7 +44,7 @@ def step_reward(features: FloatArray, mean: FloatArray, std: FloatArray, floor: 
 
 
 @operation("score", "perceptual_step", item=Item, params=Params, source=SOURCE, fidelity="recalled")
-def perceptual_step(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def perceptual_step(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Dense reward of a frame from per-step feature statistics of demonstrations.
 
     R_g = −(1/n) Σ_j (s_j − μ_gj)² / σ_gj² for step g; R = Σ_(g ≥ start) R_g · 2^(g−1), so that later steps dominate.

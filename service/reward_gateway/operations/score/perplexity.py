@@ -1,13 +1,10 @@
 """How surprised a language model was, from the log-probabilities that it gave the response's tokens."""
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
@@ -27,7 +24,7 @@ class Item(OperationItem):
 
 
 @operation("score", "perplexity", item=Item, params=Params)
-def perplexity(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def perplexity(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Perplexity of a response: lower is more fluent.
 
     exp(-(1/T) Σ log p_t), natural logarithms. As a reward, shape it (transform/log and affine with scale -1

@@ -1,6 +1,6 @@
 """PISCES: annotation-free rewards for text-to-video, from embeddings that were mapped to the video space."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy.special import softmax
 from reward_gateway.sample import Batch, Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import ask_model, image_bytes
 from ..media import media_of
 from ..numerics import cosine
@@ -38,7 +38,7 @@ class Item(OperationItem):
 
 
 @operation("score", "pisces", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def pisces(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def pisces(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Quality and semantic reward of a generated video, added.
 
     R = R_quality + R_semantic. R_quality = cos(T*(text CLS), video CLS) in [−1, 1], T* the neural optimal transport

@@ -1,8 +1,7 @@
 """PPRM: a principle-based process reward model that grades the turns of a search agent."""
 
 import re
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import Field
 
@@ -10,7 +9,7 @@ from reward_gateway.sample import Invalid
 
 from ..columns import Columns
 from ..credit.renorm import SOURCE, process_score
-from ..effects import Effect
+from ..effects import Effectful
 from ..judged import Conversation, ask_judge
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
@@ -73,7 +72,7 @@ def conversation(question: str, turns: Sequence[str], place: int) -> Conversatio
 
 
 @operation("score", "pprm", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
-def pprm(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Process reward of each turn but the last, graded by a judge against principles.
 
     A judge's answer ends with `<final_score>SCORE,MAX</final_score>`, integers; the last one counts, and the reward is

@@ -1,6 +1,6 @@
 """A number for each step of an answer, by a process reward model that is hosted here."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -8,7 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import Batch, Invalid
 
 from ..columns import Columns
-from ..effects import Effect, ScoreSteps, Vector
+from ..effects import Effectful, ScoreSteps, Vector, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -35,7 +35,7 @@ class Item(OperationItem):
 
 
 @operation("score", "process_reward", item=Item, params=Params, source=SOURCE, fidelity="recalled", returns="vector")
-def process_reward(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def process_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """A number for each step of an answer, by a hosted process reward model.
 
     rewards_t = what the model says of step t, on the model's own scale (its card says which: mostly the probability
@@ -64,7 +64,7 @@ def process_reward(columns: Columns, params: Params) -> Generator[Effect, Any, O
         return outcome
     prompts, responses, steps = zip(*asked.values(), strict=True)
     batch = Batch([str(i) for i in asked], list(prompts), list(responses), steps=list(steps))
-    answers: list[Vector | Invalid] = yield ScoreSteps(params.model, batch)
+    answers: list[Vector | Invalid] = yield from perform(ScoreSteps(params.model, batch))
     for (i, (_, _, given)), answer in zip(asked.items(), answers, strict=True):
         if isinstance(answer, Invalid):
             outcome.invalid[i] = answer

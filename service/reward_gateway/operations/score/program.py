@@ -1,6 +1,6 @@
 """Auto MC-Reward: reward programs written by a language model, of which only the signs count."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..effects import Effect, RunSandboxed
+from ..effects import Effectful, RunSandboxed, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 from ..sandboxed import SandboxResult
@@ -51,7 +51,7 @@ class Item(OperationItem):
 
 
 @operation("score", "program", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
-def program(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def program(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Rewards of an episode's observations by a registered pair of reward programs, run in the sandbox.
 
     R_t = 1 · sgn(sparse(s_t)) + 0.1 · sgn(dense(s_t)), sgn(0) = 0. The two Python sources define `sparse(observation,
@@ -78,7 +78,7 @@ def program(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]
     for (sparse, dense, _), rows in chains.items():
         programs += [driven(sparse, "sparse"), driven(dense, "dense")]
         inputs += [[step for i in rows for step in observations[i]]] * 2
-    answers = (yield RunSandboxed("python", programs, inputs, params.timeout_s)) if programs else []
+    answers = (yield from perform(RunSandboxed("python", programs, inputs, params.timeout_s))) if programs else []
     rewards: list[Any] = [None] * columns.size
     errors: list[Any] = [None] * columns.size
     for place, rows in enumerate(chains.values()):

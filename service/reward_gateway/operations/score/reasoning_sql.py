@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from reward_gateway.sample import Invalid
 
 from ..answers import last_tagged
 from ..columns import Columns
-from ..effects import Effect, RunSandboxed
+from ..effects import Effectful, RunSandboxed, perform
 from ..judged import Conversation, ask_judge
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -103,7 +103,7 @@ def parse_judge(answer: str) -> float:
 
 
 @operation("score", "reasoning_sql", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def reasoning_sql(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of a predicted SQL query, from 0 to 7: R = 3·exec + 2·judge + syntax + schema + ngram + format.
 
     exec: 1 if the two results hold the same rows (multisets; in order where the gold query itself says ORDER BY).
@@ -161,13 +161,14 @@ def _components(row: dict[str, Any]) -> dict[str, float]:
 
 def _run(
     fields: dict[str, list[Any]], params: Params
-) -> Generator[Effect, Any, tuple[dict[int, list[str | None]], dict[int, Invalid]]]:
+) -> Effectful[tuple[dict[int, list[str | None]], dict[int, Invalid]]]:
     """Fill in the rows of items that name a database; why queries failed, and why items could not be answered."""
     rows = [i for i, db in enumerate(fields["db"]) if db is not None]
     if not rows:
         return {}, {}
     queries = [fields[name][i] for i in rows for name in ("pred_sql", "gold_sql")]
-    answers = yield RunSandboxed("sql", queries, [fields["db"][i] for i in rows for _ in (0, 1)], params.timeout_s)
+    databases = [fields["db"][i] for i in rows for _ in (0, 1)]
+    answers = yield from perform(RunSandboxed("sql", queries, databases, params.timeout_s))
     errors: dict[int, list[str | None]] = {}
     invalid: dict[int, Invalid] = {}
     for place, i in enumerate(rows):
@@ -176,7 +177,7 @@ def _run(
         if unrun is not None:
             invalid[i] = unrun
             continue
-        results = [SandboxResult.of(answer) for answer in pair]
+        results = [SandboxResult.of(answer) for answer in pair if not isinstance(answer, Invalid)]
         if any(result.bad_database for result in results):
             invalid[i] = invalid_field(
                 "the database is not stored here, or cannot be built from its schema and rows", "db"

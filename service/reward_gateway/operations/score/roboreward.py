@@ -1,8 +1,7 @@
 """RoboReward: end-of-episode progress of a robot, from 1 to 5, judged by a vision-language model."""
 
 import re
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import Field
@@ -10,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import Invalid, Media
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import image_bytes
 from ..judged import Conversation, ask_judge
 from ..media import Frame, user_message
@@ -79,7 +78,7 @@ def conversation(task: str, frames: Sequence[bytes]) -> Conversation:
 
 
 @operation("score", "roboreward", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def roboreward(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Progress of a robot episode: (score − 1) / 4, score from 1 to 5.
 
     Give `task` and `frames` or `frames_b64` (in order, about one a second; a single frame is shown twice), or

@@ -1,6 +1,6 @@
 """Fréchet distance of a set to an exemplar set, as a reward."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..members import matrix
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, operation
@@ -75,7 +75,7 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 @operation("score", "set_fad", item=Item, source=SOURCE, fidelity="verified", grouped=True)
-def set_fad(columns: Columns, _: object) -> Generator[Effect, Any, Outcome]:
+def set_fad(columns: Columns, _: object) -> Effectful[Outcome]:
     """Fréchet distance (FAD, FID) of a set of embeddings to an exemplar set; the reward is its negative.
 
     FAD = ‖μ_1 − μ_2‖² + Tr(Σ_1 + Σ_2 − 2 (Σ_1 Σ_2)^½), covariances with divisor n − 1. The exemplars are

@@ -1,6 +1,6 @@
 """Social Reward: what a community re-uses, as the cosine of a fine-tuned CLIP."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import ask_model, image_bytes, samples
 from ..numerics import cosine
 from ..outcome import ItemError, Outcome, invalid_field
@@ -37,7 +37,7 @@ class Item(OperationItem):
 
 
 @operation("score", "social_reward", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def social_reward(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def social_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Community preference for a generated image: cosine of text and image embeddings.
 
     r = <t / ‖t‖, v / ‖v‖> in [-1, 1], without CLIP's logit scale. Give `text_embedding` and `image_embedding`, or

@@ -1,12 +1,9 @@
 """The regression reward model of Sotopia-RL, asked for one utterance."""
 
-from collections.abc import Generator
-from typing import Any
-
 from pydantic import Field
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -24,7 +21,7 @@ class Item(OperationItem):
 
 
 @operation("score", "sotopia_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def sotopia_rm(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def sotopia_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of one utterance in a social dialogue, by a hosted regression model.
 
     r = the one logit of a sequence classifier over prompt + utterance + end of sequence, trained with squared error on

@@ -1,7 +1,6 @@
 """Unit tests: the share of tests that a program passes."""
 
-from collections.abc import Generator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,7 +9,7 @@ from reward_gateway.sample import Invalid
 
 from ..columns import Columns
 from ..credit.verpo import SOURCE
-from ..effects import Effect, RunSandboxed
+from ..effects import Effectful, RunSandboxed, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 from ..sandboxed import SandboxResult
@@ -35,7 +34,7 @@ class Item(OperationItem):
 
 
 @operation("score", "unit_tests", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
-def unit_tests(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def unit_tests(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Share of unit tests that a program passes, or 1 if it passes them all.
 
     Give `passed`, a verdict a test, or `program` and `tests` (each a piece of Python that follows the program and
@@ -58,7 +57,8 @@ def unit_tests(columns: Columns, params: Params) -> Generator[Effect, Any, Outco
             owners += [i] * len(tests[i])
         else:
             invalid[i] = invalid_field("give passed, or program and tests, with at least one test", "passed")
-    answers = (yield RunSandboxed("python", texts, [None] * len(texts), params.timeout_s)) if texts else []
+    run = RunSandboxed("python", texts, [None] * len(texts), params.timeout_s)
+    answers = (yield from perform(run)) if texts else []
     for i, answer in zip(owners, answers, strict=True):
         if isinstance(answer, Invalid):
             invalid.setdefault(i, answer)

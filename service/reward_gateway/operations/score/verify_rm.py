@@ -1,8 +1,5 @@
 """Cooper's VerifyRM: is a completion right, given the reference answer."""
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 from pydantic import Field
 from scipy.special import expit
@@ -10,7 +7,7 @@ from scipy.special import expit
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..effects import Effect
+from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -41,7 +38,7 @@ class Item(OperationItem):
 
 
 @operation("score", "verify_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
-def verify_rm(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def verify_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Whether a verifier calls a completion right: 1 if σ(logit) > .5, else 0.
 
     `binary: false` gives σ(logit) itself, which stands in `details.probability` in any case. Give the `logit`, or

@@ -1,7 +1,6 @@
 """The running shapes that PAR was compared with: mean and std, clipping to one std, min–max."""
 
-from collections.abc import Generator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -9,7 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..effects import AddToArchive, Effect, ReadArchive, UpdateMoments
+from ..effects import AppendToArchive, Effectful, MergeMoments, ReadArchive, perform
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 from .par import SOURCE
@@ -28,7 +27,7 @@ class Item(OperationItem):
 
 
 @operation("transform", "par_running", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
-def par_running(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def par_running(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Running normalisation of a stream: mean and std, clipping, or min–max.
 
     - meanstd (default): (r − μ) / σ, population std (ddof 0), σ = 0 counts as 1
@@ -47,7 +46,7 @@ def par_running(columns: Columns, params: Params) -> Generator[Effect, Any, Outc
             width = high - low if high > low else 1.0
             answers.answer(key, (values - low) / width, min=low, max=high)
             continue
-        moments = yield UpdateMoments(key[0], moments_of(values))
+        moments = yield from perform(MergeMoments(key[0], moments_of(values)))
         mean, std = moments.mean, std_of(moments, ddof=0)
         if params.shape == "clip":
             shaped = np.clip(values, mean - std, mean + std)
@@ -57,15 +56,15 @@ def par_running(columns: Columns, params: Params) -> Generator[Effect, Any, Outc
     return answers.outcome()
 
 
-def _extremes(stream: str, values: FloatArray) -> Generator[Effect, Any, tuple[float, float]]:
+def _extremes(stream: str, values: FloatArray) -> Effectful[tuple[float, float]]:
     """Least and greatest value of a stream, this batch included.
 
     They are kept as an archive of [low, high] pairs that only grows, and only when the range does: appends are
     atomic and the order does not matter, so processes may race and still agree.
     """
-    seen: FloatArray = yield ReadArchive(f"{stream}:extremes")
+    seen: FloatArray = yield from perform(ReadArchive(f"{stream}:extremes"))
     low, high = (float(seen[:, 0].min()), float(seen[:, 1].max())) if len(seen) else (np.inf, -np.inf)
     if values.size and (values.min() < low or values.max() > high):
         low, high = min(low, float(values.min())), max(high, float(values.max()))
-        yield AddToArchive(f"{stream}:extremes", np.array([[low, high]]))
+        yield from perform(AppendToArchive(f"{stream}:extremes", np.array([[low, high]])))
     return low, high

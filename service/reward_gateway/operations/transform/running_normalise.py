@@ -1,12 +1,10 @@
 """Normalise by a stream's running moments: the scale that a run has seen so far, across requests and processes."""
 
-from collections.abc import Generator
-
 import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..effects import Moments, UpdateMoments
+from ..effects import Effectful, MergeMoments, perform
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 from .running_scale import moments_of, std_of
@@ -24,14 +22,14 @@ class Item(OperationItem):
 
 
 @operation("transform", "running_normalise", item=Item, params=Params, stateful=True)
-def running_normalise(columns: Columns, params: Params) -> Generator[UpdateMoments, Moments, Outcome]:
+def running_normalise(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Subtract a stream's running mean and divide by its running standard deviation (n - 1).
 
     The items update the moments first and are then normalised by them: r' = (r - mean) / (std + eps).
     While the stream has fewer than two values, or no spread, only the mean is subtracted.
     """
     rewards = columns.floats("reward")
-    moments = yield UpdateMoments(params.stream, moments_of(rewards[~np.isnan(rewards)]))
+    moments = yield from perform(MergeMoments(params.stream, moments_of(rewards[~np.isnan(rewards)])))
     std = std_of(moments, ddof=1)
     normalised = (rewards - moments.mean if params.center else rewards) / (std + params.eps if std > 0 else 1.0)
     return Outcome(reward=normalised if params.clip is None else np.clip(normalised, -params.clip, params.clip))

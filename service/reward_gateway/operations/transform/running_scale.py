@@ -1,6 +1,5 @@
 """Running reward scaling, as PPO for RLHF uses it: a stream's rewards divided by the stream's standard deviation."""
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effect, Moments, UpdateMoments
+from ..effects import Effectful, MergeMoments, Moments, perform
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -108,7 +107,7 @@ class StreamAnswers:
 
 
 @operation("transform", "running_scale", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
-def running_scale(columns: Columns, params: Params) -> Generator[Effect, Any, Outcome]:
+def running_scale(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Divide by the running standard deviation of a named stream.
 
     r' = clip(r / σ, ±clip), or (r − μ) / σ with `center`; μ and σ (sample, ddof 1) are the stream's, after this batch
@@ -122,7 +121,7 @@ def running_scale(columns: Columns, params: Params) -> Generator[Effect, Any, Ou
     answers = StreamAnswers(columns, together, invalid)
     for key in together:
         values = answers.values(key)
-        moments = yield UpdateMoments(key[0], moments_of(values))
+        moments = yield from perform(MergeMoments(key[0], moments_of(values)))
         std = std_of(moments, ddof=1)
         scaled = (values - moments.mean if params.center else values) / (std if std > 0 else 1.0)
         if params.clip is not None:
