@@ -13,11 +13,11 @@ from reward_gateway.errors import NotFound
 from reward_gateway.operations.registry import Operation, catalog
 from reward_gateway.operations.unserved import UNSERVED
 from reward_gateway.operations.worked_examples import examples_of
-from reward_gateway.pages.answers import answer
-from reward_gateway.pages.curves import CURVES, plot, ticks, values
-from reward_gateway.pages.operation_page import curl
-from reward_gateway.pages.pages import Pages, write
-from reward_gateway.pages.recipe_page import sample_for
+from reward_gateway.pages.answers import compute_answer
+from reward_gateway.pages.curves import CURVES, choose_ticks, compute_lines, draw_plot
+from reward_gateway.pages.operation_page import format_curl
+from reward_gateway.pages.pages import Pages, write_pages
+from reward_gateway.pages.recipe_page import build_sample
 from reward_gateway.recipes.book import load_book
 from reward_gateway.settings import Settings
 
@@ -55,7 +55,7 @@ class Checker(HTMLParser):
 @pytest.fixture(scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("site")
-    async for _ in write(folder, BOOK):
+    async for _ in write_pages(folder, BOOK):
         pass
     return folder
 
@@ -82,13 +82,13 @@ async def test_every_link_of_the_service_leads_to_a_page() -> None:
     pages = Pages()
     known = {f"/pages/{path}".rstrip("/") for path in pages.paths(BOOK)}
     for path in pages.paths(BOOK):
-        links = Checker(await pages.page(path, BOOK)).links
+        links = Checker(await pages.render_page(path, BOOK)).links
         assert {link for link in links if not link.startswith("https://")} <= known
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_an_operations_page_says_what_its_registration_says(operation: Operation) -> None:
-    html = await Pages().page(f"operations/{operation.kind}/{operation.name}", BOOK)
+    html = await Pages().render_page(f"operations/{operation.kind}/{operation.name}", BOOK)
     text = unescape(re.sub(r"<[^>]+>", "", html))
     assert operation.summary.replace("`", "") in text
     assert operation.source.url in html
@@ -102,14 +102,14 @@ async def test_an_operations_page_says_what_its_registration_says(operation: Ope
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_the_answers_on_its_page_are_computed_and_agree_with_its_examples(operation: Operation) -> None:
     for example in examples_of(operation.kind, operation.name):
-        answered = await answer(operation, example)
+        answered = await compute_answer(operation, example)
         assert (answered is None) == bool(example.given)
         assert answered is None or not example.differences(answered)
 
 
 async def test_the_command_on_a_page_survives_the_shell() -> None:
     body = {"items": [{"response": 'it\'s $HOME `x` "y" \\boxed{1} é\n' + "long " * 40}], "params": {"n": 2}}
-    command = curl("/v1/score/x", body).replace("curl", "printf '%s\\0'", 1)
+    command = format_curl("/v1/score/x", body).replace("curl", "printf '%s\\0'", 1)
     said = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True).stdout.split(b"\0")
     assert said[1] == b"http://127.0.0.1:8080/v1/score/x"
     assert json.loads(said[5]) == body
@@ -119,12 +119,12 @@ async def test_the_command_on_a_page_survives_the_shell() -> None:
 def test_a_curve_is_the_operation_itself(name: str) -> None:
     operation = catalog().get(*name.split("/"))
     assert operation is not None
-    xs, lines = values(operation, CURVES[name])
+    xs, lines = compute_lines(operation, CURVES[name])
     for label, line in lines.items():
         assert np.isfinite(line).all(), label
         assert len(np.unique(line)) > 1
         assert len(line) == len(xs)
-    svg = plot(operation)
+    svg = draw_plot(operation)
     assert svg is not None
     assert "nan" not in svg
     assert svg.count("<polyline") == len(lines)
@@ -135,7 +135,7 @@ def test_a_curve_is_the_operation_itself(name: str) -> None:
     [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (-3, 3, [-3, -2, -1, 0, 1, 2, 3]), (0, 0, [0, 0.2]), (-0.05, 1e4, None)],
 )
 def test_ticks_are_a_few_round_numbers(low: float, high: float, expected: list[float] | None) -> None:
-    found = ticks(low, high)
+    found = choose_ticks(low, high)
     assert expected is None or found == pytest.approx(expected)
     assert 2 <= len(found) <= 7
 
@@ -143,14 +143,14 @@ def test_ticks_are_a_few_round_numbers(low: float, high: float, expected: list[f
 @pytest.mark.parametrize("name", list(BOOK.plans))
 async def test_a_recipes_page_shows_its_plan_and_how_it_is_asked(name: str) -> None:
     plan = BOOK.get(name)
-    html = await Pages().page(f"rewards/{name}", BOOK)
+    html = await Pages().render_page(f"rewards/{name}", BOOK)
     assert plan.version in html
     picture = html[html.index("<svg") : html.index("</svg>")]
     for component in plan.components:
         assert f">{component.name}</text>" in picture
         for step in component.transforms:
             assert f">{step.operation.name}</text>" in picture
-    sample = sample_for(plan)
+    sample = build_sample(plan)
     for field in plan.inputs:
         holder, _, key = field.rpartition(".")
         assert key in (sample["features"] if holder else sample)
@@ -167,14 +167,14 @@ rewards:
 """
     )
     for path in ("rewards", "rewards/evil"):
-        html = await Pages().page(path, book)
+        html = await Pages().render_page(path, book)
         assert html.count("<script>") == 1, "the page's own"
         assert "&lt;script&gt;alert(1)" in html
         assert not Checker(html).loaded
 
 
 async def test_what_is_not_served_is_said_with_the_reason() -> None:
-    html = await Pages().page("systems", BOOK)
+    html = await Pages().render_page("systems", BOOK)
     for system in UNSERVED:
         assert unescape(html).count(system.title) == 1
         assert system.url in html
@@ -183,4 +183,4 @@ async def test_what_is_not_served_is_said_with_the_reason() -> None:
 @pytest.mark.parametrize("path", ["x", "rewards/none", "operations/score/none", "operations/none/bleu", "operations"])
 async def test_a_page_that_is_not_there_is_not_found(path: str) -> None:
     with pytest.raises(NotFound):
-        await Pages().page(path, BOOK)
+        await Pages().render_page(path, BOOK)

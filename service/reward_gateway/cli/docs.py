@@ -24,12 +24,12 @@ def build(
     ] = None,
 ) -> None:
     """Write a page for every operation and every recipe, and the pages that lead to them."""
-    from reward_gateway.pages.pages import write
+    from reward_gateway.pages.pages import write_pages
     from reward_gateway.recipes.book import load_book
     from reward_gateway.settings import Settings
 
     async def written() -> int:
-        return len([file async for file in write(out, book)])
+        return len([file async for file in write_pages(out, book)])
 
     path = rewards_file or Settings().rewards_file
     try:

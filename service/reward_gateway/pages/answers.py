@@ -1,4 +1,4 @@
-"""The real answer to a worked example, computed in a world of its own: no model, and state that is forgotten."""
+"""Compute the answer to a worked example in isolation: no models, and state that is discarded afterwards."""
 
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.null import NullCache
@@ -30,8 +30,8 @@ class NoModels:
     async def close(self) -> None: ...
 
 
-async def answer(operation: Operation, example: WorkedExample) -> list[object] | None:
-    """The results that the service gives for an example; None where they need a model, a judge or the sandbox."""
+async def compute_answer(operation: Operation, example: WorkedExample) -> list[object] | None:
+    """Results of the service for an example; None if they need a model, a judge or the sandbox."""
     if example.given:
         return None
     runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process())

@@ -1,4 +1,4 @@
-"""Plots of the operations that are a curve of one number, drawn from the operation itself."""
+"""Plots of operations that are a function of one number, drawn by calling the operation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ Item = Callable[[float], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What is plotted: the reward over one number.
+    """A plot of the reward over one number.
 
     Attributes:
-        lines: label -> the item at x; one line each.
-        axis: what x is.
-        said: the parameters in words, where they are not the defaults alone.
+        lines: label -> function from x to the item; one line per label.
+        axis: name of x.
+        caption: the parameters in words, if they are not only defaults.
     """
 
     low: float
@@ -34,10 +34,10 @@ class Curve:
     lines: Mapping[str, Item]
     params: Mapping[str, Any] = field(default_factory=dict)
     axis: str = "reward"
-    said: str = ""
+    caption: str = ""
 
 
-def _reward(**more: Any) -> dict[str, Item]:
+def _reward_line(**more: Any) -> dict[str, Item]:
     return {"": lambda x: {"reward": x, **more}}
 
 
@@ -46,24 +46,24 @@ def _length(**more: Any) -> dict[str, Item]:
 
 
 CURVES: dict[str, Curve] = {
-    "transform/affine": Curve(-3, 3, _reward(), {"scale": 0.5, "shift": 1.0}, said="scale .5, shift 1"),
-    "transform/clip": Curve(-3, 3, _reward(), {"low": -1.0, "high": 1.0}, said="low −1, high 1"),
-    "transform/log": Curve(0.01, 3, _reward()),
-    "transform/log_sigmoid": Curve(-5, 5, _reward(reference=0.0), said="reference 0"),
-    "transform/minmax": Curve(0, 6, _reward(), {"low": 1.0, "high": 5.0}, said="low 1, high 5"),
-    "transform/par": Curve(-6, 6, _reward(reference_rewards=[0.0]), said="one reference reward, 0"),
-    "transform/power": Curve(-2, 2, _reward(), {"exponent": 2.0}, said="exponent 2"),
+    "transform/affine": Curve(-3, 3, _reward_line(), {"scale": 0.5, "shift": 1.0}, caption="scale .5, shift 1"),
+    "transform/clip": Curve(-3, 3, _reward_line(), {"low": -1.0, "high": 1.0}, caption="low −1, high 1"),
+    "transform/log": Curve(0.01, 3, _reward_line()),
+    "transform/log_sigmoid": Curve(-5, 5, _reward_line(reference=0.0), caption="reference 0"),
+    "transform/minmax": Curve(0, 6, _reward_line(), {"low": 1.0, "high": 5.0}, caption="low 1, high 5"),
+    "transform/par": Curve(-6, 6, _reward_line(reference_rewards=[0.0]), caption="one reference reward, 0"),
+    "transform/power": Curve(-2, 2, _reward_line(), {"exponent": 2.0}, caption="exponent 2"),
     "transform/quantile": Curve(
-        -1, 4, _reward(reference_rewards=[0.0, 1.0, 1.5, 3.0]), said="reference rewards 0, 1, 1.5 and 3"
+        -1, 4, _reward_line(reference_rewards=[0.0, 1.0, 1.5, 3.0]), caption="reference rewards 0, 1, 1.5 and 3"
     ),
-    "transform/sigmoid": Curve(-6, 6, _reward()),
-    "transform/symlog": Curve(-100, 100, _reward()),
-    "transform/tanh": Curve(-4, 4, _reward()),
+    "transform/sigmoid": Curve(-6, 6, _reward_line()),
+    "transform/symlog": Curve(-100, 100, _reward_line()),
+    "transform/tanh": Curve(-4, 4, _reward_line()),
     "transform/bounded_confidence": Curve(
-        0, 1, _reward(friends=[0.3, 0.8]), said="friends at .3 and .8, radius .2", axis="own rating"
+        0, 1, _reward_line(friends=[0.3, 0.8]), caption="friends at .3 and .8, radius .2", axis="own rating"
     ),
     "transform/distance_reward": Curve(
-        0, 10_000, {"": lambda x: {"distance": x}}, {"scale": 2300.0}, axis="distance", said="scale 2,300"
+        0, 10_000, {"": lambda x: {"distance": x}}, {"scale": 2300.0}, axis="distance", caption="scale 2,300"
     ),
     "transform/mmrlhf_beta": Curve(-3, 10, {"": lambda x: {"margin": x}}, axis="margin of the reward model"),
     "transform/sign_scale": Curve(
@@ -76,7 +76,7 @@ CURVES: dict[str, Curve] = {
         axis="dense reward",
     ),
     "score/length_penalty": Curve(
-        0, 500, {"": lambda x: {"response": "w " * round(x)}}, axis="words", said="300 words free, .01 a word"
+        0, 500, {"": lambda x: {"response": "w " * round(x)}}, axis="words", caption="300 words free, .01 per word"
     ),
     "score/overlong_penalty": Curve(
         0,
@@ -84,32 +84,34 @@ CURVES: dict[str, Curve] = {
         _length(),
         {"max_length": 20_480.0, "cache": 4_096.0},
         axis="tokens",
-        said="limit 20,480, the last 4,096 of them",
+        caption="limit 20,480, penalty over the last 4,096",
     ),
-    "score/linear_length": Curve(0, 4_000, _length(), {"target": 2_000.0}, axis="length", said="target 2,000"),
+    "score/linear_length": Curve(0, 4_000, _length(), {"target": 2_000.0}, axis="length", caption="target 2,000"),
     "score/cosine_length": Curve(
         0,
         110,
         {
-            "right": lambda x: {"response": "", "length": x, "correct": True},
+            "correct": lambda x: {"response": "", "length": x, "correct": True},
             "wrong": lambda x: {"response": "", "length": x, "correct": False},
         },
         {"max_length": 100.0},
         axis="length",
-        said="limit 100",
+        caption="limit 100",
     ),
-    "score/verify_rm": Curve(-6, 6, {"": lambda x: {"logit": x}}, {"binary": False}, axis="logit", said="binary off"),
+    "score/verify_rm": Curve(
+        -6, 6, {"": lambda x: {"logit": x}}, {"binary": False}, axis="logit", caption="binary off"
+    ),
     "audit/bradley_terry": Curve(
-        -6, 6, {"": lambda x: {"chosen": x, "rejected": 0.0}}, axis="chosen, where rejected scores 0"
+        -6, 6, {"": lambda x: {"chosen": x, "rejected": 0.0}}, axis="score of chosen (rejected: 0)"
     ),
 }
 
 
-def values(operation: Operation, curve: Curve) -> tuple[FloatArray, dict[str, FloatArray]]:
-    """The points of a curve: x, and the operation's reward over it a line.
+def compute_lines(operation: Operation, curve: Curve) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Compute the points of a plot: x [POINTS], and the reward at each x per line.
 
     Raises:
-        TypeError: the operation needs something from outside.
+        TypeError: the operation yields an effect.
     """
     xs = np.linspace(curve.low, curve.high, POINTS)
     params = parse_params(operation, dict(curve.params))
@@ -123,14 +125,14 @@ def values(operation: Operation, curve: Curve) -> tuple[FloatArray, dict[str, Fl
     return xs, lines
 
 
-def plot(operation: Operation) -> Html | None:
-    """The curve of an operation as SVG with its caption; None where it is not a curve of one number."""
+def draw_plot(operation: Operation) -> Html | None:
+    """Draw the plot of an operation as SVG with its caption; None if it has no plot."""
     curve = CURVES.get(f"{operation.kind}/{operation.name}")
     if curve is None:
         return None
-    xs, lines = values(operation, curve)
+    xs, lines = compute_lines(operation, curve)
     ys = np.concatenate(list(lines.values()))
-    x_ticks, y_ticks = ticks(curve.low, curve.high), ticks(float(ys.min()), float(ys.max()))
+    x_ticks, y_ticks = choose_ticks(curve.low, curve.high), choose_ticks(float(ys.min()), float(ys.max()))
     bottom, top = min(y_ticks[0], float(ys.min())), max(y_ticks[-1], float(ys.max()))
 
     def x_at(x: float) -> float:
@@ -142,12 +144,12 @@ def plot(operation: Operation) -> Html | None:
     grid = [
         (
             el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=round(y_at(y), 1), y2=round(y_at(y), 1), class_="axis"),
-            el("text", label(y), x=LEFT - 8, y=round(y_at(y) + 4, 1), text_anchor="end", class_="soft"),
+            el("text", format_tick(y), x=LEFT - 8, y=round(y_at(y) + 4, 1), text_anchor="end", class_="soft"),
         )
         for y in y_ticks
     ]
     below = [
-        el("text", label(x), x=round(x_at(x), 1), y=HEIGHT - BOTTOM + 18, text_anchor="middle", class_="soft")
+        el("text", format_tick(x), x=round(x_at(x), 1), y=HEIGHT - BOTTOM + 18, text_anchor="middle", class_="soft")
         for x in x_ticks
     ]
     drawn = []
@@ -160,11 +162,11 @@ def plot(operation: Operation) -> Html | None:
     title = f"{operation.name} over {curve.axis}"
     box = f"0 0 {WIDTH} {HEIGHT}"
     svg = el("svg", el("title", title), grid, below, drawn, axis, viewBox=box, width=WIDTH, height=HEIGHT, role="img")
-    return el("figure", svg, el("figcaption", curve.said, class_="note") if curve.said else None)
+    return el("figure", svg, el("figcaption", curve.caption, class_="note") if curve.caption else None)
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """About five round numbers within (or around a single) range."""
+def choose_ticks(low: float, high: float) -> list[float]:
+    """About five round numbers within a range."""
     span = high - low or 1.0
     rough = 10 ** np.floor(np.log10(span / 5))
     step = float(next(rough * k for k in (1, 2, 5, 10) if span / (rough * k) <= 6))
@@ -172,6 +174,6 @@ def ticks(low: float, high: float) -> list[float]:
     return [round(k * step, 10) for k in range(first, max(last, first + 1) + 1)]
 
 
-def label(value: float) -> str:
-    """A tick's number."""
+def format_tick(value: float) -> str:
+    """Format the number of a tick."""
     return f"{value:,.6g}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""A recipe's plan as a picture: components on the left, each through its transforms, into one reward on the right."""
+"""A recipe's plan as a diagram: components on the left, their transforms, and one reward on the right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ CHARACTER = 7.3
 
 @dataclass(slots=True)
 class Box:
-    """A step: what it is, and the page that explains it."""
+    """A step of the plan, with a link to the page of its operation."""
 
     text: str
     below: str = ""
@@ -35,14 +35,14 @@ class _Drawing:
     arrows: list[tuple[Box, Box]] = field(default_factory=list)
 
     def chain(self, boxes: Sequence[Box]) -> None:
-        """Boxes in a row, each pointing at the next."""
+        """Connect boxes in a row, each to the next."""
         self.arrows += pairwise(boxes)
 
 
-def flow(place: Place, plan: Plan) -> Html:
-    """The picture, as SVG; boxes are links to the pages of their operations."""
+def draw_flow(place: Place, plan: Plan) -> Html:
+    """Draw the diagram as SVG; boxes link to the pages of their operations."""
     drawing = _Drawing()
-    rows = [_component(component) for component in plan.components]
+    rows = [_boxes_of_component(component) for component in plan.components]
     for row, boxes in enumerate(rows):
         x: float = MARGIN
         for box in boxes:
@@ -50,7 +50,7 @@ def flow(place: Place, plan: Plan) -> Html:
             x += box.width + GAP
         drawing.boxes += boxes
         drawing.chain(boxes)
-    tail = _tail(plan)
+    tail = _boxes_of_tail(plan)
     x = max(box.x + box.width for box in drawing.boxes) + GAP
     for box in tail:
         box.x, box.y = x, MARGIN + (len(rows) - 1) * ROW / 2
@@ -74,10 +74,10 @@ def flow(place: Place, plan: Plan) -> Html:
     )
     svg = el(
         "svg",
-        el("title", f"How {plan.name} is made"),
+        el("title", f"How {plan.name} is computed"),
         el("defs", marker),
-        (_arrow(a, b) for a, b in drawing.arrows),
-        (_drawn(place, box) for box in drawing.boxes),
+        (_draw_arrow(a, b) for a, b in drawing.arrows),
+        (_draw_box(place, box) for box in drawing.boxes),
         viewBox=f"0 0 {width:.0f} {height:.0f}",
         width=round(width),
         height=round(height),
@@ -86,7 +86,7 @@ def flow(place: Place, plan: Plan) -> Html:
     return el("div", svg, class_="scroll")
 
 
-def _component(component: ComponentPlan) -> list[Box]:
+def _boxes_of_component(component: ComponentPlan) -> list[Box]:
     if component.step is not None:
         first = Box(component.name, component.step.operation.name, component.step.operation)
     else:
@@ -95,7 +95,7 @@ def _component(component: ComponentPlan) -> list[Box]:
     return [first, *(Box(step.operation.name, "transform", step.operation) for step in component.transforms)]
 
 
-def _tail(plan: Plan) -> list[Box]:
+def _boxes_of_tail(plan: Plan) -> list[Box]:
     boxes = []
     if plan.combine is not None:
         boxes.append(Box(plan.combine.operation.name, "combine", plan.combine.operation))
@@ -110,18 +110,18 @@ def _tail(plan: Plan) -> list[Box]:
     return [*boxes, Box("rewards" if plan.credit is not None else "reward")]
 
 
-def _arrow(a: Box, b: Box) -> Html:
+def _draw_arrow(a: Box, b: Box) -> Html:
     x, y, to_x, to_y = a.x + a.width, a.y + BOX_HEIGHT / 2, b.x - 2, b.y + BOX_HEIGHT / 2
     bend = to_x - GAP / 2
     path = f"M{x:.0f} {y:.0f}H{bend - GAP / 2:.0f}C{bend:.0f} {y:.0f} {bend:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}"
     return el("path", d=path, class_="arrow", marker_end="url(#head)")
 
 
-def _drawn(place: Place, box: Box) -> Html:
+def _draw_box(place: Place, box: Box) -> Html:
     middle, height = box.x + box.width / 2, BOX_HEIGHT
     name = el("text", box.text, x=round(middle, 1), y=box.y + (17 if box.below else 25), text_anchor="middle")
     if box.operation is not None:
-        name = el("a", name, href=place.to(operation_path(box.operation.kind, box.operation.name)))
+        name = el("a", name, href=place.link_to(operation_path(box.operation.kind, box.operation.name)))
     return el(
         "g",
         el("rect", x=box.x, y=box.y, width=round(box.width, 1), height=height, rx=8, class_="box"),

@@ -1,4 +1,4 @@
-"""The frame of every page: head, navigation, style. One file each, no address of anybody else."""
+"""The layout of every page: head, navigation, style. Each page is one file without external resources."""
 
 import base64
 import hashlib
@@ -13,25 +13,25 @@ _STYLE = Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))
 _SCRIPT = Html(Path(__file__).with_name("copy.js").read_text(encoding="utf-8"))
 
 
-def _hash(text: str) -> str:
+def _hash_source(text: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
 CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; style-src {_hash(_STYLE)}; script-src {_hash(_SCRIPT)}; "
+    f"default-src 'none'; style-src {_hash_source(_STYLE)}; script-src {_hash_source(_SCRIPT)}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""What a browser may do with a page: its own style and script, and nothing from anywhere."""
+"""A browser may use the page's own style and script, and load nothing else."""
 
 
-def page(place: Place, title: str, *content: Content) -> Html:
-    """A whole document."""
+def render_layout(place: Place, title: str, *content: Content) -> Html:
+    """Render a complete HTML document."""
     links = ((HOME, "Operations"), (REWARDS, "Recipes"), (SYSTEMS, "Not served"))
     navigation = el(
         "nav",
-        el("a", "reward-gateway", href=place.to(HOME), class_="brand"),
+        el("a", "reward-gateway", href=place.link_to(HOME), class_="brand"),
         (
-            el("a", text, href=place.to(path), aria_current="page" if path == place.path else None)
+            el("a", text, href=place.link_to(path), aria_current="page" if path == place.path else None)
             for path, text in links
         ),
     )
@@ -47,20 +47,20 @@ def page(place: Place, title: str, *content: Content) -> Html:
         "body",
         el("header", navigation),
         el("main", *content),
-        el("footer", f"reward-gateway {__version__} · made from the registration that the service runs"),
+        el("footer", f"reward-gateway {__version__} · generated from the operations that the service runs"),
         el("script", _SCRIPT),
     )
     return join(Html("<!doctype html>\n"), el("html", head, body, lang="en"))
 
 
-def code(text: str, *, copy: bool = False) -> Html:
-    """A block of text as it is, with a button that copies it where a browser can."""
+def code_block(text: str, *, copy: bool = False) -> Html:
+    """Render preformatted text, optionally with a copy button."""
     button = el("button", "copy", type="button", class_="copy", hidden=True)
     return el("div", el("pre", el("code", text), tabindex="0"), button if copy else None, class_="code")
 
 
-def table(columns: tuple[str, ...], *rows: tuple[Content, ...]) -> Html:
-    """A table that scrolls by itself where the window is narrow."""
+def render_table(columns: tuple[str, ...], *rows: tuple[Content, ...]) -> Html:
+    """Render a table that scrolls horizontally in a narrow window."""
     head = el("thead", el("tr", (el("th", column, scope="col") for column in columns)))
     body = el("tbody", (el("tr", (el("td", cell) for cell in row)) for row in rows))
     return el("div", el("table", head, body), class_="wide")

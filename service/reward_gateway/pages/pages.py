@@ -1,4 +1,4 @@
-"""All pages of a gateway, by path; each is made when it is asked for, and those of operations are kept."""
+"""All pages of a gateway, by path. A page is rendered on request; pages of operations are cached."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,72 +8,72 @@ from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.operations.worked_examples import examples_of
 from reward_gateway.recipes.book import RecipeBook
 
-from .answers import answer
+from .answers import compute_answer
 from .html import Html
-from .indexes import operations_index, rewards_index, systems_index
-from .operation_page import operation_page
-from .recipe_page import recipe_page
-from .site import HOME, REWARDS, SYSTEMS, Place, file_of, operation_path, reward_path
+from .indexes import render_operations_index, render_rewards_index, render_systems_index
+from .operation_page import render_operation
+from .recipe_page import render_recipe
+from .site import HOME, REWARDS, SYSTEMS, Place, file_name, operation_path, reward_path
 
 
 class Pages:
     """The pages over a catalogue.
 
     Args:
-        files: links are written for a folder of files.
+        files: write links for a folder of files instead of a server.
     """
 
     def __init__(self, operations: Catalog | None = None, *, files: bool = False) -> None:
         self._operations = operations or catalog()
         self._files = files
-        self._kept: dict[str, Html] = {}
+        self._rendered: dict[str, Html] = {}
 
     def paths(self, book: RecipeBook) -> Iterator[str]:
-        """Every page that there is."""
+        """Paths of all pages."""
         yield from (HOME, REWARDS, SYSTEMS)
         yield from (operation_path(operation.kind, operation.name) for operation in self._operations)
         yield from (reward_path(plan.name) for plan in book)
 
-    async def page(self, path: str, book: RecipeBook) -> Html:
-        """A page by its path.
+    async def render_page(self, path: str, book: RecipeBook) -> Html:
+        """Render the page at a path.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no page at this path.
         """
         place = Place(path, self._files)
         match path.split("/"):
             case [""]:
-                return operations_index(place, self._operations)
+                return render_operations_index(place, self._operations)
             case ["rewards"]:
-                return rewards_index(place, book)
+                return render_rewards_index(place, book)
             case ["systems"]:
-                return systems_index(place)
+                return render_systems_index(place)
             case ["rewards", name]:
                 plan = book.get(name)
-                return recipe_page(place, plan, plan.name == book.default)
+                return render_recipe(place, plan, plan.name == book.default)
             case ["operations", kind, name]:
-                return await self._operation(place, kind, name)
+                return await self._render_operation(place, kind, name)
         raise NotFound("there is no such page; /pages lists them")
 
-    async def _operation(self, place: Place, kind: str, name: str) -> Html:
-        if place.path not in self._kept:
+    async def _render_operation(self, place: Place, kind: str, name: str) -> Html:
+        if place.path not in self._rendered:
             operation = self._operations.get(kind, name)
             if operation is None:
                 raise NotFound("there is no operation of this kind and name; /pages lists them")
-            worked = [(example, await answer(operation, example)) for example in examples_of(kind, name)]
-            self._kept[place.path] = operation_page(place, operation, worked)
-        return self._kept[place.path]
+            worked = [(example, await compute_answer(operation, example)) for example in examples_of(kind, name)]
+            self._rendered[place.path] = render_operation(place, operation, worked)
+        return self._rendered[place.path]
 
 
-async def write(folder: Path, book: RecipeBook) -> AsyncIterator[Path]:
-    """Write every page into a folder, as files that point at each other; yields each file once it stands.
+async def write_pages(folder: Path, book: RecipeBook) -> AsyncIterator[Path]:
+    """Write every page into a folder, as files that link to each other; yields each file once it is written.
 
     Raises:
         OSError: a file cannot be written.
     """
     pages = Pages(files=True)
     for path in pages.paths(book):
-        file = folder / file_of(path)
+        file = folder / file_name(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(await pages.page(path, book), encoding="utf-8")
+        file.write_text(await pages.render_page(path, book), encoding="utf-8")
         yield file

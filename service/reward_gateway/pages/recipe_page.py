@@ -1,4 +1,4 @@
-"""The page of one recipe: what it is made of, as a picture and as it is written, and a request to it."""
+"""The page of one recipe: its components as a diagram and as YAML, and an example request."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,10 @@ import yaml
 
 from reward_gateway.recipes.plan import Plan
 
-from .flow import flow
+from .flow import draw_flow
 from .html import Html, el, join
-from .layout import code, page, table
-from .operation_page import curl
+from .layout import code_block, render_layout, render_table
+from .operation_page import format_curl
 from .prose import phrase
 from .site import Place, operation_path
 
@@ -24,28 +24,30 @@ _SAMPLE: dict[str, Any] = {
 }
 
 
-def recipe_page(place: Place, plan: Plan, default: bool) -> Html:
-    """The page; ``default`` says that this recipe answers where a request names none."""
-    return page(
+def render_recipe(place: Place, plan: Plan, default: bool) -> Html:
+    """Render the page; ``default``: this recipe is used if a request names none."""
+    return render_layout(
         place,
         plan.name,
         el("h1", el("small", "rewards/"), plan.name),
         el("p", phrase(plan.description), class_="lead"),
-        el("ul", _facts(plan, default), class_="facts"),
-        flow(place, plan),
+        el("ul", _render_facts(plan, default), class_="facts"),
+        draw_flow(place, plan),
         el("h2", "Components"),
-        _components(place, plan),
-        _guards(plan),
+        _render_components(place, plan),
+        _render_guards(plan),
         el("h2", "Call"),
-        code(curl("/v1/score", {"reward": plan.name, "samples": [sample_for(plan)]}), copy=True),
-        el("h2", "As it is written"),
-        code(yaml.safe_dump({plan.name: dict(plan.source)}, sort_keys=False, allow_unicode=True, width=100), copy=True),
+        code_block(format_curl("/v1/score", {"reward": plan.name, "samples": [build_sample(plan)]}), copy=True),
+        el("h2", "YAML"),
+        code_block(
+            yaml.safe_dump({plan.name: dict(plan.source)}, sort_keys=False, allow_unicode=True, width=100), copy=True
+        ),
         el("p", "Version: ", el("code", plan.version), class_="note"),
     )
 
 
-def sample_for(plan: Plan) -> dict[str, Any]:
-    """A sample with what the recipe reads."""
+def build_sample(plan: Plan) -> dict[str, Any]:
+    """Build an example sample with the fields that the recipe reads."""
     sample: dict[str, Any] = {name: _SAMPLE[name] for name in ("prompt", "response")}
     features: dict[str, Any] = {}
     for name in plan.inputs:
@@ -58,7 +60,7 @@ def sample_for(plan: Plan) -> dict[str, Any]:
     return {**sample, "features": features} if features else sample
 
 
-def _facts(plan: Plan, default: bool) -> list[Html]:
+def _render_facts(plan: Plan, default: bool) -> list[Html]:
     facts = ["the default"] if default else []
     facts.append(f"returns a {plan.returns}")
     facts += [trait for trait, holds in (("grouped", plan.grouped), ("stateful", plan.stateful)) if holds]
@@ -68,28 +70,28 @@ def _facts(plan: Plan, default: bool) -> list[Html]:
     return [el("li", fact) for fact in facts]
 
 
-def _components(place: Place, plan: Plan) -> Html:
+def _render_components(place: Place, plan: Plan) -> Html:
     rows = []
     for component in plan.components:
         if component.step is not None:
             kind, name = component.step.operation.kind, component.step.operation.name
-            score = el("a", name, href=place.to(operation_path(kind, name)))
+            score = el("a", name, href=place.link_to(operation_path(kind, name)))
             params: Mapping[str, Any] = component.step.params.model_dump(mode="json", exclude_unset=True)
         else:
             dimension = f" ({component.dimension})" if component.dimension else ""
             score = join("model ", el("code", str(component.model)), dimension)
             params = {}
-        shaped = [
-            (el("a", step.operation.name, href=place.to(operation_path("transform", step.operation.name))), " ")
+        transforms = [
+            (el("a", step.operation.name, href=place.link_to(operation_path("transform", step.operation.name))), " ")
             for step in component.transforms
         ]
-        said = ", ".join(f"{key} {value}" for key, value in params.items())
-        rows.append((el("code", component.name), score, said or "—", shaped or "—"))
-    return table(("component", "score", "parameters", "transforms"), *rows)
+        shown = ", ".join(f"{key} {value}" for key, value in params.items())
+        rows.append((el("code", component.name), score, shown or "—", transforms or "—"))
+    return render_table(("component", "score", "parameters", "transforms"), *rows)
 
 
-def _guards(plan: Plan) -> Html | None:
+def _render_guards(plan: Plan) -> Html | None:
     if not plan.guards:
         return None
     rows = ((el("code", guard.guard.name), guard.action, phrase(guard.guard.summary)) for guard in plan.guards)
-    return join(el("h2", "Guards"), table(("guard", "action", "catches"), *rows))
+    return join(el("h2", "Guards"), render_table(("guard", "action", "detects"), *rows))

@@ -1,4 +1,4 @@
-"""Where pages stand and how they point at each other: served under ``/pages``, or as files that need no server."""
+"""Paths of pages and the links between them: served under ``/pages``, or as files that need no server."""
 
 from dataclasses import dataclass
 
@@ -7,33 +7,33 @@ HOME, REWARDS, SYSTEMS = "", "rewards", "systems"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page stands.
+    """The position of a page in the site.
 
     Attributes:
-        path: below the site's root, without an ending; empty for the first page.
+        path: relative to the site's root, without a suffix; empty for the home page.
         files: the site is a folder of files, and its links are relative.
     """
 
     path: str
     files: bool = False
 
-    def to(self, path: str) -> str:
-        """The address of another page, as this one writes it."""
+    def link_to(self, path: str) -> str:
+        """The link from this page to another."""
         if self.files:
-            return "../" * self.path.count("/") + file_of(path)
+            return "../" * self.path.count("/") + file_name(path)
         return f"/pages/{path}".rstrip("/")
 
 
-def file_of(path: str) -> str:
-    """The file that holds a page."""
+def file_name(path: str) -> str:
+    """File name of a page."""
     return f"{path or 'index'}.html"
 
 
 def operation_path(kind: str, name: str) -> str:
-    """The page of an operation."""
+    """Path of an operation's page."""
     return f"operations/{kind}/{name}"
 
 
 def reward_path(name: str) -> str:
-    """The page of a recipe."""
+    """Path of a recipe's page."""
     return f"rewards/{name}"

@@ -23,7 +23,7 @@ _NAME = parameter("name", "path", "Its name.")
 
 
 async def _answer(request: Request, path: str) -> Response:
-    html = await _pages.page(path, dependencies_of(request).gateway.book)
+    html = await _pages.render_page(path, dependencies_of(request).gateway.book)
     return Response(html, headers=_HEADERS, media_type="text/html")
 
 
