@@ -5,6 +5,8 @@ A message is for the person who has to act on it: what was wrong, where, what to
 repeats a prompt, a response or a path of this machine.
 """
 
+import time
+from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
 
@@ -185,3 +187,15 @@ class DeadlineExceeded(GatewayError):
     """The deadline passed before anything was scored."""
 
     status, grpc_status, code, type = 504, "DEADLINE_EXCEEDED", "deadline_exceeded", "timeout_error"
+
+
+def seconds_of_retry_after(header: str | None) -> float | None:
+    """Seconds of a ``Retry-After`` header, which holds a number or a date; None where it cannot be read."""
+    if header is None:
+        return None
+    try:
+        if header.strip().replace(".", "", 1).isdigit():
+            return max(0.0, float(header))
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -55,6 +55,10 @@ class NoModels:
     async def close(self) -> None: ...
 
 
+BROKEN, ANSWERED_AND_BROKEN = 0, 1
+"""In a refusal's place: the connection breaks before the service was asked, or once it has answered."""
+
+
 @dataclass
 class Service:
     """Where it runs, what it was asked, and what it is told to answer in place of the truth."""
@@ -62,6 +66,7 @@ class Service:
     url: str = ""
     grpc_url: str = ""
     requests: list[tuple[str, int]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
     connections: set[Any] = field(default_factory=set)
     refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
 
@@ -70,11 +75,19 @@ class Service:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            size = int(dict(scope["headers"]).get(b"content-length", b"0"))
-            self.requests.append((scope["path"], size))
+            headers = dict(scope["headers"])
+            self.requests.append((scope["path"], int(headers.get(b"content-length", b"0"))))
+            key = headers.get(b"idempotency-key")
+            self.keys.append(None if key is None else key.decode())
             self.connections.add(tuple(scope["client"]))
             if self.refusals:
                 status, headers = self.refusals.pop(0)
+                if status in (BROKEN, ANSWERED_AND_BROKEN):
+                    if status == ANSWERED_AND_BROKEN:
+                        await app(scope, receive, _swallow)
+                    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+                    await send({"type": "http.response.body", "body": b"{", "more_body": True})
+                    raise ConnectionAbortedError  # the server closes the connection in the middle of the answer
                 raw = [(name.encode(), value.encode()) for name, value in headers.items()]
                 await send({"type": "http.response.start", "status": status, "headers": raw})
                 await send({"type": "http.response.body", "body": b"not ours"})
@@ -82,6 +95,10 @@ class Service:
             await app(scope, receive, send)
 
         return seen
+
+
+async def _swallow(message: Any) -> None:
+    """Take an answer that its client never gets."""
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +146,7 @@ def serving(recipes: str) -> Iterator[Service]:
 def service(running: Service) -> Service:
     """The service, with a clean record."""
     running.requests.clear()
+    running.keys.clear()
     running.connections.clear()
     running.refusals.clear()
     return running

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reward_gateway.client import AsyncRewardClient, coalescer
-from reward_gateway.errors import NotFound, TooLarge, Unavailable
+from reward_gateway.errors import NotFound, TooLarge
 
 pytestmark = pytest.mark.anyio
 
@@ -90,12 +90,3 @@ async def test_a_caller_who_gives_up_does_not_disturb_the_others(service: Any) -
         assert (await second).reward == -0.5
         with pytest.raises(asyncio.CancelledError):
             await first
-
-
-async def test_refusals_with_a_time_are_waited_out_and_others_are_not(service: Any) -> None:
-    async with AsyncRewardClient(service.url) as client:
-        service.refusals.append((503, {"retry-after": "0"}))
-        assert (await client.score_one("p", "one")).valid
-        service.refusals.append((503, {}))
-        with pytest.raises(Unavailable):
-            await client.score_one("p", "one")

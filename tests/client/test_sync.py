@@ -10,11 +10,9 @@ import pytest
 from reward_gateway.client import RewardClient, SampleError, Unreachable
 from reward_gateway.errors import (
     DeadlineExceeded,
-    InternalError,
     InvalidRequest,
     NotFound,
     TooLarge,
-    Unavailable,
     Unscorable,
 )
 
@@ -162,38 +160,6 @@ def test_a_client_is_shared_by_threads(url: str) -> None:
             thread.join()
 
     assert sorted(rewards) == [-0.5 * n for n in range(7, -1, -1)]
-
-
-def test_a_refusal_with_a_time_to_come_back_is_tried_again(service: Any) -> None:
-    service.refusals += [(503, {"retry-after": "1"}), (429, {"retry-after": "1"})]
-    with RewardClient(service.url) as client:
-        assert client.score("p", ["one"]).valid.all()
-
-    assert len(service.requests) == 3
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "kind"),
-    [(503, {}, Unavailable), (502, {}, Unavailable), (500, {"retry-after": "0"}, InternalError), (404, {}, NotFound)],
-)
-def test_what_may_have_been_answered_in_part_is_not_tried_again(
-    service: Any, status: int, headers: dict[str, str], kind: type[Exception]
-) -> None:
-    service.refusals.append((status, headers))
-    with RewardClient(service.url) as client, pytest.raises(kind, match=f"answered {status}"):
-        client.score("p", ["one"])
-
-    assert len(service.requests) == 1
-
-
-def test_no_attempt_is_made_past_the_deadline(service: Any) -> None:
-    service.refusals += [(503, {"retry-after": "60"})]
-    started = time.monotonic()
-    with RewardClient(service.url, timeout_s=2) as client, pytest.raises(Unavailable):
-        client.score("p", ["one"])
-
-    assert time.monotonic() - started < 1
-    assert len(service.requests) == 1
 
 
 def test_a_service_that_is_not_there_is_waited_for_as_long_as_the_call_may_take() -> None:

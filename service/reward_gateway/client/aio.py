@@ -1,21 +1,17 @@
 """The client for asyncio. Single calls that are made in the same moment travel together (:meth:`score_one`)."""
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar, Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, Unpack
 
-from reward_gateway.errors import GatewayError
 from reward_gateway.sample import Text
 
 from .coalescer import Coalescer
 from .request import Asked, Columns, columns_body, samples_body
-from .retry import RetryBudget
+from .retry import await_with_retries, new_idempotency_key
 from .scores import One, Scores
 from .sync import DEFAULT_URL, READY_S
 from .transport import async_transport_of
-
-T = TypeVar("T")
 
 
 class AsyncRewardClient:
@@ -50,11 +46,13 @@ class AsyncRewardClient:
             GatewayError: the class says what: ``NotFound``, ``TooLarge``, ``Unavailable`` …
             ValueError: columns of different lengths.
         """
-        return await self._score(columns_body(prompts, responses, asked), asked.get("timeout_s"))
+        return await self._score(
+            columns_body(prompts, responses, asked), asked.get("timeout_s"), asked.get("idempotency_key")
+        )
 
     async def score_samples(self, samples: Sequence[Mapping[str, Any]], **asked: Unpack[Asked]) -> Scores:
         """Score samples that already have the API's form (``prompt``, ``response``, ``reference`` …)."""
-        return await self._score(samples_body(samples, asked), asked.get("timeout_s"))
+        return await self._score(samples_body(samples, asked), asked.get("timeout_s"), asked.get("idempotency_key"))
 
     async def score_one(
         self,
@@ -76,6 +74,8 @@ class AsyncRewardClient:
         """
         fields = {"prompt": prompt, "response": response, **(sample or {})}
         body = samples_body([{name: value for name, value in fields.items() if value is not None}], asked)
+        if asked.get("idempotency_key") is not None:  # a key is that of one request, so this one travels alone
+            return (await self._score(body, asked.get("timeout_s"), asked.get("idempotency_key")))[0]
         return await self._single.score(body, asked.get("timeout_s"))
 
     async def apply(
@@ -86,10 +86,19 @@ class AsyncRewardClient:
         params: Mapping[str, Any] | None = None,
         *,
         timeout_s: float | None = None,
+        idempotency_key: str | None = None,
     ) -> list[dict[str, Any]]:
-        """One operation over items: a result each (``reward``, ``rewards``, ``details``, ``error``)."""
+        """One operation over items: a result each (``reward``, ``rewards``, ``details``, ``error``).
+
+        Args:
+            timeout_s: seconds for this call, its repetitions included.
+            idempotency_key: a key of your own, where you repeat the call yourself; default: a random one per call.
+        """
         body = {"items": list(items), "params": dict(params or {})}
-        return await self._persist(lambda left_s: self._transport.apply(kind, name, body, left_s), timeout_s)
+        key = idempotency_key or new_idempotency_key()
+        return await await_with_retries(
+            lambda left_s: self._transport.apply(kind, name, body, left_s, key), timeout_s or self.timeout_s
+        )
 
     async def rewards(self) -> list[dict[str, Any]]:
         """The recipes that are loaded."""
@@ -120,16 +129,12 @@ class AsyncRewardClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _score(self, body: dict[str, Any], timeout_s: float | None) -> Scores:
-        return Scores.of(await self._persist(lambda left_s: self._transport.score(body, left_s), timeout_s))
+    async def _score(self, body: dict[str, Any], timeout_s: float | None, idempotency_key: str | None = None) -> Scores:
+        key = idempotency_key or new_idempotency_key()
+        answer = await await_with_retries(
+            lambda left_s: self._transport.score(body, left_s, key), timeout_s or self.timeout_s
+        )
+        return Scores.of(answer)
 
     async def _get(self, what: str) -> dict[str, Any]:
-        return await self._persist(lambda left_s: self._transport.get(what, left_s), None)
-
-    async def _persist(self, attempt: Callable[[float], Awaitable[T]], timeout_s: float | None) -> T:
-        budget = RetryBudget(timeout_s or self.timeout_s)
-        while True:
-            try:
-                return await attempt(budget.left_s())
-            except GatewayError as error:
-                await asyncio.sleep(budget.pause_s(error))
+        return await await_with_retries(lambda left_s: self._transport.get(what, left_s), self.timeout_s)

@@ -36,6 +36,8 @@ for _kind in filter(_raised, _tree(GatewayError)):
 
 def of_http(status: int, code: str, message: str, param: str | None, retry_after_s: float | None) -> GatewayError:
     """The error of an HTTP answer. A code that is not known here reads as its status."""
+    if not code and status in (502, 503, 504):  # a proxy's, which could not reach the service or gave up waiting
+        return _made(Unavailable, code, message, param, retry_after_s)
     other = RequestError if 400 <= status < 500 else Unavailable if status in (502, 503) else InternalError
     return _made(_BY_CODE.get(code) or _BY_STATUS.get(status, other), code, message, param, retry_after_s)
 
@@ -49,7 +51,7 @@ def _made(
     kind: type[GatewayError], code: str, message: str, param: str | None, retry_after_s: float | None
 ) -> GatewayError:
     error = kind(message, param=param)
-    error.retry_after_s = retry_after_s  # only what the server said: it is what makes trying again safe
+    error.retry_after_s = retry_after_s  # only what the server said
     if code:
         error.code = code  # type: ignore[misc]
     return error

@@ -11,7 +11,7 @@ except ImportError:
     raise ImportError("grpc:// addresses need grpcio and protobuf: pip install grpcio protobuf") from None
 
 
-from reward_gateway.errors import GatewayError, InvalidRequest
+from reward_gateway.errors import GatewayError, InvalidRequest, seconds_of_retry_after
 from reward_gateway.proto import reward_pb2 as pb
 
 from .failures import of_grpc
@@ -175,18 +175,21 @@ def _listing_call(what: str) -> tuple[str, Any, Any]:
 
 def _failure(error: Any) -> GatewayError:
     said: dict[str, str] = dict(error.trailing_metadata() or ())
-    after = said.get("retry-after", "")
     return of_grpc(
         error.code().name,
         said.get("error-code", ""),
         error.details() or "",
         unquote(said["error-param"]) if "error-param" in said else None,
-        float(after) if after.isdecimal() else None,
+        seconds_of_retry_after(said.get("retry-after")),
     )
 
 
 def _metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {api_key}"),) if api_key else ()
+
+
+def _keyed(metadata: tuple[tuple[str, str], ...], key: str | None) -> tuple[tuple[str, str], ...]:
+    return metadata if key is None else (*metadata, ("idempotency-key", key))
 
 
 def _channel(library: Any, url: str) -> Any:
@@ -204,11 +207,11 @@ class GrpcTransport:
         self._channel = _channel(grpc, url)
         self._metadata = _metadata(api_key)
 
-    def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer:
-        return score_answer(self._call("Score", score_request(body), pb.ScoreResponse, left_s))
+    def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
+        return score_answer(self._call("Score", score_request(body), pb.ScoreResponse, left_s, key))
 
-    def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]:
-        return apply_results(self._call("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s))
+    def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str) -> list[dict[str, Any]]:
+        return apply_results(self._call("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s, key))
 
     def get(self, what: str, left_s: float) -> dict[str, Any]:
         method, request, response = _listing_call(what)
@@ -224,14 +227,14 @@ class GrpcTransport:
     def close(self) -> None:
         self._channel.close()
 
-    def _call(self, method: str, request: Any, response: Any, left_s: float) -> Any:
+    def _call(self, method: str, request: Any, response: Any, left_s: float, key: str | None = None) -> Any:
         call = self._channel.unary_unary(
             _SERVICE + method,
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
         try:
-            return call(request, timeout=left_s, metadata=self._metadata, wait_for_ready=True)
+            return call(request, timeout=left_s, metadata=_keyed(self._metadata, key), wait_for_ready=True)
         except grpc.RpcError as error:
             raise _failure(error) from error
 
@@ -243,11 +246,13 @@ class AsyncGrpcTransport:
         self._channel = _channel(grpc.aio, url)
         self._metadata = _metadata(api_key)
 
-    async def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer:
-        return score_answer(await self._call("Score", score_request(body), pb.ScoreResponse, left_s))
+    async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
+        return score_answer(await self._call("Score", score_request(body), pb.ScoreResponse, left_s, key))
 
-    async def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]:
-        return apply_results(await self._call("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s))
+    async def apply(
+        self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str
+    ) -> list[dict[str, Any]]:
+        return apply_results(await self._call("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s, key))
 
     async def get(self, what: str, left_s: float) -> dict[str, Any]:
         method, request, response = _listing_call(what)
@@ -263,13 +268,13 @@ class AsyncGrpcTransport:
     async def close(self) -> None:
         await self._channel.close()
 
-    async def _call(self, method: str, request: Any, response: Any, left_s: float) -> Any:
+    async def _call(self, method: str, request: Any, response: Any, left_s: float, key: str | None = None) -> Any:
         call = self._channel.unary_unary(
             _SERVICE + method,
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
         try:
-            return await call(request, timeout=left_s, metadata=self._metadata, wait_for_ready=True)
+            return await call(request, timeout=left_s, metadata=_keyed(self._metadata, key), wait_for_ready=True)
         except grpc.RpcError as error:
             raise _failure(error) from error

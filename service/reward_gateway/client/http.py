@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from reward_gateway.errors import DeadlineExceeded, GatewayError, Unavailable
+from reward_gateway.errors import DeadlineExceeded, GatewayError, Unavailable, seconds_of_retry_after
 
 from .failures import Unreachable, of_http
 from .wire import ScoreAnswer, WireFailure, refusal, score_answer
@@ -23,9 +23,11 @@ def _headers(api_key: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def _request(body: Any, left_s: float) -> dict[str, Any]:
+def _request(body: Any, left_s: float, key: str | None) -> dict[str, Any]:
     """Arguments of an httpx request."""
     headers = {"x-request-deadline-ms": f"{left_s * 1e3:.0f}" if left_s >= 1e-3 else "1"}
+    if key is not None:
+        headers["idempotency-key"] = key
     made: dict[str, Any] = {"headers": headers, "timeout": httpx.Timeout(left_s + _GRACE_S, connect=min(left_s, 10.0))}
     if body is not None:
         headers["content-type"] = "application/json"
@@ -41,8 +43,7 @@ def _content(response: httpx.Response) -> bytes:
         failure = refusal.decode(response.content).error
     except msgspec.DecodeError:
         failure = WireFailure(message=f"the service answered {response.status_code}")
-    after = response.headers.get("retry-after", "")
-    wait = float(after) if after.isdecimal() else None
+    wait = seconds_of_retry_after(response.headers.get("retry-after"))
     raise of_http(response.status_code, failure.code, failure.message, failure.param, wait)
 
 
@@ -53,7 +54,7 @@ def _failure(error: httpx.HTTPError) -> GatewayError:
     if isinstance(error, httpx.TimeoutException):
         return DeadlineExceeded("the service did not answer in time")
     broken = Unavailable(f"the connection to the service broke ({type(error).__name__})")
-    broken.retry_after_s = None  # it may have been answered in part
+    broken.retry_after_s = None
     return broken
 
 
@@ -67,11 +68,11 @@ class HttpTransport:
     def __init__(self, url: str, api_key: str | None) -> None:
         self._client = httpx.Client(base_url=url, headers=_headers(api_key), limits=_LIMITS)
 
-    def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer:
-        return score_answer.decode(self._send("POST", "/v1/score", body, left_s))
+    def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
+        return score_answer.decode(self._send("POST", "/v1/score", body, left_s, key))
 
-    def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]:
-        answer = msgspec.json.decode(self._send("POST", _apply_path(kind, name), body, left_s))
+    def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str) -> list[dict[str, Any]]:
+        answer = msgspec.json.decode(self._send("POST", _apply_path(kind, name), body, left_s, key))
         results: list[dict[str, Any]] = answer["results"]
         return results
 
@@ -89,9 +90,9 @@ class HttpTransport:
     def close(self) -> None:
         self._client.close()
 
-    def _send(self, method: str, path: str, body: Any, left_s: float) -> bytes:
+    def _send(self, method: str, path: str, body: Any, left_s: float, key: str | None = None) -> bytes:
         try:
-            response = self._client.request(method, path, **_request(body, left_s))
+            response = self._client.request(method, path, **_request(body, left_s, key))
         except httpx.HTTPError as error:
             raise _failure(error) from error
         return _content(response)
@@ -103,11 +104,13 @@ class AsyncHttpTransport:
     def __init__(self, url: str, api_key: str | None) -> None:
         self._client = httpx.AsyncClient(base_url=url, headers=_headers(api_key), limits=_LIMITS)
 
-    async def score(self, body: Mapping[str, Any], left_s: float) -> ScoreAnswer:
-        return score_answer.decode(await self._send("POST", "/v1/score", body, left_s))
+    async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
+        return score_answer.decode(await self._send("POST", "/v1/score", body, left_s, key))
 
-    async def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float) -> list[dict[str, Any]]:
-        answer = msgspec.json.decode(await self._send("POST", _apply_path(kind, name), body, left_s))
+    async def apply(
+        self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str
+    ) -> list[dict[str, Any]]:
+        answer = msgspec.json.decode(await self._send("POST", _apply_path(kind, name), body, left_s, key))
         results: list[dict[str, Any]] = answer["results"]
         return results
 
@@ -125,9 +128,9 @@ class AsyncHttpTransport:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _send(self, method: str, path: str, body: Any, left_s: float) -> bytes:
+    async def _send(self, method: str, path: str, body: Any, left_s: float, key: str | None = None) -> bytes:
         try:
-            response = await self._client.request(method, path, **_request(body, left_s))
+            response = await self._client.request(method, path, **_request(body, left_s, key))
         except httpx.HTTPError as error:
             raise _failure(error) from error
         return _content(response)

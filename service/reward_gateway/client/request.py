@@ -13,7 +13,8 @@ class Asked(TypedDict, total=False):
 
     ``reward``: name of the recipe; default: the server's. ``on_invalid``: what a sample without a score becomes:
     ``null`` (NaN, the default), ``fail`` or ``default`` (then ``default_reward``). ``cache``: ``use``, ``refresh``
-    or ``off``. ``explain``: give the components (default). ``timeout_s``: seconds for this call.
+    or ``off``. ``explain``: give the components (default). ``timeout_s``: seconds for this call, its repetitions
+    included. ``idempotency_key``: a key of your own, where you repeat the call yourself; default: a random one.
     """
 
     reward: str | None
@@ -22,6 +23,7 @@ class Asked(TypedDict, total=False):
     cache: Literal["use", "refresh", "off"] | None
     explain: bool
     timeout_s: float | None
+    idempotency_key: str | None
 
 
 class Columns(Asked, total=False):

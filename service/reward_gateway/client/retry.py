@@ -1,19 +1,29 @@
 """How long a call goes on, and after which failures it is tried again.
 
-Only where the service has surely not answered in part: there was no connection, or it refused the request
-and said when to come back. A connection that broke halfway is not tried again, because a recipe may keep
-state. Never past the deadline.
+Every call carries an idempotency key or changes nothing, so that a repeat counts once: it is tried again where there
+was no connection, where the connection broke or a proxy gave up before the answer, and where the service refused it
+for now. A refusal that names a time to come back is taken at its word. Never past the deadline of the whole call.
 """
 
 import random
 import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from reward_gateway.errors import GatewayError
+import stamina
 
-from .failures import Unreachable
+from reward_gateway.errors import GatewayError, RateLimited, Unavailable
+
+T = TypeVar("T")
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
+
+
+def new_idempotency_key() -> str:
+    """A random key for one logical call, kept over its retries."""
+    return uuid.uuid4().hex
 
 
 class RetryBudget:
@@ -25,22 +35,37 @@ class RetryBudget:
 
     def __init__(self, timeout_s: float) -> None:
         self._end = time.monotonic() + timeout_s
-        self._attempts = 0
+        self._failures = 0
 
     def left_s(self) -> float:
         """Seconds left; a little where none are, so that a last attempt fails by itself."""
         return max(self._end - time.monotonic(), 1e-3)
 
-    def pause_s(self, error: GatewayError) -> float:
-        """How long to wait before the next attempt. Raises ``error`` where there is none."""
-        if isinstance(error, Unreachable):
-            wait: float = min(_FIRST_PAUSE_S * 2**self._attempts, _LONGEST_PAUSE_S)
-        elif error.status in (429, 503) and error.retry_after_s is not None:
+    def pause_s(self, error: Exception) -> float | bool:
+        """Seconds to wait before the next attempt; False: there is none, and ``error`` is the outcome of the call."""
+        if not isinstance(error, Unavailable | RateLimited):
+            return False
+        wait = min(_FIRST_PAUSE_S * 2.0**self._failures, _LONGEST_PAUSE_S)
+        if error.retry_after_s is not None:
             wait = error.retry_after_s
-        else:
-            raise error
         wait *= 0.75 + random.random() / 2  # clients that failed together do not come back together
-        if time.monotonic() + wait >= self._end:
-            raise error
-        self._attempts += 1
-        return wait
+        self._failures += 1
+        return False if time.monotonic() + wait >= self._end else wait
+
+
+def call_with_retries(attempt: Callable[[float], T], timeout_s: float) -> T:
+    """The answer of ``attempt``, which is given the seconds that are left. Raises the last GatewayError."""
+    budget = RetryBudget(timeout_s)
+    for trial in stamina.retry_context(budget.pause_s, attempts=None, timeout=None):
+        with trial:
+            return attempt(budget.left_s())
+    raise GatewayError("no attempt was made")
+
+
+async def await_with_retries(attempt: Callable[[float], Awaitable[T]], timeout_s: float) -> T:
+    """As :func:`call_with_retries`, awaited."""
+    budget = RetryBudget(timeout_s)
+    async for trial in stamina.retry_context(budget.pause_s, attempts=None, timeout=None):
+        with trial:
+            return await attempt(budget.left_s())
+    raise GatewayError("no attempt was made")

@@ -1,19 +1,15 @@
 """The client for programs that wait for their answers. Safe to share between threads."""
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar, Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, Unpack
 
-from reward_gateway.errors import GatewayError
 from reward_gateway.sample import Text
 
 from .request import Asked, Columns, columns_body, samples_body
-from .retry import RetryBudget
+from .retry import call_with_retries, new_idempotency_key
 from .scores import Scores
 from .transport import transport_of
-
-T = TypeVar("T")
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 READY_S = 5.0
@@ -51,11 +47,13 @@ class RewardClient:
             GatewayError: the class says what: ``NotFound``, ``TooLarge``, ``Unavailable`` …
             ValueError: columns of different lengths.
         """
-        return self._score(columns_body(prompts, responses, asked), asked.get("timeout_s"))
+        return self._score(
+            columns_body(prompts, responses, asked), asked.get("timeout_s"), asked.get("idempotency_key")
+        )
 
     def score_samples(self, samples: Sequence[Mapping[str, Any]], **asked: Unpack[Asked]) -> Scores:
         """Score samples that already have the API's form (``prompt``, ``response``, ``reference`` …)."""
-        return self._score(samples_body(samples, asked), asked.get("timeout_s"))
+        return self._score(samples_body(samples, asked), asked.get("timeout_s"), asked.get("idempotency_key"))
 
     def apply(
         self,
@@ -65,10 +63,19 @@ class RewardClient:
         params: Mapping[str, Any] | None = None,
         *,
         timeout_s: float | None = None,
+        idempotency_key: str | None = None,
     ) -> list[dict[str, Any]]:
-        """One operation over items: a result each (``reward``, ``rewards``, ``details``, ``error``)."""
+        """One operation over items: a result each (``reward``, ``rewards``, ``details``, ``error``).
+
+        Args:
+            timeout_s: seconds for this call, its repetitions included.
+            idempotency_key: a key of your own, where you repeat the call yourself; default: a random one per call.
+        """
         body = {"items": list(items), "params": dict(params or {})}
-        return self._persist(lambda left_s: self._transport.apply(kind, name, body, left_s), timeout_s)
+        key = idempotency_key or new_idempotency_key()
+        return call_with_retries(
+            lambda left_s: self._transport.apply(kind, name, body, left_s, key), timeout_s or self.timeout_s
+        )
 
     def rewards(self) -> list[dict[str, Any]]:
         """The recipes that are loaded."""
@@ -99,16 +106,10 @@ class RewardClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _score(self, body: dict[str, Any], timeout_s: float | None) -> Scores:
-        return Scores.of(self._persist(lambda left_s: self._transport.score(body, left_s), timeout_s))
+    def _score(self, body: dict[str, Any], timeout_s: float | None, idempotency_key: str | None = None) -> Scores:
+        key = idempotency_key or new_idempotency_key()
+        answer = call_with_retries(lambda left_s: self._transport.score(body, left_s, key), timeout_s or self.timeout_s)
+        return Scores.of(answer)
 
     def _get(self, what: str) -> dict[str, Any]:
-        return self._persist(lambda left_s: self._transport.get(what, left_s), None)
-
-    def _persist(self, attempt: Callable[[float], T], timeout_s: float | None) -> T:
-        budget = RetryBudget(timeout_s or self.timeout_s)
-        while True:
-            try:
-                return attempt(budget.left_s())
-            except GatewayError as error:
-                time.sleep(budget.pause_s(error))
+        return call_with_retries(lambda left_s: self._transport.get(what, left_s), self.timeout_s)

@@ -30,6 +30,7 @@ def running_trainers() -> Iterator[Service]:
 def service(running_trainers: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     """The service, named by the environment, with a clean record."""
     running_trainers.requests.clear()
+    running_trainers.keys.clear()
     running_trainers.refusals.clear()
     monkeypatch.setenv("REWARD_GATEWAY_URL", running_trainers.url)
     monkeypatch.delenv("REWARD_GATEWAY_REWARD", raising=False)

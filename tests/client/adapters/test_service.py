@@ -5,9 +5,8 @@ from reward_gateway.client.adapters import service as shared
 from reward_gateway.client.adapters.rows import label, sample
 from reward_gateway.client.adapters.service import Service as Asked
 from reward_gateway.client.adapters.service import Unscored, number
-from reward_gateway.errors import GatewayError
 
-from tests.client.conftest import Service
+from tests.client.conftest import ANSWERED_AND_BROKEN, BROKEN, Service
 
 
 def test_arguments_go_before_the_environment_and_the_environment_before_defaults(
@@ -64,8 +63,17 @@ def test_place_holders_of_images_that_come_in_a_column_are_left_out() -> None:
     assert made["images"] == [b"\x89PNG"]
 
 
-def test_a_broken_connection_is_not_tried_again_before_the_recipe_is_known_to_keep_no_state(service: Service) -> None:
-    asked = Asked.of(timeout_s=4.5)
-    service.refusals.append((502, {}))
-    with pytest.raises(GatewayError):
-        asked.score([{"response": "a"}])
+@pytest.mark.parametrize("fault", [BROKEN, ANSWERED_AND_BROKEN, 502])
+def test_a_broken_connection_is_tried_again_with_the_same_key(service: Service, fault: int) -> None:
+    service.refusals.append((fault, {}))
+    assert [one.reward for one in Asked.of(timeout_s=60).score([{"response": "a b"}])] == [-0.5]
+    first, second = service.keys
+    assert first == second
+
+
+@pytest.mark.anyio
+async def test_a_single_sample_is_tried_again_likewise(service: Service) -> None:
+    service.refusals.append((ANSWERED_AND_BROKEN, {}))
+    assert (await Asked.of(timeout_s=60).score_one({"response": "a b"})).reward == -0.5
+    first, second = service.keys
+    assert first == second

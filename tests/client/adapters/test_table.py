@@ -36,7 +36,7 @@ POSITIONAL = {
     "NeMo-RL": ("config",),
     "verifiers, prime-rl": ("task", "trace"),
     "verifiers up to 0.2": ("prompt", "completion", "answer", "info"),
-    "slime, miles, a group in one request": ("args", "samples"),
+    "slime, miles (one request per group)": ("args", "samples"),
     "open-instruct": (),
     "LeRobot": ("reward", "url"),
 }

@@ -64,7 +64,7 @@ async def test_a_busy_service_is_asked_again(service: Service) -> None:
     assert await trl.reward(["p"], ["one two"], [[1]], **REST) == [-0.5]
 
 
-async def test_a_broken_answer_is_asked_for_again_where_the_recipe_keeps_no_state(service: Service) -> None:
+async def test_a_broken_answer_is_asked_for_again(service: Service) -> None:
     assert await trl.reward(["p"], ["one two"], [[1]], **REST) == [-0.5]
     service.refusals.append((502, {}))
     assert await trl.reward(["p"], ["one two"], [[1]], **REST) == [-0.5]

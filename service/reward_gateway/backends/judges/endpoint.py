@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import httpx
+import stamina
 
 from reward_gateway.backends.observer import CallObserver
 from reward_gateway.sample import Invalid
@@ -77,20 +78,28 @@ class ChatEndpoint:
     async def _persist(self, body: bytes, deadline: float | None) -> str | Invalid:
         """Ask until there is an answer, no reason to ask again, or no time for it."""
         loop = asyncio.get_running_loop()
-        attempt = 0
-        while True:
-            await self._pace.wait()
-            reply = await self._guarded(body)
-            if not isinstance(reply, NotNow):
-                return reply
-            pause = reply.after_s if reply.after_s is not None else _pause(attempt)
-            late = deadline is not None and loop.time() + pause >= deadline
-            if late or not reply.again or attempt == self.config.retries:
-                return reply.reason
-            await asyncio.sleep(pause)
-            attempt += 1
+        failures = 0
 
-    async def _guarded(self, body: bytes) -> str | Invalid | NotNow:
+        def pause_s(error: Exception) -> float | bool:
+            """Seconds until the next attempt; False: there is none."""
+            nonlocal failures
+            if not isinstance(error, NotNow) or not error.again:
+                return False
+            pause = error.after_s if error.after_s is not None else _pause(failures)
+            failures += 1
+            return False if deadline is not None and loop.time() + pause >= deadline else pause
+
+        try:
+            async for attempt in stamina.retry_context(pause_s, attempts=self.config.retries + 1, timeout=None):
+                with attempt:
+                    await self._pace.wait()
+                    return await self._guarded(body)
+        except NotNow as error:
+            return error.reason
+        return failed(self.config.name, "was not asked")
+
+    async def _guarded(self, body: bytes) -> str | Invalid:
+        """One attempt, unless the judge is left alone. Raises NotNow where another may help."""
         ticket = self._breaker.allow()
         probing = ticket is None
         if ticket is None:
@@ -103,8 +112,10 @@ class ChatEndpoint:
         self._observer.call_started(name, 1)
         try:
             reply = await self._once(body)
-            outcome = "ok" if isinstance(reply, str) else "judge_error"
-            well = not isinstance(reply, NotNow) or not reply.down
+            outcome, well = "ok" if isinstance(reply, str) else "judge_error", True
+        except NotNow as error:
+            outcome, well = "judge_error", not error.down
+            raise
         finally:
             self._observer.call_finished(name, 1, loop.time() - started, outcome)
             if not well:
@@ -113,7 +124,7 @@ class ChatEndpoint:
                 self._breaker.succeeded()
         return reply
 
-    async def _once(self, body: bytes) -> str | Invalid | NotNow:
+    async def _once(self, body: bytes) -> str | Invalid:
         name = self.config.name
         try:
             async with (
@@ -128,9 +139,9 @@ class ChatEndpoint:
                     if len(reply) > LARGEST_REPLY:
                         return failed(name, "sent more than an answer can be")
         except TimeoutError:
-            return NotNow(failed(name, f"did not answer within {self.config.timeout_s:g} s"), again=False)
+            raise NotNow(failed(name, f"did not answer within {self.config.timeout_s:g} s"), again=False) from None
         except httpx.TransportError:
-            return NotNow(failed(name, "cannot be reached"))
+            raise NotNow(failed(name, "cannot be reached")) from None
         except httpx.HTTPError:
             return failed(name, "sent a reply that cannot be read")
         return answer(name, bytes(reply))

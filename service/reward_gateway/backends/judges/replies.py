@@ -4,39 +4,38 @@ A reply's body may quote the question, so that nothing of it stands in a reason.
 """
 
 import json
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
+from reward_gateway.errors import seconds_of_retry_after
 from reward_gateway.sample import Invalid
 
 AGAIN = frozenset({408, 429, 500, 502, 503, 504, 529})
 """Statuses after which the same question may be answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotNow:
+class NotNow(Exception):
     """No answer, for now.
 
-    Attributes:
+    Args:
         again: asking again may give one soon.
         after_s: the server's own word on when; None: it said nothing.
         down: the server is in trouble, not only busy.
     """
 
-    reason: Invalid
-    again: bool = True
-    after_s: float | None = None
-    down: bool = True
+    def __init__(self, reason: Invalid, *, again: bool = True, after_s: float | None = None, down: bool = True) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+        self.again = again
+        self.after_s = after_s
+        self.down = down
 
 
-def refused(judge: str, status: int, headers: Mapping[str, str]) -> Invalid | NotNow:
-    """The reason for a status that is not 200."""
+def refused(judge: str, status: int, headers: Mapping[str, str]) -> Invalid:
+    """The reason for a status that is not 200. Raises NotNow where the same question may be answered later."""
     if status in AGAIN:
         busy = status == 429
         words = "says that it is asked too often" if busy else f"failed with status {status}"
-        return NotNow(failed(judge, words), after_s=retry_after(headers.get("retry-after")), down=not busy)
+        raise NotNow(failed(judge, words), after_s=seconds_of_retry_after(headers.get("retry-after")), down=not busy)
     if 300 <= status < 400:
         return failed(judge, "sends its callers elsewhere; name that address as its base_url")
     return failed(judge, f"refused the question with status {status}")
@@ -59,17 +58,3 @@ def answer(judge: str, body: bytes) -> str | Invalid:
 def failed(judge: str, words: str) -> Invalid:
     """The reason for a conversation without an answer."""
     return Invalid("judge_error", f"the judge {judge} {words}")
-
-
-def retry_after(header: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header, which holds a number or a date; None where it cannot be read."""
-    if header is None:
-        return None
-    try:
-        return max(0.0, float(header)) if header.strip().replace(".", "", 1).isdigit() else _until(header)
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _until(date: str) -> float:
-    return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())

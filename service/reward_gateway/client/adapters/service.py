@@ -9,16 +9,14 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from reward_gateway.client import AsyncRewardClient, One, RewardClient, Scores
-from reward_gateway.client.failures import Unreachable
+from reward_gateway.client import AsyncRewardClient, One, RewardClient
 from reward_gateway.client.sync import DEFAULT_URL
-from reward_gateway.errors import GatewayError, Unavailable
+from reward_gateway.errors import GatewayError
 
 Sample = Mapping[str, Any]
 
@@ -72,11 +70,7 @@ class Service:
         end = time.monotonic() + self.timeout_s
         scored: list[One] = []
         for piece in _pieces(samples):
-            scores = self._persist(client, piece, end)
-            if self not in _repeatable:
-                _repeatable[self] = False
-                with suppress(GatewayError):
-                    _repeatable[self] = _stateless(client.rewards(), scores.reward)
+            scores = client.score_samples(piece, reward=self.reward, timeout_s=max(end - time.monotonic(), 1e-3))
             scored.extend(scores[i] for i in range(len(scores)))
         return scored
 
@@ -87,61 +81,14 @@ class Service:
     async def score_one(self, sample: Sample) -> One:
         """Score one sample, together with those that others on this event loop ask for now."""
         client = _loops_client(self.url, self.api_key)
-        end = time.monotonic() + self.timeout_s
-        timeout_s = self.timeout_s  # equal for all calls, so that those of one moment travel together
-        while True:
-            try:
-                one = await client.score_one(None, None, sample=sample, reward=self.reward, timeout_s=timeout_s)
-            except Unavailable as error:
-                self._check_repeatable(error, end)
-                await asyncio.sleep(_PAUSE_S)
-                timeout_s = _left_s(end)
-                continue
-            if self not in _repeatable:
-                _repeatable[self] = False
-                with suppress(GatewayError):
-                    _repeatable[self] = _stateless(await client.rewards(), self.reward)
-            return one
-
-    def _persist(self, client: RewardClient, samples: Sequence[Sample], end: float) -> Scores:
-        while True:
-            try:
-                return client.score_samples(samples, reward=self.reward, timeout_s=_left_s(end))
-            except Unavailable as error:
-                self._check_repeatable(error, end)
-                time.sleep(_PAUSE_S)
-
-    def _check_repeatable(self, error: Unavailable, end: float) -> None:
-        """Raise unless the connection broke halfway, scoring twice is harmless, and there is time left.
-
-        The client by itself does not ask again then, because it knows nothing of the recipe.
-        """
-        broken = error.retry_after_s is None and not isinstance(error, Unreachable)
-        if not (broken and _repeatable.get(self) and time.monotonic() + _PAUSE_S < end):
-            raise error
+        return await client.score_one(None, None, sample=sample, reward=self.reward, timeout_s=self.timeout_s)
 
 
 LARGEST = 4096
 """Samples of one request: what the service takes unless its operator says otherwise."""
 
-_PAUSE_S = 0.25
-_LISTING_S = 2.0
-"""What asking for the list of recipes may add to a call."""
-
-_repeatable: dict[Service, bool] = {}
-"""Whether a recipe keeps no state, asked once the service has answered."""
-
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | None], AsyncRewardClient]]
 _clients = WeakKeyDictionary()
-
-
-def _left_s(end: float) -> float:
-    return max(end - time.monotonic(), 1e-3)
-
-
-def _stateless(rows: Sequence[Mapping[str, Any]], name: str | None) -> bool:
-    """Whether the recipe keeps no state; where the service chooses it, whether none does."""
-    return not any(row["stateful"] for row in rows if name in (None, row["name"]))
 
 
 def _pieces(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
@@ -162,13 +109,13 @@ def _group(sample: Sample) -> Any:
 
 @lru_cache
 def _client(process: int, url: str, api_key: str | None) -> RewardClient:
-    return RewardClient(url, api_key=api_key, timeout_s=_LISTING_S)
+    return RewardClient(url, api_key=api_key)
 
 
 def _loops_client(url: str, api_key: str | None) -> AsyncRewardClient:
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if (url, api_key) not in clients:
-        clients[url, api_key] = AsyncRewardClient(url, api_key=api_key, timeout_s=_LISTING_S)
+        clients[url, api_key] = AsyncRewardClient(url, api_key=api_key)
     return clients[url, api_key]
 
 
