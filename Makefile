@@ -19,6 +19,9 @@ TRITON := $(VENV)/triton$(if $(GPU),-gpu)
 TRAINERS := .local/trainers
 CONVERT := .local/convert
 DEPLOY := .local/deploy
+# What is installed for `make serve`, and what the gateway's image carries.
+SERVE_EXTRAS := server tables language tracing local models
+IMAGE_EXTRAS := server tracing
 
 .PHONY: help serve models-all convert test test-trainers test-convert test-deploy lint lock clean environment development
 
@@ -67,9 +70,9 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	@cd requirements && compile() { $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header $(ARGS) "$$@"; } && \
 	compile bootstrap.in -o bootstrap.txt && \
-	compile ../pyproject.toml --extra server --extra local --extra models -o serve.txt && \
-	compile ../pyproject.toml --extra server --extra local --extra models --group ../pyproject.toml:dev -c serve.txt -o dev.txt && \
-	compile ../pyproject.toml --extra server -c serve.txt -o gateway.txt && \
+	compile ../pyproject.toml $(foreach extra,$(SERVE_EXTRAS),--extra $(extra)) -o serve.txt && \
+	compile ../pyproject.toml $(foreach extra,$(SERVE_EXTRAS),--extra $(extra)) --group ../pyproject.toml:dev -c serve.txt -o dev.txt && \
+	compile ../pyproject.toml $(foreach extra,$(IMAGE_EXTRAS),--extra $(extra)) -c serve.txt -o gateway.txt && \
 	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
 	compile convert.in --override trainers.overrides --no-emit-package torch -c serve.txt -o convert.txt && \
 	compile deploy.in --no-deps -o deploy.txt && \

@@ -34,5 +34,5 @@ def test_the_client_imports_without_the_servers_dependencies() -> None:
 
     assert answer.returncode == 0, answer.stderr
     said, ours = answer.stdout.splitlines()
-    assert "pip install grpcio" in said
-    assert ours == "['reward_gateway', 'reward_gateway.errors', 'reward_gateway.sample']"
+    assert "pip install 'reward-gateway[grpc]'" in said
+    assert ours == "['reward_gateway', 'reward_gateway.errors', 'reward_gateway.extras', 'reward_gateway.sample']"

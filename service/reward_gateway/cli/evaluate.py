@@ -10,6 +10,8 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from reward_gateway import extras
+
 from .output import FAULTY, AsJson, Unusable, complain, err, out, table
 from .repository import Repository, wanted
 from .repository import folder as folder_of
@@ -35,7 +37,8 @@ def evaluate(
     A model is loaded as Triton loads it. What needs data that is not at hand is not measured: its row says what
     it needs, beside the figure that the card holds.
     """
-    from reward_models.evaluate import Subject, kept, measure
+    with extras.needed():
+        from reward_models.evaluate import Subject, kept, measure
     from reward_models.repository import RepositoryError
 
     if every == bool(names):

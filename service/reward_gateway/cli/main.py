@@ -42,12 +42,13 @@ def version(
 def main() -> None:
     """The console script: every failure that can be foreseen is one sentence and an exit code."""
     from reward_gateway.errors import GatewayError, InvalidRecipe
+    from reward_gateway.extras import MissingExtra
 
     from .output import Unusable
 
     try:
         app()
-    except Unusable as error:
+    except (Unusable, MissingExtra) as error:
         complain(str(error))
         sys.exit(UNUSABLE)
     except InvalidRecipe as error:

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 
 from reward_gateway.admin.loaded_models import LoadedModels
+from reward_gateway.extras import MissingExtra, demand
 from reward_gateway.local import device, platform, stack
 from reward_gateway.local.errors import StackError
 from reward_gateway.local.workers import EVERYWHERE
@@ -36,6 +37,7 @@ def serve(**flags: Any) -> None:
     report = _Progress(console)
     try:
         settings = Settings()
+        _demand_extras(settings)
         models = [] if settings.triton_url else _prepare(settings, report)
         asyncio.run(stack.run(settings, models, LoadedModels, report, lambda running: _announce(console, running)))
     except ValidationError as error:
@@ -43,12 +45,23 @@ def serve(**flags: Any) -> None:
             name = str(fault["loc"][0])
             console.print(f"{_flag_name(name)} ({_variable(name)}): {fault['msg']}", style="red", markup=False)
         raise typer.Exit(2) from None
+    except MissingExtra as error:
+        console.print(str(error), style="red", markup=False)
+        raise typer.Exit(2) from None
     except StackError as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     report("stopped")
+
+
+def _demand_extras(settings: Settings) -> None:
+    """What the settings ask for is installed; its absence would show only once everything else has started."""
+    if settings.otlp_endpoint is not None:
+        demand("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.grpc")
+    if settings.oip_tokenizer is not None:
+        demand("tokenizers")
 
 
 def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from reward_gateway import extras
+
 from .output import Unusable
 
 Row = dict[str, Any]
@@ -89,8 +91,9 @@ class Parquet:
     """An Apache Parquet file."""
 
     def __init__(self, path: Path) -> None:
-        import pyarrow
-        from pyarrow import parquet
+        with extras.needed():
+            import pyarrow
+            from pyarrow import parquet
 
         self.path = path
         try:

@@ -33,6 +33,7 @@ from reward_gateway.cache.redis import RedisCache
 from reward_gateway.cache.tiered import TieredCache
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
+from reward_gateway.extras import MissingExtra
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
@@ -246,7 +247,15 @@ def main() -> int:
         check_exposure(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
-    except (UnsafeExposure, KeysFileError, JudgesFileError, SandboxUnavailable, InvalidRecipe, OSError) as error:
+    except (
+        UnsafeExposure,
+        KeysFileError,
+        JudgesFileError,
+        SandboxUnavailable,
+        InvalidRecipe,
+        MissingExtra,
+        OSError,
+    ) as error:
         print(f"reward-gateway: {error}", file=sys.stderr)
         return 2
     return 0

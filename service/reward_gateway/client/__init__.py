@@ -6,7 +6,7 @@
         scores = client.score(prompts, responses, reward="helpful_harmless")
         scores.rewards, scores.valid
 
-It needs httpx, msgspec and numpy; addresses with ``grpc://`` also need grpcio and protobuf. Failures are
+It needs httpx, msgspec, numpy and stamina; addresses with ``grpc://`` also the extra ``grpc``. Failures are
 the classes of :mod:`reward_gateway.errors`, the same on both sides of the wire.
 """
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-try:
+from reward_gateway import extras
+
+with extras.needed():
     import grpc
     from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
-except ImportError:
-    raise ImportError("grpc:// addresses need grpcio and protobuf: pip install grpcio protobuf") from None
-
 
 from reward_gateway.errors import GatewayError, InvalidRequest, seconds_of_retry_after
 from reward_gateway.proto import reward_pb2 as pb

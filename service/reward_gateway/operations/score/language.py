@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ...extras import MissingExtra, needed
 from ..columns import Columns
 from ..outcome import Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -26,7 +27,11 @@ class Params(OperationParams):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        unknown = sorted({self.language, *self.candidates} - set(_languages()))
+        try:
+            known = set(_languages())
+        except MissingExtra as error:
+            raise ValueError(str(error)) from None
+        unknown = sorted({self.language, *self.candidates} - known)
         if unknown:
             raise ValueError(f"no languages that can be told apart: {', '.join(unknown)}")
         return self
@@ -38,7 +43,8 @@ class Item(OperationItem):
 
 @cache
 def _languages() -> dict[str, Any]:
-    from lingua import Language  # imported when first asked for: it takes its time
+    with needed():
+        from lingua import Language  # imported when first asked for: it takes its time
 
     return {language.iso_code_639_1.name.lower(): language for language in Language.all()}
 
