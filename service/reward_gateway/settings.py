@@ -127,7 +127,11 @@ class Settings(BaseSettings):
     cache_memory_entries: int = Field(0, ge=0, description="Entries of the in-process level before Redis; 0: none.")
     cache_timeout_ms: float = Field(100.0, gt=0, description="Longest wait for Redis before a lookup counts as a miss.")
     cache_breaker_failures: int = Field(5, ge=1, description="Failures in a row after which Redis is left alone.")
-    cache_breaker_pause_s: float = Field(5.0, gt=0, description="Time after which one call tries Redis again.")
+    cache_breaker_pause_s: float = Field(
+        0.5,
+        gt=0,
+        description="Time after which one call tries Redis again; doubled after each that fails, up to ten times.",
+    )
     redis_max_memory: str = Field(
         "256mb", description="Memory of the embedded Valkey that caches scores; the least used scores go first."
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.cache.keys import KEY_BYTES, SampleDigests, keys
+from reward_gateway.cache.keys import DIGEST_BYTES, NAMESPACE, SampleDigests, keys
 from reward_gateway.sample import Batch, Media
 
 EVERY = ("prompt", "response", "messages", "steps", "reference", "images", "frames", "features")
@@ -107,7 +107,7 @@ def test_model_version_parameters_and_inputs_count() -> None:
         key(sample, info(name="", version="m1")),
     ]
     assert len(set(asked)) == len(asked)
-    assert {len(one) for one in asked} == {KEY_BYTES}
+    assert {len(one) for one in asked} == {len(NAMESPACE) + 2 * DIGEST_BYTES}
 
 
 def test_the_order_of_inputs_parameters_and_members_does_not_count() -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reward_gateway.errors import Overloaded, RateLimited
 from reward_gateway.gateway import Gateway
 from reward_gateway.http import client_profiles
 from reward_gateway.http.app import create_app
 from reward_gateway.http.dialects.dialect import SPOKEN
+from reward_gateway.http.dialects.error_formats import ERROR_FORMATS, error_form_of
 from reward_gateway.http.dialects.policies import POLICIES
 from reward_gateway.settings import Settings
 
@@ -92,6 +94,16 @@ async def test_overload_has_the_status_that_the_clients_try_again_on(
     assert answer.status_code == policy.overload
     assert set(answer.json()) == keys
     assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize("status", [503, 429])
+@pytest.mark.parametrize("name", ERROR_FORMATS)
+def test_the_policy_says_the_status_of_a_server_that_is_too_busy(name: str, status: int) -> None:
+    form = error_form_of(name, status)
+    assert form(Overloaded("the queue is full"))[0] == status
+    other = RateLimited("too many requests")
+    assert form(other) == ERROR_FORMATS[name](other)
+    assert error_form_of(name, status) is form, "paths that are shared compare their forms"
 
 
 async def test_the_answer_is_given_up_before_the_client_gives_up(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:

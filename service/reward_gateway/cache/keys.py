@@ -15,7 +15,6 @@ NAMESPACE = b"rgw1"
 """Says how keys and entries are made; a change of either changes it, and old entries are never read again."""
 
 DIGEST_BYTES = 16
-KEY_BYTES = len(NAMESPACE) + 2 * DIGEST_BYTES
 
 
 class Asked(Protocol):

@@ -17,6 +17,7 @@ from reward_gateway.cache.writer import Writer
 
 MAX_WAITING_BYTES = 32 << 20
 WRITE_TIMEOUT_S = 1.0
+LONGEST_PAUSE = 10
 
 
 class RedisCache:
@@ -27,6 +28,8 @@ class RedisCache:
         ttl_s: how long an entry is kept.
         timeout_s: longest wait for a lookup, connecting included.
         breaker_failures: failures in a row after which the store is left alone.
+        breaker_pause_s: how long it is left alone before one call tries again; doubled after each that fails, up to
+            ``LONGEST_PAUSE`` times as long.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class RedisCache:
         ttl_s: float,
         timeout_s: float,
         breaker_failures: int = 5,
+        breaker_pause_s: float = 0.5,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
         observer: CacheObserver | None = None,
     ) -> None:
@@ -46,7 +50,13 @@ class RedisCache:
         self._store = Store(url, timeout_s, connections=IN_FLIGHT + 2)  # lookups, the writer, a probe
         self._lookups = Lookups(self._fetch)
         self._writer = Writer(self._write, max_waiting_bytes)
-        self._breaker = Breaker(breaker_failures, self._loop.time, changed=self._observer.breaker)
+        self._breaker = Breaker(
+            breaker_failures,
+            self._loop.time,
+            pause_s=breaker_pause_s,
+            max_pause_s=LONGEST_PAUSE * breaker_pause_s,
+            changed=self._observer.breaker,
+        )
         self._probe: asyncio.Task[None] | None = None
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:

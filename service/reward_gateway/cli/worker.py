@@ -70,11 +70,12 @@ def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
             ttl_s=settings.cache_ttl_s,
             timeout_s=settings.cache_timeout_ms / 1e3,
             breaker_failures=settings.cache_breaker_failures,
+            breaker_pause_s=settings.cache_breaker_pause_s,
             observer=telemetry.metrics.cache,
         )
     if not settings.cache_memory_entries:
         return far or NullCache()
-    near = MemoryCache(settings.cache_memory_entries, settings.cache_ttl_s)
+    near = MemoryCache(settings.cache_memory_entries, settings.cache_ttl_s, observer=telemetry.metrics.cache)
     return TieredCache(near, far) if far else near
 
 
@@ -226,6 +227,7 @@ async def serve(settings: Settings) -> None:
         task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    freeze_startup_objects()
     watching = asyncio.create_task(watch(gateway, settings.rewards_file, telemetry))
     try:
         # Not uvicorn's own `fd`, which takes every socket for a Unix one and so leaves Nagle's delay of 40 ms on.

@@ -57,12 +57,6 @@ class ComponentSpec(_Model):
     truncation: Literal["flag", "refuse"] = Field("flag", description="What a text over the model's limit means.")
 
 
-class Then(_Model):
-    """What is added to the combined reward, outside the combiner."""
-
-    add: list[str] = Field(min_length=1, description="Components added as they are.")
-
-
 class GroupSpec(_Model):
     """How rewards are compared within their group (the samples of one prompt)."""
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from reward_gateway.operations.apply import apply
 from reward_gateway.operations.effects import LookUpLabels, MergeMoments, Moments
 from reward_gateway.operations.registry import catalog
-from reward_gateway.operations.score.oni import label_of
 
 PATH = "score/oni"
 KILL = {"message": "You kill the goblin!", "episode": "e1", "count": 2, "ext": 10}
@@ -84,11 +83,6 @@ def test_a_ranking_without_spread_is_worth_nothing(call: Any) -> None:
 def test_a_mode_without_its_number_is_the_items_error(call: Any, mode: str) -> None:
     [result] = call(PATH, {"message": "m", "count": 1}, mode=mode)
     assert result["error"]["code"] == "missing_field"
-
-
-@pytest.mark.parametrize(("answer", "label"), [("FOO", 1.0), ("BAR", 0.0), ("", 0.0), ("BAR, or rather FOO", 1.0)])
-def test_an_annotators_words_become_a_label(answer: str, label: float) -> None:
-    assert label_of(answer) == label
 
 
 @given(st.integers(1, 10_000), st.floats(0, 100), st.integers(0, 1), st.floats(-1e4, 1e4))

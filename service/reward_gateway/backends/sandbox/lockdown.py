@@ -20,10 +20,6 @@ NOBODY = 65534
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class NotLocked(RuntimeError):
-    """A mechanism that has to be in force could not be set up."""
-
-
 def lock(wanted: Collection[str], memory: int, cpu_s: int) -> list[str]:
     """Give up what the wanted mechanisms take; the names of those that this kernel has put in force.
 

@@ -22,7 +22,7 @@ from ..client_profiles import ClientProfile, register
 from ..dependencies import dependencies_of, json_response, read_bytes, read_json_bytes
 from ..openapi import describe, parameter
 from ..routing import Handler, raw_router
-from .error_formats import ERROR_FORMATS
+from .error_formats import error_form_of
 from .policies import POLICIES
 from .request import DialectRequest
 
@@ -42,7 +42,7 @@ class Dialect:
 
     def __init__(self, name: str) -> None:
         self.policy = POLICIES[name]
-        self.form = ERROR_FORMATS[self.policy.error]
+        self.form = error_form_of(self.policy.error, self.policy.overload)
         self.router: APIRouter = raw_router(self.policy.title)
         self.paths: list[str] = []
         SPOKEN[name] = self

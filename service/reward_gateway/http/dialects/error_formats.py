@@ -1,5 +1,6 @@
 """What an error looks like to each kind of client: status and body, made from the one table of errors."""
 
+from functools import cache
 from typing import Any
 
 from reward_gateway.errors import (
@@ -17,17 +18,11 @@ from reward_gateway.errors import (
 from ..errors import ErrorForm, plain_form
 
 
-def openai(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """OpenAI's error object, which is ours; their clients know 429 for a server that is too busy."""
-    status, body = plain_form(error)
-    return 429 if isinstance(error, Overloaded) else status, body
-
-
 def tei(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """text-embeddings-inference: ``{"error": text, "error_type": kind}``, 429 when busy, 424 for the models behind."""
+    """text-embeddings-inference: ``{"error": text, "error_type": kind}``, 424 for the models behind."""
     match error:
         case Overloaded() | RateLimited():
-            status, kind = 429, "Overloaded"
+            status, kind = error.status, "Overloaded"
         case Draining():
             status, kind = error.status, "Unhealthy"
         case ModelUnavailable() | StateUnavailable() | DeadlineExceeded() | InternalError():
@@ -63,7 +58,7 @@ def no_500(error: GatewayError) -> tuple[int, dict[str, Any]]:
 
 ERROR_FORMATS: dict[str, ErrorForm] = {
     "ours": plain_form,
-    "openai": openai,
+    "openai": plain_form,  # OpenAI's error object is ours
     "tei": tei,
     "message": message,
     "rerank": rerank,
@@ -71,3 +66,20 @@ ERROR_FORMATS: dict[str, ErrorForm] = {
     "no_500": no_500,
 }
 """The forms by the names that the table of policies uses."""
+
+
+@cache
+def error_form_of(name: str, overload_status: int) -> ErrorForm:
+    """A form by its name, in which a server that is too busy answers with this status.
+
+    Equal arguments give the same function: paths that several dialects share compare their forms.
+    """
+    form = ERROR_FORMATS[name]
+    if overload_status == Overloaded.status:
+        return form
+
+    def form_with_status(error: GatewayError) -> tuple[int, dict[str, Any]]:
+        status, body = form(error)
+        return overload_status if isinstance(error, Overloaded) else status, body
+
+    return form_with_status

@@ -41,11 +41,6 @@ class Item(OperationItem):
     score: float | None = Field(None, description="The ranking net's output (ranking).")
 
 
-def label_of(answer: str) -> float:
-    """The label in an annotator's words: 1 for FOO, else 0 (BAR, or neither); FOO wins over BAR."""
-    return 1.0 if "FOO" in answer else 0.0
-
-
 @operation("score", "oni", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
 def oni(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Extrinsic reward plus a curious one for what the game's message says.

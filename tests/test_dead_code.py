@@ -1,0 +1,67 @@
+"""Nothing is defined that the service never uses: what only its own test calls, or nobody, goes or is wired."""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import reward_gateway
+
+PACKAGE = Path(reward_gateway.__file__).parent
+GENERATED = ("reward_pb2.py", "reward_pb2_grpc.py")
+
+CALLED_BY_LIBRARIES = {
+    "_not_ours": "pydantic validates with it",
+    "_plain_address": "pydantic validates with it",
+    "_split": "pydantic validates with it",
+    "REWARD_NAME": "EasyR1 reads it of a reward function's module",
+    "REWARD_TYPE": "EasyR1 reads it of a reward function's module",
+    "RewardGatewayVerifier": "open-instruct finds it by its class",
+    "async_call": "open-instruct calls it",
+    "get_metrics": "SkyRL calls it",
+    "global_post_process_and_metrics": "NeMo-RL calls it",
+    "next_stop_strings": "NeMo-RL reads it of an environment's answer",
+    "terminateds": "NeMo-RL reads it of an environment's answer",
+    "double_param": "a field of Triton's InferParameter",
+    "find_class": "pickle calls it",
+    "image_tag": "a field of OpenAI's graders that has no effect here",
+    "synsets": "nltk calls it",
+    "uid": "a field of an item that has no effect",
+}
+"""Names that the package defines for others, and who they are."""
+
+CALLED_SOON = {"IdempotencyConflict", "idempotency_ttl_s"}
+
+
+def defined_names(tree: ast.Module) -> Iterator[str]:
+    """Functions, classes, constants and attributes; what a decorator registers is found by its registry."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(decorator_list=[]) | ast.AsyncFunctionDef(decorator_list=[]) | ast.ClassDef():
+                yield node.name
+            case ast.FunctionDef() if {"property", "staticmethod", "classmethod"} & set(
+                map(ast.unparse, node.decorator_list)
+            ):
+                yield node.name
+            case ast.Assign(targets=targets):
+                yield from (t.id if isinstance(t, ast.Name) else t.attr for t in targets if _has_name(t))
+            case ast.AnnAssign(target=ast.Name(id=name) | ast.Attribute(attr=name)):
+                yield name
+
+
+def _has_name(target: ast.expr) -> bool:
+    return isinstance(target, ast.Name | ast.Attribute)
+
+
+def test_everything_that_is_defined_is_used() -> None:
+    files = [file for file in PACKAGE.rglob("*.py") if file.name not in GENERATED]
+    words: Counter[str] = Counter()
+    defined: dict[str, str] = {}
+    for file in files:
+        text = file.read_text()
+        words.update(re.findall(r"[A-Za-z_]\w*", text))
+        defined.update({name: f"{file.relative_to(PACKAGE)}: {name}" for name in defined_names(ast.parse(text))})
+    unused = {name for name in defined if words[name] == 1 and not name.startswith("__")}
+    assert sorted(defined[name] for name in unused - CALLED_BY_LIBRARIES.keys() - CALLED_SOON) == []
+    assert sorted(CALLED_BY_LIBRARIES.keys() - unused) == [], "the list names what is used, or is not there"
