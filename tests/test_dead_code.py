@@ -45,13 +45,12 @@ def defined_names(tree: ast.Module) -> Iterator[str]:
             ):
                 yield node.name
             case ast.Assign(targets=targets):
-                yield from (t.id if isinstance(t, ast.Name) else t.attr for t in targets if _has_name(t))
+                for target in targets:
+                    match target:
+                        case ast.Name(id=name) | ast.Attribute(attr=name):
+                            yield name
             case ast.AnnAssign(target=ast.Name(id=name) | ast.Attribute(attr=name)):
                 yield name
-
-
-def _has_name(target: ast.expr) -> bool:
-    return isinstance(target, ast.Name | ast.Attribute)
 
 
 def test_everything_that_is_defined_is_used() -> None:
