@@ -85,7 +85,7 @@ class EffectsRuntime:
         self._known_models = known_models
 
     async def refresh_models(self) -> None:
-        """Ask the model server what its models read, so that recipes can say what they effect."""
+        """Ask the model server what its models read, so that recipes can report which inputs they need."""
         self._known_models = {
             name: info.inputs
             for info in await self.models.models()

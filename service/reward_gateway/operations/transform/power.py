@@ -55,9 +55,7 @@ class SymlogParams(OperationParams):
     "symlog",
     item=Item,
     params=SymlogParams,
-    source=Source(
-        "Mastering Diverse Domains through EffectsRuntime Models (DreamerV3)", "https://arxiv.org/abs/2301.04104"
-    ),
+    source=Source("Mastering Diverse Domains through World Models (DreamerV3)", "https://arxiv.org/abs/2301.04104"),
     fidelity="recalled",
 )
 def symlog(columns: Columns, params: SymlogParams) -> Outcome:
