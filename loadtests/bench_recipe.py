@@ -1,8 +1,10 @@
-"""What a recipe costs beside the bare numpy expression: 5 components, transforms, group normalisation, 4,096 samples.
+"""The cost of a recipe compared with the plain numpy expression.
+
+Five components, transforms and group normalisation over 4,096 samples.
 
     python loadtests/bench_recipe.py
 
-Raw scores are given, so that only the recipe's own arithmetic is measured. Target: at most 3 times the expression.
+Raw scores are given, so only the recipe's own arithmetic is measured. Target: at most 3 times the expression.
 """
 
 import statistics
@@ -73,7 +75,7 @@ def main() -> None:
         except StopIteration as stop:
             rewards: FloatArray = stop.value.reward
             return rewards
-        raise AssertionError("this recipe asks nothing of the world")
+        raise AssertionError("this recipe performs no effects")
 
     np.testing.assert_allclose(recipe(), bare(raw, groups), rtol=1e-9)
     ratios = []

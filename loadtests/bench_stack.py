@@ -66,6 +66,15 @@ rewards:
   {REAL}: {{components: {{score: {{score: {REAL}}}}}}}
   {TRIVIAL}: {{components: {{score: {{score: {TRIVIAL}}}}}}}
   rule: {{components: {{brevity: {{score: length_penalty}}}}}}
+  grouped:
+    components:
+      a: {{score: {TRIVIAL}, transforms: [{{log_sigmoid: {{reference: 0.4}}}}]}}
+      b: {{score: length_penalty}}
+    combine: {{weighted_sum: {{weights: {{a: 1.0, b: 0.5}}}}}}
+    group: {{normalize: zscore}}
+  stateful:
+    components:
+      a: {{score: {TRIVIAL}, transforms: [{{running_scale: {{stream: benchmark}}}}]}}
 """
 
 
@@ -82,8 +91,7 @@ class Bench:
         """CPU that the gateway's process has used so far, user and system."""
         children = psutil.Process(self.pid).children(recursive=True)
         worker = next(child for child in children if "reward_gateway.cli.worker" in child.cmdline())
-        times = worker.cpu_times()
-        return times.user + times.system
+        return _cpu_seconds(worker.pid)
 
     def counter(self, name: str) -> float:
         """A metric summed over its labels."""
@@ -91,50 +99,72 @@ class Bench:
         return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if re.match(rf"{name}(\{{|\s)", line))
 
 
-def _repository(folder: Path) -> Path:
+def _repository(folder: Path, root: Path) -> Path:
     """A model repository with the trivial model beside the real one."""
     repository = folder / "repository"
     (repository / TRIVIAL / "1").mkdir(parents=True)
     (repository / TRIVIAL / "config.pbtxt").write_text(f'name: "{TRIVIAL}"' + _CONFIG)
     (repository / TRIVIAL / "1" / "model.py").write_text(_MODEL)
-    shutil.copytree(ROOT / "models" / "repository" / REAL, repository / REAL, copy_function=os.link)
+    shutil.copytree(root / "models" / "repository" / REAL, repository / REAL, copy_function=os.link)
     return repository
 
 
 @contextmanager
-def running(http_port: int = 18480, grpc_port: int = 18481) -> Iterator[Bench]:
-    """Start everything with a real model and the trivial one, and stop it again."""
-    with tempfile.TemporaryDirectory(dir=ROOT) as name:
+def running(http_port: int = 18480, grpc_port: int = 18481, root: Path = ROOT) -> Iterator[Bench]:
+    """Start the stack of a source tree with a real model and the trivial one, and stop it at the end.
+
+    Args:
+        root: the tree whose code is started; its models are built.
+    """
+    with tempfile.TemporaryDirectory(dir=root) as name:
         folder = Path(name)
         (folder / "rewards.yaml").write_text(_REWARDS)
         flags = {
             "rewards-file": folder / "rewards.yaml",
-            "model-repository": _repository(folder),
+            "model-repository": _repository(folder, root),
             "models": f"{REAL},{TRIVIAL}",
             "max-samples": 100_000,
             "max-body-bytes": 1 << 28,
             "redis-max-memory": "1gb",
         }
-        with serving(folder / "serve.log", http_port, grpc_port, flags) as bench:
+        with serving(folder / "serve.log", http_port, grpc_port, flags, root) as bench:
             yield bench
 
 
 @contextmanager
-def serving(log: Path, http_port: int, grpc_port: int, flags: Mapping[str, object]) -> Iterator[Bench]:
-    """``reward-gateway serve`` with these flags, from when it is ready until it is stopped."""
+def serving(
+    log: Path, http_port: int, grpc_port: int, flags: Mapping[str, object], root: Path = ROOT
+) -> Iterator[Bench]:
+    """Run ``reward-gateway serve`` of a source tree with these flags, from when it is ready until the block ends."""
     command = [sys.executable, "-m", "reward_gateway.cli.serve"]
     ports = {"http-port": http_port, "grpc-port": grpc_port}
     command += [part for flag, value in {**ports, **flags}.items() for part in (f"--{flag}", str(value))]
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'service'}{os.pathsep}{root / 'models'}"}
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=root, env=environment, start_new_session=True)
+    url = f"http://127.0.0.1:{http_port}"
     try:
-        while "Ctrl-C stops it" not in (said := log.read_text()):
+        while not _is_ready(url):
             if process.poll() is not None:
-                sys.exit(f"the stack did not start:\n{said}")
+                sys.exit(f"the stack did not start:\n{log.read_text()}")
             time.sleep(0.2)
-        triton = re.search(r"^\s+Triton\s+(\S+)", said, flags=re.MULTILINE)
+        time.sleep(0.5)  # the addresses are printed once it is ready
+        triton = re.search(r"^\s+Triton\s+(\S+)", log.read_text(), flags=re.MULTILINE)
         assert triton is not None
-        yield Bench(f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}", triton[1], process.pid)
+        yield Bench(url, f"127.0.0.1:{grpc_port}", triton[1], process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=40)
+
+
+def _cpu_seconds(pid: int) -> float:
+    """CPU time of a process in nanosecond resolution (``cpu_times`` counts ticks of 10 ms)."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False

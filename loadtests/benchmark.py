@@ -1,9 +1,9 @@
-"""The benchmark: everything in one go on one machine, each line a ratio against a baseline of the same run.
+"""The benchmark: everything in one run on one machine, each line a ratio to a baseline of the same run.
 
-    python loadtests/benchmark.py            # all of it, some minutes
-    python loadtests/benchmark.py --quick    # smaller, to see that it runs
+    python loadtests/benchmark.py            # everything, takes some minutes
+    python loadtests/benchmark.py --quick    # smaller, as a smoke test
 
-Absolute times of a shared machine mean little; a ratio of two medians, measured in turn, means something.
+Absolute times of a shared machine mean little; the ratio of two medians measured alternately is meaningful.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _serial = count()
 
 
 def texts(n: int, words: int) -> list[tuple[str, str]]:
-    """n prompts and responses, none of which was ever sent before: no cache on any floor knows them."""
+    """n prompts and responses, none of which was ever sent before, so that no cache has them."""
     rng = np.random.default_rng(7)
     bodies = [" ".join(rng.choice(SENTENCE.split(), words)) for _ in range(min(n, 512))]
     return [(f"question {(k := next(_serial))}", f"{k} {bodies[i % len(bodies)]}") for i in range(n)]
@@ -40,7 +40,7 @@ def body(rows: list[tuple[str, str]], reward: str, cache: str = "use") -> bytes:
 
 
 class Benchmark:
-    """The measurements, and the table that they fill."""
+    """The measurements and their table of results."""
 
     def __init__(self, bench: Bench, quick: bool) -> None:
         self.bench, self.quick = bench, quick
@@ -53,14 +53,14 @@ class Benchmark:
         self.console.print(f"{what}: [bold]{figure}[/] ({baseline}) {target}")
 
     async def gateway(self, batches: list[list[tuple[str, str]]], reward: str, concurrency: int) -> float:
-        """Rows a second through the gateway, the cache left out."""
+        """Rows per second through the gateway, without the cache."""
         prepared = [request(self.url, body(rows, reward, "off")) for rows in batches]
         answers = await closed_loop(self.url, prepared, concurrency)
         assert answers.ok == len(batches), answers.statuses
         return sum(map(len, batches)) / answers.seconds
 
     async def triton(self, batches: list[list[tuple[str, str]]], model: str, concurrency: int) -> float:
-        """Rows a second through Triton's own client."""
+        """Rows per second through Triton's own client."""
         waiting = list(batches)
         async with InferenceServerClient(self.bench.triton) as client:
 
@@ -83,7 +83,7 @@ class Benchmark:
     async def pairs(
         self, first: Callable[[], Awaitable[float]], second: Callable[[], Awaitable[float]]
     ) -> tuple[float, float, float]:
-        """Median of both, and of their ratio, measured in turn after one warm-up."""
+        """Medians of both and of their ratio, measured alternately after one warm-up."""
         await first(), await second()
         pairs = [(await first(), await second()) for _ in range(3 if self.quick else 7)]
         ratio = statistics.median(a / b for a, b in pairs)
@@ -149,9 +149,9 @@ class Benchmark:
                 state = "cached" if cached else "cold"
                 target = "≤ 12 µs" if cached and size == 1024 else ""
                 self.add(
-                    f"gateway CPU a {state} sample, batch {size}",
+                    f"gateway CPU per {state} sample, batch {size}",
                     f"{statistics.median(figures):.1f} µs",
-                    "1.1 kB a sample",
+                    "1.1 kB per sample",
                     target,
                 )
 
@@ -166,9 +166,9 @@ class Benchmark:
             costs[size] = (self.bench.cpu_seconds() - before) / (size * repeat) * 1e6
         line = ", ".join(f"{size:,}: {cost:.1f}" for size, cost in costs.items())
         self.add(
-            "gateway CPU a sample, 100,000 / 1,000 samples a request",
+            "gateway CPU per sample, 100,000 / 1,000 samples per request",
             f"{costs[100_000] / costs[1_000]:.2f}",
-            f"µs a sample: {line}",
+            f"µs per sample: {line}",
             "≤ 1.2",
         )
 

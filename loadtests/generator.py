@@ -1,8 +1,7 @@
-"""A load generator that costs little: prepared requests over kept-alive connections, closed or open loop.
+"""A cheap load generator: prepared requests over kept-alive connections, closed or open loop.
 
-The generator shares the machine with what it measures, so it does nothing but write bytes and read bytes.
-Latency of the open loop counts from the moment a request was meant to go out, so that a stall is seen by
-every request that it delayed.
+The generator shares the machine with what it measures, so it only writes and reads bytes. Latency in the open loop
+counts from the time at which a request was due, so that a stall shows in every request that it delayed.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass(slots=True)
 class Answers:
-    """What came back."""
+    """Statuses and latencies of a run."""
 
     seconds: float
     statuses: dict[int, int] = field(default_factory=dict)
@@ -30,7 +29,7 @@ class Answers:
         return self.statuses.get(200, 0)
 
     def quantile(self, q: float) -> float:
-        """Latency in seconds below which a share ``q`` of the requests stayed."""
+        """The latency in seconds at quantile ``q``."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
 
@@ -70,7 +69,7 @@ class Connection:
 
 
 async def closed_loop(url: str, prepared: Sequence[bytes], concurrency: int) -> Answers:
-    """All requests as fast as ``concurrency`` connections take them."""
+    """Send all requests over ``concurrency`` connections as fast as they are answered."""
     answers = Answers(0.0)
     waiting = list(reversed(prepared))
 
@@ -90,7 +89,7 @@ async def closed_loop(url: str, prepared: Sequence[bytes], concurrency: int) -> 
 
 
 async def open_loop(url: str, prepared: Sequence[bytes], rate: float) -> Answers:
-    """Requests at a constant rate, whether or not the earlier ones are answered."""
+    """Send requests at a constant rate, whether or not earlier ones are answered."""
     answers = Answers(0.0)
     idle: list[Connection] = []
 

@@ -1,9 +1,9 @@
-"""What a cached sample costs inside the gateway, step by step: key pass, MGET, unpacking. Prints µs of CPU a sample.
+"""The cost of a cached sample inside the gateway, step by step: key pass, MGET, unpacking. Prints µs of CPU per sample.
 
     python -m loadtests.micro_cache [redis://127.0.0.1:6379]
 
-Without an address it starts a Valkey of its own. CPU time is this process's, so that what the server does, and
-waiting for it, are not in it.
+Without an address it starts its own Valkey. It measures CPU time of this process, which excludes the server's time and
+waiting for it.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ async def cost(url: str, size: int) -> list[float]:
 
 
 async def measure(url: str) -> None:
-    print(f"µs of CPU a sample of {CHARACTERS} characters")
+    print(f"µs of CPU per sample of {CHARACTERS} characters")
     print(f"{'batch':>6} {'key pass':>9} {'MGET':>7} {'unpack':>7} {'sum':>7}")
     for size in (1, 32, 1024):
         costs = await cost(url, size)

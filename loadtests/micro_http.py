@@ -1,9 +1,9 @@
-"""Microseconds a sample that the HTTP edge takes to decode a request and to encode its answer, at several batch sizes.
+"""Microseconds per sample to decode an HTTP request and to encode its answer, at several batch sizes.
 
     python loadtests/micro_http.py
 
-One thread, one process; samples of about 1.1 kB as JSON, one component. The best of several rounds counts,
-as everything else only adds noise.
+One thread, one process; samples of about 1.1 kB as JSON, one component. Reports the best of several rounds,
+since noise only adds time.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from reward_gateway.settings import Settings
 
 SIZES = (1, 32, 1024)
 ROUNDS = 15
-SAMPLES_A_ROUND = 4096
+SAMPLES_PER_ROUND = 4096
 
 
 def body_of(size: int) -> bytes:
@@ -46,8 +46,8 @@ def scored_of(size: int) -> Scored:
 
 
 def best(work: Callable[[], object], size: int) -> float:
-    """Microseconds a sample, the best of the rounds."""
-    times = max(1, SAMPLES_A_ROUND // size)
+    """Microseconds per sample, the best of the rounds."""
+    times = max(1, SAMPLES_PER_ROUND // size)
     found = []
     for _ in range(ROUNDS):
         started = perf_counter()

@@ -1,9 +1,9 @@
-"""Microseconds a sample that watching live rewards costs: noting batches, reading them, and a scrape.
+"""Microseconds per sample for monitoring live rewards: recording batches, summarising them, and a scrape.
 
     python loadtests/micro_monitor.py
 
-One thread; a recipe of five components, of which two are transformed. The note's cost holds everything that the
-scoring path pays, the reading of what was noted included. The best of several rounds counts.
+One thread; a recipe of five components, of which two are transformed. The recording cost includes everything on the
+scoring path and the summarising of what was recorded. Reports the best of several rounds.
 """
 
 from time import perf_counter
@@ -14,12 +14,12 @@ from reward_gateway.telemetry.metrics import Metrics
 
 SIZES = (1, 32, 1024, 4096)
 ROUNDS = 15
-SAMPLES_A_ROUND = 8192
+SAMPLES_PER_ROUND = 8192
 COMPONENTS = ("helpful", "harmless", "brevity", "format", "correct")
 
 
 def scored_of(size: int) -> Scored:
-    """An answer of five components; in every hundredth sample something is flagged."""
+    """An answer of five components; every hundredth sample is flagged."""
     draw = np.random.default_rng(size)
     parts = {}
     for k, name in enumerate(COMPONENTS):
@@ -30,8 +30,8 @@ def scored_of(size: int) -> Scored:
 
 
 def best(metrics: Metrics, size: int) -> tuple[float, float]:
-    """Microseconds a sample of noting and reading, and of counting lengths; the best of the rounds."""
-    scored, times = scored_of(size), SAMPLES_A_ROUND // size
+    """Microseconds per sample for recording and summarising, and for counting lengths; the best of the rounds."""
+    scored, times = scored_of(size), SAMPLES_PER_ROUND // size
     batch = Batch([""] * size, [""] * size, ["x" * (100 + i % 50) for i in range(size)])
     lengths = response_lengths(batch)
     noting, counting = [], []
@@ -58,7 +58,7 @@ def main() -> None:
         print(f"{size:>6} {watch:>16.3f} {lengths:>18.3f}")
     started = perf_counter()
     metrics.health.refresh()
-    print(f"gauges of one recipe, a scrape: {(perf_counter() - started) * 1e3:.1f} ms")
+    print(f"gauges of one recipe per scrape: {(perf_counter() - started) * 1e3:.1f} ms")
 
 
 if __name__ == "__main__":
