@@ -6,9 +6,11 @@ the cache after the answer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Literal, Protocol
+
+import numpy as np
 
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.errors import (
@@ -29,6 +31,7 @@ from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.scoring.effects_runtime import MEDIA, EffectsRuntime, RequestContext, run_effects
+from reward_gateway.scoring.readiness import Readiness, find_missing
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
@@ -218,7 +221,7 @@ class Gateway:
     def validate_rewards(self, text: str) -> dict[str, Any]:
         """Body of ``POST /v1/rewards:validate``: whether a recipe file would load, and every fault with its place."""
         try:
-            book = load_book(text, self.runtime.known_models(), self._catalog, strict=True)
+            book = load_book(text, self.runtime.known_models(), self._catalog)
         except InvalidRecipe as error:
             return {"valid": False, "faults": error.faults, "rewards": []}
         return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
@@ -229,10 +232,17 @@ class Gateway:
         """Every model of the model server."""
         return await self.runtime.models.models()
 
-    async def ready(self) -> tuple[bool, dict[str, Any]]:
-        """Whether the model server answers and its models are ready; and what is missing."""
-        ready = await self.runtime.models.ready()
-        return ready, {"models": "ready" if ready else "not ready"}
+    async def readiness(self) -> Readiness:
+        """Which recipes can answer now, and why the others cannot."""
+        return Readiness(self.book.default, await find_missing(self.book, self.runtime))
+
+    async def missing(self, reward: str) -> str:
+        """Why one recipe cannot answer now; empty if it can.
+
+        Raises:
+            NotFound: there is no such reward.
+        """
+        return (await find_missing([self.book.get(reward)], self.runtime)).get(reward, "")
 
     async def close(self) -> None:
         await self.shadow.close()
@@ -258,14 +268,17 @@ def failure(scored: Scored) -> GatewayError:
 
 
 def _dimension(component: ComponentPlan, scores: RawScores, info: ModelInfo | None) -> RawScores:
-    """The column that a component asked for."""
-    if component.dimension is None or info is None:
+    """The column that a component asked for; of several, the first is never taken for the one that was meant."""
+    dimensions = info.dimensions if info is not None else ()
+    width = scores.values.shape[1]
+    if component.dimension is None and width == 1:
         return scores
-    if component.dimension not in info.dimensions:
-        known = ", ".join(info.dimensions)
-        reason = Invalid("model_error", f"the model has no dimension {component.dimension} (it has: {known})")
-        invalid = {**scores.invalid, **dict.fromkeys(range(len(scores.values)), reason)}
-        return RawScores(scores.values[:, :1], scores.model, scores.version, scores.cached, invalid, scores.flags)
-    k = info.dimensions.index(component.dimension)
-    column = scores.values[:, k : k + 1]
-    return RawScores(column, scores.model, scores.version, scores.cached, scores.invalid, scores.flags)
+    if component.dimension in dimensions:
+        k = dimensions.index(component.dimension)
+        return replace(scores, values=scores.values[:, k : k + 1])
+    known = ", ".join(dimensions) or "none that is known"
+    message = f"the model has no dimension {component.dimension} (it has: {known})"
+    if component.dimension is None:
+        message = f"the model gives {width} numbers; the recipe has to name one as the component's `dimension`: {known}"
+    invalid = {**dict.fromkeys(range(len(scores.values)), Invalid("model_error", message)), **scores.invalid}
+    return replace(scores, values=np.full((len(scores.values), 1), np.nan), invalid=invalid)

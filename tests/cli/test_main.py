@@ -65,6 +65,35 @@ def test_a_recipe_file_is_checked_and_every_fault_has_its_place(run: Run) -> Non
     assert none.code == 2
 
 
+NEW_MODEL = "rewards:\n  r:\n    components:\n      a: {score: text_preferense}\n"
+
+
+def test_a_model_that_the_repository_lacks_is_a_fault_with_its_line(run: Run) -> None:
+    Path("new.yaml").write_text(NEW_MODEL)
+    checked, allowed = run("rewards", "check", "new.yaml"), run("rewards", "check", "new.yaml", "--any-model")
+
+    assert checked.code == 1
+    assert checked.out.startswith("new.yaml:4: rewards.r.components.a.score: 'text_preferense' is no scoring")
+    assert "did you mean 'text_preference'?" in checked.out
+    assert allowed.code == 0
+
+
+def test_without_a_repository_the_check_says_what_to_name(run: Run) -> None:
+    Path("new.yaml").write_text(NEW_MODEL)
+    checked = run("rewards", "check", "new.yaml", "--repository", "none")
+    assert checked.code == 2
+    assert all(words in checked.err for words in ("--repository", "--url", "--any-model"))
+
+
+def test_a_running_service_checks_against_what_it_knows(run: Run, service: Any) -> None:
+    Path("new.yaml").write_text(NEW_MODEL)
+    Path("good.yaml").write_text("rewards: {r: {components: {a: {score: length_penalty}}}}")
+    assert run("rewards", "check", "good.yaml", "--url", service.url).code == 0
+    faulty = run("rewards", "check", "good.yaml", "--url", service.url.replace("http://", ""))
+    assert faulty.code == 2
+    assert "http://" in faulty.err
+
+
 def test_the_recipes_that_ship_have_no_faults(run: Run) -> None:
     assert run("rewards", "check").code == 0
 

@@ -20,6 +20,7 @@ from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.recipes.book import load_book
+from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Invalid, Text, plain_text
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -53,6 +54,7 @@ default: ratio
 """
 
 READS = {"texts": ("prompt", "response"), "pictures": ("images", "frames")}
+KNOWN = {name: KnownModel(inputs) for name, inputs in READS.items()}
 
 
 def value(prompt: str, response: str) -> float:
@@ -144,8 +146,8 @@ async def speaking(**settings: Any) -> AsyncIterator[Speaking]:
     """The application under the settings given."""
     models = Texts()
     gateway = Gateway(
-        load_book(RECIPES, READS),
-        EffectsRuntime(CachedScorer(models, NullCache()), StateStore.in_process(), known_models=READS),
+        load_book(RECIPES, KNOWN),
+        EffectsRuntime(CachedScorer(models, NullCache()), StateStore.in_process(), known_models=KNOWN),
     )
     app = create_app(gateway, Settings(**settings))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -14,6 +14,7 @@ from reward_gateway.experiments.shadow import share_of
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.http.app import create_app
 from reward_gateway.recipes.book import load_book
+from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -64,7 +65,7 @@ class Lengths:
 
 
 def gateway_of(models: Lengths, fraction: float = 1.0, telemetry: Telemetry | None = None) -> Gateway:
-    known = dict.fromkeys(("m", "m@1", "m@2"), ("prompt", "response"))
+    known = dict.fromkeys(("m", "m@1", "m@2"), KnownModel(("prompt", "response")))
     runtime = EffectsRuntime(CachedScorer(models, NullCache()), known_models=known)
     metrics = (telemetry or Telemetry()).metrics
     metrics.experiments.register(["next"])
@@ -185,4 +186,4 @@ async def test_the_service_reports_it_and_its_metrics_name_no_text() -> None:
 def test_an_experiment_that_cannot_work_is_refused(written: str, said: str) -> None:
     text = f"rewards: {{live: {{components: {{quality: {{score: m}}}}}}}}\nexperiments: {{next: {written}}}"
     with pytest.raises(InvalidRecipe, match=said):
-        load_book(text, {"m": ("response",), "m@1": ("response",), "m@2": ("response",)})
+        load_book(text, dict.fromkeys(("m", "m@1", "m@2"), KnownModel(("response",))))

@@ -52,6 +52,7 @@ class Letters:
 
     calls: list[int] = field(default_factory=list)
     away: bool = False
+    lost: set[str] = field(default_factory=set)
     slow_s: float = 0.0
 
     async def models(self) -> list[ModelInfo]:
@@ -60,6 +61,8 @@ class Letters:
     async def info(self, name: str) -> ModelInfo:
         if self.away:
             raise ModelUnavailable("the model server is away")
+        if name in self.lost:
+            raise ModelUnavailable("the model is not loaded")
         return ModelInfo(name, "1", True, ("prompt", "response"), ("count",), 1024)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:

@@ -36,6 +36,15 @@ async def test_health_follows_the_models_and_the_drain(served: Any, service: str
     assert await health_of(served, service) == Health.NOT_SERVING
 
 
+async def test_a_recipe_has_a_health_of_its_own(served: Any) -> None:
+    served.models.lost = {"pictures"}
+    assert await health_of(served, "plain") == await health_of(served) == Health.SERVING
+    assert await health_of(served, "looks") == Health.NOT_SERVING
+    served.models.lost = {"letters"}
+    assert await health_of(served, "looks") == Health.SERVING
+    assert await health_of(served, "plain") == await health_of(served) == Health.NOT_SERVING
+
+
 async def test_a_call_has_a_span_below_the_callers_and_a_refused_one_has_none(serve: Any) -> None:
     spans: list[tuple[str, dict[str, str]]] = []
 

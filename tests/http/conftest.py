@@ -17,6 +17,7 @@ from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.recipes.book import load_book
+from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Invalid, plain_text
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -47,6 +48,7 @@ default: plain
 """
 
 READS = {"letters": ("prompt", "response"), "pictures": ("prompt", "response", "images")}
+KNOWN = {name: KnownModel(inputs) for name, inputs in READS.items()}
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Letters:
 
     seen: list[Batch] = field(default_factory=list)
     away: bool = False
+    lost: set[str] = field(default_factory=set)
     held: bool = False  # beside those that are served, the repository holds another
     slow_s: float = 0.0
     failure: Exception | None = None
@@ -68,7 +71,7 @@ class Letters:
     async def info(self, name: str) -> ModelInfo:
         if self.away:
             raise ModelUnavailable("the model server is away")
-        if name not in READS:
+        if name not in READS or name in self.lost:
             raise NotFound("there is no such model")
         return ModelInfo(name, "1", True, READS[name], ("count",), 1024, card={"accuracy": 0.7})
 
@@ -133,8 +136,8 @@ class Served:
 def build(settings: Settings) -> tuple[FastAPI, Letters, Traffic, Telemetry]:
     """The application and the parts behind it."""
     models, telemetry = Letters(), Telemetry()
-    runtime = EffectsRuntime(CachedScorer(models, NullCache()), known_models=READS)
-    gateway = Gateway(load_book(RECIPES, READS), runtime, telemetry.metrics)
+    runtime = EffectsRuntime(CachedScorer(models, NullCache()), known_models=KNOWN)
+    gateway = Gateway(load_book(RECIPES, KNOWN), runtime, telemetry.metrics)
     telemetry.metrics.rewards.register(gateway.book.plans)
     telemetry.metrics.flags.register(["empty_response"])
     traffic = Traffic.of(settings, telemetry.metrics)

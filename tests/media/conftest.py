@@ -28,6 +28,7 @@ from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
 from reward_gateway.recipes.book import load_book
+from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Invalid
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -344,7 +345,7 @@ async def serving(fetching: dict[str, Any] | None = None, **given: Any) -> Async
     telemetry, models = Telemetry(), Pictures()
     fetcher = Fetcher.of(settings, telemetry.metrics.media, **(fetching or {})) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
-    known = {"pictures": ("prompt", "images", "frames")}
+    known = {"pictures": KnownModel(("prompt", "images", "frames"))}
     runtime = EffectsRuntime(CachedScorer(models, MemoryCache(1000, 60)), known_models=known, media=media)
     gateway = Gateway(load_book(RECIPES, known), runtime, telemetry.metrics)
     app = create_app(gateway, settings, telemetry, Traffic.of(settings))

@@ -8,18 +8,19 @@ import pytest
 from reward_gateway.operations.effects import JoinCohorts
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import Rewards, evaluate
+from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Media
 from reward_gateway.settings import Settings
 
 from .conftest import batch_of, raw_scores, run_plan
 
 MODELS = {
-    "text_preference": ("prompt", "response"),
-    "text_harmless": ("prompt", "response"),
-    "image_text_alignment": ("prompt", "images"),
-    "text_rendering": ("prompt", "images"),
-    "social_popularity": ("response", "features"),
-    "robot_progress": ("prompt", "frames"),
+    "text_preference": KnownModel(("prompt", "response"), ("score",)),
+    "text_harmless": KnownModel(("prompt", "response"), ("score",)),
+    "image_text_alignment": KnownModel(("prompt", "images"), ("score",)),
+    "text_rendering": KnownModel(("prompt", "images"), ("score",)),
+    "social_popularity": KnownModel(("response", "features"), ("score",)),
+    "robot_progress": KnownModel(("prompt", "frames"), ("progress", "success", "rating")),
 }
 RIGHT = "<think>6 times 7</think><answer>42</answer>"
 WRONG = "<think>6 plus 7</think><answer>13</answer>"
@@ -34,7 +35,7 @@ def sigmoid(x: float) -> float:
 
 @pytest.fixture(scope="module")
 def book() -> RecipeBook:
-    return load_book(Settings().rewards_file.read_text(encoding="utf-8"), MODELS, strict=True)
+    return load_book(Settings().rewards_file.read_text(encoding="utf-8"), MODELS)
 
 
 @pytest.fixture(scope="module")

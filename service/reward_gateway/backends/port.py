@@ -37,6 +37,7 @@ class ModelInfo:
         vector: it also gives a number for each part of a response (a token, a step).
         device: what its instances run on.
         wanted: the server was told to serve it; False for one that its repository merely holds.
+        expected: versions that the server was told to serve and does not serve yet, or no more.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ModelInfo:
     vector: bool = False
     device: Device = field(default_factory=Device)
     wanted: bool = True
+    expected: tuple[str, ...] = ()
 
     def flag_names(self, bits: int) -> tuple[str, ...]:
         """The flags of a bit mask, as the cache keeps it; a bit without a name is ``flag_<n>``."""
@@ -107,9 +109,6 @@ class ModelServer(Protocol):
         Rows that cannot be scored have a reason; nothing is raised for them. ``deadline`` is a time of
         the running loop's clock; rows that are late are ``deadline_exceeded``.
         """
-
-    async def ready(self) -> bool:
-        """True if the server is there and every model of it is ready."""
 
     async def close(self) -> None:
         """Release connections."""

@@ -1,12 +1,20 @@
 """``rewards``: the recipes of a running service, and the check of a file before it is one's."""
 
 import json
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Unusable, Url, err, table
+from .repository import Repository
+from .repository import folder as repository_folder
+from .service import ask_service
+
+if TYPE_CHECKING:
+    from reward_gateway.recipes.known_models import KnownModels
 
 app = typer.Typer(help="The recipes: list, check.", no_args_is_help=True)
 
@@ -32,24 +40,64 @@ def check(
     any_model: Annotated[
         bool, typer.Option("--any-model", help="Take unknown names for models that will be there.")
     ] = False,
+    repository: Repository = None,
+    url: Url = None,
+    api_key: ApiKey = None,
 ) -> None:
-    """Compile a recipe file as the service does at start: every fault with its place. Exit 1 if there is any."""
+    """Check a recipe file as the service does at start: every fault with its file and line. Exit 1 if there is any.
+
+    Models may be named that the repository holds, or, with --url, that the running service knows.
+    """
+    path = file or _default()
+    text = read_recipes(path)
+    if url is not None:
+        faults, told = _service_check(text, url, api_key)
+    else:
+        faults, told = _own_check(text, None if any_model else _repository_models(repository))
+    for line in fault_lines(path, faults):
+        print(line)
+    if faults:
+        raise typer.Exit(FAULTY)
+    err.print(f"{path}: {told}, no faults", markup=False, soft_wrap=True)
+
+
+def read_recipes(path: Path) -> str:
+    """The text of a recipe file. Raises Unusable."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Unusable(f"there is no recipe file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"the recipe file {path} cannot be read ({type(error).__name__})") from None
+
+
+def fault_lines(path: Path, faults: Iterable[Mapping[str, str]]) -> list[str]:
+    """A line a fault, as compilers write them: ``rewards.yaml:12: rewards.r.combine: …``."""
+    return [": ".join(filter(None, (_located(path, f["place"]), f["path"], f["message"]))) for f in faults]
+
+
+def _located(path: Path, place: str) -> str:
+    """``line 3, column 2`` of a file as ``FILE:3:2``."""
+    return ":".join([str(path), *re.findall(r"\d+", place)])
+
+
+def _own_check(text: str, models: "KnownModels | None") -> tuple[list[dict[str, str]], str]:
+    """The faults of a recipe file, and what stands in it."""
     from reward_gateway.errors import InvalidRecipe
     from reward_gateway.recipes.book import load_book
 
-    path = file or _default()
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unusable(f"{path} cannot be read ({type(error).__name__})") from None
-    try:
-        book = load_book(text, None if any_model else _known_models())
+        book = load_book(text, models)
     except InvalidRecipe as error:
-        faults = error.faults or [{"place": "", "path": "", "message": error.message}]
-        for fault in faults:
-            print(f"{path}:{_place(fault['place'])} {fault['path']}: {fault['message']}")
-        raise typer.Exit(FAULTY) from None
-    err.print(f"{path}: {len(book.plans)} recipes, default {book.default}, no faults", markup=False, soft_wrap=True)
+        return error.faults or [{"place": "", "path": "", "message": error.message}], ""
+    return [], f"{len(book.plans)} recipes, default {book.default}"
+
+
+def _service_check(text: str, url: str, api_key: str | None) -> tuple[list[dict[str, str]], str]:
+    answer = ask_service(
+        "POST", "/v1/rewards:validate", url, api_key, TIMEOUT_S, content=text, content_type="application/yaml"
+    )
+    return answer["faults"], f"{len(answer['rewards'])} recipes"
 
 
 def _default() -> Path:
@@ -58,23 +106,19 @@ def _default() -> Path:
     return Settings().rewards_file
 
 
-def _known_models() -> dict[str, tuple[str, ...]] | None:
-    """Models of the repository with the fields that they read; None where there is no repository to look into."""
-    from reward_models.repository import available, card
+def _repository_models(named: Path | None) -> "KnownModels":
+    """The models of the repository. Raises Unusable where there is none to look into."""
+    from reward_gateway.backends.triton.repository import models_of_repository
+    from reward_gateway.recipes.known_models import known_models
 
-    from reward_gateway.settings import Settings
-
-    repository = Settings().model_repository
-    if not (repository.is_dir() and available(repository)):
-        return None
-    return {name: tuple(card.read(repository / name).content["inputs"]) for name in available(repository)}
+    try:
+        folder = repository_folder(named)
+    except Unusable as error:
+        raise Unusable(f"{error}, a running service with --url, or pass --any-model") from None
+    return known_models(models_of_repository(folder))
 
 
 def _row(row: dict[str, object]) -> list[str]:
     traits = [trait for trait in ("grouped", "stateful") if row[trait]] + [str(row["returns"])]
     said = {**row, "traits": traits}
     return [", ".join(map(str, v)) if isinstance(v := said[c], list) else str(v or "") for c in COLUMNS]
-
-
-def _place(place: str) -> str:
-    return place and f"{place}:"

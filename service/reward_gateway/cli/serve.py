@@ -20,6 +20,9 @@ from reward_gateway.local.errors import StackError
 from reward_gateway.local.workers import EVERYWHERE
 from reward_gateway.settings import Settings
 
+_ANSWER_S = 5.0
+"""How long the gateway may take to say whether it is ready."""
+
 _EXAMPLE = '{"samples": [{"prompt": "How do I boil an egg?", "response": "Put it in boiling water for 8 minutes."}]}'
 
 
@@ -106,7 +109,11 @@ def _announce(console: Console, running: stack.Running) -> None:
     rows |= {"docs": f"{base}/docs", "metrics": f"{base}/metrics"}
     cache, state = _without_password(settings.redis_url), _without_password(settings.state_store_url)
     rows |= {"Triton": settings.triton_url, "cache": cache, "state": state, "logs": str(running.run_dir)}
-    console.print("\nReady.", style="bold green")
+    lacking = find_lacking(base)
+    heading, style = ("\nStarted, not ready.", "yellow") if lacking else ("\nReady.", "bold green")
+    console.print(heading, style=style)
+    for line in lacking:
+        console.print(f"  {line}", markup=False)
     for name, value in rows.items():
         console.print(f"  {name:<8} {value}", markup=False)
     key = ' -H "Authorization: Bearer $KEY"' if settings.api_keys_file else ""
@@ -116,6 +123,22 @@ def _announce(console: Console, running: stack.Running) -> None:
 
 def _without_password(url: str) -> str:
     return url.rpartition("@")[2].removeprefix("redis://")
+
+
+def find_lacking(base: str) -> list[str]:
+    """What the gateway at an address says it lacks: nothing, where its default recipe can answer.
+
+    Recipes other than the default may lack what they ask; ``GET /readyz`` lists them.
+    """
+    import httpx  # here, so that the other commands start without it
+
+    try:
+        answer = httpx.get(f"{base}/readyz", timeout=_ANSWER_S, trust_env=False)
+        return [] if answer.is_success else [answer.json()["error"]["message"]]
+    except httpx.HTTPError as error:
+        return [f"GET /readyz is not answered ({type(error).__name__})"]
+    except (ValueError, KeyError, TypeError):
+        return [f"GET /readyz answers {answer.status_code}"]
 
 
 class _Progress:

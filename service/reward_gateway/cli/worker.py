@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -24,6 +25,7 @@ from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.backends.judges.config import JudgesFileError, load_judges
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
+from reward_gateway.backends.triton.repository import models_of_repository
 from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.cache.breaker import Breaker
 from reward_gateway.cache.memory import MemoryCache
@@ -31,6 +33,7 @@ from reward_gateway.cache.null import NullCache
 from reward_gateway.cache.port import ScoreCache
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.cache.tiered import TieredCache
+from reward_gateway.cli.rewards import fault_lines
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.extras import MissingExtra
@@ -97,14 +100,14 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     fetcher = Fetcher.of(settings, telemetry.metrics.media) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
     raw = CachedScorer(models, make_cache(settings, telemetry))
-    runtime = EffectsRuntime(raw, state, cohorts, judges=judges, sandbox=sandbox, media=media)
+    on_disk = partial(models_of_repository, settings.model_repository)
+    runtime = EffectsRuntime(raw, state, cohorts, judges=judges, sandbox=sandbox, media=media, repository=on_disk)
     try:
         await runtime.refresh_models()
     except GatewayError as error:
         log.warning("model_server_away", reason=error.message)
     shadow = Shadow(runtime, telemetry.metrics.shadow)
-    # A version that a recipe names may still be loading now, as a model may; a later file's versions must be there.
-    gateway = Gateway(read_book(settings.rewards_file, runtime, pinned=False), runtime, telemetry.metrics, shadow)
+    gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, telemetry.metrics, shadow)
     register_labels(telemetry, gateway)
     return gateway
 
@@ -129,9 +132,9 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     metrics.flags.register((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete"))
 
 
-def read_book(rewards_file: Path, runtime: EffectsRuntime, *, pinned: bool = True) -> RecipeBook:
+def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:
     """The recipes of a file. Raises InvalidRecipe or OSError."""
-    return load_book(rewards_file.read_text(), runtime.known_models(), pinned=pinned)
+    return load_book(rewards_file.read_text(encoding="utf-8"), runtime.known_models())
 
 
 async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
@@ -249,15 +252,11 @@ def main() -> int:
         check_exposure(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
-    except (
-        UnsafeExposure,
-        KeysFileError,
-        JudgesFileError,
-        SandboxUnavailable,
-        InvalidRecipe,
-        MissingExtra,
-        OSError,
-    ) as error:
+    except InvalidRecipe as error:
+        for line in fault_lines(settings.rewards_file, error.faults):
+            print(f"reward-gateway: {line}", file=sys.stderr)
+        return 2
+    except (UnsafeExposure, KeysFileError, JudgesFileError, SandboxUnavailable, MissingExtra, OSError) as error:
         print(f"reward-gateway: {error}", file=sys.stderr)
         return 2
     return 0

@@ -1,6 +1,7 @@
-"""grpc.health.v1 that tells the truth: SERVING while the gateway is ready and not draining.
+"""grpc.health.v1 that tells the truth: SERVING while a recipe can answer and the gateway is not draining.
 
-``Check`` asks the gateway each time; ``Watch`` is told every few seconds.
+``Check`` asks the gateway each time; ``Watch`` is told every few seconds. A service is the server as a whole ("") or
+one of its services by its full name, both SERVING while the default recipe can answer; or a recipe, by its name.
 """
 
 import asyncio
@@ -9,22 +10,23 @@ from typing import Any
 
 from grpc_health.v1 import health, health_pb2
 
-from reward_gateway.errors import GatewayError
 from reward_gateway.gateway import Gateway
 from reward_gateway.traffic.drain import Drain
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class GatewayHealth(health.aio.HealthServicer):  # type: ignore[name-defined,misc]
-    """Health of the server as a whole ("") and of each service it names."""
+    """Health of the server as a whole (""), of each service it names, and of each recipe."""
 
     def __init__(self, gateway: Gateway, drain: Drain, services: Sequence[str], interval_s: float = 2.0) -> None:
         super().__init__()
         self._gateway = gateway
         self._drain = drain
         self._services = ("", *services)
+        self._recipes: frozenset[str] = frozenset()
         self._interval_s = interval_s
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
@@ -34,15 +36,16 @@ class GatewayHealth(health.aio.HealthServicer):  # type: ignore[name-defined,mis
 
     async def refresh(self) -> None:
         """Ask the gateway, and tell those who watch where it changed."""
-        ready = not self._drain.draining and await self._ready()
+        serving = not self._drain.draining
+        readiness = await self._gateway.readiness()
+        recipes = frozenset(self._gateway.book.plans)
+        for gone in self._recipes - recipes:
+            await self.set(gone, SERVICE_UNKNOWN)
+        self._recipes = recipes
+        for recipe in recipes:
+            await self.set(recipe, SERVING if serving and recipe not in readiness.missing else NOT_SERVING)
         for service in self._services:
-            await self.set(service, SERVING if ready else NOT_SERVING)
-
-    async def _ready(self) -> bool:
-        try:
-            return (await self._gateway.ready())[0]
-        except GatewayError:
-            return False
+            await self.set(service, SERVING if serving and readiness.ready else NOT_SERVING)
 
     async def keep(self) -> None:
         """Refresh for ever."""

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway.admin.models import ModelAdmin
-from reward_gateway.errors import GatewayError, InvalidRequest, NotFound
+from reward_gateway.errors import InvalidRequest, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.oip.protocol import OpenInference, timeout_s
@@ -68,10 +68,7 @@ class InferenceService:
         return pb.ServerLiveResponse(live=True)
 
     async def server_ready(self) -> "pb.ServerReadyResponse":
-        try:
-            ready = not self._traffic.drain.draining and (await self._gateway.ready())[0]
-        except GatewayError:
-            ready = False
+        ready = not self._traffic.drain.draining and (await self._gateway.readiness()).ready
         return pb.ServerReadyResponse(ready=ready)
 
     async def server_metadata(self, raw: bytes, call: Call) -> "pb.ServerMetadataResponse":

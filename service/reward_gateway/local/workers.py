@@ -34,7 +34,7 @@ def workers(settings: Settings, http: socket.socket, run_dir: Path, module: str 
         Child(
             name=f"gateway {number}" if settings.workers > 1 else "gateway",
             argv=[sys.executable, "-m", module],
-            ready=probes.http_ok(EVERYWHERE.get(host, host), port, "/readyz"),
+            ready=probes.http_ok(EVERYWHERE.get(host, host), port, "/livez"),
             env=env,
             ready_s=60.0,
             stop_s=settings.drain_s + 3.0,

@@ -17,6 +17,7 @@ from reward_gateway.errors import InvalidRecipe
 from reward_gateway.sample import BoolArray, FloatArray
 
 from .master_keys import content_free
+from .names import ComponentName
 from .registry import NoParams, OperationParams
 from .texts import repeated_share, words
 
@@ -119,7 +120,7 @@ def too_long(view: GuardView, params: TooLong) -> BoolArray:
 
 
 class Saturated(OperationParams):
-    component: str = Field(description="The component whose value is looked at, after its transforms.")
+    component: ComponentName = Field(description="The component whose value is looked at, after its transforms.")
     low: float | None = Field(None, description="The least value that it can have.")
     high: float | None = Field(None, description="The greatest value that it can have.")
     margin: float = Field(1e-6, ge=0, description="A value nearer than this to an end counts as there.")
@@ -144,7 +145,7 @@ def saturated(view: GuardView, params: Saturated) -> BoolArray:
 
 
 class Drifted(OperationParams):
-    component: str = Field(description="The component whose value is looked at, after its transforms.")
+    component: ComponentName = Field(description="The component whose value is looked at, after its transforms.")
     mean: float = Field(description="Its mean when all was well; GET /v1/monitor tells it.")
     std: float = Field(gt=0, description="Its standard deviation then.")
     deviations: float = Field(4.0, gt=0, description="Standard deviations from the mean, beyond which it is flagged.")
@@ -159,7 +160,7 @@ def drifted(view: GuardView, params: Drifted) -> BoolArray:
 
 
 class Disagreement(OperationParams):
-    components: list[str] = Field(min_length=2, description="The members, all on one scale.")
+    components: list[ComponentName] = Field(min_length=2, description="The members, all on one scale.")
     threshold: float = Field(ge=0, description="Standard deviation (n) over the members, above which they disagree.")
 
 

@@ -12,6 +12,7 @@ from reward_gateway.sample import Invalid
 
 from .effects import AskJudge, Conversation, Effectful, perform
 from .master_keys import content_free
+from .names import JudgeName
 from .outcome import ItemError
 from .registry import OperationParams
 
@@ -35,7 +36,7 @@ _WORD = re.compile(r"\W*(yes|no)\W*", re.IGNORECASE)
 class JudgeParams(OperationParams):
     """What every operation that asks a judge of the operator's choice takes."""
 
-    judge: str = Field("judge", description="Configured judge.")
+    judge: JudgeName = Field("judge", description="Configured judge.")
     temperature: float | None = Field(None, ge=0, le=2, description="Left out: the judge's own, which is 0 by default.")
     votes: int = Field(1, ge=1, le=64, description="Times that a question is asked; its numbers are averaged.")
     guards: list[Literal["master_key"]] = Field(

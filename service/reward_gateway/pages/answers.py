@@ -24,9 +24,6 @@ class NoModels:
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         raise NotFound(f"there is no model {name}")
 
-    async def ready(self) -> bool:
-        return True
-
     async def close(self) -> None: ...
 
 

@@ -1,6 +1,6 @@
 """The recipes that are loaded: a file as a whole, compiled or refused as a whole."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,11 @@ from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.sample import split_version
 
 from .compile import Compiler
+from .known_models import KnownModels
 from .locations import Locations, parse
 from .plan import Experiment, Plan
 from .schema import ExperimentSpec, RecipeFile
+from .suggestions import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,15 @@ class RecipeBook:
 
 def load_book(
     text: str,
-    models: Mapping[str, Collection[str]] | None = None,
+    models: KnownModels | None = None,
     operations: Catalog | None = None,
-    *,
-    strict: bool = False,
-    pinned: bool = True,
 ) -> RecipeBook:
-    """Compile the text of a recipe file (YAML or JSON).
+    """Compile the text of a recipe file (YAML or JSON): the one check, at the start, of a changed file, of
+    ``POST /v1/rewards:validate`` and of ``rewards check``.
 
     Args:
-        models: input fields of each known model.
-        strict: refuse a name that is no operation and no known model; else it is taken for a model that is still to
-            come. Without known models there is nothing to be strict about.
-        pinned: refuse ``NAME@VERSION`` of a known model that does not serve this version; else it is still to come.
+        models: the models that a recipe may name, each with what it reads and gives; None, where they are not known
+            yet: any name that is no operation is taken for a model that is still to come.
 
     Raises:
         InvalidRecipe: with every fault and its place.
@@ -70,16 +68,17 @@ def load_book(
     faults: list[dict[str, str]] = []
     plans: dict[str, Plan] = {}
     for name, spec in file.rewards.items():
-        compiler = Compiler(name, spec, operations or catalog(), models, strict=strict, pinned=pinned)
+        compiler = Compiler(name, spec, operations or catalog(), models)
         plan = compiler.compile()
         faults += [locations.fault(path, message) for path, message in compiler.faults]
         if plan is not None:
             plans[name] = plan
     default = file.default or next(iter(file.rewards))
     if default not in file.rewards:
-        faults.append(locations.fault(("default",), "the default names no reward of this file"))
+        message = f"the default names no reward of this file{did_you_mean(default, file.rewards)}"
+        faults.append(locations.fault(("default",), message))
     for name, experiment in file.experiments.items():
-        for key, message in _untrue(experiment, file, plans, models or {}, pinned=pinned):
+        for key, message in _untrue(experiment, file, plans, models):
             faults.append(locations.fault(("experiments", name, key), message))
     if faults:
         raise InvalidRecipe(_sentence(faults), faults=faults)
@@ -91,19 +90,23 @@ def load_book(
 
 
 def _untrue(
-    spec: ExperimentSpec, file: RecipeFile, plans: Mapping[str, Plan], models: Mapping[str, Any], *, pinned: bool
+    spec: ExperimentSpec, file: RecipeFile, plans: Mapping[str, Plan], models: KnownModels | None
 ) -> Iterator[tuple[str, str]]:
     """What an experiment names and is not there: its key, and the fault."""
     if spec.reward is not None and spec.reward not in file.rewards:
-        yield "reward", f"there is no reward {spec.reward!r} in this file"
+        yield "reward", f"there is no reward {spec.reward!r} in this file{did_you_mean(spec.reward, file.rewards)}"
     asked = {model for name, plan in plans.items() if spec.reward in (None, name) for model in plan.models}
     if spec.model not in asked and len(plans) == len(file.rewards):
         yield "model", f"no recipe asks for {spec.model!r} (they ask for: {', '.join(sorted(asked)) or 'no model'})"
     if spec.candidate == spec.model:
         yield "candidate", "the candidate is the model itself"
+    if models is None or spec.candidate in models:
+        return
     name, version = split_version(spec.candidate)
-    if pinned and version and name in models and spec.candidate not in models:
+    if version and name in models:
         yield "candidate", f"the model {name} serves no version {version!r}"
+    else:
+        yield "candidate", f"there is no model {spec.candidate!r}{did_you_mean(spec.candidate, models)}"
 
 
 def _shaped(value: Any, locations: Locations) -> RecipeFile:

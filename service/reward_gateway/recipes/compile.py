@@ -1,20 +1,33 @@
 """From what was written to what is run: every name resolved and every fault found, each with its place."""
 
+import contextlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import blake3
 from pydantic import ValidationError
 
 from reward_gateway.operations.guards import GUARDS
+from reward_gateway.operations.names import names_in
 from reward_gateway.operations.registry import Catalog, Kind, Operation
 from reward_gateway.sample import split_version
 
-from .fields import SAMPLE_FIELDS, constrained, optional_members, reads_sample, shape, table_field, value_field
+from .fields import (
+    SAMPLE_FIELDS,
+    constrained,
+    optional_members,
+    reads_sample,
+    shape,
+    table_field,
+    takes_group,
+    value_field,
+)
+from .known_models import KnownModels
 from .locations import Path, dotted
 from .plan import Binding, ComponentPlan, GuardPlan, Plan, Step
 from .schema import ComponentSpec, RecipeSpec
+from .suggestions import did_you_mean
 
 Faults = list[tuple[Path, str]]
 
@@ -26,9 +39,7 @@ class Compiler:
     """Compiles one recipe, collecting faults.
 
     Args:
-        models: input fields of each known model by name.
-        strict: a name that is no operation and no known model is a fault; else it is a model that is still to come.
-        pinned: so is a version of a known model that is not known.
+        models: the models that may be named; None: any name that is no operation is a model that is still to come.
     """
 
     def __init__(
@@ -36,14 +47,9 @@ class Compiler:
         name: str,
         spec: RecipeSpec,
         catalog: Catalog,
-        models: Mapping[str, Collection[str]] | None = None,
-        *,
-        strict: bool = False,
-        pinned: bool = True,
+        models: KnownModels | None = None,
     ) -> None:
-        self.name, self.spec, self.catalog, self.models = name, spec, catalog, models or {}
-        self.strict = strict and models is not None
-        self.pinned = pinned
+        self.name, self.spec, self.catalog, self.models = name, spec, catalog, models
         self.faults: Faults = []
         self.done: dict[str, ComponentPlan] = {}
         self.inputs: dict[str, None] = {}
@@ -58,8 +64,10 @@ class Compiler:
         guards = tuple(g for i, step in enumerate(spec.guards) if (g := self._guard(step, ("guards", i))))
         over, add, combine = self._combine()
         self._optional(over, add, combine)
+        self._names(combine, over)
         credit = self._step("credit", spec.credit, ("credit",)) if spec.credit is not None else None
         self._group(over)
+        self._unused(over, add, combine, credit)
         if credit is None:
             for name in over:
                 if name in self.done and self.done[name].vector:
@@ -107,20 +115,14 @@ class Compiler:
             vector = operation.returns == "vector"
             if spec.dimension is not None:
                 self.fault((*path, "dimension"), f"{spec.score} is an operation: only a model has dimensions")
-        elif self._lacks_version(spec.score):
-            name, version = split_version(spec.score)
-            served = ", ".join(sorted(known for known in self.models if known.startswith(f"{name}@"))) or "none"
-            self.fault((*path, "score"), f"the model {name} serves no version {version!r} (served: {served})")
-        elif self.strict and spec.score not in self.models:
-            there = ", ".join(sorted(self.models)) or "none"
-            self.fault((*path, "score"), f"{spec.score!r} is no scoring operation and no model (models: {there})")
+        elif fault := self._unknown_model(spec.score, scorer=True):
+            self.fault((*path, "score"), fault)
         else:
             if spec.params or spec.inputs:
                 self.fault(
                     (*path, "params"), f"{spec.score} is a model: it takes no params and reads the sample as it is"
                 )
-            known = self.models.get(spec.score) or self.models.get(split_version(spec.score)[0])
-            self.inputs.update(dict.fromkeys(known or _MODEL_FIELDS))
+            self._model(spec, path)
         transforms = []
         for i, written in enumerate(spec.transforms):
             transform = self._step("transform", written, (*path, "transforms", i))
@@ -133,10 +135,31 @@ class Compiler:
         refuse = spec.truncation == "refuse"
         return ComponentPlan(name, model, spec.dimension, step, tuple(transforms), refuse, vector, spec.optional)
 
-    def _lacks_version(self, model: str) -> bool:
-        """True for ``NAME@VERSION`` of a model that is known, without that version."""
+    def _model(self, spec: ComponentSpec, path: Path) -> None:
+        """What a component asks of a model: the sample's fields, and one of the model's numbers."""
+        known = (self.models or {}).get(spec.score)
+        self.inputs.update(dict.fromkeys(known.inputs if known and known.inputs else _MODEL_FIELDS))
+        dimensions = known.dimensions if known else ()
+        if spec.dimension is None and len(dimensions) > 1:
+            said = f"{spec.score} gives {len(dimensions)} numbers: say which with `dimension` ({', '.join(dimensions)})"
+            self.fault((*path, "score"), said)
+        elif spec.dimension is not None and dimensions and spec.dimension not in dimensions:
+            said = f"{spec.score} has no dimension {spec.dimension!r}{did_you_mean(spec.dimension, dimensions)}"
+            self.fault((*path, "dimension"), said)
+
+    def _unknown_model(self, model: str, *, scorer: bool = False) -> str:
+        """Why this is no name of a model; empty if it is one, or if any may be."""
+        if self.models is None or model in self.models:
+            return ""
         name, version = split_version(model)
-        return bool(version) and name in self.models and model not in self.models and (self.pinned or self.strict)
+        if version and name in self.models:
+            served = ", ".join(sorted(known for known in self.models if known.startswith(f"{name}@"))) or "none"
+            return f"the model {name} serves no version {version!r} (served: {served})"
+        known = {known for known in self.models if "@" not in known}
+        if not scorer:
+            return f"there is no model {model!r}{did_you_mean(model, known)}"
+        known.update(operation.name for operation in self.catalog if operation.kind == "score")
+        return f"{model!r} is no scoring operation and no model{did_you_mean(model, known)}"
 
     def _shape_after(self, step: Step, vector: bool, path: Path) -> bool:
         """Whether the value is a vector after a transform; a fault where the transform cannot take it."""
@@ -177,7 +200,7 @@ class Compiler:
         for listed, key in ((over, name), (add, "then")):
             for component in listed:
                 if component not in self.spec.components:
-                    self.fault(("combine", key), f"there is no component {component!r}")
+                    self.fault(("combine", key), self._no_component(component))
         name, arguments = self._summed_log_sigmoids(name, arguments, over)
         return over, add, self._step("combine", {name: arguments}, ("combine",))
 
@@ -215,7 +238,7 @@ class Compiler:
         name, arguments = named
         guard = GUARDS.get(name)
         if guard is None:
-            self.fault(path, f"there is no guard {name!r} (there are: {', '.join(sorted(GUARDS))})")
+            self.fault(path, f"there is no guard {name!r}{did_you_mean(name, GUARDS)}")
             return None
         arguments = dict(arguments)
         action = arguments.pop("action", "flag")
@@ -224,10 +247,9 @@ class Compiler:
             return None
         try:
             params = guard.params.model_validate(arguments)
-            looks_at = [getattr(params, "component", None), *getattr(params, "components", ())]
-            for component in filter(None, looks_at):
-                if component not in self.spec.components:
-                    self.fault((*path, name), f"there is no component {component!r}")
+            for read in names_in(params):
+                if read.mark.kind == "component" and read.name not in self.spec.components:
+                    self.fault((*path, name, *read.path), self._no_component(read.name))
             return GuardPlan(guard, params, action)
         except ValidationError as error:
             self._validation(error, (*path, name))
@@ -237,11 +259,64 @@ class Compiler:
         group = self.spec.group
         for name in group.weights:
             if name not in over:
-                self.fault(("group", "weights", name), f"there is no combined component {name!r}")
+                self.fault(
+                    ("group", "weights", name), f"there is no combined component {name!r}{did_you_mean(name, over)}"
+                )
         if group.cohort is not None and group.normalize == "none":
             self.fault(("group", "cohort"), "a cohort is collected to be compared: say how in `normalize`")
         if group.weights and group.normalize != "gdpo":
             self.fault(("group", "weights"), "weights a component belong to gdpo; here weigh in `combine`")
+
+    def _no_component(self, name: str) -> str:
+        return f"there is no component {name!r}{did_you_mean(name, self.spec.components)}"
+
+    def _names(self, combine: Step | None, over: tuple[str, ...]) -> None:
+        """Faults of components that the combiner's parameters name, and that it is not given."""
+        if combine is None:
+            return
+        for named in names_in(combine.params):
+            if named.mark.kind == "component" and named.name not in over:
+                said = self._no_component(named.name)
+                if named.name in self.spec.components:
+                    said = f"the component {named.name!r} is not combined: `over` or `then` leave it out"
+                self.fault(("combine", combine.operation.name, *named.path), said)
+
+    def _unused(self, over: tuple[str, ...], add: tuple[str, ...], combine: Step | None, credit: Step | None) -> None:
+        """Faults of components that would be scored and then dropped without a word."""
+        if combine is not None:
+            named = [n for n in names_in(combine.params) if n.mark.kind == "component"]
+            everyone = self.spec.group.normalize == "gdpo" or not any(n.mark.selects for n in named)
+            counted = {*over} if everyone else {n.name for n in named}
+            said = f"has no part in combine/{combine.operation.name}: give it a weight (0 shows it alone), or remove it"
+        elif credit is not None and len(over) > 1 and not takes_group(credit.operation):
+            fields = credit.operation.item.model_fields
+            first = over[:1] if {"reward", "outcome"} & {*fields} else ()
+            main = value_field(credit.operation)
+            vectors = [name for name in over if name in self.done and self.done[name].vector]
+            counted = {*fields, *first, *(vectors[:1] if main is not None and main not in self.done else ())}
+            said = f"is not read by credit/{credit.operation.name}: bind it to a field, `combine` it, or remove it"
+        else:
+            return
+        counted |= {*add, *self._read_elsewhere(credit)}
+        for name in over:
+            if name in self.done and name not in counted:
+                self.fault(("components", name), f"the component {name!r} {said}")
+
+    def _read_elsewhere(self, credit: Step | None) -> set[str]:
+        """Components that other components, the guards or the credit assignment read."""
+        steps = [step for plan in self.done.values() for step in (plan.step, *plan.transforms) if step is not None]
+        bindings = [b for step in (*steps, *filter(None, [credit])) for b in step.bindings.values()]
+        read = {str(binding.value) for binding in bindings if binding.kind == "component"}
+        if credit is not None:
+            read |= {*credit.operation.item.model_fields}
+            if takes_group(credit.operation):
+                read |= {*self.done}
+        for written in self.spec.guards:
+            for name, arguments in written.items():
+                with contextlib.suppress(ValidationError, KeyError):
+                    params = GUARDS[name].params.model_validate({k: v for k, v in arguments.items() if k != "action"})
+                    read |= {named.name for named in names_in(params) if named.mark.kind == "component"}
+        return read
 
     def _step(self, kind: Kind, written: dict[str, Any], path: Path) -> Step | None:
         named = self._one(written, path)
@@ -250,7 +325,8 @@ class Compiler:
         name, arguments = named
         operation = self.catalog.get(kind, name)
         if operation is None:
-            self.fault(path, f"there is no operation {kind}/{name}")
+            known = {operation.name for operation in self.catalog if operation.kind == kind}
+            self.fault(path, f"there is no operation {kind}/{name}{did_you_mean(name, known)}")
             return None
         provided = {
             "transform": (value_field(operation),),
@@ -289,6 +365,10 @@ class Compiler:
             parsed = operation.params.model_validate(params)
         except ValidationError as error:
             self._validation(error, path)
+        if parsed is not None:
+            for named in names_in(parsed):
+                if named.mark.kind == "model" and named.written and (fault := self._unknown_model(named.name)):
+                    self.fault((*path, *named.path), fault)
         for name, field in operation.item.model_fields.items():
             if name in bindings:
                 binding = bindings[name]
@@ -317,7 +397,9 @@ class Compiler:
         how, what = next(iter(value.items()))
         if how == "component":
             if what not in self.done:
-                self.fault((*path, name), f"there is no component {what!r} before this one")
+                self.fault(
+                    (*path, name), f"there is no component {what!r} before this one{did_you_mean(what, self.done)}"
+                )
             bindings[name] = Binding("component", what)
         elif how in ("quantile", "references", "stored"):
             many = name if "reference_rewards" not in operation.item.model_fields else "reference_rewards"
@@ -329,7 +411,7 @@ class Compiler:
             bindings[many] = Binding("stored", what) if how == "stored" else Binding("prompt_references", None)
         elif how == "sample":
             if what not in SAMPLE_FIELDS:
-                self.fault((*path, name), f"a sample has no field {what!r} (it has: {', '.join(SAMPLE_FIELDS)})")
+                self.fault((*path, name), f"a sample has no field {what!r}{did_you_mean(str(what), SAMPLE_FIELDS)}")
             bindings[name] = Binding("sample", what)
         else:
             bindings[name] = Binding("feature", what)

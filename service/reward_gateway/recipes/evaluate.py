@@ -19,7 +19,7 @@ from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, plain_text, split_version
 
 from .column_binder import ColumnBinder, Value, take
-from .fields import shape, table_field, value_field
+from .fields import shape, table_field, takes_group, value_field
 from .group import normalize
 from .members import spread_groups
 from .plan import ComponentPlan, Plan, Step
@@ -210,9 +210,7 @@ class _Evaluation:
 
     def _credit(self, step: Step, reward: FloatArray) -> Running:
         table = {name: scores.value for name, scores in self.components.items()}
-        fields = step.operation.item.model_fields
-        # A `group` that is a text names the sample's prompt; only a list of members makes the item a group.
-        if any(name in fields and shape(fields[name]) == "objects" for name in ("group", "trajectories")):
+        if takes_group(step.operation):
             spread = yield from self._members(step, {**table, "reward": reward, "outcome": reward})
             return list(spread)
         provided: dict[str, Any] = {"reward": reward, "outcome": reward, **self.values}

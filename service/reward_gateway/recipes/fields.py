@@ -62,6 +62,12 @@ def table_field(operation: Operation) -> str | None:
     return next((name for name in (*_TABLES, "group") if name in operation.item.model_fields), None)
 
 
+def takes_group(operation: Operation) -> bool:
+    """True where an item of a credit assignment is a group of samples; a `group` that is a text names the prompt."""
+    fields = operation.item.model_fields
+    return any(name in fields and shape(fields[name]) == "objects" for name in ("group", "trajectories"))
+
+
 def member_fields(operation: Operation, field: str) -> Mapping[str, FieldInfo] | None:
     """Fields of the members of a list field; None where members are free mappings."""
     for inner in get_args(operation.item.model_fields[field].annotation):

@@ -1,6 +1,6 @@
 """The runtime that operations may ask: models behind the cache, named state, judges. One place answers every effect."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -10,6 +10,7 @@ from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.backends.sandbox.sandbox import Sandbox
 from reward_gateway.errors import GatewayError, StateUnavailable
 from reward_gateway.operations.effects import Effect, Effectful
+from reward_gateway.recipes.known_models import KnownModels, known_models
 from reward_gateway.sample import Batch, RawScores, Usage
 from reward_gateway.scoring.cached_scorer import CachedScorer, CacheMode
 from reward_gateway.scoring.effect_handlers import HANDLERS
@@ -58,7 +59,8 @@ class EffectsRuntime:
         raw: models behind the cache.
         state: named state; None where there is no store.
         cohorts: where samples of one prompt meet across requests; None: in this process.
-        known_models: input fields of the models that are known to be served, or None if they are not known.
+        known_models: the models that recipes may name, or None while they are not known.
+        repository: the models on disk, which tell what the server has not loaded; read at each refresh.
         judges: language models that judge; None where none is configured.
         sandbox: where callers' code runs; None: nowhere.
         media: checks images, and fetches those that are named by address; None: nobody does.
@@ -69,10 +71,11 @@ class EffectsRuntime:
         raw: CachedScorer,
         state: StateStore | None = None,
         cohorts: Cohorts | None = None,
-        known_models: Mapping[str, Collection[str]] | None = None,
+        known_models: KnownModels | None = None,
         judges: Judges | None = None,
         sandbox: Sandbox | None = None,
         media: MediaIntake | None = None,
+        repository: Callable[[], Iterable[ModelInfo]] = tuple,
     ) -> None:
         self.raw = raw
         self.vectors = VectorScorer(raw.models, raw.cache)
@@ -83,14 +86,11 @@ class EffectsRuntime:
         self.math = MathChecker()
         self._state = state
         self._known_models = known_models
+        self._repository = repository
 
     async def refresh_models(self) -> None:
         """Ask the model server what its models read, so that recipes can report which inputs they need."""
-        self._known_models = {
-            name: info.inputs
-            for info in await self.models.models()
-            for name in (info.name, *(f"{info.name}@{version.partition('-')[0]}" for version in info.versions))
-        }
+        self._known_models = known_models(await self.models.models(), self._repository())
 
     @property
     def models(self) -> ModelServer:
@@ -107,7 +107,7 @@ class EffectsRuntime:
             raise StateUnavailable("this gateway has no store of named state; set REWARD_GATEWAY_STATE_REDIS_URL")
         return self._state
 
-    def known_models(self) -> Mapping[str, Collection[str]] | None:
+    def known_models(self) -> KnownModels | None:
         return self._known_models
 
     async def raw_scores(
@@ -131,7 +131,8 @@ class EffectsRuntime:
     def _media_read(self, models: Sequence[str]) -> list[str]:
         """Which of a sample's media these models read; all of them, where a model is not known yet."""
         known = self._known_models or {}
-        return [name for name in MEDIA if any(name in known.get(model, MEDIA) for model in models)]
+        read = [known[model].inputs if model in known and known[model].inputs else MEDIA for model in models]
+        return [name for name in MEDIA if any(name in inputs for inputs in read)]
 
     async def answer(self, effect: Effect[Answer], context: RequestContext) -> Answer:
         """Answer one effect.

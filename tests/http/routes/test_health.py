@@ -44,3 +44,26 @@ async def test_draining_it_lives_is_not_ready_and_refuses_work(served: Any) -> N
     answer = await served.score({"samples": []})
     assert served.refused(answer, 503)["code"] == "draining"
     assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_recipe_that_cannot_answer_is_listed_and_its_neighbours_get_work(served: Any) -> None:
+    served.models.lost = {"pictures"}
+    answer = (await served.client.get("/readyz")).json()
+    assert (answer["ready"], answer["reward"]) == (True, "plain")
+    assert answer["not_ready"] == {"looks": "there is no such model"}
+    assert (answer["rewards"]["plain"], answer["rewards"]["looks"]) == ([True], [False])
+
+
+async def test_one_recipe_can_be_asked_for(served: Any) -> None:
+    served.models.lost = {"pictures"}
+    assert (await served.client.get("/readyz?reward=plain")).status_code == 200
+    refused = await served.client.get("/readyz?reward=looks")
+    assert "looks cannot answer" in served.refused(refused, 503)["message"]
+    assert served.refused(await served.client.get("/readyz?reward=nothing"), 404, "reward")
+
+
+async def test_without_the_default_recipe_it_is_not_ready_and_says_why(served: Any) -> None:
+    served.models.lost = {"letters"}
+    answer = await served.client.get("/readyz")
+    assert "plain cannot answer: there is no such model" in served.refused(answer, 503)["message"]
+    assert "looks" not in answer.json()["not_ready"]

@@ -69,8 +69,8 @@ class TritonModel:
         info = replace(self.info, name=f"{self.info.name}@{self.triton_version}", versions=())
         return replace(self, info=info, pinned=True)
 
-    def with_versions(self, versions: Iterable[str]) -> Self:
-        return replace(self, info=replace(self.info, versions=tuple(versions)))
+    def with_versions(self, versions: Iterable[str], expected: Iterable[str] = ()) -> Self:
+        return replace(self, info=replace(self.info, versions=tuple(versions), expected=tuple(expected)))
 
     def with_ready(self, ready: bool) -> Self:
         return replace(self, info=replace(self.info, ready=ready))

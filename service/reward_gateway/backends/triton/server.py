@@ -93,14 +93,6 @@ class TritonServer:
         answer = await self._coalescer(name).submit(packed, model.width, deadline, model.info.max_batch)
         return _spread(answer, len(rows), positions, invalid) if invalid else answer
 
-    async def ready(self) -> bool:
-        try:
-            alive = await self._stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=LOOKUP_TIMEOUT_S)
-            models = (await self._directory.fresh()).values()
-            return bool(alive.ready) and all(model.loaded for model in models if not model.pinned)
-        except (grpc.aio.AioRpcError, ModelUnavailable):
-            return False
-
     async def close(self) -> None:
         for coalescer in self._coalescers.values():
             await coalescer.close()
@@ -234,7 +226,13 @@ def by_name(models: Iterable[TritonModel]) -> Models:
         if model.info.ready:
             named[f"{model.name}@{model.triton_version}"] = model.pin()
     ready = {name: [m.info.version for m in versions if m.info.ready] for name, versions in of_name.items()}
-    return {key: model if model.pinned else model.with_versions(ready[key]) for key, model in named.items()}
+    coming = {
+        name: [m.triton_version for m in versions if m.info.wanted and not m.info.ready and m.triton_version]
+        for name, versions in of_name.items()
+    }
+    return {
+        key: model if model.pinned else model.with_versions(ready[key], coming[key]) for key, model in named.items()
+    }
 
 
 def _rank(model: TritonModel) -> tuple[bool, bool, int]:

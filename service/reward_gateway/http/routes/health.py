@@ -8,10 +8,12 @@ from reward_gateway.errors import Draining, ModelUnavailable, Unavailable
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response
 from ..errors import error_response
-from ..openapi import describe
+from ..openapi import describe, parameter
 from ..routing import raw_router
 
 router = raw_router("health")
+
+_REWARD = parameter("reward", "query", "Ask for this recipe alone, in place of the default one.")
 
 
 @router.get("/livez", **describe("Does the process run?"))
@@ -21,21 +23,32 @@ async def livez(request: Request) -> Response:
     return json_response({"status": "ok", "live": True})
 
 
-@router.get("/readyz", **describe("Should it get work?"))
+@router.get("/readyz", **describe("Should it get work?", parameters=(_REWARD,), statuses=(404, 503)))
 @router.get("/health", **describe("Another name of /readyz"))
 @router.get("/v2/health/ready", **describe("Open Inference Protocol's name of /readyz"))
 async def readyz(request: Request) -> Response:
-    """200 once the models are loaded and while the gateway is not shutting down; else 503 and what is missing."""
+    """200 while the default recipe (or `?reward=NAME`) can answer and the gateway is not shutting down; else 503.
+
+    `not_ready` says why other recipes cannot answer: a model that is not loaded, a judge that is not configured.
+    """
     deps = dependencies_of(request)
     if deps.traffic.drain.draining:
-        return _not_ready(request, Draining("this gateway is shutting down"), {})
-    ready, parts = await deps.gateway.ready()
-    if not ready:
-        return _not_ready(request, ModelUnavailable("not every model is ready; GET /v1/models shows which"), parts)
-    roster = {plan.name: [True] for plan in deps.gateway.book}  # UniRL's client looks its rewards up here
+        return _not_ready(request, Draining("this gateway is shutting down"))
+    reward = request.query_params.get("reward")
+    if reward is not None:
+        if reason := await deps.gateway.missing(reward):
+            return _not_ready(request, ModelUnavailable(f"the recipe {reward} cannot answer: {reason}"))
+        return json_response({"status": "ok", "ready": True, "reward": reward})
+    readiness = await deps.gateway.readiness()
+    parts: dict[str, object] = {"reward": readiness.default, "not_ready": readiness.missing}
+    if not readiness.ready:
+        reason = readiness.missing[readiness.default]
+        error = ModelUnavailable(f"the default recipe {readiness.default} cannot answer: {reason}")
+        return _not_ready(request, error, parts)
+    roster = {plan.name: [plan.name not in readiness.missing] for plan in deps.gateway.book}  # UniRL's client reads it
     return json_response({"status": "ok", "ready": True, **parts, "rewards": roster})
 
 
-def _not_ready(request: Request, error: Unavailable, parts: dict[str, object]) -> Response:
+def _not_ready(request: Request, error: Unavailable, parts: dict[str, object] | None = None) -> Response:
     form = call_of(request.scope).form
-    return error_response(error, {"status": "not ready", "ready": False, **parts}, form)
+    return error_response(error, {"status": "not ready", "ready": False, **(parts or {})}, form)

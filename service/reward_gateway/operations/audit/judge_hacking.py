@@ -10,6 +10,7 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..judged import Conversation, ask_judge
 from ..master_keys import MASTER_KEYS, content_free
+from ..names import JudgeName
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -41,7 +42,7 @@ class Item(OperationItem):
     verdicts: dict[str, list[bool | float]] | list[bool | float] | None = Field(
         None, description="YES (true) or NO a query: a list a master key, or one list. Left out: the judge is asked."
     )
-    judge: str | None = Field(None, description="Configured judge to ask where there are no verdicts.")
+    judge: JudgeName | None = Field(None, description="Configured judge to ask where there are no verdicts.")
     questions: list[Question] | None = Field(
         None, description="Questions on which every master key is tried; needed with `judge`."
     )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..names import SelectedComponent
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -17,7 +18,7 @@ SOURCE = Source(
 
 
 class Params(OperationParams):
-    weights: dict[str, float] | None = Field(
+    weights: dict[SelectedComponent, float] | None = Field(
         None, description="Exponent of each component. Left out: 1/n each, the plain geometric mean."
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..columns import Columns
+from ..names import SelectedComponent
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 from .weighted_sum import column, require
@@ -15,7 +16,7 @@ _SLACK = 1e-9  # so that a value on the edge of a step belongs to the upper one 
 
 
 class Level(OperationParams):
-    name: str = Field(description="The component.")
+    name: SelectedComponent = Field(description="The component.")
     low: float = Field(0.0, description="Its lowest value; less counts as it.")
     high: float = Field(1.0, description="Its highest value; more counts as it.")
     steps: int = Field(10, ge=2, le=1_000_000, description="Values in one of these equal steps count as ties.")

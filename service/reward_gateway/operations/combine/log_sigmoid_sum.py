@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..names import ComponentName
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, operation
@@ -15,7 +16,7 @@ from ..transform.log_sigmoid import SOURCE, log_sigmoid_of
 
 
 class Params(OperationParams):
-    references: dict[str, float] = Field(
+    references: dict[ComponentName, float] = Field(
         default_factory=dict, description="Reference reward by name, where an item gives none of that name."
     )
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..names import ComponentName, SelectedComponent
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -15,9 +16,11 @@ SOURCE = Source("Job application evaluation with custom reward functions", "http
 
 
 class Params(OperationParams):
-    weights: dict[str, float] = Field(min_length=1, description="Weight of each component; they sum to 1.")
+    weights: dict[SelectedComponent, float] = Field(
+        min_length=1, description="Weight of each component; they sum to 1."
+    )
     floor: float | None = Field(None, description="The reward is never below this, for example -0.5.")
-    bounds: dict[str, list[float]] = Field(
+    bounds: dict[ComponentName, list[float]] = Field(
         default_factory=dict, description="Component -> [low, high]: it is clipped to that before it is weighted."
     )
 

@@ -6,6 +6,7 @@ from pydantic import Field
 from reward_gateway.sample import BoolArray, FloatArray
 
 from ..columns import Columns
+from ..names import ComponentName, SelectedComponent
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, operation
@@ -16,15 +17,15 @@ class Item(OperationItem):
 
 
 class SumParams(OperationParams):
-    weights: dict[str, float] = Field(
+    weights: dict[SelectedComponent, float] = Field(
         default_factory=dict, description="Component -> weight. Empty: all that the item has, each with weight 1."
     )
 
 
 class GateParams(OperationParams):
-    gate: str = Field(description="The component that has to reach the threshold.")
+    gate: ComponentName = Field(description="The component that has to reach the threshold.")
     threshold: float = Field(1.0, description="The gate is open from this value on.")
-    weights: dict[str, float] = Field(
+    weights: dict[SelectedComponent, float] = Field(
         default_factory=dict, description="Weights of the components behind the gate. Empty: all others, weight 1."
     )
     count_gate: bool = Field(True, description="Whether an open gate's own value is part of the sum.")

@@ -13,6 +13,7 @@ from reward_gateway.sample import FloatArray
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
+from ..names import HostedModel
 from ..numerics import return_to_go, standardized
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -37,7 +38,7 @@ class Params(OperationParams):
         "returns less the group's mean at the same turn. Of a number of gains that does not fit the turns: paper "
         "refuses, released pads or falls back.",
     )
-    model: str = Field("language_model", description="Hosted language model, where the item holds texts.")
+    model: HostedModel = Field("language_model", description="Hosted language model, where the item holds texts.")
     answer_prefix: str = Field(
         "\n\nAnswer: ", description="Text between the turns so far and the gold answer (our choice)."
     )

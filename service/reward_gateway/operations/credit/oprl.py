@@ -12,6 +12,7 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
+from ..names import HostedModel
 from ..numerics import softplus, standardized
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -24,7 +25,7 @@ SOURCE = Source(
 class Params(OperationParams):
     beta: float = Field(0.05, description="Scale of the step rewards (recalled).")
     alpha: float = Field(1.0, description="Weight of the step level in the advantage (recalled).")
-    model: str | None = Field(None, description="Hosted language model π_φ, where trajectories hold texts.")
+    model: HostedModel | None = Field(None, description="Hosted language model π_φ, where trajectories hold texts.")
     old: str | None = Field(None, description="Hosted language model π_old, likewise; of the same tokeniser.")
 
 

@@ -11,6 +11,7 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
+from ..names import HostedModel
 from ..numerics import return_to_go, softplus
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -29,7 +30,7 @@ class Params(OperationParams):
         None,
         description="Divide by the group's greatest |return to go|: only in released, and there the default.",
     )
-    model: str | None = Field(None, description="Hosted language model π, where rollouts hold texts.")
+    model: HostedModel | None = Field(None, description="Hosted language model π, where rollouts hold texts.")
     reference: str | None = Field(None, description="Hosted language model π_ref, likewise; of the same tokeniser.")
     low: float = Field(0.2, ge=0, le=1, description="Groups below this accuracy are not kept.")
     high: float = Field(0.8, ge=0, le=1, description="Groups above this accuracy are not kept.")

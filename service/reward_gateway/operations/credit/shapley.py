@@ -14,6 +14,7 @@ from reward_gateway.sample import FloatArray, Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model, samples
+from ..names import HostedModel
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -40,7 +41,7 @@ class Params(OperationParams):
     permutations: int = Field(64, ge=1, le=4096, description="Orders that are sampled (permutation).")
     seed: int = Field(0, ge=0, description="Seed of the sampled orders, so that an answer repeats.")
     missing: Literal["empty", "space"] = Field("empty", description="What stands in place of a segment left out.")
-    model: str | None = Field(None, description="Hosted reward model, where the item names none.")
+    model: HostedModel | None = Field(None, description="Hosted reward model, where the item names none.")
 
 
 class Item(OperationItem):

@@ -9,6 +9,7 @@ from reward_gateway.sample import FloatArray
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
+from ..names import HostedModel
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -25,7 +26,7 @@ WORSE = "Write the worst answer you can: unhelpful, incorrect, incoherent and ve
 
 class Params(OperationParams):
     beta: float = Field(0.1, description="Scale of the DPO reward and of the regulariser (our choice).")
-    model: str = Field("language_model", description="Hosted language model, where the item holds texts.")
+    model: HostedModel = Field("language_model", description="Hosted language model, where the item holds texts.")
     better: str = Field(BETTER, description="Instruction before the prompt of the better answer (our wording).")
     separator: str = Field("\n\n", description="Text between prompt and response, where the item holds texts.")
     worse: str = Field(WORSE, description="Instruction before the prompt of the worse answer (our wording).")

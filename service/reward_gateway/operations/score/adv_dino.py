@@ -8,6 +8,7 @@ from reward_gateway.sample import FloatArray, Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model, image_bytes, samples
+from ..names import HostedModel
 from ..outcome import ItemError, Outcome, invalid_field
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -16,7 +17,7 @@ SOURCE = Source("Adv-GRPO: The Image as Its Own Reward", "https://github.com/sho
 
 
 class Params(OperationParams):
-    model: str = Field("adv_dino", description="Hosted discriminator.")
+    model: HostedModel = Field("adv_dino", description="Hosted discriminator.")
     head_version: str | None = Field(None, description="Version of its head: asked as the model NAME@VERSION.")
     patch_weight: float = Field(0.3, ge=0, le=1, description="Weight of the patches; the rest is the whole image's.")
 

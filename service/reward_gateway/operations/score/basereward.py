@@ -8,13 +8,16 @@ from ..columns import Columns
 from ..combine.ensemble import SOURCE
 from ..effects import Effectful
 from ..multimodal import score_hosted
+from ..names import HostedModel
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 
 
 class Params(OperationParams):
-    model: str = Field("basereward", description="Hosted multimodal reward model.")
-    text_model: str | None = Field(None, description="Hosted model for items without images; the same one if not said.")
+    model: HostedModel = Field("basereward", description="Hosted multimodal reward model.")
+    text_model: HostedModel | None = Field(
+        None, description="Hosted model for items without images; the same one if not said."
+    )
 
 
 class Item(OperationItem):

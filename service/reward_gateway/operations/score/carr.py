@@ -13,6 +13,7 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..judged import ask_judge, parse_yes_no
 from ..members import entry
+from ..names import JudgeName
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 from .judge_reference import same_answer
@@ -28,7 +29,9 @@ ANSWER = 0
 
 class Params(OperationParams):
     rho: float = Field(0.0, ge=0, le=1, description="Weight of the rubrics (the server's default; training takes .3).")
-    judge: str | None = Field(None, description="Configured judge for items with rubrics or a label and no verdicts.")
+    judge: JudgeName | None = Field(
+        None, description="Configured judge for items with rubrics or a label and no verdicts."
+    )
 
 
 class Verdict(OperationItem):

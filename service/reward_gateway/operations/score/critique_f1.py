@@ -10,6 +10,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..judged import Conversation, ask_judge, json_object
+from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -31,7 +32,10 @@ Answer with one JSON object: {{"human_points": n, "model_points": n, "matched": 
 # "lambda" is a keyword of the language, so that the class cannot be written out.
 _FIELDS: dict[str, Any] = {
     "lambda": (float, Field(1.0, ge=0, description="Weight of the process reward; our default.")),
-    "extractor": (str | None, Field(None, description="Configured judge that extracts arguments from critiques.")),
+    "extractor": (
+        JudgeName | None,
+        Field(None, description="Configured judge that extracts arguments from critiques."),
+    ),
 }
 Params = create_model("Params", __base__=OperationParams, **_FIELDS)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
+from ..names import HostedModel
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -55,7 +56,7 @@ FOLLOW_UPS: dict[str, dict[str, list[str]]] = {
 
 
 class Params(OperationParams):
-    model: str = Field("language_model", description="Hosted language model, where the item holds messages.")
+    model: HostedModel = Field("language_model", description="Hosted language model, where the item holds messages.")
     follow_ups: dict[str, dict[str, list[str]]] | None = Field(
         None, description="Category -> positive, negative -> user turns, in place of the built-in ones."
     )

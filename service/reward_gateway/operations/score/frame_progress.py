@@ -12,12 +12,13 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import HostedAnswer, ask_model
 from ..media import Frame
+from ..names import HostedModel
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 
 
 class Params(OperationParams):
-    model: str = Field(
+    model: HostedModel = Field(
         "robot_progress",
         description="Hosted model that scores prompt and frames, of which it reads the first and the last; its first "
         "number is the progress, its second, if it has one, the probability of success.",

@@ -11,6 +11,7 @@ from reward_gateway.sample import FloatArray, Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
+from ..names import HostedModel
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -24,7 +25,7 @@ LOWEST = -1e4
 class Params(OperationParams):
     kind: Kind = Field("logprob", description="What is made of the reference's log-probabilities.")
     advantage: Literal["rloo", "jepo"] | None = Field(None, description="Also give the advantage within the group.")
-    model: str = Field("language_model", description="Hosted language model, where the item holds texts.")
+    model: HostedModel = Field("language_model", description="Hosted language model, where the item holds texts.")
     answer_prefix: str = Field("\n\nAnswer: ", description="Text between chain of thought and reference (our choice).")
 
     @model_validator(mode="after")

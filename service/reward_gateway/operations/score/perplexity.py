@@ -6,13 +6,14 @@ from pydantic import Field
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
+from ..names import HostedModel
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, operation
 
 
 class Params(OperationParams):
-    model: str = Field("language_model", description="Hosted language model, where the item holds texts.")
+    model: HostedModel = Field("language_model", description="Hosted language model, where the item holds texts.")
 
 
 class Item(OperationItem):

@@ -13,6 +13,7 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model, image_bytes
 from ..media import media_of
+from ..names import HostedModel
 from ..numerics import cosine
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
@@ -20,7 +21,9 @@ from .ot_alignment import SOURCE
 
 
 class Params(OperationParams):
-    model: str = Field("pisces", description="Hosted model that answers [quality, semantic] for prompt and frames.")
+    model: HostedModel = Field(
+        "pisces", description="Hosted model that answers [quality, semantic] for prompt and frames."
+    )
 
 
 class Item(OperationItem):

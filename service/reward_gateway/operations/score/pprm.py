@@ -11,6 +11,7 @@ from ..columns import Columns
 from ..credit.renorm import SOURCE, process_score
 from ..effects import Effectful
 from ..judged import Conversation, ask_judge
+from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 
@@ -40,7 +41,7 @@ _FINAL = re.compile(r"<final_score>\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*</final_sc
 
 
 class Params(OperationParams):
-    judge: str = Field("pprm", description="Configured judge: the process reward model behind a chat endpoint.")
+    judge: JudgeName = Field("pprm", description="Configured judge: the process reward model behind a chat endpoint.")
 
 
 class Item(OperationItem):

@@ -9,6 +9,7 @@ from reward_gateway.sample import Batch, Invalid
 
 from ..columns import Columns
 from ..effects import Effectful, ScoreSteps, Vector, perform
+from ..names import HostedModel
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -18,7 +19,7 @@ SEPARATOR = "\n\n"
 
 
 class Params(OperationParams):
-    model: str = Field(
+    model: HostedModel = Field(
         min_length=1,
         description="Hosted process reward model; `reward-gateway models add` makes them of checkpoints.",
     )

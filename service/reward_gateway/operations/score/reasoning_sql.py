@@ -15,6 +15,7 @@ from ..answers import last_tagged
 from ..columns import Columns
 from ..effects import Effectful, RunSandboxed, perform
 from ..judged import Conversation, ask_judge
+from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..sandboxed import SandboxResult
@@ -40,7 +41,9 @@ Predicted SQL:
 
 
 class Params(OperationParams):
-    judge: str | None = Field(None, description="Configured judge for wrong queries whose item has no judge score.")
+    judge: JudgeName | None = Field(
+        None, description="Configured judge for wrong queries whose item has no judge score."
+    )
     timeout_s: float = Field(5.0, gt=0, le=60, description="Time for one query in the sandbox.")
 
 

@@ -13,6 +13,7 @@ from ..effects import Effectful
 from ..hosted import image_bytes
 from ..judged import Conversation, ask_judge
 from ..media import Frame, user_message
+from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -39,7 +40,7 @@ _LONE_DIGIT = re.compile(r"\b[1-5]\b")
 
 
 class Params(OperationParams):
-    judge: str = Field("roboreward", description="Configured judge: a RoboReward model behind a chat endpoint.")
+    judge: JudgeName = Field("roboreward", description="Configured judge: a RoboReward model behind a chat endpoint.")
 
 
 class Item(OperationItem):

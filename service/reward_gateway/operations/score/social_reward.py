@@ -11,6 +11,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model, image_bytes, samples
+from ..names import HostedModel
 from ..numerics import cosine
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -22,7 +23,7 @@ SOURCE = Source(
 
 
 class Params(OperationParams):
-    model: str = Field("social_reward", description="Hosted image-text model that scores prompt and image.")
+    model: HostedModel = Field("social_reward", description="Hosted image-text model that scores prompt and image.")
 
 
 class Item(OperationItem):

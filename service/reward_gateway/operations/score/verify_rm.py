@@ -9,6 +9,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model, samples
+from ..names import HostedModel
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -22,7 +23,7 @@ TEMPLATE = (
 
 
 class Params(OperationParams):
-    model: str = Field("verify_rm", description="Hosted verifier; its number is the logit.")
+    model: HostedModel = Field("verify_rm", description="Hosted verifier; its number is the logit.")
     binary: bool = Field(True, description="Answer 1 or 0 by the threshold; false: the probability.")
     threshold: float = Field(0.5, ge=0, le=1, description="A probability above this counts as right.")
 

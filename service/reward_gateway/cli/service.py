@@ -1,0 +1,46 @@
+"""One call of a running service; a refusal is a sentence and an exit code."""
+
+from typing import Any
+
+import typer
+
+from .output import REFUSED, Unusable, complain
+
+
+def ask_service(
+    method: str,
+    path: str,
+    url: str | None,
+    api_key: str | None,
+    timeout_s: float,
+    *,
+    content: str | None = None,
+    content_type: str = "application/json",
+) -> dict[str, Any]:
+    """The JSON answer of the service.
+
+    Raises:
+        Unusable: no service is named, or not by an http address.
+        typer.Exit: it refused, or is not there; the reason is on standard error.
+    """
+    if not url or not url.startswith(("http://", "https://")):
+        raise Unusable(f"name the running service with --url http://HOST:PORT{f', not {url}' if url else ''}")
+    import httpx  # here, so that the other commands start without it
+
+    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+    if content is not None:
+        headers["content-type"] = content_type
+    try:
+        response = httpx.request(method, url.rstrip("/") + path, content=content, headers=headers, timeout=timeout_s)
+        body: dict[str, Any] = response.json()
+    except httpx.HTTPError as error:
+        complain(f"the service cannot be reached ({type(error).__name__}); check its address and whether it runs")
+        raise typer.Exit(REFUSED) from None
+    except ValueError:
+        complain(f"{url} answers, and not as a reward gateway does (status {response.status_code}); check its address")
+        raise typer.Exit(REFUSED) from None
+    if not response.is_success:
+        said = body.get("error", {})
+        complain(said if isinstance(said, str) else f"{said.get('message')} ({said.get('code')})")
+        raise typer.Exit(REFUSED)
+    return body

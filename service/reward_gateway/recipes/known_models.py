@@ -1,0 +1,41 @@
+"""Which models recipes may name, and what is known of each before any of them is asked."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from reward_gateway.backends.port import ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model that a recipe may name.
+
+    Attributes:
+        inputs: fields of a sample that it reads; empty where they are not known, as of a model never loaded.
+        dimensions: names of the K numbers of its score, in order; empty where they are not known.
+    """
+
+    inputs: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
+
+
+KnownModels = Mapping[str, KnownModel]
+"""By the name that a recipe writes: ``NAME``, and ``NAME@VERSION`` for each version that is or will be served."""
+
+
+def known_models(infos: Iterable[ModelInfo], repository: Iterable[ModelInfo] = ()) -> dict[str, KnownModel]:
+    """The models that a server names.
+
+    Args:
+        infos: as the server says.
+        repository: as their configurations on disk say, for models that the server holds and has not loaded.
+    """
+    on_disk = {info.name: info for info in repository}
+    known: dict[str, KnownModel] = {}
+    for info in infos:
+        read = info if info.inputs or info.name not in on_disk else on_disk[info.name]
+        model = KnownModel(read.inputs, read.dimensions)
+        known[info.name] = model
+        for version in (*info.versions, *info.expected):
+            known[f"{info.name}@{version.partition('-')[0]}"] = model
+    return known

@@ -1,0 +1,61 @@
+"""Which recipes can answer now, and why the others cannot."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from reward_gateway.errors import GatewayError
+from reward_gateway.operations.names import Named, names_in
+from reward_gateway.recipes.plan import Plan
+
+from .effects_runtime import EffectsRuntime
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What the recipes lack.
+
+    Attributes:
+        default: the recipe that answers where a request names none.
+        missing: why a recipe cannot answer, by its name; recipes that can are not in it.
+    """
+
+    default: str
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """The default recipe can answer."""
+        return self.default not in self.missing
+
+
+async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[str, str]:
+    """Why recipes cannot answer: the first model or judge of each that is not there; nothing for those that can.
+
+    A model or a judge that an operation would ask by default does not count: items may bring the numbers themselves.
+    """
+    models: dict[str, str] = {}
+    judges = runtime.judges.names if runtime.judges is not None else ()
+    missing: dict[str, str] = {}
+    for plan in plans:
+        named = [*_written(plan)]
+        for model in dict.fromkeys([*plan.models, *(n.name for n in named if n.mark.kind == "model")]):
+            if model not in models:
+                models[model] = await _fault(model, runtime)
+            if models[model]:
+                missing.setdefault(plan.name, models[model])
+        for judge in (n.name for n in named if n.mark.kind == "judge"):
+            if judge not in judges:
+                missing.setdefault(plan.name, f"there is no judge {judge!r}; REWARD_GATEWAY_JUDGES_FILE names them")
+    return missing
+
+
+def _written(plan: Plan) -> Iterator[Named]:
+    return (named for step in plan.steps for named in names_in(step.params) if named.written)
+
+
+async def _fault(model: str, runtime: EffectsRuntime) -> str:
+    try:
+        info = await runtime.models.info(model)
+    except GatewayError as error:
+        return error.message
+    return "" if info.ready else f"The model '{model}' is not ready on the model server."
