@@ -7,6 +7,9 @@ from typing import Any
 from reward_gateway import extras
 from reward_gateway.settings import Settings
 
+EXPORT_S = 3
+"""Longest time to send a batch of spans, with its repetitions: a collector that is away delays the end by this much."""
+
 
 class Tracer:
     """Makes spans; without a provider it costs one comparison.
@@ -62,6 +65,6 @@ def configure_tracing(settings: Settings) -> Tracer:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     provider = TracerProvider(resource=Resource.create({"service.name": "reward-gateway"}))
-    exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint.get_secret_value())
+    exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint.get_secret_value(), timeout=EXPORT_S)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return Tracer(provider)
