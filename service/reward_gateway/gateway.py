@@ -30,7 +30,8 @@ from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored, Usage, response_lengths
-from reward_gateway.scoring.effects_runtime import MEDIA, EffectsRuntime, RequestContext, run_effects
+from reward_gateway.sample.fields import MEDIA
+from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext, run_effects
 from reward_gateway.scoring.readiness import Readiness, find_missing
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 

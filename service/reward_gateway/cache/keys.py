@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 from reward_gateway.sample import Batch, Media, Message, canonical_json, media_digest, split_version
+from reward_gateway.sample.fields import FIELDS, MESSAGES, Form
 
 NAMESPACE = b"rgw1"
 """Says how keys and entries are made; a change of either changes it, and old entries are never read again."""
@@ -60,8 +61,8 @@ def keys(
 def fields_read(inputs: Sequence[str]) -> tuple[str, ...]:
     """The fields of a sample behind a model's inputs: ``messages`` are made of prompt and response."""
     read = set(inputs)
-    if "messages" in read:
-        read = read - {"messages"} | {"prompt", "response"}
+    if MESSAGES in read:
+        read = read - {MESSAGES} | {"prompt", "response"}
     return tuple(sorted(read))
 
 
@@ -77,8 +78,7 @@ def _digests(batch: Batch, fields: tuple[str, ...]) -> list[bytes]:
     """One pass: the fields' texts side by side, framed, joined and hashed."""
     columns = []
     for name in fields:
-        attribute, written = _FIELDS[name]
-        values = getattr(batch, attribute)
+        written, values = _FIELDS[name], batch.column(name)
         columns.append([written(value) for value in values] if values is not None else ["n"] * batch.size)
     texts = columns[0] if len(columns) == 1 else map("".join, zip(*columns, strict=True))
     return [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest() for text in texts]
@@ -106,17 +106,24 @@ def _media(items: Sequence[Media]) -> str:
     return f"m{len(written)}:" + "".join(written)
 
 
-def _features(features: Mapping[str, Any]) -> str:
-    return _text(canonical_json(features))
+def _canonical(value: Any) -> str:
+    return _text(canonical_json(value))
 
 
-_FIELDS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "prompt": ("prompts", _text),
-    "response": ("responses", _text),
-    "steps": ("steps", _steps),
-    "reference": ("references", _text),
-    "images": ("images", _media),
-    "frames": ("frames", _media),
-    "features": ("features", _features),
+def _objects(objects: Sequence[Mapping[str, Any]] | None) -> str:
+    """No objects are as good as none given."""
+    return _canonical(objects) if objects else "n"
+
+
+_WRITTEN: dict[Form, Callable[[Any], str]] = {
+    "chat": _text,
+    "text": _text,
+    "media": _media,
+    "steps": _steps,
+    "numbers": _canonical,
+    "objects": _objects,
 }
-"""Field -> the batch's column, and how a value is written. A column that is None reads as None in every row."""
+"""How a value of each form is written."""
+
+_FIELDS: dict[str, Callable[[Any], str]] = {field.name: _WRITTEN[field.form] for field in FIELDS if field.model_input}
+"""Field -> how a value is written. A column that is None reads as None in every row."""

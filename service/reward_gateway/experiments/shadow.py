@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -85,7 +85,7 @@ class Shadow:
                 continue
             dimension = replace(experiment, dimension=component.dimension)
             kept = [names[i] for i in rows]
-            self._waiting.append(Pending(dimension, _rows_of(batch, rows), kept, values[rows].copy(), scores.version))
+            self._waiting.append(Pending(dimension, batch.select(rows), kept, values[rows].copy(), scores.version))
             self._rows += len(rows)
         if self._waiting and (self._work is None or self._work.done()):
             self._work = asyncio.get_running_loop().create_task(self._run())
@@ -160,11 +160,3 @@ def share_of(experiment: str, group: str) -> float:
     """A number in [0, 1) that a prompt has in an experiment, the same for ever."""
     digest = blake2b(f"{experiment}\0{group}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64
-
-
-def _rows_of(batch: Batch, rows: list[int]) -> Batch:
-    """Some samples of a batch as a batch."""
-
-    columns = {field.name: getattr(batch, field.name) for field in fields(batch) if field.name != "invalid"}
-    chosen: dict[str, Any] = {name: column and [column[i] for i in rows] for name, column in columns.items()}
-    return Batch(**chosen)

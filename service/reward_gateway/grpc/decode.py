@@ -14,16 +14,10 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import ScoreOptions
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.media import MediaLimits, from_bytes, from_text
-from reward_gateway.intake.request import (
-    ChatMessage,
-    ImageUrlPart,
-    Part,
-    SampleItem,
-    StepItem,
-    TextPart,
-)
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample import Batch, Invalid, Media
+from reward_gateway.sample.fields import SampleItem
+from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, Part, StepItem, TextPart
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.deadlines import milliseconds
 

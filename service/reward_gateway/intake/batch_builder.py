@@ -10,11 +10,12 @@ from reward_gateway.errors import InvalidRequest, MalformedBody
 from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.media import MediaLimits, from_text
 from reward_gateway.sample import Batch, Invalid, Media, Text
+from reward_gateway.sample.fields import SampleItem
+from reward_gateway.sample.messages import MediaObject
 from reward_gateway.settings import Settings
 
 from .messages import Source, media_text, plain_messages
 from .nesting import check_nesting
-from .request import MediaObject, SampleItem
 
 _METADATA_LEVEL = 3
 """Levels above ``samples[i].metadata``: the body, the list, the sample."""

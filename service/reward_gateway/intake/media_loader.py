@@ -29,12 +29,12 @@ class Intake:
         A sample with an image that cannot be used becomes invalid.
 
         Args:
-            fields: those of ``images`` and ``frames`` that are read.
+            fields: names of the fields of images that are read.
             deadline: of the request, on the loop's clock.
         """
         unread = [
             (items, k, row)
-            for column in (getattr(batch, field) for field in fields)
+            for column in (batch.column(field) for field in fields)
             for row, items in enumerate(column or ())
             for k, item in enumerate(items)
             if item.data is not None and item.digest is None and row not in batch.invalid

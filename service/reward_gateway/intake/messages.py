@@ -10,9 +10,9 @@ import msgspec
 from msgspec import UNSET
 
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.sample.messages import ChatMessage, ImagePart, ImageUrl, MediaObject, Part, TextPart
 
 from .nesting import check_nesting
-from .request import ChatMessage, ImagePart, ImageUrl, MediaObject, Part, TextPart
 
 Source = tuple[str, str]
 """Path of an image below its sample, and its base64 or address."""

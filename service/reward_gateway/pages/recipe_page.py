@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from reward_gateway.recipes.plan import Plan
+from reward_gateway.sample.fields import FIELDS
 
 from .flow import draw_flow
 from .html import Html, el, join
@@ -14,14 +15,7 @@ from .operation_page import format_curl
 from .prose import phrase
 from .site import Place, operation_path
 
-_SAMPLE: dict[str, Any] = {
-    "prompt": "How do I boil an egg?",
-    "response": "Put it in boiling water for 8 minutes.",
-    "reference": "8 minutes",
-    "steps": [{"text": "Boil water."}, {"text": "Add the egg."}],
-    "images": ["<base64>"],
-    "frames": ["<base64>", "<base64>"],
-}
+_SAMPLE: dict[str, Any] = {field.name: field.example for field in FIELDS if field.example is not None}
 
 
 def render_recipe(place: Place, plan: Plan, default: bool) -> Html:
@@ -53,8 +47,6 @@ def build_sample(plan: Plan) -> dict[str, Any]:
     for name in plan.inputs:
         if name.startswith("features."):
             features[name.removeprefix("features.")] = 1.0
-        elif name == "group":
-            sample["group"] = "prompt-17"
         elif name in _SAMPLE:
             sample[name] = _SAMPLE[name]
     return {**sample, "features": features} if features else sample

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet, perform
 from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
+from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
 from .fields import SAMPLE_FIELDS, fitted, reads_sample, shape
 from .plan import Binding, Step
@@ -117,27 +118,20 @@ class ColumnBinder:
         return None if all(value is None for value in column) else column
 
     def _sample(self, name: str, rows: Rows) -> list[Any] | None:
-        batch = self.batch
-        match name:
-            case "prompt":
-                return [plain_text(batch.prompts[i]) for i in rows]
-            case "response":
-                return [None if (r := batch.responses[i]) is None else plain_text(r) for i in rows]
-            case "reference":
-                return [batch.references[i] for i in rows] if batch.references else None
-            case "steps":
-                return [batch.steps[i] for i in rows] if batch.steps else None
-            case "group":
-                return [self.groups[i] for i in rows]
-            case "id":
-                return [batch.ids[i] for i in rows]
-            case "images":
-                return [batch.images[i] or None for i in rows] if batch.images else None
-            case "frames":
-                return [batch.frames[i] or None for i in rows] if batch.frames else None
-            case "messages":
-                return [_conversation(batch, i) for i in rows]
-        return None
+        if name == "group":
+            return [self.groups[i] for i in rows]
+        if name == MESSAGES:
+            return [_conversation(self.batch, i) for i in rows]
+        values = self.batch.column(name)
+        if not values:
+            return None
+        match BY_NAME[name].form:
+            case "chat":
+                return [None if (text := values[i]) is None else plain_text(text) for i in rows]
+            case "media" | "objects":
+                return [values[i] or None for i in rows]
+            case _:
+                return [values[i] for i in rows]
 
 
 def _conversation(batch: Batch, i: int) -> list[dict[str, Any]]:

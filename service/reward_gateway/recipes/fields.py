@@ -8,11 +8,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.registry import Operation
+from reward_gateway.sample.fields import FIELDS, MESSAGES
 
 Shape = Literal["number", "vector", "table", "text", "objects"]
 
-SAMPLE_FIELDS = ("prompt", "response", "reference", "steps", "group", "id", "images", "frames", "messages")
-"""Fields that every sample may carry; an item field of the same name reads it."""
+SAMPLE_FIELDS = (*(field.name for field in FIELDS if field.form not in ("numbers", "opaque")), MESSAGES)
+"""Fields that every sample may carry; an item field of the same name reads it. Numbers are read one by one, by name."""
 
 _TABLES = ("rewards", "components", "scores")
 _VALUES = ("reward", "step_rewards", "rewards", "scores", "process", "values")

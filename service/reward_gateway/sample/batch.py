@@ -1,11 +1,12 @@
 """The samples of one request, as columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from .fields import FIELDS
 from .invalid import Invalid
 from .media import Media
 from .scores import FloatArray
@@ -27,15 +28,42 @@ class Batch:
     features: list[Mapping[str, Any]] | None = None
     invalid: dict[int, Invalid] = field(default_factory=dict)
     """Samples that are known to be unscorable before any model was asked."""
+    further: dict[str, list[Any]] = field(default_factory=dict)
+    """Columns of the fields that have no attribute of their own, by the field's name: see :meth:`column`."""
 
     @property
     def size(self) -> int:
         return len(self.ids)
 
+    def column(self, name: str) -> list[Any] | None:
+        """The values of a field [n], by its name in the table of fields; None where no sample has one."""
+        attribute = _ATTRIBUTES.get(name)
+        return self.further.get(name) if attribute is None else getattr(self, attribute)
+
+    def set_column(self, name: str, values: list[Any] | None) -> None:
+        """Put the values of a field [n] in the place of those that are there."""
+        if (attribute := _ATTRIBUTES.get(name)) is not None:
+            setattr(self, attribute, values)
+        elif values is not None:
+            self.further[name] = values
+        else:
+            self.further.pop(name, None)
+
+    def select(self, rows: Sequence[int]) -> "Batch":
+        """Some samples as a batch of their own, without what is known of their failures."""
+        chosen = Batch([self.ids[i] for i in rows], [self.prompts[i] for i in rows], [self.responses[i] for i in rows])
+        for row in FIELDS:
+            column = self.column(row.name)
+            chosen.set_column(row.name, None if column is None else [column[i] for i in rows])
+        return chosen
+
     def groups(self) -> list[str]:
         """The group of every sample: the one given, else a hash of its prompt."""
         names = self.group_names or [None] * self.size
         return [name if name is not None else prompt_group(self.prompts[i]) for i, name in enumerate(names)]
+
+
+_ATTRIBUTES = {row.name: row.column for row in FIELDS if row.column}
 
 
 def response_lengths(batch: Batch) -> FloatArray:

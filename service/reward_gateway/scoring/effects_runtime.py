@@ -12,6 +12,7 @@ from reward_gateway.errors import GatewayError, StateUnavailable
 from reward_gateway.operations.effects import Effect, Effectful
 from reward_gateway.recipes.known_models import KnownModels, known_models
 from reward_gateway.sample import Batch, RawScores, Usage
+from reward_gateway.sample.fields import MEDIA
 from reward_gateway.scoring.cached_scorer import CachedScorer, CacheMode
 from reward_gateway.scoring.effect_handlers import HANDLERS
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
@@ -38,9 +39,6 @@ class RequestContext:
     usage: Usage = field(default_factory=Usage)
     timing: dict[str, float] = field(default_factory=dict)
     scope: RequestScope = NO_SCOPE
-
-
-MEDIA = ("images", "frames")
 
 
 class MediaIntake(Protocol):
@@ -125,7 +123,7 @@ class EffectsRuntime:
 
     async def fetch_media(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
         """Fetch the images of these fields that a batch names by address."""
-        if self.media is not None and fields and (batch.images or batch.frames):
+        if self.media is not None and any(batch.column(field) for field in fields):
             await self.media.fill(batch, fields, deadline)
 
     def _media_read(self, models: Sequence[str]) -> list[str]:

@@ -13,12 +13,10 @@ from tritonclient.grpc import model_config_pb2
 
 from reward_gateway.backends.port import Device, ModelInfo
 from reward_gateway.sample import split_version
+from reward_gateway.sample.fields import FIELDS, MODEL_INPUTS
 
-FIELDS = ("prompt", "response", "messages", "steps", "reference", "images", "frames", "features")
-"""Fields of a sample that a model may read; each is the name of its tensor."""
-
-MAY_BE_ABSENT = frozenset({"prompt", "messages", "steps", "features"})
-"""Fields that a sample need not have: an empty prompt is a prompt; the others are sent where there are any."""
+REQUIRED = frozenset(field.name for field in FIELDS if field.required)
+"""Fields that a sample must have, if a model reads them and does not say otherwise."""
 
 _STRING = model_config_pb2.TYPE_STRING
 _FLOAT = model_config_pb2.TYPE_FP32
@@ -91,7 +89,7 @@ def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, rea
     """A model from its configuration. One that does not follow the contract is returned with its ``fault``."""
     parameters = {key: value.string_value for key, value in config.parameters.items()}
     tensors = frozenset(tensor.name for tensor in config.input)
-    named = _names(parameters.get("inputs", "")) or tuple(name for name in FIELDS if name in tensors)
+    named = _names(parameters.get("inputs", "")) or tuple(name for name in MODEL_INPUTS if name in tensors)
     inputs = tuple(name.rstrip("?") for name in named)
     outputs = {tensor.name: tensor for tensor in config.output}
     width = int(outputs["score"].dims[0]) if "score" in outputs and len(outputs["score"].dims) == 1 else 0
@@ -114,7 +112,7 @@ def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, rea
         triton_version,
         content_version,
         tensors,
-        required=frozenset(name for name in named if not name.endswith("?")) - MAY_BE_ABSENT,
+        required=frozenset(name for name in named if not name.endswith("?")) & REQUIRED,
         outputs=tuple(name for name in ("score", "flags", "error", "vector") if name in outputs),
         fault=_fault(config, inputs, tensors, dimensions, width),
     )
@@ -129,7 +127,7 @@ def _fault(
 ) -> str:
     score = next((tensor for tensor in config.output if tensor.name == "score"), None)
     undeclared = [name for name in inputs if name not in tensors]
-    strange = [name for name in inputs if name not in FIELDS]
+    strange = [name for name in inputs if name not in MODEL_INPUTS]
     other = [tensor.name for tensor in config.input if tensor.name not in inputs and not tensor.optional]
     if score is None or score.data_type != _FLOAT or width < 1:
         return "it has no output 'score' of type FP32 with a fixed dimension [K]"
@@ -139,7 +137,7 @@ def _fault(
         return "its max_batch_size is 0, so that it takes no rows"
     if not inputs or strange or undeclared:
         named = ", ".join(strange or undeclared) or "nothing"
-        return f"it reads {named}; a reward model reads declared inputs among {', '.join(FIELDS)}"
+        return f"it reads {named}; a reward model reads declared inputs among {', '.join(MODEL_INPUTS)}"
     if other:
         return f"it needs inputs that samples do not have: {', '.join(other)}"
     if any(tensor.data_type != _STRING or list(tensor.dims) != [1] for tensor in config.input if tensor.name in inputs):

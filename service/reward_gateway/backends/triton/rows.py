@@ -9,6 +9,7 @@ from reward_gateway.backends.chat import conversation, flat_prompt, flat_respons
 from reward_gateway.backends.triton.model_config import TritonModel
 from reward_gateway.backends.triton.tensors import EMPTY, PackedRows, frame, frame_texts
 from reward_gateway.sample import Batch, Invalid, Media, canonical_json
+from reward_gateway.sample.fields import FIELDS, MEDIA, MESSAGES, Form, of_form
 
 _blob = msgspec.msgpack.Encoder().encode
 
@@ -21,24 +22,28 @@ def _steps(steps: Sequence[str]) -> bytes:
     return _blob([_text(step) for step in steps])
 
 
-def _features(features: Any) -> bytes:
-    return canonical_json(features).encode("utf-8", "replace")
+def _json(value: Any) -> bytes:
+    return _text(canonical_json(value))
 
 
 def _text(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-_ENCODERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
-    "steps": ("steps", _steps),
-    "reference": ("references", _text),
-    "images": ("images", _media),
-    "frames": ("frames", _media),
-    "features": ("features", _features),
+_WRITTEN: dict[Form, Callable[[Any], bytes]] = {
+    "text": _text,
+    "media": _media,
+    "steps": _steps,
+    "numbers": _json,
+    "objects": _json,
 }
-"""Field -> the batch's column, and one value's bytes. Prompt, response and messages go together: see below."""
+"""The bytes of one value of each form. Prompt, response and messages go together: see ``_talk``."""
 
-_COLUMNS = {"response": "responses"} | {name: column for name, (column, _) in _ENCODERS.items()}
+_ENCODERS = {field.name: _WRITTEN[field.form] for field in FIELDS if field.model_input and field.form != "chat"}
+
+
+_LISTS = frozenset(field.name for field in of_form("media", "objects"))
+"""Fields of which an empty list is as good as none."""
 
 
 def pack(model: TritonModel, batch: Batch, rows: Sequence[int]) -> tuple[PackedRows, list[int], dict[int, Invalid]]:
@@ -51,9 +56,9 @@ def pack(model: TritonModel, batch: Batch, rows: Sequence[int]) -> tuple[PackedR
     positions = [k for k in range(len(rows)) if k not in invalid]
     chosen = [rows[k] for k in positions] if invalid else rows
     columns = _talk(model, batch, chosen)
-    for name, (attribute, encode) in _ENCODERS.items():
+    for name, encode in _ENCODERS.items():
         if name in model.info.inputs:
-            column = getattr(batch, attribute) or [None] * batch.size
+            column = batch.column(name) or [None] * batch.size
             columns[name] = [frame(encode(column[i])) if column[i] else EMPTY for i in chosen]
     return PackedRows.of(columns, len(chosen)), positions, invalid
 
@@ -66,12 +71,12 @@ def _talk(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[str, li
     columns: dict[str, list[bytes]] = {}
     if {str}.issuperset(map(type, prompts)) and {str}.issuperset(map(type, responses)):
         pass  # plain text throughout: nothing to be written anew
-    elif "messages" in inputs:
+    elif MESSAGES in inputs:
         said = [
             "" if isinstance(prompt, str) and isinstance(response, str) else conversation(prompt, response or "")
             for prompt, response in zip(prompts, responses, strict=True)
         ]
-        columns["messages"] = frame_texts(said)
+        columns[MESSAGES] = frame_texts(said)
         prompts = ["" if chat else prompt for prompt, chat in zip(prompts, said, strict=True)]
         responses = ["" if chat else response for response, chat in zip(responses, said, strict=True)]
     else:
@@ -88,13 +93,13 @@ def _lacking(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[int,
     """Positions of the rows that have no value for a field that the model must have, or media without bytes."""
     invalid: dict[int, Invalid] = {}
     for name in sorted(model.required):
-        column = getattr(batch, _COLUMNS[name]) or [None] * batch.size
+        column = batch.column(name) or [None] * batch.size
         for k, row in enumerate(rows):
             value = column[row]
-            if value is None or (value == [] and name in ("images", "frames")):
+            if value is None or (value == [] and name in _LISTS):
                 invalid.setdefault(k, Invalid("missing_field", f"{model.info.name} needs '{name}'.", param=name))
-    for name in ("images", "frames"):
-        if name in model.info.inputs and (media := getattr(batch, name)) is not None:
+    for name in MEDIA:
+        if name in model.info.inputs and (media := batch.column(name)) is not None:
             for k, row in enumerate(rows):
                 for m, item in enumerate(media[row]):
                     if item.data is None:

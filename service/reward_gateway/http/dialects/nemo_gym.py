@@ -13,7 +13,8 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from reward_gateway.errors import GatewayError, Unscorable
-from reward_gateway.intake.request import ChatMessage, SampleItem
+from reward_gateway.sample.fields import SampleItem
+from reward_gateway.sample.messages import ChatMessage
 
 from .dialect import Dialect
 from .request import DialectRequest

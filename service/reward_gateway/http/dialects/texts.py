@@ -9,7 +9,8 @@ import orjson
 from msgspec import Meta, Raw
 
 from reward_gateway.errors import InvalidRequest, MalformedBody
-from reward_gateway.intake.request import ChatMessage, ImageUrlPart, Part, SampleItem, TextPart
+from reward_gateway.sample.fields import SampleItem
+from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, Part, TextPart
 
 RawObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 """An object of the body that is sent back as it came; :func:`json_object` reads it."""

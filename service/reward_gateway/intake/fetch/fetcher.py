@@ -25,7 +25,7 @@ SHARE = 0.75
 """Of the time until the deadline that fetching may take; the rest is for the samples that have their images."""
 
 Place = tuple[list[Media], int, int]
-"""A sample's images or frames, which of them, and the sample's row."""
+"""A sample's images, which of them, and the sample's row."""
 
 
 class FetchObserver(Protocol):
@@ -90,7 +90,7 @@ class Fetcher:
         """Put bytes in the place of the addresses; a sample whose address gives none becomes invalid.
 
         Args:
-            fields: those of ``images`` and ``frames`` that are read.
+            fields: names of the fields of images that are read.
             deadline: of the request, on the loop's clock.
         """
         places = _places(batch, fields)
@@ -156,7 +156,7 @@ class _Budget:
 def _places(batch: Batch, fields: Collection[str]) -> dict[str, list[Place]]:
     """Where each address stands, in samples that may still be scored."""
     places: dict[str, list[Place]] = {}
-    for column in (getattr(batch, field) for field in fields):
+    for column in (batch.column(field) for field in fields):
         for row, items in enumerate(column or ()):
             for k, item in enumerate(items):
                 if item.data is None and item.url is not None and row not in batch.invalid:

@@ -1,0 +1,161 @@
+"""The one table of a sample's fields: whoever carries, keys, sends or reads samples is made from it.
+
+A row is an attribute of :class:`SampleItem`: its annotation is the form that JSON has (for decoding, and for the
+published schema), and the :class:`Field` in it says the rest. To add a field, add a row here, its argument to
+:class:`SampleColumns`, and a field of the same name to ``Sample`` in the .proto. Cache keys, the tensors of models, the
+columns of recipes, HTTP, gRPC, the Open Inference Protocol, the client and the command line then carry it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict, Union, get_args, get_type_hints
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from .messages import ChatMessage, MediaObject, StepItem
+
+Form = Literal["name", "chat", "text", "media", "steps", "numbers", "objects", "opaque"]
+"""What a value is, which decides how each part of the gateway carries it:
+
+=========  ====================================  ==========================  ========================  ================
+form       in JSON                               in a batch                  as an input tensor        in a cache key
+=========  ====================================  ==========================  ========================  ================
+name       string                                str                         none                      never
+chat       string, or chat messages              str, or list of mappings    BYTES [n, 1], text        its text or JSON
+text       string                                str or None                 BYTES [n, 1], text        its text
+media      base64, addresses, objects            list of Media               BYTES [n, k], encoded     hashes of bytes
+steps      objects with a text                   list of str or None         BYTES [n, 1], JSON        their texts
+numbers    object of numbers and lists of them   mapping                     BYTES [n, 1], JSON        canonical JSON
+objects    list of objects                       list of dicts or None       BYTES [n, 1], JSON        canonical JSON
+opaque     any object                            not there                   none                      never
+=========  ====================================  ==========================  ========================  ================
+
+Dicts of ``objects`` have every key: one that was not given, or null, has its default.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One row.
+
+    Attributes:
+        form: what its values are.
+        column: the batch's attribute; empty: the batch keeps it among its further columns.
+        argument: the client's name of the column, where it is not the batch's.
+        scored: a reward is of it: a sample over tensors or from a file has at least one of these.
+        required: a model that reads it needs it, unless its configuration says otherwise.
+        outside_scores: no score of a model depends on it.
+        limit: the setting that bounds how many of them a sample may have.
+        example: a value for the pages.
+        name: on the wire, in recipes and in a model's inputs (from the attribute).
+        wire: the type that JSON is decoded into, without None (from the annotation).
+    """
+
+    form: Form
+    column: str = ""
+    argument: str = ""
+    scored: bool = False
+    required: bool = False
+    outside_scores: bool = False
+    limit: str = ""
+    example: Any = None
+    name: str = ""
+    wire: Any = None
+
+    @property
+    def in_batch(self) -> bool:
+        """False for what is carried past the gateway and never read."""
+        return self.form != "opaque"
+
+    @property
+    def tensor(self) -> bool:
+        """An input of recipes over the Open Inference Protocol."""
+        return self.form not in ("name", "opaque")
+
+    @property
+    def model_input(self) -> bool:
+        """Models may read it, as the tensor of its name; then it is part of their cache keys."""
+        return self.tensor and not self.outside_scores
+
+
+class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
+    """One sample. A missing ``response`` makes the sample invalid; an empty one is a response."""
+
+    id: Annotated[str | None, Field("name", "ids")] = None
+    prompt: Annotated[str | list[ChatMessage] | None, Field("chat", "prompts", example="How do I boil an egg?")] = None
+    response: Annotated[
+        str | list[ChatMessage] | None,
+        Field("chat", "responses", scored=True, required=True, example="Put it in boiling water for 8 minutes."),
+    ] = None
+    reference: Annotated[str | None, Field("text", "references", required=True, example="8 minutes")] = None
+    images: Annotated[
+        list[str | MediaObject] | None,
+        Field("media", "images", scored=True, required=True, limit="max_images", example=["<base64>"]),
+    ] = None
+    frames: Annotated[
+        list[str | MediaObject] | None,
+        Field("media", "frames", scored=True, required=True, limit="max_frames", example=["<base64>", "<base64>"]),
+    ] = None
+    steps: Annotated[
+        list[StepItem] | None, Field("steps", "steps", example=[{"text": "Boil water."}, {"text": "Add the egg."}])
+    ] = None
+    group: Annotated[str | None, Field("text", "group_names", "groups", outside_scores=True, example="prompt-17")] = (
+        None
+    )
+    features: Annotated[
+        dict[str, float | list[float]] | None, Field("numbers", "features", example={"novelty": 0.3})
+    ] = None
+    metadata: Annotated[Raw | UnsetType, Field("opaque")] = UNSET
+
+
+Image = bytes | str | Path | Mapping[str, str]
+"""Encoded bytes, a file, base64, a ``data:`` or ``https:`` address, or the wire's own ``{"b64"}`` / ``{"url"}``."""
+
+
+class SampleColumns(TypedDict, total=False):
+    """Further columns of the samples, each of the responses' length; a None is a value that is missing.
+
+    ``references``: ground truths. ``groups``: samples that are compared with each other (default: those of one
+    prompt). ``images``, ``frames``: encoded bytes, files, base64 or addresses. ``steps``: texts of a solution's
+    steps. ``features``: numbers by name, that recipes ask for.
+    """
+
+    ids: Sequence[str] | None
+    references: Sequence[str | None] | None
+    groups: Sequence[str | None] | None
+    images: Sequence[Sequence[Image] | None] | None
+    frames: Sequence[Sequence[Image] | None] | None
+    steps: Sequence[Sequence[str | Mapping[str, Any]] | None] | None
+    features: Sequence[Mapping[str, Any] | None] | None
+
+
+def _row(name: str, annotation: Any) -> Field:
+    held: Any
+    row: Field
+    held, row = get_args(annotation)
+    types = tuple(member for member in get_args(held) if member not in (type(None), UnsetType))
+    return replace(row, name=name, wire=Union[types], argument=row.argument or row.column or f"{name}s")  # noqa: UP007
+
+
+FIELDS: tuple[Field, ...] = tuple(
+    _row(name, annotation) for name, annotation in get_type_hints(SampleItem, include_extras=True).items()
+)
+"""The table, in the order of :class:`SampleItem`."""
+
+BY_NAME: Mapping[str, Field] = {field.name: field for field in FIELDS}
+
+
+def of_form(*forms: Form) -> tuple[Field, ...]:
+    """The fields of these forms, in the table's order."""
+    return tuple(field for field in FIELDS if field.form in forms)
+
+
+MEDIA = tuple(field.name for field in of_form("media"))
+"""Names of the fields that hold images."""
+
+MESSAGES = "messages"
+"""Prompt and response together as chat: no field of its own, but an input that models and operations may read."""
+
+MODEL_INPUTS = (*(field.name for field in FIELDS if field.model_input), MESSAGES)
+"""What a model may read of a sample; each is the name of its tensor."""

@@ -1,0 +1,40 @@
+"""A batch as the columns of the table of fields."""
+
+from reward_gateway.sample import Batch, Invalid, Media
+from reward_gateway.sample.fields import FIELDS
+
+ROWS = 3
+COLUMNS = {field.name: [f"{field.name} {i}" for i in range(ROWS)] for field in FIELDS if field.in_batch}
+
+
+def filled() -> Batch:
+    batch = Batch([], [], [])
+    for name, values in COLUMNS.items():
+        batch.set_column(name, list(values))
+    return batch
+
+
+def test_every_field_is_read_by_its_name() -> None:
+    batch = filled()
+    assert {name: batch.column(name) for name in COLUMNS} == COLUMNS
+    assert batch.references == COLUMNS["reference"]
+    assert batch.group_names == COLUMNS["group"]
+
+
+def test_a_selection_has_every_column_and_no_failure() -> None:
+    batch = filled()
+    batch.invalid[1] = Invalid("guard", "caught")
+    chosen = batch.select([2, 0])
+    assert {name: chosen.column(name) for name in COLUMNS} == {n: [v[2], v[0]] for n, v in COLUMNS.items()}
+    assert chosen.invalid == {}
+
+
+def test_a_column_that_no_sample_fills_stays_none() -> None:
+    batch = Batch(["0"], ["p"], ["r"], images=[[Media(b"x")]])
+    for field in FIELDS:
+        if field.name not in ("id", "prompt", "response", "images"):
+            assert batch.column(field.name) is None
+            assert batch.select([0]).column(field.name) is None
+    batch.set_column("a field of the table without an attribute", ["x"])
+    batch.set_column("a field of the table without an attribute", None)
+    assert batch.further == {}
