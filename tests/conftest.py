@@ -1,5 +1,7 @@
-"""What all tests share: the real stack, started once for the session where a test asks for it."""
+"""What all tests share: the real parts, started once for the session where a test asks for them, and the marker of
+tests that ask for one."""
 
+import asyncio
 import os
 import re
 import signal
@@ -7,19 +9,71 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
+from reward_models.build import build, is_built
+from reward_models.repository import REPOSITORY
+
+from tests.clock import Clock
+from tests.valkey import Valkey
 
 ROOT = Path(__file__).parents[1]
+
+# How long an example takes says something about the machine, nothing about the property.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
+
+REAL_PARTS = frozenset({"stack", "start_stack", "triton_server", "valkey_process", "built_models"})
+"""Fixtures that start Triton, Valkey or the gateway's processes, or need a model built."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a real part as ``stack``, so that ``-m "not stack"`` passes on a machine that has none."""
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        of_redis = any(isinstance(value, str) and value == "redis" for value in parameters)  # a store's home
+        if of_redis or REAL_PARTS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.stack)
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+async def clock(anyio_backend: str) -> AsyncIterator[Clock]:
+    """The running loop's clock, which the test puts forward."""
+    with Clock(asyncio.get_running_loop()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def valkey_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A Valkey of our own for the session; what it holds is the business of the test that asks."""
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def built_models() -> Callable[[str], Path]:
+    """The folder of a model of the repository by its name, built if it is not."""
+
+    def folder(name: str) -> Path:
+        if not is_built(name):
+            build(name, progress=lambda step: None)
+        return REPOSITORY / name
+
+    return folder
 
 
 def free_port() -> int:

@@ -1,42 +1,13 @@
-"""A real Valkey that may be killed and started again at its address, and servers that behave badly."""
+"""An empty Valkey, servers that behave badly, and an observer that counts."""
 
 import asyncio
-import signal
-import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-import redis
 from reward_gateway.cache.redis import RedisCache
-from reward_gateway.local.ports import free_port
-from reward_gateway.local.valkey import server as binary
 
-
-class Valkey:
-    """A server of our own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *options: str) -> None:
-        argv = [str(binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *options]
-        self.process = subprocess.Popen(argv, cwd=self.folder, stdout=subprocess.DEVNULL)
-        with self.client() as client:
-            client.ping()
-
-    def client(self) -> redis.Redis:
-        retry = redis.retry.Retry(redis.backoff.ConstantBackoff(0.02), 200)
-        return redis.Redis.from_url(self.url, retry=retry, retry_on_error=[redis.exceptions.ConnectionError])
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+from tests.valkey import Valkey
 
 
 class Heard:
@@ -66,16 +37,6 @@ class Heard:
 
     def breaker(self, state: str) -> None:
         self.states.append(state)
-
-
-@pytest.fixture(scope="session")
-def valkey_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    server = Valkey(tmp_path_factory.mktemp("valkey"))
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from reward_gateway.cli.output import FAULTY, UNUSABLE
-from reward_models.build import build, is_built
 from reward_models.repository import REPOSITORY
 
 from tests.cli.conftest import Run
@@ -15,11 +15,9 @@ HERE = ("--repository", REPOSITORY)
 
 
 @pytest.fixture(autouse=True)
-def built() -> None:
-    """The smallest model whose measurement needs some data and the one that needs none."""
-    for name in ("text_harmless",):
-        if not is_built(name):
-            build(name, progress=lambda step: None)
+def built(built_models: Callable[[str], Path]) -> None:
+    """The smallest model whose measurement needs some data."""
+    built_models("text_harmless")
 
 
 def test_figures_stand_beside_baselines_targets_and_the_card(run: Run) -> None:

@@ -8,6 +8,8 @@ import pytest
 from reward_gateway.errors import DeadlineExceeded, Overloaded
 from reward_gateway.traffic.admission import Admission
 
+from tests.clock import Clock, turns
+
 pytestmark = pytest.mark.anyio
 
 
@@ -60,8 +62,11 @@ async def test_a_full_queue_refuses_at_once_and_says_when_to_retry() -> None:
     async with occupied(admission, 1):
         waiting = asyncio.create_task(admission.acquire())
         await asyncio.sleep(0)
+        newcomer = asyncio.create_task(admission.acquire())
+        await turns()
+        assert newcomer.done()  # it did not wait
         with pytest.raises(Overloaded) as refused:
-            await asyncio.wait_for(admission.acquire(), 0.05)
+            await newcomer
         assert refused.value.retry_after_s
         assert counts.rejected == ["queue_full"]
     await waiting
@@ -77,23 +82,30 @@ async def test_no_queue_at_all_means_no_waiting() -> None:
     assert admission.in_flight == 0
 
 
-async def test_a_queue_timeout_rejects_and_leaves_the_line() -> None:
+async def test_a_queue_timeout_rejects_and_leaves_the_line(clock: Clock) -> None:
     counts = Counts()
-    admission = Admission(1, 5, 0.02, counts)
+    admission = Admission(1, 5, 3600.0, counts)
     async with occupied(admission, 1):
+        waiting = asyncio.create_task(admission.acquire())
+        await clock.advance(3500)
+        assert not waiting.done()
+        await clock.advance(101)
         with pytest.raises(Overloaded):
-            await admission.acquire()
+            await waiting
         assert (admission.in_flight, admission.queued) == (1, 0)
     assert counts.rejected == ["queue_timeout"]
     assert counts.last == (0, 0)
 
 
-async def test_a_deadline_that_passes_in_the_line_is_a_deadline_exceeded() -> None:
+async def test_a_deadline_that_passes_in_the_line_is_a_deadline_exceeded(clock: Clock) -> None:
     counts = Counts()
-    admission = Admission(1, 5, 5.0, counts)
+    admission = Admission(1, 5, 7200.0, counts)
     async with occupied(admission, 1):
+        waiting = asyncio.create_task(admission.acquire(clock.now() + 3600))
+        await turns()
+        await clock.advance(3601)
         with pytest.raises(DeadlineExceeded):
-            await admission.acquire(asyncio.get_running_loop().time() + 0.02)
+            await waiting
     assert counts.rejected == ["deadline"]
     assert admission.queued == 0
 
@@ -148,7 +160,7 @@ async def test_a_place_granted_in_the_moment_of_a_cancellation_passes_on() -> No
     first.cancel()  # … which is cancelled before it runs again
     with pytest.raises(asyncio.CancelledError):
         await first
-    await asyncio.wait_for(second, 1.0)
+    await second
     admission.release()
     assert (admission.in_flight, admission.queued) == (0, 0)
 
@@ -176,26 +188,29 @@ async def test_a_failure_at_work_gives_its_place_back() -> None:
     assert admission.in_flight == 0
 
 
-async def test_a_storm_with_timeouts_and_cancellations_ends_at_zero() -> None:
+async def test_a_storm_with_timeouts_and_cancellations_ends_at_zero(clock: Clock) -> None:
     counts = Counts()
-    admission = Admission(4, 20, 0.01, counts)
+    admission = Admission(4, 20, 1000.0, counts)
 
     async def work(i: int) -> str:
         try:
             async with admission.enter():
-                await asyncio.sleep(0.001 * (i % 7))
+                await asyncio.sleep(100.0 * (i % 7))
         except Overloaded:
             return "refused"
         return "done"
 
     tasks = [asyncio.create_task(work(i)) for i in range(300)]
-    await asyncio.sleep(0.002)
+    await clock.advance(150)
     for task in tasks[::11]:
         task.cancel()
+    while not all(task.done() for task in tasks):
+        await clock.advance(100)
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert (admission.in_flight, admission.queued) == (0, 0)
     assert counts.last == (0, 0)
     assert outcomes.count("refused") == len(counts.rejected) > 0
+    assert {"queue_full", "queue_timeout"} == set(counts.rejected)
     assert outcomes.count("done") > 0
 
 
@@ -203,6 +218,6 @@ async def test_idle_returns_once_everybody_left() -> None:
     admission = Admission(2, 5, 5.0)
     async with occupied(admission, 2):
         idle = asyncio.create_task(admission.idle())
-        await asyncio.sleep(0.01)
+        await turns()
         assert not idle.done()
-    await asyncio.wait_for(idle, 1.0)
+    await idle
