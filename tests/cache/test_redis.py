@@ -13,7 +13,8 @@ from reward_gateway.cache.redis import RedisCache
 from reward_gateway.local.ports import free_port
 
 if TYPE_CHECKING:
-    from tests.cache.conftest import Heard, Valkey
+    from tests.cache.conftest import Heard
+    from tests.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
 

@@ -49,6 +49,7 @@ def test_without_triton_a_sentence_says_how_to_get_it(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.stack
 def test_a_model_that_nobody_knows_is_named(tmp_path: Path) -> None:
     result = run("--models", "no_such_model", "--state-dir", tmp_path)
     assert result.returncode == 1

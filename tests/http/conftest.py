@@ -25,6 +25,8 @@ from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
 
+from tests.clock import Gate
+
 RECIPES = """
 rewards:
   plain:
@@ -53,13 +55,13 @@ KNOWN = {name: KnownModel(inputs) for name, inputs in READS.items()}
 
 @dataclass
 class Letters:
-    """Counts: ``letters`` of the response, ``pictures`` of the sample. It may be away, slow, or fail."""
+    """Counts: ``letters`` of the response, ``pictures`` of the sample. It may be away, be held at its gate, or fail."""
 
     seen: list[Batch] = field(default_factory=list)
     away: bool = False
     lost: set[str] = field(default_factory=set)
     held: bool = False  # beside those that are served, the repository holds another
-    slow_s: float = 0.0
+    gate: Gate = field(default_factory=Gate)
     failure: Exception | None = None
     running: int = 0
     cancelled: int = 0
@@ -81,13 +83,13 @@ class Letters:
             raise self.failure
         self.running += 1
         try:
-            await asyncio.sleep(min(self.slow_s, max(0.0, deadline - asyncio.get_running_loop().time())))
+            in_time = await self.gate.passed(deadline)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
         finally:
             self.running -= 1
-        if asyncio.get_running_loop().time() >= deadline:
+        if not in_time:
             late = Invalid("deadline_exceeded", "the deadline passed before the model answered")
             return ModelAnswer(np.full((len(rows), 1), np.nan), invalid=dict.fromkeys(range(len(rows)), late))
         if name == "pictures":

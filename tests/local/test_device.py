@@ -47,6 +47,7 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
         decide("gpu", (0, 2, 5), lambda: WORKING)
 
 
+@pytest.mark.stack
 def test_the_environment_that_serves_on_a_cpu_has_no_cuda() -> None:
     found = device.facts(Settings().triton_env)
     assert (found.cuda, found.fault) == (False, "")

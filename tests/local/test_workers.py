@@ -1,5 +1,6 @@
 """Settings travel to the workers as environment, and read back as they were."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,5 +19,7 @@ def test_settings_read_back_as_the_same_settings(monkeypatch: pytest.MonkeyPatch
     assert Settings() == settings
 
 
-def test_only_what_differs_from_the_default_is_handed_on() -> None:
+def test_only_what_differs_from_the_default_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("REWARD_GATEWAY_")]:
+        monkeypatch.delenv(name)
     assert environment(Settings(http_port=9000)) == {"REWARD_GATEWAY_HTTP_PORT": "9000"}
