@@ -21,14 +21,14 @@ def last_boxed(text: str) -> str | None:
     r"""What stands in the last ``\boxed{…}`` (or ``\fbox{…}``) whose braces balance; None without one."""
     end = len(text)
     for found in reversed(list(_BOX.finditer(text))):
-        content = _balanced(text, found.end() - 1, end)
+        content = _match_braces(text, found.end() - 1, end)
         if content is not None:
             return content.strip()
         end = found.start()  # what did not balance up to here will not further on
     return None
 
 
-def _balanced(text: str, opening: int, end: int) -> str | None:
+def _match_braces(text: str, opening: int, end: int) -> str | None:
     depth = 0
     for place in range(opening, end):
         if text[place] == "{":

@@ -52,7 +52,7 @@ def parse_params(operation: Operation, params: Any) -> OperationParams:
     try:
         return operation.params.model_validate({} if params is None else params)
     except ValidationError as error:
-        raise InvalidRequest(_sentence(error), param=_path("params", error)) from None
+        raise InvalidRequest(_describe_error(error), param=_error_path("params", error)) from None
 
 
 def parse_items(
@@ -76,9 +76,9 @@ def parse_items(
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False)
             if not all(fault["type"].startswith(_UNANSWERABLE) for fault in faults):
-                raise InvalidRequest(_sentence(error), param=_path(f"items[{i}]", error)) from None
+                raise InvalidRequest(_describe_error(error), param=_error_path(f"items[{i}]", error)) from None
             code = "missing_field" if faults[0]["type"] == "missing" else "invalid_field"
-            invalid[i] = Invalid(code, _sentence(error), param=_path("", error).lstrip(".") or None)  # type: ignore[arg-type]
+            invalid[i] = Invalid(code, _describe_error(error), param=_error_path("", error).lstrip(".") or None)  # type: ignore[arg-type]
     return usable, places, invalid
 
 
@@ -114,36 +114,36 @@ def apply(operation: Operation, items: Sequence[Any], params: Any) -> Effectful[
     usable, places, invalid = parse_items(operation, items)
     columns = Columns.of_items(usable, list(operation.item.model_fields))
     if operation.pooled:
-        return [(yield from _pooled(operation, columns, checked, invalid))]
+        return [(yield from _run_pooled(operation, columns, checked, invalid))]
     outcome = (yield from run(operation, columns, checked)) if usable else Outcome()
-    results = [_failure(invalid[i]) if i in invalid else {} for i in range(len(items))]
+    results = [_encode_failure(invalid[i]) if i in invalid else {} for i in range(len(items))]
     for row, place in enumerate(places):
-        results[place] = _result(outcome, row)
+        results[place] = _encode_result(outcome, row)
     return results
 
 
-def _pooled(
+def _run_pooled(
     operation: Operation, columns: Columns, params: OperationParams, invalid: dict[int, Invalid]
 ) -> Effectful[dict[str, Any]]:
     if invalid:
         place, reason = next(iter(invalid.items()))
-        return _failure(Invalid(reason.code, f"items[{place}]: {reason.message}", param=f"items[{place}]"))
-    return _result((yield from run(operation, columns, params)), 0)
+        return _encode_failure(Invalid(reason.code, f"items[{place}]: {reason.message}", param=f"items[{place}]"))
+    return _encode_result((yield from run(operation, columns, params)), 0)
 
 
-def _result(outcome: Outcome, row: int) -> dict[str, Any]:
+def _encode_result(outcome: Outcome, row: int) -> dict[str, Any]:
     if row in outcome.invalid:
-        return _failure(outcome.invalid[row])
+        return _encode_failure(outcome.invalid[row])
     result: dict[str, Any] = {}
     if outcome.reward is not None:
         reward = float(outcome.reward[row])
         if not np.isfinite(reward) and outcome.rewards is None:
-            return _failure(NOT_FINITE)
+            return _encode_failure(NOT_FINITE)
         result["reward"] = reward if np.isfinite(reward) else None
     if outcome.rewards is not None:
         # An entry that is undefined is NaN, and null here; one that is infinite ran over.
-        if _overran(outcome.rewards[row]):
-            return _failure(NOT_FINITE)
+        if _has_infinity(outcome.rewards[row]):
+            return _encode_failure(NOT_FINITE)
         result["rewards"] = jsonable(outcome.rewards[row])
     details = {name: jsonable(column[row]) for name, column in outcome.details.items()}
     if row in outcome.flags:
@@ -151,14 +151,14 @@ def _result(outcome: Outcome, row: int) -> dict[str, Any]:
     return {**result, "details": details, "error": None}
 
 
-def _overran(value: Any) -> bool:
+def _has_infinity(value: Any) -> bool:
     """True if there is an infinity anywhere in numbers that may be nested."""
     if isinstance(value, (list, tuple)):
-        return any(map(_overran, value))
+        return any(map(_has_infinity, value))
     return bool(np.isinf(np.asarray(value, dtype=np.float64)).any())
 
 
-def _failure(reason: Invalid) -> dict[str, Any]:
+def _encode_failure(reason: Invalid) -> dict[str, Any]:
     error = {"code": reason.code, "message": reason.message, "param": reason.param}
     return {"reward": None, "details": {}, "error": error}
 
@@ -178,13 +178,13 @@ def jsonable(value: Any) -> Any:
     return value
 
 
-def _sentence(error: ValidationError) -> str:
+def _describe_error(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in fault["loc"])
     return f"{where}: {fault['msg']}" if where else str(fault["msg"])
 
 
-def _path(root: str, error: ValidationError) -> str:
+def _error_path(root: str, error: ValidationError) -> str:
     path = root
     for part in error.errors(include_url=False, include_input=False)[0]["loc"]:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"

@@ -59,12 +59,12 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
     """
     found = Verdicts()
     rows = {i: task for i, task in tasks.items() if task.entities}
-    named = yield from ask_judge(judge, {i: _identify(task) for i, task in rows.items()}, flat_object)
+    named = yield from ask_judge(judge, {i: _build_identify_question(task) for i, task in rows.items()}, flat_object)
     found.invalid |= named.invalid
     filled: dict[int, dict[str, str]] = {}
     for i, values in named.values.items():
         try:
-            names = _names(values, rows[i])
+            names = _read_names(values, rows[i])
         except ItemError as error:
             found.invalid[i] = Invalid("judge_error", str(error))
             continue
@@ -75,7 +75,11 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
             for k, rubric in enumerate(rows[i].rubrics)
             if slots(rubric) and names.keys() >= set(slots(rubric))
         }
-    asked = {i: _support(statements, rows[i]) for i, statements in filled.items() if statements and rows[i].pages}
+    asked = {
+        i: _build_support_question(statements, rows[i])
+        for i, statements in filled.items()
+        if statements and rows[i].pages
+    }
     judged = yield from ask_judge(judge, asked, flat_object)
     found.invalid |= judged.invalid
     for i, values in judged.values.items():
@@ -92,7 +96,7 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
     return found
 
 
-def _names(values: Mapping[str, Any], task: Task) -> dict[int, str]:
+def _read_names(values: Mapping[str, Any], task: Task) -> dict[int, str]:
     if values.keys() != {f"E{number}" for number in task.entities}:
         raise ItemError("the judge did not answer for exactly the entities that were asked for")
     if not all(value is None or isinstance(value, str) for value in values.values()):
@@ -100,7 +104,7 @@ def _names(values: Mapping[str, Any], task: Task) -> dict[int, str]:
     return {int(key[1:]): value.strip() for key, value in values.items() if value is not None and value.strip()}
 
 
-def _identify(task: Task) -> Conversation:
+def _build_identify_question(task: Task) -> Conversation:
     return question(
         "carr_identify",
         question=task.question,
@@ -110,7 +114,7 @@ def _identify(task: Task) -> Conversation:
     )
 
 
-def _support(statements: Mapping[str, str], task: Task) -> Conversation:
+def _build_support_question(statements: Mapping[str, str], task: Task) -> Conversation:
     pages = list(task.pages.items())[:MOST_PAGES]
     return question(
         "carr_support",

@@ -39,17 +39,17 @@ class Groups:
 
 def centre(values: FloatArray, groups: Groups) -> FloatArray:
     """r - mean of its group. [n] -> [n]."""
-    deviations, _ = _deviations(values, groups)
+    deviations, _ = _group_deviations(values, groups)
     return deviations
 
 
 def zscore(values: FloatArray, groups: Groups, *, eps: float = 1e-6, spread: Spread = "sample") -> FloatArray:
     """(r - mean) / (std + eps) of its group; a group of one, or of equal members, gives 0. [n] -> [n]."""
-    deviations, sizes = _deviations(values, groups)
+    deviations, sizes = _group_deviations(values, groups)
     # Scaled by the largest deviation, so that squares neither overflow nor vanish.
-    scales = _largest(np.abs(deviations), groups, sizes)
+    scales = _group_largest(np.abs(deviations), groups, sizes)
     safe = np.where(scales > 0, scales, 1.0)
-    squares = _sums((deviations / safe[groups.index]) ** 2, groups)
+    squares = _group_sums((deviations / safe[groups.index]) ** 2, groups)
     divisors = np.maximum(sizes - (spread == "sample"), 1)
     std = safe * np.sqrt(squares / divisors) + eps
     return deviations / np.where(scales > 0, std, 1.0)[groups.index]
@@ -60,7 +60,7 @@ def rloo(values: FloatArray, groups: Groups) -> FloatArray:
 
     Equal to n / (n - 1) times the centred reward.
     """
-    deviations, sizes = _deviations(values, groups)
+    deviations, sizes = _group_deviations(values, groups)
     return deviations * (sizes / np.maximum(sizes - 1, 1))[groups.index]
 
 
@@ -85,9 +85,9 @@ def rank(values: FloatArray, groups: Groups) -> FloatArray:
 
 def minmax(values: FloatArray, groups: Groups) -> FloatArray:
     """(r - min) / (max - min) of its group; 0 where all are equal. [n] -> [n] in [0, 1]."""
-    sizes = _sums(~np.isnan(values), groups)
-    low = -_largest(-values, groups, sizes)
-    span = _largest(values, groups, sizes) - low
+    sizes = _group_sums(~np.isnan(values), groups)
+    low = -_group_largest(-values, groups, sizes)
+    span = _group_largest(values, groups, sizes) - low
     return (values - low[groups.index]) / np.where(span > 0, span, 1.0)[groups.index]
 
 
@@ -117,13 +117,13 @@ def gdpo(
     return zscore(total, Groups.one(len(total)), eps=eps, spread=spread) if batch else total
 
 
-def _sums(values: FloatArray | BoolArray, groups: Groups) -> FloatArray:
+def _group_sums(values: FloatArray | BoolArray, groups: Groups) -> FloatArray:
     """[groups] sums, in which a missing value counts nothing."""
     weights = np.nan_to_num(values.astype(np.float64, copy=False), nan=0.0)
     return np.bincount(groups.index, weights=weights, minlength=groups.count).astype(np.float64, copy=False)
 
 
-def _largest(values: FloatArray, groups: Groups, sizes: FloatArray) -> FloatArray:
+def _group_largest(values: FloatArray, groups: Groups, sizes: FloatArray) -> FloatArray:
     """[groups] the largest member of each; 0 for a group without members."""
     largest = np.full(groups.count, -np.inf)
     present = ~np.isnan(values)
@@ -131,16 +131,16 @@ def _largest(values: FloatArray, groups: Groups, sizes: FloatArray) -> FloatArra
     return np.where(sizes > 0, largest, 0.0)
 
 
-def _deviations(values: FloatArray, groups: Groups) -> tuple[FloatArray, FloatArray]:
+def _group_deviations(values: FloatArray, groups: Groups) -> tuple[FloatArray, FloatArray]:
     """[n] deviations from the group's mean and [groups] sizes.
 
     Each group is first shifted by one of its members: equal members then deviate by exactly 0, and
     a large common offset costs no digits.
     """
     present = ~np.isnan(values)
-    sizes = _sums(present, groups)
+    sizes = _group_sums(present, groups)
     anchors = np.zeros(groups.count)
     anchors[groups.index[present]] = values[present]
     shifted = values - anchors[groups.index]
-    means = _sums(shifted, groups) / np.maximum(sizes, 1)
+    means = _group_sums(shifted, groups) / np.maximum(sizes, 1)
     return shifted - means[groups.index], sizes

@@ -135,7 +135,7 @@ class Saturated(OperationParams):
 @guard("saturated", Saturated)
 def saturated(view: GuardView, params: Saturated) -> BoolArray:
     """A component's value is at an end of its range, where it cannot tell better from best."""
-    (values,) = _components(view, [params.component])
+    (values,) = _component_values(view, [params.component])
     edge = np.zeros(view.size, dtype=bool)
     if params.low is not None:
         edge |= values <= params.low + params.margin
@@ -154,7 +154,7 @@ class Drifted(OperationParams):
 @guard("drifted", Drifted)
 def drifted(view: GuardView, params: Drifted) -> BoolArray:
     """A component's value lies far from where its values used to be."""
-    (values,) = _components(view, [params.component])
+    (values,) = _component_values(view, [params.component])
     far: BoolArray = np.abs(values - params.mean) > params.deviations * params.std
     return far
 
@@ -167,7 +167,7 @@ class Disagreement(OperationParams):
 @guard("ensemble_disagreement", Disagreement)
 def ensemble_disagreement(view: GuardView, params: Disagreement) -> BoolArray:
     """The members of an ensemble give values that lie far apart."""
-    spread: BoolArray = np.std(_components(view, params.components), axis=0) > params.threshold
+    spread: BoolArray = np.std(_component_values(view, params.components), axis=0) > params.threshold
     return spread
 
 
@@ -179,7 +179,7 @@ def out_of_distribution(view: GuardView, _: NoParams) -> BoolArray:
     return raised
 
 
-def _components(view: GuardView, names: Sequence[str]) -> FloatArray:
+def _component_values(view: GuardView, names: Sequence[str]) -> FloatArray:
     """[names, n] values of components; NaN compares as unsuspicious.
 
     Raises:

@@ -118,7 +118,7 @@ def json_object(answer: str) -> dict[str, Any]:
     Raises:
         ItemError: there is none.
     """
-    return _object(answer[answer.find("{") : answer.rfind("}") + 1])
+    return _parse_object(answer[answer.find("{") : answer.rfind("}") + 1])
 
 
 def flat_object(answer: str) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def flat_object(answer: str) -> dict[str, Any]:
     Raises:
         ItemError: there is none.
     """
-    return _object(answer[answer.rfind("{") : answer.rfind("}") + 1])
+    return _parse_object(answer[answer.rfind("{") : answer.rfind("}") + 1])
 
 
 def parse_keys(answer: str, keys: Collection[str]) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def parse_yes_no(answer: str) -> bool:
     return found.group(1).lower() == "yes"
 
 
-def _object(text: str) -> dict[str, Any]:
+def _parse_object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

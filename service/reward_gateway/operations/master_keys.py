@@ -30,19 +30,19 @@ def content_free(text: str, reference: str | None = None) -> bool:
 
     A text that equals the reference says what it should, whatever it is.
     """
-    plain = _plain(text)
-    if reference is not None and plain == _plain(reference):
+    plain = _strip_markup(text)
+    if reference is not None and plain == _strip_markup(reference):
         return False
     rest = _without_marks(plain)
     while rest:
-        opener = next((opener for opener in _OPENINGS if _opens(rest, opener)), None)
+        opener = next((opener for opener in _OPENINGS if _starts_with(rest, opener)), None)
         if opener is None:
             return False
         rest = _without_marks(rest[len(opener) :])
     return True
 
 
-def _plain(text: str) -> str:
+def _strip_markup(text: str) -> str:
     return folded(text).replace("’", "'")
 
 
@@ -54,13 +54,13 @@ def _without_marks(text: str) -> str:
     return ""
 
 
-def _opens(text: str, opener: str) -> bool:
+def _starts_with(text: str, opener: str) -> bool:
     """Whether the opener stands at the start as words of its own: no "Solution" in "Solutions"."""
     return text.startswith(opener) and not text[len(opener) : len(opener) + 1].isalnum()
 
 
 _OPENINGS = sorted(
-    {core for key in MASTER_KEYS + OPENERS if (core := _without_marks(_plain(key)).rstrip(".: "))},
+    {core for key in MASTER_KEYS + OPENERS if (core := _without_marks(_strip_markup(key)).rstrip(".: "))},
     key=len,
     reverse=True,
 )

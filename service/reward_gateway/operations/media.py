@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, InstanceOf, WithJsonSchema
 from reward_gateway.sample import Media
 
 
-def _media(value: Any) -> Any:
+def _as_media(value: Any) -> Any:
     """A base64 text as media; a sample's media, which a recipe hands over, as they are."""
     if not isinstance(value, str):
         return value
@@ -25,7 +25,7 @@ def _media(value: Any) -> Any:
 
 
 Frame = Annotated[
-    InstanceOf[Media], BeforeValidator(_media), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+    InstanceOf[Media], BeforeValidator(_as_media), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
 ]
 """A field of an item: base64 over HTTP, the sample's own frames in a recipe."""
 

@@ -50,11 +50,11 @@ class Head(BaseModel):
                 raise ItemError(f"layer {place} of the head does not take {values.shape[1]} numbers")
             values = values @ np.asarray(layer.weight).T + np.asarray(layer.bias)
             if place < last if after == "hidden" else place in (0, last):
-                values = _activate(values, self.activation)
+                values = _apply_activation(values, self.activation)
         return values
 
 
-def _activate(values: FloatArray, activation: Activation) -> FloatArray:
+def _apply_activation(values: FloatArray, activation: Activation) -> FloatArray:
     match activation:
         case "sigmoid":
             return np.asarray(expit(values))

@@ -59,10 +59,10 @@ def check_programs(sparse_src: str, dense_src: str, samples: Sequence[Any]) -> E
     unrun = next((answer for answer in answers if isinstance(answer, Invalid)), None)
     if unrun is not None:
         return unrun
-    return Report(*(_check(answer, len(samples)) for answer in answers))
+    return Report(*(_read_check(answer, len(samples)) for answer in answers))
 
 
-def _check(answer: Any, count: int) -> Check:
+def _read_check(answer: Any, count: int) -> Check:
     result = SandboxResult.of(answer)
     if not result.ok:
         return Check([], [{"step": None, "error": result.error}])

@@ -40,7 +40,7 @@ class Ragged:
         counts = np.array([0 if row is None else len(row) for row in lists], dtype=np.intp)
         rows = np.repeat(np.arange(len(lists)), counts)
         if any(isinstance(row, Mapping) for row in lists):
-            pairs = [pair for row in lists if row is not None for pair in _named(row)]
+            pairs = [pair for row in lists if row is not None for pair in _named_values(row)]
             return cls(np.array([value for _, value in pairs], np.float64), rows, counts, [name for name, _ in pairs])
         filled = [np.asarray(row, dtype=np.float64) for row, count in zip(lists, counts.tolist(), strict=True) if count]
         return cls(np.concatenate(filled) if filled else np.empty(0), rows, counts)
@@ -98,11 +98,11 @@ class Ragged:
 
     def min(self) -> FloatArray:
         """[n] least values; NaN for an empty row."""
-        return self._reduce(np.minimum)
+        return self._reduce_rows(np.minimum)
 
     def max(self) -> FloatArray:
         """[n] greatest values; NaN for an empty row."""
-        return self._reduce(np.maximum)
+        return self._reduce_rows(np.maximum)
 
     def any(self, mask: BoolArray) -> BoolArray:
         """[n] True where any of the row's values is marked in ``mask`` [total]."""
@@ -122,7 +122,7 @@ class Ragged:
         value = below + (above - below) * share
         return np.where(self.empty | self.any(np.isnan(self.values)), np.nan, value)
 
-    def _reduce(self, ufunc: np.ufunc) -> FloatArray:
+    def _reduce_rows(self, ufunc: np.ufunc) -> FloatArray:
         result = np.full(self.size, np.nan)
         filled = ~self.empty
         if filled.any():
@@ -131,6 +131,6 @@ class Ragged:
         return result
 
 
-def _named(row: Any) -> Sequence[tuple[str, float]]:
+def _named_values(row: Any) -> Sequence[tuple[str, float]]:
     """The numbers of a row with their names: the keys of a mapping, the places of a list."""
     return list(row.items()) if isinstance(row, Mapping) else [(str(i), value) for i, value in enumerate(row)]

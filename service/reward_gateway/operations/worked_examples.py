@@ -44,7 +44,7 @@ class WorkedExample:
 
     def differences(self, answered: Any) -> list[str]:
         """Where an answer (the body's ``results``) is not what was expected: a line a place; none if it agrees."""
-        return _differences(self.results, answered, self.tolerance, "results")
+        return _find_differences(self.results, answered, self.tolerance, "results")
 
 
 @cache
@@ -66,18 +66,18 @@ def examples_of(kind: str, name: str) -> tuple[WorkedExample, ...]:
     )
 
 
-def _differences(expected: Any, got: Any, tolerance: float, path: str) -> list[str]:
+def _find_differences(expected: Any, got: Any, tolerance: float, path: str) -> list[str]:
     found: list[str] = []
     if isinstance(expected, dict) and isinstance(got, dict):
         for key, value in expected.items():
             if key in got:
-                found += _differences(value, got[key], tolerance, f"{path}.{key}")
+                found += _find_differences(value, got[key], tolerance, f"{path}.{key}")
             else:
                 found.append(f"{path}.{key} is missing")
     elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
         for i, (value, answer) in enumerate(zip(expected, got, strict=True)):
-            found += _differences(value, answer, tolerance, f"{path}[{i}]")
-    elif _number(expected) and _number(got):
+            found += _find_differences(value, answer, tolerance, f"{path}[{i}]")
+    elif _is_number(expected) and _is_number(got):
         if not abs(expected - got) <= tolerance * max(1.0, abs(expected)):
             found.append(f"{path} is {got!r}, not {expected!r}")
     elif type(expected) is not type(got) or expected != got:
@@ -85,5 +85,5 @@ def _differences(expected: Any, got: Any, tolerance: float, path: str) -> list[s
     return found
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

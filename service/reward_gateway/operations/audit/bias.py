@@ -55,16 +55,16 @@ def bias(columns: Columns, params: Params) -> Effectful[Outcome]:
     `p_value` (times `tests`, at most 1), `shares` (of y given x), `counts`, `mean_gap`, `alarm` (|τ| > .1 and p < .01),
     `note`.
     """
-    probed = yield from _probes(columns)
+    probed = yield from _score_probes(columns)
     if isinstance(probed, Invalid):
         return Outcome(reward=np.full(max(columns.size, 1), np.nan), invalid={0: probed})
     observed = np.array([scorer is None for scorer in columns.objects("scorer")], dtype=bool)
-    x = np.concatenate([columns.floats("x")[observed], _sides(len(probed))])
+    x = np.concatenate([columns.floats("x")[observed], _probe_sides(len(probed))])
     y = np.concatenate([columns.floats("y")[observed], np.full(len(probed), np.nan)])
     gaps = np.concatenate([columns.floats("gap")[observed], probed])
     signs = np.where(np.abs(gaps) > params.tolerance, np.sign(gaps), 0.0)
     y = np.where(np.isnan(y), np.where(np.isnan(gaps), np.nan, signs), y)
-    fault = _fault(x, y)
+    fault = _find_fault(x, y)
     if fault is not None:
         return Outcome(reward=np.full(max(columns.size, 1), np.nan), invalid={0: invalid_field(fault)})
     tau, p, note = 0.0, 1.0, None
@@ -91,12 +91,12 @@ def bias(columns: Columns, params: Params) -> Effectful[Outcome]:
     return Outcome(reward=np.array([tau]), details={name: [value] for name, value in details.items()})
 
 
-def _sides(count: int) -> FloatArray:
+def _probe_sides(count: int) -> FloatArray:
     """x of probed gaps: they come in pairs, the positive word's first."""
     return np.where(np.arange(count) % 2 == 0, 1.0, -1.0)
 
 
-def _probes(columns: Columns) -> Effectful[FloatArray | Invalid]:
+def _score_probes(columns: Columns) -> Effectful[FloatArray | Invalid]:
     """Score gaps of all counterfactual pairs, each from both sides, or why there are none."""
     gaps: list[float] = []
     fields = [columns.objects(name) for name in ("scorer", "template", "groups")]
@@ -117,7 +117,7 @@ def _probes(columns: Columns) -> Effectful[FloatArray | Invalid]:
     return np.array(gaps, dtype=np.float64)
 
 
-def _fault(x: Any, y: Any) -> str | None:
+def _find_fault(x: Any, y: Any) -> str | None:
     if not len(x):
         return "there are no observations"
     if not np.isin(x, (1, -1)).all():

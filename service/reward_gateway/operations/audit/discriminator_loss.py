@@ -44,7 +44,7 @@ def discriminator_loss(columns: Columns, params: Params) -> Outcome:
     """
     vectors = {name: columns.vectors(name) for name in ("real", "fake", "real_patches", "fake_patches")}
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         real, fake, real_patches, fake_patches = (vectors[name][i] for name in vectors)
         if real is None or fake is None or not len(real) or not len(fake):
             raise ItemError("real and fake must hold at least one score each")
@@ -63,4 +63,4 @@ def discriminator_loss(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -60,10 +60,12 @@ def group_auc(columns: Columns, params: Params) -> Outcome:
     """
     given = columns.objects("groups")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         if not len(given[i]):
             raise ItemError("there are no groups", param="groups")
-        rows: dict[str, dict[str, Any]] = {name: _row(name, group, params) for name, group in given[i].items()}
+        rows: dict[str, dict[str, Any]] = {
+            name: _summarise_group(name, group, params) for name, group in given[i].items()
+        }
         known = [row["sparsity"] for row in rows.values() if row["sparsity"] is not None]
         threshold = params.t_s if params.t_s is not None else float(np.mean(known)) if known else None
         for row in rows.values():
@@ -79,10 +81,10 @@ def group_auc(columns: Columns, params: Params) -> Outcome:
             reward=float(np.mean(defined)), rewards=aucs, details={"groups": rows, "weak": weak, "t_s": threshold}
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _row(name: str, group: Any, params: Params) -> dict[str, Any]:
+def _summarise_group(name: str, group: Any, params: Params) -> dict[str, Any]:
     pos, neg = (np.asarray(entry(group, side, ()), dtype=np.float64) for side in ("pos", "neg"))
     rated = entry(group, "n_rated")
     if rated is not None and params.n_items is not None and not 0 <= rated <= params.n_items:

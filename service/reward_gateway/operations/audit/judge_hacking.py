@@ -79,13 +79,13 @@ def judge_hacking(columns: Columns, params: Params) -> Effectful[Outcome]:
             named = given[i] if isinstance(given[i], dict) else {"all": given[i]}
             tables[i] = {key: [float(bool(verdict)) for verdict in own] for key, own in named.items()}
         elif judges[i] is not None and questions[i]:
-            asked = _conversations(questions[i])
+            asked = _build_conversations(questions[i])
             judged = yield from ask_judge(judges[i], asked, parse_verdict)
             unread[i] = len(judged.invalid)
             for place, verdict in judged.values.items():
                 tables[i].setdefault(MASTER_KEYS[place % len(MASTER_KEYS)], []).append(float(verdict))
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         rates = {key: float(np.mean(own)) for key, own in tables[i].items() if own}
         if not rates:
             raise ItemError("give verdicts, or a judge and questions; no verdict could be read")
@@ -101,10 +101,10 @@ def judge_hacking(columns: Columns, params: Params) -> Effectful[Outcome]:
         }
         return Row(reward=mean, details=details)
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _conversations(questions: Any) -> dict[int, Conversation]:
+def _build_conversations(questions: Any) -> dict[int, Conversation]:
     """Every key as the response to every question."""
     texts = [
         PROMPT.format(question=entry.question, reference=entry.reference, response=key)

@@ -23,11 +23,11 @@ def mean_absolute_error(columns: Columns, _: object) -> Outcome:
     """
     predicted, actual = columns.vectors("predicted"), columns.vectors("actual")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         p, a = predicted[i], actual[i]
         if p is None or a is None or len(p) != len(a) or not len(p):
             raise ItemError("predicted and actual must be of one length, at least 1")
         errors = np.abs(p - a)
         return Row(reward=float(errors.mean()), details={"count": len(p), "exact": float((errors == 0).mean())})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -32,7 +32,7 @@ def negative_fraction(columns: Columns, params: Params) -> Outcome:
     """
     rewards, classes = columns.vectors("rewards"), columns.objects("classes")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         own, labels = rewards[i], classes[i]
         if own is None or not len(own):
             raise ItemError("there are no rewards", param="rewards")
@@ -46,4 +46,4 @@ def negative_fraction(columns: Columns, params: Params) -> Outcome:
         details = {"count": len(own) - start, "class_rates": rates, "alarm": bool(alarm)}
         return Row(reward=share, details=details)
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -31,7 +31,7 @@ def pair_accuracy(columns: Columns, _: object) -> Outcome:
     """
     pairs = columns.objects("pairs")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         if not len(pairs[i]):
             raise ItemError("there are no pairs", param="pairs")
         right = column(pairs[i], "margin") > 0
@@ -43,4 +43,4 @@ def pair_accuracy(columns: Columns, _: object) -> Outcome:
         details = {"accuracy_plus": plus, "pairs": len(right), "ids": len(by_id)}
         return Row(reward=float(right.mean()), details=details)
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -48,7 +48,7 @@ def peer_review(columns: Columns, params: Params) -> Outcome:
     """
     data = columns.objects("pairs")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         if not len(data[i]):
             raise ItemError("there are no pairs", param="pairs")
         a, b = column(data[i], "margin_a"), column(data[i], "margin_b")
@@ -65,4 +65,4 @@ def peer_review(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

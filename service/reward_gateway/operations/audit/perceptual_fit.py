@@ -31,11 +31,11 @@ class Item(OperationItem):
 
 def split_costs(frames: FloatArray) -> FloatArray:
     """[n − 1] summed spread (count · mean feature std) of both sides for a cut after each frame but the last."""
-    ahead, behind = _spreads(frames), _spreads(frames[::-1])[::-1]
+    ahead, behind = _cumulative_spreads(frames), _cumulative_spreads(frames[::-1])[::-1]
     return np.asarray(ahead[:-1] + behind[1:])
 
 
-def _spreads(frames: FloatArray) -> FloatArray:
+def _cumulative_spreads(frames: FloatArray) -> FloatArray:
     """[n] count · mean feature std of the first 1, 2, … n frames."""
     counts = np.arange(1, len(frames) + 1)[:, None]
     centred = frames - frames.mean(axis=0)
@@ -55,7 +55,7 @@ def segments(frames: FloatArray, steps: int) -> list[tuple[int, int]]:
             part = frames[start:end]
             costs = split_costs(part)
             cut = int(costs.argmin())
-            gain = float(_spreads(part)[-1] - costs[cut])
+            gain = float(_cumulative_spreads(part)[-1] - costs[cut])
             if best is None or gain > best[0]:
                 best = (gain, place, start + cut + 1)
         if best is None:
@@ -88,7 +88,7 @@ def perceptual_fit(columns: Columns, params: Params) -> Outcome:
     """
     given = columns.objects("demos")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         demos = [matrix(frames, "a demonstration") for frames in given[i]]
         if not demos or len({demo.shape[1] for demo in demos}) > 1:
             raise ItemError("there must be demonstrations, all with frames of one length", param="demos")
@@ -99,7 +99,7 @@ def perceptual_fit(columns: Columns, params: Params) -> Outcome:
             np.concatenate([demo[slice(*own[g])] for demo, own in zip(demos, cuts, strict=True)])
             for g in range(params.steps)
         ]
-        kept, scores = _kept(steps, params)
+        kept, scores = _select_features(steps, params)
         statistics: list[dict[str, Any]] = [
             {"mean": step[:, kept].mean(axis=0).tolist(), "std": step[:, kept].std(axis=0).tolist()} for step in steps
         ]
@@ -113,10 +113,10 @@ def perceptual_fit(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _kept(steps: list[FloatArray], params: Params) -> tuple[Any, FloatArray]:
+def _select_features(steps: list[FloatArray], params: Params) -> tuple[Any, FloatArray]:
     """The places of the kept features, rising, and their scores."""
     if len(steps) == 1:
         kept = np.arange(min(params.top, steps[0].shape[1]))

@@ -62,7 +62,7 @@ def preference_consistency(columns: Columns, params: Params) -> Outcome:
     """
     items = columns.rows(Item.model_fields)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         probs = probabilities(items[i], params)
         values = np.clip(np.array(list(probs.values())), CLIP, 1 - CLIP)
         first, second = bool((values > 0.5 + params.tau).all()), bool((values < 0.5 - params.tau).all())
@@ -83,7 +83,7 @@ def preference_consistency(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 def probabilities(item: Mapping[str, Any], params: Params) -> dict[str, float]:

@@ -67,7 +67,7 @@ def preference_strength(columns: Columns, params: Params) -> Outcome:
     """
     data = columns.objects("pairs")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         pairs = data[i]
         gaps = [np.asarray(entry(pair, "gaps", ()), dtype=np.float64) for pair in pairs]
         if not gaps or not all(len(own) for own in gaps):
@@ -78,16 +78,16 @@ def preference_strength(columns: Columns, params: Params) -> Outcome:
             rewards=means.tolist(),
             details={
                 "std": [float(own.std()) if len(own) > 1 else None for own in gaps],
-                "action": _actions(means, params),
+                "action": _choose_actions(means, params),
                 "margin_loss": margin_loss(margins, means).tolist() if not np.isnan(margins).any() else None,
                 "smoothed_loss": smoothed_loss(margins, params.alpha).tolist() if not np.isnan(margins).any() else None,
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _actions(means: FloatArray, params: Params) -> list[str]:
+def _choose_actions(means: FloatArray, params: Params) -> list[str]:
     order = np.argsort(means, kind="stable")
     flips = int(params.flip * len(means) + 1e-9)
     ambiguous = max(flips, int(params.ambiguous * len(means) + 1e-9))
@@ -132,7 +132,7 @@ def preference_loss(columns: Columns, params: LossParams) -> Outcome:
     """
     data = columns.objects("pairs")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         pairs: Any = data[i]
         if not len(pairs):
             raise ItemError("there are no pairs", param="pairs")
@@ -153,4 +153,4 @@ def preference_loss(columns: Columns, params: LossParams) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -85,7 +85,7 @@ def preference_topology(columns: Columns, _: Any) -> Outcome:
     """
     edges, asked = columns.objects("edges"), columns.objects("pairs")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         pairs = asked[i]
         if pairs is None:
             nodes = dict.fromkeys(node for edge in edges[i] for node in edge[:2])
@@ -105,4 +105,4 @@ def preference_topology(columns: Columns, _: Any) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -49,7 +49,7 @@ def representation_distance(columns: Columns, params: Params) -> Effectful[Outco
     wanted = [name for name, own in zip(names, given, strict=True) if own is None]
     stored = yield from read_sets("centroids", wanted)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         centroids = given[i] if given[i] is not None else stored.get(names[i])
         if centroids is None or not len(centroids):
             raise ItemError("give centroids, or the name of a dimension whose centroids are stored")
@@ -73,7 +73,7 @@ def representation_distance(columns: Columns, params: Params) -> Effectful[Outco
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 class ProbeParams(OperationParams):
@@ -102,7 +102,7 @@ def mrm_probe(columns: Columns, params: ProbeParams) -> Outcome:
     """
     fields = {name: columns.objects(name) for name in ProbeItem.model_fields}
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         train, test = matrix(fields["train_hidden"][i], "train_hidden"), matrix(fields["test_hidden"][i], "test_hidden")
         known, asked = list(fields["train_labels"][i]), list(fields["test_labels"][i])
         labels = sorted(set(known))
@@ -114,7 +114,7 @@ def mrm_probe(columns: Columns, params: ProbeParams) -> Outcome:
         truth = np.array([labels.index(label) for label in asked])
         centroids = np.stack([train[y == k].mean(axis=0) for k in range(len(labels))])
         distances = np.sqrt(((test[:, None, :] - centroids[None]) ** 2).sum(axis=2))
-        predicted = _probe(train, y, len(labels), test, params.l2)
+        predicted = _fit_probe(train, y, len(labels), test, params.l2)
         return Row(
             reward=float((predicted == truth).mean()),
             details={
@@ -124,10 +124,10 @@ def mrm_probe(columns: Columns, params: ProbeParams) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _probe(train: FloatArray, y: Any, classes: int, test: FloatArray, l2: float) -> Any:
+def _fit_probe(train: FloatArray, y: Any, classes: int, test: FloatArray, l2: float) -> Any:
     """[m] classes that a softmax probe fitted on ``train`` predicts for ``test``."""
     mean, std = train.mean(axis=0), train.std(axis=0)
     std = np.where(std > 0, std, 1.0)

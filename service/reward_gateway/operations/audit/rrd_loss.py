@@ -30,7 +30,7 @@ def rrd_loss(columns: Columns, _: object) -> Outcome:
     sampled, lengths = columns.vectors("sampled"), columns.floats("length")
     returns = columns.floats("return_") if "return_" in columns else columns.floats("return")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         steps, length = sampled[i], float(lengths[i])
         if steps is None or len(steps) == 0:
             raise ItemError("sampled must hold at least one step", param="sampled")
@@ -43,4 +43,4 @@ def rrd_loss(columns: Columns, _: object) -> Outcome:
         unbiased = None if variance is None else loss - share / k * variance
         return Row(reward=loss, details={"unbiased": unbiased, "variance": variance})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -33,7 +33,7 @@ def social_triplet(columns: Columns, params: Params) -> Outcome:
     """
     text, positive, negative = (columns.objects(name) for name in ("text_embedding", "positive", "negative"))
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         better = cosine(text[i], positive[i], ("text_embedding", "positive"))
         worse = cosine(text[i], negative[i], ("text_embedding", "negative"))
         return Row(
@@ -41,4 +41,4 @@ def social_triplet(columns: Columns, params: Params) -> Outcome:
             details={"positive": better, "negative": worse, "correct": better >= worse},
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -63,7 +63,7 @@ def template_convergence(columns: Columns, params: Params) -> Outcome:
     """
     responses = columns.objects("responses")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         texts: list[str] = responses[i]
         if len(texts) < 2:
             raise ItemError("responses must hold at least two texts: similarity is of pairs", param="responses")
@@ -81,4 +81,4 @@ def template_convergence(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -72,7 +72,7 @@ def _blend_one(columns: Columns, params: Params, i: int) -> Row:
     primary, aux, residual = (columns.objects(name)[i] for name in ("primary", "aux", "residual"))
     if aux is None and params.phi[1] != 0:
         raise ItemError("give aux, or a phi whose second weight is 0", param="aux")
-    parts = [_array(0.0 if part is None else part) for part in (primary, aux, residual)]
+    parts = [_as_array(0.0 if part is None else part) for part in (primary, aux, residual)]
     lengths = {part.size for part in parts if part.ndim}
     if len(lengths) > 1:
         raise ItemError(f"primary, aux and residual must be of one length, and are of {sorted(lengths)}")
@@ -80,5 +80,5 @@ def _blend_one(columns: Columns, params: Params, i: int) -> Row:
     return Row(rewards=blended.tolist()) if blended.ndim else Row(reward=float(blended))
 
 
-def _array(value: Any) -> FloatArray:
+def _as_array(value: Any) -> FloatArray:
     return np.asarray(value, dtype=np.float64)

@@ -51,7 +51,7 @@ def cgrpo(columns: Columns, params: Params) -> Outcome:
     """
     groups = columns.objects("group")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         outcome, rubric = column(groups[i], "outcome"), column(groups[i], "rubric")
         if bool((rubric < 0).any()):
             raise ItemError("a rubric reward is 0 or more", param="group")
@@ -66,4 +66,4 @@ def cgrpo(columns: Columns, params: Params) -> Outcome:
                 rewards = np.where(outcome > 0, outcome, params.alpha * rubric)
         return Row(rewards=rewards)
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -13,7 +13,7 @@ class Item(OperationItem):
     rewards: dict[str, float] | list[float] = Field(description="Rewards, by name or as a list; at least one.")
 
 
-def _read(columns: Columns) -> tuple[Ragged, Outcome]:
+def _read_rewards(columns: Columns) -> tuple[Ragged, Outcome]:
     rewards = Ragged.of_column(columns, "rewards")
     nothing = invalid_field("there are no rewards to combine", "rewards")
     return rewards, Outcome(invalid=dict.fromkeys(np.flatnonzero(rewards.empty).tolist(), nothing))
@@ -25,7 +25,7 @@ def mean(columns: Columns, params: OperationParams) -> Outcome:
 
     R = (1/n) Σ r_i. For weights, see weighted_sum.
     """
-    rewards, outcome = _read(columns)
+    rewards, outcome = _read_rewards(columns)
     outcome.reward = rewards.mean()
     return outcome
 
@@ -36,7 +36,7 @@ def product(columns: Columns, params: OperationParams) -> Outcome:
 
     R = Π r_i. Meant for rewards in [0, 1]; two negatives make a positive (combine/krc does not).
     """
-    rewards, outcome = _read(columns)
+    rewards, outcome = _read_rewards(columns)
     products = np.ones(columns.size)
     with np.errstate(over="ignore"):
         np.multiply.at(products, rewards.rows, rewards.values)
@@ -50,7 +50,7 @@ def least(columns: Columns, params: OperationParams) -> Outcome:
 
     R = min r_i.
     """
-    rewards, outcome = _read(columns)
+    rewards, outcome = _read_rewards(columns)
     outcome.reward = rewards.min()
     return outcome
 
@@ -61,7 +61,7 @@ def greatest(columns: Columns, params: OperationParams) -> Outcome:
 
     R = max r_i.
     """
-    rewards, outcome = _read(columns)
+    rewards, outcome = _read_rewards(columns)
     outcome.reward = rewards.max()
     return outcome
 
@@ -77,7 +77,7 @@ def soft_min(columns: Columns, params: SoftMinParams) -> Outcome:
     R = -T ln( (1/n) Σ exp(-r_i / T) ), between the least reward and the mean; equal rewards give themselves.
     Computed from the distances to the least reward, so that no size of reward overflows.
     """
-    rewards, outcome = _read(columns)
+    rewards, outcome = _read_rewards(columns)
     lowest = rewards.min()
     with np.errstate(over="ignore"):
         weights = np.exp(-(rewards.values - rewards.spread(lowest)) / params.temperature)

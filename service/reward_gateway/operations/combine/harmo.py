@@ -74,11 +74,11 @@ def harmo(columns: Columns, params: Params) -> Outcome:
     """
     groups = columns.objects("group")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         group = groups[i]
         if not len(group):
             raise ItemError("the group has no members", param="group")
-        pairs = [_hybrid(member, place, params) for place, member in enumerate(group)]
+        pairs = [_hybrid_reward(member, place, params) for place, member in enumerate(group)]
         hybrid = np.array([value for value, _ in pairs])
         penalty = _short_and_wrong(group, params)
         rewards = hybrid + penalty + column(group, "format", 0.0)
@@ -92,10 +92,10 @@ def harmo(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _hybrid(member: Any, place: int, params: Params) -> tuple[float, str]:
+def _hybrid_reward(member: Any, place: int, params: Params) -> tuple[float, str]:
     rule = entry(member, "rule")
     if rule is not None:
         return float(rule), "rule"

@@ -63,14 +63,14 @@ def heron(columns: Columns, params: Params) -> Outcome:
     """
     groups = columns.objects("candidates")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         candidates = groups[i]
         if not len(candidates):
             raise ItemError("there are no candidates", param="candidates")
         if len(candidates) > LARGEST:
             raise ItemError(f"there are {len(candidates)} candidates, over {LARGEST}", param="candidates")
         factors = matrix([entry(candidate, "factors", ()) for candidate in candidates], "factors")
-        preference, level = _decide(factors, *_settings(params, factors.shape[1]))
+        preference, level = _decide_pairs(factors, *_expand_params(params, factors.shape[1]))
         pairs: list[dict[str, Any]] = [
             {"i": a, "j": b, "pref": int(preference[a, b]), "level": int(level[a, b])}
             for a in range(len(candidates))
@@ -78,10 +78,10 @@ def heron(columns: Columns, params: Params) -> Outcome:
         ]
         return Row(rewards=(preference > 0).sum(axis=1).tolist(), details={"pairs": pairs})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _settings(params: Params, levels: int) -> tuple[FloatArray, FloatArray]:
+def _expand_params(params: Params, levels: int) -> tuple[FloatArray, FloatArray]:
     sigma = np.zeros(levels) if params.sigma is None else np.asarray(params.sigma, dtype=np.float64)
     signs = np.ones(levels) if params.signs is None else np.asarray(params.signs, dtype=np.float64)
     if len(sigma) != levels or len(signs) != levels:
@@ -93,7 +93,9 @@ def _settings(params: Params, levels: int) -> tuple[FloatArray, FloatArray]:
     return sigma, signs
 
 
-def _decide(factors: FloatArray, sigma: FloatArray, signs: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _decide_pairs(
+    factors: FloatArray, sigma: FloatArray, signs: FloatArray
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """[n, n] preference (1, 0, −1) and the level that decided it (0 for a tie)."""
     n = len(factors)
     preference, level = np.zeros((n, n), dtype=np.intp), np.zeros((n, n), dtype=np.intp)

@@ -22,7 +22,7 @@ class Level(OperationParams):
     steps: int = Field(10, ge=2, le=1_000_000, description="Values in one of these equal steps count as ties.")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_bounds(self) -> Self:
         if self.low >= self.high:
             raise ValueError("low must be below high")
         return self
@@ -32,7 +32,7 @@ class Params(OperationParams):
     order: list[Level] = Field(min_length=1, max_length=16, description="Components, the most important first.")
 
     @model_validator(mode="after")
-    def _representable(self) -> Self:
+    def _check_resolution(self) -> Self:
         if math.prod(level.steps for level in self.order) > 2**53:
             raise ValueError("the steps multiply to more than 2^53: a double cannot tell them apart; use fewer")
         return self

@@ -43,19 +43,19 @@ def log_sigmoid_sum(columns: Columns, params: Params) -> Outcome:
     Details: `probability` = exp(u).
     """
     rewards = Ragged.of_column(columns, "rewards")
-    reference, invalid = _references(columns, params.references, rewards)
+    reference, invalid = _match_references(columns, params.references, rewards)
     total = rewards.with_values(log_sigmoid_of(rewards.values - reference)).sum()
     for row in np.flatnonzero(rewards.empty).tolist():
         invalid[row] = invalid_field("there are no rewards to combine", "rewards")
     return Outcome(reward=total, details={"probability": np.exp(total).tolist()}, invalid=invalid)
 
 
-def _names(ragged: Ragged) -> Sequence[str]:
+def _value_names(ragged: Ragged) -> Sequence[str]:
     """The name of each value; its place in its list where it has none."""
     return ragged.names or [str(place) for count in ragged.counts.tolist() for place in range(count)]
 
 
-def _references(
+def _match_references(
     columns: Columns, defaults: Mapping[str, float], rewards: Ragged
 ) -> tuple[FloatArray, dict[int, Invalid]]:
     """[total] the reference of each reward, and the rows where one is missing or left over."""
@@ -63,11 +63,13 @@ def _references(
     if isinstance(given_rewards, Mapping) and "references" not in columns and given_rewards.keys() <= defaults.keys():
         return np.tile([defaults[name] for name in given_rewards], columns.size), {}
     invalid: dict[int, Invalid] = {}
-    names = _names(rewards)
+    names = _value_names(rewards)
     found = np.array([defaults.get(name, np.nan) for name in names], dtype=np.float64)
     if "references" in columns:
         given = Ragged.of_column(columns, "references")
-        lookup = dict(zip(zip(given.rows.tolist(), _names(given), strict=True), given.values.tolist(), strict=True))
+        lookup = dict(
+            zip(zip(given.rows.tolist(), _value_names(given), strict=True), given.values.tolist(), strict=True)
+        )
         places = list(zip(rewards.rows.tolist(), names, strict=True))
         found = np.array([lookup.get(at, default) for at, default in zip(places, found.tolist(), strict=True)])
         for row, name in lookup.keys() - set(places):

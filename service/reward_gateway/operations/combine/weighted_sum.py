@@ -43,7 +43,9 @@ def require(outcome: Outcome, name: str, values: FloatArray) -> None:
         outcome.invalid.setdefault(row, reason)
 
 
-def _sum(columns: Columns, weights: dict[str, float], outcome: Outcome, without: str | None = None) -> FloatArray:
+def _sum_weighted(
+    columns: Columns, weights: dict[str, float], outcome: Outcome, without: str | None = None
+) -> FloatArray:
     if weights:
         total = np.zeros(columns.size)
         for name, weight in weights.items():
@@ -54,10 +56,10 @@ def _sum(columns: Columns, weights: dict[str, float], outcome: Outcome, without:
     rewards = Ragged.of_column(columns, "rewards")
     if without is None:
         return rewards.sum()
-    return rewards.with_values(np.where(_named(rewards, without), 0.0, rewards.values)).sum()
+    return rewards.with_values(np.where(_find_named(rewards, without), 0.0, rewards.values)).sum()
 
 
-def _named(rewards: Ragged, name: str) -> BoolArray:
+def _find_named(rewards: Ragged, name: str) -> BoolArray:
     return np.array([other == name for other in rewards.names or ()], dtype=bool)
 
 
@@ -69,7 +71,7 @@ def weighted_sum(columns: Columns, params: SumParams) -> Outcome:
     A component that has a weight and is missing is the item's error, never 0.
     """
     outcome = Outcome()
-    outcome.reward = _sum(columns, params.weights, outcome)
+    outcome.reward = _sum_weighted(columns, params.weights, outcome)
     if not params.weights:
         empty = np.flatnonzero(Ragged.of_column(columns, "rewards").empty)
         outcome.invalid = dict.fromkeys(empty.tolist(), invalid_field("there are no rewards to combine", "rewards"))
@@ -86,7 +88,7 @@ def gate(columns: Columns, params: GateParams) -> Outcome:
     outcome = Outcome()
     own = column(columns, params.gate)
     require(outcome, params.gate, own)
-    rest = _sum(columns, params.weights, outcome, without=params.gate)
+    rest = _sum_weighted(columns, params.weights, outcome, without=params.gate)
     opened = own >= params.threshold
     outcome.reward = np.where(opened, rest + (own if params.count_gate else 0.0), own)
     outcome.details = {"open": opened.tolist()}

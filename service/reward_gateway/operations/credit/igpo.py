@@ -128,22 +128,22 @@ def igpo(columns: Columns, params: Params) -> Effectful[Outcome]:
     """
     items = columns.rows(Item.model_fields)
     hosted = HostedLogprobs()
-    yield from _read(items, params, hosted)
-    outcome = hosted.mark(by_row(columns.size, lambda i: _turns(items[i], params)))
+    yield from _ask_log_probabilities(items, params, hosted)
+    outcome = hosted.mark(by_row(columns.size, lambda i: _reward_turns(items[i], params)))
     kept = [i for i in range(columns.size) if i not in outcome.invalid]
     groups: dict[str | None, list[int]] = {}
     for i in kept:
         groups.setdefault(items[i]["group"], []).append(i)
     advantage: list[FloatArray | None] = [None] * columns.size
     for rows in groups.values():
-        scored = _advantages([outcome.rewards[i] for i in rows] if outcome.rewards else [], params)
+        scored = _compute_advantages([outcome.rewards[i] for i in rows] if outcome.rewards else [], params)
         for i, values in zip(rows, scored, strict=True):
             advantage[i] = values
     outcome.details["advantage"] = advantage
     return outcome
 
 
-def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Effectful[None]:
+def _ask_log_probabilities(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Effectful[None]:
     """Fill in the log-probabilities of the items that came as turns, all in one question to the model."""
     rows = [i for i, item in enumerate(items) if item["gold_logprobs"] is None and item["turn_texts"] and item["gold"]]
     asked = [
@@ -159,7 +159,7 @@ def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -
             items[i]["gold_logprobs"] = [tokens for tokens in read if tokens is not None]
 
 
-def _turns(item: dict[str, Any], params: Params) -> Row:
+def _reward_turns(item: dict[str, Any], params: Params) -> Row:
     if not item["gold"]:
         raise ItemError("gold must hold at least one answer", param="gold")
     boundaries: list[Sequence[float]] | None = item["gold_logprobs"]
@@ -190,7 +190,7 @@ def _turns(item: dict[str, Any], params: Params) -> Row:
     )
 
 
-def _advantages(rewards: Sequence[FloatArray], params: Params) -> list[FloatArray]:
+def _compute_advantages(rewards: Sequence[FloatArray], params: Params) -> list[FloatArray]:
     if params.variant == "paper":
         scored = standardized(np.concatenate([*rewards, np.empty(0)]))
         pieces = np.split(scored, np.cumsum([len(row) for row in rewards]))[: len(rewards)]

@@ -51,17 +51,17 @@ def info_gain(columns: Columns, _: object) -> Outcome:
     """
     beliefs, constraints = columns.objects("beliefs"), columns.objects("constraints")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         if not len(beliefs[i]):
             raise ItemError("there is no belief to start from", param="beliefs")
-        current = _prior(beliefs[i][0])
+        current = _read_prior(beliefs[i][0])
         narrowed = constraints[i]
         if narrowed is not None and len(beliefs[i]) > 1:
             raise ItemError("give beliefs for every turn, or a prior and constraints, not both")
-        entropies, inconsistent = [_total(current)], []
+        entropies, inconsistent = [_total_entropy(current)], []
         for turn, update in enumerate(narrowed if narrowed is not None else beliefs[i][1:], start=1):
-            current, contradicted = _updated(current, update, hard=narrowed is not None)
-            entropies.append(_total(current))
+            current, contradicted = _update_belief(current, update, hard=narrowed is not None)
+            entropies.append(_total_entropy(current))
             if contradicted:
                 inconsistent.append(turn)
         gains = [before - after for before, after in pairwise(entropies)]
@@ -71,36 +71,36 @@ def info_gain(columns: Columns, _: object) -> Outcome:
             flags=("inconsistent",) if inconsistent else (),
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _total(belief: Belief) -> float:
+def _total_entropy(belief: Belief) -> float:
     return sum(entropy(distribution) for distribution in belief.values())
 
 
-def _weights(name: str, values: Any) -> FloatArray:
+def _read_weights(name: str, values: Any) -> FloatArray:
     weights = np.asarray(values, dtype=np.float64)
     if weights.ndim != 1 or (weights < 0).any():
         raise ItemError(f"the belief about {name!r} must be a list of weights that are not negative", param="beliefs")
     return weights
 
 
-def _prior(given: Mapping[str, Any]) -> Belief:
+def _read_prior(given: Mapping[str, Any]) -> Belief:
     belief = {}
     for name, values in given.items():
-        weights = _weights(name, values)
+        weights = _read_weights(name, values)
         if not weights.any():
             raise ItemError(f"the first belief about {name!r} has no mass", param="beliefs")
-        belief[name] = _normalised(weights)
+        belief[name] = _normalise_weights(weights)
     return belief
 
 
-def _normalised(weights: FloatArray) -> FloatArray:
+def _normalise_weights(weights: FloatArray) -> FloatArray:
     scaled = weights / weights.max()
     return np.asarray(scaled / scaled.sum())
 
 
-def _updated(belief: Belief, update: Mapping[str, Any], *, hard: bool) -> tuple[Belief, bool]:
+def _update_belief(belief: Belief, update: Mapping[str, Any], *, hard: bool) -> tuple[Belief, bool]:
     """The belief after a turn, and whether the turn contradicted it."""
     after, contradicted = dict(belief), False
     for name, values in update.items():
@@ -108,15 +108,15 @@ def _updated(belief: Belief, update: Mapping[str, Any], *, hard: bool) -> tuple[
             raise ItemError(
                 f"the attribute {name!r} is not in the first belief", param="constraints" if hard else "beliefs"
             )
-        weights = _kept(name, belief[name], values) if hard else _weights(name, values)
+        weights = _keep_values(name, belief[name], values) if hard else _read_weights(name, values)
         if weights.any():
-            after[name] = _normalised(weights)
+            after[name] = _normalise_weights(weights)
         else:
             contradicted = True
     return after, contradicted
 
 
-def _kept(name: str, distribution: FloatArray, places: Any) -> FloatArray:
+def _keep_values(name: str, distribution: FloatArray, places: Any) -> FloatArray:
     mask = np.zeros(len(distribution))
     for place in places:
         if not 0 <= place < len(distribution):

@@ -53,7 +53,7 @@ def lare(columns: Columns, params: Params) -> Effectful[Outcome]:
             missing = Invalid("model_unavailable", str(error))
             return Outcome(rewards=[None] * columns.size, invalid=dict.fromkeys(range(columns.size), missing))
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         total = None if np.isnan(returns[i]) else float(returns[i])
         if params.rescale and total is None:
             raise ItemError("rescale needs return", param="return")
@@ -67,7 +67,7 @@ def lare(columns: Columns, params: Params) -> Effectful[Outcome]:
             steps = steps + (total - explained) / length
         return Row(rewards=steps, details={"total": explained, "rd_loss": loss})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 def _step_rewards(factors: FloatArray, head: Head | None) -> FloatArray:

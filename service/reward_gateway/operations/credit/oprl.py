@@ -73,11 +73,11 @@ def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
     """
     groups = columns.objects("trajectories")
     hosted = HostedLogprobs()
-    texts = yield from _read(groups, params, hosted)
+    texts = yield from _ask_log_probabilities(groups, params, hosted)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         outcomes = column(groups[i], "outcome")
-        steps = [params.beta * _ratios(member, k, texts.get((i, k))) for k, member in enumerate(groups[i])]
+        steps = [params.beta * _compute_log_ratios(member, k, texts.get((i, k))) for k, member in enumerate(groups[i])]
         episode = standardized(outcomes)
         pooled = standardized(np.concatenate([*steps, np.empty(0)]))
         levels = np.split(pooled, np.cumsum([len(step) for step in steps]))[: len(steps)]
@@ -91,14 +91,14 @@ def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
             },
         )
 
-    return hosted.mark(by_row(columns.size, answer))
+    return hosted.mark(by_row(columns.size, compute_row))
 
 
 Sums = dict[tuple[int, int], tuple[list[float], list[float]]]
 """(item, trajectory) -> a sum a step under both models."""
 
 
-def _read(groups: Sequence[Any], params: Params, hosted: HostedLogprobs) -> Effectful[Sums]:
+def _ask_log_probabilities(groups: Sequence[Any], params: Params, hosted: HostedLogprobs) -> Effectful[Sums]:
     """What two hosted models say of the actions of the trajectories that came as texts."""
     places = [
         (i, k)
@@ -123,7 +123,7 @@ def _read(groups: Sequence[Any], params: Params, hosted: HostedLogprobs) -> Effe
     return sums
 
 
-def _ratios(member: object, place: int, read: tuple[list[float], list[float]] | None) -> FloatArray:
+def _compute_log_ratios(member: object, place: int, read: tuple[list[float], list[float]] | None) -> FloatArray:
     given = read or (entry(member, "logp_prm"), entry(member, "logp_old"))
     if entry(member, "steps") is not None and given[0] is None:
         raise ItemError(

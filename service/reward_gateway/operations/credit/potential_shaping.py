@@ -37,7 +37,7 @@ def potential_shaping(columns: Columns, params: Params) -> Outcome:
     """
     rewards, potentials, done = columns.vectors("rewards"), columns.vectors("potentials"), columns.floats("done", 0.0)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         r, phi = rewards[i], potentials[i]
         if r is None or phi is None or len(phi) != len(r) + 1:
             raise ItemError(
@@ -50,4 +50,4 @@ def potential_shaping(columns: Columns, params: Params) -> Outcome:
         shaping = params.gamma * phi[1:] - phi[:-1]
         return Row(rewards=(r + shaping).tolist(), details={"shaping": shaping.tolist()})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

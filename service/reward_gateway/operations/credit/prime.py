@@ -85,18 +85,18 @@ def prime(columns: Columns, params: Params) -> Effectful[Outcome]:
     """
     groups = columns.objects("group")
     hosted = HostedLogprobs()
-    texts = yield from _read(columns, params, hosted)
+    texts = yield from _ask_log_probabilities(columns, params, hosted)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         group = groups[i]
         if not len(group):
             raise ItemError("the group has no rollouts", param="group")
-        ratios = [_ratio(rollout, place, texts.get((i, place))) for place, rollout in enumerate(group)]
+        ratios = [_compute_log_ratio(rollout, place, texts.get((i, place))) for place, rollout in enumerate(group)]
         outcomes = column(group, "outcome")
-        rewards = [_rewards(ratio, params) for ratio in ratios]
+        rewards = [_compute_rewards(ratio, params) for ratio in ratios]
         baseline = outcomes - (outcomes.sum() - outcomes) / max(len(group) - 1, 1)
         outcome_advantage = baseline if len(group) > 1 and np.ptp(outcomes) > 0 else np.zeros(len(group))
-        returns = _returns(_normed(rewards, params), outcome_advantage, params.variant)
+        returns = _compute_returns(_normalise_rewards(rewards, params), outcome_advantage, params.variant)
         accuracy = float(outcomes.mean())
         logits = params.beta * np.array([ratio.sum() for ratio in ratios])
         return Row(
@@ -111,14 +111,14 @@ def prime(columns: Columns, params: Params) -> Effectful[Outcome]:
             flags=("no_baseline",) if len(group) == 1 else (),
         )
 
-    return hosted.mark(by_row(columns.size, answer))
+    return hosted.mark(by_row(columns.size, compute_row))
 
 
 Pairs = dict[tuple[int, int], tuple[Any, Any]]
 """(item, place in its group) -> log-probabilities under both models."""
 
 
-def _read(columns: Columns, params: Params, hosted: HostedLogprobs) -> Effectful[Pairs]:
+def _ask_log_probabilities(columns: Columns, params: Params, hosted: HostedLogprobs) -> Effectful[Pairs]:
     """What two hosted models say of the rollouts that came as texts."""
     places = [
         (i, place)
@@ -135,7 +135,7 @@ def _read(columns: Columns, params: Params, hosted: HostedLogprobs) -> Effectful
     return dict(zip(places, zip(ours, theirs, strict=True), strict=True))
 
 
-def _ratio(rollout: Any, place: int, read: tuple[Any, Any] | None) -> FloatArray:
+def _compute_log_ratio(rollout: Any, place: int, read: tuple[Any, Any] | None) -> FloatArray:
     given = read or (entry(rollout, "logp"), entry(rollout, "ref_logp"))
     if given[0] is None or given[1] is None:
         raise ItemError(
@@ -151,7 +151,7 @@ def _ratio(rollout: Any, place: int, read: tuple[Any, Any] | None) -> FloatArray
     return np.asarray(logp - reference)
 
 
-def _rewards(ratio: FloatArray, params: Params) -> FloatArray:
+def _compute_rewards(ratio: FloatArray, params: Params) -> FloatArray:
     rewards = ratio * params.beta if params.variant == "paper" else ratio
     if params.granularity == "token" or not len(rewards):
         return rewards
@@ -160,14 +160,14 @@ def _rewards(ratio: FloatArray, params: Params) -> FloatArray:
     return whole
 
 
-def _normed(rewards: list[FloatArray], params: Params) -> list[FloatArray]:
+def _normalise_rewards(rewards: list[FloatArray], params: Params) -> list[FloatArray]:
     if params.variant == "paper" or params.batch_norm is False:
         return rewards
     greatest = max((float(np.abs(return_to_go(own)).max()) for own in rewards if len(own)), default=0.0)
     return [own / (greatest + 1e-6) for own in rewards]
 
 
-def _returns(rewards: list[FloatArray], outcome_advantage: FloatArray, variant: str) -> list[FloatArray]:
+def _compute_returns(rewards: list[FloatArray], outcome_advantage: FloatArray, variant: str) -> list[FloatArray]:
     count = len(rewards)
     if count == 1:
         return [np.zeros(len(rewards[0]))]

@@ -41,7 +41,7 @@ def progress_steps(columns: Columns, params: Params) -> Outcome:
     """
     values, success = columns.vectors("values"), columns.floats("success")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         progress = values[i]
         if progress is None or not len(progress):
             raise ItemError("there are no frames", param="values")
@@ -53,4 +53,4 @@ def progress_steps(columns: Columns, params: Params) -> Outcome:
         rewards[-1] += params.bonus if solved else 0.0
         return Row(rewards=rewards.tolist(), details={"solved": solved})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -56,7 +56,7 @@ def renorm(columns: Columns, params: Params) -> Outcome:
     """
     process, outcomes, turns = columns.objects("process"), columns.floats("outcome"), columns.objects("turns")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         judgements = [process_score(judged) for judged in (process[i] if process[i] is not None else ())]
         expected = len(judgements) + 1
         if turns[i] is not None and int(turns[i]) != expected:
@@ -71,4 +71,4 @@ def renorm(columns: Columns, params: Params) -> Outcome:
             flags=("outcome_clipped",) if outcome != outcomes[i] else (),
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -42,7 +42,7 @@ def return_to_go(columns: Columns, params: Params) -> Outcome:
     """
     given, balances = columns.objects("rewards"), columns.floats("balance", params.balance)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         named = given[i] if isinstance(given[i], Mapping) else {"reward": given[i]}
         if not 1 <= len(named) <= 2:
             raise ItemError("give one or two reward sequences", param="rewards")
@@ -58,4 +58,4 @@ def return_to_go(columns: Columns, params: Params) -> Outcome:
         mixed = balance * first + (1 - balance) * rest[0] if rest else first
         return Row(rewards=mixed.tolist(), details={"returns": {name: g.tolist() for name, g in returns.items()}})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

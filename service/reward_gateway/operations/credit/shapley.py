@@ -173,25 +173,25 @@ def shapley(columns: Columns, params: Params) -> Effectful[Outcome]:
     asked: dict[str, list[int]] = {}
     for i, item in enumerate(items):
         try:
-            plans[i] = _plan(item, params)
+            plans[i] = _plan_subsets(item, params)
             if item["values"] is not None:
                 values[i] = _looked_up(given_values(item["values"]), plans[i])
             else:
-                asked.setdefault(item["rm"] or params.model or _nameless(), []).append(i)
+                asked.setdefault(item["rm"] or params.model or _default_name(), []).append(i)
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     for model, rows in asked.items():
-        yield from _value(model, rows, items, plans, params.missing, values, invalid)
-    outcome = by_row(columns.size, lambda i: _answer(items[i], plans.get(i), values.get(i), params))
+        yield from _score_subsets(model, rows, items, plans, params.missing, values, invalid)
+    outcome = by_row(columns.size, lambda i: _build_row(items[i], plans.get(i), values.get(i), params))
     outcome.invalid.update(invalid)
     return outcome
 
 
-def _nameless() -> str:
+def _default_name() -> str:
     raise ItemError("give rm, the name of a hosted reward model, or values", param="rm")
 
 
-def _plan(item: dict[str, Any], params: Params) -> Terms:
+def _plan_subsets(item: dict[str, Any], params: Params) -> Terms:
     if item["values"] is not None:
         n = max((mask.bit_length() for mask in given_values(item["values"])), default=0)
     elif item["segments"] is not None:
@@ -211,7 +211,7 @@ def _looked_up(table: dict[int, float], terms: Terms) -> FloatArray:
     return np.array([table[mask] for mask in terms.needed.tolist()])
 
 
-def _value(
+def _score_subsets(
     model: str,
     rows: list[int],
     items: list[dict[str, Any]],
@@ -241,7 +241,7 @@ def _value(
         start = stop
 
 
-def _answer(item: dict[str, Any], terms: Terms | None, values: FloatArray | None, params: Params) -> Row:
+def _build_row(item: dict[str, Any], terms: Terms | None, values: FloatArray | None, params: Params) -> Row:
     if terms is None or values is None:
         raise ItemError("the subsets have no values")
     shares = terms.shapley(values)

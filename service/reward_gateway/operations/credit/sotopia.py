@@ -94,7 +94,7 @@ def sotopia(columns: Columns, params: Params) -> Outcome:
     """
     attributions, scores, keys = (columns.objects(name) for name in ("attributions", "scores", "key_utterance"))
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         given: dict[str, list[float | None]] = attributions[i]
         if not given:
             raise ItemError("attributions must name at least one dimension", param="attributions")
@@ -106,17 +106,17 @@ def sotopia(columns: Columns, params: Params) -> Outcome:
             if scores[i].get(name) is None:
                 raise ItemError(f"scores lacks the dimension {name!r}", param="scores")
             dimensions[name] = spread(values, scores[i][name], (keys[i] or {}).get(name), params)
-        scaled = [_scaled(name, values, params) for name, values in dimensions.items()]
+        scaled = [_scale_rewards(name, values, params) for name, values in dimensions.items()]
         mean = np.mean(scaled, axis=0)
         return Row(
             rewards=10.0 * mean if params.bounds is not None else mean,
             details={"dimensions": {name: values.tolist() for name, values in dimensions.items()}},
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _scaled(name: str, rewards: FloatArray, params: Params) -> FloatArray:
+def _scale_rewards(name: str, rewards: FloatArray, params: Params) -> FloatArray:
     if params.bounds is None:
         return rewards
     if name not in params.bounds:

@@ -61,21 +61,21 @@ def spatial_map(columns: Columns, params: Params) -> Outcome:
     """
     globals_, regions, shapes = columns.floats("global", 0.0), columns.objects("regions"), columns.objects("shape")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         shape = [int(side) for side in shapes[i]]
         if len(shape) != 2 or min(shape) < 1 or shape[0] * shape[1] > LARGEST:
             raise ItemError("shape is [height, width], at least 1 x 1 and at most a million cells", param="shape")
         score = float(globals_[i])
         if not -1 <= score <= 1:
             raise ItemError("the global score must lie in [-1, 1]", param="global")
-        local, skipped = _local(shape, regions[i] or [], params)
+        local, skipped = _build_local_map(shape, regions[i] or [], params)
         weights = local * (score + 1) / 2
         return Row(rewards=weights.tolist(), details={"skipped": skipped, "factor": (score + 1) / 2})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _local(shape: list[int], regions: Any, params: Params) -> tuple[FloatArray, int]:
+def _build_local_map(shape: list[int], regions: Any, params: Params) -> tuple[FloatArray, int]:
     """The map before the global factor, and how many boxes were skipped."""
     height, width = shape
     local = np.full(shape, 0.5 if params.background is None else params.background)

@@ -26,7 +26,7 @@ def steps_and_outcome(columns: Columns, params: Params) -> Outcome:
     """
     steps, outcomes = columns.vectors("step_rewards"), columns.floats("outcome", 0.0)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         own = steps[i]
         if own is None or not len(own):
             raise ItemError("there are no steps", param="step_rewards")
@@ -34,4 +34,4 @@ def steps_and_outcome(columns: Columns, params: Params) -> Outcome:
         rewards[-1] += params.outcome_weight * outcomes[i]
         return Row(rewards=rewards.tolist())
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

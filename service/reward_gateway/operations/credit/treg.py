@@ -75,7 +75,7 @@ def treg(columns: Columns, params: Params) -> Effectful[Outcome]:
     for k, i in enumerate(rows):
         items[i]["logp_better"], items[i]["logp_worse"] = answers[k], answers[len(rows) + k]
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         better, worse, policy, reference, mask = (
             None if items[i][name] is None else np.asarray(items[i][name], dtype=np.float64)
             for name in ("logp_better", "logp_worse", "logp_policy", "logp_ref", "mask")
@@ -92,4 +92,4 @@ def treg(columns: Columns, params: Params) -> Effectful[Outcome]:
         loss = None if policy is None else float(-params.beta * (rewards * policy).sum())
         return Row(rewards=rewards, details={"implicit": implicit, "reg_loss": loss})
 
-    return hosted.mark(by_row(columns.size, answer))
+    return hosted.mark(by_row(columns.size, compute_row))

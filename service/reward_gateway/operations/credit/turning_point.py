@@ -116,20 +116,20 @@ def turning_point(columns: Columns, params: Params) -> Outcome:
     groups = columns.objects("group")
     scores = advantages(steps, [groups[i] for i in kept])
 
-    def laid(values: Sequence[object]) -> list[object]:
+    def place_steps(values: Sequence[object]) -> list[object]:
         return [values[place[i]] if i in place else None for i in range(columns.size)]
 
     return Outcome(
-        rewards=laid(steps),
+        rewards=place_steps(steps),
         details={
-            "advantage": laid(scores),
-            "turning_points": laid([_numbers(row) for row in turns]),
-            "delta": laid(gaps.tolist()),
+            "advantage": place_steps(scores),
+            "turning_points": place_steps([_as_integers(row) for row in turns]),
+            "delta": place_steps(gaps.tolist()),
         },
         invalid=invalid,
     )
 
 
-def _numbers(row: BoolArray) -> list[int]:
+def _as_integers(row: BoolArray) -> list[int]:
     steps: NDArray[np.intp] = np.flatnonzero(row) + 1
     return [int(step) for step in steps]

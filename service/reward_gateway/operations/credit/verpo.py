@@ -60,8 +60,8 @@ def verpo(columns: Columns, params: Params) -> Outcome:
     """
     groups = columns.objects("group")
 
-    def answer(i: int) -> Row:
-        turns = [_turns(rollout) for rollout in groups[i]]
+    def compute_row(i: int) -> Row:
+        turns = [_read_turns(rollout) for rollout in groups[i]]
         everything = [turn for rollout in turns for turn in rollout]
         if not everything:
             raise ItemError("the group has no turns", param="group")
@@ -72,10 +72,10 @@ def verpo(columns: Columns, params: Params) -> Outcome:
         density = np.exp(-((rates[:, None] - rates[None, :]) ** 2) / (2 * params.sigma**2)).sum(axis=1)
         weights = np.exp(-params.alpha * rates) / (density + params.delta)
         turn_rewards = passes @ weights
-        success = np.array([_success(rollout, own) for rollout, own in zip(groups[i], turns, strict=True)])
+        success = np.array([_read_success(rollout, own) for rollout, own in zip(groups[i], turns, strict=True)])
         outcomes = success * np.array([params.gamma ** len(own) for own in turns])
-        trajectory = _centred(outcomes)
-        spread = _centred(turn_rewards)
+        trajectory = _centre(outcomes)
+        spread = _centre(turn_rewards)
         ends = np.cumsum([len(own) for own in turns])
         advantages = [
             (trajectory[g] + params.beta * spread[end - len(own) : end]).tolist()
@@ -92,22 +92,22 @@ def verpo(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _turns(rollout: Any) -> list[FloatArray]:
+def _read_turns(rollout: Any) -> list[FloatArray]:
     turns = [np.asarray(turn, dtype=np.float64) for turn in entry(rollout, "turn_pass", ())]
     if any(((turn != 0) & (turn != 1)).any() for turn in turns):
         raise ItemError("turn_pass holds 0 or 1 for every test", param="group")
     return turns
 
 
-def _success(rollout: Any, turns: list[FloatArray]) -> float:
+def _read_success(rollout: Any, turns: list[FloatArray]) -> float:
     given = entry(rollout, "success")
     return float(given) if given is not None else float(bool(turns) and bool(turns[-1].all()))
 
 
-def _centred(values: FloatArray) -> FloatArray:
+def _centre(values: FloatArray) -> FloatArray:
     """Deviations from the mean; exactly 0 where all are equal."""
     shifted = values - values[0]
     return np.asarray(shifted - shifted.mean())

@@ -92,8 +92,8 @@ def carr(columns: Columns, params: Params) -> Effectful[Outcome]:
     """
     items = columns.rows(Item.model_fields)
     words: list[list[str]] = [[] for _ in items]
-    failed = (yield from _judge(items, words, params.judge)) if params.judge is not None else {}
-    outcome = by_row(columns.size, lambda i: _score(items[i], params.rho))
+    failed = (yield from _ask_judge(items, words, params.judge)) if params.judge is not None else {}
+    outcome = by_row(columns.size, lambda i: _score_item(items[i], params.rho))
     outcome.invalid |= failed
     if outcome.reward is not None:
         outcome.reward[list(failed)] = np.nan
@@ -101,10 +101,10 @@ def carr(columns: Columns, params: Params) -> Effectful[Outcome]:
     return outcome
 
 
-def _judge(items: list[dict[str, Any]], words: list[list[str]], judge: str) -> Effectful[dict[int, Invalid]]:
+def _ask_judge(items: list[dict[str, Any]], words: list[list[str]], judge: str) -> Effectful[dict[int, Invalid]]:
     """Fill in outcomes and verdicts of the items that have what a judge needs; why it could not."""
     open_ = [i for i, item in enumerate(items) if not _broken_off(item)]
-    texts = {i: _response(items[i]) for i in open_}
+    texts = {i: _find_response(items[i]) for i in open_}
     labelled = [i for i in open_ if items[i]["outcome"] is None and items[i]["label"] is not None]
     asked = {i: same_answer(items[i]["question"], texts[i], items[i]["label"]) for i in labelled}
     outcomes = yield from ask_judge(judge, asked, parse_yes_no)
@@ -128,14 +128,14 @@ def _broken_off(item: dict[str, Any]) -> bool:
     return item["unfinished"] or bool(history and history[-1].get("role") != "assistant")
 
 
-def _response(item: dict[str, Any]) -> str:
+def _find_response(item: dict[str, Any]) -> str:
     if item["response"] is not None:
         return str(item["response"])
     content = item["history"][-1].get("content") if item["history"] else None
     return content if isinstance(content, str) else ""
 
 
-def _score(item: dict[str, Any], rho: float) -> Row:
+def _score_item(item: dict[str, Any], rho: float) -> Row:
     if _broken_off(item):
         return Row(reward=0.0, details={"reachable": [], "rubric_reward": 0.0, "outcome_reward": 0.0})
     if item["outcome"] is None:

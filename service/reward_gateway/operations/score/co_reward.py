@@ -78,7 +78,7 @@ def co_reward(columns: Columns, params: Params) -> Outcome:
         answer = text if params.extracted else boxed_answer(text)
         return normal_form(answer) if params.normalise and answer else answer
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         if len(original[i]) != len(augmented[i]):
             raise ItemError(
                 f"{len(original[i])} original and {len(augmented[i])} augmented rollouts; give as many of each"
@@ -98,4 +98,4 @@ def co_reward(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

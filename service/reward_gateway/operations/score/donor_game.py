@@ -63,9 +63,9 @@ class Game:
             return
         self.resources[recipient] += params.gain * amount
         self.fractions.append(fraction)
-        self._remember(donor, recipient, fraction, params.gamma)
+        self._update_reputation(donor, recipient, fraction, params.gamma)
 
-    def _remember(self, donor: str, recipient: str, fraction: float, gamma: float) -> None:
+    def _update_reputation(self, donor: str, recipient: str, fraction: float, gamma: float) -> None:
         if donor not in self.reputation:
             self.reputation[donor] = fraction
             return
@@ -104,10 +104,10 @@ def donor_game(columns: Columns, params: Params) -> Outcome:
     `rejected` (places in `moves`).
     """
     agents, moves = columns.objects("agents"), columns.objects("moves")
-    return by_row(columns.size, lambda i: _play(agents[i], moves[i], params))
+    return by_row(columns.size, lambda i: _play_episode(agents[i], moves[i], params))
 
 
-def _play(agents: Mapping[str, float], moves: Sequence[Any], params: Params) -> Row:
+def _play_episode(agents: Mapping[str, float], moves: Sequence[Any], params: Params) -> Row:
     if not agents or len(agents) % 2:
         raise ItemError(f"{len(agents)} agents cannot be paired; give an even number of them", param="agents")
     if min(agents.values()) < 0:

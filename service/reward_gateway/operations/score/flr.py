@@ -97,9 +97,9 @@ def flr(columns: Columns, params: Params) -> Effectful[Outcome]:
     """
     items = columns.rows(Item.model_fields)
     hosted = HostedLogprobs()
-    yield from _read(items, params, hosted)
+    yield from _ask_log_likelihoods(items, params, hosted)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         positive, negative = items[i]["pos_logprobs"], items[i]["neg_logprobs"]
         if positive is None or negative is None:
             raise ItemError("give pos_logprobs and neg_logprobs, or messages")
@@ -112,10 +112,10 @@ def flr(columns: Columns, params: Params) -> Effectful[Outcome]:
             categories[name] = float(np.mean(positive[name]) - np.mean(negative[name]))
         return Row(reward=float(np.mean(list(categories.values()))), details={"categories": categories})
 
-    return hosted.mark(by_row(columns.size, answer))
+    return hosted.mark(by_row(columns.size, compute_row))
 
 
-def _read(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Effectful[None]:
+def _ask_log_likelihoods(items: list[dict[str, Any]], params: Params, hosted: HostedLogprobs) -> Effectful[None]:
     """Fill in the log-likelihoods of the items that came as messages, all in one question to the model."""
     rows = [i for i, item in enumerate(items) if item["pos_logprobs"] is None and item["messages"]]
     asked = [

@@ -48,21 +48,21 @@ def frame_progress(columns: Columns, params: Params) -> Effectful[Outcome]:
     }
     asked = [i for i in range(columns.size) if given[i] is None and i not in invalid]
     owners = [i for i in asked for _ in frames[i]]
-    batch = _pairs([(prompts[i], frames[i]) for i in asked])
+    batch = _pair_frames([(prompts[i], frames[i]) for i in asked])
     answer = yield from ask_model(params.model, batch, list(range(len(owners))), len(owners))
     for k, reason in answer.invalid.items():
         invalid.setdefault(owners[k], Invalid(reason.code, reason.message))
     ends = np.cumsum([len(frames[i]) for i in asked]).tolist()
     places = {i: range(end - len(frames[i]), end) for i, end in zip(asked, ends, strict=True)}
     return Outcome(
-        rewards=[_progress(given[i], answer, places.get(i, ()), i in invalid) for i in range(columns.size)],
-        details=_details(columns.size, answer, places) if owners else {},
+        rewards=[_collect_progress(given[i], answer, places.get(i, ()), i in invalid) for i in range(columns.size)],
+        details=_collect_details(columns.size, answer, places) if owners else {},
         invalid=invalid,
         flags={owners[k]: flags for k, flags in answer.flags.items()},
     )
 
 
-def _pairs(episodes: Sequence[tuple[str, Sequence[Media]]]) -> Batch:
+def _pair_frames(episodes: Sequence[tuple[str, Sequence[Media]]]) -> Batch:
     """A sample a frame: the first frame of its episode and itself."""
     prompts: list[Any] = [prompt for prompt, frames in episodes for _ in frames]
     pairs = [[frames[0], frame] for _, frames in episodes for frame in frames]
@@ -70,7 +70,7 @@ def _pairs(episodes: Sequence[tuple[str, Sequence[Media]]]) -> Batch:
     return Batch([str(k) for k in range(size)], prompts, [""] * size, frames=pairs)
 
 
-def _progress(
+def _collect_progress(
     given: FloatArray | None, answer: HostedAnswer, places: Sequence[int], failed: bool
 ) -> list[float] | None:
     if failed:
@@ -79,7 +79,7 @@ def _progress(
     return values
 
 
-def _details(size: int, answer: HostedAnswer, places: Mapping[int, Sequence[int]]) -> dict[str, Sequence[Any]]:
+def _collect_details(size: int, answer: HostedAnswer, places: Mapping[int, Sequence[int]]) -> dict[str, Sequence[Any]]:
     success: list[Any] = [None] * size
     if answer.values.shape[1] > 1:
         for i, rows in places.items():

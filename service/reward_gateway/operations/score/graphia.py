@@ -76,10 +76,10 @@ def graphia_dst(columns: Columns, params: DstParams) -> Outcome:
     Details: `overlap`, `hit`, `gnn` (null without probabilities), `a` (null without a step), `format`.
     """
     rows = columns.rows(DstItem.model_fields)
-    return by_row(columns.size, lambda i: _dst(rows[i], params))
+    return by_row(columns.size, lambda i: _score_destinations(rows[i], params))
 
 
-def _dst(item: dict[str, Any], params: DstParams) -> Row:
+def _score_destinations(item: dict[str, Any], params: DstParams) -> Row:
     if item["format_ok"] is False:
         return Row(reward=0.0, details={"overlap": 0, "hit": 0, "gnn": 0.0, "a": None, "format": 0})
     truth = None if item["gt"] is None else set(item["gt"])
@@ -118,7 +118,7 @@ def _dst_reward(
         case "hit":
             return float(overlap > 0)
         case "weight":
-            return _weight(item, truth, overlap, params)
+            return _compute_weight_reward(item, truth, overlap, params)
         case "likr":
             found = bool(set(item["candidates"][:10]) & truth)
             return (1 - params.alpha) * found + params.alpha * similarity(item)
@@ -126,7 +126,7 @@ def _dst_reward(
             return 5.0 * overlap
 
 
-def _weight(item: dict[str, Any], truth: set[int | str], overlap: int, params: DstParams) -> float:
+def _compute_weight_reward(item: dict[str, Any], truth: set[int | str], overlap: int, params: DstParams) -> float:
     assert params.mu_sim is not None
     assert params.sigma_sim is not None
     ratio = (1 - params.alpha) * 20 * overlap / len(truth) if truth else 0.0
@@ -195,10 +195,10 @@ def graphia_edge(columns: Columns, params: EdgeParams) -> Outcome:
     kind needs is the item's error. Details: `correct`, `gnn`.
     """
     rows = columns.rows(EdgeItem.model_fields)
-    return by_row(columns.size, lambda i: _edge(rows[i], params))
+    return by_row(columns.size, lambda i: _score_edge(rows[i], params))
 
 
-def _edge(item: dict[str, Any], params: EdgeParams) -> Row:
+def _score_edge(item: dict[str, Any], params: EdgeParams) -> Row:
     if item["format_ok"] is False:
         return Row(reward=0.0, details={"correct": 0, "gnn": 0.0})
     correct = None if item["gt"] is None else int(item["label"] == item["gt"])

@@ -70,7 +70,7 @@ def parse_payoff(text: str) -> Payoff | None:
     if len(text) > _LARGEST_PAYOFF:
         return None
     try:
-        table = _literal(text)
+        table = _parse_literal(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
     return table if is_payoff(table) else None
@@ -88,7 +88,7 @@ def is_payoff(table: Any) -> bool:
     )
 
 
-def _literal(text: str) -> Any:
+def _parse_literal(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
@@ -175,7 +175,7 @@ def gtalign_format(columns: Columns, params: Params) -> Outcome:
     user = np.clip(columns.floats("answer_user"), 0.0, 1.0)
     model = np.clip(columns.floats("answer_llm"), 0.0, 1.0)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         parts = read(texts[i])
         if parts is None:
             return Row(reward=0.0, details={"user": 0.0, "llm": 0.0, "format": 0, "payoff": 0.0, "action": None})
@@ -200,7 +200,7 @@ def gtalign_format(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 class ActionItem(OperationItem):
@@ -217,7 +217,7 @@ def gtalign_action(columns: Columns, _: object) -> Outcome:
     """
     payoffs = columns.objects("payoff")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         if not is_payoff(payoffs[i]):
             raise ItemError(f"payoff must hold LLM and user for exactly {', '.join(ACTIONS)}", param="payoff")
         action = choose(payoffs[i])
@@ -226,4 +226,4 @@ def gtalign_action(columns: Columns, _: object) -> Outcome:
             details={"action": action, "frontier": frontier(payoffs[i]), "payoff": payoff_reward(payoffs[i])},
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -54,8 +54,8 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
     """
     validator = _Validator(params.json_schema, registry=Registry())
 
-    def answer(i: int) -> Row:
-        found, value = _parsed(columns.objects("response")[i], params.fenced)
+    def compute_row(i: int) -> Row:
+        found, value = _parse_json(columns.objects("response")[i], params.fenced)
         if not found:
             return Row(0.0, details={"fault": "no JSON"})
         try:
@@ -70,10 +70,10 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
             return Row(1.0, details={"fault": None})
         return Row(0.5 if params.graded else 0.0, details={"fault": f"{fault.json_path}: {fault.validator}"})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _parsed(text: str, fenced: bool) -> tuple[bool, Any]:
+def _parse_json(text: str, fenced: bool) -> tuple[bool, Any]:
     texts = [text]
     if fenced:
         texts += [content for language, content in fences(text)[::-1] if language in ("json", "")]
@@ -90,29 +90,29 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+def _check_pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     """``pattern`` with a limit on its time: a schema's expression meets a response that may be hostile."""
     if validator.is_type(value, "string") and not regex.search(pattern, value, timeout=_PATTERN_TIMEOUT_S):
         yield jsonschema.ValidationError("does not match the pattern")
 
 
-def _unique(validator: Any, wanted: bool, value: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+def _check_unique(validator: Any, wanted: bool, value: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     """``uniqueItems`` in linear time."""
     if wanted and validator.is_type(value, "array"):
-        seen = {json.dumps(_canonical(entry), sort_keys=True) for entry in value}
+        seen = {json.dumps(_normalise_numbers(entry), sort_keys=True) for entry in value}
         if len(seen) < len(value):
             yield jsonschema.ValidationError("has equal items")
 
 
-def _canonical(value: Any) -> Any:
+def _normalise_numbers(value: Any) -> Any:
     """1.0 as 1: JSON has one kind of number."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
-        return [_canonical(entry) for entry in value]
+        return [_normalise_numbers(entry) for entry in value]
     if isinstance(value, dict):
-        return {key: _canonical(entry) for key, entry in value.items()}
+        return {key: _normalise_numbers(entry) for key, entry in value.items()}
     return value
 
 
-_Validator = extend(jsonschema.Draft202012Validator, {"pattern": _pattern, "uniqueItems": _unique})  # type: ignore[no-untyped-call]
+_Validator = extend(jsonschema.Draft202012Validator, {"pattern": _check_pattern, "uniqueItems": _check_unique})  # type: ignore[no-untyped-call]

@@ -73,16 +73,16 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
         row = {name: values[i] for name, values in fields.items()}
         try:
             if row["answers"] is not None:
-                pairs[i] = [_pair(row["answers"])]
+                pairs[i] = [_read_verdicts(row["answers"])]
             elif row["response"] is None or row["other"] is None:
                 raise ItemError("give response and other, or the judge's two answers")
-            elif empty := _caught(row, params):
+            elif empty := _find_empty_responses(row, params):
                 guards[i] = "master_key"
                 verdict: Verdict = "TIE" if len(empty) == 2 else "A" if empty == ["other"] else "B"
                 pairs[i] = [(verdict, verdict)]
             else:
                 a, b = row["response"], row["other"]
-                asked[i] = [_question(row, a, b, params), _question(row, b, a, params)]
+                asked[i] = [_build_question(row, a, b, params), _build_question(row, b, a, params)]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     judged: Judged[list[Verdict]] = yield from ask_panel(params, asked, parse_verdict)
@@ -105,18 +105,18 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
     )
 
 
-def _pair(answers: list[str]) -> tuple[Verdict, Verdict]:
+def _read_verdicts(answers: list[str]) -> tuple[Verdict, Verdict]:
     if len(answers) != 2:
         raise ItemError("answers must be two: as given, and with the two swapped", param="answers")
     return parse_verdict(answers[0]), _SWAPPED[parse_verdict(answers[1])]
 
 
-def _caught(row: dict[str, Any], params: Params) -> list[str]:
+def _find_empty_responses(row: dict[str, Any], params: Params) -> list[str]:
     """Which of the two say nothing."""
     return [name for name in ("response", "other") if params.caught(row[name], row["reference"]) is not None]
 
 
-def _question(row: dict[str, Any], a: str, b: str, params: Params) -> Conversation:
+def _build_question(row: dict[str, Any], a: str, b: str, params: Params) -> Conversation:
     return question(
         "pairwise",
         prompt=section("prompt", row["prompt"]),

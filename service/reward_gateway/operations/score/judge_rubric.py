@@ -28,7 +28,7 @@ class Params(JudgeParams):
     high: int = Field(10, description="The best grade.")
 
     @model_validator(mode="after")
-    def _fit(self) -> Self:
+    def _check_criteria(self) -> Self:
         if self.high <= self.low:
             raise ValueError("high must be above low")
         if self.weights is not None:
@@ -93,7 +93,7 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
             elif (guard := params.caught(response, reference)) is not None:
                 guards[i], grades[i] = guard, np.full(len(params.criteria), float(params.low))
             else:
-                asked[i] = [_question(fields["prompt"][i], response, reference, params)]
+                asked[i] = [_build_question(fields["prompt"][i], response, reference, params)]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     judged: Judged[list[FloatArray]] = yield from ask_panel(params, asked, lambda answer: parse_grades(answer, params))
@@ -114,7 +114,7 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
     )
 
 
-def _question(prompt: str | None, response: str, reference: str | None, params: Params) -> Conversation:
+def _build_question(prompt: str | None, response: str, reference: str | None, params: Params) -> Conversation:
     return question(
         "rubric",
         prompt=section("prompt", prompt),

@@ -26,9 +26,9 @@ class Params(OperationParams):
     )
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
+    def _check_codes(self) -> Self:
         try:
-            known = set(_languages())
+            known = set(_load_languages())
         except MissingExtra as error:
             raise ValueError(str(error)) from None
         unknown = sorted({self.language, *self.candidates} - known)
@@ -42,7 +42,7 @@ class Item(OperationItem):
 
 
 @cache
-def _languages() -> dict[str, Any]:
+def _load_languages() -> dict[str, Any]:
     with needed():
         from lingua import Language  # imported when first asked for: it takes its time
 
@@ -50,10 +50,10 @@ def _languages() -> dict[str, Any]:
 
 
 @cache
-def _detector(codes: tuple[str, ...]) -> Any:
+def _build_detector(codes: tuple[str, ...]) -> Any:
     from lingua import LanguageDetectorBuilder
 
-    languages = [_languages()[code] for code in codes]
+    languages = [_load_languages()[code] for code in codes]
     return LanguageDetectorBuilder.from_languages(*languages).with_low_accuracy_mode().build()
 
 
@@ -73,9 +73,11 @@ def language(columns: Columns, params: Params) -> Outcome:
     without letters is in no language and gives 0. Details: `language`, the likeliest or null.
     """
     codes = tuple(sorted({params.language, *params.candidates}))
-    detector = _detector(codes) if len(codes) > 1 else _detector((*codes, "en" if codes[0] != "en" else "zh"))
+    detector = (
+        _build_detector(codes) if len(codes) > 1 else _build_detector((*codes, "en" if codes[0] != "en" else "zh"))
+    )
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         # A lone half of a surrogate pair is a character that the detector cannot take.
         text = columns.objects("response")[i][:_READ].encode("utf-8", "replace").decode("utf-8")
         if not any(character.isalpha() for character in text):
@@ -89,4 +91,4 @@ def language(columns: Columns, params: Params) -> Outcome:
         wanted = confidences[params.language]
         return Row(float(known == params.language) if params.how == "match" else wanted, details={"language": known})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

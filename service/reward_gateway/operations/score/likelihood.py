@@ -76,8 +76,8 @@ def likelihood(columns: Columns, params: Params) -> Effectful[Outcome]:
     invalid: dict[int, Invalid] = {}
     hosted = HostedLogprobs()
     if params.kind != "base":
-        yield from _read(columns, params, vectors, hosted)
-        invalid = {i: invalid_field(why) for i, vector in enumerate(vectors) if (why := _fault(vector))}
+        yield from _ask_log_probabilities(columns, params, vectors, hosted)
+        invalid = {i: invalid_field(why) for i, vector in enumerate(vectors) if (why := _find_fault(vector))}
     else:
         missing = "kind base needs correct"
         invalid = {int(i): invalid_field(missing, "correct") for i in np.flatnonzero(np.isnan(correct))}
@@ -86,7 +86,7 @@ def likelihood(columns: Columns, params: Params) -> Effectful[Outcome]:
     if params.kind == "base":
         reward[valid] = correct[valid] > 0
     elif valid:
-        _reduce([vectors[i] for i in valid if vectors[i] is not None], valid, params.kind, reward, sums)
+        _reduce_rows([vectors[i] for i in valid if vectors[i] is not None], valid, params.kind, reward, sums)
     details: dict[str, Any] = {"tokens": [None if vector is None else len(vector) for vector in vectors]}
     groups: dict[str | None, list[int]] = {}
     for i in valid:
@@ -103,7 +103,7 @@ def likelihood(columns: Columns, params: Params) -> Effectful[Outcome]:
     return hosted.mark(Outcome(reward=reward, details=details, invalid=invalid))
 
 
-def _read(
+def _ask_log_probabilities(
     columns: Columns, params: Params, vectors: list[FloatArray | None], hosted: HostedLogprobs
 ) -> Effectful[None]:
     """Fill in the log-probabilities that the caller left to the hosted model."""
@@ -115,7 +115,7 @@ def _read(
         vectors[i] = answer
 
 
-def _fault(vector: FloatArray | None) -> str | None:
+def _find_fault(vector: FloatArray | None) -> str | None:
     if vector is None:
         return "give ref_logprobs, or cot and reference"
     if len(vector) == 0:
@@ -125,7 +125,7 @@ def _fault(vector: FloatArray | None) -> str | None:
     return None
 
 
-def _reduce(vectors: list[Any], rows: list[int], kind: Kind, reward: FloatArray, sums: FloatArray) -> None:
+def _reduce_rows(vectors: list[Any], rows: list[int], kind: Kind, reward: FloatArray, sums: FloatArray) -> None:
     """Rewards and sums of all rows in a handful of calls: flat tokens, cut where the rows begin."""
     counts = np.array([len(vector) for vector in vectors])
     starts = np.cumsum(counts) - counts

@@ -40,12 +40,12 @@ def exact_match(columns: Columns, params: MatchParams) -> Outcome:
     """1 if response and reference are equal after normalisation, else 0."""
     alike = NORMALISE[params.normalise]
 
-    def answer(i: int) -> float:
+    def compute_row(i: int) -> float:
         response = columns.objects("response")[i]
         given = final_answer(response) if params.answer_only else response
         return float(alike(given) == alike(columns.objects("reference")[i]))
 
-    return Outcome(reward=np.array(columns.map_rows(answer), dtype=np.float64))
+    return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))
 
 
 class ContainsParams(OperationParams):
@@ -60,7 +60,7 @@ def contains(columns: Columns, params: ContainsParams) -> Outcome:
     """
     alike = NORMALISE[params.normalise]
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         wanted = alike(columns.objects("reference")[i])
         if not wanted:
             raise ItemError(
@@ -68,7 +68,7 @@ def contains(columns: Columns, params: ContainsParams) -> Outcome:
             )
         return Row(float(wanted in alike(columns.objects("response")[i])))
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 class RegexParams(OperationParams):
@@ -80,7 +80,7 @@ class RegexParams(OperationParams):
     dot_all: bool = Field(True, description="A dot matches line breaks too.")
 
     @model_validator(mode="after")
-    def _compiles(self) -> Self:
+    def _check_pattern(self) -> Self:
         self.compiled()
         return self
 
@@ -112,13 +112,13 @@ def regex_match(columns: Columns, params: RegexParams) -> Outcome:
             outcome.invalid[i] = reason
             continue
         try:
-            outcome.reward[i] = _matches(pattern, params.mode, response)
+            outcome.reward[i] = _compare(pattern, params.mode, response)
         except TimeoutError:
             outcome.invalid[i] = reason
     return outcome
 
 
-def _matches(pattern: "regex.Pattern[str]", mode: str, text: str) -> float:
+def _compare(pattern: "regex.Pattern[str]", mode: str, text: str) -> float:
     if mode == "count":
         return float(sum(1 for _ in pattern.finditer(text, timeout=_PATTERN_TIMEOUT_S)))
     ask: Callable[..., object] = pattern.fullmatch if mode == "fullmatch" else pattern.search
@@ -138,7 +138,7 @@ def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
     </think>, where there is one; thousands separators and exponents are read. No number: 0. Details: `number`.
     """
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         wanted = last_number(columns.objects("reference")[i])
         if wanted is None:
             raise ItemError("reference: holds no number", param="reference")
@@ -146,7 +146,7 @@ def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
         tolerance = max(params.absolute, params.relative * abs(wanted))
         return Row(float(given is not None and abs(given - wanted) <= tolerance), details={"number": given})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 class ChoiceParams(OperationParams):
@@ -161,14 +161,14 @@ def multiple_choice(columns: Columns, params: ChoiceParams) -> Outcome:
     that stands alone. No letter: 0. Details: `choice`.
     """
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         wanted = choice(columns.objects("reference")[i], params.options)
         if wanted is None:
             raise ItemError(f"reference: names none of the options {params.options}", param="reference")
         chosen = choice(columns.objects("response")[i], params.options)
         return Row(float(chosen == wanted), details={"choice": chosen})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 @operation(
@@ -186,11 +186,11 @@ def boxed_answer(columns: Columns, params: ContainsParams) -> Outcome:
     """
     alike = NORMALISE[params.normalise]
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         reference = columns.objects("reference")[i]
         wanted = last_boxed(reference)
         boxed = last_boxed(columns.objects("response")[i])
         equal = boxed is not None and alike(boxed) == alike(reference if wanted is None else wanted)
         return Row(float(equal), details={"answer": boxed})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -59,7 +59,7 @@ def math_equivalence(columns: Columns, params: Params) -> Effectful[Outcome]:
             rows.append(i)
     if not rows:
         return outcome
-    verdicts = yield from perform(CompareMath([(references[i], _answer(responses[i])) for i in rows]))
+    verdicts = yield from perform(CompareMath([(references[i], _extract_answer(responses[i])) for i in rows]))
     for i, verdict in zip(rows, verdicts, strict=True):
         if not isinstance(verdict, Invalid):
             outcome.reward[i] = float(verdict)
@@ -69,7 +69,7 @@ def math_equivalence(columns: Columns, params: Params) -> Effectful[Outcome]:
     return outcome
 
 
-def _answer(response: str) -> str:
+def _extract_answer(response: str) -> str:
     """What the parser is given: a box in its box, a tagged answer in dollars, else the end of the text."""
     boxed = last_boxed(last_tagged(response, "answer") or response.rpartition("</think>")[2])
     if boxed is not None:

@@ -101,8 +101,8 @@ def mm_rlhf(columns: Columns, params: Params) -> Effectful[Outcome]:
         "critique": ["\n\n".join(critiques[i]) if i in critiques else None for i in range(columns.size)],
         "scores": scores,
     }
-    return Outcome(reward=_means(scores), details=details, invalid=invalid)
+    return Outcome(reward=_mean_scores(scores), details=details, invalid=invalid)
 
 
-def _means(scores: list[list[float] | None]) -> FloatArray:
+def _mean_scores(scores: list[list[float] | None]) -> FloatArray:
     return np.array([float(np.mean(own)) if own else np.nan for own in scores])

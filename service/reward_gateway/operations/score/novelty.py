@@ -81,7 +81,7 @@ def novelty(columns: Columns, params: Params) -> Effectful[Outcome]:
             added[rows[place]] = True
         if chosen:
             yield from perform(AppendToArchive(name, population[chosen]))
-    surprise, unequal = _surprise(columns)
+    surprise, unequal = _reconstruction_errors(columns)
     return Outcome(
         reward=reward,
         details={"neighbours": neighbours, "added": added, "surprise": surprise},
@@ -107,7 +107,7 @@ def _of_one_length(
     return kept
 
 
-def _surprise(columns: Columns) -> tuple[list[float | None], dict[int, Invalid]]:
+def _reconstruction_errors(columns: Columns) -> tuple[list[float | None], dict[int, Invalid]]:
     """Reconstruction errors, and the rows whose reconstruction does not fit."""
     seen, rebuilt = columns.vectors("observation"), columns.vectors("reconstruction")
     errors: list[float | None] = []

@@ -58,16 +58,16 @@ def oni(columns: Columns, params: Params) -> Effectful[Outcome]:
     neither, or a count below 1, the item's error. A wrong label stays until it is replaced in the table. Details:
     `intrinsic`, `count`, `queued`.
     """
-    counts, invalid = _counts(columns)
+    counts, invalid = _read_counts(columns)
     queued: list[bool] = [False] * columns.size
     if params.mode == "ranking":
-        intrinsic = yield from _ranked(columns, params, invalid)
+        intrinsic = yield from _rank_observations(columns, params, invalid)
     elif params.mode == "classification":
         probability = columns.floats("probability")
-        _require(probability, "probability", invalid)
+        _require_values(probability, "probability", invalid)
         intrinsic = (probability > 0.5).astype(np.float64)
     else:
-        intrinsic = yield from _retrieved(columns, params, queued, invalid)
+        intrinsic = yield from _look_up_labels(columns, params, queued, invalid)
     with np.errstate(over="ignore"):
         curious = params.c_int * intrinsic / counts**params.beta
     reward = params.c_ext * columns.floats("ext", 0.0) + curious
@@ -78,7 +78,7 @@ def oni(columns: Columns, params: Params) -> Effectful[Outcome]:
     )
 
 
-def _counts(columns: Columns) -> tuple[FloatArray, dict[int, Invalid]]:
+def _read_counts(columns: Columns) -> tuple[FloatArray, dict[int, Invalid]]:
     counts = columns.floats("count")
     invalid: dict[int, Invalid] = {}
     seen: dict[tuple[str, str], int] = {}
@@ -94,12 +94,12 @@ def _counts(columns: Columns) -> tuple[FloatArray, dict[int, Invalid]]:
     return np.where(np.isnan(counts) | (counts < 1), 1.0, counts), invalid
 
 
-def _require(values: FloatArray, name: str, invalid: dict[int, Invalid]) -> None:
+def _require_values(values: FloatArray, name: str, invalid: dict[int, Invalid]) -> None:
     for i in np.flatnonzero(np.isnan(values)).tolist():
         invalid.setdefault(i, Invalid("missing_field", f"this mode needs {name}", param=name))
 
 
-def _retrieved(
+def _look_up_labels(
     columns: Columns, params: Params, queued: list[bool], invalid: dict[int, Invalid]
 ) -> Effectful[FloatArray]:
     labels, messages = columns.floats("label"), columns.objects("message")
@@ -115,9 +115,9 @@ def _retrieved(
     return labels
 
 
-def _ranked(columns: Columns, params: Params, invalid: dict[int, Invalid]) -> Effectful[FloatArray]:
+def _rank_observations(columns: Columns, params: Params, invalid: dict[int, Invalid]) -> Effectful[FloatArray]:
     scores = columns.floats("score")
-    _require(scores, "score", invalid)
+    _require_values(scores, "score", invalid)
     kept = scores[[i for i in range(columns.size) if i not in invalid]]
     if not len(kept):
         return np.zeros(columns.size)

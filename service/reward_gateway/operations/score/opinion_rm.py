@@ -116,7 +116,7 @@ def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     rows: list[list[float] | None] = [None] * columns.size
     invalid: dict[int, Invalid] = {}
     texts = columns.rows(("reviews", "summary"))
-    table = _given(columns)
+    table = _read_features(columns)
     asked = []
     for i in range(columns.size):
         try:
@@ -129,7 +129,7 @@ def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
         except ItemError as error:
             invalid[i] = invalid_field(str(error), "features")
     if asked:
-        answers = yield from perform(AskJudge(params.judge, [_question(**texts[i]) for i in asked]))
+        answers = yield from perform(AskJudge(params.judge, [_build_question(**texts[i]) for i in asked]))
         for i, answer in zip(asked, answers, strict=True):
             try:
                 if isinstance(answer, Invalid):
@@ -147,13 +147,13 @@ def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
                 if params.weights is not None
                 else (yield from read_head(params.head))
             )
-            reward[kept] = _outputs(head, np.array([rows[i] for i in kept]) / HIGHEST)
+            reward[kept] = _apply_head(head, np.array([rows[i] for i in kept]) / HIGHEST)
         except ItemError as error:
             invalid.update(dict.fromkeys(kept, Invalid("model_unavailable", str(error))))
     return Outcome(reward=reward, details={"features": rows}, invalid=invalid)
 
 
-def _given(columns: Columns) -> list[Mapping[str, Any] | None]:
+def _read_features(columns: Columns) -> list[Mapping[str, Any] | None]:
     """The features of every row; a recipe may hand them over as one column a feature."""
     given = columns.given("features")
     if isinstance(given, Mapping):
@@ -161,14 +161,14 @@ def _given(columns: Columns) -> list[Mapping[str, Any] | None]:
     return list(columns.objects("features"))
 
 
-def _outputs(head: Head, inputs: FloatArray) -> FloatArray:
+def _apply_head(head: Head, inputs: FloatArray) -> FloatArray:
     outputs = head.forward(inputs, after="ends")
     if outputs.shape[1] != 1:
         raise ItemError("the head must give one number")
     return np.asarray(outputs[:, 0])
 
 
-def _question(reviews: list[str], summary: str) -> list[dict[str, str]]:
+def _build_question(reviews: list[str], summary: str) -> list[dict[str, str]]:
     listed = "\n".join(f"- {review}" for review in reviews)
     content = f"{INSTRUCTION}\n\nReviews:\n{listed}\n\nSummary:\n{summary}"
     return [{"role": "user", "content": content}]

@@ -107,11 +107,11 @@ def ot_alignment(columns: Columns, params: Params) -> Outcome:
     """
     fields = {name: columns.objects(name) for name in Item.model_fields}
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         given = {name: values[i] for name, values in fields.items()}
-        attention = None if given["attention"] is None else _attention(given["attention"])
-        cost = _built(given, attention, params) if given["cost"] is None else matrix(given["cost"], "cost")
-        _limit(cost.shape)
+        attention = None if given["attention"] is None else _read_attention(given["attention"])
+        cost = _build_cost(given, attention, params) if given["cost"] is None else matrix(given["cost"], "cost")
+        _check_size(cost.shape)
         if attention is not None and attention.shape != cost.shape:
             raise ItemError(
                 f"attention is {attention.shape} and the cost {cost.shape}; they must agree", param="attention"
@@ -123,22 +123,22 @@ def ot_alignment(columns: Columns, params: Params) -> Outcome:
             details["attention"] = aligned_attention(attention, plan).tolist()
         return Row(reward=float(plan.sum()), details=details)
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _limit(shape: tuple[int, ...]) -> None:
+def _check_size(shape: tuple[int, ...]) -> None:
     if shape[0] * shape[1] > LARGEST:
         raise ItemError(f"the cost has {shape[0]} x {shape[1]} cells, over {LARGEST}")
 
 
-def _attention(given: Any) -> FloatArray:
+def _read_attention(given: Any) -> FloatArray:
     attention = matrix(given, "attention")
     if (attention < 0).any():
         raise ItemError("attention must not be negative", param="attention")
     return attention
 
 
-def _built(given: dict[str, Any], attention: FloatArray | None, params: Params) -> FloatArray:
+def _build_cost(given: dict[str, Any], attention: FloatArray | None, params: Params) -> FloatArray:
     if given["text_embeddings"] is None or given["video_embeddings"] is None:
         raise ItemError("give a cost, or text_embeddings and video_embeddings")
     text, video = (
@@ -147,7 +147,7 @@ def _built(given: dict[str, Any], attention: FloatArray | None, params: Params) 
     )
     if text.shape[1] != video.shape[1]:
         raise ItemError("text_embeddings and video_embeddings must be of one length")
-    _limit((len(text), len(video)))
+    _check_size((len(text), len(video)))
     directions = [np.stack([unit(row, "an embedding") for row in rows]) for rows in (text, video)]
     cost = minmax(1.0 - directions[0] @ directions[1].T)
     for name, weight in (("times", params.gamma), ("positions", params.eta)):
@@ -158,11 +158,11 @@ def _built(given: dict[str, Any], attention: FloatArray | None, params: Params) 
         places = np.asarray([np.atleast_1d(place) for place in given[name]], dtype=np.float64)
         if len(places) != cost.shape[1]:
             raise ItemError(f"{name} must have one entry a patch", param=name)
-        cost = cost + weight * minmax(_distances(attention, places))
+        cost = cost + weight * minmax(_compute_distances(attention, places))
     return cost
 
 
-def _distances(attention: FloatArray, places: NDArray[np.float64]) -> FloatArray:
+def _compute_distances(attention: FloatArray, places: NDArray[np.float64]) -> FloatArray:
     """[tokens, patches] distance of a token's attention-weighted mean place to each patch."""
     totals = attention.sum(axis=1, keepdims=True)
     shares = np.where(totals > 0, attention / np.where(totals > 0, totals, 1.0), 1.0 / attention.shape[1])

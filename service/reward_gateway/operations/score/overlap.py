@@ -29,7 +29,7 @@ class BleuParams(OperationParams):
 
 
 @cache
-def _bleu(lowercase: bool, tokenize: str) -> Any:
+def _build_bleu(lowercase: bool, tokenize: str) -> Any:
     from sacrebleu.metrics.bleu import BLEU  # imported when first asked for: it takes its time
 
     return BLEU(lowercase=lowercase, tokenize=tokenize, effective_order=True)
@@ -49,7 +49,7 @@ def bleu(columns: Columns, params: BleuParams) -> Outcome:
 
     sacreBLEU's sentence score (exponential smoothing, effective order) divided by 100.
     """
-    metric = _bleu(params.lowercase, params.tokenize)
+    metric = _build_bleu(params.lowercase, params.tokenize)
     pairs = zip(columns.objects("response"), columns.objects("reference"), strict=True)
     scores = [metric.sentence_score(response, [reference]).score / 100.0 for response, reference in pairs]
     return Outcome(reward=np.clip(np.array(scores, dtype=np.float64), 0.0, 1.0))
@@ -62,14 +62,14 @@ class RougeParams(OperationParams):
 
 
 @cache
-def _rouge(stem: bool) -> Any:
+def _build_rouge(stem: bool) -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # imported when first asked for: it takes its time
 
     return RougeScorer(["rouge1", "rouge2"], use_stemmer=stem)
 
 
 @cache
-def _tokenizer(stem: bool) -> Any:
+def _build_tokenizer(stem: bool) -> Any:
     from rouge_score.tokenizers import DefaultTokenizer
 
     return DefaultTokenizer(stem)
@@ -89,17 +89,17 @@ def rouge(columns: Columns, params: RougeParams) -> Outcome:
 
     The numbers of the library rouge-score: words are runs of a-z and digits in lower case.
     """
-    scorer = _rouge(params.stem)
+    scorer = _build_rouge(params.stem)
     measure = {"f": "fmeasure"}.get(params.measure, params.measure)
 
-    def answer(i: int) -> float:
+    def compute_row(i: int) -> float:
         response, reference = columns.objects("response")[i], columns.objects("reference")[i]
         if params.kind == "rougeL":
-            words = _tokenizer(params.stem)
+            words = _build_tokenizer(params.stem)
             return _longest_common(words.tokenize(response), words.tokenize(reference), params.measure)
         return float(getattr(scorer.score(reference, response)[params.kind], measure))
 
-    return Outcome(reward=np.array(columns.map_rows(answer), dtype=np.float64))
+    return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))
 
 
 def _longest_common(response: list[str], reference: list[str], measure: str) -> float:
@@ -134,13 +134,13 @@ def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
     """
     alike = folded if params.fold else str
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         response, reference = columns.objects("response")[i], columns.objects("reference")[i]
         if max(len(response), len(reference)) > _LONGEST_EDITED:
             raise ItemError(f"response: texts of at most {_LONGEST_EDITED:,} characters are compared")
         return Row(float(Levenshtein.normalized_similarity(alike(response), alike(reference))))
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 @operation(
@@ -159,7 +159,7 @@ def token_f1(columns: Columns, params: OperationParams) -> Outcome:
     Details: `precision`, `recall`.
     """
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         given = squad(columns.objects("response")[i]).split()
         wanted = squad(columns.objects("reference")[i]).split()
         if not given or not wanted:
@@ -170,7 +170,7 @@ def token_f1(columns: Columns, params: OperationParams) -> Outcome:
         f1 = 2.0 * precision * recall / (precision + recall) if shared else 0.0
         return Row(f1, details={"precision": precision, "recall": recall})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 class KeywordItem(OperationItem):
@@ -190,7 +190,7 @@ def keyword_coverage(columns: Columns, params: KeywordParams) -> Outcome:
     all is the item's error. Details: `missing`.
     """
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         keywords = columns.objects("keywords")[i]
         wanted = list(dict.fromkeys(params.keywords if keywords is None else keywords))
         if not wanted or not all(tokens(keyword) for keyword in wanted):
@@ -199,4 +199,4 @@ def keyword_coverage(columns: Columns, params: KeywordParams) -> Outcome:
         missing = [keyword for keyword in wanted if f" {' '.join(tokens(keyword))} " not in text]
         return Row(1.0 - len(missing) / len(wanted), details={"missing": missing})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

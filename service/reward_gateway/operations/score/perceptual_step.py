@@ -57,8 +57,8 @@ def perceptual_step(columns: Columns, params: Params) -> Effectful[Outcome]:
     wanted = [task for task, own in zip(tasks, given, strict=True) if own is None]
     stored = yield from read_sets("perceptual", wanted)
 
-    def answer(i: int) -> Row:
-        steps = _statistics(given[i] if given[i] is not None else stored.get(tasks[i]))
+    def compute_row(i: int) -> Row:
+        steps = _read_statistics(given[i] if given[i] is not None else stored.get(tasks[i]))
         if len(steps) > MOST_STEPS:
             raise ItemError(f"there are {len(steps)} steps, over {MOST_STEPS}")
         if len(steps) < params.start:
@@ -70,10 +70,10 @@ def perceptual_step(columns: Columns, params: Params) -> Effectful[Outcome]:
         total = sum(reward * 2.0**place for place, reward in enumerate(rewards) if place + 1 >= params.start)
         return Row(reward=total, details={"steps": rewards})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _statistics(steps: Any) -> list[tuple[FloatArray, FloatArray]]:
+def _read_statistics(steps: Any) -> list[tuple[FloatArray, FloatArray]]:
     if steps is None:
         raise ItemError("give steps, or the name of a task that was fitted")
     named = steps["steps"] if isinstance(steps, dict) else steps

@@ -61,7 +61,7 @@ def pisces(columns: Columns, params: Params) -> Effectful[Outcome]:
         try:
             if fields["text_cls"][i] is not None and fields["video_cls"][i] is not None:
                 quality[i] = cosine(fields["text_cls"][i], fields["video_cls"][i], ("text_cls", "video_cls"))
-                semantic[i] = _matching(fields["vtm_logits"][i], fields["match"][i])
+                semantic[i] = _match_probability(fields["vtm_logits"][i], fields["match"][i])
             elif fields["prompt"][i] is not None:
                 given = fields["frames_b64"][i] or [fields["video_b64"][i]]
                 frames.append([image_bytes(frame or "") for frame in given])
@@ -86,7 +86,7 @@ def pisces(columns: Columns, params: Params) -> Effectful[Outcome]:
     return Outcome(quality + semantic, details=details, invalid=invalid | answer.invalid, flags=answer.flags)
 
 
-def _matching(logits: Any, match: int) -> float:
+def _match_probability(logits: Any, match: int) -> float:
     if logits is None or not 0 <= match < len(logits):
         raise ItemError("vtm_logits must hold the logit of the matching class", param="vtm_logits")
     return float(softmax(np.asarray(logits, dtype=np.float64))[match])

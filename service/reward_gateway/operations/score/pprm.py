@@ -108,7 +108,7 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
         graded = process[i]
         if graded is not None:
             graded[place] = judged.values.get(number)
-    outcome = _outcome(process, [text is not None for text in single], invalid)
+    outcome = _build_outcome(process, [text is not None for text in single], invalid)
     words: list[list[str | None] | None] = [None] * columns.size
     for number, (i, _) in enumerate(places):
         words[i] = [*(words[i] or []), judged.answers.get(number)]
@@ -116,11 +116,13 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     return outcome
 
 
-def _outcome(process: list[list[list[int] | None] | None], single: list[bool], invalid: dict[int, Invalid]) -> Outcome:
+def _build_outcome(
+    process: list[list[list[int] | None] | None], single: list[bool], invalid: dict[int, Invalid]
+) -> Outcome:
     rewards: list[list[float] | None] = []
     judged: list[list[bool] | None] = []
     for i, graded in enumerate(process):
-        scores = None if graded is None else [_score(judgement) for judgement in graded]
+        scores = None if graded is None else [_score_judgement(judgement) for judgement in graded]
         judged.append(None if scores is None else [score is not None for score in scores])
         rewards.append(None if scores is None else [score if score is not None else 0.0 for score in scores])
         if single[i] and scores == [None]:
@@ -128,7 +130,7 @@ def _outcome(process: list[list[list[int] | None] | None], single: list[bool], i
     return Outcome(rewards=rewards, details={"process": process, "judged": judged}, invalid=invalid)
 
 
-def _score(judgement: list[int] | None) -> float | None:
+def _score_judgement(judgement: list[int] | None) -> float | None:
     try:
         return process_score(judgement)
     except ItemError:

@@ -56,7 +56,7 @@ def process_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     asked = {}
     for i, item in enumerate(items):
         if rewards[i] is None:
-            sample = _sample(item)
+            sample = _build_sample(item)
             if isinstance(sample, Invalid):
                 outcome.invalid[i] = sample
             else:
@@ -79,7 +79,7 @@ def process_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     return outcome
 
 
-def _sample(item: Mapping[str, Any]) -> tuple[Any, str, list[str] | None] | Invalid:
+def _build_sample(item: Mapping[str, Any]) -> tuple[Any, str, list[str] | None] | Invalid:
     """Prompt, response and steps as the model reads them."""
     prompt, response, steps = item["prompt"] or "", item["response"], item["steps"]
     if item["messages"]:

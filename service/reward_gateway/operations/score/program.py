@@ -69,7 +69,7 @@ def program(columns: Columns, params: Params) -> Effectful[Outcome]:
     invalid: dict[int, Invalid] = {}
     chains: dict[tuple[Any, ...], list[int]] = {}
     for i in range(columns.size):
-        sources = _sources(registered.get(names[i]) if names[i] is not None else None, own[i])
+        sources = _select_sources(registered.get(names[i]) if names[i] is not None else None, own[i])
         if sources is None:
             invalid[i] = invalid_field("name a registered program, or give sparse_src and dense_src", "program")
         else:
@@ -101,7 +101,7 @@ def program(columns: Columns, params: Params) -> Effectful[Outcome]:
     return Outcome(rewards=rewards, details={"errors": errors}, invalid=invalid, flags=flags)
 
 
-def _sources(registered: Any, own: tuple[str | None, str | None]) -> tuple[str, str] | None:
+def _select_sources(registered: Any, own: tuple[str | None, str | None]) -> tuple[str, str] | None:
     if isinstance(registered, Mapping):
         return str(registered["sparse_src"]), str(registered["dense_src"])
     return (own[0], own[1]) if own[0] is not None and own[1] is not None else None

@@ -35,7 +35,7 @@ def rank(columns: Columns, _: object) -> Outcome:
     """
     groups = columns.vectors("scores")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         scores = groups[i]
         if scores is None or not len(scores):
             raise ItemError("there are no candidates to rank", param="scores")
@@ -48,4 +48,4 @@ def rank(columns: Columns, _: object) -> Outcome:
             details={"order": order.tolist(), "best": int(order[0]), "win_probability": wins.tolist()},
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

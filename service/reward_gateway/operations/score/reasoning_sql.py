@@ -82,11 +82,11 @@ class Item(OperationItem):
 
 def same_result(predicted: Sequence[Sequence[Any]], gold: Sequence[Sequence[Any]], *, ordered: bool) -> bool:
     """Whether two results hold the same rows, in the same order where it matters; as multisets otherwise."""
-    a, b = ([_key(row) for row in rows] for rows in (predicted, gold))
+    a, b = ([_row_key(row) for row in rows] for rows in (predicted, gold))
     return a == b if ordered else Counter(a) == Counter(b)
 
 
-def _key(row: Sequence[Any]) -> str:
+def _row_key(row: Sequence[Any]) -> str:
     """A row as text in which 1 and 1.0 are the same."""
     return json.dumps([float(v) if isinstance(v, int) and abs(v) < 2**53 else v for v in row], sort_keys=True)
 
@@ -122,12 +122,12 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
     the item's error.
     """
     fields = {name: list(columns.objects(name)) for name in Item.model_fields}
-    errors, invalid = yield from _run(fields, params)
+    errors, invalid = yield from _run_queries(fields, params)
     parts: list[dict[str, float]] = []
     asked: dict[int, Conversation] = {}
     for i in range(columns.size):
         row = {name: values[i] for name, values in fields.items()}
-        parts.append(_components(row))
+        parts.append(_compute_components(row))
         if row["judge"] is not None and not 0 <= row["judge"] <= 1:
             invalid[i] = invalid_field("judge must lie in [0, 1]", "judge")
         elif i not in invalid and parts[i]["exec"] == 0 and row["judge"] is None and params.judge is not None:
@@ -143,7 +143,7 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
     return Outcome(reward, details=details, invalid=invalid, flags=dict.fromkeys(judged.invalid, ("judge_fallback",)))
 
 
-def _components(row: dict[str, Any]) -> dict[str, float]:
+def _compute_components(row: dict[str, Any]) -> dict[str, float]:
     predicted, gold = row["pred_rows"], row["gold_rows"]
     right = predicted is not None and gold is not None
     right = right and same_result(predicted, gold, ordered=is_ordered(row["gold_sql"]))
@@ -162,7 +162,7 @@ def _components(row: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _run(
+def _run_queries(
     fields: dict[str, list[Any]], params: Params
 ) -> Effectful[tuple[dict[int, list[str | None]], dict[int, Invalid]]]:
     """Fill in the rows of items that name a database; why queries failed, and why items could not be answered."""

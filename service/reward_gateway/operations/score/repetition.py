@@ -52,8 +52,8 @@ class DistinctParams(OperationParams):
 def distinct_ngrams(columns: Columns, params: DistinctParams) -> Outcome:
     """Distinct-n: the share of n-grams that are different from each other, in (0, 1]; 0 without any n-gram."""
 
-    def answer(i: int) -> float:
+    def compute_row(i: int) -> float:
         response = columns.objects("response")[i]
         return 1.0 - repeated_share(response, params.n) if len(words(response)) >= params.n else 0.0
 
-    return Outcome(reward=np.array(columns.map_rows(answer), dtype=np.float64))
+    return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))

@@ -65,7 +65,7 @@ def rere(columns: Columns, params: Params) -> Outcome:
     """
     candidates, targets = columns.objects("candidates"), columns.objects("target")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         if not len(candidates[i]):
             raise ItemError("the group has no candidates", param="candidates")
         target = plain(targets[i])
@@ -82,4 +82,4 @@ def rere(columns: Columns, params: Params) -> Outcome:
             },
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

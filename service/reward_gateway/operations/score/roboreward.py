@@ -100,7 +100,7 @@ def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
             elif answers[i] is not None:
                 scores[i] = parse_score(answers[i])
             else:
-                asked[i] = _question(tasks[i], _shown(own[i], frames[i]), videos[i])
+                asked[i] = _build_question(tasks[i], _decode_frames(own[i], frames[i]), videos[i])
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     judged = yield from ask_judge(params.judge, asked, parse_score)
@@ -116,14 +116,14 @@ def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
     )
 
 
-def _shown(own: Sequence[Media] | None, encoded: Sequence[str] | None) -> list[bytes]:
+def _decode_frames(own: Sequence[Media] | None, encoded: Sequence[str] | None) -> list[bytes]:
     """The frames' bytes, whichever way they came."""
     if own and any(frame.data is None for frame in own):
         raise ItemError("a frame was not fetched: give its bytes")
     return [frame.data for frame in own or () if frame.data] or [image_bytes(frame) for frame in encoded or ()]
 
 
-def _question(task: str | None, frames: Sequence[bytes], video: str | None) -> Conversation:
+def _build_question(task: str | None, frames: Sequence[bytes], video: str | None) -> Conversation:
     if task is None or not (frames or video):
         raise ItemError("give task and frames_b64 (or video_b64), or the judge's answer, or the score")
     if frames:

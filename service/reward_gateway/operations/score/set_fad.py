@@ -90,7 +90,7 @@ def set_fad(columns: Columns, _: object) -> Effectful[Outcome]:
     wanted = [name for name, own in zip(names, references, strict=True) if own is None]
     stored = yield from read_sets("embeddings", wanted)
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         value = given[i] if given[i] is not None else stored.get(names[i])
         if value is None:
             raise ItemError("give reference_embeddings, or the name of a stored reference")
@@ -102,4 +102,4 @@ def set_fad(columns: Columns, _: object) -> Effectful[Outcome]:
             flags=("singular_covariance",) if own.singular or exemplars.singular else (),
         )
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -43,7 +43,7 @@ def format_tags(columns: Columns, params: TagParams) -> Outcome:
     """
     marks = [mark for tag in params.tags for mark in (f"<{tag}>", f"</{tag}>")]
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         response = columns.objects("response")[i]
         once = [response.count(mark) == 1 for mark in marks]
         in_order = all(once) and _in_order(response, marks)
@@ -51,7 +51,7 @@ def format_tags(columns: Columns, params: TagParams) -> Outcome:
             return Row(sum(once) / len(once), details={"in_order": in_order})
         return Row(float(in_order and _nothing_outside(response, marks)), details={"in_order": in_order})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
 def _in_order(text: str, marks: list[str]) -> bool:
@@ -96,11 +96,11 @@ def code_fence(columns: Columns, params: FenceParams) -> Outcome:
     """1 if the response holds a fenced block of code (of a language, a certain number of them), else 0."""
     wanted = None if params.language is None else params.language.lower()
 
-    def answer(i: int) -> float:
+    def compute_row(i: int) -> float:
         found = [language for language, _ in fences(columns.objects("response")[i]) if wanted in (None, language)]
         return float(len(found) == params.count if params.count is not None else bool(found))
 
-    return Outcome(reward=np.array(columns.map_rows(answer), dtype=np.float64))
+    return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))
 
 
 @operation("score", "valid_python", item=Item, heavy=True)
@@ -111,7 +111,7 @@ def valid_python(columns: Columns, params: OperationParams) -> Outcome:
     program, and one of over 50,000 characters, gives 0. Details: `line` of the first fault.
     """
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         response = columns.objects("response")[i]
         blocks = [content for language, content in fences(response) if language in ("python", "py", "python3", "")]
         program = blocks[-1] if blocks else response
@@ -128,4 +128,4 @@ def valid_python(columns: Columns, params: OperationParams) -> Outcome:
             return Row(0.0, details={"line": None})
         return Row(1.0, details={"line": None})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

@@ -53,28 +53,28 @@ def vendi(columns: Columns, params: Params) -> Outcome:
     """
     embeddings, kernels = columns.objects("embeddings"), columns.objects("kernel")
 
-    def answer(i: int) -> Row:
-        kernel = _cosines(embeddings[i]) if kernels[i] is None else _checked(matrix(kernels[i], "kernel"))
+    def compute_row(i: int) -> Row:
+        kernel = _cosine_kernel(embeddings[i]) if kernels[i] is None else _check_kernel(matrix(kernels[i], "kernel"))
         details: dict[str, object] = {"size": len(kernel)}
         score = vendi_of(kernel)
         if params.contributions:
-            details["contributions"] = _contributions(kernel, score)
+            details["contributions"] = _compute_contributions(kernel, score)
         return Row(reward=score, details=details)
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)
 
 
-def _cosines(embeddings: object) -> FloatArray:
+def _cosine_kernel(embeddings: object) -> FloatArray:
     if embeddings is None:
         raise ItemError("give embeddings or a kernel")
     rows = matrix(embeddings, "embeddings")
-    _limit(len(rows))
+    _check_size(len(rows))
     directions = np.stack([unit(row, f"embeddings[{k}]") for k, row in enumerate(rows)])
     return np.asarray(directions @ directions.T)
 
 
-def _checked(kernel: FloatArray) -> FloatArray:
-    _limit(len(kernel))
+def _check_kernel(kernel: FloatArray) -> FloatArray:
+    _check_size(len(kernel))
     if kernel.shape[0] != kernel.shape[1] or not np.allclose(kernel, kernel.T, atol=1e-6):
         raise ItemError("the kernel must be square and symmetric", param="kernel")
     if not np.allclose(np.diag(kernel), 1.0, atol=1e-6):
@@ -82,12 +82,12 @@ def _checked(kernel: FloatArray) -> FloatArray:
     return kernel
 
 
-def _limit(size: int) -> None:
+def _check_size(size: int) -> None:
     if size > LARGEST:
         raise ItemError(f"a set has at most {LARGEST} items, and this one has {size}")
 
 
-def _contributions(kernel: FloatArray, score: float) -> list[float]:
+def _compute_contributions(kernel: FloatArray, score: float) -> list[float]:
     if len(kernel) > 128:
         raise ItemError("contributions are given for at most 128 items")
     if len(kernel) == 1:

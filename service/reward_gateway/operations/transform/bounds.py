@@ -18,7 +18,7 @@ class Params(OperationParams):
     clip: bool = Field(True, description="Rewards outside [low, high] stay at the ends of the new range.")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_order(self) -> Self:
         if self.low >= self.high:
             raise ValueError("low must be below high")
         return self

@@ -15,7 +15,7 @@ class Params(OperationParams):
     high: float | None = Field(None, description="Largest reward that is given; none if unset.")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_order(self) -> Self:
         if self.low is None and self.high is None:
             raise ValueError("give low, high or both")
         if self.low is not None and self.high is not None and self.low > self.high:

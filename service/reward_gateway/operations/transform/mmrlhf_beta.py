@@ -71,7 +71,7 @@ def mmrlhf_batch(columns: Columns, params: BatchParams) -> Outcome:
     """
     margins = columns.vectors("margins")
 
-    def answer(i: int) -> Row:
+    def compute_row(i: int) -> Row:
         batch = margins[i]
         if batch is None or not batch.size:
             raise ItemError("the batch has no margins", param="margins")
@@ -82,4 +82,4 @@ def mmrlhf_batch(columns: Columns, params: BatchParams) -> Outcome:
         count = max(1, int(params.keep * batch.size + 1e-9))
         return Row(rewards=betas.tolist(), details={"weights": np.exp(-0.5 * z**2).tolist(), "samples": count})
 
-    return by_row(columns.size, answer)
+    return by_row(columns.size, compute_row)

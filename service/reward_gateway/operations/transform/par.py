@@ -91,12 +91,12 @@ def par(columns: Columns, params: Params) -> Outcome:
         return Outcome(reward=expit(params.k * (reward - params.center)), details=details)
     references = Ragged.of_column(columns, "reference_rewards")
     reason = Invalid("missing_field", "give at least one reference reward", param="reference_rewards")
-    shaped = _against(references, reward, params)
+    shaped = _compare_to_references(references, reward, params)
     invalid = dict.fromkeys(np.flatnonzero(references.empty).tolist(), reason)
     return Outcome(reward=shaped, details=details, invalid=invalid)
 
 
-def _against(references: Ragged, reward: FloatArray, params: Params) -> FloatArray:
+def _compare_to_references(references: Ragged, reward: FloatArray, params: Params) -> FloatArray:
     if params.shape == "lsc":
         return log_sigmoid_of(reward - reference_quantile(references, params.quantile, "normal"))
     references = references.head(params.max_references)

@@ -42,7 +42,7 @@ def par_running(columns: Columns, params: Params) -> Effectful[Outcome]:
     for key in together:
         values = answers.values(key)
         if params.shape == "minmax":
-            low, high = yield from _extremes(key[0], values)
+            low, high = yield from _update_extremes(key[0], values)
             width = high - low if high > low else 1.0
             answers.answer(key, (values - low) / width, min=low, max=high)
             continue
@@ -56,7 +56,7 @@ def par_running(columns: Columns, params: Params) -> Effectful[Outcome]:
     return answers.outcome()
 
 
-def _extremes(stream: str, values: FloatArray) -> Effectful[tuple[float, float]]:
+def _update_extremes(stream: str, values: FloatArray) -> Effectful[tuple[float, float]]:
     """Least and greatest value of a stream, this batch included.
 
     They are kept as an archive of [low, high] pairs that only grows, and only when the range does: appends are
