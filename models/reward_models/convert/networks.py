@@ -103,7 +103,7 @@ class Headed(Inputs):
 
 
 class Marked(Inputs):
-    """A backbone's last states, each through a head: one number a token, [n, t].
+    """A backbone's last states, each through a head: one number per token, [n, t].
 
     ``output``: ``softmax`` takes the probability of ``label``, ``sigmoid`` and ``logits`` its number.
     """

@@ -114,7 +114,7 @@ def stored(data: Path | None, tasks: tuple[str, ...], *, unseen: bool) -> list[d
 
 
 def flat(shown: list[dict[str, Any]], name: str) -> Array:
-    """One value a frame, over all episodes."""
+    """One value per frame, over all episodes."""
     return np.concatenate([np.asarray(episode[name], np.float64) for episode in shown])
 
 

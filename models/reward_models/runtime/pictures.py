@@ -40,7 +40,7 @@ class Pictures:
 
         Args:
             see: decodes an image. May raise ImageError.
-            prompts: one a row, none of which may be empty; None for a model that reads none.
+            prompts: one per row, none of which may be empty; None for a model that reads none.
             errors: is given the reason of every row that is left out.
         """
         pictures = cls()

@@ -48,7 +48,7 @@ class Eye:
         return ((np.asarray(image, np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
 
     def maps(self, pixels: Sequence[FloatArray]) -> Iterable[FloatArray]:
-        """The maps of what ``pixels`` gave, one a frame."""
+        """The maps of what ``pixels`` gave, one per frame."""
         for start in range(0, len(pixels), self._run):
             (found,) = self.session.run({"images": np.stack(pixels[start : start + self._run])})
             yield from found.reshape(len(found), -1)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Columns = Mapping[str, Sequence[bytes]]
-"""Input tensor name -> one value a row. A tensor that no request gave is missing."""
+"""Input tensor name -> one value per row. A tensor that no request gave is missing."""
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ class Columns:
 
     @classmethod
     def of_items(cls, items: Sequence[Any], names: Sequence[str]) -> "Columns":
-        """The columns of validated items (pydantic models), one list a field."""
+        """The columns of validated items (pydantic models), one list per field."""
         return cls(len(items), {name: [getattr(item, name) for item in items] for name in names})
 
     def __contains__(self, name: str) -> bool:

@@ -76,7 +76,7 @@ class MergeMoments(Effect[Moments]):
 class LookUpLabels(Effect[list[float | None]]):
     """The labels of messages in a named table. Unknown messages are queued for annotation if ``enqueue``.
 
-    Answer: list of float or None, one a message.
+    Answer: list of float or None, one per message.
     """
 
     table: str
@@ -103,7 +103,7 @@ class AppendToArchive(Effect[None]):
 class ReadReferences(Effect[list[FloatArray | None]]):
     """Stored reference rewards of prompts' groups for a reward or model, its version included.
 
-    Answer: list of [m] float64 or None, one a group.
+    Answer: list of [m] float64 or None, one per group.
     """
 
     name: str
@@ -139,7 +139,7 @@ class Vector:
 class ScoreSteps(Effect[list[Vector | Invalid]]):
     """A number for each step of the answers of a batch, by a hosted process reward model.
 
-    Answer: list of :class:`Vector` or :class:`reward_gateway.sample.Invalid`, one a row.
+    Answer: list of :class:`Vector` or :class:`reward_gateway.sample.Invalid`, one per row.
     """
 
     model: str
@@ -150,7 +150,7 @@ class ScoreSteps(Effect[list[Vector | Invalid]]):
 class TokenLogprobs(Effect[list[Vector | Invalid]]):
     """Natural log-probabilities of continuations under the hosted language model.
 
-    Answer: list of :class:`Vector` or :class:`reward_gateway.sample.Invalid`, one a pair.
+    Answer: list of :class:`Vector` or :class:`reward_gateway.sample.Invalid`, one per pair.
     """
 
     contexts: Sequence[str]
@@ -174,7 +174,7 @@ class AskJudge(Effect[list[str | Invalid]]):
 class JoinCohorts(Effect[list[tuple[FloatArray, int]]]):
     """Each row joins the open cohort of its name, and waits until that is closed.
 
-    Answer: list of ``(members [m, d] float64, own place)``, one a row.
+    Answer: list of ``(members [m, d] float64, own place)``, one per row.
     """
 
     names: Sequence[str]
@@ -200,7 +200,7 @@ class RunSandboxed(Effect[list[SandboxAnswer | Invalid]]):
 class CompareMath(Effect[list[bool | Invalid]]):
     """Whether responses equal references as mathematics, in processes of their own, with limits.
 
-    Answer: list of bool or :class:`reward_gateway.sample.Invalid`, one a pair.
+    Answer: list of bool or :class:`reward_gateway.sample.Invalid`, one per pair.
     """
 
     pairs: Sequence[tuple[str, str]]

@@ -37,7 +37,9 @@ class JudgeParams(OperationParams):
     """What every operation that asks a judge of the operator's choice takes."""
 
     judge: JudgeName = Field("judge", description="Configured judge.")
-    temperature: float | None = Field(None, ge=0, le=2, description="Left out: the judge's own, which is 0 by default.")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="If omitted: the judge's own, which is 0 by default."
+    )
     votes: int = Field(1, ge=1, le=64, description="Times that a question is asked; its numbers are averaged.")
     guards: list[Literal["master_key"]] = Field(
         [], description="master_key: a response without content is scored 0 and the judge not asked."

@@ -27,7 +27,7 @@ class Outcome:
 
     Attributes:
         reward: [n] float64, NaN in the rows of ``invalid``; None where the operation gives no scalar.
-        rewards: [n] vectors (nested lists where the answer is one list a trajectory); None where it gives none.
+        rewards: [n] vectors (nested lists where the answer is one list per trajectory); None where it gives none.
         details: name -> [n] values: numbers, lists or small mappings, whatever JSON can hold.
         invalid: row -> why it has no answer.
         flags: row -> names.

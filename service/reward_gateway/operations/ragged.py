@@ -1,4 +1,4 @@
-"""Several numbers an item, of any count: flat values plus the row each belongs to.
+"""Several numbers per item, of any count: flat values plus the row each belongs to.
 
 Reference rewards, ensemble members and component rewards all have this shape. Reductions are a handful
 of numpy calls whatever the number of items, they add within a row in the row's own order (so a row's
@@ -47,7 +47,7 @@ class Ragged:
 
     @classmethod
     def of_column(cls, columns: Columns, name: str) -> "Ragged":
-        """A field that holds a list or a mapping of numbers an item, or (in a recipe) a mapping of [n] arrays."""
+        """A field that holds a list or a mapping of numbers per item, or (in a recipe) a mapping of [n] arrays."""
         given = columns.given(name)
         if not isinstance(given, Mapping):
             return cls.of_lists([None] * columns.size if given is None else given)
@@ -67,7 +67,7 @@ class Ragged:
         return np.equal(self.counts, 0)
 
     def spread(self, per_row: FloatArray) -> FloatArray:
-        """[total] a number a row, repeated for each of the row's values."""
+        """[total] a number per row, repeated for each of the row's values."""
         return per_row[self.rows]
 
     def with_values(self, values: FloatArray) -> "Ragged":

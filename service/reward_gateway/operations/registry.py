@@ -51,7 +51,7 @@ class OperationParams(BaseModel):
 
 
 class OperationItem(BaseModel):
-    """Base of the items. A missing or unusable value is that item's error; a wrong type is the request's."""
+    """Base of the items. A missing or unusable value is an item error; a wrong type is the request's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 

@@ -26,8 +26,8 @@ class WorkedExample:
     Attributes:
         results: what each result must hold, numbers rounded as in their source.
         tolerance: largest difference of a number, relative to the greater of it and 1.
-        given: ``{"models": {name: [score a row]}}``, ``{"logprobs": [one list a text]}``,
-            ``{"steps": [one list an answer]}`` or ``{"sandbox": [result a program]}``, where needed.
+        given: ``{"models": {name: [score per row]}}``, ``{"logprobs": [one list per text]}``,
+            ``{"steps": [one list per answer]}`` or ``{"sandbox": [result a program]}``, where needed.
     """
 
     title: str
@@ -43,7 +43,7 @@ class WorkedExample:
         return {"items": self.items, "params": self.params}
 
     def differences(self, answered: Any) -> list[str]:
-        """Where an answer (the body's ``results``) is not what was expected: a line a place; none if it agrees."""
+        """Where an answer (the body's ``results``) is not what was expected: a line per place; none if it agrees."""
         return _find_differences(self.results, answered, self.tolerance, "results")
 
 

@@ -27,11 +27,11 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    x: float | None = Field(None, description="Polarity of the stimulus, 1 or −1. Left out: the item is a probe.")
-    y: float | None = Field(None, description="Polarity of the answer, 1, 0 or −1. Left out: the sign of `gap`.")
+    x: float | None = Field(None, description="Polarity of the stimulus, 1 or −1. If omitted: the item is a probe.")
+    y: float | None = Field(None, description="Polarity of the answer, 1, 0 or −1. If omitted: the sign of `gap`.")
     gap: float | None = Field(None, description="Score of the text less that of its counterfactual, in place of y.")
     scorer: str | None = Field(
-        None, description="Hosted model that scores the probe. Left out: the item is an observation."
+        None, description="Hosted model that scores the probe. If omitted: the item is an observation."
     )
     template: str | None = Field(None, description="Text of the probe with {group} in it; a probe needs it.")
     groups: dict[str, list[str]] | None = Field(

@@ -39,7 +39,7 @@ def discriminator_loss(columns: Columns, params: Params) -> Outcome:
     L = ½ [mean max(0, 1 − h(real)) + mean max(0, 1 + h(fake))] on whole images, + .3 · the same on patches where both
     kinds are given. Lower is better; a reward whose discriminator has lost (accuracy near .5) says nothing.
 
-    No real or no fake scores, or patches of one kind only: the item's error. Details: `accuracy` (share of whole images
+    No real or no fake scores, or patches of one kind only: an item error. Details: `accuracy` (share of whole images
     with the right sign; 0 is wrong), `image_loss`, `patch_loss` (null without patches).
     """
     vectors = {name: columns.vectors(name) for name in ("real", "fake", "real_patches", "fake_patches")}

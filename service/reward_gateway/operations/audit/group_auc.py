@@ -30,7 +30,7 @@ class Group(OperationItem):
     pos: list[float] = Field(description="The scorer's scores of the group's relevant items; none: no AUC.")
     neg: list[float] = Field(description="Its scores of the irrelevant items; none: no AUC.")
     n_rated: int | None = Field(
-        None, description="Items that the group has rated, 0 to n_items. Left out: its sparsity is null."
+        None, description="Items that the group has rated, 0 to n_items. If omitted: its sparsity is null."
     )
 
 

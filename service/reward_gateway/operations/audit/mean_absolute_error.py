@@ -18,7 +18,7 @@ class Item(OperationItem):
 def mean_absolute_error(columns: Columns, _: object) -> Outcome:
     """Mean absolute error of predicted against actual scores.
 
-    mean_i |predicted_i − actual_i|; on RoboReward's scale of 1 to 5. Unequal lengths, or none, are the item's error.
+    mean_i |predicted_i − actual_i|; on RoboReward's scale of 1 to 5. Unequal lengths, or none, are an item error.
     Details: `count`, `exact` (share of predictions that are right).
     """
     predicted, actual = columns.vectors("predicted"), columns.vectors("actual")

@@ -18,7 +18,7 @@ class Params(OperationParams):
 class Item(OperationItem):
     rewards: list[float] = Field(description="The last rewards, in any unit; at least one.")
     classes: list[str] | None = Field(
-        None, description="The model's predicted class a reward. Left out: no shares of classes."
+        None, description="The model's predicted class per reward. If omitted: no shares of classes."
     )
 
 
@@ -27,7 +27,7 @@ def negative_fraction(columns: Columns, params: Params) -> Outcome:
     """Share of negative rewards among the last ones.
 
     count(r < 0) / count; with `classes`, the model's predictions, also the share of each: a model that predicts one
-    class always has collapsed. No rewards, or classes that are not one a reward: the item's error. Details: `count`,
+    class always has collapsed. No rewards, or classes that are not one per reward: an item error. Details: `count`,
     `class_rates`, `alarm`.
     """
     rewards, classes = columns.vectors("rewards"), columns.objects("classes")

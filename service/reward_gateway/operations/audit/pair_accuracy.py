@@ -13,7 +13,7 @@ from ..transform.mmrlhf_beta import SOURCE
 class Pair(OperationItem):
     margin: float = Field(description="r_chosen − r_rejected; right if above 0.")
     id: str | None = Field(
-        None, description="Question of the pair, for Acc+. Left out: the pair is a question of its own."
+        None, description="Question of the pair, for Acc+. If omitted: the pair is a question of its own."
     )
 
 
@@ -27,7 +27,7 @@ def pair_accuracy(columns: Columns, _: object) -> Outcome:
 
     A pair is right if its margin r_chosen − r_rejected is above 0; a tie is not. The reward is Acc, over pairs;
     `details.accuracy_plus` is Acc+, over ids: an id counts only if all its pairs are right (a pair without an id is
-    its own). Details: `pairs`, `ids`. No pairs: the item's error.
+    its own). Details: `pairs`, `ids`. No pairs: an item error.
     """
     pairs = columns.objects("pairs")
 

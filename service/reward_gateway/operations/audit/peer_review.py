@@ -44,7 +44,7 @@ def peer_review(columns: Columns, params: Params) -> Outcome:
 
     The reward is the share of pairs on which the models agree (both margins above 0). Details: `keep_for_a`,
     `keep_for_b` (places, by rising loss), `disagree` (places), `loss_a`, `loss_b`, `ensemble` (mean margin).
-    No pairs: the item's error.
+    No pairs: an item error.
     """
     data = columns.objects("pairs")
 

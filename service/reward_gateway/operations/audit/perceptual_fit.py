@@ -84,7 +84,7 @@ def perceptual_fit(columns: Columns, params: Params) -> Outcome:
     The reward is the mean z of the kept features (0 with one step: there is nothing to tell apart). Details: `steps`
     (mean and std over the kept features), `features` (their places, rising), `boundaries` (first frames of the parts,
     a demonstration), `scores` (z of the kept features in their best step). Fewer frames than steps, over 4,096 frames,
-    or frames of unequal length are the item's error.
+    or frames of unequal length are an item error.
     """
     given = columns.objects("demos")
 

@@ -25,7 +25,7 @@ CLIP = 1e-6
 class Params(OperationParams):
     tau: float = Field(0.0, ge=0, lt=0.5, description="Margin around .5 that every probability must be outside of.")
     beta: float = Field(0.1, description="Scale of the DPO reward, for log_ratios.")
-    models: list[str] | None = Field(None, description="Models that must be there; left out: those of the item.")
+    models: list[str] | None = Field(None, description="Models that must be there; if omitted: those of the item.")
 
 
 class Item(OperationItem):
@@ -55,7 +55,7 @@ def preference_consistency(columns: Columns, params: Params) -> Outcome:
 
     `probs` gives probabilities; `log_ratios` the two log-ratios of a DPO model, p = σ(β · (first − second)), β = .1;
     `orders` a judge's answers in both orders, averaged. A model without a number, one of `models` that is not there, or
-    a probability outside [0, 1]: the item's error. One model alone has js 0.
+    a probability outside [0, 1]: an item error. One model alone has js 0.
 
     reward: 1 to keep the pair, 0 to drop it. Details: `consistent`, `keep`, `label` (1 the first, 2 the second, null),
     `mean`, `js`, `entropy`, `probs`.
@@ -101,7 +101,9 @@ def probabilities(item: Mapping[str, Any], params: Params) -> dict[str, float]:
         probs[name] = float(value)
     for name, ratios in (item["log_ratios"] or {}).items():
         if len(ratios) != 2:
-            raise ItemError(f"log_ratios of {name!r} must hold two numbers, one a response", param=f"log_ratios.{name}")
+            raise ItemError(
+                f"log_ratios of {name!r} must hold two numbers, one per response", param=f"log_ratios.{name}"
+            )
         probs[name] = float(expit(params.beta * (ratios[0] - ratios[1])))
     for name, both in (item["orders"] or {}).items():
         if len(both) != 2:

@@ -25,7 +25,9 @@ class Pair(OperationItem):
     gaps: list[float] = Field(
         description="r(chosen) − r(rejected) under each reward model, on one scale; at least one."
     )
-    margin: float | None = Field(None, description="Δr under the model in training. Left out: the pair has no losses.")
+    margin: float | None = Field(
+        None, description="Δr under the model in training. If omitted: the pair has no losses."
+    )
 
 
 class Item(OperationItem):
@@ -107,8 +109,8 @@ class LossParams(OperationParams):
 class LossPair(OperationItem):
     chosen: float = Field(description="Reward of the chosen answer.")
     rejected: float = Field(description="Reward of the rejected answer.")
-    strength: float | None = Field(None, description="Margin that the pair should have (loss margin); left out: 0.")
-    mask: bool | float | None = Field(None, description="0: the pair counts nothing; left out: it counts.")
+    strength: float | None = Field(None, description="Margin that the pair should have (loss margin); if omitted: 0.")
+    mask: bool | float | None = Field(None, description="0: the pair counts nothing; if omitted: it counts.")
 
 
 class LossItem(OperationItem):
@@ -128,7 +130,7 @@ def preference_loss(columns: Columns, params: LossParams) -> Outcome:
 
     With Δr = chosen − rejected: bradley_terry (default) −log σ(Δr); smoothed −[(1 − α) log σ(Δr) + α log σ(−Δr)],
     α = .1; margin −log σ(Δr − strength), strength 0 unless given. A pair with `mask` 0 counts nothing; a batch that is
-    masked altogether has loss 0. No pairs: the item's error. Details: `losses` a pair, `accuracy` over what counts.
+    masked altogether has loss 0. No pairs: an item error. Details: `losses` per pair, `accuracy` over what counts.
     """
     data = columns.objects("pairs")
 

@@ -27,7 +27,7 @@ class Item(OperationItem):
         description="Comparisons [a, b, β], undirected; β > 0, and the variance of one is π² / (3 β²)."
     )
     pairs: list[list[str | int]] | None = Field(
-        None, description="Pairs of nodes [a, b] whose distance is asked. Left out: all pairs of nodes."
+        None, description="Pairs of nodes [a, b] whose distance is asked. If omitted: all pairs of nodes."
     )
 
 
@@ -80,7 +80,7 @@ def preference_topology(columns: Columns, _: Any) -> Outcome:
     form is recalled.
 
     `rewards`: d in the order of `pairs` (all pairs of nodes, in the order of their first edge, if left out), null where
-    no path leads. β ≤ 0 or an edge of another form: the item's error. Details: `mean` and `max` over the pairs that are
+    no path leads. β ≤ 0 or an edge of another form: an item error. Details: `mean` and `max` over the pairs that are
     reached (null without one), `unreachable` (their places), `pairs`.
     """
     edges, asked = columns.objects("edges"), columns.objects("pairs")

@@ -30,7 +30,7 @@ class Item(OperationItem):
         None, description="Name of a stored dimension, whose centroids count where none are given."
     )
     centroids: dict[str, list[float]] | list[list[float]] | None = Field(
-        None, description="Centroids as long as `hidden`, by label or as a list. Left out: those of `dimension`."
+        None, description="Centroids as long as `hidden`, by label or as a list. If omitted: those of `dimension`."
     )
 
 
@@ -42,7 +42,7 @@ def representation_distance(columns: Columns, params: Params) -> Effectful[Outco
     is for its model only: take a quantile of the distances on validation data (`audit/mrm_probe` gives it).
 
     `centroids`, by label or as a list, or the name of a stored `dimension` (helpfulness, …). Unequal lengths and
-    unknown dimensions are the item's error. The reward is the least distance. Details: `min_distance`, `keep`,
+    unknown dimensions are an item error. The reward is the least distance. Details: `min_distance`, `keep`,
     `nearest` (label, or place), `distances`.
     """
     hidden, given, names = columns.vectors("hidden"), columns.objects("centroids"), columns.objects("dimension")

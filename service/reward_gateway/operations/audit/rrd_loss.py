@@ -25,7 +25,7 @@ def rrd_loss(columns: Columns, _: object) -> Outcome:
     replacement, and the factor is 1 / K. `variance`; both are null for K = 1, where it is undefined (0 and the loss
     itself where all T = 1 steps are drawn).
 
-    No sampled steps, or T below 1: the item's error.
+    No sampled steps, or T below 1: an item error.
     """
     sampled, lengths = columns.vectors("sampled"), columns.floats("length")
     returns = columns.floats("return_") if "return_" in columns else columns.floats("return")

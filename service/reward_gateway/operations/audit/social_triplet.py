@@ -29,7 +29,7 @@ def social_triplet(columns: Columns, params: Params) -> Outcome:
     on the gap of the two scores: max(0, 2 (cos⁻ − cos⁺) + m).
 
     reward is the loss of the pair (lower is better). Details: `positive`, `negative` (the two cosines), `correct`
-    (ties count as correct, as in the repository). Embeddings of unequal length or length 0: the item's error.
+    (ties count as correct, as in the repository). Embeddings of unequal length or length 0: an item error.
     """
     text, positive, negative = (columns.objects(name) for name in ("text_embedding", "positive", "negative"))
 

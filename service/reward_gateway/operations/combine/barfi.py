@@ -30,10 +30,10 @@ class Item(OperationItem):
     primary: float | list[float] = Field(description="The task's own reward: a number, or one a step of a trajectory.")
     aux: float | list[float] | None = Field(
         None,
-        description="The designer's auxiliary reward, in the form of `primary`. Left out: an error unless φ_2 is 0.",
+        description="The designer's auxiliary reward, in the form of `primary`. If omitted: an error unless φ_2 is 0.",
     )
     residual: float | list[float] | None = Field(
-        None, description="Learned term, in the form of `primary`; left out: 0."
+        None, description="Learned term, in the form of `primary`; if omitted: 0."
     )
 
 
@@ -46,7 +46,7 @@ def barfi(columns: Columns, params: Params) -> Outcome:
     `residual` is a learned term, 0 if absent. φ = [1, 1], the default, is the naive sum; for potential-based shaping
     see `transform/pbrs`.
 
-    A missing `aux` is the item's error unless φ_2 = 0. Lists (a trajectory's rewards) are blended element by element
+    A missing `aux` is an item error unless φ_2 = 0. Lists (a trajectory's rewards) are blended element by element
     and must be of one length; `rewards` answers them. Details: `phi`, `version`.
     """
     details: dict[str, Sequence[Any]] = {

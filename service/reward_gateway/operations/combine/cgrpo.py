@@ -47,7 +47,7 @@ def cgrpo(columns: Columns, params: Params) -> Outcome:
       says
     - `rubric_only_negative` (verified, another flag): R_o if it is above 0, else α · R_r
 
-    A rubric reward below 0 is the item's error. An empty group has no rewards.
+    A rubric reward below 0 is an item error. An empty group has no rewards.
     """
     groups = columns.objects("group")
 

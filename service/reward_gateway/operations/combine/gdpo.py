@@ -43,7 +43,7 @@ def gdpo(columns: Columns, params: Params) -> Outcome:
 
     Normalising the sum instead lets a component of large scale drown the others, and gives different
     combinations of rewards the same advantage. All items of a request have the same components: one that
-    is missing, named by a weight or by a neighbour, is the item's error.
+    is missing, named by a weight or by a neighbour, is an item error.
     """
     table = columns.table("rewards")
     outcome = Outcome()

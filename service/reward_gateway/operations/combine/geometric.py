@@ -19,7 +19,7 @@ SOURCE = Source(
 
 class Params(OperationParams):
     weights: dict[SelectedComponent, float] | None = Field(
-        None, description="Exponent of each component. Left out: 1/n each, the plain geometric mean."
+        None, description="Exponent of each component. If omitted: 1/n each, the plain geometric mean."
     )
 
     @model_validator(mode="after")
@@ -42,7 +42,7 @@ def geometric(columns: Columns, params: Params) -> Outcome:
     weights, the geometric mean. Exponents are taken as they are, and are not made to sum to 1.
 
     A component below 0 counts as 0, and the product is then 0 (unless its weight is 0). A component that the weights
-    name and the item lacks, or no component at all: the item's error. Components without a weight are left out.
+    name and the item lacks, or no component at all: an item error. Components without a weight are left out.
     Details: `clipped`, the names that were below 0.
     """
     table = columns.table("rewards")

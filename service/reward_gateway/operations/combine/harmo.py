@@ -26,19 +26,19 @@ class Params(OperationParams):
 
 class Member(OperationItem):
     rule: float | bool | None = Field(
-        None, description="Verdict of a rule, 1 or 0. Left out: `model` counts, unless the member is `verifiable`."
+        None, description="Verdict of a rule, 1 or 0. If omitted: `model` counts, unless the member is `verifiable`."
     )
-    model: float | None = Field(None, description="Reward model's score, on [0, 1]. Left out: `similarity` counts.")
+    model: float | None = Field(None, description="Reward model's score, on [0, 1]. If omitted: `similarity` counts.")
     similarity: float | None = Field(
         None, description="Cosine to the reference answer, used where neither rule nor model is given."
     )
-    format: float | bool | None = Field(None, description="Format reward R_format, added; left out: 0.")
+    format: float | bool | None = Field(None, description="Format reward R_format, added; if omitted: 0.")
     length: float | None = Field(
-        None, description="Length of the answer, in any one unit. Left out: no length penalty."
+        None, description="Length of the answer, in any one unit. If omitted: no length penalty."
     )
-    correct: bool | float | None = Field(None, description="Whether the answer is right. Left out: whether rule ≥ 1.")
+    correct: bool | float | None = Field(None, description="Whether the answer is right. If omitted: whether rule ≥ 1.")
     verifiable: bool | float | None = Field(
-        None, description="Whether a rule was to judge the answer: without `rule` its reward is 0. Left out: false."
+        None, description="Whether a rule was to judge the answer: without `rule` its reward is 0. If omitted: false."
     )
 
 
@@ -69,7 +69,7 @@ def harmo(columns: Columns, params: Params) -> Outcome:
     without lengths, it is 0. Correct is `correct` if given, else rule ≥ 1; a member with neither is not penalised.
 
     Put model rewards on [0, 1] before (or set `squash`). A group of one has advantage 0; an empty group, or a member
-    with nothing to score it by, is the item's error. `rewards` are R; details: `advantage`, `hybrid`,
+    with nothing to score it by, is an item error. `rewards` are R; details: `advantage`, `hybrid`,
     `length_penalty`, `source` of each member.
     """
     groups = columns.objects("group")

@@ -59,7 +59,7 @@ def heron(columns: Columns, params: Params) -> Outcome:
 
     `rewards` are win counts (scalarising is our design). Details: `pairs`, for every i < j `pref` (1: i ≻ j, −1, or 0
     for a tie) and the `level` that decided, from 1 (0 for a tie). One candidate has no pairs. No candidates, unequal
-    numbers of factors, sigmas or signs, or over 512 candidates are the item's error.
+    numbers of factors, sigmas or signs, or over 512 candidates are an item error.
     """
     groups = columns.objects("candidates")
 

@@ -26,7 +26,7 @@ class Item(OperationItem):
         description="Rewards as the models give them (log-odds), by name or as a list; at least one."
     )
     references: dict[str, float] | list[float] | None = Field(
-        None, description="Reference of every reward, by name or by place. Left out: `params.references`."
+        None, description="Reference of every reward, by name or by place. If omitted: `params.references`."
     )
 
 
@@ -39,7 +39,7 @@ def log_sigmoid_sum(columns: Columns, params: Params) -> Outcome:
     `transform/log_sigmoid` before are added with a plain sum instead.
 
     Every reward needs its reference, by name (by place, where both are lists) in the item, or in
-    `params.references`; one that is missing, or a reference without a reward, is the item's error. No rewards: error.
+    `params.references`; one that is missing, or a reference without a reward, is an item error. No rewards: error.
     Details: `probability` = exp(u).
     """
     rewards = Ragged.of_column(columns, "rewards")

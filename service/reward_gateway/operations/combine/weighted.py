@@ -50,7 +50,7 @@ def weighted(columns: Columns, params: Params) -> Outcome:
     R = max(floor, Σ_i w_i · clip(c_i, bounds_i)), Σ_i w_i = 1. Weights, bounds and floor are the caller's: the paper
     gives none, and its lesson is that aggressive penalties made the model collapse into negative behaviour.
 
-    A component that is missing is the item's error, never 0; so is one that has no weight. Details: `unfloored`.
+    A component that is missing is an item error, never 0; so is one that has no weight. Details: `unfloored`.
     """
     table = columns.table("components")
     total = np.zeros(columns.size)

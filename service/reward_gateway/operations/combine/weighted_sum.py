@@ -68,7 +68,7 @@ def weighted_sum(columns: Columns, params: SumParams) -> Outcome:
     """Weighted sum of named components.
 
     R = Σ w_i r_i over the components that have a weight; without weights, over all that the item has.
-    A component that has a weight and is missing is the item's error, never 0.
+    A component that has a weight and is missing is an item error, never 0.
     """
     outcome = Outcome()
     outcome.reward = _sum_weighted(columns, params.weights, outcome)
@@ -83,7 +83,7 @@ def gate(columns: Columns, params: GateParams) -> Outcome:
     """A component that has to reach a threshold before the rest counts: format first, then quality.
 
     open (g >= threshold): R = g + Σ w_i r_i over the others (without g if ``count_gate`` is false);
-    closed: R = g. A missing component is the item's error whether or not the gate is open. Details: `open`.
+    closed: R = g. A missing component is an item error whether or not the gate is open. Details: `open`.
     """
     outcome = Outcome()
     own = column(columns, params.gate)

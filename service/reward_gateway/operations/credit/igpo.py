@@ -118,9 +118,9 @@ def igpo(columns: Columns, params: Params) -> Effectful[Outcome]:
     Give `gold_logprobs`; or `turn_texts` (and `prompt`), and the hosted language model reads the first gold answer
     after `prompt`, the turns so far and `answer_prefix`: before the first turn and after each but the last.
 
-    One boundary or none: only the F1. With `turns` given and not one more than the gains: the item's error; variant
+    One boundary or none: only the F1. With `turns` given and not one more than the gains: an item error; variant
     `released` adds one gain of 0 if there are more than 10 turns and drops all gains otherwise, as the repository does.
-    A boundary without tokens, a log-probability above 0, or no gold answer: the item's error.
+    A boundary without tokens, a log-probability above 0, or no gold answer: an item error.
 
     `rewards`: turn rewards. Details: `returns` = Σ_{k ≥ t} γ^(k−t) r_k, γ = 1; `probabilities` = P; `f1` (the outcome);
     `advantage` within the group: `paper` (recalled) z-scores all its turn rewards (population), then sums them as

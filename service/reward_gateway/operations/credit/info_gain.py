@@ -23,7 +23,7 @@ class Item(OperationItem):
         description="Belief before the first turn and after each: attribute to weights ≥ 0; or the prior alone."
     )
     constraints: list[dict[str, list[int]]] | None = Field(
-        None, description="With the prior alone: one a turn, attribute to the places of the values that are left."
+        None, description="With the prior alone: one per turn, attribute to the places of the values that are left."
     )
 
 
@@ -41,12 +41,12 @@ def info_gain(columns: Columns, _: object) -> Outcome:
     telescopes: Σ_t r_t = H_0 − H_T. A gain may be negative (a soft update that spreads the belief).
 
     `beliefs` holds the belief before the first turn and after each: attribute -> weights of its values, normalised
-    here. Or give the prior alone and `constraints`, one a turn: attribute -> the places of the values that an answer
+    here. Or give the prior alone and `constraints`, one per turn: attribute -> the places of the values that an answer
     leaves; they act on what is left (a resolved attribute asked again gains 0). An attribute that a later belief does
     not name is unchanged. Where a turn removes all mass of an attribute it contradicts what was known: the
     attribute's belief stays, its gain is 0, and the turn is listed in `inconsistent`.
 
-    Negative weights, an attribute that the prior lacks, or no belief at all are the item's error. Details:
+    Negative weights, an attribute that the prior lacks, or no belief at all are an item error. Details:
     `entropy` before and after the turns, `total`, `inconsistent`.
     """
     beliefs, constraints = columns.objects("beliefs"), columns.objects("constraints")

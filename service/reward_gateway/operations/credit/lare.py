@@ -39,7 +39,7 @@ def lare(columns: Columns, params: Params) -> Effectful[Outcome]:
     paper's single factor is the factor itself. `rescale` adds (R − Σ r̂) / T to every step, so that they sum to R; as
     trained, they need not.
 
-    Factors of unequal width, a width that the net does not take, `rescale` without `return`: the item's error. No
+    Factors of unequal width, a width that the net does not take, `rescale` without `return`: an item error. No
     steps: no rewards. Details: `total` = Σ r̂ before rescaling, `rd_loss` = (Σ r̂ / T − R / T)² where the return is
     given (the training loss RRD: `audit/rrd_loss`).
     """
@@ -75,5 +75,5 @@ def _step_rewards(factors: FloatArray, head: Head | None) -> FloatArray:
         return np.asarray(factors.sum(axis=1))
     outputs = head.forward(factors, after="hidden")
     if outputs.shape[1] != 1:
-        raise ItemError("the net must give one number a step")
+        raise ItemError("the net must give one number per step")
     return np.asarray(outputs[:, 0])

@@ -65,10 +65,10 @@ def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
     Give both lists a trajectory; or `steps`, and two hosted language models, `model` and `old`, read every action after
     all that stands before it, joined as it stands.
 
-    Equal values (std 0) give 0, so a group of one trajectory has A^E = 0. Lists of unequal length: the item's error. A
+    Equal values (std 0) give 0, so a group of one trajectory has A^E = 0. Lists of unequal length: an item error. A
     trajectory without steps has no rewards.
 
-    `rewards`: r, one list a trajectory. Details: `advantage` (likewise), `episode_advantage` (a trajectory),
+    `rewards`: r, one list per trajectory. Details: `advantage` (likewise), `episode_advantage` (per trajectory),
     `prm_loss` = mean −log σ(Σ r(τ⁺) − Σ r(τ⁻)) over the pairs with outcome⁺ > outcome⁻ (null without one).
     """
     groups = columns.objects("trajectories")

@@ -15,12 +15,12 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    rewards: list[float] = Field(description="Rewards of the trajectory, one a step.")
+    rewards: list[float] = Field(description="Rewards of the trajectory, one per step.")
     potentials: list[float] = Field(
         description="Φ of every state, the one after the last step included: one more than `rewards`."
     )
     done: bool | float | None = Field(
-        None, description="Whether the last state is terminal, so that its Φ counts as 0. Left out: false."
+        None, description="Whether the last state is terminal, so that its Φ counts as 0. If omitted: false."
     )
 
 

@@ -80,7 +80,7 @@ def prime(columns: Columns, params: Params) -> Effectful[Outcome]:
     models, `model` and `reference`, read it.
 
     One rollout has no baseline: its returns are 0 and the item is flagged `no_baseline`. Unequal lengths of the two
-    lists, or an empty group, are the item's error. Details: `returns`, `outcome_advantage`, `cross_entropy` (of
+    lists, or an empty group, are an item error. Details: `returns`, `outcome_advantage`, `cross_entropy` (of
     σ(β Σ q) against the outcome, a rollout), `accuracy`, `keep` (accuracy within [.2, .8]).
     """
     groups = columns.objects("group")

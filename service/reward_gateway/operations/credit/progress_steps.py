@@ -32,12 +32,12 @@ class Item(OperationItem):
 
 @operation("credit", "progress_steps", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def progress_steps(columns: Columns, params: Params) -> Outcome:
-    """One reward a frame from the progress at every frame.
+    """One reward per frame from the progress at every frame.
 
     Mode `difference` is potential-based shaping with Φ = progress: r_t = scale · (γ·Φ_t − Φ_(t−1)), the reward of the
     step that led to frame t, and r_0 = 0; with γ = 1 the rewards sum to what the episode gained. Mode `value`:
     r_t = scale · Φ_t. If `success` reaches the threshold, the last frame has the bonus on top; where there is a bonus
-    and no `success`, it is the item's error, and so is an episode without frames. Details: `solved`.
+    and no `success`, it is an item error, and so is an episode without frames. Details: `solved`.
     """
     values, success = columns.vectors("values"), columns.floats("success")
 

@@ -21,7 +21,7 @@ class Item(OperationItem):
     )
     outcome: float | bool = Field(description="Reward of the last turn, in [0, 1]; clipped to it.")
     turns: int | None = Field(
-        None, description="Number of turns, to check: one more than the judgements. Left out: not checked."
+        None, description="Number of turns, to check: one more than the judgements. If omitted: not checked."
     )
 
 
@@ -44,7 +44,7 @@ def process_score(judged: Any) -> float | None:
 
 @operation("credit", "renorm", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def renorm(columns: Columns, params: Params) -> Outcome:
-    """One reward a turn from judged turns and an outcome, renormalised.
+    """One reward per turn from judged turns and an outcome, renormalised.
 
     process_t = score_t / max_t for every turn but the last; a judgement that is missing or invalid (max ≤ 0, or score
     outside [0, max]) leaves it 0. Reward of a turn but the last: process_t + outcome − β, β = 1; of the last turn:

@@ -25,7 +25,7 @@ class Item(OperationItem):
         description="One reward sequence, or one or two by name (immediate, then long-term), of one length."
     )
     balance: float | None = Field(
-        None, description="Weight of the first sequence, 0 to 1. Left out: that of the params."
+        None, description="Weight of the first sequence, 0 to 1. If omitted: that of the params."
     )
 
 
@@ -37,7 +37,7 @@ def return_to_go(columns: Columns, params: Params) -> Outcome:
     balance · first + (1 − balance) · second, balance = .5, which an item may override for its user (the balancing is
     our design: the published re-weighting by user is not public). With one, it is that one's return.
 
-    Sequences must be of one length; more than two, none, or a balance outside [0, 1] is the item's error. An empty
+    Sequences must be of one length; more than two, none, or a balance outside [0, 1] is an item error. An empty
     sequence gives an empty one. Details: `returns` by name.
     """
     given, balances = columns.objects("rewards"), columns.floats("balance", params.balance)

@@ -163,7 +163,7 @@ def shapley(columns: Columns, params: Params) -> Effectful[Outcome]:
     space. `exact` takes up to 12 segments; `permutation` averages sampled orders, reproducibly, and unbiased. With
     `coalitions` the values are Owen's: orders keep a coalition together, so that far fewer subsets are needed.
 
-    No segments: no rewards. One segment: v(P) − v(∅). A subset without a value: the item's error. Details: `shapley`,
+    No segments: no rewards. One segment: v(P) − v(∅). A subset without a value: an item error. Details: `shapley`,
     `total` = v(P), `empty` = v(∅), `subsets` (how many were valued).
     """
     items = columns.rows(Item.model_fields)

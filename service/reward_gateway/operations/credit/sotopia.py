@@ -85,11 +85,11 @@ def sotopia(columns: Columns, params: Params) -> Outcome:
     - `key_utterance`: G at one utterance, 0 elsewhere
 
     With `bounds`, r_i = 10 · mean over d of (r_i^d − min_d) / (max_d − min_d), the bounds being those of the data set
-    (the paper's final model takes goal, relationship and knowledge); a dimension without bounds is the item's error,
+    (the paper's final model takes goal, relationship and knowledge); a dimension without bounds is an item error,
     and equal bounds give `flat` (.5, our choice: the source divides by zero). Without bounds, the mean over dimensions.
 
     A null attribution (a key that the judge left out) counts 0. Dimensions of unequal numbers of utterances, or without
-    a score, are the item's error; no utterances give no rewards. Details: `dimensions`, the rewards of each before they
+    a score, are an item error; no utterances give no rewards. Details: `dimensions`, the rewards of each before they
     are brought together.
     """
     attributions, scores, keys = (columns.objects(name) for name in ("attributions", "scores", "key_utterance"))

@@ -35,10 +35,10 @@ class Region(OperationItem):
 
 # "global" is a keyword of the language, so that the class cannot be written out.
 _FIELDS: dict[str, Any] = {
-    "global": (float | None, Field(None, description="Score of the whole image, in [−1, 1]; left out: 0.")),
+    "global": (float | None, Field(None, description="Score of the whole image, in [−1, 1]; if omitted: 0.")),
     "regions": (
         list[Region],
-        Field(default_factory=list, description="Scored boxes; left out: none, all is background."),
+        Field(default_factory=list, description="Scored boxes; if omitted: none, all is background."),
     ),
     "shape": (list[int], Field(description="[height, width] of the map in cells, at most a million of them.")),
 }
@@ -56,7 +56,7 @@ def spatial_map(columns: Columns, params: Params) -> Outcome:
     counted in `skipped`. Where boxes overlap the last one wins (`overlap: max`: the greatest weight). A missing
     global score counts as 0.
 
-    A global or local score outside [−1, 1] or a map of no cells or over a million is the item's error.
+    A global or local score outside [−1, 1] or a map of no cells or over a million is an item error.
     `rewards`: [height][width].
     """
     globals_, regions, shapes = columns.floats("global", 0.0), columns.objects("regions"), columns.objects("shape")

@@ -22,7 +22,7 @@ def steps_and_outcome(columns: Columns, params: Params) -> Outcome:
     """Step rewards as they are, with the outcome on the last step.
 
     r_t = α · s_t for every step, and + w · outcome for the last, so that the rewards sum to α Σ s + w · outcome.
-    No steps: the item's error, for there is nothing that the outcome could stand on.
+    No steps: an item error, for there is nothing that the outcome could stand on.
     """
     steps, outcomes = columns.vectors("step_rewards"), columns.floats("outcome", 0.0)
 

@@ -1,4 +1,4 @@
-"""T-REG: a reward a token from the contrast of a prompt for better and a prompt for worse answers."""
+"""T-REG: a reward per token from the contrast of a prompt for better and a prompt for worse answers."""
 
 import numpy as np
 from pydantic import Field
@@ -33,9 +33,9 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    logp_better: list[float] | None = Field(None, description="Log-probability a token under the better prompt.")
+    logp_better: list[float] | None = Field(None, description="Log-probability per token under the better prompt.")
     logp_worse: list[float] | None = Field(None, description="The same under the worse prompt.")
-    logp_policy: list[float] | None = Field(None, description="Log-probability a token under the policy.")
+    logp_policy: list[float] | None = Field(None, description="Log-probability per token under the policy.")
     logp_ref: list[float] | None = Field(None, description="The same under the reference model.")
     mask: list[bool | int] | None = Field(None, description="0 for prompt and pad tokens, whose reward is 0.")
     prompt: str | None = Field(
@@ -57,7 +57,7 @@ def treg(columns: Columns, params: Params) -> Effectful[Outcome]:
     model; the log-ratio is clipped to ±30. Usable as a dense reward; its sum is not the reward of the sequence.
 
     Give the two lists, or `prompt` and `response`, and the hosted language model reads the response twice. Tokens with
-    `mask` 0 get 0. Lists of unequal length: the item's error. No tokens: no rewards.
+    `mask` 0 get 0. Lists of unequal length: an item error. No tokens: no rewards.
 
     Details: `implicit` = β (log π − log π_ref), DPO's token reward, where both are given; `reg_loss` =
     −Σ_t β r̂(y_t) log π(y_t), the regulariser, where `logp_policy` is given. β = .1 is our choice. The loss of a pair:

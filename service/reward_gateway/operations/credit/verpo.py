@@ -28,7 +28,7 @@ class Rollout(OperationItem):
         description="Whether each turn passes each test, [turns][tests]; as many tests in every turn."
     )
     success: bool | float | None = Field(
-        None, description="Whether the rollout succeeds. Left out: whether its last turn passes all tests."
+        None, description="Whether the rollout succeeds. If omitted: whether its last turn passes all tests."
     )
 
 
@@ -55,7 +55,7 @@ def verpo(columns: Columns, params: Params) -> Outcome:
     turns). Nothing is divided by a std. The paper's values of α, σ, δ, β, γ are not public, so all five are asked for.
 
     `success` is, unless given, whether the last turn passes all tests. Weights depend on the group: do not compare
-    across prompts. No tests, no turns, or turns with unequal numbers of tests are the item's error. `rewards`: a list
+    across prompts. No tests, no turns, or turns with unequal numbers of tests are an item error. `rewards`: a list
     of turns a rollout. Details: `pass_rates`, `density`, `weights`, `turn_rewards`, `trajectory_advantages`.
     """
     groups = columns.objects("group")

@@ -1,4 +1,4 @@
-"""The words in which judges are asked: one text a file, with ``$names`` to be filled in.
+"""The words in which judges are asked: one text per file, with ``$names`` to be filled in.
 
 What is filled in is never read as a template itself. The words are ours, unless an operation says that they are
 published.

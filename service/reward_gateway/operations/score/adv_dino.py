@@ -40,7 +40,7 @@ def adv_dino(columns: Columns, params: Params) -> Effectful[Outcome]:
 
     Give `cls` and `patches`, or `image_b64` for the hosted model, whose score is [cls, mean of patches], or one number
     that is the reward. The version of a co-trained head is part of what is asked for and cached. No patches, or neither
-    form: the item's error. Details: `cls`, `patches` (their mean). The head's loss: `audit/discriminator_loss`.
+    form: an item error. Details: `cls`, `patches` (their mean). The head's loss: `audit/discriminator_loss`.
     """
     whole, patches = columns.floats("cls"), Ragged.of_column(columns, "patches").mean()
     images = columns.objects("image_b64")

@@ -22,12 +22,12 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     messages: list[dict[str, Any]] | None = Field(
-        None, description="Chat messages, the last one the assistant's. Left out: `prompt` and `response`."
+        None, description="Chat messages, the last one the assistant's. If omitted: `prompt` and `response`."
     )
     prompt: str | None = Field(None, description="Prompt, in place of `messages`.")
     response: str | None = Field(None, description="Answer to score, in place of the last message.")
     images_b64: list[str] | None = Field(
-        None, description="Images in base64, in the order in which they are referred to. Left out: none."
+        None, description="Images in base64, in the order in which they are referred to. If omitted: none."
     )
     score: float | None = Field(None, description="Reward that is known already; the hosted model is not asked.")
 
@@ -42,7 +42,7 @@ def basereward(columns: Columns, params: Params) -> Effectful[Outcome]:
     `combine/ensemble`.
 
     Give `messages` (the last one the assistant's), or `prompt` and `response`, with `images_b64` in order. A message
-    that refers to an image that is not given is the item's error, never a text-only score. Details: `model_version`.
+    that refers to an image that is not given is an item error, never a text-only score. Details: `model_version`.
     """
     route = {True: params.model, False: params.text_model or params.model}
     return (yield from score_hosted(columns, list(Item.model_fields), route))

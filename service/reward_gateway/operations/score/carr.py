@@ -42,12 +42,12 @@ class Verdict(OperationItem):
 class Item(OperationItem):
     outcome: float | bool | None = Field(None, description="1 if the answer is right, else 0.")
     verdicts: list[Verdict] | None = Field(None, description="One verdict a rubric.")
-    identified: list[int] | None = Field(None, description="Entities that the response names; left out: all of them.")
+    identified: list[int] | None = Field(None, description="Entities that the response names; if omitted: all of them.")
     citations: list[str] | None = Field(None, description="Pages that the response cites; an empty list scores 0.")
     unfinished: bool = Field(False, description="The task was broken off: everything is 0.")
     history: list[dict[str, Any]] | None = Field(None, description="Chat messages; the last must be the assistant's.")
     question: str | None = Field(None, description="For the judge: what was asked.")
-    response: str | None = Field(None, description="For the judge; left out: the last message of the history.")
+    response: str | None = Field(None, description="For the judge; if omitted: the last message of the history.")
     label: str | None = Field(None, description="For the judge: the right answer, where no outcome is given.")
     rubrics: list[str] | None = Field(None, description="For the judge: statements with slots <E0>, <E1> …")
     pages: dict[str, str] | None = Field(None, description="For the judge: address -> text of the cited pages.")
@@ -87,7 +87,7 @@ def carr(columns: Columns, params: Params) -> Effectful[Outcome]:
 
     No rubrics, no citations (`citations` an empty list): R_rubric = 0. A rubric without any slot is never reachable. An
     `unfinished` task, or a `history` whose last turn is not the assistant's: everything is 0. No `outcome`, or no
-    `verdicts` while ρ > 0: the item's error. Details: `reachable` (places), `rubric_reward`, `outcome_reward`,
+    `verdicts` while ρ > 0: an item error. Details: `reachable` (places), `rubric_reward`, `outcome_reward`,
     `judge_answer` (all answers).
     """
     items = columns.rows(Item.model_fields)
@@ -142,7 +142,7 @@ def _score_item(item: dict[str, Any], rho: float) -> Row:
         raise ItemError("give outcome, 1 if the answer is right and 0 if not", param="outcome")
     verdicts = item["verdicts"]
     if verdicts is None and rho > 0:
-        raise ItemError("give verdicts, one a rubric", param="verdicts")
+        raise ItemError("give verdicts, one per rubric", param="verdicts")
     identified = None if item["identified"] is None else set(item["identified"])
     cited = item["citations"] is None or len(item["citations"]) > 0
     found = reachable(verdicts, identified) if verdicts and cited else []

@@ -68,7 +68,7 @@ def co_reward(columns: Columns, params: Params) -> Outcome:
     majority answer of the paraphrase's rollouts, and the other way round; an empty majority gives 0. Ties go to the
     answer seen first; strings are compared exactly. `normalise` (off, as in the repository) makes 1/2 and 0.5 equal.
 
-    Both sides must hold as many rollouts, else the item's error. `rewards`: those of `original`, then of `augmented`.
+    Both sides must hold as many rollouts, else an item error. `rewards`: those of `original`, then of `augmented`.
     Details: `original`, `augmented`, `labels` (each side's pseudo-label, from the other side), `answers`, `agreement`
     (the share of rollouts that earned 1: 1 on both sides alike is also what a collapse looks like).
     """

@@ -55,7 +55,7 @@ class Item(OperationItem):
     )
     model_critique: str | None = Field(None, description="The model's critique as text.")
     extractor: str | None = Field(
-        None, description="Configured judge that counts arguments. Left out: that of the params."
+        None, description="Configured judge that counts arguments. If omitted: that of the params."
     )
 
 
@@ -91,7 +91,7 @@ def critique_f1(columns: Columns, params: Any) -> Effectful[Outcome]:
     Give the counts; or `human_critique` and `model_critique`, whose arguments the `extractor` judge (of the item or of
     the params) counts; or `process`, what a MetaRM predicts where there is no human critique. With none of these the
     process part is left out. Details: `f1` (or null), `precision`, `recall`, `process_source` (counts, extractor,
-    meta_rm or none), `judge_answer`. Counts that cannot be are the item's error.
+    meta_rm or none), `judge_answer`. Counts that cannot be are an item error.
     """
     fields = {name: columns.objects(name) for name in Item.model_fields}
     outcomes = columns.floats("outcome")

@@ -23,7 +23,7 @@ class Params(OperationParams):
 
 
 class Move(OperationItem):
-    round: int = Field(1, description="Round of the move, in which order moves are played; left out: 1.")
+    round: int = Field(1, description="Round of the move, in which order moves are played; if omitted: 1.")
     donor: str = Field(description="Agent that moves.")
     recipient: str = Field(description="Agent that receives, or is punished.")
     action: str = Field("donate", description="donate, punish or refuse.")
@@ -94,7 +94,7 @@ def donor_game(columns: Columns, params: Params) -> Outcome:
     A move is legal if 0 ≤ x ≤ the donor's resources. An amount that is no number or not affordable, an unknown action
     or a gift to oneself is taken as a donation of 0 and listed in `rejected` (our choice). Moves are played by round,
     and in their order within a round. The fraction given is x / resources, 1 without resources. An odd number of agents
-    (there are no pairs), a negative endowment or an unknown name: the item's error.
+    (there are no pairs), a negative endowment or an unknown name: an item error.
 
     A reputation is the fraction of the first donation; later ((1 − |f − reputation of the recipient|) + γ · own) /
     (1 + γ), γ = .5, and (f + γ · own) / (1 + γ) while the recipient has none (our choice).

@@ -93,7 +93,7 @@ def flr(columns: Columns, params: Params) -> Effectful[Outcome]:
     Proper token log-probabilities are used. The released script instead averages raw logits of one position, which is
     no likelihood; it is not offered. Scores compare only within one model and one set of follow-ups.
 
-    A category on one side only, a side without follow-ups, or no category: the item's error. Details: `categories`.
+    A category on one side only, a side without follow-ups, or no category: an item error. Details: `categories`.
     """
     items = columns.rows(Item.model_fields)
     hosted = HostedLogprobs()

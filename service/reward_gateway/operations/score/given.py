@@ -21,13 +21,13 @@ def given(columns: Columns, _: object) -> Outcome:
 
 
 class Steps(OperationItem):
-    values: list[float] = Field(description="Step rewards, one a step.")
+    values: list[float] = Field(description="Step rewards, one per step.")
 
 
 @operation("score", "given_steps", item=Steps, returns="vector")
 def given_steps(columns: Columns, _: object) -> Outcome:
     """The caller's own step rewards, as they are.
 
-    rewards = values: the scores of a process reward model that ran elsewhere, one a step.
+    rewards = values: the scores of a process reward model that ran elsewhere, one per step.
     """
     return Outcome(rewards=columns.objects("values"))

@@ -47,7 +47,7 @@ class DstItem(OperationItem):
     gnn_probs: list[float] | None = Field(None, description="Link probability of every candidate.")
     dx_src: int | None = Field(None, description="Number of leading candidates of full weight.")
     step: int | None = Field(None, description="Training step (the curricula).")
-    format_ok: bool = Field(True, description="Whether the text's tags parsed; false scores 0. Left out: true.")
+    format_ok: bool = Field(True, description="Whether the text's tags parsed; false scores 0. If omitted: true.")
     similarity: float | None = Field(None, description="Mean inner product of candidates' and true nodes' features.")
     candidate_features: list[list[float]] | None = Field(
         None, description="Feature vectors of the candidates, with gt_features in place of `similarity`."
@@ -71,7 +71,7 @@ def graphia_dst(columns: Columns, params: DstParams) -> Outcome:
 
     Plus 1 for tags that parse (`format_bonus`). Text that does not parse (`format_ok` false) scores 0 in everything.
     Duplicates collapse; an empty GT makes the ratio 0; no `gt` at all leaves the gnn kinds to the graph network alone.
-    A missing value that the kind needs, or probabilities of another count than the candidates: the item's error.
+    A missing value that the kind needs, or probabilities of another count than the candidates: an item error.
 
     Details: `overlap`, `hit`, `gnn` (null without probabilities), `a` (null without a step), `format`.
     """
@@ -180,7 +180,7 @@ class EdgeItem(OperationItem):
     gnn_prob: float | None = Field(None, description="The graph network's probability of the chosen label.")
     gnn_probs: dict[str, float] | None = Field(None, description="Probability by label, in place of gnn_prob.")
     step: int | None = Field(None, description="Training step (the curricula).")
-    format_ok: bool = Field(True, description="Whether the text's tags parsed; false scores 0. Left out: true.")
+    format_ok: bool = Field(True, description="Whether the text's tags parsed; false scores 0. If omitted: true.")
 
 
 @operation("score", "graphia_edge", item=EdgeItem, params=EdgeParams, source=SOURCE, fidelity="verified")
@@ -192,7 +192,7 @@ def graphia_edge(columns: Columns, params: EdgeParams) -> Outcome:
 
     p is `gnn_prob`, or `gnn_probs` at the chosen label (0 if it is not there). Without `gt` the gnn kinds are p alone.
     Text that does not parse (`format_ok` false) scores 0; there is no bonus for the format. A missing value that the
-    kind needs is the item's error. Details: `correct`, `gnn`.
+    kind needs is an item error. Details: `correct`, `gnn`.
     """
     rows = columns.rows(EdgeItem.model_fields)
     return by_row(columns.size, lambda i: _score_edge(rows[i], params))

@@ -213,7 +213,7 @@ def gtalign_action(columns: Columns, _: object) -> Outcome:
 
     Of the Pareto frontier (actions that no other beats on one side without losing on the other, to 1e-9), the one with
     the greatest user + LLM; ties go to the user, then to the model. reward = that sum. Keys other than the six actions:
-    the item's error. Details: `action`, `frontier`, `payoff` (the score of the table in `score/gtalign_format`).
+    an item error. Details: `action`, `frontier`, `payoff` (the score of the table in `score/gtalign_format`).
     """
     payoffs = columns.objects("payoff")
 

@@ -19,11 +19,11 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     chat: list[dict[str, Any]] | None = Field(
-        None, description="Chat messages, the last one the assistant's. Left out: `prompt` and `response`."
+        None, description="Chat messages, the last one the assistant's. If omitted: `prompt` and `response`."
     )
     prompt: str | None = Field(None, description="Prompt, in place of `chat`.")
     response: str | None = Field(None, description="Answer to score, in place of the last message.")
-    images_b64: list[str] | None = Field(None, description="Images in base64; their order matters. Left out: none.")
+    images_b64: list[str] | None = Field(None, description="Images in base64; their order matters. If omitted: none.")
     score: float | None = Field(None, description="Reward that is known already; the hosted model is not asked.")
 
 
@@ -36,7 +36,7 @@ def ixc_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     `transform/log_sigmoid` before mixing; `score/rank` gives best-of-N.
 
     Give `chat` (the last message the assistant's), or `prompt` and `response`, with `images_b64`, whose order matters.
-    A message that refers to an image that is not given is the item's error. Details: `model_version`.
+    A message that refers to an image that is not given is an item error. Details: `model_version`.
     """
     route = {True: params.model, False: params.model}
     return (yield from score_hosted(columns, list(Item.model_fields), route))

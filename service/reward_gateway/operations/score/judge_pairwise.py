@@ -30,12 +30,14 @@ class Params(JudgeParams):
 
 
 class Item(OperationItem):
-    prompt: str | None = Field(None, description="Prompt of both responses, which the judge is shown. Left out: none.")
+    prompt: str | None = Field(
+        None, description="Prompt of both responses, which the judge is shown. If omitted: none."
+    )
     response: str | None = Field(
-        None, description="Response that should win. Left out: the item has to give `answers`."
+        None, description="Response that should win. If omitted: the item has to give `answers`."
     )
     other: str | None = Field(None, description="Response that it is compared with; needed with `response`.")
-    reference: str | None = Field(None, description="Reference answer that the judge is shown. Left out: none.")
+    reference: str | None = Field(None, description="Reference answer that the judge is shown. If omitted: none.")
     answers: list[str] | None = Field(None, description="The judge's two answers: as given, and with the two swapped.")
 
 

@@ -23,11 +23,11 @@ class Params(JudgeParams):
 
 class Item(OperationItem):
     prompt: str | None = Field(
-        None, description="Prompt, shown to the judge where params.show_prompt is on. Left out: none is."
+        None, description="Prompt, shown to the judge where params.show_prompt is on. If omitted: none is."
     )
-    response: str | None = Field(None, description="Response to judge. Left out: the item has to give `answer`.")
+    response: str | None = Field(None, description="Response to judge. If omitted: the item has to give `answer`.")
     reference: str | None = Field(
-        None, description="Reference answer that the response should give. Left out: the item has to give `answer`."
+        None, description="Reference answer that the response should give. If omitted: the item has to give `answer`."
     )
     answer: str | None = Field(
         None, description="The judge's answer, YES or NO in its last line; the judge is then not asked."

@@ -23,7 +23,9 @@ class Params(JudgeParams):
         max_length=32,
         description="Criterion -> what it asks.",
     )
-    weights: dict[str, float] | None = Field(None, description="Criterion -> weight, at least 0. Left out: all equal.")
+    weights: dict[str, float] | None = Field(
+        None, description="Criterion -> weight, at least 0. If omitted: all equal."
+    )
     low: int = Field(1, description="The worst grade.")
     high: int = Field(10, description="The best grade.")
 
@@ -40,9 +42,9 @@ class Params(JudgeParams):
 
 
 class Item(OperationItem):
-    prompt: str | None = Field(None, description="Prompt that the judge is shown. Left out: none.")
-    response: str | None = Field(None, description="Response to grade. Left out: the item has to give `answer`.")
-    reference: str | None = Field(None, description="Reference answer that the judge is shown. Left out: none.")
+    prompt: str | None = Field(None, description="Prompt that the judge is shown. If omitted: none.")
+    response: str | None = Field(None, description="Response to grade. If omitted: the item has to give `answer`.")
+    reference: str | None = Field(None, description="Reference answer that the judge is shown. If omitted: none.")
     answer: str | None = Field(
         None, description="The judge's answer, which ends with a JSON object of grades; the judge is then not asked."
     )

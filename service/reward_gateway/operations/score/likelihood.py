@@ -61,14 +61,14 @@ def likelihood(columns: Columns, params: Params) -> Effectful[Outcome]:
     - `prob` = exp Σ ℓ (VeriFree); underflows to 0 on long answers
     - `avg_prob` = mean of exp ℓ (RLPR)
     - `base` = 1 if `correct`
-    - `jepo` = log of the group's mean probability, one number a group: log (1/G) Σ_i exp Σ ℓ_i
+    - `jepo` = log of the group's mean probability, one number per group: log (1/G) Σ_i exp Σ ℓ_i
 
     `advantage` adds `details.advantage` within the group: `rloo` = R − mean of the others' R; `jepo` =
     LME(all) − LME(all but this one), LME being the log of the mean probability, by log-sum-exp. A group of one gets 0.
 
     Give `ref_logprobs`; or `prompt`, `cot` and `reference`, and the hosted language model reads them: the reference
     after prompt, chain of thought and `answer_prefix`, joined as they stand. No reference tokens, a log-probability
-    above 0 or NaN: the item's error. Minus infinity is probability 0; in the log kinds a token below −10000 counts
+    above 0 or NaN: an item error. Minus infinity is probability 0; in the log kinds a token below −10000 counts
     as −10000 (our choice). Details: `tokens`, `advantage`.
     """
     vectors: list[FloatArray | None] = list(columns.vectors("ref_logprobs"))

@@ -56,7 +56,7 @@ class ContainsParams(OperationParams):
 def contains(columns: Columns, params: ContainsParams) -> Outcome:
     """1 if the reference stands somewhere in the response after normalisation, else 0.
 
-    A reference that is empty after normalisation would be in every text, and is the item's error.
+    A reference that is empty after normalisation would be in every text, and is an item error.
     """
     alike = NORMALISE[params.normalise]
 
@@ -100,7 +100,7 @@ class ResponseItem(OperationItem):
 def regex_match(columns: Columns, params: RegexParams) -> Outcome:
     """1 if a regular expression matches the response, else 0; or how often it does.
 
-    A pattern that backtracks without end on a response is that item's error after a tenth of a second;
+    A pattern that backtracks without end on a response is an item error after a tenth of a second;
     after three such items the rest of the request is refused without trying.
     """
     pattern = params.compiled()

@@ -20,7 +20,7 @@ _LONGEST = 5_000
 
 class Params(OperationParams):
     too_hard: Literal["error", "wrong"] = Field(
-        "error", description="What an answer is that cannot be compared in time: the item's error, or 0."
+        "error", description="What an answer is that cannot be compared in time: an item error, or 0."
     )
 
 
@@ -43,7 +43,7 @@ def math_equivalence(columns: Columns, params: Params) -> Effectful[Outcome]:
     The answer is read from <answer>, from the last \\boxed{}, else from what follows </think>; both sides are
     parsed as LaTeX or plain expressions and compared with SymPy (library Math-Verify), in a process with
     limits on time and memory. Equal texts are equal without being parsed. A response without an answer that
-    can be read gives 0; a reference that cannot be read is the item's error.
+    can be read gives 0; a reference that cannot be read is an item error.
     """
     responses, references = columns.objects("response"), columns.objects("reference")
     outcome = Outcome(reward=np.zeros(columns.size))

@@ -36,10 +36,12 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    question: str | None = Field(None, description="Question about the image. Left out: the item has to give `scores`.")
-    image_b64: str | None = Field(None, description="Image in base64. Left out: the item has to give `scores`.")
-    response: str | None = Field(None, description="Answer to score. Left out: the item has to give `scores`.")
-    critique: str | None = Field(None, description="Critique of the answer. Left out: the judge writes it.")
+    question: str | None = Field(
+        None, description="Question about the image. If omitted: the item has to give `scores`."
+    )
+    image_b64: str | None = Field(None, description="Image in base64. If omitted: the item has to give `scores`.")
+    response: str | None = Field(None, description="Answer to score. If omitted: the item has to give `scores`.")
+    critique: str | None = Field(None, description="Critique of the answer. If omitted: the judge writes it.")
     scores: list[float] | None = Field(
         None, description="The head's scores of critiques, averaged; nothing is then asked."
     )

@@ -25,12 +25,12 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     descriptor: list[float] = Field(description="Behaviour descriptor, of the length of the others in its archive.")
-    archive: str | None = Field(None, description="Name of the archive. Left out: that of the params.")
+    archive: str | None = Field(None, description="Name of the archive. If omitted: that of the params.")
     observation: list[float] | None = Field(
-        None, description="Observation, for the surprise; as long as `reconstruction`. Left out: no surprise."
+        None, description="Observation, for the surprise; as long as `reconstruction`. If omitted: no surprise."
     )
     reconstruction: list[float] | None = Field(
-        None, description="What the model made of the observation. Left out: no surprise."
+        None, description="What the model made of the observation. If omitted: no surprise."
     )
 
 
@@ -51,7 +51,7 @@ def novelty(columns: Columns, params: Params) -> Effectful[Outcome]:
     an equal descriptor of another item counts, at distance 0. Afterwards the 5 most novel of them join the archive
     (`add`: top5, all or none), atomically, so that the answer depends on what was asked before and is never cached.
 
-    Descriptors of one archive are of one length; one of another is the item's error. Details: `neighbours` (how many
+    Descriptors of one archive are of one length; one of another is an item error. Details: `neighbours` (how many
     there were), `added`, and `surprise` = ‖observation − reconstruction‖² where an item gives both.
     """
     points, names = columns.vectors("descriptor"), columns.objects("archive")

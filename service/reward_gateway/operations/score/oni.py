@@ -55,7 +55,7 @@ def oni(columns: Columns, params: Params) -> Effectful[Outcome]:
       ε = −.5; σ = 0 gives z = 0
 
     N is `count`; without it, the message is counted over this request's items of one `episode`, in their order; with
-    neither, or a count below 1, the item's error. A wrong label stays until it is replaced in the table. Details:
+    neither, or a count below 1, an item error. A wrong label stays until it is replaced in the table. Details:
     `intrinsic`, `count`, `queued`.
     """
     counts, invalid = _read_counts(columns)

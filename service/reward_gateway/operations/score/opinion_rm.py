@@ -111,7 +111,7 @@ def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     `audit/bradley_terry`.
 
     Give `features`, or `reviews` and `summary` for a judge to grade. A feature that is missing, unknown or outside 0–5,
-    and a judge's answer without exactly the seven, are the item's error. Details: `features` (in order).
+    and a judge's answer without exactly the seven, are an item error. Details: `features` (in order).
     """
     rows: list[list[float] | None] = [None] * columns.size
     invalid: dict[int, Invalid] = {}

@@ -35,10 +35,10 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     cost: list[list[float]] | None = Field(
-        None, description="Cost [tokens][patches]. Left out: built from the two embeddings."
+        None, description="Cost [tokens][patches]. If omitted: built from the two embeddings."
     )
     attention: list[list[float]] | None = Field(
-        None, description="Attention [tokens][patches]. Left out: no times, no positions, no weighed attention."
+        None, description="Attention [tokens][patches]. If omitted: no times, no positions, no weighed attention."
     )
     text_embeddings: list[list[float]] | None = Field(
         None, description="Embeddings of the tokens, [tokens][features]; needed without `cost`."
@@ -46,9 +46,9 @@ class Item(OperationItem):
     video_embeddings: list[list[float]] | None = Field(
         None, description="Embeddings of the patches, [patches][features]; needed without `cost`."
     )
-    times: list[float] | None = Field(None, description="Time of every patch, [patches]. Left out: no term of time.")
+    times: list[float] | None = Field(None, description="Time of every patch, [patches]. If omitted: no term of time.")
     positions: list[list[float]] | None = Field(
-        None, description="Place of every patch, [patches][2]. Left out: no term of place."
+        None, description="Place of every patch, [patches][2]. If omitted: no term of place."
     )
 
 
@@ -103,7 +103,7 @@ def ot_alignment(columns: Columns, params: Params) -> Outcome:
 
     Details: `plan` (P*), `iterations` are bounded so that the answer is deterministic; `attention`, where the item
     gives one: Ã, rows of attention ⊙ P* normalised (no constant is added; a row without attention follows P*).
-    Unequal shapes, negative attention, an embedding of length 0 or over 262,144 cells are the item's error.
+    Unequal shapes, negative attention, an embedding of length 0 or over 262,144 cells are an item error.
     """
     fields = {name: columns.objects(name) for name in Item.model_fields}
 

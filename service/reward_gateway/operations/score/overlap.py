@@ -130,7 +130,7 @@ def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
     """1 minus the edit distance over the length of the longer text, in [0, 1]; two empty texts are equal.
 
     1 - Levenshtein(response, reference) / max(|response|, |reference|). A text of over 20,000 characters is
-    the item's error.
+    an item error.
     """
     alike = folded if params.fold else str
 
@@ -187,7 +187,7 @@ def keyword_coverage(columns: Columns, params: KeywordParams) -> Outcome:
     """The share of keywords that the response mentions, in [0, 1].
 
     A keyword counts as whole words, whatever its case; the item's own come before the request's. None at
-    all is the item's error. Details: `missing`.
+    all is an item error. Details: `missing`.
     """
 
     def compute_row(i: int) -> Row:

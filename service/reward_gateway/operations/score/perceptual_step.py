@@ -32,7 +32,7 @@ class StepStatistics(OperationItem):
 class Item(OperationItem):
     features: list[float] = Field(description="Features of the frame.")
     steps: list[StepStatistics] | None = Field(
-        None, description="Statistics of every step, at most 64, as long as `features`. Left out: those of `task`."
+        None, description="Statistics of every step, at most 64, as long as `features`. If omitted: those of `task`."
     )
     task: str | None = Field(None, description="Name of stored statistics, where `steps` are not given.")
 
@@ -51,7 +51,7 @@ def perceptual_step(columns: Columns, params: Params) -> Effectful[Outcome]:
     `start` is 2: step 1 is where demonstrations start. σ is at least 1e-6 (our choice).
 
     `steps` are the statistics, or `task` names stored ones (fitted by `audit/perceptual_fit`). No step at or after
-    `start`, unequal lengths, or over 64 steps are the item's error. Details: `steps`, R_g of every step.
+    `start`, unequal lengths, or over 64 steps are an item error. Details: `steps`, R_g of every step.
     """
     features, given, tasks = columns.objects("features"), columns.objects("steps"), columns.objects("task")
     wanted = [task for task, own in zip(tasks, given, strict=True) if own is None]

@@ -31,7 +31,7 @@ def perplexity(columns: Columns, params: Params) -> Effectful[Outcome]:
     exp(-(1/T) Σ log p_t), natural logarithms. As a reward, shape it (transform/log and affine with scale -1
     give the mean log-probability back). Give `logprobs`; or `prompt` and `response`, joined as they stand, and the
     hosted language model reads them. No tokens, a log-probability above 0, or a perplexity beyond double
-    precision is the item's error. Details: `mean_logprob`.
+    precision is an item error. Details: `mean_logprob`.
     """
     hosted = HostedLogprobs()
     items = columns.rows(Item.model_fields)

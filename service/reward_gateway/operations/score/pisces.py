@@ -32,7 +32,7 @@ class Item(OperationItem):
     )
     video_cls: list[float] | None = Field(None, description="Embedding of the video, as long as `text_cls`.")
     vtm_logits: list[float] | None = Field(None, description="Logits of video–text matching, one a class.")
-    match: int = Field(1, description="Place of the matching class in `vtm_logits`; left out: 1.")
+    match: int = Field(1, description="Place of the matching class in `vtm_logits`; if omitted: 1.")
     prompt: str | None = Field(
         None, description="Prompt of the video, for the hosted model where there are no embeddings."
     )
@@ -50,7 +50,7 @@ def pisces(columns: Columns, params: Params) -> Effectful[Outcome]:
     the matching class (1).
 
     Or give `prompt` and `frames_b64` (or `video_b64`), which the hosted model scores. An embedding of length 0 or
-    neither input is the item's error. Details: `quality`, `semantic`.
+    neither input is an item error. Details: `quality`, `semantic`.
     """
     fields = {name: columns.objects(name) for name in Item.model_fields}
     quality, semantic = np.full(columns.size, np.nan), np.full(columns.size, np.nan)

@@ -41,12 +41,12 @@ class Params(OperationParams):
 class Item(OperationItem):
     observations: list[dict[str, Any]] = Field(description="Observations of the episode, in order; one reward each.")
     program: str | None = Field(
-        None, description="Registered program, NAME or NAME@VERSION. Left out: the two sources are used."
+        None, description="Registered program, NAME or NAME@VERSION. If omitted: the two sources are used."
     )
     sparse_src: str | None = Field(None, description="Python source that defines sparse(observation, memory).")
     dense_src: str | None = Field(None, description="Python source that defines dense(observation, memory).")
     episode: str | None = Field(
-        None, description="Episode that the item continues within the request. Left out: one of its own."
+        None, description="Episode that the item continues within the request. If omitted: one of its own."
     )
 
 
@@ -61,7 +61,7 @@ def program(columns: Columns, params: Params) -> Effectful[Outcome]:
     `program` names registered sources (`POST /v1/programs`; `name` or `name@version`), or the item has `sparse_src`
     and `dense_src`. A step whose code fails, runs out of time or returns no finite number has reward 0 and is listed in
     `details.errors`; the item is flagged `program_error`, so that a 0 is never silent. A program that is not
-    registered, or no sources, is the item's error.
+    registered, or no sources, is an item error.
     """
     observations, names, episodes = (columns.objects(name) for name in ("observations", "program", "episode"))
     own = list(zip(columns.objects("sparse_src"), columns.objects("dense_src"), strict=True))

@@ -31,7 +31,7 @@ def rank(columns: Columns, _: object) -> Outcome:
 
     `rewards` are ranks; equal scores keep their order. Details: `order` (candidates from best to worst), `best`, and
     `win_probability`, the Bradley–Terry probability σ(s_i − max of the others) of beating the best other candidate
-    (1 for a candidate alone). No candidates: the item's error.
+    (1 for a candidate alone). No candidates: an item error.
     """
     groups = columns.vectors("scores")
 

@@ -54,23 +54,23 @@ class Item(OperationItem):
         None, description="Name of a stored database (a set of kind databases), or {schema, rows: {table: [[…]]}}."
     )
     pred_rows: list[list[Any]] | None = Field(
-        None, description="Rows of the predicted query, null if it failed. Left out: both queries run on `db`."
+        None, description="Rows of the predicted query, null if it failed. If omitted: both queries run on `db`."
     )
     gold_rows: list[list[Any]] | None = Field(
-        None, description="Rows of the right query, null if it failed. Left out: both queries run on `db`."
+        None, description="Rows of the right query, null if it failed. If omitted: both queries run on `db`."
     )
     judge: float | None = Field(
-        None, description="A judge's score, 0 to 1, for a wrong query. Left out: that of params.judge, or 0."
+        None, description="A judge's score, 0 to 1, for a wrong query. If omitted: that of params.judge, or 0."
     )
     format_ok: bool | float | None = Field(
-        None, description="Whether the output keeps the format. Left out: read from `output`."
+        None, description="Whether the output keeps the format. If omitted: read from `output`."
     )
     output: str | None = Field(None, description="The model's full output. Left out, with format_ok: a format of 0.")
     pred_schema: list[str] | None = Field(
-        None, description="Tables and columns of the predicted query. Left out: read from its SQL."
+        None, description="Tables and columns of the predicted query. If omitted: read from its SQL."
     )
     gold_schema: list[str] | None = Field(
-        None, description="Tables and columns of the right query. Left out: read from its SQL."
+        None, description="Tables and columns of the right query. If omitted: read from its SQL."
     )
 
     @model_validator(mode="after")
@@ -117,9 +117,9 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
     either. A Jaccard of two empty sets is 1.
 
     Rows are `pred_rows` and `gold_rows`, null for a query that failed (exec is then 0), or both queries run read-only
-    in the sandbox on a copy of `db`; a database that cannot be built is the item's error. Wrong queries reach 6 and
+    in the sandbox on a copy of `db`; a database that cannot be built is an item error. Wrong queries reach 6 and
     right ones start at 4, so look at the components, which all stand in the details. A judge score outside [0, 1] is
-    the item's error.
+    an item error.
     """
     fields = {name: list(columns.objects(name)) for name in Item.model_fields}
     errors, invalid = yield from _run_queries(fields, params)

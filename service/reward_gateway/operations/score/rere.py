@@ -61,7 +61,7 @@ def rere(columns: Columns, params: Params) -> Outcome:
 
     Candidates keep their generation order and are compared after newlines and quotes around them are stripped.
     Duplicates of the target each get 1. Details: `rule`, `ranking`, `advantage` = (r − mean) / (sample std + 1e-4),
-    0 for a group of one. An empty group is the item's error.
+    0 for a group of one. An empty group is an item error.
     """
     candidates, targets = columns.objects("candidates"), columns.objects("target")
 

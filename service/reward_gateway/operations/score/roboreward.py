@@ -46,7 +46,7 @@ class Params(OperationParams):
 class Item(OperationItem):
     task: str | None = Field(None, description="What the robot was to do; needed where the judge is asked.")
     frames: list[Frame] | None = Field(None, description="A sample's frames, in a recipe; base64 over HTTP.")
-    frames_b64: list[str] | None = Field(None, description="Frames in base64, in order, about one a second.")
+    frames_b64: list[str] | None = Field(None, description="Frames in base64, in order, about one per second.")
     video_b64: str | None = Field(None, description="Video in base64, in place of the frames.")
     answer: str | None = Field(
         None, description="The judge's answer, which ends with ANSWER: 1 to 5; the judge is then not asked."
@@ -82,7 +82,7 @@ def conversation(task: str, frames: Sequence[bytes]) -> Conversation:
 def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Progress of a robot episode: (score − 1) / 4, score from 1 to 5.
 
-    Give `task` and `frames` or `frames_b64` (in order, about one a second; a single frame is shown twice), or
+    Give `task` and `frames` or `frames_b64` (in order, about one per second; a single frame is shown twice), or
     `video_b64`, for the judge, which is asked greedily with the published prompt; or its `answer`; or the `score`
     itself. Of an answer the number after `ANSWER:` counts, else the last lone digit from 1 to 5. An answer without a
     score from 1 to 5 ("ANSWER: 10" among them) is an invalid score, never a silent 1. Details: `score`,

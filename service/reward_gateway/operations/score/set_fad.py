@@ -26,7 +26,7 @@ class Item(OperationItem):
         None, description="Name of a stored exemplar set, where reference_embeddings are not given."
     )
     reference_embeddings: list[list[float]] | None = Field(
-        None, description="Embeddings of the exemplars, [m][dimensions]. Left out: those of `reference`."
+        None, description="Embeddings of the exemplars, [m][dimensions]. If omitted: those of `reference`."
     )
 
 
@@ -83,7 +83,7 @@ def set_fad(columns: Columns, _: object) -> Effectful[Outcome]:
 
     The reward is one for the set; there is none an item. A set with fewer items than dimensions + 1 has a singular
     covariance: the distance is computed without regularisation and the item flagged `singular_covariance`. No
-    exemplars, no embeddings, or unequal dimensions are the item's error. Details: `fad`, `size`, `dimensions`.
+    exemplars, no embeddings, or unequal dimensions are an item error. Details: `fad`, `size`, `dimensions`.
     """
     names, references = columns.objects("reference"), columns.objects("reference_embeddings")
     sets, given = columns.objects("embeddings"), references

@@ -32,7 +32,7 @@ class Item(OperationItem):
     )
     image_b64: str | None = Field(None, description="Generated image in base64, for the hosted model.")
     text_embedding: list[float] | None = Field(
-        None, description="Embedding of the prompt, not of length 0. Left out: the hosted model is asked."
+        None, description="Embedding of the prompt, not of length 0. If omitted: the hosted model is asked."
     )
     image_embedding: list[float] | None = Field(None, description="Embedding of the image, as long as text_embedding.")
 
@@ -45,7 +45,7 @@ def social_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     `prompt` and `image_b64`, which the hosted model scores (the paper's is CLIP ViT-L/14, fine-tuned on which images
     users remix; its weights are not published, so the model's card says which stand-in answers).
 
-    Embeddings of unequal length, or of length 0, are the item's error; so is an item with neither pair. Details:
+    Embeddings of unequal length, or of length 0, are an item error; so is an item with neither pair. Details:
     `model_version` where a hosted model answered.
     """
     text, image = columns.objects("text_embedding"), columns.objects("image_embedding")

@@ -22,14 +22,14 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     passed: list[bool | float | None] | None = Field(
-        None, description="Verdict a test, null where there is none. Left out: `program` and `tests` are run."
+        None, description="Verdict a test, null where there is none. If omitted: `program` and `tests` are run."
     )
     program: str | None = Field(None, description="Python program, for the sandbox where there are no verdicts.")
     tests: list[str] | None = Field(
         None, description="Pieces of Python that follow the program and raise where it fails, one a test."
     )
     compiled: bool | None = Field(
-        None, description="Whether the program compiled; false passes no test. Left out: true."
+        None, description="Whether the program compiled; false passes no test. If omitted: true."
     )
 
 
@@ -39,7 +39,7 @@ def unit_tests(columns: Columns, params: Params) -> Effectful[Outcome]:
 
     Give `passed`, a verdict a test, or `program` and `tests` (each a piece of Python that follows the program and
     raises where it fails), which run in the sandbox, one by one. A program that did not compile (`compiled: false`)
-    passes none; a test without a verdict (null) counts as not passed. No tests are the item's error. Details:
+    passes none; a test without a verdict (null) counts as not passed. No tests are an item error. Details:
     `passed` (0 or 1 a test, a row of `credit/verpo`'s matrix), `success` (all passed), `errors`.
     """
     given, programs, tests = (columns.objects(name) for name in ("passed", "program", "tests"))

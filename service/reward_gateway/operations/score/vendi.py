@@ -47,7 +47,7 @@ def vendi(columns: Columns, params: Params) -> Outcome:
     eigenvalues that are not positive count 0. One item is one set: give `embeddings` (the kernel is their cosine) or
     `kernel` (square, symmetric, 1 on the diagonal).
 
-    A set reward has no value an item; `contributions` adds, as our own design, how much the score falls without each.
+    A set reward has no value per item; `contributions` adds, as our own design, how much the score falls without each.
     An empty set, rows of unequal length, an embedding of length 0, a kernel that is none, or over 2,048 items are the
     item's error. Details: `size`.
     """

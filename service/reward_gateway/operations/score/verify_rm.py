@@ -29,12 +29,12 @@ class Params(OperationParams):
 
 
 class Item(OperationItem):
-    logit: float | None = Field(None, description="The verifier's logit. Left out: the hosted verifier is asked.")
+    logit: float | None = Field(None, description="The verifier's logit. If omitted: the hosted verifier is asked.")
     question: str | None = Field(None, description="Question, for the hosted verifier.")
     reference: str | None = Field(None, description="Reference answer, for the hosted verifier.")
     completion: str | None = Field(None, description="Completion to verify.")
     truncated: bool = Field(
-        False, description="Whether the completion was cut off: it is scored and flagged. Left out: false."
+        False, description="Whether the completion was cut off: it is scored and flagged. If omitted: false."
     )
 
 

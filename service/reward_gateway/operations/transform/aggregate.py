@@ -45,7 +45,7 @@ def aggregate(columns: Columns, params: Params) -> Outcome:
     """One number of a vector of step rewards: the minimum, mean, product, sum, last and others.
 
     The minimum and the product are the usual readings of a process reward model's step probabilities.
-    A vector without steps is that item's error.
+    A vector without steps is an item error.
     """
     steps = columns.vectors("step_rewards")
 

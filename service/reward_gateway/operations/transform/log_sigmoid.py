@@ -33,7 +33,7 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     reward: float = Field(description="Reward in log-odds (Bradley–Terry).")
-    reference: float | None = Field(None, description="Reference reward. Left out: a quantile of reference_rewards.")
+    reference: float | None = Field(None, description="Reference reward. If omitted: a quantile of reference_rewards.")
     reference_rewards: list[float] | None = Field(
         None, description="Rewards of the base policy's answers to the same prompt, where no reference is given."
     )
@@ -71,7 +71,7 @@ def log_sigmoid(columns: Columns, params: Params) -> Outcome:
     method `empirical` (default) interpolates linearly between order statistics; `normal` takes
     mean + z(q) · sample standard deviation, as in the repository of PAR. One reference reward is used as it is.
 
-    Only for rewards that are log-odds (Bradley–Terry). Neither reference: the item's error. Details: `reference`,
+    Only for rewards that are log-odds (Bradley–Terry). Neither reference: an item error. Details: `reference`,
     `probability` = σ(r − r_ref).
     """
     reference = given_references(columns)

@@ -43,7 +43,7 @@ class Item(OperationItem):
     reference_rewards: list[float] | None = Field(
         None, description="Rewards of reference answers to the same prompt; sgfc and ceil alone need none."
     )
-    length: float | None = Field(None, description="Length of the answer. Left out: no length penalty.")
+    length: float | None = Field(None, description="Length of the answer. If omitted: no length penalty.")
 
 
 @cache
@@ -80,7 +80,7 @@ def par(columns: Columns, params: Params) -> Outcome:
     - ceil: min(r, ceiling), without references
 
     Where the item gives a `length`, r is first lowered by length_cost · max(0, length − free_length), .01 beyond 300.
-    A shape that needs references and has none is the item's error, never a fallback.
+    A shape that needs references and has none is an item error, never a fallback.
     Details: `penalised`, the reward after the length penalty.
     """
     reward = less_length(columns, params.free_length, params.length_cost)

@@ -23,7 +23,7 @@ class Params(OperationParams):
 class Item(OperationItem):
     reward: float | None = Field(None, description="One number to shape, in place of `rewards`.")
     rewards: list[float] | None = Field(None, description="A batch to shape, in place of `reward`.")
-    stream: str | None = Field(None, description="Name of the stream. Left out: that of the params.")
+    stream: str | None = Field(None, description="Name of the stream. If omitted: that of the params.")
 
 
 @operation("transform", "par_running", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)

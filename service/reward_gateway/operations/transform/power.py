@@ -35,7 +35,7 @@ class LogParams(OperationParams):
 def log(columns: Columns, params: LogParams) -> Outcome:
     """Natural logarithm of a positive reward, a probability for example.
 
-    r' = ln(max(r, floor)). Without a floor, a reward of 0 or less is that item's error.
+    r' = ln(max(r, floor)). Without a floor, a reward of 0 or less is an item error.
     """
     rewards = columns.floats("reward")
     if params.floor is not None:

@@ -27,7 +27,7 @@ class Params(OperationParams):
 class Item(OperationItem):
     reward: float | None = Field(None, description="One number to scale, in place of `rewards`.")
     rewards: list[float] | None = Field(None, description="A batch to scale, in place of `reward`.")
-    stream: str | None = Field(None, description="Name of the stream. Left out: that of the params.")
+    stream: str | None = Field(None, description="Name of the stream. If omitted: that of the params.")
 
 
 def moments_of(values: FloatArray) -> Moments:
