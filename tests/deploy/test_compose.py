@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 import yaml
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import ApiKey
+from reward_models.repository import REPOSITORY, available
+from reward_models.repository.card import VERSION_FOLDER, read
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
@@ -77,3 +80,25 @@ def test_every_file_that_the_dockerfile_copies_is_let_through() -> None:
     assert len(copied) >= 6
     assert {part.partition("/")[0] for part in copied} <= allowed
     assert all((ROOT / part).exists() for part in copied)
+
+
+def test_what_the_image_builds_of_packages_is_left_out_of_its_context_and_nothing_else_of_the_models() -> None:
+    built = {
+        f"models/repository/{name}/{VERSION_FOLDER}/{file.name}"
+        for name in shipped()
+        for file in read(REPOSITORY / name).files
+        if file.kind != "head"
+    }
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    left_out = {line for line in lines if line.startswith("models/repository/") and "/." not in line}
+
+    assert len(built) > 20
+    assert left_out == built
+
+
+def shipped() -> list[str]:
+    """The models of the checkout; others of the folder were added on this machine."""
+    listed = subprocess.run(
+        ["git", "ls-files", "models/repository/*/card.yaml"], cwd=ROOT, capture_output=True, text=True
+    )
+    return [Path(line).parent.name for line in listed.stdout.splitlines()] or available()

@@ -19,6 +19,7 @@ import grpc
 import httpx
 import numpy as np
 import pytest
+from reward_gateway import __version__
 from reward_gateway.client import RewardClient
 from reward_models.repository import REPOSITORY
 from safetensors.numpy import save
@@ -97,6 +98,8 @@ def test_the_gateways_environment_holds_what_is_locked_and_is_small(gateway_envi
     assert distributions(gateway_environment).isdisjoint({"pyarrow", "lingua-language-detector", "onnxruntime", "gguf"})
     assert {"opentelemetry-sdk", "reward-gateway"} <= distributions(gateway_environment)
     assert megabytes(gateway_environment) <= MOST_MB
+    (metadata,) = gateway_environment.glob("lib/python3*/site-packages/reward_gateway-*.dist-info")
+    assert metadata.name == f"reward_gateway-{__version__}.dist-info"
 
 
 @dataclass
@@ -222,6 +225,7 @@ def test_the_service_starts_from_the_lock_file_and_scores(service: Service) -> N
     assert over_grpc.rewards[0] == pytest.approx(reward, abs=1e-5)
     for path in ("/docs", "/pages", "/v1/catalog", "/v1/models", "/metrics"):
         assert httpx.get(f"{service.http}{path}", timeout=30, follow_redirects=True).status_code == 200
+    assert httpx.get(f"{service.http}/openapi.json", timeout=30).json()["info"]["version"] == __version__
 
 
 @pytest.mark.stack
