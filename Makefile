@@ -42,7 +42,7 @@ test: development ## build the models and run every test (ARGS="-k cache")
 
 test-trainers: development $(TRAINERS)/.ready ## train with TRL against the running service, in an environment of its own
 	@echo "==> training"
-	@TRAINERS_PYTHON=$(CURDIR)/$(TRAINERS)/bin/python exec $(BIN)/python -m pytest tests/trainers $(ARGS)
+	@TRAINERS_PYTHON="$(CURDIR)/$(TRAINERS)/bin/python" exec $(BIN)/python -m pytest tests/trainers $(ARGS)
 
 convert: $(CONVERT)/.ready ## what `reward-gateway models add` converts checkpoints with (torch, transformers)
 
@@ -50,7 +50,7 @@ test-convert: development $(CONVERT)/.ready ## convert tiny checkpoints of every
 	@PYTHONPATH=service:models exec $(CONVERT)/bin/python -m pytest tests/convert $(ARGS)
 
 test-deploy: development $(DEPLOY)/.ready ## render the Helm chart and check it against the schemas of Kubernetes
-	@HELM=$(CURDIR)/$(DEPLOY)/helm exec $(BIN)/python -m pytest tests/deploy $(ARGS)
+	@HELM="$(CURDIR)/$(DEPLOY)/helm" exec $(BIN)/python -m pytest tests/deploy $(ARGS)
 
 lint: development ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check
@@ -67,7 +67,7 @@ clean: ## remove the environment, what was built and what the servers left
 	rm -f models/repository/*/1/{*.onnx,*.onnx.data,*.safetensors,*.pth,tokenizer.json,classes.json}
 
 lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
-	@cd requirements && compile() { $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	@cd requirements && compile() { "$(CURDIR)/$(BIN)/uv" pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header $(ARGS) "$$@"; } && \
 	compile bootstrap.in -o bootstrap.txt && \
 	compile ../pyproject.toml $(foreach extra,$(SERVE_EXTRAS),--extra $(extra)) -o serve.txt && \
@@ -81,6 +81,7 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile tritonserver.in --no-deps -o tritonserver.txt
 
 $(VENV)/.bootstrap: requirements/bootstrap.txt
+	@[ -w . ] || { echo "$(CURDIR) cannot be written to, and the environment is made here: copy it elsewhere" >&2; exit 1; }
 	@$(if $(PYTHON),,echo "Python 3.11, 3.12 or 3.13 is needed: sudo apt-get install python3 python3-venv" >&2; exit 1)
 	@echo "==> environment in $(VENV), with $$($(PYTHON) -V)"
 	@$(PYTHON) -m venv $(VENV) || { \

@@ -171,6 +171,29 @@ class Settings(BaseSettings):
         """The folder of a running stack's logs; no two stacks share a port."""
         return self.state_dir.resolve() / "run" / str(self.http_port)
 
+    @field_validator("redis_url", "state_redis_url")
+    @classmethod
+    def _has_scheme(cls, url: str) -> str:
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            address = url.rpartition("://")[2].rpartition("@")[2]  # no password in a message
+            raise ValueError(f"an address of Redis begins with redis://, rediss:// or unix://; write redis://{address}")
+        return url
+
+    @field_validator("triton_url")
+    @classmethod
+    def _is_host_and_port(cls, url: str) -> str:
+        host, _, port = url.rpartition(":")
+        if url and not url.startswith(("dns:", "unix:")) and ("://" in url or not host or not port.isdecimal()):
+            raise ValueError("the gRPC address of Triton is host:port without http://, for example triton:8001")
+        return url
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_http(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("an OTLP address begins with http:// or https://, for example http://localhost:4317")
+        return url
+
     @field_validator("models", "gpus", "media_url_hosts", "media_url_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

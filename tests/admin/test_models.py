@@ -177,6 +177,11 @@ async def test_a_rollback_ends_at_the_last_version(server: Server, settings: Set
     assert (await model_admin.load("tiny@2")).version.startswith("2-")
 
 
+async def test_a_model_that_there_is_not_cannot_be_unloaded(server: Server, settings: Settings) -> None:
+    with pytest.raises(NotFound, match="there is no model 'tinny'; did you mean 'tiny'"):
+        await admin_of(server, settings).unload("tinny")
+
+
 async def test_what_is_unloaded_stays_so_when_the_server_starts_again(server: Server, settings: Settings) -> None:
     model_admin, names = admin_of(server, settings), settings.run_directory / "models.txt"
     await model_admin.unload("tiny")

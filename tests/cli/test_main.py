@@ -107,6 +107,20 @@ def test_the_catalogue_is_the_installations_or_the_services(run: Run, service: A
     assert {row["kind"] for row in there} > {"score"}
 
 
+def test_a_kind_that_there_is_not_is_refused(run: Run) -> None:
+    for kind, meant in (("foo", "there are: audit, combine, credit, score, transform"), ("scores", "mean 'score'?")):
+        ended = run("catalog", "--kind", kind)
+        assert ended.code == 2
+        assert meant in ended.err
+
+
+def test_an_address_without_a_scheme_is_refused_before_it_is_called(run: Run) -> None:
+    for command in (["rewards", "list"], ["models", "unload", "m"], ["catalog"]):
+        ended = run(*command, "--url", "localhost:8080")
+        assert ended.code == 2
+        assert "write http://localhost:8080" in ended.err.replace("\n", " ")
+
+
 def test_models_are_listed_from_the_repository_or_the_service(run: Run, service: Any) -> None:
     held = run("models", "list")
     served = run("models", "list", "--url", service.url, "--json")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from reward_gateway.cli.serve import serve
+from reward_gateway.cli.serve_flags import GROUPS, GroupedCommand, setting_flags
 from reward_gateway.settings import Settings
 from typer import Typer
 from typer.testing import CliRunner
@@ -22,12 +23,18 @@ def run(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[
 
 def test_every_setting_is_a_flag_with_its_description() -> None:
     app = Typer(rich_markup_mode=None)
-    app.command()(serve)
+    app.command(cls=GroupedCommand)(serve)
     shown = " ".join(CliRunner().invoke(app, ["--help"], terminal_width=200).output.split())
     for name, field in Settings.model_fields.items():
         assert f"--{name.replace('_', '-')}" in shown
         assert field.description is not None
         assert field.description in shown
+        assert f"[REWARD_GATEWAY_{name.upper()}]" in shown
+
+
+def test_the_flags_stand_in_groups() -> None:
+    groups = [flag.annotation.__metadata__[0].rich_help_panel for flag in setting_flags()]
+    assert list(dict.fromkeys(groups)) == list(GROUPS.values()), "every group begins with a setting that there is"
 
 
 def test_a_value_out_of_range_names_the_flag_and_the_variable() -> None:
@@ -53,7 +60,7 @@ def test_without_triton_a_sentence_says_how_to_get_it(tmp_path: Path) -> None:
 def test_a_model_that_nobody_knows_is_named(tmp_path: Path) -> None:
     result = run("--models", "no_such_model", "--state-dir", tmp_path)
     assert result.returncode == 1
-    assert "no model is called no_such_model" in result.stderr
+    assert "there is no model 'no_such_model'" in result.stderr
 
 
 @pytest.mark.parametrize("setting", ["http_port", "grpc_port"])
@@ -67,3 +74,69 @@ def test_a_port_in_use_names_the_port_and_the_setting(setting: str, tmp_path: Pa
     assert result.returncode == 1
     assert f"port {port} on 127.0.0.1 is in use" in result.stderr
     assert f"REWARD_GATEWAY_{setting.upper()}" in result.stderr
+
+
+FAULTY_RECIPES = "rewards:\n  r:\n    components: {a: {score: length_penalty}}\n    combine: no_such_combiner\n"
+
+
+def test_every_fault_is_said_at_once_before_anything_is_built_or_started(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    flags = ("--http-host", "0.0.0.0", "--rewards-file", "none.yaml", "--judges-file", "none.yaml")
+    result = run(*flags, "--state-dir", tmp_path / "file" / "state")
+    assert result.returncode == 2
+    for said in (
+        "0.0.0.0 can be reached from other machines and no API keys are asked for",
+        "there is no recipe file none.yaml",
+        "there is no file none.yaml (--judges-file, REWARD_GATEWAY_JUDGES_FILE)",
+        "cannot be written to (Not a directory)",
+    ):
+        assert said in result.stderr
+    assert all(line.startswith("reward-gateway: ") for line in result.stderr.splitlines()), "no step was begun"
+
+
+def test_a_faulty_recipe_file_is_told_by_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "rewards.yaml"
+    file.write_text(FAULTY_RECIPES)
+    flags = ("--http-port", "0", "--grpc-port", "0", "--state-dir", tmp_path, "--rewards-file", file)
+    result = run(*flags, "--triton-url", "127.0.0.1:1")
+    assert result.returncode == 1
+    assert f"{file}:4: rewards.r.combine" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--redis-url", "secret@localhost:6379", "write redis://localhost:6379"),
+        ("--state-redis-url", "localhost:6379", "write redis://localhost:6379"),
+        ("--triton-url", "http://triton:8000", "host:port without http://"),
+        ("--triton-url", "triton", "host:port without http://"),
+        ("--otlp-endpoint", "collector:4317", "begins with http://"),
+        ("--dialect-failures", "{", "the value is not JSON"),
+    ],
+)
+def test_an_address_without_its_scheme_names_the_flag_and_the_variable(flag: str, value: str, said: str) -> None:
+    result = run(flag, value)
+    variable = "REWARD_GATEWAY_" + flag.removeprefix("--").replace("-", "_").upper()
+    assert result.returncode == 2
+    assert f"{flag} ({variable})" in result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "secret" not in result.stderr
+
+
+def test_the_gateway_alone_says_the_same(tmp_path: Path) -> None:
+    def alone(**settings: str) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {f"REWARD_GATEWAY_{name}": value for name, value in settings.items()}
+        command = [sys.executable, "-m", "reward_gateway.cli.worker"]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+
+    for settings, said in (
+        ({"HTTP_HOST": "0.0.0.0"}, "no API keys are asked for"),
+        ({"REDIS_URL": "localhost"}, "write redis://localhost"),
+        ({"API_KEYS_FILE": str(tmp_path / "none")}, "there is no file"),
+        ({"DIALECT_FAILURES": '{"nobody": 1}'}, "names no dialect: nobody"),
+    ):
+        result = alone(**settings)
+        assert result.returncode == 2
+        assert said in result.stderr
+        assert "Traceback" not in result.stderr

@@ -19,6 +19,7 @@ from reward_gateway.backends.port import ModelInfo
 from reward_gateway.backends.triton.control import Control, Controlled
 from reward_gateway.errors import Conflict, GatewayError, InvalidRequest, NotFound, NotSetUp, PreconditionFailed
 from reward_gateway.gateway import Gateway
+from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.sample import split_version
 from reward_gateway.settings import Settings
 
@@ -70,7 +71,12 @@ class ModelAdmin:
             return await self._load(name)
 
     async def unload(self, asked: str) -> None:
-        """Serve a model no more, or one version of several. Raises as :meth:`load`."""
+        """Serve a model no more, or one version of several.
+
+        Raises:
+            NotFound: there is no such model.
+            NotSetUp, Conflict: as :meth:`load`.
+        """
         name, version = _asked(asked)
         async with self._lock(name):
             if version:
@@ -78,9 +84,16 @@ class ModelAdmin:
                 await self._on_disk(versions.withdraw, name, _number(version))
                 await self._load(name)
             else:
+                await self._demand_known(name)
                 await self._control().unload(name, self._timeout_s)
                 await asyncio.to_thread(self._loaded.remove, name)
                 await self._gateway.runtime.refresh_models()
+
+    async def _demand_known(self, name: str) -> None:
+        """Triton takes the name of a model that it never had for one that is unloaded already. Raises NotFound."""
+        known = {info.name for info in await self._gateway.runtime.models.models()}
+        if name not in known and not self._holds(name):
+            raise NotFound(f"there is no model {name!r}{did_you_mean(name, known)}")
 
     async def rollback(self, name: str) -> ModelInfo:
         """Withdraw the newest version, so that the name alone is answered by the one before.

@@ -5,7 +5,11 @@ from typing import Annotated
 
 import typer
 
-from .output import TIMEOUT_S, ApiKey, AsJson, Url, table
+from reward_gateway.recipes.suggestions import did_you_mean
+
+from .output import TIMEOUT_S, ApiKey, AsJson, Unusable, Url, table
+
+KINDS = ("score", "transform", "combine", "credit", "audit")
 
 
 def catalog(
@@ -15,6 +19,8 @@ def catalog(
     as_json: AsJson = False,
 ) -> None:
     """List the operations: of a running service (--url), or of this installation."""
+    if kind is not None and kind not in KINDS:
+        raise Unusable(f"there is no kind {kind!r} of operations{did_you_mean(kind, KINDS)}")
     rows = [row for row in _rows(url, api_key) if kind in (None, row["kind"])]
     if as_json:
         print(json.dumps(rows))

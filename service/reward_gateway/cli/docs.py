@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from .output import Unusable, err
+from .configuration import read_settings
+from .output import FAULTY, Unusable, err
+from .rewards import fault_lines, read_recipes
 
 app = typer.Typer(help="The pages of operations and recipes.", no_args_is_help=True)
 
@@ -24,17 +26,21 @@ def build(
     ] = None,
 ) -> None:
     """Write a page for every operation and every recipe, and the pages that lead to them."""
+    from reward_gateway.errors import InvalidRecipe
     from reward_gateway.pages.pages import write_pages
     from reward_gateway.recipes.book import load_book
-    from reward_gateway.settings import Settings
 
     async def written() -> int:
         return len([file async for file in write_pages(out, book)])
 
-    path = rewards_file or Settings().rewards_file
+    path = rewards_file or read_settings().rewards_file
     try:
-        book = load_book(path.read_text(encoding="utf-8"))
+        book = load_book(read_recipes(path))
         count = asyncio.run(written())
+    except InvalidRecipe as error:
+        for line in fault_lines(path, error.faults):
+            print(line)
+        raise typer.Exit(FAULTY) from None
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable(f"{error.filename or path} cannot be used ({type(error).__name__})") from None  # type: ignore[union-attr]
     err.print(f"{out}: {count} pages; begin at {out / 'index.html'}", markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from reward_gateway import __version__
 from . import catalog, docs, models, rewards, score
 from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, complain
 from .serve import serve
+from .serve_flags import GroupedCommand
 
 app = typer.Typer(
     name="reward-gateway",
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(serve)
+app.command(cls=GroupedCommand)(serve)
 app.command("score")(score.score)
 app.command("catalog")(catalog.catalog)
 app.add_typer(models.app, name="models")

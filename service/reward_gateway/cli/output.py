@@ -14,10 +14,21 @@ TIMEOUT_S = 5.0
 out = Console(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False)
 
+
+def _checked_address(url: str | None) -> str | None:
+    """An address with its scheme; anything else is refused before a connection is tried."""
+    if url is not None and not url.startswith(("http://", "https://", "grpc://", "grpcs://")):
+        scheme, known, rest = url.partition("://")
+        address = rest if known else scheme
+        raise typer.BadParameter(f"{url} has to begin with http://, https:// or grpc://; write http://{address}")
+    return url
+
+
 Url = Annotated[
     str | None,
     typer.Option(
         "--url",
+        callback=_checked_address,
         envvar="REWARD_GATEWAY_URL",
         help="Address of a running service (http:// or grpc://).",
         show_default=False,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from reward_gateway.recipes.suggestions import did_you_mean
+
 from .output import Unusable
 
 Repository = Annotated[
@@ -15,9 +17,9 @@ Repository = Annotated[
 def folder(named: Path | None) -> Path:
     """The folder named, or that of the settings. Raises Unusable if it is not there."""
     if named is None:
-        from reward_gateway.settings import Settings
+        from .configuration import read_settings
 
-        named = Settings().model_repository
+        named = read_settings().model_repository
     if not named.is_dir():
         raise Unusable(f"there is no folder {named}; name the model repository with --repository")
     return named.resolve()
@@ -29,5 +31,5 @@ def wanted(names: list[str] | None, repository: Path) -> list[str]:
 
     known = available(repository)
     if unknown := sorted(set(names or ()) - set(known)):
-        raise Unusable(f"no model is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
+        raise Unusable(f"there is no model {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     return names or known

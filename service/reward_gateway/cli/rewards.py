@@ -101,9 +101,9 @@ def _service_check(text: str, url: str, api_key: str | None) -> tuple[list[dict[
 
 
 def _default() -> Path:
-    from reward_gateway.settings import Settings
+    from .configuration import read_settings
 
-    return Settings().rewards_file
+    return read_settings().rewards_file
 
 
 def _repository_models(named: Path | None) -> "KnownModels":

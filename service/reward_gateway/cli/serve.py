@@ -5,20 +5,22 @@ import inspect
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 from rich.console import Console
 
 from reward_gateway.admin.loaded_models import LoadedModels
-from reward_gateway.extras import MissingExtra, demand
-from reward_gateway.local import device, platform, stack
+from reward_gateway.local import device, stack
 from reward_gateway.local.errors import StackError
 from reward_gateway.local.workers import EVERYWHERE
+from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.settings import Settings
+
+from .configuration import read_settings, variable_of
+from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, complain
+from .preflight import find_faults
+from .serve_flags import GroupedCommand, setting_flags
 
 _ANSWER_S = 5.0
 """How long the gateway may take to say whether it is ready."""
@@ -35,42 +37,30 @@ def serve(**flags: Any) -> None:
     """
     for name, value in flags.items():
         if value is not None:
-            os.environ[_variable(name)] = str(value)  # one reader, one check: a flag is a variable set by hand
+            os.environ[variable_of(name)] = str(value)  # one reader, one check: a flag is a variable set by hand
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     report = _Progress(console)
     try:
-        settings = Settings()
-        _demand_extras(settings)
+        settings = read_settings()
+        if faults := find_faults(settings):
+            for fault in faults:
+                complain(fault.sentence)
+            raise typer.Exit(faults[0].code)
         models = [] if settings.triton_url else _prepare(settings, report)
         asyncio.run(stack.run(settings, models, LoadedModels, report, lambda running: _announce(console, running)))
-    except ValidationError as error:
-        for fault in error.errors():
-            name = str(fault["loc"][0])
-            console.print(f"{_flag_name(name)} ({_variable(name)}): {fault['msg']}", style="red", markup=False)
-        raise typer.Exit(2) from None
-    except MissingExtra as error:
-        console.print(str(error), style="red", markup=False)
-        raise typer.Exit(2) from None
+    except Unusable as error:
+        complain(str(error))
+        raise typer.Exit(UNUSABLE) from None
     except StackError as error:
-        console.print(str(error), style="red", markup=False)
-        raise typer.Exit(1) from None
+        complain(str(error))
+        raise typer.Exit(FAULTY) from None
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     report("stopped")
-
-
-def _demand_extras(settings: Settings) -> None:
-    """What the settings ask for is installed; its absence would show only once everything else has started."""
-    if settings.otlp_endpoint is not None:
-        demand("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.grpc")
-    if settings.oip_tokenizer is not None:
-        demand("tokenizers")
 
 
 def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
     """Names of the models to load, each of them built; what is missing is built now."""
-    platform.check_machine()
-    platform.find(settings.triton_env)  # before minutes of building: can they be served here at all?
     on_gpu, where = device.decide(settings.device, settings.gpus, lambda: device.facts(settings.triton_env))
     from reward_models import build
     from reward_models.build import tiers
@@ -81,7 +71,7 @@ def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
     left = [] if settings.models else tiers.left_out(settings.model_repository)
     wanted = settings.models or tuple(name for name in known if name not in left)
     if unknown := sorted(set(wanted) - set(known)):
-        raise StackError(f"no model is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
+        raise StackError(f"there is no model {unknown[0]!r}{did_you_mean(unknown[0], known)} (--models)")
     for name in wanted:
         if name in buildable and not build.is_built(name, settings.model_repository):
             report(f"{name}: building")
@@ -152,33 +142,17 @@ class _Progress:
         self._console.print(f"[{time.monotonic() - self._began:6.1f} s] {line}", markup=False)
 
 
-def _variable(name: str) -> str:
-    return f"REWARD_GATEWAY_{name.upper()}"
-
-
-def _flag_name(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
-    """A setting as a flag. Text as it was given, or None: pydantic reads and checks it, as it does a variable's."""
-    switch = field.annotation is bool
-    default = "" if field.default in (None, (), "") else f" Default: {field.default}."
-    kinds: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
-    option = typer.Option(
-        f"{_flag_name(name)}/--no-{_flag_name(name)[2:]}" if switch else _flag_name(name),
-        help=f"{field.description}{default}",
-        show_default=False,
-        metavar=None if switch else kinds.get(field.annotation, "TEXT"),
-    )
-    kind = Annotated[bool | None, option] if switch else Annotated[str | None, option]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-
-
-_flags = [_flag(name, field) for name, field in Settings.model_fields.items()]
+_flags = setting_flags()
 serve.__signature__ = inspect.Signature(_flags, return_annotation=None)  # type: ignore[attr-defined]
 serve.__annotations__ = {flag.name: flag.annotation for flag in _flags}
 
 
+def main() -> None:
+    """The command alone: ``python -m reward_gateway.cli.serve``."""
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(cls=GroupedCommand)(serve)
+    app()
+
+
 if __name__ == "__main__":
-    typer.run(serve)
+    main()

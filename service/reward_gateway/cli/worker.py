@@ -33,6 +33,9 @@ from reward_gateway.cache.null import NullCache
 from reward_gateway.cache.port import ScoreCache
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.cache.tiered import TieredCache
+from reward_gateway.cli.configuration import read_settings
+from reward_gateway.cli.output import UNUSABLE, Unusable
+from reward_gateway.cli.preflight import find_gateway_faults
 from reward_gateway.cli.rewards import fault_lines
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
@@ -56,7 +59,7 @@ from reward_gateway.state.store import StateStore
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.drain import Drain
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.keys import KeysFileError, UnsafeExposure, check_exposure
+from reward_gateway.traffic.keys import KeysFileError
 
 log = structlog.get_logger(__name__)
 
@@ -247,19 +250,26 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Run one worker; 0 after a clean stop, 2 where the settings cannot work."""
-    settings = Settings()
     try:
-        check_exposure(settings)
+        settings = read_settings()
+    except Unusable as error:
+        return _refuse(str(error))
+    if faults := find_gateway_faults(settings):
+        return _refuse(*(fault.sentence for fault in faults))
+    try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
     except InvalidRecipe as error:
-        for line in fault_lines(settings.rewards_file, error.faults):
-            print(f"reward-gateway: {line}", file=sys.stderr)
-        return 2
-    except (UnsafeExposure, KeysFileError, JudgesFileError, SandboxUnavailable, MissingExtra, OSError) as error:
-        print(f"reward-gateway: {error}", file=sys.stderr)
-        return 2
+        return _refuse(*fault_lines(settings.rewards_file, error.faults))
+    except (KeysFileError, JudgesFileError, SandboxUnavailable, MissingExtra, OSError) as error:
+        return _refuse(str(error))
     return 0
+
+
+def _refuse(*sentences: str) -> int:
+    for sentence in sentences:
+        print(f"reward-gateway: {sentence}", file=sys.stderr)
+    return UNUSABLE
 
 
 if __name__ == "__main__":

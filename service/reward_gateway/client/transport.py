@@ -59,5 +59,5 @@ def is_grpc(url: str) -> bool:
     """Whether an address is gRPC's. Raises ValueError for a scheme that is not spoken here."""
     scheme = url.partition("://")[0]
     if scheme not in ("http", "https", "grpc", "grpcs") or "://" not in url:
-        raise ValueError("the address must start with http://, https://, grpc:// or grpcs://")
+        raise ValueError(f"the address {url!r} must start with http://, https://, grpc:// or grpcs://")
     return scheme.startswith("grpc")

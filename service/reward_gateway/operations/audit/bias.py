@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import kendalltau
 
 from reward_gateway.sample import FloatArray, Invalid
 
@@ -55,6 +54,8 @@ def bias(columns: Columns, params: Params) -> Effectful[Outcome]:
     `p_value` (times `tests`, at most 1), `shares` (of y given x), `counts`, `mean_gap`, `alarm` (|τ| > .1 and p < .01),
     `note`.
     """
+    from scipy.stats import kendalltau  # slow to import, and asked for by audits alone
+
     probed = yield from _score_probes(columns)
     if isinstance(probed, Invalid):
         return Outcome(reward=np.full(max(columns.size, 1), np.nan), invalid={0: probed})

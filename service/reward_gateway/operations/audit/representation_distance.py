@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field
-from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from reward_gateway.sample import FloatArray
@@ -129,6 +128,8 @@ def mrm_probe(columns: Columns, params: ProbeParams) -> Outcome:
 
 def _fit_probe(train: FloatArray, y: Any, classes: int, test: FloatArray, l2: float) -> Any:
     """[m] classes that a softmax probe fitted on ``train`` predicts for ``test``."""
+    from scipy.optimize import minimize  # slow to import, and asked for by audits alone
+
     mean, std = train.mean(axis=0), train.std(axis=0)
     std = np.where(std > 0, std, 1.0)
     x = np.column_stack([(train - mean) / std, np.ones(len(train))])

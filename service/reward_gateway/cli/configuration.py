@@ -1,0 +1,38 @@
+"""The settings as commands read them: what cannot be used is a sentence that names the flag and the variable."""
+
+from reward_gateway.settings import Settings
+
+from .output import Unusable
+
+
+def variable_of(setting: str) -> str:
+    """The environment variable of a setting."""
+    return f"REWARD_GATEWAY_{setting.upper()}"
+
+
+def flag_of(setting: str) -> str:
+    """The flag of ``serve`` for a setting."""
+    return "--" + setting.replace("_", "-")
+
+
+def read_settings() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        Unusable: a value cannot be used; a line for each.
+    """
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors(include_url=False):
+            setting = str(fault["loc"][0])
+            said = str(fault["msg"]).removeprefix("Value error, ")
+            lines.append(f"{flag_of(setting)} ({variable_of(setting)}): {said}")
+        raise Unusable("\n".join(lines)) from None
+    except SettingsError as error:
+        setting = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")
+        raise Unusable(f"{flag_of(setting)} ({variable_of(setting)}): the value is not JSON") from None

@@ -1,0 +1,183 @@
+"""Everything that can be known to be wrong before anything is built or started: every fault at once, as sentences.
+
+What takes no time is looked at first. The recipes are compiled last, and only where the rest is in order.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reward_gateway.extras import MissingExtra, demand
+from reward_gateway.local import platform, ports, valkey
+from reward_gateway.local.errors import StackError
+from reward_gateway.settings import Settings
+
+from .configuration import flag_of, variable_of
+from .output import FAULTY, UNUSABLE, Unusable
+from .rewards import fault_lines, read_recipes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, what to do about it, and the exit code that it gives."""
+
+    sentence: str
+    code: int = UNUSABLE
+
+
+def find_faults(settings: Settings) -> list[Fault]:
+    """Everything that would keep the stack from starting or its gateway from answering; empty if nothing would."""
+    for checks in (_QUICK, _THOROUGH):
+        if found := [fault for check in checks for fault in check(settings)]:
+            return found
+    return []
+
+
+def find_gateway_faults(settings: Settings) -> list[Fault]:
+    """What would keep one gateway process from starting, of what a look at its settings and files tells."""
+    return [fault for check in (_exposure, _extras, _files) for fault in check(settings)]
+
+
+def writable_fault(folder: Path, setting: str, purpose: str) -> str:
+    """Why nothing can be written to a folder, which is made where it is missing; empty if something can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return (
+            f"{folder} cannot be written to ({error.strerror}), and {purpose}: name another folder with "
+            f"{flag_of(setting)} ({variable_of(setting)})"
+        )
+
+
+def _exposure(settings: Settings) -> Iterator[Fault]:
+    from reward_gateway.traffic.keys import UnsafeExposure, check_exposure
+
+    try:
+        check_exposure(settings)
+    except UnsafeExposure as error:
+        yield Fault(str(error))
+
+
+def _extras(settings: Settings) -> Iterator[Fault]:
+    wanted = []
+    if settings.otlp_endpoint is not None:
+        wanted += ["opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.grpc"]
+    if settings.oip_tokenizer is not None:
+        wanted.append("tokenizers")
+    try:
+        demand(*wanted)
+    except MissingExtra as error:
+        yield Fault(str(error))
+
+
+def _files(settings: Settings) -> Iterator[Fault]:
+    """Files that settings name: they are there, can be read, and hold what they should."""
+    from reward_gateway.backends.judges.config import JudgesFileError, load_judges
+    from reward_gateway.http.dialects.policies import check_failures
+    from reward_gateway.traffic.keys import KeyRing, KeysFileError
+
+    try:
+        read_recipes(settings.rewards_file)
+    except Unusable as error:
+        yield Fault(f"{error}: name one with {flag_of('rewards_file')} ({variable_of('rewards_file')})")
+    named = (settings.api_keys_file, "api_keys_file"), (settings.judges_file, "judges_file")
+    for path, setting in (*named, (settings.oip_tokenizer, "oip_tokenizer")):
+        if path is not None and not path.is_file():
+            yield Fault(f"there is no file {path} ({flag_of(setting)}, {variable_of(setting)})")
+    try:
+        if settings.api_keys_file is not None and settings.api_keys_file.is_file():
+            KeyRing.load(settings.api_keys_file)
+    except KeysFileError as error:
+        yield Fault(f"{settings.api_keys_file}: {error}")
+    try:
+        if settings.judges_file is not None and settings.judges_file.is_file():
+            for judge in load_judges(settings.judges_file):
+                judge.api_key()
+    except JudgesFileError as error:
+        yield Fault(f"{settings.judges_file}: {error}")
+    try:
+        check_failures(settings.dialect_failures)
+    except ValueError as error:
+        yield Fault(str(error))
+
+
+def _folders(settings: Settings) -> Iterator[Fault]:
+    if fault := writable_fault(settings.run_directory, "state_dir", "logs and state are kept there"):
+        yield Fault(fault)
+    if not settings.triton_url and not settings.model_repository.is_dir():
+        yield Fault(
+            f"there is no model repository {settings.model_repository}: name one with {flag_of('model_repository')} "
+            f"({variable_of('model_repository')}), or a Triton server elsewhere with {flag_of('triton_url')}"
+        )
+
+
+def _ports(settings: Settings) -> Iterator[Fault]:
+    taken: dict[str, Callable[[], object]] = {
+        "http_port": lambda: ports.listen(settings.http_host, settings.http_port, "http_port").close()
+    }
+    if settings.grpc_port:
+        taken["grpc_port"] = lambda: ports.reserve(settings.http_host, settings.grpc_port, "grpc_port").close()
+    yield from _stack_faults(taken.values())
+    if settings.grpc_port and settings.grpc_port == settings.http_port:
+        yield Fault(f"HTTP and gRPC cannot share the port {settings.http_port}: choose another with --grpc-port")
+
+
+def _servers(settings: Settings) -> Iterator[Fault]:
+    """The parts of the servers that are to be started are on this machine."""
+    wanted: list[Callable[[], object]] = []
+    if not settings.redis_url or not settings.state_store_url:
+        wanted.append(valkey.server)
+    if not settings.triton_url:
+        wanted += [platform.check_machine, lambda: platform.find(settings.triton_env)]
+    yield from _stack_faults(wanted)
+
+
+def _recipes(settings: Settings) -> Iterator[Fault]:
+    """The recipes compile. A Triton server elsewhere is asked for its models later, by the gateway."""
+    from reward_gateway.backends.triton.repository import models_of_repository
+    from reward_gateway.errors import InvalidRecipe
+    from reward_gateway.recipes.book import load_book
+    from reward_gateway.recipes.known_models import known_models
+
+    models = None if settings.triton_url else known_models(models_of_repository(settings.model_repository))
+    try:
+        load_book(read_recipes(settings.rewards_file), models)
+    except InvalidRecipe as error:
+        for line in fault_lines(settings.rewards_file, error.faults):
+            yield Fault(line, FAULTY)
+
+
+def _sandbox(settings: Settings) -> Iterator[Fault]:
+    if not settings.allow_untrusted_code:
+        return
+    from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
+
+    async def try_it() -> None:
+        sandbox = Sandbox()
+        try:
+            await sandbox.start()
+        finally:
+            await sandbox.close()
+
+    try:
+        asyncio.run(try_it())
+    except SandboxUnavailable as error:
+        yield Fault(str(error), FAULTY)
+
+
+def _stack_faults(checks: Iterable[Callable[[], object]]) -> Iterator[Fault]:
+    for check in checks:
+        try:
+            check()
+        except StackError as error:
+            yield Fault(str(error), FAULTY)
+            return  # what comes after it builds upon it
+
+
+Check = Callable[[Settings], Iterator[Fault]]
+_QUICK: tuple[Check, ...] = (_exposure, _extras, _files, _folders, _ports, _servers)
+_THOROUGH: tuple[Check, ...] = (_recipes, _sandbox)

@@ -1,0 +1,72 @@
+"""The flags of ``serve``: one per setting, described where the setting is, in groups, with its environment variable."""
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic.fields import FieldInfo
+from typer.core import TyperCommand
+
+from reward_gateway.settings import Settings
+
+from .configuration import flag_of, variable_of
+
+GROUPS = {
+    "http_host": "Addresses",
+    "rewards_file": "Files and models",
+    "device": "CPU or GPU",
+    "api_keys_file": "Who may call",
+    "max_samples": "Limits on the input",
+    "media_urls": "Images that samples name by an address",
+    "default_deadline_s": "Time and load",
+    "max_head_bytes": "Models while they are served",
+    "idempotency_ttl_s": "State",
+    "cache_ttl_s": "Cache of raw scores",
+    "judges_file": "Judges and code",
+    "dialect_failures": "Trainers' dialects",
+    "oip_tokenizer": "Open Inference Protocol",
+    "log_level": "Logs and traces",
+}
+"""The first setting of each group -> the group's name; a group ends where the next begins."""
+
+_KINDS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help lists its options in their groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(parameter, "rich_help_panel", None) or "Help", []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def setting_flags() -> list[inspect.Parameter]:
+    """A parameter of ``serve`` for each setting, in their order."""
+    group = ""
+    flags = []
+    for name, field in Settings.model_fields.items():
+        group = GROUPS.get(name, group)
+        flags.append(_flag(name, field, group))
+    return flags
+
+
+def _flag(name: str, field: FieldInfo, group: str) -> inspect.Parameter:
+    """A setting as a flag. Text as it was given, or None: pydantic reads and checks it, as it does a variable's."""
+    switch = field.annotation is bool
+    default = "" if field.default in (None, (), "", {}) else f" Default: {field.default}."
+    option = typer.Option(
+        f"{flag_of(name)}/--no-{flag_of(name)[2:]}" if switch else flag_of(name),
+        help=f"{field.description}{default} [{variable_of(name)}]",
+        show_default=False,
+        metavar=None if switch else _KINDS.get(field.annotation, "TEXT"),
+        rich_help_panel=group,
+    )
+    kind = Annotated[bool | None, option] if switch else Annotated[str | None, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
