@@ -6,38 +6,22 @@ What takes no time is looked at first. The recipes are compiled last, and only w
 import asyncio
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from reward_gateway.extras import MissingExtra, demand
 from reward_gateway.local import platform, ports, valkey
 from reward_gateway.local.errors import StackError
 from reward_gateway.settings import Settings
 
 from .configuration import flag_of, variable_of
-from .output import FAULTY, UNUSABLE, Unusable
+from .gateway_checks import Fault, find_gateway_faults
+from .output import FAULTY
 from .rewards import fault_lines, read_recipes
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong, what to do about it, and the exit code that it gives."""
-
-    sentence: str
-    code: int = UNUSABLE
 
 
 def find_faults(settings: Settings) -> list[Fault]:
     """Everything that would keep the stack from starting or its gateway from answering; empty if nothing would."""
-    for checks in (_QUICK, _THOROUGH):
-        if found := [fault for check in checks for fault in check(settings)]:
-            return found
-    return []
-
-
-def find_gateway_faults(settings: Settings) -> list[Fault]:
-    """What would keep one gateway process from starting, of what a look at its settings and files tells."""
-    return [fault for check in (_exposure, _extras, _files) for fault in check(settings)]
+    found = [*find_gateway_faults(settings), *(fault for check in _QUICK for fault in check(settings))]
+    return found or [fault for check in _THOROUGH for fault in check(settings)]
 
 
 def writable_fault(folder: Path, setting: str, purpose: str) -> str:
@@ -51,58 +35,6 @@ def writable_fault(folder: Path, setting: str, purpose: str) -> str:
             f"{folder} cannot be written to ({error.strerror}), and {purpose}: name another folder with "
             f"{flag_of(setting)} ({variable_of(setting)})"
         )
-
-
-def _exposure(settings: Settings) -> Iterator[Fault]:
-    from reward_gateway.traffic.keys import UnsafeExposure, check_exposure
-
-    try:
-        check_exposure(settings)
-    except UnsafeExposure as error:
-        yield Fault(str(error))
-
-
-def _extras(settings: Settings) -> Iterator[Fault]:
-    wanted = []
-    if settings.otlp_endpoint is not None:
-        wanted += ["opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.grpc"]
-    if settings.oip_tokenizer is not None:
-        wanted.append("tokenizers")
-    try:
-        demand(*wanted)
-    except MissingExtra as error:
-        yield Fault(str(error))
-
-
-def _files(settings: Settings) -> Iterator[Fault]:
-    """Files that settings name: they are there, can be read, and hold what they should."""
-    from reward_gateway.backends.judges.config import JudgesFileError, load_judges
-    from reward_gateway.http.dialects.policies import check_failures
-    from reward_gateway.traffic.keys import KeyRing, KeysFileError
-
-    try:
-        read_recipes(settings.rewards_file)
-    except Unusable as error:
-        yield Fault(f"{error}: name one with {flag_of('rewards_file')} ({variable_of('rewards_file')})")
-    named = (settings.api_keys_file, "api_keys_file"), (settings.judges_file, "judges_file")
-    for path, setting in (*named, (settings.oip_tokenizer, "oip_tokenizer")):
-        if path is not None and not path.is_file():
-            yield Fault(f"there is no file {path} ({flag_of(setting)}, {variable_of(setting)})")
-    try:
-        if settings.api_keys_file is not None and settings.api_keys_file.is_file():
-            KeyRing.load(settings.api_keys_file)
-    except KeysFileError as error:
-        yield Fault(f"{settings.api_keys_file}: {error}")
-    try:
-        if settings.judges_file is not None and settings.judges_file.is_file():
-            for judge in load_judges(settings.judges_file):
-                judge.api_key()
-    except JudgesFileError as error:
-        yield Fault(f"{settings.judges_file}: {error}")
-    try:
-        check_failures(settings.dialect_failures)
-    except ValueError as error:
-        yield Fault(str(error))
 
 
 def _folders(settings: Settings) -> Iterator[Fault]:
@@ -179,5 +111,5 @@ def _stack_faults(checks: Iterable[Callable[[], object]]) -> Iterator[Fault]:
 
 
 Check = Callable[[Settings], Iterator[Fault]]
-_QUICK: tuple[Check, ...] = (_exposure, _extras, _files, _folders, _ports, _servers)
+_QUICK: tuple[Check, ...] = (_folders, _ports, _servers)
 _THOROUGH: tuple[Check, ...] = (_recipes, _sandbox)

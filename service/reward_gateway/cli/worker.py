@@ -34,8 +34,8 @@ from reward_gateway.cache.port import ScoreCache
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.cache.tiered import TieredCache
 from reward_gateway.cli.configuration import read_settings
+from reward_gateway.cli.gateway_checks import find_gateway_faults
 from reward_gateway.cli.output import UNUSABLE, Unusable
-from reward_gateway.cli.preflight import find_gateway_faults
 from reward_gateway.cli.rewards import fault_lines
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
