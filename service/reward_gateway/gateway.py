@@ -8,7 +8,7 @@ the cache after the answer.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,12 +24,13 @@ from reward_gateway.errors import (
     Unscorable,
 )
 from reward_gateway.experiments.shadow import Shadow
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.operations.apply import apply
 from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.recipes.plan import ComponentPlan, Plan
-from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores, Scored, Usage, response_lengths
+from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import MEDIA
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext, run_effects
 from reward_gateway.scoring.readiness import Readiness, find_missing
@@ -60,18 +61,13 @@ class ScoreOptions:
     accept: Callable[[Scored], None] | None = None
 
 
-class ScoringObserver(Protocol):
-    """Told of every scored batch; never of a text, only of the length of each response [n] (NaN: there is none)."""
-
-    def scored(self, plan: Plan, scored: Scored, lengths: FloatArray) -> None: ...
-
-
 class Gateway:
     """Scores batches by recipes and applies single operations.
 
     Args:
         book: the recipes; replaced as a whole by :meth:`reload`.
         runtime: models, cache and state, as one thing that answers needs.
+        observer: is told of every scored batch.
         shadow: where experiments compare candidates with what was answered.
     """
 
@@ -79,12 +75,12 @@ class Gateway:
         self,
         book: RecipeBook,
         runtime: EffectsRuntime,
-        observer: ScoringObserver | None = None,
+        observer: Observer = UNOBSERVED,
         shadow: Shadow | None = None,
     ) -> None:
         self.book = book
         self.runtime = runtime
-        self.shadow = shadow or Shadow(runtime)
+        self.shadow = shadow or Shadow(runtime, observer)
         self._observer = observer
         self._catalog: Catalog = catalog()
 
@@ -123,8 +119,7 @@ class Gateway:
             usage=usage,
             timing_ms=timing,
         )
-        if self._observer is not None:
-            self._observer.scored(plan, scored, response_lengths(batch))
+        self._observer.batch_scored(plan, scored, response_lengths(batch))
         if self.book.experiments and raw:
             self.shadow.offer(self.book.experiments, plan, batch, raw)
         self._settle(plan, options, scored)

@@ -9,6 +9,7 @@ from reward_gateway.backends import coalescer as module
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.backends.triton.tensors import PackedRows, Piece, frame_texts, join, unframe
+from reward_gateway.observer import Observer
 from reward_gateway.sample import Invalid
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.anyio
 POISON = Invalid("model_error", "The model failed.")
 
 
-class Model:
+class Model(Observer):
     """Scores a row by the number in its text, and keeps what each call held. Calls wait at the gate, if it is shut."""
 
     def __init__(self, max_calls: int = 2, max_queued: int = 10_000) -> None:
@@ -52,13 +53,13 @@ class Model:
         answer.flags = {row: ("even",) for row, number in enumerate(numbers) if number % 2 == 0}
         return answer
 
-    def queued(self, model: str, rows: int) -> None:
+    def rows_queued(self, model: str, rows: int) -> None:
         self.observed.append(("queued", rows))
 
-    def call_started(self, model: str, rows: int) -> None:
+    def model_call_started(self, model: str, rows: int) -> None:
         self.observed.append(("started", rows))
 
-    def call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
+    def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
         self.observed.append((outcome, rows))
 
     async def ask(self, numbers: Sequence[int], seconds: float = 5.0, max_rows: int = 8) -> ModelAnswer:

@@ -6,36 +6,37 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from reward_gateway.cache.redis import RedisCache
+from reward_gateway.observer import Observer
 
 from tests.valkey import Valkey
 
 
-class Heard:
+class Heard(Observer):
     """An observer that counts."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.states: list[str] = []
 
-    def looked_up(self, level: str, hits: int, misses: int, seconds: float | None) -> None:
+    def cache_looked_up(self, level: str, hits: int, misses: int, seconds: float | None) -> None:
         self.counts[f"{level} lookups"] += 1
         self.counts[f"{level} calls timed"] += seconds is not None
         self.counts[f"{level} hits"] += hits
         self.counts[f"{level} misses"] += misses
 
-    def corrupt(self, entries: int) -> None:
+    def cache_corrupt(self, entries: int) -> None:
         self.counts["corrupt"] += entries
 
-    def failed(self, operation: str, kind: str) -> None:
+    def cache_failed(self, operation: str, kind: str) -> None:
         self.counts[f"{operation} {kind}"] += 1
 
-    def written(self, entries: int, seconds: float) -> None:
+    def cache_written(self, entries: int, seconds: float) -> None:
         self.counts["written"] += entries
 
-    def dropped(self, entries: int) -> None:
+    def cache_dropped(self, entries: int) -> None:
         self.counts["dropped"] += entries
 
-    def breaker(self, state: str) -> None:
+    def cache_breaker_changed(self, state: str) -> None:
         self.states.append(state)
 
 

@@ -51,7 +51,7 @@ async def test_the_level_in_memory_is_measured(redis: bool) -> None:
 async def test_the_breaker_pauses_as_long_as_the_settings_say(pause_s: float, tried_again: bool) -> None:
     telemetry = Telemetry()
     states: list[str] = []
-    telemetry.metrics.cache.breaker = states.append  # type: ignore[method-assign,assignment]
+    telemetry.metrics.cache_breaker_changed = states.append  # type: ignore[method-assign,assignment]
     settings = Settings(redis_url=nowhere(), cache_breaker_failures=2, cache_breaker_pause_s=pause_s)
     cache = make_cache(settings, telemetry)
     async with asyncio.timeout(20):

@@ -80,8 +80,8 @@ def test_the_values_that_it_picks_out_of_labels_are_given(dashboard: dict[str, A
     metrics.rewards.register(["r"])
     draw = np.random.default_rng(0).normal(size=(2, 200))
     parts = {"a": ComponentScores(draw[0], np.tanh(draw[0]))}
-    metrics.scored(None, Scored("r", "v", draw[1], parts, invalid={0: Invalid("guard", "caught")}))
-    metrics.cache.looked_up("redis", 1, 1, 0.1)
+    metrics.batch_scored(None, Scored("r", "v", draw[1], parts, invalid={0: Invalid("guard", "caught")}))
+    metrics.cache_looked_up("redis", 1, 1, 0.1)
     page = metrics.render().decode()
     picked = {pair for query in queries(dashboard) for pair in re.findall(r"\w+=\"[\w.]*\"", query)}
     assert {'measure="psi"', 'stage="reward"', 'statistic="q0.95"', 'result="hit"'} <= picked

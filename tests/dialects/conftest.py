@@ -12,7 +12,6 @@ import httpx
 import numpy as np
 import pytest
 from reward_gateway.backends.coalescer import CallAnswer, Coalescer
-from reward_gateway.backends.observer import Unobserved
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.backends.triton.tensors import PackedRows, Piece, frame_texts, join, unframe
 from reward_gateway.cache.null import NullCache
@@ -76,7 +75,7 @@ class Texts:
     seen: list[tuple[Text, Text | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.queue = Coalescer("texts", self._send, max_calls=4, max_queued=65_536, observer=Unobserved())
+        self.queue = Coalescer("texts", self._send, max_calls=4, max_queued=65_536)
 
     async def models(self) -> list[ModelInfo]:
         return [await self.info(name) for name in READS]

@@ -69,7 +69,7 @@ def gateway_of(models: Lengths, fraction: float = 1.0, telemetry: Telemetry | No
     runtime = EffectsRuntime(CachedScorer(models, NullCache()), known_models=known)
     metrics = (telemetry or Telemetry()).metrics
     metrics.experiments.register(["next"])
-    return Gateway(load_book(RECIPES % fraction, known), runtime, shadow=shadow.Shadow(runtime, metrics.shadow))
+    return Gateway(load_book(RECIPES % fraction, known), runtime, shadow=shadow.Shadow(runtime, metrics))
 
 
 def batch_of(prompts: int, each: int = 2) -> Batch:

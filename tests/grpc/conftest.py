@@ -14,6 +14,7 @@ from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import ModelUnavailable
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import server
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.proto.reward_pb2_grpc import RewardServiceStub
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid, plain_text
@@ -100,7 +101,7 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 
 @asynccontextmanager
-async def serving(observer: Any = None, tracer: Any = None, **overrides: Any) -> AsyncIterator[Served]:
+async def serving(observer: Observer = UNOBSERVED, tracer: Any = None, **overrides: Any) -> AsyncIterator[Served]:
     settings = Settings(**overrides)
     models = Letters()
     gateway = Gateway(load_book(RECIPES), EffectsRuntime(CachedScorer(models, NullCache())))

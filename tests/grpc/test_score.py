@@ -14,6 +14,7 @@ import httpx
 import pytest
 from PIL import Image
 from reward_gateway.http.app import create_app
+from reward_gateway.observer import Observer
 from reward_gateway.proto import reward_pb2 as pb
 
 pytestmark = pytest.mark.anyio
@@ -317,12 +318,10 @@ async def test_a_caller_who_leaves_gives_the_place_back(served: Any) -> None:
 async def test_every_call_is_counted_by_method_and_status(serve: Serve) -> None:
     counted: list[tuple[str, str, str]] = []
 
-    class Counter:
-        def request(self, protocol: str, route: str, status: str, seconds: float) -> None:
+    class Counter(Observer):
+        def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
             assert seconds >= 0
             counted.append((protocol, route, status))
-
-        def unauthorized(self, reason: str) -> None: ...
 
     async with serve(Counter()) as served:
         await served.stub.Score(request("four"))

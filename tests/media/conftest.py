@@ -343,7 +343,7 @@ class Served:
 async def serving(fetching: dict[str, Any] | None = None, **given: Any) -> AsyncIterator[Served]:
     settings = Settings(**given)
     telemetry, models = Telemetry(), Pictures()
-    fetcher = Fetcher.of(settings, telemetry.metrics.media, **(fetching or {})) if settings.media_urls else None
+    fetcher = Fetcher.of(settings, telemetry.metrics, **(fetching or {})) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
     known = {"pictures": KnownModel(("prompt", "images", "frames"))}
     runtime = EffectsRuntime(CachedScorer(models, MemoryCache(1000, 60)), known_models=known, media=media)

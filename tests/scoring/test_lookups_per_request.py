@@ -9,6 +9,7 @@ from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cache.port import Entry
 from reward_gateway.errors import NotFound
+from reward_gateway.observer import UNOBSERVED
 from reward_gateway.operations.effects import Vector
 from reward_gateway.sample import Batch, Invalid, Usage
 from reward_gateway.scoring.cached_scorer import CachedScorer, CacheMode
@@ -24,7 +25,7 @@ class CountingCache(MemoryCache):
     """A cache that counts the keys of every lookup."""
 
     def __init__(self, metrics: Metrics | None = None) -> None:
-        super().__init__(1000, 60.0, observer=metrics.cache if metrics else None)
+        super().__init__(1000, 60.0, observer=metrics or UNOBSERVED)
         self.lookups: list[int] = []
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reward_gateway.cache.observer import CacheObserver
+from reward_gateway.observer import BreakerState
 from reward_gateway.sample import Invalid, Scored
 from reward_gateway.telemetry.labels import OTHER, Names
 from reward_gateway.telemetry.metrics import Metrics
-from reward_gateway.traffic.admission import AdmissionObserver
 
 
 def value(metrics: Metrics, line: str) -> float:
@@ -29,10 +28,10 @@ def test_model_calls_are_counted_by_the_models_that_are_known() -> None:
     metrics = Metrics()
     metrics.models.register(["text_preference"])
     for name in ("text_preference", "a name that a caller made up"):
-        metrics.calls.queued(name, 7)
-        metrics.calls.call_started(name, 5)
+        metrics.rows_queued(name, 7)
+        metrics.model_call_started(name, 5)
         assert value(metrics, f'reward_gateway_model_calls_in_flight{{model="{metrics.models.of(name)}"}}') == 1
-        metrics.calls.call_finished(name, 5, 0.2, "ok")
+        metrics.model_call_finished(name, 5, 0.2, "ok")
     assert value(metrics, 'reward_gateway_model_calls_total{model="text_preference",outcome="ok"}') == 1
     assert value(metrics, 'reward_gateway_model_rows_total{model="text_preference"}') == 5
     assert value(metrics, 'reward_gateway_model_call_duration_seconds_sum{model="text_preference"}') == pytest.approx(
@@ -47,21 +46,20 @@ def test_model_calls_are_counted_by_the_models_that_are_known() -> None:
 def test_a_call_that_failed_is_counted_by_the_reason_of_the_closed_set() -> None:
     metrics = Metrics()
     for outcome in ("model_unavailable", "cancelled", "a text of somebody's"):
-        metrics.calls.call_finished("m", 1, 0.1, outcome)
+        metrics.model_call_finished("m", 1, 0.1, outcome)
     for outcome in ("model_unavailable", "cancelled", "other"):
         assert value(metrics, f'reward_gateway_model_calls_total{{model="other",outcome="{outcome}"}}') == 1
 
 
 def test_the_cache_is_counted_by_level_and_fault() -> None:
     metrics = Metrics()
-    cache: CacheObserver = metrics.cache
-    cache.looked_up("redis", 3, 2, 0.001)
-    cache.looked_up("redis", 0, 2, None)
-    cache.failed("get", "timeout")
-    cache.failed("put", "full")
-    cache.corrupt(1)
-    cache.written(4, 0.001)
-    cache.dropped(9)
+    metrics.cache_looked_up("redis", 3, 2, 0.001)
+    metrics.cache_looked_up("redis", 0, 2, None)
+    metrics.cache_failed("get", "timeout")
+    metrics.cache_failed("put", "full")
+    metrics.cache_corrupt(1)
+    metrics.cache_written(4, 0.001)
+    metrics.cache_dropped(9)
     assert value(metrics, 'reward_gateway_cache_lookups_total{level="redis",result="hit"}') == 3
     assert value(metrics, 'reward_gateway_cache_lookups_total{level="redis",result="miss"}') == 4
     assert value(metrics, 'reward_gateway_cache_call_duration_seconds_count{level="redis",operation="get"}') == 1
@@ -73,18 +71,17 @@ def test_the_cache_is_counted_by_level_and_fault() -> None:
 
 
 @pytest.mark.parametrize(("state", "shown"), [("open", 1), ("half_open", 1), ("closed", 0)])
-def test_the_breaker_shows_whether_the_cache_is_left_alone(state: str, shown: int) -> None:
+def test_the_breaker_shows_whether_the_cache_is_left_alone(state: BreakerState, shown: int) -> None:
     metrics = Metrics()
-    metrics.cache.breaker("open")
-    metrics.cache.breaker(state)
+    metrics.cache_breaker_changed("open")
+    metrics.cache_breaker_changed(state)
     assert value(metrics, "reward_gateway_cache_breaker_open") == shown
 
 
 def test_the_gate_shows_who_is_in_who_waits_and_who_was_refused() -> None:
     metrics = Metrics()
-    gate: AdmissionObserver = metrics
-    gate.admission_changed(3, 2)
-    gate.admission_rejected("queue_full")
+    metrics.admission_changed(3, 2)
+    metrics.admission_rejected("queue_full")
     assert value(metrics, "reward_gateway_requests_in_flight") == 3
     assert value(metrics, "reward_gateway_requests_queued") == 2
     assert value(metrics, 'reward_gateway_admission_rejected_total{reason="queue_full"}') == 1
@@ -102,7 +99,7 @@ def test_a_scored_batch_is_counted_by_recipe_reason_and_flag() -> None:
         invalid={1: Invalid("missing_field", "no response"), 2: Invalid("missing_field", "no response")},
         flags={0: ("truncated", "something unheard of")},
     )
-    metrics.scored(None, scored)
+    metrics.batch_scored(None, scored)
     assert value(metrics, 'reward_gateway_samples_total{reward="helpful"}') == 3
     assert value(metrics, 'reward_gateway_samples_invalid_total{code="missing_field"}') == 2
     assert value(metrics, 'reward_gateway_sample_flags_total{guard="truncated"}') == 1
@@ -112,7 +109,7 @@ def test_a_scored_batch_is_counted_by_recipe_reason_and_flag() -> None:
 WORKER = """
 from reward_gateway.telemetry.metrics import Metrics
 metrics = Metrics()
-metrics.request("http", "/v1/score", "200", 0.01)
+metrics.request_answered("http", "/v1/score", "200", 0.01)
 metrics.admission_changed(2, 0)
 page = metrics.render().decode()
 import sys

@@ -50,7 +50,7 @@ def test_an_array_is_counted_as_its_values_one_by_one(values: list[float]) -> No
 
 def test_the_distribution_of_the_reward_and_of_every_component_is_counted(metrics: Metrics) -> None:
     batch = scored(400)
-    metrics.scored(None, batch)
+    metrics.batch_scored(None, batch)
     reward = 'reward_gateway_score_value_bucket{component="",le="0.0",reward="r"}'
     part = 'reward_gateway_score_value_bucket{component="a",le="0.5",reward="r"}'
     assert value(metrics, reward) == np.count_nonzero(batch.reward <= 0)
@@ -62,7 +62,7 @@ def test_the_window_is_told_in_gauges(metrics: Metrics) -> None:
     batch = scored(400)
     batch.flags = {0: ("master_key",)}
     batch.invalid = {1: Invalid("guard", "caught"), 2: Invalid("guard", "caught")}
-    metrics.scored(None, batch, np.arange(400.0))
+    metrics.batch_scored(None, batch, np.arange(400.0))
     valid = np.delete(batch.reward, [1, 2])
     of = 'component="",reward="r",stage="reward"'
     assert value(metrics, f'reward_gateway_score_window_value{{{of},statistic="mean"}}') == pytest.approx(valid.mean())
@@ -81,7 +81,7 @@ def test_the_window_is_told_in_gauges(metrics: Metrics) -> None:
 
 def test_drift_is_a_gauge_of_the_component_before_and_after_its_transforms(metrics: Metrics) -> None:
     for k in range(4):
-        metrics.scored(None, scored(1024 + k, mean=0.0 if k < 2 else 2.0))
+        metrics.batch_scored(None, scored(1024 + k, mean=0.0 if k < 2 else 2.0))
     for stage in ("raw", "value"):
         of = f'component="a",measure="psi",reward="r",stage="{stage}"'
         assert (value(metrics, f"reward_gateway_score_drift{{{of}}}") or 0) > 0.25
@@ -90,17 +90,17 @@ def test_drift_is_a_gauge_of_the_component_before_and_after_its_transforms(metri
 def test_a_share_that_has_left_the_window_reads_0(metrics: Metrics) -> None:
     first = scored(10)
     first.flags = {0: ("master_key",)}
-    metrics.scored(None, first)
+    metrics.batch_scored(None, first)
     share = 'reward_gateway_score_window_flagged_ratio{guard="master_key",reward="r"}'
     assert value(metrics, share) == 0.1
-    metrics.scored(None, scored(3000))
+    metrics.batch_scored(None, scored(3000))
     assert value(metrics, share) == 0
 
 
 def test_names_that_nobody_taught_are_other(metrics: Metrics) -> None:
     unknown = Scored("made up", "v", np.ones(1), {"invented": ComponentScores(np.ones(1), np.ones(1))})
     unknown.flags = {0: ("unheard of",)}
-    metrics.scored(None, unknown)
+    metrics.batch_scored(None, unknown)
     page = metrics.render().decode()
     assert not any(name in page for name in ("made up", "invented", "unheard"))
     assert 'reward_gateway_score_flags_total{guard="other",reward="other"} 1.0' in page
@@ -114,7 +114,7 @@ from reward_gateway.telemetry.metrics import Metrics
 metrics = Metrics()
 metrics.rewards.register(["r"])
 rows = int(sys.argv[1])
-metrics.scored(None, Scored("r", "v", np.full(rows, 0.5), {}))
+metrics.batch_scored(None, Scored("r", "v", np.full(rows, 0.5), {}))
 print(metrics.render().decode())
 """
 

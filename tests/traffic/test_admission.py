@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from reward_gateway.errors import DeadlineExceeded, Overloaded
+from reward_gateway.observer import Observer
 from reward_gateway.traffic.admission import Admission
 
 from tests.clock import Clock, turns
@@ -13,7 +14,7 @@ from tests.clock import Clock, turns
 pytestmark = pytest.mark.anyio
 
 
-class Counts:
+class Counts(Observer):
     def __init__(self) -> None:
         self.rejected: list[str] = []
         self.last = (0, 0)

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from reward_gateway.backends.observer import CallObserver
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.backends.triton.tensors import PackedRows, Piece
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import FloatArray, Invalid
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,9 @@ class Coalescer:
         max_queued: rows that may wait; a request that finds others waiting and does not fit is ``overloaded``.
     """
 
-    def __init__(self, model: str, send: Send, *, max_calls: int, max_queued: int, observer: CallObserver) -> None:
+    def __init__(
+        self, model: str, send: Send, *, max_calls: int, max_queued: int, observer: Observer = UNOBSERVED
+    ) -> None:
         self._model = model
         self._send = send
         self._max_calls = max_calls
@@ -181,7 +183,7 @@ class Coalescer:
 
     def _queue(self, rows: int) -> None:
         self._queued += rows
-        self._observer.queued(self._model, self._queued)
+        self._observer.rows_queued(self._model, self._queued)
 
     def _withdraw(self, job: Job) -> None:
         """The caller is gone or out of time: its rows leave the queue, and a call that nobody else waits for ends."""
@@ -240,7 +242,7 @@ class Coalescer:
     async def _run(self, call: Call) -> None:
         loop = asyncio.get_running_loop()
         started, outcome, size = loop.time(), "cancelled", call.size
-        self._observer.call_started(self._model, size)
+        self._observer.model_call_started(self._model, size)
         try:
             deadline = max(job.deadline for job, _, _ in call.pieces)
             answer = await self._send([Piece(job.rows, start, stop) for job, start, stop in call.pieces], deadline)
@@ -255,7 +257,7 @@ class Coalescer:
             self._failed(call, CallFailed(Invalid("internal_error", "The call could not be made."), divisible=True))
         finally:
             self._calls.discard(call)
-            self._observer.call_finished(self._model, size, loop.time() - started, outcome)
+            self._observer.model_call_finished(self._model, size, loop.time() - started, outcome)
             self._schedule()
 
     def _share(self, call: Call, answer: CallAnswer) -> None:

@@ -6,7 +6,7 @@ one that began with it or after it.
 
 from collections.abc import Callable
 
-from reward_gateway.cache.observer import BreakerState
+from reward_gateway.observer import BreakerState
 
 
 class Breaker:

@@ -15,7 +15,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from reward_gateway.cache.observer import ErrorKind
+from reward_gateway.observer import CacheFault
 
 CHUNK = 4096
 """Keys of one MGET, so that a large request does not keep the server from others for long."""
@@ -24,7 +24,7 @@ CHUNK = 4096
 class StoreFailed(Exception):
     """The store could not be asked. ``unreachable``: it may be gone, as opposed to unwilling."""
 
-    def __init__(self, kind: ErrorKind) -> None:
+    def __init__(self, kind: CacheFault) -> None:
         super().__init__(kind)
         self.kind = kind
 
@@ -134,7 +134,7 @@ def _arguments(values: Sequence[bytes]) -> bytes:
     return b"".join([b"$%d\r\n%b\r\n" % (len(value), value) for value in values])
 
 
-_KINDS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
+_KINDS: tuple[tuple[type[BaseException], CacheFault], ...] = (
     (TimeoutError, "timeout"),
     (exceptions.TimeoutError, "timeout"),
     (exceptions.AuthenticationError, "auth"),
@@ -148,6 +148,6 @@ _KINDS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
 )
 
 
-def kind_of(error: BaseException) -> ErrorKind:
+def kind_of(error: BaseException) -> CacheFault:
     """What kind of fault it was; the first that fits, as some are subclasses of others."""
     return next((kind for cls, kind in _KINDS if isinstance(error, cls)), "other")

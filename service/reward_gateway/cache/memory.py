@@ -4,8 +4,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from reward_gateway.cache.observer import CacheObserver, Unobserved
 from reward_gateway.cache.port import Entry
+from reward_gateway.observer import UNOBSERVED, Observer
 
 
 class MemoryCache:
@@ -22,12 +22,12 @@ class MemoryCache:
         ttl_s: float,
         *,
         clock: Callable[[], float] = time.monotonic,
-        observer: CacheObserver | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._limit = entries
         self._ttl_s = ttl_s
         self._clock = clock
-        self._observer = observer or Unobserved()
+        self._observer = observer
         self._entries: OrderedDict[bytes, tuple[float, Entry]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class MemoryCache:
         started = self._clock()
         found = [self._get(key, started) for key in keys]
         misses = found.count(None)
-        self._observer.looked_up("memory", len(found) - misses, misses, self._clock() - started)
+        self._observer.cache_looked_up("memory", len(found) - misses, misses, self._clock() - started)
         return found
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:

@@ -11,9 +11,9 @@ from reward_gateway.cache.breaker import Breaker
 from reward_gateway.cache.connection import Store, StoreFailed
 from reward_gateway.cache.entries import decode_many, encode
 from reward_gateway.cache.lookups import IN_FLIGHT, Lookups
-from reward_gateway.cache.observer import CacheObserver, Operation, Unobserved
 from reward_gateway.cache.port import Entry
 from reward_gateway.cache.writer import Writer
+from reward_gateway.observer import UNOBSERVED, CacheOperation, Observer
 
 MAX_WAITING_BYTES = 32 << 20
 WRITE_TIMEOUT_S = 1.0
@@ -41,9 +41,9 @@ class RedisCache:
         breaker_failures: int = 5,
         breaker_pause_s: float = 0.5,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
-        observer: CacheObserver | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
-        self._observer = observer or Unobserved()
+        self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._ttl_ms = max(1, round(ttl_s * 1000))
         self._timeout_s = timeout_s
@@ -55,7 +55,7 @@ class RedisCache:
             self._loop.time,
             pause_s=breaker_pause_s,
             max_pause_s=LONGEST_PAUSE * breaker_pause_s,
-            changed=self._observer.breaker,
+            changed=self._observer.cache_breaker_changed,
         )
         self._probe: asyncio.Task[None] | None = None
 
@@ -70,21 +70,21 @@ class RedisCache:
                 async with asyncio.timeout(self._timeout_s):
                     values = await self._lookups.get(keys)
             except TimeoutError:
-                self._observer.failed("get", "timeout")
+                self._observer.cache_failed("get", "timeout")
             except StoreFailed as failure:
-                self._observer.failed("get", failure.kind)
+                self._observer.cache_failed("get", failure.kind)
             else:
                 entries, corrupt = decode_many(keys, values)
                 if corrupt:
-                    self._observer.corrupt(corrupt)
+                    self._observer.cache_corrupt(corrupt)
             seconds = self._loop.time() - started
         misses = entries.count(None)
-        self._observer.looked_up("redis", len(keys) - misses, misses, seconds)
+        self._observer.cache_looked_up("redis", len(keys) - misses, misses, seconds)
         return entries
 
     def put_later(self, items: Sequence[tuple[bytes, Entry]]) -> None:
         if items and not (self._reachable() and self._writer.put(items)):
-            self._observer.dropped(len(items))
+            self._observer.cache_dropped(len(items))
 
     async def close(self) -> None:
         await self._writer.close(WRITE_TIMEOUT_S)
@@ -124,7 +124,7 @@ class RedisCache:
     async def _write(self, items: Sequence[tuple[bytes, Entry]]) -> None:
         ticket = self._breaker.allow()
         if ticket is None:
-            self._observer.dropped(len(items))
+            self._observer.cache_dropped(len(items))
             return
         started = self._loop.time()
         encoded = [(key, encode(key, entry)) for key, entry in items]
@@ -135,9 +135,9 @@ class RedisCache:
             self._failed("put", failure, len(items))
             return
         self._breaker.succeeded()
-        self._observer.written(written, self._loop.time() - started)
+        self._observer.cache_written(written, self._loop.time() - started)
         if written < len(items):
-            self._observer.dropped(len(items) - written)
+            self._observer.cache_dropped(len(items) - written)
 
     def _judge(self, failure: StoreFailed, ticket: int) -> None:
         """A store that answers, even with a refusal, is there."""
@@ -146,6 +146,6 @@ class RedisCache:
         else:
             self._breaker.succeeded()
 
-    def _failed(self, operation: Operation, failure: StoreFailed, entries: int) -> None:
-        self._observer.failed(operation, failure.kind)
-        self._observer.dropped(entries)
+    def _failed(self, operation: CacheOperation, failure: StoreFailed, entries: int) -> None:
+        self._observer.cache_failed(operation, failure.kind)
+        self._observer.cache_dropped(entries)

@@ -77,11 +77,11 @@ def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
             timeout_s=settings.cache_timeout_ms / 1e3,
             breaker_failures=settings.cache_breaker_failures,
             breaker_pause_s=settings.cache_breaker_pause_s,
-            observer=telemetry.metrics.cache,
+            observer=telemetry.metrics,
         )
     if not settings.cache_memory_entries:
         return far or NullCache()
-    near = MemoryCache(settings.cache_memory_entries, settings.cache_ttl_s, observer=telemetry.metrics.cache)
+    near = MemoryCache(settings.cache_memory_entries, settings.cache_ttl_s, observer=telemetry.metrics)
     return TieredCache(near, far) if far else near
 
 
@@ -93,14 +93,14 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         JudgesFileError: the judges file cannot be used.
         SandboxUnavailable: callers' code is to be run, and this machine cannot keep it in.
     """
-    calls = telemetry.metrics.calls
-    judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), calls)
+    observer = telemetry.metrics
+    judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), observer)
     sandbox = await make_sandbox() if settings.allow_untrusted_code else None
-    models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=calls)
+    models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=observer)
     state_url = settings.state_store_url
     state = StateStore.connect(state_url) if state_url else StateStore.in_process()
     cohorts = RedisCohorts(state_url) if state_url else LocalCohorts()
-    fetcher = Fetcher.of(settings, telemetry.metrics.media) if settings.media_urls else None
+    fetcher = Fetcher.of(settings, observer) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
     raw = CachedScorer(models, make_cache(settings, telemetry))
     on_disk = partial(models_of_repository, settings.model_repository)
@@ -109,8 +109,8 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         await runtime.refresh_models()
     except GatewayError as error:
         log.warning("model_server_away", reason=error.message)
-    shadow = Shadow(runtime, telemetry.metrics.shadow)
-    gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, telemetry.metrics, shadow)
+    shadow = Shadow(runtime, observer)
+    gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, observer, shadow)
     register_labels(telemetry, gateway)
     return gateway
 

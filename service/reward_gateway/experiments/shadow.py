@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from reward_gateway.observer import UNOBSERVED, ExperimentOutcome, Observer
 from reward_gateway.recipes.plan import Experiment, Plan
 from reward_gateway.sample import Batch, FloatArray, RawScores, Usage
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -33,15 +34,6 @@ SCORING_S = 30.0
 REPORT_EVERY_S = 1.0
 
 
-class ShadowObserver(Protocol):
-    """Told of what an experiment has found; never of a text."""
-
-    def compared(self, experiment: str, report: Mapping[str, Any]) -> None: ...
-
-    def shadowed(self, experiment: str, outcome: str, rows: int) -> None:
-        """``outcome``: compared, dropped (the queue was full) or failed (no score of the candidate)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Pending:
     """Samples whose answer has gone: what the served version said of them [n]."""
@@ -56,7 +48,7 @@ class Pending:
 class Shadow:
     """The experiments of one process."""
 
-    def __init__(self, runtime: EffectsRuntime, observer: ShadowObserver | None = None) -> None:
+    def __init__(self, runtime: EffectsRuntime, observer: Observer = UNOBSERVED) -> None:
         self._runtime = runtime
         self._observer = observer
         self._waiting: deque[Pending] = deque()
@@ -126,9 +118,9 @@ class Shadow:
             except Exception as error:  # an experiment may fail in any way; it never harms an answer
                 self._count(name, "failed", len(pending.groups))
                 log.warning("experiment %s failed: %s", name, type(error).__name__)
-            if self._observer is not None and (clock() - told_at.get(name, -1e9) > REPORT_EVERY_S or not self._waiting):
+            if clock() - told_at.get(name, -1e9) > REPORT_EVERY_S or not self._waiting:
                 told_at[name] = clock()
-                self._observer.compared(name, await asyncio.to_thread(self._comparison(name).report))
+                self._observer.candidate_compared(name, await asyncio.to_thread(self._comparison(name).report))
 
     async def _compare(self, pending: Pending, deadline: float) -> None:
         asked = pending.experiment.candidate
@@ -148,12 +140,11 @@ class Shadow:
     def _comparison(self, name: str) -> Comparison:
         return self._found.setdefault(name, Comparison())
 
-    def _count(self, name: str, outcome: str, rows: int) -> None:
+    def _count(self, name: str, outcome: ExperimentOutcome, rows: int) -> None:
         if rows:
             counts = self._counts.setdefault(name, {})
             counts[outcome] = counts.get(outcome, 0) + rows
-            if self._observer is not None:
-                self._observer.shadowed(name, outcome, rows)
+            self._observer.candidate_scored(name, outcome, rows)
 
 
 def share_of(experiment: str, group: str) -> float:

@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 import structlog
@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
 from reward_gateway.intake.idempotency import HEADER, check_idempotency_key
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.telemetry.logs import request_id
 from reward_gateway.telemetry.traces import Tracer
@@ -55,18 +56,10 @@ Unary = Callable[[bytes, Call], Coroutine[Any, Any, Message]]
 Stream = Callable[[AsyncIterator[bytes], Call], Coroutine[Any, Any, None]]
 
 
-class CallObserver(Protocol):
-    """Who counts the calls."""
-
-    def request(self, protocol: str, route: str, status: str, seconds: float) -> None: ...
-
-    def unauthorized(self, reason: str) -> None: ...
-
-
 class Calls:
     """Wraps the methods of a service into handlers."""
 
-    def __init__(self, traffic: Traffic, observer: CallObserver | None = None, tracer: Tracer | None = None) -> None:
+    def __init__(self, traffic: Traffic, observer: Observer = UNOBSERVED, tracer: Tracer | None = None) -> None:
         self._traffic = traffic
         self._observer = observer
         self._tracer = tracer or Tracer()
@@ -116,8 +109,7 @@ class Calls:
             return result
         finally:
             request_id.reset(token)
-            if self._observer is not None:
-                self._observer.request("grpc", name, status, perf_counter() - started)
+            self._observer.request_answered("grpc", name, status, perf_counter() - started)
 
     def _admit(self, metadata: dict[str, Any], right: Right) -> ApiKey:
         self._traffic.drain.check()
@@ -126,8 +118,7 @@ class Calls:
                 token_of(_text(metadata, "authorization"), _text(metadata, "x-api-key")), right
             )
         except GatewayError as error:
-            if self._observer is not None:
-                self._observer.unauthorized(error.code)
+            self._observer.request_unauthorized(error.code)
             raise
 
     @staticmethod

@@ -12,13 +12,14 @@ from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.errors import InvalidRequest, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.idempotency import part_of
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.oip.protocol import OpenInference, timeout_s
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
-from .calls import Call, CallObserver, Calls, parse
+from .calls import Call, Calls, parse
 from .oip_stream import InferStream
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
@@ -33,7 +34,7 @@ class InferenceService:
         protocol: OpenInference,
         settings: Settings,
         traffic: Traffic,
-        observer: CallObserver | None = None,
+        observer: Observer = UNOBSERVED,
         model_admin: ModelAdmin | None = None,
         tracer: Tracer | None = None,
     ) -> None:

@@ -13,11 +13,11 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from reward_gateway.gateway import Gateway
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.guard import Traffic
 
-from .calls import CallObserver
 from .health import GatewayHealth
 from .service import SERVICE, RewardService
 
@@ -44,7 +44,7 @@ async def start(
     gateway: Gateway,
     settings: Settings,
     traffic: Traffic,
-    observer: CallObserver | None = None,
+    observer: Observer = UNOBSERVED,
     more: Sequence[tuple[str, "grpc.GenericRpcHandler[Any, Any]"]] = (),
     port: int | None = None,
     tracer: Tracer | None = None,

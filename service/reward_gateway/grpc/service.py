@@ -10,6 +10,7 @@ from google.protobuf.json_format import ParseDict
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.items import check_items
 from reward_gateway.intake.limits import InputLimits
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
@@ -17,7 +18,7 @@ from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
 from . import encode
-from .calls import Call, CallObserver, Calls, parse
+from .calls import Call, Calls, parse
 from .decode import Decoder, deadline_s, score_options
 from .stream import ScoreStream
 from .values import plain_list, plain_object
@@ -33,7 +34,7 @@ class RewardService:
         gateway: Gateway,
         settings: Settings,
         traffic: Traffic,
-        observer: CallObserver | None = None,
+        observer: Observer = UNOBSERVED,
         tracer: Tracer | None = None,
     ) -> None:
         self._gateway = gateway

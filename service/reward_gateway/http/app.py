@@ -81,7 +81,7 @@ def create_app(
     # The last one added is the outermost.
     app.add_middleware(BodyLayer, settings=settings)
     app.add_middleware(AdmissionLayer, traffic=traffic)
-    app.add_middleware(KeysLayer, traffic=traffic, metrics=telemetry.metrics)
+    app.add_middleware(KeysLayer, traffic=traffic, observer=telemetry.metrics)
     app.add_middleware(DisconnectLayer)
     app.add_middleware(ContextLayer, settings=settings, telemetry=telemetry)
     return app

@@ -1,11 +1,11 @@
-"""What fetching images costs: the observer that the fetcher reports to. No address is ever a label."""
+"""What fetching images costs. No address is ever a label."""
 
 from .buckets import DURATION_S
 from .instruments import Instruments
 
 
 class MediaMetrics:
-    """Hears of every address that was asked for."""
+    """Counts every address that was asked for."""
 
     def __init__(self, make: Instruments) -> None:
         self._fetches = make.counter("media_fetches_total", "Images asked for by their address.", "outcome")
@@ -13,7 +13,6 @@ class MediaMetrics:
         self._seconds = make.histogram("media_fetch_duration_seconds", "Fetches, with the wait for a turn.", DURATION_S)
 
     def fetched(self, outcome: str, size: int, seconds: float) -> None:
-        """A fetch ended; how, is one of the few outcomes that the fetcher knows."""
         self._fetches.labels(outcome).inc()
         self._bytes.inc(size)
         self._seconds.observe(seconds)

@@ -5,8 +5,9 @@ files and a scrape of any worker gives the sum over all.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,6 +19,16 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from reward_gateway.observer import (
+    BreakerState,
+    CacheFault,
+    CacheLevel,
+    CacheOperation,
+    ExperimentOutcome,
+    Observer,
+    RejectReason,
+    ScoredPlan,
+)
 from reward_gateway.sample import FloatArray, InvalidCode, Scored
 
 from .buckets import DURATION_S
@@ -26,7 +37,6 @@ from .instruments import Instruments
 from .labels import Names
 from .media_metrics import MediaMetrics
 from .model_metrics import ModelMetrics
-from .observations import ScoredPlan
 from .reward_metrics import RewardMetrics
 from .shadow_metrics import ShadowMetrics
 
@@ -34,15 +44,11 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 _MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 
 
-class Metrics:
-    """The metrics of one process: the observer of the edges, the gate and the dataplane.
+class Metrics(Observer):
+    """The metrics of one process: the observer of all its parts.
 
     Attributes:
-        calls: the observer of model calls.
-        cache: the observer of the cache.
-        media: the observer of fetched images.
-        shadow: the observer of experiments.
-        health: the observer of what was scored: distributions, drift, and the monitor's windows.
+        health: what was scored: distributions, drift, and the monitor's windows.
         models, rewards, components, flags, experiments: the label values that are known; whoever joins the parts
             teaches them (``metrics.rewards.register(book.plans)``). What is not known is counted as ``other``.
     """
@@ -55,11 +61,11 @@ class Metrics:
         make = Instruments(self.registry)
         self.models, self.rewards, self.components, self.flags = Names(), Names(), Names(), Names()
         self._codes = Names(get_args(InvalidCode))
-        self.calls = ModelMetrics(make, self.models)
-        self.cache = CacheMetrics(make)
-        self.media = MediaMetrics(make)
+        self._calls = ModelMetrics(make, self.models)
+        self._cache = CacheMetrics(make)
+        self._media = MediaMetrics(make)
         self.experiments = Names()
-        self.shadow = ShadowMetrics(make, self.experiments)
+        self._experiments = ShadowMetrics(make, self.experiments)
         shared = os.environ.get(_MULTIPROC)
         self.health = RewardMetrics(
             make, self.rewards, self.components, self.flags, Path(shared) if shared is not None else None
@@ -78,30 +84,51 @@ class Metrics:
         self._invalid = make.counter("samples_invalid_total", "Samples without a score.", "code")
         self._flags = make.counter("sample_flags_total", "Flags that guards and models raised.", "guard")
 
-    # The edges
-
-    def request(self, protocol: str, route: str, status: str, seconds: float) -> None:
-        """One answered request. ``route`` is a template or a method's name, never a path as sent."""
+    def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
         self._requests.labels(protocol, route, status).inc()
         self._durations.labels(protocol, route).observe(seconds)
 
-    def unauthorized(self, reason: str) -> None:
-        """A request refused for its key: the code of the error."""
+    def request_unauthorized(self, reason: str) -> None:
         self._unauthorized.labels(reason).inc()
-
-    # The gate (traffic.admission.AdmissionObserver)
 
     def admission_changed(self, in_flight: int, queued: int) -> None:
         self._in_flight.set(in_flight)
         self._queued.set(queued)
 
-    def admission_rejected(self, reason: str) -> None:
+    def admission_rejected(self, reason: RejectReason) -> None:
         self._rejected.labels(reason).inc()
 
-    # The dataplane (gateway.ScoringObserver)
+    def cache_looked_up(self, level: CacheLevel, hits: int, misses: int, seconds: float | None) -> None:
+        self._cache.looked_up(level, hits, misses, seconds)
 
-    def scored(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None = None) -> None:
-        """One scored batch. ``lengths``: characters of its responses [n], NaN where there is none."""
+    def cache_corrupt(self, entries: int) -> None:
+        self._cache.corrupt(entries)
+
+    def cache_failed(self, operation: CacheOperation, fault: CacheFault) -> None:
+        self._cache.failed(operation, fault)
+
+    def cache_written(self, entries: int, seconds: float) -> None:
+        self._cache.written(entries, seconds)
+
+    def cache_dropped(self, entries: int) -> None:
+        self._cache.dropped(entries)
+
+    def cache_breaker_changed(self, state: BreakerState) -> None:
+        self._cache.breaker_changed(state)
+
+    def rows_queued(self, model: str, rows: int) -> None:
+        self._calls.queued(model, rows)
+
+    def model_call_started(self, model: str, rows: int) -> None:
+        self._calls.call_started(model, rows)
+
+    def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
+        self._calls.call_finished(model, rows, seconds, outcome)
+
+    def media_fetched(self, outcome: str, size: int, seconds: float) -> None:
+        self._media.fetched(outcome, size, seconds)
+
+    def batch_scored(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None = None) -> None:
         self.health.scored(plan, scored, lengths)
         self._samples.labels(self.rewards.of(scored.recipe)).inc(len(scored.reward))
         for reason in scored.invalid.values():
@@ -110,7 +137,11 @@ class Metrics:
             for name in names:
                 self._flags.labels(self.flags.of(name)).inc()
 
-    # The page
+    def candidate_scored(self, experiment: str, outcome: ExperimentOutcome, rows: int) -> None:
+        self._experiments.scored(experiment, outcome, rows)
+
+    def candidate_compared(self, experiment: str, report: Mapping[str, Any]) -> None:
+        self._experiments.compared(experiment, report)
 
     def render(self) -> bytes:
         """Prometheus text; over all workers where there are several."""

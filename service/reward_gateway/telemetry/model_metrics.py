@@ -1,4 +1,4 @@
-"""What infer calls cost, by model: the observer that the model backends report to."""
+"""What calls of models and judges cost, by model."""
 
 from typing import get_args
 
@@ -10,7 +10,7 @@ from .labels import Names
 
 
 class ModelMetrics:
-    """Hears of every infer call; models beyond ``models`` are counted as ``other``."""
+    """Counts every call; models beyond ``models`` are counted as ``other``."""
 
     def __init__(self, make: Instruments, models: Names) -> None:
         self._models = models
@@ -23,18 +23,15 @@ class ModelMetrics:
         self._queued = make.gauge("model_rows_queued", "Rows that wait for an infer call.", "model")
 
     def queued(self, model: str, rows: int) -> None:
-        """Rows that wait for a call right now."""
         self._queued.labels(self._models.of(model)).set(rows)
 
     def call_started(self, model: str, rows: int) -> None:
-        """A call went out with so many rows."""
         name = self._models.of(model)
         self._in_flight.labels(name).inc()
         self._rows.labels(name).inc(rows)
         self._call_rows.labels(name).observe(rows)
 
     def call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
-        """It came back."""
         name = self._models.of(model)
         self._in_flight.labels(name).dec()
         self._calls.labels(name, self._outcomes.of(outcome)).inc()

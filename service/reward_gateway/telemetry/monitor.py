@@ -15,9 +15,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from reward_gateway.observer import ScoredPlan
 from reward_gateway.sample import FloatArray, Scored
 
-from .observations import Observation, ScoredPlan, columns_of
+from .observations import Observation, columns_of
 from .report import report_of
 from .window import REWARD, Columns, Window
 

@@ -1,21 +1,14 @@
 """A scored batch as it waits to be read, and many of them as columns."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
+from reward_gateway.observer import ScoredPlan
 from reward_gateway.sample import FloatArray, Invalid, Scored
 
 from .window import LENGTH, REWARD, Column
-
-
-class ScoredPlan(Protocol):
-    """What is read of a recipe."""
-
-    @property
-    def ensemble(self) -> tuple[str, ...]:
-        """Components that answer the same question, so that their spread is a disagreement."""
 
 
 class Observation(NamedTuple):

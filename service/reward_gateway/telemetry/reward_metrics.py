@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from reward_gateway.observer import ScoredPlan
 from reward_gateway.sample import FloatArray, Scored
 
 from .buckets import SCORE
 from .instruments import BatchHistogram, Instruments
 from .labels import Names
 from .monitor import Monitor
-from .observations import ScoredPlan
 from .window import Columns
 
 STATISTICS = ("mean", "std", "min", "max")

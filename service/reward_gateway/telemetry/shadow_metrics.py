@@ -1,7 +1,9 @@
-"""What experiments find, by experiment: the observer that shadow scoring reports to."""
+"""What experiments find, by experiment."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from reward_gateway.observer import ExperimentOutcome
 
 from .instruments import Instruments
 from .labels import Names
@@ -17,7 +19,7 @@ FOUND = {
 
 
 class ShadowMetrics:
-    """Hears of every comparison; experiments beyond ``experiments`` are counted as ``other``."""
+    """Shows every comparison; experiments beyond ``experiments`` are counted as ``other``."""
 
     def __init__(self, make: Instruments, experiments: Names) -> None:
         self._experiments = experiments
@@ -25,11 +27,9 @@ class ShadowMetrics:
         self._found = {name: make.latest(f"shadow_{name}", text, "experiment") for name, text in FOUND.items()}
 
     def compared(self, experiment: str, report: Mapping[str, Any]) -> None:
-        """What was found up to now."""
         for name, gauge in self._found.items():
             if report[name] is not None:
                 gauge.labels(self._experiments.of(experiment)).set(report[name])
 
-    def shadowed(self, experiment: str, outcome: str, rows: int) -> None:
-        """Samples that were ``compared``, ``dropped`` or ``failed``."""
+    def scored(self, experiment: str, outcome: ExperimentOutcome, rows: int) -> None:
         self._samples.labels(self._experiments.of(experiment), outcome).inc(rows)

@@ -8,19 +8,9 @@ answer, and comes back whatever happens: an answer, an error, a client that went
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal, Protocol
 
 from reward_gateway.errors import DeadlineExceeded, Overloaded
-
-RejectReason = Literal["queue_full", "queue_timeout", "deadline"]
-
-
-class AdmissionObserver(Protocol):
-    """Who counts what happens at the gate."""
-
-    def admission_changed(self, in_flight: int, queued: int) -> None: ...
-
-    def admission_rejected(self, reason: RejectReason) -> None: ...
+from reward_gateway.observer import UNOBSERVED, Observer, RejectReason
 
 
 class Admission:
@@ -33,7 +23,7 @@ class Admission:
     """
 
     def __init__(
-        self, max_in_flight: int, max_queued: int, queue_timeout_s: float, observer: AdmissionObserver | None = None
+        self, max_in_flight: int, max_queued: int, queue_timeout_s: float, observer: Observer = UNOBSERVED
     ) -> None:
         self.max_in_flight = max_in_flight
         self.max_queued = max_queued
@@ -122,12 +112,10 @@ class Admission:
     def _changed(self) -> None:
         if self._idle is not None and not self.in_flight and not self._waiting:
             self._idle.set()
-        if self._observer is not None:
-            self._observer.admission_changed(self.in_flight, len(self._waiting))
+        self._observer.admission_changed(self.in_flight, len(self._waiting))
 
     def _reject(self, reason: RejectReason) -> None:
-        if self._observer is not None:
-            self._observer.admission_rejected(reason)
+        self._observer.admission_rejected(reason)
 
 
 def _settle(place: asyncio.Future[bool], granted: bool) -> bool:

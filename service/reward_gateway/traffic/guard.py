@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Self
 
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.settings import Settings
 
-from .admission import Admission, AdmissionObserver
+from .admission import Admission
 from .drain import Drain
 from .keys import ApiKey, KeyRing, Right, require
 from .rates import Rates
@@ -28,7 +29,7 @@ class Traffic:
         return key
 
     @classmethod
-    def of(cls, settings: Settings, observer: AdmissionObserver | None = None) -> Self:
+    def of(cls, settings: Settings, observer: Observer = UNOBSERVED) -> Self:
         """As the settings say. Raises KeysFileError."""
         admission = Admission(settings.max_in_flight, settings.max_queued, settings.queue_timeout_s, observer)
         return cls(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from reward_gateway.backends.observer import Unobserved
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.local.ports import free_port
+from reward_gateway.observer import Observer
 from reward_gateway.sample import Batch, Media, Text
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ def codes(answer: ModelAnswer) -> dict[int, str]:
     return {row: reason.code for row, reason in answer.invalid.items()}
 
 
-class CallSizes(Unobserved):
+class CallSizes(Observer):
     """Keeps the number of rows of each infer call."""
 
     def __init__(self) -> None:
         self.started: list[int] = []
 
-    def call_started(self, model: str, rows: int) -> None:
+    def model_call_started(self, model: str, rows: int) -> None:
         self.started.append(rows)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import httpx
 import stamina
 
-from reward_gateway.backends.observer import CallObserver
+from reward_gateway.observer import Observer
 from reward_gateway.sample import Invalid
 
 from .config import JudgeConfig
@@ -43,7 +43,7 @@ class Breaker(Protocol):
 class ChatEndpoint:
     """Asks one judge. Redirects are not followed, and proxies of the environment are not used."""
 
-    def __init__(self, config: JudgeConfig, breaker: Breaker, observer: CallObserver) -> None:
+    def __init__(self, config: JudgeConfig, breaker: Breaker, observer: Observer) -> None:
         self.config = config
         self._breaker = breaker
         self._observer = observer
@@ -109,7 +109,7 @@ class ChatEndpoint:
         name, loop = self.config.name, asyncio.get_running_loop()
         started = loop.time()
         outcome, well = "cancelled", not probing  # a caller who leaves says nothing of the judge, unless it was to tell
-        self._observer.call_started(name, 1)
+        self._observer.model_call_started(name, 1)
         try:
             reply = await self._once(body)
             outcome, well = "ok" if isinstance(reply, str) else "judge_error", True
@@ -117,7 +117,7 @@ class ChatEndpoint:
             outcome, well = "judge_error", not error.down
             raise
         finally:
-            self._observer.call_finished(name, 1, loop.time() - started, outcome)
+            self._observer.model_call_finished(name, 1, loop.time() - started, outcome)
             if not well:
                 self._breaker.failed(ticket)
             elif outcome != "cancelled":

@@ -4,8 +4,8 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
 
-from reward_gateway.backends.observer import CallObserver, Unobserved
 from reward_gateway.errors import NotFound
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Invalid
 
 from .config import JudgeConfig
@@ -27,10 +27,9 @@ class Judges:
         self,
         configs: Iterable[JudgeConfig],
         make_breaker: Callable[[], Breaker],
-        observer: CallObserver | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
-        seen = observer or Unobserved()
-        self._endpoints = {config.name: ChatEndpoint(config, make_breaker(), seen) for config in configs}
+        self._endpoints = {config.name: ChatEndpoint(config, make_breaker(), observer) for config in configs}
 
     @property
     def names(self) -> tuple[str, ...]:

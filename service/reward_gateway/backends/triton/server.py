@@ -9,7 +9,6 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
-from reward_gateway.backends.observer import CallObserver, Unobserved
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.backends.triton.control import Control
 from reward_gateway.backends.triton.directory import Directory, Models
@@ -19,6 +18,7 @@ from reward_gateway.backends.triton.passthrough import Passthrough
 from reward_gateway.backends.triton.rows import pack
 from reward_gateway.backends.triton.tensors import Piece, join, unframe
 from reward_gateway.errors import ModelUnavailable, NotFound
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, Invalid, split_version
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class TritonServer:
         max_infer_calls: int = 4,
         max_queued_rows: int = 65_536,
         info_ttl_s: float = 5.0,
-        observer: CallObserver | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
@@ -70,7 +70,7 @@ class TritonServer:
         self.control = Control(self.passthrough, self._directory.renew)
         self._max_infer_calls = max_infer_calls
         self._max_queued_rows = max_queued_rows
-        self._observer = observer or Unobserved()
+        self._observer = observer
         self._coalescers: dict[str, Coalescer] = {}
         self._asked: dict[str, TritonModel] = {}  # as it was when a request last asked it
 

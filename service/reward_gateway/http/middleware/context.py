@@ -86,7 +86,7 @@ class ContextLayer:
     def _report(self, scope: Scope, call: Call, status: str) -> None:
         seconds = perf_counter() - call.arrived
         route = route_of(scope)
-        self._telemetry.metrics.request("http", route, status, seconds)
+        self._telemetry.metrics.request_answered("http", route, status, seconds)
         if status >= "500":
             log.warning("request", route=route, status=status, seconds=round(seconds, 6), key=call.key.name)
         else:

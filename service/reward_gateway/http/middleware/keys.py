@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reward_gateway.errors import GatewayError
-from reward_gateway.telemetry.metrics import Metrics
+from reward_gateway.observer import Observer
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import Right, token_of
 
@@ -20,10 +20,10 @@ def right_for(path: str) -> Right:
 class KeysLayer:
     """Identifies the caller of every path but the open ones."""
 
-    def __init__(self, app: ASGIApp, traffic: Traffic, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic, observer: Observer) -> None:
         self.app = app
         self._traffic = traffic
-        self._metrics = metrics
+        self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -33,6 +33,6 @@ class KeysLayer:
                 try:
                     call.key = self._traffic.identify(token, right_for(scope["path"]))
                 except GatewayError as error:
-                    self._metrics.unauthorized(error.code)
+                    self._observer.request_unauthorized(error.code)
                     raise
         await self.app(scope, receive, send)

@@ -8,8 +8,9 @@ import ssl
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from time import perf_counter
-from typing import Protocol, Self
+from typing import Self
 
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, Media
 from reward_gateway.settings import Settings
 
@@ -26,12 +27,6 @@ SHARE = 0.75
 
 Place = tuple[list[Media], int, int]
 """A sample's images, which of them, and the sample's row."""
-
-
-class FetchObserver(Protocol):
-    """Who counts what is fetched."""
-
-    def fetched(self, outcome: Outcome, size: int, seconds: float) -> None: ...
 
 
 class Fetcher:
@@ -52,7 +47,7 @@ class Fetcher:
         timeout_s: float,
         most: int,
         most_bytes: int,
-        observer: FetchObserver | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._getter = getter
         self._limits = limits
@@ -66,7 +61,7 @@ class Fetcher:
     def of(
         cls,
         settings: Settings,
-        observer: FetchObserver | None = None,
+        observer: Observer = UNOBSERVED,
         *,
         resolve: Resolve = resolve,
         public: Callable[[Address], bool] = is_public,
@@ -125,8 +120,7 @@ class Fetcher:
             outcome = fault.outcome if isinstance(fault, FetchFault) else "invalid"
             return fault
         finally:
-            if self._observer is not None:
-                self._observer.fetched(outcome, size, perf_counter() - started)
+            self._observer.media_fetched(outcome, size, perf_counter() - started)
 
     async def _timely(self, url: str, budget: "_Budget") -> bytes:
         try:

@@ -1,0 +1,104 @@
+"""What the parts of the gateway tell of themselves: one protocol for whoever measures them.
+
+A part is handed an observer and calls it; ``telemetry.metrics.Metrics`` is the one of a running service. The methods
+do nothing, so that :data:`UNOBSERVED` stands where nobody measures and a subclass overrides only what it counts.
+Names, numbers and reasons are told, never a text that is scored.
+
+Every method is called on the event loop: it must be quick and must not raise.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from reward_gateway.sample import FloatArray, Scored
+
+RejectReason = Literal["queue_full", "queue_timeout", "deadline"]
+CacheLevel = Literal["memory", "redis"]
+CacheOperation = Literal["get", "put"]
+CacheFault = Literal["timeout", "connection", "auth", "loading", "full", "read_only", "response", "other"]
+BreakerState = Literal["closed", "half_open", "open"]
+ExperimentOutcome = Literal["compared", "dropped", "failed"]
+
+
+class ScoredPlan(Protocol):
+    """What an observer reads of a recipe."""
+
+    @property
+    def ensemble(self) -> tuple[str, ...]:
+        """Components that answer the same question, so that their spread is a disagreement."""
+
+
+class Observer:
+    """Is told of everything that is measured; this one takes no notice."""
+
+    # Requests, at every entry
+
+    def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
+        """A request was answered. ``route`` is a template or a method's name, never a path as it was sent."""
+
+    def request_unauthorized(self, reason: str) -> None:
+        """A request was refused for its API key; ``reason`` is the code of the error."""
+
+    # Admission
+
+    def admission_changed(self, in_flight: int, queued: int) -> None:
+        """How many requests are worked on and how many wait, now."""
+
+    def admission_rejected(self, reason: RejectReason) -> None:
+        """A request was turned away before it was worked on."""
+
+    # The cache of raw scores
+
+    def cache_looked_up(self, level: CacheLevel, hits: int, misses: int, seconds: float | None) -> None:
+        """A lookup ended; keys that could not be looked up count as misses.
+
+        ``seconds`` is None where the store was not asked, because its breaker is open: no duration of a call.
+        """
+
+    def cache_corrupt(self, entries: int) -> None:
+        """Values were found that could not be read; they count as misses."""
+
+    def cache_failed(self, operation: CacheOperation, fault: CacheFault) -> None:
+        """The store could not be asked, or refused a write."""
+
+    def cache_written(self, entries: int, seconds: float) -> None:
+        """Entries were stored."""
+
+    def cache_dropped(self, entries: int) -> None:
+        """Entries were not stored: too many wait already, or the store is left alone or refused them."""
+
+    def cache_breaker_changed(self, state: BreakerState) -> None:
+        """The store is asked (closed), left alone (open), or tried by one call (half open)."""
+
+    # Model servers and judges
+
+    def rows_queued(self, model: str, rows: int) -> None:
+        """So many rows wait for a call of a model, now."""
+
+    def model_call_started(self, model: str, rows: int) -> None:
+        """A call of a model went out with so many rows."""
+
+    def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
+        """It came back: ``ok``, ``cancelled``, or the code of the reason why its rows have no score."""
+
+    # Images that samples name by an address
+
+    def media_fetched(self, outcome: str, size: int, seconds: float) -> None:
+        """A fetch ended, with so many bytes; how, is one of the few outcomes that the fetcher knows."""
+
+    # The dataplane
+
+    def batch_scored(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
+        """A batch was scored. ``lengths``: characters of each response [n], NaN where there is none."""
+
+    # Experiments
+
+    def candidate_scored(self, experiment: str, outcome: ExperimentOutcome, rows: int) -> None:
+        """Samples were compared, dropped (too many wait) or have no score of the candidate (failed)."""
+
+    def candidate_compared(self, experiment: str, report: Mapping[str, Any]) -> None:
+        """What an experiment has found up to now."""
+
+
+UNOBSERVED = Observer()
+"""Stands where nobody measures."""

@@ -1,0 +1,147 @@
+"""All that is told of the gateway is told, and all that is measured is told: no hook and no metric is idle."""
+
+import ast
+from collections.abc import Iterator
+from itertools import chain
+from typing import get_args
+
+import numpy as np
+import pytest
+from reward_gateway.experiments.comparison import Comparison
+from reward_gateway.observer import (
+    UNOBSERVED,
+    BreakerState,
+    CacheFault,
+    CacheLevel,
+    CacheOperation,
+    ExperimentOutcome,
+    Observer,
+    RejectReason,
+)
+from reward_gateway.sample import ComponentScores, Invalid, Scored
+from reward_gateway.telemetry.instruments import PREFIX
+from reward_gateway.telemetry.metrics import Metrics
+
+from tests.service_code import parse, reachable_modules
+
+HOOKS = sorted(name for name in vars(Observer) if not name.startswith("_"))
+
+
+class Ensemble:
+    ensemble = ("a", "b")
+
+
+def scored_batch(rows: int) -> Scored:
+    """Two components that disagree, one of them with a transform; flags and reasons."""
+    draw = np.random.default_rng(0).normal(size=(3, rows))
+    parts = {"a": ComponentScores(draw[0], np.tanh(draw[0])), "b": ComponentScores(draw[1], draw[1])}
+    return Scored("r", "1", draw[2], parts, invalid={0: Invalid("guard", "caught")}, flags={1: ("truncated",)})
+
+
+def tell_everything(observer: Observer) -> None:
+    """Call every hook with every value of its closed sets."""
+    observer.request_answered("http", "/v1/score", "200", 0.1)
+    observer.request_unauthorized("unauthenticated")
+    observer.admission_changed(1, 1)
+    for reason in get_args(RejectReason):
+        observer.admission_rejected(reason)
+    for level in get_args(CacheLevel):
+        observer.cache_looked_up(level, 1, 1, 0.1)
+    for operation in get_args(CacheOperation):
+        for fault in get_args(CacheFault):
+            observer.cache_failed(operation, fault)
+    observer.cache_corrupt(1)
+    observer.cache_written(1, 0.1)
+    observer.cache_dropped(1)
+    for state in get_args(BreakerState):
+        observer.cache_breaker_changed(state)
+    observer.rows_queued("m", 1)
+    observer.model_call_started("m", 1)
+    observer.model_call_started("m", 1)
+    observer.model_call_finished("m", 1, 0.1, "ok")
+    observer.media_fetched("ok", 1, 0.1)
+    for _ in range(3):  # the first rows are what the later ones are held against
+        observer.batch_scored(Ensemble(), scored_batch(2048), np.arange(2048.0))
+    for outcome in get_args(ExperimentOutcome):
+        observer.candidate_scored("e", outcome, 1)
+    comparison = Comparison()
+    draw = np.random.default_rng(1).normal(size=(2, 400))
+    comparison.add(("1", "2"), [f"p{i // 2}" for i in range(400)], draw[0], draw[1])
+    observer.candidate_compared("e", comparison.report())
+
+
+def samples(metrics: Metrics) -> dict[str, dict[tuple[str, ...], float]]:
+    """Values by metric and labels, of the metrics that are ours."""
+    metrics.render()  # as a scrape does: the gauges of windows are set then
+    return {
+        family.name: {(sample.name, *sample.labels.values()): sample.value for sample in family.samples}
+        for family in metrics.registry.collect()
+        if family.name.startswith(PREFIX)
+    }
+
+
+def test_every_registered_metric_can_be_observed() -> None:
+    metrics = Metrics()
+    before = samples(metrics)
+    tell_everything(metrics)
+    after = samples(metrics)
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] == after[name]] == []
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_counted(hook: str) -> None:
+    assert hook in vars(Metrics), "the metrics take no notice of it"
+
+
+def test_where_nobody_measures_nothing_happens() -> None:
+    tell_everything(UNOBSERVED)
+    assert vars(UNOBSERVED) == {}
+
+
+def calls_in(module: str) -> Iterator[ast.Call]:
+    tree = parse(module)
+    assert tree is not None
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def test_every_hook_is_called_by_the_service() -> None:
+    modules = [
+        m for m in reachable_modules() if not m.startswith(("reward_gateway.telemetry", "reward_gateway.observer"))
+    ]
+    text = "".join(ast.unparse(tree) for tree in map(parse, modules) if tree is not None)
+    told = {hook for hook in HOOKS if f"observer.{hook}" in text or f"metrics.{hook}" in text}
+    assert sorted(set(HOOKS) - told) == []
+
+
+def observed_parts() -> dict[str, int]:
+    """Classes and their makers that take an observer, by name; and its place among the arguments."""
+    found: dict[str, int] = {}
+    for module in reachable_modules():
+        tree = parse(module)
+        for owner in ast.walk(tree) if tree is not None else ():
+            for node in getattr(owner, "body", ()) if isinstance(owner, ast.Module | ast.ClassDef) else ():
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    names = [argument.arg for argument in chain(node.args.args, node.args.kwonlyargs)]
+                    if "observer" not in names:
+                        continue
+                    name = node.name
+                    if isinstance(owner, ast.ClassDef):
+                        name = owner.name if name == "__init__" else f"{owner.name}.{name}"
+                        names = names[1:]
+                    found[name] = names.index("observer")
+    return found
+
+
+def test_every_part_that_can_be_observed_is_observed_in_the_service() -> None:
+    parts = observed_parts()
+    assert {"MemoryCache", "RedisCache", "Coalescer", "Gateway", "Admission", "Traffic.of"} <= parts.keys()
+    forgotten = []
+    for module in reachable_modules():
+        for call in calls_in(module):
+            place = parts.get(ast.unparse(call.func))
+            if place is None or any(keyword.arg == "observer" for keyword in call.keywords):
+                continue
+            if len(call.args) <= place and not any(isinstance(argument, ast.Starred) for argument in call.args):
+                forgotten.append(f"{module}:{call.lineno} {ast.unparse(call.func)}")
+    assert forgotten == []
