@@ -31,7 +31,7 @@ CALLED_BY_LIBRARIES = {
 }
 """Names that the package defines for others, and who they are."""
 
-CALLED_SOON = {"IdempotencyConflict", "idempotency_ttl_s"}
+CALLED_SOON = {"IdempotencyConflict", "idempotency_ttl_s", "in_batch", "MediaBytes"}
 
 
 def defined_names(tree: ast.Module) -> Iterator[str]:
