@@ -5,7 +5,7 @@ remembered and is not being computed already, then the recipe's arithmetic. Raw 
 the cache after the answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
@@ -103,8 +103,12 @@ class Gateway:
         raw = await self._raw(plan, batch, options, usage, timing)
         combining = perf_counter()
         asked = dict.fromkeys(("cache", "inference"), 0.0)
-        asking = RequestContext(options.deadline, options.cache, usage, asked, options.scope)
-        outcome = await run_effects(evaluate(plan, batch, raw), self.runtime, asking)
+        context = RequestContext(options.deadline, options.cache, usage, asked, options.scope)
+
+        def check(invalid: Mapping[int, Invalid]) -> None:
+            self._refuse_failed(plan, options, invalid, batch.size)
+
+        outcome = await run_effects(evaluate(plan, batch, raw, check), self.runtime, context)
         timing["combine"] = (perf_counter() - combining) * 1e3 - sum(asked.values())
         timing.update({name: timing.get(name, 0.0) + spent for name, spent in asked.items()})
         timing["total"] = (perf_counter() - started) * 1e3
@@ -125,6 +129,7 @@ class Gateway:
         self._settle(plan, options, scored)
         if options.accept is not None:
             options.accept(scored)
+        await self.runtime.commit(context)
         return scored
 
     @staticmethod
@@ -151,20 +156,22 @@ class Gateway:
 
         Where no sample at all could be scored, and each for the server's cause, the request has failed.
         """
-        if not scored.invalid:
-            return
-        if len(scored.invalid) == len(scored.reward) and all(r.code in AWAY for r in scored.invalid.values()):
-            raise failure(scored)
-        how, default = options.on_invalid, options.default_reward
-        if how is None:
-            how, default = plan.on_invalid, plan.default_reward
-        if how == "fail":
-            raise failure(scored)
-        if how == "default":
+        self._refuse_failed(plan, options, scored.invalid, len(scored.reward))
+        how, default = _on_invalid(plan, options)
+        if scored.invalid and how == "default":
             if default is None:
                 raise InvalidRequest("on_invalid: default needs default_reward", param="options.default_reward")
             for i in scored.invalid:
                 scored.reward[i] = default
+
+    @staticmethod
+    def _refuse_failed(plan: Plan, options: ScoreOptions, invalid: Mapping[int, Invalid], size: int) -> None:
+        """Raise the failure of a request that its failed samples fail."""
+        if not invalid:
+            return
+        lost = len(invalid) == size and all(reason.code in AWAY for reason in invalid.values())
+        if lost or _on_invalid(plan, options)[0] == "fail":
+            raise failure(invalid)
 
     # Single operations
 
@@ -186,7 +193,10 @@ class Gateway:
         operation = self._catalog.get(kind, name)
         if operation is None:
             raise NotFound("there is no operation of this kind and name; GET /v1/catalog lists them")
-        return await run_effects(apply(operation, items, params), self.runtime, RequestContext(deadline, scope=scope))
+        context = RequestContext(deadline, scope=scope)
+        results = await run_effects(apply(operation, items, params), self.runtime, context)
+        await self.runtime.commit(context)
+        return results
 
     def catalog(self) -> list[dict[str, Any]]:
         """Rows of ``GET /v1/catalog``."""
@@ -245,10 +255,20 @@ class Gateway:
         await self.runtime.close()
 
 
-def failure(scored: Scored) -> GatewayError:
+OnInvalid = Literal["null", "fail", "default"]
+
+
+def _on_invalid(plan: Plan, options: ScoreOptions) -> tuple[OnInvalid, float | None]:
+    """What an unscorable sample becomes, and the number that stands for it: as the caller says, else the recipe."""
+    if options.on_invalid is None:
+        return plan.on_invalid, plan.default_reward
+    return options.on_invalid, options.default_reward
+
+
+def failure(invalid: Mapping[int, Invalid]) -> GatewayError:
     """The error of a request whose first unscorable sample fails it."""
-    i = min(scored.invalid)
-    reason = scored.invalid[i]
+    i = min(invalid)
+    reason = invalid[i]
     param = f"samples[{i}]" + (f".{reason.param}" if reason.param else "")
     component = f" ({reason.component})" if reason.component else ""
     message = f"{param}{component}: {reason.message}"
@@ -257,7 +277,7 @@ def failure(scored: Scored) -> GatewayError:
             return DeadlineExceeded(message, param=param)
         case "overloaded":
             return Overloaded(message, param=param)
-        case _ if reason.retryable:
+        case _ if reason.server_caused:
             return ModelUnavailable(message, param=param)
         case _:
             return Unscorable(message, param=param)

@@ -5,6 +5,7 @@ import statistics
 import sys
 
 from reward_gateway.state.store import StateStore
+from reward_gateway.state.writes import StateWrites
 
 
 async def main(url: str, stream: str, number: int, batches: int) -> None:
@@ -12,7 +13,8 @@ async def main(url: str, stream: str, number: int, batches: int) -> None:
     for i in range(batches):
         values = [1000.0 * number + ((i * 7919 + k * 104729) % 2003) / 10.0 - 100.0 for k in range(1 + i % 5)]
         mean = statistics.fmean(values)
-        await store.moments.merge(stream, float(len(values)), mean, sum((v - mean) ** 2 for v in values))
+        batch = float(len(values)), mean, sum((v - mean) ** 2 for v in values)
+        await store.commit(StateWrites().merge_moments(stream, *batch))
     await store.close()
 
 

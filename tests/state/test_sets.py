@@ -27,11 +27,11 @@ async def test_a_set_that_was_never_put_is_not_found(store: StateStore) -> None:
 
 
 async def test_versions_of_a_name_are_counted_each_once_however_many_add_at_a_time(store: StateStore) -> None:
-    versions = await asyncio.gather(*(store.sets.add("programs", "p", i) for i in range(10)))
+    versions = await asyncio.gather(*(store.add_set_version("programs", "p", i) for i in range(10)))
     assert sorted(versions) == list(range(1, 11))
     assert [await store.sets.read("programs", f"p@{n}") for n in versions] == list(range(10))
-    assert await store.sets.add("programs", "q", "first") == 1
-    assert await store.sets.add("programs", "p", "newest") == 11
+    assert await store.add_set_version("programs", "q", "first") == 1
+    assert await store.add_set_version("programs", "p", "newest") == 11
     assert await store.sets.read("programs", "p") == "newest"
 
 

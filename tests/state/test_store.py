@@ -7,6 +7,7 @@ import pytest
 from reward_gateway.errors import InvalidRequest, NotFound, StateUnavailable
 from reward_gateway.local.ports import free_port
 from reward_gateway.state.store import StateStore
+from reward_gateway.state.writes import StateWrites
 
 pytestmark = pytest.mark.anyio
 
@@ -85,26 +86,27 @@ async def test_a_kind_that_does_not_exist_is_not_found(store: StateStore) -> Non
 
 
 async def test_a_reset_forgets_the_value_itself(store: StateStore) -> None:
-    await store.labels.look_up("t", ["waiting"])
+    await store.commit(StateWrites().queue_messages("t", ["waiting"]))
     await store.reset("labels", "t")
     assert await store.labels.pending("t") == []
-    await store.archives.add("a", np.ones((1, 2)))
+    await store.commit(StateWrites().append_to_archive("a", np.ones((1, 2))))
     await store.reset("archives", "a")
-    await store.archives.add("a", np.ones((1, 3)))
+    await store.commit(StateWrites().append_to_archive("a", np.ones((1, 3))))
     assert (await store.archives.read("a")).shape == (1, 3)
 
 
 async def test_without_its_redis_every_call_says_that_state_is_unavailable() -> None:
     store = StateStore.connect(f"redis://127.0.0.1:{free_port('127.0.0.1')}/0", timeout_s=0.5)
     calls = [
-        store.moments.merge("run", 1.0, 0.0, 0.0),
+        store.moments.read("run"),
+        store.commit(StateWrites().merge_moments("run", 1.0, 0.0, 0.0)),
         store.references.read("rm", ["p"]),
-        store.references.add("rm", {"p": [1.0]}),
         store.archives.read("a"),
-        store.archives.add("a", np.ones((1, 2))),
         store.labels.look_up("t", ["m"]),
         store.labels.pending("t"),
         store.sets.read("references", "v1"),
+        store.sets.versions("programs", "p"),
+        store.attempts.begin("a", "digest", "token", 1.0, 1.0),
         store.sets.put("references", "v1", [1.0]),
         store.list(),
         store.reset("moments", "run"),

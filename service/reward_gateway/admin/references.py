@@ -14,6 +14,7 @@ from reward_gateway.gateway import Gateway
 from reward_gateway.recipes.evaluate import references_address
 from reward_gateway.sample import Batch, Usage
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
+from reward_gateway.state.writes import StateWrites
 
 
 async def put_references(
@@ -48,6 +49,7 @@ async def put_references(
     infos = [await gateway.runtime.models.info(model) for model in models]
     stored: dict[str, Any] = {}
     unscored = 0
+    writes = StateWrites()
     answers = {}
     if batch is not None:
         answers = await gateway.runtime.raw_scores(models, batch, "use", None, Usage(), {})
@@ -59,9 +61,8 @@ async def put_references(
             for group, value in zip(batch.groups(), column.tolist(), strict=True):
                 if value == value:
                     collected.setdefault(group, []).append(value)
-        await gateway.runtime.state.references.add(
-            references_address(info.name, info.version), collected, replace=replace
-        )
+        writes.add_references(references_address(info.name, info.version), collected, replace=replace)
         count = sum(map(len, collected.values()))
         stored[info.name] = {"version": info.version, "groups": len(collected), "rewards": count}
+    await gateway.runtime.state.commit(writes)
     return {"stored": stored, "invalid": unscored}

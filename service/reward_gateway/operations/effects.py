@@ -66,7 +66,10 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class MergeMoments(Effect[Moments]):
-    """Merge a batch into a named stream's moments. Answer: :class:`Moments` after the merge."""
+    """Merge a batch into a named stream's moments, once the request is answered.
+
+    Answer: the stream's :class:`Moments` as they were read, with this batch and what the request merged before.
+    """
 
     stream: str
     batch: Moments
@@ -74,7 +77,7 @@ class MergeMoments(Effect[Moments]):
 
 @dataclass(frozen=True, slots=True)
 class LookUpLabels(Effect[list[float | None]]):
-    """The labels of messages in a named table. Unknown messages are queued for annotation if ``enqueue``.
+    """The labels of messages in a named table. Unknown messages will be queued for annotation if ``enqueue``.
 
     Answer: list of float or None, one per message.
     """
@@ -93,10 +96,15 @@ class ReadArchive(Effect[FloatArray]):
 
 @dataclass(frozen=True, slots=True)
 class AppendToArchive(Effect[None]):
-    """Append vectors [k, d] to a named archive, atomically. Answer: None."""
+    """Append vectors [k, d] to a named archive, once the request is answered."""
 
     archive: str
     vectors: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardWrites(Effect[None]):
+    """Forget what this request was going to write: it is about to be computed again without some of its samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +180,18 @@ class AskJudge(Effect[list[str | Invalid]]):
 
 @dataclass(frozen=True, slots=True)
 class JoinCohorts(Effect[list[tuple[FloatArray, int]]]):
-    """Each row joins the open cohort of its name, and waits until that is closed.
+    """Samples join the open cohorts of their names, and wait until those are closed.
 
-    Answer: list of ``(members [m, d] float64, own place)``, one per row.
+    A join cannot be taken back: it comes after everything that may fail.
+
+    Answer: list of ``(members [m, d] float64, own place)``, one per sample.
+
+    Attributes:
+        rows: where the samples stand in the request; with its idempotency key, this makes a repeated join the same one.
+        payloads: [n, d] what each sample brings.
     """
 
+    rows: Sequence[int]
     names: Sequence[str]
     payloads: FloatArray
     size: int

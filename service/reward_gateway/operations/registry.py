@@ -102,6 +102,11 @@ class Operation:
         return (inspect.getdoc(self.function) or "").partition("\n")[2].strip()
 
     @property
+    def performs_effects(self) -> bool:
+        """It asks for something from outside: a generator of :mod:`.effects`."""
+        return inspect.isgeneratorfunction(self.function)
+
+    @property
     def judged(self) -> bool:
         """A judge may be asked: a parameter names one, and the details have ``judge_answer``."""
         return not {"judge", "extractor"}.isdisjoint(self.params.model_fields)

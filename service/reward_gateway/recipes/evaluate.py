@@ -3,9 +3,14 @@
 A generator of effects, so that it does no I/O: models were asked before (their raw scores come in), state
 and judges are asked through whoever drives it. A row that fails at one stage is left out of the rest and
 keeps its reason.
+
+What outlives the request is touched in this order. First every component is scored that can be without state. Then
+transforms, guards and the combination, which may read state and say what they would write; if a row fails in these
+for the server's cause, they are computed again without it, so that it leaves no trace. Cohorts are joined last,
+because a join cannot be taken back. What was to be written is committed by whoever drives, after the end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +18,19 @@ import numpy as np
 
 from reward_gateway.errors import Overloaded, StateUnavailable, Unavailable
 from reward_gateway.operations.apply import run
-from reward_gateway.operations.effects import Effectful, JoinCohorts, perform
+from reward_gateway.operations.effects import DiscardWrites, Effectful, JoinCohorts, perform
 from reward_gateway.operations.guards import GuardView
 from reward_gateway.operations.outcome import Outcome
-from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, plain_text, split_version
+from reward_gateway.sample import (
+    Batch,
+    BoolArray,
+    ComponentScores,
+    FloatArray,
+    Invalid,
+    RawScores,
+    plain_text,
+    split_version,
+)
 
 from .column_binder import ColumnBinder, Value, take
 from .fields import shape, table_field, takes_group, value_field
@@ -41,20 +55,49 @@ JUDGE_ANSWER = "judge_answer"
 """The one detail of an operation that a recipe's explanation carries."""
 
 Running = Effectful[Any]
+Check = Callable[[Mapping[int, Invalid]], None]
 
 
-def evaluate(plan: Plan, batch: Batch, raw: Mapping[str, RawScores]) -> Effectful[Rewards]:
+def accept_all(invalid: Mapping[int, Invalid]) -> None:
+    """The check of a request that no failed sample fails."""
+
+
+def evaluate(
+    plan: Plan,
+    batch: Batch,
+    raw: Mapping[str, RawScores],
+    check: Check = accept_all,
+    answered: Collection[int] = (),
+) -> Effectful[Rewards]:
     """Run a plan.
 
     Args:
         raw: raw scores by component name, for the components that ask a model.
+        check: called with the samples that failed before a cohort is joined; raises where they fail the request.
+        answered: rows of ``batch.invalid`` that an earlier attempt has answered: they take no place in a cohort.
     """
-    return (yield from _Evaluation(plan, batch, raw).run())
+    return (yield from _Evaluation(plan, batch, raw, check, answered).run())
+
+
+@dataclass(slots=True)
+class _RawComponent:
+    """A component before its transforms."""
+
+    value: Value
+    model: str | None = None
+    version: str | None = None
+    cached: BoolArray | None = None
+    judge_answers: Sequence[Any] | None = None
+    absent: frozenset[int] = frozenset()
+    """Rows in which an optional component has no value."""
 
 
 class _Evaluation:
-    def __init__(self, plan: Plan, batch: Batch, raw: Mapping[str, RawScores]) -> None:
+    def __init__(
+        self, plan: Plan, batch: Batch, raw: Mapping[str, RawScores], check: Check, answered: Collection[int]
+    ) -> None:
         self.plan, self.batch, self.raw = plan, batch, raw
+        self.check, self.answered = check, answered
         self.values: dict[str, Value] = {}
         self.reader = ColumnBinder(batch, self.values)
         self.components: dict[str, ComponentScores] = {}
@@ -67,18 +110,17 @@ class _Evaluation:
 
     def run(self) -> Effectful[Rewards]:
         plan, size = self.plan, self.batch.size
+        scored: dict[str, _RawComponent] = {}
         for component in plan.components:
-            yield from self._component(component)
-        zeroed = self._guard()
-        reward = yield from self._combine()
-        reward[[i for i in zeroed if i not in self.invalid]] = 0.0
+            if _scored_first(component):
+                scored[component.name] = yield from self._score(component)
+        reward, rewards = yield from self._shape(scored)
         if plan.group.cohort is not None:
+            self.check(self.invalid)
             reward = yield from self._compare_cohort(plan.group.cohort, reward)
-        elif plan.group.normalize != "none":
-            reward = self._normalize(reward)
-        rewards = None
-        if plan.credit is not None:
-            rewards = yield from self._credit(plan.credit, reward)
+            if plan.credit is not None:
+                rewards = yield from self._credit(plan.credit, reward)
+        if plan.credit is not None and rewards is not None:
             self._refuse_non_finite(np.array([_extent(vector) for vector in rewards]))
         else:
             self._refuse_non_finite(reward)
@@ -88,34 +130,68 @@ class _Evaluation:
                 rewards[i] = None
         return Rewards(reward if size else np.empty(0), self.components, rewards, self.invalid, self.flags)
 
-    def _component(self, component: ComponentPlan) -> Running:
+    def _shape(self, scored: Mapping[str, _RawComponent]) -> Effectful[tuple[FloatArray, list[Any] | None]]:
+        """Everything from the raw components to the rewards that needs no cohort: rewards [n], and vectors of credit.
+
+        With a cohort the vectors are not the final ones; they are computed to know which rows have some.
+        """
+        invalid, flags = dict(self.invalid), dict(self.flags)
+        while True:
+            answer = yield from self._shape_once(scored)
+            lost = {i: reason for i, reason in self.invalid.items() if reason.server_caused and i not in invalid}
+            if not lost or not self.plan.stateful:
+                return answer
+            yield from perform(DiscardWrites())
+            invalid |= lost
+            self.invalid, self.flags, self._absent = dict(invalid), dict(flags), frozenset()
+            self.values.clear()
+
+    def _shape_once(self, scored: Mapping[str, _RawComponent]) -> Effectful[tuple[FloatArray, list[Any] | None]]:
+        plan = self.plan
+        for component in plan.components:
+            raw = scored.get(component.name) or (yield from self._score(component))
+            yield from self._transform_component(component, raw)
+        zeroed = self._guard()
+        reward = yield from self._combine()
+        reward[[i for i in zeroed if i not in self.invalid]] = 0.0
+        if plan.group.cohort is None and plan.group.normalize != "none":
+            reward = self._normalize(reward)
+        rewards = None
+        if plan.credit is not None and (plan.group.cohort is None or plan.credit.operation.performs_effects):
+            rewards = yield from self._credit(plan.credit, reward)
+        return reward, rewards
+
+    def _score(self, component: ComponentPlan) -> Effectful[_RawComponent]:
         name, size = component.name, self.batch.size
-        raw: Value
-        model = version = cached = answers = None
         if component.step is None:
             scores = self.raw[name]
-            raw, model, version, cached = scores.values[:, 0], scores.model, scores.version, scores.cached
             self._fail(scores.invalid, name)
             self._flag(scores.flags)
             if component.refuse_truncated:
                 reason = Invalid("truncated", "a text is over the model's limit, and the recipe refuses truncation")
                 self._fail({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, name)
-        else:
-            optional = component.optional
-            outcome = yield from self._step(component.step, {}, f"{self.plan.name}/{name}", optional=optional)
-            raw = _value(outcome, size, name, self)
-            if optional:
-                self._absent = frozenset(i for i in self._rows() if _nothing(raw[i]))
-            if component.step.operation.judged:
-                answers = outcome.details.get(JUDGE_ANSWER, [None] * size)
-        value = raw
-        address = references_address(model, version) if model is not None else f"{self.plan.name}/{name}"
+            return _RawComponent(scores.values[:, 0], scores.model, scores.version, scores.cached)
+        optional = component.optional
+        outcome = yield from self._step(component.step, {}, f"{self.plan.name}/{name}", optional=optional)
+        raw = _RawComponent(_value(outcome, size, name, self))
+        if optional:
+            raw.absent = frozenset(i for i in self._rows() if _nothing(raw.value[i]))
+        if component.step.operation.judged:
+            raw.judge_answers = outcome.details.get(JUDGE_ANSWER, [None] * size)
+        return raw
+
+    def _transform_component(self, component: ComponentPlan, raw: _RawComponent) -> Running:
+        name, value, model = component.name, raw.value, raw.model
+        address = references_address(model, raw.version) if model is not None else f"{self.plan.name}/{name}"
+        self._absent = raw.absent
         for step in component.transforms:
             value = yield from self._transform(step, value, address, name)
         self._absent = frozenset()
         self.values[name] = value
         vector = value if isinstance(value, list) else None
-        self.components[name] = ComponentScores(_scalar(raw), _scalar(value), model, version, cached, vector, answers)
+        self.components[name] = ComponentScores(
+            _scalar(raw.value), _scalar(value), model, raw.version, raw.cached, vector, raw.judge_answers
+        )
 
     def _transform(self, step: Step, value: Value, address: str, component: str) -> Running:
         field_name = value_field(step.operation) or "reward"
@@ -234,13 +310,22 @@ class _Evaluation:
 
     def _compare_cohort(self, spec: CohortSpec, reward: FloatArray) -> Running:
         """Compare with the samples of the same prompt, whichever request they came in."""
-        names = [f"{self.plan.name}/{self.plan.version}/{group}" for group in self.reader.groups]
-        columns = [self.components[name].value for name in self.plan.over]
-        payloads = np.stack([reward, *columns], axis=1) if names else np.empty((0, 1))
-        payloads[[i for i in range(self.batch.size) if i in self.invalid]] = np.nan
-        cohorts = yield from perform(JoinCohorts(names, payloads, spec.size, spec.timeout_s))
         shaped = np.full(self.batch.size, np.nan)
-        for i, (members, place) in enumerate(cohorts):
+        # A sample that will never have a score takes its place, as nobody else will come for it; one that failed for
+        # the server's cause does not: it may be sent again.
+        rows = [
+            i
+            for i in range(self.batch.size)
+            if i not in self.answered and not (i in self.invalid and self.invalid[i].server_caused)
+        ]
+        if not rows:
+            return shaped
+        groups = self.reader.groups
+        names = [f"{self.plan.name}/{self.plan.version}/{groups[i]}" for i in rows]
+        payloads = np.stack([reward, *(self.components[name].value for name in self.plan.over)], axis=1)
+        payloads[list(self.invalid)] = np.nan
+        cohorts = yield from perform(JoinCohorts(rows, names, payloads[rows], spec.size, spec.timeout_s))
+        for i, (members, place) in zip(rows, cohorts, strict=True):
             if i in self.invalid:
                 continue
             if len(members) < spec.size:
@@ -303,6 +388,14 @@ class _Evaluation:
     def _refuse_non_finite(self, reward: FloatArray) -> None:
         for i in np.flatnonzero(~np.isfinite(reward)).tolist():
             self.invalid.setdefault(i, Invalid("not_finite", "the recipe gave no finite number for this sample"))
+
+
+def _scored_first(component: ComponentPlan) -> bool:
+    """Whether a component is scored before anything touches state: it asks for none, and reads no other component."""
+    step = component.step
+    if step is None:
+        return True
+    return not step.operation.stateful and all(binding.kind != "component" for binding in step.bindings.values())
 
 
 def references_address(model: str, version: str | None) -> str:

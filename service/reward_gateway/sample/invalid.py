@@ -38,6 +38,11 @@ class Invalid:
         """True where the cause was the server's, and the same request may succeed later."""
         return self.code in ("overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded", "judge_error")
 
+    @property
+    def server_caused(self) -> bool:
+        """True where the sample may be all right and the server failed it: it leaves no trace in named state."""
+        return self.retryable or self.code in ("model_error", "internal_error")
+
     def of(self, component: str) -> "Invalid":
         """The same reason, said of a component of a recipe."""
         return self if self.component else Invalid(self.code, self.message, component, self.param)

@@ -46,29 +46,33 @@ def handles(effect: type[Effect[A]]) -> Callable[[Handler[A]], Handler[A]]:
 async def _merge_moments(
     runtime: "EffectsRuntime", effect: effects.MergeMoments, context: "RequestContext"
 ) -> effects.Moments:
-    batch = effect.batch
-    return effects.Moments(*await runtime.state.moments.merge(effect.stream, batch.count, batch.mean, batch.m2))
+    return await context.state.merge_moments(runtime.state, effect.stream, effect.batch)
 
 
 @handles(effects.LookUpLabels)
 async def _look_up_labels(
     runtime: "EffectsRuntime", effect: effects.LookUpLabels, context: "RequestContext"
 ) -> list[float | None]:
-    return await runtime.state.labels.look_up(effect.table, effect.messages, effect.enqueue)
+    return await context.state.look_up_labels(runtime.state, effect.table, effect.messages, enqueue=effect.enqueue)
 
 
 @handles(effects.ReadArchive)
 async def _read_archive(
     runtime: "EffectsRuntime", effect: effects.ReadArchive, context: "RequestContext"
 ) -> FloatArray:
-    return await runtime.state.archives.read(effect.archive)
+    return await context.state.read_archive(runtime.state, effect.archive)
 
 
 @handles(effects.AppendToArchive)
 async def _append_to_archive(
     runtime: "EffectsRuntime", effect: effects.AppendToArchive, context: "RequestContext"
 ) -> None:
-    await runtime.state.archives.add(effect.archive, effect.vectors)
+    context.state.writes.append_to_archive(effect.archive, effect.vectors)
+
+
+@handles(effects.DiscardWrites)
+async def _discard_writes(runtime: "EffectsRuntime", effect: effects.DiscardWrites, context: "RequestContext") -> None:
+    context.state.discard_writes()
 
 
 @handles(effects.ReadReferences)
@@ -91,8 +95,8 @@ async def _join_cohorts(
     if context.deadline is not None:
         timeout_s = min(timeout_s, _left_s(context.deadline))
     joins = (
-        runtime.cohorts.join(name, payload, effect.size, timeout_s)
-        for name, payload in zip(effect.names, effect.payloads.tolist(), strict=True)
+        runtime.cohorts.join(name, payload, effect.size, timeout_s, context.scope.member(name, row))
+        for row, name, payload in zip(effect.rows, effect.names, effect.payloads.tolist(), strict=True)
     )
     return [(cohort.members, cohort.place) for cohort in await asyncio.gather(*joins)]
 

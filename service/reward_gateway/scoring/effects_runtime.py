@@ -16,6 +16,7 @@ from reward_gateway.sample.fields import MEDIA
 from reward_gateway.scoring.cached_scorer import CachedScorer, CacheMode
 from reward_gateway.scoring.effect_handlers import HANDLERS
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
+from reward_gateway.scoring.state_view import StateView
 from reward_gateway.scoring.vector_scorer import VectorScorer
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts
 from reward_gateway.state.store import StateStore
@@ -32,6 +33,7 @@ class RequestContext:
         cache: whether what is remembered may answer, and whether answers are remembered.
         usage, timing: what the answers cost is added here.
         scope: whose state is read and written.
+        state: what was read, and what will be written at the end.
     """
 
     deadline: float | None = None
@@ -39,6 +41,7 @@ class RequestContext:
     usage: Usage = field(default_factory=Usage)
     timing: dict[str, float] = field(default_factory=dict)
     scope: RequestScope = NO_SCOPE
+    state: StateView = field(default_factory=StateView)
 
 
 class MediaIntake(Protocol):
@@ -140,6 +143,16 @@ class EffectsRuntime:
         """
         answer: Answer = await HANDLERS[type(effect)](self, effect, context)
         return answer
+
+    async def commit(self, context: RequestContext) -> None:
+        """Write what a request changes in named state; last of all, when nothing can fail it any more.
+
+        Raises:
+            InvalidRequest: an archive holds vectors of another size.
+            StateUnavailable: the store cannot be reached.
+        """
+        if context.state.writes:
+            await self.state.commit(context.state.writes)
 
     async def close(self) -> None:
         if self.judges is not None:

@@ -1,5 +1,7 @@
 """On whose behalf a request is answered, and whether it is a repeat of an earlier one."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 ANONYMOUS = "anonymous"
@@ -20,6 +22,20 @@ class RequestScope:
     caller: str = ANONYMOUS
     run: str = ""
     idempotency_key: str | None = None
+
+    def member(self, cohort: str, row: int) -> str | None:
+        """The name under which a sample of the request joins a cohort once; None: each join is a new member."""
+        if self.idempotency_key is None:
+            return None
+        return self._digest("cohort", cohort, str(row))
+
+    def attempt(self, *work: str) -> str | None:
+        """The address of what the request does (a recipe, an operation) under its key; None: it has no key."""
+        return None if self.idempotency_key is None else self._digest("attempt", *work)
+
+    def _digest(self, *parts: str) -> str:
+        text = json.dumps([self.caller, self.run, self.idempotency_key, *parts])
+        return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
 NO_SCOPE = RequestScope()

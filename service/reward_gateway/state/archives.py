@@ -3,20 +3,20 @@
 from typing import Any
 
 import numpy as np
-from redis.asyncio import Redis
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.sample import FloatArray
 
 from .local_store import LocalVersionedStore
-from .redis_store import TIMEOUT_S, RedisVersionedStore
+from .redis_store import RedisVersionedStore
 from .values import vectors as checked
 
 CAP = 10_000
 """Vectors that are kept; the oldest go first."""
 
 
-def _unequal(stored: int, given: int) -> InvalidRequest:
+def unequal(stored: int, given: int) -> InvalidRequest:
+    """The refusal of vectors that do not fit an archive."""
     return InvalidRequest(f"the archive holds vectors of {stored} numbers and these have {given}", param="vectors")
 
 
@@ -32,14 +32,15 @@ class LocalArchives(LocalVersionedStore[FloatArray]):
     async def read(self, archive: str) -> FloatArray:
         return self._values.get(archive, np.empty((0, 0))).copy()
 
-    async def add(self, archive: str, vectors: FloatArray) -> None:
-        rows = checked(vectors, "archive")
-        if not len(rows):
-            return
-        stored = self._values.get(archive, rows[:0])
-        if stored.shape[1] != rows.shape[1]:
-            raise _unequal(stored.shape[1], rows.shape[1])
-        self._put(archive, np.concatenate([stored, rows])[-self._cap :])
+    def check(self, archive: str, rows: FloatArray) -> None:
+        """Raises InvalidRequest for vectors [k, d] of another size than those that are stored."""
+        stored = self._values.get(archive)
+        if stored is not None and stored.shape[1] != rows.shape[1]:
+            raise unequal(stored.shape[1], rows.shape[1])
+
+    def append(self, archive: str, rows: FloatArray) -> None:
+        """Append vectors [k, d] that were checked, now."""
+        self._put(archive, np.concatenate([self._values.get(archive, rows[:0]), rows])[-self._cap :])
 
     async def export(self, name: str) -> list[list[float]] | None:
         return self._values[name].tolist() if name in self._values else None
@@ -47,7 +48,8 @@ class LocalArchives(LocalVersionedStore[FloatArray]):
     async def restore(self, name: str, value: Any) -> None:
         rows = checked(value, "archive")
         await self.reset(name)
-        await self.add(name, rows)
+        if len(rows):
+            self.append(name, rows)
 
 
 class RedisArchives(RedisVersionedStore):
@@ -55,35 +57,24 @@ class RedisArchives(RedisVersionedStore):
 
     kind = "archives"
 
-    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S, cap: int = CAP) -> None:
-        super().__init__(client, timeout_s)
-        self._cap = cap
-
     async def read(self, archive: str) -> FloatArray:
         async with self._asking() as client:
             rows = await client.lrange(self._key(archive), 0, -1)
         return np.frombuffer(b"".join(rows), dtype="<f8").reshape(len(rows), -1).copy() if rows else np.empty((0, 0))
-
-    async def add(self, archive: str, vectors: FloatArray) -> None:
-        rows = checked(vectors, "archive")
-        if not len(rows):
-            return
-        stored = await self._run("add_vectors", [self._key(archive)], [archive, self._cap, *_packed(rows)])
-        if stored != rows.shape[1] * 8:
-            raise _unequal(stored // 8, rows.shape[1])
 
     async def export(self, name: str) -> list[list[float]] | None:
         rows = await self.read(name)
         return rows.tolist() if len(rows) else None
 
     async def restore(self, name: str, value: Any) -> None:
-        rows = checked(value, "archive")[-self._cap :]
+        rows = checked(value, "archive")[-CAP:]
         if not len(rows):
             await self.reset(name)
             return
         async with self._replacing(name) as pipeline:
-            pipeline.rpush(self._key(name), *_packed(rows))
+            pipeline.rpush(self._key(name), *packed(rows))
 
 
-def _packed(rows: FloatArray) -> list[bytes]:
+def packed(rows: FloatArray) -> list[bytes]:
+    """Vectors [k, d] as Redis keeps them, each as little-endian doubles."""
     return [row.tobytes() for row in rows.astype("<f8")]

@@ -4,18 +4,20 @@ A message is known by its digest, so that a table stays small; its text is kept 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.asyncio import Redis
-
 from .local_store import LocalVersionedStore
-from .redis_store import TIMEOUT_S, RedisVersionedStore
+from .redis_store import RedisVersionedStore
 from .values import mapping, numbers
 
 QUEUE_CAP = 10_000
 """Messages that may wait for a label a table; beyond it, unknown messages are not queued."""
+
+
+QUEUE_PARTS = ("queued", "queue")
+"""The keys beside a table's labels: digest -> stream id of what waits, and the stream."""
 
 
 def digest(message: str) -> str:
@@ -43,16 +45,19 @@ class LocalLabels(LocalVersionedStore[_Table]):
         super().__init__()
         self._queue_cap = queue_cap
 
-    async def look_up(self, table: str, messages: Sequence[str], enqueue: bool = True) -> list[float | None]:
+    async def look_up(self, table: str, messages: Sequence[str]) -> list[float | None]:
+        labels = self._values.get(table, _Table()).labels
+        return [labels.get(digest(message)) for message in messages]
+
+    def enqueue(self, table: str, messages: Iterable[str]) -> None:
+        """Queue the messages that have no label, each once, while there is room; now."""
         stored = self._values.get(table, _Table())
-        known = {message: digest(message) for message in messages}
         waiting = len(stored.queue)
-        for message, name in known.items():
-            if enqueue and name not in stored.labels and len(stored.queue) < self._queue_cap:
-                stored.queue.setdefault(name, message)
+        for message in messages:
+            if digest(message) not in stored.labels and len(stored.queue) < self._queue_cap:
+                stored.queue.setdefault(digest(message), message)
         if len(stored.queue) > waiting:
             self._put(table, stored)
-        return [stored.labels.get(known[message]) for message in messages]
 
     async def put(self, table: str, labels: Mapping[str, float]) -> None:
         stored = self._values.get(table, _Table())
@@ -76,29 +81,21 @@ class RedisLabels(RedisVersionedStore):
 
     kind = "labels"
 
-    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S, queue_cap: int = QUEUE_CAP) -> None:
-        super().__init__(client, timeout_s)
-        self._queue_cap = queue_cap
-
     def _parts(self, name: str) -> list[str]:
-        return [self._key(name), self._key(name, "queued"), self._key(name, "queue")]
+        return [self._key(name), *(self._key(name, part) for part in QUEUE_PARTS)]
 
-    async def look_up(self, table: str, messages: Sequence[str], enqueue: bool = True) -> list[float | None]:
+    async def look_up(self, table: str, messages: Sequence[str]) -> list[float | None]:
         known = {message: digest(message) for message in messages}
         if not known:
             return []
-        if enqueue:
-            pairs = [part for message, name in known.items() for part in (name, _encoded(message))]
-            answers = await self._run("look_up_labels", self._parts(table), [table, self._queue_cap, *pairs])
-        else:
-            async with self._asking() as client:
-                answers = await client.hmget(self._key(table), list(known.values()))
+        async with self._asking() as client:
+            answers = await client.hmget(self._key(table), list(known.values()))
         labels = {m: None if answer is None else float(answer) for m, answer in zip(known, answers, strict=True)}
         return [labels[message] for message in messages]
 
     async def put(self, table: str, labels: Mapping[str, float]) -> None:
         pairs = [part for message, label in _checked(dict(labels)).items() for part in (digest(message), repr(label))]
-        await self._run("put_labels", self._parts(table), [table, *pairs])
+        await self._run("put_labels", [*self._parts(table), self._index, self._clock], [table, *pairs])
 
     async def pending(self, table: str, limit: int = 100) -> list[str]:
         async with self._asking() as client:
@@ -119,5 +116,6 @@ class RedisLabels(RedisVersionedStore):
                 pipeline.hset(self._key(name), mapping=labels)
 
 
-def _encoded(message: str) -> bytes:
+def encoded(message: str) -> bytes:
+    """A message as Redis keeps it; a lone surrogate included, which JSON may carry and UTF-8 may not."""
     return message.encode("utf-8", "surrogatepass")

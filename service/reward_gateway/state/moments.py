@@ -14,10 +14,12 @@ from .values import mapping, numbers
 
 FIELDS = ("count", "mean", "m2")
 Triple = tuple[float, float, float]
+NOTHING: Triple = (0.0, 0.0, 0.0)
+"""The moments of no numbers."""
 
 
 def merged(a: Triple, b: Triple) -> Triple:
-    """The moments of both parts together; operation by operation what the Lua script does."""
+    """The moments of both parts together; operation by operation what ``commit_writes.lua`` does."""
     (na, mean_a, m2_a), (nb, mean_b, m2_b) = a, b
     n = na + nb
     if nb == 0:
@@ -41,11 +43,12 @@ class LocalMoments(LocalVersionedStore[Triple]):
 
     kind = "moments"
 
-    async def merge(self, stream: str, count: float, mean: float, m2: float) -> Triple:
-        after = merged(self._values.get(stream, (0.0, 0.0, 0.0)), (count, mean, m2))
-        if count > 0:
-            self._put(stream, after)
-        return after
+    async def read(self, stream: str) -> Triple:
+        return self._values.get(stream, NOTHING)
+
+    def merge(self, stream: str, batch: Triple) -> None:
+        """Merge a batch, now."""
+        self._put(stream, merged(self._values.get(stream, NOTHING), batch))
 
     async def export(self, name: str) -> dict[str, float] | None:
         triple = self._values.get(name)
@@ -56,16 +59,15 @@ class LocalMoments(LocalVersionedStore[Triple]):
 
 
 class RedisMoments(RedisVersionedStore):
-    """Implements :class:`.port.MomentsStore` in Redis: one hash a stream, one script a merge."""
+    """Implements :class:`.port.MomentsStore` in Redis: one hash a stream."""
 
     kind = "moments"
 
-    async def merge(self, stream: str, count: float, mean: float, m2: float) -> Triple:
-        after = await self._run(
-            "merge_moments", [self._key(stream)], [stream, *map(repr, map(float, (count, mean, m2)))]
-        )
-        n, merged_mean, merged_m2 = map(float, after)
-        return n, merged_mean, merged_m2
+    async def read(self, stream: str) -> Triple:
+        async with self._asking() as client:
+            values = await client.hmget(self._key(stream), list(FIELDS))
+        count, mean, m2 = (float(value or 0) for value in values)
+        return count, mean, m2
 
     async def export(self, name: str) -> dict[str, float] | None:
         async with self._asking() as client:

@@ -1,7 +1,8 @@
 """The ports of named state. Every name has a version that grows with each change, also across a reset.
 
 Each port has two homes: Redis, where updates from many processes are atomic, and this process, for use
-without Redis. Both give the same numbers.
+without Redis. Both give the same numbers. Scoring only reads here; what it changes is committed as a whole
+(:mod:`.commits`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,8 +36,8 @@ class VersionedStore(Protocol):
 class MomentsStore(VersionedStore, Protocol):
     """Running moments of streams."""
 
-    async def merge(self, stream: str, count: float, mean: float, m2: float) -> tuple[float, float, float]:
-        """Merge a batch's count, mean and sum of squared deviations; the stream's own after it."""
+    async def read(self, stream: str) -> tuple[float, float, float]:
+        """Count, mean and sum of squared deviations; zeros where the stream has seen nothing."""
 
 
 class ReferenceStore(VersionedStore, Protocol):
@@ -45,9 +46,6 @@ class ReferenceStore(VersionedStore, Protocol):
     async def read(self, name: str, groups: Sequence[str]) -> list[FloatArray | None]:
         """[m] float64 a group, oldest first; None where none are stored."""
 
-    async def add(self, name: str, rewards: Mapping[str, Sequence[float]], *, replace: bool = False) -> None:
-        """Append rewards to groups, atomically, or put them in the place of what is there. The newest stay."""
-
 
 class ArchiveStore(VersionedStore, Protocol):
     """Archives of vectors."""
@@ -55,19 +53,12 @@ class ArchiveStore(VersionedStore, Protocol):
     async def read(self, archive: str) -> FloatArray:
         """[m, d] float64, oldest first; [0, 0] where none are stored."""
 
-    async def add(self, archive: str, vectors: FloatArray) -> None:
-        """Append vectors [k, d], atomically. The newest stay.
-
-        Raises:
-            InvalidRequest: the archive holds vectors of another size.
-        """
-
 
 class LabelStore(VersionedStore, Protocol):
     """Tables of labelled messages, and a queue of the unknown ones for an annotator."""
 
-    async def look_up(self, table: str, messages: Sequence[str], enqueue: bool = True) -> list[float | None]:
-        """The label of each message; unknown messages are queued, each once, if ``enqueue``."""
+    async def look_up(self, table: str, messages: Sequence[str]) -> list[float | None]:
+        """The label of each message; None where it has none."""
 
     async def put(self, table: str, labels: Mapping[str, float]) -> None:
         """Label messages, and take them off the queue."""
@@ -89,8 +80,8 @@ class SetStore(VersionedStore, Protocol):
     async def put(self, kind: str, name: str, value: Any) -> None:
         """Store a JSON value."""
 
-    async def add(self, kind: str, name: str, value: Any) -> int:
-        """Store a JSON value as the next version N of a name, under ``name@N`` and, as the newest, under the name."""
+    async def versions(self, kind: str, name: str) -> int:
+        """How many versions of a name were stored by :meth:`.writes.StateWrites.add_set_version`."""
 
 
 class ResultStore(Protocol):

@@ -38,8 +38,23 @@ def state_unavailable(error: Exception) -> StateUnavailable:
     return StateUnavailable(f"{store} cannot be reached; try again")
 
 
-class RedisVersionedStore:
-    """Base of the Redis homes.
+def index_key(kind: str) -> str:
+    """Where the names of a kind have their versions."""
+    return f"{PREFIX}:{kind}:index"
+
+
+def clock_key(kind: str) -> str:
+    """The count from which the versions of a kind are taken."""
+    return f"{PREFIX}:{kind}:clock"
+
+
+def data_key(kind: str, name: str, part: str = "data") -> str:
+    """One key of a name's value."""
+    return f"{PREFIX}:{kind}:{part}:{name}"
+
+
+class RedisScripts:
+    """A client with time limits, and the scripts beside this file.
 
     Args:
         client: a client that answers bytes (``decode_responses=False``); its owner closes it.
@@ -48,21 +63,10 @@ class RedisVersionedStore:
     Every call raises :class:`StateUnavailable` where the store cannot be reached or refuses.
     """
 
-    kind = ""
-
     def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S) -> None:
         self._client = client
         self._timeout_s = timeout_s
-        self._index = f"{PREFIX}:{self.kind}:index"
-        self._clock = f"{PREFIX}:{self.kind}:clock"
         self._scripts: dict[str, AsyncScript] = {}
-
-    def _key(self, name: str, part: str = "data") -> str:
-        return f"{PREFIX}:{self.kind}:{part}:{name}"
-
-    def _parts(self, name: str) -> list[str]:
-        """All keys that hold a name's value."""
-        return [self._key(name)]
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[Any]:
@@ -74,11 +78,29 @@ class RedisVersionedStore:
             raise state_unavailable(error) from error
 
     async def _run(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run a script. KEYS: the given ones, then index and clock."""
+        """Run a script."""
         async with self._asking() as client:
             if name not in self._scripts:
                 self._scripts[name] = client.register_script(script(name))
-            return await self._scripts[name](keys=[*keys, self._index, self._clock], args=list(arguments))
+            return await self._scripts[name](keys=list(keys), args=list(arguments))
+
+
+class RedisVersionedStore(RedisScripts):
+    """Base of the Redis homes of named values."""
+
+    kind = ""
+
+    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__(client, timeout_s)
+        self._index = index_key(self.kind)
+        self._clock = clock_key(self.kind)
+
+    def _key(self, name: str, part: str = "data") -> str:
+        return data_key(self.kind, name, part)
+
+    def _parts(self, name: str) -> list[str]:
+        """All keys that hold a name's value."""
+        return [self._key(name)]
 
     @asynccontextmanager
     async def _replacing(self, name: str) -> AsyncIterator[Any]:

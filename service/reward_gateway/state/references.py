@@ -4,20 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from redis.asyncio import Redis
 
 from reward_gateway.sample import FloatArray
 
 from .local_store import LocalVersionedStore
-from .redis_store import TIMEOUT_S, RedisVersionedStore
-from .values import mapping, numbers
+from .redis_store import RedisVersionedStore
+from .values import reference_rewards
 
 CAP = 1024
 """Rewards that are kept a group; the oldest go first."""
-
-
-def _checked(rewards: Any) -> dict[str, list[float]]:
-    return {group: numbers(values, "references") for group, values in mapping(rewards, "references").items()}
 
 
 class LocalReferences(LocalVersionedStore[dict[str, list[float]]]):
@@ -33,9 +28,10 @@ class LocalReferences(LocalVersionedStore[dict[str, list[float]]]):
         stored = self._values.get(name, {})
         return [np.array(stored[group]) if stored.get(group) else None for group in groups]
 
-    async def add(self, name: str, rewards: Mapping[str, Sequence[float]], *, replace: bool = False) -> None:
+    def add(self, name: str, rewards: Mapping[str, list[float]], *, replace: bool) -> None:
+        """Append checked rewards to groups, or put them in the place of what is there; now."""
         stored = self._values.get(name, {})
-        for group, values in _checked(dict(rewards)).items():
+        for group, values in rewards.items():
             stored[group] = ([] if replace else stored.get(group, []))[-self._cap :] + values
             stored[group] = stored[group][-self._cap :]
         self._put(name, stored)
@@ -45,17 +41,13 @@ class LocalReferences(LocalVersionedStore[dict[str, list[float]]]):
         return None if stored is None else {group: list(values) for group, values in stored.items()}
 
     async def restore(self, name: str, value: Any) -> None:
-        self._put(name, {group: values[-self._cap :] for group, values in _checked(value).items()})
+        self._put(name, {group: values[-self._cap :] for group, values in reference_rewards(value).items()})
 
 
 class RedisReferences(RedisVersionedStore):
     """Implements :class:`.port.ReferenceStore` in Redis: one hash a name, a group's rewards packed as doubles."""
 
     kind = "references"
-
-    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S, cap: int = CAP) -> None:
-        super().__init__(client, timeout_s)
-        self._cap = cap
 
     async def read(self, name: str, groups: Sequence[str]) -> list[FloatArray | None]:
         if not groups:
@@ -65,23 +57,20 @@ class RedisReferences(RedisVersionedStore):
             packed = dict(zip(wanted, await client.hmget(self._key(name), wanted), strict=True))
         return [_unpacked(value) if (value := packed[group]) else None for group in groups]
 
-    async def add(self, name: str, rewards: Mapping[str, Sequence[float]], *, replace: bool = False) -> None:
-        pairs = [part for group, values in _checked(dict(rewards)).items() for part in (group, _packed(values))]
-        await self._run("append_references", [self._key(name)], [name, self._cap, int(replace), *pairs])
-
     async def export(self, name: str) -> dict[str, list[float]] | None:
         async with self._asking() as client:
             stored = await client.hgetall(self._key(name))
         return {group.decode(): _unpacked(value).tolist() for group, value in stored.items()} if stored else None
 
     async def restore(self, name: str, value: Any) -> None:
-        packed = {group: _packed(values[-self._cap :]) for group, values in _checked(value).items()}
+        packed = {group: packed_rewards(values[-CAP:]) for group, values in reference_rewards(value).items()}
         async with self._replacing(name) as pipeline:
             if packed:
                 pipeline.hset(self._key(name), mapping=packed)
 
 
-def _packed(values: Sequence[float]) -> bytes:
+def packed_rewards(values: Sequence[float]) -> bytes:
+    """Rewards as Redis keeps them: little-endian doubles."""
     return np.asarray(values, dtype="<f8").tobytes()
 
 

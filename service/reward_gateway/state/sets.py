@@ -4,22 +4,16 @@ import json
 from collections import Counter
 from typing import Any
 
-from reward_gateway.errors import InvalidRequest, NotFound
+from reward_gateway.errors import NotFound
 
 from .local_store import LocalVersionedStore
 from .redis_store import RedisVersionedStore
+from .values import set_text
 
 
 def address(kind: str, name: str) -> str:
     """The one name of a set in listings: its kind, then its own name."""
     return f"{kind}/{name}"
-
-
-def _dumped(value: Any) -> str:
-    try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError):
-        raise InvalidRequest("a set has to be a JSON value with finite numbers", param="value") from None
 
 
 def _missing(kind: str, name: str) -> NotFound:
@@ -44,18 +38,20 @@ class LocalSets(LocalVersionedStore[str]):
     async def put(self, kind: str, name: str, value: Any) -> None:
         await self.restore(address(kind, name), value)
 
-    async def add(self, kind: str, name: str, value: Any) -> int:
-        self._counts[address(kind, name)] += 1
-        version = self._counts[address(kind, name)]
-        await self.put(kind, f"{name}@{version}", value)
-        await self.put(kind, name, value)
-        return version
+    async def versions(self, kind: str, name: str) -> int:
+        return self._counts[address(kind, name)]
+
+    def add_version(self, kind: str, name: str, version: int, text: str) -> None:
+        """Store JSON text as a version and as the newest, now."""
+        self._counts[address(kind, name)] = version
+        self._put(address(kind, f"{name}@{version}"), text)
+        self._put(address(kind, name), text)
 
     async def export(self, name: str) -> Any:
         return json.loads(self._values[name]) if name in self._values else None
 
     async def restore(self, name: str, value: Any) -> None:
-        self._put(name, _dumped(value))
+        self._put(name, set_text(value))
 
 
 class RedisSets(RedisVersionedStore):
@@ -73,12 +69,9 @@ class RedisSets(RedisVersionedStore):
     async def put(self, kind: str, name: str, value: Any) -> None:
         await self.restore(address(kind, name), value)
 
-    async def add(self, kind: str, name: str, value: Any) -> int:
+    async def versions(self, kind: str, name: str) -> int:
         async with self._asking() as client:
-            version = int(await client.incr(self._key(address(kind, name), "count")))
-        await self.put(kind, f"{name}@{version}", value)
-        await self.put(kind, name, value)
-        return version
+            return int(await client.get(self._key(address(kind, name), "count")) or 0)
 
     async def export(self, name: str) -> Any:
         async with self._asking() as client:
@@ -86,6 +79,6 @@ class RedisSets(RedisVersionedStore):
         return None if text is None else json.loads(text)
 
     async def restore(self, name: str, value: Any) -> None:
-        text = _dumped(value)
+        text = set_text(value)
         async with self._replacing(name) as pipeline:
             pipeline.set(self._key(name), text)

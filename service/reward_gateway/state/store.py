@@ -2,19 +2,24 @@
 
 store = StateStore.on_redis(client)      # shared by processes
 store = StateStore.in_process()          # this process only
-await store.moments.merge("run42", 8.0, 0.3, 1.2)
+await store.commit(StateWrites().merge_moments("run42", 8.0, 0.3, 1.2))
 await store.list()                       # [{"kind": "moments", "name": "run42", "version": 1}]
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from reward_gateway.errors import NotFound
 
 from .archives import LocalArchives, RedisArchives
+from .attempts import AttemptRecord, AttemptStore, LocalAttempts, RedisAttempts
+from .commits import Commits, LocalCommits, RedisCommits, VersionTaken
 from .labels import LocalLabels, RedisLabels
 from .moments import LocalMoments, RedisMoments
 from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, VersionedStore
@@ -22,6 +27,7 @@ from .redis_store import TIMEOUT_S
 from .references import LocalReferences, RedisReferences
 from .results import LocalResults, RedisResults
 from .sets import LocalSets, RedisSets
+from .writes import StateWrites
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,9 @@ class StateStore:
     archives: ArchiveStore
     labels: LabelStore
     sets: SetStore
+    attempts: AttemptStore
+    """Idempotency keys and what was answered to them; not listed."""
+    commits: Commits
     release: Callable[[], Awaitable[None]] | None = None
     """Called by :meth:`close`: gives back the connections, where this store owns them."""
     results: ResultStore = field(default_factory=LocalResults)
@@ -41,7 +50,9 @@ class StateStore:
     @classmethod
     def in_process(cls) -> Self:
         """State that lives as long as this process, for use without Redis."""
-        return cls(LocalMoments(), LocalReferences(), LocalArchives(), LocalLabels(), LocalSets())
+        kinds = LocalMoments(), LocalReferences(), LocalArchives(), LocalLabels(), LocalSets()
+        attempts = LocalAttempts()
+        return cls(*kinds, attempts, LocalCommits(*kinds, attempts))
 
     @classmethod
     def on_redis(cls, client: Redis, timeout_s: float = TIMEOUT_S) -> Self:
@@ -52,38 +63,57 @@ class StateStore:
             RedisArchives(client, timeout_s),
             RedisLabels(client, timeout_s),
             RedisSets(client, timeout_s),
+            RedisAttempts(client, timeout_s),
+            RedisCommits(client, timeout_s),
             results=RedisResults(client, timeout_s),
         )
 
     @classmethod
     def connect(cls, url: str, timeout_s: float = TIMEOUT_S) -> Self:
         """State in the Redis at an address, through connections of its own."""
-        client = Redis.from_url(url, socket_connect_timeout=timeout_s)
+        # One attempt a command: a commit whose answer was lost must not be sent again.
+        client = Redis.from_url(url, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
         store = cls.on_redis(client, timeout_s)
         return replace(store, release=client.aclose)
 
+    async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
+        """Make changes, all or none; see :meth:`.commits.Commits.commit`."""
+        await self.commits.commit(writes, record)
+
+    async def add_set_version(self, kind: str, name: str, value: Any) -> int:
+        """Store a JSON value as the next version N of a set, under ``name@N`` and, as the newest, under the name.
+
+        Raises:
+            InvalidRequest: it is no JSON value with finite numbers.
+        """
+        while True:
+            version = await self.sets.versions(kind, name) + 1
+            with contextlib.suppress(VersionTaken):  # by another one in between: take the next
+                await self.commit(StateWrites().add_set_version(kind, name, version, value))
+                return version
+
     @property
-    def shelves(self) -> tuple[VersionedStore, ...]:
+    def stores(self) -> tuple[VersionedStore, ...]:
         return (self.moments, self.references, self.archives, self.labels, self.sets)
 
-    def shelf(self, kind: str) -> VersionedStore:
+    def store_of(self, kind: str) -> VersionedStore:
         """The names of one kind.
 
         Raises:
             NotFound: there is no such kind.
         """
-        found = next((shelf for shelf in self.shelves if shelf.kind == kind), None)
+        found = next((store for store in self.stores if store.kind == kind), None)
         if found is None:
-            raise NotFound(f"there is no state of this kind; there are {', '.join(s.kind for s in self.shelves)}")
+            raise NotFound(f"there is no state of this kind; there are {', '.join(s.kind for s in self.stores)}")
         return found
 
     async def list(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Everything that is stored: ``kind``, ``name`` and ``version``, by kind and name."""
-        shelves = self.shelves if kind is None else (self.shelf(kind),)
+        stores = self.stores if kind is None else (self.store_of(kind),)
         return [
-            {"kind": shelf.kind, "name": name, "version": version}
-            for shelf in shelves
-            for name, version in sorted((await shelf.names()).items())
+            {"kind": store.kind, "name": name, "version": version}
+            for store in stores
+            for name, version in sorted((await store.names()).items())
         ]
 
     async def export(self, kind: str, name: str) -> dict[str, Any]:
@@ -92,8 +122,8 @@ class StateStore:
         Raises:
             NotFound: nothing is stored under it.
         """
-        shelf = self.shelf(kind)
-        value, version = await shelf.export(name), (await shelf.names()).get(name)
+        store = self.store_of(kind)
+        value, version = await store.export(name), (await store.names()).get(name)
         if value is None or version is None:
             raise NotFound(f"there is no state of kind {kind} under this name")
         return {"kind": kind, "name": name, "version": version, "value": value}
@@ -105,7 +135,7 @@ class StateStore:
             NotFound: there is no such kind.
             InvalidRequest: it is no value of this kind.
         """
-        await self.shelf(kind).restore(name, value)
+        await self.store_of(kind).restore(name, value)
 
     async def reset(self, kind: str, name: str) -> None:
         """Forget a name; its next version will be a new one.
@@ -113,7 +143,7 @@ class StateStore:
         Raises:
             NotFound: nothing is stored under it.
         """
-        if not await self.shelf(kind).reset(name):
+        if not await self.store_of(kind).reset(name):
             raise NotFound(f"there is no state of kind {kind} under this name")
 
     async def close(self) -> None:

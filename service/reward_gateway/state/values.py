@@ -1,5 +1,6 @@
 """Checks of values that come back in: an import is a request like any other."""
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +31,27 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise InvalidRequest(f"{what}: an object is needed", param="value")
     return value
+
+
+def reference_rewards(value: Any) -> dict[str, list[float]]:
+    """Reference rewards by group.
+
+    Raises:
+        InvalidRequest: it is no object of lists of finite numbers.
+    """
+    return {group: numbers(rewards, "references") for group, rewards in mapping(value, "references").items()}
+
+
+def set_text(value: Any) -> str:
+    """The JSON text of a set's value.
+
+    Raises:
+        InvalidRequest: it is no JSON value with finite numbers.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError):
+        raise InvalidRequest("a set has to be a JSON value with finite numbers", param="value") from None
 
 
 def vectors(value: Any, what: str) -> FloatArray:

@@ -211,7 +211,7 @@ class DialectRequest:
 
 
 def _refused(reason: Invalid) -> GatewayError:
-    return (ModelUnavailable if reason.retryable else Unscorable)(reason.message)
+    return (ModelUnavailable if reason.server_caused else Unscorable)(reason.message)
 
 
 def _missing(scored: Scored, *, vectors: bool) -> list[int]:

@@ -73,6 +73,6 @@ async def register(request: Request) -> Response:
     version = None
     if report.valid:
         sources = {"sparse_src": asked.sparse_src, "dense_src": asked.dense_src}
-        version = await runtime.state.sets.add("programs", asked.name, sources)
+        version = await runtime.state.add_set_version("programs", asked.name, sources)
     program = None if version is None else f"{asked.name}@{version}"
     return json_response({"name": asked.name, "version": version, "program": program, **report.describe()})

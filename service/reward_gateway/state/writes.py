@@ -1,0 +1,94 @@
+"""What one request changes in named state, collected while it is answered and committed at once at its end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from reward_gateway.sample import FloatArray
+
+from .moments import NOTHING, Triple, merged
+from .values import reference_rewards, set_text, vectors
+
+
+@dataclass(slots=True)
+class ReferenceWrite:
+    """Reference rewards that join the groups of a name, or take the place of what the groups had."""
+
+    groups: dict[str, list[float]]
+    replace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetVersion:
+    """A JSON text that becomes version ``version`` of a set, if the set has one less until then."""
+
+    kind: str
+    name: str
+    version: int
+    text: str
+
+
+@dataclass(slots=True)
+class StateWrites:
+    """Pending changes by kind and name. Every method checks its value, adds it, and gives the writes back.
+
+    Attributes:
+        moments: stream -> count, mean and m2 of the request's own numbers.
+        archives: archive -> vectors [k, d] that are appended.
+        labels: table -> messages that are queued where they have no label, in their order.
+        references: name -> rewards by group.
+        sets: next versions of named sets.
+    """
+
+    moments: dict[str, Triple] = field(default_factory=dict)
+    archives: dict[str, FloatArray] = field(default_factory=dict)
+    labels: dict[str, dict[str, None]] = field(default_factory=dict)
+    references: dict[str, ReferenceWrite] = field(default_factory=dict)
+    sets: list[SetVersion] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any((self.moments, self.archives, self.labels, self.references, self.sets))
+
+    def merge_moments(self, stream: str, count: float, mean: float, m2: float) -> Self:
+        """Merge a batch's count, mean and sum of squared deviations into a stream's."""
+        if count > 0:
+            self.moments[stream] = merged(self.moments.get(stream, NOTHING), (count, mean, m2))
+        return self
+
+    def append_to_archive(self, archive: str, rows: Any) -> Self:
+        """Append vectors [k, d].
+
+        Raises:
+            InvalidRequest: they are no vectors of finite numbers, all of one size.
+        """
+        checked = vectors(rows, "archive")
+        if len(checked):
+            before = self.archives.get(archive)
+            self.archives[archive] = checked if before is None else vectors([*before, *checked], "archive")
+        return self
+
+    def queue_messages(self, table: str, messages: Sequence[str]) -> Self:
+        """Queue messages for a label, each once."""
+        if messages:
+            self.labels.setdefault(table, {}).update(dict.fromkeys(messages))
+        return self
+
+    def add_references(self, name: str, rewards: Mapping[str, Sequence[float]], *, replace: bool = False) -> Self:
+        """Append reference rewards to groups, or put them in the place of what is there.
+
+        Raises:
+            InvalidRequest: a group's rewards are no finite numbers.
+        """
+        write = self.references.setdefault(name, ReferenceWrite({}, replace))
+        for group, values in reference_rewards(dict(rewards)).items():
+            write.groups[group] = write.groups.get(group, []) + values
+        return self
+
+    def add_set_version(self, kind: str, name: str, version: int, value: Any) -> Self:
+        """Store a JSON value as version N of a set, under ``name@N`` and, as the newest, under the name.
+
+        Raises:
+            InvalidRequest: it is no JSON value with finite numbers.
+        """
+        self.sets.append(SetVersion(kind, name, version, set_text(value)))
+        return self

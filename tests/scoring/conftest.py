@@ -1,0 +1,125 @@
+"""A gateway over models that fail on demand, and over a store of state that several gateways share."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.cache.null import NullCache
+from reward_gateway.errors import ModelUnavailable
+from reward_gateway.gateway import Gateway
+from reward_gateway.recipes.book import load_book
+from reward_gateway.sample import Batch, Invalid
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
+from reward_gateway.state.store import StateStore
+
+RECIPES = """
+rewards:
+  scaled:
+    components: {a: {score: model, transforms: [{running_scale: {stream: run}}]}}
+  scaled_rule:
+    components:
+      rule: {score: given, inputs: {value: {feature: v}}, transforms: [{running_scale: {stream: run}}]}
+      behind: {score: model}
+    combine: {weighted_sum: {weights: {rule: 1.0, behind: 1.0}}}
+  cohort:
+    components: {a: {score: model}}
+    group: {normalize: mean, cohort: {size: 3, timeout_s: 3600}}
+  scaled_cohort:
+    components: {a: {score: model, transforms: [{running_scale: {stream: run, clip: null}}]}}
+    group: {normalize: mean, cohort: {size: 3, timeout_s: 3600}}
+  plain:
+    components: {a: {score: model}}
+"""
+
+
+@dataclass
+class FailingModels:
+    """A model whose score of a response is the number that it says; away, or unable to score some, on demand."""
+
+    away: bool = False
+    unscorable: set[str] = field(default_factory=set)
+    asked: int = 0
+
+    async def models(self) -> list[ModelInfo]:
+        return [await self.info("model")]
+
+    async def info(self, name: str) -> ModelInfo:
+        return ModelInfo("model", "1", True, ("prompt", "response"), ("score",), 64)
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        self.asked += 1
+        if self.away:
+            reason = Invalid("model_unavailable", "the model is away")
+            return ModelAnswer(np.full((len(rows), 1), np.nan), dict.fromkeys(range(len(rows)), reason), version="1")
+        invalid = {
+            k: Invalid("model_error", "the model failed")
+            for k, row in enumerate(rows)
+            if batch.responses[row] in self.unscorable
+        }
+        values = [[np.nan if k in invalid else float(str(batch.responses[row]))] for k, row in enumerate(rows)]
+        return ModelAnswer(np.array(values), invalid, calls=1, version="1")
+
+    async def ready(self) -> bool:
+        if self.away:
+            raise ModelUnavailable("away")
+        return True
+
+    async def close(self) -> None: ...
+
+
+def batch_of(*responses: float, group: str = "g", ids: list[str] | None = None, **columns: Any) -> Batch:
+    """Samples whose score is their response."""
+    texts: list[Any] = [str(response) for response in responses]
+    names = ids or [str(i) for i in range(len(texts))]
+    return Batch(names, ["p"] * len(texts), texts, group_names=[group] * len(texts), **columns)
+
+
+@dataclass
+class World:
+    """Gateways over one store.
+
+    Attributes:
+        connect: a store and cohorts as one more process would have them.
+    """
+
+    connect: Callable[[], tuple[StateStore, Any]]
+    models: FailingModels = field(default_factory=FailingModels)
+    gateways: list[Gateway] = field(default_factory=list)
+
+    def gateway(self, **runtime: Any) -> Gateway:
+        """One more gateway."""
+        state, cohorts = self.connect()
+        scorer = CachedScorer(self.models, NullCache())
+        gateway = Gateway(load_book(RECIPES), EffectsRuntime(scorer, state, cohorts, **runtime))
+        self.gateways.append(gateway)
+        return gateway
+
+    @property
+    def state(self) -> StateStore:
+        return self.gateways[0].runtime.state
+
+    async def count(self, stream: str = "run") -> float:
+        """How many numbers a stream has seen."""
+        return (await self.state.moments.read(stream))[0]
+
+
+@pytest.fixture(params=["in_process", "redis"])
+async def world(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[World]:
+    """An empty store of either home, and gateways over it."""
+    if request.param == "in_process":
+        own = StateStore.in_process(), LocalCohorts()
+        found = World(lambda: own)
+    else:
+        url = request.getfixturevalue("valkey_process").url
+        async with Redis.from_url(url) as client:
+            await client.flushdb()
+        found = World(lambda: (StateStore.connect(url), RedisCohorts(url)))
+    yield found
+    for gateway in found.gateways:
+        await gateway.close()
