@@ -1,4 +1,4 @@
-"""A real Valkey that may be killed and started again at its address."""
+"""A real Valkey that may be killed, frozen and started again at its address."""
 
 import signal
 import subprocess
@@ -32,3 +32,12 @@ class Valkey:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def freeze(self) -> None:
+        """Accepts connections and answers nothing, until :meth:`thaw`."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)

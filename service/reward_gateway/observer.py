@@ -47,6 +47,14 @@ class Observer:
     def admission_rejected(self, reason: RejectReason) -> None:
         """A request was turned away before it was worked on."""
 
+    # Rates of API keys
+
+    def rate_checked_alone(self) -> None:
+        """A request was counted against this process's share of a rate, as the store of state could not be asked."""
+
+    def rates_breaker_changed(self, state: BreakerState) -> None:
+        """The shared windows of rates are asked (closed), left alone (open), or tried by one call (half open)."""
+
     # The cache of raw scores
 
     def cache_looked_up(self, level: CacheLevel, hits: int, misses: int, seconds: float | None) -> None:

@@ -51,6 +51,16 @@ def test_a_call_that_failed_is_counted_by_the_reason_of_the_closed_set() -> None
         assert value(metrics, f'reward_gateway_model_calls_total{{model="other",outcome="{outcome}"}}') == 1
 
 
+def test_rates_that_are_checked_without_the_store_of_state_are_counted() -> None:
+    metrics = Metrics()
+    metrics.rates_breaker_changed("open")
+    metrics.rate_checked_alone()
+    assert value(metrics, "reward_gateway_rates_alone ") == 1
+    assert value(metrics, "reward_gateway_rates_checked_alone_total ") == 1
+    metrics.rates_breaker_changed("closed")
+    assert value(metrics, "reward_gateway_rates_alone ") == 0
+
+
 def test_the_cache_is_counted_by_level_and_fault() -> None:
     metrics = Metrics()
     metrics.cache_looked_up("redis", 3, 2, 0.001)

@@ -66,6 +66,9 @@ log = structlog.get_logger(__name__)
 JUDGE_FAILURES = 8
 """Failures of a judge in a row after which it is left alone for a moment."""
 
+RATES_FAILURES = 2
+"""Failures of the store of state in a row after which rates are enforced without it, until it answers again."""
+
 
 def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
     """The cache that the settings ask for: memory before Redis, one of them, or none."""
@@ -113,6 +116,11 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, observer, shadow)
     register_labels(telemetry, gateway)
     return gateway
+
+
+def rates_breaker(telemetry: Telemetry) -> Breaker:
+    """Leaves the store of state alone where it does not answer; rates are then enforced by each worker alone."""
+    return Breaker(RATES_FAILURES, time.monotonic, changed=telemetry.metrics.rates_breaker_changed)
 
 
 async def make_sandbox() -> Sandbox:
@@ -197,7 +205,8 @@ class HttpServer(uvicorn.Server):
 async def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     telemetry = Telemetry.of(settings)
-    traffic = Traffic.of(settings, telemetry.metrics)
+    traffic = Traffic.of(settings, telemetry.metrics, rates_breaker(telemetry))
+    traffic.start()
     gateway = await build_gateway(settings, telemetry)
     protocol = OpenInference(gateway, settings)
     model_admin = ModelAdmin(gateway, settings)
@@ -244,6 +253,7 @@ async def serve(settings: Settings) -> None:
             await watching
         if grpc is not None:
             await grpc.stop(settings.drain_s)
+        await traffic.close()
         await gateway.close()
         telemetry.close()
 

@@ -89,7 +89,7 @@ class Calls:
         name_of_call = call_id(_text(metadata, "x-request-id"))
         token = request_id.set(name_of_call)
         try:
-            key = self._admit(metadata, right)
+            key = await self._admit(metadata, right)
             repeated = _text(metadata, HEADER.lower())
             idempotency_key = None if repeated is None else check_idempotency_key(repeated)
             call = Call(context, RequestScope(key.name, "", idempotency_key))
@@ -111,10 +111,10 @@ class Calls:
             request_id.reset(token)
             self._observer.request_answered("grpc", name, status, perf_counter() - started)
 
-    def _admit(self, metadata: dict[str, Any], right: Right) -> ApiKey:
+    async def _admit(self, metadata: dict[str, Any], right: Right) -> ApiKey:
         self._traffic.drain.check()
         try:
-            return self._traffic.identify(
+            return await self._traffic.identify(
                 token_of(_text(metadata, "authorization"), _text(metadata, "x-api-key")), right
             )
         except GatewayError as error:

@@ -22,6 +22,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from reward_gateway.sample import FloatArray
+from reward_gateway.tasks import end_task
 
 from .redis_store import PREFIX, TIMEOUT_S, script, state_unavailable
 
@@ -207,9 +208,6 @@ class RedisCohorts:
             event.set()
 
     async def close(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
+        await end_task(self._listener)
         await self._client.aclose()
         await self._news.aclose()

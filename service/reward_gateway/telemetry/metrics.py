@@ -77,6 +77,12 @@ class Metrics(Observer):
         )
         self._in_flight = make.gauge("requests_in_flight", "Requests under way, past the gate.")
         self._queued = make.gauge("requests_queued", "Requests that wait for a place.")
+        self._rates_alone = make.gauge(
+            "rates_alone", "Workers that enforce their share of rates alone: the store of state is away."
+        )
+        self._rates_checked_alone = make.counter(
+            "rates_checked_alone_total", "Requests whose rate was checked without the store of state."
+        )
         self._rejected = make.counter("admission_rejected_total", "Requests turned away at the gate.", "reason")
         self._unauthorized = make.counter("requests_unauthorized_total", "Requests refused for their key.", "reason")
 
@@ -97,6 +103,12 @@ class Metrics(Observer):
 
     def admission_rejected(self, reason: RejectReason) -> None:
         self._rejected.labels(reason).inc()
+
+    def rate_checked_alone(self) -> None:
+        self._rates_checked_alone.inc()
+
+    def rates_breaker_changed(self, state: BreakerState) -> None:
+        self._rates_alone.set(state != "closed")
 
     def cache_looked_up(self, level: CacheLevel, hits: int, misses: int, seconds: float | None) -> None:
         self._cache.looked_up(level, hits, misses, seconds)

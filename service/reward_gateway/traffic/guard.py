@@ -1,4 +1,4 @@
-"""Everything a request passes at the door, in one object a process: HTTP and gRPC share it, and so its counters."""
+"""Everything a request passes before it is worked on, in one object per process, which HTTP and gRPC share."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,32 +9,58 @@ from reward_gateway.settings import Settings
 from .admission import Admission
 from .drain import Drain
 from .keys import ApiKey, KeyRing, Right, require
-from .rates import Rates
+from .rate_limiter import Breaker, RateLimiter, SharedWindows
+from .worker_census import WorkerCensus
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Keys, rates, admission and drain of one process."""
+    """API keys, rate limits, admission and drain of one process.
+
+    Attributes:
+        census: counts the processes among which rates are divided while Redis is away; None where rates are not shared.
+    """
 
     keys: KeyRing
-    rates: Rates
+    rate_limiter: RateLimiter
     admission: Admission
     drain: Drain
+    census: WorkerCensus | None = None
 
-    def identify(self, token: str | None, right: Right = "score") -> ApiKey:
+    async def identify(self, token: str | None, right: Right = "score") -> ApiKey:
         """The caller, within its rights and its rate. Raises Unauthenticated, PermissionDenied or RateLimited."""
         key = self.keys.authenticate(token)
         require(key, right)
-        self.rates.check(key)
+        await self.rate_limiter.check(key)
         return key
 
+    def start(self) -> None:
+        """Begin what runs in the background; needs a running loop."""
+        if self.census is not None:
+            self.census.start()
+
+    async def close(self) -> None:
+        """End it, and release the connections."""
+        if self.census is not None:
+            await self.census.close()
+        await self.rate_limiter.close()
+
     @classmethod
-    def of(cls, settings: Settings, observer: Observer = UNOBSERVED) -> Self:
-        """As the settings say. Raises KeysFileError."""
+    def of(cls, settings: Settings, observer: Observer = UNOBSERVED, breaker: Breaker | None = None) -> Self:
+        """As the settings say.
+
+        Args:
+            breaker: guards the shared windows of rates in the store of state; None: rates are divided among the
+                workers, each of which decides alone.
+
+        Raises:
+            KeysFileError: the keys file cannot be used.
+        """
+        keys = KeyRing.load(settings.api_keys_file)
         admission = Admission(settings.max_in_flight, settings.max_queued, settings.queue_timeout_s, observer)
-        return cls(
-            KeyRing.load(settings.api_keys_file),
-            Rates(settings.rate_limit, settings.workers),
-            admission,
-            Drain(admission),
-        )
+        drain, default, url = Drain(admission), settings.rate_limit, settings.state_store_url
+        if breaker is None or not url or not (default or keys.rated):
+            return cls(keys, RateLimiter(default, lambda: settings.workers), admission, drain)
+        census = WorkerCensus(url, settings.workers)
+        limiter = RateLimiter(default, lambda: census.count, SharedWindows(url, breaker), observer)
+        return cls(keys, limiter, admission, drain, census)

@@ -95,6 +95,11 @@ class KeyRing:
     def required(self) -> bool:
         return bool(self._keys)
 
+    @property
+    def rated(self) -> bool:
+        """Whether any key names a rate."""
+        return any(key.rate is not None for _, key in self._keys)
+
     def authenticate(self, token: str | None) -> ApiKey:
         """The caller. Raises Unauthenticated for no key or one that is not known."""
         if not self._keys:

@@ -1,0 +1,189 @@
+"""Rate limits: how many requests an API key may send per second, minute, hour or day, by an exact moving window.
+
+The windows are in Redis, shared by every worker process of every pod. While Redis is away each process enforces its
+share alone: the rate divided by the number of gateway processes last known. Keys without a rate never wait for Redis.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter as SharedMovingWindow
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter as LocalMovingWindow
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from reward_gateway.errors import RateLimited
+from reward_gateway.observer import UNOBSERVED, Observer
+from reward_gateway.tasks import end_task
+
+from .keys import ApiKey
+
+PREFIX = "reward_gateway:rates"
+"""Of the keys in Redis. Each script touches one key, so a cluster may spread them."""
+
+TIMEOUT_S = 1.0
+"""Longest wait for Redis before a process decides alone."""
+
+CONNECTIONS = 16
+"""To Redis, of one process."""
+
+
+class Breaker(Protocol):
+    """Leaves Redis alone while it does not answer (``cache.breaker.Breaker`` is one)."""
+
+    def allow(self) -> int | None: ...
+
+    def probe(self) -> int | None: ...
+
+    def succeeded(self) -> None: ...
+
+    def failed(self, ticket: int) -> None: ...
+
+
+class SharedWindows:
+    """The moving windows in Redis, behind a circuit breaker.
+
+    Args:
+        url: ``redis://`` address of the store of state.
+        breaker: decides whether Redis is asked.
+        timeout_s: longest wait for one decision, connecting included.
+    """
+
+    def __init__(self, url: str, breaker: Breaker, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self._breaker = breaker
+        self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            socket_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 1),  # a connection that a restarted server closed
+        )
+        options: dict[str, Any] = {"connection_pool": self._pool}
+        self._storage = RedisStorage(url, implementation="redispy", key_prefix=PREFIX, **options)
+        self._limiter = SharedMovingWindow(self._storage)
+        self._probe: asyncio.Task[None] | None = None
+
+    async def wait_s(self, item: RateLimitItem, name: str) -> float | None:
+        """Count one request and return 0, or return the seconds until the next one may pass (over 0).
+
+        None: Redis could not be asked; the caller decides alone.
+        """
+        ticket = self._breaker.allow()
+        if ticket is None:
+            self._try_again()
+            return None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                wait = 0.0
+                if not await self._limiter.hit(item, name):
+                    stats = await self._limiter.get_window_stats(item, name)
+                    wait = _wait_s(stats.reset_time, stats.remaining)
+        except (RedisError, OSError, TimeoutError):
+            self._breaker.failed(ticket)
+            return None
+        self._breaker.succeeded()
+        return wait
+
+    def _try_again(self) -> None:
+        """Ask Redis in the background whether it is back, if it is time to."""
+        if (ticket := self._breaker.probe()) is not None:
+            self._probe = asyncio.create_task(self._ping(ticket), name="rates-probe")
+
+    async def _ping(self, ticket: int) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                alive = await self._storage.check()
+        except TimeoutError:
+            alive = False
+        if alive:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed(ticket)
+
+    async def close(self) -> None:
+        await end_task(self._probe)
+        await self._pool.aclose()
+
+
+class RateLimiter:
+    """The rate limiter of one process.
+
+    Args:
+        default: rate of a key that names none, for example ``600/minute``; None: no limit.
+        workers: returns the number of gateway processes known, among which a rate is divided where the shared windows
+            cannot be asked.
+        shared: the windows in Redis; None: this process always decides alone.
+        observer: told of each request that was decided alone although there are shared windows.
+    """
+
+    def __init__(
+        self,
+        default: str | None,
+        workers: Callable[[], int] = lambda: 1,
+        shared: SharedWindows | None = None,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
+        self._default = default
+        self._workers = workers
+        self._shared = shared
+        self._observer = observer
+        self._local = LocalMovingWindow(MemoryStorage())
+        self._rates: dict[str, RateLimitItem] = {}
+
+    async def check(self, key: ApiKey) -> None:
+        """Count one request of the key.
+
+        Raises:
+            RateLimited: with the seconds until the next request may pass.
+        """
+        rate = key.rate or self._default
+        if rate is None:
+            return
+        whole = self._rates.get(rate) or self._rates.setdefault(rate, parse(rate))
+        share = share_of(whole, self._workers())
+        wait = None
+        if self._shared is not None:
+            wait = await self._shared.wait_s(whole, key.name)
+            if wait is None:
+                self._observer.rate_checked_alone()
+        if wait is None:
+            wait = self._local_wait_s(share, key.name)
+        elif not wait:
+            self._local.hit(share, key.name)  # so that an outage does not grant the window a second time
+        if wait:
+            raise RateLimited("this API key is over its rate", retry_after_s=max(1.0, math.ceil(wait)))
+
+    def _local_wait_s(self, item: RateLimitItem, name: str) -> float:
+        if self._local.hit(item, name):
+            return 0.0
+        stats = self._local.get_window_stats(item, name)
+        return _wait_s(stats.reset_time, stats.remaining)
+
+    async def close(self) -> None:
+        if self._shared is not None:
+            await self._shared.close()
+
+
+def share_of(rate: RateLimitItem, workers: int) -> RateLimitItem:
+    """What one of ``workers`` processes may let pass, so that all of them together keep the rate.
+
+    ``600/minute`` over 8 is ``75/minute``; ``5/minute`` over 8 is one request per 96 s.
+    """
+    if rate.amount >= workers:
+        return type(rate)(rate.amount // workers, rate.multiples, rate.namespace)
+    return type(rate)(1, math.ceil(rate.multiples * workers / rate.amount), rate.namespace)
+
+
+def _wait_s(reset_at: float, remaining: int) -> float:
+    """Seconds, over 0, until a refused request may pass; a window that has moved on meanwhile has room at once."""
+    return max(1e-3, reset_at - time.time()) if remaining <= 0 else 1e-3

@@ -1,0 +1,72 @@
+"""How many gateway processes share a store of state, counted in it: each announces itself every few seconds."""
+
+import asyncio
+import contextlib
+import os
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from reward_gateway.tasks import end_task
+
+KEY = "reward_gateway:workers"
+EVERY_S = 5.0
+LIFETIME_S = 20.0
+"""A process that has not announced itself for this long is no longer counted."""
+
+TIMEOUT_S = 2.0
+
+_ANNOUNCE = """
+-- Announce one process, forget those that have been silent; gives how many there are. The server's clock counts.
+-- KEYS: the census (process -> time in microseconds). ARGV: process, lifetime in microseconds.
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. string.format('%.0f', now - ARGV[2]))
+redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+redis.call('PEXPIRE', KEYS[1], 3600000)
+return redis.call('ZCARD', KEYS[1])
+"""
+
+
+class WorkerCensus:
+    """Announces this process and remembers the last count.
+
+    Args:
+        url: ``redis://`` address of the store of state.
+        assumed: the number of processes until Redis has been asked.
+        lifetime_s: how long an announcement counts.
+
+    Attributes:
+        count: processes known, this one included.
+    """
+
+    def __init__(self, url: str, assumed: int, lifetime_s: float = LIFETIME_S) -> None:
+        self.count = assumed
+        self._name = os.urandom(12).hex()
+        self._lifetime_us = round(lifetime_s * 1e6)
+        self._client = Redis.from_url(url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S)
+        self._announce = self._client.register_script(_ANNOUNCE)
+        self._task: asyncio.Task[None] | None = None
+
+    async def announce(self) -> None:
+        """Announce this process and take the count. Raises RedisError or OSError; the last count stays then."""
+        self.count = int(await self._announce(keys=[KEY], args=[self._name, self._lifetime_us]))
+
+    def start(self) -> None:
+        """Announce from now on, in the background."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_announcing(), name="worker-census")
+
+    async def _keep_announcing(self) -> None:
+        while True:
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await self.announce()
+            await asyncio.sleep(EVERY_S)
+
+    async def close(self) -> None:
+        """Leave, so that the others count one less at once."""
+        if self._task is not None:
+            await end_task(self._task)
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await self._client.zrem(KEY, self._name)
+        await self._client.aclose()
