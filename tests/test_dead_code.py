@@ -12,13 +12,11 @@ PACKAGE = Path(reward_gateway.__file__).parent
 GENERATED = ("reward_pb2.py", "reward_pb2_grpc.py")
 
 CALLED_BY_LIBRARIES = {
-    "_not_ours": "pydantic validates with it",
-    "_plain_address": "pydantic validates with it",
-    "_split": "pydantic validates with it",
     "REWARD_NAME": "EasyR1 reads it of a reward function's module",
     "REWARD_TYPE": "EasyR1 reads it of a reward function's module",
     "RewardGatewayVerifier": "open-instruct finds it by its class",
     "async_call": "open-instruct calls it",
+    "format_options": "click calls it",
     "get_metrics": "SkyRL calls it",
     "global_post_process_and_metrics": "NeMo-RL calls it",
     "next_stop_strings": "NeMo-RL reads it of an environment's answer",
@@ -34,15 +32,17 @@ CALLED_BY_LIBRARIES = {
 CALLED_SOON = {"IdempotencyConflict", "idempotency_ttl_s", "in_batch", "MediaBytes"}
 
 
+OWN_DECORATORS = {"property", "staticmethod", "classmethod"}
+"""Decorators that call nothing: what another one decorates is registered by it."""
+
+
 def defined_names(tree: ast.Module) -> Iterator[str]:
     """Functions, classes, constants and attributes; what a decorator registers is found by its registry."""
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef(decorator_list=[]) | ast.AsyncFunctionDef(decorator_list=[]) | ast.ClassDef():
                 yield node.name
-            case ast.FunctionDef() if {"property", "staticmethod", "classmethod"} & set(
-                map(ast.unparse, node.decorator_list)
-            ):
+            case ast.FunctionDef() if OWN_DECORATORS.issuperset(map(ast.unparse, node.decorator_list)):
                 yield node.name
             case ast.Assign(targets=targets):
                 for target in targets:

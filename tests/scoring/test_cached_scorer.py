@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.memory import MemoryCache
+from reward_gateway.cache.port import Entry
 from reward_gateway.errors import NotFound
-from reward_gateway.sample import Batch, RawScores, Usage
+from reward_gateway.sample import Batch, Invalid, RawScores, Usage
 from reward_gateway.scoring.cached_scorer import CachedScorer
 
 pytestmark = pytest.mark.anyio
@@ -116,9 +117,34 @@ async def test_a_model_that_is_replaced_meanwhile_answers_with_one_version_only(
 
 async def test_a_wrong_number_of_scores_is_a_reason_and_no_number(scorer: CachedScorer, server: Server) -> None:
     server.width = 2
-    scores, _ = await ask(scorer, "a")
-    assert np.isnan(scores.values).all()
-    assert scores.invalid[0].code == "model_error"
+    for _ in range(2):
+        scores, _ = await ask(scorer, "a")
+        assert np.isnan(scores.values).all()
+        assert scores.invalid[0].code == "model_error"
+    assert server.asked == [1, 1], "it is no answer, and is not remembered"
+    server.width = 1
+    scores, usage = await ask(scorer, "a")
+    assert (scores.values.tolist(), usage.cache_misses) == ([[101.0]], 1)
+
+
+async def test_an_entry_of_another_width_is_a_miss(scorer: CachedScorer, server: Server) -> None:
+    await ask(scorer, "a")
+    (key,) = scorer.cache._entries  # type: ignore[attr-defined]
+    scorer.cache.put_later([(key, Entry(b"\0" * 8))])
+    scores, usage = await ask(scorer, "a")
+    assert (scores.values.tolist(), usage.cache_misses) == ([[101.0]], 1)
+
+
+async def test_samples_that_were_invalid_before_are_not_asked(scorer: CachedScorer, server: Server) -> None:
+    batch = Batch([""] * 3, ["p"] * 3, ["a", "bb", "ccc"])
+    batch.invalid[1] = Invalid("invalid_field", "no")
+    for _ in range(2):
+        scores, _ = (await scorer.scores(["m"], batch, "use", None, Usage(), {}))["m"]
+        assert scores.values[[0, 2], 0].tolist() == [101.0, 103.0]
+        assert np.isnan(scores.values[1, 0])
+        assert scores.invalid == {}, "its reason stands in the batch"
+    assert scores.cached.tolist() == [True, False, True]
+    assert server.asked == [2]
 
 
 async def test_a_model_that_is_not_there_gives_reasons(scorer: CachedScorer) -> None:

@@ -12,7 +12,8 @@ from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.operations.effects import ScoreSteps, TokenLogprobs, Vector
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid, Usage
-from reward_gateway.scoring.cached_scorer import CachedScorer, CacheMode
+from reward_gateway.scoring.cached_rows import CacheMode
+from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext
 
 pytestmark = pytest.mark.anyio
@@ -169,6 +170,17 @@ async def test_steps_are_remembered_by_how_the_answer_is_cut(runtime: EffectsRun
         found = await steps_of(runtime, "steps", None, ["One.", "Two."], ["One.\n\nTwo."], ["One.", "Two."], [])
         assert [values(answer) for answer in found] == [[-1.0] * 10] * 5
     assert [len(texts) for texts in models.asked] == [3]
+
+
+async def test_an_answer_that_was_invalid_before_is_not_asked_for(
+    runtime: EffectsRuntime, models: LanguageModels
+) -> None:
+    batch = Batch([""] * 2, ["q"] * 2, ["One.", "Two."], steps=[None, None])
+    batch.invalid[0] = reason = Invalid("invalid_field", "no")
+    first, second = await runtime.answer(ScoreSteps("steps", batch), RequestContext())
+    assert first is reason
+    assert values(second) == [-1.0] * 4
+    assert models.asked == [[("q", "Two.")]]
 
 
 @pytest.mark.parametrize("model", ["lm", "judge"])

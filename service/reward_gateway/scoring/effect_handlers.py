@@ -4,9 +4,7 @@ A handler's answer has the type that its effect names; mypy holds it to that.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from time import perf_counter
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reward_gateway.errors import NotFound
@@ -117,18 +115,19 @@ async def _score_with_model(
 async def _score_steps(
     runtime: "EffectsRuntime", effect: effects.ScoreSteps, context: "RequestContext"
 ) -> list[effects.Vector | Invalid]:
-    with _timed(context.timing):
-        return await runtime.vectors.steps(effect.model, effect.batch, context.deadline, context.cache, context.usage)
+    return await runtime.vectors.steps(
+        effect.model, effect.batch, context.deadline, context.cache, context.usage, context.timing
+    )
 
 
 @handles(effects.TokenLogprobs)
 async def _token_logprobs(
     runtime: "EffectsRuntime", effect: effects.TokenLogprobs, context: "RequestContext"
 ) -> list[effects.Vector | Invalid]:
-    with _timed(context.timing):
-        return await runtime.vectors.logprobs(
-            effect.model, effect.contexts, effect.continuations, context.deadline, context.cache, context.usage
-        )
+    texts = effect.contexts, effect.continuations
+    return await runtime.vectors.logprobs(
+        effect.model, *texts, context.deadline, context.cache, context.usage, context.timing
+    )
 
 
 @handles(effects.RunInThread)
@@ -171,14 +170,6 @@ async def _read_databases(runtime: "EffectsRuntime", given: Sequence[Any]) -> li
         except NotFound:
             found[name] = None  # which the sandbox says of it: it cannot be built
     return [found[database] if isinstance(database, str) else database for database in given]
-
-
-@contextmanager
-def _timed(timing: dict[str, float]) -> Iterator[None]:
-    """Count the time of the body, in ms, as inference."""
-    started = perf_counter()
-    yield
-    timing["inference"] = timing.get("inference", 0.0) + (perf_counter() - started) * 1e3
 
 
 def _left_s(deadline: float) -> float:

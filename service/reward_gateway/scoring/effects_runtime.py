@@ -13,7 +13,8 @@ from reward_gateway.operations.effects import Effect, Effectful
 from reward_gateway.recipes.known_models import KnownModels, known_models
 from reward_gateway.sample import Batch, RawScores, Usage
 from reward_gateway.sample.fields import MEDIA
-from reward_gateway.scoring.cached_scorer import CachedScorer, CacheMode
+from reward_gateway.scoring.cached_rows import CacheMode
+from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effect_handlers import HANDLERS
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.scoring.state_view import StateView

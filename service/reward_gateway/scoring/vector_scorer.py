@@ -1,29 +1,44 @@
-"""Numbers for the tokens or steps of texts, by a hosted model: remembered, being computed, or asked, in that order.
+"""Numbers for the tokens or steps of texts, by a hosted model; a vector per row, from the cache or from the model."""
 
-Like raw scores, except that a row's answer is a vector. Vectors are kept in the same cache under keys of their own.
-"""
-
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
-from reward_gateway.cache.keys import SampleDigests
 from reward_gateway.cache.port import Entry, ScoreCache
-from reward_gateway.cache.single_flight import Result, SingleFlight
+from reward_gateway.cache.single_flight import Result
 from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.operations.effects import Vector
 from reward_gateway.sample import Batch, Invalid, Usage, split_version
-from reward_gateway.scoring.cached_scorer import ATTEMPTS, FAR_S, REPLACED, CacheMode
-
-PARAMS = {"output": "vector"}
-"""What sets the keys of vectors apart from those of scores."""
+from reward_gateway.scoring.cached_rows import CachedRows, CacheMode, FindModel
 
 DIMENSION = "logprob"
-"""The dimension by which a language model is told from other models that give a vector a row."""
+"""The dimension by which a language model is told from other models that give a vector per row."""
 
 NO_VECTOR = Invalid("model_error", "the model gave no numbers for the parts of the text")
+
+
+class VectorFormat:
+    """A vector of any length: implements :class:`reward_gateway.scoring.cached_rows.RowFormat`."""
+
+    key_params: Mapping[str, Any] | None = MappingProxyType({"output": "vector"})
+
+    def pack_answer(self, answer: ModelAnswer, info: ModelInfo) -> list[Result]:
+        """[m] entries of float32 numbers with their flags, or reasons."""
+        return [
+            answer.invalid[row]
+            if row in answer.invalid
+            else Entry(answer.vectors[row], info.flag_bits(answer.flags.get(row, ())))
+            if answer.vectors.get(row)
+            else NO_VECTOR
+            for row in range(len(answer.values))
+        ]
+
+    def select_readable(self, entries: Sequence[Entry | None], info: ModelInfo) -> Sequence[Entry | None]:
+        """[n] entries: a vector may have any length."""
+        return entries
 
 
 class VectorScorer:
@@ -36,8 +51,7 @@ class VectorScorer:
 
     def __init__(self, models: ModelServer, cache: ScoreCache) -> None:
         self._models = models
-        self._cache = cache
-        self._flight = SingleFlight()
+        self._rows = CachedRows(models, cache, VectorFormat())
 
     async def logprobs(
         self,
@@ -47,46 +61,59 @@ class VectorScorer:
         deadline: float | None,
         mode: CacheMode,
         usage: Usage,
+        timing: dict[str, float],
     ) -> list[Vector | Invalid]:
         """Log-probabilities of the tokens of continuations, each after its context; equal pairs are asked once.
+
+        ``usage.model_calls`` and ``timing`` are added to, as by :meth:`.CachedRows.fetch_answers`.
 
         Raises:
             ModelUnavailable: the model is not served, or was replaced again and again; the message says what to do.
             InvalidRequest: it is no language model.
         """
         batch = Batch([""] * len(contexts), list(contexts), list(continuations))
-        return await self._vectors(lambda: self._language_model(model), batch, deadline, mode, usage)
+        return await self._fetch_vectors(model, self._find_language_model, batch, deadline, mode, usage, timing)
 
     async def steps(
-        self, model: str, batch: Batch, deadline: float | None, mode: CacheMode, usage: Usage
+        self,
+        model: str,
+        batch: Batch,
+        deadline: float | None,
+        mode: CacheMode,
+        usage: Usage,
+        timing: dict[str, float],
     ) -> list[Vector | Invalid]:
         """Numbers of the steps of a batch's answers, in their order; equal samples are asked once.
+
+        ``usage.model_calls`` and ``timing`` are added to, as by :meth:`.CachedRows.fetch_answers`.
 
         Raises:
             NotFound: there is no such model.
             ModelUnavailable: it is not served, or was replaced again and again.
             InvalidRequest: it is no process reward model.
         """
-        return await self._vectors(lambda: self._process_model(model), batch, deadline, mode, usage)
+        return await self._fetch_vectors(model, self._find_process_model, batch, deadline, mode, usage, timing)
 
-    async def _vectors(
+    async def _fetch_vectors(
         self,
-        look_up: Callable[[], Awaitable[ModelInfo]],
+        model: str,
+        find_model: FindModel,
         batch: Batch,
         deadline: float | None,
         mode: CacheMode,
         usage: Usage,
+        timing: dict[str, float],
     ) -> list[Vector | Invalid]:
-        if deadline is None:
-            deadline = asyncio.get_running_loop().time() + FAR_S
-        for attempt in range(ATTEMPTS):
-            info = await look_up()
-            results = await self._results(info, batch, deadline, mode, usage, look_up=attempt == 0)
-            if REPLACED not in results:
-                return [read(result, info) for result in results]
-        raise ModelUnavailable(REPLACED.message)
+        answers = await self._rows.fetch_answers((model,), find_model, batch, mode, deadline, usage, timing)
+        answer = answers[model]
+        if isinstance(answer, Invalid):
+            raise ModelUnavailable(answer.message)
+        vectors: dict[int, Vector | Invalid] = dict(batch.invalid)
+        for row, result in zip(answer.rows, answer.results, strict=True):
+            vectors[row] = vector_of(result or NO_VECTOR, answer.info)
+        return [vectors[row] for row in range(batch.size)]
 
-    async def _process_model(self, model: str) -> ModelInfo:
+    async def _find_process_model(self, model: str) -> ModelInfo:
         info = await self._models.info(model)
         if not info.vector or DIMENSION in info.dimensions:
             raise InvalidRequest(
@@ -94,7 +121,7 @@ class VectorScorer:
             )
         return info
 
-    async def _language_model(self, model: str) -> ModelInfo:
+    async def _find_language_model(self, model: str) -> ModelInfo:
         try:
             info = await self._models.info(model)
         except NotFound as error:
@@ -110,49 +137,9 @@ class VectorScorer:
             )
         return info
 
-    async def _results(
-        self, info: ModelInfo, batch: Batch, deadline: float, mode: CacheMode, usage: Usage, *, look_up: bool
-    ) -> list[Result]:
-        keys = SampleDigests(batch).keys(info, params=PARAMS) if mode != "off" else []
-        known: list[Result | None] = [None] * batch.size
-        if mode == "use" and look_up and keys:
-            known = list(await self._cache.get_many(keys))
-        missing = [i for i, entry in enumerate(known) if entry is None]
 
-        async def ask(places: list[int]) -> list[Result]:
-            rows = [missing[place] for place in places]
-            answer = await self._models.score(info.name, batch, rows, deadline)
-            usage.model_calls += answer.calls
-            results = entries(answer, info)
-            if answer.version != info.version and any(isinstance(result, Entry) for result in results):
-                return [REPLACED] * len(places)
-            if keys:
-                found = zip(rows, results, strict=True)
-                self._cache.put_later([(keys[row], result) for row, result in found if isinstance(result, Entry)])
-            return results
-
-        if missing:
-            everyone = list(range(len(missing)))
-            flight = self._flight.compute([keys[i] for i in missing], ask, deadline) if keys else ask(everyone)
-            for i, result in zip(missing, await flight, strict=True):
-                known[i] = result
-        return [NO_VECTOR if result is None else result for result in known]
-
-
-def entries(answer: ModelAnswer, info: ModelInfo) -> list[Result]:
-    """A model's vectors as entries, and its reasons."""
-    return [
-        answer.invalid[row]
-        if row in answer.invalid
-        else Entry(answer.vectors[row], info.flag_bits(answer.flags.get(row, ())))
-        if answer.vectors.get(row)
-        else NO_VECTOR
-        for row in range(len(answer.values))
-    ]
-
-
-def read(result: Result, info: ModelInfo) -> Vector | Invalid:
-    """An entry as numbers."""
+def vector_of(result: Result, info: ModelInfo) -> Vector | Invalid:
+    """An entry as numbers; a reason as it is."""
     if isinstance(result, Invalid):
         return result
     values = np.frombuffer(result.values, "<f4").astype(np.float64)

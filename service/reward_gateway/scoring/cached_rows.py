@@ -1,0 +1,180 @@
+"""Answers of models, row by row: from the cache, from another request that computes them, or from the model itself.
+
+One pass of keys over a batch, one lookup for all models together, and then each model once, all of them at the same
+time. Equal rows are asked once, within the request and across the requests in flight. What a row's answer is (the K
+numbers of a score, a vector of any length) is told by a :class:`RowFormat`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
+from reward_gateway.cache.keys import SampleDigests
+from reward_gateway.cache.port import Entry, ScoreCache
+from reward_gateway.cache.single_flight import Result, SingleFlight
+from reward_gateway.sample import Batch, BoolArray, Invalid, Usage
+
+CacheMode = Literal["use", "refresh", "off"]
+"""Answer from the cache and write to it; ask anew and write; neither."""
+
+FindModel = Callable[[str], Awaitable[ModelInfo | Invalid]]
+"""A model by the name that it is asked by, or the reason why it is not asked."""
+
+NO_DEADLINE_S = 3600.0
+"""Deadline of a caller who set none, from now."""
+
+REPLACED = Invalid("model_unavailable", "the model was replaced while it was asked; try again")
+
+ATTEMPTS = 3
+"""Times a batch is put to a model that is replaced while it answers: a batch never mixes two versions."""
+
+
+class RowFormat(Protocol):
+    """How a model's answer to a row is kept as an entry of the cache.
+
+    Attributes:
+        key_params: sets the keys of these entries apart from those of other formats; None: nothing does.
+    """
+
+    @property
+    def key_params(self) -> Mapping[str, Any] | None: ...
+
+    def pack_answer(self, answer: ModelAnswer, info: ModelInfo) -> list[Result]:
+        """[m] entries, or reasons, in the order of the rows that were asked."""
+
+    def select_readable(self, entries: Sequence[Entry | None], info: ModelInfo) -> Sequence[Entry | None]:
+        """[n] entries of the cache, None in the place of one that cannot be an answer of this model."""
+
+
+class ModelRows:
+    """One model over the valid rows of a batch.
+
+    Attributes:
+        rows: [n] the batch's rows that are asked for; the other attributes count these.
+        keys: [n] of the cache; None where it is not used.
+        results: [n] entries or reasons; None where nothing is known yet.
+        cached: [n] True where the answer was in the cache.
+        replaced: another version answered than the one whose keys these are.
+    """
+
+    def __init__(self, info: ModelInfo, batch: Batch, rows: Sequence[int]) -> None:
+        self.info, self.batch, self.rows = info, batch, rows
+        self.keys: list[bytes] | None = None
+        self.results: list[Result | None] = [None] * len(rows)
+        self.cached: BoolArray = np.zeros(len(rows), np.bool_)
+        self.replaced = False
+
+    def missing(self) -> list[int]:
+        """Places whose answer is not known yet."""
+        return [place for place, result in enumerate(self.results) if result is None] if None in self.results else []
+
+    def take_cached(self, entries: Sequence[Entry | None]) -> None:
+        """Take over what a lookup found [n]."""
+        self.results = list(entries)
+        self.cached = np.fromiter((entry is not None for entry in entries), np.bool_, len(entries))
+
+
+class CachedRows:
+    """Models behind a cache of their answers.
+
+    Args:
+        models: where they are served.
+        cache: may be shared between formats; closed by whoever made it.
+        row_format: how an answer is kept.
+    """
+
+    def __init__(self, models: ModelServer, cache: ScoreCache, row_format: RowFormat) -> None:
+        self._models = models
+        self._cache = cache
+        self._format = row_format
+        self._flight = SingleFlight()
+
+    async def fetch_answers(
+        self,
+        models: Sequence[str],
+        find_model: FindModel,
+        batch: Batch,
+        mode: CacheMode,
+        deadline: float | None,
+        usage: Usage,
+        timing: dict[str, float],
+    ) -> dict[str, ModelRows | Invalid]:
+        """Answers of each model to a batch's valid rows, all of them known: entries or reasons.
+
+        Where a model cannot be asked there is one reason for all rows: that of ``find_model``, or that the model was
+        replaced again and again. ``usage.model_calls`` and ``timing`` (``cache`` and ``inference``, in ms) are
+        added to.
+        """
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + NO_DEADLINE_S
+        rows = [i for i in range(batch.size) if i not in batch.invalid] if batch.invalid else range(batch.size)
+        answers: dict[str, ModelRows | Invalid] = {}
+        waiting = list(dict.fromkeys(models))
+        for attempt in range(ATTEMPTS):
+            found = {model: await find_model(model) for model in waiting}
+            answers.update((model, info) for model, info in found.items() if isinstance(info, Invalid))
+            asked = [ModelRows(info, batch, rows) for info in found.values() if isinstance(info, ModelInfo)]
+            if not asked:
+                return answers
+            started = perf_counter()
+            if mode != "off":
+                self._make_keys(asked, batch)
+            # A model that was replaced a moment ago has next to nothing in the cache: it is asked at once.
+            if mode == "use" and attempt == 0:
+                await self._look_up(asked)
+            looked_up = perf_counter()
+            unknown = [(one, missing) for one in asked if (missing := one.missing())]
+            await asyncio.gather(*(self._complete(one, missing, deadline, usage) for one, missing in unknown))
+            timing["cache"] = timing.get("cache", 0.0) + (looked_up - started) * 1e3
+            timing["inference"] = timing.get("inference", 0.0) + (perf_counter() - looked_up) * 1e3
+            answers.update((one.info.name, one) for one in asked if not one.replaced)
+            waiting = [one.info.name for one in asked if one.replaced]
+            if not waiting:
+                return answers
+        return answers | dict.fromkeys(waiting, REPLACED)
+
+    def _make_keys(self, asked: Sequence[ModelRows], batch: Batch) -> None:
+        """Keys for all models; fields that several of them read are hashed once."""
+        digests = SampleDigests(batch)
+        for one in asked:
+            one.keys = digests.keys(one.info, one.rows, self._format.key_params)
+
+    async def _look_up(self, asked: Sequence[ModelRows]) -> None:
+        """One lookup for all models together; none where there is nothing to look up."""
+        keys = [key for one in asked for key in one.keys or ()]
+        if not keys:
+            return
+        entries = await self._cache.get_many(keys)
+        start = 0
+        for one in asked:
+            end = start + len(one.rows)
+            one.take_cached(self._format.select_readable(entries[start:end], one.info))
+            start = end
+
+    async def _complete(self, one: ModelRows, missing: Sequence[int], deadline: float, usage: Usage) -> None:
+        """Ask a model for the rows that were not in the cache, and write what it says to the cache."""
+
+        async def ask(places: Sequence[int]) -> list[Result]:
+            asked = [one.rows[missing[place]] for place in places]
+            answer = await self._models.score(one.info.name, one.batch, asked, deadline)
+            usage.model_calls += answer.calls
+            results = self._format.pack_answer(answer, one.info)
+            if answer.version != one.info.version and any(isinstance(result, Entry) for result in results):
+                one.replaced = True
+                return [REPLACED] * len(places)
+            if keys is not None:
+                known = zip(places, results, strict=True)
+                self._cache.put_later([(keys[place], result) for place, result in known if isinstance(result, Entry)])
+            return results
+
+        keys = [one.keys[place] for place in missing] if one.keys is not None else None
+        if keys is None:
+            results = await ask(range(len(missing)))
+        else:
+            results = await self._flight.compute(keys, ask, deadline)
+        for place, result in zip(missing, results, strict=True):
+            one.results[place] = result
