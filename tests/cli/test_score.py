@@ -2,16 +2,22 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from reward_gateway.cli.output import Unusable
+from reward_gateway.cli.run_record import RunRecord
+from reward_gateway.cli.scoring import Run as FileRun
 
 Run = Callable[..., Any]
 
@@ -198,3 +204,128 @@ def test_a_service_that_refuses_or_is_not_there_is_one_sentence(run: Run, servic
     assert unknown.code == absent.code == 3
     assert "brief, shaped" in unknown.err
     assert "cannot be reached" in absent.err
+
+
+SUFFIXES = [".jsonl", ".parquet", ".csv"]
+
+
+@pytest.fixture
+def begun(run: Run, service: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Scores the first 16 rows of a file, as a run that is stopped then: the output, or its folder of parts, stays."""
+
+    def begin(suffix: str) -> Path:
+        data = write(Path(f"data{suffix}"), [{"prompt": "p", "response": "w w"}] * 64)
+        batches = FileRun._batches
+
+        def two(self: Any, grouped: bool) -> Any:
+            yield from islice(batches(self, grouped), 2)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(FileRun, "_batches", two)
+            stopped = run("score", data, "--url", service.url, "--batch", 8, "--concurrency", 1, "--reward", "brief")
+        assert stopped.code == 130
+        assert "stopped after 16 rows; the same command goes on" in stopped.err.replace("\n", " ")
+        return data
+
+    return begin
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--reward", "shaped"], "the recipe brief, and now it is shaped"),
+        (["--prefix", "x."], "the option prefix"),
+        (["--no-components"], "the option components"),
+        (["--response-column", "prompt"], "the option columns"),
+    ],
+)
+def test_an_output_that_was_begun_otherwise_is_refused(
+    run: Run, service: Any, begun: Callable[[str], Path], suffix: str, more: list[str], said: str
+) -> None:
+    data = begun(suffix)
+    refused = run(
+        "score", data, "--url", service.url, "--batch", 8, *more, *([] if "--reward" in more else ["--reward", "brief"])
+    )
+    assert refused.code == 2
+    assert f"was begun with {said}" in refused.err
+    ended = run("score", data, "--url", service.url, "--batch", 8, "--reward", "brief")
+    assert ended.code == 0, ended.err
+    assert {float(row["reward"]) for row in read(Path(f"data.scored{suffix}"))} == {-0.5}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    ("name", "old", "said"),
+    [
+        ("service", "http://elsewhere:8080", "the service http://elsewhere:8080, and now it is http://127.0.0.1"),
+        ("recipe_version", "b3:other", "the recipe's version b3:other"),
+        ("models", {"brevity": "m 1-old"}, None),
+    ],
+)
+def test_an_output_of_another_service_or_recipe_version_is_refused(
+    run: Run, service: Any, begun: Callable[[str], Path], suffix: str, name: str, old: Any, said: str | None
+) -> None:
+    data = begun(suffix)
+    record = Path(f"data.scored{suffix}.run.json")
+    facts = json.loads(record.read_text())
+    record.write_text(json.dumps({**facts, name: old}))
+    ended = run("score", data, "--url", service.url, "--reward", "brief")
+    assert ended.code == (0 if said is None else 2), "a rule has no model whose version could be another"
+    if said is not None:
+        assert f"was begun with {said}" in ended.err
+
+
+def test_the_record_says_what_gave_the_rewards(run: Run, service: Any) -> None:
+    write(Path("data.jsonl"), ROWS)
+    run("score", "data.jsonl", "--url", service.url.replace("http://", "http://user:secret@"))
+    record = json.loads(Path("data.scored.jsonl.run.json").read_text())
+    assert (record["service"], record["reward"], record["models"]) == (service.url, "brief", {})
+    assert record["recipe_version"].startswith("b3:")
+    assert record["options"]["columns"] == {"prompt": "prompt", "response": "response"}
+
+
+def test_rewards_of_which_nothing_is_known_are_not_added_to(
+    run: Run, service: Any, begun: Callable[[str], Path]
+) -> None:
+    data = begun(".jsonl")
+    Path("data.scored.jsonl.run.json").unlink()
+    refused = run("score", data, "--url", service.url)
+    assert refused.code == 2
+    assert "data.scored.jsonl.run.json" in refused.err
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_run_that_scored_nothing_leaves_nothing_behind(run: Run, service: Any, suffix: str) -> None:
+    write(Path(f"data{suffix}"), ROWS)
+    absent = run("score", f"data{suffix}", "--url", "http://127.0.0.1:9", "--timeout", 0.3)
+    unknown = run("score", f"data{suffix}", "--url", service.url, "--reward", "nothing")
+    assert absent.code == unknown.code == 3
+    assert [path.name for path in Path.cwd().iterdir()] == [f"data{suffix}"]
+
+
+def test_a_signal_before_the_first_row_says_so(run: Run, service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(Path("data.csv"), ROWS)
+
+    def interrupted(self: Any, grouped: bool) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield [ROWS[0]]
+
+    monkeypatch.setattr(FileRun, "_batches", interrupted)
+    stopped = run("score", "data.csv", "--url", service.url)
+    assert stopped.code == 130
+    assert "stopped before the first row was scored; nothing is kept" in stopped.err.replace("\n", " ")
+    assert [path.name for path in Path.cwd().iterdir()] == ["data.csv"]
+
+
+def test_models_that_change_while_a_file_is_scored_do_not_mix(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path / "out.jsonl", resumed=False)
+    record.tell(models={"helpful": "text_preference 1-a"})
+    record.save()
+    record.tell(models={"harmless": "text_harmless 1-b"})
+    with pytest.raises(Unusable, match="the model of helpful text_preference 1-a, and now it is text_preference 2-c"):
+        record.tell(models={"helpful": "text_preference 2-c"})
+    resumed = RunRecord(tmp_path / "out.jsonl", resumed=True)
+    with pytest.raises(Unusable, match="text_preference 2-c"):
+        resumed.tell(models={"helpful": "text_preference 2-c"})

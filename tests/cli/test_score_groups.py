@@ -17,7 +17,7 @@ def cut(tmp_path: Path, *rows: dict[str, Any]) -> list[int]:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     there: Any = None
-    run = Run(JsonLines(path), there, FIELDS, None, 1, 1, 1.0, "", True)
+    run = Run(JsonLines(path), there, FIELDS, None, 1, 1, 1.0, "", True, there)
     return [len(batch) for batch in run._batches(grouped=True)]
 
 

@@ -1,8 +1,10 @@
 """``score FILE``: the rewards of a whole file, beside its rows, from a running service."""
 
 import asyncio
+import signal
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +12,9 @@ from reward_gateway.errors import GatewayError
 
 from .output import INTERRUPTED, ApiKey, Unusable, Url, complain, err, out
 from .pictures import FIELDS
+
+if TYPE_CHECKING:
+    from .scoring import Tally
 
 _FIELDS = ("prompt", "response", "reference", "group", "id")
 
@@ -46,11 +51,13 @@ def score(
     """Score a file of samples.
 
     The output has the file's columns and beside them reward, valid, error, and component.NAME with
-    component.NAME.raw. A run that was stopped goes on when the same command is given again. Other columns that
-    the API knows (images, frames, steps, features) are read from .jsonl and .parquet files by their names; an
-    image may be base64, an address, {"path": FILE} beside the file of samples, or {"bytes": …} in .parquet.
+    component.NAME.raw. A run that was stopped goes on when the same command is given again. OUT.run.json says what
+    the output was begun with: another recipe, recipe version, model version, service or option is refused. Other
+    columns that the API knows (images, frames, steps, features) are read from .jsonl and .parquet files by their
+    names; an image may be base64, an address, {"path": FILE} beside the file of samples, or {"bytes": …} in .parquet.
     """
     from .histogram import summary
+    from .run_record import RunRecord
     from .scoring import Run
     from .sinks import open_sink
     from .sources import open_source
@@ -59,12 +66,17 @@ def score(
     given = dict(zip(_FIELDS, (prompt_column, response_column, reference_column, group_column, id_column), strict=True))
     fields = columns_of(source.columns(), given)
     target = to or file.with_name(f"{file.stem}.scored{file.suffix}")
-    sink = open_sink(source, target, reward or "")
-    run = Run(source, sink, fields, reward, batch, concurrency, timeout_s, prefix, components)
+    sink = open_sink(source, target)
+    record = RunRecord(target, resumed=sink.begun)
+    run = Run(source, sink, fields, reward, batch, concurrency, timeout_s, prefix, components, record)
     try:
-        tally = asyncio.run(run.go(url, api_key))
-    except KeyboardInterrupt:
-        complain(f"stopped after {run.tally.rows:,} rows; the same command goes on from there")
+        tally = asyncio.run(_until_terminated(run.go(url, api_key)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        complain(
+            f"stopped after {run.tally.rows:,} rows; the same command goes on from there"
+            if run.tally.rows
+            else "stopped before the first row was scored; nothing is kept"
+        )
         raise typer.Exit(INTERRUPTED) from None
     except GatewayError:
         if run.tally.rows:
@@ -72,6 +84,13 @@ def score(
         raise
     out.print(summary(run.reward or "default", tally.rewards, tally.reasons))
     err.print(f"{tally.rows:,} rows in {target}", markup=False, soft_wrap=True)
+
+
+async def _until_terminated(work: Coroutine[Any, Any, "Tally"]) -> "Tally":
+    """The result of ``work``; SIGTERM ends it as Ctrl-C does, with what is scored kept."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def columns_of(there: list[str], given: dict[str, str | None]) -> dict[str, str]:

@@ -27,6 +27,7 @@ from reward_gateway.sample import prompt_group
 
 from . import pictures
 from .output import Unusable, err
+from .run_record import RunRecord
 from .sinks import Sink
 from .sources import Csv, Row, Source
 
@@ -59,6 +60,7 @@ class Run:
     Args:
         fields: field of a sample -> column of the file.
         prefix: before the names of the new columns.
+        record: what the output is begun with; a run with anything else is refused.
     """
 
     source: Source
@@ -70,6 +72,7 @@ class Run:
     timeout_s: float
     prefix: str
     components: bool
+    record: RunRecord
     tally: Tally = field(default_factory=Tally)
 
     async def go(self, url: str | None, api_key: str | None) -> Tally:
@@ -80,9 +83,13 @@ class Run:
             GatewayError: the service refused or is not there; what was kept stays.
         """
         self._check_names()
-        for scored in self.sink.held():
-            self.tally.add(scored, self.prefix)
         async with AsyncRewardClient(url, api_key=api_key, timeout_s=self.timeout_s) as client:
+            options = {"prefix": self.prefix, "components": self.components, "columns": self.fields}
+            self.record.tell(service=_without_password(client.url), options=options, file=self.sink.source_facts())
+            if self.reward is not None:
+                self.record.tell(reward=self.reward)
+            for scored in self.sink.held():
+                self.tally.add(scored, self.prefix)
             grouped = await self._choose(client)
             with _progress() as progress:
                 bar = progress.add_task("scoring", total=self.source.count(), completed=self.tally.rows)
@@ -103,16 +110,19 @@ class Run:
         row = next((row for row in rows if row["name"] == self.reward), None)
         if row is None:
             raise NotFound(f"there is no reward {self.reward}; there are: {', '.join(row['name'] for row in rows)}")
+        self.record.tell(reward=self.reward, recipe_version=row["version"])
         return bool(row["grouped"])
 
     async def _all(
         self, client: AsyncRewardClient, batches: Iterator[list[Row]], progress: Progress, bar: TaskID
     ) -> None:
-        under_way: deque[tuple[list[Row], asyncio.Task[list[Row]]]] = deque()
+        under_way: deque[tuple[list[Row], asyncio.Task[tuple[list[Row], dict[str, str]]]]] = deque()
 
         async def keep_first() -> None:
             rows, task = under_way.popleft()
-            rewards = await task
+            rewards, models = await task
+            self.record.tell(models=models)
+            self.record.save()
             self.sink.append(rows, rewards)
             for scored in rewards:
                 self.tally.add(scored, self.prefix)
@@ -167,8 +177,14 @@ class Run:
             sample["id"] = str(sample["id"])
         return {name: value for name, value in sample.items() if value is not None}
 
-    async def _score(self, client: AsyncRewardClient, rows: Sequence[Row]) -> list[Row]:
-        """The new columns of rows. A row that the service will not read is told so, and its neighbours are scored."""
+    async def _score(self, client: AsyncRewardClient, rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
+        """The new columns of rows, and by component the model and version that gave its scores.
+
+        A row that the service will not read gets that as its reason, and its neighbours are scored.
+
+        Raises:
+            Unusable: the service has another version of the recipe by now.
+        """
         samples: dict[int, Row] = {}
         made: dict[int, Row] = {}
         for i, row in enumerate(rows):
@@ -180,23 +196,24 @@ class Run:
         while True:
             try:
                 asked = [samples[i] for i in left]
-                scores = await client.score_samples(asked, reward=self.reward, explain=self.components)
+                scores = await client.score_samples(asked, reward=self.reward)
             except RequestError as error:
                 place = _named(error)
                 if place is None or place >= len(left):
                     raise
                 made[left.pop(place)] = self._row(None, False, f"{error.code}: {error.message}", {})
                 continue
+            self.record.tell(recipe_version=scores.recipe_version)
             for k, i in enumerate(left):
                 made[i] = self._columns(scores, k)
             names = dict.fromkeys(name for row in made.values() for name in row)
-            return [{name: made[i].get(name) for name in names} for i in range(len(rows))]
+            return [{name: made[i].get(name) for name in names} for i in range(len(rows))], _models(scores)
 
     def _columns(self, scores: Scores, k: int) -> Row:
         one = scores[k]
         reason = None if one.error is None else f"{one.error.code}: {one.error.message}"
         more: Row = {} if scores.vectors is None else {"rewards": one.vector}
-        for name, component in scores.components.items():
+        for name, component in scores.components.items() if self.components else ():
             more[f"component.{name}"] = _number(component.value[k])
             more[f"component.{name}.raw"] = _number(component.raw[k])
         return self._row(_number(one.reward), one.valid, reason, more)
@@ -204,6 +221,20 @@ class Run:
     def _row(self, reward: float | None, valid: bool, error: str | None, more: Row) -> Row:
         row = {"reward": reward, "valid": valid, "error": error, **more}
         return {f"{self.prefix}{name}": value for name, value in row.items()}
+
+
+def _models(scores: Scores) -> dict[str, str]:
+    """Component -> the model that gave its raw scores, with the version; rules have none."""
+    return {
+        name: f"{component.model} {component.model_version}"
+        for name, component in scores.components.items()
+        if component.model is not None and component.model_version is not None
+    }
+
+
+def _without_password(url: str) -> str:
+    scheme, _, address = url.partition("://")
+    return f"{scheme}://{address.rpartition('@')[2].rstrip('/')}"
 
 
 def _named(error: RequestError) -> int | None:

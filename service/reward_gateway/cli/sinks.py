@@ -18,10 +18,17 @@ import msgspec
 
 from .output import Unusable
 from .sources import JsonLines, Parquet, Row, Source
+from .whole_files import write_whole
 
 
 class Sink(Protocol):
     """The output of a run."""
+
+    out: Path
+
+    @property
+    def begun(self) -> bool:
+        """Rewards are held already. Raises Unusable where the output is finished and cannot be added to."""
 
     def held(self) -> Iterator[Row]:
         """The rewards that are there already: those of the first rows. Raises Unusable if they are of another file."""
@@ -32,29 +39,41 @@ class Sink(Protocol):
     def finish(self) -> None:
         """All rewards are there."""
 
+    def source_facts(self) -> dict[str, Any]:
+        """What tells the file of samples from another, where its rows are not compared one by one."""
+
 
 class LineSink:
     """Appends to the output itself."""
 
     def __init__(self, source: Source, out: Path) -> None:
         self._source = source
-        self._out = out
+        self.out = out
+
+    @property
+    def begun(self) -> bool:
+        if not self.out.exists():
+            return False
+        self._drop_half_a_line()
+        return self.out.stat().st_size > 0
+
+    def source_facts(self) -> dict[str, Any]:
+        return {"name": self._source.path.name}
 
     def held(self) -> Iterator[Row]:
-        if not self._out.exists():
+        if not self.out.exists():
             return
-        self._drop_half_a_line()
         rows = self._source.rows()
-        for number, scored in enumerate(JsonLines(self._out).rows(), 1):
+        for number, scored in enumerate(JsonLines(self.out).rows(), 1):
             row = next(rows, None)
             if row is None or any(scored.get(name) != value for name, value in row.items()):
                 raise Unusable(
-                    f"{self._out}, line {number} is not of {self._source.path}; remove it or name another --out"
+                    f"{self.out}, line {number} is not of {self._source.path}; remove it or name another --out"
                 )
             yield scored
 
     def _drop_half_a_line(self) -> None:
-        with self._out.open("rb+") as file:
+        with self.out.open("rb+") as file:
             end = file.seek(0, os.SEEK_END)
             while end:
                 start = max(end - (1 << 16), 0)
@@ -70,32 +89,32 @@ class LineSink:
         lines = b"".join(
             msgspec.json.encode({**row, **reward}) + b"\n" for row, reward in zip(rows, rewards, strict=True)
         )
-        with self._out.open("ab", buffering=0) as file:
+        with self.out.open("ab", buffering=0) as file:
             file.write(lines)
 
     def finish(self) -> None:
-        self._out.touch()
+        self.out.touch()
 
 
 class PartSink:
     """Keeps rewards in ``OUT.parts/`` until all are there."""
 
-    def __init__(self, source: Source, out: Path, reward: str) -> None:
+    def __init__(self, source: Source, out: Path) -> None:
         self._source = source
-        self._out = out
+        self.out = out
         self._folder = out.with_name(out.name + ".parts")
-        status = source.path.stat()
-        self._of = {"file": source.path.name, "bytes": status.st_size, "time_ns": status.st_mtime_ns, "reward": reward}
+
+    @property
+    def begun(self) -> bool:
+        if self.out.exists():
+            raise Unusable(f"{self.out} is there already; remove it or name another --out")
+        return bool(self._parts())
+
+    def source_facts(self) -> dict[str, Any]:
+        status = self._source.path.stat()
+        return {"name": self._source.path.name, "bytes": status.st_size, "time_ns": status.st_mtime_ns}
 
     def held(self) -> Iterator[Row]:
-        if self._out.exists():
-            raise Unusable(f"{self._out} is there already; remove it or name another --out")
-        note = self._folder / "of.json"
-        if not note.exists():
-            self._folder.mkdir(exist_ok=True)
-            _write_whole(note, json.dumps(self._of).encode())
-        elif json.loads(note.read_text()) != self._of:
-            raise Unusable(f"{self._folder} was begun for another file or reward; remove it or name another --out")
         yield from self._rewards()
 
     def _parts(self) -> list[Path]:
@@ -106,17 +125,18 @@ class PartSink:
             yield from JsonLines(part).rows()
 
     def append(self, rows: Sequence[Row], rewards: Sequence[Row]) -> None:
+        self._folder.mkdir(exist_ok=True)
         part = self._folder / f"{len(self._parts()):08d}.jsonl"
-        _write_whole(part, b"".join(msgspec.json.encode(reward) + b"\n" for reward in rewards))
+        write_whole(part, b"".join(msgspec.json.encode(reward) + b"\n" for reward in rewards))
 
     def finish(self) -> None:
-        half = self._out.with_name(f".{self._out.name}.new")
+        half = self.out.with_name(f".{self.out.name}.new")
         if isinstance(self._source, Parquet):
             self._join_parquet(self._source, half)
         else:
             self._join_csv(half)
-        half.replace(self._out)
-        shutil.rmtree(self._folder)
+        half.replace(self.out)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _join_csv(self, path: Path) -> None:
         names = next(self._rewards(), {})
@@ -142,20 +162,13 @@ class PartSink:
                 writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema))
 
 
-def open_sink(source: Source, out: Path, reward: str) -> Sink:
+def open_sink(source: Source, out: Path) -> Sink:
     """The output for a file's rewards."""
     if out.suffix.lower() != source.path.suffix.lower():
         raise Unusable(f"{out.name} must end in {source.path.suffix}: rewards are written in the format of the file")
     if out.exists() and out.samefile(source.path):
         raise Unusable("the output would replace the file; name another with --out")
-    return LineSink(source, out) if isinstance(source, JsonLines) else PartSink(source, out, reward)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """A file that is there with all of its content or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(content)
-    new.replace(path)
+    return LineSink(source, out) if isinstance(source, JsonLines) else PartSink(source, out)
 
 
 def _cell(value: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reward_gateway.local import ports
 from reward_gateway.local.children import Child
+from reward_gateway.local.plain_paths import plain_links
 from reward_gateway.local.supervisor import Report, Supervisor
 from reward_gateway.local.triton import ModelList, triton
 from reward_gateway.local.valkey import score_cache, state_store
@@ -70,7 +71,7 @@ async def run(
             servers.append(child)
             settings = settings.model_copy(update={"redis_url": url})
         if not settings.triton_url:
-            child, url = triton(settings, models, run_dir, loaded(run_dir))
+            child, url = triton(settings, models, run_dir, loaded(run_dir), held.enter_context(plain_links()))
             servers.append(child)
             settings = settings.model_copy(update={"triton_url": url})
         stages = [servers, workers(settings, http, run_dir, worker)]

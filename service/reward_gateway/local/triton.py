@@ -5,7 +5,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
@@ -37,7 +37,13 @@ class ModelList(Protocol):
         """The names now."""
 
 
-def triton(settings: Settings, models: Sequence[str], run_dir: Path, loaded: ModelList) -> tuple[Child, str]:
+def triton(
+    settings: Settings,
+    models: Sequence[str],
+    run_dir: Path,
+    loaded: ModelList,
+    plain: Callable[[Path], Path] = lambda folder: folder,
+) -> tuple[Child, str]:
     """The server as a child, and its gRPC address.
 
     The ports are chosen here, once: a server that is started again comes back where it was.
@@ -47,20 +53,21 @@ def triton(settings: Settings, models: Sequence[str], run_dir: Path, loaded: Mod
         models: names in the repository that are loaded at the start; others may be loaded later.
         run_dir: folder of this stack's logs.
         loaded: keeps the names that are loaded.
+        plain: gives a folder by a path without spaces; see :mod:`.plain_paths`.
 
     Raises:
         StackError: the server cannot run on this machine.
     """
     platform.check_machine()
     home = platform.find(settings.triton_env)
-    backends = backend_directory(home, settings.state_dir)
+    backends = plain(backend_directory(home, settings.state_dir))
     grpc, http, metrics = free_port(HOST), free_port(HOST), free_port(HOST)
     prefix = f"{_PREFIX}{os.getpid()}_{grpc}_"
     sweep_dead()
     loaded.write(models)
     argv = [
         str(home.root / "bin" / "tritonserver"),
-        f"--model-repository={settings.model_repository.resolve()}",
+        f"--model-repository={plain(settings.model_repository.resolve())}",
         "--model-control-mode=explicit",
         f"--model-config-name={CONFIG_NAME}",
         f"--backend-directory={backends}",

@@ -1,0 +1,49 @@
+"""Paths without spaces: Triton's Python backend starts its processes by ``bash -c``, and quotes no path in it."""
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from reward_gateway.local.errors import StackError
+
+_PLAIN = re.compile(r"[\w./+@%:,-]+", re.ASCII)
+_SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - a private folder is made in one of them
+
+
+def is_plain(path: Path) -> bool:
+    """True for a path that a shell takes as one word, as it stands."""
+    return _PLAIN.fullmatch(str(path)) is not None
+
+
+@contextlib.contextmanager
+def plain_links() -> Iterator[Callable[[Path], Path]]:
+    """Gives a function from a folder to a plain path of it: the folder itself, or a link that is removed at the end.
+
+    The function raises StackError where no folder for links can be made.
+    """
+    with contextlib.ExitStack() as held:
+        made: list[Path] = []
+
+        def plain(folder: Path) -> Path:
+            if is_plain(folder):
+                return folder
+            if not made:
+                made.append(Path(held.enter_context(_private_folder(folder))))
+            link = made[0] / str(len(list(made[0].iterdir())))
+            link.symlink_to(folder)
+            return link
+
+        yield plain
+
+
+def _private_folder(wanted_by: Path) -> "tempfile.TemporaryDirectory[str]":
+    for place in (tempfile.gettempdir(), *_SHORT_PLACES):
+        if is_plain(Path(place)):
+            with contextlib.suppress(OSError):
+                return tempfile.TemporaryDirectory(prefix="reward-gateway-", dir=place)
+    raise StackError(
+        f"Triton cannot work in a folder whose path has spaces or other special characters ({wanted_by}), and no "
+        f"folder for links without them can be made in {', '.join(_SHORT_PLACES)}: move the project elsewhere"
+    )
