@@ -1,8 +1,11 @@
 """Time that a test moves, so that none of them waits for it or depends on how fast the machine is."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 LONGEST_WAIT_S = 120.0
 """For what must happen on a machine of any speed: only a fault takes longer."""
@@ -38,6 +41,13 @@ class Clock:
         await turns()
         self._ahead_s += seconds
         await turns()
+
+    async def advance_until(self, happened: Callable[[], object], seconds: float = 61.0) -> None:
+        """Put the clock forward again and again, by some seconds each time, until it happened."""
+        async with asyncio.timeout(100_000 * seconds):
+            while not happened():
+                await self.advance(seconds)
+                await asyncio.sleep(0.002)
 
 
 async def turns(times: int = 10) -> None:
@@ -77,3 +87,14 @@ class Gate:
         except TimeoutError:
             return False
         return True
+
+
+def finish_at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of what must not wait for anything, not even for a turn of the loop."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    work.close()
+    raise AssertionError("it waited")

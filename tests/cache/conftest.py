@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from reward_gateway.cache import redis as module
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.observer import Observer
 
@@ -56,11 +57,12 @@ Connect = Callable[..., RedisCache]
 
 
 @pytest.fixture
-async def connect(heard: Heard) -> AsyncIterator[Connect]:
-    """Makes caches on an address; they are closed after the test."""
+async def connect(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connect]:
+    """Makes caches on an address; they are closed after the test. No machine is too slow for their time limits."""
+    monkeypatch.setattr(module, "WRITE_TIMEOUT_S", 60.0)
     made: list[RedisCache] = []
 
-    def connect(url: str, timeout_s: float = 0.2, breaker_failures: int = 3, **options: int) -> RedisCache:
+    def connect(url: str, timeout_s: float = 60.0, breaker_failures: int = 3, **options: int) -> RedisCache:
         made.append(
             RedisCache(url, ttl_s=60, timeout_s=timeout_s, breaker_failures=breaker_failures, observer=heard, **options)
         )

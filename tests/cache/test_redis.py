@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +10,8 @@ from reward_gateway.cache.entries import encode
 from reward_gateway.cache.port import Entry
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.local.ports import free_port
+
+from tests.clock import Clock, finish_at_once, turns, until
 
 if TYPE_CHECKING:
     from tests.cache.conftest import Heard
@@ -25,22 +26,14 @@ def keys_of(count: int) -> list[bytes]:
     return [os.urandom(32) for _ in range(count)]
 
 
-async def until(condition: Any, seconds: float = 3.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def put(cache: RedisCache, heard: "Heard", *items: tuple[bytes, Entry]) -> None:
     goal = heard.counts["written"] + len(items)
     cache.put_later(items)
     await until(lambda: heard.counts["written"] == goal)
 
 
-async def timed(cache: RedisCache, keys: list[bytes]) -> float:
-    started = time.perf_counter()
-    assert await cache.get_many(keys) == [None] * len(keys)
-    return time.perf_counter() - started
+async def miss(cache: RedisCache, count: int) -> None:
+    assert await cache.get_many(keys_of(count)) == [None] * count
 
 
 class TestAHealthyStore:
@@ -87,7 +80,7 @@ class TestAHealthyStore:
         assert stats["cmdstat_mget"]["calls"] == 1
 
     async def test_more_keys_than_a_command_takes_are_found(self, valkey: "Valkey", connect: Any, heard: Any) -> None:
-        cache = connect(valkey.url, timeout_s=2.0)
+        cache = connect(valkey.url)
         keys = keys_of(10_000)
         await put(cache, heard, *[(key, Entry(key[:8])) for key in keys])
         assert await cache.get_many(keys) == [Entry(key[:8]) for key in keys]
@@ -139,7 +132,7 @@ class TestRubbish:
         [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"*1\r\n$-1\r\n", b":7\r\n", b"*2\r\n:1\r\n:2\r\n", b"$3\r\nabc\r\n"],
     )
     async def test_a_server_that_talks_nonsense_costs_misses(
-        self, bad_server: Any, connect: Any, heard: Any, reply: bytes
+        self, clock: Clock, bad_server: Any, connect: Any, heard: Any, reply: bytes
     ) -> None:
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while await reader.read(1000):
@@ -147,46 +140,52 @@ class TestRubbish:
 
         cache = connect(await bad_server(talk))
         for _ in range(4):
-            assert await cache.get_many(keys_of(2)) == [None, None]
+            asking = asyncio.create_task(miss(cache, 2))
+            await clock.advance_until(asking.done)
+            await asking
         cache.put_later([(b"key", ENTRY)])
-        await asyncio.sleep(0.05)
+        await clock.advance_until(lambda: heard.counts["dropped"] + heard.counts["written"])
 
 
 class TestAStoreThatIsNotThere:
-    async def test_a_dead_store_costs_next_to_nothing(self, connect: Any, heard: Any) -> None:
+    async def test_a_dead_store_costs_next_to_nothing(self, clock: Clock, connect: Any, heard: Any) -> None:
         cache = connect(f"redis://127.0.0.1:{free_port()}", breaker_failures=3)
         for _ in range(3):
-            assert await timed(cache, keys_of(10)) < 0.15
+            await miss(cache, 10)
         assert heard.states == ["open"]
-        assert max([await timed(cache, keys_of(10)) for _ in range(50)]) < 0.1
+        for _ in range(50):
+            finish_at_once(miss(cache, 10))
         assert heard.counts["get connection"] == 3
         assert (heard.counts["redis lookups"], heard.counts["redis misses"]) == (53, 530)
         assert heard.counts["redis calls timed"] == 3, "a lookup for which the store was not asked has no duration"
 
     async def test_one_that_accepts_and_never_answers_is_waited_for_only_at_first(
-        self, bad_server: Any, connect: Any, heard: Any
+        self, clock: Clock, bad_server: Any, connect: Any, heard: Any
     ) -> None:
         async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(ConnectionError):
                 while await reader.read(1000):
                     pass
 
-        cache = connect(await bad_server(listen), timeout_s=0.1, breaker_failures=2)
-        started = time.perf_counter()
-        await asyncio.gather(*(timed(cache, keys_of(1)) for _ in range(100)))
-        assert time.perf_counter() - started < 0.3
-        await timed(cache, keys_of(1))
-        await until(lambda: heard.states[:1] == ["open"])
+        cache = connect(await bad_server(listen), timeout_s=600, breaker_failures=2)
+        asking = asyncio.gather(*(miss(cache, 1) for _ in range(100)))
+        await clock.advance(601)  # all wait once, at the same time
+        await asking
+        while heard.states[:1] != ["open"]:
+            last = asyncio.create_task(miss(cache, 1))
+            await clock.advance_until(last.done, 601)
+            await last
         heard.counts.clear()
-        for _ in range(100):  # well over the pause, so that probes fail in the background meanwhile
-            assert await timed(cache, keys_of(1)) < 0.08
-            await asyncio.sleep(0.01)
+        for _ in range(10):
+            await clock.advance(3600)  # over the pause, and over what a probe waits in the background
+            for _ in range(10):
+                finish_at_once(miss(cache, 1))
         assert "half_open" in heard.states
         assert "closed" not in heard.states
         assert heard.counts["get timeout"] == 0
 
     async def test_a_killed_store_is_used_again_when_it_is_back(
-        self, valkey: "Valkey", connect: Any, heard: Any
+        self, clock: Clock, valkey: "Valkey", connect: Any, heard: Any
     ) -> None:
         cache = connect(valkey.url)
         (key,) = keys_of(1)
@@ -195,19 +194,15 @@ class TestAStoreThatIsNotThere:
         valkey.kill()
         try:
             for _ in range(20):
-                assert await timed(cache, [key]) < 0.2
+                assert await cache.get_many([key]) == [None]
                 cache.put_later([(key, ENTRY)])
             assert heard.states[0] == "open"
         finally:
             await asyncio.to_thread(valkey.start)
-        await asyncio.sleep(0.6)
-
-        async def back() -> None:
-            while heard.states[-1] != "closed":
-                await cache.get_many([key])
-                await asyncio.sleep(0.02)
-
-        await asyncio.wait_for(back(), 6)
+        while heard.states[-1] != "closed":
+            await clock.advance(60)
+            await cache.get_many([key])
+            await asyncio.sleep(0.02)
         await put(cache, heard, (key, ENTRY))
         assert await cache.get_many([key]) == [ENTRY]
 
@@ -218,7 +213,7 @@ class TestAStoreThatIsNotThere:
         await put(cache, heard, (b"key", ENTRY))
         with valkey.client() as client:
             client.client_kill_filter(_type="normal", skipme=True)
-        await asyncio.sleep(0.02)
+        await turns()
         assert await cache.get_many([b"key"]) == [ENTRY]
 
     async def test_a_cancelled_lookup_leaves_nothing_for_the_next(
@@ -227,14 +222,13 @@ class TestAStoreThatIsNotThere:
         cache = connect(valkey.url)
         keys = keys_of(500)
         await put(cache, heard, *[(key, Entry(key[:4])) for key in keys])
-        for turns in range(12):
+        for after in range(12):
             task = asyncio.ensure_future(cache.get_many(keys))
-            for _ in range(turns):
-                await asyncio.sleep(0)
+            await turns(after)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            some = keys[turns : turns + 3]
+            some = keys[after : after + 3]
             assert await cache.get_many(some) == [Entry(key[:4]) for key in some]
 
 
@@ -246,9 +240,9 @@ class TestAStoreThatRefuses:
             client.config_set("maxmemory", "1")
             client.config_set("maxmemory-policy", "noeviction")
             try:
-                for _ in range(5):
+                for sent in range(1, 6):
                     cache.put_later([(b"other", ENTRY)])
-                    await asyncio.sleep(0.02)
+                    await until(lambda sent=sent: heard.counts["dropped"] == sent)  # type: ignore[misc]
                 assert await cache.get_many([b"key", b"other"]) == [ENTRY, None]
             finally:
                 client.config_set("maxmemory", "0")
@@ -274,7 +268,7 @@ class TestAStoreThatRefuses:
             try:
                 cache = connect(valkey.url.replace("127.0.0.1", ":wrong@127.0.0.1"))
                 for _ in range(4):
-                    await timed(cache, [b"key"])
+                    await miss(cache, 1)
                 assert heard.counts["get auth"] == 3
                 assert heard.states == ["open"]
             finally:
@@ -289,7 +283,7 @@ class TestAStoreThatRefuses:
 
         cache = connect(await bad_server(loading))
         for _ in range(6):
-            await timed(cache, [b"key"])
+            await miss(cache, 1)
         assert heard.counts["get loading"] == 6
         assert heard.states == []
 
@@ -302,8 +296,8 @@ class TestWritesInTheBackground:
         assert heard.counts["dropped"] == 2
         await until(lambda: heard.counts["written"] == 2)
 
-    async def test_closing_finishes_what_waits(self, valkey: "Valkey", heard: Any) -> None:
-        cache = RedisCache(valkey.url, ttl_s=60, timeout_s=0.5, observer=heard)
+    async def test_closing_finishes_what_waits(self, valkey: "Valkey", connect: Any) -> None:
+        cache = connect(valkey.url)
         keys = keys_of(2000)
         cache.put_later([(key, ENTRY) for key in keys])
         await cache.close()
