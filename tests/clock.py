@@ -1,7 +1,9 @@
 """Time that a test moves, so that none of them waits for it or depends on how fast the machine is."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -98,3 +100,11 @@ def finish_at_once(work: Coroutine[Any, Any, T]) -> T:
         return result
     work.close()
     raise AssertionError("it waited")
+
+
+@contextmanager
+def little_work(seconds: float) -> Iterator[None]:
+    """Bounds the processor time of what a fault would make take minutes, whatever else the machine is doing."""
+    before = time.process_time()
+    yield
+    assert time.process_time() - before < seconds

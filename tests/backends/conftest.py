@@ -183,7 +183,7 @@ class Triton:
     def start(self) -> None:
         argv = [*self.child.argv, *self.child.more()]
         self.process = subprocess.Popen(argv, env=self.child.env, stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         with grpc.insecure_channel(self.url) as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
             while time.monotonic() < deadline and self.process.poll() is None:

@@ -12,6 +12,8 @@ from reward_gateway.backends.triton.tensors import PackedRows, Piece, frame_text
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Invalid
 
+from tests.clock import Clock
+
 pytestmark = pytest.mark.anyio
 
 POISON = Invalid("model_error", "The model failed.")
@@ -147,14 +149,15 @@ async def test_rows_keep_their_own_reasons() -> None:
     assert [list(answer.invalid) for answer in answers] == [[1], [], [0]]
 
 
-async def test_a_passed_deadline_keeps_what_was_answered_and_leaves_the_queue() -> None:
+async def test_a_passed_deadline_keeps_what_was_answered_and_leaves_the_queue(clock: Clock) -> None:
     model = Model(max_calls=1)
     model.gate.clear()
-    task = model.start(range(20), seconds=0.05)
+    task = model.start(range(20), seconds=3600)
     await turn()
     model.gate.set()
     await turn()  # the first call is answered, the second is out
     model.gate.clear()
+    await clock.advance(3601)
     answer = await task
     known = ~np.isnan(answer.values[:, 0])
     assert 8 <= known.sum() < 20

@@ -9,6 +9,8 @@ from reward_gateway.cache.port import Entry
 from reward_gateway.cache.single_flight import Result, SingleFlight
 from reward_gateway.sample import Invalid
 
+from tests.clock import Clock, turns
+
 pytestmark = pytest.mark.anyio
 
 
@@ -117,20 +119,24 @@ async def test_a_leader_that_goes_away_leaves_one_follower_to_compute_for_all() 
     first.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await first
-    await asyncio.sleep(0.01)
+    await turns()
     for follower in followers:
         follower.gate.set()
     assert await asyncio.gather(*tasks) == [leader.entries()] * 3
     assert sorted(len(follower.computed) for follower in followers) == [0, 0, 1]
 
 
-async def test_a_follower_does_not_wait_beyond_its_deadline() -> None:
+async def test_a_follower_does_not_wait_beyond_its_deadline(clock: Clock) -> None:
     flights = SingleFlight()
     leader, follower = Request(flights, "a"), Request(flights, "ab")
-    first = leader.start()
-    await asyncio.sleep(0)
+    first = leader.start(seconds=7200)
+    await turns()
     follower.gate.set()
-    late, known = await follower.start(seconds=0.05)
+    second = follower.start(seconds=3600)
+    await clock.advance(3500)
+    assert not second.done()
+    await clock.advance(101)
+    late, known = await second
     assert isinstance(late, Invalid)
     assert (late.code, known) == ("deadline_exceeded", entry(b"b"))
     leader.gate.set()

@@ -1,6 +1,5 @@
 """The application over a real gateway, for clients of every dialect; only the model server is a stand-in."""
 
-import asyncio
 import json
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from reward_gateway.backends.coalescer import CallAnswer, Coalescer
+from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.backends.triton.tensors import PackedRows, Piece, frame_texts, join, unframe
 from reward_gateway.cache.null import NullCache
@@ -25,6 +24,8 @@ from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
+
+from tests.clock import Gate
 
 RECIPES = r"""
 rewards:
@@ -65,12 +66,11 @@ def value(prompt: str, response: str) -> float:
 class Texts:
     """A model server: ``texts`` measures prompt and response, ``pictures`` counts images and frames.
 
-    The response ``bad`` cannot be scored. Requests share its calls through the product's own coalescer, and a call
-    takes a millisecond or more.
+    The response ``bad`` cannot be scored. Requests share its calls through the product's own coalescer.
     """
 
     away: bool = False
-    slow_s: float = 0.001
+    gate: Gate = field(default_factory=Gate)
     calls: int = 0
     seen: list[tuple[Text, Text | None]] = field(default_factory=list)
 
@@ -99,7 +99,8 @@ class Texts:
 
     async def _send(self, pieces: Sequence[Piece], deadline: float) -> CallAnswer:
         self.calls += 1
-        await asyncio.sleep(self.slow_s)
+        if not await self.gate.passed(deadline):
+            raise CallFailed(Invalid("deadline_exceeded", "the model is late"), divisible=False)
         rows = sum(stop - start for _, start, stop in pieces)
         texts = [json.loads(row) for row in unframe(join(pieces)["text"], rows)]
         answer = CallAnswer(np.array([[value(*text)] for text in texts]), "1")

@@ -26,13 +26,12 @@ async def enqueue(http: Any, content: bytes, prefix: str = "") -> Any:
 
 
 async def pull(http: Any, token: str, name: str = "looks", prefix: str = "") -> Any:
-    for _ in range(100):
+    while True:
         answer = await http.client.post(f"{prefix}/api/reward/pull", data={"uuid": token, "type": name})
         if answer.status_code != 400:
             return answer
         assert answer.json()["message"].startswith("Not found scores for")
         await asyncio.sleep(0.01)
-    return answer
 
 
 @pytest.mark.parametrize("prefix", ["", "/cosmos_rl"])

@@ -14,6 +14,8 @@ from reward_gateway.http.dialects.error_formats import ERROR_FORMATS, error_form
 from reward_gateway.http.dialects.policies import POLICIES
 from reward_gateway.settings import Settings
 
+from tests.clock import Clock, until
+
 pytestmark = pytest.mark.anyio
 
 OPENRLHF = {"query": ["pr"], "prompts": ["p"], "labels": [None]}
@@ -85,10 +87,11 @@ async def test_overload_has_the_status_that_the_clients_try_again_on(
     speak: Any, path: str, body: Any, keys: set[str]
 ) -> None:
     async with speak(max_in_flight=1, max_queued=0) as http:
-        http.models.slow_s = 0.2
+        http.models.gate.shut()
         held = asyncio.create_task(http.post("/get_reward", OPENRLHF))
-        await asyncio.sleep(0.05)
+        await until(lambda: http.models.calls)
         answer = await http.post(path, body)
+        http.models.gate.open()
         assert (await held).status_code == 200
     (policy,) = (spoken.policy for spoken in SPOKEN.values() if path in spoken.paths)
     assert answer.status_code == policy.overload
@@ -106,10 +109,15 @@ def test_the_policy_says_the_status_of_a_server_that_is_too_busy(name: str, stat
     assert error_form_of(name, status) is form, "paths that are shared compare their forms"
 
 
-async def test_the_answer_is_given_up_before_the_client_gives_up(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(client_profiles._profiles, "/get_reward", client_profiles.ClientProfile(deadline_s=0.1))
-    http.models.slow_s = 5.0
-    answer = await http.post("/get_reward", OPENRLHF)
+async def test_the_answer_is_given_up_before_the_client_gives_up(
+    http: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(client_profiles._profiles, "/get_reward", client_profiles.ClientProfile(deadline_s=100))
+    http.models.gate.shut()
+    asking = asyncio.create_task(http.post("/get_reward", OPENRLHF))
+    await until(lambda: http.models.calls)
+    await clock.advance(101)
+    answer = await asking
     assert answer.status_code == 504
     assert "rewards" not in answer.json()
 

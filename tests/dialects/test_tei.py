@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.clock import until
+
 pytestmark = pytest.mark.anyio
 
 
@@ -61,9 +63,10 @@ async def test_models_that_are_away_are_the_backends_failure_and_a_full_house_is
     answer = await http.post("/predict", {"inputs": "one"})
     assert (answer.status_code, answer.json()["error_type"]) == (424, "Backend")
     async with speak(max_in_flight=1, max_queued=0) as busy:
-        busy.models.slow_s = 0.2
+        busy.models.gate.shut()
         held = asyncio.create_task(busy.post("/predict", {"inputs": "one"}))
-        await asyncio.sleep(0.05)
+        await until(lambda: busy.models.calls)
         answer = await busy.post("/predict", {"inputs": "one"})
+        busy.models.gate.open()
         assert (await held).status_code == 200
     assert (answer.status_code, answer.json()["error_type"]) == (429, "Overloaded")

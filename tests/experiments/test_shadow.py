@@ -21,6 +21,8 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 
+from tests.clock import Gate
+
 pytestmark = pytest.mark.anyio
 
 RECIPES = """
@@ -33,10 +35,10 @@ experiments:
 
 
 class Lengths:
-    """``m`` and ``m@1`` count letters, ``m@2`` counts them twice; it may be slow or fail."""
+    """``m`` and ``m@1`` count letters, ``m@2`` counts them twice; it may be held at its gate or fail."""
 
     def __init__(self) -> None:
-        self.slow_s = 0.0
+        self.gate = Gate()
         self.failure: Exception | None = None
         self.shadowed: list[str] = []
 
@@ -51,7 +53,7 @@ class Lengths:
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         if name == "m@2":
-            await asyncio.sleep(self.slow_s)
+            await self.gate.passed(deadline)
             if self.failure is not None:
                 raise self.failure
             self.shadowed += [str(batch.prompts[i]) for i in rows]
@@ -96,12 +98,12 @@ async def test_the_answer_is_that_of_the_served_version() -> None:
 
 async def test_a_slow_candidate_delays_nobody() -> None:
     models = Lengths()
-    models.slow_s = 5.0
+    models.gate.shut()  # the candidate never answers
     gateway = gateway_of(models)
-    began = asyncio.get_running_loop().time()
     await gateway.score(batch_of(3), "live")
-    await gateway.score(batch_of(3), "live", ScoreOptions(deadline=began + 1))
-    assert asyncio.get_running_loop().time() - began < 1.0
+    later = asyncio.get_running_loop().time() + 3600
+    await gateway.score(batch_of(3), "live", ScoreOptions(deadline=later))
+    assert models.shadowed == []
     await gateway.close()
 
 

@@ -1,6 +1,5 @@
 """A real gRPC server on a free port, over a real gateway. Only the model server is a stand-in."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,8 @@ from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.guard import Traffic
+
+from tests.clock import Gate
 
 RECIPES = """
 rewards:
@@ -54,7 +55,7 @@ class Letters:
     calls: list[int] = field(default_factory=list)
     away: bool = False
     lost: set[str] = field(default_factory=set)
-    slow_s: float = 0.0
+    gate: Gate = field(default_factory=Gate)
 
     async def models(self) -> list[ModelInfo]:
         return [await self.info(name) for name in ("letters", "pictures")]
@@ -68,8 +69,7 @@ class Letters:
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         self.calls.append(len(rows))
-        await asyncio.sleep(self.slow_s)
-        if asyncio.get_running_loop().time() > deadline:
+        if not await self.gate.passed(deadline):
             late = Invalid("deadline_exceeded", "the deadline passed before the model answered")
             return ModelAnswer(np.full((len(rows), 1), np.nan), invalid=dict.fromkeys(range(len(rows)), late))
         if name == "pictures":

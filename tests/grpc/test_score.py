@@ -17,6 +17,8 @@ from reward_gateway.http.app import create_app
 from reward_gateway.observer import Observer
 from reward_gateway.proto import reward_pb2 as pb
 
+from tests.clock import Clock, until
+
 pytestmark = pytest.mark.anyio
 
 Serve = Callable[..., AbstractAsyncContextManager[Any]]
@@ -255,11 +257,11 @@ async def test_a_model_server_that_is_away_is_unavailable_and_never_a_zero(serve
 
 async def test_an_overloaded_gateway_says_when_to_come_back(serve: Serve) -> None:
     async with serve(max_in_flight=1, max_queued=0) as served:
-        served.models.slow_s = 0.3
+        served.models.gate.shut()
         first = asyncio.ensure_future(served.stub.Score(request("four")))
-        while not served.models.calls:
-            await asyncio.sleep(0.01)
+        await until(lambda: served.models.calls)
         status, metadata, _ = await refusal(served.stub.Score(request("four")))
+        served.models.gate.open()
         await first
 
     assert (status, metadata["error-code"], metadata["retry-after"]) == ("UNAVAILABLE", "overloaded", "1")
@@ -273,10 +275,14 @@ async def test_a_gateway_that_goes_away_takes_no_new_calls(served: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["options", "call"])
-async def test_the_smaller_deadline_holds(served: Any, how: str) -> None:
-    served.models.slow_s = 0.3
-    options, timeout = (pb.Options(deadline_ms=50), 10) if how == "options" else (pb.Options(deadline_ms=10_000), 0.05)
-    status, *_ = await refusal(served.stub.Score(request("four", options=options), timeout=timeout))
+async def test_the_smaller_deadline_holds(served: Any, clock: Clock, how: str) -> None:
+    served.models.gate.shut()
+    options_s, timeout_s = (300, 600) if how == "options" else (600, 300)
+    asked = request("four", options=pb.Options(deadline_ms=options_s * 1000))
+    asking = asyncio.ensure_future(refusal(served.stub.Score(asked, timeout=timeout_s)))
+    await until(lambda: served.models.calls)
+    await clock.advance(301)
+    status, *_ = await asking
 
     assert status == "DEADLINE_EXCEEDED"
 
@@ -303,16 +309,14 @@ async def test_a_failure_names_the_call_as_the_caller_did(served: Any) -> None:
 
 
 async def test_a_caller_who_leaves_gives_the_place_back(served: Any) -> None:
-    served.models.slow_s = 5
+    served.models.gate.shut()
     call = served.stub.Score(request("four"))
     asked = asyncio.ensure_future(call.code())
-    while not served.models.calls:
-        await asyncio.sleep(0.01)
+    await until(lambda: served.models.calls)
     call.cancel()
 
     assert (await asked) is grpc.StatusCode.CANCELLED
-    async with asyncio.timeout(2):
-        await served.traffic.admission.idle()
+    await served.traffic.admission.idle()
 
 
 async def test_every_call_is_counted_by_method_and_status(serve: Serve) -> None:

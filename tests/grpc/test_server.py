@@ -14,6 +14,8 @@ from reward_gateway.grpc import server
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.telemetry.traces import Tracer
 
+from tests.clock import turns, until
+
 pytestmark = pytest.mark.anyio
 
 SERVICE = "reward_gateway.v1.RewardService"
@@ -80,8 +82,7 @@ async def test_those_who_watch_are_told(served: Any) -> None:
 
     assert (await watch.read()).status == Health.SERVING
     served.traffic.drain.begin()
-    async with asyncio.timeout(5):
-        assert (await watch.read()).status == Health.NOT_SERVING
+    assert (await watch.read()).status == Health.NOT_SERVING
     watch.cancel()
 
 
@@ -99,12 +100,14 @@ async def test_reflection_tells_the_published_service(served: Any) -> None:
 
 
 async def test_stopping_lets_calls_under_way_finish(served: Any) -> None:
-    served.models.slow_s = 0.2
+    served.models.gate.shut()
     call = served.stub.Score(pb.ScoreRequest(samples=[pb.Sample(response="four")]))
     asked = asyncio.ensure_future(call.code())
-    while not served.models.calls:
-        await asyncio.sleep(0.01)
-    await served.server.stop(5)
+    await until(lambda: served.models.calls)
+    stopping = asyncio.ensure_future(served.server.stop(300))
+    await turns()
+    served.models.gate.open()
+    await stopping
 
     assert await asked is grpc.StatusCode.OK
 

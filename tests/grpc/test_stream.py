@@ -10,6 +10,8 @@ import pytest
 from reward_gateway.grpc import stream
 from reward_gateway.proto import reward_pb2 as pb
 
+from tests.clock import Clock, until
+
 pytestmark = pytest.mark.anyio
 
 Serve = Callable[..., AbstractAsyncContextManager[Any]]
@@ -102,9 +104,12 @@ async def test_a_model_server_that_comes_back_goes_on_in_the_same_stream(served:
     assert second.result.reward == 4.0
 
 
-async def test_a_sample_that_is_too_late_is_told_so(served: Any) -> None:
-    served.models.slow_s = 0.2
-    answers = await exchanged(served, [message("four", options=pb.Options(deadline_ms=20))])
+async def test_a_sample_that_is_too_late_is_told_so(served: Any, clock: Clock) -> None:
+    served.models.gate.shut()
+    asking = asyncio.ensure_future(exchanged(served, [message("four", options=pb.Options(deadline_ms=300_000))]))
+    await until(lambda: served.models.calls)
+    await clock.advance(301)
+    answers = await asking
 
     assert answers["0"].result.error.code == "deadline_exceeded"
 
@@ -141,13 +146,13 @@ async def test_streams_end_with_their_status_however_the_messages_fall(serve: Se
 
 
 async def test_a_gateway_that_goes_away_answers_what_it_has_and_ends_the_stream(served: Any) -> None:
-    served.models.slow_s = 0.2
+    served.models.gate.shut()
     call = served.stub.ScoreStream()
     await call.write(message("four"))
-    while not served.models.calls:
-        await asyncio.sleep(0.01)
+    await until(lambda: served.models.calls)
     served.traffic.drain.begin()
     await call.write(message("four"))
+    served.models.gate.open()
 
     assert (await call.read()).result.reward == 4.0
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -156,15 +161,13 @@ async def test_a_gateway_that_goes_away_answers_what_it_has_and_ends_the_stream(
 
 
 async def test_a_caller_who_leaves_leaves_nothing_behind(served: Any) -> None:
-    served.models.slow_s = 10
+    served.models.gate.shut()
     call = served.stub.ScoreStream()
     await call.write(message("four"))
-    while not served.models.calls:
-        await asyncio.sleep(0.01)
+    await until(lambda: served.models.calls)
     call.cancel()
 
-    async with asyncio.timeout(2):
-        await served.traffic.admission.idle()
+    await served.traffic.admission.idle()
 
 
 async def test_a_caller_who_does_not_read_is_slowed_down(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,10 +182,9 @@ async def test_a_caller_who_does_not_read_is_slowed_down(served: Any, monkeypatc
 
     call = served.stub.ScoreStream(flood())
     before = -1
-    async with asyncio.timeout(20):
-        while sent_so_far == 0 or sent_so_far != before:
-            before = sent_so_far
-            await asyncio.sleep(0.2)
+    while not served.models.calls or sent_so_far != before:
+        before = sent_so_far
+        await asyncio.sleep(0.2)
     scored = sum(served.models.calls)
     call.cancel()
 

@@ -1,11 +1,11 @@
 """operations/answers.py: what counts as the answer of a response."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_gateway.operations.answers import choice, final_answer, last_boxed, last_number, squad
+
+from tests.clock import little_work
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,6 @@ def test_squad_ignores_case_articles_and_punctuation() -> None:
     "text", [r"\boxed{" * 28_000, "<answer>" * 25_000, "1," * 100_000, "{" * 200_000, "A " * 100_000]
 )
 def test_hostile_texts_take_no_longer_than_honest_ones(text: str) -> None:
-    started = time.perf_counter()
-    for read in (last_boxed, final_answer, last_number, lambda t: choice(t, "ABCD")):
-        read(text)
-    assert time.perf_counter() - started < 2.0
+    with little_work(seconds=5.0):
+        for read in (last_boxed, final_answer, last_number, lambda t: choice(t, "ABCD")):
+            read(text)

@@ -11,6 +11,8 @@ from reward_gateway.errors import NotFound
 from reward_gateway.sample import Batch, Invalid, RawScores, Usage
 from reward_gateway.scoring.cached_scorer import CachedScorer
 
+from tests.clock import turns
+
 pytestmark = pytest.mark.anyio
 
 
@@ -96,7 +98,7 @@ async def test_refresh_asks_and_remembers_and_off_does_neither(scorer: CachedSco
 async def test_requests_in_flight_share_the_work_on_equal_samples(scorer: CachedScorer, server: Server) -> None:
     server.wait.clear()
     asks = [asyncio.create_task(ask(scorer, "same")) for _ in range(20)]
-    await asyncio.sleep(0.01)
+    await turns()
     server.wait.set()
     answers = await asyncio.gather(*asks)
     assert {scores.values[0, 0] for scores, _ in answers} == {104.0}

@@ -16,6 +16,8 @@ from reward_gateway.scoring.cached_rows import CacheMode
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext
 
+from tests.clock import turns
+
 pytestmark = pytest.mark.anyio
 
 
@@ -127,7 +129,7 @@ async def test_a_reason_is_no_number_and_is_not_remembered(runtime: EffectsRunti
 async def test_requests_in_flight_share_the_work(runtime: EffectsRuntime, models: LanguageModels) -> None:
     models.wait.clear()
     asks = [asyncio.create_task(ask(runtime, ("a", "x"))) for _ in range(10)]
-    await asyncio.sleep(0.01)
+    await turns()
     models.wait.set()
     assert [values(answer) for [answer] in await asyncio.gather(*asks)] == [[-1.0]] * 10
     assert len(models.asked) == 1

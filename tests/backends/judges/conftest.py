@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.clock import until
+
 
 def words(text: Any) -> Response:
     """A chat completion that says this."""
@@ -30,6 +32,8 @@ class FakeJudge:
     headers: list[dict[str, str]] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
+    together: int = 0
+    """Nothing is answered until so many questions were under way at once."""
 
     async def answer(self, request: Request) -> Response:
         body = await request.json()
@@ -39,6 +43,8 @@ class FakeJudge:
         self.most_running = max(self.most_running, self.running)
         try:
             await asyncio.sleep(self.slow_s)
+            while self.most_running < self.together:
+                await asyncio.sleep(0.002)
             said = self.reply(body)
         finally:
             self.running -= 1
@@ -58,8 +64,7 @@ async def fake() -> AsyncIterator[FakeJudge]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     judge.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     yield judge
     server.should_exit = server.force_exit = True

@@ -11,7 +11,11 @@ from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.sample import Batch
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
+from tests.clock import Clock, until
+
 pytestmark = pytest.mark.anyio
+
+TTL_S = 3600.0
 
 Infer = Callable[[Any, Any], Awaitable[Any]]
 
@@ -71,13 +75,13 @@ async def fake() -> AsyncIterator[tuple[FakeTriton, TritonServer]]:
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(behind, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    client = TritonServer(f"127.0.0.1:{port}", info_ttl_s=0.1)
+    client = TritonServer(f"127.0.0.1:{port}", info_ttl_s=TTL_S)
     yield behind, client
     await client.close()
     await server.stop(None)
 
 
-async def reasons(client: TritonServer, rows: int = 1, seconds: float = 5.0) -> list[tuple[str, str]]:
+async def reasons(client: TritonServer, rows: int = 1, seconds: float = 600.0) -> list[tuple[str, str]]:
     batch = Batch([""] * rows, [""] * rows, ["a"] * rows)
     answer = await client.score("m", batch, list(range(rows)), asyncio.get_running_loop().time() + seconds)
     return [(reason.code, reason.message) for reason in answer.invalid.values()]
@@ -144,19 +148,22 @@ async def test_an_answer_without_a_score_is_no_score(fake: tuple[FakeTriton, Tri
     assert [code for code, _ in await reasons(client)] == ["model_error"]
 
 
-async def test_a_model_that_hangs_is_left_at_the_deadline(fake: tuple[FakeTriton, TritonServer]) -> None:
+async def test_a_model_that_hangs_is_left_at_the_deadline(fake: tuple[FakeTriton, TritonServer], clock: Clock) -> None:
     behind, client = fake
     ended = asyncio.Event()
 
     async def infer(request: Any, context: Any) -> Any:
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(7200)
         finally:
             ended.set()
 
     behind.infer = infer
-    assert [code for code, _ in await reasons(client, seconds=0.2)] == ["deadline_exceeded"]
-    await asyncio.wait_for(ended.wait(), 2)  # the server is told
+    asking = asyncio.ensure_future(reasons(client, seconds=3600))
+    await until(lambda: behind.asked)
+    await clock.advance(3601)
+    assert [code for code, _ in await asking] == ["deadline_exceeded"]
+    await ended.wait()  # the server is told
 
 
 async def test_an_answer_of_another_version_is_labelled_so_and_looked_up_anew(
@@ -166,7 +173,7 @@ async def test_an_answer_of_another_version_is_labelled_so_and_looked_up_anew(
     assert (await client.info("m")).version == "1"
     behind.version = "2"
     batch = Batch(["0"], [""], ["a"])
-    answer = await client.score("m", batch, [0], asyncio.get_running_loop().time() + 5)
+    answer = await client.score("m", batch, [0], asyncio.get_running_loop().time() + 600)
     assert answer.version == "2"
     assert (await client.info("m")).version == "2"
 
@@ -177,13 +184,16 @@ async def test_lookups_at_the_same_time_are_one(fake: tuple[FakeTriton, TritonSe
     assert behind.looked_up == 1
 
 
-async def test_nobody_waits_for_a_picture_that_has_just_expired(fake: tuple[FakeTriton, TritonServer]) -> None:
+async def test_nobody_waits_for_a_picture_that_has_just_expired(
+    fake: tuple[FakeTriton, TritonServer], clock: Clock
+) -> None:
     behind, client = fake
     await client.info("m")
-    await asyncio.sleep(0.12)
     behind.version = "2"
+    await clock.advance(1.5 * TTL_S)
     assert (await client.info("m")).version == "1"
-    await asyncio.sleep(0.05)
+    while (await client.info("m")).version == "1":
+        await asyncio.sleep(0.002)
     assert (await client.info("m")).version == "2"
     assert behind.looked_up == 2
 

@@ -16,6 +16,8 @@ from reward_gateway.sample import Batch, Media, Text
 if TYPE_CHECKING:
     from tests.backends.conftest import Triton
 
+from tests.clock import Clock, turns, until
+
 pytestmark = pytest.mark.anyio
 
 
@@ -23,7 +25,7 @@ def batch_of(responses: list[Any], prompts: list[Text] | None = None, **columns:
     return Batch([str(i) for i in range(len(responses))], prompts or [""] * len(responses), responses, **columns)
 
 
-async def ask(server: TritonServer, model: str, batch: Batch, seconds: float = 20.0) -> ModelAnswer:
+async def ask(server: TritonServer, model: str, batch: Batch, seconds: float = 120.0) -> ModelAnswer:
     deadline = asyncio.get_running_loop().time() + seconds
     return await server.score(model, batch, list(range(batch.size)), deadline)
 
@@ -77,7 +79,7 @@ class TestScores:
     async def test_rows_keep_their_order_and_only_those_asked_are_scored(self, models: TritonServer) -> None:
         batch = batch_of([str(i) for i in range(500)], ["p" * i for i in range(500)])
         rows = list(range(499, -1, -3))
-        answer = await models.score("counting", batch, rows, asyncio.get_running_loop().time() + 20)
+        answer = await models.score("counting", batch, rows, asyncio.get_running_loop().time() + 120)
         assert answer.values.tolist() == [[row, row] for row in rows]
         assert answer.invalid == {}
         assert answer.version == "1-a"
@@ -190,14 +192,16 @@ class TestFields:
 
 class TestTime:
     async def test_a_late_row_is_deadline_exceeded_and_an_early_one_keeps_its_score(
-        self, triton_server: "Triton"
+        self, triton_server: "Triton", clock: Clock
     ) -> None:
-        models = TritonServer(triton_server.url, max_infer_calls=1)
+        calls = CallSizes()
+        models = TritonServer(triton_server.url, max_infer_calls=1, observer=calls)
         responses = [*(str(i) for i in range(64)), "sleep 1.5", *(["9"] * 63)]
         await models.info("counting")
-        started = asyncio.get_running_loop().time()
-        answer = await ask(models, "counting", batch_of(responses), 1.0)
-        assert asyncio.get_running_loop().time() - started < 1.4
+        asking = asyncio.ensure_future(ask(models, "counting", batch_of(responses), 3600))
+        await until(lambda: len(calls.started) == 2)  # the first is answered
+        await clock.advance(3601)
+        answer = await asking
         await models.close()
         assert answer.values[:64, 1].tolist() == list(range(64))
         assert set(codes(answer).items()) == {(row, "deadline_exceeded") for row in range(64, 128)}
@@ -209,7 +213,7 @@ class TestTime:
     async def test_a_cancelled_request_costs_the_others_nothing(self, models: TritonServer) -> None:
         await models.info("counting")
         gone = asyncio.ensure_future(ask(models, "counting", batch_of(["sleep 0.3", *(["9"] * 63)])))
-        await asyncio.sleep(0.05)
+        await turns()  # it is out
         gone.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await gone
@@ -232,9 +236,8 @@ class TestAServerThatChanges:
         write_counting("b")
         try:
             triton_server.load("counting")
-            async with asyncio.timeout(2):
-                while (await models.info("counting")).version != "1-b":
-                    await asyncio.sleep(0.02)
+            while (await models.info("counting")).version != "1-b":
+                await asyncio.sleep(0.02)
             assert (await ask(models, "counting", batch_of(["1"]))).version == "1-b"
         finally:
             write_counting("a")
@@ -243,28 +246,23 @@ class TestAServerThatChanges:
     async def test_a_killed_server_costs_clear_reasons_until_it_is_back(
         self, models: TritonServer, triton_server: "Triton"
     ) -> None:
-        loop = asyncio.get_running_loop()
         assert (await ask(models, "counting", batch_of(["1"]))).invalid == {}
-        under_way = asyncio.ensure_future(ask(models, "counting", batch_of(["sleep 5"])))
-        await asyncio.sleep(0.1)
+        under_way = asyncio.ensure_future(ask(models, "counting", batch_of(["sleep 60"]), 3600))
+        await turns()  # it is out
         triton_server.kill()
         try:
             assert codes(await under_way) == {0: "model_unavailable"}
-            await asyncio.sleep(0.5)
-            started = loop.time()
-            assert codes(await ask(models, "counting", batch_of(["1", "2"]))) == dict.fromkeys(
-                range(2), "model_unavailable"
-            )
-            assert loop.time() - started < 1.5
+            # Said at once: after an hour it would be that the deadline passed.
+            said = codes(await ask(models, "counting", batch_of(["1", "2"]), 3600))
+            assert said == dict.fromkeys(range(2), "model_unavailable")
             with pytest.raises(ModelUnavailable):
                 await models.models()
             known = await models.info("counting")
             assert (known.version, known.ready) == ("1-a", False)
         finally:
             await asyncio.to_thread(triton_server.start)
-        async with asyncio.timeout(3):
-            while codes(answer := await ask(models, "counting", batch_of(["1"]))):
-                await asyncio.sleep(0.05)
+        while codes(answer := await ask(models, "counting", batch_of(["1"]))):
+            await asyncio.sleep(0.05)
         assert answer.values[0, 1] == 1
 
     async def test_nothing_there_is_model_unavailable(self) -> None:

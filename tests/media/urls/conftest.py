@@ -139,7 +139,7 @@ def behaviours(good: bytes) -> dict[str, Answer]:
         ),
         "/slow-body": raw(ok + length + b"\r\n", b"x", endless=True, pause_s=0.05),
         "/slow-head": raw(ok, b"X: y\r\n", endless=True, pause_s=0.05),
-        "/silent": raw(b"", pause_s=30),
+        "/silent": raw(b"", pause_s=3600),
         "/early": raw(b"HTTP/1.1 100 Continue\r\n\r\n", endless=True, pause_s=0.001),
         "/huge-header": raw(ok + b"X-Long: " + b"a" * (4 << 20) + b"\r\n\r\n" + good),
         "/many-headers": raw(ok + b"X: y\r\n" * 100_000 + b"\r\n" + good),

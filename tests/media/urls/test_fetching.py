@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from reward_gateway.cli.worker import build_gateway
+from reward_gateway.intake.fetch.fetcher import SHARE
 from reward_gateway.sample import Batch, Media
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
+
+from tests.clock import Clock, until
 
 pytestmark = pytest.mark.anyio
 
@@ -135,7 +138,9 @@ async def test_only_so_many_are_fetched_at_once(serve: Any, site: Any) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.05)
+        while most < 3:
+            await asyncio.sleep(0.002)
+        await asyncio.sleep(0.05)  # long enough for one too many to show
         running -= 1
         await good(writer)
 
@@ -147,16 +152,23 @@ async def test_only_so_many_are_fetched_at_once(serve: Any, site: Any) -> None:
 
 
 async def test_fetching_leaves_time_to_score_before_the_deadline(
-    serve: Any, site: Any, picture: Callable[..., bytes]
+    serve: Any, site: Any, clock: Clock, picture: Callable[..., bytes]
 ) -> None:
     good = base64.b64encode(picture()).decode()
-    async with serve(**on(site)) as served:
-        body: dict[str, Any] = {"samples": [{"images": [site.url("/silent")]}, {"images": [good]}]}
-        body["options"] = {"deadline_ms": 800}
-        late, scored = (await served.client.post("/v1/score", json=body)).json()["results"]
+
+    async def ask(served: Any, *images: str) -> Any:
+        """The answer when the share of the deadline that fetching may take has passed."""
+        body = {"samples": [{"images": [image]} for image in images], "options": {"deadline_ms": 500_000}}
+        asked = len(site.requests)
+        asking = asyncio.create_task(served.client.post("/v1/score", json=body))
+        await until(lambda: len(site.requests) > asked)
+        await clock.advance(SHARE * 500 + 1)
+        return await asking
+
+    async with serve(**on(site, media_url_timeout_s=500)) as served:
+        late, scored = (await ask(served, site.url("/silent"), good)).json()["results"]
         assert (late["error"]["code"], scored["reward"]) == ("deadline_exceeded", 64)
-        alone = await served.client.post("/v1/score", json={**body, "samples": body["samples"][:1]})
-        assert alone.status_code == 504
+        assert (await ask(served, site.url("/silent"))).status_code == 504
 
 
 async def test_what_was_fetched_is_counted_and_no_address_is_written_anywhere(
@@ -183,8 +195,7 @@ async def test_what_was_fetched_is_counted_and_no_address_is_written_anywhere(
 async def test_a_client_that_leaves_leaves_nothing_open(serve: Any, site: Any) -> None:
     async with serve(**on(site)) as served:
         task = asyncio.create_task(served.results([{"images": [site.url("/silent")]}]))
-        while not site.requests:
-            await asyncio.sleep(0.01)
+        await until(lambda: site.requests)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         (result,) = await served.results([{"images": [site.url("/good.png")]}])

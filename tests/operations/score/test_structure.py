@@ -1,10 +1,11 @@
 """score/format_tags, code_fence, valid_python, json_schema."""
 
-import time
 from typing import Any
 
 import pytest
 from reward_gateway.errors import InvalidRequest
+
+from tests.clock import little_work
 
 GOOD = "<think>\nhm\n</think>\n<answer>4</answer>\n"
 SCHEMA = {
@@ -116,7 +117,6 @@ def test_no_schema_is_fetched_from_elsewhere(call: Any) -> None:
     "response", ["[" * 100_000, '{"name": "' + "a" * 50_000 + '!"}', "```json\n" * 25_000, "[" + "{}," * 60_000 + "{}]"]
 )
 def test_hostile_responses_take_bounded_time(call: Any, response: str) -> None:
-    started = time.perf_counter()
     schema = {"anyOf": [{"properties": {"name": {"pattern": "^(a+)+$"}}}, {"uniqueItems": True}]}
-    call("score/json_schema", {"response": response}, json_schema=schema)
-    assert time.perf_counter() - started < 2.0
+    with little_work(seconds=5.0):
+        call("score/json_schema", {"response": response}, json_schema=schema)
