@@ -23,6 +23,7 @@ from rich.text import Text
 
 from reward_gateway.client import AsyncRewardClient, Scores
 from reward_gateway.errors import InvalidRequest, NotFound, RequestError, Unscorable
+from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.sample import prompt_group
 
 from . import pictures
@@ -109,7 +110,8 @@ class Run:
             self.reward = (await client.score([], [])).reward
         row = next((row for row in rows if row["name"] == self.reward), None)
         if row is None:
-            raise NotFound(f"there is no reward {self.reward}; there are: {', '.join(row['name'] for row in rows)}")
+            names = [str(row["name"]) for row in rows]
+            raise NotFound(f"there is no reward {self.reward!r}{did_you_mean(self.reward, names)}")
         self.record.tell(reward=self.reward, recipe_version=row["version"])
         return bool(row["grouped"])
 

@@ -19,7 +19,7 @@ from reward_gateway.settings import Settings
 
 from .configuration import read_settings, variable_of
 from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, complain
-from .preflight import find_faults
+from .preflight import find_faults, writable_fault
 from .serve_flags import GroupedCommand, setting_flags
 
 _ANSWER_S = 5.0
@@ -74,6 +74,8 @@ def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
         raise StackError(f"there is no model {unknown[0]!r}{did_you_mean(unknown[0], known)} (--models)")
     for name in wanted:
         if name in buildable and not build.is_built(name, settings.model_repository):
+            if fault := writable_fault(settings.model_repository / name, "model_repository", f"{name} is built there"):
+                raise StackError(fault)
             report(f"{name}: building")
             try:
                 build.build(name, settings.model_repository, report)

@@ -169,11 +169,8 @@ class OpenInference:
         return model
 
     async def _ready(self, name: str) -> bool:
-        plan = self._gateway.book.get(self._gateway.resolve_reward(name if self._gateway.has_reward(name) else None))
-        try:
-            return all([(await self._gateway.runtime.models.info(model)).ready for model in plan.models])
-        except (NotFound, ModelUnavailable):
-            return False
+        reward = self._gateway.resolve_reward(name if self._gateway.has_reward(name) else None)
+        return not await self._gateway.missing(reward)
 
     def _triton(self, name: str) -> Passthrough:
         models = self._gateway.runtime.models

@@ -45,9 +45,9 @@ def process_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     are answered with them, and the model is not asked.
 
     Not every step judged (the answer is over the model's limit) is an item error where `steps` were given, and the
-    flag `truncated` otherwise. No step: an item error. For one number per answer, name the model itself as a
-    recipe's component, or shape these by `transform/aggregate`; for a reward per step, end in a credit assignment
-    (`credit/steps_and_outcome`). Details: `model_version`.
+    flag `truncated` otherwise. No step: an item error. For one number per answer, name the model itself, with
+    one of its dimensions, as a recipe's component, or shape these by `transform/aggregate`; for a reward per step, end
+    in a credit assignment (`credit/steps_and_outcome`). Details: `model_version`.
     """
     items = columns.rows(Item.model_fields)
     rewards: list[Any] = [item["step_scores"] for item in items]
