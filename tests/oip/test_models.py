@@ -8,11 +8,9 @@ from google.protobuf.json_format import MessageToDict
 
 TENSORS = {
     "inputs": [
-        *(
-            {"name": name, "datatype": "BYTES", "shape": [-1, 1]}
-            for name in ("prompt", "response", "reference", "group")
-        ),
+        *({"name": name, "datatype": "BYTES", "shape": [-1, 1]} for name in ("prompt", "response", "reference")),
         *({"name": name, "datatype": "BYTES", "shape": [-1, -1]} for name in ("images", "frames")),
+        *({"name": name, "datatype": "BYTES", "shape": [-1, 1]} for name in ("steps", "group", "features")),
     ],
     "outputs": [
         {"name": "reward", "datatype": "FP32", "shape": [-1, 1]},
@@ -47,9 +45,11 @@ def test_a_configuration_is_one_of_a_batching_model_with_one_answer_a_request(se
         ("prompt", "TYPE_STRING", [1], True),
         ("response", "TYPE_STRING", [1], False),
         ("reference", "TYPE_STRING", [1], True),
-        ("group", "TYPE_STRING", [1], True),
         ("images", "TYPE_STRING", [-1], True),
         ("frames", "TYPE_STRING", [-1], True),
+        ("steps", "TYPE_STRING", [1], True),
+        ("group", "TYPE_STRING", [1], True),
+        ("features", "TYPE_STRING", [1], True),
     ]
     assert [(t["name"], t["data_type"], t["dims"]) for t in said["output"]] == [
         ("reward", "TYPE_FP32", [1]),

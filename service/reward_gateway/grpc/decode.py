@@ -4,20 +4,20 @@ So limits, chat messages, missing ids and step scores mean the same over both. O
 are bytes here, and are checked as bytes.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from google.protobuf.message import Message
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import ScoreOptions
 from reward_gateway.intake.batch_builder import BatchBuilder
-from reward_gateway.intake.media import MediaLimits, from_bytes, from_text
+from reward_gateway.intake.decode import wrong_shape
 from reward_gateway.proto import reward_pb2 as pb
-from reward_gateway.sample import Batch, Invalid, Media
-from reward_gateway.sample.fields import SampleItem
-from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, Part, StepItem, TextPart
+from reward_gateway.sample import Batch
+from reward_gateway.sample.fields import FIELDS, Field, Form, SampleItem, of_form
+from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, MediaBytes, MediaObject, Part, StepItem, TextPart
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.deadlines import milliseconds
 
@@ -65,8 +65,7 @@ class Decoder:
     """Makes batches of messages, within the limits of the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._maker = BatchBuilder(settings)
-        self._media = MediaLimits.of(settings)
+        self._builder = BatchBuilder(settings)
 
     async def batch(self, samples: Sequence[pb.Sample]) -> Batch:
         """The batch of the samples of one request.
@@ -75,71 +74,46 @@ class Decoder:
             TooLarge: a sample, text or list over its limit, with its path.
             InvalidRequest: a message that JSON's schema would refuse.
         """
-        self._maker.limits.samples(len(samples))
-        items = [_item(sample, f"samples[{i}]") for i, sample in enumerate(samples)]
-        batch = await self._maker.make(items, sum(map(pb.Sample.ByteSize, samples)))
-        if any(sample.images or sample.frames for sample in samples):
-            await self._take_media(batch, samples)
-        return batch
-
-    async def _take_media(self, batch: Batch, samples: Sequence[pb.Sample]) -> None:
-        images = batch.images or [[] for _ in samples]
-        for i, sample in enumerate(samples):
-            self._maker.limits.images(len(images[i]) + len(sample.images), f"samples[{i}].images")
-            self._maker.limits.frames(len(sample.frames), f"samples[{i}].frames")
-            for field, row in (("images", sample.images), ("frames", sample.frames)):
-                for k, media in enumerate(row):
-                    if media.WhichOneof("source") is None:
-                        param = f"samples[{i}].{field}[{k}]"
-                        raise InvalidRequest(f"{param}: give either data or url", param=param)
-        await asyncio.to_thread(self._load, batch, images, samples)
-
-    def _load(self, batch: Batch, images: list[list[Media]], samples: Sequence[pb.Sample]) -> None:
-        frames: list[list[Media]] = [[] for _ in samples]
-        for i, sample in enumerate(samples):
-            for field, row, column in (("images", sample.images, images[i]), ("frames", sample.frames, frames[i])):
-                for k, media in enumerate(row):
-                    item = self._check(media, f"{field}[{k}]")
-                    if isinstance(item, Invalid):
-                        batch.invalid.setdefault(i, item)
-                    else:
-                        column.append(item)
-        batch.images = images if any(images) else None
-        batch.frames = frames if any(frames) else None
-
-    def _check(self, media: pb.Media, param: str) -> Media | Invalid:
-        if media.WhichOneof("source") == "url":
-            return from_text(media.url, param, self._media)
-        return from_bytes(media.data, param, self._media)
+        self._builder.limits.samples(len(samples))
+        items = [_item(sample, i) for i, sample in enumerate(samples)]
+        return await self._builder.make(items, sum(map(pb.Sample.ByteSize, samples)))
 
 
-def _item(sample: pb.Sample, param: str) -> SampleItem:
+def _item(sample: pb.Sample, i: int) -> SampleItem:
     item = SampleItem()
-    if sample.HasField("id"):
-        item.id = sample.id
-    match sample.WhichOneof("prompt_form"):
-        case "prompt":
-            item.prompt = sample.prompt
-        case "prompt_messages":
-            item.prompt = _messages(sample.prompt_messages, f"{param}.prompt")
-    match sample.WhichOneof("response_form"):
-        case "response":
-            item.response = sample.response
-        case "response_messages":
-            item.response = _messages(sample.response_messages, f"{param}.response")
-    if sample.HasField("reference"):
-        item.reference = sample.reference
-    if sample.HasField("group"):
-        item.group = sample.group
-    if sample.steps:
-        item.steps = [_step(step, f"{param}.steps[{i}]") for i, step in enumerate(sample.steps)]
-    if sample.features:
-        item.features = {name: _feature(value, f"{param}.features") for name, value in sample.features.items()}
+    for descriptor, value in sample.ListFields():
+        name, read = _READERS[descriptor.number]
+        if read is None:
+            setattr(item, name, value)
+        elif (made := read(value, f"samples[{i}].{name}")) is not None:
+            setattr(item, name, made)
     return item
+
+
+def _media(media: Sequence[pb.Media], param: str) -> list[str | MediaObject]:
+    return [_medium(medium, f"{param}[{k}]") for k, medium in enumerate(media)]
+
+
+def _medium(medium: pb.Media, param: str) -> str | MediaObject:
+    match medium.WhichOneof("source"):
+        case "data":
+            return MediaBytes(data=medium.data)
+        case "url":
+            return medium.url
+        case _:
+            raise InvalidRequest(f"{param}: give either data or url", param=param)
+
+
+def _steps(steps: Sequence[pb.Step], param: str) -> list[StepItem]:
+    return [_step(step, f"{param}[{i}]") for i, step in enumerate(steps)]
 
 
 def _step(step: pb.Step, param: str) -> StepItem:
     return StepItem(step.text, number(step.score, f"{param}.score") if step.HasField("score") else None)
+
+
+def _features(features: Mapping[str, pb.Feature], param: str) -> dict[str, float | list[float]]:
+    return {name: _feature(value, param) for name, value in features.items()}
 
 
 def _feature(feature: pb.Feature, param: str) -> float | list[float]:
@@ -182,3 +156,49 @@ def _part(part: pb.Part, param: str) -> Part:
             return ImageUrlPart(part.image_url)
         case _:
             raise InvalidRequest(f"{param}: give either text or image_url", param=param)
+
+
+def _objects(field: Field) -> "Read":
+    """How messages become the objects that JSON would have: what is not set in them is not given."""
+
+    def read(messages: Sequence[Message], param: str) -> Any:
+        given = [_object(message, f"{param}[{k}]") for k, message in enumerate(messages)]
+        try:
+            return msgspec.convert(given, field.wire)
+        except msgspec.ValidationError as error:
+            raise wrong_shape(msgspec.json.encode(given), str(error), param) from None
+
+    return read
+
+
+def _object(message: Message, param: str) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for entry, value in message.ListFields():
+        if isinstance(value, float):
+            made[entry.name] = number(value, f"{param}.{entry.name}")
+        else:
+            made[entry.name] = value if isinstance(value, str | bool | int) else list(value)
+    return made
+
+
+def _unread(_value: Any, _param: str) -> None:
+    """What is carried past the gateway."""
+
+
+Read = Callable[[Any, str], Any]
+_READ: dict[Form, Callable[[Field], Read | None]] = {
+    "name": lambda _: None,
+    "chat": lambda _: None,
+    "text": lambda _: None,
+    "media": lambda _: _media,
+    "steps": lambda _: _steps,
+    "numbers": lambda _: _features,
+    "objects": _objects,
+    "opaque": lambda _: _unread,
+}
+_NUMBERS = {name: entry.number for name, entry in pb.Sample.DESCRIPTOR.fields_by_name.items()}
+_READERS: dict[int, tuple[str, Read | None]] = {
+    **{_NUMBERS[field.name]: (field.name, _READ[field.form](field)) for field in FIELDS},
+    **{_NUMBERS[f"{field.name}_messages"]: (field.name, _messages) for field in of_form("chat")},
+}
+"""Number of a field of ``Sample`` -> the field, and how its value is read; None: as it is."""

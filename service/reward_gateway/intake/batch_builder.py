@@ -1,23 +1,24 @@
 """A decoded request to a batch: columns, limits, images. The one place where the wire becomes the noun."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from reward_gateway.errors import InvalidRequest, MalformedBody
 from reward_gateway.intake.limits import InputLimits
-from reward_gateway.intake.media import MediaLimits, from_text
-from reward_gateway.sample import Batch, Invalid, Media, Text
-from reward_gateway.sample.fields import SampleItem
-from reward_gateway.sample.messages import MediaObject
+from reward_gateway.intake.media import MediaLimits, from_content
+from reward_gateway.sample import Batch, Invalid, Media
+from reward_gateway.sample.fields import FIELDS, IMAGES, Form, SampleItem, of_form
+from reward_gateway.sample.messages import MediaObject, StepItem
 from reward_gateway.settings import Settings
 
-from .messages import Source, media_text, plain_messages
+from .messages import Source, media_content, plain_messages
 from .nesting import check_nesting
+from .objects import plain_object, texts_of
 
-_METADATA_LEVEL = 3
+_OPAQUE_LEVEL = 3
 """Levels above ``samples[i].metadata``: the body, the list, the sample."""
 
 
@@ -29,59 +30,62 @@ class BatchBuilder:
         self._media = MediaLimits.of(settings)
         self._max_nesting = settings.max_nesting
 
-    async def make(self, samples: Sequence[SampleItem], body_bytes: int) -> Batch:
+    async def make(self, samples: Sequence[SampleItem], body_bytes: int | None = None) -> Batch:
         """The batch of decoded samples.
 
         Args:
-            body_bytes: size of the body they came from; no text in it can be longer.
+            body_bytes: size of the body they came from; no text in it can be longer. None: not known.
 
         Raises:
             TooLarge: a sample, text or list over its limit, with its path.
             InvalidRequest: nested too deep, or an image that is neither base64 nor an address.
         """
-        n = len(samples)
+        self.limits.samples(len(samples))
+        return await self._make(_columns_of(samples), len(samples), body_bytes)
+
+    async def make_of_columns(self, columns: Mapping[str, list[Any]]) -> Batch:
+        """The batch of fields that came as columns, one at least, of one length. Raises as :meth:`make`."""
+        n = len(next(iter(columns.values())))
         self.limits.samples(n)
-        if [sample.metadata for sample in samples].count(UNSET) < n:
-            self._check_metadata(samples)
-        prompts: list[Any] = [sample.prompt for sample in samples]
-        responses: list[Any] = [sample.response for sample in samples]
+        given = tuple(columns.get(name) or [missing] * n for name, missing in _MISSING)
+        return await self._make(given, n, None)
+
+    async def _make(self, given: tuple[list[Any], ...], n: int, body_bytes: int | None) -> Batch:
+        for field, place in _OPAQUE:
+            if given[place].count(UNSET) < n:
+                self._check_opaque(field, given[place])
+        prompts, responses = given[_PROMPT], given[_RESPONSE]
         sources: dict[int, list[Source]] = {}
         if list in set(map(type, prompts)) | set(map(type, responses)):
             self._open_messages(prompts, responses, sources)
-        references = _column([sample.reference for sample in samples])
-        groups = _column([sample.group for sample in samples])
-        if body_bytes > self.limits.max_text_chars:
-            self._check_texts(prompts, responses, references, groups)
-        batch = Batch(
-            ids=self._ids(samples),
-            prompts=["" if prompt is None else prompt for prompt in prompts],
-            responses=responses,
-            references=references,
-            group_names=groups,
-            features=_column([sample.features for sample in samples], empty={}),
-        )
-        if [sample.steps for sample in samples].count(None) < n:
-            self._take_steps(batch, samples)
-        if sources or [sample.images or sample.frames for sample in samples].count(None) < n:
-            await self._take_media(batch, samples, sources)
+        long = body_bytes is None or body_bytes > self.limits.max_text_chars
+        if long:
+            texts = {field: given[place] for field, place in _TEXTS if given[place].count(None) < n}
+            self._check_texts({"prompt": prompts, "response": responses, **texts})
+        batch = Batch(self._ids(given[_ID]), ["" if prompt is None else prompt for prompt in prompts], responses)
+        for field, place, take in _TAKERS:
+            if given[place].count(None) < n:
+                batch.set_column(field, take(self, batch, field, given[place], long))
+        if sources or any(given[place].count(None) < n for _, place in _MEDIA):
+            await self._take_media(batch, given, sources)
         return batch
 
-    def _ids(self, samples: Sequence[SampleItem]) -> list[str]:
-        ids = [str(i) if sample.id is None else sample.id for i, sample in enumerate(samples)]
+    def _ids(self, given: Sequence[str | None]) -> list[str]:
+        ids = [str(i) if name is None else name for i, name in enumerate(given)]
         if ids and max(map(len, ids)) > self.limits.max_name_chars:
             for i, name in enumerate(ids):
                 self.limits.name(len(name), f"samples[{i}].id")
         return ids
 
-    def _check_metadata(self, samples: Sequence[SampleItem]) -> None:
-        for i, sample in enumerate(samples):
-            if sample.metadata is UNSET:
+    def _check_opaque(self, field: str, values: Sequence[Raw | UnsetType]) -> None:
+        for i, value in enumerate(values):
+            if isinstance(value, UnsetType):
                 continue
-            raw = bytes(sample.metadata)
-            param = f"samples[{i}].metadata"
+            raw = bytes(value)
+            param = f"samples[{i}].{field}"
             if raw[:1] != b"{" and raw != b"null":
                 raise InvalidRequest(f"{param}: expected object", param=param)
-            check_nesting(raw, self._max_nesting, above=_METADATA_LEVEL, param=param)
+            check_nesting(raw, self._max_nesting, above=_OPAQUE_LEVEL, param=param)
             try:
                 raw.decode()
             except UnicodeDecodeError:
@@ -97,73 +101,100 @@ class BatchBuilder:
                     if not images:
                         del sources[i]
 
-    def _check_texts(
-        self,
-        prompts: Sequence[Text | None],
-        responses: Sequence[Text | None],
-        references: list[str | None] | None,
-        groups: list[str | None] | None,
-    ) -> None:
-        for column, field in (
-            (prompts, "prompt"),
-            (responses, "response"),
-            (references, "reference"),
-            (groups, "group"),
-        ):
-            if column is not None:
-                self.limits.texts([text if isinstance(text, str) else None for text in column], field)
+    def _check_texts(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        for field, column in columns.items():
+            self.limits.texts([text if isinstance(text, str) else None for text in column], field)
 
-    def _take_steps(self, batch: Batch, samples: Sequence[SampleItem]) -> None:
-        batch.steps = [None if s.steps is None else [step.text for step in s.steps] for s in samples]
-        for i, sample in enumerate(samples):
-            for k, step in enumerate(sample.steps or ()):
-                self.limits.text(len(step.text), f"samples[{i}].steps[{k}].text")
-            if sample.steps and any(step.score is not None for step in sample.steps):
-                self._take_step_scores(batch, i, sample)
+    def _take_as_given(self, _batch: Batch, _field: str, values: list[Any], _long: bool) -> list[Any]:
+        return values
 
-    def _take_step_scores(self, batch: Batch, i: int, sample: SampleItem) -> None:
-        """Scores that came with the steps are a feature of the sample, all or none."""
-        scores = [step.score for step in sample.steps or ()]
-        if None in scores:
-            param = f"samples[{i}].steps[{scores.index(None)}].score"
-            raise InvalidRequest(f"{param}: give every step of a sample a score, or none", param=param)
-        if batch.features is None:
-            batch.features = [{} for _ in range(batch.size)]
-        batch.features[i] = {"step_scores": scores, **batch.features[i]}
+    def _take_numbers(self, _batch: Batch, _field: str, values: list[Any], _long: bool) -> list[Any]:
+        return [{} if value is None else value for value in values]
 
-    async def _take_media(self, batch: Batch, samples: Sequence[SampleItem], sources: dict[int, list[Source]]) -> None:
-        images = [sources.get(i, []) + _listed(sample.images, i, "images") for i, sample in enumerate(samples)]
-        frames = [_listed(sample.frames, i, "frames") for i, sample in enumerate(samples)]
-        for i in range(batch.size):
-            self.limits.images(len(images[i]), f"samples[{i}].images")
-            self.limits.frames(len(frames[i]), f"samples[{i}].frames")
-        batch.images, batch.frames = await asyncio.to_thread(self._load, batch.invalid, images, frames)
+    def _take_steps(self, batch: Batch, field: str, values: Sequence[list[StepItem] | None], long: bool) -> list[Any]:
+        for i, steps in enumerate(values):
+            if long:
+                for k, step in enumerate(steps or ()):
+                    self.limits.text(len(step.text), f"samples[{i}].{field}[{k}].text")
+            if steps and any(step.score is not None for step in steps):
+                _take_step_scores(batch, i, field, steps)
+        return [None if steps is None else [step.text for step in steps] for steps in values]
+
+    def _take_objects(self, _batch: Batch, field: str, values: Sequence[list[Struct] | None], long: bool) -> list[Any]:
+        rows = [None if items is None else [plain_object(item) for item in items] for items in values]
+        if long:
+            for i, items in enumerate(rows):
+                for k, item in enumerate(items or ()):
+                    for path, text in texts_of(item, f"samples[{i}].{field}[{k}]"):
+                        self.limits.text(len(text), path)
+        return rows
+
+    async def _take_media(self, batch: Batch, given: Sequence[list[Any]], sources: Mapping[int, list[Source]]) -> None:
+        columns: dict[str, list[list[Source]]] = {}
+        for field, place in _MEDIA:
+            columns[field] = rows = [_listed(items, i, field) for i, items in enumerate(given[place])]
+            if field == IMAGES:  # those of the messages come first, in the order of reading
+                columns[field] = rows = [sources.get(i, []) + row for i, row in enumerate(rows)]
+            for i, row in enumerate(rows):
+                self.limits.entries(len(row), field, f"samples[{i}].{field}")
+        for field, loaded in (await asyncio.to_thread(self._load, batch.invalid, columns)).items():
+            batch.set_column(field, loaded if any(loaded) else None)
 
     def _load(
-        self, invalid: dict[int, Invalid], images: list[list[Source]], frames: list[list[Source]]
-    ) -> tuple[list[list[Media]] | None, list[list[Media]] | None]:
-        return self._load_column(invalid, images), self._load_column(invalid, frames)
+        self, invalid: dict[int, Invalid], columns: Mapping[str, list[list[Source]]]
+    ) -> dict[str, list[list[Media]]]:
+        return {
+            field: [self._load_row(invalid, i, row) for i, row in enumerate(rows)] for field, rows in columns.items()
+        }
 
-    def _load_column(self, invalid: dict[int, Invalid], column: list[list[Source]]) -> list[list[Media]] | None:
-        loaded: list[list[Media]] = []
-        for i, row in enumerate(column):
-            media: list[Media] = []
-            for param, text in row:
-                item = from_text(text, param, self._media)
-                if isinstance(item, Invalid):
-                    invalid.setdefault(i, item)
-                else:
-                    media.append(item)
-            loaded.append(media)
-        return loaded if any(loaded) else None
+    def _load_row(self, invalid: dict[int, Invalid], i: int, row: Sequence[Source]) -> list[Media]:
+        loaded: list[Media] = []
+        for param, content in row:
+            item = from_content(content, param, self._media)
+            if isinstance(item, Invalid):
+                invalid.setdefault(i, item)
+            else:
+                loaded.append(item)
+        return loaded
 
 
-def _column(values: list[Any], empty: Any = None) -> list[Any] | None:
-    """The column, or None where no sample fills it."""
-    if values.count(None) == len(values):
-        return None
-    return values if empty is None else [empty if value is None else value for value in values]
+_MISSING = tuple(zip(SampleItem.__struct_fields__, SampleItem.__struct_defaults__, strict=True))
+_PLACES = {field.name: place for place, field in enumerate(FIELDS)}
+_ID, _PROMPT, _RESPONSE = (_PLACES[name] for name in ("id", "prompt", "response"))
+
+
+def _of_form(form: Form) -> list[tuple[str, int]]:
+    """The fields of a form, each with its place in the table."""
+    return [(field.name, _PLACES[field.name]) for field in of_form(form)]
+
+
+_OPAQUE, _TEXTS, _MEDIA = _of_form("opaque"), _of_form("text"), _of_form("media")
+
+_columns_of: Callable[[Sequence[SampleItem]], tuple[list[Any], ...]] = eval(  # noqa: S307
+    f"lambda samples: ({', '.join(f'[sample.{field.name} for sample in samples]' for field in FIELDS)})"
+)
+"""A list per field, in the table's order; written from the table, so that it is as quick as code that names fields."""
+
+_TAKE: dict[Form, Callable[[BatchBuilder, Batch, str, list[Any], bool], list[Any]]] = {
+    "text": BatchBuilder._take_as_given,
+    "numbers": BatchBuilder._take_numbers,
+    "steps": BatchBuilder._take_steps,  # after the numbers, to which the scores of steps are added
+    "objects": BatchBuilder._take_objects,
+}
+_TAKERS = [(*field, take) for form, take in _TAKE.items() for field in _of_form(form)]
+"""Fields, their places, and how their values become a column of the batch, in the order in which they are taken."""
+
+
+def _take_step_scores(batch: Batch, i: int, field: str, steps: Sequence[StepItem]) -> None:
+    """Scores that came with the steps are a feature of the sample, all or none."""
+    scores = [step.score for step in steps]
+    if None in scores:
+        param = f"samples[{i}].{field}[{scores.index(None)}].score"
+        raise InvalidRequest(f"{param}: give every step of a sample a score, or none", param=param)
+    if batch.features is None:
+        batch.features = [{} for _ in range(batch.size)]
+    batch.features[i] = {"step_scores": scores, **batch.features[i]}
 
 
 def _listed(items: Sequence[str | MediaObject] | None, i: int, field: str) -> list[Source]:
-    return [(f"{field}[{k}]", media_text(item, f"samples[{i}].{field}[{k}]")) for k, item in enumerate(items or ())]
+    return [(f"{field}[{k}]", media_content(item, f"samples[{i}].{field}[{k}]")) for k, item in enumerate(items or ())]

@@ -48,7 +48,7 @@ def explain(body: bytes, error: Exception, max_nesting: int) -> GatewayError:
         return MalformedBody("the body is not valid JSON (RFC 8259, UTF-8)" if body else "the body is empty")
     if nesting(body) > max_nesting:
         return too_deep(max_nesting)
-    return _wrong_shape(body, str(error))
+    return wrong_shape(body, str(error))
 
 
 def _is_json(body: bytes) -> bool:
@@ -62,11 +62,17 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def _wrong_shape(body: bytes, message: str) -> InvalidRequest:
+def wrong_shape(body: bytes, message: str, above: str = "") -> InvalidRequest:
+    """What msgspec found wrong, with the path of it.
+
+    Args:
+        body: the JSON that was decoded.
+        above: path of that JSON in the request, where it is a part of one.
+    """
     place = _PLACE.search(message)
     path = (place["path"] or "") if place else ""
     said = message[: place.start()] if place else message
-    param = _resolve(body, path)
+    param = (above + _resolve(body, path)).removeprefix(".")
     if unknown := _UNKNOWN.match(said):
         name = unknown["name"] if _SAFE_NAME.match(unknown["name"]) else None
         said = f"unknown field {name}" if name else "unknown field"
@@ -87,7 +93,6 @@ def _join(path: str, name: str | None) -> str:
 
 def _resolve(body: bytes, path: str) -> str:
     """msgspec's path as ours: ``$.samples[3].features[...]`` gets the name of the first key that is at fault."""
-    path = path.removeprefix(".")
     head, anonymous, tail = path.partition("[...]")
     if not anonymous:
         return path

@@ -3,8 +3,9 @@
 from typing import Any
 
 from reward_gateway.intake.limits import InputLimits
+from reward_gateway.sample.fields import MEDIA
 
-_MEDIA = ("images", "frames", "image", "frame", "b64", "video", "data")
+_MEDIA = (*MEDIA, "image", "frame", "b64", "video", "data")
 
 
 def check_items(items: list[Any], body_bytes: int, limits: InputLimits) -> None:

@@ -30,6 +30,11 @@ class MediaLimits:
         return cls(settings.max_image_bytes, settings.max_image_pixels, settings.media_urls)
 
 
+def from_content(content: str | bytes, param: str, limits: MediaLimits) -> Media | Invalid:
+    """An image however it came: see :func:`from_text` and :func:`from_bytes`."""
+    return from_text(content, param, limits) if isinstance(content, str) else from_bytes(content, param, limits)
+
+
 def from_text(text: str, param: str, limits: MediaLimits) -> Media | Invalid:
     """An image from base64, from a ``data:`` URL, or the address of one (http, https).
 

@@ -10,21 +10,23 @@ import msgspec
 from msgspec import UNSET
 
 from reward_gateway.errors import InvalidRequest
-from reward_gateway.sample.messages import ChatMessage, ImagePart, ImageUrl, MediaObject, Part, TextPart
+from reward_gateway.sample.messages import ChatMessage, ImagePart, ImageUrl, MediaBytes, MediaObject, Part, TextPart
 
 from .nesting import check_nesting
 
-Source = tuple[str, str]
-"""Path of an image below its sample, and its base64 or address."""
+Source = tuple[str, str | bytes]
+"""Path of an image below its sample, and its bytes, its base64 or its address."""
 
 _TOOL_CALLS_LEVEL = 5
 """Levels above ``tool_calls``: the body, the list, the sample, the messages, the message."""
 
 
-def media_text(item: str | MediaObject, param: str) -> str:
-    """The base64 or the address of an image. Raises InvalidRequest unless it is exactly one of both."""
+def media_content(item: str | MediaObject, param: str) -> str | bytes:
+    """The bytes, the base64 or the address of an image. Raises InvalidRequest unless it is exactly one of them."""
     if isinstance(item, str):
         return item
+    if isinstance(item, MediaBytes):
+        return item.data
     if (item.b64 is None) == (item.url is None):
         raise InvalidRequest(f"{param}: give either b64 or url", param=param)
     return item.b64 if item.b64 is not None else item.url or ""
@@ -69,7 +71,7 @@ def _plain_parts(parts: Sequence[Part], where: str, images: list[Source]) -> lis
             plain.append({"type": "text", "text": part.text})
             continue
         if isinstance(part, ImagePart):
-            source = f"{below}.image", media_text(part.image, f"{path}.image")
+            source = f"{below}.image", media_content(part.image, f"{path}.image")
         else:
             held = part.image_url
             source = f"{below}.image_url", held.url if isinstance(held, ImageUrl) else held

@@ -2,15 +2,15 @@
 
 A form is known by the names of the inputs, on every model that is a recipe:
 
-* ``prompt``, ``response``, ``reference``, ``group``, ``images``, ``frames``: samples, each with a response, images or
-  frames; answered by ``reward`` and ``valid``;
+* the fields of a sample (``prompt``, ``response``, ``reference`` …), a response, images or frames among them; answered
+  by ``reward`` and ``valid``;
 * ``sentences``, or ``tokens`` with ``sequence_lengths`` (NeMo-Aligner): answered by ``rewards`` and ``exceeded``;
 * ``input_ids`` (trlX): answered by ``rewards`` as FP16.
 
 The last two have no place for a failure beside the number: there a sample without a reward fails its request.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from reward_gateway.errors import InvalidRequest, Unscorable
 from reward_gateway.sample import Scored
+from reward_gateway.sample.fields import FIELDS
 
 from . import tensor_decoding
 from .tensor_decoding import Inputs
@@ -39,14 +40,14 @@ class InputLayout:
     Attributes:
         needs, takes: inputs that must be there, and those that may.
         fails: a sample without a reward fails the request.
-        read: makes the batch. Raises InvalidRequest.
+        read: makes the samples. Raises InvalidRequest.
     """
 
     needs: frozenset[str]
     takes: frozenset[str]
     outputs: dict[str, Output]
     fails: bool
-    read: Callable[[Inputs, Detokeniser | None], "tensor_decoding.Reading"]
+    read: Callable[[Inputs, Detokeniser | None], Awaitable["tensor_decoding.Reading"]]
 
 
 def layout_of(inputs: Inputs) -> InputLayout:
@@ -60,7 +61,7 @@ def layout_of(inputs: Inputs) -> InputLayout:
     place = inputs[min(unknown)].where + ".name" if unknown else "inputs"
     raise InvalidRequest(
         f"{place}: a recipe takes the inputs of one kind of request; needed are: {known}; "
-        "beside response, images or frames also prompt, reference and group",
+        f"beside {', '.join(_SCORED)} also {', '.join(name for name in _TENSORS if name not in _SCORED)}",
         param=place,
     )
 
@@ -103,15 +104,18 @@ def _exceeded(scored: Scored) -> NDArray[np.generic]:
 
 _NEMO = {"rewards": Output("FP32", _rewards("<f4")), "exceeded": Output("BOOL", _exceeded)}
 
+_TENSORS = tuple(field.name for field in FIELDS if field.tensor)
+_SCORED = tuple(field.name for field in FIELDS if field.scored)
+
 SAMPLES = tuple(
     InputLayout(
         frozenset({scored}),
-        frozenset({"prompt", "response", "reference", "group", "images", "frames"}),
+        frozenset(_TENSORS),
         {"reward": Output("FP32", _reward), "valid": Output("BOOL", scored_rows)},
         fails=False,
         read=tensor_decoding.samples,
     )
-    for scored in ("response", "images", "frames")
+    for scored in _SCORED
 )
 
 FORMS = (

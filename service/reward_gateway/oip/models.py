@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from tritonclient.grpc import model_config_pb2, service_pb2
 
+from reward_gateway.sample.fields import FIELDS
+
 from .datatypes import DATATYPES
 
 PLATFORM = "reward_gateway"
@@ -65,16 +67,13 @@ class VirtualModel:
 
 
 def recipe(name: str) -> VirtualModel:
-    """A recipe: texts and images in, a reward and whether it is one out."""
+    """A recipe: the fields of a sample in, a reward and whether it is one out."""
     return VirtualModel(
         name,
-        inputs=(
-            Port("prompt", "BYTES", optional=True),
-            Port("response", "BYTES"),
-            Port("reference", "BYTES", optional=True),
-            Port("group", "BYTES", optional=True),
-            Port("images", "BYTES", (-1,), optional=True),
-            Port("frames", "BYTES", (-1,), optional=True),
+        inputs=tuple(
+            Port(field.name, "BYTES", (-1,) if field.form == "media" else (1,), optional=field.name != "response")
+            for field in FIELDS
+            if field.tensor
         ),
         outputs=(Port("reward", "FP32"), Port("valid", "BOOL")),
     )

@@ -1,16 +1,13 @@
 """Infer requests to a recipe: tensors to samples, the gateway, scores to tensors."""
 
-import asyncio
-from collections.abc import Sequence
 from time import perf_counter_ns
 
 from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway, ScoreOptions
-from reward_gateway.intake.limits import InputLimits
-from reward_gateway.intake.media import MediaLimits, from_bytes, from_text
-from reward_gateway.sample import Batch, Invalid, Scored, Text
+from reward_gateway.intake.batch_builder import BatchBuilder
+from reward_gateway.sample import Scored
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
@@ -26,8 +23,8 @@ class Scorer:
 
     def __init__(self, gateway: Gateway, settings: Settings) -> None:
         self._gateway = gateway
-        self._limits = InputLimits(settings)
-        self._media = MediaLimits.of(settings)
+        self._builder = BatchBuilder(settings)
+        self._limits = self._builder.limits
         self._detokeniser = Detokeniser.load(settings.oip_tokenizer)
 
     async def infer(
@@ -53,9 +50,9 @@ class Scorer:
             self._limits.samples(_rows(tensor), tensor.where)
         form = layout_of(inputs)
         wanted = _wanted(request, form)
-        batch = await form.read(inputs, self._detokeniser)
-        self._check_texts(batch)
-        await self._check_media(batch)
+        columns_read, unreadable = await form.read(inputs, self._detokeniser)
+        batch = await self._builder.make_of_columns(columns_read)
+        batch.invalid = unreadable | batch.invalid
         read = perf_counter_ns()
         columns: list[tuple[str, bytes]] = []
         options = ScoreOptions(
@@ -70,40 +67,6 @@ class Scorer:
         answer = _answer(request, form, columns, len(scored.reward))
         counts.succeeded(batch.size, read - began, done - read, perf_counter_ns() - done)
         return answer
-
-    def _check_texts(self, batch: Batch) -> None:
-        columns: dict[str, Sequence[Text | None] | None] = {
-            "prompt": batch.prompts,
-            "response": batch.responses,
-            "reference": batch.references,
-            "group": batch.group_names,
-        }
-        for name, column in columns.items():
-            if column is not None:
-                self._limits.texts([text if isinstance(text, str) else None for text in column], name)
-
-    async def _check_media(self, batch: Batch) -> None:
-        """Images within their limits, as bytes: ASCII is base64 or an address, as no image is."""
-        for column, limit in ((batch.images, self._limits.images), (batch.frames, self._limits.frames)):
-            for i, row in enumerate(column or ()):
-                limit(len(row), f"samples[{i}].{'images' if column is batch.images else 'frames'}")
-        if batch.images or batch.frames:
-            await asyncio.to_thread(self._read_media, batch)
-
-    def _read_media(self, batch: Batch) -> None:
-        for column in (batch.images, batch.frames):
-            for i, row in enumerate(column or ()):
-                for k, item in enumerate(row):
-                    data = item.data or b""
-                    read = (
-                        from_text(data.decode(), item.param, self._media)
-                        if data.isascii()
-                        else from_bytes(data, item.param, self._media)
-                    )
-                    if isinstance(read, Invalid):
-                        batch.invalid.setdefault(i, read)
-                    else:
-                        row[k] = read
 
 
 def _rows(tensor: Tensor) -> int:

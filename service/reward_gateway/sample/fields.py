@@ -154,6 +154,9 @@ def of_form(*forms: Form) -> tuple[Field, ...]:
 MEDIA = tuple(field.name for field in of_form("media"))
 """Names of the fields that hold images."""
 
+IMAGES = "images"
+"""The field that the images of chat messages join."""
+
 MESSAGES = "messages"
 """Prompt and response together as chat: no field of its own, but an input that models and operations may read."""
 
