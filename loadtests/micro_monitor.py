@@ -11,6 +11,8 @@ from time import perf_counter
 import numpy as np
 from reward_gateway.sample import Batch, ComponentScores, Scored, response_lengths
 from reward_gateway.telemetry.metrics import Metrics
+from reward_gateway.telemetry.window import LENGTH, REWARD, Column
+from reward_gateway.telemetry.window_parts import part_of
 
 SIZES = (1, 32, 1024, 4096)
 ROUNDS = 15
@@ -48,14 +50,30 @@ def best(metrics: Metrics, size: int) -> tuple[float, float]:
     return min(noting) / (times * size) * 1e6, min(counting) / (times * size) * 1e6
 
 
+def sharing(size: int) -> float:
+    """Microseconds per sample for the summary that workers share, made in a thread; the best of the rounds."""
+    draw = np.random.default_rng(size)
+    columns = {REWARD: draw.normal(size=size), LENGTH: np.arange(float(size))}
+    for k, name in enumerate(COMPONENTS):
+        columns |= {
+            Column(stage, name): draw.normal(size=size) for stage in (("raw", "value") if k < 2 else ("value",))
+        }
+    times = []
+    for _ in range(ROUNDS):
+        started = perf_counter()
+        part_of(columns, (), draw)
+        times.append(perf_counter() - started)
+    return min(times) / size * 1e6
+
+
 def main() -> None:
     metrics = Metrics()
     metrics.rewards.register(["watched"])
     metrics.components.register(COMPONENTS)
-    print(f"{'batch':>6} {'watch µs/sample':>16} {'lengths µs/sample':>18}")
+    print(f"{'batch':>6} {'watch µs/sample':>16} {'lengths µs/sample':>18} {'share (background) µs/sample':>29}")
     for size in SIZES:
         watch, lengths = best(metrics, size)
-        print(f"{size:>6} {watch:>16.3f} {lengths:>18.3f}")
+        print(f"{size:>6} {watch:>16.3f} {lengths:>18.3f} {sharing(size):>29.3f}")
     started = perf_counter()
     metrics.health.refresh()
     print(f"gauges of one recipe per scrape: {(perf_counter() - started) * 1e3:.1f} ms")

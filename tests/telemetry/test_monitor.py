@@ -121,7 +121,9 @@ def test_many_small_batches_and_one_large_one_come_to_the_same() -> None:
 
 def test_what_waits_to_be_read_is_bounded() -> None:
     counted: list[int] = []
-    monitor = Monitor(reader=lambda _, columns: counted.append(len(next(iter(columns.values())))))
+    monitor = Monitor(
+        reader=lambda recipe, version, ensemble, columns: counted.append(len(next(iter(columns.values()))))
+    )
     for _ in range(WAITING_ROWS // 100 + 1):
         monitor.note(None, scored(100), None)
     assert counted

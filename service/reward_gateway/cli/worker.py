@@ -243,6 +243,10 @@ async def serve(settings: Settings) -> None:
 
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     freeze_startup_objects()
+    health = metrics.health
+    shared = health.share(settings.state_store_url) if settings.state_store_url else None
+    if shared is not None:
+        shared.start(health.monitor.read)
     watching = asyncio.create_task(watch(gateway, settings.rewards_file, telemetry))
     try:
         # Not uvicorn's own `fd`, which takes every socket for a Unix one and so leaves Nagle's delay of 40 ms on.
@@ -254,6 +258,9 @@ async def serve(settings: Settings) -> None:
         if grpc is not None:
             await grpc.stop(settings.drain_s)
         await traffic.close()
+        if shared is not None:
+            health.monitor.read()
+            await shared.close()
         await gateway.close()
         telemetry.close()
 

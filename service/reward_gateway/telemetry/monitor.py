@@ -3,8 +3,9 @@
 The hot path only notes the arrays of a batch. They are read together, thousands of rows at a time, when enough of
 them wait, when a few seconds have passed, or when somebody asks: so a batch of one costs little more than a note.
 
-A window belongs to one process. Several workers see the traffic of one socket, an arbitrary share each, so that
-one worker's window is a sample of all. A reset reaches all of them, through a file where their metrics meet.
+This window belongs to one process, and several workers see an arbitrary share of the traffic each; the windows that
+they share are made of what is read here, in :mod:`.shared_monitor`. A reset reaches all workers, through a file where
+their metrics meet.
 """
 
 import os
@@ -45,7 +46,8 @@ class Watched:
         self.version, self.ensemble, self.window = version, ensemble, Window(size)
 
 
-Reader = Callable[[str, Columns], None]
+Reader = Callable[[str, str, tuple[str, ...], Columns], None]
+"""Is told of a recipe, its version, its ensemble, and all columns that were read together."""
 
 
 class Monitor:
@@ -88,7 +90,7 @@ class Monitor:
                 columns = columns_of(together)
                 self._window(recipe, version, together[0].ensemble).append(columns, len(columns[REWARD]))
                 if self._reader is not None:
-                    self._reader(recipe, columns)
+                    self._reader(recipe, version, together[0].ensemble, columns)
 
     def _window(self, recipe: str, version: str, ensemble: tuple[str, ...]) -> Window:
         """The window of a recipe; another version starts anew, as its numbers mean something else."""

@@ -17,7 +17,8 @@ from reward_gateway.sample import FloatArray, Scored
 from .buckets import SCORE
 from .instruments import BatchHistogram, Instruments
 from .labels import Names
-from .monitor import Monitor
+from .monitor import WINDOW, Monitor
+from .shared_monitor import SharedMonitor
 from .window import Columns
 
 STATISTICS = ("mean", "std", "min", "max")
@@ -27,14 +28,22 @@ class RewardMetrics:
     """Hears of every scored batch; recipes, components and flags beyond the known names are counted as ``other``.
 
     Attributes:
-        monitor: the windows, for whoever wants more than gauges.
+        monitor: the windows of this process, for whoever wants more than gauges.
+        shared: the windows of all processes; None where they share no store.
     """
 
     def __init__(
         self, make: Instruments, rewards: Names, components: Names, flags: Names, shared: Path | None = None
     ) -> None:
         self._rewards, self._components, self._flags_known = rewards, components, flags
-        self.monitor = Monitor(reader=self._count, shared=shared)
+        self.monitor = Monitor(reader=self._take, shared=shared)
+        self.shared: SharedMonitor | None = None
+        self._rows_lost = make.counter(
+            "monitor_rows_dropped_total", "Samples left out of the shared monitoring windows: too many waited."
+        )
+        self._shares_failed = make.counter(
+            "monitor_store_errors_total", "Times that the store of state did not take or give monitoring windows."
+        )
         of = ("reward", "component", "stage")
         self._values: BatchHistogram = make.batch_histogram(
             "score_value", "Rewards, and components after their transforms.", SCORE, "reward", "component"
@@ -73,8 +82,18 @@ class RewardMetrics:
             if report["ensemble_disagreement"] is not None:
                 self._disagreement.labels(reward).set(report["ensemble_disagreement"])
 
+    def share(self, url: str) -> SharedMonitor:
+        """Share the windows with other processes, in the Redis at an address."""
+        self.shared = SharedMonitor(url, WINDOW, lost=self._rows_lost.inc, failed=self._shares_failed.inc)
+        return self.shared
+
+    def _take(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:
+        """Take what was read since the last time; the monitor calls this."""
+        if self.shared is not None:
+            self.shared.keep(recipe, version, ensemble, columns)
+        self._count(recipe, columns)
+
     def _count(self, recipe: str, columns: Columns) -> None:
-        """Count what was read since the last time; the monitor calls this."""
         reward = self._rewards.of(recipe)
         for column, values in columns.items():
             if column.stage == "reward":

@@ -4,7 +4,7 @@ Everything takes plain arrays in which NaN is no observation, and gives None whe
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import rankdata
@@ -68,6 +68,30 @@ def drift(reference: FloatArray, current: FloatArray) -> dict[str, float] | None
     held = (p > 0) | (q > 0)
     p, q = _shares(p[held]), _shares(q[held])
     return {"psi": float(((q - p) * np.log(q / p)).sum()), "ks": _distance(before, now)}
+
+
+def drift_of_counts(
+    before: FloatArray, before_counts: FloatArray, now: FloatArray, now_counts: FloatArray
+) -> dict[str, float]:
+    """As :func:`drift`, of ascending values that were seen so many times each."""
+    below, today = np.cumsum(before_counts), np.cumsum(now_counts)
+    tenths = np.minimum(np.searchsorted(below, np.arange(1, BINS) / BINS * below[-1]), len(before) - 1)
+    edges = np.unique(before[tenths])
+
+    def up_to(values: FloatArray, summed: FloatArray, places: FloatArray, side: Literal["left", "right"]) -> FloatArray:
+        """How many observations are below (left) each place, or at it too (right)."""
+        return np.asarray(np.concatenate([[0.0], summed])[np.searchsorted(values, places, side=side)])
+
+    def binned(values: FloatArray, summed: FloatArray) -> FloatArray:
+        cuts = np.stack([up_to(values, summed, edges, "left"), up_to(values, summed, edges, "right")], axis=1).ravel()
+        return np.asarray(np.diff(cuts, prepend=0, append=summed[-1]))
+
+    p, q = binned(before, below), binned(now, today)
+    held = (p > 0) | (q > 0)
+    p, q = _shares(p[held]), _shares(q[held])
+    places = np.union1d(before, now)
+    gaps = up_to(before, below, places, "right") / below[-1] - up_to(now, today, places, "right") / today[-1]
+    return {"psi": float(((q - p) * np.log(q / p)).sum()), "ks": float(np.abs(gaps).max())}
 
 
 def _counts(ordered: FloatArray, edges: FloatArray) -> FloatArray:

@@ -71,12 +71,12 @@ class Window:
 
     def _put(self, columns: Columns, rows: int) -> None:
         for column in columns.keys() - self._ring.keys():
-            self._ring[column] = np.full(self.size, _nothing(column))
+            self._ring[column] = np.full(self.size, unseen(column))
         first = min(rows, self.size - self._end)
         for column, ring in self._ring.items():
             values = columns.get(column)
-            ring[self._end : self._end + first] = _nothing(column) if values is None else values[:first]
-            ring[: rows - first] = _nothing(column) if values is None else values[first:]
+            ring[self._end : self._end + first] = unseen(column) if values is None else values[:first]
+            ring[: rows - first] = unseen(column) if values is None else values[first:]
         self._end = (self._end + rows) % self.size
         self._held = min(self.size, self._held + rows)
         self.seen += rows
@@ -84,5 +84,6 @@ class Window:
             self.reference = self.latest()
 
 
-def _nothing(column: Column) -> float:
+def unseen(column: Column) -> float:
+    """What a column holds in a row of which nothing was seen."""
     return 0.0 if column.stage in ("flag", "invalid") else np.nan

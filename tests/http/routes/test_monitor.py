@@ -7,6 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 from reward_gateway.http.wire.monitor import MonitorReport
+from reward_gateway.local.ports import free_port
+
+from tests.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +73,35 @@ async def test_rewards_that_move_are_told_as_drift_and_a_reset_makes_them_normal
     await send(20)
     await send(20, 1000)
     assert (await told(served))["plain"]["reward"]["drift"]["psi"] < 0.1
+
+
+async def test_all_processes_are_told_of_together_and_reset_together(serve: Any, valkey_process: Valkey) -> None:
+    with valkey_process.client() as client:
+        client.flushall()
+    async with serve() as one, serve() as other:
+        shared = [served.telemetry.metrics.health.share(valkey_process.url) for served in (one, other)]
+        for served, count in ((one, 2000), (other, 1000)):
+            await served.score({"samples": [{"response": "x" * (i % 40)} for i in range(count)]})
+            await told(served)  # a process writes what it saw before it answers, and every few seconds
+        answer = (await one.client.get("/v1/monitor")).json()
+        assert answer["shared"] is True
+        assert answer["rewards"]["plain"]["samples"] == 3000
+        assert answer["rewards"]["plain"]["reference_samples"] == 2048
+        assert (await other.client.delete("/v1/monitor")).status_code == 200
+        assert (await told(one))["plain"]["reference_samples"] == 0
+        for monitor in shared:
+            await monitor.close()
+
+
+async def test_while_the_store_is_away_a_process_tells_what_it_saw_itself(served: Any) -> None:
+    shared = served.telemetry.metrics.health.share(f"redis://127.0.0.1:{free_port()}")
+    await served.score({"samples": [{"response": "a"}] * 3})
+    assert (await told(served))["plain"]["samples"] == 3
+    assert (await served.client.get("/v1/monitor")).json()["shared"] is False
+    assert await served.metric("reward_gateway_monitor_store_errors_total") >= 1
+    error = served.refused(await served.client.delete("/v1/monitor"), 503)
+    assert error["code"] == "state_unavailable"
+    await shared.close()
 
 
 async def test_everybody_who_may_score_may_look_and_only_who_keeps_state_may_reset(serve: Any, tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """``/v1/monitor``: reward health over live traffic as JSON, for people without Prometheus."""
 
 import asyncio
+import contextlib
 import os
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reward_gateway.errors import StateUnavailable
+from reward_gateway.telemetry.shared_monitor import AWAY
 from reward_gateway.traffic.keys import require
 
 from ..call import call_of
@@ -23,10 +26,20 @@ async def monitor(request: Request) -> Response:
     a score and flagged, drift from the reference (the first samples since the start or the last reset), correlation
     of the reward with the response's length, disagreement of ensembles. What too few samples tell is null.
 
-    The window is that of the worker that answers; several workers each see an arbitrary share of the traffic.
+    With a store of state, the window is that of all workers and pods (`shared`): the newest minutes that hold at
+    least `window` samples, an hour at most, with quantiles to 1 %. Otherwise, and while that store is away, it is
+    the latest `window` samples of the worker that answers.
     """
     health = dependencies_of(request).telemetry.metrics.health
-    return json_response({"worker": os.getpid(), "rewards": await asyncio.to_thread(health.monitor.report)})
+    rewards = None
+    if health.shared is not None:
+        await asyncio.to_thread(health.monitor.read)
+        with contextlib.suppress(*AWAY):
+            rewards = await health.shared.report()
+    shared = rewards is not None
+    if rewards is None:
+        rewards = await asyncio.to_thread(health.monitor.report)
+    return json_response({"worker": os.getpid(), "shared": shared, "rewards": rewards})
 
 
 @router.delete("/v1/monitor", **describe("Reset the monitor's references", answer=MonitorReset))
@@ -34,5 +47,11 @@ async def reset(request: Request) -> Response:
     """Drift is measured anew, from the samples that come from now on: after a new policy or a new model, say. Holds
     for every worker of this gateway. Needs the right `state`."""
     require(call_of(request.scope).key, "state")
-    await asyncio.to_thread(dependencies_of(request).telemetry.metrics.health.monitor.reset)
+    health = dependencies_of(request).telemetry.metrics.health
+    await asyncio.to_thread(health.monitor.reset)
+    if health.shared is not None:
+        try:
+            await health.shared.reset()
+        except AWAY as error:
+            raise StateUnavailable("the store of monitoring windows cannot be reached; try again") from error
     return json_response({"reset": True})

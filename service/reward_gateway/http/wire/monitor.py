@@ -46,9 +46,13 @@ class RewardHealth(Struct):
 
 
 class MonitorReport(Struct):
-    """Every recipe that was asked for, by name."""
+    """Every recipe that was asked for, by name.
+
+    `worker` is the process that answered; `shared`: whether the windows are those of all workers and pods.
+    """
 
     worker: int
+    shared: bool
     rewards: dict[str, RewardHealth]
 
 

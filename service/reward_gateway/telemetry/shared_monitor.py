@@ -1,0 +1,353 @@
+"""The monitor's windows over all workers and pods: one-minute parts in Redis, merged when somebody asks.
+
+Nothing here is on the path of a request. The process's own monitor hands over columns of rows that it has read; every
+few seconds a background task makes mergeable summaries of them, in a thread, and writes what this process saw in the
+minute so far in the place of what it wrote before, so that a write that is repeated counts once. Rows wait in bounded
+memory while Redis is away; of more the oldest are dropped and counted. No text and no prompt is in a summary.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from reward_gateway.tasks import end_task
+
+from .window import REWARD, Columns
+from .window_parts import WindowPart, concatenate, merge, part_of, report_of_parts, take_rows
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "reward_gateway:{monitor}"
+MINUTE_S = 60
+MINUTES = 60
+"""Minutes that a window reaches back at most."""
+
+FLUSH_S = 5.0
+MAX_WAITING_ROWS = 1 << 17
+TIMEOUT_S = 2.0
+REFERENCE_TTL_S = 30 * 86_400
+
+AWAY = (RedisError, OSError, TimeoutError)
+"""What is raised where Redis cannot be asked."""
+
+_READ_BACK = (2, 8, 50)
+"""Minutes that are read at once, newest first, until a window has enough rows."""
+
+
+class Stored(msgspec.Struct, array_like=True):
+    """What one process saw of a recipe's version in one minute.
+
+    Attributes:
+        epoch: of the references, which a reset takes anew.
+        whole: all rows.
+        current: the rows that came after the reference was full.
+    """
+
+    epoch: int
+    whole: WindowPart
+    current: WindowPart
+
+
+_stored = msgspec.msgpack.Decoder(Stored)
+_part = msgspec.msgpack.Decoder(WindowPart)
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeVersion:
+    """Whose rows: a recipe's name, its version, and the components that answer the same question."""
+
+    recipe: str
+    version: str
+    ensemble: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.blake2b(json.dumps([self.recipe, self.version]).encode(), digest_size=12).hexdigest()
+
+
+@dataclass(slots=True)
+class _Minute:
+    """What this process saw of a version in a minute, whether Redis has it, and how many rows Redis has not counted."""
+
+    epoch: int
+    whole: WindowPart
+    current: WindowPart
+    written: bool = False
+    uncounted: int = 0
+
+
+@dataclass(slots=True)
+class _Reference:
+    part: WindowPart
+    written: bool = False
+
+
+Rows = tuple[RecipeVersion, Columns]
+
+
+@dataclass(slots=True)
+class SharedMonitor:
+    """The windows that all processes share.
+
+    Args:
+        url: ``redis://`` address of the store of state.
+        size: rows of a reference, and rows that a window has at least, where so many came within its minutes.
+        clock: seconds since 1970.
+        lost: told of rows that were dropped.
+        failed: told of a flush or a report that Redis did not take or give.
+    """
+
+    url: str
+    size: int
+    clock: Callable[[], float] = time.time
+    lost: Callable[[int], None] = lambda rows: None
+    failed: Callable[[], None] = lambda: None
+    _waiting: deque[Rows] = field(default_factory=deque, init=False)
+    _waiting_rows: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)  # rows also come from a scrape's thread
+    _minutes: dict[tuple[RecipeVersion, int], _Minute] = field(default_factory=dict, init=False)
+    _references: dict[tuple[RecipeVersion, int], _Reference] = field(default_factory=dict, init=False)
+    _client: Redis = field(init=False)
+    _worker: str = field(default_factory=lambda: os.urandom(8).hex(), init=False)
+    _random: np.random.Generator = field(default_factory=np.random.default_rng, init=False)
+    _flushing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._client = Redis.from_url(
+            self.url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
+        )
+
+    def keep(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:
+        """Take columns of rows, to be summarised and written later; nothing is copied."""
+        with self._lock:
+            self._waiting.append((RecipeVersion(recipe, version, ensemble), columns))
+            self._waiting_rows += len(columns[REWARD])
+            while self._waiting_rows > MAX_WAITING_ROWS and len(self._waiting) > 1:
+                oldest = len(self._waiting.popleft()[1][REWARD])
+                self._waiting_rows -= oldest
+                self.lost(oldest)
+
+    def start(self, read: Callable[[], None]) -> None:
+        """Flush from now on, in the background; ``read`` has the process's own monitor hand over what it has."""
+
+        async def flush_for_ever() -> None:
+            while True:
+                await asyncio.sleep(FLUSH_S)
+                try:
+                    read()
+                    await self.flush()
+                except AWAY:
+                    pass  # counted by flush; what waits is written the next time
+                except Exception as error:  # a fault of ours: these rows are lost, the next ones need not be
+                    log.error("monitoring windows were not written", exc_info=error)
+
+        if self._task is None:
+            self._task = asyncio.create_task(flush_for_ever(), name="monitor-flush")
+
+    async def close(self) -> None:
+        """Write what waits, within a few seconds, and end."""
+        await end_task(self._task)
+        with contextlib.suppress(*AWAY):
+            async with asyncio.timeout(2 * TIMEOUT_S):
+                await self.flush()
+        await self._client.aclose()
+
+    async def flush(self) -> None:
+        """Write what this process saw. Raises RedisError, OSError or TimeoutError; then it is written the next time."""
+        async with self._flushing:
+            try:
+                await self._flush()
+            except AWAY:
+                self.failed()
+                raise
+
+    async def _flush(self) -> None:
+        minute = int(self.clock()) // MINUTE_S
+        with self._lock:
+            rows, self._waiting, self._waiting_rows = list(self._waiting), deque(), 0
+        if rows:
+            try:
+                epoch, room = await self._count(rows)
+            except BaseException:
+                with self._lock:
+                    self._waiting.extendleft(reversed(rows))
+                    self._waiting_rows += sum(len(columns[REWARD]) for _, columns in rows)
+                raise
+            await asyncio.to_thread(self._summarise, rows, room, minute, epoch)
+        await self._write(minute)
+
+    async def _count(self, rows: Sequence[Rows]) -> tuple[int, dict[RecipeVersion, int]]:
+        """The epoch, and how many of each version's rows belong to its reference: other processes fill it too."""
+        counts: dict[RecipeVersion, int] = {}
+        for version, columns in rows:
+            counts[version] = counts.get(version, 0) + len(columns[REWARD])
+        epoch = await self._epoch()
+        pipeline = self._client.pipeline(transaction=False)
+        for version, count in counts.items():
+            pipeline.hincrby(self._reference_key(version, epoch), "rows", count)
+        for version in counts:
+            pipeline.expire(self._reference_key(version, epoch), REFERENCE_TTL_S)
+        totals = (await pipeline.execute())[: len(counts)]
+        room = {
+            version: max(0, self.size - int(total) + counts[version])
+            for version, total in zip(counts, totals, strict=True)
+        }
+        return epoch, room
+
+    def _summarise(self, rows: Sequence[Rows], room: dict[RecipeVersion, int], minute: int, epoch: int) -> None:
+        """Add rows to this process's parts."""
+        together: dict[RecipeVersion, list[Columns]] = {}
+        for version, piece in rows:
+            together.setdefault(version, []).append(piece)
+        for version, pieces in together.items():
+            columns = concatenate(pieces)
+            count = len(columns[REWARD])
+            before = min(count, room[version])
+            reference = part_of(take_rows(columns, 0, before), version.ensemble, self._random) if before else None
+            after = part_of(take_rows(columns, before, count), version.ensemble, self._random)
+            seen = self._minutes.get((version, minute))
+            if seen is None:
+                seen = self._minutes[version, minute] = _Minute(epoch, WindowPart(), WindowPart())
+            if seen.epoch != epoch:
+                seen.epoch, seen.current = epoch, WindowPart()
+            seen.whole = merge([seen.whole, after, *([reference] if reference else [])])
+            seen.current = merge([seen.current, after])
+            seen.written, seen.uncounted = False, seen.uncounted + count
+            if reference is not None:
+                held = self._references.setdefault((version, epoch), _Reference(WindowPart()))
+                held.part, held.written = merge([held.part, reference]), False
+
+    async def _write(self, minute: int) -> None:
+        minutes = {at: seen for at, seen in self._minutes.items() if not seen.written}
+        references = {at: held for at, held in self._references.items() if not held.written}
+        if minutes or references:
+            pipeline = self._client.pipeline(transaction=False)
+            for (version, at), seen in minutes.items():
+                key = self._minute_key(version, at)
+                pipeline.hincrby(key, "rows", seen.uncounted)
+                pipeline.hset(key, self._worker, msgspec.msgpack.encode(Stored(seen.epoch, seen.whole, seen.current)))
+                pipeline.expire(key, (MINUTES + 5) * MINUTE_S)
+                pipeline.zadd(f"{PREFIX}:versions", {_name(version): self.clock()})
+            for (version, epoch), held in references.items():
+                pipeline.hset(self._reference_key(version, epoch), self._worker, msgspec.msgpack.encode(held.part))
+            pipeline.zremrangebyscore(f"{PREFIX}:versions", "-inf", self.clock() - (MINUTES + 1) * MINUTE_S)
+            answers = await pipeline.execute()
+            for seen in minutes.values():
+                seen.written, seen.uncounted = True, 0
+            for held in references.values():
+                held.written = True
+            await self._forget_before(
+                [at for at, rows in zip(minutes, answers[::4], strict=False) if rows >= 2 * self.size]
+            )
+        for place, seen in list(self._minutes.items()):
+            if place[1] < minute and (seen.written or place[1] < minute - MINUTES):
+                del self._minutes[place]
+        newest = max((epoch for _, epoch in self._references), default=0)
+        for place, held in list(self._references.items()):
+            if held.written and place[1] < newest:
+                del self._references[place]
+
+    async def _forget_before(self, minutes: Sequence[tuple[RecipeVersion, int]]) -> None:
+        """Remove the minutes before those that fill a window by themselves: nobody reads them any more."""
+        if minutes:
+            pipeline = self._client.pipeline(transaction=False)
+            for version, minute in minutes:
+                pipeline.unlink(*(self._minute_key(version, minute - back) for back in range(1, MINUTES + 1)))
+            await pipeline.execute()
+
+    async def report(self) -> dict[str, dict[str, Any]]:
+        """What all processes saw of every recipe lately, by name; see :func:`.report.report_of`.
+
+        Raises:
+            RedisError, OSError, TimeoutError: Redis is away.
+        """
+        await self.flush()
+        try:
+            async with asyncio.timeout(5 * TIMEOUT_S):
+                return await self._report()
+        except AWAY:
+            self.failed()
+            raise
+
+    async def _report(self) -> dict[str, dict[str, Any]]:
+        now = self.clock()
+        minute, epoch = int(now) // MINUTE_S, await self._epoch()
+        names: list[Any] = await self._client.zrangebyscore(f"{PREFIX}:versions", now - MINUTES * MINUTE_S, "+inf")
+        versions = {version.recipe: version for version in map(_named, names)}  # the one that was seen last
+        found: dict[RecipeVersion, list[Stored]] = {version: [] for version in versions.values()}
+        first = 0
+        for span in _READ_BACK:
+            lacking = [v for v, parts in found.items() if sum(part.whole.rows for part in parts) < self.size]
+            span = min(span, MINUTES - first)
+            pipeline = self._client.pipeline(transaction=False)
+            for version in lacking:
+                for at in range(minute - first, minute - first - span, -1):
+                    pipeline.hgetall(self._minute_key(version, at))
+            answers = iter(await pipeline.execute() if lacking and span > 0 else [])
+            for version in lacking:
+                for _ in range(span):
+                    values: dict[bytes, bytes] = next(answers, {})
+                    if sum(part.whole.rows for part in found[version]) < self.size:
+                        found[version] += [_stored.decode(value) for name, value in values.items() if name != b"rows"]
+            first += span
+        pipeline = self._client.pipeline(transaction=False)
+        for version in found:
+            pipeline.hgetall(self._reference_key(version, epoch))
+        held = await pipeline.execute() if found else []
+        references = [[_part.decode(value) for name, value in answer.items() if name != b"rows"] for answer in held]
+        return await asyncio.to_thread(self._reports, found, references, epoch)
+
+    def _reports(
+        self, found: dict[RecipeVersion, list[Stored]], references: Sequence[Sequence[WindowPart]], epoch: int
+    ) -> dict[str, dict[str, Any]]:
+        reports = {}
+        for (version, parts), reference in zip(found.items(), references, strict=True):
+            if parts:
+                current = [part.current for part in parts if part.epoch == epoch]
+                reports[version.recipe] = {
+                    "version": version.version,
+                    "window": self.size,
+                    **report_of_parts([part.whole for part in parts], reference, current),
+                }
+        return reports
+
+    async def reset(self) -> None:
+        """Take all references anew, in every process. Raises RedisError, OSError or TimeoutError."""
+        with contextlib.suppress(*AWAY):
+            await self.flush()
+        await self._client.incr(f"{PREFIX}:epoch")
+
+    async def _epoch(self) -> int:
+        return int(await self._client.get(f"{PREFIX}:epoch") or 0)
+
+    def _minute_key(self, version: RecipeVersion, minute: int) -> str:
+        return f"{PREFIX}:window:{version.digest}:{minute}"
+
+    def _reference_key(self, version: RecipeVersion, epoch: int) -> str:
+        return f"{PREFIX}:reference:{epoch}:{version.digest}"
+
+
+def _name(version: RecipeVersion) -> str:
+    return json.dumps([version.recipe, version.version, version.ensemble])
+
+
+def _named(name: Any) -> RecipeVersion:
+    recipe, version, ensemble = json.loads(name)
+    return RecipeVersion(recipe, version, tuple(ensemble))

@@ -1,0 +1,158 @@
+"""Mergeable summaries of a column of numbers: exact moments, and a quantile sketch (DDSketch) with relative accuracy.
+
+A sketch counts numbers in bins whose bounds grow by a constant factor, as ``ddsketch`` defines them. Merging two
+sketches is adding up the counts of equal bins, in any order, so that windows of several processes become one. Bins are
+found here for a whole array at once; the library's own ``add`` takes one number at a time.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from ddsketch.ddsketch import DDSketch
+from ddsketch.mapping import LogarithmicMapping
+from numpy.typing import NDArray
+
+from reward_gateway.sample import FloatArray
+
+from .statistics import LEAST, QUANTILES, drift_of_counts
+
+ACCURACY = 0.01
+"""Greatest relative error of a quantile."""
+
+_MAPPING = LogarithmicMapping(ACCURACY)
+_PER_LOG2 = 1 / np.log2(_MAPPING.gamma)
+_SMALLEST, _LARGEST = 1e-9, 1e300
+"""Numbers nearer to 0 count as 0, and numbers further away as the largest."""
+_SHIFT = 1 - int(np.ceil(np.log2(_SMALLEST) * _PER_LOG2))
+"""Added to the library's keys so that all are positive; a negative number has the negative of its magnitude's bin."""
+
+IntArray = NDArray[np.int64]
+
+
+class Summary(msgspec.Struct, array_like=True):
+    """A column's finite numbers.
+
+    Attributes:
+        count: how many.
+        mean, squares: their mean, and the sum of squared deviations from it.
+        low, high, at_low, at_high: the least and the greatest, and how many are equal to it.
+        bins, counts: the sketch, arrays of int32 and uint32 as bytes: ascending bins, and how many numbers are in each.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    at_low: int = 0
+    at_high: int = 0
+    bins: bytes = b""
+    counts: bytes = b""
+
+
+def summarise(values: FloatArray) -> Summary:
+    """The summary of the finite numbers of an array."""
+    seen = values[np.isfinite(values)]
+    if not len(seen):
+        return Summary()
+    low, high = float(seen.min()), float(seen.max())
+    scale = max(1.0, abs(low), abs(high))  # so that sums of very large numbers stay finite
+    mean = float(np.mean(seen / scale) * scale)
+    with np.errstate(over="ignore"):
+        squares = float(np.sum((seen - mean) ** 2))
+    bins, counts = _counted(bins_of(seen))
+    return Summary(
+        len(seen),
+        mean,
+        squares if np.isfinite(squares) else np.finfo(np.float64).max,
+        low,
+        high,
+        int(np.count_nonzero(seen == low)),
+        int(np.count_nonzero(seen == high)),
+        bins.astype(np.int32).tobytes(),
+        counts.astype(np.uint32).tobytes(),
+    )
+
+
+def merge(summaries: Sequence[Summary]) -> Summary:
+    """One summary of all numbers together; in any order the same, to rounding."""
+    parts = [part for part in summaries if part.count]
+    if len(parts) < 2:
+        return parts[0] if parts else Summary()
+    weights = np.array([part.count for part in parts], np.float64)
+    means = np.array([part.mean for part in parts])
+    total = int(weights.sum())
+    mean = float((means * (weights / total)).sum())
+    with np.errstate(over="ignore"):
+        squares = float(sum(part.squares for part in parts) + (weights * (means - mean) ** 2).sum())
+    low, high = min(part.low for part in parts), max(part.high for part in parts)
+    bins, counts = _counted(
+        np.concatenate([np.frombuffer(part.bins, np.int32) for part in parts]),
+        np.concatenate([np.frombuffer(part.counts, np.uint32) for part in parts]),
+    )
+    return Summary(
+        total,
+        mean,
+        squares if np.isfinite(squares) else np.finfo(np.float64).max,
+        low,
+        high,
+        sum(part.at_low for part in parts if part.low == low),
+        sum(part.at_high for part in parts if part.high == high),
+        bins.astype(np.int32).tobytes(),
+        counts.astype(np.uint32).tobytes(),
+    )
+
+
+def describe(summary: Summary) -> dict[str, Any]:
+    """As :func:`.statistics.describe` of the numbers; quantiles to :data:`ACCURACY`, the rest exact."""
+    if not summary.count:
+        return {"count": 0, "mean": None, "std": None, "min": None, "max": None, "quantiles": None, "saturated": None}
+    sketch = DDSketch(ACCURACY)
+    for value, count in zip(*_values(summary), strict=True):
+        sketch.add(float(value), float(count))
+    quantiles = {f"{q:g}": _within(sketch.get_quantile_value(q), summary) for q in QUANTILES}
+    return {
+        "count": summary.count,
+        "mean": summary.mean,
+        "std": float(np.sqrt(summary.squares / summary.count)),
+        "min": summary.low,
+        "max": summary.high,
+        "quantiles": quantiles,
+        "saturated": max(summary.at_low, summary.at_high) / summary.count,
+    }
+
+
+def drift(reference: Summary, current: Summary) -> dict[str, float] | None:
+    """As :func:`.statistics.drift` of the numbers, to the width of a bin; None where either side is too few."""
+    if min(reference.count, current.count) < LEAST:
+        return None
+    return drift_of_counts(*_values(reference), *_values(current))
+
+
+def bins_of(values: FloatArray) -> IntArray:
+    """The bin of each finite number; a greater number is in no lower bin."""
+    size = np.abs(values)
+    keys = np.ceil(np.log2(np.clip(size, _SMALLEST, _LARGEST)) * _PER_LOG2).astype(np.int64) + _SHIFT
+    return np.where(size < _SMALLEST, 0, np.where(values < 0, -keys, keys))
+
+
+def _counted(bins: IntArray, counts: IntArray | None = None) -> tuple[IntArray, IntArray]:
+    """Each bin once, ascending, with its count; in time that grows with their number and range, without sorting."""
+    first = int(bins.min())
+    dense = np.bincount(bins - first, counts).astype(np.int64)
+    places = np.flatnonzero(dense)
+    return places + first, dense[places]
+
+
+def _values(summary: Summary) -> tuple[FloatArray, FloatArray]:
+    """A number that stands for each bin, ascending, and the counts."""
+    bins = np.frombuffer(summary.bins, np.int32)
+    keys = np.abs(bins) - _SHIFT
+    sizes = np.array([0.0 if code == 0 else _MAPPING.value(int(key)) for code, key in zip(bins, keys, strict=True)])
+    return np.sign(bins) * sizes, np.frombuffer(summary.counts, np.uint32).astype(np.float64)
+
+
+def _within(value: float | None, summary: Summary) -> float:
+    return float(min(max(summary.low if value is None else value, summary.low), summary.high))

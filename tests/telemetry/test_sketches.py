@@ -1,0 +1,99 @@
+"""Summaries of numbers: what is exact, how far a quantile may be off, and that merging loses nothing."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reward_gateway.sample import FloatArray
+from reward_gateway.telemetry import sketches
+from reward_gateway.telemetry.sketches import ACCURACY, Summary
+from reward_gateway.telemetry.statistics import QUANTILES, drift
+
+NUMBERS = st.one_of(
+    st.floats(-1e6, 1e6), st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-12, 1e-300, 1e300, -1e300, math.nan, math.inf])
+)
+
+
+@given(st.lists(NUMBERS, max_size=60))
+def test_a_summary_says_of_the_finite_numbers_what_numpy_says(numbers: list[float]) -> None:
+    values = np.array(numbers, np.float64)
+    seen = values[np.isfinite(values)]
+    told = sketches.describe(sketches.summarise(values))
+    assert told["count"] == len(seen)
+    if not len(seen):
+        return
+    assert (told["min"], told["max"]) == (seen.min(), seen.max())
+    assert told["saturated"] == max(np.mean(seen == seen.min()), np.mean(seen == seen.max()))
+    assert all(math.isfinite(value) for value in (told["mean"], told["std"], *told["quantiles"].values()))
+    if np.abs(seen).max() < 1e7:
+        assert told["mean"] == pytest.approx(seen.mean(), rel=1e-9, abs=1e-6)
+        assert told["std"] == pytest.approx(seen.std(), rel=1e-6, abs=1e-6)
+
+
+@given(st.lists(NUMBERS.filter(math.isfinite), min_size=1, max_size=60))
+def test_a_quantile_is_within_its_relative_accuracy_of_the_number_at_its_rank(numbers: list[float]) -> None:
+    ordered = np.sort(np.array(numbers, np.float64))
+    told = sketches.describe(sketches.summarise(ordered))["quantiles"]
+    for quantile in QUANTILES:
+        rank = quantile * (len(ordered) - 1)
+        low, high = ordered[math.floor(rank)], ordered[math.ceil(rank)]
+        slack = 1e-9 + ACCURACY * (1 + 1e-6) * max(abs(low), abs(high))
+        assert low - slack <= told[f"{quantile:g}"] <= high + slack
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0])
+def test_quantiles_of_many_numbers_agree_with_numpy(scale: float) -> None:
+    values = np.random.default_rng(1).normal(0.3 * scale, scale, 100_000)
+    told = sketches.describe(sketches.summarise(values))["quantiles"]
+    for quantile in QUANTILES:
+        assert told[f"{quantile:g}"] == pytest.approx(np.quantile(values, quantile), rel=2 * ACCURACY, abs=1e-3 * scale)
+
+
+@given(st.lists(NUMBERS, max_size=40), st.lists(st.integers(0, 40), max_size=4))
+def test_parts_that_are_merged_are_the_whole(numbers: list[float], cuts: list[int]) -> None:
+    values = np.array(numbers, np.float64)
+    parts = [sketches.summarise(piece) for piece in np.split(values, sorted(min(cut, len(values)) for cut in cuts))]
+    merged, whole = sketches.merge(parts[::-1]), sketches.summarise(values)
+    exact = ("count", "low", "high", "at_low", "at_high", "bins", "counts")
+    assert [getattr(merged, name) for name in exact] == [getattr(whole, name) for name in exact]
+    assert merged.mean == pytest.approx(whole.mean, rel=1e-9, abs=1e-6)
+
+
+def test_nothing_merged_is_nothing() -> None:
+    assert sketches.merge([]) == sketches.merge([Summary(), Summary()]) == Summary()
+    assert sketches.describe(Summary())["quantiles"] is None
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=50))
+def test_a_greater_number_is_in_no_lower_bin(numbers: list[float]) -> None:
+    bins = sketches.bins_of(np.sort(np.array(numbers)))
+    assert (np.diff(bins) >= 0).all()
+
+
+def normal(mean: float, seed: int, size: int = 5000) -> FloatArray:
+    return np.random.default_rng(seed).normal(mean, 1.0, size)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.2, 1.0, -3.0])
+def test_drift_of_summaries_is_that_of_the_numbers(mean: float) -> None:
+    before, now = normal(0.0, 1), normal(mean, 2)
+    exact, told = drift(before, now), sketches.drift(sketches.summarise(before), sketches.summarise(now))
+    assert exact is not None
+    assert told is not None
+    assert told["ks"] == pytest.approx(exact["ks"], abs=0.01)
+    assert told["psi"] == pytest.approx(exact["psi"], rel=0.05, abs=0.01)
+
+
+def test_drift_of_a_rule_that_gives_0_or_1_is_exact() -> None:
+    before, now = np.repeat([0.0, 1.0], [100, 300]), np.repeat([0.0, 1.0], [300, 100])
+    exact, told = drift(before, now), sketches.drift(sketches.summarise(before), sketches.summarise(now))
+    assert exact is not None
+    assert told is not None
+    assert told["ks"] == pytest.approx(exact["ks"]) == 0.5
+    assert told["psi"] == pytest.approx(exact["psi"])
+
+
+def test_too_few_numbers_tell_no_drift() -> None:
+    assert sketches.drift(sketches.summarise(normal(0, 1, 99)), sketches.summarise(normal(0, 1))) is None
