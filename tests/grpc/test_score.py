@@ -330,6 +330,7 @@ async def test_every_call_is_counted_by_method_and_status(serve: Serve) -> None:
     async with serve(Counter()) as served:
         await served.stub.Score(request("four"))
         await refusal(served.stub.Score(request("four", reward="nothing")))
+        await until(lambda: len(counted) == 2)  # a call is counted after it was answered
 
     assert counted == [("grpc", "Score", "OK"), ("grpc", "Score", "NOT_FOUND")]
 
