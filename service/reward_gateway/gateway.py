@@ -7,6 +7,7 @@ the cache after the answer.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal
 
@@ -26,18 +27,31 @@ from reward_gateway.errors import (
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.registry import Catalog, catalog
+from reward_gateway.operations.registry import Catalog, Operation, catalog
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import MEDIA
+from reward_gateway.scoring.attempts import Attempt
+from reward_gateway.scoring.body_digest import digest_batch, digest_body
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext, run_effects
 from reward_gateway.scoring.readiness import Readiness, find_missing
+from reward_gateway.scoring.recorded_answers import (
+    decode_results,
+    decode_scores,
+    encode_results,
+    encode_scores,
+    keep_answers,
+)
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
 """Reasons that fail a request where every sample has one of them; a judge's bad answer is its sample's alone."""
+
+
+ANSWERED = Invalid("internal_error", "the sample was answered by an earlier attempt")
+"""Keeps a row out of a repeat: its recorded answer is laid over this."""
 
 
 @dataclass(slots=True)
@@ -93,9 +107,35 @@ class Gateway:
             NotFound: there is no such reward.
             Unscorable: ``on_invalid: fail`` and a sample that could not be scored for the caller's cause.
             ModelUnavailable, Overloaded, DeadlineExceeded: likewise for the server's, or nothing was scored in time.
+            IdempotencyConflict: the request's key was sent with another body.
         """
         plan = self.book.get(reward)
         options = options or ScoreOptions()
+        address = options.scope.attempt("score", plan.name)
+        if address is None:
+            return await self._score(plan, batch, options)
+        asked = options.on_invalid, options.default_reward, options.cache, options.explain
+        body, attempts = digest_batch(batch, *asked), self.runtime.attempts
+        if not plan.stateful:
+            return await attempts.same_body(address, body, self._score(plan, batch, options))
+        answer = partial(self._score, plan, batch, options)
+        return await attempts.once(address, body, options.deadline, answer, decode_scores)
+
+    async def _score(self, plan: Plan, batch: Batch, options: ScoreOptions, attempt: Attempt | None = None) -> Scored:
+        """Score a batch, and commit what that changes.
+
+        Args:
+            attempt: where the request has a key. Rows that it has recorded are answered as they were; those that failed
+                for the server's cause are scored now.
+        """
+        recorded = decode_scores(attempt.recorded) if attempt and attempt.recorded else None
+        answered: list[int] = []
+        if recorded is not None:
+            if recorded.version != plan.version:
+                return recorded
+            lost = {row for row, reason in recorded.invalid.items() if reason.server_caused}
+            answered = [row for row in range(batch.size) if row not in lost]
+            batch = replace(batch, invalid={**batch.invalid, **dict.fromkeys(answered, ANSWERED)})
         started = perf_counter()
         usage, timing = Usage(samples=batch.size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
         if "response" in plan.inputs:
@@ -123,13 +163,20 @@ class Gateway:
             usage=usage,
             timing_ms=timing,
         )
+        if recorded is not None:
+            keep_answers(recorded, answered, scored)
         self._observer.batch_scored(plan, scored, response_lengths(batch))
         if self.book.experiments and raw:
             self.shadow.offer(self.book.experiments, plan, batch, raw)
         self._settle(plan, options, scored)
         if options.accept is not None:
             options.accept(scored)
-        await self.runtime.commit(context)
+        if attempt is None:
+            await self.runtime.commit(context.state.writes)
+        else:
+            unanswered = any(reason.server_caused for reason in scored.invalid.values())
+            complete = not (unanswered and plan.splittable)
+            await self.runtime.commit(context.state.writes, attempt, encode_scores(scored), complete=complete)
         return scored
 
     @staticmethod
@@ -189,13 +236,32 @@ class Gateway:
         Raises:
             NotFound: there is no such operation.
             InvalidRequest: the parameters or an item break the schema.
+            IdempotencyConflict: the request's key was sent with another body.
         """
         operation = self._catalog.get(kind, name)
         if operation is None:
             raise NotFound("there is no operation of this kind and name; GET /v1/catalog lists them")
-        context = RequestContext(deadline, scope=scope)
+        address = scope.attempt("apply", kind, name)
+        if address is None:
+            return await self._apply(operation, items, params, deadline)
+        body, attempts = digest_body([items, params]), self.runtime.attempts
+        if not operation.stateful:
+            return await attempts.same_body(address, body, self._apply(operation, items, params, deadline))
+        answer = partial(self._apply, operation, items, params, deadline)
+        return await attempts.once(address, body, deadline, answer, decode_results)
+
+    async def _apply(
+        self,
+        operation: Operation,
+        items: list[Any],
+        params: dict[str, Any] | None,
+        deadline: float | None,
+        attempt: Attempt | None = None,
+    ) -> list[dict[str, Any]]:
+        """Answer an operation, and commit what that changes."""
+        context = RequestContext(deadline)
         results = await run_effects(apply(operation, items, params), self.runtime, context)
-        await self.runtime.commit(context)
+        await self.runtime.commit(context.state.writes, attempt, encode_results(results) if attempt else b"")
         return results
 
     def catalog(self) -> list[dict[str, Any]]:

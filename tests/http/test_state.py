@@ -11,7 +11,7 @@ from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.recipes.book import load_book
-from reward_gateway.sample import Batch
+from reward_gateway.sample import Batch, Invalid
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
@@ -31,6 +31,7 @@ class Lengths:
     """A model server with one model: the length of the response."""
 
     version = "1-x"
+    failing = False
 
     async def models(self) -> list[ModelInfo]:
         return [await self.info("length")]
@@ -41,6 +42,9 @@ class Lengths:
         return ModelInfo("length", self.version, True, ("prompt", "response"), ("length",), 64)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        if self.failing:  # the first one alone
+            reason = {0: Invalid("model_error", "the model failed")}
+            return ModelAnswer(np.full((len(rows), 1), 4.0), reason, calls=1, version=self.version)
         lengths = [[float(len(str(batch.responses[i])))] for i in rows]
         return ModelAnswer(np.array(lengths), calls=1, version=self.version)
 
@@ -107,3 +111,29 @@ async def test_what_names_no_prompt_or_two_is_refused_with_its_place(http: httpx
     assert answer.status_code == 422
     assert answer.json()["error"]["param"] == "references[0]"
     assert (await http.put("/v1/references/nobody", json={"references": []})).status_code == 404
+
+
+async def test_references_that_are_sent_again_with_one_key_are_stored_once(http: httpx.AsyncClient) -> None:
+    body = {"references": [{"group": "p", "rewards": [1.0, 2.0]}], "samples": [{"prompt": "p", "response": "abc"}]}
+    key = {"Idempotency-Key": "upload-1"}
+    answers = [await http.put("/v1/references/length", json=body, headers=key) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert [answer.json() for answer in answers] == [answers[0].json()] * 3
+    stored = (await http.get("/v1/state/references/length@1-x")).json()["value"]
+    assert sorted(map(sorted, stored.values())) == [[1.0, 2.0], [3.0]]
+    changed = await http.put("/v1/references/length", json={**body, "samples": []}, headers=key)
+    assert (changed.status_code, changed.json()["error"]["code"]) == (409, "idempotency_conflict")
+    await http.put("/v1/references/length", json=body)
+    stored = (await http.get("/v1/state/references/length@1-x")).json()["value"]
+    assert sorted(map(sorted, stored.values())) == [[1.0, 1.0, 2.0, 2.0], [3.0, 3.0]]
+
+
+async def test_references_are_stored_whole_or_not_at_all(http: httpx.AsyncClient, models: Lengths) -> None:
+    models.failing = True
+    body = {"samples": [{"prompt": "p", "response": "abc"}, {"prompt": "p", "response": "abcd"}]}
+    refused = await http.put("/v1/references/length", json=body, headers={"Idempotency-Key": "upload-2"})
+    assert refused.status_code == 503
+    assert (await http.get("/v1/state")).json() == {"state": []}
+    models.failing = False
+    stored = await http.put("/v1/references/length", json=body, headers={"Idempotency-Key": "upload-2"})
+    assert stored.json()["stored"]["length"]["rewards"] == 2

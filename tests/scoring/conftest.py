@@ -1,5 +1,6 @@
 """A gateway over models that fail on demand, and over a store of state that several gateways share."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.state.attempts import LocalAttempts, RedisAttempts, lease_key
 from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
 from reward_gateway.state.store import StateStore
 
@@ -38,10 +40,21 @@ rewards:
 """
 
 
+def open_gate() -> asyncio.Event:
+    gate = asyncio.Event()
+    gate.set()
+    return gate
+
+
 @dataclass
 class FailingModels:
-    """A model whose score of a response is the number that it says; away, or unable to score some, on demand."""
+    """A model whose score of a response is the number that it says; away, or unable to score some, on demand.
 
+    Attributes:
+        gate: answers wait for it.
+    """
+
+    gate: asyncio.Event = field(default_factory=open_gate)
     away: bool = False
     unscorable: set[str] = field(default_factory=set)
     asked: int = 0
@@ -54,6 +67,7 @@ class FailingModels:
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         self.asked += 1
+        await self.gate.wait()
         if self.away:
             reason = Invalid("model_unavailable", "the model is away")
             return ModelAnswer(np.full((len(rows), 1), np.nan), dict.fromkeys(range(len(rows)), reason), version="1")
@@ -103,6 +117,28 @@ class World:
     @property
     def state(self) -> StateStore:
         return self.gateways[0].runtime.state
+
+    async def expire_lease(self, address: str | None) -> None:
+        """What happens when the process that answers a request has not been heard of for long enough."""
+        attempts = self.state.attempts
+        if isinstance(attempts, LocalAttempts):
+            attempts._attempts[address or ""].leased_until = 0.0
+        else:
+            assert isinstance(attempts, RedisAttempts)
+            assert await attempts._client.delete(lease_key(address or "")) == 1
+
+    async def joined(self, members: int) -> None:
+        """Until so many have joined the cohorts that are open."""
+        while await self._members() < members:
+            await asyncio.sleep(0.01)
+
+    async def _members(self) -> int:
+        cohorts = self.gateways[0].runtime.cohorts
+        if isinstance(cohorts, LocalCohorts):
+            return sum(len(cohort.payloads) for cohort in cohorts._open.values())
+        assert isinstance(cohorts, RedisCohorts)
+        client: Any = cohorts._client
+        return sum([await client.llen(key) async for key in client.scan_iter(f"{cohorts._members}*")])
 
     async def count(self, stream: str = "run") -> float:
         """How many numbers a stream has seen."""

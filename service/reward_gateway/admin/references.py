@@ -5,14 +5,18 @@ so that a new version starts with none rather than with another's.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from reward_gateway.errors import InvalidRequest
+from reward_gateway.errors import InvalidRequest, ModelUnavailable
 from reward_gateway.gateway import Gateway
 from reward_gateway.recipes.evaluate import references_address
 from reward_gateway.sample import Batch, Usage
+from reward_gateway.scoring.attempts import Attempt
+from reward_gateway.scoring.body_digest import digest_batch, digest_body
+from reward_gateway.scoring.recorded_answers import decode_results, encode_results
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.state.writes import StateWrites
 
@@ -41,7 +45,24 @@ async def put_references(
         NotFound: there is no such reward or model.
         InvalidRequest: numbers were given for a recipe of several models.
         ModelUnavailable, StateUnavailable: the model server or the store is away.
+        IdempotencyConflict: the request's key was sent with another body.
     """
+    store = partial(_store_references, gateway, name, rewards, batch, replace)
+    address = scope.attempt("references", name)
+    if address is None:
+        return await store()
+    body = digest_body([rewards, replace]) if batch is None else digest_batch(batch, rewards, replace)
+    return await gateway.runtime.attempts.once(address, body, None, store, decode_results)
+
+
+async def _store_references(
+    gateway: Gateway,
+    name: str,
+    rewards: Mapping[str, Sequence[float]],
+    batch: Batch | None,
+    replace: bool,
+    attempt: Attempt | None = None,
+) -> dict[str, Any]:
     models = gateway.book.get(name).models if gateway.has_reward(name) else (name,)
     if rewards and len(models) != 1:
         message = f"this reward asks {len(models)} models: give the numbers to a model by its name, or send samples"
@@ -53,6 +74,9 @@ async def put_references(
     answers = {}
     if batch is not None:
         answers = await gateway.runtime.raw_scores(models, batch, "use", None, Usage(), {})
+        lost = [reason for scores, _ in answers.values() for reason in scores.invalid.values() if reason.server_caused]
+        if lost:  # all or nothing: what is stored now would be stored again by the retry
+            raise ModelUnavailable(f"no references were stored: {lost[0].message}", param="samples")
     for info in infos:
         collected: dict[str, list[float]] = {group: list(values) for group, values in rewards.items()}
         if batch is not None:
@@ -64,5 +88,6 @@ async def put_references(
         writes.add_references(references_address(info.name, info.version), collected, replace=replace)
         count = sum(map(len, collected.values()))
         stored[info.name] = {"version": info.version, "groups": len(collected), "rewards": count}
-    await gateway.runtime.state.commit(writes)
-    return {"stored": stored, "invalid": unscored}
+    answer = {"stored": stored, "invalid": unscored}
+    await gateway.runtime.commit(writes, attempt, encode_results(answer))
+    return answer

@@ -102,12 +102,25 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=observer)
     state_url = settings.state_store_url
     state = StateStore.connect(state_url) if state_url else StateStore.in_process()
-    cohorts = RedisCohorts(state_url) if state_url else LocalCohorts()
+    cohorts = (
+        RedisCohorts(state_url, member_ttl_s=settings.idempotency_ttl_s)
+        if state_url
+        else LocalCohorts(settings.idempotency_ttl_s)
+    )
     fetcher = Fetcher.of(settings, observer) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
     raw = CachedScorer(models, make_cache(settings, telemetry))
     on_disk = partial(models_of_repository, settings.model_repository)
-    runtime = EffectsRuntime(raw, state, cohorts, judges=judges, sandbox=sandbox, media=media, repository=on_disk)
+    runtime = EffectsRuntime(
+        raw,
+        state,
+        cohorts,
+        judges=judges,
+        sandbox=sandbox,
+        media=media,
+        repository=on_disk,
+        idempotency_ttl_s=settings.idempotency_ttl_s,
+    )
     try:
         await runtime.refresh_models()
     except GatewayError as error:

@@ -10,7 +10,7 @@ for the server's cause, they are computed again without it, so that it leaves no
 because a join cannot be taken back. What was to be written is committed by whoever drives, after the end.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,16 +67,14 @@ def evaluate(
     batch: Batch,
     raw: Mapping[str, RawScores],
     check: Check = accept_all,
-    answered: Collection[int] = (),
 ) -> Effectful[Rewards]:
     """Run a plan.
 
     Args:
         raw: raw scores by component name, for the components that ask a model.
         check: called with the samples that failed before a cohort is joined; raises where they fail the request.
-        answered: rows of ``batch.invalid`` that an earlier attempt has answered: they take no place in a cohort.
     """
-    return (yield from _Evaluation(plan, batch, raw, check, answered).run())
+    return (yield from _Evaluation(plan, batch, raw, check).run())
 
 
 @dataclass(slots=True)
@@ -93,11 +91,9 @@ class _RawComponent:
 
 
 class _Evaluation:
-    def __init__(
-        self, plan: Plan, batch: Batch, raw: Mapping[str, RawScores], check: Check, answered: Collection[int]
-    ) -> None:
+    def __init__(self, plan: Plan, batch: Batch, raw: Mapping[str, RawScores], check: Check) -> None:
         self.plan, self.batch, self.raw = plan, batch, raw
-        self.check, self.answered = check, answered
+        self.check = check
         self.values: dict[str, Value] = {}
         self.reader = ColumnBinder(batch, self.values)
         self.components: dict[str, ComponentScores] = {}
@@ -313,11 +309,7 @@ class _Evaluation:
         shaped = np.full(self.batch.size, np.nan)
         # A sample that will never have a score takes its place, as nobody else will come for it; one that failed for
         # the server's cause does not: it may be sent again.
-        rows = [
-            i
-            for i in range(self.batch.size)
-            if i not in self.answered and not (i in self.invalid and self.invalid[i].server_caused)
-        ]
+        rows = [i for i in range(self.batch.size) if not (i in self.invalid and self.invalid[i].server_caused)]
         if not rows:
             return shaped
         groups = self.reader.groups

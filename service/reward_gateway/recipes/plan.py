@@ -116,6 +116,12 @@ class Plan:
         return self.group.normalize != "none" or any(step.operation.grouped for step in self.steps)
 
     @property
+    def splittable(self) -> bool:
+        """Whether a sample's reward is the same where the others of its request are scored at another time."""
+        alone = self.group.normalize == "none" or self.group.cohort is not None
+        return alone and not any(step.operation.grouped for step in self.steps)
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """Every operation that is run."""
         ends = (self.combine, self.credit)

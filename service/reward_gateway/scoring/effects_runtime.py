@@ -13,6 +13,7 @@ from reward_gateway.operations.effects import Effect, Effectful
 from reward_gateway.recipes.known_models import KnownModels, known_models
 from reward_gateway.sample import Batch, RawScores, Usage
 from reward_gateway.sample.fields import MEDIA
+from reward_gateway.scoring.attempts import Attempt, Attempts
 from reward_gateway.scoring.cached_rows import CacheMode
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effect_handlers import HANDLERS
@@ -21,6 +22,7 @@ from reward_gateway.scoring.state_view import StateView
 from reward_gateway.scoring.vector_scorer import VectorScorer
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts
 from reward_gateway.state.store import StateStore
+from reward_gateway.state.writes import StateWrites
 
 Answer = TypeVar("Answer")
 
@@ -66,6 +68,7 @@ class EffectsRuntime:
         judges: language models that judge; None where none is configured.
         sandbox: where callers' code runs; None: nowhere.
         media: checks images, and fetches those that are named by address; None: nobody does.
+        idempotency_ttl_s: how long the answer to an idempotency key is remembered.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class EffectsRuntime:
         sandbox: Sandbox | None = None,
         media: MediaIntake | None = None,
         repository: Callable[[], Iterable[ModelInfo]] = tuple,
+        idempotency_ttl_s: float = 900.0,
     ) -> None:
         self.raw = raw
         self.vectors = VectorScorer(raw.models, raw.cache)
@@ -86,6 +90,7 @@ class EffectsRuntime:
         self.media = media
         self.cohorts = cohorts or LocalCohorts()
         self.math = MathChecker()
+        self.attempts = Attempts(lambda: self.state.attempts, idempotency_ttl_s)
         self._state = state
         self._known_models = known_models
         self._repository = repository
@@ -145,15 +150,26 @@ class EffectsRuntime:
         answer: Answer = await HANDLERS[type(effect)](self, effect, context)
         return answer
 
-    async def commit(self, context: RequestContext) -> None:
+    async def commit(
+        self, writes: StateWrites, attempt: Attempt | None = None, answer: bytes = b"", *, complete: bool = True
+    ) -> None:
         """Write what a request changes in named state; last of all, when nothing can fail it any more.
+
+        Args:
+            attempt: of a request with an idempotency key: ``answer`` is recorded with the changes.
+            complete: a repeat is answered by ``answer`` alone.
 
         Raises:
             InvalidRequest: an archive holds vectors of another size.
+            VersionTaken: a set's version is no longer the next one.
+            LeaseLost: another process has taken the request over.
             StateUnavailable: the store cannot be reached.
         """
-        if context.state.writes:
-            await self.state.commit(context.state.writes)
+        if attempt is not None:
+            await self.state.commit(writes, attempt.record(answer, complete=complete))
+            attempt.committed = True
+        elif writes:
+            await self.state.commit(writes)
 
     async def close(self) -> None:
         if self.judges is not None:

@@ -6,7 +6,6 @@ await store.commit(StateWrites().merge_moments("run42", 8.0, 0.3, 1.2))
 await store.list()                       # [{"kind": "moments", "name": "run42", "version": 1}]
 """
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -19,7 +18,7 @@ from reward_gateway.errors import NotFound
 
 from .archives import LocalArchives, RedisArchives
 from .attempts import AttemptRecord, AttemptStore, LocalAttempts, RedisAttempts
-from .commits import Commits, LocalCommits, RedisCommits, VersionTaken
+from .commits import Commits, LocalCommits, RedisCommits
 from .labels import LocalLabels, RedisLabels
 from .moments import LocalMoments, RedisMoments
 from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, VersionedStore
@@ -79,18 +78,6 @@ class StateStore:
     async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
         """Make changes, all or none; see :meth:`.commits.Commits.commit`."""
         await self.commits.commit(writes, record)
-
-    async def add_set_version(self, kind: str, name: str, value: Any) -> int:
-        """Store a JSON value as the next version N of a set, under ``name@N`` and, as the newest, under the name.
-
-        Raises:
-            InvalidRequest: it is no JSON value with finite numbers.
-        """
-        while True:
-            version = await self.sets.versions(kind, name) + 1
-            with contextlib.suppress(VersionTaken):  # by another one in between: take the next
-                await self.commit(StateWrites().add_set_version(kind, name, version, value))
-                return version
 
     @property
     def stores(self) -> tuple[VersionedStore, ...]:

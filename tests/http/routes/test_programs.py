@@ -76,6 +76,16 @@ async def register(http: httpx.AsyncClient, **changes: Any) -> httpx.Response:
     return await http.post("/v1/programs", json=body)
 
 
+async def test_an_upload_that_is_repeated_with_its_key_is_one_version(http: httpx.AsyncClient) -> None:
+    body = {"name": "diamond", "sparse_src": SPARSE, "dense_src": DENSE, "samples": WALK}
+    key = {"Idempotency-Key": "upload"}
+    answers = [(await http.post("/v1/programs", json=body, headers=key)).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert answers[0]["program"] == "diamond@1"
+    assert (await http.post("/v1/programs", json={**body, "name": "other"}, headers=key)).status_code == 409
+    assert (await http.post("/v1/programs", json=body)).json()["program"] == "diamond@2"
+
+
 async def apply(http: httpx.AsyncClient, name: str, *items: Any, **params: Any) -> list[Any]:
     answer = await http.post(f"/v1/score/{name}", json={"items": items, "params": params})
     assert answer.status_code == 200, answer.text

@@ -1,6 +1,8 @@
 """``POST /v1/programs``: reward programs under a name, checked on sample observations before they are kept."""
 
+import contextlib
 import re
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,9 +12,15 @@ from starlette.responses import Response
 from reward_gateway.errors import DeadlineExceeded, InvalidRequest, PermissionDenied, Unavailable
 from reward_gateway.operations.programs import check_programs
 from reward_gateway.sample import Invalid
+from reward_gateway.scoring.attempts import Attempt
+from reward_gateway.scoring.body_digest import digest_body
 from reward_gateway.scoring.effect_handlers import NO_SANDBOX
-from reward_gateway.scoring.effects_runtime import RequestContext, run_effects
+from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext, run_effects
+from reward_gateway.scoring.recorded_answers import decode_results, encode_results
+from reward_gateway.state.commits import VersionTaken
+from reward_gateway.state.writes import StateWrites
 
+from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, json_response, read_json
 from ..openapi import describe
 from ..routing import raw_router
@@ -60,19 +68,34 @@ async def register(request: Request) -> Response:
         raise InvalidRequest("a name is 1 to 64 letters, digits, dots, dashes and underscores", param="name")
     if not asked.samples:
         raise InvalidRequest("give at least one observation to check the programs on", param="samples")
-    runtime = deps.gateway.runtime
+    runtime, deadline = deps.gateway.runtime, deadline_of(request)
     if runtime.sandbox is None:
         raise PermissionDenied(NO_SANDBOX.message)
-    deadline = deadline_of(request)
+    store = partial(_check_and_store, runtime, asked, deadline)
+    address = call_of(request.scope).scope.attempt("programs")
+    if address is None:
+        return json_response(await store())
+    return json_response(await runtime.attempts.once(address, digest_body(asked), deadline, store, decode_results))
+
+
+async def _check_and_store(
+    runtime: EffectsRuntime, asked: Programs, deadline: float, attempt: Attempt | None = None
+) -> dict[str, Any]:
+    """Check the programs, keep them as the next version if they work, and report."""
     report = await run_effects(
         check_programs(asked.sparse_src, asked.dense_src, asked.samples), runtime, RequestContext(deadline)
     )
     if isinstance(report, Invalid):
         late = report.code == "deadline_exceeded"
         raise DeadlineExceeded(report.message) if late else Unavailable(report.message)
-    version = None
-    if report.valid:
-        sources = {"sparse_src": asked.sparse_src, "dense_src": asked.dense_src}
-        version = await runtime.state.add_set_version("programs", asked.name, sources)
-    program = None if version is None else f"{asked.name}@{version}"
-    return json_response({"name": asked.name, "version": version, "program": program, **report.describe()})
+    sources = {"sparse_src": asked.sparse_src, "dense_src": asked.dense_src}
+    while True:
+        writes, version = StateWrites(), None
+        if report.valid:
+            version = await runtime.state.sets.versions("programs", asked.name) + 1
+            writes.add_set_version("programs", asked.name, version, sources)
+        program = None if version is None else f"{asked.name}@{version}"
+        answer = {"name": asked.name, "version": version, "program": program, **report.describe()}
+        with contextlib.suppress(VersionTaken):  # by another upload in between: take the next
+            await runtime.commit(writes, attempt, encode_results(answer) if attempt else b"")
+            return answer

@@ -1,0 +1,37 @@
+"""What is asked, as one digest: the same key may not come with another body."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from reward_gateway.sample import Batch
+
+
+def digest_batch(batch: Batch, *asked: Any) -> str:
+    """Digest of samples as they came, before anything is fetched for them, and of what else the request says."""
+    columns = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch) if field.name != "invalid"}
+    return digest_body([columns, *asked])
+
+
+def digest_body(asked: Any) -> str:
+    """Digest of plain values, records, mappings and bytes; equal ones have one digest, whatever their keys' order."""
+    try:
+        text = _canonical.encode(asked)
+    except UnicodeEncodeError:  # a lone surrogate, which JSON may carry as an escape and UTF-8 may not
+        text = repr(msgspec.to_builtins(asked, order="deterministic", enc_hook=_plain)).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=20).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise NotImplementedError(f"no digest of {type(value).__name__}")
+
+
+_canonical = msgspec.json.Encoder(order="deterministic", enc_hook=_plain)
