@@ -6,8 +6,6 @@ from typing import Any
 
 from reward_gateway.errors import InvalidRequest
 
-FIELDS = ("images", "frames")
-
 
 def opened(items: Any, field: str, folder: Path) -> Any:
     """A row's images, ready for the client.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reward_gateway.errors import GatewayError
+from reward_gateway.sample.fields import FIELDS
 
 from .output import INTERRUPTED, ApiKey, Unusable, Url, complain, err, out
-from .pictures import FIELDS
 
 if TYPE_CHECKING:
     from .scoring import Tally
@@ -53,8 +53,9 @@ def score(
     The output has the file's columns and beside them reward, valid, error, and component.NAME with
     component.NAME.raw. A run that was stopped goes on when the same command is given again. OUT.run.json says what
     the output was begun with: another recipe, recipe version, model version, service or option is refused. Other
-    columns that the API knows (images, frames, steps, features) are read from .jsonl and .parquet files by their
-    names; an image may be base64, an address, {"path": FILE} beside the file of samples, or {"bytes": …} in .parquet.
+    fields of a sample (images, steps and whatever else POST /v1/score takes) are read from .jsonl and .parquet files
+    by their names; an image may be base64, an address, {"path": FILE} beside the file of samples, or {"bytes": …} in
+    .parquet.
     """
     from .histogram import summary
     from .run_record import RunRecord
@@ -99,7 +100,7 @@ def columns_of(there: list[str], given: dict[str, str | None]) -> dict[str, str]
         if column is not None and column not in there:
             raise Unusable(f"the file has no column {column} (--{field_name}-column); it has: {', '.join(there)}")
     fields = {name: column or name for name, column in given.items() if column is not None or name in there}
-    if there and "response" not in fields and not {*FIELDS} & {*there}:
+    if there and "response" not in fields and not {field.name for field in FIELDS if field.scored} & {*there}:
         raise Unusable(
             f"which column holds the responses? Say it with --response-column; there are: {', '.join(there)}"
         )

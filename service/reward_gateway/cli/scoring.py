@@ -25,6 +25,7 @@ from reward_gateway.client import AsyncRewardClient, Scores
 from reward_gateway.errors import InvalidRequest, NotFound, RequestError, Unscorable
 from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.sample import prompt_group
+from reward_gateway.sample.fields import MEDIA, of_form
 
 from . import pictures
 from .output import Unusable, err
@@ -32,7 +33,7 @@ from .run_record import RunRecord
 from .sinks import Sink
 from .sources import Csv, Row, Source
 
-_MORE = (*pictures.FIELDS, "steps", "features")
+_MORE = tuple(field.name for field in of_form("media", "steps", "numbers", "objects"))
 
 
 @dataclass(slots=True)
@@ -172,7 +173,7 @@ class Run:
         sample = {name: row.get(column) for name, column in self.fields.items()}
         if not isinstance(self.source, Csv):
             sample |= {name: row[name] for name in _MORE if row.get(name) is not None}
-        for name in pictures.FIELDS:
+        for name in MEDIA:
             if sample.get(name) is not None:
                 sample[name] = pictures.opened(sample[name], name, self.source.path.parent)
         if sample.get("id") is not None:

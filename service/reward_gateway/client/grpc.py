@@ -12,6 +12,7 @@ with extras.needed():
 
 from reward_gateway.errors import GatewayError, InvalidRequest, seconds_of_retry_after
 from reward_gateway.proto import reward_pb2 as pb
+from reward_gateway.sample.fields import MEDIA, of_form
 
 from .failures import of_grpc
 from .wire import SampleError, ScoreAnswer, WireComponent, WireResult
@@ -22,6 +23,8 @@ _SERVING = b"\x08\x01"
 """A HealthCheckResponse that says SERVING."""
 
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_CHAT = tuple(field.name for field in of_form("chat"))
+_NUMBERS = tuple(field.name for field in of_form("numbers"))
 _UPPER = {"on_invalid": "ON_INVALID_", "cache": "CACHE_"}
 
 
@@ -45,19 +48,21 @@ def score_request(body: Mapping[str, Any]) -> pb.ScoreRequest:
 
 def _sample(sample: Mapping[str, Any]) -> dict[str, Any]:
     made = dict(sample)
-    for field in ("prompt", "response"):
+    for field in _CHAT:
         value = made.get(field)
         if value is not None and not isinstance(value, str):
             made[f"{field}_messages"] = {"messages": [_message(message) for message in made.pop(field)]}
-    for field in ("images", "frames"):
+    for field in MEDIA:
         if made.get(field):
             made[field] = [_media(item) for item in made[field]]
-    if made.get("features"):
-        made["features"] = {
-            name: {"vector": {"values": list(value)}} if isinstance(value, (list, tuple)) else {"number": value}
-            for name, value in made["features"].items()
-        }
+    for field in _NUMBERS:
+        if made.get(field):
+            made[field] = {name: _feature(value) for name, value in made[field].items()}
     return made
+
+
+def _feature(value: Any) -> dict[str, Any]:
+    return {"vector": {"values": list(value)}} if isinstance(value, (list, tuple)) else {"number": value}
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:

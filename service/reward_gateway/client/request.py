@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from reward_gateway.sample import Text
+from reward_gateway.sample.fields import FIELDS, SampleColumns
 
-from .samples import Image, Sample, of_columns, to_wire
+from .samples import Sample, of_columns, to_wire
 
 
 class Asked(TypedDict, total=False):
@@ -26,32 +27,13 @@ class Asked(TypedDict, total=False):
     idempotency_key: str | None
 
 
-class Columns(Asked, total=False):
-    """Further columns of the samples, each of the responses' length; a None is a value that is missing.
-
-    ``references``: ground truths. ``groups``: samples that are compared with each other (default: those of one
-    prompt). ``images``, ``frames``: encoded bytes, files, base64 or addresses. ``steps``: texts of a solution's
-    steps. ``features``: numbers by name, that recipes ask for.
-    """
-
-    ids: Sequence[str] | None
-    references: Sequence[str | None] | None
-    groups: Sequence[str | None] | None
-    images: Sequence[Sequence[Image] | None] | None
-    frames: Sequence[Sequence[Image] | None] | None
-    steps: Sequence[Sequence[str | Mapping[str, Any]] | None] | None
-    features: Sequence[Mapping[str, Any] | None] | None
+class Columns(SampleColumns, Asked, total=False):
+    """Further columns of the samples, and how to score them: see both bases."""
 
 
-_COLUMNS = {
-    "ids": "id",
-    "references": "reference",
-    "groups": "group",
-    "images": "images",
-    "frames": "frames",
-    "steps": "steps",
-    "features": "features",
-}
+_COLUMNS = {field.argument: field.name for field in FIELDS if field.argument in SampleColumns.__annotations__}
+"""The argument of each column that a caller may give beside prompts and responses -> the field."""
+
 _OPTIONS = ("on_invalid", "default_reward", "cache", "explain")
 
 
@@ -69,7 +51,7 @@ def samples_body(samples: Sequence[Mapping[str, Any]], asked: Mapping[str, Any])
 
 
 def _body(samples: list[Sample], asked: Mapping[str, Any]) -> dict[str, Any]:
-    known = {*Columns.__annotations__, *Asked.__annotations__}
+    known = Columns.__annotations__.keys()
     if unknown := asked.keys() - known:
         raise TypeError(f"unknown arguments: {', '.join(sorted(unknown))}")
     body: dict[str, Any] = {"samples": samples}

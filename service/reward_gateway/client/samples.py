@@ -1,16 +1,15 @@
 """What a caller has (columns, numpy, bytes) as the samples of a request."""
 
 import base64
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reward_gateway.sample import Text
-
-Image = bytes | str | Path | Mapping[str, str]
-"""Encoded bytes, a file, base64, a ``data:`` or ``https:`` address, or the wire's own ``{"b64"}`` / ``{"url"}``."""
+from reward_gateway.sample.fields import FIELDS, Form, Image
 
 Sample = dict[str, Any]
 
@@ -45,16 +44,49 @@ def of_columns(prompts: Text | Sequence[Text] | None, responses: Sequence[Text |
 
 
 def to_wire(sample: Mapping[str, Any]) -> Sample:
-    """A sample as JSON has it: images as base64, steps as objects, numpy numbers as plain ones."""
+    """A sample as JSON has it: images as base64, steps as objects, numpy numbers as plain ones.
+
+    Raises:
+        ValueError: a number that JSON cannot carry.
+    """
     made = dict(sample)
-    for field in ("images", "frames"):
-        if made.get(field) is not None:
-            made[field] = [_image(image) for image in made[field]]
-    if made.get("steps") is not None:
-        made["steps"] = [{"text": step} if isinstance(step, str) else step for step in made["steps"]]
-    if made.get("features") is not None:
-        made["features"] = {name: _plain(value) for name, value in made["features"].items()}
+    for name, convert in _CONVERT.items():
+        if made.get(name) is not None:
+            made[name] = convert(made[name], name)
     return made
+
+
+def _images(images: Sequence[Image], _field: str) -> list[Any]:
+    return [_image(image) for image in images]
+
+
+def _steps(steps: Sequence[Any], _field: str) -> list[Any]:
+    return [{"text": step} if isinstance(step, str) else step for step in steps]
+
+
+def _numbers(numbers: Mapping[str, Any], _field: str) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in numbers.items()}
+
+
+def _objects(objects: Sequence[Any], field: str) -> list[Any]:
+    return [_object(entry, f"{field}[{k}]") if isinstance(entry, Mapping) else entry for k, entry in enumerate(objects)]
+
+
+def _object(given: Mapping[str, Any], path: str) -> dict[str, Any]:
+    made = _numbers(given, path)
+    for name, value in made.items():
+        if isinstance(value, float) and not math.isfinite(value):  # in JSON it would be null, and read as not given
+            raise ValueError(f"{path}.{name}: not a finite number")
+    return made
+
+
+_CONVERT_FORM: dict[Form, Callable[[Any, str], Any]] = {
+    "media": _images,
+    "steps": _steps,
+    "numbers": _numbers,
+    "objects": _objects,
+}
+_CONVERT = {field.name: _CONVERT_FORM[field.form] for field in FIELDS if field.form in _CONVERT_FORM}
 
 
 def _image(image: Image) -> Any:
