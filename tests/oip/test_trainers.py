@@ -114,10 +114,10 @@ def test_trlx_gets_half_precision_over_grpc_from_any_recipe(served: Any) -> None
 
 
 def test_a_sample_without_a_reward_fails_the_request(served: Any) -> None:
-    assert "samples[1]" in served.refused(infer(served, sentences=sentences("good", "bad")), 422)
+    assert "samples[1]" in served.refused(infer(served, sentences=sentences("good", "bad")), 503)  # the model failed
     assert "FP32" not in served.refused(served.post("/v2/models/huge/infer", served.texts(sentences=["x"])), 422)
     # not even a number that the operator chose for other clients:
-    served.refused(served.post("/v2/models/filled/infer", served.texts(sentences=["bad"])), 422)
+    served.refused(served.post("/v2/models/filled/infer", served.texts(sentences=["bad"])), 503)
 
 
 def test_token_ids_that_the_tokenizer_does_not_have_fail_the_request(served: Any) -> None:

@@ -25,10 +25,10 @@ def find_faults(settings: Settings) -> list[Fault]:
 
 
 def writable_fault(folder: Path, setting: str, purpose: str) -> str:
-    """Why nothing can be written to a folder, which is made where it is missing; empty if something can."""
+    """Why nothing can be written to a folder, or the folder cannot be created; empty if it can. Creates nothing."""
+    existing = next(ancestor for ancestor in (folder.absolute(), *folder.absolute().parents) if ancestor.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=existing):
             return ""
     except OSError as error:
         return (
