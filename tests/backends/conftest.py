@@ -181,7 +181,7 @@ class Triton:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        argv = [*self.child.argv, *self.child.more()]
+        argv = [*self.child.argv, *self.child.late_arguments()]
         self.process = subprocess.Popen(argv, env=self.child.env, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 180
         with grpc.insecure_channel(self.url) as channel:
@@ -229,8 +229,8 @@ class Triton:
                 self.process.kill()
                 self.process.wait()
         self.log.close()
-        if self.process is not None and self.child.swept is not None:
-            self.child.swept(os.getpid())
+        if self.process is not None and self.child.clean_up is not None:
+            self.child.clean_up(os.getpid())
 
 
 @pytest.fixture(scope="session", autouse=True)

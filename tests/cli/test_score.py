@@ -17,7 +17,7 @@ import pytest
 from pyarrow import parquet
 from reward_gateway.cli.output import Unusable
 from reward_gateway.cli.run_record import RunRecord
-from reward_gateway.cli.scoring import Run as FileRun
+from reward_gateway.cli.scoring import FileRun
 
 Run = Callable[..., Any]
 
@@ -215,14 +215,14 @@ def begun(run: Run, service: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
     def begin(suffix: str) -> Path:
         data = write(Path(f"data{suffix}"), [{"prompt": "p", "response": "w w"}] * 64)
-        batches = FileRun._batches
+        batches = FileRun._read_batches
 
         def two(self: Any, grouped: bool) -> Any:
             yield from islice(batches(self, grouped), 2)
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(FileRun, "_batches", two)
+            patched.setattr(FileRun, "_read_batches", two)
             stopped = run("score", data, "--url", service.url, "--batch", 8, "--concurrency", 1, "--reward", "brief")
         assert stopped.code == 130
         assert "stopped after 16 rows; the same command goes on" in stopped.err.replace("\n", " ")
@@ -312,7 +312,7 @@ def test_a_signal_before_the_first_row_says_so(run: Run, service: Any, monkeypat
         os.kill(os.getpid(), signal.SIGTERM)
         yield [ROWS[0]]
 
-    monkeypatch.setattr(FileRun, "_batches", interrupted)
+    monkeypatch.setattr(FileRun, "_read_batches", interrupted)
     stopped = run("score", "data.csv", "--url", service.url)
     assert stopped.code == 130
     assert "stopped before the first row was scored; nothing is kept" in stopped.err.replace("\n", " ")

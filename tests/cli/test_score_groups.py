@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from reward_gateway.cli.output import Unusable
-from reward_gateway.cli.scoring import Run
+from reward_gateway.cli.scoring import FileRun
 from reward_gateway.cli.sources import JsonLines
 
 FIELDS = {name: name for name in ("prompt", "response", "group")}
@@ -17,8 +17,8 @@ def cut(tmp_path: Path, *rows: dict[str, Any]) -> list[int]:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     there: Any = None
-    run = Run(JsonLines(path), there, FIELDS, None, 1, 1, 1.0, "", True, there)
-    return [len(batch) for batch in run._batches(grouped=True)]
+    run = FileRun(JsonLines(path), there, FIELDS, None, 1, 1, 1.0, "", True, there)
+    return [len(batch) for batch in run._read_batches(grouped=True)]
 
 
 def test_equal_messages_stay_together_whatever_the_order_of_their_keys(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_libpython_is_taken_from_the_first_place_that_has_it(tmp_path: Path) -
 
 def test_a_missing_environment_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=f"make serve.*{ELSEWHERE}"):
-        platform.find(tmp_path / "none")
+        platform.find_triton(tmp_path / "none")
 
 
 @pytest.fixture
@@ -72,21 +72,21 @@ def any_python(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_environment_without_the_server_says_what_to_install(environment: Path) -> None:
     with pytest.raises(StackError, match=rf"requirements/tritonserver\.txt.*{ELSEWHERE}"):
-        platform.find(environment)
+        platform.find_triton(environment)
 
 
 def test_a_python_that_triton_has_no_backend_for_is_named(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "_PYTHONS", ("3.0",))
     with pytest.raises(StackError, match=f"made with Python {PYTHON}.*uv python install 3.0.*{ELSEWHERE}"):
-        platform.find(environment)
+        platform.find_triton(environment)
 
 
 def test_numpy_2_is_refused_because_this_triton_reads_its_arrays_wrongly(environment: Path) -> None:
     add(environment, numpy="2.1.0")
     with pytest.raises(StackError, match=f"numpy 2.1.0.*{ELSEWHERE}"):
-        platform.find(environment)
+        platform.find_triton(environment)
 
 
 def test_a_whole_environment_is_found(environment: Path) -> None:
     add(environment, numpy="1.26.4")
-    assert platform.find(environment).stub.parent.name == PYTHON
+    assert platform.find_triton(environment).stub.parent.name == PYTHON

@@ -7,7 +7,7 @@ import typer
 
 from reward_gateway.recipes.suggestions import did_you_mean
 
-from .output import TIMEOUT_S, ApiKey, AsJson, Unusable, Url, table
+from .output import TIMEOUT_S, ApiKey, AsJson, Unusable, Url, print_table
 
 KINDS = ("score", "transform", "combine", "credit", "audit")
 
@@ -26,7 +26,7 @@ def catalog(
         print(json.dumps(rows))
         return
     columns = ("kind", "name", "fidelity", "summary")
-    table(columns, ([str(row[column]) for column in columns] for row in rows))
+    print_table(columns, ([str(row[column]) for column in columns] for row in rows))
 
 
 def _rows(url: str | None, api_key: str | None) -> list[dict[str, object]]:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from reward_gateway import extras
 
-from .output import FAULTY, AsJson, Unusable, complain, err, out, table
+from .output import FAULTY, AsJson, Unusable, err, out, print_error, print_table
 from .repository import Repository, wanted
 from .repository import folder as folder_of
 
@@ -54,7 +54,7 @@ def evaluate(
                 subject = Subject(name, folder, show.advance)
                 found_rows, found = measure(subject, data, show.starts(subject))
             except RepositoryError as error:
-                complain(str(error))
+                print_error(str(error))
                 failed = True
                 continue
             rows += found_rows
@@ -100,7 +100,7 @@ def _print(rows: list["Row"], as_json: bool) -> None:
         return
     cells = [_cells(row) for row in rows]
     if not out.is_terminal:
-        table(COLUMNS, cells)
+        print_table(COLUMNS, cells)
         return
     made = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False)
     for row, line in zip(rows, cells, strict=True):

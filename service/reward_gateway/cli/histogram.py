@@ -15,23 +15,25 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _QUANTILES = {"min": 0.0, "5%": 0.05, "median": 0.5, "95%": 0.95, "max": 1.0}
 
 
-def bar(share: float, width: int = WIDTH) -> str:
+def draw_bar(share: float, width: int = WIDTH) -> str:
     """A bar of ``share`` (0..1) of ``width`` characters, drawn to an eighth of one."""
     eighths = round(share * width * 8)
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
-def histogram(rewards: FloatArray) -> Table:
+def draw_histogram(rewards: FloatArray) -> Table:
     """Equal bins from the smallest reward to the largest; one bin where all are equal."""
     low, high = float(rewards.min()), float(rewards.max())
     counts, edges = np.histogram(rewards, bins=BINS if high > low else 1, range=(low, high) if high > low else None)
     made = Table("from", "", "samples", box=None, header_style="dim", pad_edge=False)
     for count, edge in zip(counts.tolist(), edges.tolist(), strict=False):
-        made.add_row(f"{low if high == low else edge:.4g}", Text(bar(count / counts.max()), style="cyan"), f"{count:,}")
+        made.add_row(
+            f"{low if high == low else edge:.4g}", Text(draw_bar(count / counts.max()), style="cyan"), f"{count:,}"
+        )
     return made
 
 
-def summary(reward: str, rewards: Sequence[float], reasons: Mapping[str, int]) -> RenderableType:
+def summarize(reward: str, rewards: Sequence[float], reasons: Mapping[str, int]) -> RenderableType:
     """What a file's rewards look like.
 
     Args:
@@ -46,7 +48,7 @@ def summary(reward: str, rewards: Sequence[float], reasons: Mapping[str, int]) -
     if len(values):
         moments = {"mean": values.mean(), "std": values.std()}
         quantiles = dict(zip(_QUANTILES, np.quantile(values, list(_QUANTILES.values())).tolist(), strict=True))
-        parts += [_line(moments), _line(quantiles), Text(), histogram(values)]
+        parts += [_line(moments), _line(quantiles), Text(), draw_histogram(values)]
     if lost:
         parts.append(Text("\nwithout a reward:"))
         parts += [Text(f"  {count:,}  {code}") for code, count in sorted(reasons.items(), key=lambda item: -item[1])]

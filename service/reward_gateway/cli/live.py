@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import typer
 
-from .output import TIMEOUT_S, ApiKey, AsJson, Url, err, table
+from .output import TIMEOUT_S, ApiKey, AsJson, Url, err, print_table
 from .service import ask_service
 
 LOAD_S = 300.0
@@ -34,7 +34,7 @@ def versions(model: Model, url: Url = None, api_key: ApiKey = None, as_json: AsJ
         print(json.dumps(answer))
         return
     rows = [(f"{answer['name']}@{version.partition('-')[0]}", version) for version in answer["versions"]]
-    table(("model", "version"), [*rows, (answer["name"], answer["version"])])
+    print_table(("model", "version"), [*rows, (answer["name"], answer["version"])])
 
 
 def rollback(model: Model, url: Url = None, api_key: ApiKey = None) -> None:

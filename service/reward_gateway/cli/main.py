@@ -11,7 +11,7 @@ import typer
 from reward_gateway import __version__
 
 from . import catalog, docs, models, rewards, score
-from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, complain
+from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, print_error
 from .serve import serve
 from .serve_flags import GroupedCommand
 
@@ -50,13 +50,13 @@ def main() -> None:
     try:
         app()
     except (Unusable, MissingExtra) as error:
-        complain(str(error))
+        print_error(str(error))
         sys.exit(UNUSABLE)
     except InvalidRecipe as error:
-        complain(error.message)
+        print_error(error.message)
         sys.exit(FAULTY)
     except GatewayError as error:
-        complain(f"{error.message} ({error.code})")
+        print_error(f"{error.message} ({error.code})")
         sys.exit(REFUSED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

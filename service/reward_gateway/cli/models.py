@@ -10,7 +10,7 @@ import typer
 from . import live
 from .add import add
 from .evaluate import evaluate
-from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Url, complain, err, table
+from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Url, err, print_error, print_table
 from .repository import Repository, wanted
 from .repository import folder as folder_of
 
@@ -35,7 +35,7 @@ def list_models(
         print(json.dumps(rows))
         return
     columns = list(rows[0]) if rows else []
-    table(columns, ([_cell(row[column]) for column in columns] for row in rows))
+    print_table(columns, ([_cell(row[column]) for column in columns] for row in rows))
 
 
 @app.command()
@@ -59,7 +59,7 @@ def build(
         try:
             builder.build(name, folder, lambda line, name=name: err.print(f"{name}: {line}", markup=False))  # type: ignore[misc]
         except RepositoryError as error:
-            complain(f"{name} cannot be built: {error}")
+            print_error(f"{name} cannot be built: {error}")
             raise typer.Exit(FAULTY) from None
     if not names and (left := tiers.left_out(folder)):
         err.print(tiers.told(left), markup=False, soft_wrap=True)
@@ -75,7 +75,7 @@ def check(names: Names = None, repository: Repository = None) -> None:
     folder = folder_of(repository)
     chosen = wanted(names, folder) if names else sorted({*available(folder)} - {*tiers.left_out(folder)})
     faults = [(name, fault) for name in chosen for fault in builder.check(name, folder)]
-    table(("model", "fault"), faults)
+    print_table(("model", "fault"), faults)
     if faults:
         raise typer.Exit(FAULTY)
     err.print("every model is in order")

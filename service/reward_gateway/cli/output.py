@@ -45,12 +45,12 @@ class Unusable(Exception):
     """A file or an argument cannot be used; the message says what to do."""
 
 
-def complain(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """One sentence to standard error."""
     err.print(f"reward-gateway: {sentence}", style="red", markup=False, soft_wrap=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows to standard output: a table on a terminal, tab-separated lines for a program."""
     if not out.is_terminal:
         for row in rows:

@@ -7,7 +7,7 @@ from typing import Any
 from reward_gateway.errors import InvalidRequest
 
 
-def opened(items: Any, field: str, folder: Path) -> Any:
+def read_images(items: Any, field: str, folder: Path) -> Any:
     """A row's images, ready for the client.
 
     Args:
@@ -19,10 +19,10 @@ def opened(items: Any, field: str, folder: Path) -> Any:
     """
     if not isinstance(items, Sequence) or isinstance(items, str):
         return items
-    return [_opened(item, f"{field}[{k}]", folder) for k, item in enumerate(items)]
+    return [_read_image(item, f"{field}[{k}]", folder) for k, item in enumerate(items)]
 
 
-def _opened(item: Any, param: str, folder: Path) -> Any:
+def _read_image(item: Any, param: str, folder: Path) -> Any:
     if not isinstance(item, Mapping):
         return item
     if isinstance(item.get("bytes"), bytes):

@@ -64,7 +64,7 @@ def _servers(settings: Settings) -> Iterator[Fault]:
     if not settings.redis_url or not settings.state_store_url:
         wanted.append(valkey.server)
     if not settings.triton_url:
-        wanted += [platform.check_machine, lambda: platform.find(settings.triton_env)]
+        wanted += [platform.check_machine, lambda: platform.find_triton(settings.triton_env)]
     yield from _stack_faults(wanted)
 
 

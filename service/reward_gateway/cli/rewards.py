@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Unusable, Url, err, table
+from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Unusable, Url, err, print_table
 from .repository import Repository
 from .repository import folder as repository_folder
 from .service import ask_service
@@ -31,7 +31,7 @@ def list_rewards(url: Url = None, api_key: ApiKey = None, as_json: AsJson = Fals
     if as_json:
         print(json.dumps(rows))
         return
-    table(COLUMNS, (_row(row) for row in rows))
+    print_table(COLUMNS, (_row(row) for row in rows))
 
 
 @app.command()

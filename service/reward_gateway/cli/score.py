@@ -11,7 +11,7 @@ import typer
 from reward_gateway.errors import GatewayError
 from reward_gateway.sample.fields import FIELDS
 
-from .output import INTERRUPTED, ApiKey, Unusable, Url, complain, err, out
+from .output import INTERRUPTED, ApiKey, Unusable, Url, err, out, print_error
 
 if TYPE_CHECKING:
     from .scoring import Tally
@@ -57,23 +57,23 @@ def score(
     by their names; an image may be base64, an address, {"path": FILE} beside the file of samples, or {"bytes": …} in
     .parquet.
     """
-    from .histogram import summary
+    from .histogram import summarize
     from .run_record import RunRecord
-    from .scoring import Run
+    from .scoring import FileRun
     from .sinks import open_sink
     from .sources import open_source
 
     source = open_source(file)
     given = dict(zip(_FIELDS, (prompt_column, response_column, reference_column, group_column, id_column), strict=True))
-    fields = columns_of(source.columns(), given)
+    fields = map_columns(source.columns(), given)
     target = to or file.with_name(f"{file.stem}.scored{file.suffix}")
     sink = open_sink(source, target)
     record = RunRecord(target, resumed=sink.begun)
-    run = Run(source, sink, fields, reward, batch, concurrency, timeout_s, prefix, components, record)
+    run = FileRun(source, sink, fields, reward, batch, concurrency, timeout_s, prefix, components, record)
     try:
-        tally = asyncio.run(_until_terminated(run.go(url, api_key)))
+        tally = asyncio.run(_until_terminated(run.score_file(url, api_key)))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        complain(
+        print_error(
             f"stopped after {run.tally.rows:,} rows; the same command goes on from there"
             if run.tally.rows
             else "stopped before the first row was scored; nothing is kept"
@@ -83,7 +83,7 @@ def score(
         if run.tally.rows:
             err.print(f"{run.tally.rows:,} rows are kept; the same command goes on from there")
         raise
-    out.print(summary(run.reward or "default", tally.rewards, tally.reasons))
+    out.print(summarize(run.reward or "default", tally.rewards, tally.reasons))
     err.print(f"{tally.rows:,} rows in {target}", markup=False, soft_wrap=True)
 
 
@@ -94,7 +94,7 @@ async def _until_terminated(work: Coroutine[Any, Any, "Tally"]) -> "Tally":
     return await task
 
 
-def columns_of(there: list[str], given: dict[str, str | None]) -> dict[str, str]:
+def map_columns(there: list[str], given: dict[str, str | None]) -> dict[str, str]:
     """Field of a sample -> column of the file. Raises Unusable for a column that is not there."""
     for field_name, column in given.items():
         if column is not None and column not in there:

@@ -56,7 +56,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Run:
+class FileRun:
     """One call of ``score``.
 
     Args:
@@ -77,34 +77,34 @@ class Run:
     record: RunRecord
     tally: Tally = field(default_factory=Tally)
 
-    async def go(self, url: str | None, api_key: str | None) -> Tally:
+    async def score_file(self, url: str | None, api_key: str | None) -> Tally:
         """Score what is not scored yet.
 
         Raises:
             Unusable: the file or the output cannot be used.
             GatewayError: the service refused or is not there; what was kept stays.
         """
-        self._check_names()
+        self._refuse_taken_columns()
         async with AsyncRewardClient(url, api_key=api_key, timeout_s=self.timeout_s) as client:
             options = {"prefix": self.prefix, "components": self.components, "columns": self.fields}
             self.record.tell(service=_without_password(client.url), options=options, file=self.sink.source_facts())
             if self.reward is not None:
                 self.record.tell(reward=self.reward)
-            for scored in self.sink.held():
+            for scored in self.sink.read_held():
                 self.tally.add(scored, self.prefix)
-            grouped = await self._choose(client)
-            with _progress() as progress:
+            grouped = await self._choose_reward(client)
+            with _progress_bar() as progress:
                 bar = progress.add_task("scoring", total=self.source.count(), completed=self.tally.rows)
-                await self._all(client, self._batches(grouped), progress, bar)
+                await self._score_batches(client, self._read_batches(grouped), progress, bar)
         self.sink.finish()
         return self.tally
 
-    def _check_names(self) -> None:
+    def _refuse_taken_columns(self) -> None:
         ours = [f"{self.prefix}{name}" for name in ("reward", "rewards", "valid", "error")]
         if clash := sorted(set(ours) & set(self.source.columns())):
             raise Unusable(f"the file has a column {clash[0]} already; put something before ours with --prefix")
 
-    async def _choose(self, client: AsyncRewardClient) -> bool:
+    async def _choose_reward(self, client: AsyncRewardClient) -> bool:
         """Settle the reward's name; whether it compares the samples of a group."""
         rows = await client.rewards()
         if self.reward is None:
@@ -116,7 +116,7 @@ class Run:
         self.record.tell(reward=self.reward, recipe_version=row["version"])
         return bool(row["grouped"])
 
-    async def _all(
+    async def _score_batches(
         self, client: AsyncRewardClient, batches: Iterator[list[Row]], progress: Progress, bar: TaskID
     ) -> None:
         under_way: deque[tuple[list[Row], asyncio.Task[tuple[list[Row], dict[str, str]]]]] = deque()
@@ -133,7 +133,7 @@ class Run:
 
         try:
             for rows in batches:
-                under_way.append((rows, asyncio.create_task(self._score(client, rows))))
+                under_way.append((rows, asyncio.create_task(self._score_rows(client, rows))))
                 if len(under_way) >= self.concurrency:
                     await keep_first()
             while under_way:
@@ -143,13 +143,13 @@ class Run:
                 task.cancel()
             await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
 
-    def _batches(self, grouped: bool) -> Iterator[list[Row]]:
+    def _read_batches(self, grouped: bool) -> Iterator[list[Row]]:
         """The rows that are left, in batches; a group is never cut where it matters."""
         rows: list[Row] = []
         seen: set[str] = set()
         last = ""
         for row in self.source.rows(self.tally.rows):
-            key = self._group(row) if grouped else ""
+            key = self._group_key(row) if grouped else ""
             if grouped and key != last:
                 if key in seen:
                     raise Unusable(
@@ -164,23 +164,23 @@ class Run:
         if rows:
             yield rows
 
-    def _group(self, row: Row) -> str:
+    def _group_key(self, row: Row) -> str:
         """The group that the service will put a row in: the one given, else that of its prompt."""
         group, prompt = (row.get(self.fields[name]) if name in self.fields else None for name in ("group", "prompt"))
         return str(group) if group is not None else prompt_group(prompt if prompt is not None else "")
 
-    def _sample(self, row: Row) -> Row:
+    def _make_sample(self, row: Row) -> Row:
         sample = {name: row.get(column) for name, column in self.fields.items()}
         if not isinstance(self.source, Csv):
             sample |= {name: row[name] for name in _MORE if row.get(name) is not None}
         for name in MEDIA:
             if sample.get(name) is not None:
-                sample[name] = pictures.opened(sample[name], name, self.source.path.parent)
+                sample[name] = pictures.read_images(sample[name], name, self.source.path.parent)
         if sample.get("id") is not None:
             sample["id"] = str(sample["id"])
         return {name: value for name, value in sample.items() if value is not None}
 
-    async def _score(self, client: AsyncRewardClient, rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
+    async def _score_rows(self, client: AsyncRewardClient, rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
         """The new columns of rows, and by component the model and version that gave its scores.
 
         A row that the service will not read gets that as its reason, and its neighbours are scored.
@@ -192,41 +192,41 @@ class Run:
         made: dict[int, Row] = {}
         for i, row in enumerate(rows):
             try:
-                samples[i] = self._sample(row)
+                samples[i] = self._make_sample(row)
             except InvalidRequest as error:
-                made[i] = self._row(None, False, f"invalid_media: {error.message}", {})
+                made[i] = self._make_row(None, False, f"invalid_media: {error.message}", {})
         left = list(samples)
         while True:
             try:
                 asked = [samples[i] for i in left]
                 scores = await client.score_samples(asked, reward=self.reward)
             except RequestError as error:
-                place = _named(error)
+                place = _refused_sample(error)
                 if place is None or place >= len(left):
                     raise
-                made[left.pop(place)] = self._row(None, False, f"{error.code}: {error.message}", {})
+                made[left.pop(place)] = self._make_row(None, False, f"{error.code}: {error.message}", {})
                 continue
             self.record.tell(recipe_version=scores.recipe_version)
             for k, i in enumerate(left):
-                made[i] = self._columns(scores, k)
+                made[i] = self._make_columns(scores, k)
             names = dict.fromkeys(name for row in made.values() for name in row)
-            return [{name: made[i].get(name) for name in names} for i in range(len(rows))], _models(scores)
+            return [{name: made[i].get(name) for name in names} for i in range(len(rows))], _model_versions(scores)
 
-    def _columns(self, scores: Scores, k: int) -> Row:
+    def _make_columns(self, scores: Scores, k: int) -> Row:
         one = scores[k]
         reason = None if one.error is None else f"{one.error.code}: {one.error.message}"
         more: Row = {} if scores.vectors is None else {"rewards": one.vector}
         for name, component in scores.components.items() if self.components else ():
-            more[f"component.{name}"] = _number(component.value[k])
-            more[f"component.{name}.raw"] = _number(component.raw[k])
-        return self._row(_number(one.reward), one.valid, reason, more)
+            more[f"component.{name}"] = _finite_or_none(component.value[k])
+            more[f"component.{name}.raw"] = _finite_or_none(component.raw[k])
+        return self._make_row(_finite_or_none(one.reward), one.valid, reason, more)
 
-    def _row(self, reward: float | None, valid: bool, error: str | None, more: Row) -> Row:
+    def _make_row(self, reward: float | None, valid: bool, error: str | None, more: Row) -> Row:
         row = {"reward": reward, "valid": valid, "error": error, **more}
         return {f"{self.prefix}{name}": value for name, value in row.items()}
 
 
-def _models(scores: Scores) -> dict[str, str]:
+def _model_versions(scores: Scores) -> dict[str, str]:
     """Component -> the model that gave its raw scores, with the version; rules have none."""
     return {
         name: f"{component.model} {component.model_version}"
@@ -240,14 +240,14 @@ def _without_password(url: str) -> str:
     return f"{scheme}://{address.rpartition('@')[2].rstrip('/')}"
 
 
-def _named(error: RequestError) -> int | None:
+def _refused_sample(error: RequestError) -> int | None:
     """Which sample a refusal names."""
     if isinstance(error, Unscorable) or not (error.param or "").startswith("samples["):
         return None
     return int((error.param or "").removeprefix("samples[").partition("]")[0])
 
 
-def _number(value: Any) -> float | None:
+def _finite_or_none(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
@@ -259,7 +259,7 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f}/s", style="progress.data.speed")
 
 
-def _progress() -> Progress:
+def _progress_bar() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -18,7 +18,7 @@ from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.settings import Settings
 
 from .configuration import read_settings, variable_of
-from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, complain
+from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, print_error
 from .preflight import find_faults, writable_fault
 from .serve_flags import GroupedCommand, setting_flags
 
@@ -44,15 +44,15 @@ def serve(**flags: Any) -> None:
         settings = read_settings()
         if faults := find_faults(settings):
             for fault in faults:
-                complain(fault.sentence)
+                print_error(fault.sentence)
             raise typer.Exit(faults[0].code)
         models = [] if settings.triton_url else _prepare(settings, report)
         asyncio.run(stack.run(settings, models, LoadedModels, report, lambda running: _announce(console, running)))
     except Unusable as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(UNUSABLE) from None
     except StackError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(FAULTY) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -61,7 +61,7 @@ def serve(**flags: Any) -> None:
 
 def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
     """Names of the models to load, each of them built; what is missing is built now."""
-    on_gpu, where = device.decide(settings.device, settings.gpus, lambda: device.facts(settings.triton_env))
+    on_gpu, where = device.choose_device(settings.device, settings.gpus, lambda: device.read_facts(settings.triton_env))
     from reward_models import build
     from reward_models.build import tiers
     from reward_models.repository import RepositoryError, available, placement, versions

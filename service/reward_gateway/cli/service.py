@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from .output import REFUSED, Unusable, complain
+from .output import REFUSED, Unusable, print_error
 
 
 def ask_service(
@@ -34,13 +34,13 @@ def ask_service(
         response = httpx.request(method, url.rstrip("/") + path, content=content, headers=headers, timeout=timeout_s)
         body: dict[str, Any] = response.json()
     except httpx.HTTPError as error:
-        complain(f"the service cannot be reached ({type(error).__name__}); check its address and whether it runs")
+        print_error(f"the service cannot be reached ({type(error).__name__}); check its address and whether it runs")
         raise typer.Exit(REFUSED) from None
     except ValueError:
-        complain(f"{url} answers, and not as a reward gateway does (status {response.status_code}); check its address")
+        print_error(f"{url} is no reward gateway (status {response.status_code}); check its address")
         raise typer.Exit(REFUSED) from None
     if not response.is_success:
         said = body.get("error", {})
-        complain(said if isinstance(said, str) else f"{said.get('message')} ({said.get('code')})")
+        print_error(said if isinstance(said, str) else f"{said.get('message')} ({said.get('code')})")
         raise typer.Exit(REFUSED)
     return body

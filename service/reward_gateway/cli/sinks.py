@@ -30,7 +30,7 @@ class Sink(Protocol):
     def begun(self) -> bool:
         """Rewards are held already. Raises Unusable where the output is finished and cannot be added to."""
 
-    def held(self) -> Iterator[Row]:
+    def read_held(self) -> Iterator[Row]:
         """The rewards that are there already: those of the first rows. Raises Unusable if they are of another file."""
 
     def append(self, rows: Sequence[Row], rewards: Sequence[Row]) -> None:
@@ -60,7 +60,7 @@ class LineSink:
     def source_facts(self) -> dict[str, Any]:
         return {"name": self._source.path.name}
 
-    def held(self) -> Iterator[Row]:
+    def read_held(self) -> Iterator[Row]:
         if not self.out.exists():
             return
         rows = self._source.rows()
@@ -114,13 +114,13 @@ class PartSink:
         status = self._source.path.stat()
         return {"name": self._source.path.name, "bytes": status.st_size, "time_ns": status.st_mtime_ns}
 
-    def held(self) -> Iterator[Row]:
-        yield from self._rewards()
+    def read_held(self) -> Iterator[Row]:
+        yield from self._read_rewards()
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("*.jsonl"))
 
-    def _rewards(self) -> Iterator[Row]:
+    def _read_rewards(self) -> Iterator[Row]:
         for part in self._parts():
             yield from JsonLines(part).rows()
 
@@ -139,21 +139,21 @@ class PartSink:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _join_csv(self, path: Path) -> None:
-        names = next(self._rewards(), {})
+        names = next(self._read_rewards(), {})
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [*self._source.columns(), *names], lineterminator="\n")
             writer.writeheader()
-            for row, reward in zip(self._source.rows(), self._rewards(), strict=True):
+            for row, reward in zip(self._source.rows(), self._read_rewards(), strict=True):
                 writer.writerow({**row, **{name: _cell(value) for name, value in reward.items()}})
 
     def _join_parquet(self, source: Parquet, path: Path) -> None:
         import pyarrow as pa
         from pyarrow import parquet
 
-        names = next(self._rewards(), {})
+        names = next(self._read_rewards(), {})
         added = pa.schema([(name, _arrow_type(name)) for name in names])
         schema = pa.schema([*source.file.schema_arrow, *added], metadata=source.file.schema_arrow.metadata)
-        rewards = self._rewards()
+        rewards = self._read_rewards()
         with parquet.ParquetWriter(path, schema) as writer:
             for batch in source.file.iter_batches():
                 columns = (

@@ -17,7 +17,7 @@ from reward_gateway.local.errors import StackError
 _POLL_S = 0.05
 _CHECK_S = 1.0
 _TAIL_LINES = 12
-_TELLING = re.compile(r"error|fail|fatal|cannot|Z E ", re.IGNORECASE)
+_FAULT_LINE = re.compile(r"error|fail|fatal|cannot|Z E ", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -25,18 +25,18 @@ class Child:
     """A process of the stack, with what it takes to run it again.
 
     Args:
-        name: how progress lines call it.
+        name: its name in progress lines.
         argv: the command.
-        ready: asked until it says yes; an ``OSError`` counts as no.
-        env: the whole environment; None: ours.
-        log: file that takes its output; None: our own terminal.
+        ready: called until it returns True; an ``OSError`` counts as False.
+        env: the whole environment; None: that of this process.
+        log: file for its output; None: this terminal.
         ready_s: longest time to become ready.
         stop_s: longest time to stop after SIGTERM, before SIGKILL.
         pass_fds: file descriptors that it inherits.
-        swept: called with its pid when it is gone, to remove what a killed process leaves behind.
-        ails: asked with its pid now and then, and answers what is wrong, as the end of a sentence, or nothing;
-            a process that ails twice in a row is killed, as one that only looks alive.
-        more: the end of the command, asked for at each start.
+        clean_up: called with its pid when it has ended, to remove what a killed process leaves behind.
+        find_fault: called with its pid every second; returns what is wrong, as the end of a sentence, or nothing. A
+            process with a fault twice in a row is killed: it runs and does not work.
+        late_arguments: the end of the command, computed at each start.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Child:
     ready_s: float = 30.0
     stop_s: float = 5.0
     pass_fds: Sequence[int] = ()
-    swept: Callable[[int], None] = lambda pid: None
-    ails: Callable[[int], str] = lambda pid: ""
-    more: Callable[[], Sequence[str]] = tuple
+    clean_up: Callable[[int], None] = lambda pid: None
+    find_fault: Callable[[int], str] = lambda pid: ""
+    late_arguments: Callable[[], Sequence[str]] = tuple
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
-    _ailment: str = field(default="", init=False)
-    _gone: bool = field(default=True, init=False)  # ended and swept: its pid may be somebody else's by now
+    _fault: str = field(default="", init=False)
+    _gone: bool = field(default=True, init=False)  # ended and clean_up: its pid may be somebody else's by now
 
     @property
     def running(self) -> bool:
@@ -73,7 +73,7 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
                 *self.argv,
-                *self.more(),
+                *self.late_arguments(),
                 env=self.env,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -81,7 +81,7 @@ class Child:
                 start_new_session=True,
                 pass_fds=self.pass_fds,
             )
-        self._gone, self._ailment = False, ""
+        self._gone, self._fault = False, ""
         try:
             await self._become_ready()
         except BaseException:
@@ -95,7 +95,7 @@ class Child:
             await self._ended(self._process)
             self.kill()
             self._gone = True
-            self.swept(self._process.pid)
+            self.clean_up(self._process.pid)
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after ``stop_s``; returns when nothing of it is left."""
@@ -116,21 +116,21 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def ending(self) -> str:
+    def describe_end(self) -> str:
         """How the process ended, as the end of a sentence."""
-        if self._ailment:
-            return self._ailment
+        if self._fault:
+            return self._fault
         code = self._process.returncode if self._process is not None else None
         if code is None:
             return "has not ended"
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
-    def last_words(self) -> str:
+    def read_log_excerpt(self) -> str:
         """What its log says went wrong, to stand behind a sentence; empty where it wrote to the terminal."""
         if self.log is None or not self.log.exists():
             return ""
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        telling = [line for line in lines if _TELLING.search(line)] or lines
+        telling = [line for line in lines if _FAULT_LINE.search(line)] or lines
         return "\n".join([f". From {self.log}:", *("  " + line[:240] for line in telling[-_TAIL_LINES:])])
 
     async def _ended(self, process: asyncio.subprocess.Process) -> None:
@@ -138,9 +138,9 @@ class Child:
         before = ""
         try:
             while not (await asyncio.wait({waiting}, timeout=_CHECK_S))[0]:
-                now = self.ails(process.pid)
+                now = self.find_fault(process.pid)
                 if now and before:
-                    self._ailment = now
+                    self._fault = now
                     self.kill()
                 before = now
         finally:
@@ -151,10 +151,12 @@ class Child:
             async with asyncio.timeout(self.ready_s):
                 while not await self._is_ready():
                     if self._process is None or self._process.returncode is not None:
-                        raise StackError(f"{self.name} {self.ending()} before it was ready{self.last_words()}")
+                        raise StackError(
+                            f"{self.name} {self.describe_end()} before it was ready{self.read_log_excerpt()}"
+                        )
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
-            raise StackError(f"{self.name} was not ready within {self.ready_s:g} s{self.last_words()}") from None
+            raise StackError(f"{self.name} was not ready within {self.ready_s:g} s{self.read_log_excerpt()}") from None
 
     async def _is_ready(self) -> bool:
         try:

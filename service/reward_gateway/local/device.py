@@ -52,7 +52,7 @@ class Facts:
     cuda: bool
     fault: str = ""
 
-    def lacking(self, gpus: tuple[int, ...] = ()) -> str:
+    def find_missing(self, gpus: tuple[int, ...] = ()) -> str:
         """Why these GPUs (or any, if none is named) cannot be used, and what to do; empty if they can."""
         if not self.cuda:
             return "ONNX Runtime has no CUDA provider there: run `make serve DEVICE=gpu`, which installs it"
@@ -65,7 +65,7 @@ class Facts:
         return ""
 
 
-def facts(env: Path) -> Facts:
+def read_facts(env: Path) -> Facts:
     """Ask the Python environment ``env`` of the models. Raises StackError if it has no ONNX Runtime that starts."""
     asked = subprocess.run([env / "bin" / "python3", "-I", "-c", _QUESTION], capture_output=True, text=True)
     if asked.returncode:
@@ -74,7 +74,7 @@ def facts(env: Path) -> Facts:
     return Facts(**json.loads(asked.stdout.splitlines()[-1]))
 
 
-def decide(choice: Choice, gpus: tuple[int, ...], ask: Callable[[], Facts]) -> tuple[bool, str]:
+def choose_device(choice: Choice, gpus: tuple[int, ...], ask: Callable[[], Facts]) -> tuple[bool, str]:
     """Whether the models run on GPUs, and why in a few words.
 
     Args:
@@ -87,7 +87,7 @@ def decide(choice: Choice, gpus: tuple[int, ...], ask: Callable[[], Facts]) -> t
     """
     if choice == "cpu":
         return False, "models run on the CPU"
-    lacking = ask().lacking(gpus)
+    lacking = ask().find_missing(gpus)
     if not lacking:
         where = f"GPU {', '.join(map(str, gpus))}" if gpus else "every GPU"
         return True, f"models run on {where} (CUDA)"

@@ -67,7 +67,7 @@ def check_machine(system: str = platform.system(), machine: str = platform.machi
         )
 
 
-def find(env: Path) -> TritonHome:
+def find_triton(env: Path) -> TritonHome:
     """The parts of the embedded Triton in the Python environment ``env``.
 
     Raises:

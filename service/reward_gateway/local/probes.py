@@ -9,15 +9,17 @@ TIMEOUT_S = 1.0
 def http_ok(host: str, port: int, path: str) -> Callable[[], Awaitable[bool]]:
     """Ready when ``GET path`` is answered 200."""
     request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-    return _says(host, port, request, lambda line: line.split()[1:2] == [b"200"])
+    return _line_probe(host, port, request, lambda line: line.split()[1:2] == [b"200"])
 
 
 def redis_ok(host: str, port: int) -> Callable[[], Awaitable[bool]]:
     """Ready when ``PING`` is answered PONG."""
-    return _says(host, port, b"PING\r\n", lambda line: line == b"+PONG\r\n")
+    return _line_probe(host, port, b"PING\r\n", lambda line: line == b"+PONG\r\n")
 
 
-def _says(host: str, port: int, request: bytes, accepts: Callable[[bytes], bool]) -> Callable[[], Awaitable[bool]]:
+def _line_probe(
+    host: str, port: int, request: bytes, accepts: Callable[[bytes], bool]
+) -> Callable[[], Awaitable[bool]]:
     async def ask() -> bool:
         async with asyncio.timeout(TIMEOUT_S):
             reader, writer = await asyncio.open_connection(host, port)

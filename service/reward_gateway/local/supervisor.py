@@ -87,10 +87,10 @@ class Supervisor:
             await child.exited()
             if time.monotonic() - began > self.calm_s:
                 died = 0
-            why = f"{child.name} {child.ending()}"
+            why = f"{child.name} {child.describe_end()}"
             while True:
                 if died == len(self.delays_s):
-                    raise StackError(f"{why}, {died + 1} times in a row: giving up{child.last_words()}")
+                    raise StackError(f"{why}, {died + 1} times in a row: giving up{child.read_log_excerpt()}")
                 self.report(f"{why}; starting it again in {self.delays_s[died]:g} s")
                 await asyncio.sleep(self.delays_s[died])
                 died += 1

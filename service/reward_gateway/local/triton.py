@@ -59,11 +59,11 @@ def triton(
         StackError: the server cannot run on this machine.
     """
     platform.check_machine()
-    home = platform.find(settings.triton_env)
+    home = platform.find_triton(settings.triton_env)
     backends = plain(backend_directory(home, settings.state_dir))
     grpc, http, metrics = free_port(HOST), free_port(HOST), free_port(HOST)
     prefix = f"{_PREFIX}{os.getpid()}_{grpc}_"
-    sweep_dead()
+    remove_stale_memory()
     loaded.write(models)
     argv = [
         str(home.root / "bin" / "tritonserver"),
@@ -88,9 +88,9 @@ def triton(
         log=run_dir / "triton.log",
         ready_s=settings.triton_ready_s,
         stop_s=_EXIT_S + 2,
-        swept=lambda pid: _unlink(prefix),
-        ails=lost_model,
-        more=lambda: [f"--load-model={name}" for name in loaded.read()],
+        clean_up=lambda pid: _unlink(prefix),
+        find_fault=find_lost_model,
+        late_arguments=lambda: [f"--load-model={name}" for name in loaded.read()],
     )
     return child, f"{HOST}:{grpc}"
 
@@ -119,7 +119,7 @@ def backend_directory(home: platform.TritonHome, state_dir: Path) -> Path:
     return final
 
 
-def sweep_dead() -> None:
+def remove_stale_memory() -> None:
     """Remove shared memory that stacks which were killed outright left behind."""
     for region in _SHARED_MEMORY.glob(f"{_PREFIX}*_*_*"):
         pid = region.name.removeprefix(_PREFIX).partition("_")[0]
@@ -127,7 +127,7 @@ def sweep_dead() -> None:
             _unlink(f"{_PREFIX}{pid}_")
 
 
-def lost_model(pid: int) -> str:
+def find_lost_model(pid: int) -> str:
     """What is wrong with a server whose model's process has died: it calls itself ready and fails every inference."""
     try:
         dead = [stub for stub in psutil.Process(pid).children() if stub.status() == psutil.STATUS_ZOMBIE]

@@ -22,14 +22,14 @@ def workers(settings: Settings, http: socket.socket, run_dir: Path, module: str 
     """One child a worker; ``settings`` are those that the workers get, with every address filled in."""
     host, port = http.getsockname()[:2]
     env = os.environ | environment(settings) | {"REWARD_GATEWAY_HTTP_FD": str(http.fileno())}
-    swept: Callable[[int], None] = lambda pid: None  # noqa: E731
+    clean_up: Callable[[int], None] = lambda pid: None  # noqa: E731
     if settings.workers > 1:
         metrics = run_dir / "metrics"
         metrics.mkdir(parents=True, exist_ok=True)
         for stale in metrics.glob("*.db"):
             stale.unlink()
         env["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-        swept = partial(multiprocess.mark_process_dead, path=str(metrics))
+        clean_up = partial(multiprocess.mark_process_dead, path=str(metrics))
     return [
         Child(
             name=f"gateway {number}" if settings.workers > 1 else "gateway",
@@ -39,7 +39,7 @@ def workers(settings: Settings, http: socket.socket, run_dir: Path, module: str 
             ready_s=60.0,
             stop_s=settings.drain_s + 3.0,
             pass_fds=(http.fileno(),),
-            swept=swept,
+            clean_up=clean_up,
         )
         for number in range(1, settings.workers + 1)
     ]
