@@ -23,7 +23,7 @@ DEPLOY := .local/deploy
 SERVE_EXTRAS := server tables language tracing local models
 IMAGE_EXTRAS := server tracing
 
-.PHONY: help serve models-all convert test test-trainers test-convert test-deploy lint lock clean environment development
+.PHONY: help serve models-all convert test test-trainers test-convert test-deploy mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -51,6 +51,9 @@ test-convert: development $(CONVERT)/.ready ## convert tiny checkpoints of every
 
 test-deploy: development $(DEPLOY)/.ready ## render the Helm chart and check it against the schemas of Kubernetes
 	@HELM="$(CURDIR)/$(DEPLOY)/helm" exec $(BIN)/python -m pytest tests/deploy $(ARGS)
+
+mutation: development ## change the source in small ways, and see whether the tests notice (ARGS="--packages cache")
+	@PYTHONPATH=service:models:. exec $(BIN)/python -m tests.mutation.run_sample $(ARGS)
 
 lint: development ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check
