@@ -17,6 +17,7 @@ from reward_gateway.observer import (
     ExperimentOutcome,
     Observer,
     RejectReason,
+    StoreName,
 )
 from reward_gateway.sample import ComponentScores, Invalid, Scored
 from reward_gateway.telemetry.instruments import PREFIX
@@ -45,6 +46,11 @@ def tell_everything(observer: Observer) -> None:
     observer.admission_changed(1, 1)
     for reason in get_args(RejectReason):
         observer.admission_rejected(reason)
+    observer.rate_checked_alone()
+    for state in get_args(BreakerState):
+        observer.rates_breaker_changed(state)
+    for store in get_args(StoreName):
+        observer.store_checked(store, False)
     for level in get_args(CacheLevel):
         observer.cache_looked_up(level, 1, 1, 0.1)
     for operation in get_args(CacheOperation):
@@ -84,6 +90,9 @@ def test_every_registered_metric_can_be_observed() -> None:
     metrics = Metrics()
     before = samples(metrics)
     tell_everything(metrics)
+    shared = metrics.health.share("redis://127.0.0.1:1")  # hears of its windows itself
+    shared.lost(1)
+    shared.failed()
     after = samples(metrics)
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] == after[name]] == []

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from reward_gateway.sample import FloatArray, Scored
 
 RejectReason = Literal["queue_full", "queue_timeout", "deadline"]
+StoreName = Literal["cache", "state"]
 CacheLevel = Literal["memory", "redis"]
 CacheOperation = Literal["get", "put"]
 CacheFault = Literal["timeout", "connection", "auth", "loading", "full", "read_only", "response", "other"]
@@ -54,6 +55,11 @@ class Observer:
 
     def rates_breaker_changed(self, state: BreakerState) -> None:
         """The shared windows of rates are asked (closed), left alone (open), or tried by one call (half open)."""
+
+    # The stores
+
+    def store_checked(self, store: StoreName, reachable: bool) -> None:
+        """A store was asked whether it is there, as it is every few seconds."""
 
     # The cache of raw scores
 

@@ -16,7 +16,7 @@ from reward_gateway.observer import Observer
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import ApiKey
-from reward_gateway.traffic.rate_limiter import RateLimiter, SharedWindows, share_of
+from reward_gateway.traffic.rate_limiter import KeyRateLimiter, SharedWindows, share_of
 
 from tests.clock import LONGEST_WAIT_S
 from tests.valkey import Valkey
@@ -28,7 +28,7 @@ def key(name: str, rate: str | None = None) -> ApiKey:
     return ApiKey(name=name, sha256="0" * 64, rate=rate)
 
 
-async def passed(limiter: RateLimiter, caller: ApiKey, tries: int) -> int:
+async def passed(limiter: KeyRateLimiter, caller: ApiKey, tries: int) -> int:
     count = 0
     for _ in range(tries):
         try:
@@ -49,7 +49,7 @@ def time_of_day(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 class TestInProcess:
     async def test_the_rate_itself_passes_and_one_more_does_not(self, time_of_day: list[float]) -> None:
-        limiter, caller = RateLimiter("5/hour"), key("a")
+        limiter, caller = KeyRateLimiter("5/hour"), key("a")
         assert await passed(limiter, caller, 5) == 5
         time_of_day[0] += 600.5
         with pytest.raises(RateLimited) as refused:
@@ -60,19 +60,19 @@ class TestInProcess:
         await limiter.check(caller)
 
     async def test_keys_do_not_use_up_each_others_rate(self) -> None:
-        limiter = RateLimiter("2/hour")
+        limiter = KeyRateLimiter("2/hour")
         assert await passed(limiter, key("a"), 5) == 2
         assert await passed(limiter, key("b"), 5) == 2
 
     async def test_a_keys_own_rate_goes_before_the_default(self) -> None:
-        assert await passed(RateLimiter("2/hour"), key("a", "4/hour"), 9) == 4
+        assert await passed(KeyRateLimiter("2/hour"), key("a", "4/hour"), 9) == 4
 
     async def test_no_rate_means_no_limit(self) -> None:
-        assert await passed(RateLimiter(None), key("a"), 1000) == 1000
+        assert await passed(KeyRateLimiter(None), key("a"), 1000) == 1000
 
     async def test_a_rate_is_divided_among_the_workers(self, time_of_day: list[float]) -> None:
-        assert await passed(RateLimiter("8/hour", lambda: 4), key("a"), 9) == 2
-        slow = RateLimiter("2/hour", lambda: 4)
+        assert await passed(KeyRateLimiter("8/hour", lambda: 4), key("a"), 9) == 2
+        slow = KeyRateLimiter("2/hour", lambda: 4)
         assert await passed(slow, key("a"), 9) == 1
         time_of_day[0] += 3601
         assert await passed(slow, key("a"), 9) == 0, "four workers at one an hour would be twice the rate"
@@ -97,7 +97,7 @@ class Gateway(Observer):
         self.alone = 0
         self.breaker = Breaker(2, lambda: self.now)
         shared = SharedWindows(url, self.breaker, timeout_s)
-        self.limiter = RateLimiter(rate, lambda: workers, shared, self)
+        self.limiter = KeyRateLimiter(rate, lambda: workers, shared, self)
 
     def rate_checked_alone(self) -> None:
         self.alone += 1

@@ -22,6 +22,7 @@ import uvloop
 import watchfiles
 
 from reward_gateway.admin.models import ModelAdmin
+from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.backends.judges.config import JudgesFileError, load_judges
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
@@ -219,11 +220,11 @@ async def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     telemetry = Telemetry.of(settings)
     traffic = Traffic.of(settings, telemetry.metrics, rates_breaker(telemetry))
-    traffic.start()
     gateway = await build_gateway(settings, telemetry)
     protocol = OpenInference(gateway, settings)
     model_admin = ModelAdmin(gateway, settings)
-    app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin)
+    stores = StoreWatch.of(settings, telemetry.metrics)
+    app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores)
     fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
     config = uvicorn.Config(
         app,
@@ -260,6 +261,8 @@ async def serve(settings: Settings) -> None:
     shared = health.share(settings.state_store_url) if settings.state_store_url else None
     if shared is not None:
         shared.start(health.monitor.read)
+    traffic.start()
+    stores.start()
     watching = asyncio.create_task(watch(gateway, settings.rewards_file, telemetry))
     try:
         # Not uvicorn's own `fd`, which takes every socket for a Unix one and so leaves Nagle's delay of 40 ms on.
@@ -271,6 +274,7 @@ async def serve(settings: Settings) -> None:
         if grpc is not None:
             await grpc.stop(settings.drain_s)
         await traffic.close()
+        await stores.close()
         if shared is not None:
             health.monitor.read()
             await shared.close()

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from reward_gateway import __version__
 from reward_gateway.admin.models import ModelAdmin
+from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.batch_builder import BatchBuilder
@@ -38,6 +39,7 @@ def create_app(
     traffic: Traffic | None = None,
     open_inference: OpenInference | None = None,
     model_admin: ModelAdmin | None = None,
+    stores: StoreWatch | None = None,
 ) -> FastAPI:
     """The application.
 
@@ -45,6 +47,7 @@ def create_app(
         traffic: the process's gate, where the gRPC edge shares it; None makes one.
         open_inference: likewise the Open Inference Protocol.
         model_admin: likewise the operations on models.
+        stores: knows which of the stores can be reached; None: there is none.
 
     Raises:
         KeysFileError: the file of API keys cannot be used.
@@ -71,7 +74,13 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours tells no text
     )
     app.state.dependencies = Dependencies(
-        gateway, settings, traffic, telemetry, BatchBuilder(settings), model_admin or ModelAdmin(gateway, settings)
+        gateway,
+        settings,
+        traffic,
+        telemetry,
+        BatchBuilder(settings),
+        model_admin or ModelAdmin(gateway, settings),
+        stores or StoreWatch({}, telemetry.metrics),
     )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found_routes(routes, dialects))

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from reward_gateway.admin.models import ModelAdmin
+from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.errors import UnsupportedMediaType
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.batch_builder import BatchBuilder
@@ -36,6 +37,7 @@ class Dependencies:
     telemetry: Telemetry
     batches: BatchBuilder
     model_admin: ModelAdmin
+    stores: StoreWatch
 
 
 def dependencies_of(request: Request) -> Dependencies:

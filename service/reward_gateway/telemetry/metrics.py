@@ -28,6 +28,7 @@ from reward_gateway.observer import (
     Observer,
     RejectReason,
     ScoredPlan,
+    StoreName,
 )
 from reward_gateway.sample import FloatArray, InvalidCode, Scored
 
@@ -77,6 +78,7 @@ class Metrics(Observer):
         )
         self._in_flight = make.gauge("requests_in_flight", "Requests under way, past the gate.")
         self._queued = make.gauge("requests_queued", "Requests that wait for a place.")
+        self._stores_away = make.gauge("stores_away", "Workers that cannot reach a store, by store.", "store")
         self._rates_alone = make.gauge(
             "rates_alone", "Workers that enforce their share of rates alone: the store of state is away."
         )
@@ -103,6 +105,9 @@ class Metrics(Observer):
 
     def admission_rejected(self, reason: RejectReason) -> None:
         self._rejected.labels(reason).inc()
+
+    def store_checked(self, store: StoreName, reachable: bool) -> None:
+        self._stores_away.labels(store).set(not reachable)
 
     def rate_checked_alone(self) -> None:
         self._rates_checked_alone.inc()

@@ -9,7 +9,7 @@ from reward_gateway.settings import Settings
 from .admission import Admission
 from .drain import Drain
 from .keys import ApiKey, KeyRing, Right, require
-from .rate_limiter import Breaker, RateLimiter, SharedWindows
+from .rate_limiter import Breaker, KeyRateLimiter, SharedWindows
 from .worker_census import WorkerCensus
 
 
@@ -22,7 +22,7 @@ class Traffic:
     """
 
     keys: KeyRing
-    rate_limiter: RateLimiter
+    rate_limiter: KeyRateLimiter
     admission: Admission
     drain: Drain
     census: WorkerCensus | None = None
@@ -60,7 +60,7 @@ class Traffic:
         admission = Admission(settings.max_in_flight, settings.max_queued, settings.queue_timeout_s, observer)
         drain, default, url = Drain(admission), settings.rate_limit, settings.state_store_url
         if breaker is None or not url or not (default or keys.rated):
-            return cls(keys, RateLimiter(default, lambda: settings.workers), admission, drain)
+            return cls(keys, KeyRateLimiter(default, lambda: settings.workers, observer=observer), admission, drain)
         census = WorkerCensus(url, settings.workers)
-        limiter = RateLimiter(default, lambda: census.count, SharedWindows(url, breaker), observer)
+        limiter = KeyRateLimiter(default, lambda: census.count, SharedWindows(url, breaker), observer)
         return cls(keys, limiter, admission, drain, census)

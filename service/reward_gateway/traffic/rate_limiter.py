@@ -115,7 +115,7 @@ class SharedWindows:
         await self._pool.aclose()
 
 
-class RateLimiter:
+class KeyRateLimiter:
     """The rate limiter of one process.
 
     Args:

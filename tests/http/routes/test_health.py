@@ -54,6 +54,12 @@ async def test_a_recipe_that_cannot_answer_is_listed_and_its_neighbours_get_work
     assert (answer["rewards"]["plain"], answer["rewards"]["looks"]) == ([True], [False])
 
 
+async def test_each_store_is_told_by_its_name_and_none_makes_it_unready(served: Any) -> None:
+    served.app.state.dependencies.stores.reachable.update(cache=True, state=False)
+    answer = (await served.client.get("/readyz")).json()
+    assert (answer["ready"], answer["stores"]) == (True, {"cache": "ready", "state": "away"})
+
+
 async def test_one_recipe_can_be_asked_for(served: Any) -> None:
     served.models.lost = {"pictures"}
     assert (await served.client.get("/readyz?reward=plain")).status_code == 200

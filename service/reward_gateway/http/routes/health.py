@@ -30,6 +30,8 @@ async def readyz(request: Request) -> Response:
     """200 while the default recipe (or `?reward=NAME`) can answer and the gateway is not shutting down; else 503.
 
     `not_ready` says why other recipes cannot answer: a model that is not loaded, a judge that is not configured.
+    `stores` says whether the cache of scores and the store of state could be reached a few seconds ago (`ready` or
+    `away`); recipes that need neither answer without them, so that neither makes the gateway unready.
     """
     deps = dependencies_of(request)
     if deps.traffic.drain.draining:
@@ -40,7 +42,8 @@ async def readyz(request: Request) -> Response:
             return _not_ready(request, ModelUnavailable(f"the recipe {reward} cannot answer: {reason}"))
         return json_response({"status": "ok", "ready": True, "reward": reward})
     readiness = await deps.gateway.readiness()
-    parts: dict[str, object] = {"reward": readiness.default, "not_ready": readiness.missing}
+    stores = {name: "ready" if reachable else "away" for name, reachable in deps.stores.reachable.items()}
+    parts: dict[str, object] = {"reward": readiness.default, "not_ready": readiness.missing, "stores": stores}
     if not readiness.ready:
         reason = readiness.missing[readiness.default]
         error = ModelUnavailable(f"the default recipe {readiness.default} cannot answer: {reason}")

@@ -1,0 +1,72 @@
+"""Whether the two stores can be reached: the cache of scores, and the store of state."""
+
+import asyncio
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from reward_gateway.observer import UNOBSERVED, Observer, StoreName
+from reward_gateway.settings import Settings
+from reward_gateway.tasks import end_task
+
+EVERY_S = 5.0
+TIMEOUT_S = 1.0
+
+
+class StoreWatch:
+    """Asks both stores every few seconds, in the background, so that nobody waits for them to know.
+
+    Args:
+        urls: ``redis://`` addresses by store; empty where there is none.
+        observer: told of every outcome.
+
+    Attributes:
+        reachable: by store, as of the last time; a store that was not asked yet counts as reachable.
+    """
+
+    def __init__(self, urls: Mapping[StoreName, str], observer: Observer = UNOBSERVED) -> None:
+        self.reachable: dict[StoreName, bool] = {name: True for name, url in urls.items() if url}
+        self._observer = observer
+        self._clients = {
+            name: Redis.from_url(
+                url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
+            )
+            for name, url in urls.items()
+            if url
+        }
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, observer: Observer = UNOBSERVED) -> "StoreWatch":
+        """The stores that the settings name."""
+        return cls({"cache": settings.redis_url, "state": settings.state_store_url}, observer)
+
+    async def check(self) -> None:
+        """Ask both now."""
+        await asyncio.gather(*(self._check(name) for name in self._clients))
+
+    async def _check(self, name: StoreName) -> None:
+        try:
+            await self._clients[name].ping()
+            self.reachable[name] = True
+        except (RedisError, OSError, TimeoutError):
+            self.reachable[name] = False
+        self._observer.store_checked(name, self.reachable[name])
+
+    def start(self) -> None:
+        """Ask from now on."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_checking(), name="store-watch")
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await self.check()
+            await asyncio.sleep(EVERY_S)
+
+    async def close(self) -> None:
+        await end_task(self._task)
+        for client in self._clients.values():
+            await client.aclose()
