@@ -7,16 +7,26 @@ import numpy as np
 import pytest
 from reward_gateway.backends import coalescer as module
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
+from reward_gateway.backends.encoded_rows import Encoded, Piece, SizedRows
 from reward_gateway.backends.port import ModelAnswer
-from reward_gateway.backends.triton.tensors import PackedRows, Piece, frame_texts, join, unframe
+from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join, unframe
 from reward_gateway.observer import Observer
-from reward_gateway.sample import Invalid
+from reward_gateway.sample import Batch, Invalid
 
 from tests.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
+UNREADABLE = Invalid("missing_field", "It cannot be read.")
 POISON = Invalid("model_error", "The model failed.")
+
+
+def encode_responses(_: str, batch: Batch, rows: Sequence[int]) -> Encoded[TensorRows]:
+    """The responses; a row whose response is "unreadable" cannot be sent."""
+    positions = [k for k, row in enumerate(rows) if batch.responses[row] != "unreadable"]
+    texts = [str(batch.responses[rows[k]]) for k in positions]
+    invalid = {k: UNREADABLE for k in range(len(rows)) if k not in positions}
+    return Encoded(TensorRows.of({"response": frame_texts(texts)}, len(texts)), positions, invalid)
 
 
 class Model(Observer):
@@ -32,9 +42,11 @@ class Model(Observer):
         self.in_flight = self.most_in_flight = 0
         self.observed: list[tuple[str, int]] = []
         self.version = "1"
-        self.queue = Coalescer("m", self.send, max_calls=max_calls, max_queued=max_queued, observer=self)
+        self.queue = Coalescer(
+            "m", encode_responses, self.send, max_calls=max_calls, max_queued=max_queued, observer=self
+        )
 
-    async def send(self, pieces: Sequence[Piece], deadline: float) -> CallAnswer:
+    async def send(self, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
         rows = sum(stop - start for _, start, stop in pieces)
         numbers = [int(value) for value in unframe(join(pieces)["response"], rows)]
         self.calls.append(numbers)
@@ -65,9 +77,9 @@ class Model(Observer):
         self.observed.append((outcome, rows))
 
     async def ask(self, numbers: Sequence[int], seconds: float = 5.0, max_rows: int = 8) -> ModelAnswer:
-        columns = {"response": frame_texts(map(str, numbers))}
+        batch = Batch([""] * len(numbers), [""] * len(numbers), [str(number) for number in numbers])
         deadline = asyncio.get_running_loop().time() + seconds
-        return await self.queue.submit(PackedRows.of(columns, len(numbers)), 1, deadline, max_rows)
+        return await self.queue.score("m", batch, range(batch.size), width=1, deadline=deadline, max_rows=max_rows)
 
     def start(self, numbers: Sequence[int], seconds: float = 5.0) -> "asyncio.Task[ModelAnswer]":
         return asyncio.ensure_future(self.ask(numbers, seconds))
@@ -287,3 +299,43 @@ async def test_the_observer_hears_of_every_call() -> None:
         ("ok", 1),
         ("model_error", 1),
     ]
+
+
+async def test_rows_that_cannot_be_encoded_keep_their_reason_and_their_place() -> None:
+    model = Model()
+    batch = Batch([""] * 4, [""] * 4, ["unreadable", "2", "unreadable", "-3"])
+    deadline = asyncio.get_running_loop().time() + 5.0
+    answer = await model.queue.score("m", batch, [3, 2, 1, 0], width=1, deadline=deadline, max_rows=8)
+    assert np.nan_to_num(answer.values[:, 0], nan=0.5).tolist() == [-3.0, 0.5, 2.0, 0.5]
+    assert answer.invalid == {0: POISON, 1: UNREADABLE, 3: UNREADABLE}
+    assert answer.flags == {2: ("even",)}
+    assert model.calls == [[-3, 2]]
+
+
+class Lists(SizedRows):
+    """Rows of another backend: plain objects instead of tensors."""
+
+    def __init__(self, items: list[str]) -> None:
+        super().__init__(np.cumsum([len(item) for item in items]))
+        self.items = items
+
+
+async def test_a_backend_of_another_kind_has_its_own_rows() -> None:
+    calls: list[list[str]] = []
+
+    def encode(prefix: str, batch: Batch, rows: Sequence[int]) -> Encoded[Lists]:
+        return Encoded(Lists([f"{prefix}{batch.responses[row]}" for row in rows]), list(range(len(rows))), {})
+
+    async def send(pieces: Sequence[Piece[Lists]], deadline: float) -> CallAnswer:
+        calls.append([item for rows, start, stop in pieces for item in rows.items[start:stop]])
+        return CallAnswer(np.array([[float(len(item))] for item in calls[-1]]), "1")
+
+    queue: Coalescer[str, Lists] = Coalescer("m", encode, send, max_calls=1, max_queued=100)
+    deadline = asyncio.get_running_loop().time() + 5.0
+    batch = Batch([""] * 3, [""] * 3, ["a", "bb", "ccc"])
+    first, second = await asyncio.gather(
+        queue.score("x", batch, [0, 1], width=1, deadline=deadline, max_rows=2),
+        queue.score("yy", batch, [2], width=1, deadline=deadline, max_rows=2),
+    )
+    assert (first.values[:, 0].tolist(), second.values[:, 0].tolist()) == ([2.0, 3.0], [5.0])
+    assert calls == [["xa", "yyccc"], ["xbb"]]

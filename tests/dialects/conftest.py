@@ -11,8 +11,9 @@ import httpx
 import numpy as np
 import pytest
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
+from reward_gateway.backends.encoded_rows import Encoded, Piece
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.backends.triton.tensors import PackedRows, Piece, frame_texts, join, unframe
+from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join, unframe
 from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
@@ -62,6 +63,13 @@ def value(prompt: str, response: str) -> float:
     return len(response) - math.sqrt(2.0) * len(prompt)
 
 
+def encode_texts(_: str, batch: Batch, rows: Sequence[int]) -> Encoded[TensorRows]:
+    """Prompt and response of each row, as JSON."""
+    texts = [(plain_text(batch.prompts[i]), plain_text(batch.responses[i] or "")) for i in rows]
+    encoded = TensorRows.of({"text": frame_texts(map(json.dumps, texts))}, len(rows))
+    return Encoded(encoded, list(range(len(rows))), {})
+
+
 @dataclass
 class Texts:
     """A model server: ``texts`` measures prompt and response, ``pictures`` counts images and frames.
@@ -75,7 +83,7 @@ class Texts:
     seen: list[tuple[Text, Text | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.queue = Coalescer("texts", self._send, max_calls=4, max_queued=65_536)
+        self.queue = Coalescer("texts", encode_texts, self._send, max_calls=4, max_queued=65_536)
 
     async def models(self) -> list[ModelInfo]:
         return [await self.info(name) for name in READS]
@@ -93,11 +101,9 @@ class Texts:
             counts = [[float(sum(len(column[i]) for column in columns))] for i in rows]
             return ModelAnswer(np.array(counts), calls=1, version="1")
         self.seen += [(batch.prompts[i], batch.responses[i]) for i in rows]
-        texts = [(plain_text(batch.prompts[i]), plain_text(batch.responses[i] or "")) for i in rows]
-        packed = PackedRows.of({"text": frame_texts(map(json.dumps, texts))}, len(rows))
-        return await self.queue.submit(packed, 1, deadline, 256)
+        return await self.queue.score(name, batch, rows, width=1, deadline=deadline, max_rows=256)
 
-    async def _send(self, pieces: Sequence[Piece], deadline: float) -> CallAnswer:
+    async def _send(self, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
         self.calls += 1
         if not await self.gate.passed(deadline):
             raise CallFailed(Invalid("deadline_exceeded", "the model is late"), divisible=False)

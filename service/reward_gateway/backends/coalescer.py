@@ -2,7 +2,7 @@
 
 Nothing waits for company: a call leaves in the same turn of the event loop, as long as fewer than ``max_calls`` are
 in flight; while they are, rows pile up and go together. A call takes the same share of every waiting request, so
-that one of 4,096 rows does not hold up one of a single row.
+that one of 4,096 rows does not hold up one of a single row. What a row is made of is left to the backend's encoder.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
+from reward_gateway.backends.encoded_rows import EncodeRows, Model, Piece, Rows
 from reward_gateway.backends.port import ModelAnswer
-from reward_gateway.backends.triton.tensors import PackedRows, Piece
 from reward_gateway.observer import UNOBSERVED, Observer
-from reward_gateway.sample import FloatArray, Invalid
+from reward_gateway.sample import Batch, FloatArray, Invalid
 
 log = logging.getLogger(__name__)
 
@@ -55,16 +55,16 @@ class CallFailed(Exception):
 
 T = TypeVar("T")
 
-Send = Callable[[Sequence[Piece], float], Awaitable[CallAnswer]]
+Send = Callable[[Sequence[Piece[Rows]], float], Awaitable[CallAnswer]]
 """Makes one infer call of some pieces, until a deadline. Raises CallFailed."""
 
 
-class Job:
+class Job(Generic[Rows]):
     """One request's rows on their way: which were sent, which are answered."""
 
     __slots__ = ("answer", "deadline", "done", "extra_calls", "left", "next", "open", "rows", "unanswered", "versions")
 
-    def __init__(self, rows: PackedRows, width: int, deadline: float, done: "asyncio.Future[None]") -> None:
+    def __init__(self, rows: Rows, width: int, deadline: float, done: "asyncio.Future[None]") -> None:
         self.rows = rows
         self.deadline = deadline
         self.done = done
@@ -110,10 +110,10 @@ class Job:
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class Call(Generic[Rows]):
     """Pieces of jobs that travel together."""
 
-    pieces: list[tuple[Job, int, int]]
+    pieces: list[tuple[Job[Rows], int, int]]
     task: "asyncio.Task[None] | None" = None
 
     @property
@@ -125,32 +125,49 @@ class Call:
         return any(job.open for job, _, _ in self.pieces)
 
 
-class Coalescer:
+class Coalescer(Generic[Model, Rows]):
     """The queue of one model.
 
     Args:
+        name: of the model, for the observer.
+        encode: the backend's encoder.
         send: makes one infer call.
         max_calls: calls in flight.
         max_queued: rows that may wait; a request that finds others waiting and does not fit is ``overloaded``.
     """
 
     def __init__(
-        self, model: str, send: Send, *, max_calls: int, max_queued: int, observer: Observer = UNOBSERVED
+        self,
+        name: str,
+        encode: EncodeRows[Model, Rows],
+        send: Send[Rows],
+        *,
+        max_calls: int,
+        max_queued: int,
+        observer: Observer = UNOBSERVED,
     ) -> None:
-        self._model = model
+        self._name = name
+        self._encode = encode
         self._send = send
         self._max_calls = max_calls
         self._max_queued = max_queued
         self._observer = observer
         self._max_rows = 1
-        self._waiting: deque[Job] = deque()
-        self._alone: deque[tuple[Job, int, int]] = deque()
-        self._calls: set[Call] = set()
+        self._waiting: deque[Job[Rows]] = deque()
+        self._alone: deque[tuple[Job[Rows], int, int]] = deque()
+        self._calls: set[Call[Rows]] = set()
         self._queued = 0
         self._scheduled = False
 
-    async def submit(self, rows: PackedRows, width: int, deadline: float, max_rows: int) -> ModelAnswer:
-        """Score packed rows: [n, ``width``], in calls of at most ``max_rows``. Raises nothing for a row."""
+    async def score(
+        self, model: Model, batch: Batch, rows: Sequence[int], *, width: int, deadline: float, max_rows: int
+    ) -> ModelAnswer:
+        """Score some rows of a batch: [n, ``width``], in calls of at most ``max_rows``. Raises nothing for a row."""
+        encoded = self._encode(model, batch, rows)
+        return encoded.spread_answer(await self._submit(encoded.rows, width, deadline, max_rows))
+
+    async def _submit(self, rows: Rows, width: int, deadline: float, max_rows: int) -> ModelAnswer:
+        """Queue encoded rows, and wait until they are answered or out of time."""
         loop = asyncio.get_running_loop()
         job = Job(rows, width, deadline, loop.create_future())
         if rows.size == 0 or deadline <= loop.time():
@@ -183,9 +200,9 @@ class Coalescer:
 
     def _queue(self, rows: int) -> None:
         self._queued += rows
-        self._observer.rows_queued(self._model, self._queued)
+        self._observer.rows_queued(self._name, self._queued)
 
-    def _withdraw(self, job: Job) -> None:
+    def _withdraw(self, job: Job[Rows]) -> None:
         """The caller is gone or out of time: its rows leave the queue, and a call that nobody else waits for ends."""
         job.open = False
         self._queue(job.next - job.rows.size)
@@ -206,13 +223,13 @@ class Coalescer:
             self._calls.add(call)
             call.task = asyncio.get_running_loop().create_task(self._run(call))
 
-    def _next_pieces(self) -> list[tuple[Job, int, int]]:
+    def _next_pieces(self) -> list[tuple[Job[Rows], int, int]]:
         """What the next call takes: a piece that must go alone, or a share of every waiting request in turn."""
         while self._alone:
             piece = self._alone.popleft()
             if piece[0].open:
                 return [piece]
-        pieces: list[tuple[Job, int, int]] = []
+        pieces: list[tuple[Job[Rows], int, int]] = []
         rows, room, taken = self._max_rows, MAX_CALL_BYTES, 0
         while self._waiting and rows > 0 and room > 0:
             share = max(1, rows // len(self._waiting))
@@ -221,7 +238,7 @@ class Coalescer:
                 if not job.open:
                     continue
                 start = job.next
-                stop = job.rows.fit(start, min(share, rows), room)
+                stop = job.rows.fit_rows(start, min(share, rows), room)
                 if stop == start and not pieces:
                     stop = start + 1  # one row alone is over the limit: it goes alone
                 if stop == start:
@@ -229,7 +246,7 @@ class Coalescer:
                     self._waiting.appendleft(job)
                     break
                 pieces.append((job, start, stop))
-                room -= job.rows.bytes_between(start, stop)
+                room -= job.rows.count_bytes(start, stop)
                 rows -= stop - start
                 taken += stop - start
                 job.next = stop
@@ -239,10 +256,10 @@ class Coalescer:
             self._queue(-taken)
         return pieces
 
-    async def _run(self, call: Call) -> None:
+    async def _run(self, call: Call[Rows]) -> None:
         loop = asyncio.get_running_loop()
         started, outcome, size = loop.time(), "cancelled", call.size
-        self._observer.model_call_started(self._model, size)
+        self._observer.model_call_started(self._name, size)
         try:
             deadline = max(job.deadline for job, _, _ in call.pieces)
             answer = await self._send([Piece(job.rows, start, stop) for job, start, stop in call.pieces], deadline)
@@ -252,15 +269,15 @@ class Coalescer:
             outcome = failure.reason.code
             self._failed(call, failure)
         except Exception as error:
-            log.error("an infer call of %s could not be made: %s", self._model, type(error).__name__)
+            log.error("an infer call of %s could not be made: %s", self._name, type(error).__name__)
             outcome = "internal_error"
             self._failed(call, CallFailed(Invalid("internal_error", "The call could not be made."), divisible=True))
         finally:
             self._calls.discard(call)
-            self._observer.model_call_finished(self._model, size, loop.time() - started, outcome)
+            self._observer.model_call_finished(self._name, size, loop.time() - started, outcome)
             self._schedule()
 
-    def _share(self, call: Call, answer: CallAnswer) -> None:
+    def _share(self, call: Call[Rows], answer: CallAnswer) -> None:
         """Give every job its rows of a call's answer."""
         at = 0
         for job, start, stop in call.pieces:
@@ -276,7 +293,7 @@ class Coalescer:
                 job.settle(start, stop, answer.values[at:end], answer.version)
             at = end
 
-    def _failed(self, call: Call, failure: CallFailed) -> None:
+    def _failed(self, call: Call[Rows], failure: CallFailed) -> None:
         """Nobody's rows may fail because of a neighbour's: jobs go again each alone, and a job alone in halves."""
         pieces = [piece for piece in call.pieces if piece[0].open]
         for job, start, stop in pieces:

@@ -2,13 +2,14 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_gateway.backends.triton.tensors import EMPTY, PackedRows, Piece, frame, frame_texts, join, unframe
+from reward_gateway.backends.encoded_rows import Piece
+from reward_gateway.backends.triton.tensors import EMPTY, TensorRows, frame, frame_texts, join, unframe
 
 columns = st.lists(st.binary(max_size=8), min_size=1, max_size=10)
 
 
-def packed(**values: list[bytes]) -> PackedRows:
-    return PackedRows.of(
+def packed(**values: list[bytes]) -> TensorRows:
+    return TensorRows.of(
         {name: [frame(value) for value in column] for name, column in values.items()}, len(next(iter(values.values())))
     )
 
@@ -35,13 +36,13 @@ def test_a_tensor_that_only_some_requests_fill_is_empty_in_the_others() -> None:
 def test_a_cut_fits_and_is_as_long_as_it_may_be(values: list[bytes], rows: int, room: int, data: st.DataObject) -> None:
     request = packed(x=values)
     start = data.draw(st.integers(0, len(values) - 1))
-    stop = request.fit(start, rows, room)
+    stop = request.fit_rows(start, rows, room)
     sizes = [len(value) + 4 for value in values]
     assert start <= stop <= min(start + rows, len(values))
     assert sum(sizes[start:stop]) <= room
     assert stop == min(start + rows, len(values)) or sum(sizes[start : stop + 1]) > room
     if stop > start:
-        assert request.bytes_between(start, stop) == sum(sizes[start:stop])
+        assert request.count_bytes(start, stop) == sum(sizes[start:stop])
 
 
 @given(st.binary(max_size=30), st.integers(0, 4))

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from reward_gateway.backends.chat import conversation, flat_prompt, flat_response
+from reward_gateway.backends.encoded_rows import Encoded
 from reward_gateway.backends.triton.model_config import TritonModel
-from reward_gateway.backends.triton.tensors import EMPTY, PackedRows, frame, frame_texts
+from reward_gateway.backends.triton.tensors import EMPTY, TensorRows, frame, frame_texts
 from reward_gateway.sample import Batch, Invalid, Media, canonical_json
 from reward_gateway.sample.fields import FIELDS, MEDIA, MESSAGES, Form, of_form
 
@@ -46,11 +47,10 @@ _LISTS = frozenset(field.name for field in of_form("media", "objects"))
 """Fields of which an empty list is as good as none."""
 
 
-def pack(model: TritonModel, batch: Batch, rows: Sequence[int]) -> tuple[PackedRows, list[int], dict[int, Invalid]]:
-    """Frame the fields that a model reads.
+def encode_rows(model: TritonModel, batch: Batch, rows: Sequence[int]) -> Encoded[TensorRows]:
+    """Frame the fields that a model reads; a row that lacks one has a reason.
 
-    Returns:
-        The packed rows; their positions in ``rows``; position -> reason for the rows that lack a field.
+    Implements :data:`reward_gateway.backends.encoded_rows.EncodeRows`.
     """
     invalid = _lacking(model, batch, rows)
     positions = [k for k in range(len(rows)) if k not in invalid]
@@ -60,7 +60,7 @@ def pack(model: TritonModel, batch: Batch, rows: Sequence[int]) -> tuple[PackedR
         if name in model.info.inputs:
             column = batch.column(name) or [None] * batch.size
             columns[name] = [frame(encode(column[i])) if column[i] else EMPTY for i in chosen]
-    return PackedRows.of(columns, len(chosen)), positions, invalid
+    return Encoded(TensorRows.of(columns, len(chosen)), positions, invalid)
 
 
 def _talk(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[str, list[bytes]]:

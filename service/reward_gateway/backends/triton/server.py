@@ -9,14 +9,15 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
+from reward_gateway.backends.encoded_rows import Piece
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.backends.triton.control import Control
 from reward_gateway.backends.triton.directory import Directory, Models
 from reward_gateway.backends.triton.failures import absent, connection_lost, failure, row_failure
 from reward_gateway.backends.triton.model_config import TritonModel, read_config, unread, version_of
 from reward_gateway.backends.triton.passthrough import Passthrough
-from reward_gateway.backends.triton.rows import pack
-from reward_gateway.backends.triton.tensors import Piece, join, unframe
+from reward_gateway.backends.triton.rows import encode_rows
+from reward_gateway.backends.triton.tensors import TensorRows, join, unframe
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, Invalid, split_version
@@ -71,7 +72,7 @@ class TritonServer:
         self._max_infer_calls = max_infer_calls
         self._max_queued_rows = max_queued_rows
         self._observer = observer
-        self._coalescers: dict[str, Coalescer] = {}
+        self._coalescers: dict[str, Coalescer[TritonModel, TensorRows]] = {}
         self._asked: dict[str, TritonModel] = {}  # as it was when a request last asked it
 
     async def models(self) -> list[ModelInfo]:
@@ -89,9 +90,9 @@ class TritonServer:
             reason = Invalid("model_error", f"{name} is no reward model: {model.fault}.")
             return _refused(len(rows), max(1, model.width), reason)
         self._asked[name] = model
-        packed, positions, invalid = pack(model, batch, rows)
-        answer = await self._coalescer(name).submit(packed, model.width, deadline, model.info.max_batch)
-        return _spread(answer, len(rows), positions, invalid) if invalid else answer
+        return await self._coalescer(name).score(
+            model, batch, rows, width=model.width, deadline=deadline, max_rows=model.info.max_batch
+        )
 
     async def close(self) -> None:
         for coalescer in self._coalescers.values():
@@ -131,14 +132,15 @@ class TritonServer:
             return unread(entry.name, entry.version, wanted=True)
         return read_config(answer.config, entry.version, ready=True)
 
-    def _coalescer(self, name: str) -> Coalescer:
+    def _coalescer(self, name: str) -> Coalescer[TritonModel, TensorRows]:
         if name not in self._coalescers:
 
-            async def send(pieces: Sequence[Piece], deadline: float) -> CallAnswer:
+            async def send(pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
                 return await self._infer(name, pieces, deadline)
 
             self._coalescers[name] = Coalescer(
                 name,
+                encode_rows,
                 send,
                 max_calls=self._max_infer_calls,
                 max_queued=self._max_queued_rows,
@@ -146,7 +148,7 @@ class TritonServer:
             )
         return self._coalescers[name]
 
-    async def _infer(self, name: str, pieces: Sequence[Piece], deadline: float) -> CallAnswer:
+    async def _infer(self, name: str, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
         """One infer call. Raises CallFailed."""
         model = self._asked[name]
         rows = sum(stop - start for _, start, stop in pieces)
@@ -253,17 +255,3 @@ def _request(model: TritonModel, tensors: dict[str, bytes], rows: int) -> "servi
 
 def _refused(rows: int, width: int, reason: Invalid) -> ModelAnswer:
     return ModelAnswer(np.full((rows, width), np.nan), dict.fromkeys(range(rows), reason))
-
-
-def _spread(answer: ModelAnswer, rows: int, positions: list[int], invalid: dict[int, Invalid]) -> ModelAnswer:
-    """An answer for some rows, as the answer for all that were asked; the others have their reasons already."""
-    values = np.full((rows, answer.values.shape[1]), np.nan)
-    values[positions] = answer.values
-    return ModelAnswer(
-        values,
-        invalid | {positions[k]: reason for k, reason in answer.invalid.items()},
-        {positions[k]: names for k, names in answer.flags.items()},
-        {positions[k]: vector for k, vector in answer.vectors.items()},
-        answer.calls,
-        answer.version,
-    )

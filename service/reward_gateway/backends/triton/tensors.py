@@ -7,10 +7,10 @@ when their request arrives; a call is then a join of slices, whichever requests 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from reward_gateway.backends.encoded_rows import Piece, SizedRows
 
 _length = Struct("<I").pack
 
@@ -30,46 +30,25 @@ def frame_texts(texts: Iterable[str]) -> list[bytes]:
 
 
 @dataclass(slots=True)
-class PackedRows:
-    """Rows of one request, ready to be sent.
+class TensorRows(SizedRows):
+    """Rows of one request as framed string tensors.
 
     Attributes:
         columns: tensor name -> framed values [n].
-        ends: [n] bytes up to and including each row.
     """
 
     columns: dict[str, list[bytes]]
-    ends: NDArray[np.int64]
 
     @classmethod
-    def of(cls, columns: dict[str, list[bytes]], size: int) -> "PackedRows":
+    def of(cls, columns: dict[str, list[bytes]], size: int) -> "TensorRows":
+        """Rows of framed columns, each of them [size]."""
         sizes = np.zeros(size, np.int64)
         for column in columns.values():
             sizes += np.fromiter(map(len, column), np.int64, size)
-        return cls(columns, np.cumsum(sizes))
-
-    @property
-    def size(self) -> int:
-        return len(self.ends)
-
-    def fit(self, start: int, rows: int, room: int) -> int:
-        """Where to stop, from ``start``, so that neither ``rows`` nor ``room`` bytes are passed."""
-        sent = int(self.ends[start - 1]) if start else 0
-        return start + int(np.searchsorted(self.ends[start : start + rows], sent + room, side="right"))
-
-    def bytes_between(self, start: int, stop: int) -> int:
-        return int(self.ends[stop - 1]) - (int(self.ends[start - 1]) if start else 0)
+        return cls(np.cumsum(sizes), columns)
 
 
-class Piece(NamedTuple):
-    """Rows ``start:stop`` of a request."""
-
-    rows: PackedRows
-    start: int
-    stop: int
-
-
-def join(pieces: Sequence[Piece]) -> dict[str, bytes]:
+def join(pieces: Sequence[Piece[TensorRows]]) -> dict[str, bytes]:
     """The tensors of a call that takes a piece of each of several requests."""
     names = dict.fromkeys(name for piece in pieces for name in piece.rows.columns)
     parts: dict[str, list[bytes]] = {name: [] for name in names}
