@@ -85,6 +85,33 @@ def test_without_a_repository_the_check_says_what_to_name(run: Run) -> None:
     assert all(words in checked.err for words in ("--repository", "--url", "--any-model"))
 
 
+def test_the_command_the_service_and_a_starting_gateway_find_the_same_faults(run: Run, service: Any) -> None:
+    from reward_gateway.cli.rewards import fault_lines
+    from reward_gateway.cli.worker import read_book
+    from reward_gateway.errors import InvalidRecipe
+
+    file = Path("bad.yaml")
+    file.write_text(
+        "default: nothing\n"
+        "rewards:\n"
+        "  r:\n"
+        "    components:\n"
+        "      a: {score: lenght_penalty}\n"
+        "      b: {score: length_penalty}\n"
+        "      c: {score: length_penalty}\n"
+        "    combine: {weighted_sum: {weights: {b: 1, d: 1}}}\n"
+    )
+    own, asked = run("rewards", "check", file), run("rewards", "check", file, "--url", service.url)
+    runtime: Any = type("NoModels", (), {"known_models": lambda self: {}})()
+    with pytest.raises(InvalidRecipe) as refused:
+        read_book(file, runtime)
+
+    assert own.code == asked.code == 1
+    started = fault_lines(file, refused.value.faults)
+    assert own.out.splitlines() == asked.out.splitlines() == started
+    assert [line.partition(": ")[0] for line in started] == ["bad.yaml:5", "bad.yaml:8", "bad.yaml:7", "bad.yaml:1"]
+
+
 def test_a_running_service_checks_against_what_it_knows(run: Run, service: Any) -> None:
     Path("new.yaml").write_text(NEW_MODEL)
     Path("good.yaml").write_text("rewards: {r: {components: {a: {score: length_penalty}}}}")
