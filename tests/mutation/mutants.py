@@ -2,8 +2,8 @@
 
 import difflib
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +46,17 @@ class Mutant:
         return "\n".join([f"{self.path.relative_to(ROOT)}:{self.line}", *change])
 
 
-def mutants_of(path: Path) -> list[Mutant]:
-    """Every mutant of a file that is worth a try: not those of prose, docstrings and log lines."""
+def sample_mutants(path: Path, size: int, seed: str) -> list[Mutant]:
+    """At most ``size`` mutants of a file, the same for the same file and seed.
+
+    Left out are changes of prose, of docstrings, of log lines, and of ``zip``'s check of itself.
+    """
     source = path.read_text()
     module, mutations, *_ = create_mutations(str(path), source)
-    made = [_applied(path, source, module, mutation) for mutation in mutations if not _is_prose(mutation)]
-    return [mutant for mutant in made if mutant is not None and not mutant.only_strict]
-
-
-def sample(mutants: Iterable[Mutant], size: int, seed: str) -> list[Mutant]:
-    """At most ``size`` of them, the same for the same file and seed."""
-    found = list(mutants)
-    return random.Random(seed).sample(found, min(size, len(found)))
+    mutations = [mutation for mutation in mutations if not _is_prose(mutation)]
+    random.Random(seed).shuffle(mutations)
+    made = (_applied(path, source, module, mutation) for mutation in mutations)
+    return list(islice((mutant for mutant in made if mutant is not None and not mutant.only_strict), size))
 
 
 def _applied(path: Path, source: str, module: cst.Module, mutation: Mutation) -> Mutant | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.mutation.mutants import SOURCES, Mutant, mutants_of, sample
+from tests.mutation.mutants import SOURCES, Mutant, sample_mutants
 from tests.mutation.trial import prepare_worker, tests_for, try_mutant
 
 PACKAGES = ("recipes", "scoring", "cache", "state", "traffic")
@@ -45,7 +45,7 @@ def main() -> int:
         for path in sorted((SOURCES / "reward_gateway" / package).rglob("*.py")):
             if chosen.modules and path.stem not in chosen.modules:
                 continue
-            for mutant in sample(mutants_of(path), chosen.per_module, f"{chosen.seed} {path.name}"):
+            for mutant in sample_mutants(path, chosen.per_module, f"{chosen.seed} {path.name}"):
                 if (mutant.module, mutant.before, mutant.after) in accepted:
                     equivalent += 1
                 else:

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reward_gateway.operations import effects
+from reward_gateway.recipes.evaluate import evaluate
 from reward_gateway.sample import Invalid
+
+from tests.recipes.conftest import batch_of, compile_recipe
 
 MIXED = """
 components:
@@ -182,6 +186,59 @@ def test_an_incomplete_cohort_is_scored_and_flagged_or_refused(evaluated: Any) -
     assert scored.reward.tolist() == [2.0]
     assert scored.flags == {0: ("cohort_incomplete",)}
     assert "only 2 of 3" in refused.invalid[0].message
+
+
+TWO_IN_A_COHORT = """
+components:
+  a: {score: given, inputs: {value: {feature: a}}}
+  b: {score: given, inputs: {value: {feature: b}}}
+combine: {weighted_sum: {weights: {a: 2.0, b: 1.0}}}
+group: {%s, cohort: {size: 2, timeout_s: 7, incomplete: score}}
+"""
+
+
+def asked_of_cohorts(evaluation: Any) -> effects.JoinCohorts:
+    """The first effect of an evaluation that needs nothing else."""
+    asked = evaluation.send(None)
+    assert isinstance(asked, effects.JoinCohorts)
+    return asked
+
+
+def test_a_member_brings_its_reward_and_its_components_to_its_cohort() -> None:
+    plan = compile_recipe(TWO_IN_A_COHORT % "normalize: mean")
+    batch = batch_of(2, prompts=["p", "q"], features=[{"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 4.0}])
+    asked = asked_of_cohorts(evaluate(plan, batch, {}))
+    assert np.array(asked.payloads).tolist() == [[5.0, 1.0, 3.0], [8.0, 2.0, 4.0]]
+    assert (list(asked.rows), asked.size, asked.timeout_s) == ([0, 1], 2, 7.0)
+    assert len(set(asked.names)) == 2, "prompts have cohorts of their own"
+    assert all(name.startswith(f"{plan.name}/{plan.version}/") for name in asked.names)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("normalize: mean", -7.5),  # of rewards 5 and 20, whatever the components are
+        ("normalize: rloo", -15.0),
+        # The first component is above the mean, the second below, by the same once their scale is taken out; the first
+        # weighs more. What is left of two members is their order: one deviation (with n - 1) apart.
+        ("normalize: gdpo, weights: {a: 3.0, b: 1.0}", math.sqrt(0.5)),
+    ],
+)
+def test_a_cohort_is_compared_by_the_columns_that_the_recipe_says(evaluated: Any, how: str, expected: float) -> None:
+    members = np.array([[5.0, 2.0, 1000.0], [20.0, 1.0, 2000.0]])
+    result = evaluated(TWO_IN_A_COHORT % how, features=[{"a": 1.0, "b": 3.0}], answers=[[(members, 0)]])
+    assert result.reward[0] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300])
+def test_an_infinite_reward_is_a_reason_and_no_number(evaluated: Any, value: float) -> None:
+    recipe = "components: {a: {score: given, inputs: {value: {feature: v}}, transforms: [{affine: {scale: 1.0e+300}}]}}"
+    with np.errstate(over="ignore"):
+        result = evaluated(recipe, features=[{"v": value}, {"v": 2.0}])
+    assert result.invalid[0].code == "not_finite"
+    assert math.isnan(result.reward[0])
+    assert result.reward[1] == 2e300
+    assert list(result.invalid) == [0]
 
 
 @settings(max_examples=40, deadline=None)
