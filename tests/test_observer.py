@@ -61,8 +61,6 @@ def tell_everything(observer: Observer) -> None:
     observer.cache_dropped(1)
     for state in get_args(BreakerState):
         observer.cache_breaker_changed(state)
-        observer.rates_breaker_changed(state)
-    observer.rate_checked_alone()
     observer.rows_queued("m", 1)
     observer.model_call_started("m", 1)
     observer.model_call_started("m", 1)

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from reward_gateway.settings import Settings
-from reward_gateway.telemetry.logs import configure_logging, described, request_id
+from reward_gateway.telemetry.logs import configure_logging, described
+from structlog.contextvars import bound_contextvars
+
+from tests.service_code import imported_by, reachable_modules
 
 CANARY = "CANARY-2719"
 LIBRARIES = ("httpcore.http11", "httpcore", "httpx", "PIL.PngImagePlugin", "PIL")
@@ -31,18 +34,26 @@ def fail() -> None:
 
 def test_a_line_is_one_json_object_with_the_requests_id(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(Settings(log_json=True))
-    token = request_id.set("r-1")
-    structlog.get_logger("a").info("request", route="/v1/score", status=200)
-    request_id.reset(token)
+    with bound_contextvars(request_id="r-1"):
+        structlog.get_logger("a").info("request", route="/v1/score", status=200)
+        logging.getLogger("library").warning("beside it")
     structlog.get_logger("a").info("outside")
-    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    first, beside, second = map(json.loads, capsys.readouterr().err.splitlines())
     assert (first["event"], first["request_id"], first["route"], first["level"]) == (
         "request",
         "r-1",
         "/v1/score",
         "info",
     )
+    assert beside["request_id"] == "r-1", "a library's line belongs to the request that it was written for"
     assert "request_id" not in second
+
+
+def test_only_structlog_is_written_to() -> None:
+    """Third parties' records are routed by telemetry/logs.py; a trainer's environment has no structlog."""
+    users = {module for module in reachable_modules() if "logging" in imported_by(module)}
+    ours = {module for module in users if not module.startswith("reward_gateway.client.")}
+    assert ours == {"reward_gateway.telemetry.logs"}
 
 
 @pytest.mark.parametrize("as_json", [True, False])

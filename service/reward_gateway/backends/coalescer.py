@@ -6,7 +6,6 @@ that one of 4,096 rows does not hold up one of a single row. What a row is made 
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +13,14 @@ from itertools import pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
+import structlog
 
 from reward_gateway.backends.encoded_rows import EncodeRows, Model, Piece, Rows
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, FloatArray, Invalid
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 MAX_CALL_BYTES = 64 << 20
 """A call ends before the row that would pass this, so that images do not make a message of gigabytes."""
@@ -269,7 +269,7 @@ class Coalescer(Generic[Model, Rows]):
             outcome = failure.reason.code
             self._failed(call, failure)
         except Exception as error:
-            log.error("an infer call of %s could not be made: %s", self._name, type(error).__name__)
+            log.error("infer call could not be made", model=self._name, error=type(error).__name__)
             outcome = "internal_error"
             self._failed(call, CallFailed(Invalid("internal_error", "The call could not be made."), divisible=True))
         finally:

@@ -7,7 +7,6 @@ every day; a canary's share, whose answers stay as they are.
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+import structlog
 
 from reward_gateway.observer import UNOBSERVED, ExperimentOutcome, Observer
 from reward_gateway.recipes.plan import Experiment, Plan
@@ -23,7 +23,7 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 
 from .comparison import Comparison
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 WAITING_ROWS = 4096
 """Samples that may wait for a candidate's scores."""
@@ -117,7 +117,7 @@ class Shadow:
                 await self._compare(pending, clock() + SCORING_S)
             except Exception as error:  # an experiment may fail in any way; it never harms an answer
                 self._count(name, "failed", len(pending.groups))
-                log.warning("experiment %s failed: %s", name, type(error).__name__)
+                log.warning("experiment failed", experiment=name, error=type(error).__name__)
             if clock() - told_at.get(name, -1e9) > REPORT_EVERY_S or not self._waiting:
                 told_at[name] = clock()
                 self._observer.candidate_compared(name, await asyncio.to_thread(self._comparison(name).report))

@@ -14,12 +14,12 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
 from reward_gateway.intake.idempotency import HEADER, check_idempotency_key
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.scoring.request_scope import RequestScope
-from reward_gateway.telemetry.logs import request_id
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import ApiKey, Right, token_of
@@ -87,7 +87,7 @@ class Calls:
         started, status = perf_counter(), "CANCELLED"
         metadata = dict(context.invocation_metadata() or ())
         name_of_call = call_id(_text(metadata, "x-request-id"))
-        token = request_id.set(name_of_call)
+        bound = bind_contextvars(request_id=name_of_call)
         try:
             key = await self._admit(metadata, right)
             repeated = _text(metadata, HEADER.lower())
@@ -108,7 +108,7 @@ class Calls:
         else:
             return result
         finally:
-            request_id.reset(token)
+            reset_contextvars(**bound)
             self._observer.request_answered("grpc", name, status, perf_counter() - started)
 
     async def _admit(self, metadata: dict[str, Any], right: Right) -> ApiKey:

@@ -7,7 +7,6 @@ quote the value that they stumbled over, and that value may be somebody's prompt
 import logging
 import sys
 import traceback
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,19 @@ from reward_gateway.settings import Settings
 _TALKATIVE = ("httpcore", "httpx", "PIL")
 """Libraries whose lines below a warning quote addresses and pieces of files."""
 
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the request that is being worked on; every line of its log carries it."""
-
 
 def configure_logging(settings: Settings) -> None:
-    """Send structlog's and the standard library's records (uvicorn's, grpc's) through one chain to stderr."""
+    """Send structlog's and the standard library's records (uvicorn's, grpc's) through one chain to stderr.
+
+    What a request binds with ``structlog.contextvars`` (its id) stands on each of its lines, a library's too.
+    """
     level = logging.getLevelName(settings.log_level.upper())
     if not isinstance(level, int):
         raise ValueError(f"log_level must be debug, info, warning or error, not {settings.log_level!r}")
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_request_id,
+        structlog.contextvars.merge_contextvars,
         name_exception,
     ]
     last: Processor = (
@@ -63,14 +62,6 @@ def configure_logging(settings: Settings) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-
-
-def add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Put the request's id on the line, where there is one."""
-    current = request_id.get()
-    if current is not None:
-        event.setdefault("request_id", current)
-    return event
 
 
 def name_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

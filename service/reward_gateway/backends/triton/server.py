@@ -1,7 +1,6 @@
 """Reward models on NVIDIA Triton, over gRPC, with rows of concurrent requests coalesced into few calls."""
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
 
 import grpc
@@ -21,8 +20,6 @@ from reward_gateway.backends.triton.tensors import TensorRows, join, unframe
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, Invalid, split_version
-
-log = logging.getLogger(__name__)
 
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),

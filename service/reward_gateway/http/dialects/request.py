@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 from starlette.requests import Request
 
 from reward_gateway.errors import GatewayError, ModelUnavailable, Unscorable
@@ -50,7 +51,7 @@ class Scores:
         """Rewards in [0, 1], their order kept: as they are where the recipe's range lies there, else their sigmoid."""
         low, high = self.plan.range or (-np.inf, np.inf)
         reward = self.scored.reward
-        return self._numbers(reward if low >= 0.0 and high <= 1.0 else sigmoid(reward))
+        return self._numbers(reward if low >= 0.0 and high <= 1.0 else expit(reward))
 
     def form(self, *, raw: bool) -> list[float]:
         """The rewards, raw or in [0, 1]."""
@@ -77,12 +78,6 @@ class Scores:
         for i in self.failed:
             numbers[i] = float("nan")
         return numbers
-
-
-def sigmoid(values: FloatArray) -> FloatArray:
-    """1 / (1 + exp(-x)) without overflow; NaN stays NaN."""
-    small = np.exp(-np.abs(values))
-    return np.where(values >= 0, 1.0, small) / (1.0 + small)
 
 
 class DialectRequest:

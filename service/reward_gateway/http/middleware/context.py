@@ -5,12 +5,13 @@ from time import perf_counter
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from reward_gateway.errors import GatewayError, InternalError
 from reward_gateway.intake.idempotency import check_idempotency_key
 from reward_gateway.intake.limits import InputLimits
 from reward_gateway.settings import Settings
-from reward_gateway.telemetry.logs import described, request_id
+from reward_gateway.telemetry.logs import described
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.deadlines import parse_milliseconds
 
@@ -42,7 +43,7 @@ class ContextLayer:
             await self.app(scope, receive, send)
             return
         call = begin(scope, asyncio.get_running_loop().time())
-        token = request_id.set(call.id)
+        bound = bind_contextvars(request_id=call.id)
         status = CLIENT_GONE
 
         async def answer(message: Message) -> None:
@@ -68,7 +69,7 @@ class ContextLayer:
                 await error_response(failure, form=call.form)(scope, receive, answer)
         finally:
             self._report(scope, call, status)
-            request_id.reset(token)
+            reset_contextvars(**bound)
 
     def _take_headers(self, call: Call, path: str) -> None:
         manner = profile_of(path)
