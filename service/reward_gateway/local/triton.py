@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,7 @@ _EXIT_S = 3  # what in-flight inferences get at the end; the gateways have drain
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps shared memory, not a scratch file
 _GPU = Path("/dev/nvidiactl")
 _PREFIX = "reward_gateway_"
+_STUB = "triton_python_backend_stub"
 
 CONFIG_NAME = "served"
 """Where ``configs/served.pbtxt`` exists, which names the versions to serve, it stands for ``config.pbtxt``."""
@@ -63,6 +65,7 @@ def triton(
     backends = plain(backend_directory(home, settings.state_dir))
     grpc, http, metrics = free_port(HOST), free_port(HOST), free_port(HOST)
     prefix = f"{_PREFIX}{os.getpid()}_{grpc}_"
+    kill_orphaned_stubs()
     remove_stale_memory()
     loaded.write(models)
     argv = [
@@ -117,6 +120,21 @@ def backend_directory(home: platform.TritonHome, state_dir: Path) -> Path:
         except OSError:
             shutil.rmtree(draft)
     return final
+
+
+def kill_orphaned_stubs() -> None:
+    """End the models' processes that outlived a Triton which was killed outright.
+
+    They end by themselves as a rule; not where Triton died while it held the lock of the memory that they share.
+    """
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if not words or Path(words[0]).name != _STUB:
+            continue
+        owners = [match[1] for word in words if (match := re.match(rf"{_PREFIX}(\d+)_", word))]
+        if owners and not Path("/proc", owners[0]).exists():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
 
 
 def remove_stale_memory() -> None:

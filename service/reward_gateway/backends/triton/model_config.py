@@ -48,11 +48,6 @@ class TritonModel:
     pinned: bool = False
 
     @property
-    def loaded(self) -> bool:
-        """False for a model that the server should serve and does not."""
-        return self.info.ready or not self.info.wanted
-
-    @property
     def width(self) -> int:
         """K, the numbers of a score."""
         return len(self.info.dimensions)
