@@ -112,12 +112,12 @@ def _medium(item: bytes) -> str | MediaObject:
 
 
 def _read_json(tensor: Tensor, n: int, field: Field, _invalid: dict[int, Invalid]) -> list[Any]:
-    """The values of each row as JSON has them; an empty string is no value."""
+    """The values of each row as JSON has them; an empty string or null is no value."""
     if tensor.datatype.name != "BYTES":
         raise InvalidRequest(f"{tensor.where}: {tensor.name} is BYTES", param=f"{tensor.where}.datatype")
     if tensor.shape not in ((n, 1), (n,)):
         raise _misshapen(tensor, f"[{n}, 1], a JSON text for each sample")
-    decoder = msgspec.json.Decoder(field.wire)
+    decoder = msgspec.json.Decoder(field.wire | None)
     return [
         _value(decoder, row, f"samples[{i}].{field.name}") if row else None for i, row in enumerate(tensor.strings())
     ]
