@@ -53,6 +53,7 @@ class Letters:
     """Scores a sample by counting: ``letters`` of the response, ``pictures`` of the sample."""
 
     calls: list[int] = field(default_factory=list)
+    seen: list[Batch] = field(default_factory=list)
     away: bool = False
     lost: set[str] = field(default_factory=set)
     gate: Gate = field(default_factory=Gate)
@@ -69,6 +70,7 @@ class Letters:
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         self.calls.append(len(rows))
+        self.seen.append(batch)
         if not await self.gate.passed(deadline):
             late = Invalid("deadline_exceeded", "the deadline passed before the model answered")
             return ModelAnswer(np.full((len(rows), 1), np.nan), invalid=dict.fromkeys(range(len(rows)), late))

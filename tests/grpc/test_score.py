@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import httpx
@@ -358,3 +359,15 @@ async def test_grpc_and_http_give_the_same_answer(served: Any) -> None:
                 for name, component in other["components"].items():
                     mine = one.components[name]
                     assert (mine.value if mine.HasField("value") else None) == component["value"]
+
+
+async def test_a_rubric_is_read_and_its_fault_named(served: Any) -> None:
+    good = pb.Criterion(text="Is short.", tags=["style"], veto=True)
+    samples = [pb.Sample(prompt="p", response="r"), pb.Sample(prompt="p", response="r", rubric=[good])]
+    await served.stub.Score(pb.ScoreRequest(samples=samples))
+    samples[0].rubric.extend([good, pb.Criterion(weight=1)])
+    status, metadata, _ = await refusal(served.stub.Score(pb.ScoreRequest(samples=samples)))
+
+    (batch,) = served.models.seen
+    assert batch.column("rubric") == [None, [{"text": "Is short.", "weight": 1.0, "tags": ["style"], "veto": True}]]
+    assert (status, unquote(metadata["error-param"])) == ("INVALID_ARGUMENT", "samples[0].rubric[1].text")

@@ -189,3 +189,10 @@ async def test_a_caller_who_does_not_read_is_slowed_down(served: Any, monkeypatc
     call.cancel()
 
     assert 0 < scored <= sent_so_far < 100_000
+
+
+async def test_a_sample_brings_its_rubric(served: Any) -> None:
+    await exchanged(served, [message("x", rubric=[pb.Criterion(text="Is short.", weight=2)])])
+
+    (batch,) = served.models.seen
+    assert batch.column("rubric") == [[{"text": "Is short.", "weight": 2.0, "tags": [], "veto": False}]]

@@ -10,7 +10,7 @@ TENSORS = {
     "inputs": [
         *({"name": name, "datatype": "BYTES", "shape": [-1, 1]} for name in ("prompt", "response", "reference")),
         *({"name": name, "datatype": "BYTES", "shape": [-1, -1]} for name in ("images", "frames")),
-        *({"name": name, "datatype": "BYTES", "shape": [-1, 1]} for name in ("steps", "group", "features")),
+        *({"name": name, "datatype": "BYTES", "shape": [-1, 1]} for name in ("steps", "group", "features", "rubric")),
     ],
     "outputs": [
         {"name": "reward", "datatype": "FP32", "shape": [-1, 1]},
@@ -50,6 +50,7 @@ def test_a_configuration_is_one_of_a_batching_model_with_one_answer_a_request(se
         ("steps", "TYPE_STRING", [1], True),
         ("group", "TYPE_STRING", [1], True),
         ("features", "TYPE_STRING", [1], True),
+        ("rubric", "TYPE_STRING", [1], True),
     ]
     assert [(t["name"], t["data_type"], t["dims"]) for t in said["output"]] == [
         ("reward", "TYPE_FP32", [1]),

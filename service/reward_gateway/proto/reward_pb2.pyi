@@ -53,7 +53,7 @@ class ScoreStreamResponse(_message.Message):
     def __init__(self, reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
 
 class Sample(_message.Message):
-    __slots__ = ("id", "prompt", "prompt_messages", "response", "response_messages", "reference", "images", "frames", "steps", "group", "features", "metadata")
+    __slots__ = ("id", "prompt", "prompt_messages", "response", "response_messages", "reference", "images", "frames", "steps", "group", "features", "metadata", "rubric")
     class FeaturesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class Sample(_message.Message):
     GROUP_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    RUBRIC_FIELD_NUMBER: _ClassVar[int]
     id: str
     prompt: str
     prompt_messages: Conversation
@@ -85,7 +86,8 @@ class Sample(_message.Message):
     group: str
     features: _containers.MessageMap[str, Feature]
     metadata: _struct_pb2.Struct
-    def __init__(self, id: _Optional[str] = ..., prompt: _Optional[str] = ..., prompt_messages: _Optional[_Union[Conversation, _Mapping]] = ..., response: _Optional[str] = ..., response_messages: _Optional[_Union[Conversation, _Mapping]] = ..., reference: _Optional[str] = ..., images: _Optional[_Iterable[_Union[Media, _Mapping]]] = ..., frames: _Optional[_Iterable[_Union[Media, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., group: _Optional[str] = ..., features: _Optional[_Mapping[str, Feature]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    rubric: _containers.RepeatedCompositeFieldContainer[Criterion]
+    def __init__(self, id: _Optional[str] = ..., prompt: _Optional[str] = ..., prompt_messages: _Optional[_Union[Conversation, _Mapping]] = ..., response: _Optional[str] = ..., response_messages: _Optional[_Union[Conversation, _Mapping]] = ..., reference: _Optional[str] = ..., images: _Optional[_Iterable[_Union[Media, _Mapping]]] = ..., frames: _Optional[_Iterable[_Union[Media, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., group: _Optional[str] = ..., features: _Optional[_Mapping[str, Feature]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rubric: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...
 
 class Conversation(_message.Message):
     __slots__ = ("messages",)
@@ -140,6 +142,18 @@ class Step(_message.Message):
     text: str
     score: float
     def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+
+class Criterion(_message.Message):
+    __slots__ = ("text", "weight", "tags", "veto")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    VETO_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    weight: float
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    veto: bool
+    def __init__(self, text: _Optional[str] = ..., weight: _Optional[float] = ..., tags: _Optional[_Iterable[str]] = ..., veto: _Optional[bool] = ...) -> None: ...
 
 class Feature(_message.Message):
     __slots__ = ("number", "vector")

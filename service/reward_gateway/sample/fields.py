@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, Union, get_args, get_type_hints
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from .messages import ChatMessage, MediaObject, StepItem
 
@@ -79,6 +79,19 @@ class Field:
         return self.tensor and not self.outside_scores
 
 
+class Criterion(Struct, forbid_unknown_fields=True):
+    """One criterion that a response is judged by.
+
+    ``weight`` is a finite number (default 1), negative for what should not be there; ``tags`` name what it is about;
+    where a criterion with ``veto`` is not met, the reward is 0.
+    """
+
+    text: Annotated[str, Meta(min_length=1)]
+    weight: float | None = 1.0
+    tags: list[str] | None = []
+    veto: bool | None = False
+
+
 class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
     """One sample. A missing ``response`` makes the sample invalid; an empty one is a response."""
 
@@ -106,6 +119,10 @@ class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
     features: Annotated[
         dict[str, float | list[float]] | None, Field("numbers", "features", example={"novelty": 0.3})
     ] = None
+    rubric: Annotated[
+        list[Criterion] | None,
+        Field("objects", required=True, example=[{"text": "Says for how many minutes.", "weight": 5}]),
+    ] = None
     metadata: Annotated[Raw | UnsetType, Field("opaque")] = UNSET
 
 
@@ -118,7 +135,8 @@ class SampleColumns(TypedDict, total=False):
 
     ``references``: ground truths. ``groups``: samples that are compared with each other (default: those of one
     prompt). ``images``, ``frames``: encoded bytes, files, base64 or addresses. ``steps``: texts of a solution's
-    steps. ``features``: numbers by name, that recipes ask for.
+    steps. ``features``: numbers by name, that recipes ask for. ``rubrics``: criteria that the responses are judged by,
+    each with a ``text`` and, where wanted, ``weight``, ``tags`` and ``veto``.
     """
 
     ids: Sequence[str] | None
@@ -128,6 +146,7 @@ class SampleColumns(TypedDict, total=False):
     frames: Sequence[Sequence[Image] | None] | None
     steps: Sequence[Sequence[str | Mapping[str, Any]] | None] | None
     features: Sequence[Mapping[str, Any] | None] | None
+    rubrics: Sequence[Sequence[Mapping[str, Any]] | None] | None
 
 
 def _row(name: str, annotation: Any) -> Field:

@@ -68,6 +68,8 @@ async def test_a_body_that_is_no_json_is_a_400(served: Any, body: bytes) -> None
         ({"samples": [{"features": {"ok": 1, "bad": "x"}}]}, "samples[0].features.bad"),
         ({"samples": [{"features": {"ok": [1], "bad": [1, "x"]}}]}, "samples[0].features.bad[1]"),
         ({"samples": [{"features": {"flag": True}}]}, "samples[0].features.flag"),
+        ({"samples": [{}, {}, {}, {"rubric": [{"text": "a", "weight": "x"}]}]}, "samples[3].rubric[0].weight"),
+        ({"samples": [{"rubric": [{"text": "a"}, {"weight": 1}]}]}, "samples[0].rubric[1].text"),
         ({"samples": [{"group": 3}]}, "samples[0].group"),
         ({"samples": [{"metadata": 3}]}, "samples[0].metadata"),
         ({"samples": [{"respones": "typo"}]}, "samples[0].respones"),
