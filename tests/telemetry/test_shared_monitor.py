@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -252,9 +252,17 @@ async def test_rows_that_wait_are_bounded_and_the_oldest_go_first(
     assert (await worker.report())["samples"] == 900
 
 
-async def test_a_store_that_is_away_loses_nothing_that_fits(tmp_path: Path, now: list[float]) -> None:
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Valkey]:
+    """A server that a test may kill; it is gone at the end."""
     server = Valkey(tmp_path)
     server.start()
+    yield server
+    server.kill()
+
+
+async def test_a_store_that_is_away_loses_nothing_that_fits(mortal: Valkey, now: list[float]) -> None:
+    server = mortal
     worker = Worker(server.url, now)
     await worker.score(scored(100, seed=1))
     server.kill()
@@ -268,7 +276,6 @@ async def test_a_store_that_is_away_loses_nothing_that_fits(tmp_path: Path, now:
     told = await worker.report()
     assert told["samples"] == 300, "the store lost the first hundred, and is told of the whole minute again"
     await worker.shared.close()
-    server.kill()
 
 
 async def test_what_was_seen_before_the_end_is_written_at_the_end(start: Start) -> None:
