@@ -1,6 +1,7 @@
 """cli/worker.py: recipes are read again when their file changes, however it changes."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from reward_gateway.recipes.book import load_book
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.telemetry.telemetry import Telemetry
+
+from tests.clock import until
 
 pytestmark = pytest.mark.anyio
 
@@ -43,10 +46,13 @@ def mounted_anew(folder: Path) -> None:
     mount(folder, "..2", OTHER)
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.02)
+def watched() -> int:
+    """How many folders this process is told about by the kernel."""
+    told = 0
+    for info in Path("/proc/self/fdinfo").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            told += info.read_text().count("inotify wd:")
+    return told
 
 
 @pytest.mark.parametrize("change", [rewritten, replaced, mounted_anew])
@@ -56,9 +62,10 @@ async def test_recipes_are_read_again_when_their_file_changes(change: Callable[[
     else:
         (tmp_path / "rewards.yaml").write_text(ONE)
     gateway = Gateway(load_book(ONE), EffectsRuntime(CachedScorer(NoModels(), NullCache())))
+    before = watched()
     watching = asyncio.create_task(watch(gateway, tmp_path / "rewards.yaml", Telemetry()))
     try:
-        await asyncio.sleep(0.3)  # until the folder is watched
+        await until(lambda: watched() > before)
         change(tmp_path)
         await until(lambda: list(gateway.book.plans) == ["other"])
         (tmp_path / "rewards.yaml").write_text("rewards: {broken: {}}")

@@ -176,7 +176,7 @@ def test_a_service_that_is_not_there_is_waited_for_as_long_as_the_call_may_take(
             client.score("p", ["one"])
         assert not client.ready()
 
-    assert 0.3 < time.monotonic() - started < 10
+    assert time.monotonic() - started > 0.3
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://host", "http:/host"])

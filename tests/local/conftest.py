@@ -1,5 +1,6 @@
 """A stack in a process of its own, over a model repository that the tests write, so that it can be killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -60,7 +61,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def until(answer: Callable[[], T], seconds: float = 15.0) -> T:
+def until(answer: Callable[[], T], seconds: float = 120.0) -> T:
     """The first answer that is true; the last one, true or not, when time is up."""
     end = time.monotonic() + seconds
     while not (result := answer()) and time.monotonic() < end:
@@ -96,7 +97,7 @@ class Stack:
                 env=env | self.variables, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
-    def come_up(self, seconds: float = 30.0) -> None:
+    def come_up(self, seconds: float = 180.0) -> None:
         until(lambda: "UP " in self.said() or self.process.poll() is not None, seconds)
         line = next((line for line in self.said().splitlines() if line.startswith("UP ")), None)
         assert line is not None, self.said()
@@ -122,9 +123,10 @@ class Stack:
 
     def end(self) -> None:
         if self.process.poll() is None:
+            self.remember()  # what was started since, Triton's stubs among it
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(30)
+                self.process.wait(120)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -153,4 +155,8 @@ def start_stack(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     yield start
     for stack in started:
         stack.end()
-        assert until(lambda: not stack.left()), stack.left()  # noqa: B023 - asked at once
+    left = [process for stack in started if not until(lambda: not stack.left()) for process in stack.left()]  # noqa: B023
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert not left

@@ -114,7 +114,7 @@ def test_state_outlives_a_kill_of_its_store(stack: Any) -> None:
 def test_a_killed_gateway_comes_back_and_no_connection_is_refused_meanwhile(stack: Any) -> None:
     before = gateway_pid(stack.http_port)
     stack.child("standin_worker").kill()
-    response = httpx.get(f"http://127.0.0.1:{stack.http_port}/readyz", timeout=10)
+    response = httpx.get(f"http://127.0.0.1:{stack.http_port}/readyz", timeout=60)
     assert response.status_code == 200
     assert int(response.text) != before
     stack.remember()

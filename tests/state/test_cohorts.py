@@ -39,7 +39,7 @@ async def test_the_next_sample_opens_the_next_cohort(homes: tuple[Cohorts, Cohor
 
 
 async def test_a_cohort_that_stays_small_closes_when_its_time_is_up(homes: tuple[Cohorts, Cohorts]) -> None:
-    cohorts = await asyncio.gather(*(home.join("small", [1.0], 5, 0.3) for home in homes))
+    cohorts = await asyncio.gather(*(home.join("small", [1.0], 5, 3.0) for home in homes))
     assert [len(cohort.members) for cohort in cohorts] == [2, 2]
 
 
