@@ -189,6 +189,19 @@ class DeadlineExceeded(GatewayError):
     status, grpc_status, code, type = 504, "DEADLINE_EXCEEDED", "deadline_exceeded", "timeout_error"
 
 
+def error_table() -> list[type[GatewayError]]:
+    """Every failure that a caller of the service may see: one class per code, ordered by status and code."""
+    found: dict[str, type[GatewayError]] = {}
+    waiting: list[type[GatewayError]] = [GatewayError]
+    while waiting:
+        kind = waiting.pop()
+        if kind.__module__ != __name__:
+            continue  # the client's own
+        waiting.extend(kind.__subclasses__())
+        found[kind.code] = kind
+    return sorted(found.values(), key=lambda kind: (kind.status, kind.code))
+
+
 def seconds_of_retry_after(header: str | None) -> float | None:
     """Seconds of a ``Retry-After`` header, which holds a number or a date; None where it cannot be read."""
     if header is None:

@@ -27,6 +27,7 @@ from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 
 from tests.clock import Gate
+from tests.contract import HttpContract
 
 RECIPES = r"""
 rewards:
@@ -113,7 +114,7 @@ class Texts:
         for row, (_, response) in enumerate(texts):
             if response == "bad":
                 answer.values[row] = np.nan
-                answer.invalid[row] = Invalid("model_error", "the model cannot score this")
+                answer.invalid[row] = Invalid("truncated", "the model cannot score this")
         return answer
 
     async def ready(self) -> bool:
@@ -156,8 +157,7 @@ async def speaking(**settings: Any) -> AsyncIterator[Speaking]:
         EffectsRuntime(CachedScorer(models, NullCache()), StateStore.in_process(), known_models=KNOWN),
     )
     app = create_app(gateway, Settings(**settings))
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with HttpContract(app).client() as client:
         yield Speaking(client, models, gateway)
 
 

@@ -5,13 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reward_gateway.errors import Overloaded, RateLimited
 from reward_gateway.gateway import Gateway
 from reward_gateway.http import client_profiles
 from reward_gateway.http.app import create_app
-from reward_gateway.http.dialects.dialect import SPOKEN
-from reward_gateway.http.dialects.error_formats import ERROR_FORMATS, error_form_of
-from reward_gateway.http.dialects.policies import POLICIES
+from reward_gateway.http.dialects.dialect import DIALECTS
 from reward_gateway.settings import Settings
 
 from tests.clock import Clock, until
@@ -30,7 +27,7 @@ FORMS = [
 
 async def test_the_table_is_shown_with_the_paths(http: Any) -> None:
     rows = {row["name"]: row for row in (await http.client.get("/v1/dialects")).json()["dialects"]}
-    assert set(rows) == set(POLICIES)
+    assert set(rows) == set(DIALECTS)
     assert len({frozenset(row) for row in rows.values()}) == 1
     assert {"/get_reward", "/openrlhf/get_reward"} <= set(rows["openrlhf"]["paths"])
     page = (await http.client.get("/openapi.json")).json()["paths"]
@@ -48,7 +45,7 @@ async def test_every_dialect_but_the_shared_one_has_paths_of_its_own(http: Any) 
 def test_no_client_waits_longer_than_the_trainer_behind_it() -> None:
     timeouts = {"openrlhf": 180, "slime": 120, "nemo_gym": 30, "judge": 120}
     for name, seconds in timeouts.items():
-        deadline = POLICIES[name].deadline_s
+        deadline = DIALECTS[name].policy.deadline_s
         assert deadline is not None
         assert deadline < seconds
 
@@ -93,20 +90,16 @@ async def test_overload_has_the_status_that_the_clients_try_again_on(
         answer = await http.post(path, body)
         http.models.gate.open()
         assert (await held).status_code == 200
-    (policy,) = (spoken.policy for spoken in SPOKEN.values() if path in spoken.paths)
-    assert answer.status_code == policy.overload
+    (policy,) = (dialect.policy for dialect in DIALECTS.values() if path in dialect.paths)
+    assert answer.status_code == policy.row()["overload_status"]
     assert set(answer.json()) == keys
     assert int(answer.headers["retry-after"]) >= 1
 
 
-@pytest.mark.parametrize("status", [503, 429])
-@pytest.mark.parametrize("name", ERROR_FORMATS)
-def test_the_policy_says_the_status_of_a_server_that_is_too_busy(name: str, status: int) -> None:
-    form = error_form_of(name, status)
-    assert form(Overloaded("the queue is full"))[0] == status
-    other = RateLimited("too many requests")
-    assert form(other) == ERROR_FORMATS[name](other)
-    assert error_form_of(name, status) is form, "paths that are shared compare their forms"
+def test_the_status_of_a_server_that_is_too_busy_is_that_of_the_error_format() -> None:
+    statuses = {name: dialect.policy.row()["overload_status"] for name, dialect in DIALECTS.items()}
+    assert {name for name, status in statuses.items() if status == 429} == {"tei", "judge", "graders"}
+    assert set(statuses.values()) == {429, 503}
 
 
 async def test_the_answer_is_given_up_before_the_client_gives_up(

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
@@ -22,6 +21,7 @@ from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 
 from tests.clock import Gate
+from tests.contract import HttpContract
 
 pytestmark = pytest.mark.anyio
 
@@ -162,7 +162,7 @@ async def test_the_service_reports_it_and_its_metrics_name_no_text() -> None:
     telemetry = Telemetry()
     gateway = gateway_of(Lengths(), telemetry=telemetry)
     app = create_app(gateway, Settings(), telemetry)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+    async with HttpContract(app).client() as client:
         body = {"samples": [{"prompt": "p", "response": "x" * (1 + k)} for k in range(4)]}
         assert (await client.post("/v1/score", json=body)).status_code == 200
         await gateway.shadow.idle()

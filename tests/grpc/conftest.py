@@ -23,6 +23,7 @@ from reward_gateway.settings import Settings
 from reward_gateway.traffic.guard import Traffic
 
 from tests.clock import Gate
+from tests.contract import interceptors
 
 RECIPES = """
 rewards:
@@ -110,7 +111,7 @@ async def serving(observer: Observer = UNOBSERVED, tracer: Any = None, **overrid
     traffic = Traffic.of(settings)
     running = await server.start(gateway, settings, traffic, observer, port=0, tracer=tracer)
     options = [("grpc.max_send_message_length", -1)]
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}", options) as channel:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}", options, interceptors=interceptors()) as channel:
         try:
             stub: Any = RewardServiceStub(channel)  # type: ignore[no-untyped-call]
             yield Served(stub, channel, gateway, models, traffic, running, settings)

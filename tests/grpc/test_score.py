@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import grpc
-import httpx
 import pytest
 from PIL import Image
 from reward_gateway.http.app import create_app
@@ -19,6 +18,7 @@ from reward_gateway.observer import Observer
 from reward_gateway.proto import reward_pb2 as pb
 
 from tests.clock import Clock, until
+from tests.contract import HttpContract
 
 pytestmark = pytest.mark.anyio
 
@@ -344,8 +344,7 @@ async def test_grpc_and_http_give_the_same_answer(served: Any) -> None:
     samples = [
         pb.Sample(prompt="p", response=text, group="g", features={"f": pb.Feature(number=0.5)}) for text in texts
     ] + [pb.Sample(prompt="p")]
-    transport = httpx.ASGITransport(create_app(served.gateway, served.settings))
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with HttpContract(create_app(served.gateway, served.settings)).client() as client:
         for reward in ("plain", "mixed"):
             over_http = (await client.post("/v1/score", json={"reward": reward, "samples": bodies})).json()
             over_grpc = await served.stub.Score(pb.ScoreRequest(reward=reward, samples=samples))

@@ -26,6 +26,7 @@ from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
 
 from tests.clock import Gate
+from tests.contract import HttpContract
 
 RECIPES = """
 rewards:
@@ -150,8 +151,7 @@ def build(settings: Settings) -> tuple[FastAPI, Letters, Traffic, Telemetry]:
 async def serving(**settings: Any) -> AsyncIterator[Served]:
     """The application in this process, under the settings given."""
     app, models, traffic, telemetry = build(Settings(**settings))
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with HttpContract(app).client() as client:
         yield Served(client, app, models, traffic, telemetry)
 
 

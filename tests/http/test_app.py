@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from reward_gateway.errors import GatewayError, InternalError
+from reward_gateway.errors import GatewayError, InternalError, error_table
 from reward_gateway.http.errors import error_response
-from reward_gateway.http.openapi import error_table
 
 pytestmark = pytest.mark.anyio
 

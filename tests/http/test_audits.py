@@ -25,6 +25,8 @@ from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 
+from tests.contract import HttpContract
+
 pytestmark = pytest.mark.anyio
 
 RECIPES = """
@@ -97,9 +99,7 @@ async def http(judge_url: str) -> AsyncIterator[httpx.AsyncClient]:
     )
     runtime = EffectsRuntime(CachedScorer(Counting(), NullCache()), judges=judges)
     gateway = Gateway(load_book(RECIPES), runtime)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(gateway, Settings())), base_url="http://gateway"
-    ) as client:
+    async with HttpContract(create_app(gateway, Settings())).client() as client:
         yield client
     await gateway.close()
 

@@ -1,30 +1,39 @@
 """Other servers' bodies on a path of ours are told apart by their keys."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from reward_gateway.http import body_dispatch
-from reward_gateway.http.body_dispatch import dispatch_body, handler_for_body
+from reward_gateway.http.body_dispatch import SharedBody, dispatch_body, handler_for_body
+from reward_gateway.http.errors import OWN_FORMAT
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
+
+from tests.contract import HttpContract
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body_dispatch, "_shapes", {})
+def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(body_dispatch, "_bodies", {})
 
-    @dispatch_body("/v1/score", "text_1", "text_2")
     async def pairs(request: Request) -> Response:
         body = json.loads(await request.body())
-        return PlainTextResponse(f"pairs of {body['text_1']}")
+        return JSONResponse(f"pairs of {body['text_1']}")
+
+    keys = frozenset({"text_1", "text_2"})
+    dispatch_body("/v1/score", SharedBody(keys, pairs, dict[str, str], str, OWN_FORMAT))
+    HttpContract.forget()
+    yield
+    HttpContract.forget()
 
 
 async def test_another_servers_body_is_answered_by_its_own_handler(served: Any) -> None:
     answer = await served.score({"text_1": "a", "text_2": "b", "model": "m"})
-    assert answer.text == "pairs of a"
+    assert answer.json() == "pairs of a"
 
 
 async def test_our_own_body_with_a_fault_stays_ours(served: Any) -> None:

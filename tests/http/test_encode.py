@@ -48,7 +48,7 @@ def test_an_invalid_row_keeps_its_place_its_keys_and_its_default() -> None:
     good, bad = encoded(scored)["results"]
     assert good["flags"] == ["a", "b"]
     assert (bad["reward"], bad["valid"]) == (-9.0, False)
-    assert bad["error"] == {"code": "model_error", "message": "it failed", "component": "quality"}
+    assert bad["error"] == {"code": "model_error", "message": "it failed", "component": "quality", "param": None}
     assert set(good) == set(bad)
 
 

@@ -8,19 +8,20 @@ import pytest
 import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
-from reward_gateway.errors import GatewayError
-from reward_gateway.http.openapi import error_table
+from reward_gateway.errors import GatewayError, error_table
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 pytestmark = pytest.mark.anyio
 
 BOUNDED = settings(
-    max_examples=15,
+    max_examples=6,
     deadline=None,
     database=None,
     derandomize=True,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+CONFORMS = [content_type_conformance, response_schema_conformance]
 PATHS = """
 /v1/score /v1/{kind}/{name} /v1/catalog /v1/rewards /v1/rewards/{name} /v1/rewards:validate /v1/models /v1/monitor
 /livez /readyz /health /v2/health/live /v2/health/ready /metrics
@@ -108,5 +109,6 @@ def attack(operation: Any) -> None:
         answer = case.call()
         assert answer.status_code not in (500, 501, 502), answer.text
         assert str(answer.status_code) in operation.definition.raw["responses"], answer.text
+        case.validate_response(answer, checks=CONFORMS)
 
     sent()

@@ -17,6 +17,8 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 
+from tests.contract import HttpContract
+
 pytestmark = pytest.mark.anyio
 
 RECIPES = """
@@ -64,7 +66,7 @@ def models() -> Lengths:
 async def http(models: Lengths) -> AsyncIterator[httpx.AsyncClient]:
     runtime = EffectsRuntime(CachedScorer(models, NullCache()), StateStore.in_process())
     app = create_app(Gateway(load_book(RECIPES), runtime), Settings())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with HttpContract(app).client() as client:
         yield client
 
 

@@ -37,6 +37,8 @@ from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
 from reward_models.runtime.images import ImageError, decode
 
+from tests.contract import HttpContract
+
 Corpus = dict[str, tuple[bytes, str | None]]
 
 BROKEN = "invalid_media"
@@ -349,8 +351,7 @@ async def serving(fetching: dict[str, Any] | None = None, **given: Any) -> Async
     runtime = EffectsRuntime(CachedScorer(models, MemoryCache(1000, 60)), known_models=known, media=media)
     gateway = Gateway(load_book(RECIPES, known), runtime, telemetry.metrics)
     app = create_app(gateway, settings, telemetry, Traffic.of(settings))
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60) as client:
+    async with HttpContract(app).client(timeout=60) as client:
         try:
             yield Served(client, gateway, models, telemetry, settings)
         finally:

@@ -23,6 +23,8 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContex
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 
+from tests.contract import HttpContract
+
 Call = Callable[..., list[dict[str, Any]]]
 
 
@@ -111,6 +113,6 @@ async def http(given_world: GivenWorld) -> AsyncIterator[httpx.AsyncClient]:
     """The service over ``given_world``."""
     recipes = load_book("rewards: {given: {components: {a: {score: given}}}}")
     app = create_app(Gateway(recipes, given_world), Settings())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", timeout=60) as client:
+    async with HttpContract(app).client(timeout=60) as client:
         yield client
     await given_world.close()

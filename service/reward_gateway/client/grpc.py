@@ -113,7 +113,12 @@ def _result(message: pb.Result) -> WireResult:
         made.rewards = _list(message.rewards)
     if message.HasField("error"):
         error = message.error
-        made.error = SampleError(error.code, error.message, error.component if error.HasField("component") else None)
+        made.error = SampleError(
+            error.code,
+            error.message,
+            error.component if error.HasField("component") else None,
+            error.param if error.HasField("param") else None,
+        )
     made.components = {name: _component(component) for name, component in message.components.items()}
     return made
 

@@ -7,11 +7,12 @@ from msgspec.json import Decoder
 
 
 class SampleError(Struct, frozen=True):
-    """Why a sample has no reward. ``component`` names the part of the recipe that failed."""
+    """Why a sample has no reward: the component of the recipe that failed, and the path below the sample."""
 
     code: str
     message: str
     component: str | None = None
+    param: str | None = None
 
 
 class WireComponent(Struct):

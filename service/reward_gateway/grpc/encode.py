@@ -57,7 +57,7 @@ def results(ids: Sequence[str], scored: Scored, explain: bool) -> list[pb.Result
 
 def sample_error(reason: Invalid) -> pb.Error:
     """Why a sample has no score."""
-    return pb.Error(code=reason.code, message=reason.message, component=reason.component)
+    return pb.Error(code=reason.code, message=reason.message, component=reason.component, param=reason.param)
 
 
 def apply_result(result: dict[str, Any]) -> pb.ApplyResult:

@@ -22,7 +22,7 @@ from reward_gateway.traffic.guard import Traffic
 from . import dialects, openapi, routes
 from .call import call_of
 from .dependencies import Dependencies
-from .dialects.policies import check_failures
+from .dialects.dialect import check_failures
 from .errors import error_response
 from .middleware.admission import AdmissionLayer
 from .middleware.body import BodyLayer
@@ -54,6 +54,7 @@ def create_app(
         OSError: the tokenizer that is set cannot be read.
         ValueError: the setting ``dialect_failures`` names no dialect.
     """
+    found = found_routes(routes, dialects)
     check_failures(settings.dialect_failures)
     telemetry = telemetry or Telemetry()
     traffic = traffic or Traffic.of(settings, telemetry.metrics)
@@ -83,7 +84,7 @@ def create_app(
         stores or StoreWatch({}, telemetry.metrics),
     )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
-    app.router.routes.extend(found_routes(routes, dialects))
+    app.router.routes.extend(found)
     app.add_exception_handler(HTTPException, _unrouted)
     openapi.install(app)
 
@@ -105,6 +106,6 @@ async def _unrouted(request: Request, error: Exception) -> Response:
             failure = NotFound("there is nothing at this path; GET /openapi.json lists what there is")
         case HTTPException(status_code=405):
             failure = MethodNotAllowed("this path does not take this method; the Allow header lists those it does")
-    response = error_response(failure, form=call_of(request.scope).form)
+    response = error_response(failure, error_format=call_of(request.scope).error_format)
     response.headers.update(headers or {})
     return response

@@ -2,35 +2,48 @@
 
 A dialect registers the keys that only its body has:
 
-    @dispatch_body("/v1/score", "text_1", "text_2")
-    async def cross_encoder_score(request: Request) -> Response: ...
+    dispatch_body("/v1/score", SharedBody(frozenset({"text_1", "text_2"}), handler, PairRequest, Scores, OWN_FORMAT))
 
-Nothing of this costs our own body anything: shapes are looked at only where decoding ours has failed.
+Nothing of this costs our own body anything: bodies are looked at only where decoding ours has failed.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
+from .errors import ErrorFormat
 from .routing import Handler
 
-_shapes: dict[str, list[tuple[frozenset[str], Handler]]] = {}
+_bodies: dict[str, list["SharedBody"]] = {}
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def dispatch_body(path: str, *keys: str) -> Callable[[Handler], Handler]:
-    """Register a handler for bodies on ``path`` that have all of ``keys``."""
+@dataclass(frozen=True, slots=True)
+class SharedBody:
+    """One kind of body on a path that several servers' clients share.
 
-    def register(handler: Handler) -> Handler:
-        _shapes.setdefault(path, []).append((frozenset(keys), handler))
-        return handler
+    Attributes:
+        keys: what tells it: a body that has all of them.
+        body, answer: types of the request and of the 200 answer, for the OpenAPI page.
+    """
 
-    return register
+    keys: frozenset[str]
+    handler: Handler
+    body: Any
+    answer: Any
+    error_format: ErrorFormat
+
+
+def dispatch_body(path: str, shared: SharedBody) -> None:
+    """Register a handler for bodies on ``path`` that have all of its keys."""
+    _bodies.setdefault(path, []).append(shared)
 
 
 def handler_for_body(path: str, body: bytes, own: str | None = None) -> Handler | None:
     """The handler of another server's body; None where the body has our ``own`` key or nobody knows it."""
-    if path not in _shapes:
+    if path not in _bodies:
         return None
     try:
         given = _keys.decode(body).keys()
@@ -38,9 +51,14 @@ def handler_for_body(path: str, body: bytes, own: str | None = None) -> Handler 
         return None
     if own is not None and own in given:
         return None
-    return next((handler for keys, handler in _shapes[path] if keys <= given), None)
+    return next((shared.handler for shared in _bodies[path] if shared.keys <= given), None)
 
 
-def bodies_at(path: str) -> list[list[str]]:
-    """The sets of keys that are known on a path."""
-    return [sorted(keys) for keys, _ in _shapes.get(path, ())]
+def paths_with_bodies() -> Iterable[str]:
+    """The paths that are shared."""
+    return _bodies.keys()
+
+
+def bodies_at(path: str) -> list[SharedBody]:
+    """The kinds of bodies that are known on a path, one for each set of keys."""
+    return _bodies.get(path, [])

@@ -11,7 +11,7 @@ from starlette.types import Scope
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.traffic.keys import ANYBODY, ApiKey
 
-from .errors import ErrorForm, plain_form
+from .errors import OWN_FORMAT, ErrorFormat
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/health", "/v2/health/live", "/v2/health/ready", "/metrics"})
 """Exact paths that need no key and no place: a probe or a scrape must be answered when nothing else is."""
@@ -32,7 +32,7 @@ class Call:
         arrived: ``perf_counter`` at its arrival.
         arrived_at: the running loop's clock at its arrival; deadlines count from here.
         stages: name -> milliseconds, for the ``Server-Timing`` header.
-        form: what an error looks like to this client.
+        error_format: what an error looks like to this client.
         idempotency_key: makes a repeat the same request; None: every request is a new one.
     """
 
@@ -44,7 +44,7 @@ class Call:
     key: ApiKey = ANYBODY
     deadline_s: float | None = None
     stages: dict[str, float] = field(default_factory=dict)
-    form: ErrorForm = plain_form
+    error_format: ErrorFormat = OWN_FORMAT
     idempotency_key: str | None = None
 
     @property

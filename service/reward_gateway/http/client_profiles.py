@@ -1,19 +1,19 @@
-"""How a path's clients want to be treated: the form of their errors, and how long they wait at all.
+"""What the clients of a path expect: the format of their errors, and how long they wait at all.
 
 Known by the path alone, because a request may fail before its body is read: at its key, at the gate, at a limit.
-Where several servers' clients share a path, the form is ours until the body has told who speaks.
+Where several servers' clients share a path, the format is ours until the body has told whose it is.
 """
 
 from dataclasses import dataclass
 
-from .errors import ErrorForm, plain_form
+from .errors import OWN_FORMAT, ErrorFormat
 
 
 @dataclass(frozen=True, slots=True)
 class ClientProfile:
     """One path's: ``deadline_s`` stays under its clients' own timeout; None: they wait as long as we like."""
 
-    form: ErrorForm = plain_form
+    error_format: ErrorFormat = OWN_FORMAT
     deadline_s: float | None = None
 
 
@@ -23,12 +23,12 @@ _below: dict[str, ClientProfile] = {}
 
 
 def register(path: str, profile: ClientProfile) -> None:
-    """Say how a path's clients want to be treated. Paths that are shared get our form and the shortest deadline."""
+    """Say what a path's clients expect. Paths that are shared get our error format and the shortest deadline."""
     held = _profiles.setdefault(path, profile)
     if held != profile:
-        waits = [m.deadline_s for m in (held, profile) if m.deadline_s is not None]
-        form = held.form if held.form is profile.form else plain_form
-        _profiles[path] = ClientProfile(form, min(waits, default=None))
+        waits = [each.deadline_s for each in (held, profile) if each.deadline_s is not None]
+        error_format = held.error_format if held.error_format is profile.error_format else OWN_FORMAT
+        _profiles[path] = ClientProfile(error_format, min(waits, default=None))
 
 
 def register_below(prefix: str, profile: ClientProfile) -> None:

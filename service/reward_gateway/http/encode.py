@@ -55,7 +55,12 @@ def results(batch: Batch, scored: Scored, *, explain: bool = True) -> list[dict[
         rows[i]["flags"] = names
     for i, reason in invalid.items():
         rows[i]["valid"] = False
-        rows[i]["error"] = {"code": reason.code, "message": reason.message, "component": reason.component}
+        rows[i]["error"] = {
+            "code": reason.code,
+            "message": reason.message,
+            "component": reason.component,
+            "param": reason.param,
+        }
     return rows
 
 

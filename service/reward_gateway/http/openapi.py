@@ -6,14 +6,19 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from reward_gateway import errors
+from reward_gateway.errors import GatewayError, error_table
 
-from .wire import response
-
-_wire: dict[type[msgspec.Struct], None] = {response.ErrorResponse: None}
-"""The types that stand on the page; :func:`describe` adds those of each route."""
+from .body_dispatch import bodies_at, paths_with_bodies
+from .errors import OWN_FORMAT, ErrorFormat
 
 _REF = "#/components/schemas/{name}"
+_TYPE = "x-wire-type"
+"""Stands in the page for a wire type, by its place in the list, until all types are known."""
+_FORMATS = "x-error-formats"
+"""Likewise for the refusals of a route, by the names of their formats."""
+
+_types: list[Any] = []
+_formats: dict[str, ErrorFormat] = {}
 
 ABOUT = """One URL for every reward an RL run needs.
 
@@ -25,46 +30,44 @@ Every operation and every recipe has a page: [/pages](/pages).
 """
 
 
-def error_table() -> list[type[errors.GatewayError]]:
-    """Every failure that a caller may see, by its status."""
-    found: dict[str, type[errors.GatewayError]] = {}
-    waiting: list[type[errors.GatewayError]] = [errors.GatewayError]
-    while waiting:
-        kind = waiting.pop()
-        waiting.extend(kind.__subclasses__())
-        found[kind.code] = kind
-    return sorted(found.values(), key=lambda kind: (kind.status, kind.code))
-
-
 def describe(
     summary: str,
     *,
-    answer: type[msgspec.Struct] | None = None,
-    body: type[msgspec.Struct] | None = None,
+    answer: Any = dict[str, Any],
+    body: Any = None,
     example: dict[str, Any] | None = None,
     parameters: tuple[dict[str, Any], ...] = (),
-    statuses: tuple[int, ...] = (),
     answer_type: str = "application/json",
+    body_types: tuple[str, ...] = ("application/json",),
+    error_formats: tuple[ErrorFormat, ...] = (OWN_FORMAT,),
+    unavailable: Any = None,
+    more_answer_types: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """The keyword arguments of a route's decorator.
+    """The keyword arguments of a route's decorator. Every refusal of the error table is documented for every route.
 
     Args:
-        answer, body: wire types of the 200 answer and of the request body.
-        statuses: refusals that this route may answer with, beside those that every one may.
+        answer, body: types of the 200 answer and of the request body, or JSON Schemas.
+        answer_type, body_types: content types; schemas are those of JSON.
+        more_answer_types: further content types of the 200 answer, which are no JSON.
+        error_formats: what refusals look like; several where a path is shared.
+        unavailable: type of the 503 answer, where it is not the format's.
     """
-    _wire.update(dict.fromkeys(kind for kind in (answer, body) if kind is not None))
-    schema: dict[str, Any] = {"type": "object"} if answer is None else _ref(answer)
-    if answer_type != "application/json":
-        schema = {"type": "string"}
+    schema: dict[str, Any] = {"type": "string"}
+    if answer_type == "application/json":
+        schema = answer if isinstance(answer, dict) else schema_of(answer)
     responses: dict[str, Any] = {"200": {"description": "The answer.", "content": {answer_type: {"schema": schema}}}}
-    for status in sorted({*statuses, *((400, 413, 415, 422) if body is not None else ())}):
-        responses[str(status)] = {"$ref": f"#/components/responses/Refused{status}"}
-    extra: dict[str, Any] = {"responses": responses}
+    for kind in more_answer_types:
+        responses["200"]["content"][kind] = {"schema": {"type": "string"}}
+    if unavailable is not None:
+        content = {"application/json": {"schema": schema_of(unavailable)}}
+        responses["503"] = {"description": "Not now; see Retry-After.", "content": content}
+    _formats.update({error_format.name: error_format for error_format in error_formats})
+    extra: dict[str, Any] = {"responses": responses, _FORMATS: [each.name for each in error_formats]}
     if body is not None:
-        content: dict[str, Any] = {"schema": _ref(body)}
+        content = {"schema": body if isinstance(body, dict) else schema_of(body)}
         if example is not None:
             content["example"] = example
-        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
+        extra["requestBody"] = {"required": True, "content": dict.fromkeys(body_types, content)}
     if parameters:
         extra["parameters"] = list(parameters)
     return {"summary": summary, "openapi_extra": extra}
@@ -81,6 +84,20 @@ def parameter(name: str, where: str, text: str, schema: dict[str, Any] | None = 
     }
 
 
+IDEMPOTENCY_KEY = parameter(
+    "Idempotency-Key",
+    "header",
+    "Makes a repeat the same request: its state changes count once, and the same key with another body is 409.",
+    {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[\\x20-\\x7e]+$"},
+)
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """What stands for the schema of a type until the page is made."""
+    _types.append(kind)
+    return {_TYPE: len(_types) - 1}
+
+
 def install(app: FastAPI) -> None:
     """Make ``app.openapi()`` give the finished document."""
 
@@ -93,38 +110,84 @@ def install(app: FastAPI) -> None:
 
 
 def _finished(page: dict[str, Any]) -> dict[str, Any]:
-    _, schemas = msgspec.json.schema_components(list(_wire), ref_template=_REF)
-    table = error_table()
-    rows = "\n".join(f"| {e.status} | `{e.code}` | {e.grpc_status} | {_first_line(e)} |" for e in table)
-    page["info"]["description"] = (
-        f"{ABOUT}\n## Errors\nEvery refusal has the body "
-        '`{"error": {"code", "message", "type", "param"}}`; `param` is the path of the field at fault.\n\n'
-        f"| HTTP | code | gRPC | when |\n|---|---|---|---|\n{rows}\n"
-    )
+    _add_shared_bodies(page["paths"])
     components = page.setdefault("components", {})
-    components.setdefault("schemas", {}).update(schemas)
-    components["responses"] = {
-        f"Refused{status}": {
-            "description": "; ".join(f"`{e.code}`: {_first_line(e)}" for e in table if e.status == status),
-            "content": {"application/json": {"schema": _ref(response.ErrorResponse)}},
-        }
-        for status in sorted({e.status for e in table})
-    }
+    components["responses"] = {}
+    for item in page["paths"].values():
+        for operation in item.values():
+            names = operation.pop(_FORMATS, [OWN_FORMAT.name])
+            for status, refusal in _refusals(names, components["responses"]).items():
+                operation["responses"].setdefault(status, refusal)
+    schemas, named = msgspec.json.schema_components(_types, ref_template=_REF)
+    page = _with_schemas(page, schemas)
+    components = page["components"]
+    components.setdefault("schemas", {}).update(named)
+    named["ErrorInfo"]["properties"]["code"]["enum"] = [kind.code for kind in error_table()]
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
     }
     page["security"] = [{}, {"bearer": []}, {"key": []}]
-    for item in page["paths"].values():
-        for operation in item.values():
-            for status in (401, 403, 429, 500, 503):
-                operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Refused{status}"})
+    rows = "\n".join(f"| {e.status} | `{e.code}` | {e.grpc_status} | {_first_line(e)} |" for e in error_table())
+    page["info"]["description"] = (
+        f"{ABOUT}\n## Errors\nEvery refusal has the body "
+        '`{"error": {"code", "message", "type", "param"}}`; `param` is the path of the field at fault.\n\n'
+        f"| HTTP | code | gRPC | when |\n|---|---|---|---|\n{rows}\n"
+    )
     return page
 
 
-def _ref(kind: type[msgspec.Struct]) -> dict[str, str]:
-    return {"$ref": _REF.format(name=kind.__name__)}
+def _add_shared_bodies(paths: dict[str, Any]) -> None:
+    """Where several servers' clients share a path: their bodies, answers and refusals beside our own."""
+    for path in paths_with_bodies():
+        for operation in paths.get(path, {}).values():
+            content = operation["requestBody"]["content"]["application/json"]
+            answers = operation["responses"]["200"]["content"]
+            own = operation[_FORMATS]
+            bodies, kinds = [], []
+            for shared in bodies_at(path):
+                bodies.append(schema_of(shared.body))
+                kinds.append(schema_of(shared.answer))
+                _formats[shared.error_format.name] = shared.error_format
+                own += [shared.error_format.name]
+            content["schema"] = {"anyOf": [*_alternatives(content["schema"]), *bodies]}
+            schema = answers["application/json"]["schema"]
+            answers["application/json"] = {"schema": {"anyOf": [*_alternatives(schema), *kinds]}}
 
 
-def _first_line(kind: type[errors.GatewayError]) -> str:
+def _alternatives(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [schema] if schema else []
+
+
+def _refusals(names: list[str], held: dict[str, Any]) -> dict[str, Any]:
+    """References to the refusals of some formats by status; ``held`` gets what they refer to."""
+    formats = {name: _formats.get(name, OWN_FORMAT) for name in dict.fromkeys(names)}
+    label = "" if list(formats) == [OWN_FORMAT.name] else "_" + "_".join(formats)
+    kinds: dict[int, dict[str, type[GatewayError]]] = {}
+    for error_format in formats.values():
+        for status, failures in error_format.kinds_by_status.items():
+            kinds.setdefault(status, {}).update({kind.code: kind for kind in failures})
+    refusals: dict[str, Any] = {}
+    for status, found in sorted(kinds.items()):
+        name = f"Refused{status}{label}"
+        if name not in held:
+            bodies = [schema_of(kind) for kind in dict.fromkeys(each.body for each in formats.values())]
+            held[name] = {
+                "description": "; ".join(f"`{kind.code}`: {_first_line(kind)}" for kind in found.values()),
+                "content": {"application/json": {"schema": bodies[0] if len(bodies) == 1 else {"anyOf": bodies}}},
+            }
+        refusals[str(status)] = {"$ref": f"#/components/responses/{name}"}
+    return refusals
+
+
+def _with_schemas(value: Any, schemas: tuple[dict[str, Any], ...]) -> Any:
+    """The page with each type's schema in its place."""
+    if isinstance(value, dict):
+        if _TYPE in value:
+            return schemas[value[_TYPE]]
+        return {name: _with_schemas(held, schemas) for name, held in value.items()}
+    return [_with_schemas(held, schemas) for held in value] if isinstance(value, list) else value
+
+
+def _first_line(kind: type[GatewayError]) -> str:
     return (kind.__doc__ or kind.code).strip().split("\n", 1)[0]

@@ -63,6 +63,8 @@ class Scorer:
             accept=lambda scored: columns.extend(_columns(form, wanted, scored)),
         )
         scored = await self._gateway.score(batch, reward, options)
+        if not columns:  # a repeat, which is answered by what was recorded
+            columns = _columns(form, wanted, scored)
         done = perf_counter_ns()
         answer = _answer(request, form, columns, len(scored.reward))
         counts.succeeded(batch.size, read - began, done - read, perf_counter_ns() - done)

@@ -21,6 +21,8 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 
+from tests.contract import HttpContract
+
 pytestmark = pytest.mark.anyio
 
 PUBLISHED = (
@@ -60,7 +62,7 @@ async def http(fake: Any) -> AsyncIterator[httpx.AsyncClient]:
     runtime = EffectsRuntime(CachedScorer(Elsewhere(), NullCache()), StateStore.in_process(), judges=judges)  # type: ignore[arg-type]
     book = load_book(Settings().rewards_file.read_text(encoding="utf-8"))
     app = create_app(Gateway(book, runtime), Settings())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", timeout=30) as client:
+    async with HttpContract(app).client(timeout=30) as client:
         yield client
     await runtime.close()
 

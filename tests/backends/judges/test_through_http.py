@@ -21,6 +21,8 @@ from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 from starlette.responses import Response
 
+from tests.contract import HttpContract
+
 pytestmark = pytest.mark.anyio
 
 RECIPES = """
@@ -52,7 +54,7 @@ async def http(fake: Any) -> AsyncIterator[httpx.AsyncClient]:
     judges = Judges(configs, lambda: Breaker(100, time.monotonic))
     runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process(), judges=judges)  # type: ignore[arg-type]
     app = create_app(Gateway(load_book(RECIPES), runtime), Settings())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with HttpContract(app).client() as client:
         yield client
     await runtime.close()
 

@@ -16,6 +16,8 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 
+from tests.contract import HttpContract
+
 pytestmark = pytest.mark.anyio
 
 SPARSE = "def sparse(observation, memory):\n    return observation['diamonds']\n"
@@ -50,7 +52,7 @@ class NoModels:
 async def serving(sandbox: Sandbox | None) -> AsyncIterator[httpx.AsyncClient]:
     runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process(), sandbox=sandbox)  # type: ignore[arg-type]
     app = create_app(Gateway(load_book(RECIPES), runtime), Settings())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", timeout=60) as client:
+    async with HttpContract(app).client(timeout=60) as client:
         yield client
     await runtime.close()
 

@@ -88,7 +88,8 @@ async def test_a_missing_response_is_an_error_of_its_sample_alone(served: Any) -
     good, bad, other = answer.json()["results"]
     assert (good["reward"], other["reward"]) == (1.0, 2.0)
     assert (bad["reward"], bad["valid"]) == (None, False)
-    assert set(bad["error"]) == {"code", "message", "component"}
+    assert set(bad["error"]) == {"code", "message", "component", "param"}
+    assert bad["error"]["param"] == "response"
     assert bad["error"]["code"] == "missing_field"
     assert set(bad["components"]) == set(good["components"])
 

@@ -24,9 +24,20 @@ from reward_gateway.telemetry.logs import described
 from ..dependencies import dependencies_of, json_response
 from .arrays import pictures, read_npy
 from .dialect import Dialect
+from .error_formats import MESSAGE
+from .policy import Policy
 from .request import DialectRequest
 
-dialect = Dialect("cosmos_rl")
+dialect = Dialect(
+    Policy(
+        name="cosmos_rl",
+        title="Cosmos-RL",
+        clients=("Cosmos-RL",),
+        prefix="cosmos_rl",
+        deadline_s=300.0,
+        error_format=MESSAGE,
+    )
+)
 router = dialect.router
 
 TTL_S = 3600.0
@@ -44,10 +55,32 @@ class Enqueued(Struct):
     media_type: str = "image"
 
 
+class Batch(Struct):
+    """What a batch can be pulled by."""
+
+    uuid: str
+
+
+class PulledScores(Struct):
+    """The scores of a batch under one recipe, as B x 1."""
+
+    scores: dict[str, list[list[float]]]
+    input_info: dict[str, Any]
+    duration: str
+    decoded_duration: str
+    type: str
+
+
+class Message(Struct):
+    """A word for people."""
+
+    message: str
+
+
 _decoder = msgspec.json.Decoder(Enqueued)
 
 
-@dialect.post_bytes("/api/reward/enqueue")
+@dialect.post_bytes("/api/reward/enqueue", answer=Batch)
 async def enqueue(ask: DialectRequest, body: bytes) -> Any:
     """Take a batch and give its uuid."""
     head, line, rest = body.partition(b"\n")
@@ -74,7 +107,7 @@ async def enqueue(ask: DialectRequest, body: bytes) -> Any:
     return {"uuid": token}
 
 
-@dialect.post_bytes("/api/reward/pull", content_type="application/x-www-form-urlencoded")
+@dialect.post_bytes("/api/reward/pull", answer=PulledScores, content_type="application/x-www-form-urlencoded")
 async def pull(ask: DialectRequest, body: bytes) -> Any:
     """The scores of a batch under one recipe."""
     form = _form(body)
@@ -87,7 +120,7 @@ async def pull(ask: DialectRequest, body: bytes) -> Any:
     return found
 
 
-@dialect.post_bytes("/api/reward/ping", content_type="application/x-www-form-urlencoded")
+@dialect.post_bytes("/api/reward/ping", answer=Message, content_type="application/x-www-form-urlencoded")
 async def ping(ask: DialectRequest, body: bytes) -> Any:
     """Say that somebody is there."""
     return {"message": "Ping request received"}
@@ -98,7 +131,7 @@ async def _work(ask: DialectRequest, token: str, names: list[str], samples: list
     for name in names:
         try:
             async with dependencies_of(ask.request).traffic.admission.enter():
-                rewards = (await ask.score(samples, name)).raw
+                rewards = (await ask.score(samples, name)).numbers()
         except GatewayError as error:
             outcome: dict[str, Any] = {"failed": error.message, "status": 503 if error.status >= 500 else 422}
         except Exception as error:  # nobody waits for this task; who pulls has to learn of it

@@ -12,9 +12,18 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.request import SampleItem
 
 from .dialect import Dialect
+from .policy import Policy
 from .request import DialectRequest
 
-dialect = Dialect("flow_factory")
+dialect = Dialect(
+    Policy(
+        name="flow_factory",
+        title="Flow-Factory",
+        clients=("Flow-Factory",),
+        prefix="flow_factory",
+        deadline_s=50.0,
+    )
+)
 router = dialect.router
 
 
@@ -30,7 +39,18 @@ class ComputeRequest(Struct):
     model: str | None = None
 
 
-@dialect.post("/compute", body=ComputeRequest, example={"prompt": ["a red kite"], "image": None, "video": None})
+class Rewards(Struct):
+    """A number per sample."""
+
+    rewards: list[float]
+
+
+@dialect.post(
+    "/compute",
+    body=ComputeRequest,
+    answer=Rewards,
+    example={"prompt": ["a red kite"], "image": None, "video": None},
+)
 async def compute(ask: DialectRequest, body: ComputeRequest) -> Any:
     """The rewards of a batch, in its order."""
     n = len(body.prompt)
@@ -39,7 +59,7 @@ async def compute(ask: DialectRequest, body: ComputeRequest) -> Any:
         if column is not None and len(column) != n:
             raise InvalidRequest(f"{name}: {len(column)} of them, and {n} prompts", param=name)
     samples = [_sample(body, i) for i in range(n)]
-    return {"rewards": (await ask.score(samples, body.reward, body.model)).raw if samples else []}
+    return {"rewards": (await ask.score(samples, body.reward, body.model)).numbers() if samples else []}
 
 
 def _sample(body: ComputeRequest, i: int) -> SampleItem:

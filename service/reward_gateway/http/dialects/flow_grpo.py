@@ -21,14 +21,25 @@ from reward_gateway.traffic.keys import ANYBODY, is_loopback
 from ..call import call_of
 from ..dependencies import dependencies_of
 from .dialect import Dialect
+from .error_formats import NO_500
+from .policy import Policy
 from .request import DialectRequest
 from .unpickling import loads
 
-dialect = Dialect("flow_grpo")
+dialect = Dialect(
+    Policy(
+        name="flow_grpo",
+        title="Flow-GRPO and verl-omni",
+        clients=("Flow-GRPO", "verl-omni"),
+        prefix="flow_grpo",
+        deadline_s=110.0,
+        error_format=NO_500,
+    )
+)
 router = dialect.router
 
 
-@dialect.post_bytes("/")
+@dialect.post_bytes("/", answer_type="application/octet-stream")
 async def pickled(ask: DialectRequest, body: bytes) -> Any:
     """Scores of images, in the words of the client that asks.
 
@@ -45,7 +56,7 @@ async def pickled(ask: DialectRequest, body: bytes) -> Any:
     if len(prompts) != len(images):
         raise InvalidRequest(f"prompts: {len(prompts)} of them, and {len(images)} images", param="prompts")
     samples = [_sample(image, prompt, i) for i, (image, prompt) in enumerate(zip(images, prompts, strict=True))]
-    rewards = (await ask.score(samples)).raw if samples else []
+    rewards = (await ask.score(samples)).numbers() if samples else []
     if metas is not None:
         groups = _groups(metas, rewards)
         answer: dict[str, Any] = {"scores": rewards, "rewards": rewards, "strict_rewards": rewards}

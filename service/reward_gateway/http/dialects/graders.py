@@ -9,11 +9,22 @@ from typing import Any
 from msgspec import Struct
 
 from .dialect import Dialect
+from .error_formats import OPENAI
 from .grading import Grading, read
+from .policy import Policy
 from .request import DialectRequest
 from .texts import RawObject, echo, json_object
 
-dialect = Dialect("graders")
+dialect = Dialect(
+    Policy(
+        name="graders",
+        title="OpenAI graders",
+        clients=("OpenAI's SDK",),
+        prefix="openai",
+        deadline_s=110.0,
+        error_format=OPENAI,
+    )
+)
 router = dialect.router
 
 EXAMPLE = {
@@ -57,10 +68,26 @@ class ValidateGrader(Struct):
     grader: RawObject
 
 
+class GraderRun(Struct):
+    """What a grader says of a sample."""
+
+    reward: float
+    sub_rewards: dict[str, float]
+    model_grader_token_usage_per_model: dict[str, Any]
+    metadata: dict[str, Any]
+
+
+class GraderValidation(Struct):
+    """The grader as it came."""
+
+    grader: dict[str, Any]
+
+
 @dialect.post(
     "/fine_tuning/alpha/graders/run",
     "/v1/fine_tuning/alpha/graders/run",
     body=RunGrader,
+    answer=GraderRun,
     example={"grader": EXAMPLE, "model_sample": "4", "item": {"answer": "4"}},
 )
 async def run(ask: DialectRequest, body: RunGrader) -> Any:
@@ -88,6 +115,7 @@ async def run(ask: DialectRequest, body: RunGrader) -> Any:
     "/fine_tuning/alpha/graders/validate",
     "/v1/fine_tuning/alpha/graders/validate",
     body=ValidateGrader,
+    answer=GraderValidation,
     example={"grader": EXAMPLE},
 )
 async def validate(ask: DialectRequest, body: ValidateGrader) -> Any:

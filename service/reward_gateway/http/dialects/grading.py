@@ -168,7 +168,7 @@ class Grading:
             if not self._ask.gateway.has_reward(grader.model):
                 raise NotFound(f"{param}.model: names no recipe and no judge", param=f"{param}.model")
             scores = await self._ask.score([exchange(said, f"{param}.input")], grader.model)
-            return scores.raw[0]
+            return scores.numbers()[0]
         low, high = (grader.range or [0.0, 1.0])[:2] if len(grader.range or [0, 1]) == 2 else (0.0, 1.0)
         wanted = f'Answer with JSON alone: {{"result": NUMBER}}, a number from {low:g} to {high:g}.'
         given = (grader.sampling_params or {}).get("temperature")

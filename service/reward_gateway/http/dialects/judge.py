@@ -14,11 +14,22 @@ from starlette.responses import Response
 from reward_gateway.errors import InvalidRequest
 
 from .dialect import Dialect
+from .error_formats import OPENAI
+from .policy import Policy
 from .request import DialectRequest
 from .texts import exchange, messages
 from .usage import now
 
-dialect = Dialect("judge")
+dialect = Dialect(
+    Policy(
+        name="judge",
+        title="OpenAI chat completions, answered by a recipe",
+        clients=("RLinf", "ms-swift", "ROLL", "SkyRL", "verifiers", "verl's generative rewards"),
+        prefix="judge",
+        deadline_s=110.0,
+        error_format=OPENAI,
+    )
+)
 router = dialect.router
 
 TEMPLATE = "Final Score: {reward}"
@@ -35,10 +46,32 @@ class ChatRequest(Struct):
     n: int | None = None
 
 
+class Choice(Struct):
+    """The only answer."""
+
+    index: int
+    message: dict[str, str | None]
+    logprobs: None
+    finish_reason: str
+
+
+class ChatCompletion(Struct):
+    """OpenAI's chat completion."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: dict[str, int]
+
+
 @dialect.post(
     "/v1/chat/completions",
     "/chat/completions",
     body=ChatRequest,
+    answer=ChatCompletion,
+    streams=True,
     example={
         "model": "helpful",
         "messages": [
@@ -57,7 +90,7 @@ async def chat_completions(ask: DialectRequest, body: ChatRequest) -> Any:
     else:
         scores = await ask.score([exchange(body.messages, "messages")], body.reward, body.model)
         name = scores.plan.name
-        content = (scores.plan.answer_template or TEMPLATE).replace("{reward}", decimal(scores.raw[0]))
+        content = (scores.plan.answer_template or TEMPLATE).replace("{reward}", decimal(scores.numbers()[0]))
     if body.stream:
         return _streamed(ask.id, name, content)
     message = {"role": "assistant", "content": content, "refusal": None}

@@ -6,12 +6,13 @@ from starlette.responses import Response
 from ..dependencies import dependencies_of, json_response
 from ..openapi import describe
 from ..routing import raw_router
-from .dialect import SPOKEN
+from ..wire.response import DialectList
+from .dialect import DIALECTS
 
 router = raw_router("dialects")
 
 
-@router.get("/v1/dialects", **describe("List the dialects and their policies"))
+@router.get("/v1/dialects", **describe("List the dialects and their policies", answer=DialectList))
 async def dialects(request: Request) -> Response:
     """For each: who speaks it, its paths, what a failed sample becomes, how long an answer may take.
 
@@ -21,8 +22,8 @@ async def dialects(request: Request) -> Response:
     return json_response(
         {
             "dialects": [
-                {**spoken.policy.row(), "paths": sorted(set(spoken.paths)), "override": chosen.get(name)}
-                for name, spoken in SPOKEN.items()
+                {**dialect.policy.row(), "paths": sorted(set(dialect.paths)), "override": chosen.get(name)}
+                for name, dialect in sorted(DIALECTS.items())
             ]
         }
     )

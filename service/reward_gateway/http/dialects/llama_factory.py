@@ -11,9 +11,17 @@ from reward_gateway.errors import EmptyInput
 from reward_gateway.intake.request import SampleItem
 
 from .dialect import Dialect
+from .policy import Policy
 from .request import DialectRequest
 
-dialect = Dialect("llama_factory")
+dialect = Dialect(
+    Policy(
+        name="llama_factory",
+        title="LLaMA-Factory",
+        clients=("LLaMA-Factory",),
+        prefix="llama_factory",
+    )
+)
 router = dialect.router
 
 
@@ -25,7 +33,21 @@ class ScoreEvaluation(Struct):
     reward: str | None = None
 
 
-@dialect.post("/v1/score/evaluation", body=ScoreEvaluation, example={"model": "m", "messages": ["Is water wet? Yes."]})
+class Evaluation(Struct):
+    """A number per text."""
+
+    id: str
+    object: str
+    model: str
+    scores: list[float]
+
+
+@dialect.post(
+    "/v1/score/evaluation",
+    body=ScoreEvaluation,
+    answer=Evaluation,
+    example={"model": "m", "messages": ["Is water wet? Yes."]},
+)
 async def score_evaluation(ask: DialectRequest, body: ScoreEvaluation) -> Any:
     """Rewards of texts, one for one."""
     if not body.messages:
@@ -35,5 +57,5 @@ async def score_evaluation(ask: DialectRequest, body: ScoreEvaluation) -> Any:
         "id": f"scoreval-{ask.id}",
         "object": "score.evaluation",
         "model": scores.plan.name,
-        "scores": scores.raw,
+        "scores": scores.numbers(),
     }

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
 
 from reward_gateway.errors import GatewayError, Unscorable
@@ -17,10 +17,20 @@ from reward_gateway.sample.fields import SampleItem
 from reward_gateway.sample.messages import ChatMessage
 
 from .dialect import Dialect
+from .policy import Policy
 from .request import DialectRequest
 from .texts import RawObject, echo, json_object, label, messages, plain_if_single
 
-dialect = Dialect("nemo_gym")
+dialect = Dialect(
+    Policy(
+        name="nemo_gym",
+        title="NeMo-Gym",
+        clients=("NeMo-Gym", "NeMo-RL", "verifiers and prime-rl", "axolotl"),
+        prefix="nemo_gym",
+        on_invalid="marked",
+        deadline_s=27.0,
+    )
+)
 router = dialect.router
 
 LARGEST = 1e300
@@ -47,13 +57,24 @@ class VerifyRequest(Struct):
     reward: Any = None
 
 
+class Verified(Struct):
+    """The reward of one response; ``_ng_failure_class`` marks one that could not be scored, whose reward is 0.0."""
+
+    responses_create_params: dict[str, Any]
+    response: dict[str, Any]
+    reward: float
+    reward_components: dict[str, float | None]
+    _ng_failure_class: str | UnsetType = UNSET
+    _ng_failure_judge_error: str | UnsetType = UNSET
+
+
 class AggregateMetrics(Struct):
     """Answers of ``/verify``."""
 
     verify_responses: list[dict[str, Any]]
 
 
-@dialect.post("/seed_session", body=SeedSession, example={"question": "What is 2 + 2?"})
+@dialect.post("/seed_session", body=SeedSession, answer=dict[str, Any], example={"question": "What is 2 + 2?"})
 async def seed_session(ask: DialectRequest, body: SeedSession) -> Any:
     """Begin an episode: there is nothing to remember."""
     return {}
@@ -68,7 +89,7 @@ EXAMPLE = {
 }
 
 
-@dialect.post("/verify", body=VerifyRequest, example=EXAMPLE)
+@dialect.post("/verify", body=VerifyRequest, answer=Verified, example=EXAMPLE)
 async def verify(ask: DialectRequest, body: VerifyRequest) -> Any:
     """The reward of one response, its components, and both objects as they came."""
     known = (getattr(body, name) for name in REFERENCES)
@@ -87,7 +108,7 @@ async def verify(ask: DialectRequest, body: VerifyRequest) -> Any:
         return {**both, **_failed(error.message)}
     if scores.failed:
         return {**both, **_failed(scores.failed[0].message)}
-    return {**both, "reward": scores.raw[0], "reward_components": scores.component_row(0)}
+    return {**both, "reward": scores.numbers()[0], "reward_components": scores.component_row(0)}
 
 
 def _failed(message: str) -> dict[str, Any]:
@@ -99,13 +120,18 @@ def _failed(message: str) -> dict[str, Any]:
     }
 
 
-@dialect.post("/aggregate_metrics", body=AggregateMetrics, example={"verify_responses": [{"reward": 1.0}]})
+@dialect.post(
+    "/aggregate_metrics",
+    body=AggregateMetrics,
+    answer=dict[str, Any],
+    example={"verify_responses": [{"reward": 1.0}]},
+)
 async def aggregate_metrics(ask: DialectRequest, body: AggregateMetrics) -> Any:
     """The mean of every numeric field over the rows that did not fail."""
     return _means([row for row in body.verify_responses if not row.get("_ng_failure_class")])
 
 
-@dialect.get("/reverify_mode")
+@dialect.get("/reverify_mode", answer=str)
 async def reverify_mode(request: Request) -> Any:
     """Whether a row may be verified again: it may, nothing is kept."""
     return "stateless"

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.admin.models import ModelAdmin
-from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable
+from reward_gateway.errors import InvalidRequest, ModelUnavailable
 from reward_gateway.intake.decode import decode
 from reward_gateway.oip.protocol import OpenInference, timeout_s
 from reward_gateway.traffic.keys import require
@@ -15,33 +15,97 @@ from reward_gateway.traffic.keys import require
 from ..call import call_of
 from ..client_profiles import ClientProfile, register, register_below
 from ..dependencies import deadline_of, dependencies_of, json_response, read_bytes
+from ..oip.errors import ERROR_FORMAT
 from ..oip.request import InferRequest, read
 from ..oip.response import LENGTH, infer_response, plain
-from ..openapi import describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, describe, parameter
 from ..routing import raw_router
 
 router = raw_router("open inference protocol")
 
 
-def error_form(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """The protocol's error body: ``{"error": text}``; the place of the fault stands in the text."""
-    placed = error.param is None or error.param in error.message
-    return error.status, {"error": error.message if placed else f"{error.param}: {error.message}"}
-
-
 for _path in ("/v2", "/v2/health/ready"):
-    register(_path, ClientProfile(error_form))
+    register(_path, ClientProfile(ERROR_FORMAT))
 for _prefix in ("/v2/models/", "/v2/repository/"):
-    register_below(_prefix, ClientProfile(error_form))
+    register_below(_prefix, ClientProfile(ERROR_FORMAT))
 
-_REFUSED = {
-    "description": "Refused.",
-    "content": {
-        "application/json": {
-            "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
-        }
-    },
-}
+
+class ServerInfo(msgspec.Struct):
+    """Who answers here."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorInfo(msgspec.Struct):
+    """An input or output; -1 is any length."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelInfo(msgspec.Struct):
+    """A model's tensors, the batch included."""
+
+    name: str
+    platform: str
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+    versions: list[str] = []
+
+
+class ModelReady(msgspec.Struct):
+    """A model that can answer now."""
+
+    name: str
+    ready: bool
+
+
+class IndexRow(msgspec.Struct):
+    """One version of a recipe or model."""
+
+    name: str
+    version: str = ""
+    state: str = ""
+    reason: str = ""
+
+
+class LoadedModel(msgspec.Struct):
+    """A model as it is served now, and its versions."""
+
+    name: str
+    version: str
+    versions: list[str]
+
+
+class UnloadedModel(msgspec.Struct):
+    """A model that is served no more."""
+
+    name: str
+
+
+class OutputTensor(msgspec.Struct):
+    """One output: its elements in row-major order, or their size behind the JSON (``binary_data_size``)."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[Any] | msgspec.UnsetType = msgspec.UNSET
+    parameters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class InferAnswer(msgspec.Struct):
+    """The tensors that answer a request."""
+
+    model_name: str
+    model_version: str
+    outputs: list[OutputTensor]
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    parameters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
 _MODEL = parameter("model", "path", "A recipe, `reward_model` (the default recipe), or a model of the model server.")
 _VERSION = parameter("version", "path", "Version; a recipe has version 1.")
 _EXAMPLE = {
@@ -53,10 +117,7 @@ _EXAMPLE = {
 
 
 def _page(summary: str, *parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
-    described = describe(summary, parameters=parameters, **more)
-    responses = described["openapi_extra"]["responses"]
-    responses.update({str(status): _REFUSED for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 504)})
-    return described
+    return describe(summary, parameters=parameters, error_formats=(ERROR_FORMAT,), **more)
 
 
 def protocol_of(request: Request) -> OpenInference:
@@ -69,14 +130,14 @@ def _asked(request: Request) -> tuple[str, str]:
     return request.path_params["model"], request.path_params.get("version", "")
 
 
-@router.get("/v2", **_page("Who answers here"))
+@router.get("/v2", **_page("Who answers here", answer=ServerInfo))
 async def server(request: Request) -> Response:
     """Name, version and the extensions of the protocol that are spoken."""
     return json_response(plain(protocol_of(request).server()))
 
 
-@router.get("/v2/models/{model}", **_page("A model's tensors", _MODEL))
-@router.get("/v2/models/{model}/versions/{version}", **_page("A version's tensors", _MODEL, _VERSION))
+@router.get("/v2/models/{model}", **_page("A model's tensors", _MODEL, answer=ModelInfo))
+@router.get("/v2/models/{model}/versions/{version}", **_page("A version's tensors", _MODEL, _VERSION, answer=ModelInfo))
 async def metadata(request: Request) -> Response:
     """Names, datatypes and shapes of the inputs and outputs, the batch included."""
     return json_response(plain(await protocol_of(request).metadata(*_asked(request))))
@@ -89,8 +150,11 @@ async def config(request: Request) -> Response:
     return json_response(plain((await protocol_of(request).config(*_asked(request))).config))
 
 
-@router.get("/v2/models/{model}/ready", **_page("Can a model answer now?", _MODEL))
-@router.get("/v2/models/{model}/versions/{version}/ready", **_page("Can a version answer now?", _MODEL, _VERSION))
+@router.get("/v2/models/{model}/ready", **_page("Can a model answer now?", _MODEL, answer=ModelReady))
+@router.get(
+    "/v2/models/{model}/versions/{version}/ready",
+    **_page("Can a version answer now?", _MODEL, _VERSION, answer=ModelReady),
+)
 async def ready(request: Request) -> Response:
     """200 if it can; 503 where a model behind it is not ready."""
     name, version = _asked(request)
@@ -117,7 +181,10 @@ class IndexRequest(msgspec.Struct):
 _index_request = msgspec.json.Decoder(IndexRequest)
 
 
-@router.post("/v2/repository/index", **_page("List recipes and models", body=IndexRequest, example={"ready": True}))
+@router.post(
+    "/v2/repository/index",
+    **_page("List recipes and models", answer=list[IndexRow], body=IndexRequest, example={"ready": True}),
+)
 async def index(request: Request) -> Response:
     """Recipes as models, and the model server's own. An empty body lists all."""
     body = await read_bytes(request)
@@ -144,7 +211,9 @@ async def _controlled(request: Request) -> tuple[ModelAdmin, str]:
     return dependencies_of(request).model_admin, request.path_params["model"]
 
 
-@router.post("/v2/repository/models/{model}/load", **_page("Load a model", _MODEL, body=ControlRequest))
+@router.post(
+    "/v2/repository/models/{model}/load", **_page("Load a model", _MODEL, answer=LoadedModel, body=ControlRequest)
+)
 async def load(request: Request) -> Response:
     """Load it, or load it anew where its folder changed: what was served before answers until then. `NAME@VERSION`
     serves a withdrawn version again. Needs the right `admin`."""
@@ -153,7 +222,9 @@ async def load(request: Request) -> Response:
     return json_response({"name": info.name, "version": info.version, "versions": list(info.versions)})
 
 
-@router.post("/v2/repository/models/{model}/unload", **_page("Unload a model", _MODEL, body=ControlRequest))
+@router.post(
+    "/v2/repository/models/{model}/unload", **_page("Unload a model", _MODEL, answer=UnloadedModel, body=ControlRequest)
+)
 async def unload(request: Request) -> Response:
     """Serve it no more; `NAME@VERSION` withdraws one version. Requests that it has are answered. Needs the right
     `admin`."""
@@ -162,11 +233,15 @@ async def unload(request: Request) -> Response:
     return json_response({"name": name})
 
 
-_INFER = {"body": InferRequest, "example": _EXAMPLE}
+_BINARY = ("application/octet-stream",)
+_INFER = {"body": InferRequest, "answer": InferAnswer, "example": _EXAMPLE, "more_answer_types": _BINARY}
 
 
-@router.post("/v2/models/{model}/infer", **_page("Score by tensors", _MODEL, **_INFER))
-@router.post("/v2/models/{model}/versions/{version}/infer", **_page("Score by tensors", _MODEL, _VERSION, **_INFER))
+@router.post("/v2/models/{model}/infer", **_page("Score by tensors", _MODEL, IDEMPOTENCY_KEY, **_INFER))
+@router.post(
+    "/v2/models/{model}/versions/{version}/infer",
+    **_page("Score by tensors", _MODEL, _VERSION, IDEMPOTENCY_KEY, **_INFER),
+)
 async def infer(request: Request) -> Response:
     """Recipes take `prompt`, `response`, `reference` and `group` (BYTES [n, 1]) and give `reward` and `valid`.
 

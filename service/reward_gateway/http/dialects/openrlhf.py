@@ -12,10 +12,20 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.request import SampleItem
 
 from .dialect import Dialect
+from .policy import Policy
 from .request import DialectRequest
 from .texts import label, text_or_messages
 
-dialect = Dialect("openrlhf")
+dialect = Dialect(
+    Policy(
+        name="openrlhf",
+        title="OpenRLHF",
+        clients=("OpenRLHF and its forks",),
+        prefix="openrlhf",
+        deadline_s=150.0,
+        score="both",
+    )
+)
 router = dialect.router
 
 
@@ -29,9 +39,18 @@ class GetReward(Struct):
     model: str | None = None
 
 
+class ShardRewards(Struct):
+    """A number per sample: as the recipe gives it, and in [0, 1]; a list per component."""
+
+    rewards: list[float]
+    scores: list[float]
+    extra_logs: dict[str, list[float | None]]
+
+
 @dialect.post(
     "/get_reward",
     body=GetReward,
+    answer=ShardRewards,
     example={"query": ["Is water wet? Yes."], "prompts": ["Is water wet?"], "labels": [None]},
 )
 async def get_reward(ask: DialectRequest, body: GetReward) -> Any:

@@ -24,6 +24,30 @@ class RerankRequest(Struct):
     return_documents: bool = False
 
 
+class DocumentText(Struct):
+    """A document as it came."""
+
+    text: str
+    multi_modal: None
+
+
+class RankedRow(Struct):
+    """vLLM's row: a document, its place in the request, its score in [0, 1]."""
+
+    index: int
+    document: DocumentText
+    relevance_score: float
+
+
+class CohereMeta(Struct):
+    """What Cohere says of a request."""
+
+    api_version: dict[str, str]
+    billed_units: dict[str, int]
+    tokens: dict[str, int]
+    warnings: list[str]
+
+
 async def rerank_scores(ask: DialectRequest, body: RerankRequest) -> tuple[list[str], Scores]:
     """The documents' texts and their scores."""
     query = part_text(body.query, "query")

@@ -26,7 +26,7 @@ from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, since_ms
 from ..encode import timing
 from ..routes.score import reward_asked
-from .policies import Policy
+from .policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Scores:
         failed: row -> reason, for rows without a number. Rows that got the operator's number are not among them.
     """
 
+    policy: Policy
     plan: Plan
     scored: Scored
     failed: dict[int, Invalid]
@@ -53,9 +54,11 @@ class Scores:
         reward = self.scored.reward
         return self._numbers(reward if low >= 0.0 and high <= 1.0 else expit(reward))
 
-    def form(self, *, raw: bool) -> list[float]:
-        """The rewards, raw or in [0, 1]."""
-        return self.raw if raw else self.unit
+    def numbers(self, *, raw: bool | None = None) -> list[float]:
+        """The rewards in the range that the policy says; ``raw`` says it where the request does."""
+        if self.policy.score == "as asked":
+            return self.raw if raw else self.unit
+        return self.unit if self.policy.score == "unit" else self.raw
 
     @property
     def components(self) -> dict[str, list[float]]:
@@ -142,12 +145,14 @@ class DialectRequest:
             failed = {i: scored.invalid.get(i, _NO_NUMBER) for i in _missing(scored, vectors=vectors)}
             if failed and options.on_invalid == "fail":
                 raise Unscorable(f"samples[{min(failed)}]: {failed[min(failed)].message}")
-            answers.append(Scores(plan, scored, failed))
+            answers.append(Scores(self.policy, plan, scored, failed))
             if check is not None:
                 check(answers[-1])
 
         options.accept = accept
         scored = await self.gateway.score(batch, plan.name, options)
+        if not answers:  # a repeat, which is answered by what was recorded
+            accept(scored)
         call = call_of(self.request.scope)
         call.stages = timing(scored, decoded_ms, since_ms(call.arrived))
         return answers[-1]
@@ -201,7 +206,7 @@ class DialectRequest:
         elif chosen == "error":
             options.on_invalid = "fail"
         elif plan.on_invalid != "default":
-            options.on_invalid = "fail" if self.policy.failure == "error" else "null"
+            options.on_invalid = "fail" if self.policy.on_invalid == "error" else "null"
         return options
 
 

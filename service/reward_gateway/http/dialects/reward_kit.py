@@ -8,10 +8,19 @@ from typing import Any
 from msgspec import Struct
 
 from .dialect import Dialect
+from .policy import Policy
 from .request import DialectRequest, Scores
 from .texts import exchange, label
 
-dialect = Dialect("reward_kit")
+dialect = Dialect(
+    Policy(
+        name="reward_kit",
+        title="reward-kit",
+        clients=("Fireworks reward-kit",),
+        prefix="reward_kit",
+        on_invalid="null",
+    )
+)
 router = dialect.router
 
 
@@ -24,10 +33,30 @@ class EvaluateRequest(Struct):
     reward: str | None = None
 
 
+class MetricResult(Struct):
+    """One component of the reward."""
+
+    score: float | None
+    is_score_valid: bool
+    reason: str
+
+
+class Evaluated(Struct):
+    """The score of the last message, or null and the reason."""
+
+    score: float | None
+    is_score_valid: bool
+    reason: str
+    metrics: dict[str, MetricResult]
+    step_outputs: None
+    error: str | None
+
+
 @dialect.post(
     "/reward",
     "/evaluate",
     body=EvaluateRequest,
+    answer=Evaluated,
     example={"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]},
 )
 async def evaluate(ask: DialectRequest, body: EvaluateRequest) -> Any:
@@ -37,7 +66,7 @@ async def evaluate(ask: DialectRequest, body: EvaluateRequest) -> Any:
     scores = await ask.score([sample], body.reward, body.model)
     failed = scores.failed.get(0)
     return {
-        "score": None if failed else scores.raw[0],
+        "score": None if failed else scores.numbers()[0],
         "is_score_valid": failed is None,
         "reason": failed.message if failed else f"scored by {scores.plan.name}",
         "metrics": {} if failed else _metrics(scores),

@@ -8,6 +8,7 @@ import asyncio
 import json
 from typing import Any
 
+from msgspec import Struct
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -18,13 +19,30 @@ from reward_gateway.intake.request import SampleItem
 from ..dependencies import dependencies_of
 from .arrays import pictures, read_npy
 from .dialect import Dialect
+from .policy import Policy
 from .request import DialectRequest, Scores
 
-dialect = Dialect("robometer")
+dialect = Dialect(
+    Policy(
+        name="robometer",
+        title="robometer",
+        clients=("robometer's clients",),
+        prefix="robometer",
+        deadline_s=110.0,
+    )
+)
 router = dialect.router
 
 
-@dialect.post_bytes("/evaluate_batch_npy", content_type="multipart/form-data")
+class Evaluation(Struct):
+    """A progress per frame of each trajectory, and a probability of success where the recipe gives one."""
+
+    outputs_preference: None
+    outputs_progress: dict[str, list[list[float]]]
+    outputs_success: dict[str, list[list[float]]] | None
+
+
+@dialect.post_bytes("/evaluate_batch_npy", answer=Evaluation, content_type="multipart/form-data")
 async def evaluate_batch_npy(ask: DialectRequest, body: bytes) -> Any:
     """The progress of each frame of each trajectory."""
     fields, files = await _parts(ask)
@@ -101,4 +119,4 @@ async def _progress(ask: DialectRequest, task: str, frames: list[str]) -> tuple[
     if size > (limit := 4 * dependencies_of(ask.request).settings.max_body_bytes):
         raise TooLarge(f"the frames up to each frame are {size} bytes in all, over the limit of {limit}")
     scores = await ask.score([SampleItem(prompt=task, frames=given[: k + 1]) for k in range(len(frames))])
-    return scores.raw, scores.components.get("success", [])
+    return scores.numbers(), scores.components.get("success", [])

@@ -15,10 +15,19 @@ from reward_gateway.errors import NotFound
 from reward_gateway.intake.request import SampleItem
 
 from .dialect import Dialect
+from .policy import Policy
 from .request import DialectRequest
 from .texts import label, text_or_messages
 
-dialect = Dialect("roll")
+dialect = Dialect(
+    Policy(
+        name="roll",
+        title="ROLL",
+        clients=("ROLL",),
+        prefix="roll",
+        deadline_s=17.0,
+    )
+)
 router = dialect.router
 
 TTL_S = 1800.0
@@ -41,9 +50,36 @@ class ResultRequest(Struct):
     reward_request_id: str
 
 
+class Submitted(Struct):
+    """What the reward can be fetched by."""
+
+    errcode: int
+    reward_request_id: str
+    errmsg: str
+
+
+class DimensionScore(Struct):
+    """One component of the reward."""
+
+    score: float | None
+    debug_info: dict[str, Any]
+
+
+class Result(Struct):
+    """The reward of one sample; ROLL's spelling."""
+
+    errcode: int
+    errmsg: str
+    reward_score: float
+    dimention_reward_score: dict[str, DimensionScore]
+    start_time: str
+    end_time: str
+
+
 @dialect.post(
     "/submit",
     body=Submission,
+    answer=Submitted,
     bare=False,
     example={"prompt": "2 + 2?", "response": "4", "reward_info": {"ground_truth": "4"}},
 )
@@ -58,7 +94,7 @@ async def submit(ask: DialectRequest, body: Submission) -> Any:
     result = {
         "errcode": 0,
         "errmsg": "",
-        "reward_score": scores.raw[0],
+        "reward_score": scores.numbers()[0],
         "dimention_reward_score": {
             name: {"score": value, "debug_info": {}} for name, value in scores.component_row(0).items()
         },
@@ -69,7 +105,7 @@ async def submit(ask: DialectRequest, body: Submission) -> Any:
     return {"errcode": 0, "reward_request_id": token, "errmsg": ""}
 
 
-@dialect.post("/result", body=ResultRequest, bare=False, methods=("GET", "POST"))
+@dialect.post("/result", body=ResultRequest, answer=Result, bare=False, methods=("GET", "POST"))
 async def result(ask: DialectRequest, body: ResultRequest) -> Any:
     """The reward of a submission; the request is a GET with a JSON body, as ROLL sends it."""
     found = await ask.results.read(f"roll:{body.reward_request_id[:64]}")

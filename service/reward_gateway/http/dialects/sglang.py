@@ -9,11 +9,19 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.request import SampleItem
 
 from .dialect import Dialect
+from .policy import Policy
 from .ranking import RerankRequest, ranked, rerank_scores
 from .request import DialectRequest
 from .tokens import texts_of
 
-dialect = Dialect("sglang")
+dialect = Dialect(
+    Policy(
+        name="sglang",
+        title="SGLang",
+        clients=("SGLang's clients",),
+        prefix="sglang",
+    )
+)
 router = dialect.router
 
 
@@ -26,9 +34,26 @@ class NativeClassify(Struct):
     reward: str | None = None
 
 
+class RewardEmbedding(Struct):
+    """The raw reward of one text as an embedding of one number."""
+
+    embedding: list[float]
+    meta_info: dict[str, Any]
+
+
+class RankedDocument(Struct):
+    """One document, its score in [0, 1] and its place in the request."""
+
+    score: float
+    document: str
+    index: int
+    meta_info: dict[str, Any]
+
+
 @dialect.post(
     "/classify",
     body=NativeClassify,
+    answer=RewardEmbedding | list[RewardEmbedding],
     example={"model": "helpful", "text": ["Put it in boiling water for 8 minutes."]},
     keys=[("text",), ("input_ids",)],
     methods=("POST", "PUT"),
@@ -38,7 +63,13 @@ async def classify(ask: DialectRequest, body: NativeClassify) -> Any:
     return await _embedded(ask, body)
 
 
-@dialect.post("/encode", body=NativeClassify, methods=("POST", "PUT"), example={"text": "Boil it for 8 minutes."})
+@dialect.post(
+    "/encode",
+    body=NativeClassify,
+    answer=RewardEmbedding | list[RewardEmbedding],
+    methods=("POST", "PUT"),
+    example={"text": "Boil it for 8 minutes."},
+)
 async def encode(ask: DialectRequest, body: NativeClassify) -> Any:
     """The raw reward of each text; one object for one text, an array for several."""
     return await _embedded(ask, body)
@@ -57,13 +88,13 @@ async def _embedded(ask: DialectRequest, body: NativeClassify) -> Any:
     latency = perf_counter() - ask.started
     rows = [
         {"embedding": [x], "meta_info": {"id": f"{ask.id}-{i}", "prompt_tokens": 0, "e2e_latency": latency}}
-        for i, x in enumerate(scores.raw)
+        for i, x in enumerate(scores.numbers())
     ]
     single = isinstance(given, str) or bool(param == "input_ids" and given and isinstance(given[0], int))
     return rows[0] if single else rows
 
 
-@dialect.post("/v1/rerank", body=RerankRequest, bare=False)
+@dialect.post("/v1/rerank", body=RerankRequest, answer=list[RankedDocument], bare=False)
 async def rerank(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, as a bare array."""
     texts, scores = await rerank_scores(ask, body)

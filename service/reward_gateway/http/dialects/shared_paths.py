@@ -10,8 +10,9 @@ from reward_gateway.intake.request import any_json
 
 from ..body_dispatch import bodies_at, handler_for_body
 from ..dependencies import dependencies_of, read_json_bytes
-from ..openapi import describe
+from ..openapi import IDEMPOTENCY_KEY, describe
 from ..routing import Handler, raw_router
+from .dialect import REWARD
 
 PATHS = {
     "/classify": ("POST", "PUT"),
@@ -26,7 +27,7 @@ def _dispatch(path: str) -> Handler:
         handler = handler_for_body(path, body)
         if handler is None:
             decode(any_json, body, dependencies_of(request).settings.max_nesting)
-            known = "; or ".join(" and ".join(keys) for keys in bodies_at(path))
+            known = "; or ".join(" and ".join(sorted(shared.keys)) for shared in bodies_at(path))
             raise InvalidRequest(f"the body is none of those that this path knows: send {known}")
         return await handler(request)
 
@@ -38,16 +39,14 @@ def _dispatch(path: str) -> Handler:
 def _routes() -> APIRouter:
     router = raw_router("shared paths")
     for path, methods in PATHS.items():
-        said = describe(
-            f"{path} of several servers, told apart by the body", statuses=(400, 404, 413, 415, 422, 424, 504)
+        described = describe(
+            f"{path} of several servers, told apart by the body",
+            body={},
+            answer={},
+            parameters=(REWARD, IDEMPOTENCY_KEY),
         )
-        said["openapi_extra"]["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": {"type": "object"}}},
-        }
-        said["openapi_extra"]["responses"]["424"] = {"description": "The models behind cannot answer."}
         for method in methods:
-            router.add_api_route(path, _dispatch(path), methods=[method], **said)
+            router.add_api_route(path, _dispatch(path), methods=[method], **described)
     return router
 
 

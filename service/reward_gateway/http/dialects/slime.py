@@ -12,10 +12,19 @@ from reward_gateway.intake.request import SampleItem
 
 from ..openapi import parameter
 from .dialect import Dialect
+from .policy import Policy
 from .request import DialectRequest
 from .texts import label, text_or_messages
 
-dialect = Dialect("slime")
+dialect = Dialect(
+    Policy(
+        name="slime",
+        title="slime and miles",
+        clients=("slime", "miles"),
+        prefix="slime",
+        deadline_s=110.0,
+    )
+)
 router = dialect.router
 
 
@@ -33,6 +42,7 @@ class RemoteReward(Struct):
     "/rm",
     "/score/slime",
     body=RemoteReward,
+    answer=float | dict[str, Any],
     example={"prompt": "What is 2 + 2?", "response": "4", "label": "4"},
     parameters=(parameter("key", "query", "Answer an object with the reward under this key."),),
 )
@@ -43,5 +53,5 @@ async def rm(ask: DialectRequest, body: RemoteReward) -> Any:
     scores = await ask.score([sample], body.reward, body.model)
     key = ask.request.query_params.get("key")
     if not key:
-        return scores.raw[0]
-    return {"components": scores.component_row(0), key: scores.raw[0]}
+        return scores.numbers()[0]
+    return {"components": scores.component_row(0), key: scores.numbers()[0]}

@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
 
 from reward_gateway import __version__
@@ -14,10 +14,21 @@ from reward_gateway.intake.request import SampleItem
 
 from ..dependencies import dependencies_of
 from .dialect import Dialect
+from .error_formats import TEI
+from .policy import Policy
 from .ranking import ranked
 from .request import DialectRequest
 
-dialect = Dialect("tei")
+dialect = Dialect(
+    Policy(
+        name="tei",
+        title="text-embeddings-inference",
+        clients=("text-embeddings-inference's clients",),
+        prefix="tei",
+        score="as asked",
+        error_format=TEI,
+    )
+)
 router = dialect.router
 
 
@@ -41,8 +52,26 @@ class TextsRerank(Struct):
     reward: str | None = None
 
 
+class Prediction(Struct):
+    """The score of the only label."""
+
+    score: float
+    label: str
+
+
+class RankedText(Struct):
+    """One text's place in the request and its score; the text where it is asked for."""
+
+    index: int
+    score: float
+    text: str | UnsetType = UNSET
+
+
 @dialect.post(
-    "/predict", body=PredictRequest, example={"inputs": [["How do I boil an egg?", "In water."]], "raw_scores": True}
+    "/predict",
+    body=PredictRequest,
+    answer=list[Prediction | list[Prediction]],
+    example={"inputs": [["How do I boil an egg?", "In water."]], "raw_scores": True},
 )
 async def predict(ask: DialectRequest, body: PredictRequest) -> Any:
     """A score and its label for each input; in [0, 1] unless raw_scores is true."""
@@ -52,13 +81,14 @@ async def predict(ask: DialectRequest, body: PredictRequest) -> Any:
         raise EmptyInput("inputs: there is nothing to score", param="inputs")
     samples = [_sample(row, f"inputs[{i}]" if batch else "inputs") for i, row in enumerate(rows)]
     scores = await ask.score(samples, body.reward, body.model)
-    answers = [[{"score": x, "label": "LABEL_0"}] for x in scores.form(raw=body.raw_scores)]
+    answers = [[{"score": x, "label": "LABEL_0"}] for x in scores.numbers(raw=body.raw_scores)]
     return answers if batch else answers[0]
 
 
 @dialect.post(
     "/rerank",
     body=TextsRerank,
+    answer=list[RankedText],
     example={"query": "How do I boil an egg?", "texts": ["In water.", "In a kettle."]},
     keys=[("query", "texts")],
 )
@@ -68,13 +98,13 @@ async def rerank(ask: DialectRequest, body: TextsRerank) -> Any:
         raise EmptyInput("texts: there is nothing to rank", param="texts")
     samples = [SampleItem(prompt=body.query, response=text) for text in body.texts]
     scores = await ask.score(samples, body.reward, body.model)
-    numbers = scores.form(raw=body.raw_scores)
+    numbers = scores.numbers(raw=body.raw_scores)
     if body.return_text:
         return [{"index": i, "text": body.texts[i], "score": numbers[i]} for i in ranked(numbers, None)]
     return [{"index": i, "score": numbers[i]} for i in ranked(numbers, None)]
 
 
-@dialect.get("/info")
+@dialect.get("/info", answer=dict[str, Any])
 async def info(request: Request) -> Any:
     """What is served, in text-embeddings-inference's words: the default recipe, as a classifier of one label."""
     deps = dependencies_of(request)

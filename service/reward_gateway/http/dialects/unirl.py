@@ -15,9 +15,21 @@ from reward_gateway.intake.request import SampleItem
 
 from ..dependencies import dependencies_of
 from .dialect import Dialect
+from .error_formats import DETAIL
+from .policy import Policy
 from .request import DialectRequest
 
-dialect = Dialect("unirl")
+dialect = Dialect(
+    Policy(
+        name="unirl",
+        title="UniRL",
+        clients=("UniRL",),
+        prefix="unirl",
+        on_invalid="absent",
+        deadline_s=270.0,
+        error_format=DETAIL,
+    )
+)
 router = dialect.router
 
 
@@ -54,9 +66,23 @@ class ScoreRequests(Struct):
     requests: list[RewardRequest]
 
 
+class ScoredRequests(Struct):
+    """For each sample its scores by recipe, and by recipe the reasons of those that are missing."""
+
+    results: list[dict[str, dict[str, float]]]
+    errors: list[dict[str, str]]
+
+
+class RewardNames(Struct):
+    """The recipes that may be asked for."""
+
+    rewards: list[str]
+
+
 @dialect.post(
     "/score",
     body=ScoreRequests,
+    answer=ScoredRequests,
     example={"requests": [{"history": [{"text": "a red kite"}], "required_rewards": ["brevity"]}]},
     keys=[("requests",)],
 )
@@ -83,7 +109,7 @@ async def score(ask: DialectRequest, body: ScoreRequests) -> Any:
         else:
             errors_of = {places[k]: reason.message for k, reason in scores.failed.items()}
             failure = None
-            for i, number in zip(places, scores.raw, strict=True):
+            for i, number in zip(places, scores.numbers(), strict=True):
                 if i not in errors_of:
                     results[i][name] = {name: number}
         for i, message in errors_of.items():
@@ -96,7 +122,7 @@ async def score(ask: DialectRequest, body: ScoreRequests) -> Any:
     return {"results": results, "errors": errors}
 
 
-@dialect.get("/rewards")
+@dialect.get("/rewards", answer=RewardNames)
 async def rewards(request: Request) -> Any:
     """The recipes that may be asked for."""
     return {"rewards": [plan.name for plan in dependencies_of(request).gateway.book]}

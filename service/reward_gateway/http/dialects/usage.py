@@ -6,6 +6,17 @@ from collections.abc import Sequence
 from time import time
 from typing import Any
 
+from msgspec import Struct
+
+
+class TokenUsage(Struct):
+    """vLLM's token counts."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int
+    prompt_tokens_details: None
+
 
 def no_usage() -> dict[str, Any]:
     """vLLM's token counts. Texts are tokenised by the models behind, which do not tell: zeros."""

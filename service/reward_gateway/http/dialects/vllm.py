@@ -11,13 +11,22 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.request import SampleItem
 
 from .dialect import Dialect
-from .ranking import EXAMPLE, RerankRequest, rerank_scores, vllm_results
+from .policy import Policy
+from .ranking import EXAMPLE, RankedRow, RerankRequest, rerank_scores, vllm_results
 from .request import DialectRequest, Scores
 from .texts import exchange, part_text, text_or_messages
 from .tokens import texts_of
-from .usage import base64_floats, no_usage, now
+from .usage import TokenUsage, base64_floats, no_usage, now
 
-dialect = Dialect("vllm")
+dialect = Dialect(
+    Policy(
+        name="vllm",
+        title="vLLM",
+        clients=("vLLM's clients", "verl"),
+        prefix="vllm",
+        score="as asked",
+    )
+)
 router = dialect.router
 
 
@@ -54,9 +63,86 @@ class PairRequest(Struct):
     activation: bool | None = None
 
 
+class ClassRow(Struct):
+    """One text's probability, or its raw reward."""
+
+    index: int
+    label: str
+    probs: list[float]
+    num_classes: int
+
+
+class PooledRow(Struct):
+    """One text's raw reward: a list of one number, a list per step, or base64."""
+
+    index: int
+    object: str
+    data: list[Any] | str
+
+
+class EmbeddingRow(Struct):
+    """One text's raw reward as an embedding of one number, or base64."""
+
+    index: int
+    object: str
+    embedding: list[float] | str
+
+
+class PairRow(Struct):
+    """One pair's score."""
+
+    index: int
+    object: str
+    score: float
+
+
+class PoolingAnswer(Struct):
+    """What every answer of vLLM's holds."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    usage: TokenUsage
+
+
+class Classified(PoolingAnswer):
+    """A row per text."""
+
+    data: list[ClassRow]
+
+
+class Pooled(PoolingAnswer):
+    """A row per text."""
+
+    data: list[PooledRow]
+
+
+class Embedded(PoolingAnswer):
+    """A row per text."""
+
+    data: list[EmbeddingRow]
+
+
+class PairScores(PoolingAnswer):
+    """A row per pair."""
+
+    data: list[PairRow]
+
+
+class Reranked(Struct):
+    """Documents from the best to the worst."""
+
+    id: str
+    model: str
+    usage: TokenUsage
+    results: list[RankedRow]
+
+
 @dialect.post(
     "/classify",
     body=PoolingRequest,
+    answer=Classified,
     example={"model": "helpful", "input": ["Put it in boiling water for 8 minutes."], "use_activation": False},
     keys=[("input",), ("messages",)],
 )
@@ -65,7 +151,12 @@ async def classify(ask: DialectRequest, body: PoolingRequest) -> Any:
     return await _classified(ask, body)
 
 
-@dialect.post("/v1/classify", body=PoolingRequest, example={"model": "helpful", "input": "Boil it for 8 minutes."})
+@dialect.post(
+    "/v1/classify",
+    body=PoolingRequest,
+    answer=Classified,
+    example={"model": "helpful", "input": "Boil it for 8 minutes."},
+)
 async def classify_v1(ask: DialectRequest, body: PoolingRequest) -> Any:
     """One probability a text; with use_activation false the raw reward."""
     return await _classified(ask, body)
@@ -75,12 +166,17 @@ async def _classified(ask: DialectRequest, body: PoolingRequest) -> Any:
     scores = await _scored(ask, body)
     data = [
         {"index": i, "label": "LABEL_0", "probs": [number], "num_classes": 1}
-        for i, number in enumerate(scores.form(raw=body.activated is False))
+        for i, number in enumerate(scores.numbers(raw=body.activated is False))
     ]
     return _answer("classify", ask, scores, data)
 
 
-@dialect.post("/pooling", body=PoolingRequest, example={"model": "helpful", "input": ["Boil it for 8 minutes."]})
+@dialect.post(
+    "/pooling",
+    body=PoolingRequest,
+    answer=Pooled,
+    example={"model": "helpful", "input": ["Boil it for 8 minutes."]},
+)
 async def pooling(ask: DialectRequest, body: PoolingRequest) -> Any:
     """The raw reward of each text; a list a step where the recipe gives a vector."""
     scores = await _scored(ask, body, vectors=True)
@@ -99,7 +195,12 @@ def _pooled(row: list[float], body: PoolingRequest, *, steps: bool) -> Any:
     return [[x] for x in row] if steps else row
 
 
-@dialect.post("/v1/embeddings", body=PoolingRequest, example={"model": "helpful", "input": "Boil it for 8 minutes."})
+@dialect.post(
+    "/v1/embeddings",
+    body=PoolingRequest,
+    answer=Embedded,
+    example={"model": "helpful", "input": "Boil it for 8 minutes."},
+)
 async def embeddings(ask: DialectRequest, body: PoolingRequest) -> Any:
     """The raw reward as an embedding of one number: what verl reads from SGLang's reward models."""
     scores = await _scored(ask, body)
@@ -114,6 +215,7 @@ async def embeddings(ask: DialectRequest, body: PoolingRequest) -> Any:
 @dialect.post(
     "/score",
     body=PairRequest,
+    answer=PairScores,
     example={"model": "helpful", "text_1": "How do I boil an egg?", "text_2": ["In water.", "In a kettle."]},
     keys=[("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2")],
 )
@@ -125,6 +227,7 @@ async def score(ask: DialectRequest, body: PairRequest) -> Any:
 @dialect.post(
     "/v1/score",
     body=PairRequest,
+    answer=PairScores,
     keys=[("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2")],
 )
 async def score_v1(ask: DialectRequest, body: PairRequest) -> Any:
@@ -142,17 +245,17 @@ async def _pairs(ask: DialectRequest, body: PairRequest) -> Any:
     samples = [SampleItem(prompt=p, response=r) for p, r in zip(prompts, responses, strict=True)]
     scores = await ask.score(samples, body.reward, body.model)
     raw = (body.activation if body.use_activation is None else body.use_activation) is False
-    data = [{"index": i, "object": "score", "score": number} for i, number in enumerate(scores.form(raw=raw))]
+    data = [{"index": i, "object": "score", "score": number} for i, number in enumerate(scores.numbers(raw=raw))]
     return _answer("score", ask, scores, data)
 
 
-@dialect.post("/rerank", body=RerankRequest, example=EXAMPLE, keys=[("query", "documents")])
+@dialect.post("/rerank", body=RerankRequest, answer=Reranked, example=EXAMPLE, keys=[("query", "documents")])
 async def rerank(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, scores in [0, 1]."""
     return await _reranked(ask, body)
 
 
-@dialect.post("/v1/rerank", "/v2/rerank", body=RerankRequest, example=EXAMPLE, bare=False)
+@dialect.post("/v1/rerank", "/v2/rerank", body=RerankRequest, answer=Reranked, example=EXAMPLE, bare=False)
 async def rerank_v1(ask: DialectRequest, body: RerankRequest) -> Any:
     """Documents from the best to the worst, scores in [0, 1]."""
     return await _reranked(ask, body)
@@ -160,7 +263,7 @@ async def rerank_v1(ask: DialectRequest, body: RerankRequest) -> Any:
 
 async def _reranked(ask: DialectRequest, body: RerankRequest) -> Any:
     texts, scores = await rerank_scores(ask, body)
-    results = vllm_results(texts, scores.unit, body.top_n)
+    results = vllm_results(texts, scores.numbers(), body.top_n)
     return {"id": f"rerank-{ask.id}", "model": scores.plan.name, "usage": no_usage(), "results": results}
 
 

@@ -66,14 +66,14 @@ class ContextLayer:
                 failure = error if isinstance(error, GatewayError) else InternalError(_INTERNAL)
                 if failure.status == 500:
                     log.error("request failed", route=route_of(scope), **described(error))
-                await error_response(failure, form=call.form)(scope, receive, answer)
+                await error_response(failure, error_format=call.error_format)(scope, receive, answer)
         finally:
             self._report(scope, call, status)
             reset_contextvars(**bound)
 
     def _take_headers(self, call: Call, path: str) -> None:
-        manner = profile_of(path)
-        call.form = manner.form
+        profile = profile_of(path)
+        call.error_format = profile.error_format
         for name in (REQUEST_ID, DEADLINE, API_KEY):
             if name in call.headers:
                 self._limits.name(len(call.headers[name]), name)
@@ -81,8 +81,8 @@ class ContextLayer:
             call.deadline_s = parse_milliseconds(call.headers[DEADLINE], DEADLINE)
         if IDEMPOTENCY_KEY in call.headers:
             call.idempotency_key = check_idempotency_key(call.headers[IDEMPOTENCY_KEY])
-        if manner.deadline_s is not None:
-            call.deadline_s = min(manner.deadline_s, call.deadline_s or self._default_deadline_s)
+        if profile.deadline_s is not None:
+            call.deadline_s = min(profile.deadline_s, call.deadline_s or self._default_deadline_s)
 
     def _report(self, scope: Scope, call: Call, status: str) -> None:
         seconds = perf_counter() - call.arrived

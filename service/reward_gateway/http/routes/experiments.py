@@ -29,7 +29,6 @@ async def experiments(request: Request) -> Response:
     **describe(
         "Show one experiment",
         answer=ExperimentReport,
-        statuses=(404,),
         parameters=(parameter("name", "path", "Name of the experiment in the recipe file."),),
     ),
 )

@@ -8,24 +8,35 @@ from reward_gateway.errors import Draining, ModelUnavailable, Unavailable
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response
 from ..errors import error_response
+from ..oip.errors import ERROR_FORMAT
 from ..openapi import describe, parameter
 from ..routing import raw_router
+from ..wire.response import Alive, NotReady, Ready
 
 router = raw_router("health")
 
 _REWARD = parameter("reward", "query", "Ask for this recipe alone, in place of the default one.")
 
 
-@router.get("/livez", **describe("Does the process run?"))
-@router.get("/v2/health/live", **describe("Open Inference Protocol's name of /livez"))
+@router.get("/livez", **describe("Does the process run?", answer=Alive))
+@router.get("/v2/health/live", **describe("Open Inference Protocol's name of /livez", answer=Alive))
 async def livez(request: Request) -> Response:
     """Touches nothing: it answers when every model and the cache are gone."""
     return json_response({"status": "ok", "live": True})
 
 
-@router.get("/readyz", **describe("Should it get work?", parameters=(_REWARD,), statuses=(404, 503)))
-@router.get("/health", **describe("Another name of /readyz"))
-@router.get("/v2/health/ready", **describe("Open Inference Protocol's name of /readyz"))
+@router.get("/readyz", **describe("Should it get work?", parameters=(_REWARD,), answer=Ready, unavailable=NotReady))
+@router.get("/health", **describe("Another name of /readyz", parameters=(_REWARD,), answer=Ready, unavailable=NotReady))
+@router.get(
+    "/v2/health/ready",
+    **describe(
+        "Open Inference Protocol's name of /readyz",
+        parameters=(_REWARD,),
+        answer=Ready,
+        unavailable=NotReady,
+        error_formats=(ERROR_FORMAT,),
+    ),
+)
 async def readyz(request: Request) -> Response:
     """200 while the default recipe (or `?reward=NAME`) can answer and the gateway is not shutting down; else 503.
 
@@ -53,5 +64,5 @@ async def readyz(request: Request) -> Response:
 
 
 def _not_ready(request: Request, error: Unavailable, parts: dict[str, object] | None = None) -> Response:
-    form = call_of(request.scope).form
-    return error_response(error, {"status": "not ready", "ready": False, **(parts or {})}, form)
+    error_format = call_of(request.scope).error_format
+    return error_response(error, {"status": "not ready", "ready": False, **(parts or {})}, error_format)

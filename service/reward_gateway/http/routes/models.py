@@ -39,7 +39,7 @@ async def models(request: Request) -> Response:
 _NAME = parameter("name", "path", "A model, or one of its versions: `NAME@2`.")
 
 
-@router.get("/v1/models/{name}", **describe("Show one model", answer=ModelAnswer, statuses=(404,), parameters=(_NAME,)))
+@router.get("/v1/models/{name}", **describe("Show one model", answer=ModelAnswer, parameters=(_NAME,)))
 async def model(request: Request) -> Response:
     """Its version, the versions that can be asked for beside it as `NAME@VERSION`, and its card. The `ETag` is the
     version that answers the name."""
@@ -52,7 +52,6 @@ async def model(request: Request) -> Response:
 _PUT_HEAD = describe(
     "Replace a model's head",
     answer=HeadAnswer,
-    statuses=(404, 409, 412, 413, 422),
     parameters=(
         parameter("name", "path", "A model whose version has a `head.npz`."),
         parameter("If-Match", "header", "The version that the head was trained from; another one: 412.")
@@ -90,7 +89,6 @@ async def head(request: Request) -> Response:
     **describe(
         "Go back to the version before",
         answer=ModelAnswer,
-        statuses=(404, 409),
         parameters=(parameter("name", "path", "A model with several versions."),),
     ),
 )

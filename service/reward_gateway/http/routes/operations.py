@@ -11,7 +11,7 @@ from reward_gateway.operations.registry import KINDS
 
 from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, json_response, read_json_bytes
-from ..openapi import describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, describe, parameter
 from ..routing import raw_router
 from ..wire.response import ApplyResponse
 
@@ -25,10 +25,10 @@ router = raw_router("operations")
         body=ApplyRequest,
         answer=ApplyResponse,
         example={"items": [{"reward": 1.5}], "params": {"scale": 2.0}},
-        statuses=(404, 504),
         parameters=(
             parameter("kind", "path", "Kind of the operation.", {"type": "string", "enum": list(KINDS)}),
             parameter("name", "path", "Name of the operation; GET /v1/catalog lists them."),
+            IDEMPOTENCY_KEY,
         ),
     ),
 )

@@ -50,7 +50,6 @@ async def systems(request: Request) -> Response:
     **describe(
         "Read about one operation",
         answer_type="text/html",
-        statuses=(404,),
         parameters=(parameter("kind", "path", "Kind of the operation."), _NAME),
     ),
 )
@@ -61,7 +60,7 @@ async def operation(request: Request) -> Response:
 
 @router.get(
     "/pages/rewards/{name}",
-    **describe("Read about one recipe", answer_type="text/html", statuses=(404,), parameters=(_NAME,)),
+    **describe("Read about one recipe", answer_type="text/html", parameters=(_NAME,)),
 )
 async def reward(request: Request) -> Response:
     """Its plan as a picture, its components, a request to it, and the recipe as it is written."""

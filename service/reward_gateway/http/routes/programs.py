@@ -24,6 +24,7 @@ from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, json_response, read_json
 from ..openapi import describe
 from ..routing import raw_router
+from ..wire.response import ProgramReport
 
 router = raw_router("programs")
 
@@ -47,13 +48,13 @@ _programs = msgspec.json.Decoder(Programs)
     **describe(
         "Register reward programs",
         body=Programs,
+        answer=ProgramReport,
         example={
             "name": "diamond",
             "sparse_src": "def sparse(observation, memory):\n    return observation['diamonds']\n",
             "dense_src": "def dense(observation, memory):\n    return -observation['distance']\n",
             "samples": [{"diamonds": 0, "distance": 12.5}, {"diamonds": 1, "distance": 0.0}],
         },
-        statuses=(504,),
     ),
 )
 async def register(request: Request) -> Response:

@@ -38,7 +38,6 @@ async def schema(request: Request) -> Response:
     "/v1/rewards/{name}",
     **describe(
         "Show one recipe with its compiled plan",
-        statuses=(404,),
         parameters=(parameter("name", "path", "Name of the recipe."),),
     ),
 )
@@ -47,7 +46,7 @@ async def reward(request: Request) -> Response:
     return json_response(dependencies_of(request).gateway.reward(request.path_params["name"]))
 
 
-_VALIDATE = describe("Check a recipe file", answer=Validation, statuses=(400, 413, 415, 422))
+_VALIDATE = describe("Check a recipe file", answer=Validation)
 _VALIDATE["openapi_extra"]["requestBody"] = {
     "required": True,
     "content": {

@@ -15,7 +15,7 @@ from ..body_dispatch import handler_for_body
 from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, json_response, read_json_bytes, since_ms
 from ..encode import encode_scored, timing
-from ..openapi import describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, describe, parameter
 from ..routing import raw_router
 from ..wire.response import ScoreResponse
 
@@ -39,9 +39,9 @@ EXAMPLE = {
         body=ScoreRequest,
         answer=ScoreResponse,
         example=EXAMPLE,
-        statuses=(404, 504),
         parameters=(
             parameter("reward", "query", "Recipe, where the body names none."),
+            IDEMPOTENCY_KEY,
             parameter(
                 "X-Request-Deadline-Ms",
                 "header",

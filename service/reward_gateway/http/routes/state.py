@@ -13,8 +13,9 @@ from reward_gateway.sample import prompt_group
 
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response, read_json
-from ..openapi import describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, describe, parameter
 from ..routing import raw_router
+from ..wire.response import ReferencesAnswer, StateList, StateReset, StateValue
 
 router = raw_router("state")
 
@@ -51,14 +52,14 @@ _restore = msgspec.json.Decoder(Restore)
 _references = msgspec.json.Decoder(References)
 
 
-@router.get("/v1/state", **describe("List named state"))
+@router.get("/v1/state", **describe("List named state", answer=StateList))
 async def listing(request: Request) -> Response:
     """Every name that is stored, with its kind and version."""
     return json_response({"state": await dependencies_of(request).gateway.runtime.state.list()})
 
 
 @router.get(
-    "/v1/state/{kind}/{name:path}", **describe("Export named state", statuses=(404,), parameters=(_KIND, _NAME))
+    "/v1/state/{kind}/{name:path}", **describe("Export named state", answer=StateValue, parameters=(_KIND, _NAME))
 )
 async def export(request: Request) -> Response:
     """The value as JSON, to keep or to put somewhere else."""
@@ -68,7 +69,7 @@ async def export(request: Request) -> Response:
 
 @router.put(
     "/v1/state/{kind}/{name:path}",
-    **describe("Import named state", body=Restore, statuses=(404,), parameters=(_KIND, _NAME)),
+    **describe("Import named state", body=Restore, answer=StateValue, parameters=(_KIND, _NAME)),
 )
 async def restore(request: Request) -> Response:
     """Put an exported value in the place of what is there."""
@@ -79,7 +80,7 @@ async def restore(request: Request) -> Response:
 
 
 @router.delete(
-    "/v1/state/{kind}/{name:path}", **describe("Reset named state", statuses=(404,), parameters=(_KIND, _NAME))
+    "/v1/state/{kind}/{name:path}", **describe("Reset named state", answer=StateReset, parameters=(_KIND, _NAME))
 )
 async def reset(request: Request) -> Response:
     """Forget it; whoever uses the name next starts from nothing."""
@@ -92,8 +93,11 @@ async def reset(request: Request) -> Response:
     **describe(
         "Store reference rewards",
         body=References,
-        statuses=(404,),
-        parameters=(parameter("name", "path", "A model, or a recipe: then of every model that it asks."),),
+        answer=ReferencesAnswer,
+        parameters=(
+            parameter("name", "path", "A model, or a recipe: then of every model that it asks."),
+            IDEMPOTENCY_KEY,
+        ),
     ),
 )
 async def references(request: Request) -> Response:

@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
+
+from reward_gateway.sample import InvalidCode
 
 
 class ComponentResult(Struct, omit_defaults=True):
-    """One component of a sample: the raw score, the value after its transforms, and what a judge said, if any."""
+    """One component of a sample: the raw score, the value after its transforms, what a judge said, if any, and the
+    vector of a component that gives a number per step or token."""
 
     raw: float | None
     value: float | None
@@ -14,14 +17,16 @@ class ComponentResult(Struct, omit_defaults=True):
     model_version: str | None
     cached: bool
     judge_answer: str | list[Any] | None = None
+    vector: list[Any] | None = None
 
 
 class SampleError(Struct):
-    """Why a sample has no score."""
+    """Why a sample has no score: the component of the recipe that failed, and the path below the sample."""
 
-    code: str
+    code: InvalidCode
     message: str
     component: str | None
+    param: str | None
 
 
 class SampleResult(Struct):
@@ -55,13 +60,21 @@ class ScoreResponse(Struct):
     timing_ms: dict[str, float]
 
 
+class ItemError(Struct):
+    """Why an item has no answer; ``param`` is the path below the item."""
+
+    code: InvalidCode
+    message: str
+    param: str | None
+
+
 class ItemResult(Struct):
     """One item's answer; a scalar, a vector, named extras or an error, as fits."""
 
     reward: float | None = None
     rewards: list[Any] | None = None
     details: dict[str, Any] | None = None
-    error: SampleError | None = None
+    error: ItemError | None = None
 
 
 class ApplyResponse(Struct):
@@ -80,9 +93,10 @@ class ErrorInfo(Struct):
 
 
 class ErrorResponse(Struct):
-    """The body of every refusal."""
+    """The body of every refusal. A recipe file has its faults beside it."""
 
     error: ErrorInfo
+    faults: list[dict[str, str]] | UnsetType = UNSET
 
 
 class RewardList(Struct):
@@ -102,8 +116,16 @@ class ModelList(Struct):
     """OpenAI's list of recipes, and beside it the models behind them."""
 
     data: list[dict[str, Any]]
-    models: list[dict[str, Any]]
+    models: list["ModelAnswer"]
     object: str = field(default="list")
+
+
+class DeviceInfo(Struct):
+    """Where a model's instances run."""
+
+    kind: str
+    gpus: list[int]
+    instances: int
 
 
 class ModelAnswer(Struct):
@@ -115,6 +137,8 @@ class ModelAnswer(Struct):
     ready: bool
     inputs: list[str]
     dimensions: list[str]
+    device: DeviceInfo
+    precision: str
     card: dict[str, Any]
 
 
@@ -162,3 +186,112 @@ class Validation(Struct):
     valid: bool
     faults: list[dict[str, str]]
     rewards: list[dict[str, Any]]
+
+
+class Alive(Struct):
+    """The process runs."""
+
+    status: str
+    live: bool
+
+
+class Ready(Struct):
+    """It may get work. ``not_ready`` gives the reason of each recipe that cannot answer."""
+
+    status: str
+    ready: bool
+    reward: str
+    not_ready: dict[str, str] | UnsetType = UNSET
+    rewards: dict[str, list[bool]] | UnsetType = UNSET
+
+
+class NotReady(Struct):
+    """It may get no work now, and why."""
+
+    error: ErrorInfo | str
+    status: str
+    ready: bool
+    reward: str | UnsetType = UNSET
+    not_ready: dict[str, str] | UnsetType = UNSET
+
+
+class StateName(Struct):
+    """One name that is stored."""
+
+    kind: str
+    name: str
+    version: int
+
+
+class StateList(Struct):
+    """Every name that is stored."""
+
+    state: list[StateName]
+
+
+class StateValue(StateName):
+    """A stored value as JSON."""
+
+    value: Any
+
+
+class StateReset(Struct):
+    """Nothing is stored under the name any more."""
+
+    reset: bool
+
+
+class StoredReferences(Struct):
+    """What was stored of one model: its version, how many prompts, how many rewards."""
+
+    version: str
+    groups: int
+    rewards: int
+
+
+class ReferencesAnswer(Struct):
+    """What was stored by model, and how many samples had no score."""
+
+    stored: dict[str, StoredReferences]
+    invalid: int
+
+
+class ProgramCheck(Struct):
+    """What one source gave on the samples."""
+
+    passed: bool
+    values: list[Any]
+    errors: list[Any]
+
+
+class ProgramReport(Struct):
+    """Whether the programs were kept, and as what."""
+
+    name: str
+    version: int | None
+    program: str | None
+    valid: bool
+    checks: dict[str, ProgramCheck]
+    rewards: list[float] | None
+
+
+class DialectRow(Struct):
+    """One dialect: who speaks it, where, and what a failed sample becomes; ``override`` is the operator's word."""
+
+    name: str
+    title: str
+    clients: list[str]
+    prefix: str | None
+    on_invalid: str
+    overload_status: int
+    deadline_s: float | None
+    score: str
+    error_format: str
+    paths: list[str]
+    override: float | str | None
+
+
+class DialectList(Struct):
+    """Every dialect."""
+
+    dialects: list[DialectRow]
