@@ -62,8 +62,8 @@ class ScoreOptions:
         on_invalid: what an unscorable sample becomes; None: as the recipe says.
         deadline: time of the running loop's clock; None: no limit.
         scope: on whose behalf, and whether a repeat counts as the same request.
-        accept: called with the scored batch before anything is written that outlives the request; raises GatewayError
-            where the caller's API cannot answer with these scores.
+        accept: called with the scored batch before anything is written that outlives the request, and with the recorded
+            one where the request is a repeat; raises GatewayError where the caller's API cannot answer with it.
     """
 
     on_invalid: Literal["null", "fail", "default"] | None = None
@@ -119,7 +119,7 @@ class Gateway:
         if not plan.stateful:
             return await attempts.same_body(address, body, self._score(plan, batch, options))
         answer = partial(self._score, plan, batch, options)
-        return await attempts.once(address, body, options.deadline, answer, decode_scores)
+        return await attempts.once(address, body, options.deadline, answer, partial(_recall, options))
 
     async def _score(self, plan: Plan, batch: Batch, options: ScoreOptions, attempt: Attempt | None = None) -> Scored:
         """Score a batch, and commit what that changes.
@@ -132,7 +132,7 @@ class Gateway:
         answered: list[int] = []
         if recorded is not None:
             if recorded.version != plan.version:
-                return recorded
+                return _accepted(options, recorded)
             lost = {row for row, reason in recorded.invalid.items() if reason.server_caused}
             answered = [row for row in range(batch.size) if row not in lost]
             batch = replace(batch, invalid={**batch.invalid, **dict.fromkeys(answered, ANSWERED)})
@@ -169,8 +169,7 @@ class Gateway:
         if self.book.experiments and raw:
             self.shadow.offer(self.book.experiments, plan, batch, raw)
         self._settle(plan, options, scored)
-        if options.accept is not None:
-            options.accept(scored)
+        _accepted(options, scored)
         if attempt is None:
             await self.runtime.commit(context.state.writes)
         else:
@@ -322,6 +321,18 @@ class Gateway:
 
 
 OnInvalid = Literal["null", "fail", "default"]
+
+
+def _accepted(options: ScoreOptions, scored: Scored) -> Scored:
+    """The scores, once the entry has said that it can answer with them."""
+    if options.accept is not None:
+        options.accept(scored)
+    return scored
+
+
+def _recall(options: ScoreOptions, record: bytes) -> Scored:
+    """The scores that an earlier attempt has recorded."""
+    return _accepted(options, decode_scores(record))
 
 
 def _on_invalid(plan: Plan, options: ScoreOptions) -> tuple[OnInvalid, float | None]:
