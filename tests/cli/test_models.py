@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from reward_gateway.cli.serve import _prepare
-from reward_gateway.local import platform
 from reward_gateway.settings import Settings
 from reward_models.repository import REPOSITORY
 
@@ -63,10 +62,8 @@ def test_a_check_looks_at_what_is_there(run: Run, repository: Path) -> None:
 
 
 def test_the_start_loads_what_is_built_and_says_what_it_leaves_out(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
+    repository: Path,
 ) -> None:
-    monkeypatch.setattr(platform, "check_machine", lambda: None)
-    monkeypatch.setattr(platform, "find", lambda env: None)
     told: list[str] = []
     assert _prepare(Settings(model_repository=repository), told.append) == ["small"]
     assert any("not built: large" in line for line in told)
