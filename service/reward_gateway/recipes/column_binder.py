@@ -16,7 +16,7 @@ from .fields import SAMPLE_FIELDS, fitted, reads_sample, shape
 from .plan import Binding, Step
 
 Value = FloatArray | list[FloatArray | None]
-"""A component over the batch: [n] numbers, or a vector a sample."""
+"""A component over the batch: [n] numbers, or a vector per sample."""
 
 Rows = Sequence[int]
 Reading = Effectful[tuple[Columns, list[int], dict[int, Invalid]]]

@@ -44,7 +44,7 @@ class Step:
 class ComponentPlan:
     """One component: a model's number or a scoring operation, then transforms.
 
-    ``vector`` and ``raw_vector`` tell whether its value is a vector a sample, after and before the transforms.
+    ``vector`` and ``raw_vector`` tell whether its value is a vector per sample, after and before the transforms.
     """
 
     name: str

@@ -15,7 +15,7 @@ from .texts import Text, plain_text, prompt_group
 
 @dataclass(slots=True)
 class Batch:
-    """The samples of one request, a list per field, all of length ``size``."""
+    """The samples of one request: one list per field, each of length ``size``."""
 
     ids: list[str]
     prompts: list[Text]

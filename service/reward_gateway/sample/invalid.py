@@ -44,5 +44,5 @@ class Invalid:
         return self.retryable or self.code in ("model_error", "internal_error")
 
     def of(self, component: str) -> "Invalid":
-        """The same reason, said of a component of a recipe."""
+        """The same reason, with the component of a recipe that it belongs to."""
         return self if self.component else Invalid(self.code, self.message, component, self.param)

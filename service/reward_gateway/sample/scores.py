@@ -18,14 +18,14 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(slots=True)
 class RawScores:
-    """What one model said of a batch.
+    """The raw scores of one model for a batch.
 
     Attributes:
         values: [n, K] float64, NaN in the rows that ``invalid`` explains.
         invalid: row -> reason.
-        flags: row -> names that the model raised (``truncated``, ``out_of_distribution`` …).
+        flags: row -> names of the flags that the model raised (``truncated``, ``out_of_distribution`` …).
         cached: [n] bool, the rows that were answered from the cache.
-        model, version: who said it; both stand in the answer and in the cache key.
+        model, version: which model answered; both are in the answer and in the cache key.
     """
 
     values: FloatArray
@@ -46,9 +46,9 @@ class ComponentScores:
     model_version: str | None = None
     cached: BoolArray | None = None
     vectors: list[FloatArray | None] | None = None
-    """Per step, turn or token, where the component gives a vector a sample."""
+    """Per step, turn or token, where the component gives a vector per sample."""
     judge_answers: Sequence[Any] | None = None
-    """[n] what a judge said, in words, where the component may ask one; None in rows of which it was not asked."""
+    """[n] the text of a judge's answer, where the component may ask one; None in rows that it was not asked about."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Scored:
 
     Attributes:
         reward: [n] float64, NaN where ``invalid`` has the row.
-        rewards: a vector a sample where the recipe ends in credit assignment, else None.
+        rewards: one vector per sample where the recipe ends in credit assignment, else None.
         components: by name, in the recipe's order; the same names for every sample.
         flags: row -> names.
         timing_ms: total, decode, cache, inference, combine.
