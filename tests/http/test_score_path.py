@@ -1,0 +1,51 @@
+"""The way of ``POST /v1/score`` through the packages: drawn in ``service/README.md``, and held here."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reward_gateway
+
+pytestmark = pytest.mark.anyio
+
+ROOT = f"{Path(reward_gateway.__file__).parent}/"
+
+
+async def modules_visited(served: Any) -> list[str]:
+    """Modules in the order in which they are entered, from the request to its answer."""
+    body = {"reward": "plain", "samples": [{"prompt": "p", "response": "abc"}]}
+    await served.score(body)  # what is loaded or compiled once is no part of the way
+    visited: list[str] = []
+
+    def enter(frame: Any, event: str, _: Any) -> None:
+        name = frame.f_code.co_filename
+        if event == "call" and name.startswith(ROOT):
+            module = name.removeprefix(ROOT).removesuffix(".py")
+            if not visited or visited[-1] != module:
+                visited.append(module)
+
+    sys.setprofile(enter)
+    try:
+        answer = await served.score(body)
+    finally:
+        sys.setprofile(None)
+    assert answer.status_code == 200
+    return visited[visited.index("http/middleware/context") :]  # what is before is the end of the request before
+
+
+async def test_a_request_passes_the_packages_in_their_order(served: Any) -> None:
+    visited = await modules_visited(served)
+    packages = [module.partition("/")[0] for module in visited]
+    assert packages.index("http") < packages.index("traffic") < packages.index("intake") < packages.index("gateway")
+    assert not {"admin", "oip", "pages", "grpc"} & set(packages)
+
+
+async def test_decoding_comes_before_the_dataplane_and_encoding_after_it(served: Any) -> None:
+    first = list(
+        dict.fromkeys(await modules_visited(served))
+    )  # a coroutine that is resumed is entered from the outside
+    way = ["intake/decode", "intake/batch_builder", "scoring/cached_scorer", "recipes/evaluate", "http/encode"]
+    assert sorted(way, key=first.index) == way
+    begun = first.index("scoring/cached_scorer")
+    assert [module for module in first[begun:] if module.startswith("http/")] == ["http/encode"]
