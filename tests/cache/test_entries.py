@@ -61,3 +61,11 @@ def test_an_entry_of_another_width_is_a_miss() -> None:
 def test_flags_travel_with_their_rows() -> None:
     packed = pack(np.array([[1.0], [2.0]]), [0, 5])
     assert packed == [Entry(np.float32(1).tobytes(), 0), Entry(np.float32(2).tobytes(), 5)]
+
+
+def test_an_entry_without_a_number_is_none() -> None:
+    assert decode_many([b"key"], [encode(b"key", Entry(b""))]) == ([None], 1)
+
+
+def test_an_entry_has_no_flags_unless_it_is_said() -> None:
+    assert Entry(b"\x00\x00\x80\x3f").flags == 0

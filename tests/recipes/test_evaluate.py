@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reward_gateway.errors import ModelUnavailable, Overloaded, StateUnavailable, Unavailable
 from reward_gateway.operations import effects
-from reward_gateway.recipes.evaluate import evaluate
+from reward_gateway.recipes.evaluate import evaluate, unavailable
 from reward_gateway.sample import Invalid
 
 from tests.recipes.conftest import batch_of, compile_recipe
@@ -260,3 +261,19 @@ def test_alone_in_any_batch_and_in_any_order_a_sample_has_one_reward(rows: list[
 
     together = dict(zip(order, rewards(order), strict=True))
     assert [together[i] for i in range(len(rows))] == [rewards([i])[0] for i in range(len(rows))]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StateUnavailable("the store is away"), "state_unavailable"),
+        (Overloaded("too many wait"), "overloaded"),
+        (ModelUnavailable("the model is away"), "model_unavailable"),
+    ],
+)
+def test_an_effect_that_cannot_be_answered_is_the_reason_of_its_samples_in_its_own_words(
+    error: Unavailable, code: str
+) -> None:
+    reason = unavailable(error)
+    assert (reason.code, reason.message) == (code, error.message)
+    assert reason.server_caused
