@@ -196,12 +196,13 @@ class Alive(Struct):
 
 
 class Ready(Struct):
-    """It may get work. ``not_ready`` gives the reason of each recipe that cannot answer."""
+    """It may get work. ``not_ready``: why other recipes cannot answer; ``stores``: which stores can be reached."""
 
     status: str
     ready: bool
     reward: str
     not_ready: dict[str, str] | UnsetType = UNSET
+    stores: dict[str, str] | UnsetType = UNSET
     rewards: dict[str, list[bool]] | UnsetType = UNSET
 
 
@@ -213,6 +214,7 @@ class NotReady(Struct):
     ready: bool
     reward: str | UnsetType = UNSET
     not_ready: dict[str, str] | UnsetType = UNSET
+    stores: dict[str, str] | UnsetType = UNSET
 
 
 class StateName(Struct):
