@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
 from reward_gateway.sample import FloatArray
 
@@ -63,6 +61,10 @@ def distances(edges: Sequence[Sequence[Any]], pairs: Sequence[Sequence[Node]]) -
     if not pairs:
         return np.empty(0)
     rows, ends = ([numbers[pair[side]] for pair in shortest] for side in (0, 1))
+    # Imported here: it takes a third of a second that every start of the service would wait for.
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import dijkstra
+
     graph = csr_array((list(shortest.values()), (rows, ends)), shape=(len(numbers), len(numbers)))
     starts = sorted({numbers[a] for a, _ in pairs})
     table = dijkstra(graph, indices=starts)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_array
 
 from reward_gateway.sample import FloatArray
 
@@ -36,6 +35,8 @@ def jaccard_rows(sets: list[set[tuple[str, ...]]]) -> list[FloatArray]:
     indices = [numbers.setdefault(gram, len(numbers)) for grams in sets for gram in sorted(grams)]
     sizes = np.array([len(grams) for grams in sets])
     pointers = np.concatenate([[0], np.cumsum(sizes)])
+    from scipy.sparse import csr_array  # slow to import, and needed here alone
+
     table = csr_array((np.ones(len(indices)), indices, pointers), shape=(len(sets), max(len(numbers), 1)))
     rows: list[FloatArray] = []
     for start in range(0, len(sets), _BLOCK):
