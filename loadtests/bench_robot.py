@@ -23,7 +23,7 @@ import msgpack
 import numpy as np
 from bench_stack import serving
 from PIL import Image
-from reward_models.evaluate.robot import sample
+from reward_models.evaluate.robot import load_sample
 from reward_models.repository import REPOSITORY
 from reward_models.repository import card as cards
 from reward_models.runtime.instance import Instance
@@ -41,7 +41,7 @@ Step = Callable[[str, bytes, bytes], float]
 
 def frames(robot: int) -> Iterator[bytes]:
     """An episode that no one has seen: frames of the sample with noise of their own, 224 pixels, as JPEG."""
-    episode = sample()[robot % len(sample())]
+    episode = load_sample()[robot % len(load_sample())]
     dice = np.random.default_rng(robot)
     seen = [np.asarray(Image.open(io.BytesIO(frame)), np.int16) for frame in episode["frames"]]
     for step in range(STEPS):
@@ -62,7 +62,7 @@ def run(step: Step, task: str, made: list[bytes], waits: list[float]) -> None:
 
 def bare() -> Step:
     """The model alone."""
-    card = cards.read(REPOSITORY / NAME).content
+    card = cards.read_card(REPOSITORY / NAME).content
     folder = REPOSITORY / NAME / cards.VERSION_FOLDER
     scorer = ProgressScorer(Instance(folder, tuple(card["dimensions"]), tuple(card["flags"]), card, Device()))
 
@@ -91,7 +91,7 @@ def measure(steps: list[Step], first_robot: int) -> dict[str, Any]:
     waits: list[float] = []
     robots = []
     for robot, step in enumerate(steps, first_robot):
-        task = INSTRUCTIONS[sample()[robot % len(sample())]["task"]][0]
+        task = INSTRUCTIONS[load_sample()[robot % len(load_sample())]["task"]][0]
         robots.append(threading.Thread(target=run, args=(step, task, list(frames(robot)), waits)))
     began = time.perf_counter()
     for thread in robots:

@@ -16,7 +16,7 @@ import time
 import numpy as np
 from reward_gateway.client import AsyncRewardClient
 from reward_gateway.sample import FloatArray
-from reward_models.evaluate.inputs import Sample, samples
+from reward_models.evaluate.inputs import Sample, make_samples
 from rich.progress import Progress
 
 TOLERANCE = 1e-5
@@ -30,7 +30,7 @@ async def inputs_of(client: AsyncRewardClient, reward: str) -> list[str]:
 
 async def run(http: AsyncRewardClient, over_grpc: AsyncRewardClient, reward: str, count: int) -> float:
     """The largest difference, relative or absolute, whichever is smaller."""
-    given, rng, worst = samples(await inputs_of(http, reward), count), random.Random(9), 0.0
+    given, rng, worst = make_samples(await inputs_of(http, reward), count), random.Random(9), 0.0
     gate = asyncio.Semaphore(16)
     with Progress() as progress:
         alone_bar = progress.add_task(f"{reward}, alone", total=count)

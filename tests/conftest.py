@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
-from reward_models.build import build, is_built
+from reward_models.build import build_model, is_built
 from reward_models.repository import REPOSITORY
 
 from tests.clock import Clock
@@ -70,7 +70,7 @@ def built_models() -> Callable[[str], Path]:
 
     def folder(name: str) -> Path:
         if not is_built(name):
-            build(name, progress=lambda step: None)
+            build_model(name, progress=lambda step: None)
         return REPOSITORY / name
 
     return folder

@@ -19,7 +19,7 @@ from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_models.repository import heads, versions
-from reward_models.repository.files import sha256
+from reward_models.repository.files import hash_file
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ class Server:
 
     async def load(self, name: str, timeout_s: float) -> None:
         self.loads += 1
-        wanted = [version for version in versions.listing(self.repository, name) if version.served]
+        wanted = [version for version in versions.list_versions(self.repository, name) if version.served]
         if self.refuses & {version.number for version in wanted}:
             raise Conflict("the model server refused: load failed")
         if not self.deaf:
@@ -80,10 +80,10 @@ def settings(tmp_path: Path) -> Settings:
     (staging / "model.py").write_text("# the model\n")
     (staging / "config.pbtxt").write_text('name: "tiny"\nbackend: "python"\n')
     content = {"name": "tiny", "inputs": {"response": "it"}, "dimensions": {"good": "it"}, "flags": {}, "settings": {}}
-    held = {heads.HEAD: {"sha256": sha256(staging / heads.HEAD)}}
+    held = {heads.HEAD: {"sha256": hash_file(staging / heads.HEAD)}}
     (staging / "card.yaml").write_text(json.dumps(content | {"files": held}))
     (tmp_path / "repository").mkdir()
-    versions.publish(tmp_path / "repository", "tiny", staging)
+    versions.publish_version(tmp_path / "repository", "tiny", staging)
     made = Settings(model_repository=tmp_path / "repository", state_dir=tmp_path / "state", keep_versions=2)
     made.run_directory.mkdir(parents=True)
     (made.run_directory / "models.txt").write_text("tiny\n")
@@ -103,7 +103,7 @@ def admin_of(server: Server, settings: Settings, model: str = "tiny", recipes: s
 
 
 def on_disk(settings: Settings) -> dict[int, bool]:
-    return {version.number: version.served for version in versions.listing(settings.model_repository, "tiny")}
+    return {version.number: version.served for version in versions.list_versions(settings.model_repository, "tiny")}
 
 
 async def test_a_head_becomes_the_next_version_and_is_served(server: Server, settings: Settings) -> None:

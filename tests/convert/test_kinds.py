@@ -12,9 +12,9 @@ import yaml
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from reward_models.build import check  # noqa: E402
+from reward_models.build import check_model  # noqa: E402
 from reward_models.convert import Options, Refused  # noqa: E402
-from reward_models.convert.add import Added, add  # noqa: E402
+from reward_models.convert.add import Added, add_checkpoint  # noqa: E402
 from reward_models.repository import RepositoryError, versions  # noqa: E402
 
 pytestmark = [
@@ -53,7 +53,7 @@ KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
 def convert(source: Path, repository: Path, name: str = "model", dry_run: bool = False, **options: Any) -> Added:
     if "head" in options:
         options["head"] = source / options["head"]
-    return add(str(source), name, repository, Options(**options), dry_run=dry_run, say=lambda line: None)
+    return add_checkpoint(str(source), name, repository, Options(**options), dry_run=dry_run, say=lambda line: None)
 
 
 @pytest.mark.parametrize(("made", "options", "kind", "dimensions"), KINDS)
@@ -65,7 +65,7 @@ def test_the_exported_score_is_that_of_torch(
     assert added.measured.to_torch < 1e-4
     assert added.measured.between_batches < 1e-5
     assert added.measured.spread > 100 * added.measured.to_torch
-    assert check("model", repository) == []
+    assert check_model("model", repository) == []
 
 
 def test_a_half_precision_model_says_how_far_it_is(checkpoint: Make, repository: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_half_precision_model_says_how_far_it_is(checkpoint: Make, repository:
 def test_a_second_checkpoint_of_a_name_is_its_next_version(checkpoint: Make, repository: Path) -> None:
     assert convert(checkpoint("bert"), repository).version == 1
     assert convert(checkpoint("deberta"), repository).version == 2
-    assert [version.number for version in versions.listing(repository, "model")] == [1, 2]
+    assert [version.number for version in versions.list_versions(repository, "model")] == [1, 2]
 
 
 def test_a_checkpoint_with_other_dimensions_takes_another_name(checkpoint: Make, repository: Path) -> None:
@@ -161,4 +161,4 @@ class TestRefusals:
     @pytest.mark.parametrize("source", ["nowhere", "/nowhere/at/all", "a b/c"])
     def test_a_source_that_is_neither_folder_nor_hub_id(self, source: str, repository: Path) -> None:
         with pytest.raises(Refused, match="is neither a folder nor a hub id"):
-            add(source, "model", repository, Options(), say=lambda line: None)
+            add_checkpoint(source, "model", repository, Options(), say=lambda line: None)

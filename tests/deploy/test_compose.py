@@ -10,8 +10,8 @@ import pytest
 import yaml
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import ApiKey
-from reward_models.repository import REPOSITORY, available
-from reward_models.repository.card import VERSION_FOLDER, read
+from reward_models.repository import REPOSITORY, list_models
+from reward_models.repository.card import VERSION_FOLDER, read_card
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
@@ -86,7 +86,7 @@ def test_what_the_image_builds_of_packages_is_left_out_of_its_context_and_nothin
     built = {
         f"models/repository/{name}/{VERSION_FOLDER}/{file.name}"
         for name in shipped()
-        for file in read(REPOSITORY / name).files
+        for file in read_card(REPOSITORY / name).files
         if file.kind != "head"
     }
     lines = (ROOT / ".dockerignore").read_text().splitlines()
@@ -101,4 +101,4 @@ def shipped() -> list[str]:
     listed = subprocess.run(
         ["git", "ls-files", "models/repository/*/card.yaml"], cwd=ROOT, capture_output=True, text=True
     )
-    return [Path(line).parent.name for line in listed.stdout.splitlines()] or available()
+    return [Path(line).parent.name for line in listed.stdout.splitlines()] or list_models()

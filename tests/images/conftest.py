@@ -79,7 +79,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    versions.publish(folder / "models/repository", ADDED, CONVERTED / ADDED)
+    versions.publish_version(folder / "models/repository", ADDED, CONVERTED / ADDED)
     return folder
 
 

@@ -20,8 +20,8 @@ import yaml
 from reward_gateway import __version__
 from reward_models.build import tiers
 from reward_models.convert.samples import text_rows
-from reward_models.repository import available
 from reward_models.repository import card as cards
+from reward_models.repository import list_models
 
 from tests.conftest import ROOT, free_port
 from tests.images.buildah import Buildah, Container
@@ -158,8 +158,8 @@ def test_tritons_image_holds_the_models_that_ship_and_one_that_was_added(triton_
 
     assert triton_container.config["User"] == "1000:1000"
     assert triton_container.config["Labels"]["org.opencontainers.image.version"] == __version__
-    assert {*available(repository)} == {*tiers.default(ROOT / "models/repository")} | {ADDED}
-    for file in cards.read(repository / ADDED).files:
+    assert {*list_models(repository)} == {*tiers.list_default(ROOT / "models/repository")} | {ADDED}
+    for file in cards.read_card(repository / ADDED).files:
         assert (repository / ADDED / cards.VERSION_FOLDER / file.name).is_file()
 
 
@@ -176,11 +176,11 @@ def test_the_images_score_together(running: Deployment) -> None:
 def test_every_model_is_ready_and_the_added_one_scores_as_where_it_was_converted(running: Deployment) -> None:
     listed = httpx.get(f"{running.http}/v1/models", headers=AUTHORISED, timeout=30).json()["models"]
     (recorded, *_) = json.loads((CONVERTED / ADDED / "scores.json").read_text())
-    settings = cards.read(CONVERTED / ADDED).content["settings"]
+    settings = cards.read_card(CONVERTED / ADDED).content["settings"]
     row = text_rows(settings["tokens"])[0]
     inputs = [
         {"name": name, "shape": [1, 1], "datatype": "BYTES", "data": [row[name].decode()]}
-        for name in cards.read(CONVERTED / ADDED).content["inputs"]
+        for name in cards.read_card(CONVERTED / ADDED).content["inputs"]
         if row.get(name)
     ]
     answer = httpx.post(

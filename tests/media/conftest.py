@@ -35,7 +35,7 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
-from reward_models.runtime.images import ImageError, decode
+from reward_models.runtime.images import ImageError, decode_image
 
 from tests.contract import HttpContract
 
@@ -311,7 +311,7 @@ class Pictures:
             media = [*(batch.images or [[]] * batch.size)[row], *(batch.frames or [[]] * batch.size)[row]]
             self.seen.append([item.data or b"" for item in media])
             try:
-                answer.values[k] = sum(decode(data).width for data in self.seen[-1])
+                answer.values[k] = sum(decode_image(data).width for data in self.seen[-1])
             except ImageError as error:
                 code, _, sentence = str(error).partition(": ")
                 answer.invalid[k] = Invalid(code, sentence)  # type: ignore[arg-type]

@@ -15,12 +15,12 @@ import httpx
 import pytest
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.proto.reward_pb2_grpc import RewardServiceStub
-from reward_models.evaluate.rendering import draw
+from reward_models.evaluate.rendering import draw_text
 
 pytestmark = pytest.mark.stack
 
 PROMPTS = {"image_alignment": "a street sign", "text_in_image": 'A street sign that says "STOP"'}
-SIGN, DOOR = draw("STOP", 90, 0, "white", "darkred"), draw("PULL", 90, 0, "white", "navy")
+SIGN, DOOR = draw_text("STOP", 90, 0, "white", "darkred"), draw_text("PULL", 90, 0, "white", "navy")
 
 
 def data_url(data: bytes) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from reward_models.repository import card as cards
 from reward_models.repository import config
-from reward_models.runtime.instance import Instance, split
+from reward_models.runtime.instance import Instance, split_names
 from reward_models.runtime.preference import PreferenceScorer
 from reward_models.runtime.rows import Answer
 from reward_models.runtime.session import Device
@@ -20,9 +20,9 @@ Built = Callable[[str], Path]
 
 def instance(folder: Path) -> Instance:
     """A built model on the CPU, with the parameters that its configuration holds."""
-    said = config.parameters(cards.read(folder))
-    card = cards.read(folder).content
-    return Instance(folder / "1", split(said["dimensions"]), split(said["flags"]), card, Device())
+    said = config.card_parameters(cards.read_card(folder))
+    card = cards.read_card(folder).content
+    return Instance(folder / "1", split_names(said["dimensions"]), split_names(said["flags"]), card, Device())
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.grpc as client
-from reward_models.evaluate.likelihood import texts
+from reward_models.evaluate.likelihood import read_texts
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.language import LanguageScorer
 
@@ -22,7 +22,10 @@ def post(stack: Any, path: str, *items: dict[str, Any], **params: Any) -> list[A
 
 
 def test_triton_gives_the_vector_of_every_row(stack: Any, start: Callable[[str], Instance]) -> None:
-    rows = {"prompt": [before for before, _ in texts()[:3]], "response": [*(rest for _, rest in texts()[:2]), ""]}
+    rows = {
+        "prompt": [before for before, _ in read_texts()[:3]],
+        "response": [*(rest for _, rest in read_texts()[:2]), ""],
+    }
     tensors = []
     for name, values in rows.items():
         tensors.append(client.InferInput(name, [len(values), 1], "BYTES"))

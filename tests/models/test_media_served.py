@@ -6,7 +6,7 @@ import msgpack
 import numpy as np
 import pytest
 import tritonclient.grpc as client
-from reward_models.evaluate.rendering import draw
+from reward_models.evaluate.rendering import draw_text
 
 pytestmark = pytest.mark.stack
 
@@ -23,14 +23,14 @@ def infer(address: str, model: str, **columns: list[bytes]) -> tuple[list[float]
 
 
 def test_drawn_text_is_read_through_triton(stack: Any) -> None:
-    images = [msgpack.packb([image]) for image in (draw("OPEN DAILY"), draw(""), b"broken")]
+    images = [msgpack.packb([image]) for image in (draw_text("OPEN DAILY"), draw_text(""), b"broken")]
     scores, errors = infer(stack.triton, "text_rendering", prompt=[b'A sign "OPEN DAILY"'] * 3, images=images)
     assert scores[:2] == [1, 0]
     assert [error.partition(b":")[0] for error in errors] == [b"", b"", b"invalid_media"]
 
 
 def test_an_image_of_a_sign_is_nearer_to_a_sign_than_to_a_dog(stack: Any) -> None:
-    image = msgpack.packb([draw("STOP", 90, 0, "white", "darkred")])
+    image = msgpack.packb([draw_text("STOP", 90, 0, "white", "darkred")])
     prompts = [b"a street sign", b"a dog", b""]
     scores, errors = infer(stack.triton, "image_text_alignment", prompt=prompts, images=[image] * 3)
     assert scores[0] > scores[1]

@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 from reward_gateway.client.adapters.lerobot import RewardGatewayRewardModel
 from reward_gateway.proto import reward_pb2
-from reward_models.evaluate.robot import sample
+from reward_models.evaluate.robot import load_sample
 from reward_models.train.robot_tasks import INSTRUCTIONS
 
 pytestmark = pytest.mark.stack
 
-EPISODE = next(episode for episode in sample() if episode["solved"][-1])
+EPISODE = next(episode for episode in load_sample() if episode["solved"][-1])
 TASK: str = INSTRUCTIONS[EPISODE["task"]][0]
 FRAMES: list[bytes] = EPISODE["frames"]
 TEXTS = [base64.b64encode(frame).decode() for frame in FRAMES]

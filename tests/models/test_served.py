@@ -11,7 +11,7 @@ import tritonclient.grpc as client
 from reward_models.repository import REPOSITORY
 from reward_models.repository import card as cards
 from reward_models.runtime.rows import Answer
-from reward_models.train.data import probes
+from reward_models.train.data import load_probes
 
 pytestmark = pytest.mark.stack
 
@@ -30,7 +30,7 @@ def infer(address: str, model: str, **columns: list[str]) -> tuple[Any, Any, Any
 
 
 def test_triton_scores_as_the_scorer_does(stack: Any, model: str, ask: Ask) -> None:
-    pairs = probes("benign")[:12]
+    pairs = load_probes("benign")[:12]
     prompts, responses = [pair.prompt for pair in pairs], [pair.better for pair in pairs]
     together, flags, errors = infer(stack.triton, model, prompt=prompts, response=responses)
     np.testing.assert_allclose(together, ask(model, prompts, responses).scores, atol=1e-5, rtol=0)
@@ -52,7 +52,7 @@ def test_a_row_that_cannot_be_read_does_not_fail_its_neighbours(stack: Any, mode
 def test_triton_tells_the_version_of_the_card(stack: Any, model: str) -> None:
     with client.InferenceServerClient(stack.triton) as server:
         said = server.get_model_config(model).config.parameters
-    assert said["content_version"].string_value == cards.read(REPOSITORY / model).version
+    assert said["content_version"].string_value == cards.read_card(REPOSITORY / model).version
 
 
 def test_calls_one_after_another_do_not_wait_for_a_lost_wake_up(stack: Any, model: str) -> None:

@@ -38,7 +38,7 @@ def staged(folder: Path, kind: str, name: str, **settings: Any) -> Path:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("added") / "repository"
     folder.mkdir()
-    versions.publish(folder, "first", staged(folder.parent / "first", "pair", "first"))
+    versions.publish_version(folder, "first", staged(folder.parent / "first", "pair", "first"))
     return folder
 
 
@@ -80,7 +80,7 @@ def by_torch(kind: str) -> list[float]:
 @pytest.mark.parametrize("kind", ["steps"])
 def test_a_model_is_added_to_a_running_service(service: "Stack", repository: Path, tmp_path: Path, kind: str) -> None:
     name = f"added-{kind}"
-    assert versions.publish(repository, name, staged(tmp_path / "staged", kind, name)) == 1
+    assert versions.publish_version(repository, name, staged(tmp_path / "staged", kind, name)) == 1
     load(service, name)
     assert ask(service, name) == pytest.approx(by_torch(kind), abs=1e-4)
     listed = {model["name"]: model for model in httpx.get(f"{service.http}/v1/models").json()["models"]}
@@ -89,9 +89,9 @@ def test_a_model_is_added_to_a_running_service(service: "Stack", repository: Pat
 
 
 def test_a_second_checkpoint_of_a_name_is_its_next_version(service: "Stack", repository: Path, tmp_path: Path) -> None:
-    versions.publish(repository, "twice", staged(tmp_path / "one", "chat", "twice"))
+    versions.publish_version(repository, "twice", staged(tmp_path / "one", "chat", "twice"))
     load(service, "twice")
-    assert versions.publish(repository, "twice", staged(tmp_path / "two", "chat", "twice", tokens=24)) == 2
+    assert versions.publish_version(repository, "twice", staged(tmp_path / "two", "chat", "twice", tokens=24)) == 2
     load(service, "twice")
     old, new = ask(service, "twice@1"), ask(service, "twice@2")
     assert old == pytest.approx(by_torch("chat"), abs=1e-4)

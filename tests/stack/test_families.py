@@ -15,9 +15,9 @@ import yaml
 from reward_gateway.cli import main
 from reward_gateway.client import RewardClient, Scores
 from reward_models.build import is_built
-from reward_models.evaluate.inputs import Sample, columns, recipe, samples
+from reward_models.evaluate.inputs import Sample, make_columns, make_recipe, make_samples
 from reward_models.evaluate.subject import Subject
-from reward_models.repository import REPOSITORY, available
+from reward_models.repository import REPOSITORY, list_models
 from reward_models.repository import card as cards
 
 from tests.conftest import start_stack, stop_stack
@@ -29,14 +29,14 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 TOLERANCE = 1e-5
 SAMPLES = 5
-CARDS = {name: cards.read(REPOSITORY / name) for name in available() if is_built(name)}
+CARDS = {name: cards.read_card(REPOSITORY / name) for name in list_models() if is_built(name)}
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Stack]":
     """Every model that is built, each under a recipe of its own name."""
     folder = tmp_path_factory.mktemp("families")
-    recipes = {name: recipe(name, card.dimensions) for name, card in CARDS.items()}
+    recipes = {name: make_recipe(name, card.dimensions) for name, card in CARDS.items()}
     (folder / "rewards.yaml").write_text(yaml.safe_dump({"rewards": recipes}))
     flags = ("--rewards-file", str(folder / "rewards.yaml"), "--models", ",".join(CARDS))
     running = start_stack(folder / "serve.log", *flags)
@@ -45,7 +45,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Stack]":
 
 
 def given(name: str) -> list[Sample]:
-    return samples(CARDS[name].content["inputs"], SAMPLES)
+    return make_samples(CARDS[name].content["inputs"], SAMPLES)
 
 
 def numbers(scored: Scores) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -66,8 +66,8 @@ def alone() -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
 
 
 def by_itself(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    subject, given = Subject(name, REPOSITORY), columns(CARDS[name].content["inputs"], SAMPLES)
-    rows = [subject.answer(**{key: [values[i]] for key, values in given.items()}).scores for i in range(SAMPLES)]
+    subject, given = Subject(name, REPOSITORY), make_columns(CARDS[name].content["inputs"], SAMPLES)
+    rows = [subject.score_columns(**{key: [values[i]] for key, values in given.items()}).scores for i in range(SAMPLES)]
     scores = np.concatenate(rows).astype(np.float64)
     dimensions = CARDS[name].dimensions
     return np.column_stack([scores.sum(axis=1), *(scores[:, dimensions.index(part)] for part in sorted(dimensions))])

@@ -240,7 +240,7 @@ class TestAnUploadedHead:
         for scale in (3.0, 4.0):
             assert httpx.post(f"{live.http}/v1/models/{NAME}/head", content=head(scale), timeout=60).status_code == 200
         assert served(live) == ["1", "3", "4"]
-        listed = versions.listing(folder / "repository", NAME)
+        listed = versions.list_versions(folder / "repository", NAME)
         assert [(version.number, version.served) for version in listed] == [(1, True), (3, True), (4, True)]
         for file in ("config.pbtxt", "card.yaml", "1/head.npz"):
             assert (folder / "repository" / NAME / file).read_bytes() == (REPOSITORY / NAME / file).read_bytes()

@@ -5,8 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from reward_models.build import build, check, is_built, stamp, tiers
-from reward_models.repository import REPOSITORY, RepositoryError, available, placement, versions
+from reward_models.build import build_model, check_model, is_built, stamp_model, tiers
+from reward_models.repository import REPOSITORY, RepositoryError, list_models, placement, versions
 
 
 def main() -> int:
@@ -30,27 +30,27 @@ def main() -> int:
     arguments = parser.parse_args()
     faults = 0
     every = arguments.all or arguments.check or arguments.stamp
-    for name in arguments.names or (available if every else tiers.default)(arguments.repository):
+    for name in arguments.names or (list_models if every else tiers.list_default)(arguments.repository):
         try:
             if arguments.stamp:
-                stamp(name, arguments.repository)
+                stamp_model(name, arguments.repository)
             elif arguments.check:
-                for fault in check(name, arguments.repository):
+                for fault in check_model(name, arguments.repository):
                     faults += 1
                     print(f"{name}: {fault}", file=sys.stderr)
             elif not is_built(name, arguments.repository):
-                build(name, arguments.repository, print)
+                build_model(name, arguments.repository, print)
         except RepositoryError as error:
             faults += 1
             print(f"{name}: {error}", file=sys.stderr)
     if arguments.remove_unbuilt and not faults:
-        for name in tiers.left_out(arguments.repository):
+        for name in tiers.list_unbuilt_extra(arguments.repository):
             print(f"{name}: is not built, removed")
             shutil.rmtree(arguments.repository / name)
     if arguments.device and not faults:
         on_gpu = arguments.device == "gpu"
         placed = placement.Placement(arguments.gpu_instances, tuple(arguments.gpus)) if on_gpu else None
-        versions.run_on(arguments.repository, placed)
+        versions.set_placement(arguments.repository, placed)
     return 1 if faults else 0
 
 

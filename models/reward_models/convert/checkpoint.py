@@ -53,14 +53,14 @@ class Checkpoint:
             return str(said.get("license_name") or said["license"])
         return "not stated by the checkpoint"
 
-    def json(self, name: str) -> dict[str, Any]:
+    def read_json(self, name: str) -> dict[str, Any]:
         """A JSON object of the folder, empty where there is no such file."""
         path = self.folder / name
         found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
         return found if isinstance(found, dict) else {}
 
 
-def fetch(source: str, revision: str = "") -> Checkpoint:
+def fetch_checkpoint(source: str, revision: str = "") -> Checkpoint:
     """A checkpoint by folder or hub id.
 
     Raises:
@@ -70,7 +70,7 @@ def fetch(source: str, revision: str = "") -> Checkpoint:
     if not folder.is_dir():
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
             raise Refused(f"{source} is neither a folder nor a hub id (owner/name).")
-        folder = _download(source, revision)
+        folder = _download_snapshot(source, revision)
         commit = folder.name
     if not (folder / "config.json").is_file():
         raise Refused(f"{folder} has no config.json: it is no checkpoint of transformers.")
@@ -78,7 +78,7 @@ def fetch(source: str, revision: str = "") -> Checkpoint:
     return Checkpoint(folder, source, commit, config)
 
 
-def _download(name: str, revision: str) -> Path:
+def _download_snapshot(name: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:

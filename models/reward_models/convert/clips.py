@@ -12,8 +12,8 @@ from PIL import Image
 from reward_models.convert import graph, weights
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
-from reward_models.convert.loading import loaded
-from reward_models.convert.networks import Chain, ImageSide, TextSide, features
+from reward_models.convert.loading import load_network
+from reward_models.convert.networks import Chain, ImageSide, TextSide, unwrap_features
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan, Row
 from reward_models.convert.samples import image_rows
@@ -29,9 +29,9 @@ DEFAULTS = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.2
 """CLIP's own, where a configuration is silent."""
 
 
-def clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
+def plan_clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
     """Image against prompt: ``clip`` (cosine), ``pickscore`` (times the logit scale) or ``hps`` (times 100)."""
-    model = loaded(transformers.CLIPModel, checkpoint)
+    model = load_network(transformers.CLIPModel, checkpoint)
     factor = {"clip": 1.0, "hps": 100.0, "pickscore": float(model.logit_scale.exp())}[kind]
     processor, image = image_settings(checkpoint)
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
@@ -46,12 +46,12 @@ def clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
         ids = torch.tensor([[3, 4, 5, last, last], [3, 4, last, last, last]])
         mask = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
         example = {"input_ids": ids, "attention_mask": mask}
-        graph.export(TextSide(model), example, "embeddings", folder / TEXT_GRAPH, options.dtype)
+        graph.export_graph(TextSide(model), example, "embeddings", folder / TEXT_GRAPH, options.dtype)
 
     def by_torch(row: Row) -> list[float] | None:
         given = tokenizer(row["prompt"].decode(), truncation=True, max_length=limit, return_tensors="pt")
         with torch.no_grad():
-            pixels = processor(images=opened(row), return_tensors="pt")["pixel_values"].float()
+            pixels = processor(images=open_image(row), return_tensors="pt")["pixel_values"].float()
             told = {name: given[name] for name in ("input_ids", "attention_mask")}
             cosine = model(pixel_values=pixels, **told).logits_per_image / model.logit_scale.exp()
         return [float(cosine[0, 0]) * factor]
@@ -80,22 +80,22 @@ def clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
     )
 
 
-def aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
+def plan_aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
     """A linear chain on CLIP's image embedding of length 1, as LAION's predictors have it."""
     whole = "text_config" in checkpoint.config
-    model = loaded(transformers.CLIPModel if whole else transformers.CLIPVisionModelWithProjection, checkpoint)
+    model = load_network(transformers.CLIPModel if whole else transformers.CLIPVisionModelWithProjection, checkpoint)
     tower = model if whole else Projected(model)
     if options.head is not None:
-        tensors = weights.load(options.head)
+        tensors = weights.load_file(options.head)
     else:
-        tensors = weights.under(checkpoint.folder, ("layers.", "predictor."))
+        tensors = weights.load_prefixed(checkpoint.folder, ("layers.", "predictor."))
     head = Chain.of(tensors, options.activation).eval()
     processor, image = image_settings(checkpoint)
 
     def by_torch(row: Row) -> list[float] | None:
         with torch.no_grad():
-            pixels = processor(images=opened(row), return_tensors="pt")["pixel_values"].float()
-            embedding = features(tower.get_image_features(pixel_values=pixels))
+            pixels = processor(images=open_image(row), return_tensors="pt")["pixel_values"].float()
+            embedding = unwrap_features(tower.get_image_features(pixel_values=pixels))
             return list(head(embedding / embedding.norm(dim=-1, keepdim=True))[0].tolist())
 
     if head.outputs != 1:
@@ -133,7 +133,7 @@ def write_image_side(network: ImageSide, image: dict[str, Any], folder: Path, op
     """``image.onnx`` of a tower."""
     height, width = image["crop"] or image["resize"]
     pixels = torch.zeros(2, 3, height, width)
-    graph.export(network, {"pixel_values": pixels}, "values", folder / IMAGE_GRAPH, options.dtype)
+    graph.export_graph(network, {"pixel_values": pixels}, "values", folder / IMAGE_GRAPH, options.dtype)
 
 
 def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
@@ -141,7 +141,7 @@ def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
 
     Raises Refused for a processor that does what the runtime does not.
     """
-    said = checkpoint.json("preprocessor_config.json") or checkpoint.json("processor_config.json").get(
+    said = checkpoint.read_json("preprocessor_config.json") or checkpoint.read_json("processor_config.json").get(
         "image_processor", {}
     )
     if not said:
@@ -171,6 +171,6 @@ def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
     }
 
 
-def opened(row: Row) -> Image.Image:
+def open_image(row: Row) -> Image.Image:
     """The image of a row."""
     return Image.open(io.BytesIO(msgpack.unpackb(row["images"])[0])).convert("RGB")

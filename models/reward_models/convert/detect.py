@@ -24,9 +24,9 @@ def kind_of(checkpoint: Checkpoint, asked: str) -> str:
         raise Refused("A token classifier may score steps or tokens: say --kind steps or --kind tokens.")
     if checkpoint.config.get("model_type") == "clip":
         # Aesthetics predictors keep their layers beside CLIP's image side.
-        names = weights.names(checkpoint.folder)
+        names = weights.list_tensor_names(checkpoint.folder)
         return "aesthetic" if any(name.startswith(("layers.", "predictor.")) for name in names) else "clip"
-    if any(name.startswith("v_head.") for name in weights.names(checkpoint.folder)):
+    if any(name.startswith("v_head.") for name in weights.list_tensor_names(checkpoint.folder)):
         raise Refused("A value head may score the whole answer or each step: say --kind head or --kind steps.")
     raise Refused(
         f"{architecture or 'The checkpoint'} ({checkpoint.config.get('model_type', 'of no known type')}) is no reward "

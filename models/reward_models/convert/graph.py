@@ -13,7 +13,9 @@ from torch import Tensor, nn
 OPSET = 18
 
 
-def export(network: nn.Module, example: Mapping[str, Tensor], output: str, path: Path, dtype: str = "float32") -> None:
+def export_graph(
+    network: nn.Module, example: Mapping[str, Tensor], output: str, path: Path, dtype: str = "float32"
+) -> None:
     """Write a graph and ``<name>.data`` beside it.
 
     Args:
@@ -43,10 +45,10 @@ def export(network: nn.Module, example: Mapping[str, Tensor], output: str, path:
             verbose=False,
         )
         program.save(str(path), external_data=True)
-    strip(path)
+    strip_doc_strings(path)
 
 
-def strip(path: Path) -> None:
+def strip_doc_strings(path: Path) -> None:
     """Take away where in the source each node came from: nine tenths of a graph's size."""
     model = onnx.load(str(path), load_external_data=False)
     for node in model.graph.node:

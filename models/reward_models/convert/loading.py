@@ -19,7 +19,7 @@ HEADS = ("v_head.", "value_head.", "reward_head.", "critic_head.", "score.", "cl
 """How heads are called in checkpoints, the longer and clearer names first."""
 
 
-def loaded(auto: Any, checkpoint: Checkpoint) -> Any:
+def load_network(auto: Any, checkpoint: Checkpoint) -> Any:
     """A network in float32, complete. Raises Refused if the checkpoint lacks a part of it, or needs code of its own."""
     try:
         model, said = auto.from_pretrained(
@@ -39,17 +39,17 @@ def loaded(auto: Any, checkpoint: Checkpoint) -> Any:
     return model.eval()
 
 
-def chain(checkpoint: Checkpoint, options: Options, activation: str) -> Chain:
+def load_head(checkpoint: Checkpoint, options: Options, activation: str) -> Chain:
     """The head of a checkpoint, in a file of its own or under one of the names in HEADS."""
     if options.head is not None:
-        return Chain.of(weights.load(options.head), activation)
+        return Chain.of(weights.load_file(options.head), activation)
     for prefix in HEADS:
-        if held := weights.under(checkpoint.folder, (prefix,)):
+        if held := weights.load_prefixed(checkpoint.folder, (prefix,)):
             return Chain.of(held, activation)
     raise Refused(f"The checkpoint has no head (a tensor under {', '.join(HEADS)}): name its file with --head.")
 
 
-def writer(tokens: Tokens, network: nn.Module, options: Options) -> Callable[[Path], None]:
+def make_writer(tokens: Tokens, network: nn.Module, options: Options) -> Callable[[Path], None]:
     """Writes the tokeniser and the graph of a network over tokens."""
 
     def write(folder: Path) -> None:
@@ -59,12 +59,12 @@ def writer(tokens: Tokens, network: nn.Module, options: Options) -> Callable[[Pa
         example = {"input_ids": torch.where(mask == 1, ids, tokens.settings["pad"]), "attention_mask": mask}
         if tokens.settings["types"]:
             example["token_type_ids"] = torch.zeros_like(ids)
-        graph.export(network, example, "scores", folder / GRAPH, options.dtype)
+        graph.export_graph(network, example, "scores", folder / GRAPH, options.dtype)
 
     return write
 
 
-def activated(logits: torch.Tensor, output: str) -> Any:
+def apply_output(logits: torch.Tensor, output: str) -> Any:
     """Logits as the options want them."""
     if output == "sigmoid":
         return torch.sigmoid(logits.float())

@@ -7,34 +7,34 @@ import transformers
 
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
-from reward_models.convert.loading import activated, chain, loaded, writer
+from reward_models.convert.loading import apply_output, load_head, load_network, make_writer
 from reward_models.convert.networks import Chain, Marked
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan, Row
 from reward_models.convert.samples import step_rows, text_rows
 from reward_models.convert.steps import steps_of
 from reward_models.convert.texts import FLAGS, INJECTION, INPUTS, UNCHECKED
-from reward_models.convert.tokens import Tokens, conversation_of, described, tokens_of
+from reward_models.convert.tokens import Tokens, conversation_of, describe_reading, tokens_of
 from reward_models.runtime.steps import SUMMARIES
 
 STEPS = {"steps": "The answer cut into steps, a msgpack list of texts, in place of being cut at the separator."}
 
 
-def marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
+def plan_marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
     """A network that scores each ``step`` or ``token`` of an answer."""
     steps = steps_of(checkpoint, options) if unit == "step" else None
     own = bool(options.answers) or checkpoint.architecture.endswith("ForTokenClassification")
     if options.answers:
-        model = worded(checkpoint, options)
+        model = load_worded(checkpoint, options)
         backbone, head = model.base_model, model.score
         labels = list(options.answers[::-1])
     elif own:
-        model = loaded(transformers.AutoModelForTokenClassification, checkpoint)
+        model = load_network(transformers.AutoModelForTokenClassification, checkpoint)
         backbone, head = model.base_model, model.score if hasattr(model, "score") else model.classifier
         labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
     else:
-        backbone = loaded(transformers.AutoModel, checkpoint)
-        head = chain(checkpoint, options, steps.activation if steps else options.activation)
+        backbone = load_network(transformers.AutoModel, checkpoint)
+        head = load_head(checkpoint, options, steps.activation if steps else options.activation)
         labels = [str(index) for index in range(head.outputs)]
     output = options.output if options.output != "logits" else "softmax" if len(labels) > 1 else "sigmoid"
     if options.label and options.label not in labels:
@@ -55,7 +55,7 @@ def marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
         with torch.no_grad():
             given = {name: torch.tensor([values]) for name, values in inputs.items()}
             logits = model(**given).logits[0] if own else head(backbone(**given).last_hidden_state)[0]
-        values = activated(logits, output)[marks, label].double().numpy()
+        values = apply_output(logits, output)[marks, label].double().numpy()
         return [SUMMARIES[name](values) for name in names]
 
     of_it = labels[label] if len(labels) > 1 else "the head"
@@ -68,8 +68,8 @@ def marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
         flags=FLAGS,
         settings=tokens.settings,
         limits=[UNCHECKED, INJECTION],
-        method=" ".join(filter(None, [described(tokens), steps.described() if steps else ""])),
-        write=writer(tokens, Marked(backbone, head, output, label), options),
+        method=" ".join(filter(None, [describe_reading(tokens), steps.described() if steps else ""])),
+        write=make_writer(tokens, Marked(backbone, head, output, label), options),
         rows=(step_rows if unit == "step" else text_rows)(tokens.settings["tokens"]),
         reference=by_torch,
         optional=["messages", "steps"],
@@ -77,14 +77,14 @@ def marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
     )
 
 
-def worded(checkpoint: Checkpoint, options: Options) -> Any:
+def load_worded(checkpoint: Checkpoint, options: Options) -> Any:
     """A language model of whose words only two are kept, the bad one and the good one, as ``score``.
 
     Its logits are those of the whole model at these two words (Math-Shepherd: Wang et al., 2024, arXiv:2312.08935).
     """
     if len(options.answers) != 2:
         raise Refused("--answer names the word of a good step, then, given again, that of a bad one.")
-    model = loaded(transformers.AutoModelForCausalLM, checkpoint)
+    model = load_network(transformers.AutoModelForCausalLM, checkpoint)
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
     kept = [tokenizer.encode(word, add_special_tokens=False)[-1] for word in options.answers[::-1]]
     words = model.get_output_embeddings()

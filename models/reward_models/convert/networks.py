@@ -126,7 +126,7 @@ class TextSide(nn.Module):  # type: ignore[misc, unused-ignore]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         return functional.normalize(
-            features(self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask)), dim=-1
+            unwrap_features(self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask)), dim=-1
         )
 
 
@@ -139,12 +139,12 @@ class ImageSide(nn.Module):  # type: ignore[misc, unused-ignore]
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         dtype = next(self.model.parameters()).dtype
-        given = features(self.model.get_image_features(pixel_values=pixel_values.to(dtype)))
+        given = unwrap_features(self.model.get_image_features(pixel_values=pixel_values.to(dtype)))
         unit = functional.normalize(given, dim=-1)
         return unit if self.head is None else self.head(unit.to(dtype)).float()
 
 
-def features(given: Any) -> Tensor:
+def unwrap_features(given: Any) -> Tensor:
     """The vectors that a tower gives, which newer versions of transformers wrap."""
     return (given if isinstance(given, Tensor) else given.pooler_output).float()
 

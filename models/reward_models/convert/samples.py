@@ -39,10 +39,10 @@ WORDS = "Every day has its own weather, and none of them asks what was planned f
 
 def text_rows(limit: int) -> list[Row]:
     """Conversations as callers send them; one is over the limit where that costs little."""
-    rows: list[Row] = [row(prompt, response) for prompt, response in EXCHANGES]
-    rows += [{**row("", ""), "messages": json.dumps(turns).encode()} for turns in TURNS]
+    rows: list[Row] = [make_row(prompt, response) for prompt, response in EXCHANGES]
+    rows += [{**make_row("", ""), "messages": json.dumps(turns).encode()} for turns in TURNS]
     if limit <= 1024:
-        rows.append(row("Tell me about the weather.", WORDS * (limit // 8)))
+        rows.append(make_row("Tell me about the weather.", WORDS * (limit // 8)))
     return rows
 
 
@@ -53,16 +53,16 @@ def step_rows(limit: int) -> list[Row]:
         ["First, 2 + 2 is 4.", "So it is even."],
         ["One line.\nAnother.", "Two\n\nparagraphs, one step.", "三つ目。"],
     )
-    rows += [{**row("Is 2 + 2 even?", "".join(steps)), "steps": packed(steps)} for steps in cut]
-    return [*rows, {**rows[len(EXCHANGES)], "steps": packed(["17 + 25", "is 42."])}]
+    rows += [{**make_row("Is 2 + 2 even?", "".join(steps)), "steps": pack_steps(steps)} for steps in cut]
+    return [*rows, {**rows[len(EXCHANGES)], "steps": pack_steps(["17 + 25", "is 42."])}]
 
 
-def packed(steps: list[str]) -> bytes:
+def pack_steps(steps: list[str]) -> bytes:
     """Steps as the tensor contract has them."""
     return bytes(msgpack.packb([step.encode() for step in steps]))
 
 
-def row(prompt: str, response: str) -> dict[str, bytes]:
+def make_row(prompt: str, response: str) -> dict[str, bytes]:
     """A prompt and a response."""
     return {"prompt": prompt.encode(), "response": response.encode(), "messages": b""}
 

@@ -32,22 +32,22 @@ class Steps:
 
     def ids(self, tokens: Tokens, conversation: Conversation) -> tuple[dict[str, list[int]], list[int]] | None:
         """Inputs and marks by ``transformers``' tokeniser alone; None for what has no step, or is too long."""
-        settings, steps = tokens.settings, conversation.steps(self.split)
+        settings, steps = tokens.settings, conversation.split_steps(self.split)
         if not steps:
             return None
         *before, answer = conversation.messages
         try:
             if settings["whole"]:
                 content = self.mark.join([*steps, ""])
-                ids = self._encode(tokens, tokens.text([*before, {**answer, "content": content}]))
+                ids = self._encode_ids(tokens, tokens.text([*before, {**answer, "content": content}]))
                 marks = [at for at, token in enumerate(ids) if token == settings["mark_id"]]
             else:
                 head, tail = tokens.text([*before, {**answer, "content": "@@@"}]).rsplit("@@@", 1)
-                ids, marks = self._encode(tokens, head), []
+                ids, marks = self._encode_ids(tokens, head), []
                 for step in steps:
-                    ids = [*ids, *self._encode(tokens, step), settings["mark_id"]]
+                    ids = [*ids, *self._encode_ids(tokens, step), settings["mark_id"]]
                     marks.append(len(ids) - 1)
-                ids = [*ids, *self._encode(tokens, tail)]
+                ids = [*ids, *self._encode_ids(tokens, tail)]
         except Exception:  # a template is a program, and can fail with anything
             return None
         limit = settings["tokens"]
@@ -66,7 +66,7 @@ class Steps:
         return f"Steps are those that the caller gives, else what {self.split!r} separates; {where}."
 
     @staticmethod
-    def _encode(tokens: Tokens, text: str) -> list[int]:
+    def _encode_ids(tokens: Tokens, text: str) -> list[int]:
         return list(tokens.tokenizer.encode(text, add_special_tokens=False))
 
 

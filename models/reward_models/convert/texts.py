@@ -8,12 +8,12 @@ from torch import nn
 
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
-from reward_models.convert.loading import activated, chain, loaded, writer
+from reward_models.convert.loading import apply_output, load_head, load_network, make_writer
 from reward_models.convert.networks import Chain, Headed, Sequence
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan, Row
 from reward_models.convert.samples import text_rows
-from reward_models.convert.tokens import Tokens, conversation_of, described, tokens_of
+from reward_models.convert.tokens import Tokens, conversation_of, describe_reading, tokens_of
 
 INPUTS = {
     "prompt": "What was asked, as plain text. May be empty.",
@@ -31,9 +31,9 @@ INJECTION = (
 UNCHECKED = "Its quality is what its makers measured; nothing was measured here but that it scores as it did in torch."
 
 
-def sequence(checkpoint: Checkpoint, options: Options) -> Plan:
+def plan_sequence(checkpoint: Checkpoint, options: Options) -> Plan:
     """A sequence classifier, by the class of ``transformers`` that its configuration names."""
-    model = loaded(transformers.AutoModelForSequenceClassification, checkpoint)
+    model = load_network(transformers.AutoModelForSequenceClassification, checkpoint)
     tokens = tokens_of(checkpoint, options, model.config)
     network: nn.Module = Sequence(model, options.output)
     if getattr(model.config, "pad_token_id", None) is None and hasattr(model, "score"):
@@ -42,32 +42,32 @@ def sequence(checkpoint: Checkpoint, options: Options) -> Plan:
     labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
 
     def reference(inputs: dict[str, torch.Tensor]) -> list[float]:
-        return list(activated(model(**inputs).logits, options.output)[0].tolist())
+        return list(apply_output(model(**inputs).logits, options.output)[0].tolist())
 
-    names = dimensions(options, labels)
+    names = name_dimensions(options, labels)
     kind = f"sequence classification ({type(model).__name__})"
-    return whole(checkpoint, options, tokens, network, names, kind, reference)
+    return plan_conversation(checkpoint, options, tokens, network, names, kind, reference)
 
 
-def headed(checkpoint: Checkpoint, options: Options) -> Plan:
+def plan_headed(checkpoint: Checkpoint, options: Options) -> Plan:
     """A backbone with a head of its own: ``last`` token (a critic) or ``mean`` over the tokens."""
-    backbone = loaded(transformers.AutoModel, checkpoint)
-    head = chain(checkpoint, options, options.activation)
+    backbone = load_network(transformers.AutoModel, checkpoint)
+    head = load_head(checkpoint, options, options.activation)
     tokens = tokens_of(checkpoint, options, backbone.config)
 
     def reference(inputs: dict[str, torch.Tensor]) -> list[float]:
         states = backbone(**inputs).last_hidden_state[0]
         pooled = states[-1] if options.pool == "last" else states.mean(0)
-        return list(activated(head(pooled), options.output).tolist())
+        return list(apply_output(head(pooled), options.output).tolist())
 
     network = Headed(backbone, head, options.pool, options.output)
-    names = dimensions(options, [f"LABEL_{index}" for index in range(head.outputs)])
+    names = name_dimensions(options, [f"LABEL_{index}" for index in range(head.outputs)])
     where = "the last token" if options.pool == "last" else "the mean over all tokens"
     kind = f"a head of {len(head.layers)} layers on {where} of {type(backbone).__name__}"
-    return whole(checkpoint, options, tokens, network, names, kind, reference)
+    return plan_conversation(checkpoint, options, tokens, network, names, kind, reference)
 
 
-def whole(
+def plan_conversation(
     checkpoint: Checkpoint,
     options: Options,
     tokens: Tokens,
@@ -94,15 +94,15 @@ def whole(
         flags=FLAGS,
         settings=tokens.settings,
         limits=[UNCHECKED, INJECTION],
-        method=described(tokens),
-        write=writer(tokens, network, options),
+        method=describe_reading(tokens),
+        write=make_writer(tokens, network, options),
         rows=text_rows(tokens.settings["tokens"]),
         reference=by_torch,
         optional=["messages"],
     )
 
 
-def dimensions(options: Options, labels: list[str]) -> list[str]:
+def name_dimensions(options: Options, labels: list[str]) -> list[str]:
     """Names of the scores: as asked, else the labels; a lone label without a name is ``reward``."""
     if options.dimensions:
         if len(options.dimensions) != len(labels):

@@ -54,7 +54,7 @@ def bytes_tokenizer(template: str = "", **said: Any) -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=300, special_tokens=SPECIALS, initial_alphabet=alphabet, show_progress=False
     )
-    tokenizer.train_from_iterator(corpus(), trainer)
+    tokenizer.train_from_iterator(make_corpus(), trainer)
     fast = hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **ENDS, **said)
     if template:
         fast.chat_template = template
@@ -67,7 +67,7 @@ def pieces_tokenizer(**said: Any) -> Any:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.train_from_iterator(
-        corpus(), trainers.WordPieceTrainer(vocab_size=200, special_tokens=specials, show_progress=False)
+        make_corpus(), trainers.WordPieceTrainer(vocab_size=200, special_tokens=specials, show_progress=False)
     )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
@@ -76,12 +76,12 @@ def pieces_tokenizer(**said: Any) -> Any:
     return hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names, **said)
 
 
-def corpus() -> list[str]:
+def make_corpus() -> list[str]:
     """A few sentences."""
     return [WORDS, *(text for pair in EXCHANGES for text in pair)]
 
 
-def network(model: Any, config: Any) -> Any:
+def make_network(model: Any, config: Any) -> Any:
     """A network with random weights, far enough from one another that scores differ."""
     torch.manual_seed(0)
     made = model(config).eval()
@@ -90,12 +90,12 @@ def network(model: Any, config: Any) -> Any:
     return made
 
 
-def encoder(name: str, **said: Any) -> Callable[[Path], None]:
+def make_encoder(name: str, **said: Any) -> Callable[[Path], None]:
     """A sequence classifier that reads pairs."""
 
     def make(folder: Path) -> None:
         tokenizer = pieces_tokenizer(model_max_length=128, **({} if name == "Bert" else {"model_input_names": PLAIN}))
-        save(folder, tokenizer, name, "SequenceClassification", {**BASE, "num_labels": 1, **said})
+        save_classifier(folder, tokenizer, name, "SequenceClassification", {**BASE, "num_labels": 1, **said})
 
     return make
 
@@ -103,11 +103,11 @@ def encoder(name: str, **said: Any) -> Callable[[Path], None]:
 PLAIN = ["input_ids", "attention_mask"]
 
 
-def decoder(name: str, template: str, task: str = "SequenceClassification", **said: Any) -> Callable[[Path], None]:
+def make_decoder(name: str, template: str, task: str = "SequenceClassification", **said: Any) -> Callable[[Path], None]:
     """A classifier of sequences or tokens on a decoder."""
 
     def make(folder: Path) -> None:
-        save(
+        save_classifier(
             folder,
             bytes_tokenizer(template, model_max_length=1 << 40),
             name,
@@ -118,32 +118,32 @@ def decoder(name: str, template: str, task: str = "SequenceClassification", **sa
     return make
 
 
-def save(folder: Path, tokenizer: Any, name: str, task: str, said: dict[str, Any]) -> None:
+def save_classifier(folder: Path, tokenizer: Any, name: str, task: str, said: dict[str, Any]) -> None:
     """Write a classifier and its tokeniser."""
     config = getattr(hf, f"{name}Config")(vocab_size=len(tokenizer), **said)
-    network(getattr(hf, f"{name}For{task}"), config).save_pretrained(folder)
+    make_network(getattr(hf, f"{name}For{task}"), config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
 def process_reward(folder: Path) -> None:
     """The shape of Qwen2.5-Math-PRM: Qwen2 and two layers, judged at <extra_0>."""
-    backbone(folder, {"score.0": (16, 16), "score.2": (2, 16)}, "Qwen2ForProcessRewardModel", CHATML)
+    write_backbone(folder, {"score.0": (16, 16), "score.2": (2, 16)}, "Qwen2ForProcessRewardModel", CHATML)
 
 
 def value_head(folder: Path) -> None:
     """A value head beside Qwen2, as Skywork's process reward models have it: judged at line ends."""
-    backbone(folder, {"v_head.summary": (1, 16)}, "Qwen2ForPrmModel", CHATML)
+    write_backbone(folder, {"v_head.summary": (1, 16)}, "Qwen2ForPrmModel", CHATML)
 
 
-def critic(folder: Path) -> None:
+def write_critic(folder: Path) -> None:
     """The text side of a critic: a backbone and two layers on the last token (BaseReward), or on the mean."""
-    backbone(folder, {"v_head.0": (16, 16), "v_head.2": (1, 16)}, "Qwen2ForCausalLM", CHATML)
+    write_backbone(folder, {"v_head.0": (16, 16), "v_head.2": (1, 16)}, "Qwen2ForCausalLM", CHATML)
 
 
-def backbone(folder: Path, head: Mapping[str, tuple[int, int]], architecture: str, template: str) -> None:
+def write_backbone(folder: Path, head: Mapping[str, tuple[int, int]], architecture: str, template: str) -> None:
     """Write Qwen2 without a language head, and linear layers beside it; code that it names is not there."""
     tokenizer = bytes_tokenizer(template, model_max_length=1 << 40)
-    model = network(hf.Qwen2Model, hf.Qwen2Config(vocab_size=len(tokenizer), **DECODER))
+    model = make_network(hf.Qwen2Model, hf.Qwen2Config(vocab_size=len(tokenizer), **DECODER))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
@@ -155,7 +155,7 @@ def backbone(folder: Path, head: Mapping[str, tuple[int, int]], architecture: st
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
 
 
-def clip(folder: Path) -> None:
+def write_clip(folder: Path) -> None:
     """CLIP with its image processor's configuration."""
     tokenizer = bytes_tokenizer(model_max_length=32)
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
@@ -165,24 +165,26 @@ def clip(folder: Path) -> None:
     text = {"vocab_size": len(tokenizer), "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 7}
     image = {"image_size": 24, "patch_size": 8}
     config = hf.CLIPConfig(text_config={**tower, **text}, vision_config={**tower, **image}, projection_dim=12)
-    network(hf.CLIPModel, config).save_pretrained(folder)
+    make_network(hf.CLIPModel, config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     side = {"shortest_edge": 24}
     said = hf.CLIPImageProcessorPil(size=side, crop_size={"height": 24, "width": 24})
     said.save_pretrained(folder)
 
 
-def aesthetic(folder: Path) -> None:
+def write_aesthetic(folder: Path) -> None:
     """CLIP and a head of two layers in a file of its own, ``head.pth``."""
-    clip(folder)
+    write_clip(folder)
     tensors = {"layers.0.weight": torch.randn(6, 12), "layers.0.bias": torch.randn(6)}
     torch.save(tensors | {"layers.2.weight": torch.randn(1, 6), "layers.2.bias": torch.randn(1)}, folder / "head.pth")
 
 
 MADE: Mapping[str, Callable[[Path], None]] = {
-    "bert": encoder("Bert"),
-    "roberta": encoder("Roberta", type_vocab_size=1, num_labels=3, id2label={0: "helpful", 1: "honest", 2: "harmless"}),
-    "deberta": encoder(
+    "bert": make_encoder("Bert"),
+    "roberta": make_encoder(
+        "Roberta", type_vocab_size=1, num_labels=3, id2label={0: "helpful", 1: "honest", 2: "harmless"}
+    ),
+    "deberta": make_encoder(
         "DebertaV2",
         relative_attention=True,
         position_buckets=16,
@@ -193,20 +195,20 @@ MADE: Mapping[str, Callable[[Path], None]] = {
         position_biased_input=False,
         type_vocab_size=0,
     ),
-    "llama": decoder("Llama", LLAMA),
-    "llama-unpadded": decoder("Llama", LLAMA, pad_token_id=None),
-    "qwen2": decoder("Qwen2", CHATML, pad_token_id=5),
-    "qwen3": decoder("Qwen3", CHATML),
-    "mistral": decoder("Mistral", LLAMA, sliding_window=16),
-    "gemma": decoder("Gemma", GEMMA),
-    "gemma2": decoder("Gemma2", GEMMA, sliding_window=16, query_pre_attn_scalar=8),
-    "step-tokens": decoder("Qwen2", CHATML, "TokenClassification", num_labels=2),
+    "llama": make_decoder("Llama", LLAMA),
+    "llama-unpadded": make_decoder("Llama", LLAMA, pad_token_id=None),
+    "qwen2": make_decoder("Qwen2", CHATML, pad_token_id=5),
+    "qwen3": make_decoder("Qwen3", CHATML),
+    "mistral": make_decoder("Mistral", LLAMA, sliding_window=16),
+    "gemma": make_decoder("Gemma", GEMMA),
+    "gemma2": make_decoder("Gemma2", GEMMA, sliding_window=16, query_pre_attn_scalar=8),
+    "step-tokens": make_decoder("Qwen2", CHATML, "TokenClassification", num_labels=2),
     "process-reward": process_reward,
     "value-head": value_head,
-    "critic": critic,
-    "language": decoder("Mistral", LLAMA, "CausalLM", sliding_window=64),
-    "clip": clip,
-    "aesthetic": aesthetic,
+    "critic": write_critic,
+    "language": make_decoder("Mistral", LLAMA, "CausalLM", sliding_window=64),
+    "clip": write_clip,
+    "aesthetic": write_aesthetic,
 }
 """Name -> what writes such a checkpoint into a folder."""
 

@@ -13,7 +13,7 @@ from reward_models.convert.errors import Refused
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Row
 from reward_models.runtime.chat import ChatError
-from reward_models.runtime.conversation import Conversation, read
+from reward_models.runtime.conversation import Conversation, read_conversation
 from reward_models.runtime.reading import TEMPLATE, TOKENIZER
 
 LONGEST = 4096
@@ -76,8 +76,8 @@ class Tokens:
 def conversation_of(row: Row) -> Conversation:
     """The conversation of a row that is known to be one."""
     try:
-        conversation = read(*(row[name].decode() for name in ("prompt", "response", "messages")))
-        return conversation.cut(row.get("steps", b""))
+        conversation = read_conversation(*(row[name].decode() for name in ("prompt", "response", "messages")))
+        return conversation.with_steps(row.get("steps", b""))
     except ChatError as error:
         raise Refused(str(error)) from None
 
@@ -100,14 +100,14 @@ def tokens_of(checkpoint: Checkpoint, options: Options, config: Any, *, chat_onl
         raise Refused(f"The tokeniser cannot be read ({type(error).__name__}): {error}") from error
     if not getattr(tokenizer, "is_fast", False):
         raise Refused("The tokeniser has no tokenizer.json and none can be made of it; save it with a fast tokeniser.")
-    mode, template = _mode(options.template, tokenizer, config, chat_only)
+    mode, template = _choose_mode(options.template, tokenizer, config, chat_only)
     cut = options.truncate or _said_side(checkpoint) or ("left" if mode == "chat" else "right")
     if cut not in CUTS:
         raise Refused(f"--truncate is {cut!r}: give one of {', '.join(CUTS)}.")
     pad = next((i for i in (getattr(config, "pad_token_id", None), tokenizer.pad_token_id) if i is not None), 0)
     settings: dict[str, Any] = {
         "read": mode,
-        "tokens": options.max_length or _longest(tokenizer, config),
+        "tokens": options.max_length or _find_longest(tokenizer, config),
         "cut": cut,
         "pad": pad,
         "types": "token_type_ids" in tokenizer.model_input_names and getattr(config, "type_vocab_size", 0) > 1,
@@ -128,7 +128,7 @@ PLAIN = (
 """Prompt, line break, answer: how process reward models without a template are commonly trained."""
 
 
-def _mode(asked: str, tokenizer: Any, config: Any, chat_only: bool) -> tuple[str, str]:
+def _choose_mode(asked: str, tokenizer: Any, config: Any, chat_only: bool) -> tuple[str, str]:
     if asked in ("pair", "response") and not chat_only:
         return asked, ""
     if asked and asked != "chat":
@@ -154,18 +154,18 @@ def _mode(asked: str, tokenizer: Any, config: Any, chat_only: bool) -> tuple[str
 
 
 def _said_side(checkpoint: Checkpoint) -> str:
-    side = checkpoint.json("tokenizer_config.json").get("truncation_side", "")
+    side = checkpoint.read_json("tokenizer_config.json").get("truncation_side", "")
     return side if side in CUTS else ""
 
 
-def _longest(tokenizer: Any, config: Any) -> int:
+def _find_longest(tokenizer: Any, config: Any) -> int:
     positions = int(getattr(config, "max_position_embeddings", 0) or LONGEST)
     if getattr(config, "model_type", "") in ROBERTAS:
         positions -= int(config.pad_token_id) + 1
     return min(LONGEST, positions, int(tokenizer.model_max_length))
 
 
-def described(tokens: Tokens) -> str:
+def describe_reading(tokens: Tokens) -> str:
     """How a conversation is read, for a card."""
     limit = tokens.settings["tokens"]
     how = {

@@ -49,7 +49,7 @@ def columns_of(rows: Sequence[Row]) -> Columns:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def measure(plan: Plan, folder: Path, dtype: str) -> Measured:
+def compare_with_torch(plan: Plan, folder: Path, dtype: str) -> Measured:
     """Score the plan's rows by both.
 
     Raises:
@@ -70,8 +70,10 @@ def measure(plan: Plan, folder: Path, dtype: str) -> Measured:
     wanted = np.array([expected[index] for index in kept], np.float64)
     ours = np.array([alone[index].scores[0] for index in kept], np.float64)
     rows = [plan.rows[index] for index in kept]
-    apart = max(worst(together(scorer, rows, size), ours) for size in (2, 3, len(rows)))
-    found = Measured(len(kept), len(expected) - len(kept), worst(ours, wanted), apart, float(wanted.std(0).min()))
+    apart = max(largest_difference(score_together(scorer, rows, size), ours) for size in (2, 3, len(rows)))
+    found = Measured(
+        len(kept), len(expected) - len(kept), largest_difference(ours, wanted), apart, float(wanted.std(0).min())
+    )
     if not found.to_torch <= TOLERANCES[dtype]:
         raise Refused(
             f"The exported model differs from torch by {found.to_torch:.1e} ({TOLERANCES[dtype]:.0e} is allowed): "
@@ -85,13 +87,13 @@ def measure(plan: Plan, folder: Path, dtype: str) -> Measured:
     return found
 
 
-def together(scorer: Scorer, rows: Sequence[Row], size: int) -> Any:
+def score_together(scorer: Scorer, rows: Sequence[Row], size: int) -> Any:
     """Scores of rows in calls of ``size``."""
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     return np.concatenate([scorer.score(columns_of(part), len(part)).scores for part in parts])
 
 
-def worst(found: Any, wanted: Any) -> float:
+def largest_difference(found: Any, wanted: Any) -> float:
     """The largest difference, a share of the wanted number where that is over 1; infinite where one is no number."""
     difference = np.abs(np.asarray(found, np.float64) - wanted) / np.maximum(1.0, np.abs(wanted))
     return float(np.where(np.isfinite(difference), difference, np.inf).max())

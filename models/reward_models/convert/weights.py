@@ -12,31 +12,31 @@ Tensors = dict[str, torch.Tensor]
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 
 
-def names(folder: Path) -> set[str]:
+def list_tensor_names(folder: Path) -> set[str]:
     """Names of all tensors of a folder, without reading them where that can be."""
     found: set[str] = set()
-    for path in files(folder):
+    for path in find_files(folder):
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as opened:
                 found |= set(opened.keys())
         else:
-            found |= set(load(path))
+            found |= set(load_file(path))
     return found
 
 
-def under(folder: Path, prefixes: tuple[str, ...]) -> Tensors:
+def load_prefixed(folder: Path, prefixes: tuple[str, ...]) -> Tensors:
     """The tensors of a folder whose names begin with one of some prefixes, as float32."""
     found: Tensors = {}
-    for path in files(folder):
+    for path in find_files(folder):
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as opened:
                 found |= {name: opened.get_tensor(name) for name in opened.keys() if name.startswith(prefixes)}  # noqa: SIM118
         else:
-            found |= {name: value for name, value in load(path).items() if name.startswith(prefixes)}
+            found |= {name: value for name, value in load_file(path).items() if name.startswith(prefixes)}
     return {name: value.float() for name, value in found.items()}
 
 
-def load(path: Path) -> Tensors:
+def load_file(path: Path) -> Tensors:
     """The tensors of one file. Raises Refused for a file that holds anything else."""
     if path.suffix == ".safetensors":
         with safe_open(path, "pt") as opened:
@@ -49,7 +49,7 @@ def load(path: Path) -> Tensors:
     return {name: value for name, value in held.items() if isinstance(value, torch.Tensor)}
 
 
-def files(folder: Path) -> list[Path]:
+def find_files(folder: Path) -> list[Path]:
     """The files of weights of a folder: its safetensors, or else its pickles."""
     for suffix in SUFFIXES:
         if found := sorted(folder.glob(f"*{suffix}")):

@@ -14,7 +14,7 @@ from reward_models.convert.verify import Measured
 from reward_models.repository import card as cards
 from reward_models.repository import config
 from reward_models.repository.card import CARD, CONFIG
-from reward_models.repository.files import sha256
+from reward_models.repository.files import hash_file
 
 MODEL = '''"""{name} in Triton; what it is stands in card.yaml."""
 
@@ -50,8 +50,8 @@ VECTOR = """,
   { name: "vector" data_type: TYPE_STRING dims: [ 1 ] }"""
 
 
-def write(folder: Path, name: str, plan: Plan) -> None:
-    """Put what Triton reads beside the files of a plan; :func:`sign` adds the card."""
+def write_files(folder: Path, name: str, plan: Plan) -> None:
+    """Put what Triton reads beside the files of a plan; :func:`write_card` adds the card."""
     module, scorer = plan.scorer
     (folder / "model.py").write_text(MODEL.format(name=name, module=module, scorer=scorer), "utf-8")
     inputs = (
@@ -68,7 +68,9 @@ def write(folder: Path, name: str, plan: Plan) -> None:
     (folder / CONFIG).write_text(said, "utf-8")
 
 
-def sign(folder: Path, name: str, plan: Plan, checkpoint: Checkpoint, options: Options, measured: Measured) -> None:
+def write_card(
+    folder: Path, name: str, plan: Plan, checkpoint: Checkpoint, options: Options, measured: Measured
+) -> None:
     """Write the card of a folder that was measured, and stamp the configuration with it."""
     import torch
     import transformers
@@ -86,7 +88,7 @@ def sign(folder: Path, name: str, plan: Plan, checkpoint: Checkpoint, options: O
         "source": {
             "checkpoint": checkpoint.called,
             "revision": checkpoint.revision or "a local folder",
-            "weights": {path.name: sha256(path) for path in weight_files(checkpoint.folder)},
+            "weights": {path.name: hash_file(path) for path in weight_files(checkpoint.folder)},
             "head": options.head.name if options.head else "in the checkpoint",
         },
         "conversion": {
@@ -103,14 +105,14 @@ def sign(folder: Path, name: str, plan: Plan, checkpoint: Checkpoint, options: O
         "limits": plan.limits,
         "licence": checkpoint.licence,
         "settings": plan.settings,
-        "files": {path.name: {"sha256": sha256(path)} for path in made(folder)},
+        "files": {path.name: {"sha256": hash_file(path)} for path in list_scoring_files(folder)},
     }
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=118)
     (folder / CARD).write_text(text, "utf-8")
-    config.stamp(folder, cards.read(folder))
+    config.stamp_config(folder, cards.read_card(folder))
 
 
-def made(folder: Path) -> Iterable[Path]:
+def list_scoring_files(folder: Path) -> Iterable[Path]:
     """The files on which a score depends."""
     return sorted(path for path in folder.iterdir() if path.is_file() and path.name not in (CARD, CONFIG, "model.py"))
 
@@ -119,4 +121,4 @@ def weight_files(folder: Path) -> list[Path]:
     """The checkpoint's own weights."""
     from reward_models.convert import weights
 
-    return weights.files(folder)
+    return weights.find_files(folder)

@@ -2,7 +2,7 @@
 
 A card names its evaluation (``evaluation: preference``), and that is a module of this folder with one function::
 
-    def parts(subject: Subject) -> list[Part]
+    def list_parts(subject: Subject) -> list[Part]
 
 Adding an evaluation is adding a file. A part is one measurement: what it needs of ``--data``, which figures it
 shows beside which baselines, and a function that scores rows with the built model and returns the part's entry of
@@ -10,7 +10,7 @@ the card's ``quality``. ``targets`` of the card, in the same shape, say how well
 """
 
 from reward_models.evaluate.part import Missing, Part
-from reward_models.evaluate.report import Row, kept, measure
+from reward_models.evaluate.report import Row, measure_model, write_figures
 from reward_models.evaluate.subject import Subject
 
-__all__ = ["Missing", "Part", "Row", "Subject", "kept", "measure"]
+__all__ = ["Missing", "Part", "Row", "Subject", "measure_model", "write_figures"]

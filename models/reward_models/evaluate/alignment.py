@@ -23,25 +23,25 @@ PROBES = Path(__file__).with_name("captions.json")
 CHANCE = {"own_caption_wins": 0.5, "own_image_wins": 0.5}
 
 
-def parts(subject: Subject) -> list[Part]:
+def list_parts(subject: Subject) -> list[Part]:
     """Both kinds of images, each with its short and its long captions."""
     return [
-        Part(f"{kind}_{length}", partial(captions, subject, kind, which), CHANCE, count="images")
+        Part(f"{kind}_{length}", partial(measure_captions, subject, kind, which), CHANCE, count="images")
         for kind in ("known", "outside")
         for which, length in enumerate(("short", "long"))
     ]
 
 
-def captions(subject: Subject, kind: str, which: int, data: Path | None) -> Entry:
+def measure_captions(subject: Subject, kind: str, which: int, data: Path | None) -> Entry:
     """Every image of a kind with every caption."""
     probes = [probe for probe in json.loads(PROBES.read_text("utf-8")) if probe["kind"] == kind]
-    packed = [msgpack.packb([image]) for image in images(probes, data)]
+    packed = [msgpack.packb([image]) for image in load_images(probes, data)]
     said = [probe["captions"][which] for probe in probes]
-    scores = subject.scores(images=[image for image in packed for _ in said], prompt=said * len(packed))
-    return figures(scores[:, 0].reshape(len(packed), -1))
+    scores = subject.require_scores(images=[image for image in packed for _ in said], prompt=said * len(packed))
+    return compute_figures(scores[:, 0].reshape(len(packed), -1))
 
 
-def images(probes: list[dict[str, Any]], wheels: Path | None) -> list[bytes]:
+def load_images(probes: list[dict[str, Any]], wheels: Path | None) -> list[bytes]:
     """The probes' images. Raises Missing with the wheels that the folder lacks."""
     found: dict[str, bytes] = {}
     wanted = {probe["member"]: probe for probe in probes}
@@ -56,7 +56,7 @@ def images(probes: list[dict[str, Any]], wheels: Path | None) -> list[bytes]:
     return [found[probe["member"]] for probe in probes]
 
 
-def figures(scores: NDArray[np.float64]) -> Entry:
+def compute_figures(scores: NDArray[np.float64]) -> Entry:
     """How often the diagonal of [images, captions] beats the rest: over other captions of one image, and over other
     images of one caption (where chance is .5), and how often it beats all other captions at once."""
     n = len(scores)

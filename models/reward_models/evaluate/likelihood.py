@@ -22,22 +22,22 @@ APART = 7
 """How far away in the list the other text is taken from."""
 
 
-def parts(subject: Subject) -> list[Part]:
+def list_parts(subject: Subject) -> list[Part]:
     """Both need no data."""
     shown: dict[str, str | float | None] = {"own_over_off_topic": 0.5, "off_topic_over_scrambled": 0.5}
     shown |= {"own_nll": "off_topic_nll", "off_topic_nll": "scrambled_nll"}
     return [
         Part("torch", partial(as_torch, subject), {"largest_difference": None}, count="tokens"),
-        Part("continuations", partial(continuations, subject), shown, count="texts"),
+        Part("continuations", partial(measure_continuations, subject), shown, count="texts"),
     ]
 
 
-def texts() -> list[tuple[str, str]]:
+def read_texts() -> list[tuple[str, str]]:
     """Beginnings and what follows them."""
     return [(beginning, rest) for beginning, rest in json.loads(TEXTS.read_text("utf-8"))]
 
 
-def scrambled(text: str, seed: int) -> str:
+def scramble_words(text: str, seed: int) -> str:
     """The words of a text in another order."""
     words = text.split()
     random.Random(seed).shuffle(words)
@@ -47,23 +47,28 @@ def scrambled(text: str, seed: int) -> str:
 def as_torch(subject: Subject, data: Path | None) -> Entry:
     """The largest difference of a token's log-probability."""
     rows = json.loads(REFERENCE.read_text("utf-8"))
-    answer = subject.answer(prompt=[row["context"] for row in rows], response=[row["continuation"] for row in rows])
+    answer = subject.score_columns(
+        prompt=[row["context"] for row in rows], response=[row["continuation"] for row in rows]
+    )
     expected = [np.array(row["logprobs"]) for row in rows]
     apart = [float(np.abs(a - b).max()) for a, b in zip(answer.vectors or [], expected, strict=True)]
     return {"largest_difference": round(max(apart), 5), "tokens": sum(map(len, expected))}
 
 
-def continuations(subject: Subject, data: Path | None) -> Entry:
+def measure_continuations(subject: Subject, data: Path | None) -> Entry:
     """Mean negative log-likelihoods a token of own, off-topic and scrambled texts, and how often the order holds."""
-    pairs = texts()
+    pairs = read_texts()
     beginnings = [beginning for beginning, _ in pairs]
     kinds = {
         "own": [rest for _, rest in pairs],
         "off_topic": [pairs[(index + APART) % len(pairs)][1] for index in range(len(pairs))],
     }
-    kinds["scrambled"] = [scrambled(rest, seed) for seed, rest in enumerate(kinds["off_topic"])]
+    kinds["scrambled"] = [scramble_words(rest, seed) for seed, rest in enumerate(kinds["off_topic"])]
     mean = subject.card.dimensions.index("mean_logprob")
-    nll = {kind: -subject.scores(prompt=beginnings, response=responses)[:, mean] for kind, responses in kinds.items()}
+    nll = {
+        kind: -subject.require_scores(prompt=beginnings, response=responses)[:, mean]
+        for kind, responses in kinds.items()
+    }
     figures = {f"{kind}_nll": round(float(values.mean()), 2) for kind, values in nll.items()}
     return figures | {
         "own_over_off_topic": round(float((nll["own"] < nll["off_topic"]).mean()), 3),

@@ -32,7 +32,7 @@ class Part:
     count: str = "pairs"
     needs: tuple[str, ...] = field(default=())
 
-    def lacking(self, data: Path | None) -> str:
+    def find_lacking(self, data: Path | None) -> str:
         """What of its needs is not at hand, in words; empty if nothing is."""
         absent = [name for name in self.needs if data is None or not (data / name).is_file()]
         return " and ".join(absent)

@@ -11,10 +11,10 @@ import numpy as np
 
 from reward_models.evaluate.part import Entry, Part
 from reward_models.evaluate.subject import Subject
-from reward_models.train.popularity import LATE, POSTS, figures, read
+from reward_models.train.popularity import LATE, POSTS, compute_figures, read_posts
 
 
-def parts(subject: Subject) -> list[Part]:
+def list_parts(subject: Subject) -> list[Part]:
     """Titles alone, and with the hour, the weekday and the kind of post given."""
     shown = {name: f"shorter_title_{name}" for name in ("spearman", "top_quarter_auc")}
     return [
@@ -26,12 +26,12 @@ def parts(subject: Subject) -> list[Part]:
 def later_posts(subject: Subject, given: bool, data: Path | None) -> Entry:
     """Figures of the later posts, and those of the length of their titles."""
     assert data is not None
-    posts = read(data / POSTS)
+    posts = read_posts(data / POSTS)
     late = int(len(posts.titles) * LATE)
     titles, target = posts.titles[late:], posts.target[late:]
     columns = {"response": titles}
     if given:
         columns["features"] = [json.dumps(row) for row in posts.given[late:]]
     length = np.array([-float(len(title)) for title in titles])
-    rule = {f"shorter_title_{name}": value for name, value in figures(length, target).items()}
-    return figures(subject.scores(**columns)[:, 0], target) | rule | {"posts": len(titles)}
+    rule = {f"shorter_title_{name}": value for name, value in compute_figures(length, target).items()}
+    return compute_figures(subject.require_scores(**columns)[:, 0], target) | rule | {"posts": len(titles)}

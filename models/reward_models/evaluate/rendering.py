@@ -45,7 +45,7 @@ TEXTS = (
 COLOURS = (("black", "white"), ("white", "navy"), ("yellow", "darkgreen"), ("darkred", "beige"), ("white", "black"))
 
 
-def draw(text: str, size: int = 36, angle: float = 0, ink: str = "black", paper: str = "white") -> bytes:
+def draw_text(text: str, size: int = 36, angle: float = 0, ink: str = "black", paper: str = "white") -> bytes:
     """A text in the middle of 512 x 320 pixels, in Pillow's own font, as PNG."""
     image = Image.new("RGB", (512, 320), paper)
     ImageDraw.Draw(image).text((256, 160), text, fill=ink, font=ImageFont.load_default(size), anchor="mm")
@@ -54,7 +54,7 @@ def draw(text: str, size: int = 36, angle: float = 0, ink: str = "black", paper:
     return buffer.getvalue()
 
 
-def misspelt(text: str) -> str:
+def misspell_text(text: str) -> str:
     """A text in which two letters, a third and two thirds in, are the next ones of the alphabet."""
     places = [index for index, letter in enumerate(text) if letter.isalnum()]
     changed = list(text)
@@ -65,25 +65,25 @@ def misspelt(text: str) -> str:
     return "".join(changed)
 
 
-def parts(subject: Subject) -> list[Part]:
+def list_parts(subject: Subject) -> list[Part]:
     """Plain and varied images, where chance is that one text wins over another, and an empty one."""
     shown = {"exact": None, "own": "other_text", "own_over_misspelt": 0.5, "own_over_other": 0.5}
     return [
-        Part("plain", partial(rendered, subject, False), shown, count="images"),
-        Part("varied", partial(rendered, subject, True), shown, count="images"),
-        Part("blank_image", partial(blank, subject), {"own": None}, count="images"),
+        Part("plain", partial(measure_rendered, subject, False), shown, count="images"),
+        Part("varied", partial(measure_rendered, subject, True), shown, count="images"),
+        Part("blank_image", partial(measure_blank, subject), {"own": None}, count="images"),
     ]
 
 
-def rendered(subject: Subject, vary: bool, data: Path | None) -> Entry:
+def measure_rendered(subject: Subject, vary: bool, data: Path | None) -> Entry:
     """Scores against the own text (and the share that is exactly 1), a misspelt one, and another's."""
-    drawn = [varied(index, text) if vary else draw(text) for index, text in enumerate(TEXTS)]
+    drawn = [draw_varied(index, text) if vary else draw_text(text) for index, text in enumerate(TEXTS)]
     packed = [msgpack.packb([image]) for image in drawn]
 
     def scores(wanted: list[str]) -> NDArray[np.float64]:
-        return subject.scores(prompt=[f'A sign that says "{text}".' for text in wanted], images=packed)[:, 0]
+        return subject.require_scores(prompt=[f'A sign that says "{text}".' for text in wanted], images=packed)[:, 0]
 
-    own, wrong = scores(list(TEXTS)), scores([misspelt(text) for text in TEXTS])
+    own, wrong = scores(list(TEXTS)), scores([misspell_text(text) for text in TEXTS])
     other = scores([*TEXTS[1:], TEXTS[0]])
     return {
         "exact": round(float((own == 1).mean()), 3),
@@ -96,12 +96,12 @@ def rendered(subject: Subject, vary: bool, data: Path | None) -> Entry:
     }
 
 
-def varied(index: int, text: str) -> bytes:
+def draw_varied(index: int, text: str) -> bytes:
     """A text in one of five colours, 16 to 36 points, turned by up to 16 degrees."""
-    return draw(text, 16 + 4 * (index % 6), (index % 5 - 2) * 8.0, *COLOURS[index % 5])
+    return draw_text(text, 16 + 4 * (index % 6), (index % 5 - 2) * 8.0, *COLOURS[index % 5])
 
 
-def blank(subject: Subject, data: Path | None) -> Entry:
+def measure_blank(subject: Subject, data: Path | None) -> Entry:
     """The score of an image without a text."""
-    scores = subject.scores(prompt=['"OPEN"'], images=[msgpack.packb([draw("")])])
+    scores = subject.require_scores(prompt=['"OPEN"'], images=[msgpack.packb([draw_text("")])])
     return {"own": float(scores[0, 0]), "images": 1}

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reward_models.build import stamp
+from reward_models.build import stamp_model
 from reward_models.evaluate.part import Entry, Missing, Part
 from reward_models.evaluate.subject import Subject
 from reward_models.repository import RepositoryError
@@ -45,30 +45,34 @@ class Row:
         return asdict(self)
 
 
-def evaluations() -> list[str]:
-    """Names of the evaluations: the modules of this folder that have ``parts``."""
+def list_evaluations() -> list[str]:
+    """Names of the evaluations: the modules of this folder that define ``list_parts``."""
     folder = Path(__file__).parent
-    return sorted(found.name for found in pkgutil.iter_modules([str(folder)]) if hasattr(module(found.name), "parts"))
+    return sorted(
+        found.name
+        for found in pkgutil.iter_modules([str(folder)])
+        if hasattr(load_evaluation(found.name), "list_parts")
+    )
 
 
-def module(name: str) -> Any:
+def load_evaluation(name: str) -> Any:
     """An evaluation's module."""
     return importlib.import_module(f"reward_models.evaluate.{name}")
 
 
-def parts(subject: Subject) -> list[Part]:
+def list_parts(subject: Subject) -> list[Part]:
     """The measurements of a model. Raises RepositoryError where its card names none that is there."""
     name = subject.card.content.get("evaluation")
-    if name not in evaluations():
+    if name not in list_evaluations():
         raise RepositoryError(
             f"the card of {subject.name} names {f'the evaluation {name}' if name else 'no evaluation'}; "
-            f"there are: {', '.join(evaluations())}"
+            f"there are: {', '.join(list_evaluations())}"
         )
-    found: list[Part] = module(name).parts(subject)
+    found: list[Part] = load_evaluation(name).list_parts(subject)
     return found
 
 
-def measure(
+def measure_model(
     subject: Subject, data: Path | None, starts: Callable[[Part], None] = lambda part: None
 ) -> tuple[list[Row], dict[str, Entry]]:
     """Measure what can be measured; the rows of the table, and the entries that were found.
@@ -83,19 +87,19 @@ def measure(
     """
     rows: list[Row] = []
     found: dict[str, Entry] = {}
-    for part in parts(subject):
-        lacking = part.lacking(data)
+    for part in list_parts(subject):
+        lacking = part.find_lacking(data)
         if not lacking:
             starts(part)
             try:
                 found[part.name] = part.measure(data)
             except Missing as missing:
                 lacking = str(missing)
-        rows += compare(subject, part, found.get(part.name), f"needs --data DIR with {lacking}")
+        rows += compare_figures(subject, part, found.get(part.name), f"needs --data DIR with {lacking}")
     return rows, found
 
 
-def compare(subject: Subject, part: Part, found: Entry | None, lacking: str) -> Iterable[Row]:
+def compare_figures(subject: Subject, part: Part, found: Entry | None, lacking: str) -> Iterable[Row]:
     """The rows of a part: each shown figure beside its baseline, its target and the card's."""
     claimed = subject.quality.get(part.name) or {}
     targets = (subject.card.content.get("targets") or {}).get(part.name) or {}
@@ -104,11 +108,11 @@ def compare(subject: Subject, part: Part, found: Entry | None, lacking: str) -> 
         baseline = entry.get(beside) if isinstance(beside, str) else beside
         value, said, target = (found or {}).get(figure), claimed.get(figure), str(targets.get(figure, ""))
         count = entry.get(part.count)
-        verdict = lacking if value is None else judged(value, said, target, count)
+        verdict = lacking if value is None else judge_figure(value, said, target, count)
         yield Row(subject.name, part.name, figure, value, baseline, target, said, count, verdict)
 
 
-def judged(found: float, claimed: float | None, target: str, count: int | None) -> str:
+def judge_figure(found: float, claimed: float | None, target: str, count: int | None) -> str:
     """``ok``, or what is wrong. Rounding and one row that tips on another machine's arithmetic are no difference."""
     if claimed is None:
         return "not in the card"
@@ -121,14 +125,14 @@ def judged(found: float, claimed: float | None, target: str, count: int | None) 
     return "ok"
 
 
-def pin(folder: Path, head_sha256: str) -> None:
+def pin_head(folder: Path, head_sha256: str) -> None:
     """Write the hash of a new ``head.npz`` into the card."""
     text = (folder / CARD).read_text("utf-8")
     text = re.sub(r"(head\.npz:\s+sha256: )\S+", rf"\g<1>{head_sha256}", text)
     (folder / CARD).write_text(text, "utf-8")
 
 
-def kept(folder: Path, found: dict[str, Entry], **provenance: Any) -> None:
+def write_figures(folder: Path, found: dict[str, Entry], **provenance: Any) -> None:
     """Write figures into a model's ``evaluation.json`` and, the same, into its card, and stamp its configuration.
 
     Entries of other parts and other figures of the same part stay. ``provenance`` (hashes, periods, strengths)
@@ -149,4 +153,4 @@ def kept(folder: Path, found: dict[str, Entry], **provenance: Any) -> None:
     (folder / CARD).write_text(
         re.sub(r"^quality:[^\n]*\n(?: [^\n]*\n)*", lambda match: block, text, flags=re.MULTILINE), "utf-8"
     )
-    stamp(folder.name, folder.parent)
+    stamp_model(folder.name, folder.parent)

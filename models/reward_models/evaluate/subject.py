@@ -36,7 +36,7 @@ class Subject:
     def __init__(self, name: str, repository: Path, tick: Callable[[int], None] = lambda rows: None) -> None:
         self.name = name
         self.folder = repository / name
-        self.card = cards.read(self.folder)
+        self.card = cards.read_card(self.folder)
         self._repository = repository
         self._tick = tick
 
@@ -53,10 +53,10 @@ class Subject:
         content = self.card.content
         folder = self.folder / cards.VERSION_FOLDER
         instance = Instance(folder, tuple(content["dimensions"]), tuple(content["flags"]), content, Device())
-        made: Scorer = served_class(folder / "model.py").make(instance)
+        made: Scorer = load_served_class(folder / "model.py").make(instance)
         return made
 
-    def answer(self, **columns: Sequence[str | bytes]) -> Answer:
+    def score_columns(self, **columns: Sequence[str | bytes]) -> Answer:
         """Score rows, all columns of one length, texts as UTF-8; errors stay with their rows."""
         rows = len(next(iter(columns.values())))
         encoded = {name: [v.encode() if isinstance(v, str) else v for v in column] for name, column in columns.items()}
@@ -71,15 +71,15 @@ class Subject:
             self._tick(stop - start)
         return whole
 
-    def scores(self, **columns: Sequence[str | bytes]) -> NDArray[np.float64]:
+    def require_scores(self, **columns: Sequence[str | bytes]) -> NDArray[np.float64]:
         """Scores [n, K]. Raises ValueError if a row has none: nothing that is measured may fail unseen."""
-        answer = self.answer(**columns)
+        answer = self.score_columns(**columns)
         for row, why in answer.errors.items():
             raise ValueError(f"{self.name} does not score row {row} of its evaluation: {why}")
         return answer.scores.astype(np.float64)
 
 
-def served_class(model: Path) -> Any:
+def load_served_class(model: Path) -> Any:
     """The class that Triton finds in a ``model.py``, read where there is no Triton."""
     spec = importlib.util.spec_from_file_location(f"served_{model.parents[1].name}", model)
     if spec is None or spec.loader is None or not model.is_file():

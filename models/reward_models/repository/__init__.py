@@ -4,6 +4,6 @@ It is all that a running service reads and changes, so it needs numpy and PyYAML
 is in :mod:`reward_models.build`.
 """
 
-from reward_models.repository.card import REPOSITORY, RepositoryError, available
+from reward_models.repository.card import REPOSITORY, RepositoryError, list_models
 
-__all__ = ["REPOSITORY", "RepositoryError", "available"]
+__all__ = ["REPOSITORY", "RepositoryError", "list_models"]

@@ -59,25 +59,25 @@ class Card:
         return list(self.content["dimensions"])
 
 
-def available(repository: Path = REPOSITORY) -> list[str]:
+def list_models(repository: Path = REPOSITORY) -> list[str]:
     """Names of the models that a repository holds a card of, built or not."""
     return sorted(path.parent.name for path in repository.glob(f"*/{CARD}"))
 
 
-def read(folder: Path) -> Card:
+def read_card(folder: Path) -> Card:
     """The card of a model's folder. Raises RepositoryError if it is not there or says too little."""
     path = folder / CARD
     if not path.is_file():
         raise RepositoryError(f"{folder.name} has no {CARD}: {folder} is no model of this repository.")
     content = yaml.safe_load(path.read_text("utf-8"))
     try:
-        files = tuple(file(name, entry) for name, entry in content["files"].items())
+        files = tuple(parse_file(name, entry) for name, entry in content["files"].items())
         return Card(content["name"], content, files)
     except (KeyError, TypeError, AttributeError) as error:
         raise RepositoryError(f"{path} lacks {error}.") from error
 
 
-def file(name: str, entry: dict[str, str]) -> File:
+def parse_file(name: str, entry: dict[str, str]) -> File:
     """A file from its entry in a card."""
     if "wheel" in entry:
         pinned = entry["member"], entry["wheel"], entry["wheel_sha256"]

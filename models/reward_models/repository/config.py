@@ -12,7 +12,7 @@ from reward_models.repository.card import CONFIG, Card
 MARKER = "# Below: written from card.yaml by `python -m reward_models.build --stamp`. Do not edit."
 
 
-def parameters(card: Card) -> dict[str, str]:
+def card_parameters(card: Card) -> dict[str, str]:
     """The parameters of a model: what it reads, what it gives, its version and its card as JSON."""
     shown = {key: value for key, value in card.content.items() if key != "files"}
     shown["hashes"] = {file.name: file.sha256 for file in card.files}
@@ -25,14 +25,14 @@ def parameters(card: Card) -> dict[str, str]:
     }
 
 
-def entries(card: Card, suffix: str = "") -> str:
+def format_parameters(card: Card, suffix: str = "") -> str:
     """What a card says as parameters of a configuration.
 
     ``suffix``: of the keys of one version among several, ``.2`` for version 2. Only what may differ is then said.
     """
     shared = ("inputs", "dimensions", "flags") if suffix else ()
     lines = []
-    for key, value in parameters(card).items():
+    for key, value in card_parameters(card).items():
         if key not in shared:
             # Protobuf's text format has JSON's escapes for what json.dumps escapes here: quote, backslash, \n, \t.
             quoted = json.dumps(value, ensure_ascii=False)
@@ -40,19 +40,19 @@ def entries(card: Card, suffix: str = "") -> str:
     return "\n".join(lines)
 
 
-def stamped(card: Card) -> str:
+def format_stamp(card: Card) -> str:
     """The lines below the marker."""
-    return f"{MARKER}\n{entries(card)}\n"
+    return f"{MARKER}\n{format_parameters(card)}\n"
 
 
 def is_stamped(folder: Path, card: Card) -> bool:
     """True if the configuration says what the card says."""
     text = (folder / CONFIG).read_text("utf-8")
-    return text.partition(MARKER)[1:] == stamped(card).partition(MARKER)[1:]
+    return text.partition(MARKER)[1:] == format_stamp(card).partition(MARKER)[1:]
 
 
-def stamp(folder: Path, card: Card) -> None:
+def stamp_config(folder: Path, card: Card) -> None:
     """Write the lines below the marker, and leave those above it as they are."""
     path = folder / CONFIG
     head = path.read_text("utf-8").partition(MARKER)[0]
-    path.write_text(head.rstrip("\n") + "\n\n" + stamped(card), "utf-8")
+    path.write_text(head.rstrip("\n") + "\n\n" + format_stamp(card), "utf-8")

@@ -12,15 +12,15 @@ from typing import IO
 from reward_models.repository.card import RepositoryError
 
 
-def sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def demand(path: Path, expected: str, what: str) -> None:
+def check_hash(path: Path, expected: str, what: str) -> None:
     """Raise RepositoryError if a file is not the one that was pinned."""
-    found = sha256(path)
+    found = hash_file(path)
     if found != expected:
         raise RepositoryError(
             f"{what} is not the pinned file: its SHA-256 is {found}, expected {expected}. Nothing was installed. "
@@ -29,28 +29,28 @@ def demand(path: Path, expected: str, what: str) -> None:
 
 
 @contextmanager
-def replacing(target: Path, expected: str, what: str) -> Iterator[IO[bytes]]:
+def replace_file(target: Path, expected: str, what: str) -> Iterator[IO[bytes]]:
     """Write a file beside its place; on leaving, check its hash and rename it, so that no half file is ever seen."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as opened:
             yield opened
-        demand(Path(name), expected, what)
+        check_hash(Path(name), expected, what)
         Path(name).chmod(0o644)
         Path(name).replace(target)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
-def place(source: Path, target: Path, expected: str, what: str) -> None:
+def link_file(source: Path, target: Path, expected: str, what: str) -> None:
     """Put a checked file in place: by hard link on one file system (one copy on disk), else as a copy."""
-    demand(source, expected, what)
+    check_hash(source, expected, what)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:
         temporary.hardlink_to(source)
     except OSError:
-        with source.open("rb") as opened, replacing(target, expected, what) as copy:
+        with source.open("rb") as opened, replace_file(target, expected, what) as copy:
             shutil.copyfileobj(opened, copy, 1 << 20)
         return
     temporary.replace(target)

@@ -18,7 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 from reward_models.repository.card import CARD, Card, RepositoryError
-from reward_models.repository.files import sha256
+from reward_models.repository.files import hash_file
 from reward_models.runtime.head import Head
 
 HEAD = "head.npz"
@@ -30,7 +30,7 @@ Array = NDArray[Any]
 Form = tuple[tuple[int, ...], np.dtype[Any]]
 
 
-def read(body: bytes, held: Path) -> dict[str, Array]:
+def read_head(body: bytes, held: Path) -> dict[str, Array]:
     """The arrays of an uploaded head.
 
     Args:
@@ -43,25 +43,27 @@ def read(body: bytes, held: Path) -> dict[str, Array]:
     """
     with np.load(held, allow_pickle=False) as arrays:
         wanted: dict[str, Form] = {name: (arrays[name].shape, arrays[name].dtype) for name in arrays.files}
-    found = _npz(body, wanted) if body[:2] == b"PK" else _safetensors(body, wanted)
+    found = _read_npz(body, wanted) if body[:2] == b"PK" else _read_safetensors(body, wanted)
     for name, array in found.items():
         if not np.isfinite(array).all():
             raise RepositoryError(f"The array {name} has numbers that are not finite.")
-    _demand_scores(found)
+    _check_scores(found)
     return {name: found[name] for name in wanted}
 
 
-def stage(arrays: Mapping[str, Array], card: Card, into: Path) -> None:
-    """Write a folder that :func:`reward_models.repository.versions.publish` takes: the head, and the card of a version
-    that differs from ``card`` by it alone. The same arrays make the same bytes."""
+def stage_head(arrays: Mapping[str, Array], card: Card, into: Path) -> None:
+    """Write a folder for :func:`reward_models.repository.versions.publish_version`: ``head.npz`` and ``card.yaml``.
+
+    The card is ``card`` with the new head's hash and without measured figures. Equal arrays give equal bytes.
+    """
     with (into / HEAD).open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
     content = {**card.content, "quality": {}, "head": f"uploaded, in the place of that of {card.version}; not measured"}
-    content["files"] = {**content["files"], HEAD: {"sha256": sha256(into / HEAD)}}
+    content["files"] = {**content["files"], HEAD: {"sha256": hash_file(into / HEAD)}}
     (into / CARD).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
 
 
-def _demand_scores(arrays: Mapping[str, Array]) -> None:
+def _check_scores(arrays: Mapping[str, Array]) -> None:
     """Try the layers: a head whose training ran away has finite weights, and scores that are none."""
     layers = Head.of(arrays)
     features = np.random.default_rng(0).standard_normal((TRIALS, len(layers.layers[0][0])), np.float32)
@@ -71,25 +73,25 @@ def _demand_scores(arrays: Mapping[str, Array]) -> None:
         raise RepositoryError("The head gives scores that are not finite: its weights are far too large.")
 
 
-def _npz(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
+def _read_npz(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
     """Arrays of a zip archive; each header is compared before its numbers take any memory."""
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            _demand_names([name.removesuffix(".npy") for name in archive.namelist()], wanted)
-            return {name: _npy(archive, name, form) for name, form in wanted.items()}
+            _check_names([name.removesuffix(".npy") for name in archive.namelist()], wanted)
+            return {name: _read_npy(archive, name, form) for name, form in wanted.items()}
     except RepositoryError:
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError) as error:
         raise RepositoryError(f"The body is no readable .npz ({type(error).__name__}).") from None
 
 
-def _npy(archive: zipfile.ZipFile, name: str, form: Form) -> Array:
+def _read_npy(archive: zipfile.ZipFile, name: str, form: Form) -> Array:
     shape, dtype = form
     with archive.open(f"{name}.npy") as file:
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         given, in_columns, kind = read_header(file)
-        _demand_form(name, (given, kind), form)
+        _check_form(name, (given, kind), form)
         size = math.prod(shape) * dtype.itemsize
         numbers = file.read(size + 1)
     if len(numbers) != size:
@@ -97,7 +99,7 @@ def _npy(archive: zipfile.ZipFile, name: str, form: Form) -> Array:
     return np.frombuffer(numbers, dtype).reshape(shape, order="F" if in_columns else "C")
 
 
-def _safetensors(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
+def _read_safetensors(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
     try:
         from safetensors import SafetensorError
         from safetensors.numpy import load
@@ -107,18 +109,18 @@ def _safetensors(body: bytes, wanted: Mapping[str, Form]) -> dict[str, Array]:
         found: dict[str, Array] = load(body)
     except (SafetensorError, KeyError, ValueError) as error:
         raise RepositoryError(f"The body is neither an .npz nor safetensors ({type(error).__name__}).") from None
-    _demand_names(list(found), wanted)
+    _check_names(list(found), wanted)
     for name, array in found.items():
-        _demand_form(name, (array.shape, array.dtype), wanted[name])
+        _check_form(name, (array.shape, array.dtype), wanted[name])
     return found
 
 
-def _demand_names(names: list[str], wanted: Mapping[str, Form]) -> None:
+def _check_names(names: list[str], wanted: Mapping[str, Form]) -> None:
     if sorted(names) != sorted(wanted):
         raise RepositoryError(f"The head must have exactly the arrays {', '.join(wanted)}.")
 
 
-def _demand_form(name: str, given: Form, form: Form) -> None:
+def _check_form(name: str, given: Form, form: Form) -> None:
     if given != form:
         there, here = (f"{dtype} {list(shape)}" for shape, dtype in (form, given))
         raise RepositoryError(f"The array {name} must be {there}, and is {here}.")

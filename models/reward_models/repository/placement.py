@@ -32,17 +32,17 @@ class Placement:
         if self.count < 1 or any(gpu < 0 for gpu in self.gpus):
             raise ValueError("A placement needs at least one instance a GPU, and numbers of GPUs from 0.")
 
-    def group(self) -> str:
+    def format_instance_group(self) -> str:
         """The ``instance_group`` in protobuf's text format."""
         gpus = f" gpus: [ {', '.join(map(str, self.gpus))} ]" if self.gpus else ""
         return f"instance_group [ {{ count: {self.count} kind: KIND_GPU{gpus} }} ]"
 
-    def applied(self, config: str) -> str:
+    def apply_to(self, config: str) -> str:
         """A configuration with this in place of its own instance groups."""
-        return f"{_GROUP.sub('', config).rstrip()}\n{self.group()}\n"
+        return f"{_GROUP.sub('', config).rstrip()}\n{self.format_instance_group()}\n"
 
 
-def read(repository: Path) -> Placement | None:
+def read_placement(repository: Path) -> Placement | None:
     """What is noted for a repository; None where models run as their committed configurations say."""
     path = repository / NOTE
     if not path.is_file():
@@ -51,9 +51,9 @@ def read(repository: Path) -> Placement | None:
     return Placement(int(said["count"]), tuple(map(int, said["gpus"])))
 
 
-def note(repository: Path, placement: Placement | None) -> None:
+def write_placement(repository: Path, placement: Placement | None) -> None:
     """Keep a placement for a repository, or with None forget the one that is there."""
-    if read(repository) == placement:
+    if read_placement(repository) == placement:
         return  # a repository that cannot be written to may be used as it is
     path = repository / NOTE
     if placement is None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from reward_models.repository import card as cards
 from reward_models.repository import config, placement
 from reward_models.repository.card import CARD, CONFIG, VERSION_FOLDER, Card, RepositoryError
-from reward_models.repository.files import demand, place
+from reward_models.repository.files import check_hash, link_file
 
 SERVED = "served"
 """Name of the derived configuration: what follows ``--model-config-name=``."""
@@ -47,18 +47,20 @@ class Version:
         return self.card.version
 
 
-def listing(repository: Path, name: str) -> list[Version]:
+def list_versions(repository: Path, name: str) -> list[Version]:
     """The versions of a model, lowest first. Raises RepositoryError for a name that is no model."""
-    folder = _folder(repository, name)
-    withdrawn, _ = _noted(folder)
-    return [Version(number, _card(folder, number), number not in withdrawn) for number in _numbers(folder)]
+    folder = _find_model_folder(repository, name)
+    withdrawn, _ = _read_note(folder)
+    return [
+        Version(number, _read_version_card(folder, number), number not in withdrawn) for number in _list_numbers(folder)
+    ]
 
 
 class Outdated(RepositoryError):
     """Another version has become the newest since the one that was looked at."""
 
 
-def publish(repository: Path, name: str, staging: Path, *, after: int | None = None) -> int:
+def publish_version(repository: Path, name: str, staging: Path, *, after: int | None = None) -> int:
     """Make a staged folder the next version of a model, or the first of a new one.
 
     Args:
@@ -80,44 +82,44 @@ def publish(repository: Path, name: str, staging: Path, *, after: int | None = N
     """
     if not NAME.fullmatch(name):
         raise RepositoryError(f"{name!r} is no name of a model: letters, digits, dots, dashes and underscores.")
-    staged = cards.read(staging)
+    staged = cards.read_card(staging)
     if staged.name != name:
         raise RepositoryError(f"The staged {CARD} calls the model {staged.name}, not {name}.")
     if not (repository / name / CONFIG).is_file():
-        return _found(repository, name, staging, staged)
+        return _create_model(repository, name, staging, staged)
     folder = repository / name
-    with _locked(folder):
-        numbers = _numbers(folder)
+    with _lock_model(folder):
+        numbers = _list_numbers(folder)
         for number in numbers:
-            _demand_same_tensors(number, _card(folder, number), staged)
-        withdrawn, highest = _noted(folder)
+            _check_same_tensors(number, _read_version_card(folder, number), staged)
+        withdrawn, highest = _read_note(folder)
         newest = max(set(numbers) - withdrawn)
         if after not in (None, newest):
             raise Outdated(f"Version {newest} of {name} is newer than version {after}.")
         number = max([highest, *numbers]) + 1
-        _derive(folder, withdrawn, highest)  # from here on a folder that appears is not served by itself
-        with _draft(folder, f".{number}.") as draft:
-            _fill(draft, folder, numbers, staging, staged)
+        _write_served_config(folder, withdrawn, highest)  # from here on a folder that appears is not served by itself
+        with _make_draft_folder(folder, f".{number}.") as draft:
+            _fill_version(draft, folder, numbers, staging, staged)
             shutil.copy2(staging / CARD, draft / CARD)
             draft.rename(folder / str(number))
-        _derive(folder, withdrawn, number)
+        _write_served_config(folder, withdrawn, number)
     return number
 
 
-def withdraw(repository: Path, name: str, version: int) -> None:
-    """Serve a version no more. Its files stay, and :func:`restore` brings it back.
+def withdraw_version(repository: Path, name: str, version: int) -> None:
+    """Serve a version no more. Its files stay, and :func:`restore_version` brings it back.
 
     Raises RepositoryError if there is no such version, or it is the last one that is served.
     """
-    _serve(repository, name, version, wanted=False)
+    _set_served(repository, name, version, wanted=False)
 
 
-def restore(repository: Path, name: str, version: int) -> None:
+def restore_version(repository: Path, name: str, version: int) -> None:
     """Serve a version again. Raises RepositoryError if there is no such version."""
-    _serve(repository, name, version, wanted=True)
+    _set_served(repository, name, version, wanted=True)
 
 
-def prune(repository: Path, name: str, keep: int, needed: Collection[int] = ()) -> list[int]:
+def prune_versions(repository: Path, name: str, keep: int, needed: Collection[int] = ()) -> list[int]:
     """Withdraw the published versions that are served beside the newest ``keep``; version 1 is left alone.
 
     Args:
@@ -126,76 +128,76 @@ def prune(repository: Path, name: str, keep: int, needed: Collection[int] = ()) 
     Returns:
         Their numbers: a server that was told to load the model again has unloaded them, and they may be discarded.
     """
-    folder = _folder(repository, name)
-    with _locked(folder):
-        withdrawn, highest = _noted(folder)
-        serving = [n for n in _numbers(folder) if n not in withdrawn and _own_card(folder, n)]
+    folder = _find_model_folder(repository, name)
+    with _lock_model(folder):
+        withdrawn, highest = _read_note(folder)
+        serving = [n for n in _list_numbers(folder) if n not in withdrawn and _has_own_card(folder, n)]
         old = [number for number in serving[: -max(1, keep)] if number not in needed]
         if old:
-            _derive(folder, withdrawn | set(old), highest)
+            _write_served_config(folder, withdrawn | set(old), highest)
     return old
 
 
-def discard(repository: Path, name: str, version: int) -> None:
+def delete_version(repository: Path, name: str, version: int) -> None:
     """Delete a withdrawn version that a server has unloaded. Raises RepositoryError for version 1 or a served one."""
-    folder = _folder(repository, name)
-    with _locked(folder):
-        withdrawn, highest = _noted(folder)
-        if version not in withdrawn or not _own_card(folder, version):
+    folder = _find_model_folder(repository, name)
+    with _lock_model(folder):
+        withdrawn, highest = _read_note(folder)
+        if version not in withdrawn or not _has_own_card(folder, version):
             raise RepositoryError(f"{name}@{version} cannot be deleted: it is served, or it is what {CARD} describes.")
         gone = folder / f".{version}.gone"
         (folder / str(version)).rename(gone)
         shutil.rmtree(gone)
-        _derive(folder, withdrawn - {version}, highest)
+        _write_served_config(folder, withdrawn - {version}, highest)
 
 
-def refresh(repository: Path, name: str) -> None:
+def refresh_config(repository: Path, name: str) -> None:
     """Derive the configuration anew: ``config.pbtxt``, version 1 or the placement may have changed."""
-    folder = _folder(repository, name)
-    if (folder / FOLDER / NOTE).is_file() or placement.read(repository) is not None:
-        with _locked(folder):
-            _derive(folder, *_noted(folder))
+    folder = _find_model_folder(repository, name)
+    if (folder / FOLDER / NOTE).is_file() or placement.read_placement(repository) is not None:
+        with _lock_model(folder):
+            _write_served_config(folder, *_read_note(folder))
 
 
-def run_on(repository: Path, placed: placement.Placement | None) -> None:
+def set_placement(repository: Path, placed: placement.Placement | None) -> None:
     """Say where the models of a repository run, all their versions: on GPUs, or with None as ``config.pbtxt`` says."""
-    placement.note(repository, placed)
+    placement.write_placement(repository, placed)
     for path in sorted(repository.glob(f"*/{CONFIG}")):
-        refresh(repository, path.parent.name)
+        refresh_config(repository, path.parent.name)
 
 
-def _found(repository: Path, name: str, staging: Path, staged: Card) -> int:
+def _create_model(repository: Path, name: str, staging: Path, staged: Card) -> int:
     """The first version of a new model: its whole folder at once."""
     if not (staging / CONFIG).is_file():
         raise RepositoryError(f"{name} is new to this repository: its staged folder needs a {CONFIG}.")
     if (repository / name).exists():
         raise RepositoryError(f"{repository / name} is there and holds no {CONFIG}: it is no model. Remove it first.")
-    with _draft(repository, f".{name}.") as draft:
+    with _make_draft_folder(repository, f".{name}.") as draft:
         (draft / VERSION_FOLDER).mkdir()
-        _fill(draft / VERSION_FOLDER, draft, [], staging, staged)
+        _fill_version(draft / VERSION_FOLDER, draft, [], staging, staged)
         for file in (CARD, CONFIG):
             shutil.copy2(staging / file, draft / file)
-        config.stamp(draft, staged)
+        config.stamp_config(draft, staged)
         draft.rename(repository / name)
-    refresh(repository, name)
+    refresh_config(repository, name)
     return 1
 
 
-def _fill(draft: Path, folder: Path, numbers: list[int], staging: Path, staged: Card) -> None:
+def _fill_version(draft: Path, folder: Path, numbers: list[int], staging: Path, staged: Card) -> None:
     """Put a version's files into its folder, each one checked against the card."""
     files = staging / VERSION_FOLDER if (staging / VERSION_FOLDER).is_dir() else staging
     for file in staged.files:
         target = draft / file.name
         if (files / file.name).is_file():
-            demand(files / file.name, file.sha256, f"{file.name} of the staged folder")
+            check_hash(files / file.name, file.sha256, f"{file.name} of the staged folder")
             shutil.copy2(files / file.name, target)
             continue
-        twin = next((n for n in reversed(numbers) if _hash(folder, n, file.name) == file.sha256), None)
+        twin = next((n for n in reversed(numbers) if _find_hash(folder, n, file.name) == file.sha256), None)
         if twin is None or not (folder / str(twin) / file.name).is_file():
             raise RepositoryError(
                 f"The staged folder lacks {file.name}, and no version of {folder.name} has the same one."
             )
-        place(folder / str(twin) / file.name, target, file.sha256, f"{file.name} of version {twin}")
+        link_file(folder / str(twin) / file.name, target, file.sha256, f"{file.name} of version {twin}")
     known = {file.name for file in staged.files} | {CARD, CONFIG}
     for path in files.iterdir():
         if path.is_file() and path.name not in known and not path.name.startswith("."):
@@ -206,35 +208,39 @@ def _fill(draft: Path, folder: Path, numbers: list[int], staging: Path, staged: 
             shutil.copy2(latest, draft / "model.py")
 
 
-def _serve(repository: Path, name: str, version: int, *, wanted: bool) -> None:
-    folder = _folder(repository, name)
-    with _locked(folder):
-        withdrawn, highest = _noted(folder)
-        numbers = set(_numbers(folder))
+def _set_served(repository: Path, name: str, version: int, *, wanted: bool) -> None:
+    folder = _find_model_folder(repository, name)
+    with _lock_model(folder):
+        withdrawn, highest = _read_note(folder)
+        numbers = set(_list_numbers(folder))
         if version not in numbers:
             raise RepositoryError(f"{name} has no version {version}; it has {', '.join(map(str, sorted(numbers)))}.")
         withdrawn = withdrawn - {version} if wanted else withdrawn | {version}
         if numbers <= withdrawn:
             raise RepositoryError(f"{name}@{version} is the last version that is served: unload the model instead.")
-        _derive(folder, withdrawn, highest)
+        _write_served_config(folder, withdrawn, highest)
 
 
-def _derive(folder: Path, withdrawn: set[int], highest: int) -> None:
+def _write_served_config(folder: Path, withdrawn: set[int], highest: int) -> None:
     """Write what Triton reads, then the note that it follows from; each file whole or not at all."""
-    numbers = _numbers(folder)
+    numbers = _list_numbers(folder)
     serving = [number for number in numbers if number not in withdrawn]
     base = _POLICY.sub("", (folder / CONFIG).read_text("utf-8")).rstrip("\n")
-    placed = placement.read(folder.parent)
-    base = placed.applied(base).rstrip("\n") if placed else base
+    placed = placement.read_placement(folder.parent)
+    base = placed.apply_to(base).rstrip("\n") if placed else base
     said = [base, f"version_policy {{ specific {{ versions: [ {', '.join(map(str, serving))} ] }} }}"]
-    said += [config.entries(_card(folder, n), suffix=f".{n}") for n in serving if _own_card(folder, n)]
+    said += [
+        config.format_parameters(_read_version_card(folder, n), suffix=f".{n}")
+        for n in serving
+        if _has_own_card(folder, n)
+    ]
     (folder / FOLDER).mkdir(exist_ok=True)
     note = {"withdrawn": sorted(withdrawn), "highest": max([highest, *numbers])}
-    _write(folder / FOLDER / f"{SERVED}.pbtxt", "\n".join(said) + "\n")
-    _write(folder / FOLDER / NOTE, json.dumps(note))
+    _write_if_changed(folder / FOLDER / f"{SERVED}.pbtxt", "\n".join(said) + "\n")
+    _write_if_changed(folder / FOLDER / NOTE, json.dumps(note))
 
 
-def _write(path: Path, text: str) -> None:
+def _write_if_changed(path: Path, text: str) -> None:
     if path.is_file() and path.read_text("utf-8") == text:
         return  # the time of a file that did not change stays, and Triton reloads nothing for its sake
     temporary = path.with_name(f".{path.name}")
@@ -242,7 +248,7 @@ def _write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _noted(folder: Path) -> tuple[set[int], int]:
+def _read_note(folder: Path) -> tuple[set[int], int]:
     """The versions that are not served, and the highest number that was ever given."""
     path = folder / FOLDER / NOTE
     if not path.is_file():
@@ -251,29 +257,29 @@ def _noted(folder: Path) -> tuple[set[int], int]:
     return set(note["withdrawn"]), int(note["highest"])
 
 
-def _folder(repository: Path, name: str) -> Path:
+def _find_model_folder(repository: Path, name: str) -> Path:
     if not NAME.fullmatch(name) or not (repository / name / CONFIG).is_file():
         raise RepositoryError(f"There is no model {name} in {repository}.")
     return repository / name
 
 
-def _numbers(folder: Path) -> list[int]:
+def _list_numbers(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir())
 
 
-def _own_card(folder: Path, number: int) -> bool:
+def _has_own_card(folder: Path, number: int) -> bool:
     return (folder / str(number) / CARD).is_file()
 
 
-def _card(folder: Path, number: int) -> Card:
-    return cards.read(folder / str(number)) if _own_card(folder, number) else cards.read(folder)
+def _read_version_card(folder: Path, number: int) -> Card:
+    return cards.read_card(folder / str(number)) if _has_own_card(folder, number) else cards.read_card(folder)
 
 
-def _hash(folder: Path, number: int, file: str) -> str | None:
-    return next((held.sha256 for held in _card(folder, number).files if held.name == file), None)
+def _find_hash(folder: Path, number: int, file: str) -> str | None:
+    return next((held.sha256 for held in _read_version_card(folder, number).files if held.name == file), None)
 
 
-def _demand_same_tensors(number: int, held: Card, staged: Card) -> None:
+def _check_same_tensors(number: int, held: Card, staged: Card) -> None:
     for what in ("inputs", "dimensions", "flags"):
         before, now = list(held.content[what]), list(staged.content[what])
         if before != now:
@@ -284,7 +290,7 @@ def _demand_same_tensors(number: int, held: Card, staged: Card) -> None:
 
 
 @contextmanager
-def _draft(parent: Path, prefix: str) -> Iterator[Path]:
+def _make_draft_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """A folder that is filled beside its place; what is left of it afterwards is removed."""
     draft = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     draft.chmod(0o755)
@@ -295,7 +301,7 @@ def _draft(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _lock_model(folder: Path) -> Iterator[None]:
     """One change at a time, whichever process makes it."""
     with (folder / CONFIG).open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def by_tokens(lengths: Sequence[int], budget: int) -> list[NDArray[np.intp]]:
+def batch_by_tokens(lengths: Sequence[int], budget: int) -> list[NDArray[np.intp]]:
     """Cut rows into batches of like length.
 
     Args:
@@ -30,7 +30,7 @@ def by_tokens(lengths: Sequence[int], budget: int) -> list[NDArray[np.intp]]:
     return batches
 
 
-def padded(rows: Sequence[Sequence[int]], pad: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pad_rows(rows: Sequence[Sequence[int]], pad: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Token ids [n, longest] filled up with ``pad``, and the mask that is 1 on each row's own tokens."""
     lengths = np.fromiter(map(len, rows), np.intp, len(rows))
     mask = np.arange(int(lengths.max()))[None, :] < lengths[:, None]

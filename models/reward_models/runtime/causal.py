@@ -47,35 +47,35 @@ class CausalTokenizer:
         self._limits = limits
         self._system = system
         (self._document,), (self._open,), (self._close,) = (
-            self._ids(token, control=True) for token in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+            self._encode_ids(token, control=True) for token in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
         )
 
-    def context(self, text: str) -> tuple[Tokens, bool]:
+    def encode_context(self, text: str) -> tuple[Tokens, bool]:
         """The end of a plain text, and whether its beginning was cut. Control tokens in it are read as such."""
         most = self._limits.context * CHARACTERS_A_TOKEN
-        ids = self._ids(text[-most:], control=True) or (self._document,)
-        return self._end(ids), len(text) > most or len(ids) > self._limits.context
+        ids = self._encode_ids(text[-most:], control=True) or (self._document,)
+        return self._keep_end(ids), len(text) > most or len(ids) > self._limits.context
 
-    def chat(self, turns: Sequence[Turn]) -> tuple[Tokens, bool]:
+    def encode_chat(self, turns: Sequence[Turn]) -> tuple[Tokens, bool]:
         """The end of a chat, open for the assistant's next turn, and whether its beginning was cut."""
         if self._system and (not turns or turns[0].role != "system"):
             turns = [Turn("system", self._system), *turns]
         ids: list[int] = []
-        newline = self._ids("\n")
+        newline = self._encode_ids("\n")
         for turn in turns:
-            ids += (self._open, *self._ids(f"{turn.role}\n{turn.text}"), self._close, *newline)
-        ids += (self._open, *self._ids("assistant\n"))
-        return self._end(tuple(ids)), len(ids) > self._limits.context
+            ids += (self._open, *self._encode_ids(f"{turn.role}\n{turn.text}"), self._close, *newline)
+        ids += (self._open, *self._encode_ids("assistant\n"))
+        return self._keep_end(tuple(ids)), len(ids) > self._limits.context
 
-    def continuation(self, text: str, control: bool = True) -> tuple[Tokens, bool]:
+    def encode_continuation(self, text: str, control: bool = True) -> tuple[Tokens, bool]:
         """The beginning of a text, and whether its end was cut. No tokens for an empty one."""
         most = self._limits.continuation * CHARACTERS_A_TOKEN
-        ids = self._ids(text[:most], control)
+        ids = self._encode_ids(text[:most], control)
         return ids[: self._limits.continuation], len(text) > most or len(ids) > self._limits.continuation
 
-    def _ids(self, text: str, control: bool = False) -> Tokens:
+    def _encode_ids(self, text: str, control: bool = False) -> Tokens:
         self._tokenizer.encode_special_tokens = not control
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def _end(self, ids: Tokens) -> Tokens:
+    def _keep_end(self, ids: Tokens) -> Tokens:
         return ids[-self._limits.context :]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reward_models.runtime.causal import CausalTokenizer, Limits
-from reward_models.runtime.features import counts
+from reward_models.runtime.features import count_tokens
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.packs import Tokens
 from reward_models.runtime.preference import ExchangeScorer
@@ -31,32 +31,32 @@ PACE = 3.0
 """Logarithm of a middling length, about 18 tokens."""
 
 
-def mean(states: States, pairs: Sequence[Pair]) -> FloatArray:
+def mean_states(states: States, pairs: Sequence[Pair]) -> FloatArray:
     """The mean over the response's tokens, in every layer of the graph."""
     return states.mean
 
 
-def paced(states: States, pairs: Sequence[Pair]) -> FloatArray:
+def length_scaled_states(states: States, pairs: Sequence[Pair]) -> FloatArray:
     """The mean times the logarithm of the length, so that what an answer is may count more the longer it is."""
     pace = np.array([np.log(len(said) + 2.0) - PACE for _, said in pairs], np.float32)
     return states.mean * pace[:, None]
 
 
-def last(states: States, pairs: Sequence[Pair]) -> FloatArray:
+def last_states(states: States, pairs: Sequence[Pair]) -> FloatArray:
     """The state of the response's last token, in the lowest layer of the graph."""
     return states.last[:, :WIDTH]
 
 
-def statistics(states: States, pairs: Sequence[Pair]) -> FloatArray:
-    """Counts of tokens, as :func:`~reward_models.runtime.features.counts` has them."""
-    return np.array([counts(asked, said) for asked, said in pairs], np.float32)
+def token_statistics(states: States, pairs: Sequence[Pair]) -> FloatArray:
+    """Counts of tokens, as :func:`~reward_models.runtime.features.count_tokens` has them."""
+    return np.array([count_tokens(asked, said) for asked, said in pairs], np.float32)
 
 
 BLOCKS: dict[str, Callable[[States, Sequence[Pair]], FloatArray]] = {
-    "mean": mean,
-    "paced": paced,
-    "last": last,
-    "statistics": statistics,
+    "mean": mean_states,
+    "paced": length_scaled_states,
+    "last": last_states,
+    "statistics": token_statistics,
 }
 """What a head may look at, each [n, its width]."""
 
@@ -68,28 +68,28 @@ class CausalReader:
         self._tokenizer = CausalTokenizer(folder, Limits(settings["context"], settings["continuation"]))
         self._states = StateReader(folder / GRAPH, device)
 
-    def tokens(self, prompts: Sequence[str], responses: Sequence[str]) -> tuple[list[Pair], NDArray[np.bool_]]:
+    def encode_pairs(self, prompts: Sequence[str], responses: Sequence[str]) -> tuple[list[Pair], NDArray[np.bool_]]:
         """Token ids of every dialogue and its answer, and which of them were cut."""
         pairs, truncated = [], np.zeros(len(prompts), np.bool_)
         for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-            context, context_cut = self._tokenizer.context(dialogue(prompt))
+            context, context_cut = self._tokenizer.encode_context(format_dialogue(prompt))
             # A causal model has no state for nothing: an empty response is a space.
-            continuation, response_cut = self._tokenizer.continuation(f" {response.strip()}")
+            continuation, response_cut = self._tokenizer.encode_continuation(f" {response.strip()}")
             pairs.append((context, continuation))
             truncated[row] = context_cut | response_cut
         return pairs, truncated
 
-    def states(self, pairs: Sequence[Pair]) -> States:
+    def read_states(self, pairs: Sequence[Pair]) -> States:
         """The states of every answer; at least one."""
-        return self._states.read(pairs)
+        return self._states.read_states(pairs)
 
 
-def features(names: Sequence[str], states: States, pairs: Sequence[Pair]) -> FloatArray:
+def concatenate_features(names: Sequence[str], states: States, pairs: Sequence[Pair]) -> FloatArray:
     """The named blocks side by side, [n, F]. Raises KeyError for a name that is no block."""
     return np.concatenate([BLOCKS[name](states, pairs) for name in names], axis=1, dtype=np.float32)
 
 
-def dialogue(prompt: str) -> str:
+def format_dialogue(prompt: str) -> str:
     """A prompt as a dialogue that is open for the assistant's answer; a single question is a human's turn."""
     spoken = prompt.startswith(("Human: ", "System: ", "Assistant: ", "Tool: "))
     return f"{prompt if spoken else f'Human: {prompt}'}\n\nAssistant:"
@@ -104,7 +104,7 @@ class CausalPreferenceScorer(ExchangeScorer):
         self._reader = CausalReader(instance.folder, settings, instance.device)
         self._names: list[str] = settings["features"]
 
-    def features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    def compute_features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
         """The card's blocks over each response in its place."""
-        pairs, truncated = self._reader.tokens(prompts, responses)
-        return features(self._names, self._reader.states(pairs), pairs), truncated
+        pairs, truncated = self._reader.encode_pairs(prompts, responses)
+        return concatenate_features(self._names, self._reader.read_states(pairs), pairs), truncated

@@ -26,7 +26,7 @@ class Exchange:
     ignored: bool = False
 
 
-def read(prompt: str, response: str, messages: str) -> Exchange:
+def read_exchange(prompt: str, response: str, messages: str) -> Exchange:
     """The exchange of one row.
 
     Args:
@@ -39,16 +39,16 @@ def read(prompt: str, response: str, messages: str) -> Exchange:
     """
     if not messages:
         return Exchange(prompt, response)
-    turns, response, ignored = divided(prompt, response, messages)
-    return Exchange(render(turns), response, ignored)
+    turns, response, ignored = split_answer(prompt, response, messages)
+    return Exchange(render_turns(turns), response, ignored)
 
 
-def divided(prompt: str, response: str, messages: str) -> tuple[list[tuple[str, str]], str, bool]:
+def split_answer(prompt: str, response: str, messages: str) -> tuple[list[tuple[str, str]], str, bool]:
     """A chat as the turns before the answer, the answer, and whether parts other than text were left out.
 
-    As :func:`read` takes them. Raises ChatError.
+    As :func:`read_exchange` takes them. Raises ChatError.
     """
-    turns, ignored = parse(messages)
+    turns, ignored = parse_messages(messages)
     if prompt:
         turns = [("user", prompt), *turns]
     if not response:
@@ -61,7 +61,7 @@ def divided(prompt: str, response: str, messages: str) -> tuple[list[tuple[str, 
     return turns, response, ignored
 
 
-def parse(messages: str) -> tuple[list[tuple[str, str]], bool]:
+def parse_messages(messages: str) -> tuple[list[tuple[str, str]], bool]:
     """Roles and texts of a JSON list of messages, and whether parts that are not text were left out."""
     try:
         items = json.loads(messages)
@@ -73,13 +73,13 @@ def parse(messages: str) -> tuple[list[tuple[str, str]], bool]:
     for index, item in enumerate(items):
         if not isinstance(item, Mapping) or not isinstance(item.get("role"), str):
             raise ChatError(f"Message {index} has no role.")
-        text, left_out = content_text(item.get("content"), index)
+        text, left_out = read_content(item.get("content"), index)
         turns.append((item["role"], text))
         ignored |= left_out
     return turns, ignored
 
 
-def content_text(content: Any, index: int) -> tuple[str, bool]:
+def read_content(content: Any, index: int) -> tuple[str, bool]:
     """The text of a message's content: a string, or a list of parts of which the text is read."""
     if content is None:
         return "", False
@@ -91,7 +91,7 @@ def content_text(content: Any, index: int) -> tuple[str, bool]:
     return "\n\n".join(texts), len(texts) < len(content)
 
 
-def render(turns: Sequence[tuple[str, str]]) -> str:
+def render_turns(turns: Sequence[tuple[str, str]]) -> str:
     """A conversation as one text; a single user turn is its own text."""
     if len(turns) == 1 and turns[0][0] == "user":
         return turns[0][1].strip()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reward_models.runtime.conversation import conversations
+from reward_models.runtime.conversation import read_conversations
 from reward_models.runtime.graphs import TokenGraph
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.reading import Reader, RowError, TokenRow
@@ -17,23 +17,23 @@ class SequenceScorer:
         self._reader = Reader(instance.folder, settings)
         self._graph = TokenGraph(instance.folder, settings, instance.device)
         self._dimensions = len(instance.dimensions)
-        self._truncated, self._media_ignored = instance.bit("truncated"), instance.bit("media_ignored")
+        self._truncated, self._media_ignored = instance.flag_mask("truncated"), instance.flag_mask("media_ignored")
 
     def score(self, columns: Columns, rows: int) -> Answer:
         """Score rows; one that the template or the limit refuses is that row's error."""
         answer = Answer.empty(rows, self._dimensions)
-        read, errors = conversations(columns, rows)
+        read, errors = read_conversations(columns, rows)
         answer.errors.update(errors)
         tokens: dict[int, TokenRow] = {}
         for row, conversation in read.items():
             try:
-                tokens[row] = self._reader.read(conversation)
+                tokens[row] = self._reader.encode_conversation(conversation)
             except RowError as error:
                 answer.errors[row] = str(error)
                 continue
             answer.flags[row] = np.uint32(
                 tokens[row].truncated * self._truncated | conversation.ignored * self._media_ignored
             )
-        for row, scores in zip(tokens, self._graph.run(list(tokens.values())), strict=True):
+        for row, scores in zip(tokens, self._graph.score_rows(list(tokens.values())), strict=True):
             answer.scores[row] = scores
         return answer

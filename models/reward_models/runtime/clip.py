@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from reward_models.runtime.encoder import CHARACTERS_A_TOKEN
 from reward_models.runtime.graphs import TokenGraph
-from reward_models.runtime.images import decode
+from reward_models.runtime.images import decode_image
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.pictures import IMAGES_A_RUN, Pictures
 from reward_models.runtime.pixels import PixelReader
-from reward_models.runtime.reading import TokenRow, tokenizer
-from reward_models.runtime.rows import Answer, Columns, texts
+from reward_models.runtime.reading import TokenRow, load_tokenizer
+from reward_models.runtime.rows import Answer, Columns, decode_texts
 from reward_models.runtime.session import Session
 
 Doubles = NDArray[np.float64]
@@ -35,7 +35,7 @@ class ImageEncoder:
 
     def __call__(self, images: Sequence[NDArray[np.float32]]) -> Doubles:
         runs = (np.stack(images[start : start + self._run]) for start in range(0, len(images), self._run))
-        return np.concatenate([self._session.run({"pixel_values": run})[0] for run in runs]).astype(np.float64)
+        return np.concatenate([self._session.run_graph({"pixel_values": run})[0] for run in runs]).astype(np.float64)
 
 
 class PromptEncoder:
@@ -44,14 +44,14 @@ class PromptEncoder:
     def __init__(self, instance: Instance) -> None:
         settings = instance.card["settings"]["prompt"]
         self._limit: int = settings["tokens"]
-        self._tokenizer = tokenizer(instance.folder)
+        self._tokenizer = load_tokenizer(instance.folder)
         self._tokenizer.enable_truncation(self._limit)
         self._graph = TokenGraph(instance.folder, settings, instance.device, TEXT_GRAPH)
 
     def __call__(self, prompts: Sequence[str]) -> tuple[Doubles, NDArray[np.bool_]]:
         most = self._limit * CHARACTERS_A_TOKEN
         encodings = [self._tokenizer.encode(prompt[:most]) for prompt in prompts]
-        vectors = self._graph.run([TokenRow(encoding.ids, encoding.type_ids) for encoding in encodings])
+        vectors = self._graph.score_rows([TokenRow(encoding.ids, encoding.type_ids) for encoding in encodings])
         return np.stack(vectors).astype(np.float64), np.array([bool(encoding.overflowing) for encoding in encodings])
 
 
@@ -66,13 +66,13 @@ class ClipScorer:
         self._image = ImageEncoder(instance)
         self._prompt = PromptEncoder(instance) if settings["score"] == "match" else None
         self._factor: float = settings.get("factor", 1.0)
-        self._truncated = instance.bit("truncated") if self._prompt else 0
+        self._truncated = instance.flag_mask("truncated") if self._prompt else 0
 
     def score(self, columns: Columns, rows: int) -> Answer:
         """Score rows; an image that cannot be decoded is that row's error."""
         answer = Answer.empty(rows, 1)
-        prompts = texts(columns, "prompt", rows)
-        pictures = Pictures.read(columns, rows, self._see, prompts if self._prompt else None, answer.errors)
+        prompts = decode_texts(columns, "prompt", rows)
+        pictures = Pictures.read(columns, rows, self._read_image, prompts if self._prompt else None, answer.errors)
         if pictures.rows:
             shown = self._image(pictures.pixels)
             if self._prompt:
@@ -81,8 +81,8 @@ class ClipScorer:
                 answer.flags[pictures.rows] = truncated * np.uint32(self._truncated)
             else:
                 values = shown[:, 0]
-            answer.scores[pictures.rows, 0] = pictures.mean(values)
+            answer.scores[pictures.rows, 0] = pictures.mean_by_row(values)
         return answer
 
-    def _see(self, data: bytes) -> NDArray[np.float32]:
-        return self._image.pixels(decode(data))
+    def _read_image(self, data: bytes) -> NDArray[np.float32]:
+        return self._image.pixels(decode_image(data))

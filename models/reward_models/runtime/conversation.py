@@ -8,7 +8,7 @@ import msgpack
 
 from reward_models.runtime import chat
 from reward_models.runtime.chat import ChatError
-from reward_models.runtime.rows import Columns, texts
+from reward_models.runtime.rows import Columns, decode_texts
 
 Message = dict[str, Any]
 
@@ -31,13 +31,13 @@ class Conversation:
     @property
     def asked(self) -> str:
         """What came before the answer, as one text."""
-        return chat.render([(str(turn["role"]), str(turn["content"])) for turn in self.messages[:-1]])
+        return chat.render_turns([(str(turn["role"]), str(turn["content"])) for turn in self.messages[:-1]])
 
-    def steps(self, split: str) -> list[str]:
+    def split_steps(self, split: str) -> list[str]:
         """The steps of the answer: those that were given, else what ``split`` separates."""
         return [step.strip() for step in self.given or self.answer.split(split) if step.strip()]
 
-    def cut(self, steps: bytes) -> "Conversation":
+    def with_steps(self, steps: bytes) -> "Conversation":
         """The same conversation with its answer in steps, a msgpack list of texts; as it is where there is none.
 
         Raises:
@@ -55,7 +55,7 @@ class Conversation:
         return replace(self, given=tuple(given))
 
 
-def read(prompt: str, response: str, messages: str) -> Conversation:
+def read_conversation(prompt: str, response: str, messages: str) -> Conversation:
     """The conversation of one row.
 
     Args:
@@ -67,31 +67,31 @@ def read(prompt: str, response: str, messages: str) -> Conversation:
         ChatError: the messages are no chat, or end without an answer.
     """
     if not messages:
-        return Conversation([turn("user", prompt), turn("assistant", response)])
-    said, ignored = chat.parse(messages)
+        return Conversation([make_message("user", prompt), make_message("assistant", response)])
+    said, ignored = chat.parse_messages(messages)
     turns = [{**item, "content": content} for item, (_, content) in zip(json.loads(messages), said, strict=True)]
     if prompt:
-        turns = [turn("user", prompt), *turns]
+        turns = [make_message("user", prompt), *turns]
     if response:
-        turns.append(turn("assistant", response))
+        turns.append(make_message("assistant", response))
     if not turns or turns[-1]["role"] != "assistant":
         raise ChatError("The messages end without an assistant's answer, and no response was given.")
     return Conversation(turns, ignored)
 
 
-def turn(role: str, content: str) -> Message:
+def make_message(role: str, content: str) -> Message:
     """One message."""
     return {"role": role, "content": content}
 
 
-def conversations(columns: Columns, rows: int) -> tuple[dict[int, Conversation], dict[int, str]]:
+def read_conversations(columns: Columns, rows: int) -> tuple[dict[int, Conversation], dict[int, str]]:
     """Row -> conversation of those that can be read, and row -> error of the others."""
     read_rows, errors = {}, {}
-    fields = (texts(columns, name, rows) for name in ("prompt", "response", "messages"))
+    fields = (decode_texts(columns, name, rows) for name in ("prompt", "response", "messages"))
     steps = columns.get("steps", [b""] * rows)
     for row, values in enumerate(zip(*fields, strict=True)):
         try:
-            read_rows[row] = read(*values).cut(steps[row])
+            read_rows[row] = read_conversation(*values).with_steps(steps[row])
         except ChatError as error:
             errors[row] = f"invalid_field: {error}"
     return read_rows, errors

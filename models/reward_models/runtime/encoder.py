@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from reward_models.runtime.budget import by_tokens, padded
+from reward_models.runtime.budget import batch_by_tokens, pad_rows
 from reward_models.runtime.session import Device, Session
 
 Side = Literal["start", "end"]
@@ -62,16 +62,16 @@ class TextEncoder:
         self._remembered = remembered
         self._known: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
 
-    def encode(self, texts: Sequence[str], limit: Limit) -> Encoded:
+    def encode_texts(self, texts: Sequence[str], limit: Limit) -> Encoded:
         """Embeddings of texts, in their order."""
-        rows, truncated = self.tokenize(texts, limit)
+        rows, truncated = self.tokenize_texts(texts, limit)
         new = list(dict.fromkeys(row for row in rows if row not in self._known))
-        fresh = dict(zip(new, self._run(new), strict=True))
+        fresh = dict(zip(new, self._run_graph(new), strict=True))
         found = [fresh[row] if row in fresh else self._known[row] for row in rows]
-        self._remember(rows, found)
+        self._cache_embeddings(rows, found)
         return Encoded(np.stack(found), rows, truncated)
 
-    def tokenize(self, texts: Sequence[str], limit: Limit) -> tuple[list[tuple[int, ...]], NDArray[np.bool_]]:
+    def tokenize_texts(self, texts: Sequence[str], limit: Limit) -> tuple[list[tuple[int, ...]], NDArray[np.bool_]]:
         """Token ids of texts, special tokens included and never over the limit, and which texts were cut."""
         room, most = limit.tokens - 2, limit.tokens * CHARACTERS_A_TOKEN
         short = [text[:most] if limit.keep == "start" else text[-most:] for text in texts]
@@ -84,16 +84,16 @@ class TextEncoder:
             rows.append((self._first, *ids, self._last))
         return rows, truncated
 
-    def _run(self, rows: Sequence[tuple[int, ...]]) -> list[FloatArray]:
+    def _run_graph(self, rows: Sequence[tuple[int, ...]]) -> list[FloatArray]:
         embeddings: list[FloatArray] = [np.empty(0, np.float32)] * len(rows)
-        for batch in by_tokens([len(row) for row in rows], self._budget):
-            ids, mask = padded([rows[index] for index in batch])
-            (pooled,) = self.session.run({"input_ids": ids, "attention_mask": mask})
+        for batch in batch_by_tokens([len(row) for row in rows], self._budget):
+            ids, mask = pad_rows([rows[index] for index in batch])
+            (pooled,) = self.session.run_graph({"input_ids": ids, "attention_mask": mask})
             for index, embedding in zip(batch, pooled, strict=True):
                 embeddings[index] = embedding.copy()
         return embeddings
 
-    def _remember(self, rows: Sequence[tuple[int, ...]], found: Sequence[FloatArray]) -> None:
+    def _cache_embeddings(self, rows: Sequence[tuple[int, ...]], found: Sequence[FloatArray]) -> None:
         for row, embedding in zip(rows, found, strict=True):
             self._known[row] = embedding
             self._known.move_to_end(row)

@@ -20,12 +20,12 @@ WIDTH = 384
 """Width of one layer of the encoder."""
 
 
-def response(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
+def response_embeddings(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
     """The response's embedding, all layers side by side."""
     return response.embeddings
 
 
-def crossed(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
+def cross_features(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
     """Every axis of the prompt times every axis of the response, [n, k * k]: what an answer is, given what was asked.
 
     A linear head over it is a bilinear form of prompt and response. Raises ValueError without axes.
@@ -37,19 +37,21 @@ def crossed(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray
     return np.asarray((asked[:, :, None] * said[:, None, :]).reshape(len(asked), -1), np.float32)
 
 
-def similarity(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
+def cosine_similarities(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
     """Cosine of prompt and response in every layer."""
     a, b = (side.embeddings.reshape(len(side.rows), -1, WIDTH) for side in (prompt, response))
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     return np.asarray((a * b).sum(-1) / np.maximum(norms, 1e-12), np.float32)
 
 
-def statistics(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
+def token_statistics(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
     """Counts of tokens, special tokens aside: how long, how varied, how much of the prompt is repeated."""
-    return np.array([counts(p[1:-1], r[1:-1]) for p, r in zip(prompt.rows, response.rows, strict=True)], np.float32)
+    return np.array(
+        [count_tokens(p[1:-1], r[1:-1]) for p, r in zip(prompt.rows, response.rows, strict=True)], np.float32
+    )
 
 
-def counts(prompt: Sequence[int], response: Sequence[int]) -> list[float]:
+def count_tokens(prompt: Sequence[int], response: Sequence[int]) -> list[float]:
     """Eight numbers of one row: log length, log distinct tokens, log distinct pairs, log tokens not in the prompt;
     the shares of distinct tokens, of distinct pairs and of tokens copied from the prompt; the share of the
     prompt's tokens that the response takes up."""
@@ -68,13 +70,15 @@ def counts(prompt: Sequence[int], response: Sequence[int]) -> list[float]:
 
 
 BLOCKS: dict[str, Block] = {
-    "response": response,
-    "crossed": crossed,
-    "similarity": similarity,
-    "statistics": statistics,
+    "response": response_embeddings,
+    "crossed": cross_features,
+    "similarity": cosine_similarities,
+    "statistics": token_statistics,
 }
 
 
-def features(names: Sequence[str], prompt: Encoded, response: Encoded, axes: Axes | None = None) -> FloatArray:
+def concatenate_features(
+    names: Sequence[str], prompt: Encoded, response: Encoded, axes: Axes | None = None
+) -> FloatArray:
     """The named blocks side by side, [n, F]. Raises KeyError for a name that is no block."""
     return np.concatenate([BLOCKS[name](prompt, response, axes) for name in names], axis=1, dtype=np.float32)

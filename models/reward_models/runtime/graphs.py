@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.budget import by_tokens, padded
+from reward_models.runtime.budget import batch_by_tokens, pad_rows
 from reward_models.runtime.encoder import BUDGETS
 from reward_models.runtime.reading import TokenRow
 from reward_models.runtime.session import Device, Session
@@ -29,20 +29,20 @@ class TokenGraph:
         self._pad: int = settings["pad"]
         self._types: bool = settings["types"]
 
-    def run(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
+    def score_rows(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
         """What the graph gives of each row: [K], or [t] for a graph that scores tokens, without padding."""
         distinct = {row.key: row for row in rows}
-        found = dict(zip(distinct, self._run(list(distinct.values())), strict=True))
+        found = dict(zip(distinct, self._run_batch(list(distinct.values())), strict=True))
         return [found[row.key] for row in rows]
 
-    def _run(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
+    def _run_batch(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
         results: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(rows)
-        for batch in by_tokens([len(row.ids) for row in rows], self._budget):
-            ids, mask = padded([rows[index].ids for index in batch], self._pad)
+        for batch in batch_by_tokens([len(row.ids) for row in rows], self._budget):
+            ids, mask = pad_rows([rows[index].ids for index in batch], self._pad)
             feeds = {"input_ids": ids, "attention_mask": mask}
             if self._types:
-                feeds["token_type_ids"] = padded([rows[index].types for index in batch])[0]
-            given = self._session.run(feeds)[0]
+                feeds["token_type_ids"] = pad_rows([rows[index].types for index in batch])[0]
+            given = self._session.run_graph(feeds)[0]
             for index, values in zip(batch, given, strict=True):
                 results[index] = np.array(values, np.float32)
         return results

@@ -36,7 +36,7 @@ class ImageError(ValueError):
     """An image that cannot be read, as ``code: sentence``."""
 
 
-def unpack(value: bytes) -> list[bytes]:
+def unpack_images(value: bytes) -> list[bytes]:
     """The encoded images of a row: a msgpack list of byte strings. Raises ImageError for a row without any."""
     if not value:
         raise ImageError("missing_field: There is no image.")
@@ -51,7 +51,7 @@ def unpack(value: bytes) -> list[bytes]:
     return items
 
 
-def decode(data: bytes, least_side: int | None = None) -> Image.Image:
+def decode_image(data: bytes, least_side: int | None = None) -> Image.Image:
     """An RGB image.
 
     Args:
@@ -71,7 +71,7 @@ def decode(data: bytes, least_side: int | None = None) -> Image.Image:
                 if least_side is not None:
                     image.draft("RGB", (2 * least_side, 2 * least_side))
                 image.load()
-                return upright(opaque(image), orientation(image))
+                return apply_orientation(convert_to_rgb(image), read_orientation(image))
     except ImageError:
         raise
     except Image.DecompressionBombError:
@@ -82,7 +82,7 @@ def decode(data: bytes, least_side: int | None = None) -> Image.Image:
         raise ImageError("invalid_media: An image is broken or cut short.") from None
 
 
-def orientation(image: Image.Image) -> int:
+def read_orientation(image: Image.Image) -> int:
     """EXIF's orientation of a loaded image; 1 where it has none that can be read."""
     try:
         found = image.getexif().get(ORIENTATION, 1)
@@ -91,12 +91,12 @@ def orientation(image: Image.Image) -> int:
     return found if isinstance(found, int) else 1
 
 
-def upright(image: Image.Image, orientation: int) -> Image.Image:
+def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
     """An image turned and mirrored as its orientation asks; unknown ones ask for nothing."""
     return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
 
-def opaque(image: Image.Image) -> Image.Image:
+def convert_to_rgb(image: Image.Image) -> Image.Image:
     """Any mode as RGB: alpha over white, 16 bits by their upper eight."""
     if image.mode.startswith("I;16"):
         return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")

@@ -34,17 +34,17 @@ class Instance:
         version = args["model_version"]  # one configuration for all versions; later ones have keys of their own
         return cls(
             folder=Path(args["model_repository"]) / version,
-            dimensions=split(given["dimensions"]["string_value"]),
-            flags=split(given["flags"]["string_value"]),
+            dimensions=split_names(given["dimensions"]["string_value"]),
+            flags=split_names(given["flags"]["string_value"]),
             card=json.loads(given.get(f"card.{version}", given["card"])["string_value"]),
             device=Device(args["model_instance_kind"], int(args["model_instance_device_id"])),
         )
 
-    def bit(self, flag: str) -> int:
+    def flag_mask(self, flag: str) -> int:
         """The mask of a named flag. Raises ValueError for a name that the configuration does not declare."""
         return 1 << self.flags.index(flag)
 
 
-def split(names: str) -> tuple[str, ...]:
+def split_names(names: str) -> tuple[str, ...]:
     """A comma list as names."""
     return tuple(name.strip() for name in names.split(",") if name.strip())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reward_models.runtime.regions import Box, boxes
+from reward_models.runtime.regions import Box, find_boxes
 from reward_models.runtime.session import Device, Session
 
 THRESHOLD, LEAST_SCORE, GROWTH = 0.3, 0.6, 1.6
@@ -39,37 +39,37 @@ class TextReader:
         # Class 0 is CTC's blank, the last one the space.
         self._letters = ["", *self._recogniser.metadata["character"].split("\n"), " "]
 
-    def read(self, image: Image.Image) -> str:
+    def read_text(self, image: Image.Image) -> str:
         """The text of an RGB image in reading order, lines apart by a newline; empty if there is none."""
         found = []
-        for box in self.lines(image)[:MOST_LINES]:
-            text = self.line(cut(image, box))
+        for box in self.find_lines(image)[:MOST_LINES]:
+            text = self.read_line(crop_box(image, box))
             if text:
                 found.append((box, text))
-        return "\n".join(" ".join(text for _, text in line) for line in in_order(found))
+        return "\n".join(" ".join(text for _, text in line) for line in sort_into_lines(found))
 
-    def lines(self, image: Image.Image) -> list[Box]:
+    def find_lines(self, image: Image.Image) -> list[Box]:
         """Where lines of text are, in pixels of the image."""
         scale = min(self._side / min(image.size), self._longest / max(image.size))
         width, height = (max(32, round(length * scale / 32) * 32) for length in image.size)
         small = image.resize((width, height), Image.Resampling.BILINEAR)
-        (found,) = self._detector.run({"x": tensor(small)[None]})
+        (found,) = self._detector.run_graph({"x": image_to_tensor(small)[None]})
         across, down = image.width / width, image.height / height
         return [
-            box.grown(GROWTH).scaled(across, down)
-            for box in boxes(found[0, 0], THRESHOLD)
+            box.grow(GROWTH).scale(across, down)
+            for box in find_boxes(found[0, 0], THRESHOLD)
             if box.score >= LEAST_SCORE and min(box.width, box.height) >= 3
         ]
 
-    def line(self, image: Image.Image) -> str:
+    def read_line(self, image: Image.Image) -> str:
         """The letters of one line, or nothing if they are not sure."""
         width = min(max(1, round(image.width * LINE_HEIGHT / image.height)), MOST_WIDTH)
         pixels = np.zeros((3, LINE_HEIGHT, max(width, LEAST_WIDTH)), np.float32)
-        pixels[:, :, :width] = tensor(image.resize((width, LINE_HEIGHT), Image.Resampling.BILINEAR))
-        (found,) = self._recogniser.run({"x": pixels[None]})
-        return self.letters(found[0])
+        pixels[:, :, :width] = image_to_tensor(image.resize((width, LINE_HEIGHT), Image.Resampling.BILINEAR))
+        (found,) = self._recogniser.run_graph({"x": pixels[None]})
+        return self.decode_letters(found[0])
 
-    def letters(self, probabilities: NDArray[np.float32]) -> str:
+    def decode_letters(self, probabilities: NDArray[np.float32]) -> str:
         """The best path of connectionist temporal classification: repeats and blanks are dropped."""
         best = probabilities.argmax(1)
         kept = (best != 0) & (best != np.concatenate([[-1], best[:-1]]))
@@ -78,12 +78,12 @@ class TextReader:
         return "".join(self._letters[index] for index in best[kept]).strip()
 
 
-def tensor(image: Image.Image) -> NDArray[np.float32]:
+def image_to_tensor(image: Image.Image) -> NDArray[np.float32]:
     """An RGB image as [3, height, width] in [-1, 1], blue first, as the networks were trained."""
     return np.ascontiguousarray(np.asarray(image, np.float32)[:, :, ::-1].transpose(2, 0, 1) / 127.5 - 1.0)
 
 
-def cut(image: Image.Image, box: Box) -> Image.Image:
+def crop_box(image: Image.Image, box: Box) -> Image.Image:
     """A rectangle of an image, turned upright; a tall one is a line that runs downwards."""
     width, height = max(1, round(box.width)), max(1, round(box.height))
     c, s = float(np.cos(box.angle)), float(np.sin(box.angle))
@@ -95,7 +95,7 @@ def cut(image: Image.Image, box: Box) -> Image.Image:
     return line.transpose(Image.Transpose.ROTATE_90) if height >= 1.5 * width else line
 
 
-def in_order(found: Sequence[tuple[Box, str]]) -> list[list[tuple[Box, str]]]:
+def sort_into_lines(found: Sequence[tuple[Box, str]]) -> list[list[tuple[Box, str]]]:
     """Pieces of text as lines from top to bottom, each from left to right."""
     lines: list[list[tuple[Box, str]]] = []
     for piece in sorted(found, key=lambda piece: piece[0].y):

@@ -36,21 +36,21 @@ class Pack:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def context(self, tokens: Tokens) -> int:
+    def add_context(self, tokens: Tokens) -> int:
         """Add a context; its first place."""
         start = len(self)
-        self._extend(tokens, 0, context=start)
+        self._add_segment(tokens, 0, context=start)
         return start
 
-    def continuation(self, row: int, tokens: Tokens, context: int, end: int) -> None:
+    def add_continuation(self, row: int, tokens: Tokens, context: int, end: int) -> None:
         """Add a continuation of the context that lies from ``context`` to ``end``."""
         start = len(self)
-        self._extend(tokens, end - context, context=context)
+        self._add_segment(tokens, end - context, context=context)
         self.rows.append(row)
         self.spans.append((start, len(self)))
         self.last.append(end - 1)
 
-    def _extend(self, tokens: Tokens, position: int, context: int) -> None:
+    def _add_segment(self, tokens: Tokens, position: int, context: int) -> None:
         # A segment is named by its first place: no two have the same.
         start = len(self)
         self._ids += tokens
@@ -58,13 +58,13 @@ class Pack:
         self._segments += [start] * len(tokens)
         self._contexts += [context] * len(tokens)
 
-    def inputs(self) -> dict[str, IntArray]:
+    def graph_inputs(self) -> dict[str, IntArray]:
         """What every graph over packs reads: ``ids``, ``positions``, ``segments``, ``contexts``, each [t]."""
         columns = {"ids": self._ids, "positions": self._positions}
         columns |= {"segments": self._segments, "contexts": self._contexts}
         return {name: np.array(values, np.int64) for name, values in columns.items()}
 
-    def steps(self) -> tuple[IntArray, IntArray]:
+    def prediction_steps(self) -> tuple[IntArray, IntArray]:
         """For every token of every continuation the place before it, and its own id, [m] each."""
         sources = [
             place
@@ -75,7 +75,7 @@ class Pack:
         return np.array(sources, np.int64), np.array(targets, np.int64)
 
 
-def pack(pairs: Sequence[tuple[Tokens, Tokens]], budget: int) -> list[Pack]:
+def build_packs(pairs: Sequence[tuple[Tokens, Tokens]], budget: int) -> list[Pack]:
     """Lay pairs of context and continuation into packs.
 
     Args:
@@ -95,11 +95,11 @@ def pack(pairs: Sequence[tuple[Tokens, Tokens]], budget: int) -> list[Pack]:
         whole = len(context) + sum(len(pairs[row][1]) for row in rows)
         if packs[-1].rows and len(packs[-1]) + whole > budget:
             packs.append(Pack())
-        start = packs[-1].context(context)
+        start = packs[-1].add_context(context)
         for row in rows:
             tokens = pairs[row][1]
             if start == 0 and packs[-1].rows and len(packs[-1]) + len(tokens) > len(context) + budget:
                 packs.append(Pack())
-                packs[-1].context(context)
-            packs[-1].continuation(row, tokens, start, start + len(context))
+                packs[-1].add_context(context)
+            packs[-1].add_continuation(row, tokens, start, start + len(context))
     return packs if pairs else []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.images import ImageError, unpack
+from reward_models.runtime.images import ImageError, unpack_images
 from reward_models.runtime.rows import Columns
 
 IMAGES_A_RUN = {"CPU": 4, "GPU": 64}
@@ -48,7 +48,7 @@ class Pictures:
             try:
                 if prompts is not None and not prompts[row].strip():
                     raise ImageError("missing_field: The prompt is empty.")
-                seen = [see(data) for data in unpack(value)]
+                seen = [see(data) for data in unpack_images(value)]
             except ImageError as error:
                 errors[row] = str(error)
                 continue
@@ -57,6 +57,6 @@ class Pictures:
             pictures.rows.append(row)
         return pictures
 
-    def mean(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def mean_by_row(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Numbers of images [n] averaged by row, in the order of ``rows``."""
         return np.bincount(self.owners, values) / np.bincount(self.owners)

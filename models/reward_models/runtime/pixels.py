@@ -28,16 +28,16 @@ class PixelReader:
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         if self._resize is not None:
-            image = image.resize(self._target(image.size), self._resample)
+            image = image.resize(self._target_size(image.size), self._resample)
         if self._crop is not None:
             height, width = self._crop
             # PIL fills what lies outside of the image with black.
-            left, top = half(image.width - width), half(image.height - height)
+            left, top = crop_offset(image.width - width), crop_offset(image.height - height)
             image = image.crop((left, top, left + width, top + height))
         values = np.asarray(image, np.float32).transpose(2, 0, 1) * np.float32(1 / 255)
         return np.asarray((values - self._mean) / self._std, np.float32)
 
-    def _target(self, size: tuple[int, int]) -> tuple[int, int]:
+    def _target_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Width and height after the resize."""
         if isinstance(self._resize, list):
             return self._resize[1], self._resize[0]
@@ -47,6 +47,6 @@ class PixelReader:
         return (self._resize, scaled) if size[0] <= size[1] else (scaled, self._resize)
 
 
-def half(rest: int) -> int:
+def crop_offset(rest: int) -> int:
     """Where a cut begins: half of what is too much, or, of an image that is too small, minus the upper half."""
     return rest // 2

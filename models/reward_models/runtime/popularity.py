@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from reward_models.runtime.encoder import Limit, TextEncoder
 from reward_models.runtime.head import Head
 from reward_models.runtime.instance import Instance
-from reward_models.runtime.rows import Answer, Columns, texts
+from reward_models.runtime.rows import Answer, Columns, decode_texts
 from reward_models.runtime.session import Device
 
 FloatArray = NDArray[np.float32]
@@ -32,7 +32,7 @@ class FeatureError(ValueError):
     """Features that cannot be read; the message says why and quotes none of them."""
 
 
-def counts(title: str) -> list[float]:
+def count_title(title: str) -> list[float]:
     """Fifteen numbers of a title: its kind (Show, Ask, document, video, year), its form, its length."""
     lower, words = title.lower(), title.split()
     return [
@@ -54,7 +54,7 @@ def counts(title: str) -> list[float]:
     ]
 
 
-def moment(given: Mapping[str, float]) -> list[float]:
+def encode_moment(given: Mapping[str, float]) -> list[float]:
     """Six numbers of when and how a post was made; NaN for what is not given."""
     hour, weekday = given.get("hour", np.nan) * np.pi / 12, given.get("weekday", np.nan)
     waves = [np.sin(hour), np.cos(hour), np.sin(2 * hour), np.cos(2 * hour)]
@@ -62,7 +62,7 @@ def moment(given: Mapping[str, float]) -> list[float]:
     return [*map(float, waves), weekend, given.get("has_link", np.nan)]
 
 
-def parse(features: bytes) -> dict[str, float]:
+def parse_features(features: bytes) -> dict[str, float]:
     """The features that this model knows, from a JSON object. Raises FeatureError for one outside of its range."""
     try:
         found: Any = json.loads(features) if features else {}
@@ -88,7 +88,7 @@ class Usual:
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
 
-    def fill(self, features: FloatArray) -> FloatArray:
+    def fill_missing(self, features: FloatArray) -> FloatArray:
         """Features in which NaN is replaced by what is usual with the row's title."""
         title, given = np.split(features, [len(self.weights)], axis=1)
         expected = title.astype(np.float64) @ self.weights + self.bias
@@ -102,10 +102,16 @@ class Reader:
         self.encoder = TextEncoder(folder, device, remembered=remembered)
         self.limit = Limit(**settings["response"])
 
-    def read(self, titles: Sequence[str], given: Sequence[Mapping[str, float]]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    def read_features(
+        self, titles: Sequence[str], given: Sequence[Mapping[str, float]]
+    ) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Features [n, 768 + 15 + 6], NaN where nothing was given, and which titles were cut [n]."""
-        encoded = self.encoder.encode(titles, self.limit)
-        parts = [encoded.embeddings, np.array([counts(t) for t in titles]), np.array([moment(g) for g in given])]
+        encoded = self.encoder.encode_texts(titles, self.limit)
+        parts = [
+            encoded.embeddings,
+            np.array([count_title(t) for t in titles]),
+            np.array([encode_moment(g) for g in given]),
+        ]
         return np.concatenate(parts, axis=1, dtype=np.float32), encoded.truncated
 
 
@@ -117,24 +123,24 @@ class PopularityScorer:
         self._head = Head.load(instance.folder / "head.npz")
         with np.load(instance.folder / "head.npz", allow_pickle=False) as arrays:
             self._usual = Usual(arrays["usual_weights"].astype(np.float64), arrays["usual_bias"].astype(np.float64))
-        self._truncated = instance.bit("truncated")
+        self._truncated = instance.flag_mask("truncated")
 
     def score(self, columns: Columns, rows: int) -> Answer:
         """Score rows; a row without a title, or with features out of range, is an error of that row."""
         answer = Answer.empty(rows, 1)
         kept, given = [], []
-        titles = [title.strip() for title in texts(columns, "response", rows)]
+        titles = [title.strip() for title in decode_texts(columns, "response", rows)]
         for row, (title, features) in enumerate(zip(titles, columns.get("features", [b""] * rows), strict=True)):
             try:
                 if not title:
                     answer.errors[row] = "missing_field: The title ('response') is empty."
                     continue
-                given.append(parse(features))
+                given.append(parse_features(features))
                 kept.append(row)
             except FeatureError as error:
                 answer.errors[row] = f"invalid_field: {error}"
         if kept:
-            found, truncated = self._reader.read([titles[row] for row in kept], given)
-            answer.scores[kept] = self._head(self._usual.fill(found))
+            found, truncated = self._reader.read_features([titles[row] for row in kept], given)
+            answer.scores[kept] = self._head(self._usual.fill_missing(found))
             answer.flags[kept] = truncated * np.uint32(self._truncated)
         return answer

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from reward_models.runtime import chat
 from reward_models.runtime.encoder import Encoded, Limit, TextEncoder
-from reward_models.runtime.features import features
+from reward_models.runtime.features import concatenate_features
 from reward_models.runtime.head import Head
 from reward_models.runtime.instance import Instance
-from reward_models.runtime.rows import Answer, Columns, texts
+from reward_models.runtime.rows import Answer, Columns, decode_texts
 from reward_models.runtime.session import Device
 
 FloatArray = NDArray[np.float32]
@@ -31,9 +31,9 @@ class Reader:
         self.response = Limit(**settings["response"])
         self.names: list[str] = settings["features"]
 
-    def read(self, prompts: list[str], responses: list[str]) -> tuple[Encoded, Encoded]:
+    def encode_columns(self, prompts: list[str], responses: list[str]) -> tuple[Encoded, Encoded]:
         """Both columns, encoded to their limits."""
-        return self.encoder.encode(prompts, self.prompt), self.encoder.encode(responses, self.response)
+        return self.encoder.encode_texts(prompts, self.prompt), self.encoder.encode_texts(responses, self.response)
 
 
 class ExchangeScorer(ABC):
@@ -43,25 +43,25 @@ class ExchangeScorer(ABC):
     def __init__(self, instance: Instance) -> None:
         self._head = Head.load(instance.folder / "head.npz")
         self._dimensions = len(instance.dimensions)
-        self._truncated, self._media_ignored = instance.bit("truncated"), instance.bit("media_ignored")
+        self._truncated, self._media_ignored = instance.flag_mask("truncated"), instance.flag_mask("media_ignored")
 
     @abstractmethod
-    def features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    def compute_features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Features [n, F] of at least one exchange, and which exchanges were cut [n]."""
 
     def score(self, columns: Columns, rows: int) -> Answer:
         """Score rows; a conversation that cannot be read is that row's error."""
         answer = Answer.empty(rows, self._dimensions)
         kept, exchanges = [], []
-        fields = (texts(columns, name, rows) for name in ("prompt", "response", "messages"))
+        fields = (decode_texts(columns, name, rows) for name in ("prompt", "response", "messages"))
         for row, (prompt, response, messages) in enumerate(zip(*fields, strict=True)):
             try:
-                exchanges.append(chat.read(prompt, response, messages))
+                exchanges.append(chat.read_exchange(prompt, response, messages))
                 kept.append(row)
             except chat.ChatError as error:
                 answer.errors[row] = f"invalid_field: {error}"
         if kept:
-            found, cut = self.features([e.prompt for e in exchanges], [e.response for e in exchanges])
+            found, cut = self.compute_features([e.prompt for e in exchanges], [e.response for e in exchanges])
             answer.scores[kept] = self._head(found)
             ignored = np.array([e.ignored for e in exchanges]) * np.uint32(self._media_ignored)
             answer.flags[kept] = (cut * np.uint32(self._truncated)) | ignored
@@ -75,7 +75,7 @@ class PreferenceScorer(ExchangeScorer):
         super().__init__(instance)
         self._reader = Reader(instance.folder, instance.card["settings"], instance.device, remembered)
 
-    def features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    def compute_features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
         """The card's blocks over both columns."""
-        asked, said = self._reader.read(prompts, responses)
-        return features(self._reader.names, asked, said, self._head.axes), asked.truncated | said.truncated
+        asked, said = self._reader.encode_columns(prompts, responses)
+        return concatenate_features(self._reader.names, asked, said, self._head.axes), asked.truncated | said.truncated

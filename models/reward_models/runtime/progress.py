@@ -17,9 +17,9 @@ from PIL import Image
 
 from reward_models.runtime.encoder import Limit, TextEncoder
 from reward_models.runtime.head import DoubleArray, Head, gelu
-from reward_models.runtime.images import ImageError, decode, unpack
+from reward_models.runtime.images import ImageError, decode_image, unpack_images
 from reward_models.runtime.instance import Instance
-from reward_models.runtime.rows import Answer, Columns, texts
+from reward_models.runtime.rows import Answer, Columns, decode_texts
 from reward_models.runtime.session import Device, Session
 
 FloatArray = NDArray[np.float32]
@@ -40,17 +40,17 @@ class Eye:
         self.side = side
         self._run = FRAMES_A_RUN[device.kind]
 
-    def pixels(self, data: bytes) -> FloatArray:
+    def prepare_pixels(self, data: bytes) -> FloatArray:
         """[3, side, side] in about [-1, 1]. Raises ImageError for what is no image."""
-        image = decode(data, self.side)
+        image = decode_image(data, self.side)
         if image.size != (self.side, self.side):
             image = image.resize((self.side, self.side), Image.Resampling.BICUBIC, reducing_gap=3.0)
         return ((np.asarray(image, np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
 
-    def maps(self, pixels: Sequence[FloatArray]) -> Iterable[FloatArray]:
+    def compute_maps(self, pixels: Sequence[FloatArray]) -> Iterable[FloatArray]:
         """The maps of what ``pixels`` gave, one per frame."""
         for start in range(0, len(pixels), self._run):
-            (found,) = self.session.run({"images": np.stack(pixels[start : start + self._run])})
+            (found,) = self.session.run_graph({"images": np.stack(pixels[start : start + self._run])})
             yield from found.reshape(len(found), -1)
 
 
@@ -88,17 +88,17 @@ class ProgressHead:
         joined = np.concatenate([gelu(current), gelu(current - first), said], axis=1)
         return np.asarray(1.0 / (1.0 + np.exp(-self.mixer(joined).astype(np.float64))))
 
-    def unfamiliar(self, instructions: DoubleArray) -> NDArray[np.bool_]:
+    def find_unfamiliar(self, instructions: DoubleArray) -> NDArray[np.bool_]:
         """[n] which instructions are unlike all that the head was trained with."""
         return np.asarray((instructions @ self.known.T).max(1) < self.familiar)
 
 
-def rating(progress: DoubleArray, success: DoubleArray) -> DoubleArray:
+def compute_rating(progress: DoubleArray, success: DoubleArray) -> DoubleArray:
     """RoboReward's scale, 1 to 5, as an expectation: solved is 5; not solved runs from 1 (nothing) to 4 (nearly)."""
     return success * 5.0 + (1.0 - success) * (1.0 + 3.0 * progress)
 
 
-def unit(embeddings: FloatArray) -> DoubleArray:
+def normalize_rows(embeddings: FloatArray) -> DoubleArray:
     """Embeddings [n, d] at length 1."""
     doubles = embeddings.astype(np.float64)
     return np.asarray(doubles / np.maximum(np.linalg.norm(doubles, axis=1, keepdims=True), 1e-12))
@@ -117,39 +117,39 @@ class ProgressScorer:
         self.head = ProgressHead.load(instance.folder / "head.npz")
         self._encoder = TextEncoder(instance.folder, instance.device)
         self._limit = Limit(**settings["prompt"])
-        self._truncated, self._unknown = instance.bit("truncated"), instance.bit("out_of_distribution")
+        self._truncated, self._unknown = instance.flag_mask("truncated"), instance.flag_mask("out_of_distribution")
         self._remembered = remembered
         self._known: OrderedDict[bytes, DoubleArray] = OrderedDict()
 
     def score(self, columns: Columns, rows: int) -> Answer:
         """Score rows; a frame that cannot be decoded is that row's error. Only the first and last frame are read."""
         answer = Answer.empty(rows, 3)
-        prompts = [prompt.strip() for prompt in texts(columns, "prompt", rows)]
+        prompts = [prompt.strip() for prompt in decode_texts(columns, "prompt", rows)]
         pairs: dict[int, tuple[bytes, bytes]] = {}
         for row, value in enumerate(columns.get("frames", [b""] * rows)):
             try:
                 if not prompts[row]:
                     raise ImageError("missing_field: The instruction is empty.")
-                frames = unpack(value)
+                frames = unpack_images(value)
                 pairs[row] = frames[0], frames[-1]
             except ImageError as error:
                 answer.errors[row] = str(error)
-        vectors, broken = self._read({frame for pair in pairs.values() for frame in pair})
+        vectors, broken = self._read_frames({frame for pair in pairs.values() for frame in pair})
         for row, pair in pairs.items():
             if faults := [broken[frame] for frame in pair if frame in broken]:
                 answer.errors[row] = faults[0]
         kept = [row for row in pairs if row not in answer.errors]
         if kept:
             first, current = (np.stack([vectors[pairs[row][side]] for row in kept]) for side in (0, 1))
-            said = self._encoder.encode([prompts[row] for row in kept], self._limit)
-            instructions = unit(said.embeddings)
+            said = self._encoder.encode_texts([prompts[row] for row in kept], self._limit)
+            instructions = normalize_rows(said.embeddings)
             found = self.head(first, current, instructions)
-            answer.scores[kept] = np.column_stack([found, rating(found[:, 0], found[:, 1])])
+            answer.scores[kept] = np.column_stack([found, compute_rating(found[:, 0], found[:, 1])])
             answer.flags[kept] = said.truncated * self._truncated
-            answer.flags[kept] |= (self.head.unfamiliar(instructions) * self._unknown).astype(np.uint32)
+            answer.flags[kept] |= (self.head.find_unfamiliar(instructions) * self._unknown).astype(np.uint32)
         return answer
 
-    def _read(self, frames: Iterable[bytes]) -> tuple[dict[bytes, DoubleArray], dict[bytes, str]]:
+    def _read_frames(self, frames: Iterable[bytes]) -> tuple[dict[bytes, DoubleArray], dict[bytes, str]]:
         """The vectors of frames, and why others have none."""
         vectors: dict[bytes, DoubleArray] = {}
         broken: dict[bytes, str] = {}
@@ -161,10 +161,10 @@ class ProgressScorer:
                 vectors[frame] = self._known[digest]
                 continue
             try:
-                new[frame] = self.eye.pixels(frame)
+                new[frame] = self.eye.prepare_pixels(frame)
             except ImageError as error:
                 broken[frame] = str(error)
-        for frame, seen in zip(new, self.eye.maps(list(new.values())), strict=True):
+        for frame, seen in zip(new, self.eye.compute_maps(list(new.values())), strict=True):
             # One by one: a product of many rows sums in another order, and a row must not know its neighbours.
             vectors[frame] = seen.astype(np.float64) @ self.head.frame + self.head.frame_bias
             self._known[blake2b(frame, digest_size=16).digest()] = vectors[frame]

@@ -38,7 +38,7 @@ class RowError(ValueError):
     """A row that has no score, as ``code: sentence``."""
 
 
-def tokenizer(folder: Path) -> Tokenizer:
+def load_tokenizer(folder: Path) -> Tokenizer:
     """The tokeniser of a version folder, which cuts and pads nothing."""
     found = Tokenizer.from_file(str(folder / TOKENIZER))
     found.no_truncation()
@@ -46,7 +46,7 @@ def tokenizer(folder: Path) -> Tokenizer:
     return found
 
 
-def chat_template(folder: Path, settings: Mapping[str, Any]) -> ChatTemplate:
+def load_chat_template(folder: Path, settings: Mapping[str, Any]) -> ChatTemplate:
     """The template of a version folder."""
     source = (folder / TEMPLATE).read_text("utf-8")
     return ChatTemplate(source, settings["special_tokens"], settings.get("date", "2024-07-26"))
@@ -59,11 +59,11 @@ class Reader:
         self._mode: str = settings["read"]
         self._limit: int = settings["tokens"]
         self._cut: str = settings["cut"]
-        self._tokenizer = tokenizer(folder)
+        self._tokenizer = load_tokenizer(folder)
         self._tokenizer.enable_truncation(self._limit, direction="left" if self._cut == "left" else "right")
-        self._template = chat_template(folder, settings) if self._mode == "chat" else None
+        self._template = load_chat_template(folder, settings) if self._mode == "chat" else None
 
-    def read(self, conversation: Conversation, answers_tokens: bool = False) -> TokenRow:
+    def encode_conversation(self, conversation: Conversation, answers_tokens: bool = False) -> TokenRow:
         """Tokens of one row.
 
         Args:
@@ -73,8 +73,8 @@ class Reader:
         Raises:
             RowError: the template does not take it, or it is longer than what the card allows.
         """
-        parts, span = self._parts(conversation, answers_tokens)
-        first, second = self._bounded(parts[0]), self._bounded(parts[1]) if len(parts) > 1 else None
+        parts, span = self._split_parts(conversation, answers_tokens)
+        first, second = self._bound_length(parts[0]), self._bound_length(parts[1]) if len(parts) > 1 else None
         encoding = self._tokenizer.encode(first, second, add_special_tokens=self._template is None)
         truncated = bool(encoding.overflowing) or any(len(part) > self._most for part in parts)
         if truncated and self._cut == "refuse":
@@ -82,25 +82,25 @@ class Reader:
         row = TokenRow(encoding.ids, encoding.type_ids, truncated)
         if answers_tokens:
             dropped = max(0, len(parts[0]) - self._most) if self._cut == "left" else 0
-            row.marks = self._own(encoding, len(parts) - 1, tuple(end - dropped for end in span))
+            row.marks = self._find_answer_tokens(encoding, len(parts) - 1, tuple(end - dropped for end in span))
         return row
 
-    def _parts(self, conversation: Conversation, with_span: bool) -> tuple[Sequence[str], tuple[int, int]]:
+    def _split_parts(self, conversation: Conversation, with_span: bool) -> tuple[Sequence[str], tuple[int, int]]:
         """The texts to encode, and where in the first of them a template put the answer."""
         if self._mode == "pair":
             return (conversation.asked, conversation.answer), (0, 0)
         if self._template is None:
             return (conversation.answer,), (0, 0)
         try:
-            text = self._template.render(conversation.messages)
+            text = self._template.render_messages(conversation.messages)
             if not with_span:
                 return (text,), (0, 0)
-            before, after = self._template.around(conversation.messages)
+            before, after = self._template.split_around_answer(conversation.messages)
         except TemplateError as error:
             raise RowError(f"invalid_field: {error}") from None
         return (text,), (len(before), len(text) - len(after))
 
-    def _own(self, encoding: Any, sequence: int, span: tuple[int, ...]) -> list[int]:
+    def _find_answer_tokens(self, encoding: Any, sequence: int, span: tuple[int, ...]) -> list[int]:
         """Positions of the answer's tokens: by place in a template's text, by sequence otherwise."""
         if self._template is None:
             return [at for at, number in enumerate(encoding.sequence_ids) if number == sequence]
@@ -111,6 +111,6 @@ class Reader:
     def _most(self) -> int:
         return self._limit * CHARACTERS_A_TOKEN
 
-    def _bounded(self, text: str) -> str:
+    def _bound_length(self, text: str) -> str:
         """No more of a text than could ever be read, to bound the work."""
         return text[-self._most :] if self._cut == "left" else text[: self._most]

@@ -26,36 +26,36 @@ class Box:
     angle: float
     score: float
 
-    def grown(self, ratio: float) -> "Box":
+    def grow(self, ratio: float) -> "Box":
         """Every side moved out by ratio * area / perimeter, which undoes the detector's shrinking."""
         by = ratio * self.width * self.height / (self.width + self.height)
         return Box(self.x, self.y, self.width + by, self.height + by, self.angle, self.score)
 
-    def scaled(self, across: float, down: float) -> "Box":
+    def scale(self, across: float, down: float) -> "Box":
         """The rectangle in an image of another size."""
         return Box(self.x * across, self.y * down, self.width * across, self.height * down, self.angle, self.score)
 
 
-def boxes(probabilities: NDArray[np.float32], threshold: float) -> list[Box]:
+def find_boxes(probabilities: NDArray[np.float32], threshold: float) -> list[Box]:
     """A rectangle around each set of connected pixels above a threshold, uppermost first."""
-    rows, starts, ends = runs(probabilities > threshold)
+    rows, starts, ends = find_runs(probabilities > threshold)
     sums = np.concatenate([[0.0], np.cumsum(probabilities.astype(np.float64).reshape(-1))])
     offset = rows * probabilities.shape[1]
     weight, sizes = sums[offset + ends] - sums[offset + starts], ends - starts
     return [
-        rectangle(rows[part], starts[part], ends[part], float(weight[part].sum() / sizes[part].sum()))
-        for part in connected(rows, starts, ends)
+        fit_rectangle(rows[part], starts[part], ends[part], float(weight[part].sum() / sizes[part].sum()))
+        for part in group_runs(rows, starts, ends)
     ]
 
 
-def runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def find_runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Horizontal runs of set pixels: row, first column, column after the last; in reading order."""
     edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     rows, starts = np.nonzero(edges == 1)
     return rows, starts, np.nonzero(edges == -1)[1]
 
 
-def connected(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+def group_runs(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """Which runs belong together: those that touch, corners included, from row to row."""
     parent = list(range(len(rows)))
 
@@ -80,7 +80,7 @@ def connected(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np
     return [np.array(group, np.intp) for group in groups.values()]
 
 
-def rectangle(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp], score: float) -> Box:
+def fit_rectangle(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp], score: float) -> Box:
     """The smallest rectangle around some runs, by trying every degree."""
     x = np.concatenate([starts, starts, ends, ends]).astype(np.float64)
     y = np.concatenate([rows, rows + 1, rows, rows + 1]).astype(np.float64)

@@ -11,10 +11,10 @@ from itertools import permutations
 
 import numpy as np
 
-from reward_models.runtime.images import ImageError, decode, unpack
+from reward_models.runtime.images import ImageError, decode_image, unpack_images
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.ocr import TextReader
-from reward_models.runtime.rows import Answer, Columns, texts
+from reward_models.runtime.rows import Answer, Columns, decode_texts
 
 QUOTED = re.compile(
     r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»|「([^」]*)」|『([^』]*)』'
@@ -26,18 +26,18 @@ MOST_ORDERED = 4
 """Up to so many quoted texts may stand in the image in any order."""
 
 
-def quoted(prompt: str) -> list[str]:
+def find_quoted(prompt: str) -> list[str]:
     """The texts between quotation marks of a prompt, in order; an apostrophe inside of a word is no mark."""
     found = ("".join(match.groups(default="")).strip() for match in QUOTED.finditer(prompt))
-    return [text for text in found if letters(text)]
+    return [text for text in found if normalize_letters(text)]
 
 
-def letters(text: str) -> str:
+def normalize_letters(text: str) -> str:
     """A text as it is compared: one form of each letter and mark, without white space."""
     return "".join(unicodedata.normalize("NFKC", text).translate(MARKS).split())[:MOST_LETTERS]
 
 
-def edits(a: str, b: str) -> int:
+def edit_distance(a: str, b: str) -> int:
     """The least number of letters to insert, delete or replace that makes one text of the other."""
     row = np.arange(len(b) + 1)
     other = np.array([ord(letter) for letter in b], np.int64)
@@ -49,12 +49,12 @@ def edits(a: str, b: str) -> int:
     return int(row[-1])
 
 
-def similarity(wanted: Sequence[str], read: str) -> float:
+def score_similarity(wanted: Sequence[str], read: str) -> float:
     """1 for the same letters, 0 for none alike; a few wanted texts may come in any order."""
-    shown = letters(read)
-    parts = [letters(text) for text in wanted]
+    shown = normalize_letters(read)
+    parts = [normalize_letters(text) for text in wanted]
     orders = permutations(parts) if len(parts) <= MOST_ORDERED else [tuple(parts)]
-    return max(1 - edits(text, shown) / max(len(text), len(shown), 1) for text in map("".join, orders))
+    return max(1 - edit_distance(text, shown) / max(len(text), len(shown), 1) for text in map("".join, orders))
 
 
 class RenderingScorer:
@@ -63,21 +63,21 @@ class RenderingScorer:
     def __init__(self, instance: Instance) -> None:
         settings = instance.card["settings"]["image"]
         self._reader = TextReader(instance.folder, instance.device, settings["side"], settings["longest"])
-        self._no_text = instance.bit("no_text")
+        self._no_text = instance.flag_mask("no_text")
 
     def score(self, columns: Columns, rows: int) -> Answer:
         """Score rows; a prompt that quotes nothing and an image that cannot be decoded are that row's error."""
         answer = Answer.empty(rows, 1)
-        prompts = texts(columns, "prompt", rows)
+        prompts = decode_texts(columns, "prompt", rows)
         for row, value in enumerate(columns.get("images", [b""] * rows)):
             try:
-                wanted = quoted(prompts[row])
+                wanted = find_quoted(prompts[row])
                 if not wanted:
                     raise ImageError("missing_field: The prompt quotes no text that the image is to show.")
-                read = [self._reader.read(decode(data)) for data in unpack(value)]
+                read = [self._reader.read_text(decode_image(data)) for data in unpack_images(value)]
             except ImageError as error:
                 answer.errors[row] = str(error)
                 continue
-            answer.scores[row, 0] = np.mean([similarity(wanted, text) for text in read])
+            answer.scores[row, 0] = np.mean([score_similarity(wanted, text) for text in read])
             answer.flags[row] = 0 if all(read) else self._no_text
         return answer

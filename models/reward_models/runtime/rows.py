@@ -38,7 +38,7 @@ class Answer:
         """An answer in which no row has a score yet."""
         return cls(np.full((rows, dimensions), np.nan, np.float32), np.zeros(rows, np.uint32), {})
 
-    def take(self, start: int, stop: int) -> "Answer":
+    def slice_rows(self, start: int, stop: int) -> "Answer":
         """The rows from ``start`` to ``stop``: one request's share of a batch."""
         errors = {row - start: why for row, why in self.errors.items() if start <= row < stop}
         vectors = None if self.vectors is None else self.vectors[start:stop]
@@ -52,6 +52,6 @@ class Scorer(Protocol):
         """Score rows. A row that cannot be scored is an error of that row; raises only where no row can be."""
 
 
-def texts(columns: Columns, name: str, rows: int) -> list[str]:
+def decode_texts(columns: Columns, name: str, rows: int) -> list[str]:
     """A column as texts, empty where no request gave it; bytes that are not UTF-8 become U+FFFD."""
     return [value.decode("utf-8", "replace") for value in columns[name]] if name in columns else [""] * rows

@@ -29,7 +29,7 @@ class Device:
     kind: str = "CPU"
     number: int = 0
 
-    def providers(self) -> list[Any]:
+    def list_providers(self) -> list[Any]:
         """ONNX Runtime's execution providers, best first. Raises RuntimeError for a GPU that it cannot drive."""
         if self.kind != "GPU":
             return [CPU]
@@ -53,27 +53,27 @@ class Device:
             "cudnn_conv_algo_search": "HEURISTIC",
             "use_tf32": "0",
         }
-        limit = gpu_memory()
+        limit = gpu_memory_limit()
         return options | ({"gpu_mem_limit": str(limit)} if limit else {})
 
 
-def threads() -> int:
+def count_threads() -> int:
     """Threads a session may use: REWARD_MODELS_THREADS, else half of the cores (two models share the machine).
 
     Raises ValueError if the variable is not a positive whole number.
     """
-    return positive(THREADS_VARIABLE, "threads") or max(1, len(os.sched_getaffinity(0)) // 2)
+    return read_positive(THREADS_VARIABLE, "threads") or max(1, len(os.sched_getaffinity(0)) // 2)
 
 
-def gpu_memory() -> int:
+def gpu_memory_limit() -> int:
     """Bytes that a session may take of a GPU: REWARD_MODELS_GPU_MEMORY; 0, the default, is no limit.
 
     Raises ValueError if the variable is not a positive whole number.
     """
-    return positive(GPU_MEMORY_VARIABLE, "bytes")
+    return read_positive(GPU_MEMORY_VARIABLE, "bytes")
 
 
-def positive(variable: str, of: str) -> int:
+def read_positive(variable: str, of: str) -> int:
     """A variable as a positive whole number, or 0 where it is not set. Raises ValueError for anything else."""
     asked = os.environ.get(variable, "")
     if not asked:
@@ -98,12 +98,12 @@ class Session:
 
     def __init__(self, graph: Path, device: Device, bound: bool | None = None) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads()
+        options.intra_op_num_threads = count_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # Idle threads that spin would take the cores from the other models and from the gateway.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        providers = device.providers()
+        providers = device.list_providers()
         if device.kind == "GPU" and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # CUDA and cuDNN as Python packages are on no library path
         self._session = onnxruntime.InferenceSession(str(graph), options, providers=providers)
@@ -121,7 +121,7 @@ class Session:
         where = f"GPU {device.number}" if device.kind == "GPU" else f"{options.intra_op_num_threads} threads"
         log.info("%s runs on %s, %s", graph.name, self.providers[0], where)
 
-    def run(self, inputs: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+    def run_graph(self, inputs: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Every output of the graph, in its order, on the host."""
         if self._bound:
             return self._run_bound(inputs)

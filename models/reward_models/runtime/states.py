@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.packs import Pack, Tokens, pack
+from reward_models.runtime.packs import Pack, Tokens, build_packs
 from reward_models.runtime.session import Device, Session
 
 FloatArray = NDArray[np.float32]
@@ -35,19 +35,19 @@ class StateReader:
         self._session = Session(graph, device)
         self._budget = BUDGETS[device.kind]
 
-    def read(self, pairs: Sequence[tuple[Tokens, Tokens]]) -> States:
+    def read_states(self, pairs: Sequence[tuple[Tokens, Tokens]]) -> States:
         """States of continuations, each after its context; neither side may be empty."""
         mean: list[FloatArray] = [np.empty(0, np.float32)] * len(pairs)
         last = list(mean)
-        for packed in pack(pairs, self._budget):
-            (states,) = self._session.run({**packed.inputs(), "weights": mixes(packed)})
+        for packed in build_packs(pairs, self._budget):
+            (states,) = self._session.run_graph({**packed.graph_inputs(), "weights": mixing_weights(packed)})
             count = len(packed.rows)
             for index, row in enumerate(packed.rows):
                 mean[row], last[row] = states[index], states[count + index]
         return States(np.stack(mean), np.stack(last))
 
 
-def mixes(packed: Pack) -> FloatArray:
+def mixing_weights(packed: Pack) -> FloatArray:
     """[2 * n, t]: the mean over each continuation's tokens, then the last token of each."""
     weights = np.zeros((2 * len(packed.rows), len(packed)), np.float32)
     for index, (start, end) in enumerate(packed.spans):

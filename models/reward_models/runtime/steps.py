@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.conversation import Conversation, conversations
+from reward_models.runtime.conversation import Conversation, read_conversations
 from reward_models.runtime.encoder import CHARACTERS_A_TOKEN
 from reward_models.runtime.graphs import TokenGraph
 from reward_models.runtime.instance import Instance
-from reward_models.runtime.reading import Reader, RowError, TokenRow, chat_template, tokenizer
+from reward_models.runtime.reading import Reader, RowError, TokenRow, load_chat_template, load_tokenizer
 from reward_models.runtime.rows import Answer, Columns
 from reward_models.runtime.template import TemplateError
 
@@ -49,39 +49,43 @@ class StepReader:
         self._mark: str = settings["mark"]
         self._mark_id: int = settings["mark_id"]
         self._whole: bool = settings["whole"]
-        self._tokenizer = tokenizer(folder)
-        self._template = chat_template(folder, settings)
+        self._tokenizer = load_tokenizer(folder)
+        self._template = load_chat_template(folder, settings)
 
-    def read(self, conversation: Conversation) -> TokenRow:
+    def encode_conversation(self, conversation: Conversation) -> TokenRow:
         """Tokens and marks of one row. Raises RowError for an answer without a step, or one that is too long."""
-        steps = conversation.steps(self._split)
+        steps = conversation.split_steps(self._split)
         if not steps:
             raise RowError("invalid_field: The answer has no step.")
         if sum(map(len, steps)) + len(conversation.asked) > self._limit * CHARACTERS_A_TOKEN:
             raise RowError(f"too_large: The text has far more than {self._limit} tokens.")
         try:
-            ids, marks = self._whole_text(conversation, steps) if self._whole else self._by_step(conversation, steps)
+            ids, marks = (
+                self._encode_whole_text(conversation, steps)
+                if self._whole
+                else self._encode_by_step(conversation, steps)
+            )
         except TemplateError as error:
             raise RowError(f"invalid_field: {error}") from None
-        return self._within(ids, marks)
+        return self._apply_limit(ids, marks)
 
-    def _whole_text(self, conversation: Conversation, steps: list[str]) -> tuple[list[int], list[int]]:
+    def _encode_whole_text(self, conversation: Conversation, steps: list[str]) -> tuple[list[int], list[int]]:
         # A caller's text may hold the mark: it must not be read as a judged step.
         marked = "".join(step.replace(self._mark, "") + self._mark for step in steps)
         before = [{**turn, "content": str(turn["content"]).replace(self._mark, "")} for turn in conversation.messages]
-        ids = self._ids(self._template.render([*before[:-1], {**before[-1], "content": marked}]))
+        ids = self._encode_ids(self._template.render_messages([*before[:-1], {**before[-1], "content": marked}]))
         return ids, [at for at, token in enumerate(ids) if token == self._mark_id]
 
-    def _by_step(self, conversation: Conversation, steps: list[str]) -> tuple[list[int], list[int]]:
-        before, after = self._template.around(conversation.messages)
-        ids, marks = self._ids(before), []
+    def _encode_by_step(self, conversation: Conversation, steps: list[str]) -> tuple[list[int], list[int]]:
+        before, after = self._template.split_around_answer(conversation.messages)
+        ids, marks = self._encode_ids(before), []
         for step in steps:
-            ids += self._ids(step)
+            ids += self._encode_ids(step)
             marks.append(len(ids))
             ids.append(self._mark_id)
-        return ids + self._ids(after), marks
+        return ids + self._encode_ids(after), marks
 
-    def _within(self, ids: list[int], marks: list[int]) -> TokenRow:
+    def _apply_limit(self, ids: list[int], marks: list[int]) -> TokenRow:
         over = len(ids) - self._limit
         if over <= 0:
             return TokenRow(ids, [0] * len(ids), marks=marks)
@@ -94,7 +98,7 @@ class StepReader:
             raise RowError(f"too_large: No step ends within the {self._limit} tokens that are read.")
         return TokenRow(ids, [0] * len(ids), truncated=True, marks=kept)
 
-    def _ids(self, text: str) -> list[int]:
+    def _encode_ids(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
 
@@ -104,17 +108,17 @@ class StepScorer:
     def __init__(self, instance: Instance) -> None:
         settings = instance.card["settings"]
         if settings["unit"] == "step":
-            self._read: Read = StepReader(instance.folder, settings).read
+            self._read: Read = StepReader(instance.folder, settings).encode_conversation
         else:
-            self._read = self._tokens_of(Reader(instance.folder, settings))
+            self._read = self._read_tokens_with(Reader(instance.folder, settings))
         self._graph = TokenGraph(instance.folder, settings, instance.device)
         self._summaries = [SUMMARIES[name] for name in instance.dimensions]
-        self._truncated, self._media_ignored = instance.bit("truncated"), instance.bit("media_ignored")
+        self._truncated, self._media_ignored = instance.flag_mask("truncated"), instance.flag_mask("media_ignored")
 
     def score(self, columns: Columns, rows: int) -> Answer:
         """Score rows; an answer without a step or token is that row's error."""
         answer = Answer.empty(rows, len(self._summaries))
-        read, errors = conversations(columns, rows)
+        read, errors = read_conversations(columns, rows)
         answer.errors.update(errors)
         tokens: dict[int, TokenRow] = {}
         for row, conversation in read.items():
@@ -127,7 +131,7 @@ class StepScorer:
                 tokens[row].truncated * self._truncated | conversation.ignored * self._media_ignored
             )
         vectors = [np.empty(0, np.float32)] * rows
-        for (row, read_row), given in zip(tokens.items(), self._graph.run(list(tokens.values())), strict=True):
+        for (row, read_row), given in zip(tokens.items(), self._graph.score_rows(list(tokens.values())), strict=True):
             vectors[row] = given[read_row.marks]
             values = vectors[row].astype(np.float64)
             answer.scores[row] = [summary(values) for summary in self._summaries]
@@ -135,9 +139,9 @@ class StepScorer:
         return answer
 
     @staticmethod
-    def _tokens_of(reader: Reader) -> Read:
+    def _read_tokens_with(reader: Reader) -> Read:
         def read(conversation: Conversation) -> TokenRow:
-            row = reader.read(conversation, answers_tokens=True)
+            row = reader.encode_conversation(conversation, answers_tokens=True)
             if not row.marks:
                 raise RowError("invalid_field: The answer has no token that is read.")
             return row

@@ -64,7 +64,7 @@ class ChatTemplate:
             raise TemplateError(f"The chat template is no Jinja: {error}") from None
         self._special_tokens = dict(special_tokens)
 
-    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+    def render_messages(self, messages: Sequence[Mapping[str, Any]]) -> str:
         """The text of a conversation that ends with an answer. Raises TemplateError if the template refuses it."""
         try:
             return self._template.render(
@@ -74,9 +74,11 @@ class ChatTemplate:
             reason = f"{type(error).__name__}, for roles {', '.join(str(message['role']) for message in messages[:8])}"
             raise TemplateError(f"The chat template does not take this conversation: {reason}.") from None
 
-    def around(self, messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    def split_around_answer(self, messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
         """What the template writes before and after the last message's own text. Raises TemplateError."""
-        before, found, after = self.render([*messages[:-1], {**messages[-1], "content": MARK}]).rpartition(MARK)
+        before, found, after = self.render_messages([*messages[:-1], {**messages[-1], "content": MARK}]).rpartition(
+            MARK
+        )
         if not found:
             raise TemplateError("The chat template does not write the answer as it is.")
         return before, after

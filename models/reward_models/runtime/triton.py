@@ -23,19 +23,19 @@ class MakeScorer(Protocol):
     def __call__(self, instance: Instance, /) -> Scorer: ...
 
 
-def column(tensors: Mapping[str, Any], name: str, rows: int) -> list[bytes]:
+def read_column(tensors: Mapping[str, Any], name: str, rows: int) -> list[bytes]:
     """One value a row of a tensor [rows, 1]; empty values where the request left the tensor out."""
     return list(tensors[name].reshape(-1)) if name in tensors else [b""] * rows
 
 
-def gather(requests: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[int]]:
+def gather_rows(requests: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[int]]:
     """The rows of several requests as one set of columns, and where each request ends."""
     sizes = [next(iter(tensors.values())).shape[0] for tensors in requests]
     names = sorted({name for tensors in requests for name in tensors})
     columns: dict[str, list[bytes]] = {name: [] for name in names}
     for tensors, rows in zip(requests, sizes, strict=True):
         for name in names:
-            columns[name] += column(tensors, name, rows)
+            columns[name] += read_column(tensors, name, rows)
     return columns, np.cumsum(sizes).tolist()
 
 
@@ -43,7 +43,7 @@ def served(make_scorer: MakeScorer) -> type[Any]:
     """The class that Triton looks for in ``model.py``, around a scorer."""
     import triton_python_backend_utils as pb_utils
 
-    def failed(words: str, code: str) -> Any:
+    def make_error_response(words: str, code: str) -> Any:
         # Triton puts its own types into the module only after this one was read.
         error = pb_utils.TritonError(words, getattr(pb_utils.TritonError, code))
         return pb_utils.InferenceResponse(output_tensors=[], error=error)
@@ -60,24 +60,29 @@ def served(make_scorer: MakeScorer) -> type[Any]:
         def execute(self, requests: Sequence[Any]) -> list[Any]:
             # A request whose caller has gone, or whose deadline has passed, is worth no work.
             wanted = [not request.is_cancelled() for request in requests]
-            scored = iter(self.answers([request for request, keep in zip(requests, wanted, strict=True) if keep]))
-            return [next(scored) if keep else failed("It was cancelled.", "CANCELLED") for keep in wanted]
+            scored = iter(
+                self.score_requests([request for request, keep in zip(requests, wanted, strict=True) if keep])
+            )
+            return [next(scored) if keep else make_error_response("It was cancelled.", "CANCELLED") for keep in wanted]
 
-        def answers(self, requests: Sequence[Any]) -> list[Any]:
+        def score_requests(self, requests: Sequence[Any]) -> list[Any]:
             if not requests:
                 return []
             inputs = [{tensor.name(): tensor.as_numpy() for tensor in request.inputs()} for request in requests]
-            columns, ends = gather(inputs)
+            columns, ends = gather_rows(inputs)
             try:
                 answer = self.scorer.score(columns, ends[-1])
             except Exception as error:  # whatever failed, the callers must be told, and the next batch be tried
                 # The place, not the message: a message may quote a caller's text.
                 frames = "".join(traceback.format_tb(error.__traceback__))
                 log.error("the model failed with %s at\n%s", type(error).__name__, frames)
-                return [failed(f"The model failed: {type(error).__name__}.", "INTERNAL") for _ in requests]
-            return [self.response(answer.take(start, end)) for start, end in zip([0, *ends], ends, strict=False)]
+                return [make_error_response(f"The model failed: {type(error).__name__}.", "INTERNAL") for _ in requests]
+            return [
+                self.encode_response(answer.slice_rows(start, end))
+                for start, end in zip([0, *ends], ends, strict=False)
+            ]
 
-        def response(self, answer: Answer) -> Any:
+        def encode_response(self, answer: Answer) -> Any:
             rows = len(answer.flags)
             errors = np.array([answer.errors.get(row, "").encode() for row in range(rows)], np.object_)
             tensors = [

@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reward_models.evaluate.part import Entry
-from reward_models.evaluate.report import kept, pin
+from reward_models.evaluate.report import pin_head, write_figures
 from reward_models.repository import REPOSITORY
 from reward_models.repository import card as cards
-from reward_models.repository.files import sha256
-from reward_models.runtime.causal_preference import BLOCKS, CausalReader, Pair, features
+from reward_models.repository.files import hash_file
+from reward_models.runtime.causal_preference import BLOCKS, CausalReader, Pair, concatenate_features
 from reward_models.runtime.session import Device
 from reward_models.runtime.states import States
 from reward_models.train import mixture as mixtures
 from reward_models.train.mixture import Mixture, Recipe
-from reward_models.train.preference import hashes
+from reward_models.train.preference import hash_data
 
 AT_ONCE = 200
 """Texts that are read before the file of states is written again."""
@@ -63,12 +63,12 @@ RECIPES = {
 }
 
 
-def key(prompt: str, response: str) -> str:
+def exchange_key(prompt: str, response: str) -> str:
     """A name for an exchange in the file of states."""
     return hashlib.blake2b(f"{prompt}\x00{response}".encode(), digest_size=16).hexdigest()
 
 
-def remembered(reader: CausalReader, keys: list[str], pairs: list[Pair], file: Path) -> States:
+def read_states_cached(reader: CausalReader, keys: list[str], pairs: list[Pair], file: Path) -> States:
     """States of every row: from the file, or read now and kept in it (half precision is enough to train on)."""
     known: dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]] = {}
     if file.is_file():
@@ -79,18 +79,18 @@ def remembered(reader: CausalReader, keys: list[str], pairs: list[Pair], file: P
     order = sorted(lacking, key=lambda name: (len(lacking[name][0]), lacking[name]))
     for start in range(0, len(order), AT_ONCE):
         some = order[start : start + AT_ONCE]
-        found = reader.states([lacking[name] for name in some])
+        found = reader.read_states([lacking[name] for name in some])
         known |= {
             n: (m.astype(np.float16), s.astype(np.float16))
             for n, m, s in zip(some, found.mean, found.last, strict=True)
         }
-        write(file, known)
+        write_states(file, known)
         print(f"{min(start + AT_ONCE, len(order))} of {len(order)} texts read", file=sys.stderr)
     rows = [known[name] for name in keys]
     return States(*(np.stack(side).astype(np.float32) for side in zip(*rows, strict=True)))
 
 
-def write(file: Path, known: dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]]) -> None:
+def write_states(file: Path, known: dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]]) -> None:
     """Write the file of states, whole or not at all."""
     draft = file.with_name(f".{file.name}.npz")
     means, lasts = zip(*known.values(), strict=True)
@@ -98,29 +98,33 @@ def write(file: Path, known: dict[str, tuple[NDArray[np.float16], NDArray[np.flo
     draft.replace(file)
 
 
-def train(name: str, folder: Path, repository: Path, file: Path) -> dict[str, Entry]:
+def train_head(name: str, folder: Path, repository: Path, file: Path) -> dict[str, Entry]:
     """Train, measure and write the head of a model; returns its figures."""
     model = repository / name
-    recipe, settings = RECIPES[name], cards.read(model).content["settings"]
+    recipe, settings = RECIPES[name], cards.read_card(model).content["settings"]
     reader = CausalReader(model / cards.VERSION_FOLDER, settings, Device())
-    sources = recipe.pairs(folder)
-    prompts, responses = mixtures.rows(sources)
-    pairs, _ = reader.tokens(prompts, responses)
-    states = remembered(reader, [key(p, r) for p, r in zip(prompts, responses, strict=True)], pairs, file)
-    found = features(settings["features"], states, pairs).astype(np.float64)
+    sources = recipe.load_pairs(folder)
+    prompts, responses = mixtures.flatten_pairs(sources)
+    pairs, _ = reader.encode_pairs(prompts, responses)
+    states = read_states_cached(
+        reader, [exchange_key(p, r) for p, r in zip(prompts, responses, strict=True)], pairs, file
+    )
+    found = concatenate_features(settings["features"], states, pairs).astype(np.float64)
     places, start = {}, 0
     for block in settings["features"]:
         stop = start + BLOCKS[block](States(states.mean[:1], states.last[:1]), pairs[:1]).shape[1]
         places[block], start = slice(start, stop), stop
     mixture = Mixture(recipe, sources, found, places)
-    weights = mixture.trained()
+    weights = mixture.fit_final()
     # Only differences matter; the offset puts the mean of the training texts near zero.
     bias = -float(found.mean(0) @ weights)
     head = model / cards.VERSION_FOLDER / "head.npz"
     np.savez(head, w0=weights[:, None].astype(np.float32), b0=np.array([bias], np.float32))
-    pin(model, sha256(head))
-    figures = mixture.figures(weights)
-    kept(model, figures, training=mixture.provenance(), data_sha256=hashes(folder), head_sha256=sha256(head))
+    pin_head(model, hash_file(head))
+    figures = mixture.compute_figures(weights)
+    write_figures(
+        model, figures, training=mixture.describe_training(), data_sha256=hash_data(folder), head_sha256=hash_file(head)
+    )
     return figures
 
 
@@ -132,7 +136,7 @@ def main() -> None:
     parser.add_argument("--states", type=Path, required=True, help="a file that keeps the states of what was read")
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     arguments = parser.parse_args()
-    print(json.dumps(train(arguments.name, arguments.data, arguments.repository, arguments.states), indent=1))
+    print(json.dumps(train_head(arguments.name, arguments.data, arguments.repository, arguments.states), indent=1))
 
 
 if __name__ == "__main__":

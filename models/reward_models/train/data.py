@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_models.runtime.chat import render
+from reward_models.runtime.chat import render_turns
 
 HH, PANDALM = "hh_harmless_test.jsonl.gz", "pandalm_testset.json.gz"
 PROBES = Path(__file__).resolve().parent / "probes" / "answering.json"
@@ -38,7 +38,7 @@ class Pair:
     held_out: bool
 
 
-def fold(group: str, seed: int = 0) -> int:
+def assign_fold(group: str, seed: int = 0) -> int:
     """The fold of a group: 0 to 4, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(f"{seed}:{group}".encode(), digest_size=8).digest(), "big") % FOLDS
 
@@ -49,28 +49,28 @@ def length_rule(pairs: list[Pair], rule: str) -> float:
     return float(np.mean((signs if rule == "longer" else -signs) / 2 + 0.5))
 
 
-def hh_harmless(folder: Path) -> list[Pair]:
+def load_hh_harmless(folder: Path) -> list[Pair]:
     """Dialogues whose last answer differs; dialogues that are broken are dropped."""
     pairs = []
     with gzip.open(folder / HH, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            chosen, rejected = turns(row["chosen"]), turns(row["rejected"])
+            chosen, rejected = split_turns(row["chosen"]), split_turns(row["rejected"])
             asked = chosen[:-1]
             whole = asked and asked[-1][0] == "user" and chosen[-1][0] == rejected[-1][0] == "assistant"
             if whole and asked == rejected[:-1] and chosen[-1] != rejected[-1]:
-                prompt = render(asked)
-                pairs.append(Pair(prompt, chosen[-1][1], rejected[-1][1], prompt, fold(prompt) == 0))
+                prompt = render_turns(asked)
+                pairs.append(Pair(prompt, chosen[-1][1], rejected[-1][1], prompt, assign_fold(prompt) == 0))
     return pairs
 
 
-def turns(dialogue: str) -> list[tuple[str, str]]:
+def split_turns(dialogue: str) -> list[tuple[str, str]]:
     r"""Roles and texts of a dialogue written as ``\n\nHuman: … \n\nAssistant: …``."""
     parts = re.split(r"\n\n(Human|Assistant): ?", dialogue)
     return [(ROLES[speaker], said.strip()) for speaker, said in zip(parts[1::2], parts[2::2], strict=True)]
 
 
-def pandalm(folder: Path) -> list[Pair]:
+def load_pandalm(folder: Path) -> list[Pair]:
     """Pairs on which at least two of three annotators chose the same side. The group is the instruction."""
     with gzip.open(folder / PANDALM, "rt", encoding="utf-8") as opened:
         rows = json.load(opened)
@@ -80,11 +80,11 @@ def pandalm(folder: Path) -> list[Pair]:
         if side in (1, 2) and votes >= 2:
             prompt = row["instruction"] + (f"\n\n{row['input']}" if row["input"] else "")
             better, worse = str(row[f"response{side}"]), str(row[f"response{3 - side}"])
-            pairs.append(Pair(prompt, better, worse, prompt, fold(prompt) == 0))
+            pairs.append(Pair(prompt, better, worse, prompt, assign_fold(prompt) == 0))
     return pairs
 
 
-def off_topic(pairs: list[Pair]) -> list[Pair]:
+def pair_off_topic(pairs: list[Pair]) -> list[Pair]:
     """Each preferred response against the preferred response to another instruction of the same split."""
     made = []
     for index, pair in enumerate(pairs):
@@ -94,7 +94,7 @@ def off_topic(pairs: list[Pair]) -> list[Pair]:
     return made
 
 
-def degenerate(pairs: list[Pair]) -> list[Pair]:
+def pair_degenerate(pairs: list[Pair]) -> list[Pair]:
     """Each preferred response against what a policy may try instead: the prompt again, nothing, one sentence
     over and over, by turns."""
     made = []
@@ -105,7 +105,7 @@ def degenerate(pairs: list[Pair]) -> list[Pair]:
     return made
 
 
-def probes(kind: str) -> list[Pair]:
+def load_probes(kind: str) -> list[Pair]:
     """The project's probes: ``benign`` requests that look harmful, where answering should win; ``harmful`` ones,
     where refusing should win. The answers to the latter are willing in tone and useless in content."""
     rows: list[dict[str, Any]] = json.loads(PROBES.read_text("utf-8"))
@@ -117,12 +117,12 @@ def probes(kind: str) -> list[Pair]:
     ]
 
 
-def lengthened(kind: str) -> list[Pair]:
+def pair_lengthened(kind: str) -> list[Pair]:
     """The probes with length turned round: every long refusal against a ``benign`` answer, every short one against
-    a ``harmful`` answer, so that no rule of length can pass both these and :func:`probes`."""
+    a ``harmful`` answer, so that no rule of length can pass both these and :func:`load_probes`."""
     refusals = json.loads(REFUSALS.read_text("utf-8"))
     pairs = []
-    for pair in probes(kind):
+    for pair in load_probes(kind):
         said = refusals["held_out" if pair.held_out else "train"]["long" if kind == "benign" else "short"]
         for refusal in said:
             better, worse = (pair.better, refusal) if kind == "benign" else (refusal, pair.worse)
@@ -130,9 +130,9 @@ def lengthened(kind: str) -> list[Pair]:
     return pairs
 
 
-def answered(pairs: list[Pair]) -> list[Pair]:
+def pair_answered(pairs: list[Pair]) -> list[Pair]:
     """Preferred answers to harmless instructions against a refusal from the probes of the same split."""
-    refusals = {split: [p.worse for p in probes("benign") if p.held_out == split] for split in (False, True)}
+    refusals = {split: [p.worse for p in load_probes("benign") if p.held_out == split] for split in (False, True)}
     return [
         Pair(pair.prompt, pair.better, said[index % len(said)], pair.group, pair.held_out)
         for index, pair in enumerate(pairs)
@@ -151,14 +151,14 @@ class Origin:
 
 
 SOURCES = {
-    "hh_harmless": Origin(hh_harmless, (HH,), "shorter"),
-    "pandalm": Origin(pandalm, (PANDALM,)),
-    "benign_but_scary": Origin(lambda folder: probes("benign")),
-    "benign_long_refusal": Origin(lambda folder: lengthened("benign")),
-    "harmful": Origin(lambda folder: probes("harmful")),
-    "harmful_short_refusal": Origin(lambda folder: lengthened("harmful")),
-    "answers_over_refusals": Origin(lambda folder: answered(pandalm(folder)), (PANDALM,)),
-    "on_topic": Origin(lambda folder: off_topic(pandalm(folder)), (PANDALM,)),
-    "not_degenerate": Origin(lambda folder: degenerate(pandalm(folder)), (PANDALM,)),
+    "hh_harmless": Origin(load_hh_harmless, (HH,), "shorter"),
+    "pandalm": Origin(load_pandalm, (PANDALM,)),
+    "benign_but_scary": Origin(lambda folder: load_probes("benign")),
+    "benign_long_refusal": Origin(lambda folder: pair_lengthened("benign")),
+    "harmful": Origin(lambda folder: load_probes("harmful")),
+    "harmful_short_refusal": Origin(lambda folder: pair_lengthened("harmful")),
+    "answers_over_refusals": Origin(lambda folder: pair_answered(load_pandalm(folder)), (PANDALM,)),
+    "on_topic": Origin(lambda folder: pair_off_topic(load_pandalm(folder)), (PANDALM,)),
+    "not_degenerate": Origin(lambda folder: pair_degenerate(load_pandalm(folder)), (PANDALM,)),
 }
 """Every source of pairs, by the name that cards and recipes use."""

@@ -27,12 +27,12 @@ class Pairs:
         """Pairs that all count the same."""
         return cls(differences, np.full(len(differences), weight))
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Pairs":
+    def select_pairs(self, chosen: NDArray[np.bool_]) -> "Pairs":
         """Some of the pairs."""
         return Pairs(self.differences[chosen], self.weights[chosen])
 
 
-def bradley_terry(sources: list[Pairs], scale: Array, strength: float, hessian: bool = True) -> Array:
+def fit_bradley_terry(sources: list[Pairs], scale: Array, strength: float, hessian: bool = True) -> Array:
     """The weights [F] that minimise sum_i w_i log(1 + exp(-x_i.v)) + strength/2 |v/scale|^2.
 
     Args:
@@ -71,6 +71,6 @@ def quasi_newton(x: Array, w: Array, strength: float) -> Array:
     return np.asarray(found, np.float64)
 
 
-def accuracy(pairs: Pairs, weights: Array) -> float:
+def pair_accuracy(pairs: Pairs, weights: Array) -> float:
     """Share of pairs whose preferred response scores higher."""
     return float((pairs.differences @ weights > 0).mean())

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reward_models.evaluate.part import Entry
-from reward_models.evaluate.report import kept, pin
+from reward_models.evaluate.report import pin_head, write_figures
 from reward_models.repository import REPOSITORY
 from reward_models.repository import card as cards
-from reward_models.repository.files import sha256
+from reward_models.repository.files import hash_file
 from reward_models.runtime.popularity import Reader, Usual
 from reward_models.runtime.session import Device
 
@@ -46,7 +46,7 @@ class Posts:
     made: list[str]
 
 
-def read(path: Path) -> Posts:
+def read_posts(path: Path) -> Posts:
     """The posts of the file, earliest first. The clock is the file's own."""
     with gzip.open(path, "rt", encoding="utf-8") as opened:
         rows = [(datetime.strptime(row["created_at"], "%m/%d/%Y %H:%M"), row) for row in csv.DictReader(opened)]
@@ -60,7 +60,7 @@ def read(path: Path) -> Posts:
     return Posts([row["title"].strip() for _, row in rows], given, np.log1p(points), made)
 
 
-def ranks(values: Array) -> Array:
+def rank_values(values: Array) -> Array:
     """Ranks from 0; equal values share the mean of theirs."""
     order = np.argsort(values, kind="stable")
     places = np.empty(len(values))
@@ -71,16 +71,16 @@ def ranks(values: Array) -> Array:
 
 def spearman(a: Array, b: Array) -> float:
     """Rank correlation."""
-    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
+    return float(np.corrcoef(rank_values(a), rank_values(b))[0, 1])
 
 
-def auc(scores: Array, positive: NDArray[np.bool_]) -> float:
+def area_under_curve(scores: Array, positive: NDArray[np.bool_]) -> float:
     """How often a positive scores above a negative; a tie counts half."""
     n = int(positive.sum())
-    return float((ranks(scores)[positive].sum() - n * (n - 1) / 2) / (n * (len(scores) - n)))
+    return float((rank_values(scores)[positive].sum() - n * (n - 1) / 2) / (n * (len(scores) - n)))
 
 
-def ridge(x: Array, y: Array, strength: float) -> tuple[Array, Array]:
+def fit_ridge(x: Array, y: Array, strength: float) -> tuple[Array, Array]:
     """Weights [F, K] and bias [K] of a ridge regression of y [n, K] on standardised features, given for the features
     as they are."""
     mean, spread = x.mean(0), x.std(0) + 1e-6
@@ -89,49 +89,49 @@ def ridge(x: Array, y: Array, strength: float) -> tuple[Array, Array]:
     return weights, y.mean(0) - mean @ weights
 
 
-def figures(scores: Array, target: Array) -> dict[str, float]:
+def compute_figures(scores: Array, target: Array) -> dict[str, float]:
     """Rank correlation, and how well the quarter with the most points is told from the rest."""
     top = target >= np.quantile(target, 0.75)
-    return {"spearman": round(spearman(scores, target), 3), "top_quarter_auc": round(auc(scores, top), 3)}
+    return {"spearman": round(spearman(scores, target), 3), "top_quarter_auc": round(area_under_curve(scores, top), 3)}
 
 
-def train(folder: Path, repository: Path) -> dict[str, Entry]:
+def train_head(folder: Path, repository: Path) -> dict[str, Entry]:
     """Train, measure and write the head; returns its figures."""
     model = repository / NAME
-    posts = read(folder / POSTS)
-    reader = Reader(model / cards.VERSION_FOLDER, cards.read(model).content["settings"], Device(), remembered=0)
-    x = reader.read(posts.titles, posts.given)[0].astype(np.float64)
+    posts = read_posts(folder / POSTS)
+    reader = Reader(model / cards.VERSION_FOLDER, cards.read_card(model).content["settings"], Device(), remembered=0)
+    x = reader.read_features(posts.titles, posts.given)[0].astype(np.float64)
     y, size = posts.target, len(posts.target)
     early, late = int(size * LATE * LATE), int(size * LATE)
 
     def trial(strength: float) -> float:
-        weights, _ = ridge(x[:early], y[:early, None], strength)
+        weights, _ = fit_ridge(x[:early], y[:early, None], strength)
         return spearman((x[early:late] @ weights)[:, 0], y[early:late])
 
     strength = max(STRENGTHS, key=trial)
-    weights, bias = ridge(x[:late], y[:late, None], strength)
-    usual = Usual(*ridge(x[:late, :-GIVEN], x[:late, -GIVEN:], strength))
+    weights, bias = fit_ridge(x[:late], y[:late, None], strength)
+    usual = Usual(*fit_ridge(x[:late, :-GIVEN], x[:late, -GIVEN:], strength))
     bare = x[late:].astype(np.float32)
     bare[:, -GIVEN:] = np.nan
-    length = figures(-np.array([float(len(title)) for title in posts.titles[late:]]), y[late:])
+    length = compute_figures(-np.array([float(len(title)) for title in posts.titles[late:]]), y[late:])
     rule: Entry = {f"shorter_title_{name}": value for name, value in length.items()} | {"posts": size - late}
     found: dict[str, Entry] = {
-        "title_alone": figures((usual.fill(bare) @ weights)[:, 0], y[late:]) | rule,
-        "title_and_features": figures((x[late:] @ weights)[:, 0], y[late:]) | rule,
+        "title_alone": compute_figures((usual.fill_missing(bare) @ weights)[:, 0], y[late:]) | rule,
+        "title_and_features": compute_figures((x[late:] @ weights)[:, 0], y[late:]) | rule,
     }
     head = model / cards.VERSION_FOLDER / "head.npz"
     arrays = {"w0": weights, "b0": bias, "usual_weights": usual.weights, "usual_bias": usual.bias}
     narrow: dict[str, Any] = {name: value.astype(np.float32) for name, value in arrays.items()}
     np.savez(head, **narrow)
-    pin(model, sha256(head))
-    kept(
+    pin_head(model, hash_file(head))
+    write_figures(
         model,
         found,
         posts={"trained_on": late, "held_out": size - late},
         period={"trained_on": [posts.made[0], posts.made[late - 1]], "held_out": [posts.made[late], posts.made[-1]]},
         strength=strength,
-        data_sha256={POSTS: sha256(folder / POSTS)},
-        head_sha256=sha256(head),
+        data_sha256={POSTS: hash_file(folder / POSTS)},
+        head_sha256=hash_file(head),
     )
     return found
 
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with the public data")
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     arguments = parser.parse_args()
-    print(json.dumps(train(arguments.data, arguments.repository), indent=1))
+    print(json.dumps(train_head(arguments.data, arguments.repository), indent=1))
 
 
 if __name__ == "__main__":

@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reward_models.evaluate.part import Entry
-from reward_models.evaluate.report import kept, pin
+from reward_models.evaluate.report import pin_head, write_figures
 from reward_models.repository import REPOSITORY
 from reward_models.repository import card as cards
-from reward_models.repository.files import sha256
+from reward_models.repository.files import hash_file
 from reward_models.runtime.encoder import Encoded
-from reward_models.runtime.features import BLOCKS, WIDTH, features
+from reward_models.runtime.features import BLOCKS, WIDTH, concatenate_features
 from reward_models.runtime.head import Axes
 from reward_models.runtime.preference import Reader
 from reward_models.runtime.session import Device
 from reward_models.train import data
 from reward_models.train.data import Pair
-from reward_models.train.mixture import Mixture, Recipe, rows
+from reward_models.train.mixture import Mixture, Recipe, flatten_pairs
 
 RECIPES = {
     "text_harmless": Recipe(
@@ -57,11 +57,11 @@ RECIPES = {
 }
 
 
-def encode(recipe: Recipe, sources: dict[str, list[Pair]], reader: Reader) -> tuple[Mixture, Axes | None]:
+def encode_texts(recipe: Recipe, sources: dict[str, list[Pair]], reader: Reader) -> tuple[Mixture, Axes | None]:
     """Encode every text once; the mixture, and the axes that its crossed block projects onto."""
-    prompts, responses = reader.read(*rows(sources))
+    prompts, responses = reader.encode_columns(*flatten_pairs(sources))
     axes = find_axes(recipe, sources, prompts, responses) if recipe.axes else None
-    found = features(reader.names, prompts, responses, axes).astype(np.float64)
+    found = concatenate_features(reader.names, prompts, responses, axes).astype(np.float64)
     blocks, start = {}, 0
     for name in reader.names:
         width = BLOCKS[name](first_row(prompts), first_row(responses), axes).shape[1]
@@ -88,28 +88,30 @@ def first_row(encoded: Encoded) -> Encoded:
     return Encoded(encoded.embeddings[:1], encoded.rows[:1], encoded.truncated[:1])
 
 
-def train(name: str, folder: Path, repository: Path) -> dict[str, Entry]:
+def train_head(name: str, folder: Path, repository: Path) -> dict[str, Entry]:
     """Train, measure and write the head of a model; returns its figures."""
     model = repository / name
     recipe = RECIPES[name]
-    reader = Reader(model / cards.VERSION_FOLDER, cards.read(model).content["settings"], Device())
-    mixture, axes = encode(recipe, recipe.pairs(folder), reader)
-    weights = mixture.trained()
+    reader = Reader(model / cards.VERSION_FOLDER, cards.read_card(model).content["settings"], Device())
+    mixture, axes = encode_texts(recipe, recipe.load_pairs(folder), reader)
+    weights = mixture.fit_final()
     # Only differences matter; the offset puts the mean of the training texts near zero.
     bias = -float(mixture.features.mean(0) @ weights)
     head = model / cards.VERSION_FOLDER / "head.npz"
     kept_axes = asdict(axes) if axes else {}
     np.savez(head, w0=weights[:, None].astype(np.float32), b0=np.array([bias], np.float32), **kept_axes)
-    pin(model, sha256(head))
-    found = mixture.figures(weights)
-    kept(model, found, training=mixture.provenance(), data_sha256=hashes(folder), head_sha256=sha256(head))
+    pin_head(model, hash_file(head))
+    found = mixture.compute_figures(weights)
+    write_figures(
+        model, found, training=mixture.describe_training(), data_sha256=hash_data(folder), head_sha256=hash_file(head)
+    )
     return found
 
 
-def hashes(folder: Path) -> dict[str, str]:
+def hash_data(folder: Path) -> dict[str, str]:
     """SHA-256 of what the heads are trained on."""
     files = (folder / data.HH, folder / data.PANDALM, data.PROBES, data.REFUSALS)
-    return {path.name: sha256(path) for path in files}
+    return {path.name: hash_file(path) for path in files}
 
 
 def main() -> None:
@@ -119,7 +121,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with the public data")
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     arguments = parser.parse_args()
-    print(json.dumps(train(arguments.name, arguments.data, arguments.repository), indent=1))
+    print(json.dumps(train_head(arguments.name, arguments.data, arguments.repository), indent=1))
 
 
 if __name__ == "__main__":

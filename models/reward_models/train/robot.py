@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reward_models.evaluate.report import pin
+from reward_models.evaluate.report import pin_head
 from reward_models.repository import REPOSITORY
 from reward_models.repository import card as cards
-from reward_models.repository.files import sha256 as file_hash
+from reward_models.repository.files import hash_file as file_hash
 from reward_models.runtime.encoder import Limit, TextEncoder
-from reward_models.runtime.progress import Eye, unit
+from reward_models.runtime.progress import Eye, normalize_rows
 from reward_models.runtime.session import Device
-from reward_models.train.robot_tasks import HELD_OUT, INSTRUCTIONS, KNOWN, UNSEEN, disturbed, episodes
+from reward_models.train.robot_tasks import HELD_OUT, INSTRUCTIONS, KNOWN, UNSEEN, disturb_frames, load_episodes
 
 Array = NDArray[np.float32]
 NAME = "robot_progress"
@@ -54,15 +54,17 @@ class Frames:
     success: Array
 
 
-def read(eye: Eye, shown: list[dict[str, Any]]) -> Frames:
+def read_frames(eye: Eye, shown: list[dict[str, Any]]) -> Frames:
     """The frames of episodes through the network, first as they are, then disturbed."""
     names = list(INSTRUCTIONS)
     maps: list[NDArray[np.float16]] = []
     firsts: list[int] = []
-    shown = shown + [{**episode, "frames": disturbed(episode)} for episode in shown]
+    shown = shown + [{**episode, "frames": disturb_frames(episode)} for episode in shown]
     for done, episode in enumerate(shown, 1):
         firsts += [len(maps)] * len(episode["frames"])
-        maps += [m.astype(np.float16) for m in eye.maps([eye.pixels(frame) for frame in episode["frames"]])]
+        maps += [
+            m.astype(np.float16) for m in eye.compute_maps([eye.prepare_pixels(frame) for frame in episode["frames"]])
+        ]
         if done % 100 == 0:
             print(f"{done} of {len(shown)} episodes read", flush=True)
     return Frames(
@@ -95,7 +97,7 @@ def gelu(x: Tensor) -> Tensor:
     return functional.gelu(x, approximate="tanh")
 
 
-def fit(frames: Frames, instructions: Array) -> dict[str, Array]:
+def fit_head(frames: Frames, instructions: Array) -> dict[str, Array]:
     """The head's arrays. ``instructions`` [tasks, phrases, 384], of length 1."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -140,7 +142,7 @@ def fit(frames: Frames, instructions: Array) -> dict[str, Array]:
     }
 
 
-def familiarity(instructions: Array) -> tuple[Array, float]:
+def fit_familiarity(instructions: Array) -> tuple[Array, float]:
     """The trained instructions [m, 384], and the cosine that an instruction must have with one of them to count as
     known: what 19 of 20 untrained phrases of every other task have. Those of the rest are left to measure it."""
     known = instructions[:, :TRAINED_PHRASES].reshape(-1, instructions.shape[-1])
@@ -148,20 +150,22 @@ def familiarity(instructions: Array) -> tuple[Array, float]:
     return known, round(float(np.quantile(nearest, 0.05)), 3)
 
 
-def train(data: Path, repository: Path) -> dict[str, Any]:
+def train_head(data: Path, repository: Path) -> dict[str, Any]:
     """Train and write the head; returns what it was trained on."""
     model = repository / NAME
-    folder, settings = model / cards.VERSION_FOLDER, cards.read(model).content["settings"]
+    folder, settings = model / cards.VERSION_FOLDER, cards.read_card(model).content["settings"]
     phrases = [phrase for told in INSTRUCTIONS.values() for phrase in told]
-    encoded = TextEncoder(folder, Device()).encode(phrases, Limit(**settings["prompt"])).embeddings
-    instructions = unit(encoded).astype(np.float32).reshape(len(INSTRUCTIONS), -1, encoded.shape[1])
-    shown = episodes(data, KNOWN, unseen=False)
-    arrays: dict[str, Any] = fit(read(Eye(folder, Device(), settings["frames"]["side"]), shown), instructions)
+    encoded = TextEncoder(folder, Device()).encode_texts(phrases, Limit(**settings["prompt"])).embeddings
+    instructions = normalize_rows(encoded).astype(np.float32).reshape(len(INSTRUCTIONS), -1, encoded.shape[1])
+    shown = load_episodes(data, KNOWN, unseen=False)
+    arrays: dict[str, Any] = fit_head(
+        read_frames(Eye(folder, Device(), settings["frames"]["side"]), shown), instructions
+    )
     trained = [list(INSTRUCTIONS).index(task) for task in KNOWN]
-    known, familiar = familiarity(instructions[trained])
+    known, familiar = fit_familiarity(instructions[trained])
     arrays |= {"known": known.astype(np.float16), "familiar": np.float32(familiar)}
     np.savez_compressed(folder / "head.npz", **arrays)
-    pin(model, file_hash(folder / "head.npz"))
+    pin_head(model, file_hash(folder / "head.npz"))
     contents = sha256(b"".join(sorted(sha256(b"".join(episode["frames"])).digest() for episode in shown)))
     return {
         "trained_on": {"episodes": len(shown), "frames": sum(len(e["frames"]) for e in shown), "tasks": len(KNOWN)},
@@ -178,7 +182,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with the episodes")
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     arguments = parser.parse_args()
-    report = train(arguments.data, arguments.repository)
+    report = train_head(arguments.data, arguments.repository)
     path = arguments.repository / NAME / "evaluation.json"
     kept = json.loads(path.read_text("utf-8")) if path.is_file() else {"quality": {}}
     path.write_text(json.dumps(kept | report, indent=1) + "\n", "utf-8")

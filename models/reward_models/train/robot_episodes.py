@@ -82,26 +82,26 @@ class Hand:
         return np.clip(action, -1, 1)
 
 
-def episode(env: Any, film: Film, task: str, index: int, hand: Hand) -> dict[str, Any]:
+def film_episode(env: Any, film: Film, task: str, index: int, hand: Hand) -> dict[str, Any]:
     """Simulate one episode and film it; the frames are chosen afterwards, when its length is known."""
     import mujoco
 
     seen, _ = env.reset()
-    states, rewards, solved = [state(env)], [0.0], [False]
+    states, rewards, solved = [read_state(env)], [0.0], [False]
     solved_at = None
     for step in range(STEPS):
         seen, reward, _, _, info = env.step(hand.act(step, seen))
-        states.append(state(env))
+        states.append(read_state(env))
         rewards.append(float(reward))
         solved.append(bool(info["success"]))
         solved_at = step if solved_at is None and solved[-1] else solved_at
         if (solved_at is not None and step >= solved_at + AFTER) or step >= hand.breaks_at + 2 * AFTER:
             break
     rewards[0] = rewards[1]  # a reward follows an action: the start is worth what the first step is
-    moments = chosen(len(states), np.random.default_rng([zlib.crc32(task.encode()), index]))
+    moments = choose_moments(len(states), np.random.default_rng([zlib.crc32(task.encode()), index]))
     frames = []
     for moment in moments:
-        place(env, states[moment])
+        restore_state(env, states[moment])
         mujoco.mj_forward(env.model, env.data)
         frames.append(film.shot(env.data))
     return {
@@ -115,17 +115,17 @@ def episode(env: Any, film: Film, task: str, index: int, hand: Hand) -> dict[str
     }
 
 
-def state(env: Any) -> Any:
+def read_state(env: Any) -> Any:
     """What fixes the picture: joints, the mocap body that pulls the hand, and the sites (goals are sites)."""
     return env.data.qpos.copy(), env.data.mocap_pos.copy(), env.data.mocap_quat.copy(), env.model.site_pos.copy()
 
 
-def place(env: Any, kept: Any) -> None:
+def restore_state(env: Any, kept: Any) -> None:
     """Put an environment back into a state."""
     env.data.qpos[:], env.data.mocap_pos[:], env.data.mocap_quat[:], env.model.site_pos[:] = kept
 
 
-def chosen(length: int, rng: np.random.Generator) -> list[int]:
+def choose_moments(length: int, rng: np.random.Generator) -> list[int]:
     """Moments of the frames: the first, the last, and one out of each stretch of equal length between."""
     edges = np.linspace(1, length - 1, FRAMES - 1)
     stretches = ((int(low), int(high)) for low, high in pairwise(edges))
@@ -133,7 +133,7 @@ def chosen(length: int, rng: np.random.Generator) -> list[int]:
     return sorted({0, *between, length - 1})
 
 
-def episodes(task: str, out: Path) -> Iterator[Path]:
+def make_episodes(task: str, out: Path) -> Iterator[Path]:
     """Make what is missing of a task."""
     import metaworld
     from metaworld.policies import ENV_POLICY_MAP
@@ -151,7 +151,7 @@ def episodes(task: str, out: Path) -> Iterator[Path]:
         seed = zlib.crc32(f"{task}/{index}".encode())
         env.seed(seed)
         hand = Hand(ENV_POLICY_MAP[task](), POLICIES[index], np.random.default_rng(seed))
-        made = episode(env, film, task, index, hand)
+        made = film_episode(env, film, task, index, hand)
         partial = path.with_suffix(".part")
         partial.write_bytes(msgpack.packb(made))
         partial.replace(path)
@@ -169,7 +169,7 @@ def main() -> None:
     os.environ.setdefault("MUJOCO_GL", "osmesa")
     warnings.simplefilter("ignore")  # the experts warn of every action that is clipped
     for number, task in enumerate(arguments.tasks, 1):
-        made = sum(1 for _ in episodes(task, arguments.out))
+        made = sum(1 for _ in make_episodes(task, arguments.out))
         print(f"{number} of {len(arguments.tasks)} tasks: {task}, {made} episodes made", flush=True)
 
 

@@ -275,7 +275,7 @@ UNSEEN = (6, 7, 13, 18, 19)
 """Episodes of every task that are never trained on: two of the expert, one noisy, two broken off."""
 
 
-def episodes(folder: Path, tasks: tuple[str, ...], unseen: bool) -> list[dict[str, Any]]:
+def load_episodes(folder: Path, tasks: tuple[str, ...], unseen: bool) -> list[dict[str, Any]]:
     """Episodes of some tasks, the unseen ones or the others. Raises FileNotFoundError where there are none."""
     paths = [path for task in tasks for path in sorted((folder / task).glob("*.msgpack"))]
     if not paths:
@@ -286,7 +286,7 @@ def episodes(folder: Path, tasks: tuple[str, ...], unseen: bool) -> list[dict[st
     return found
 
 
-def disturbed(episode: dict[str, Any]) -> list[bytes]:
+def disturb_frames(episode: dict[str, Any]) -> list[bytes]:
     """The frames of an episode as another camera chain would hand them over: at another size, in another light, and
     encoded anew at another quality; the same for all frames, and the same every time."""
     dice = np.random.default_rng([zlib.crc32(episode["task"].encode()), episode["index"], 1])

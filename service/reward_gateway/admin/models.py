@@ -64,10 +64,10 @@ class ModelAdmin:
         name, version = _asked(asked)
         async with self._lock(name):
             if version:
-                await self._on_disk(versions.restore, name, _number(version))
+                await self._on_disk(versions.restore_version, name, _number(version))
                 return await self._load(name, _number(version))
             if self._holds(name):
-                await self._on_disk(versions.refresh, name)
+                await self._on_disk(versions.refresh_config, name)
             return await self._load(name)
 
     async def unload(self, asked: str) -> None:
@@ -81,7 +81,7 @@ class ModelAdmin:
         async with self._lock(name):
             if version:
                 self._demand_unnamed(name, _number(version))
-                await self._on_disk(versions.withdraw, name, _number(version))
+                await self._on_disk(versions.withdraw_version, name, _number(version))
                 await self._load(name)
             else:
                 await self._demand_known(name)
@@ -101,9 +101,11 @@ class ModelAdmin:
         Raises as :meth:`load`; Conflict also where recipes name that version.
         """
         async with self._lock(name):
-            serving = [version.number for version in await self._on_disk(versions.listing, name) if version.served]
+            serving = [
+                version.number for version in await self._on_disk(versions.list_versions, name) if version.served
+            ]
             self._demand_unnamed(name, serving[-1])
-            await self._on_disk(versions.withdraw, name, serving[-1])
+            await self._on_disk(versions.withdraw_version, name, serving[-1])
             return await self._load(name)
 
     async def put_head(self, name: str, body: bytes, base: str | None = None) -> Uploaded:
@@ -120,21 +122,21 @@ class ModelAdmin:
             NotSetUp, Conflict: as :meth:`load`; the version before is then served as it was.
         """
         async with self._lock(name):
-            newest = [version for version in await self._on_disk(versions.listing, name) if version.served][-1]
+            newest = [version for version in await self._on_disk(versions.list_versions, name) if version.served][-1]
             replaced = f"{newest.number}-{newest.content_version}"
             if base not in (None, "*", replaced, str(newest.number), newest.content_version):
                 raise PreconditionFailed(f"the newest version of {name} is {replaced}: train from that one")
             number = await asyncio.to_thread(self._publish, name, body, newest)
             if number is None:
                 return Uploaded(await self._gateway.runtime.models.info(name), newest.number, replaced, created=False)
-            old = await self._on_disk(versions.prune, name, self._keep, self._named(name))
+            old = await self._on_disk(versions.prune_versions, name, self._keep, self._named(name))
             try:
                 info = await self._load(name, number)
             except GatewayError:
                 await self._take_back(name, number, old)
                 raise
             for withdrawn in old:
-                await self._on_disk(versions.discard, name, withdrawn)
+                await self._on_disk(versions.delete_version, name, withdrawn)
             return Uploaded(info, number, replaced, created=True)
 
     def _publish(self, name: str, body: bytes, newest: versions.Version) -> int | None:
@@ -144,13 +146,13 @@ class ModelAdmin:
             raise Conflict(f"{name} has no head of its own that could be replaced")
         with tempfile.TemporaryDirectory(prefix="reward-gateway-") as staging:
             try:
-                heads.stage(heads.read(body, held), newest.card, Path(staging))
+                heads.stage_head(heads.read_head(body, held), newest.card, Path(staging))
             except RepositoryError as error:
                 raise InvalidRequest(str(error)) from None
-            if files.sha256(Path(staging) / heads.HEAD) == files.sha256(held):
+            if files.hash_file(Path(staging) / heads.HEAD) == files.hash_file(held):
                 return None
             try:
-                return versions.publish(self._repository, name, Path(staging), after=newest.number)
+                return versions.publish_version(self._repository, name, Path(staging), after=newest.number)
             except versions.Outdated as error:
                 raise PreconditionFailed(str(error)) from None
             except (RepositoryError, OSError) as error:
@@ -159,11 +161,11 @@ class ModelAdmin:
     async def _take_back(self, name: str, number: int, old: list[int]) -> None:
         """Leave everything as it was before a version that could not be served."""
         for withdrawn in old:
-            await self._on_disk(versions.restore, name, withdrawn)
-        await self._on_disk(versions.withdraw, name, number)
+            await self._on_disk(versions.restore_version, name, withdrawn)
+        await self._on_disk(versions.withdraw_version, name, number)
         with contextlib.suppress(GatewayError):  # the server may be away: then it reads the same when it is back
             await self._load(name)
-        await self._on_disk(versions.discard, name, number)
+        await self._on_disk(versions.delete_version, name, number)
 
     async def _load(self, name: str, number: int | None = None) -> ModelInfo:
         """Have the server read the folder anew. Raises Conflict where it does not serve the version then."""

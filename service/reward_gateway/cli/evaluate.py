@@ -38,7 +38,7 @@ def evaluate(
     it needs, beside the figure that the card holds.
     """
     with extras.needed():
-        from reward_models.evaluate import Subject, kept, measure
+        from reward_models.evaluate import Subject, measure_model, write_figures
     from reward_models.repository import RepositoryError
 
     if every == bool(names):
@@ -52,14 +52,14 @@ def evaluate(
         for name in wanted(names, folder):
             try:
                 subject = Subject(name, folder, show.advance)
-                found_rows, found = measure(subject, data, show.starts(subject))
+                found_rows, found = measure_model(subject, data, show.starts(subject))
             except RepositoryError as error:
                 print_error(str(error))
                 failed = True
                 continue
             rows += found_rows
             if write and found:
-                kept(subject.folder, found)
+                write_figures(subject.folder, found)
     _print(rows, as_json)
     if failed or any(row.faulty for row in rows):
         raise typer.Exit(FAULTY)

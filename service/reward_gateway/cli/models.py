@@ -52,17 +52,17 @@ def build(
     from reward_models.repository import RepositoryError
 
     folder = folder_of(repository)
-    for name in wanted(names, folder) if names or every else tiers.default(folder):
+    for name in wanted(names, folder) if names or every else tiers.list_default(folder):
         if builder.is_built(name, folder):
             err.print(f"{name}: is built", markup=False)
             continue
         try:
-            builder.build(name, folder, lambda line, name=name: err.print(f"{name}: {line}", markup=False))  # type: ignore[misc]
+            builder.build_model(name, folder, lambda line, name=name: err.print(f"{name}: {line}", markup=False))  # type: ignore[misc]
         except RepositoryError as error:
             print_error(f"{name} cannot be built: {error}")
             raise typer.Exit(FAULTY) from None
-    if not names and (left := tiers.left_out(folder)):
-        err.print(tiers.told(left), markup=False, soft_wrap=True)
+    if not names and (left := tiers.list_unbuilt_extra(folder)):
+        err.print(tiers.describe_unbuilt(left), markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -70,11 +70,11 @@ def check(names: Names = None, repository: Repository = None) -> None:
     """Hash every file anew; say all that is wrong. Exit 1 if anything is. What was left out is not looked at."""
     from reward_models import build as builder
     from reward_models.build import tiers
-    from reward_models.repository import available
+    from reward_models.repository import list_models
 
     folder = folder_of(repository)
-    chosen = wanted(names, folder) if names else sorted({*available(folder)} - {*tiers.left_out(folder)})
-    faults = [(name, fault) for name in chosen for fault in builder.check(name, folder)]
+    chosen = wanted(names, folder) if names else sorted({*list_models(folder)} - {*tiers.list_unbuilt_extra(folder)})
+    faults = [(name, fault) for name in chosen for fault in builder.check_model(name, folder)]
     print_table(("model", "fault"), faults)
     if faults:
         raise typer.Exit(FAULTY)
@@ -84,16 +84,16 @@ def check(names: Names = None, repository: Repository = None) -> None:
 def _held(repository: Path) -> list[dict[str, object]]:
     from reward_models import build as builder
     from reward_models.build import tiers
-    from reward_models.repository import available, card
+    from reward_models.repository import card, list_models
 
     return [
         {
             "name": name,
             "built": builder.is_built(name, repository),
             "tier": tiers.EXTRA if tiers.is_extra(name, repository) else "default",
-            "quality": _quality(card.read(repository / name).content),
+            "quality": _quality(card.read_card(repository / name).content),
         }
-        for name in available(repository)
+        for name in list_models(repository)
     ]
 
 

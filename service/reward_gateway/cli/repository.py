@@ -27,9 +27,9 @@ def folder(named: Path | None) -> Path:
 
 def wanted(names: list[str] | None, repository: Path) -> list[str]:
     """The models named, or all that the repository can build. Raises Unusable for one that is not there."""
-    from reward_models.repository import available
+    from reward_models.repository import list_models
 
-    known = available(repository)
+    known = list_models(repository)
     if unknown := sorted(set(names or ()) - set(known)):
         raise Unusable(f"there is no model {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     return names or known

@@ -64,11 +64,11 @@ def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
     on_gpu, where = device.choose_device(settings.device, settings.gpus, lambda: device.read_facts(settings.triton_env))
     from reward_models import build
     from reward_models.build import tiers
-    from reward_models.repository import RepositoryError, available, placement, versions
+    from reward_models.repository import RepositoryError, list_models, placement, versions
 
-    buildable = set(available(settings.model_repository))
+    buildable = set(list_models(settings.model_repository))
     known = tuple(sorted(config.parent.name for config in settings.model_repository.glob("*/config.pbtxt")))
-    left = [] if settings.models else tiers.left_out(settings.model_repository)
+    left = [] if settings.models else tiers.list_unbuilt_extra(settings.model_repository)
     wanted = settings.models or tuple(name for name in known if name not in left)
     if unknown := sorted(set(wanted) - set(known)):
         raise StackError(f"there is no model {unknown[0]!r}{did_you_mean(unknown[0], known)} (--models)")
@@ -78,17 +78,17 @@ def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
                 raise StackError(fault)
             report(f"{name}: building")
             try:
-                build.build(name, settings.model_repository, report)
+                build.build_model(name, settings.model_repository, report)
             except RepositoryError as error:
                 raise StackError(f"{name} cannot be built: {error}") from None
     try:
         placed = placement.Placement(settings.gpu_instances, settings.gpus) if on_gpu else None
-        versions.run_on(settings.model_repository, placed)
+        versions.set_placement(settings.model_repository, placed)
     except OSError as error:
         raise StackError(f"{settings.model_repository} must be writable to change where models run: {error}") from None
     report(where)
     if left:
-        report(tiers.told(left))
+        report(tiers.describe_unbuilt(left))
     return list(wanted)
 
 

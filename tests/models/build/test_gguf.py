@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFWriter, dequantize, quantize
-from reward_models.build.conversions import converted
-from reward_models.build.gguf_tokenizer import tokenizer
-from reward_models.build.gguf_weights import weights
+from reward_models.build.conversions import convert_file
+from reward_models.build.gguf_tokenizer import convert_tokenizer
+from reward_models.build.gguf_weights import convert_weights
 from reward_models.repository.card import RepositoryError
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
@@ -39,7 +39,7 @@ def written(path: Path, kind: GGMLQuantizationType | None = None, rule: str = "s
 
 
 def test_the_weights_are_the_published_ones_and_nothing_is_rounded(tmp_path: Path) -> None:
-    weights(written(tmp_path / "a.gguf"), tmp_path / "a.safetensors")
+    convert_weights(written(tmp_path / "a.gguf"), tmp_path / "a.safetensors")
     found = load_file(tmp_path / "a.safetensors")
     packed = found["four.packed"]
     whole = np.stack([packed & 15, packed >> 4], -1).reshape(6, 2, 32).astype(np.float64)
@@ -57,23 +57,23 @@ def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("gguf-weights", "gguf-tokenizer"):
         for _ in range(2):
             target = io.BytesIO()
-            converted(name, io.BytesIO(source.read_bytes()), target)
+            convert_file(name, io.BytesIO(source.read_bytes()), target)
             made.append(hashlib.sha256(target.getvalue()).hexdigest())
     assert made[0] == made[1] != made[2] == made[3]
 
 
 def test_the_tokeniser_cuts_as_it_was_trained(tmp_path: Path) -> None:
-    tokenizer(written(tmp_path / "a.gguf"), tmp_path / "tokenizer.json")
+    convert_tokenizer(written(tmp_path / "a.gguf"), tmp_path / "tokenizer.json")
     made = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     assert made.encode("ab ab 11<|end|>c").tokens == ["ab", "Ġab", "Ġ", "1", "1", "<|end|>", "c"]
 
 
 def test_what_is_not_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Q4_0"):
-        weights(written(tmp_path / "a.gguf", GGMLQuantizationType.Q4_0), tmp_path / "out")
+        convert_weights(written(tmp_path / "a.gguf", GGMLQuantizationType.Q4_0), tmp_path / "out")
     with pytest.raises(ValueError, match="llama-bpe"):
-        tokenizer(written(tmp_path / "b.gguf", rule="llama-bpe"), tmp_path / "out")
+        convert_tokenizer(written(tmp_path / "b.gguf", rule="llama-bpe"), tmp_path / "out")
     with pytest.raises(RepositoryError, match="gguf-weights"):
-        converted("gguf-wieghts", io.BytesIO(), io.BytesIO())
+        convert_file("gguf-wieghts", io.BytesIO(), io.BytesIO())
     with pytest.raises(RepositoryError, match="cannot read"):
-        converted("gguf-weights", io.BytesIO(b"not a model" * 10), io.BytesIO())
+        convert_file("gguf-weights", io.BytesIO(b"not a model" * 10), io.BytesIO())

@@ -24,19 +24,19 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_the_extra_tier_is_left_out_until_it_is_built(repository: Path) -> None:
-    assert tiers.default(repository) == ["small"]
-    assert tiers.left_out(repository) == ["large"]
+    assert tiers.list_default(repository) == ["small"]
+    assert tiers.list_unbuilt_extra(repository) == ["large"]
     card = repository / "large" / "card.yaml"
     card.write_text(card.read_text().replace("files: {head.npz: {sha256: 00}}", "files: {}"))
     assert is_built("large", repository)
-    assert tiers.left_out(repository) == []
+    assert tiers.list_unbuilt_extra(repository) == []
 
 
 def test_what_is_left_out_is_named_with_the_way_to_get_it() -> None:
-    said = tiers.told(["large", "larger"])
+    said = tiers.describe_unbuilt(["large", "larger"])
     assert said.startswith("2 models of the extra tier are not built: large, larger;")
     assert "make models-all" in said
-    assert tiers.told(["large"]).startswith("1 model of the extra tier is not built: large;")
+    assert tiers.describe_unbuilt(["large"]).startswith("1 model of the extra tier is not built: large;")
 
 
 def test_a_build_without_names_leaves_the_extra_tier_alone(repository: Path) -> None:
@@ -54,7 +54,7 @@ def test_what_is_left_out_of_an_image_is_removed_from_its_repository(repository:
 
 
 def test_the_text_models_that_recipes_start_with_are_of_the_default_tier() -> None:
-    assert {"text_harmless", "text_preference"} <= set(tiers.default(REPOSITORY))
+    assert {"text_harmless", "text_preference"} <= set(tiers.list_default(REPOSITORY))
 
 
 def test_make_knows_the_extra_tier() -> None:

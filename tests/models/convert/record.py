@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from reward_models.convert import Options, tiny, verify, writing
-from reward_models.convert.add import plan_of
-from reward_models.convert.checkpoint import fetch
+from reward_models.convert.add import make_plan
+from reward_models.convert.checkpoint import fetch_checkpoint
 
 RECORDED = {
     "pair": ("bert", Options(kind="sequence")),
@@ -34,12 +34,12 @@ def record(name: str, tiny_kind: str, options: Options) -> None:
         source = Path(made) / f"tiny-{tiny_kind}"
         source.mkdir()
         tiny.MADE[tiny_kind](source)
-        checkpoint = fetch(str(source))
-        plan = plan_of(checkpoint, options)
+        checkpoint = fetch_checkpoint(str(source))
+        plan = make_plan(checkpoint, options)
         plan.write(folder)
-        writing.write(folder, name, plan)
-        measured = verify.measure(plan, folder, options.dtype)
-        writing.sign(folder, name, plan, checkpoint, options, measured)
+        writing.write_files(folder, name, plan)
+        measured = verify.compare_with_torch(plan, folder, options.dtype)
+        writing.write_card(folder, name, plan, checkpoint, options, measured)
         scores = [plan.reference(row) for row in plan.rows]
     (folder / "scores.json").write_text(json.dumps(scores), "utf-8")
     print(name, measured)

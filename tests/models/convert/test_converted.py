@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reward_models.convert.samples import image_rows, packed, step_rows, text_rows
+from reward_models.convert.samples import image_rows, pack_steps, step_rows, text_rows
 from reward_models.repository import card as cards
 from reward_models.repository import config
-from reward_models.repository.files import sha256
+from reward_models.repository.files import hash_file
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.rows import Answer, Scorer
 from reward_models.runtime.session import Device
@@ -29,7 +29,7 @@ SCORERS = {
 
 
 def scorer(name: str) -> Scorer:
-    card = cards.read(CONVERTED / name)
+    card = cards.read_card(CONVERTED / name)
     module, _, made = SCORERS[name].rpartition(".")
     flags = tuple(card.content["flags"])
     instance = Instance(CONVERTED / name, tuple(card.dimensions), flags, card.content, Device())
@@ -38,7 +38,7 @@ def scorer(name: str) -> Scorer:
 
 
 def rows(name: str) -> list[Any]:
-    settings = cards.read(CONVERTED / name).content["settings"]
+    settings = cards.read_card(CONVERTED / name).content["settings"]
     if "image" in settings:
         return image_rows()
     return (step_rows if settings.get("unit") == "step" else text_rows)(settings["tokens"])
@@ -77,16 +77,16 @@ class TestEveryKind:
 
     def test_the_card_names_every_file_and_its_hash(self, name: str) -> None:
         folder = CONVERTED / name
-        named = {file.name: file.sha256 for file in cards.read(folder).files}
+        named = {file.name: file.sha256 for file in cards.read_card(folder).files}
         there = {path.name for path in folder.iterdir()} - {"card.yaml", "config.pbtxt", "model.py", "scores.json"}
         assert set(named) == there
-        assert all(sha256(folder / file) == digest for file, digest in named.items())
+        assert all(hash_file(folder / file) == digest for file, digest in named.items())
 
     def test_the_configuration_says_what_the_card_says(self, name: str) -> None:
-        assert config.is_stamped(CONVERTED / name, cards.read(CONVERTED / name))
+        assert config.is_stamped(CONVERTED / name, cards.read_card(CONVERTED / name))
 
     def test_the_card_says_how_far_from_torch_it_is(self, name: str) -> None:
-        said = cards.read(CONVERTED / name).content["conversion"]
+        said = cards.read_card(CONVERTED / name).content["conversion"]
         assert 0 <= said["difference_to_torch"] < 1e-4
         assert said["rows"] == sum(found is not None for found in recorded(name))
 
@@ -107,7 +107,7 @@ class TestLongTexts:
         a, b = score(
             "chat", [exchange("q", "One beginning. " * 40 + ends), exchange("q", "Other ones. " * 50 + ends)]
         ).scores
-        assert cards.read(CONVERTED / "chat").content["settings"]["cut"] == "left"
+        assert cards.read_card(CONVERTED / "chat").content["settings"]["cut"] == "left"
         assert a == b
 
     def test_a_card_that_refuses_gives_an_error_and_no_score(self) -> None:
@@ -150,13 +150,15 @@ class TestSteps:
 
     def test_steps_that_the_caller_cut_are_judged_as_they_are(self) -> None:
         whole = exchange("q", "One.\n\nTwo.\n\nThree.") | {"steps": b""}
-        cut = [exchange("q", "") | {"steps": packed(steps)} for steps in (["One.", "Two.", "Three."], ["One.\n\nTwo."])]
+        cut = [
+            exchange("q", "") | {"steps": pack_steps(steps)} for steps in (["One.", "Two.", "Three."], ["One.\n\nTwo."])
+        ]
         answer = score("steps", [whole, *cut])
         assert answer.vectors is not None
         np.testing.assert_allclose(answer.vectors[1], answer.vectors[0], atol=1e-6)
         assert answer.vectors[2].size == 1
 
-    @pytest.mark.parametrize("steps", [b"\xc1", packed(["One.", " "]), b"\x93\x01"])
+    @pytest.mark.parametrize("steps", [b"\xc1", pack_steps(["One.", " "]), b"\x93\x01"])
     def test_steps_that_are_none_are_that_row_s_error(self, steps: bytes) -> None:
         answer = score("steps", [exchange("q", "One.") | {"steps": steps}, exchange("q", "One.") | {"steps": b""}])
         assert answer.errors[0].startswith("invalid_field: ")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from reward_models.build import is_built
 from reward_models.evaluate import Subject
-from reward_models.evaluate.report import compare, parts
+from reward_models.evaluate.report import compare_figures, list_parts
 from reward_models.repository import REPOSITORY
 from reward_models.runtime.instance import Instance
 
@@ -23,10 +23,10 @@ def test_a_built_model_does_what_its_card_says(name: str, start: Callable[[str],
     start(name)
     scored: list[int] = []
     subject = Subject(name, REPOSITORY, scored.append)
-    measured = {part.name: part for part in parts(subject) if part.name in QUICK[name]}
+    measured = {part.name: part for part in list_parts(subject) if part.name in QUICK[name]}
     assert measured.keys() == QUICK[name]
     for part in measured.values():
-        for row in compare(subject, part, part.measure(None), ""):
+        for row in compare_figures(subject, part, part.measure(None), ""):
             assert row.verdict == "ok", row
     assert is_built(name)
     assert sum(scored) >= len(measured)

@@ -6,7 +6,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from reward_models.runtime.causal_preference import BLOCKS, CausalPreferenceScorer, dialogue, features
+from reward_models.runtime.causal_preference import (
+    BLOCKS,
+    CausalPreferenceScorer,
+    concatenate_features,
+    format_dialogue,
+)
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.rows import Answer
 from reward_models.runtime.states import States
@@ -75,16 +80,16 @@ def test_chat_scores_as_the_same_plain_text_and_a_broken_one_is_its_rows_error(a
 
 
 def test_a_single_question_is_a_humans_turn_and_a_dialogue_stays_as_it_is() -> None:
-    assert dialogue("Why?") == "Human: Why?\n\nAssistant:"
-    assert dialogue("Human: Why?") == "Human: Why?\n\nAssistant:"
-    assert dialogue("Humans: why?") == "Human: Humans: why?\n\nAssistant:"
+    assert format_dialogue("Why?") == "Human: Why?\n\nAssistant:"
+    assert format_dialogue("Human: Why?") == "Human: Why?\n\nAssistant:"
+    assert format_dialogue("Humans: why?") == "Human: Humans: why?\n\nAssistant:"
 
 
 def test_blocks_stand_in_the_order_of_the_card() -> None:
     dice = np.random.default_rng(0)
     states = States(*(dice.normal(size=(2, 1152)).astype(np.float32) for _ in range(2)))
     pairs = [((1, 2), (3, 4, 5)), ((1,), tuple(range(18)))]
-    found = features(["last", "mean", "paced"], states, pairs)
+    found = concatenate_features(["last", "mean", "paced"], states, pairs)
     assert found.shape == (2, 576 + 2 * 1152)
     np.testing.assert_array_equal(found[:, :576], states.last[:, :576])
     np.testing.assert_allclose(found[:, -1152:], states.mean * (np.log([[5], [20]]) - 3), rtol=1e-6)

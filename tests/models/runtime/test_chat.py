@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from reward_models.runtime.chat import ChatError, Exchange, read
+from reward_models.runtime.chat import ChatError, Exchange, read_exchange
 
 
 def chat(*turns: tuple[str, object]) -> str:
@@ -11,30 +11,32 @@ def chat(*turns: tuple[str, object]) -> str:
 
 
 def test_plain_texts_are_read_as_they_are() -> None:
-    assert read("Why?", " Because. ", "") == Exchange("Why?", " Because. ")
+    assert read_exchange("Why?", " Because. ", "") == Exchange("Why?", " Because. ")
 
 
 def test_a_single_question_is_its_own_text() -> None:
-    assert read("", "", chat(("user", "Why?"), ("assistant", "Because."))) == Exchange("Why?", "Because.")
+    assert read_exchange("", "", chat(("user", "Why?"), ("assistant", "Because."))) == Exchange("Why?", "Because.")
 
 
 def test_a_conversation_names_its_speakers() -> None:
     said = chat(("system", "Be kind."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Why?"), ("assistant", "So."))
-    assert read("", "", said).prompt == "System: Be kind.\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: Why?"
+    assert read_exchange("", "", said).prompt == "System: Be kind.\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: Why?"
 
 
 def test_a_response_beside_the_messages_is_the_answer_to_them() -> None:
-    assert read("", "Because.", chat(("user", "Why?"))) == Exchange("Why?", "Because.")
+    assert read_exchange("", "Because.", chat(("user", "Why?"))) == Exchange("Why?", "Because.")
 
 
 def test_all_turns_of_the_assistant_at_the_end_are_the_answer() -> None:
     said = chat(("user", "Why?"), ("assistant", "One."), ("assistant", "Two."))
-    assert read("", "", said).response == "One.\n\nTwo."
+    assert read_exchange("", "", said).response == "One.\n\nTwo."
 
 
 def test_parts_other_than_text_are_left_out_and_said() -> None:
     parts = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
-    assert read("", "", chat(("user", parts), ("assistant", "A cat."))) == Exchange("What is it?", "A cat.", True)
+    assert read_exchange("", "", chat(("user", parts), ("assistant", "A cat."))) == Exchange(
+        "What is it?", "A cat.", True
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,5 +52,5 @@ def test_parts_other_than_text_are_left_out_and_said() -> None:
 )
 def test_what_is_no_chat_is_refused_without_quoting_it(messages: str, words: str) -> None:
     with pytest.raises(ChatError, match=words) as caught:
-        read("", "", messages)
+        read_exchange("", "", messages)
     assert "secret" not in str(caught.value)

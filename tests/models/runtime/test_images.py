@@ -8,7 +8,14 @@ import msgpack
 import numpy as np
 import pytest
 from PIL import Image
-from reward_models.runtime.images import MAX_SIDE, ORIENTATION, ImageError, decode, unpack, upright
+from reward_models.runtime.images import (
+    MAX_SIDE,
+    ORIENTATION,
+    ImageError,
+    apply_orientation,
+    decode_image,
+    unpack_images,
+)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **how: object) -> bytes:
@@ -22,7 +29,7 @@ RED = Image.new("RGB", (8, 4), (255, 0, 0))
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "WEBP"])
 def test_every_lossless_format_gives_the_same_pixels(kind: str) -> None:
-    found = decode(encoded(RED, kind, **({"lossless": True} if kind == "WEBP" else {})))
+    found = decode_image(encoded(RED, kind, **({"lossless": True} if kind == "WEBP" else {})))
     assert (found.mode, found.size, found.getpixel((0, 0))) == ("RGB", (8, 4), (255, 0, 0))
 
 
@@ -36,13 +43,13 @@ def test_a_photo_stands_upright_whichever_way_the_camera_was_held(kind: str, ori
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     how = {"quality": 100} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
-    found = decode(encoded(upright(scene, undone), kind, exif=exif, **how))
+    found = decode_image(encoded(apply_orientation(scene, undone), kind, exif=exif, **how))
     assert found.size == (32, 16)
     assert np.abs(np.asarray(found, int) - quarters)[2:-2:4, 2:-2:4].max() < 40
 
 
 def test_metadata_that_cannot_be_read_leaves_the_image_as_it_is() -> None:
-    assert decode(encoded(RED, "PNG", exif=b"II*\0\xff\xff\xff\xff")).size == (8, 4)
+    assert decode_image(encoded(RED, "PNG", exif=b"II*\0\xff\xff\xff\xff")).size == (8, 4)
 
 
 def test_a_photo_is_turned_as_its_camera_says() -> None:
@@ -50,7 +57,7 @@ def test_a_photo_is_turned_as_its_camera_says() -> None:
     picture.paste((255, 255, 255), (0, 0, 4, 4))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
-    found = decode(encoded(picture, exif=exif))
+    found = decode_image(encoded(picture, exif=exif))
     assert found.size == (4, 8)
     assert found.getpixel((0, 0)) == (255, 255, 255)
     assert found.getpixel((0, 7)) == (0, 0, 0)
@@ -59,7 +66,7 @@ def test_a_photo_is_turned_as_its_camera_says() -> None:
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_what_is_transparent_is_white(mode: str) -> None:
     clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0)).convert(mode)
-    assert decode(encoded(clear)).getpixel((1, 1)) == (255, 255, 255)
+    assert decode_image(encoded(clear)).getpixel((1, 1)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF"])
@@ -69,19 +76,19 @@ def test_a_colour_that_stands_for_nothing_is_white(kind: str, mode: str) -> None
     transparency = (0, 0, 0) if mode == "RGB" else 0
     if (kind, mode) == ("GIF", "RGB"):
         black, transparency = black.quantize(4), 0
-    assert decode(encoded(black, kind, transparency=transparency)).getpixel((1, 1)) == (255, 255, 255)
+    assert decode_image(encoded(black, kind, transparency=transparency)).getpixel((1, 1)) == (255, 255, 255)
 
 
 def test_half_transparent_is_half_white() -> None:
     for kind, how in (("PNG", {}), ("WEBP", {"lossless": True, "exact": True})):
         veil = Image.new("RGBA", (4, 4), (200, 0, 0, 128))
-        found = np.asarray(decode(encoded(veil, kind, **how)), int)[1, 1]
+        found = np.asarray(decode_image(encoded(veil, kind, **how)), int)[1, 1]
         assert np.abs(found - (227, 127, 127)).max() <= 1
 
 
 def test_sixteen_bits_of_grey_become_eight() -> None:
     ramp = Image.fromarray(np.array([[0, 257, 32896, 65535]], np.uint16))
-    assert [decode(encoded(ramp)).getpixel((x, 0)) for x in range(4)] == [(v, v, v) for v in (0, 1, 128, 255)]
+    assert [decode_image(encoded(ramp)).getpixel((x, 0)) for x in range(4)] == [(v, v, v) for v in (0, 1, 128, 255)]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +105,7 @@ def test_sixteen_bits_of_grey_become_eight() -> None:
 )
 def test_grey_palette_and_print_colours_are_read(mode: str, kind: str, seen: tuple[int, int, int]) -> None:
     source = RED.convert(mode) if mode != "1" else Image.new("1", (8, 4), 1)
-    found = np.asarray(decode(encoded(source, kind)), int)[2, 4]
+    found = np.asarray(decode_image(encoded(source, kind)), int)[2, 4]
     assert np.abs(found - seen).max() <= 3
 
 
@@ -107,7 +114,7 @@ def test_sixteen_bits_of_colour_become_eight() -> None:
     header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
     pieces = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     chunks = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in pieces]
-    found = decode(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    found = decode_image(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
     assert [found.getpixel((x, 1)) for x in (0, 1)] == [(255, 0, 128), (0, 1, 255)]
 
 
@@ -115,7 +122,7 @@ def test_of_an_animation_the_first_frame_is_read() -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     for kind, how in (("GIF", {}), ("PNG", {}), ("WEBP", {"lossless": True})):
         moving = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **how)
-        assert decode(moving).getpixel((0, 0)) == (255, 0, 0)
+        assert decode_image(moving).getpixel((0, 0)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -132,20 +139,20 @@ def test_of_an_animation_the_first_frame_is_read() -> None:
 )
 def test_what_is_broken_or_no_image_says_so(data: bytes) -> None:
     with pytest.raises(ImageError, match=r"^invalid_media: "):
-        decode(data)
+        decode_image(data)
 
 
 def test_an_image_over_the_limits_is_refused_before_it_is_decoded() -> None:
     for size in ((MAX_SIDE + 1, 1), (9000, 9000)):
         with pytest.raises(ImageError, match=r"^too_large: "):
-            decode(encoded(Image.new("1", size)))
+            decode_image(encoded(Image.new("1", size)))
 
 
 def test_a_row_holds_a_list_of_images() -> None:
-    assert unpack(msgpack.packb([b"a", b"b"])) == [b"a", b"b"]
+    assert unpack_images(msgpack.packb([b"a", b"b"])) == [b"a", b"b"]
     for value in (b"", msgpack.packb([])):
         with pytest.raises(ImageError, match=r"^missing_field: "):
-            unpack(value)
+            unpack_images(value)
     for value in (b"\xc1", msgpack.packb(["text"]), msgpack.packb({})):
         with pytest.raises(ImageError, match=r"^invalid_media: "):
-            unpack(value)
+            unpack_images(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reward_models.evaluate.likelihood import texts
+from reward_models.evaluate.likelihood import read_texts
 from reward_models.repository import REPOSITORY
 from reward_models.runtime.causal import CausalTokenizer, Limits, Turn
 from reward_models.runtime.instance import Instance
@@ -43,7 +43,7 @@ def tokenizer(start: Start) -> CausalTokenizer:
 
 
 def test_a_row_has_the_same_score_alone_and_in_any_company(say: Ask) -> None:
-    rows = [{"prompt": before, "response": after} for before, after in texts()[:6]]
+    rows = [{"prompt": before, "response": after} for before, after in read_texts()[:6]]
     rows += [{"prompt": rows[0]["prompt"], "response": " a place."}, {"prompt": "word " * 60, "response": " word"}]
     together, backwards = say(*rows), say(*rows[::-1])
     assert together.vectors is not None
@@ -87,21 +87,21 @@ def test_what_cannot_be_read_is_the_rows_error(say: Ask) -> None:
 
 
 def test_a_context_keeps_its_end_and_a_continuation_says_that_it_is_too_long(tokenizer: CausalTokenizer) -> None:
-    long, cut = tokenizer.context("one two three " * 20)
+    long, cut = tokenizer.encode_context("one two three " * 20)
     assert cut
     assert len(long) == 16
-    assert long[-3:] == tokenizer.context("one two three ")[0][-3:]
-    assert tokenizer.continuation(" a b") == (tokenizer.continuation(" a b c")[0][:2], False)
-    assert tokenizer.continuation("a b c d e f g h i j")[1]
-    assert tokenizer.continuation("") == ((), False)
+    assert long[-3:] == tokenizer.encode_context("one two three ")[0][-3:]
+    assert tokenizer.encode_continuation(" a b") == (tokenizer.encode_continuation(" a b c")[0][:2], False)
+    assert tokenizer.encode_continuation("a b c d e f g h i j")[1]
+    assert tokenizer.encode_continuation("") == ((), False)
 
 
 def test_control_tokens_are_read_in_plain_texts_and_never_in_messages(tokenizer: CausalTokenizer) -> None:
-    assert len(tokenizer.continuation("<|im_end|>")[0]) == 1
-    assert len(tokenizer.continuation("<|im_end|>", control=False)[0]) > 1
-    assert tokenizer.context("")[0] == tokenizer.context("<|endoftext|>")[0]
-    [end] = tokenizer.continuation("<|im_end|>")[0]
-    assert tokenizer.chat([Turn("system", "<|im_end|>")])[0].count(end) == 1, "the turn's own"
+    assert len(tokenizer.encode_continuation("<|im_end|>")[0]) == 1
+    assert len(tokenizer.encode_continuation("<|im_end|>", control=False)[0]) > 1
+    assert tokenizer.encode_context("")[0] == tokenizer.encode_context("<|endoftext|>")[0]
+    [end] = tokenizer.encode_continuation("<|im_end|>")[0]
+    assert tokenizer.encode_chat([Turn("system", "<|im_end|>")])[0].count(end) == 1, "the turn's own"
 
 
 def test_the_card_claims_torch_and_sense() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from reward_models.runtime.instance import Instance
-from reward_models.runtime.popularity import FeatureError, PopularityScorer, counts, parse
+from reward_models.runtime.popularity import FeatureError, PopularityScorer, count_title, parse_features
 from reward_models.runtime.rows import Answer
 
 TITLES = ["Show HN: A tiny database in 500 lines of C", "How compilers work", "Buy now", "Ask HN: What do you read?"]
@@ -60,12 +60,12 @@ def test_a_row_that_cannot_be_read_is_alone_in_its_error(score: Score) -> None:
 @pytest.mark.parametrize("features", ["[1]", "no JSON", '{"weekday": "monday"}', '{"hour": true}', '{"hour": NaN}'])
 def test_features_out_of_range_are_refused_and_not_quoted(features: str) -> None:
     with pytest.raises(FeatureError) as refused:
-        parse(features.encode())
+        parse_features(features.encode())
     assert "monday" not in str(refused.value)
 
 
 def test_a_title_is_counted_by_kind_form_and_length() -> None:
-    found = counts("Show HN: Why (2014)? [pdf]")
+    found = count_title("Show HN: Why (2014)? [pdf]")
     assert found[:7] == [1, 0, 1, 0, 1, 1, 1]
     assert len(found) == 15
-    assert counts("")[:12] == [0.0] * 12
+    assert count_title("")[:12] == [0.0] * 12

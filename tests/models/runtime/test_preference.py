@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from reward_models.runtime.preference import PreferenceScorer
 from reward_models.runtime.rows import Answer, Columns
-from reward_models.train.data import probes
+from reward_models.train.data import load_probes
 
 Ask = Callable[..., Answer]
 
-TEXTS = [(pair.prompt, text) for pair in probes("benign")[:16] for text in (pair.better, pair.worse)]
+TEXTS = [(pair.prompt, text) for pair in load_probes("benign")[:16] for text in (pair.better, pair.worse)]
 LONG = " ".join(f"word{index}" for index in range(400))
 ROWS = [*TEXTS, ("", "Yes."), ("Why?", ""), ("Why?", LONG), (LONG, "Because."), ("日本語で", "はい、どうぞ。")]
 

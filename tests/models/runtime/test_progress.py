@@ -8,13 +8,13 @@ import msgpack
 import numpy as np
 import pytest
 from PIL import Image
-from reward_models.evaluate.robot import sample
+from reward_models.evaluate.robot import load_sample
 from reward_models.runtime.instance import Instance
-from reward_models.runtime.progress import ProgressScorer, rating
+from reward_models.runtime.progress import ProgressScorer, compute_rating
 from reward_models.runtime.rows import Columns
 from reward_models.train.robot_tasks import HELD_OUT, INSTRUCTIONS
 
-EPISODES = sample()
+EPISODES = load_sample()
 Row = tuple[str, list[bytes]]
 
 
@@ -54,13 +54,13 @@ def test_a_frame_is_encoded_once_however_often_it_is_asked_for(
 ) -> None:
     scorer = ProgressScorer(start("robot_progress"))
     seen: list[int] = []
-    maps = scorer.eye.maps
+    maps = scorer.eye.compute_maps
 
     def counted(pixels: Sequence[Any]) -> Any:
         seen.append(len(pixels))
         return maps(pixels)
 
-    monkeypatch.setattr(scorer.eye, "maps", counted)
+    monkeypatch.setattr(scorer.eye, "compute_maps", counted)
     for row in steps(EPISODES[0]):
         scorer.score(columns([row]), 1)
     assert seen == [1] * len(EPISODES[0]["frames"])
@@ -112,4 +112,4 @@ def test_a_row_that_cannot_be_read_is_alone_in_its_error(scorer: ProgressScorer)
 
 def test_the_rating_is_five_if_solved_and_from_one_to_four_if_not() -> None:
     progress, success = np.array([0.0, 1.0, 0.3, 0.5]), np.array([0.0, 0.0, 1.0, 0.5])
-    assert rating(progress, success).tolist() == [1.0, 4.0, 5.0, 3.75]
+    assert compute_rating(progress, success).tolist() == [1.0, 4.0, 5.0, 3.75]

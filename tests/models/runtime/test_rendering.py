@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_models.evaluate.rendering import draw
+from reward_models.evaluate.rendering import draw_text
 from reward_models.runtime.instance import Instance
-from reward_models.runtime.regions import boxes
-from reward_models.runtime.rendering import RenderingScorer, edits, quoted, similarity
+from reward_models.runtime.regions import find_boxes
+from reward_models.runtime.rendering import RenderingScorer, edit_distance, find_quoted, score_similarity
 from reward_models.runtime.rows import Columns
 
 
@@ -24,7 +24,7 @@ def columns(rows: list[tuple[str, list[bytes]]]) -> Columns:
 
 
 def test_what_is_drawn_scores_one_a_blank_image_zero_and_a_misspelling_between(scorer: RenderingScorer) -> None:
-    rows = [('A sign "OPEN DAILY"', [draw(text)]) for text in ("OPEN DAILY", "", "OPEM DAILV")]
+    rows = [('A sign "OPEN DAILY"', [draw_text(text)]) for text in ("OPEN DAILY", "", "OPEM DAILV")]
     answer = scorer.score(columns(rows), 3)
     assert answer.scores[:, 0].tolist() == pytest.approx([1, 0, 7 / 9])
     assert answer.flags.tolist() == [0, 1, 0]
@@ -32,9 +32,9 @@ def test_what_is_drawn_scores_one_a_blank_image_zero_and_a_misspelling_between(s
 
 def test_a_row_has_the_same_score_in_any_batch_and_order(scorer: RenderingScorer) -> None:
     rows = [
-        ("The words 'Fresh Bread'", [draw("Fresh Bread", angle=9)]),
-        ("“Route 66”", [draw("Route 65", ink="white", paper="navy")]),
-        ('"Wet floor"', [draw("Wet floor"), draw("")]),
+        ("The words 'Fresh Bread'", [draw_text("Fresh Bread", angle=9)]),
+        ("“Route 66”", [draw_text("Route 65", ink="white", paper="navy")]),
+        ('"Wet floor"', [draw_text("Wet floor"), draw_text("")]),
     ]
     alone = np.array([scorer.score(columns([row]), 1).scores[0] for row in rows])
     together = scorer.score(columns(rows[::-1]), 3).scores[::-1]
@@ -43,7 +43,7 @@ def test_a_row_has_the_same_score_in_any_batch_and_order(scorer: RenderingScorer
 
 
 def test_a_prompt_that_quotes_nothing_is_an_error_and_no_zero(scorer: RenderingScorer) -> None:
-    rows = [("A sign that isn't Ann's", [draw("OPEN")]), ('"OPEN"', [draw("OPEN")]), ('"OPEN"', [b"broken"])]
+    rows = [("A sign that isn't Ann's", [draw_text("OPEN")]), ('"OPEN"', [draw_text("OPEN")]), ('"OPEN"', [b"broken"])]
     answer = scorer.score(columns(rows), 3)
     assert {row: why.partition(":")[0] for row, why in answer.errors.items()} == {
         0: "missing_field",
@@ -65,14 +65,14 @@ def test_a_prompt_that_quotes_nothing_is_an_error_and_no_zero(scorer: RenderingS
     ],
 )
 def test_quoted_texts_are_found_and_apostrophes_are_not_quotation_marks(prompt: str, found: list[str]) -> None:
-    assert quoted(prompt) == found
+    assert find_quoted(prompt) == found
 
 
 def test_case_counts_and_spaces_and_the_shape_of_marks_do_not() -> None:
-    assert similarity(["Don't stop"], "Don’t\nstop") == 1
-    assert similarity(["OPEN"], "open") == 0
-    assert similarity(["one", "two"], "two one") == 1
-    assert similarity(["one"], "") == 0
+    assert score_similarity(["Don't stop"], "Don’t\nstop") == 1
+    assert score_similarity(["OPEN"], "open") == 0
+    assert score_similarity(["one", "two"], "two one") == 1
+    assert score_similarity(["one"], "") == 0
 
 
 @given(st.text("abc", max_size=8), st.text("abc", max_size=8))
@@ -81,7 +81,7 @@ def test_edits_are_counted_as_by_the_textbook(a: str, b: str) -> None:
     for i in range(1, len(a) + 1):
         for j in range(1, len(b) + 1):
             table[i, j] = min(table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + (a[i - 1] != b[j - 1]))
-    assert edits(a, b) == table[len(a), len(b)]
+    assert edit_distance(a, b) == table[len(a), len(b)]
 
 
 def test_connected_pixels_are_one_region_with_the_smallest_rectangle() -> None:
@@ -90,9 +90,9 @@ def test_connected_pixels_are_one_region_with_the_smallest_rectangle() -> None:
     field[20, 20], field[21, 21] = 1, 1  # corners touch
     for step in range(30):
         field[30 + step // 2, 30 + step : 36 + step] = 0.9
-    flat, corner, slope = boxes(field, 0.3)
+    flat, corner, slope = find_boxes(field, 0.3)
     assert (flat.x, flat.y, flat.width, flat.height) == pytest.approx((25, 7.5, 30, 5))
     assert flat.score == pytest.approx(0.8)
     assert corner.width * corner.height <= 4
     assert slope.angle == pytest.approx(np.arctan(0.5), abs=0.1)
-    assert boxes(np.zeros((4, 4), np.float32), 0.3) == []
+    assert find_boxes(np.zeros((4, 4), np.float32), 0.3) == []

@@ -4,13 +4,13 @@ import numpy as np
 import onnxruntime
 import pytest
 from reward_models.repository import REPOSITORY
-from reward_models.runtime.session import CUDA, GPU_MEMORY_VARIABLE, THREADS_VARIABLE, Device, Session, threads
+from reward_models.runtime.session import CUDA, GPU_MEMORY_VARIABLE, THREADS_VARIABLE, Device, Session, count_threads
 
 GRAPH = REPOSITORY / "text_preference" / "1" / "encoder.onnx"
 
 
 def options(device: Device) -> dict[str, str]:
-    provider, said = device.providers()[0]
+    provider, said = device.list_providers()[0]
     assert provider == CUDA
     return dict(said)
 
@@ -22,7 +22,7 @@ def cuda_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cpu_instance_runs_on_the_cpu() -> None:
-    assert Device("CPU").providers() == ["CPUExecutionProvider"]
+    assert Device("CPU").list_providers() == ["CPUExecutionProvider"]
 
 
 @pytest.mark.usefixtures("cuda_said")
@@ -45,7 +45,7 @@ def test_a_model_takes_of_a_gpu_no_more_than_it_may(monkeypatch: pytest.MonkeyPa
 def test_a_runtime_without_cuda_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(RuntimeError, match=r"install requirements/triton-gpu\.txt"):
-        Device("GPU").providers()
+        Device("GPU").list_providers()
 
 
 @pytest.mark.usefixtures("cuda_said")
@@ -66,7 +66,7 @@ def test_a_gpu_that_cannot_be_started_is_never_replaced_by_the_cpu(monkeypatch: 
 def test_bound_to_memory_or_not_a_graph_gives_the_same_numbers(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(4)
     inputs = {"input_ids": rng.integers(1000, 20000, shape), "attention_mask": np.ones(shape, np.int64)}
-    plain, bound = (Session(GRAPH, Device(), bound=bound).run(inputs) for bound in (False, True))
+    plain, bound = (Session(GRAPH, Device(), bound=bound).run_graph(inputs) for bound in (False, True))
     assert len(plain) == len(bound) == 1
     np.testing.assert_array_equal(plain[0], bound[0])
 
@@ -75,19 +75,19 @@ def test_bound_inputs_may_be_views_and_outputs_outlive_the_next_run() -> None:
     session = Session(GRAPH, Device(), bound=True)
     wide = np.arange(1000, 1080).reshape(2, 40)
     inputs = {"input_ids": wide[:, ::2], "attention_mask": np.ones((2, 20), np.int64)}
-    (first,) = session.run(inputs)
+    (first,) = session.run_graph(inputs)
     kept = first.copy()
-    session.run(inputs | {"input_ids": wide[:, 1::2]})
+    session.run_graph(inputs | {"input_ids": wide[:, 1::2]})
     np.testing.assert_array_equal(first, kept)
 
 
 def test_threads_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(THREADS_VARIABLE, "3")
-    assert threads() == 3
+    assert count_threads() == 3
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "two"])
 def test_a_number_of_threads_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
     monkeypatch.setenv(THREADS_VARIABLE, asked)
     with pytest.raises(ValueError, match=THREADS_VARIABLE):
-        threads()
+        count_threads()

@@ -7,7 +7,7 @@ TURNS = [{"role": "user", "content": "Why? "}, {"role": "assistant", "content": 
 
 
 def render(source: str, **tokens: str) -> str:
-    return ChatTemplate(source, tokens, "2026-11-05").render(TURNS)
+    return ChatTemplate(source, tokens, "2026-11-05").render_messages(TURNS)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_what_is_no_jinja_is_refused_at_start() -> None:
 
 def test_it_tells_what_stands_around_the_answer() -> None:
     template = ChatTemplate("[{{ messages[0].content }}|{{ messages[1].content | trim }}]", {}, "2026-11-05")
-    assert template.around(TURNS) == ("[Why? |", "]")
+    assert template.split_around_answer(TURNS) == ("[Why? |", "]")
 
 
 def test_a_template_that_hides_the_answer_is_refused() -> None:
     with pytest.raises(TemplateError, match="does not write the answer"):
-        ChatTemplate("{{ messages[0].content }}", {}, "2026-11-05").around(TURNS)
+        ChatTemplate("{{ messages[0].content }}", {}, "2026-11-05").split_around_answer(TURNS)

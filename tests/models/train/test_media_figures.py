@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reward_models.evaluate.alignment import figures
+from reward_models.evaluate.alignment import compute_figures
 from reward_models.repository import REPOSITORY
-from reward_models.train.popularity import auc, ridge, spearman
+from reward_models.train.popularity import area_under_curve, fit_ridge, spearman
 
 
 def evaluation(model: str) -> dict[str, Any]:
@@ -38,16 +38,18 @@ def test_drawn_texts_are_read_exactly_and_misspellings_cost() -> None:
 
 def test_the_diagonal_wins_where_it_is_higher() -> None:
     scores = np.array([[3.0, 1.0], [2.0, 0.0]])
-    assert figures(scores) == {"own_caption_wins": 0.5, "own_image_wins": 0.5, "best_of_all": 0.5, "images": 2}
+    assert compute_figures(scores) == {"own_caption_wins": 0.5, "own_image_wins": 0.5, "best_of_all": 0.5, "images": 2}
 
 
 def test_ranks_and_areas_are_those_of_the_textbook() -> None:
     assert spearman(np.array([1.0, 2, 3, 4]), np.array([1.0, 4, 9, 16])) == pytest.approx(1)
-    assert auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])) == pytest.approx(0.75)
+    assert area_under_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])) == pytest.approx(
+        0.75
+    )
 
 
 def test_a_weak_penalty_finds_the_line_itself() -> None:
     x = np.random.default_rng(0).normal(size=(50, 2))
-    weights, bias = ridge(x, (x @ [2.0, -1.0] + 3)[:, None], 1e-9)
+    weights, bias = fit_ridge(x, (x @ [2.0, -1.0] + 3)[:, None], 1e-9)
     assert weights[:, 0] == pytest.approx([2, -1], abs=1e-3)
     assert bias == pytest.approx([3], abs=1e-3)
