@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 import uvloop
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.cache.entries import pack, unpack
+from reward_gateway.cache.entries import pack_entries, unpack_entries
 from reward_gateway.cache.keys import SampleDigests
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.local.ports import free_port
@@ -62,9 +62,9 @@ async def cost(url: str, size: int) -> list[float]:
     """Key pass, MGET and unpacking of batches of ``size``."""
     cache = RedisCache(url, ttl_s=600, timeout_s=5.0)
     groups = batches(size)
-    all_keys = [SampleDigests(batch).keys(INFO) for batch in groups]
+    all_keys = [SampleDigests(batch).make_keys(INFO) for batch in groups]
     for keys in all_keys:
-        cache.put_later(list(zip(keys, pack(np.random.default_rng(0).normal(size=(size, 1))), strict=True)))
+        cache.put_later(list(zip(keys, pack_entries(np.random.default_rng(0).normal(size=(size, 1))), strict=True)))
     await asyncio.sleep(0.5)
     found = [await cache.get_many(keys) for keys in all_keys]
     if any(None in entries for entries in found):
@@ -72,7 +72,7 @@ async def cost(url: str, size: int) -> list[float]:
 
     async def key_pass() -> None:
         for batch in groups:
-            SampleDigests(batch).keys(INFO)
+            SampleDigests(batch).make_keys(INFO)
 
     async def mget() -> None:
         for keys in all_keys:
@@ -80,7 +80,7 @@ async def cost(url: str, size: int) -> list[float]:
 
     async def unpacking() -> None:
         for entries in found:
-            unpack(entries, 1)
+            unpack_entries(entries, 1)
 
     costs = [await cpu_us(size * len(groups), work) for work in (key_pass, mget, unpacking)]
     await cache.close()

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_gateway.cache.entries import decode, decode_many, encode, pack, unpack
+from reward_gateway.cache.entries import decode_entries, decode_entry, encode_entry, pack_entries, unpack_entries
 from reward_gateway.cache.port import Entry
 
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -16,36 +16,36 @@ entries = st.builds(
 
 @given(st.binary(max_size=40), entries)
 def test_an_entry_survives_the_store(key: bytes, entry: Entry) -> None:
-    assert decode(key, encode(key, entry)) == entry
+    assert decode_entry(key, encode_entry(key, entry)) == entry
 
 
 @given(st.binary(max_size=40), st.binary(max_size=40), entries)
 def test_an_entry_belongs_to_its_key(key: bytes, other: bytes, entry: Entry) -> None:
-    assert key == other or decode(other, encode(key, entry)) is None
+    assert key == other or decode_entry(other, encode_entry(key, entry)) is None
 
 
 @given(entries, st.data())
 def test_a_flipped_bit_is_noticed(entry: Entry, data: st.DataObject) -> None:
-    value = bytearray(encode(b"key", entry))
+    value = bytearray(encode_entry(b"key", entry))
     bit = data.draw(st.integers(0, 8 * len(value) - 1))
     value[bit // 8] ^= 1 << bit % 8
-    assert decode(b"key", bytes(value)) is None
+    assert decode_entry(b"key", bytes(value)) is None
 
 
 @given(st.binary(max_size=60))
 def test_anything_else_is_no_entry(value: bytes) -> None:
-    assert decode(b"key", value) is None
+    assert decode_entry(b"key", value) is None
 
 
 def test_what_cannot_be_read_is_counted_apart_from_what_is_missing() -> None:
-    good = encode(b"a", Entry(b"1234"))
-    assert decode_many([b"a", b"b", b"c"], [good, None, b"junk"]) == ([Entry(b"1234"), None, None], 1)
+    good = encode_entry(b"a", Entry(b"1234"))
+    assert decode_entries([b"a", b"b", b"c"], [good, None, b"junk"]) == ([Entry(b"1234"), None, None], 1)
 
 
 @given(st.lists(st.none() | st.lists(floats, min_size=2, max_size=2), max_size=8))
 def test_numbers_come_back_as_they_were(rows: list[list[float] | None]) -> None:
-    packed = [None if row is None else pack(np.array([row]))[0] for row in rows]
-    values, found = unpack(packed, 2)
+    packed = [None if row is None else pack_entries(np.array([row]))[0] for row in rows]
+    values, found = unpack_entries(packed, 2)
     assert found.tolist() == [row is not None for row in rows]
     for row, value in zip(rows, values.tolist(), strict=True):
         assert row is None or value == row
@@ -53,13 +53,13 @@ def test_numbers_come_back_as_they_were(rows: list[list[float] | None]) -> None:
 
 
 def test_an_entry_of_another_width_is_a_miss() -> None:
-    values, found = unpack([Entry(b"1234"), Entry(b"12345678")], 2)
+    values, found = unpack_entries([Entry(b"1234"), Entry(b"12345678")], 2)
     assert found.tolist() == [False, True]
     assert np.isnan(values[0]).all()
 
 
 def test_flags_travel_with_their_rows() -> None:
-    packed = pack(np.array([[1.0], [2.0]]), [0, 5])
+    packed = pack_entries(np.array([[1.0], [2.0]]), [0, 5])
     assert packed == [Entry(np.float32(1).tobytes(), 0), Entry(np.float32(2).tobytes(), 5)]
 
 

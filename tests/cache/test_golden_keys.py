@@ -1,4 +1,4 @@
-"""Keys of scores that are remembered by services at work: a change here would make every one of them be asked anew.
+"""Keys of scores that running services have cached: a change here would make every one of them be computed again.
 
 A key may change only together with ``NAMESPACE``.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.cache.keys import keys
+from reward_gateway.cache.keys import make_keys
 from reward_gateway.sample import Batch, Media
 
 TALK = [
@@ -102,8 +102,8 @@ GOLDEN = {
 
 def key(columns: dict[str, Any], inputs: tuple[str, ...]) -> str:
     info = ModelInfo("m", "1-abc", True, inputs, ("score",), 64)
-    (made,) = keys(info, Batch(["0"], **columns), params={"truncate": True})
-    return made.hex()
+    (cache_key,) = make_keys(info, Batch(["0"], **columns), params={"truncate": True})
+    return cache_key.hex()
 
 
 @pytest.mark.parametrize("name", BATCHES)

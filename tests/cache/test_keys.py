@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.cache.keys import DIGEST_BYTES, NAMESPACE, SampleDigests, keys
+from reward_gateway.cache.keys import DIGEST_BYTES, NAMESPACE, SampleDigests, make_keys
 from reward_gateway.sample import Batch, Media
 
 EVERY = ("prompt", "response", "messages", "steps", "reference", "images", "frames", "features")
@@ -34,7 +34,7 @@ def batch_of(samples: list[dict[str, Any]], **columns: Any) -> Batch:
 
 
 def key(sample: dict[str, Any], model: ModelInfo | None = None, **params: Any) -> bytes:
-    return keys(model or info(*EVERY), batch_of([sample]), [0], params)[0]
+    return make_keys(model or info(*EVERY), batch_of([sample]), [0], params)[0]
 
 
 # Few characters, and those of the framing itself, so that neighbouring fields could run into each other.
@@ -83,15 +83,15 @@ def test_only_the_fields_that_the_model_reads_count(sample: dict[str, Any], inpu
 
 @given(samples)
 def test_id_and_group_do_not_count(sample: dict[str, Any]) -> None:
-    plain = keys(info(*EVERY), batch_of([sample]), [0])
+    plain = make_keys(info(*EVERY), batch_of([sample]), [0])
     named = batch_of([sample], ids=["another"], group_names=["g"])
-    assert keys(info(*EVERY), named, [0]) == plain
+    assert make_keys(info(*EVERY), named, [0]) == plain
 
 
 @given(st.lists(samples, min_size=1, max_size=5))
 def test_a_sample_has_the_same_key_alone_and_in_any_batch(several: list[dict[str, Any]]) -> None:
     batch = batch_of(several)
-    assert keys(info(*EVERY), batch) == [key(sample) for sample in several]
+    assert make_keys(info(*EVERY), batch) == [key(sample) for sample in several]
 
 
 def test_model_version_parameters_and_inputs_count() -> None:
@@ -134,8 +134,8 @@ def test_a_missing_field_is_no_empty_one() -> None:
 
 def test_components_that_read_the_same_fields_share_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     digests = SampleDigests(batch_of([{"prompt": "a"}, {"prompt": "b"}]))
-    first = digests.of(("prompt", "response"))
-    assert digests.of(("response", "prompt")) is first
-    one, other = digests.keys(info(name="a")), digests.keys(info(name="b"))
+    first = digests.digest_fields(("prompt", "response"))
+    assert digests.digest_fields(("response", "prompt")) is first
+    one, other = digests.make_keys(info(name="a")), digests.make_keys(info(name="b"))
     assert [mine[-16:] for mine in one] == [theirs[-16:] for theirs in other] == first
     assert not set(one) & set(other)

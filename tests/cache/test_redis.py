@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reward_gateway.cache.entries import encode
+from reward_gateway.cache.entries import encode_entry
 from reward_gateway.cache.port import Entry
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.local.ports import free_port
@@ -105,11 +105,11 @@ class TestRubbish:
             b"",
             b"garbage",
             b"\x00" * 13,
-            encode(b"another key", ENTRY),
-            encode(b"key", ENTRY)[:-1],
-            encode(b"key", ENTRY) + b"\x00",
-            b"\x02" + encode(b"key", ENTRY)[1:],
-            encode(b"key", ENTRY)[:6] + b"\xff" + encode(b"key", ENTRY)[7:],
+            encode_entry(b"another key", ENTRY),
+            encode_entry(b"key", ENTRY)[:-1],
+            encode_entry(b"key", ENTRY) + b"\x00",
+            b"\x02" + encode_entry(b"key", ENTRY)[1:],
+            encode_entry(b"key", ENTRY)[:6] + b"\xff" + encode_entry(b"key", ENTRY)[7:],
         ],
     )
     async def test_a_value_that_is_not_ours_is_a_miss_and_counted(

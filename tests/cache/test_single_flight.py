@@ -37,7 +37,7 @@ class Request:
 
     def start(self, seconds: float = 5.0) -> "asyncio.Task[list[Result]]":
         deadline = asyncio.get_running_loop().time() + seconds
-        return asyncio.ensure_future(self.flights.compute(self.keys, self.compute, deadline))
+        return asyncio.ensure_future(self.flights.compute_results(self.keys, self.compute, deadline))
 
     def entries(self) -> list[Entry]:
         return [entry(key) for key in self.keys]

@@ -14,7 +14,7 @@ from reward_gateway.backends.port import ModelInfo
 from reward_gateway.backends.triton.model_config import TritonModel
 from reward_gateway.backends.triton.rows import encode_rows
 from reward_gateway.backends.triton.tensors import frame
-from reward_gateway.cache.keys import keys
+from reward_gateway.cache.keys import make_keys
 from reward_gateway.cli import scoring as file_scoring
 from reward_gateway.cli.score import _FIELDS as FILE_COLUMNS
 from reward_gateway.client.grpc import score_request as grpc_request
@@ -149,10 +149,10 @@ def test_a_model_that_reads_the_field_gets_it_and_has_it_in_its_keys(field: Fiel
     def info(*inputs: str) -> ModelInfo:
         return ModelInfo("m", "1", True, inputs, ("score",), 8)
 
-    assert len(set(keys(info(field.name), batch))) == SAMPLES
-    assert keys(info(field.name), batch) != keys(info(field.name), without)
+    assert len(set(make_keys(info(field.name), batch))) == SAMPLES
+    assert make_keys(info(field.name), batch) != make_keys(info(field.name), without)
     others = [name for name in MODEL_INPUTS if name not in (field.name, "messages")]
-    assert keys(info(*others), batch) == keys(info(*others), without)
+    assert make_keys(info(*others), batch) == make_keys(info(*others), without)
 
     model = TritonModel(info(field.name), "1", required=frozenset({field.name}))
     encoded = encode_rows(model, batch, [0, 1])
@@ -216,4 +216,4 @@ def test_a_list_that_is_empty_is_as_good_as_none() -> None:
             info = ModelInfo("m", "1", True, (field.name,), ("score",), 8)
             sample = {"prompt": "p", "response": "r"}
             empty = over_http({"samples": [{**sample, field.name: []}]})
-            assert keys(info, empty) == keys(info, over_http({"samples": [sample]}))
+            assert make_keys(info, empty) == make_keys(info, over_http({"samples": [sample]}))

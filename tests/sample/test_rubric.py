@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.backends.triton.tensors import frame
-from reward_gateway.cache.keys import keys
+from reward_gateway.cache.keys import make_keys
 from reward_gateway.client.grpc import score_request as grpc_request
 from reward_gateway.client.request import columns_body
 from reward_gateway.errors import InvalidRequest, TooLarge
@@ -149,10 +149,10 @@ def test_the_key_of_who_reads_it_depends_on_every_part_of_it() -> None:
         [WHOLE | {"veto": False}],
     ]
     batch = over_http(changed)
-    assert len(set(keys(reader, batch))) == len(changed)
-    assert len(set(keys(other, batch))) == 1
+    assert len(set(make_keys(reader, batch))) == len(changed)
+    assert len(set(make_keys(other, batch))) == 1
     given = over_http([[SHORT], [SHORT | {"weight": 1, "tags": [], "veto": None}], [], None])
-    assert len(set(keys(reader, given))) == 2
+    assert len(set(make_keys(reader, given))) == 2
 
 
 class Item(OperationItem):

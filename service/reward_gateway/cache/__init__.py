@@ -1,1 +1,1 @@
-"""Raw scores remembered: keys, Redis, the in-process level. A broken cache costs a model call, never a wrong score."""
+"""Cached raw scores: keys, Redis, the in-process level. A broken cache costs a model call, never a wrong score."""

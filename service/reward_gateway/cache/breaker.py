@@ -1,7 +1,7 @@
-"""Leave a store alone that does not answer: after some failures in a row it is not asked, until a probe gets through.
+"""A circuit breaker: after several consecutive failures no call is sent to a store until a probe succeeds.
 
-A failure counts only against what was known when its call began: a call that failed late cannot undo the success of
-one that began with it or after it.
+A failure is ignored if another call has succeeded since its call began: a call that fails late cannot undo the success
+of a call that began at the same time or later.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from reward_gateway.observer import BreakerState
 
 
 class Breaker:
-    """Closed, open or half open. All times are of ``clock``.
+    """Closed, open or half open. All times are read from ``clock``, in seconds.
 
     Args:
-        failures: failures in a row that open it.
+        failures: consecutive failures that open it.
         pause_s: how long it stays open before the first probe; doubled after each probe that fails, up to
             ``max_pause_s``.
-        changed: told of every new state.
+        changed: called with every new state.
     """
 
     def __init__(
@@ -28,51 +28,55 @@ class Breaker:
         max_pause_s: float = 5.0,
         changed: Callable[[BreakerState], None] = lambda state: None,
     ) -> None:
-        self._limit = failures
+        self._failure_limit = failures
         self._clock = clock
         self._first_pause_s = self._pause_s = pause_s
         self._max_pause_s = max_pause_s
-        self._changed = changed
-        self._in_a_row = 0
-        self._era = 0
+        self._on_state_change = changed
+        self._consecutive_failures = 0
+        self._generation = 0
         self._probe_at = 0.0
         self.state: BreakerState = "closed"
 
-    def allow(self) -> int | None:
-        """A ticket to be handed back with the outcome; None while the store is left alone."""
-        return self._era if self.state == "closed" else None
+    def begin_call(self) -> int | None:
+        """A ticket to report a failure with; None while the breaker is not closed."""
+        return self._generation if self.state == "closed" else None
 
-    def probe(self) -> int | None:
-        """A ticket for the one call that may try whether the store is back; None if it is not time for one."""
+    def begin_probe(self) -> int | None:
+        """A ticket for the one call that checks whether the store is back; None if no probe is due."""
         if self.state != "open" or self._clock() < self._probe_at:
             return None
-        self._enter("half_open")
-        return self._era
+        self._enter_state("half_open")
+        return self._generation
 
-    def succeeded(self) -> None:
-        """A call was answered."""
-        self._era += 1
-        self._in_a_row = 0
+    def record_success(self) -> None:
+        """Report that a call was answered."""
+        self._generation += 1
+        self._consecutive_failures = 0
         self._pause_s = self._first_pause_s
         if self.state != "closed":
-            self._enter("closed")
+            self._enter_state("closed")
 
-    def failed(self, ticket: int) -> None:
-        """A call was not answered, or there was no connection."""
-        if ticket != self._era:
+    def record_failure(self, ticket: int) -> None:
+        """Report that a call was not answered, or that there was no connection.
+
+        Args:
+            ticket: what :meth:`begin_call` or :meth:`begin_probe` returned for the call.
+        """
+        if ticket != self._generation:
             return  # another call was answered since this one began
         if self.state == "half_open":
             self._pause_s = min(2 * self._pause_s, self._max_pause_s)
-            self._open()
+            self._open_breaker()
         elif self.state == "closed":
-            self._in_a_row += 1
-            if self._in_a_row >= self._limit:
-                self._open()
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= self._failure_limit:
+                self._open_breaker()
 
-    def _open(self) -> None:
+    def _open_breaker(self) -> None:
         self._probe_at = self._clock() + self._pause_s
-        self._enter("open")
+        self._enter_state("open")
 
-    def _enter(self, state: BreakerState) -> None:
+    def _enter_state(self, state: BreakerState) -> None:
         self.state = state
-        self._changed(state)
+        self._on_state_change(state)

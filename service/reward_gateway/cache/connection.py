@@ -1,8 +1,8 @@
-"""Redis without ceremony: one MGET for many keys, one pipeline of SETs, written by hand in RESP.
+"""Redis with little overhead: one MGET for many keys, one pipeline of SETs, encoded here in RESP.
 
-redis-py makes and keeps the connections (address, TLS, login, parsing by hiredis); its command layer, which costs
-several microseconds a key and retries on its own account, is left out. One attempt, within a time limit, or one
-:class:`StoreFailed` that says what kind of fault it was.
+redis-py opens and pools the connections (address, TLS, login, parsing by hiredis). Its command layer is bypassed: it
+costs several microseconds per key and has retries of its own. Each call makes one attempt within a time limit and
+raises :class:`StoreFailed` with the kind of fault if that fails.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from redis.backoff import NoBackoff
 from reward_gateway.observer import CacheFault
 
 CHUNK = 4096
-"""Keys of one MGET, so that a large request does not keep the server from others for long."""
+"""Keys per MGET, so that a large request does not block the server for others."""
 
 
 class StoreFailed(Exception):
-    """The store could not be asked. ``unreachable``: it may be gone, as opposed to unwilling."""
+    """A call to the store failed. ``unreachable``: the store may be down, as opposed to refusing the command."""
 
     def __init__(self, kind: CacheFault) -> None:
         super().__init__(kind)
@@ -38,8 +38,8 @@ class Store:
 
     Args:
         url: ``redis://`` or ``rediss://`` address.
-        timeout_s: for connecting, asking and reading together.
-        connections: the most that are open at once.
+        timeout_s: limit for connecting, sending and reading together.
+        connections: maximum number of open connections.
     """
 
     def __init__(self, url: str, timeout_s: float, connections: int) -> None:
@@ -49,17 +49,21 @@ class Store:
             protocol=2,
             max_connections=connections,
             socket_connect_timeout=timeout_s,
-            socket_timeout=None,  # the whole call has a limit; a timer a read would cost more than the read
+            socket_timeout=None,  # the whole call has a limit; a timer per read would cost more than the read
             retry=Retry(NoBackoff(), 0),
         )
 
     async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Values in the order of the keys. Raises StoreFailed."""
+        """Values in the order of the keys, None for a missing one.
+
+        Raises:
+            StoreFailed: the call failed.
+        """
         values: list[bytes | None] = []
-        async with self._ask(self._timeout_s) as connection:
+        async with self._use_connection(self._timeout_s) as connection:
             for at in range(0, len(keys), CHUNK):
                 part = keys[at : at + CHUNK]
-                await connection.send_packed_command([mget(part)], check_health=False)
+                await connection.send_packed_command([encode_mget(part)], check_health=False)
                 reply = await connection.read_response()
                 if not isinstance(reply, list) or len(reply) != len(part):
                     raise exceptions.InvalidResponse("no reply to MGET")
@@ -67,24 +71,32 @@ class Store:
         return values
 
     async def set_many(self, items: Sequence[tuple[bytes, bytes]], ttl_ms: int, timeout_s: float) -> int:
-        """Store values; returns how many the server took. Raises StoreFailed if it took none."""
-        refused: exceptions.ResponseError | None = None
-        taken = 0
-        async with self._ask(timeout_s) as connection:
-            await connection.send_packed_command([sets(items, ttl_ms)], check_health=False)
+        """Store values; returns how many the server accepted.
+
+        Raises:
+            StoreFailed: it accepted none.
+        """
+        refusal: exceptions.ResponseError | None = None
+        stored_count = 0
+        async with self._use_connection(timeout_s) as connection:
+            await connection.send_packed_command([encode_sets(items, ttl_ms)], check_health=False)
             for _ in items:
                 try:
                     await connection.read_response()
-                    taken += 1
+                    stored_count += 1
                 except exceptions.ResponseError as error:
-                    refused = error
-        if refused is not None and not taken:
-            raise StoreFailed(kind_of(refused))
-        return taken
+                    refusal = error
+        if refusal is not None and not stored_count:
+            raise StoreFailed(classify_fault(refusal))
+        return stored_count
 
     async def ping(self) -> None:
-        """Raises StoreFailed if the server does not answer."""
-        async with self._ask(self._timeout_s) as connection:
+        """Check that the server answers.
+
+        Raises:
+            StoreFailed: it does not.
+        """
+        async with self._use_connection(self._timeout_s) as connection:
             await connection.send_packed_command([b"*1\r\n$4\r\nPING\r\n"], check_health=False)
             await connection.read_response()
 
@@ -92,30 +104,30 @@ class Store:
         await self._pool.aclose()
 
     @asynccontextmanager
-    async def _ask(self, timeout_s: float) -> AsyncIterator[Any]:
+    async def _use_connection(self, timeout_s: float) -> AsyncIterator[Any]:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
                 try:
                     yield connection
                 except exceptions.ResponseError:
-                    raise  # an answer like any other: what follows on this connection is still in step
+                    raise  # a complete reply: the connection is still in step
                 except BaseException:
                     await connection.disconnect(nowait=True)
                     raise
                 finally:
                     await self._pool.release(connection)
         except Exception as error:
-            raise StoreFailed(kind_of(error)) from None
+            raise StoreFailed(classify_fault(error)) from None
 
 
-def mget(keys: Sequence[bytes]) -> bytes:
-    """The command, written at once where all keys have one length, as ours have."""
-    return b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 1) + _arguments(keys)
+def encode_mget(keys: Sequence[bytes]) -> bytes:
+    """The MGET command in RESP; fast where all keys have the same length, as cache keys do."""
+    return b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 1) + _encode_arguments(keys)
 
 
-def sets(items: Sequence[tuple[bytes, bytes]], ttl_ms: int) -> bytes:
-    """One ``SET key value PX ttl`` after the other."""
+def encode_sets(items: Sequence[tuple[bytes, bytes]], ttl_ms: int) -> bytes:
+    """A pipeline of ``SET key value PX ttl`` commands in RESP."""
     ttl = b"%d" % ttl_ms
     tail = b"\r\n$2\r\nPX\r\n$%d\r\n%b\r\n" % (len(ttl), ttl)
     return b"".join(
@@ -126,7 +138,7 @@ def sets(items: Sequence[tuple[bytes, bytes]], ttl_ms: int) -> bytes:
     )
 
 
-def _arguments(values: Sequence[bytes]) -> bytes:
+def _encode_arguments(values: Sequence[bytes]) -> bytes:
     lengths = set(map(len, values))
     if len(lengths) == 1:
         head = b"$%d\r\n" % lengths.pop()
@@ -134,7 +146,7 @@ def _arguments(values: Sequence[bytes]) -> bytes:
     return b"".join([b"$%d\r\n%b\r\n" % (len(value), value) for value in values])
 
 
-_KINDS: tuple[tuple[type[BaseException], CacheFault], ...] = (
+_FAULT_KINDS: tuple[tuple[type[BaseException], CacheFault], ...] = (
     (TimeoutError, "timeout"),
     (exceptions.TimeoutError, "timeout"),
     (exceptions.AuthenticationError, "auth"),
@@ -148,6 +160,6 @@ _KINDS: tuple[tuple[type[BaseException], CacheFault], ...] = (
 )
 
 
-def kind_of(error: BaseException) -> CacheFault:
-    """What kind of fault it was; the first that fits, as some are subclasses of others."""
-    return next((kind for cls, kind in _KINDS if isinstance(error, cls)), "other")
+def classify_fault(error: BaseException) -> CacheFault:
+    """The kind of a fault: the first match in the table, as some classes are subclasses of others."""
+    return next((kind for cls, kind in _FAULT_KINDS if isinstance(error, cls)), "other")

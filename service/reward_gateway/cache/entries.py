@@ -1,8 +1,8 @@
-"""Entries as bytes in a store, and as numbers again.
+"""Conversion of entries to stored bytes and to arrays.
 
 A stored value is a version byte, the flags (uint32), K float32 numbers, all little-endian, and a CRC-32 over the key
-and all of it: a value that was damaged, or that belongs to another key, is not taken for a score. The CRC of a text
-followed by its own CRC is a constant, so checking is one pass over the value.
+and everything before it: a damaged value, or one that belongs to another key, is never read as a score. The CRC of a
+text followed by its own CRC is a constant, so the check is one pass over the value.
 """
 
 from collections.abc import Sequence
@@ -21,45 +21,45 @@ _RESIDUE = 0x2144DF1C
 _OVERHEAD = _head.size + _tail.size
 
 
-def encode(key: bytes, entry: Entry) -> bytes:
-    """The stored form of an entry under its key."""
+def encode_entry(key: bytes, entry: Entry) -> bytes:
+    """The bytes that are stored under an entry's key."""
     body = _head.pack(VERSION, entry.flags) + entry.values
     return body + _tail.pack(crc32(body, crc32(key)))
 
 
-def decode(key: bytes, value: bytes) -> Entry | None:
-    """An entry from what is stored under its key; None if that is anything else."""
+def decode_entry(key: bytes, value: bytes) -> Entry | None:
+    """The entry stored under a key; None if the value is damaged or belongs to another key."""
     size = len(value) - _OVERHEAD
     if size <= 0 or size % 4 or value[0] != VERSION or crc32(value, crc32(key)) != _RESIDUE:
         return None
     return Entry(value[_head.size : -_tail.size], _head.unpack_from(value)[1])
 
 
-def decode_many(keys: Sequence[bytes], values: Sequence[bytes | None]) -> tuple[list[Entry | None], int]:
-    """Stored values as entries, and how many were there and could not be read."""
-    entries = [None if value is None else decode(key, value) for key, value in zip(keys, values, strict=True)]
+def decode_entries(keys: Sequence[bytes], values: Sequence[bytes | None]) -> tuple[list[Entry | None], int]:
+    """Stored values as entries, and the number of values that were present but unreadable."""
+    entries = [None if value is None else decode_entry(key, value) for key, value in zip(keys, values, strict=True)]
     return entries, entries.count(None) - values.count(None)
 
 
-def unpack(entries: Sequence[Entry | None], width: int) -> tuple[FloatArray, BoolArray]:
-    """Numbers of looked-up entries.
+def unpack_entries(entries: Sequence[Entry | None], width: int) -> tuple[FloatArray, BoolArray]:
+    """The numbers of looked-up entries as an array.
 
     Args:
-        width: K, the numbers that the model gives; an entry with any other number of them is a miss.
+        width: K, the model's numbers per sample; an entry with another count is a miss.
 
     Returns:
-        [n, K] float64, NaN in the rows that were not found; and [n] bool, True where one was found.
+        [n, K] float64, NaN in the rows that were not found; and [n] bool, True for rows that were found.
     """
     size = 4 * width
-    found = np.fromiter((entry is not None and len(entry[0]) == size for entry in entries), np.bool_, len(entries))
+    is_found = np.fromiter((entry is not None and len(entry[0]) == size for entry in entries), np.bool_, len(entries))
     values = np.full((len(entries), width), np.nan)
     data = b"".join([entry[0] for entry in entries if entry is not None and len(entry[0]) == size])
-    values[found] = np.frombuffer(data, "<f4").reshape(-1, width)
-    return values, found
+    values[is_found] = np.frombuffer(data, "<f4").reshape(-1, width)
+    return values, is_found
 
 
-def pack(values: FloatArray, flags: Sequence[int] | None = None) -> list[Entry]:
-    """Entries of [n, K] numbers that came as float32, so that nothing is lost."""
+def pack_entries(values: FloatArray, flags: Sequence[int] | None = None) -> list[Entry]:
+    """Entries of [n, K] numbers. The numbers came from a model as float32, so storing them as float32 loses nothing."""
     data = np.ascontiguousarray(values, "<f4").tobytes()
     size = 4 * values.shape[1]
     ends = range(size, len(data) + 1, size)

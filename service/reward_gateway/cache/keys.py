@@ -1,8 +1,8 @@
 """Cache keys: everything that a score depends on, and nothing else.
 
-A key is a namespace, a hash of who is asked (model, version, parameters, fields that it reads), and a hash of those
-fields of the sample. The second is made once a request and shared by all components that read the same fields. Every
-value is written with its type and length, so that no two samples give the same text to be hashed.
+A key is a namespace, a hash of the model (name, version, parameters, fields that it reads), and a hash of those fields
+of the sample. The second hash is computed once per request and shared by all components that read the same fields.
+Every value is framed with its type and length, so that no two different samples produce the same text to hash.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +13,13 @@ from reward_gateway.sample import Batch, Media, Message, canonical_json, media_d
 from reward_gateway.sample.fields import FIELDS, MESSAGES, Form
 
 NAMESPACE = b"rgw1"
-"""Says how keys and entries are made; a change of either changes it, and old entries are never read again."""
+"""Version of the format of keys and entries. Change it with either format, so that old entries are never read."""
 
 DIGEST_BYTES = 16
 
 
-class Asked(Protocol):
-    """What a key needs to know of a model (``backends.port.ModelInfo`` is one)."""
+class KeyedModel(Protocol):
+    """What a key needs to know about a model (``backends.port.ModelInfo`` is one)."""
 
     @property
     def name(self) -> str: ...
@@ -30,61 +30,65 @@ class Asked(Protocol):
 
 
 class SampleDigests:
-    """The hashes of a batch's samples, by the fields that count."""
+    """Hashes of a batch's samples, cached by the set of fields that they cover."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._digests: dict[tuple[str, ...], list[bytes]] = {}
 
-    def of(self, inputs: Sequence[str]) -> list[bytes]:
-        """[n] digests of exactly these fields."""
+    def digest_fields(self, inputs: Sequence[str]) -> list[bytes]:
+        """[n] digests of the fields behind a model's inputs."""
         fields = fields_read(inputs)
         if fields not in self._digests:
-            self._digests[fields] = _digests(self._batch, fields)
+            self._digests[fields] = _hash_samples(self._batch, fields)
         return self._digests[fields]
 
-    def keys(
-        self, info: Asked, rows: Sequence[int] | None = None, params: Mapping[str, Any] | None = None
+    def make_keys(
+        self, info: KeyedModel, rows: Sequence[int] | None = None, params: Mapping[str, Any] | None = None
     ) -> list[bytes]:
-        """The keys of some rows (all, where None) for a model."""
-        who, digests = prefix(info, params), self.of(info.inputs)
-        return [who + digests[row] for row in rows] if rows is not None else [who + digest for digest in digests]
+        """The keys of some rows (None: all rows) for a model."""
+        model_prefix, digests = make_prefix(info, params), self.digest_fields(info.inputs)
+        return (
+            [model_prefix + digests[row] for row in rows]
+            if rows is not None
+            else [model_prefix + digest for digest in digests]
+        )
 
 
-def keys(
-    info: Asked, batch: Batch, rows: Sequence[int] | None = None, params: Mapping[str, Any] | None = None
+def make_keys(
+    info: KeyedModel, batch: Batch, rows: Sequence[int] | None = None, params: Mapping[str, Any] | None = None
 ) -> list[bytes]:
-    """The keys of a batch's rows for one model. For several, keep one :class:`SampleDigests`."""
-    return SampleDigests(batch).keys(info, rows, params)
+    """The keys of a batch's rows for one model. For several models, share one :class:`SampleDigests`."""
+    return SampleDigests(batch).make_keys(info, rows, params)
 
 
 def fields_read(inputs: Sequence[str]) -> tuple[str, ...]:
-    """The fields of a sample behind a model's inputs: ``messages`` are made of prompt and response."""
-    read = set(inputs)
-    if MESSAGES in read:
-        read = read - {MESSAGES} | {"prompt", "response"}
-    return tuple(sorted(read))
+    """The sample fields behind a model's inputs, sorted: ``messages`` stands for prompt and response."""
+    names = set(inputs)
+    if MESSAGES in names:
+        names = names - {MESSAGES} | {"prompt", "response"}
+    return tuple(sorted(names))
 
 
-def prefix(info: Asked, params: Mapping[str, Any] | None = None) -> bytes:
-    """What the keys of all samples have in common that are put to a model in the same way."""
-    name = split_version(info.name)[0]  # asked for by its version or not, it is the same model
+def make_prefix(info: KeyedModel, params: Mapping[str, Any] | None = None) -> bytes:
+    """The common prefix of all keys of a model with the same parameters and inputs."""
+    name = split_version(info.name)[0]  # NAME and NAME@VERSION are the same model
     parts = (name, info.version, canonical_json(dict(params or {})), *fields_read(info.inputs))
-    text = "".join([_text(part) for part in parts])
+    text = "".join([_frame_text(part) for part in parts])
     return NAMESPACE + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
-def _digests(batch: Batch, fields: tuple[str, ...]) -> list[bytes]:
-    """One pass: the fields' texts side by side, framed, joined and hashed."""
+def _hash_samples(batch: Batch, fields: tuple[str, ...]) -> list[bytes]:
+    """[n] hashes, each of the framed fields of one sample."""
     columns = []
     for name in fields:
-        written, values = _FIELDS[name], batch.column(name)
-        columns.append([written(value) for value in values] if values is not None else ["n"] * batch.size)
+        frame, values = _FRAME_BY_FIELD[name], batch.column(name)
+        columns.append([frame(value) for value in values] if values is not None else ["n"] * batch.size)
     texts = columns[0] if len(columns) == 1 else map("".join, zip(*columns, strict=True))
     return [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest() for text in texts]
 
 
-def _text(value: str | Sequence[Message] | None) -> str:
+def _frame_text(value: str | Sequence[Message] | None) -> str:
     if type(value) is str:
         return f"t{len(value)}:{value}"
     if value is None:
@@ -93,37 +97,41 @@ def _text(value: str | Sequence[Message] | None) -> str:
     return f"c{len(chat)}:{chat}"
 
 
-def _steps(steps: Sequence[str] | None) -> str:
-    """No steps are as good as none given: a model then cuts the response itself."""
-    return f"s{len(steps)}:" + "".join([_text(step) for step in steps]) if steps else "n"
+def _frame_steps(steps: Sequence[str] | None) -> str:
+    """An empty list equals a missing one: in both cases the model splits the response itself."""
+    return f"s{len(steps)}:" + "".join([_frame_text(step) for step in steps]) if steps else "n"
 
 
-def _media(items: Sequence[Media]) -> str:
-    """Media by content: the hash of their bytes stands for them; no media are as good as no column of them."""
+def _frame_media(items: Sequence[Media]) -> str:
+    """Media by content, as a hash of their bytes; an empty list equals a missing one."""
     if not items:
         return "n"
-    written = [_text(item.url) if item.data is None else f"b{item.digest or media_digest(item.data)}" for item in items]
-    return f"m{len(written)}:" + "".join(written)
+    frames = [
+        _frame_text(item.url) if item.data is None else f"b{item.digest or media_digest(item.data)}" for item in items
+    ]
+    return f"m{len(frames)}:" + "".join(frames)
 
 
-def _canonical(value: Any) -> str:
-    return _text(canonical_json(value))
+def _frame_json(value: Any) -> str:
+    return _frame_text(canonical_json(value))
 
 
-def _objects(objects: Sequence[Mapping[str, Any]] | None) -> str:
-    """No objects are as good as none given."""
-    return _canonical(objects) if objects else "n"
+def _frame_objects(objects: Sequence[Mapping[str, Any]] | None) -> str:
+    """An empty list equals a missing one."""
+    return _frame_json(objects) if objects else "n"
 
 
-_WRITTEN: dict[Form, Callable[[Any], str]] = {
-    "chat": _text,
-    "text": _text,
-    "media": _media,
-    "steps": _steps,
-    "numbers": _canonical,
-    "objects": _objects,
+_FRAME_BY_FORM: dict[Form, Callable[[Any], str]] = {
+    "chat": _frame_text,
+    "text": _frame_text,
+    "media": _frame_media,
+    "steps": _frame_steps,
+    "numbers": _frame_json,
+    "objects": _frame_objects,
 }
-"""How a value of each form is written."""
+"""Form -> function that frames a value of it."""
 
-_FIELDS: dict[str, Callable[[Any], str]] = {field.name: _WRITTEN[field.form] for field in FIELDS if field.model_input}
-"""Field -> how a value is written. A column that is None reads as None in every row."""
+_FRAME_BY_FIELD: dict[str, Callable[[Any], str]] = {
+    field.name: _FRAME_BY_FORM[field.form] for field in FIELDS if field.model_input
+}
+"""Field -> function that frames its values. A column that is None equals None in every row."""

@@ -1,20 +1,20 @@
-"""Lookups that wait in the same moment go out as one MGET, so that a storm of one-sample requests is cheap."""
+"""Concurrent lookups are merged into one MGET, so that many one-sample requests are cheap."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 IN_FLIGHT = 4
-"""MGETs on their way at once; what comes meanwhile goes together."""
+"""Maximum MGETs in flight; lookups that arrive meanwhile are merged into the next one."""
 
 Value = bytes | None
 Fetch = Callable[[Sequence[bytes]], Awaitable[list[Value]]]
 
 
 class Lookups:
-    """The queue before a store.
+    """A queue of lookups in front of a store.
 
     Args:
-        fetch: looks up many keys. What it raises is raised to everyone whose keys were among them.
+        fetch: looks up many keys. An exception that it raises is raised to every caller whose keys were among them.
     """
 
     def __init__(self, fetch: Fetch) -> None:
@@ -24,11 +24,11 @@ class Lookups:
         self._scheduled = False
 
     async def get(self, keys: Sequence[bytes]) -> list[Value]:
-        """Values in the order of the keys."""
+        """Values in the order of the keys, None for a missing one."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Value]] = loop.create_future()
         self._waiting.append((keys, answer))
-        self._schedule()
+        self._schedule_send()
         return await answer
 
     async def close(self) -> None:
@@ -36,36 +36,36 @@ class Lookups:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _schedule(self) -> None:
+    def _schedule_send(self) -> None:
         if not self._scheduled and len(self._tasks) < IN_FLIGHT:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._send)
+            asyncio.get_running_loop().call_soon(self._send_waiting)
 
-    def _send(self) -> None:
+    def _send_waiting(self) -> None:
         self._scheduled = False
         waiting = [(keys, answer) for keys, answer in self._waiting if not answer.done()]
         self._waiting.clear()
         if waiting:
-            task = asyncio.get_running_loop().create_task(self._run(waiting))
+            task = asyncio.get_running_loop().create_task(self._answer_waiting(waiting))
             self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._forget_task)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _forget_task(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if self._waiting:
-            self._schedule()
+            self._schedule_send()
 
-    async def _run(self, waiting: Sequence[tuple[Sequence[bytes], "asyncio.Future[list[Value]]"]]) -> None:
+    async def _answer_waiting(self, waiting: Sequence[tuple[Sequence[bytes], "asyncio.Future[list[Value]]"]]) -> None:
         try:
-            together = waiting[0][0] if len(waiting) == 1 else [key for keys, _ in waiting for key in keys]
-            values = await self._fetch(together)
+            all_keys = waiting[0][0] if len(waiting) == 1 else [key for keys, _ in waiting for key in keys]
+            values = await self._fetch(all_keys)
         except Exception as error:
             for _, answer in waiting:
                 if not answer.done():
                     answer.set_exception(error)
             return
-        at = 0
+        start = 0
         for keys, answer in waiting:
             if not answer.done():
-                answer.set_result(values[at : at + len(keys)])
-            at += len(keys)
+                answer.set_result(values[start : start + len(keys)])
+            start += len(keys)

@@ -1,4 +1,4 @@
-"""The level before Redis: the latest entries of this process, least recently used out first."""
+"""The cache level in front of Redis: entries in this process's memory, least recently used evicted first."""
 
 import time
 from collections import OrderedDict
@@ -12,8 +12,8 @@ class MemoryCache:
     """Implements :class:`reward_gateway.cache.port.ScoreCache` in this process.
 
     Args:
-        entries: how many are kept.
-        ttl_s: how long each is kept.
+        entries: maximum number of entries.
+        ttl_s: seconds that an entry is kept.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class MemoryCache:
         return len(self._entries)
 
     def look_up(self, keys: Sequence[bytes]) -> list[Entry | None]:
-        """What is known of the keys, in their order."""
+        """Entries in the order of the keys, None for a miss."""
         if not keys:
             return []
         started = self._clock()
-        found = [self._get(key, started) for key in keys]
-        misses = found.count(None)
-        self._observer.cache_looked_up("memory", len(found) - misses, misses, self._clock() - started)
-        return found
+        entries = [self._get_unexpired(key, started) for key in keys]
+        misses = entries.count(None)
+        self._observer.cache_looked_up("memory", len(entries) - misses, misses, self._clock() - started)
+        return entries
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         return self.look_up(keys)
@@ -57,12 +57,12 @@ class MemoryCache:
     async def close(self) -> None:
         self._entries.clear()
 
-    def _get(self, key: bytes, now: float) -> Entry | None:
-        held = self._entries.get(key)
-        if held is None:
+    def _get_unexpired(self, key: bytes, now: float) -> Entry | None:
+        stored = self._entries.get(key)
+        if stored is None:
             return None
-        if held[0] <= now:
+        if stored[0] <= now:
             del self._entries[key]
             return None
         self._entries.move_to_end(key)
-        return held[1]
+        return stored[1]

@@ -6,7 +6,7 @@ from reward_gateway.cache.port import Entry
 
 
 class NullCache:
-    """Implements :class:`reward_gateway.cache.port.ScoreCache` by remembering nothing."""
+    """Implements :class:`reward_gateway.cache.port.ScoreCache` without storing anything."""
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         return [None] * len(keys)

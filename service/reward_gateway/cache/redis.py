@@ -1,7 +1,7 @@
-"""Raw scores in Redis or Valkey. A store that is dead, slow, full or returning rubbish costs misses, never a score.
+"""Raw scores in Redis or Valkey. A store that is down, slow, full or returns invalid data costs misses, never a score.
 
-While the breaker is open nobody waits for the store: lookups miss at once, and a probe in the background finds out
-when it is back.
+While the breaker is open no request waits for the store: lookups miss at once, and a background probe detects when the
+store is back.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from reward_gateway.cache.breaker import Breaker
 from reward_gateway.cache.connection import Store, StoreFailed
-from reward_gateway.cache.entries import decode_many, encode
+from reward_gateway.cache.entries import decode_entries, encode_entry
 from reward_gateway.cache.lookups import IN_FLIGHT, Lookups
 from reward_gateway.cache.port import Entry
 from reward_gateway.cache.writer import Writer
@@ -21,15 +21,16 @@ LONGEST_PAUSE = 10
 
 
 class RedisCache:
-    """Implements :class:`reward_gateway.cache.port.ScoreCache`. To be made on the running loop.
+    """Implements :class:`reward_gateway.cache.port.ScoreCache`. Must be created inside a running event loop.
 
     Args:
         url: ``redis://`` address.
-        ttl_s: how long an entry is kept.
-        timeout_s: longest wait for a lookup, connecting included.
-        breaker_failures: failures in a row after which the store is left alone.
-        breaker_pause_s: how long it is left alone before one call tries again; doubled after each that fails, up to
-            ``LONGEST_PAUSE`` times as long.
+        ttl_s: seconds that an entry is kept.
+        timeout_s: longest wait for a lookup in seconds, connecting included.
+        breaker_failures: consecutive failures that open the breaker.
+        breaker_pause_s: seconds before the first probe; doubled after each failed probe, up to ``LONGEST_PAUSE`` times
+            as long.
+        max_waiting_bytes: maximum size of the queue of writes; further entries are dropped.
     """
 
     def __init__(
@@ -48,8 +49,8 @@ class RedisCache:
         self._ttl_ms = max(1, round(ttl_s * 1000))
         self._timeout_s = timeout_s
         self._store = Store(url, timeout_s, connections=IN_FLIGHT + 2)  # lookups, the writer, a probe
-        self._lookups = Lookups(self._fetch)
-        self._writer = Writer(self._write, max_waiting_bytes)
+        self._lookups = Lookups(self._fetch_values)
+        self._writer = Writer(self._write_entries, max_waiting_bytes)
         self._breaker = Breaker(
             breaker_failures,
             self._loop.time,
@@ -57,14 +58,14 @@ class RedisCache:
             max_pause_s=LONGEST_PAUSE * breaker_pause_s,
             changed=self._observer.cache_breaker_changed,
         )
-        self._probe: asyncio.Task[None] | None = None
+        self._probe_task: asyncio.Task[None] | None = None
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         if not keys:
             return []
         entries: list[Entry | None] = [None] * len(keys)
         seconds: float | None = None
-        if self._reachable():
+        if self._is_reachable():
             started = self._loop.time()
             try:
                 async with asyncio.timeout(self._timeout_s):
@@ -74,7 +75,7 @@ class RedisCache:
             except StoreFailed as failure:
                 self._observer.cache_failed("get", failure.kind)
             else:
-                entries, corrupt = decode_many(keys, values)
+                entries, corrupt = decode_entries(keys, values)
                 if corrupt:
                     self._observer.cache_corrupt(corrupt)
             seconds = self._loop.time() - started
@@ -83,69 +84,69 @@ class RedisCache:
         return entries
 
     def put_later(self, items: Sequence[tuple[bytes, Entry]]) -> None:
-        if items and not (self._reachable() and self._writer.put(items)):
+        if items and not (self._is_reachable() and self._writer.put(items)):
             self._observer.cache_dropped(len(items))
 
     async def close(self) -> None:
         await self._writer.close(WRITE_TIMEOUT_S)
         await self._lookups.close()
-        if self._probe is not None:
-            self._probe.cancel()
-            await asyncio.gather(self._probe, return_exceptions=True)
+        if self._probe_task is not None:
+            self._probe_task.cancel()
+            await asyncio.gather(self._probe_task, return_exceptions=True)
         await self._store.close()
 
-    def _reachable(self) -> bool:
-        if self._breaker.allow() is not None:
+    def _is_reachable(self) -> bool:
+        if self._breaker.begin_call() is not None:
             return True
-        if (ticket := self._breaker.probe()) is not None:
-            self._probe = self._loop.create_task(self._try_again(ticket))
+        if (ticket := self._breaker.begin_probe()) is not None:
+            self._probe_task = self._loop.create_task(self._probe_store(ticket))
         return False
 
-    async def _try_again(self, ticket: int) -> None:
+    async def _probe_store(self, ticket: int) -> None:
         try:
             await self._store.ping()
         except StoreFailed as failure:
-            self._judge(failure, ticket)
+            self._record_outcome(failure, ticket)
         else:
-            self._breaker.succeeded()
+            self._breaker.record_success()
 
-    async def _fetch(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        ticket = self._breaker.allow()
-        if ticket is None:  # opened while these keys waited
+    async def _fetch_values(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        ticket = self._breaker.begin_call()
+        if ticket is None:  # the breaker opened while these keys waited
             return [None] * len(keys)
         try:
             values = await self._store.get_many(keys)
         except StoreFailed as failure:
-            self._judge(failure, ticket)
+            self._record_outcome(failure, ticket)
             raise
-        self._breaker.succeeded()
+        self._breaker.record_success()
         return values
 
-    async def _write(self, items: Sequence[tuple[bytes, Entry]]) -> None:
-        ticket = self._breaker.allow()
+    async def _write_entries(self, items: Sequence[tuple[bytes, Entry]]) -> None:
+        ticket = self._breaker.begin_call()
         if ticket is None:
             self._observer.cache_dropped(len(items))
             return
         started = self._loop.time()
-        encoded = [(key, encode(key, entry)) for key, entry in items]
+        encoded = [(key, encode_entry(key, entry)) for key, entry in items]
         try:
             written = await self._store.set_many(encoded, self._ttl_ms, WRITE_TIMEOUT_S)
         except StoreFailed as failure:
-            self._judge(failure, ticket)
-            self._failed("put", failure, len(items))
+            self._record_outcome(failure, ticket)
+            self._report_failure("put", failure, len(items))
             return
-        self._breaker.succeeded()
+        self._breaker.record_success()
         self._observer.cache_written(written, self._loop.time() - started)
         if written < len(items):
             self._observer.cache_dropped(len(items) - written)
 
-    def _judge(self, failure: StoreFailed, ticket: int) -> None:
-        """A store that answers, even with a refusal, is there."""
+    def _record_outcome(self, failure: StoreFailed, ticket: int) -> None:
+        """A store that answers, even with a refusal, is reachable."""
         if failure.unreachable:
-            self._breaker.failed(ticket)
+            self._breaker.record_failure(ticket)
         else:
-            self._breaker.succeeded()
+            self._breaker.record_success()
 
-    def _failed(self, operation: CacheOperation, failure: StoreFailed, entries: int) -> None:
+    def _report_failure(self, operation: CacheOperation, failure: StoreFailed, entries: int) -> None:
         self._observer.cache_failed(operation, failure.kind)
         self._observer.cache_dropped(entries)

@@ -1,4 +1,4 @@
-"""Two caches as one: what the near one does not know, the far one is asked for, and the near one learns it."""
+"""Two cache levels as one: misses of the near level are looked up in the far level, and stored in the near one."""
 
 from collections.abc import Sequence
 
@@ -7,24 +7,24 @@ from reward_gateway.cache.port import Entry, ScoreCache
 
 
 class TieredCache:
-    """Implements :class:`reward_gateway.cache.port.ScoreCache` over memory and a store behind it."""
+    """Implements :class:`reward_gateway.cache.port.ScoreCache` over a memory cache and a store."""
 
     def __init__(self, near: MemoryCache, far: ScoreCache) -> None:
         self._near = near
         self._far = far
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
-        found = self._near.look_up(keys)
-        missing = [i for i, entry in enumerate(found) if entry is None]
+        entries = self._near.look_up(keys)
+        missing = [i for i, entry in enumerate(entries) if entry is None]
         if missing:
             fetched = await self._far.get_many([keys[i] for i in missing])
-            learned = []
+            fetched_items = []
             for i, entry in zip(missing, fetched, strict=True):
                 if entry is not None:
-                    found[i] = entry
-                    learned.append((keys[i], entry))
-            self._near.put_later(learned)
-        return found
+                    entries[i] = entry
+                    fetched_items.append((keys[i], entry))
+            self._near.put_later(fetched_items)
+        return entries
 
     def put_later(self, items: Sequence[tuple[bytes, Entry]]) -> None:
         self._near.put_later(items)

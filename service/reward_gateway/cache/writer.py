@@ -1,4 +1,4 @@
-"""Writes wait their turn behind the answers: one at a time in the background, bounded, and dropped beyond the bound."""
+"""Background writes: one pipeline at a time, in a bounded queue that drops what exceeds the bound."""
 
 import asyncio
 from collections import deque
@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from reward_gateway.cache.port import Entry
 
 PIPELINE = 512
-"""Entries of one pipeline; between two of them the event loop sees to the requests."""
+"""Entries per pipeline; between two pipelines the event loop serves requests."""
 
 Item = tuple[bytes, Entry]
 
 
 class Writer:
-    """A queue of entries to be stored.
+    """A queue of entries to write.
 
     Args:
-        write: stores some entries; raises nothing.
-        max_bytes: what may wait, keys included.
+        write: stores some entries; must not raise.
+        max_bytes: maximum size of the queue, keys included.
     """
 
     def __init__(self, write: Callable[[Sequence[Item]], Awaitable[None]], max_bytes: int) -> None:
@@ -35,23 +35,23 @@ class Writer:
         self._bytes += size
         self._waiting.append((items, size))
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task = asyncio.get_running_loop().create_task(self._write_waiting())
         return True
 
     async def close(self, wait_s: float) -> None:
-        """Finish what waits, for at most so long."""
+        """Write what is queued, for at most ``wait_s`` seconds."""
         if self._task is not None:
             await asyncio.wait([self._task], timeout=wait_s)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _write_waiting(self) -> None:
         while self._waiting:
             items: list[Item] = []
             while self._waiting and len(items) < PIPELINE:
-                more, size = self._waiting.popleft()
-                items.extend(more)
+                group, size = self._waiting.popleft()
+                items.extend(group)
                 self._bytes -= size
-            for at in range(0, len(items), PIPELINE):
+            for start in range(0, len(items), PIPELINE):
                 await asyncio.sleep(0)
-                await self._write(items[at : at + PIPELINE])
+                await self._write(items[start : start + PIPELINE])

@@ -108,17 +108,17 @@ class Attempts:
             IdempotencyConflict: the key belongs to another body.
         """
         answered = await answer
-        ticket = self._breaker.allow()
+        ticket = self._breaker.begin_call()
         if ticket is None:
-            ticket = self._breaker.probe()
+            ticket = self._breaker.begin_probe()
         if ticket is None:
             return answered
         try:
             same = await self._store().remember(address, body, self._ttl_s)
         except StateUnavailable:
-            self._breaker.failed(ticket)
+            self._breaker.record_failure(ticket)
             return answered
-        self._breaker.succeeded()
+        self._breaker.record_success()
         if not same:
             raise IdempotencyConflict(CONFLICT)
         return answered

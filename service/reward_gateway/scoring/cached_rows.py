@@ -141,7 +141,7 @@ class CachedRows:
         """Keys for all models; fields that several of them read are hashed once."""
         digests = SampleDigests(batch)
         for one in asked:
-            one.keys = digests.keys(one.info, one.rows, self._format.key_params)
+            one.keys = digests.make_keys(one.info, one.rows, self._format.key_params)
 
     async def _look_up(self, asked: Sequence[ModelRows]) -> None:
         """One lookup for all models together; none where there is nothing to look up."""
@@ -175,6 +175,6 @@ class CachedRows:
         if keys is None:
             results = await ask(range(len(missing)))
         else:
-            results = await self._flight.compute(keys, ask, deadline)
+            results = await self._flight.compute_results(keys, ask, deadline)
         for place, result in zip(missing, results, strict=True):
             one.results[place] = result

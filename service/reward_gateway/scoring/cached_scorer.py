@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
-from reward_gateway.cache.entries import pack, unpack
+from reward_gateway.cache.entries import pack_entries, unpack_entries
 from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result
 from reward_gateway.errors import NotFound, Unavailable
@@ -29,7 +29,7 @@ class ScoreFormat:
         masks = [0] * len(answer.values)
         for row, names in answer.flags.items():
             masks[row] = info.flag_bits(names)
-        results: list[Result] = list(pack(answer.values, masks))
+        results: list[Result] = list(pack_entries(answer.values, masks))
         for row, reason in answer.invalid.items():
             results[row] = reason
         return results
@@ -109,7 +109,7 @@ def raw_scores_of(answer: ModelRows) -> RawScores:
         else:
             entries.append(None)
             invalid[row] = result or WRONG_WIDTH
-    values, _ = unpack(entries, score_width(info))
+    values, _ = unpack_entries(entries, score_width(info))
     cached = answer.cached
     if len(rows) < size:
         all_values, all_cached = np.full((size, values.shape[1]), np.nan), np.zeros(size, np.bool_)

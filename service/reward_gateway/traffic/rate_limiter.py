@@ -39,13 +39,13 @@ CONNECTIONS = 16
 class Breaker(Protocol):
     """Leaves Redis alone while it does not answer (``cache.breaker.Breaker`` is one)."""
 
-    def allow(self) -> int | None: ...
+    def begin_call(self) -> int | None: ...
 
-    def probe(self) -> int | None: ...
+    def begin_probe(self) -> int | None: ...
 
-    def succeeded(self) -> None: ...
+    def record_success(self) -> None: ...
 
-    def failed(self, ticket: int) -> None: ...
+    def record_failure(self, ticket: int) -> None: ...
 
 
 class SharedWindows:
@@ -78,7 +78,7 @@ class SharedWindows:
 
         None: Redis could not be asked; the caller decides alone.
         """
-        ticket = self._breaker.allow()
+        ticket = self._breaker.begin_call()
         if ticket is None:
             self._try_again()
             return None
@@ -89,14 +89,14 @@ class SharedWindows:
                     stats = await self._limiter.get_window_stats(item, name)
                     wait = _wait_s(stats.reset_time, stats.remaining)
         except (RedisError, OSError, TimeoutError):
-            self._breaker.failed(ticket)
+            self._breaker.record_failure(ticket)
             return None
-        self._breaker.succeeded()
+        self._breaker.record_success()
         return wait
 
     def _try_again(self) -> None:
         """Ask Redis in the background whether it is back, if it is time to."""
-        if (ticket := self._breaker.probe()) is not None:
+        if (ticket := self._breaker.begin_probe()) is not None:
             self._probe = asyncio.create_task(self._ping(ticket), name="rates-probe")
 
     async def _ping(self, ticket: int) -> None:
@@ -106,9 +106,9 @@ class SharedWindows:
         except TimeoutError:
             alive = False
         if alive:
-            self._breaker.succeeded()
+            self._breaker.record_success()
         else:
-            self._breaker.failed(ticket)
+            self._breaker.record_failure(ticket)
 
     async def close(self) -> None:
         await end_task(self._probe)

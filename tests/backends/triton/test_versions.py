@@ -84,7 +84,7 @@ class TestSideBySide:
         self, models: TritonServer
     ) -> None:
         digests = SampleDigests(batch_of(["four"]))
-        keys = [digests.keys(await models.info(f"versioned{pin}"), [0])[0] for pin in ("@1", "@2", "")]
+        keys = [digests.make_keys(await models.info(f"versioned{pin}"), [0])[0] for pin in ("@1", "@2", "")]
         assert keys[0] != keys[1]
         assert keys[1] == keys[2]
 

@@ -27,16 +27,16 @@ Conversation = Sequence[dict[str, Any]]
 class Breaker(Protocol):
     """Whether a server that did not answer is to be left alone for a while."""
 
-    def allow(self) -> int | None:
+    def begin_call(self) -> int | None:
         """A ticket; None while it is left alone."""
 
-    def probe(self) -> int | None:
+    def begin_probe(self) -> int | None:
         """A ticket for the one call that may try whether it is back."""
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """A call was answered."""
 
-    def failed(self, ticket: int) -> None:
+    def record_failure(self, ticket: int) -> None:
         """A call was not."""
 
 
@@ -100,10 +100,10 @@ class ChatEndpoint:
 
     async def _guarded(self, body: bytes) -> str | Invalid:
         """One attempt, unless the judge is left alone. Raises NotNow where another may help."""
-        ticket = self._breaker.allow()
+        ticket = self._breaker.begin_call()
         probing = ticket is None
         if ticket is None:
-            ticket = self._breaker.probe()
+            ticket = self._breaker.begin_probe()
         if ticket is None:
             return failed(self.config.name, "did not answer lately and is left alone for a moment")
         name, loop = self.config.name, asyncio.get_running_loop()
@@ -119,9 +119,9 @@ class ChatEndpoint:
         finally:
             self._observer.model_call_finished(name, 1, loop.time() - started, outcome)
             if not well:
-                self._breaker.failed(ticket)
+                self._breaker.record_failure(ticket)
             elif outcome != "cancelled":
-                self._breaker.succeeded()
+                self._breaker.record_success()
         return reply
 
     async def _once(self, body: bytes) -> str | Invalid:
