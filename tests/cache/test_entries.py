@@ -64,7 +64,7 @@ def test_flags_travel_with_their_rows() -> None:
 
 
 def test_an_entry_without_a_number_is_none() -> None:
-    assert decode_many([b"key"], [encode(b"key", Entry(b""))]) == ([None], 1)
+    assert decode_entries([b"key"], [encode_entry(b"key", Entry(b""))]) == ([None], 1)
 
 
 def test_an_entry_has_no_flags_unless_it_is_said() -> None:
