@@ -20,7 +20,7 @@ from reward_gateway.cache.entries import pack_entries, unpack_entries
 from reward_gateway.cache.keys import SampleDigests
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.local.ports import free_port
-from reward_gateway.local.valkey import server as binary
+from reward_gateway.local.valkey import find_server as binary
 from reward_gateway.sample import Batch
 
 CHARACTERS = 1_100

@@ -40,8 +40,8 @@ def best(metrics: Metrics, size: int) -> tuple[float, float]:
     for _ in range(ROUNDS):
         started = perf_counter()
         for _ in range(times):
-            metrics.health.scored(None, scored, lengths)
-        metrics.health.monitor.read()
+            metrics.health.note_batch(None, scored, lengths)
+        metrics.health.monitor.read_noted()
         noted = perf_counter()
         for _ in range(times):
             response_lengths(batch)
@@ -75,7 +75,7 @@ def main() -> None:
         watch, lengths = best(metrics, size)
         print(f"{size:>6} {watch:>16.3f} {lengths:>18.3f} {sharing(size):>29.3f}")
     started = perf_counter()
-    metrics.health.refresh()
+    metrics.health.refresh_gauges()
     print(f"gauges of one recipe per scrape: {(perf_counter() - started) * 1e3:.1f} ms")
 
 

@@ -72,7 +72,7 @@ def tell_everything(observer: Observer) -> None:
         observer.candidate_scored("e", outcome, 1)
     comparison = Comparison()
     draw = np.random.default_rng(1).normal(size=(2, 400))
-    comparison.add(("1", "2"), [f"p{i // 2}" for i in range(400)], draw[0], draw[1])
+    comparison.add_samples(("1", "2"), [f"p{i // 2}" for i in range(400)], draw[0], draw[1])
     observer.candidate_compared("e", comparison.report())
 
 
@@ -90,7 +90,7 @@ def test_every_registered_metric_can_be_observed() -> None:
     metrics = Metrics()
     before = samples(metrics)
     tell_everything(metrics)
-    shared = metrics.health.share("redis://127.0.0.1:1")  # hears of its windows itself
+    shared = metrics.health.share_windows("redis://127.0.0.1:1")  # hears of its windows itself
     shared.lost(1)
     shared.failed()
     after = samples(metrics)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import redis
 from reward_gateway.local.ports import free_port
-from reward_gateway.local.valkey import server
+from reward_gateway.local.valkey import find_server
 
 
 class Valkey:
@@ -19,7 +19,7 @@ class Valkey:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
-        argv = [str(server()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *options]
+        argv = [str(find_server()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *options]
         self.process = subprocess.Popen(argv, cwd=self.folder, stdout=subprocess.DEVNULL)
         with self.client() as client:
             client.ping()

@@ -31,7 +31,7 @@ class GatewayError(Exception):
         self.param = param
         self.retry_after_s = retry_after_s if retry_after_s is not None else self.default_retry_after_s
 
-    def body(self) -> dict[str, dict[str, str | None]]:
+    def error_body(self) -> dict[str, dict[str, str | None]]:
         """The JSON error body that every edge sends."""
         return {"error": {"code": self.code, "message": self.message, "type": self.type, "param": self.param}}
 

@@ -167,7 +167,7 @@ class Gateway:
             keep_answers(recorded, answered, scored)
         self._observer.batch_scored(plan, scored, response_lengths(batch))
         if self.book.experiments and raw:
-            self.shadow.offer(self.book.experiments, plan, batch, raw)
+            self.shadow.offer_batch(self.book.experiments, plan, batch, raw)
         self._settle(plan, options, scored)
         _accepted(options, scored)
         if attempt is None:

@@ -196,5 +196,5 @@ class Settings(BaseSettings):
 
     @field_validator("models", "gpus", "media_url_hosts", "media_url_ports", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -33,10 +33,10 @@ async def test_each_store_is_told_by_its_name_and_comes_back(tmp_path: Path) -> 
     watch.start()
     await until(lambda: told.last == {"cache": True, "state": True})
     state.kill()
-    await watch.check()
+    await watch.check_stores()
     assert watch.reachable == told.last == {"cache": True, "state": False}
     state.start()
-    await watch.check()
+    await watch.check_stores()
     assert watch.reachable == told.last == {"cache": True, "state": True}
     await watch.close()
     cache.kill()
@@ -45,10 +45,10 @@ async def test_each_store_is_told_by_its_name_and_comes_back(tmp_path: Path) -> 
 
 async def test_one_server_may_be_both_and_none_may_be_there() -> None:
     one = StoreWatch.of(Settings(redis_url="redis://127.0.0.1:1"))
-    await one.check()
+    await one.check_stores()
     assert one.reachable == {"cache": False, "state": False}
     await one.close()
     none = StoreWatch.of(Settings())
-    await none.check()
+    await none.check_stores()
     assert none.reachable == {}
     await none.close()

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from reward_gateway.admin.loaded_models import LoadedModels
 from reward_gateway.backends.triton.server import TritonServer
-from reward_gateway.local.triton import triton
+from reward_gateway.local.triton import triton_child
 from reward_gateway.settings import Settings
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
@@ -176,7 +176,7 @@ class Triton:
         environment = built if built.exists() else Path(sys.prefix)
         settings = Settings(model_repository=self.repository, state_dir=folder / "state", triton_env=environment)
         models = ("counting", "fields", "bare", "tokens", "narrow")
-        self.child, self.url = triton(settings, models, folder, LoadedModels(folder))
+        self.child, self.url = triton_child(settings, models, folder, LoadedModels(folder))
         self.log = (folder / "triton.log").open("wb")
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -9,7 +9,7 @@ from reward_gateway.backends import coalescer as module
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.encoded_rows import Encoded, Piece, SizedRows
 from reward_gateway.backends.port import ModelAnswer
-from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join, unframe
+from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join_pieces, unframe_values
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Batch, Invalid
 
@@ -48,7 +48,7 @@ class Model(Observer):
 
     async def send(self, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
         rows = sum(stop - start for _, start, stop in pieces)
-        numbers = [int(value) for value in unframe(join(pieces)["response"], rows)]
+        numbers = [int(value) for value in unframe_values(join_pieces(pieces)["response"], rows)]
         self.calls.append(numbers)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)

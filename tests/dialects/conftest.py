@@ -13,7 +13,7 @@ import pytest
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.encoded_rows import Encoded, Piece
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join, unframe
+from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join_pieces, unframe_values
 from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
@@ -109,7 +109,7 @@ class Texts:
         if not await self.gate.passed(deadline):
             raise CallFailed(Invalid("deadline_exceeded", "the model is late"), divisible=False)
         rows = sum(stop - start for _, start, stop in pieces)
-        texts = [json.loads(row) for row in unframe(join(pieces)["text"], rows)]
+        texts = [json.loads(row) for row in unframe_values(join_pieces(pieces)["text"], rows)]
         answer = CallAnswer(np.array([[value(*text)] for text in texts]), "1")
         for row, (_, response) in enumerate(texts):
             if response == "bad":

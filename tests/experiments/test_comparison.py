@@ -15,7 +15,7 @@ VERSIONS = ("1-a", "2-b")
 
 def compared(groups: list[str], served: list[float], candidate: list[float]) -> dict[str, Any]:
     comparison = Comparison()
-    comparison.add(VERSIONS, groups, np.array(served, float), np.array(candidate, float))
+    comparison.add_samples(VERSIONS, groups, np.array(served, float), np.array(candidate, float))
     return comparison.report()
 
 
@@ -68,13 +68,13 @@ def test_scores_of_any_size_that_a_model_can_give_are_compared() -> None:
 
 def test_another_version_on_either_side_begins_anew() -> None:
     comparison = Comparison()
-    comparison.add(VERSIONS, ["p"] * 4, np.arange(4.0), np.arange(4.0))
-    comparison.add(("1-a", "3-c"), ["p"] * 2, np.arange(2.0), np.arange(2.0))
+    comparison.add_samples(VERSIONS, ["p"] * 4, np.arange(4.0), np.arange(4.0))
+    comparison.add_samples(("1-a", "3-c"), ["p"] * 2, np.arange(2.0), np.arange(2.0))
     assert comparison.report()["n"] == 2
 
 
 def test_the_window_forgets_the_oldest() -> None:
     comparison = Comparison(window=3)
-    comparison.add(VERSIONS, ["p"] * 5, np.arange(5.0), np.array([9.0, 9, 2, 3, 4]))
+    comparison.add_samples(VERSIONS, ["p"] * 5, np.arange(5.0), np.array([9.0, 9, 2, 3, 4]))
     told = comparison.report()
     assert (told["n"], told["samples"], told["mean_shift"]) == (3, 5, 0.0)

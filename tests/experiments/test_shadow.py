@@ -80,8 +80,8 @@ def batch_of(prompts: int, each: int = 2) -> Batch:
 
 
 async def report_of(gateway: Gateway) -> dict[str, Any]:
-    await gateway.shadow.idle()
-    return gateway.shadow.reports(gateway.book.experiments)[0]
+    await gateway.shadow.wait_idle()
+    return gateway.shadow.build_reports(gateway.book.experiments)[0]
 
 
 async def test_the_answer_is_that_of_the_served_version() -> None:
@@ -122,9 +122,9 @@ async def test_what_the_queue_cannot_take_is_dropped_and_counted(monkeypatch: py
     gateway = gateway_of(Lengths(), telemetry=telemetry)
     plan = gateway.book.get("live")
     raw = await gateway._raw(plan, batch_of(4), ScoreOptions(), (await gateway.score(batch_of(1), "live")).usage, {})
-    await gateway.shadow.idle()
+    await gateway.shadow.wait_idle()
     for _ in range(3):
-        gateway.shadow.offer(gateway.book.experiments, plan, batch_of(4), raw)
+        gateway.shadow.offer_batch(gateway.book.experiments, plan, batch_of(4), raw)
     told = await report_of(gateway)
     assert (told["samples"], told["dropped"]) == (2 + 8, 16)
     page = telemetry.metrics.render().decode()
@@ -136,7 +136,7 @@ async def test_a_prompt_is_chosen_whole_and_always_the_same() -> None:
     gateway = gateway_of(models, 0.3)
     for _ in range(2):
         await gateway.score(batch_of(200, each=3), "live")
-        await gateway.shadow.idle()
+        await gateway.shadow.wait_idle()
     counts = {prompt: models.shadowed.count(prompt) for prompt in models.shadowed}
     assert set(counts.values()) == {6}, "all three samples, both times"
     assert 0.2 < len(counts) / 200 < 0.4
@@ -165,7 +165,7 @@ async def test_the_service_reports_it_and_its_metrics_name_no_text() -> None:
     async with HttpContract(app).client() as client:
         body = {"samples": [{"prompt": "p", "response": "x" * (1 + k)} for k in range(4)]}
         assert (await client.post("/v1/score", json=body)).status_code == 200
-        await gateway.shadow.idle()
+        await gateway.shadow.wait_idle()
         listed = (await client.get("/v1/experiments")).json()["experiments"]
         one = (await client.get("/v1/experiments/next")).json()
         assert listed == [one]

@@ -25,7 +25,7 @@ def announce(running):
     used = running.settings
     print("UP", used.http_port, used.triton_url, used.redis_url, used.state_store_url, flush=True)
 try:
-    asyncio.run(stack.run(Settings(), sys.argv[1:], LoadedModels, lambda line: print(line, flush=True), announce,
+    asyncio.run(stack.run_stack(Settings(), sys.argv[1:], LoadedModels, lambda line: print(line, flush=True), announce,
                           worker="standin_worker"))
 except StackError as error:
     sys.exit(str(error))

@@ -32,12 +32,12 @@ def test_a_supported_machine_passes(libc: str) -> None:
 
 def test_a_missing_libpython_names_the_package_to_install(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=rf"apt-get install libpython3\.99.*{ELSEWHERE}"):
-        platform.libpython("3.99", [tmp_path])
+        platform.find_libpython("3.99", [tmp_path])
 
 
 def test_a_libpython_is_taken_from_the_first_place_that_has_it(tmp_path: Path) -> None:
     (tmp_path / "libpython3.99.so.1.0").touch()
-    assert platform.libpython("3.99", [Path("/nowhere"), tmp_path]) == tmp_path
+    assert platform.find_libpython("3.99", [Path("/nowhere"), tmp_path]) == tmp_path
 
 
 def test_a_missing_environment_says_how_to_make_it(tmp_path: Path) -> None:

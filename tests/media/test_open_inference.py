@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from reward_gateway.backends.triton.tensors import frame
+from reward_gateway.backends.triton.tensors import frame_value
 from reward_gateway.oip.protocol import OpenInference
 from tritonclient.grpc import service_pb2 as pb
 
@@ -36,7 +36,7 @@ async def test_images_are_base64_in_json_and_a_row_may_have_fewer(serve: Any, pi
 
 async def test_images_are_bytes_where_bytes_travel(serve: Any, picture: Callable[..., bytes]) -> None:
     items = [picture(size=(10, 10)), picture("JPEG", (20, 10)), picture()[:100], base64.b64encode(picture())]
-    request = pb.ModelInferRequest(model_name="looks", raw_input_contents=[b"".join(map(frame, items))])
+    request = pb.ModelInferRequest(model_name="looks", raw_input_contents=[b"".join(map(frame_value, items))])
     request.inputs.add(name="images", datatype="BYTES", shape=[4, 1])
     async with serve() as served:
         protocol = OpenInference(served.gateway, served.settings)

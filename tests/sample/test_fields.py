@@ -13,7 +13,7 @@ import pytest
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.backends.triton.model_config import TritonModel
 from reward_gateway.backends.triton.rows import encode_rows
-from reward_gateway.backends.triton.tensors import frame
+from reward_gateway.backends.triton.tensors import frame_value
 from reward_gateway.cache.keys import make_keys
 from reward_gateway.cli import scoring as file_scoring
 from reward_gateway.cli.score import _FIELDS as FILE_COLUMNS
@@ -91,7 +91,7 @@ def over_tensors(samples: list[dict[str, Any]]) -> Batch:
             for value in values
         ]
         strings = [item if isinstance(item, bytes) else tensor_text(item) for row in rows for item in row]
-        request.raw_input_contents.append(b"".join(map(frame, strings)))
+        request.raw_input_contents.append(b"".join(map(frame_value, strings)))
     inputs = inputs_of(request)
 
     async def read() -> Batch:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.backends.triton.tensors import frame
+from reward_gateway.backends.triton.tensors import frame_value
 from reward_gateway.cache.keys import make_keys
 from reward_gateway.client.grpc import score_request as grpc_request
 from reward_gateway.client.request import columns_body
@@ -47,7 +47,7 @@ def over_tensors(rubrics: list[Any]) -> Batch:
     request = oip.ModelInferRequest(model_name="m")
     for name, values in (("response", ["r"] * len(rubrics)), ("rubric", list(map(json.dumps, rubrics)))):
         request.inputs.add(name=name, datatype="BYTES", shape=[len(rubrics), 1])
-        request.raw_input_contents.append(b"".join(frame(value.encode()) for value in values))
+        request.raw_input_contents.append(b"".join(frame_value(value.encode()) for value in values))
     inputs = inputs_of(request)
 
     async def read() -> Batch:
@@ -124,7 +124,7 @@ def test_what_is_not_json_is_refused_with_its_sample() -> None:
     request = oip.ModelInferRequest(model_name="m")
     for name, values in (("response", [b"r", b"r"]), ("rubric", [b"", b'[{"text": '])):
         request.inputs.add(name=name, datatype="BYTES", shape=[2, 1])
-        request.raw_input_contents.append(b"".join(map(frame, values)))
+        request.raw_input_contents.append(b"".join(map(frame_value, values)))
     inputs = inputs_of(request)
 
     async def read() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from reward_gateway.settings import Settings
-from reward_gateway.telemetry.logs import configure_logging, described
+from reward_gateway.telemetry.logs import configure_logging, describe_exception
 from structlog.contextvars import bound_contextvars
 
 from tests.service_code import imported_by, reachable_modules
@@ -88,7 +88,7 @@ def test_an_exception_is_described_by_its_class_and_its_places() -> None:
     try:
         fail()
     except ValueError as error:
-        said = described(error)
+        said = describe_exception(error)
     assert said["error"] == "ValueError"
     assert said["at"].endswith("fail")
     assert CANARY not in str(said)

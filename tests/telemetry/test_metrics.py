@@ -21,7 +21,7 @@ def value(metrics: Metrics, line: str) -> float:
 def test_a_label_is_one_of_the_names_known_beforehand() -> None:
     names = Names(["a"])
     names.register(["b"])
-    assert [names.of(given) for given in ("a", "b", "c", "")] == ["a", "b", OTHER, OTHER]
+    assert [names.known_or_other(given) for given in ("a", "b", "c", "")] == ["a", "b", OTHER, OTHER]
 
 
 def test_model_calls_are_counted_by_the_models_that_are_known() -> None:
@@ -30,7 +30,10 @@ def test_model_calls_are_counted_by_the_models_that_are_known() -> None:
     for name in ("text_preference", "a name that a caller made up"):
         metrics.rows_queued(name, 7)
         metrics.model_call_started(name, 5)
-        assert value(metrics, f'reward_gateway_model_calls_in_flight{{model="{metrics.models.of(name)}"}}') == 1
+        assert (
+            value(metrics, f'reward_gateway_model_calls_in_flight{{model="{metrics.models.known_or_other(name)}"}}')
+            == 1
+        )
         metrics.model_call_finished(name, 5, 0.2, "ok")
     assert value(metrics, 'reward_gateway_model_calls_total{model="text_preference",outcome="ok"}') == 1
     assert value(metrics, 'reward_gateway_model_rows_total{model="text_preference"}') == 5

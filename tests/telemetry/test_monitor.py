@@ -21,7 +21,7 @@ def scored(rows: int, seed: int = 0, mean: float = 0.0, recipe: str = "r", versi
 
 def test_a_recipe_is_described_by_its_reward_and_its_components() -> None:
     monitor, batch = Monitor(), scored(200)
-    monitor.note(None, batch, np.arange(200.0))
+    monitor.note_batch(None, batch, np.arange(200.0))
     told = monitor.report()["r"]
     assert (told["version"], told["samples"], told["reference_samples"]) == ("v1", 200, 0)
     assert told["reward"]["mean"] == pytest.approx(batch.reward.mean())
@@ -35,7 +35,7 @@ def test_invalid_rows_are_shares_by_code_and_no_reward_even_where_a_default_was_
     monitor, batch = Monitor(), scored(4)
     batch.invalid = {1: Invalid("guard", "caught"), 2: Invalid("missing_field", "no response")}
     batch.flags = {0: ("truncated",), 1: ("truncated", "master_key")}
-    monitor.note(None, batch, None)
+    monitor.note_batch(None, batch, None)
     batch.reward[[1, 2]] = -1e6  # what on_invalid: default does after the observer was told
     told = monitor.report()["r"]
     assert told["invalid"] == {"guard": 0.25, "missing_field": 0.25}
@@ -46,13 +46,13 @@ def test_invalid_rows_are_shares_by_code_and_no_reward_even_where_a_default_was_
 
 def test_drift_is_told_once_enough_came_after_the_reference() -> None:
     monitor = Monitor(size=500)
-    monitor.note(None, scored(500, seed=1), None)
+    monitor.note_batch(None, scored(500, seed=1), None)
     assert monitor.report()["r"]["reward"]["drift"] is None
-    monitor.note(None, scored(300, seed=2), None)
+    monitor.note_batch(None, scored(300, seed=2), None)
     same = monitor.report()["r"]
     assert same["reference_samples"] == 500
     assert same["reward"]["drift"]["psi"] < 0.1
-    monitor.note(None, scored(500, seed=3, mean=1.0), None)
+    monitor.note_batch(None, scored(500, seed=3, mean=1.0), None)
     moved = monitor.report()["r"]
     assert moved["reward"]["drift"]["psi"] > 0.25
     assert moved["components"]["a"]["raw"]["drift"]["ks"] > 0.25
@@ -60,29 +60,29 @@ def test_drift_is_told_once_enough_came_after_the_reference() -> None:
 
 def test_a_reset_holds_the_rewards_of_now_for_normal() -> None:
     monitor = Monitor(size=300)
-    monitor.note(None, scored(300, seed=1), None)
+    monitor.note_batch(None, scored(300, seed=1), None)
     monitor.reset()
     assert monitor.report()["r"]["reference_samples"] == 0
-    monitor.note(None, scored(300, seed=2, mean=5.0), None)
-    monitor.note(None, scored(300, seed=3, mean=5.0), None)
+    monitor.note_batch(None, scored(300, seed=2, mean=5.0), None)
+    monitor.note_batch(None, scored(300, seed=3, mean=5.0), None)
     assert monitor.report()["r"]["reward"]["drift"]["psi"] < 0.1
 
 
 def test_a_reset_reaches_the_other_workers(tmp_path: Path) -> None:
     one, other = Monitor(size=300, shared=tmp_path), Monitor(size=300, shared=tmp_path)
     for monitor in (one, other):
-        monitor.note(None, scored(300), None)
+        monitor.note_batch(None, scored(300), None)
         assert monitor.report()["r"]["reference_samples"] == 300
     one.reset()
     assert other.report()["r"]["reference_samples"] == 0
-    other.note(None, scored(300), None)
+    other.note_batch(None, scored(300), None)
     assert other.report()["r"]["reference_samples"] == 300, "once is enough"
 
 
 def test_another_version_of_a_recipe_starts_anew() -> None:
     monitor = Monitor(size=100)
-    monitor.note(None, scored(150), None)
-    monitor.note(None, scored(20, version="v2"), None)
+    monitor.note_batch(None, scored(150), None)
+    monitor.note_batch(None, scored(20, version="v2"), None)
     told = monitor.report()["r"]
     assert (told["version"], told["samples"], told["reference_samples"]) == ("v2", 20, 0)
 
@@ -92,13 +92,13 @@ def test_rewards_that_grow_with_the_response_are_seen() -> None:
     lengths = np.random.default_rng(1).integers(0, 1000, 300).astype(float)
     batch = scored(300)
     batch.reward = np.log1p(lengths)
-    monitor.note(None, batch, lengths)
+    monitor.note_batch(None, batch, lengths)
     assert monitor.report()["r"]["length_correlation"] == pytest.approx(1.0)
 
 
 def test_members_of_an_ensemble_are_compared_row_by_row() -> None:
     monitor, batch = Monitor(), scored(200)
-    monitor.note(Ensemble(), batch, None)
+    monitor.note_batch(Ensemble(), batch, None)
     values = np.stack([part.value for part in batch.components.values()])
     assert monitor.report()["r"]["ensemble_disagreement"] == pytest.approx(np.std(values, axis=0).mean())
 
@@ -107,12 +107,12 @@ def test_many_small_batches_and_one_large_one_come_to_the_same() -> None:
     whole, pieces = Monitor(), Monitor()
     batch = scored(64)
     batch.flags, batch.invalid = {5: ("truncated",)}, {9: Invalid("guard", "caught")}
-    whole.note(None, batch, None)
+    whole.note_batch(None, batch, None)
     for i in range(64):
         parts = {n: ComponentScores(p.raw[i : i + 1], p.value[i : i + 1]) for n, p in batch.components.items()}
         flags = {0: batch.flags[i]} if i in batch.flags else {}
         invalid = {0: batch.invalid[i]} if i in batch.invalid else {}
-        pieces.note(None, Scored("r", "v1", batch.reward[i : i + 1], parts, flags=flags, invalid=invalid), None)
+        pieces.note_batch(None, Scored("r", "v1", batch.reward[i : i + 1], parts, flags=flags, invalid=invalid), None)
     one, many = whole.report(), pieces.report()
     assert one["r"]["invalid"] == many["r"]["invalid"] == {"guard": 1 / 64}
     assert one["r"]["flagged"] == many["r"]["flagged"] == {"truncated": 1 / 64}
@@ -125,19 +125,19 @@ def test_what_waits_to_be_read_is_bounded() -> None:
         reader=lambda recipe, version, ensemble, columns: counted.append(len(next(iter(columns.values()))))
     )
     for _ in range(WAITING_ROWS // 100 + 1):
-        monitor.note(None, scored(100), None)
+        monitor.note_batch(None, scored(100), None)
     assert counted
     assert max(counted) < WAITING_ROWS + 100
     counted.clear()
     for _ in range(WAITING_BATCHES):
-        monitor.note(None, scored(1), None)
+        monitor.note_batch(None, scored(1), None)
     assert counted, "small batches are not left to pile up either"
 
 
 def test_recipes_that_are_watched_are_bounded() -> None:
     monitor = Monitor(size=2)
     for k in range(MOST_RECIPES + 5):
-        monitor.note(None, scored(1, recipe=f"r{k}"), None)
+        monitor.note_batch(None, scored(1, recipe=f"r{k}"), None)
     told = monitor.report()
     assert len(told) == MOST_RECIPES
     assert f"r{MOST_RECIPES + 4}" in told
@@ -145,5 +145,5 @@ def test_recipes_that_are_watched_are_bounded() -> None:
 
 def test_batches_without_samples_leave_no_trace() -> None:
     monitor = Monitor()
-    monitor.note(None, scored(0), None)
+    monitor.note_batch(None, scored(0), None)
     assert monitor.report() == {}

@@ -34,12 +34,12 @@ class Worker:
             self.counts["failed"] += 1
 
         self.shared = SharedMonitor(url, SIZE, lambda: now[0], lose, fail)
-        self.own = Monitor(reader=self.shared.keep)
+        self.own = Monitor(reader=self.shared.keep_rows)
 
     async def score(self, *batches: Scored, plan: Any = None, lengths: Any = None, flush: bool = True) -> None:
         for batch in batches:
-            self.own.note(plan, batch, lengths)
-        self.own.read()
+            self.own.note_batch(plan, batch, lengths)
+        self.own.read_noted()
         if flush:
             await self.shared.flush()
 
@@ -280,7 +280,7 @@ async def test_a_store_that_is_away_loses_nothing_that_fits(mortal: Valkey, now:
 
 async def test_what_was_seen_before_the_end_is_written_at_the_end(start: Start) -> None:
     leaving, staying = start(), start()
-    leaving.shared.start(leaving.own.read)
+    leaving.shared.start(leaving.own.read_noted)
     await leaving.score(scored(100), flush=False)
     await leaving.shared.close()
     assert (await staying.report())["samples"] == 100

@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_gateway.sample import FloatArray
-from reward_gateway.telemetry import sketches
-from reward_gateway.telemetry.sketches import ACCURACY, Summary
-from reward_gateway.telemetry.statistics import QUANTILES, drift
+from reward_gateway.telemetry.sketches import (
+    ACCURACY,
+    Summary,
+    bins_of,
+    describe_summary,
+    drift_of_summaries,
+    merge_summaries,
+    summarise_values,
+)
+from reward_gateway.telemetry.statistics import QUANTILES, measure_drift
 
 NUMBERS = st.one_of(
     st.floats(-1e6, 1e6), st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-12, 1e-300, 1e300, -1e300, math.nan, math.inf])
@@ -20,7 +27,7 @@ NUMBERS = st.one_of(
 def test_a_summary_says_of_the_finite_numbers_what_numpy_says(numbers: list[float]) -> None:
     values = np.array(numbers, np.float64)
     seen = values[np.isfinite(values)]
-    told = sketches.describe(sketches.summarise(values))
+    told = describe_summary(summarise_values(values))
     assert told["count"] == len(seen)
     if not len(seen):
         return
@@ -35,7 +42,7 @@ def test_a_summary_says_of_the_finite_numbers_what_numpy_says(numbers: list[floa
 @given(st.lists(NUMBERS.filter(math.isfinite), min_size=1, max_size=60))
 def test_a_quantile_is_within_its_relative_accuracy_of_the_number_at_its_rank(numbers: list[float]) -> None:
     ordered = np.sort(np.array(numbers, np.float64))
-    told = sketches.describe(sketches.summarise(ordered))["quantiles"]
+    told = describe_summary(summarise_values(ordered))["quantiles"]
     for quantile in QUANTILES:
         rank = quantile * (len(ordered) - 1)
         low, high = ordered[math.floor(rank)], ordered[math.ceil(rank)]
@@ -46,7 +53,7 @@ def test_a_quantile_is_within_its_relative_accuracy_of_the_number_at_its_rank(nu
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0])
 def test_quantiles_of_many_numbers_agree_with_numpy(scale: float) -> None:
     values = np.random.default_rng(1).normal(0.3 * scale, scale, 100_000)
-    told = sketches.describe(sketches.summarise(values))["quantiles"]
+    told = describe_summary(summarise_values(values))["quantiles"]
     for quantile in QUANTILES:
         assert told[f"{quantile:g}"] == pytest.approx(np.quantile(values, quantile), rel=2 * ACCURACY, abs=1e-3 * scale)
 
@@ -54,21 +61,21 @@ def test_quantiles_of_many_numbers_agree_with_numpy(scale: float) -> None:
 @given(st.lists(NUMBERS, max_size=40), st.lists(st.integers(0, 40), max_size=4))
 def test_parts_that_are_merged_are_the_whole(numbers: list[float], cuts: list[int]) -> None:
     values = np.array(numbers, np.float64)
-    parts = [sketches.summarise(piece) for piece in np.split(values, sorted(min(cut, len(values)) for cut in cuts))]
-    merged, whole = sketches.merge(parts[::-1]), sketches.summarise(values)
+    parts = [summarise_values(piece) for piece in np.split(values, sorted(min(cut, len(values)) for cut in cuts))]
+    merged, whole = merge_summaries(parts[::-1]), summarise_values(values)
     exact = ("count", "low", "high", "at_low", "at_high", "bins", "counts")
     assert [getattr(merged, name) for name in exact] == [getattr(whole, name) for name in exact]
     assert merged.mean == pytest.approx(whole.mean, rel=1e-9, abs=1e-6)
 
 
 def test_nothing_merged_is_nothing() -> None:
-    assert sketches.merge([]) == sketches.merge([Summary(), Summary()]) == Summary()
-    assert sketches.describe(Summary())["quantiles"] is None
+    assert merge_summaries([]) == merge_summaries([Summary(), Summary()]) == Summary()
+    assert describe_summary(Summary())["quantiles"] is None
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=50))
 def test_a_greater_number_is_in_no_lower_bin(numbers: list[float]) -> None:
-    bins = sketches.bins_of(np.sort(np.array(numbers)))
+    bins = bins_of(np.sort(np.array(numbers)))
     assert (np.diff(bins) >= 0).all()
 
 
@@ -79,7 +86,10 @@ def normal(mean: float, seed: int, size: int = 5000) -> FloatArray:
 @pytest.mark.parametrize("mean", [0.0, 0.2, 1.0, -3.0])
 def test_drift_of_summaries_is_that_of_the_numbers(mean: float) -> None:
     before, now = normal(0.0, 1), normal(mean, 2)
-    exact, told = drift(before, now), sketches.drift(sketches.summarise(before), sketches.summarise(now))
+    exact, told = (
+        measure_drift(before, now),
+        drift_of_summaries(summarise_values(before), summarise_values(now)),
+    )
     assert exact is not None
     assert told is not None
     assert told["ks"] == pytest.approx(exact["ks"], abs=0.01)
@@ -88,7 +98,10 @@ def test_drift_of_summaries_is_that_of_the_numbers(mean: float) -> None:
 
 def test_drift_of_a_rule_that_gives_0_or_1_is_exact() -> None:
     before, now = np.repeat([0.0, 1.0], [100, 300]), np.repeat([0.0, 1.0], [300, 100])
-    exact, told = drift(before, now), sketches.drift(sketches.summarise(before), sketches.summarise(now))
+    exact, told = (
+        measure_drift(before, now),
+        drift_of_summaries(summarise_values(before), summarise_values(now)),
+    )
     assert exact is not None
     assert told is not None
     assert told["ks"] == pytest.approx(exact["ks"]) == 0.5
@@ -96,4 +109,4 @@ def test_drift_of_a_rule_that_gives_0_or_1_is_exact() -> None:
 
 
 def test_too_few_numbers_tell_no_drift() -> None:
-    assert sketches.drift(sketches.summarise(normal(0, 1, 99)), sketches.summarise(normal(0, 1))) is None
+    assert drift_of_summaries(summarise_values(normal(0, 1, 99)), summarise_values(normal(0, 1))) is None

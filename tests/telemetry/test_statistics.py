@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reward_gateway.telemetry.statistics import (
-    LEAST,
-    describe,
-    disagreement,
-    drift,
-    finite,
+    MIN_OBSERVATIONS,
+    describe_values,
+    ensemble_disagreement,
+    measure_drift,
     rank_correlation,
-    saturated,
+    saturated_share,
+    select_finite,
 )
 from scipy.stats import ks_2samp, spearmanr
 
@@ -26,28 +26,28 @@ def normal(seed: int, count: int, mean: float = 0.0) -> np.ndarray:
 
 
 def test_a_distribution_is_described_without_what_is_no_observation() -> None:
-    found = describe(np.array([1.0, 2.0, np.nan, 3.0, np.inf, 4.0]))
+    found = describe_values(np.array([1.0, 2.0, np.nan, 3.0, np.inf, 4.0]))
     assert (found["count"], found["mean"], found["min"], found["max"]) == (4, 2.5, 1.0, 4.0)
     assert found["std"] == pytest.approx(math.sqrt(1.25))
     assert found["quantiles"]["0.5"] == 2.5
-    assert describe(np.full(3, np.nan))["mean"] is None
+    assert describe_values(np.full(3, np.nan))["mean"] is None
 
 
 @given(SCORES)
 def test_whatever_comes_in_only_finite_numbers_come_out(values: np.ndarray) -> None:
-    found = describe(values)
+    found = describe_values(values)
     told = [found["mean"], found["std"], found["saturated"], *(found["quantiles"] or {}).values()]
     assert all(number is None or math.isfinite(number) for number in told)
-    assert found["count"] == len(finite(values))
+    assert found["count"] == len(select_finite(values))
 
 
 @pytest.mark.parametrize(("values", "share"), [([0, 0, 0, 1], 0.75), ([0, 1, 2, 3, 4], 0.2), ([5, 5], 1.0)])
 def test_saturation_is_the_share_at_the_fuller_end(values: list[float], share: float) -> None:
-    assert saturated(np.array(values, dtype=float)) == share
+    assert saturated_share(np.array(values, dtype=float)) == share
 
 
 def test_the_same_distribution_has_hardly_drifted() -> None:
-    moved = drift(normal(1, 2000), normal(2, 2000))
+    moved = measure_drift(normal(1, 2000), normal(2, 2000))
     assert moved is not None
     assert moved["psi"] < 0.05
     assert moved["ks"] < 0.05
@@ -56,7 +56,7 @@ def test_the_same_distribution_has_hardly_drifted() -> None:
 def test_the_population_stability_index_is_that_of_tenths_of_the_reference() -> None:
     reference = np.arange(1000.0)
     current = np.concatenate([np.arange(500.0), np.arange(500.0)])  # the upper half is gone
-    moved = drift(reference, current)
+    moved = measure_drift(reference, current)
     assert moved is not None
     p, q = np.full(10, 100.5 / 1005), np.array([200.5] * 5 + [0.5] * 5) / 1005
     assert moved["psi"] == pytest.approx(((q - p) * np.log(q / p)).sum())
@@ -66,7 +66,7 @@ def test_the_population_stability_index_is_that_of_tenths_of_the_reference() -> 
 @given(st.integers(0, 2**32), st.floats(-3, 3))
 def test_the_distance_is_that_of_kolmogorov_and_smirnov(seed: int, shift: float) -> None:
     before, now = normal(seed, 150), np.round(normal(seed + 1, 130, shift), 1)
-    moved = drift(before, now)
+    moved = measure_drift(before, now)
     assert moved is not None
     assert moved["ks"] == pytest.approx(ks_2samp(before, now).statistic)
     assert moved["psi"] >= 0
@@ -76,7 +76,7 @@ def test_a_rule_that_begins_to_say_yes_more_often_is_seen() -> None:
     def rule(share: float) -> np.ndarray:
         return (np.arange(1000) < share * 1000).astype(float)
 
-    same, more = drift(rule(0.6), rule(0.6)), drift(rule(0.6), rule(0.9))
+    same, more = measure_drift(rule(0.6), rule(0.6)), measure_drift(rule(0.6), rule(0.9))
     assert same == {"psi": 0.0, "ks": 0.0}
     assert more is not None
     p, q = np.array([400.5, 600.5]) / 1001, np.array([100.5, 900.5]) / 1001
@@ -86,11 +86,11 @@ def test_a_rule_that_begins_to_say_yes_more_often_is_seen() -> None:
 
 
 def test_of_too_few_nothing_is_said() -> None:
-    few = normal(1, LEAST - 1)
-    assert drift(few, normal(1, 500)) is None
-    assert drift(normal(1, 500), few) is None
+    few = normal(1, MIN_OBSERVATIONS - 1)
+    assert measure_drift(few, normal(1, 500)) is None
+    assert measure_drift(normal(1, 500), few) is None
     assert rank_correlation(few, few) is None
-    assert disagreement([few]) is None
+    assert ensemble_disagreement([few]) is None
 
 
 def test_the_correlation_is_spearmans_over_rows_that_have_both() -> None:
@@ -102,4 +102,4 @@ def test_the_correlation_is_spearmans_over_rows_that_have_both() -> None:
 
 
 def test_disagreement_is_the_mean_spread_over_members_that_all_answered() -> None:
-    assert disagreement([np.array([0.0, 1.0, np.nan]), np.array([2.0, 1.0, 0.0])]) == 0.5
+    assert ensemble_disagreement([np.array([0.0, 1.0, np.nan]), np.array([2.0, 1.0, 0.0])]) == 0.5

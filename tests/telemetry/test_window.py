@@ -15,8 +15,8 @@ def test_it_holds_the_latest_rows_in_their_order_whatever_pieces_they_came_in(si
     for rows in pieces:
         window.append({REWARD: sent[start : start + rows]}, rows)
         start += rows
-    assert window.latest().get(REWARD, np.empty(0)).tolist() == sent[-size:].tolist()
-    assert window.latest(2).get(REWARD, np.empty(0)).tolist() == sent[-min(2, size) :].tolist()
+    assert window.latest_rows().get(REWARD, np.empty(0)).tolist() == sent[-size:].tolist()
+    assert window.latest_rows(2).get(REWARD, np.empty(0)).tolist() == sent[-min(2, size) :].tolist()
     if len(sent) < size:
         assert window.reference is None
     else:
@@ -29,7 +29,7 @@ def test_a_column_that_comes_later_held_nothing_before_and_one_that_is_not_given
     window = Window(4)
     window.append({REWARD: np.ones(2)}, 2)
     window.append({FLAG: np.ones(1)}, 1)
-    latest = window.latest()
+    latest = window.latest_rows()
     assert latest[FLAG].tolist() == [0.0, 0.0, 1.0]
     np.testing.assert_array_equal(latest[REWARD], [1.0, 1.0, np.nan])
 
@@ -40,7 +40,7 @@ def test_after_a_reset_the_reference_is_taken_from_what_comes_and_the_latest_row
     window.reset()
     assert window.reference is None
     assert window.since_reference == 0
-    assert window.latest()[REWARD].tolist() == [2.0, 3.0, 4.0]
+    assert window.latest_rows()[REWARD].tolist() == [2.0, 3.0, 4.0]
     window.append({REWARD: np.arange(10.0, 14.0)}, 4)
     assert window.reference is not None
     assert window.reference[REWARD].tolist() == [10.0, 11.0, 12.0]
@@ -49,7 +49,7 @@ def test_after_a_reset_the_reference_is_taken_from_what_comes_and_the_latest_row
 def test_what_was_taken_out_does_not_change_any_more() -> None:
     window = Window(2)
     window.append({REWARD: np.zeros(2)}, 2)
-    taken = window.latest()
+    taken = window.latest_rows()
     window.append({REWARD: np.ones(2)}, 2)
     assert taken[REWARD].tolist() == [0.0, 0.0]
     assert window.reference is not None

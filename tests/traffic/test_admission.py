@@ -218,7 +218,7 @@ async def test_a_storm_with_timeouts_and_cancellations_ends_at_zero(clock: Clock
 async def test_idle_returns_once_everybody_left() -> None:
     admission = Admission(2, 5, 5.0)
     async with occupied(admission, 2):
-        idle = asyncio.create_task(admission.idle())
+        idle = asyncio.create_task(admission.wait_idle())
         await turns()
         assert not idle.done()
     await idle

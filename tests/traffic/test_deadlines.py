@@ -3,7 +3,7 @@
 import pytest
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.settings import Settings
-from reward_gateway.traffic.deadlines import deadline_at, milliseconds, parse_milliseconds
+from reward_gateway.traffic.deadlines import deadline_at, parse_milliseconds, seconds_of_milliseconds
 
 SETTINGS = Settings(default_deadline_s=120, max_deadline_s=600)
 
@@ -29,4 +29,4 @@ def test_a_deadline_is_a_positive_finite_number(text: str) -> None:
 
 def test_milliseconds_become_seconds() -> None:
     assert parse_milliseconds("1500", "p") == 1.5
-    assert milliseconds(0.5, "p") == 0.0005
+    assert seconds_of_milliseconds(0.5, "p") == 0.0005

@@ -14,7 +14,7 @@ from reward_gateway.traffic.keys import (
     UnsafeExposure,
     check_exposure,
     is_loopback,
-    require,
+    require_right,
     token_of,
 )
 
@@ -73,12 +73,12 @@ def test_every_key_is_compared_in_constant_time(ring: KeyRing, monkeypatch: pyte
 
 def test_rights_hold_and_admin_has_them_all(ring: KeyRing) -> None:
     trainer, root = ring.authenticate(SECRET), ring.authenticate("the admin's key")
-    require(trainer, "score")
+    require_right(trainer, "score")
     with pytest.raises(PermissionDenied) as refused:
-        require(trainer, "state")
+        require_right(trainer, "state")
     assert refused.value.status == 403
     for right in ("score", "state", "admin"):
-        require(root, right)
+        require_right(root, right)
 
 
 def test_without_a_file_no_key_is_asked_for_and_stray_tokens_are_ignored() -> None:

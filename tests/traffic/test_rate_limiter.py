@@ -32,7 +32,7 @@ async def passed(limiter: KeyRateLimiter, caller: ApiKey, tries: int) -> int:
     count = 0
     for _ in range(tries):
         try:
-            await limiter.check(caller)
+            await limiter.check_rate(caller)
         except RateLimited:
             continue
         count += 1
@@ -53,11 +53,11 @@ class TestInProcess:
         assert await passed(limiter, caller, 5) == 5
         time_of_day[0] += 600.5
         with pytest.raises(RateLimited) as refused:
-            await limiter.check(caller)
+            await limiter.check_rate(caller)
         assert refused.value.status == 429
         assert refused.value.retry_after_s == 3000
         time_of_day[0] += 3000
-        await limiter.check(caller)
+        await limiter.check_rate(caller)
 
     async def test_keys_do_not_use_up_each_others_rate(self) -> None:
         limiter = KeyRateLimiter("2/hour")
@@ -152,7 +152,7 @@ class TestShared:
         assert await other.passed(1) == 1
         time_of_day[0] += 10.5
         with pytest.raises(RateLimited) as refused:
-            await one.limiter.check(key("a"))
+            await one.limiter.check_rate(key("a"))
         assert refused.value.retry_after_s == 30
         time_of_day[0] += 30
         assert await one.passed(2) == 1, "the first has left the window, the second has not"
@@ -217,7 +217,7 @@ class TestOutage:
         gateway = start("4/hour", workers=2)
         assert await gateway.passed(9) == 2
         with pytest.raises(RateLimited) as refused:
-            await gateway.limiter.check(key("a"))
+            await gateway.limiter.check_rate(key("a"))
         assert refused.value.retry_after_s is not None
         assert 1 <= refused.value.retry_after_s <= 3600
         valkey.start()
@@ -228,7 +228,7 @@ class TestOfSettings:
         traffic = Traffic.of(Settings(state_redis_url=valkey.url), breaker=Breaker(2, lambda: 0.0))
         traffic.start()
         assert traffic.census is None
-        await traffic.identify(None)
+        await traffic.identify_caller(None)
         with valkey.client() as client:
             assert client.dbsize() == 0
         await traffic.close()
@@ -238,7 +238,7 @@ class TestOfSettings:
         two = [Traffic.of(settings, breaker=Breaker(2, lambda: 0.0)) for _ in range(2)]
         for traffic in two:
             traffic.start()
-        outcomes = await asyncio.gather(*(two[i % 2].identify(None) for i in range(8)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(two[i % 2].identify_caller(None) for i in range(8)), return_exceptions=True)
         assert sum(isinstance(outcome, RateLimited) for outcome in outcomes) == 5
         with valkey.client() as client:
             assert all(name.startswith(b"reward_gateway:") for name in client.scan_iter())

@@ -33,15 +33,15 @@ class LoadedModels:
         return self._path.read_text().split() if self._path.is_file() else []
 
     def add(self, name: str) -> None:
-        with self._changed() as names:
+        with self._edit_names() as names:
             names[name] = None
 
     def remove(self, name: str) -> None:
-        with self._changed() as names:
+        with self._edit_names() as names:
             names.pop(name, None)
 
     @contextmanager
-    def _changed(self) -> "Iterator[dict[str, None]]":
+    def _edit_names(self) -> "Iterator[dict[str, None]]":
         """The names, written back on leaving; several gateways may change them at once."""
         if not self._path.is_file():
             yield {}
@@ -50,10 +50,10 @@ class LoadedModels:
             fcntl.flock(file, fcntl.LOCK_EX)
             names = dict.fromkeys(file.read().split())
             yield names
-            _replace(file, names)
+            _rewrite_names(file, names)
 
 
-def _replace(file: IO[str], names: Iterable[str]) -> None:
+def _rewrite_names(file: IO[str], names: Iterable[str]) -> None:
     file.seek(0)
     file.write("".join(f"{name}\n" for name in names))
     file.truncate()

@@ -54,45 +54,45 @@ class ModelAdmin:
         self._keep = settings.keep_versions
         self._changing: dict[str, asyncio.Lock] = {}
 
-    async def load(self, asked: str) -> ModelInfo:
+    async def load(self, model_name: str) -> ModelInfo:
         """Load a model, or serve a withdrawn version of it again (``NAME@VERSION``).
 
         Raises:
             NotSetUp: the model server cannot be told what to serve, or its repository is not at hand.
             Conflict: the model or the version is not there, or cannot be loaded.
         """
-        name, version = _asked(asked)
-        async with self._lock(name):
+        name, version = _split_name(model_name)
+        async with self._lock_model(name):
             if version:
-                await self._on_disk(versions.restore_version, name, _number(version))
-                return await self._load(name, _number(version))
-            if self._holds(name):
+                await self._on_disk(versions.restore_version, name, _parse_number(version))
+                return await self._load_and_describe(name, _parse_number(version))
+            if self._has_model(name):
                 await self._on_disk(versions.refresh_config, name)
-            return await self._load(name)
+            return await self._load_and_describe(name)
 
-    async def unload(self, asked: str) -> None:
+    async def unload(self, model_name: str) -> None:
         """Serve a model no more, or one version of several.
 
         Raises:
             NotFound: there is no such model.
             NotSetUp, Conflict: as :meth:`load`.
         """
-        name, version = _asked(asked)
-        async with self._lock(name):
+        name, version = _split_name(model_name)
+        async with self._lock_model(name):
             if version:
-                self._demand_unnamed(name, _number(version))
-                await self._on_disk(versions.withdraw_version, name, _number(version))
-                await self._load(name)
+                self._require_unnamed(name, _parse_number(version))
+                await self._on_disk(versions.withdraw_version, name, _parse_number(version))
+                await self._load_and_describe(name)
             else:
-                await self._demand_known(name)
-                await self._control().unload(name, self._timeout_s)
+                await self._require_known(name)
+                await self._require_control().unload(name, self._timeout_s)
                 await asyncio.to_thread(self._loaded.remove, name)
                 await self._gateway.runtime.refresh_models()
 
-    async def _demand_known(self, name: str) -> None:
+    async def _require_known(self, name: str) -> None:
         """Triton takes the name of a model that it never had for one that is unloaded already. Raises NotFound."""
         known = {info.name for info in await self._gateway.runtime.models.models()}
-        if name not in known and not self._holds(name):
+        if name not in known and not self._has_model(name):
             raise NotFound(f"there is no model {name!r}{did_you_mean(name, known)}")
 
     async def rollback(self, name: str) -> ModelInfo:
@@ -100,13 +100,13 @@ class ModelAdmin:
 
         Raises as :meth:`load`; Conflict also where recipes name that version.
         """
-        async with self._lock(name):
+        async with self._lock_model(name):
             serving = [
                 version.number for version in await self._on_disk(versions.list_versions, name) if version.served
             ]
-            self._demand_unnamed(name, serving[-1])
+            self._require_unnamed(name, serving[-1])
             await self._on_disk(versions.withdraw_version, name, serving[-1])
-            return await self._load(name)
+            return await self._load_and_describe(name)
 
     async def put_head(self, name: str, body: bytes, base: str | None = None) -> Uploaded:
         """Publish a version that differs from the newest one by its head, and serve it.
@@ -121,55 +121,55 @@ class ModelAdmin:
             PreconditionFailed: ``base`` is not the newest version.
             NotSetUp, Conflict: as :meth:`load`; the version before is then served as it was.
         """
-        async with self._lock(name):
+        async with self._lock_model(name):
             newest = [version for version in await self._on_disk(versions.list_versions, name) if version.served][-1]
             replaced = f"{newest.number}-{newest.content_version}"
             if base not in (None, "*", replaced, str(newest.number), newest.content_version):
                 raise PreconditionFailed(f"the newest version of {name} is {replaced}: train from that one")
-            number = await asyncio.to_thread(self._publish, name, body, newest)
+            number = await asyncio.to_thread(self._publish_head, name, body, newest)
             if number is None:
                 return Uploaded(await self._gateway.runtime.models.info(name), newest.number, replaced, created=False)
-            old = await self._on_disk(versions.prune_versions, name, self._keep, self._named(name))
+            retired = await self._on_disk(versions.prune_versions, name, self._keep, self._named_versions(name))
             try:
-                info = await self._load(name, number)
+                info = await self._load_and_describe(name, number)
             except GatewayError:
-                await self._take_back(name, number, old)
+                await self._take_back(name, number, retired)
                 raise
-            for withdrawn in old:
+            for withdrawn in retired:
                 await self._on_disk(versions.delete_version, name, withdrawn)
             return Uploaded(info, number, replaced, created=True)
 
-    def _publish(self, name: str, body: bytes, newest: versions.Version) -> int | None:
+    def _publish_head(self, name: str, body: bytes, newest: versions.Version) -> int | None:
         """The number of the version with this head; None where the newest one has it."""
-        held = self._repository / name / str(newest.number) / heads.HEAD
-        if not held.is_file():
+        head_file = self._repository / name / str(newest.number) / heads.HEAD
+        if not head_file.is_file():
             raise Conflict(f"{name} has no head of its own that could be replaced")
         with tempfile.TemporaryDirectory(prefix="reward-gateway-") as staging:
             try:
-                heads.stage_head(heads.read_head(body, held), newest.card, Path(staging))
+                heads.stage_head(heads.read_head(body, head_file), newest.card, Path(staging))
             except RepositoryError as error:
                 raise InvalidRequest(str(error)) from None
-            if files.hash_file(Path(staging) / heads.HEAD) == files.hash_file(held):
+            if files.hash_file(Path(staging) / heads.HEAD) == files.hash_file(head_file):
                 return None
             try:
                 return versions.publish_version(self._repository, name, Path(staging), after=newest.number)
             except versions.Outdated as error:
                 raise PreconditionFailed(str(error)) from None
             except (RepositoryError, OSError) as error:
-                raise _unwritable(error) from None
+                raise _unwritable_error(error) from None
 
-    async def _take_back(self, name: str, number: int, old: list[int]) -> None:
+    async def _take_back(self, name: str, number: int, retired: list[int]) -> None:
         """Leave everything as it was before a version that could not be served."""
-        for withdrawn in old:
+        for withdrawn in retired:
             await self._on_disk(versions.restore_version, name, withdrawn)
         await self._on_disk(versions.withdraw_version, name, number)
         with contextlib.suppress(GatewayError):  # the server may be away: then it reads the same when it is back
-            await self._load(name)
+            await self._load_and_describe(name)
         await self._on_disk(versions.delete_version, name, number)
 
-    async def _load(self, name: str, number: int | None = None) -> ModelInfo:
+    async def _load_and_describe(self, name: str, number: int | None = None) -> ModelInfo:
         """Have the server read the folder anew. Raises Conflict where it does not serve the version then."""
-        await self._control().load(name, self._timeout_s)
+        await self._require_control().load(name, self._timeout_s)
         await asyncio.to_thread(self._loaded.add, name)
         await self._gateway.runtime.refresh_models()
         info = await self._gateway.runtime.models.info(name)
@@ -184,53 +184,53 @@ class ModelAdmin:
         """A change of the repository, in a thread."""
         if not self._repository.is_dir():
             raise NotSetUp("this gateway has no model repository at hand (REWARD_GATEWAY_MODEL_REPOSITORY)")
-        if not self._holds(name):
+        if not self._has_model(name):
             raise NotFound(f"the model repository of this gateway holds no model '{name}'")
         try:
             return await asyncio.to_thread(change, self._repository, name, *arguments)
         except RepositoryError as error:
             raise Conflict(str(error)) from None
         except OSError as error:
-            raise _unwritable(error) from None
+            raise _unwritable_error(error) from None
 
-    def _holds(self, name: str) -> bool:
+    def _has_model(self, name: str) -> bool:
         return versions.NAME.fullmatch(name) is not None and (self._repository / name / card.CONFIG).is_file()
 
-    def _control(self) -> Control:
+    def _require_control(self) -> Control:
         models = self._gateway.runtime.models
         if not isinstance(models, Controlled):
             raise NotSetUp("this gateway's model server cannot be told what to serve")
         return models.control
 
-    def _named(self, name: str) -> set[int]:
+    def _named_versions(self, name: str) -> set[int]:
         """Versions of a model that recipes or experiments name."""
         book = self._gateway.book
         candidates = (split_version(experiment.candidate) for experiment in book.experiments.values())
         tried = {int(version) for model, version in candidates if model == name and version.isdecimal()}
         return tried | {version for plan in book for model, version in plan.pins if model == name}
 
-    def _demand_unnamed(self, name: str, number: int) -> None:
-        if number in self._named(name):
+    def _require_unnamed(self, name: str, number: int) -> None:
+        if number in self._named_versions(name):
             raise Conflict(f"recipes ask for {name}@{number}: let them ask for another version first")
 
-    def _lock(self, name: str) -> asyncio.Lock:
+    def _lock_model(self, name: str) -> asyncio.Lock:
         return self._changing.setdefault(name, asyncio.Lock())
 
 
-def _asked(model: str) -> tuple[str, str]:
+def _split_name(model: str) -> tuple[str, str]:
     name, version = split_version(model)
     if not versions.NAME.fullmatch(name):
         raise NotFound("this is no name of a model")
     return name, version
 
 
-def _number(version: str) -> int:
+def _parse_number(version: str) -> int:
     if not version.isdecimal():
         raise NotFound(f"a version is a number, and {version!r} is none")
     return int(version)
 
 
-def _unwritable(error: Exception) -> GatewayError:
+def _unwritable_error(error: Exception) -> GatewayError:
     if isinstance(error, OSError):
         return NotSetUp(
             f"the model repository cannot be written ({error.strerror}): give this gateway a writable one, which the "

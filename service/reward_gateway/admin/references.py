@@ -74,9 +74,11 @@ async def _store_references(
     answers = {}
     if batch is not None:
         answers = await gateway.runtime.raw_scores(models, batch, "use", None, Usage(), {})
-        lost = [reason for scores, _ in answers.values() for reason in scores.invalid.values() if reason.server_caused]
-        if lost:  # all or nothing: what is stored now would be stored again by the retry
-            raise ModelUnavailable(f"no references were stored: {lost[0].message}", param="samples")
+        server_faults = [
+            reason for scores, _ in answers.values() for reason in scores.invalid.values() if reason.server_caused
+        ]
+        if server_faults:  # all or nothing: what is stored now would be stored again by the retry
+            raise ModelUnavailable(f"no references were stored: {server_faults[0].message}", param="samples")
     for info in infos:
         collected: dict[str, list[float]] = {group: list(values) for group, values in rewards.items()}
         if batch is not None:

@@ -44,11 +44,11 @@ class StoreWatch:
         """The stores that the settings name."""
         return cls({"cache": settings.redis_url, "state": settings.state_store_url}, observer)
 
-    async def check(self) -> None:
+    async def check_stores(self) -> None:
         """Ask both now."""
-        await asyncio.gather(*(self._check(name) for name in self._clients))
+        await asyncio.gather(*(self._check_store(name) for name in self._clients))
 
-    async def _check(self, name: StoreName) -> None:
+    async def _check_store(self, name: StoreName) -> None:
         try:
             await self._clients[name].ping()
             self.reachable[name] = True
@@ -63,7 +63,7 @@ class StoreWatch:
 
     async def _keep_checking(self) -> None:
         while True:
-            await self.check()
+            await self.check_stores()
             await asyncio.sleep(EVERY_S)
 
     async def close(self) -> None:

@@ -3,32 +3,32 @@
 from reward_gateway.sample import Message, Text, canonical_json, plain_text
 
 
-def conversation(prompt: Text, response: Text) -> str:
+def encode_conversation(prompt: Text, response: Text) -> str:
     """The canonical JSON of a whole exchange: the prompt's messages, then the response as the assistant's."""
     before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) and prompt else prompt or []
     after = [{"role": "assistant", "content": response}] if isinstance(response, str) else response
     return canonical_json([*before, *after])
 
 
-def flat_prompt(prompt: Text) -> str:
+def flatten_prompt(prompt: Text) -> str:
     """A prompt for a model without chat: a line ``role: text`` a message; a single user message is its own text."""
     if isinstance(prompt, str):
         return prompt
     if len(prompt) == 1 and prompt[0].get("role") == "user":
         return plain_text(prompt)
-    return _lines(prompt)
+    return _join_messages(prompt)
 
 
-def flat_response(response: Text) -> str:
+def flatten_response(response: Text) -> str:
     """A response for a model without chat: a single message is its own text, a trajectory keeps its roles."""
     if isinstance(response, str):
         return response
-    return plain_text(response) if len(response) == 1 else _lines(response)
+    return plain_text(response) if len(response) == 1 else _join_messages(response)
 
 
-def _lines(messages: Text) -> str:
-    return "\n".join(_line(message) for message in messages if not isinstance(message, str))
+def _join_messages(messages: Text) -> str:
+    return "\n".join(_flatten_message(message) for message in messages if not isinstance(message, str))
 
 
-def _line(message: Message) -> str:
+def _flatten_message(message: Message) -> str:
     return f"{message.get('role', 'user')}: {plain_text([message])}"

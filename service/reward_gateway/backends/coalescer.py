@@ -76,7 +76,7 @@ class Job(Generic[Rows]):
         self.versions: set[str] = set()
         self.answer = ModelAnswer(np.full((rows.size, width), np.nan))
 
-    def settle(self, start: int, stop: int, values: FloatArray, version: str) -> None:
+    def store_values(self, start: int, stop: int, values: FloatArray, version: str) -> None:
         """Take over the answer for some rows."""
         if values.shape[1] == self.answer.values.shape[1]:
             self.answer.values[start:stop] = values
@@ -84,25 +84,25 @@ class Job(Generic[Rows]):
         else:
             changed = Invalid("model_error", "The model was changed while it was asked; try again.")
             self.answer.invalid.update(dict.fromkeys(range(start, stop), changed))
-        self._answered(start, stop)
+        self._mark_answered(start, stop)
 
-    def fail(self, start: int, stop: int, reason: Invalid) -> None:
+    def fail_rows(self, start: int, stop: int, reason: Invalid) -> None:
         self.answer.invalid.update(dict.fromkeys(range(start, stop), reason))
-        self._answered(start, stop)
+        self._mark_answered(start, stop)
 
     def close(self, reason: Invalid) -> None:
         """Answer now; the rows that have no score yet have a reason."""
         if self.open:
             self.answer.invalid.update(dict.fromkeys(np.flatnonzero(self.unanswered).tolist(), reason))
-            self._finish()
+            self._resolve_answer()
 
-    def _answered(self, start: int, stop: int) -> None:
+    def _mark_answered(self, start: int, stop: int) -> None:
         self.unanswered[start:stop] = False
         self.left -= stop - start
         if self.left == 0:
-            self._finish()
+            self._resolve_answer()
 
-    def _finish(self) -> None:
+    def _resolve_answer(self) -> None:
         self.open = False
         self.answer.version = next(iter(self.versions)) if len(self.versions) == 1 else None
         if not self.done.done():
@@ -121,7 +121,7 @@ class Call(Generic[Rows]):
         return sum(stop - start for _, start, stop in self.pieces)
 
     @property
-    def wanted(self) -> bool:
+    def has_waiting_job(self) -> bool:
         return any(job.open for job, _, _ in self.pieces)
 
 
@@ -164,9 +164,9 @@ class Coalescer(Generic[Model, Rows]):
     ) -> ModelAnswer:
         """Score some rows of a batch: [n, ``width``], in calls of at most ``max_rows``. Raises nothing for a row."""
         encoded = self._encode(model, batch, rows)
-        return encoded.spread_answer(await self._submit(encoded.rows, width, deadline, max_rows))
+        return encoded.spread_answer(await self._submit_rows(encoded.rows, width, deadline, max_rows))
 
-    async def _submit(self, rows: Rows, width: int, deadline: float, max_rows: int) -> ModelAnswer:
+    async def _submit_rows(self, rows: Rows, width: int, deadline: float, max_rows: int) -> ModelAnswer:
         """Queue encoded rows, and wait until they are answered or out of time."""
         loop = asyncio.get_running_loop()
         job = Job(rows, width, deadline, loop.create_future())
@@ -178,15 +178,15 @@ class Coalescer(Generic[Model, Rows]):
             return job.answer
         self._max_rows = max_rows
         self._waiting.append(job)
-        self._queue(rows.size)
-        self._schedule()
+        self._change_queued(rows.size)
+        self._schedule_dispatch()
         timer = loop.call_at(deadline, job.close, LATE)
         try:
             await job.done
         finally:
             timer.cancel()
             if job.next < rows.size or job.left:
-                self._withdraw(job)
+                self._withdraw_job(job)
         return job.answer
 
     async def close(self) -> None:
@@ -198,32 +198,32 @@ class Coalescer(Generic[Model, Rows]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _queue(self, rows: int) -> None:
+    def _change_queued(self, rows: int) -> None:
         self._queued += rows
         self._observer.rows_queued(self._name, self._queued)
 
-    def _withdraw(self, job: Job[Rows]) -> None:
+    def _withdraw_job(self, job: Job[Rows]) -> None:
         """The caller is gone or out of time: its rows leave the queue, and a call that nobody else waits for ends."""
         job.open = False
-        self._queue(job.next - job.rows.size)
+        self._change_queued(job.next - job.rows.size)
         job.next = job.rows.size
         for call in self._calls:
-            if call.task is not None and not call.wanted:
+            if call.task is not None and not call.has_waiting_job:
                 call.task.cancel()
 
-    def _schedule(self) -> None:
+    def _schedule_dispatch(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._dispatch)
+            asyncio.get_running_loop().call_soon(self._dispatch_calls)
 
-    def _dispatch(self) -> None:
+    def _dispatch_calls(self) -> None:
         self._scheduled = False
-        while len(self._calls) < self._max_calls and (pieces := self._next_pieces()):
+        while len(self._calls) < self._max_calls and (pieces := self._take_next_pieces()):
             call = Call(pieces)
             self._calls.add(call)
-            call.task = asyncio.get_running_loop().create_task(self._run(call))
+            call.task = asyncio.get_running_loop().create_task(self._run_call(call))
 
-    def _next_pieces(self) -> list[tuple[Job[Rows], int, int]]:
+    def _take_next_pieces(self) -> list[tuple[Job[Rows], int, int]]:
         """What the next call takes: a piece that must go alone, or a share of every waiting request in turn."""
         while self._alone:
             piece = self._alone.popleft()
@@ -253,31 +253,33 @@ class Coalescer(Generic[Model, Rows]):
                 if stop < job.rows.size:
                     self._waiting.append(job)
         if taken:
-            self._queue(-taken)
+            self._change_queued(-taken)
         return pieces
 
-    async def _run(self, call: Call[Rows]) -> None:
+    async def _run_call(self, call: Call[Rows]) -> None:
         loop = asyncio.get_running_loop()
         started, outcome, size = loop.time(), "cancelled", call.size
         self._observer.model_call_started(self._name, size)
         try:
             deadline = max(job.deadline for job, _, _ in call.pieces)
             answer = await self._send([Piece(job.rows, start, stop) for job, start, stop in call.pieces], deadline)
-            self._share(call, answer)
+            self._distribute_answer(call, answer)
             outcome = "ok"
         except CallFailed as failure:
             outcome = failure.reason.code
-            self._failed(call, failure)
+            self._retry_or_fail(call, failure)
         except Exception as error:
             log.error("infer call could not be made", model=self._name, error=type(error).__name__)
             outcome = "internal_error"
-            self._failed(call, CallFailed(Invalid("internal_error", "The call could not be made."), divisible=True))
+            self._retry_or_fail(
+                call, CallFailed(Invalid("internal_error", "The call could not be made."), divisible=True)
+            )
         finally:
             self._calls.discard(call)
             self._observer.model_call_finished(self._name, size, loop.time() - started, outcome)
-            self._schedule()
+            self._schedule_dispatch()
 
-    def _share(self, call: Call[Rows], answer: CallAnswer) -> None:
+    def _distribute_answer(self, call: Call[Rows], answer: CallAnswer) -> None:
         """Give every job its rows of a call's answer."""
         at = 0
         for job, start, stop in call.pieces:
@@ -285,15 +287,15 @@ class Coalescer(Generic[Model, Rows]):
             if job.open:
                 job.answer.calls += 1
                 if answer.invalid:
-                    job.answer.invalid |= _part(answer.invalid, at, end, start)
+                    job.answer.invalid |= _select_rows(answer.invalid, at, end, start)
                 if answer.flags:
-                    job.answer.flags |= _part(answer.flags, at, end, start)
+                    job.answer.flags |= _select_rows(answer.flags, at, end, start)
                 if answer.vectors:
-                    job.answer.vectors |= _part(answer.vectors, at, end, start)
-                job.settle(start, stop, answer.values[at:end], answer.version)
+                    job.answer.vectors |= _select_rows(answer.vectors, at, end, start)
+                job.store_values(start, stop, answer.values[at:end], answer.version)
             at = end
 
-    def _failed(self, call: Call[Rows], failure: CallFailed) -> None:
+    def _retry_or_fail(self, call: Call[Rows], failure: CallFailed) -> None:
         """Nobody's rows may fail because of a neighbour's: jobs go again each alone, and a job alone in halves."""
         pieces = [piece for piece in call.pieces if piece[0].open]
         for job, start, stop in pieces:
@@ -304,9 +306,9 @@ class Coalescer(Generic[Model, Rows]):
                 job.extra_calls -= len(again)
                 self._alone.extend((job, first, last) for first, last in again)
             else:
-                job.fail(start, stop, failure.reason)
+                job.fail_rows(start, stop, failure.reason)
 
 
-def _part(said: dict[int, T], at: int, end: int, start: int) -> dict[int, T]:
+def _select_rows(said: dict[int, T], at: int, end: int, start: int) -> dict[int, T]:
     """What was said of a call's rows ``at:end``, as rows of the job that has them from ``start``."""
     return {start + row - at: value for row, value in said.items() if at <= row < end}

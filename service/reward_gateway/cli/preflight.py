@@ -49,10 +49,10 @@ def _folders(settings: Settings) -> Iterator[Fault]:
 
 def _ports(settings: Settings) -> Iterator[Fault]:
     taken: dict[str, Callable[[], object]] = {
-        "http_port": lambda: ports.listen(settings.http_host, settings.http_port, "http_port").close()
+        "http_port": lambda: ports.open_listener(settings.http_host, settings.http_port, "http_port").close()
     }
     if settings.grpc_port:
-        taken["grpc_port"] = lambda: ports.reserve(settings.http_host, settings.grpc_port, "grpc_port").close()
+        taken["grpc_port"] = lambda: ports.reserve_port(settings.http_host, settings.grpc_port, "grpc_port").close()
     yield from _stack_faults(taken.values())
     if settings.grpc_port and settings.grpc_port == settings.http_port:
         yield Fault(f"HTTP and gRPC cannot share the port {settings.http_port}: choose another with --grpc-port")
@@ -62,7 +62,7 @@ def _servers(settings: Settings) -> Iterator[Fault]:
     """The parts of the servers that are to be started are on this machine."""
     wanted: list[Callable[[], object]] = []
     if not settings.redis_url or not settings.state_store_url:
-        wanted.append(valkey.server)
+        wanted.append(valkey.find_server)
     if not settings.triton_url:
         wanted += [platform.check_machine, lambda: platform.find_triton(settings.triton_env)]
     yield from _stack_faults(wanted)

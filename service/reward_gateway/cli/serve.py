@@ -47,7 +47,9 @@ def serve(**flags: Any) -> None:
                 print_error(fault.sentence)
             raise typer.Exit(faults[0].code)
         models = [] if settings.triton_url else _prepare(settings, report)
-        asyncio.run(stack.run(settings, models, LoadedModels, report, lambda running: _announce(console, running)))
+        asyncio.run(
+            stack.run_stack(settings, models, LoadedModels, report, lambda running: _announce(console, running))
+        )
     except Unusable as error:
         print_error(str(error))
         raise typer.Exit(UNUSABLE) from None

@@ -258,9 +258,9 @@ async def serve(settings: Settings) -> None:
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     freeze_startup_objects()
     health = metrics.health
-    shared = health.share(settings.state_store_url) if settings.state_store_url else None
+    shared = health.share_windows(settings.state_store_url) if settings.state_store_url else None
     if shared is not None:
-        shared.start(health.monitor.read)
+        shared.start(health.monitor.read_noted)
     traffic.start()
     stores.start()
     watching = asyncio.create_task(watch(gateway, settings.rewards_file, telemetry))
@@ -276,7 +276,7 @@ async def serve(settings: Settings) -> None:
         await traffic.close()
         await stores.close()
         if shared is not None:
-            health.monitor.read()
+            health.monitor.read_noted()
             await shared.close()
         await gateway.close()
         telemetry.close()

@@ -33,7 +33,9 @@ class Comparison:
         self._seen: deque[tuple[str, float, float]] = deque(maxlen=window)
         self.samples = 0
 
-    def add(self, versions: tuple[str, str], groups: Sequence[str], served: FloatArray, candidate: FloatArray) -> None:
+    def add_samples(
+        self, versions: tuple[str, str], groups: Sequence[str], served: FloatArray, candidate: FloatArray
+    ) -> None:
         """Add samples [n] that have a score under both; ``groups`` names their prompts."""
         if versions != self.versions:
             self.versions = versions
@@ -49,28 +51,28 @@ class Comparison:
         """
         seen = list(self._seen)
         served, candidate = np.array([row[1] for row in seen]), np.array([row[2] for row in seen])
-        told = {"n": len(seen), "samples": self.samples, **_ordered([row[0] for row in seen], served, candidate)}
+        told = {"n": len(seen), "samples": self.samples, **_compare_order([row[0] for row in seen], served, candidate)}
         if not seen:
             return told | dict.fromkeys(("pearson", "spearman", "sign_flips", "mean_shift", "mean_shift_std"))
         shift = float(np.mean(candidate - served))
         spread = float(np.std(served))
         return told | {
-            "pearson": correlation(served, candidate),
-            "spearman": correlation(rankdata(served), rankdata(candidate)),
+            "pearson": pearson_correlation(served, candidate),
+            "spearman": pearson_correlation(rankdata(served), rankdata(candidate)),
             "sign_flips": float(np.mean(np.sign(served) != np.sign(candidate))),
             "mean_shift": shift,
             "mean_shift_std": shift / spread if spread > 0 else None,
         }
 
 
-def correlation(x: FloatArray, y: FloatArray) -> float | None:
+def pearson_correlation(x: FloatArray, y: FloatArray) -> float | None:
     """Pearson's correlation; None for too few samples, and where one side does not vary."""
     if len(x) < LEAST or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(np.clip(np.corrcoef(x, y)[0, 1], -1.0, 1.0))
 
 
-def _ordered(groups: Sequence[str], served: FloatArray, candidate: FloatArray) -> dict[str, float | int | None]:
+def _compare_order(groups: Sequence[str], served: FloatArray, candidate: FloatArray) -> dict[str, float | int | None]:
     """Within groups of two and more: the share of pairs in the same order, of those that the served version orders
     at all (a tie of the candidate agrees by half), and the share of groups whose best sample is another one."""
     members: dict[str, list[int]] = {}

@@ -54,10 +54,10 @@ class Shadow:
         self._waiting: deque[Pending] = deque()
         self._rows = 0
         self._work: asyncio.Task[None] | None = None
-        self._found: dict[str, Comparison] = {}
+        self._comparisons: dict[str, Comparison] = {}
         self._counts: dict[str, dict[str, int]] = {}
 
-    def offer(
+    def offer_batch(
         self, experiments: Mapping[str, Experiment], plan: Plan, batch: Batch, raw: Mapping[str, RawScores]
     ) -> None:
         """Choose from a batch that is answered. Costs a hash a prompt; raises nothing."""
@@ -73,28 +73,30 @@ class Shadow:
             if not rows:
                 continue
             if self._rows + len(rows) > WAITING_ROWS:
-                self._count(experiment.name, "dropped", len(rows))
+                self._count_samples(experiment.name, "dropped", len(rows))
                 continue
             dimension = replace(experiment, dimension=component.dimension)
-            kept = [names[i] for i in rows]
-            self._waiting.append(Pending(dimension, batch.select(rows), kept, values[rows].copy(), scores.version))
+            chosen_groups = [names[i] for i in rows]
+            self._waiting.append(
+                Pending(dimension, batch.select(rows), chosen_groups, values[rows].copy(), scores.version)
+            )
             self._rows += len(rows)
         if self._waiting and (self._work is None or self._work.done()):
-            self._work = asyncio.get_running_loop().create_task(self._run())
+            self._work = asyncio.get_running_loop().create_task(self._compare_waiting())
 
-    def reports(self, experiments: Mapping[str, Experiment]) -> list[dict[str, Any]]:
+    def build_reports(self, experiments: Mapping[str, Experiment]) -> list[dict[str, Any]]:
         """Body of ``GET /v1/experiments``: what each is, and what was found since its versions are these."""
         return [
             {
                 **experiment.describe(),
-                "versions": self._comparison(name).versions,
-                **self._comparison(name).report(),
+                "versions": self._get_comparison(name).versions,
+                **self._get_comparison(name).report(),
                 **{key: self._counts.get(name, {}).get(key, 0) for key in ("dropped", "failed")},
             }
             for name, experiment in experiments.items()
         ]
 
-    async def idle(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until nothing is left to compare."""
         while self._work is not None and not self._work.done():
             await asyncio.wait([self._work])
@@ -106,41 +108,43 @@ class Shadow:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._work
 
-    async def _run(self) -> None:
-        told_at: dict[str, float] = {}
+    async def _compare_waiting(self) -> None:
+        reported_at: dict[str, float] = {}
         clock = asyncio.get_running_loop().time
         while self._waiting:
             pending = self._waiting.popleft()
             self._rows -= len(pending.groups)
             name = pending.experiment.name
             try:
-                await self._compare(pending, clock() + SCORING_S)
+                await self._compare_pending(pending, clock() + SCORING_S)
             except Exception as error:  # an experiment may fail in any way; it never harms an answer
-                self._count(name, "failed", len(pending.groups))
+                self._count_samples(name, "failed", len(pending.groups))
                 log.warning("experiment failed", experiment=name, error=type(error).__name__)
-            if clock() - told_at.get(name, -1e9) > REPORT_EVERY_S or not self._waiting:
-                told_at[name] = clock()
-                self._observer.candidate_compared(name, await asyncio.to_thread(self._comparison(name).report))
+            if clock() - reported_at.get(name, -1e9) > REPORT_EVERY_S or not self._waiting:
+                reported_at[name] = clock()
+                self._observer.candidate_compared(name, await asyncio.to_thread(self._get_comparison(name).report))
 
-    async def _compare(self, pending: Pending, deadline: float) -> None:
-        asked = pending.experiment.candidate
-        answers = await self._runtime.raw_scores((asked,), pending.batch, "use", deadline, Usage(), {})
-        scores, info = answers[asked]
+    async def _compare_pending(self, pending: Pending, deadline: float) -> None:
+        candidate = pending.experiment.candidate
+        answers = await self._runtime.raw_scores((candidate,), pending.batch, "use", deadline, Usage(), {})
+        scores, info = answers[candidate]
         dimension = pending.experiment.dimension
         column = info.dimensions.index(dimension) if info is not None and dimension in info.dimensions else 0
         values = scores.values[:, column]
         both = np.isfinite(values)
-        self._count(pending.experiment.name, "failed", int((~both).sum()))
+        self._count_samples(pending.experiment.name, "failed", int((~both).sum()))
         if both.any():
             groups = [name for name, scored in zip(pending.groups, both.tolist(), strict=True) if scored]
             versions = (pending.version, scores.version)
-            self._comparison(pending.experiment.name).add(versions, groups, pending.served[both], values[both])
-            self._count(pending.experiment.name, "compared", len(groups))
+            self._get_comparison(pending.experiment.name).add_samples(
+                versions, groups, pending.served[both], values[both]
+            )
+            self._count_samples(pending.experiment.name, "compared", len(groups))
 
-    def _comparison(self, name: str) -> Comparison:
-        return self._found.setdefault(name, Comparison())
+    def _get_comparison(self, name: str) -> Comparison:
+        return self._comparisons.setdefault(name, Comparison())
 
-    def _count(self, name: str, outcome: ExperimentOutcome, rows: int) -> None:
+    def _count_samples(self, name: str, outcome: ExperimentOutcome, rows: int) -> None:
         if rows:
             counts = self._counts.setdefault(name, {})
             counts[outcome] = counts.get(outcome, 0) + rows

@@ -112,9 +112,9 @@ class Calls:
             self._observer.request_answered("grpc", name, status, perf_counter() - started)
 
     async def _admit(self, metadata: dict[str, Any], right: Right) -> ApiKey:
-        self._traffic.drain.check()
+        self._traffic.drain.check_accepting()
         try:
-            return await self._traffic.identify(
+            return await self._traffic.identify_caller(
                 token_of(_text(metadata, "authorization"), _text(metadata, "x-api-key")), right
             )
         except GatewayError as error:

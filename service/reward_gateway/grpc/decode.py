@@ -19,7 +19,7 @@ from reward_gateway.sample import Batch
 from reward_gateway.sample.fields import FIELDS, Field, Form, SampleItem, of_form
 from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, MediaBytes, MediaObject, Part, StepItem, TextPart
 from reward_gateway.settings import Settings
-from reward_gateway.traffic.deadlines import milliseconds
+from reward_gateway.traffic.deadlines import seconds_of_milliseconds
 
 from .values import number, plain_list
 
@@ -58,7 +58,9 @@ def score_options(options: pb.Options) -> ScoreOptions:
 
 def deadline_s(options: pb.Options) -> float | None:
     """The deadline that the options name, in seconds."""
-    return milliseconds(options.deadline_ms, "options.deadline_ms") if options.HasField("deadline_ms") else None
+    return (
+        seconds_of_milliseconds(options.deadline_ms, "options.deadline_ms") if options.HasField("deadline_ms") else None
+    )
 
 
 class Decoder:

@@ -121,7 +121,7 @@ class InferenceService:
         request = parse(pb.ModelInferRequest, raw)
         deadline = self._deadline(request, call)
         scope = part_of(call.scope, request.id or str(place))
-        self._traffic.drain.check()
+        self._traffic.drain.check_accepting()
         async with self._traffic.admission.enter(deadline):
             async for message in self._protocol.stream(request, deadline, scope):
                 yield message

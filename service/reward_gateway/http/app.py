@@ -63,7 +63,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         traffic.drain.begin()
-        await traffic.drain.finished(settings.drain_s)
+        await traffic.drain.wait_finished(settings.drain_s)
 
     app = FastAPI(
         title="reward-gateway",

@@ -56,7 +56,7 @@ class ErrorFormat:
 
 def render_own(error: GatewayError) -> tuple[int, dict[str, Any]]:
     """The format of our own API, which is OpenAI's too: ``{"error": {"code", "message", "type", "param"}}``."""
-    body: dict[str, Any] = dict(error.body())
+    body: dict[str, Any] = dict(error.error_body())
     if isinstance(error, InvalidRecipe):
         body["faults"] = error.faults
     return error.status, body

@@ -68,7 +68,7 @@ class Child:
         Raises:
             StackError: it ended, or was not ready in time; it is stopped then.
         """
-        with self._output() as output:
+        with self._open_output() as output:
             # A session of its own: a Ctrl-C at the terminal reaches the supervisor alone, which stops in order.
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
@@ -86,13 +86,13 @@ class Child:
             await self._become_ready()
         except BaseException:
             self.kill()
-            await self.exited()
+            await self.wait_exited()
             raise
 
-    async def exited(self) -> None:
+    async def wait_exited(self) -> None:
         """Wait until the process has ended, by itself or not, and remove what it left."""
         if self._process is not None and not self._gone:
-            await self._ended(self._process)
+            await self._wait_or_kill(self._process)
             self.kill()
             self._gone = True
             self.clean_up(self._process.pid)
@@ -108,7 +108,7 @@ class Child:
                 await self._process.wait()
         except TimeoutError:
             self.kill()
-        await self.exited()
+        await self.wait_exited()
 
     def kill(self) -> None:
         """SIGKILL for the process and for all that it started and left in its group."""
@@ -133,7 +133,7 @@ class Child:
         telling = [line for line in lines if _FAULT_LINE.search(line)] or lines
         return "\n".join([f". From {self.log}:", *("  " + line[:240] for line in telling[-_TAIL_LINES:])])
 
-    async def _ended(self, process: asyncio.subprocess.Process) -> None:
+    async def _wait_or_kill(self, process: asyncio.subprocess.Process) -> None:
         waiting = asyncio.ensure_future(process.wait())
         before = ""
         try:
@@ -164,5 +164,5 @@ class Child:
         except OSError:
             return False
 
-    def _output(self) -> contextlib.AbstractContextManager[IO[bytes] | None]:
+    def _open_output(self) -> contextlib.AbstractContextManager[IO[bytes] | None]:
         return contextlib.nullcontext() if self.log is None else self.log.open("ab")

@@ -24,18 +24,18 @@ def plain_links() -> Iterator[Callable[[Path], Path]]:
     The function raises StackError where no folder for links can be made.
     """
     with contextlib.ExitStack() as held:
-        made: list[Path] = []
+        link_folders: list[Path] = []
 
-        def plain(folder: Path) -> Path:
+        def plain_path(folder: Path) -> Path:
             if is_plain(folder):
                 return folder
-            if not made:
-                made.append(Path(held.enter_context(_private_folder(folder))))
-            link = made[0] / str(len(list(made[0].iterdir())))
+            if not link_folders:
+                link_folders.append(Path(held.enter_context(_private_folder(folder))))
+            link = link_folders[0] / str(len(list(link_folders[0].iterdir())))
             link.symlink_to(folder)
             return link
 
-        yield plain
+        yield plain_path
 
 
 def _private_folder(wanted_by: Path) -> "tempfile.TemporaryDirectory[str]":

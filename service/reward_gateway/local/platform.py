@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reward_gateway.local.errors import StackError
 
-OTHERWISE = (
+USE_ANOTHER_SERVER = (
     "Or use a Triton server elsewhere: set REWARD_GATEWAY_TRITON_URL to its gRPC address (host:port), "
     "for instance that of deploy/compose.yaml."
 )
@@ -57,13 +57,15 @@ def check_machine(system: str = platform.system(), machine: str = platform.machi
         StackError: not x86-64 Linux with glibc 2.35 or newer.
     """
     if (system, machine) != ("Linux", "x86_64"):
-        raise StackError(f"the embedded Triton runs on x86-64 Linux, and this is {system} on {machine}. {OTHERWISE}")
-    libc = _libc() if libc is None else libc
+        raise StackError(
+            f"the embedded Triton runs on x86-64 Linux, and this is {system} on {machine}. {USE_ANOTHER_SERVER}"
+        )
+    libc = _libc_version() if libc is None else libc
     name, _, version = libc.partition(" ")
     if name != "glibc" or tuple(int(part) for part in version.split(".")[:2]) < _GLIBC:
         raise StackError(
             f"the embedded Triton needs glibc 2.35 or newer (Debian 12, Ubuntu 22.04), and this machine has "
-            f"{libc or 'another C library'}. {OTHERWISE}"
+            f"{libc or 'another C library'}. {USE_ANOTHER_SERVER}"
         )
 
 
@@ -77,31 +79,31 @@ def find_triton(env: Path) -> TritonHome:
     if not python.exists():
         raise StackError(
             f"there is no Python environment for Triton at {env}: run `make serve` in the project, "
-            f"or set REWARD_GATEWAY_TRITON_ENV. {OTHERWISE}"
+            f"or set REWARD_GATEWAY_TRITON_ENV. {USE_ANOTHER_SERVER}"
         )
     facts = json.loads(subprocess.run([python, "-I", "-c", _QUESTION], capture_output=True, check=True).stdout)
     if facts["version"] not in _PYTHONS:
         raise StackError(
             f"Triton's Python backend runs Python {' or '.join(_PYTHONS)} (later ones lack the numpy 1 that it reads), "
             f"and {env} was made with Python {facts['version']}: install one of them, for instance with "
-            f"`.venv/bin/uv python install {_PYTHONS[-1]}`, and run `make serve` again. {OTHERWISE}"
+            f"`.venv/bin/uv python install {_PYTHONS[-1]}`, and run `make serve` again. {USE_ANOTHER_SERVER}"
         )
     root = Path(facts["server"])
     if not facts["server"] or not (root / "bin" / "tritonserver").exists():
         raise StackError(
             f"the environment {env} carries no Triton server: install requirements/tritonserver.txt there "
-            f"(pip install --no-deps). {OTHERWISE}"
+            f"(pip install --no-deps). {USE_ANOTHER_SERVER}"
         )
     stub = root / "python_backend_stubs" / facts["version"] / "triton_python_backend_stub"
     if int(facts["numpy"].partition(".")[0] or 0) != 1:
         raise StackError(
             f"the environment {env} has numpy {facts['numpy'] or 'missing'}, and this Triton's Python backend reads "
-            f"only numpy 1 rightly: install requirements/triton.txt there. {OTHERWISE}"
+            f"only numpy 1 rightly: install requirements/triton.txt there. {USE_ANOTHER_SERVER}"
         )
-    return TritonHome(env, root, stub, libpython(facts["version"], [Path(place) for place in facts["libraries"]]))
+    return TritonHome(env, root, stub, find_libpython(facts["version"], [Path(place) for place in facts["libraries"]]))
 
 
-def libpython(version: str, places: list[Path]) -> Path | None:
+def find_libpython(version: str, places: list[Path]) -> Path | None:
     """The folder of ``places`` that holds ``libpythonX.Y.so.1.0``; None if the loader has it anyway.
 
     Raises:
@@ -116,12 +118,12 @@ def libpython(version: str, places: list[Path]) -> Path | None:
     except OSError:
         raise StackError(
             f"Triton's Python backend needs {name}, and this machine lacks it. On Debian or Ubuntu: "
-            f"sudo apt-get install libpython{version}, and run this again. {OTHERWISE}"
+            f"sudo apt-get install libpython{version}, and run this again. {USE_ANOTHER_SERVER}"
         ) from None
     return None
 
 
-def _libc() -> str:
+def _libc_version() -> str:
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (ValueError, OSError):

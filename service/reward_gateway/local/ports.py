@@ -12,18 +12,18 @@ _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST = 10_000
 
 
-def listen(host: str, port: int, setting: str, *, backlog: int = 2048) -> socket.socket:
+def open_listener(host: str, port: int, setting: str, *, backlog: int = 2048) -> socket.socket:
     """Bind and listen on ``host:port``; ``port`` 0 takes any free one.
 
     Raises:
         StackError: the address cannot be had; names the port and the ``setting`` that moves it.
     """
-    sock = _bind(host, port, setting)
+    sock = _bind_socket(host, port, setting)
     sock.listen(backlog)
     return sock
 
 
-def reserve(host: str, port: int, setting: str) -> socket.socket:
+def reserve_port(host: str, port: int, setting: str) -> socket.socket:
     """Hold ``host:port`` for children that bind it themselves with ``SO_REUSEPORT``.
 
     The socket is bound and never listens, so the kernel hands it no connection; it only keeps
@@ -32,8 +32,8 @@ def reserve(host: str, port: int, setting: str) -> socket.socket:
     Raises:
         StackError: the address cannot be had.
     """
-    _bind(host, port, setting).close()  # without SO_REUSEPORT: another gateway's port must count as taken
-    return _bind(host, port, setting, share=True)
+    _bind_socket(host, port, setting).close()  # without SO_REUSEPORT: another gateway's port must count as taken
+    return _bind_socket(host, port, setting, share=True)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -61,7 +61,7 @@ def _bind_any(host: str) -> int:
         return int(sock.getsockname()[1])
 
 
-def _bind(host: str, port: int, setting: str, *, share: bool = False) -> socket.socket:
+def _bind_socket(host: str, port: int, setting: str, *, share: bool = False) -> socket.socket:
     env, flag = f"REWARD_GATEWAY_{setting.upper()}", "--" + setting.replace("_", "-")
     try:
         family, kind, proto, _, address = socket.getaddrinfo(

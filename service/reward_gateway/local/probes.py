@@ -20,7 +20,7 @@ def redis_ok(host: str, port: int) -> Callable[[], Awaitable[bool]]:
 def _line_probe(
     host: str, port: int, request: bytes, accepts: Callable[[bytes], bool]
 ) -> Callable[[], Awaitable[bool]]:
-    async def ask() -> bool:
+    async def ask_server() -> bool:
         async with asyncio.timeout(TIMEOUT_S):
             reader, writer = await asyncio.open_connection(host, port)
             try:
@@ -29,4 +29,4 @@ def _line_probe(
             finally:
                 writer.close()
 
-    return ask
+    return ask_server

@@ -9,9 +9,9 @@ from reward_gateway.local import ports
 from reward_gateway.local.children import Child
 from reward_gateway.local.plain_paths import plain_links
 from reward_gateway.local.supervisor import Report, Supervisor
-from reward_gateway.local.triton import ModelList, triton
+from reward_gateway.local.triton import ModelList, triton_child
 from reward_gateway.local.valkey import score_cache, state_store
-from reward_gateway.local.workers import MODULE, workers
+from reward_gateway.local.workers import MODULE, worker_children
 from reward_gateway.settings import Settings
 
 
@@ -28,7 +28,7 @@ class Running:
     run_dir: Path
 
 
-async def run(
+async def run_stack(
     settings: Settings,
     models: Sequence[str],
     loaded: Callable[[Path], ModelList],
@@ -52,10 +52,10 @@ async def run(
         StackError: with the reason why it could not start, or not go on.
     """
     with contextlib.ExitStack() as held:
-        http = held.enter_context(ports.listen(settings.http_host, settings.http_port, "http_port"))
+        http = held.enter_context(ports.open_listener(settings.http_host, settings.http_port, "http_port"))
         settings = settings.model_copy(update={"http_port": http.getsockname()[1]})
         if settings.grpc_port:
-            held.enter_context(ports.reserve(settings.http_host, settings.grpc_port, "grpc_port"))
+            held.enter_context(ports.reserve_port(settings.http_host, settings.grpc_port, "grpc_port"))
         run_dir = settings.run_directory
         run_dir.mkdir(parents=True, exist_ok=True)
         for log in run_dir.glob("*.log"):
@@ -71,8 +71,8 @@ async def run(
             servers.append(child)
             settings = settings.model_copy(update={"redis_url": url})
         if not settings.triton_url:
-            child, url = triton(settings, models, run_dir, loaded(run_dir), held.enter_context(plain_links()))
+            child, url = triton_child(settings, models, run_dir, loaded(run_dir), held.enter_context(plain_links()))
             servers.append(child)
             settings = settings.model_copy(update={"triton_url": url})
-        stages = [servers, workers(settings, http, run_dir, worker)]
+        stages = [servers, worker_children(settings, http, run_dir, worker)]
         await Supervisor(stages, report).run(lambda: on_ready(Running(settings, run_dir)))

@@ -40,7 +40,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.stop)
-        work = asyncio.create_task(self._work(on_ready))
+        work = asyncio.create_task(self._run_stages(on_ready))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -60,31 +60,31 @@ class Supervisor:
         """Stop in order; called again, stop at once."""
         if self._stopping.is_set():
             self.report("stopping at once")
-            for child in self._children():
+            for child in self._all_children():
                 child.kill()
         self._stopping.set()
 
-    async def _work(self, on_ready: Callable[[], None]) -> None:
+    async def _run_stages(self, on_ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             for stage in self.stages:
                 async with asyncio.TaskGroup() as starting:
                     for child in stage:
-                        starting.create_task(self._start(child))
+                        starting.create_task(self._start_child(child))
                 for child in stage:
-                    tasks.create_task(self._keep(child))
+                    tasks.create_task(self._keep_running(child))
             on_ready()
 
-    async def _start(self, child: Child) -> None:
+    async def _start_child(self, child: Child) -> None:
         began = time.monotonic()
         self.report(f"{child.name}: starting")
         await child.start()
         self.report(f"{child.name}: ready after {time.monotonic() - began:.1f} s")
 
-    async def _keep(self, child: Child) -> None:
+    async def _keep_running(self, child: Child) -> None:
         died = 0
         while True:
             began = time.monotonic()
-            await child.exited()
+            await child.wait_exited()
             if time.monotonic() - began > self.calm_s:
                 died = 0
             why = f"{child.name} {child.describe_end()}"
@@ -95,7 +95,7 @@ class Supervisor:
                 await asyncio.sleep(self.delays_s[died])
                 died += 1
                 try:
-                    await self._start(child)
+                    await self._start_child(child)
                     break
                 except StackError as error:
                     why = str(error).partition("\n")[0]
@@ -107,5 +107,5 @@ class Supervisor:
                 self.report(f"{', '.join(child.name for child in running)}: stopping")
             await asyncio.gather(*(child.stop() for child in running))
 
-    def _children(self) -> list[Child]:
+    def _all_children(self) -> list[Child]:
         return [child for stage in self.stages for child in stage]

@@ -39,7 +39,7 @@ class ModelList(Protocol):
         """The names now."""
 
 
-def triton(
+def triton_child(
     settings: Settings,
     models: Sequence[str],
     run_dir: Path,
@@ -87,11 +87,11 @@ def triton(
         name="Triton",
         argv=argv,
         ready=probes.http_ok(HOST, http, "/v2/health/ready"),
-        env=_environment(home, settings.gpu_memory),
+        env=_server_environment(home, settings.gpu_memory),
         log=run_dir / "triton.log",
         ready_s=settings.triton_ready_s,
         stop_s=_EXIT_S + 2,
-        clean_up=lambda pid: _unlink(prefix),
+        clean_up=lambda pid: _unlink_memory(prefix),
         find_fault=find_lost_model,
         late_arguments=lambda: [f"--load-model={name}" for name in loaded.read()],
     )
@@ -142,7 +142,7 @@ def remove_stale_memory() -> None:
     for region in _SHARED_MEMORY.glob(f"{_PREFIX}*_*_*"):
         pid = region.name.removeprefix(_PREFIX).partition("_")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
-            _unlink(f"{_PREFIX}{pid}_")
+            _unlink_memory(f"{_PREFIX}{pid}_")
 
 
 def find_lost_model(pid: int) -> str:
@@ -154,13 +154,13 @@ def find_lost_model(pid: int) -> str:
     return "lost the process of a model" if dead else ""
 
 
-def _unlink(prefix: str) -> None:
+def _unlink_memory(prefix: str) -> None:
     for region in _SHARED_MEMORY.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
             region.unlink()
 
 
-def _environment(home: platform.TritonHome, gpu_memory: int) -> dict[str, str]:
+def _server_environment(home: platform.TritonHome, gpu_memory: int) -> dict[str, str]:
     """Ours, with the environment's interpreter first: the stub takes its packages from the ``python3`` on PATH."""
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
     env["PATH"] = f"{home.env.absolute() / 'bin'}:{env.get('PATH', os.defpath)}"

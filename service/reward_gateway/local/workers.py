@@ -18,10 +18,10 @@ MODULE = "reward_gateway.cli.worker"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where to reach what listens there
 
 
-def workers(settings: Settings, http: socket.socket, run_dir: Path, module: str = MODULE) -> list[Child]:
+def worker_children(settings: Settings, http: socket.socket, run_dir: Path, module: str = MODULE) -> list[Child]:
     """One child a worker; ``settings`` are those that the workers get, with every address filled in."""
     host, port = http.getsockname()[:2]
-    env = os.environ | environment(settings) | {"REWARD_GATEWAY_HTTP_FD": str(http.fileno())}
+    env = os.environ | settings_environment(settings) | {"REWARD_GATEWAY_HTTP_FD": str(http.fileno())}
     clean_up: Callable[[int], None] = lambda pid: None  # noqa: E731
     if settings.workers > 1:
         metrics = run_dir / "metrics"
@@ -45,16 +45,16 @@ def workers(settings: Settings, http: socket.socket, run_dir: Path, module: str 
     ]
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def settings_environment(settings: Settings) -> dict[str, str]:
     """Settings as the environment variables that read back as the same settings."""
     return {
-        f"REWARD_GATEWAY_{name.upper()}": _text(value)
+        f"REWARD_GATEWAY_{name.upper()}": _setting_text(value)
         for name, value in settings
         if value is not None and value != type(settings).model_fields[name].default
     }
 
 
-def _text(value: object) -> str:
+def _setting_text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):

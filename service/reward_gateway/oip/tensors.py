@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2 as pb
 
-from reward_gateway.backends.triton.tensors import frame, unframe
+from reward_gateway.backends.triton.tensors import frame_value, unframe_values
 from reward_gateway.errors import InvalidRequest
 
 from .datatypes import DATATYPES, Datatype
@@ -33,7 +33,7 @@ class Tensor:
     def strings(self) -> list[bytes]:
         """The elements of a BYTES tensor. Raises InvalidRequest unless they are exactly as many as the shape says."""
         try:
-            return unframe(self.raw, math.prod(self.shape))
+            return unframe_values(self.raw, math.prod(self.shape))
         except ValueError:
             message = f"{self.where}: the bytes do not hold the strings that shape {list(self.shape)} stands for"
             raise self.refused(message) from None
@@ -91,7 +91,7 @@ def checked(tensor: Tensor) -> Tensor:
 def pack(datatype: Datatype, values: Sequence[Any], where: str) -> bytes:
     """Values as raw bytes. Raises InvalidRequest where one is not of the datatype."""
     if datatype.name == "BYTES":
-        return b"".join(map(frame, values))
+        return b"".join(map(frame_value, values))
     if datatype.numpy is None:
         raise InvalidRequest(f"{where}: {datatype.name} travels as raw bytes only", param=where)
     if datatype.numpy.kind in "iu" and values:

@@ -20,25 +20,25 @@ class CacheMetrics:
         self._dropped = make.counter("cache_writes_dropped_total", "Raw scores that were not remembered.")
         self._breaker = make.gauge("cache_breaker_open", "Workers that leave the cache alone for now.")
 
-    def looked_up(self, level: CacheLevel, hits: int, misses: int, seconds: float | None) -> None:
+    def count_lookups(self, level: CacheLevel, hits: int, misses: int, seconds: float | None) -> None:
         self._lookups.labels(level, "hit").inc(hits)
         self._lookups.labels(level, "miss").inc(misses)
         if seconds is not None:
             self._seconds.labels(level, "get").observe(seconds)
 
-    def corrupt(self, entries: int) -> None:
+    def count_corrupt(self, entries: int) -> None:
         self._corrupt.inc(entries)
 
-    def failed(self, operation: CacheOperation, fault: CacheFault) -> None:
+    def count_failure(self, operation: CacheOperation, fault: CacheFault) -> None:
         self._errors.labels(operation, fault).inc()
 
-    def written(self, entries: int, seconds: float) -> None:
+    def count_written(self, entries: int, seconds: float) -> None:
         self._written.inc(entries)
         self._seconds.labels("redis", "put").observe(seconds)
 
-    def dropped(self, entries: int) -> None:
+    def count_dropped(self, entries: int) -> None:
         self._dropped.inc(entries)
 
-    def breaker_changed(self, state: BreakerState) -> None:
+    def set_breaker(self, state: BreakerState) -> None:
         """``half_open``, while one call tries the store, is still left alone."""
         self._breaker.set(0 if state == "closed" else 1)

@@ -38,7 +38,7 @@ class Instruments:
         """A histogram of numbers on either side of 0, which has no sum: it would be no counter."""
         return BatchHistogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
 
-    def latest(self, name: str, text: str, *labels: str) -> Gauge:
+    def latest_gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A value of now that cannot be added up; of several workers that live, the one that was set last."""
         return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livemostrecent")
 

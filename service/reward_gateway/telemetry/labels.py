@@ -20,5 +20,5 @@ class Names:
         """Add names from the recipes, the model repository or the registries of the code."""
         self._known |= frozenset(names)
 
-    def of(self, value: str) -> str:
+    def known_or_other(self, value: str) -> str:
         return value if value in self._known else OTHER

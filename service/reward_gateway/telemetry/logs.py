@@ -69,11 +69,11 @@ def name_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     info: Any = event.pop("exc_info", None)
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        event.update(described(error))
+        event.update(describe_exception(error))
     return event
 
 
-def described(error: BaseException) -> dict[str, str]:
+def describe_exception(error: BaseException) -> dict[str, str]:
     """An exception's class and the places that it passed, innermost last: what a log line may say of it."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     at = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)

@@ -12,7 +12,7 @@ class MediaMetrics:
         self._bytes = make.counter("media_fetched_bytes_total", "Bytes of images that arrived whole.")
         self._seconds = make.histogram("media_fetch_duration_seconds", "Fetches, with the wait for a turn.", DURATION_S)
 
-    def fetched(self, outcome: str, size: int, seconds: float) -> None:
+    def count_fetch(self, outcome: str, size: int, seconds: float) -> None:
         self._fetches.labels(outcome).inc()
         self._bytes.inc(size)
         self._seconds.observe(seconds)

@@ -116,53 +116,53 @@ class Metrics(Observer):
         self._rates_alone.set(state != "closed")
 
     def cache_looked_up(self, level: CacheLevel, hits: int, misses: int, seconds: float | None) -> None:
-        self._cache.looked_up(level, hits, misses, seconds)
+        self._cache.count_lookups(level, hits, misses, seconds)
 
     def cache_corrupt(self, entries: int) -> None:
-        self._cache.corrupt(entries)
+        self._cache.count_corrupt(entries)
 
     def cache_failed(self, operation: CacheOperation, fault: CacheFault) -> None:
-        self._cache.failed(operation, fault)
+        self._cache.count_failure(operation, fault)
 
     def cache_written(self, entries: int, seconds: float) -> None:
-        self._cache.written(entries, seconds)
+        self._cache.count_written(entries, seconds)
 
     def cache_dropped(self, entries: int) -> None:
-        self._cache.dropped(entries)
+        self._cache.count_dropped(entries)
 
     def cache_breaker_changed(self, state: BreakerState) -> None:
-        self._cache.breaker_changed(state)
+        self._cache.set_breaker(state)
 
     def rows_queued(self, model: str, rows: int) -> None:
-        self._calls.queued(model, rows)
+        self._calls.set_queued(model, rows)
 
     def model_call_started(self, model: str, rows: int) -> None:
-        self._calls.call_started(model, rows)
+        self._calls.count_started(model, rows)
 
     def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
-        self._calls.call_finished(model, rows, seconds, outcome)
+        self._calls.count_finished(model, rows, seconds, outcome)
 
     def media_fetched(self, outcome: str, size: int, seconds: float) -> None:
-        self._media.fetched(outcome, size, seconds)
+        self._media.count_fetch(outcome, size, seconds)
 
     def batch_scored(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None = None) -> None:
-        self.health.scored(plan, scored, lengths)
-        self._samples.labels(self.rewards.of(scored.recipe)).inc(len(scored.reward))
+        self.health.note_batch(plan, scored, lengths)
+        self._samples.labels(self.rewards.known_or_other(scored.recipe)).inc(len(scored.reward))
         for reason in scored.invalid.values():
-            self._invalid.labels(self._codes.of(reason.code)).inc()
+            self._invalid.labels(self._codes.known_or_other(reason.code)).inc()
         for names in scored.flags.values():
             for name in names:
-                self._flags.labels(self.flags.of(name)).inc()
+                self._flags.labels(self.flags.known_or_other(name)).inc()
 
     def candidate_scored(self, experiment: str, outcome: ExperimentOutcome, rows: int) -> None:
-        self._experiments.scored(experiment, outcome, rows)
+        self._experiments.count_samples(experiment, outcome, rows)
 
     def candidate_compared(self, experiment: str, report: Mapping[str, Any]) -> None:
-        self._experiments.compared(experiment, report)
+        self._experiments.set_comparison(experiment, report)
 
     def render(self) -> bytes:
         """Prometheus text; over all workers where there are several."""
-        self.health.refresh()
+        self.health.refresh_gauges()
         if _MULTIPROC not in os.environ:
             return generate_latest(self.registry)
         everybody = CollectorRegistry()

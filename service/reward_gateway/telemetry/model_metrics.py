@@ -22,17 +22,17 @@ class ModelMetrics:
         self._in_flight = make.gauge("model_calls_in_flight", "Infer calls under way.", "model")
         self._queued = make.gauge("model_rows_queued", "Rows that wait for an infer call.", "model")
 
-    def queued(self, model: str, rows: int) -> None:
-        self._queued.labels(self._models.of(model)).set(rows)
+    def set_queued(self, model: str, rows: int) -> None:
+        self._queued.labels(self._models.known_or_other(model)).set(rows)
 
-    def call_started(self, model: str, rows: int) -> None:
-        name = self._models.of(model)
+    def count_started(self, model: str, rows: int) -> None:
+        name = self._models.known_or_other(model)
         self._in_flight.labels(name).inc()
         self._rows.labels(name).inc(rows)
         self._call_rows.labels(name).observe(rows)
 
-    def call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
-        name = self._models.of(model)
+    def count_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
+        name = self._models.known_or_other(model)
         self._in_flight.labels(name).dec()
-        self._calls.labels(name, self._outcomes.of(outcome)).inc()
+        self._calls.labels(name, self._outcomes.known_or_other(outcome)).inc()
         self._seconds.labels(name).observe(seconds)

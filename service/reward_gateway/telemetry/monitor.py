@@ -66,33 +66,34 @@ class Monitor:
         self._watched: dict[str, Watched] = {}
         self._lock = threading.Lock()  # a scrape reads in a thread, while the loop goes on noting
         self._mark = shared / "monitor.reset" if shared is not None else None
-        self._marked = _changed(self._mark)
+        self._marked = _read_mark_time(self._mark)
 
-    def note(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
+    def note_batch(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
         """Keep a batch for later. ``lengths``: characters of the responses [n], NaN where there is none."""
         self._noted.append(Observation.of(plan, scored, lengths))
         self._rows += len(scored.reward)
         full = self._rows >= WAITING_ROWS or len(self._noted) >= WAITING_BATCHES
         if full or monotonic() - self._read_at > WAITING_S:
-            self.read()
+            self.read_noted()
 
-    def read(self) -> None:
+    def read_noted(self) -> None:
         """Lay everything that was noted into its window."""
         with self._lock:
-            self._heed_reset()
+            self._apply_remote_reset()
             self._rows, self._read_at = 0, monotonic()
             batches: dict[tuple[str, str, tuple[str, ...]], list[Observation]] = {}
             while self._noted:
-                noted = self._noted.popleft()
-                if len(noted.reward):
-                    batches.setdefault((noted.recipe, noted.version, noted.names), []).append(noted)
+                observation = self._noted.popleft()
+                if len(observation.reward):
+                    key = (observation.recipe, observation.version, observation.names)
+                    batches.setdefault(key, []).append(observation)
             for (recipe, version, _), together in batches.items():
                 columns = columns_of(together)
-                self._window(recipe, version, together[0].ensemble).append(columns, len(columns[REWARD]))
+                self._find_window(recipe, version, together[0].ensemble).append(columns, len(columns[REWARD]))
                 if self._reader is not None:
                     self._reader(recipe, version, together[0].ensemble, columns)
 
-    def _window(self, recipe: str, version: str, ensemble: tuple[str, ...]) -> Window:
+    def _find_window(self, recipe: str, version: str, ensemble: tuple[str, ...]) -> Window:
         """The window of a recipe; another version starts anew, as its numbers mean something else."""
         watched = self._watched.get(recipe)
         if watched is None or watched.version != version:
@@ -103,11 +104,12 @@ class Monitor:
 
     def report(self) -> dict[str, dict[str, Any]]:
         """What is known of every recipe, by name; see :func:`report_of`."""
-        self.read()
+        self.read_noted()
         with self._lock:
-            taken = [
-                (recipe, watched, watched.window.latest(), watched.window.reference, watched.window.since_reference)
+            windows = [
+                (recipe, watched, window.latest_rows(), window.reference, window.since_reference)
                 for recipe, watched in self._watched.items()
+                for window in (watched.window,)
             ]
         return {
             recipe: {
@@ -115,31 +117,31 @@ class Monitor:
                 "window": self._size,
                 **report_of(columns, reference, since, watched.ensemble),
             }
-            for recipe, watched, columns, reference, since in taken
+            for recipe, watched, columns, reference, since in windows
         }
 
     def reset(self) -> None:
         """Take all references anew, in every worker."""
-        self.read()
+        self.read_noted()
         if self._mark is not None:
             self._mark.touch()
             os.utime(self._mark)
         with self._lock:
-            self._marked = _changed(self._mark)
-            self._forget()
+            self._marked = _read_mark_time(self._mark)
+            self._reset_windows()
 
-    def _heed_reset(self) -> None:
-        changed = _changed(self._mark)
+    def _apply_remote_reset(self) -> None:
+        changed = _read_mark_time(self._mark)
         if changed != self._marked:
             self._marked = changed
-            self._forget()
+            self._reset_windows()
 
-    def _forget(self) -> None:
+    def _reset_windows(self) -> None:
         for watched in self._watched.values():
             watched.window.reset()
 
 
-def _changed(mark: Path | None) -> int:
+def _read_mark_time(mark: Path | None) -> int:
     try:
         return mark.stat().st_mtime_ns if mark is not None else 0
     except FileNotFoundError:

@@ -48,13 +48,13 @@ def columns_of(batches: Sequence[Observation]) -> dict[Column, FloatArray]:
     first = batches[0]
     reward = np.concatenate([batch.reward for batch in batches])
     rows = len(reward)
-    columns = {REWARD: reward, LENGTH: np.concatenate([_lengths(batch) for batch in batches])}
+    columns = {REWARD: reward, LENGTH: np.concatenate([_response_lengths(batch) for batch in batches])}
     for k, name in enumerate(first.names):
         columns[Column("value", name)] = np.concatenate([batch.parts[k][1] for batch in batches])
         if first.parts[k][0] is not first.parts[k][1]:
             columns[Column("raw", name)] = np.concatenate([batch.parts[k][0] for batch in batches])
 
-    def mark(column: Column, row: int) -> None:
+    def mark_row(column: Column, row: int) -> None:
         if column not in columns:
             columns[column] = np.zeros(rows)
         columns[column][row] = 1.0
@@ -63,13 +63,13 @@ def columns_of(batches: Sequence[Observation]) -> dict[Column, FloatArray]:
     for batch in batches:
         for row, reason in batch.invalid.items():
             reward[start + row] = np.nan
-            mark(Column("invalid", reason.code), start + row)
+            mark_row(Column("invalid", reason.code), start + row)
         for row, flags in batch.flags.items():
             for flag in flags:
-                mark(Column("flag", flag), start + row)
+                mark_row(Column("flag", flag), start + row)
         start += len(batch.reward)
     return columns
 
 
-def _lengths(batch: Observation) -> FloatArray:
+def _response_lengths(batch: Observation) -> FloatArray:
     return np.full(len(batch.reward), np.nan) if batch.lengths is None else batch.lengths

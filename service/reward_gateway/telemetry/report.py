@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .statistics import describe, disagreement, drift, rank_correlation
+from .statistics import describe_values, ensemble_disagreement, measure_drift, rank_correlation
 from .window import LENGTH, REWARD, Column, Columns, Stage
 
 
@@ -24,28 +24,28 @@ def report_of(columns: Columns, reference: Columns | None, since: int, ensemble:
     rows = len(columns[REWARD]) if REWARD in columns else 0
     start = max(0, rows - since)
 
-    def distribution(column: Column) -> dict[str, Any]:
-        moved = drift(reference[column], columns[column][start:]) if reference and column in reference else None
-        return {**describe(columns[column]), "drift": moved}
+    def describe_column(column: Column) -> dict[str, Any]:
+        moved = measure_drift(reference[column], columns[column][start:]) if reference and column in reference else None
+        return {**describe_values(columns[column]), "drift": moved}
 
     components: dict[str, dict[str, Any]] = {c.name: {} for c in columns if c.stage == "value"}
     for column in columns:
         if column.stage in ("value", "raw"):
-            components[column.name][column.stage] = distribution(column)
+            components[column.name][column.stage] = describe_column(column)
     members = [columns[Column("value", name)] for name in ensemble if Column("value", name) in columns]
     return {
         "samples": rows,
         "reference_samples": len(reference[REWARD]) if reference else 0,
-        "reward": distribution(REWARD),
+        "reward": describe_column(REWARD),
         "components": components,
-        "invalid": _shares(columns, "invalid"),
-        "flagged": _shares(columns, "flag"),
+        "invalid": _column_shares(columns, "invalid"),
+        "flagged": _column_shares(columns, "flag"),
         "length_correlation": rank_correlation(columns[REWARD], columns[LENGTH]),
-        "ensemble_disagreement": disagreement(members),
+        "ensemble_disagreement": ensemble_disagreement(members),
     }
 
 
-def _shares(columns: Mapping[Column, Any], stage: Stage) -> dict[str, float]:
+def _column_shares(columns: Mapping[Column, Any], stage: Stage) -> dict[str, float]:
     """Share of rows by name; a name that has left the window is left out."""
     shares = {column.name: float(values.mean()) for column, values in columns.items() if column.stage == stage}
     return {name: share for name, share in shares.items() if share > 0}

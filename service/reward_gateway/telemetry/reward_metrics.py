@@ -36,7 +36,7 @@ class RewardMetrics:
         self, make: Instruments, rewards: Names, components: Names, flags: Names, shared: Path | None = None
     ) -> None:
         self._rewards, self._components, self._flags_known = rewards, components, flags
-        self.monitor = Monitor(reader=self._take, shared=shared)
+        self.monitor = Monitor(reader=self._take_columns, shared=shared)
         self.shared: SharedMonitor | None = None
         self._rows_lost = make.counter(
             "monitor_rows_dropped_total", "Samples left out of the shared monitoring windows: too many waited."
@@ -49,61 +49,61 @@ class RewardMetrics:
             "score_value", "Rewards, and components after their transforms.", SCORE, "reward", "component"
         )
         self._flags = make.counter("score_flags_total", "Samples that a guard or a model flagged.", "reward", "guard")
-        self._samples = make.latest("score_window_samples", "Samples in the window.", "reward")
-        self._statistic = make.latest("score_window_value", "Of the window's scores.", *of, "statistic")
-        self._drift = make.latest("score_drift", "Window against reference; 0 until measured.", *of, "measure")
-        self._saturated = make.latest("score_saturated_ratio", "Scores at one end of the window's range.", *of)
-        self._invalid = make.latest("score_window_invalid_ratio", "Samples without a score.", "reward", "code")
-        self._flagged = make.latest("score_window_flagged_ratio", "Samples that were flagged.", "reward", "guard")
-        self._length = make.latest(
+        self._samples = make.latest_gauge("score_window_samples", "Samples in the window.", "reward")
+        self._statistic = make.latest_gauge("score_window_value", "Of the window's scores.", *of, "statistic")
+        self._drift = make.latest_gauge("score_drift", "Window against reference; 0 until measured.", *of, "measure")
+        self._saturated = make.latest_gauge("score_saturated_ratio", "Scores at one end of the window's range.", *of)
+        self._invalid = make.latest_gauge("score_window_invalid_ratio", "Samples without a score.", "reward", "code")
+        self._flagged = make.latest_gauge("score_window_flagged_ratio", "Samples that were flagged.", "reward", "guard")
+        self._length = make.latest_gauge(
             "score_length_correlation", "Spearman, of rewards with the characters of responses.", "reward"
         )
-        self._disagreement = make.latest(
+        self._disagreement = make.latest_gauge(
             "score_ensemble_disagreement", "Mean standard deviation over an ensemble's members.", "reward"
         )
-        self._shown: dict[str, tuple[set[str], set[str]]] = {}
+        self._names_shown: dict[str, tuple[set[str], set[str]]] = {}
 
-    def scored(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
+    def note_batch(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
         """One scored batch."""
-        self.monitor.note(plan, scored, lengths)
+        self.monitor.note_batch(plan, scored, lengths)
 
-    def refresh(self) -> None:
+    def refresh_gauges(self) -> None:
         """Set the gauges to what the windows hold now."""
         for recipe, report in self.monitor.report().items():
-            reward = self._rewards.of(recipe)
+            reward = self._rewards.known_or_other(recipe)
             self._samples.labels(reward).set(report["samples"])
-            self._show(reward, "", "reward", report["reward"])
+            self._set_gauges(reward, "", "reward", report["reward"])
             for name, stages in report["components"].items():
                 for stage, described in stages.items():
-                    self._show(reward, self._components.of(name), stage, described)
-            self._shares(reward, report)
+                    self._set_gauges(reward, self._components.known_or_other(name), stage, described)
+            self._set_share_gauges(reward, report)
             if report["length_correlation"] is not None:
                 self._length.labels(reward).set(report["length_correlation"])
             if report["ensemble_disagreement"] is not None:
                 self._disagreement.labels(reward).set(report["ensemble_disagreement"])
 
-    def share(self, url: str) -> SharedMonitor:
+    def share_windows(self, url: str) -> SharedMonitor:
         """Share the windows with other processes, in the Redis at an address."""
         self.shared = SharedMonitor(url, WINDOW, lost=self._rows_lost.inc, failed=self._shares_failed.inc)
         return self.shared
 
-    def _take(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:
+    def _take_columns(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:
         """Take what was read since the last time; the monitor calls this."""
         if self.shared is not None:
-            self.shared.keep(recipe, version, ensemble, columns)
-        self._count(recipe, columns)
+            self.shared.keep_rows(recipe, version, ensemble, columns)
+        self._count_columns(recipe, columns)
 
-    def _count(self, recipe: str, columns: Columns) -> None:
-        reward = self._rewards.of(recipe)
+    def _count_columns(self, recipe: str, columns: Columns) -> None:
+        reward = self._rewards.known_or_other(recipe)
         for column, values in columns.items():
             if column.stage == "reward":
                 self._values.labels(reward, "").observe_many(values)
             elif column.stage == "value":
-                self._values.labels(reward, self._components.of(column.name)).observe_many(values)
+                self._values.labels(reward, self._components.known_or_other(column.name)).observe_many(values)
             elif column.stage == "flag":
-                self._flags.labels(reward, self._flags_known.of(column.name)).inc(float(np.sum(values)))
+                self._flags.labels(reward, self._flags_known.known_or_other(column.name)).inc(float(np.sum(values)))
 
-    def _show(self, reward: str, component: str, stage: str, described: dict[str, Any]) -> None:
+    def _set_gauges(self, reward: str, component: str, stage: str, described: dict[str, Any]) -> None:
         if not described["count"]:
             return
         values = {name: described[name] for name in STATISTICS} | {
@@ -116,12 +116,12 @@ class RewardMetrics:
             moved = described["drift"][measure] if described["drift"] else 0.0
             self._drift.labels(reward, component, stage, measure).set(moved)
 
-    def _shares(self, reward: str, report: dict[str, Any]) -> None:
+    def _set_share_gauges(self, reward: str, report: dict[str, Any]) -> None:
         """Shares by name; one that has left the window reads 0 from then on."""
-        codes, guards = self._shown.setdefault(reward, (set(), set()))
+        codes, guards = self._names_shown.setdefault(reward, (set(), set()))
         codes.update(report["invalid"])
         guards.update(report["flagged"])
         for code in codes:
             self._invalid.labels(reward, code).set(report["invalid"].get(code, 0.0))
         for guard in guards:
-            self._flagged.labels(reward, self._flags_known.of(guard)).set(report["flagged"].get(guard, 0.0))
+            self._flagged.labels(reward, self._flags_known.known_or_other(guard)).set(report["flagged"].get(guard, 0.0))

@@ -8,7 +8,7 @@ from reward_gateway.observer import ExperimentOutcome
 from .instruments import Instruments
 from .labels import Names
 
-FOUND = {
+COMPARISON_GAUGES = {
     "pearson": "Correlation of the candidate's scores with the served version's.",
     "spearman": "Rank correlation of the two.",
     "pair_agreement": "Share of pairs within a prompt that both order alike.",
@@ -24,12 +24,14 @@ class ShadowMetrics:
     def __init__(self, make: Instruments, experiments: Names) -> None:
         self._experiments = experiments
         self._samples = make.counter("shadow_samples_total", "Samples chosen for a candidate.", "experiment", "outcome")
-        self._found = {name: make.latest(f"shadow_{name}", text, "experiment") for name, text in FOUND.items()}
+        self._gauges = {
+            name: make.latest_gauge(f"shadow_{name}", text, "experiment") for name, text in COMPARISON_GAUGES.items()
+        }
 
-    def compared(self, experiment: str, report: Mapping[str, Any]) -> None:
-        for name, gauge in self._found.items():
+    def set_comparison(self, experiment: str, report: Mapping[str, Any]) -> None:
+        for name, gauge in self._gauges.items():
             if report[name] is not None:
-                gauge.labels(self._experiments.of(experiment)).set(report[name])
+                gauge.labels(self._experiments.known_or_other(experiment)).set(report[name])
 
-    def scored(self, experiment: str, outcome: ExperimentOutcome, rows: int) -> None:
-        self._samples.labels(self._experiments.of(experiment), outcome).inc(rows)
+    def count_samples(self, experiment: str, outcome: ExperimentOutcome, rows: int) -> None:
+        self._samples.labels(self._experiments.known_or_other(experiment), outcome).inc(rows)

@@ -29,7 +29,7 @@ from redis.exceptions import RedisError
 from reward_gateway.tasks import end_task
 
 from .window import REWARD, Columns
-from .window_parts import WindowPart, concatenate, merge, part_of, report_of_parts, take_rows
+from .window_parts import WindowPart, concatenate_columns, merge_parts, part_of, report_of_parts, take_rows
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class Stored(msgspec.Struct, array_like=True):
     """
 
     epoch: int
-    whole: WindowPart
+    all_rows: WindowPart
     current: WindowPart
 
 
@@ -86,7 +86,7 @@ class _Minute:
     """What this process saw of a version in a minute, whether Redis has it, and how many rows Redis has not counted."""
 
     epoch: int
-    whole: WindowPart
+    all_rows: WindowPart
     current: WindowPart
     written: bool = False
     uncounted: int = 0
@@ -134,7 +134,7 @@ class SharedMonitor:
             self.url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
         )
 
-    def keep(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:
+    def keep_rows(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:
         """Take columns of rows, to be summarised and written later; nothing is copied."""
         with self._lock:
             self._waiting.append((RecipeVersion(recipe, version, ensemble), columns))
@@ -147,7 +147,7 @@ class SharedMonitor:
     def start(self, read: Callable[[], None]) -> None:
         """Flush from now on, in the background; ``read`` has the process's own monitor hand over what it has."""
 
-        async def flush_for_ever() -> None:
+        async def flush_forever() -> None:
             while True:
                 await asyncio.sleep(FLUSH_S)
                 try:
@@ -159,7 +159,7 @@ class SharedMonitor:
                     log.error("monitoring windows were not written", exc_info=error)
 
         if self._task is None:
-            self._task = asyncio.create_task(flush_for_ever(), name="monitor-flush")
+            self._task = asyncio.create_task(flush_forever(), name="monitor-flush")
 
     async def close(self) -> None:
         """Write what waits, within a few seconds, and end."""
@@ -173,32 +173,32 @@ class SharedMonitor:
         """Write what this process saw. Raises RedisError, OSError or TimeoutError; then it is written the next time."""
         async with self._flushing:
             try:
-                await self._flush()
+                await self._write_waiting()
             except AWAY:
                 self.failed()
                 raise
 
-    async def _flush(self) -> None:
+    async def _write_waiting(self) -> None:
         minute = int(self.clock()) // MINUTE_S
         with self._lock:
             rows, self._waiting, self._waiting_rows = list(self._waiting), deque(), 0
         if rows:
             try:
-                epoch, room = await self._count(rows)
+                epoch, room = await self._count_reference_rows(rows)
             except BaseException:
                 with self._lock:
                     self._waiting.extendleft(reversed(rows))
                     self._waiting_rows += sum(len(columns[REWARD]) for _, columns in rows)
                 raise
-            await asyncio.to_thread(self._summarise, rows, room, minute, epoch)
-        await self._write(minute)
+            await asyncio.to_thread(self._summarise_rows, rows, room, minute, epoch)
+        await self._write_parts(minute)
 
-    async def _count(self, rows: Sequence[Rows]) -> tuple[int, dict[RecipeVersion, int]]:
+    async def _count_reference_rows(self, rows: Sequence[Rows]) -> tuple[int, dict[RecipeVersion, int]]:
         """The epoch, and how many of each version's rows belong to its reference: other processes fill it too."""
         counts: dict[RecipeVersion, int] = {}
         for version, columns in rows:
             counts[version] = counts.get(version, 0) + len(columns[REWARD])
-        epoch = await self._epoch()
+        epoch = await self._read_epoch()
         pipeline = self._client.pipeline(transaction=False)
         for version, count in counts.items():
             pipeline.hincrby(self._reference_key(version, epoch), "rows", count)
@@ -211,13 +211,13 @@ class SharedMonitor:
         }
         return epoch, room
 
-    def _summarise(self, rows: Sequence[Rows], room: dict[RecipeVersion, int], minute: int, epoch: int) -> None:
+    def _summarise_rows(self, rows: Sequence[Rows], room: dict[RecipeVersion, int], minute: int, epoch: int) -> None:
         """Add rows to this process's parts."""
         together: dict[RecipeVersion, list[Columns]] = {}
         for version, piece in rows:
             together.setdefault(version, []).append(piece)
         for version, pieces in together.items():
-            columns = concatenate(pieces)
+            columns = concatenate_columns(pieces)
             count = len(columns[REWARD])
             before = min(count, room[version])
             reference = part_of(take_rows(columns, 0, before), version.ensemble, self._random) if before else None
@@ -227,14 +227,14 @@ class SharedMonitor:
                 seen = self._minutes[version, minute] = _Minute(epoch, WindowPart(), WindowPart())
             if seen.epoch != epoch:
                 seen.epoch, seen.current = epoch, WindowPart()
-            seen.whole = merge([seen.whole, after, *([reference] if reference else [])])
-            seen.current = merge([seen.current, after])
+            seen.all_rows = merge_parts([seen.all_rows, after, *([reference] if reference else [])])
+            seen.current = merge_parts([seen.current, after])
             seen.written, seen.uncounted = False, seen.uncounted + count
             if reference is not None:
                 held = self._references.setdefault((version, epoch), _Reference(WindowPart()))
-                held.part, held.written = merge([held.part, reference]), False
+                held.part, held.written = merge_parts([held.part, reference]), False
 
-    async def _write(self, minute: int) -> None:
+    async def _write_parts(self, minute: int) -> None:
         minutes = {at: seen for at, seen in self._minutes.items() if not seen.written}
         references = {at: held for at, held in self._references.items() if not held.written}
         if minutes or references:
@@ -242,9 +242,11 @@ class SharedMonitor:
             for (version, at), seen in minutes.items():
                 key = self._minute_key(version, at)
                 pipeline.hincrby(key, "rows", seen.uncounted)
-                pipeline.hset(key, self._worker, msgspec.msgpack.encode(Stored(seen.epoch, seen.whole, seen.current)))
+                pipeline.hset(
+                    key, self._worker, msgspec.msgpack.encode(Stored(seen.epoch, seen.all_rows, seen.current))
+                )
                 pipeline.expire(key, (MINUTES + 5) * MINUTE_S)
-                pipeline.zadd(f"{PREFIX}:versions", {_name(version): self.clock()})
+                pipeline.zadd(f"{PREFIX}:versions", {_encode_name(version): self.clock()})
             for (version, epoch), held in references.items():
                 pipeline.hset(self._reference_key(version, epoch), self._worker, msgspec.msgpack.encode(held.part))
             pipeline.zremrangebyscore(f"{PREFIX}:versions", "-inf", self.clock() - (MINUTES + 1) * MINUTE_S)
@@ -281,50 +283,52 @@ class SharedMonitor:
         await self.flush()
         try:
             async with asyncio.timeout(5 * TIMEOUT_S):
-                return await self._report()
+                return await self._read_report()
         except AWAY:
             self.failed()
             raise
 
-    async def _report(self) -> dict[str, dict[str, Any]]:
+    async def _read_report(self) -> dict[str, dict[str, Any]]:
         now = self.clock()
-        minute, epoch = int(now) // MINUTE_S, await self._epoch()
+        minute, epoch = int(now) // MINUTE_S, await self._read_epoch()
         names: list[Any] = await self._client.zrangebyscore(f"{PREFIX}:versions", now - MINUTES * MINUTE_S, "+inf")
-        versions = {version.recipe: version for version in map(_named, names)}  # the one that was seen last
-        found: dict[RecipeVersion, list[Stored]] = {version: [] for version in versions.values()}
+        versions = {version.recipe: version for version in map(_decode_name, names)}  # the one that was seen last
+        parts_of: dict[RecipeVersion, list[Stored]] = {version: [] for version in versions.values()}
         first = 0
         for span in _READ_BACK:
-            lacking = [v for v, parts in found.items() if sum(part.whole.rows for part in parts) < self.size]
+            too_few = [v for v, parts in parts_of.items() if sum(part.all_rows.rows for part in parts) < self.size]
             span = min(span, MINUTES - first)
             pipeline = self._client.pipeline(transaction=False)
-            for version in lacking:
+            for version in too_few:
                 for at in range(minute - first, minute - first - span, -1):
                     pipeline.hgetall(self._minute_key(version, at))
-            answers = iter(await pipeline.execute() if lacking and span > 0 else [])
-            for version in lacking:
+            answers = iter(await pipeline.execute() if too_few and span > 0 else [])
+            for version in too_few:
                 for _ in range(span):
                     values: dict[bytes, bytes] = next(answers, {})
-                    if sum(part.whole.rows for part in found[version]) < self.size:
-                        found[version] += [_stored.decode(value) for name, value in values.items() if name != b"rows"]
+                    if sum(part.all_rows.rows for part in parts_of[version]) < self.size:
+                        parts_of[version] += [
+                            _stored.decode(value) for name, value in values.items() if name != b"rows"
+                        ]
             first += span
         pipeline = self._client.pipeline(transaction=False)
-        for version in found:
+        for version in parts_of:
             pipeline.hgetall(self._reference_key(version, epoch))
-        held = await pipeline.execute() if found else []
+        held = await pipeline.execute() if parts_of else []
         references = [[_part.decode(value) for name, value in answer.items() if name != b"rows"] for answer in held]
-        return await asyncio.to_thread(self._reports, found, references, epoch)
+        return await asyncio.to_thread(self._build_reports, parts_of, references, epoch)
 
-    def _reports(
-        self, found: dict[RecipeVersion, list[Stored]], references: Sequence[Sequence[WindowPart]], epoch: int
+    def _build_reports(
+        self, parts_of: dict[RecipeVersion, list[Stored]], references: Sequence[Sequence[WindowPart]], epoch: int
     ) -> dict[str, dict[str, Any]]:
         reports = {}
-        for (version, parts), reference in zip(found.items(), references, strict=True):
+        for (version, parts), reference in zip(parts_of.items(), references, strict=True):
             if parts:
                 current = [part.current for part in parts if part.epoch == epoch]
                 reports[version.recipe] = {
                     "version": version.version,
                     "window": self.size,
-                    **report_of_parts([part.whole for part in parts], reference, current),
+                    **report_of_parts([part.all_rows for part in parts], reference, current),
                 }
         return reports
 
@@ -334,7 +338,7 @@ class SharedMonitor:
             await self.flush()
         await self._client.incr(f"{PREFIX}:epoch")
 
-    async def _epoch(self) -> int:
+    async def _read_epoch(self) -> int:
         return int(await self._client.get(f"{PREFIX}:epoch") or 0)
 
     def _minute_key(self, version: RecipeVersion, minute: int) -> str:
@@ -344,10 +348,10 @@ class SharedMonitor:
         return f"{PREFIX}:reference:{epoch}:{version.digest}"
 
 
-def _name(version: RecipeVersion) -> str:
+def _encode_name(version: RecipeVersion) -> str:
     return json.dumps([version.recipe, version.version, version.ensemble])
 
 
-def _named(name: Any) -> RecipeVersion:
+def _decode_name(name: Any) -> RecipeVersion:
     recipe, version, ensemble = json.loads(name)
     return RecipeVersion(recipe, version, tuple(ensemble))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from reward_gateway.sample import FloatArray
 
-from .statistics import LEAST, QUANTILES, drift_of_counts
+from .statistics import MIN_OBSERVATIONS, QUANTILES, drift_of_counts
 
 ACCURACY = 0.01
 """Greatest relative error of a quantile."""
@@ -52,31 +52,31 @@ class Summary(msgspec.Struct, array_like=True):
     counts: bytes = b""
 
 
-def summarise(values: FloatArray) -> Summary:
+def summarise_values(values: FloatArray) -> Summary:
     """The summary of the finite numbers of an array."""
-    seen = values[np.isfinite(values)]
-    if not len(seen):
+    numbers = values[np.isfinite(values)]
+    if not len(numbers):
         return Summary()
-    low, high = float(seen.min()), float(seen.max())
+    low, high = float(numbers.min()), float(numbers.max())
     scale = max(1.0, abs(low), abs(high))  # so that sums of very large numbers stay finite
-    mean = float(np.mean(seen / scale) * scale)
+    mean = float(np.mean(numbers / scale) * scale)
     with np.errstate(over="ignore"):
-        squares = float(np.sum((seen - mean) ** 2))
-    bins, counts = _counted(bins_of(seen))
+        squares = float(np.sum((numbers - mean) ** 2))
+    bins, counts = _count_bins(bins_of(numbers))
     return Summary(
-        len(seen),
+        len(numbers),
         mean,
         squares if np.isfinite(squares) else np.finfo(np.float64).max,
         low,
         high,
-        int(np.count_nonzero(seen == low)),
-        int(np.count_nonzero(seen == high)),
+        int(np.count_nonzero(numbers == low)),
+        int(np.count_nonzero(numbers == high)),
         bins.astype(np.int32).tobytes(),
         counts.astype(np.uint32).tobytes(),
     )
 
 
-def merge(summaries: Sequence[Summary]) -> Summary:
+def merge_summaries(summaries: Sequence[Summary]) -> Summary:
     """One summary of all numbers together; in any order the same, to rounding."""
     parts = [part for part in summaries if part.count]
     if len(parts) < 2:
@@ -88,7 +88,7 @@ def merge(summaries: Sequence[Summary]) -> Summary:
     with np.errstate(over="ignore"):
         squares = float(sum(part.squares for part in parts) + (weights * (means - mean) ** 2).sum())
     low, high = min(part.low for part in parts), max(part.high for part in parts)
-    bins, counts = _counted(
+    bins, counts = _count_bins(
         np.concatenate([np.frombuffer(part.bins, np.int32) for part in parts]),
         np.concatenate([np.frombuffer(part.counts, np.uint32) for part in parts]),
     )
@@ -105,14 +105,14 @@ def merge(summaries: Sequence[Summary]) -> Summary:
     )
 
 
-def describe(summary: Summary) -> dict[str, Any]:
-    """As :func:`.statistics.describe` of the numbers; quantiles to :data:`ACCURACY`, the rest exact."""
+def describe_summary(summary: Summary) -> dict[str, Any]:
+    """As :func:`.statistics.describe_summary` of the numbers; quantiles to :data:`ACCURACY`, the rest exact."""
     if not summary.count:
         return {"count": 0, "mean": None, "std": None, "min": None, "max": None, "quantiles": None, "saturated": None}
     sketch = DDSketch(ACCURACY)
-    for value, count in zip(*_values(summary), strict=True):
+    for value, count in zip(*_bin_values(summary), strict=True):
         sketch.add(float(value), float(count))
-    quantiles = {f"{q:g}": _within(sketch.get_quantile_value(q), summary) for q in QUANTILES}
+    quantiles = {f"{q:g}": _clamp_to_range(sketch.get_quantile_value(q), summary) for q in QUANTILES}
     return {
         "count": summary.count,
         "mean": summary.mean,
@@ -124,11 +124,11 @@ def describe(summary: Summary) -> dict[str, Any]:
     }
 
 
-def drift(reference: Summary, current: Summary) -> dict[str, float] | None:
-    """As :func:`.statistics.drift` of the numbers, to the width of a bin; None where either side is too few."""
-    if min(reference.count, current.count) < LEAST:
+def drift_of_summaries(reference: Summary, current: Summary) -> dict[str, float] | None:
+    """As :func:`.statistics.measure_drift` of the numbers, to the width of a bin; None where either side is too few."""
+    if min(reference.count, current.count) < MIN_OBSERVATIONS:
         return None
-    return drift_of_counts(*_values(reference), *_values(current))
+    return drift_of_counts(*_bin_values(reference), *_bin_values(current))
 
 
 def bins_of(values: FloatArray) -> IntArray:
@@ -138,7 +138,7 @@ def bins_of(values: FloatArray) -> IntArray:
     return np.where(size < _SMALLEST, 0, np.where(values < 0, -keys, keys))
 
 
-def _counted(bins: IntArray, counts: IntArray | None = None) -> tuple[IntArray, IntArray]:
+def _count_bins(bins: IntArray, counts: IntArray | None = None) -> tuple[IntArray, IntArray]:
     """Each bin once, ascending, with its count; in time that grows with their number and range, without sorting."""
     first = int(bins.min())
     dense = np.bincount(bins - first, counts).astype(np.int64)
@@ -146,7 +146,7 @@ def _counted(bins: IntArray, counts: IntArray | None = None) -> tuple[IntArray, 
     return places + first, dense[places]
 
 
-def _values(summary: Summary) -> tuple[FloatArray, FloatArray]:
+def _bin_values(summary: Summary) -> tuple[FloatArray, FloatArray]:
     """A number that stands for each bin, ascending, and the counts."""
     bins = np.frombuffer(summary.bins, np.int32)
     keys = np.abs(bins) - _SHIFT
@@ -154,5 +154,5 @@ def _values(summary: Summary) -> tuple[FloatArray, FloatArray]:
     return np.sign(bins) * sizes, np.frombuffer(summary.counts, np.uint32).astype(np.float64)
 
 
-def _within(value: float | None, summary: Summary) -> float:
+def _clamp_to_range(value: float | None, summary: Summary) -> float:
     return float(min(max(summary.low if value is None else value, summary.low), summary.high))

@@ -41,7 +41,7 @@ class Window:
         self.size = size
         self.seen = 0
         self.reference: dict[Column, FloatArray] | None = None
-        self._held = 0
+        self._filled = 0
         self._end = 0
         self._ring: dict[Column, FloatArray] = {}
 
@@ -56,12 +56,12 @@ class Window:
         while start < rows:
             room = self.size if self.reference is not None else self.size - self.seen
             stop = min(rows, start + room)
-            self._put({column: values[start:stop] for column, values in columns.items()}, stop - start)
+            self._write_rows({column: values[start:stop] for column, values in columns.items()}, stop - start)
             start = stop
 
-    def latest(self, rows: int | None = None) -> dict[Column, FloatArray]:
+    def latest_rows(self, rows: int | None = None) -> dict[Column, FloatArray]:
         """A copy of the last rows that are held, oldest first."""
-        count = self._held if rows is None else min(rows, self._held)
+        count = self._filled if rows is None else min(rows, self._filled)
         places = np.arange(self._end - count, self._end) % self.size
         return {column: values[places] for column, values in self._ring.items()}
 
@@ -69,21 +69,21 @@ class Window:
         """Take the reference anew, from the rows that come from now on."""
         self.seen, self.reference = 0, None
 
-    def _put(self, columns: Columns, rows: int) -> None:
+    def _write_rows(self, columns: Columns, rows: int) -> None:
         for column in columns.keys() - self._ring.keys():
-            self._ring[column] = np.full(self.size, unseen(column))
+            self._ring[column] = np.full(self.size, missing_value(column))
         first = min(rows, self.size - self._end)
         for column, ring in self._ring.items():
             values = columns.get(column)
-            ring[self._end : self._end + first] = unseen(column) if values is None else values[:first]
-            ring[: rows - first] = unseen(column) if values is None else values[first:]
+            ring[self._end : self._end + first] = missing_value(column) if values is None else values[:first]
+            ring[: rows - first] = missing_value(column) if values is None else values[first:]
         self._end = (self._end + rows) % self.size
-        self._held = min(self.size, self._held + rows)
+        self._filled = min(self.size, self._filled + rows)
         self.seen += rows
         if self.reference is None and self.seen == self.size:
-            self.reference = self.latest()
+            self.reference = self.latest_rows()
 
 
-def unseen(column: Column) -> float:
+def missing_value(column: Column) -> float:
     """What a column holds in a row of which nothing was seen."""
     return 0.0 if column.stage in ("flag", "invalid") else np.nan

@@ -11,7 +11,7 @@ from reward_gateway.sample import FloatArray
 from . import sketches
 from .sketches import Summary
 from .statistics import rank_correlation
-from .window import LENGTH, REWARD, Column, Columns, Stage, unseen
+from .window import LENGTH, REWARD, Column, Columns, Stage, missing_value
 
 PAIRS = 512
 """Rows whose reward and length are kept, drawn evenly from all rows of a part or of a window."""
@@ -42,15 +42,15 @@ def part_of(columns: Columns, ensemble: tuple[str, ...], random: np.random.Gener
     scores, marks = {}, {}
     for column, values in columns.items():
         if column.stage in ("reward", "value", "raw"):
-            scores[_key(column)] = sketches.summarise(values)
+            scores[_encode_column(column)] = sketches.summarise_values(values)
         elif column.stage in ("flag", "invalid"):
-            marks[_key(column)] = int(np.count_nonzero(values))
-    spread, spread_rows = _spread([columns[Column("value", n)] for n in ensemble if Column("value", n) in columns])
+            marks[_encode_column(column)] = int(np.count_nonzero(values))
+    spread, spread_rows = _sum_spread([columns[Column("value", n)] for n in ensemble if Column("value", n) in columns])
     pairs = np.stack([random.random(rows), columns[REWARD], columns[LENGTH]], axis=1)
-    return WindowPart(rows, scores, marks, spread, spread_rows, _lowest(pairs[np.isfinite(pairs).all(axis=1)]))
+    return WindowPart(rows, scores, marks, spread, spread_rows, _keep_lowest(pairs[np.isfinite(pairs).all(axis=1)]))
 
 
-def merge(parts: Sequence[WindowPart]) -> WindowPart:
+def merge_parts(parts: Sequence[WindowPart]) -> WindowPart:
     """All rows together."""
     if len(parts) == 1:
         return parts[0]
@@ -61,14 +61,14 @@ def merge(parts: Sequence[WindowPart]) -> WindowPart:
             by_key.setdefault(key, []).append(summary)
         for key, count in part.marks.items():
             marks[key] = marks.get(key, 0) + count
-    pairs = np.concatenate([np.empty((0, 3)), *(_pairs(part) for part in parts)])
+    pairs = np.concatenate([np.empty((0, 3)), *(_decode_pairs(part) for part in parts)])
     return WindowPart(
         sum(part.rows for part in parts),
-        {key: sketches.merge(summaries) for key, summaries in by_key.items()},
+        {key: sketches.merge_summaries(summaries) for key, summaries in by_key.items()},
         marks,
         sum(part.spread for part in parts),
         sum(part.spread_rows for part in parts),
-        _lowest(pairs),
+        _keep_lowest(pairs),
     )
 
 
@@ -82,27 +82,27 @@ def report_of_parts(
         reference: the rows that they are held against.
         current: the rows of the window that came after the reference.
     """
-    whole, before, now = merge(window), merge(reference), merge(current)
+    window_part, before, now = merge_parts(window), merge_parts(reference), merge_parts(current)
 
-    def distribution(key: str) -> dict[str, Any]:
-        moved = sketches.drift(before.scores.get(key, Summary()), now.scores.get(key, Summary()))
-        return {**sketches.describe(whole.scores[key]), "drift": moved}
+    def describe_column(key: str) -> dict[str, Any]:
+        moved = sketches.drift_of_summaries(before.scores.get(key, Summary()), now.scores.get(key, Summary()))
+        return {**sketches.describe_summary(window_part.scores[key]), "drift": moved}
 
     components: dict[str, dict[str, Any]] = {}
-    for key in whole.scores:
-        column = _column(key)
+    for key in window_part.scores:
+        column = _decode_column(key)
         if column.stage != "reward":
-            components.setdefault(column.name, {})[column.stage] = distribution(key)
-    pairs = _pairs(whole)
+            components.setdefault(column.name, {})[column.stage] = describe_column(key)
+    pairs = _decode_pairs(window_part)
     return {
-        "samples": whole.rows,
+        "samples": window_part.rows,
         "reference_samples": before.rows,
-        "reward": distribution(_key(REWARD)),
+        "reward": describe_column(_encode_column(REWARD)),
         "components": components,
-        "invalid": _shares(whole, "invalid"),
-        "flagged": _shares(whole, "flag"),
+        "invalid": _mark_shares(window_part, "invalid"),
+        "flagged": _mark_shares(window_part, "flag"),
         "length_correlation": rank_correlation(pairs[:, 1], pairs[:, 2]),
-        "ensemble_disagreement": whole.spread / whole.spread_rows if whole.spread_rows else None,
+        "ensemble_disagreement": window_part.spread / window_part.spread_rows if window_part.spread_rows else None,
     }
 
 
@@ -111,7 +111,7 @@ def take_rows(columns: Columns, start: int, stop: int) -> Columns:
     return {column: values[start:stop] for column, values in columns.items()}
 
 
-def concatenate(pieces: Sequence[Columns]) -> Columns:
+def concatenate_columns(pieces: Sequence[Columns]) -> Columns:
     """The rows of all pieces; where a piece lacks a column, nothing was seen of it."""
     if len(pieces) == 1:
         return pieces[0]
@@ -119,13 +119,13 @@ def concatenate(pieces: Sequence[Columns]) -> Columns:
     lengths = [len(piece[REWARD]) for piece in pieces]
     return {
         column: np.concatenate(
-            [piece.get(column, np.full(n, unseen(column))) for piece, n in zip(pieces, lengths, strict=True)]
+            [piece.get(column, np.full(n, missing_value(column))) for piece, n in zip(pieces, lengths, strict=True)]
         )
         for column in columns
     }
 
 
-def _spread(members: Sequence[FloatArray]) -> tuple[float, int]:
+def _sum_spread(members: Sequence[FloatArray]) -> tuple[float, int]:
     if len(members) < 2:
         return 0.0, 0
     table = np.stack(members)
@@ -133,26 +133,26 @@ def _spread(members: Sequence[FloatArray]) -> tuple[float, int]:
     return float(np.std(table, axis=0).sum()), table.shape[1]
 
 
-def _shares(part: WindowPart, stage: Stage) -> dict[str, float]:
-    shares = {_column(key).name: count / part.rows for key, count in part.marks.items() if _column(key).stage == stage}
-    return {name: share for name, share in shares.items() if share > 0}
+def _mark_shares(part: WindowPart, stage: Stage) -> dict[str, float]:
+    columns = ((_decode_column(key), count) for key, count in part.marks.items())
+    return {column.name: count / part.rows for column, count in columns if column.stage == stage and count}
 
 
-def _lowest(pairs: FloatArray) -> bytes:
+def _keep_lowest(pairs: FloatArray) -> bytes:
     """Those with the lowest priorities: of a union, a fair sample of the whole."""
     if len(pairs) > PAIRS:
         pairs = pairs[np.argpartition(pairs[:, 0], PAIRS)[:PAIRS]]
     return np.ascontiguousarray(pairs, np.float64).tobytes()
 
 
-def _pairs(part: WindowPart) -> FloatArray:
+def _decode_pairs(part: WindowPart) -> FloatArray:
     return np.frombuffer(part.pairs, np.float64).reshape(-1, 3)
 
 
-def _key(column: Column) -> str:
+def _encode_column(column: Column) -> str:
     return f"{column.stage}:{column.name}"
 
 
-def _column(key: str) -> Column:
+def _decode_column(key: str) -> Column:
     stage, _, name = key.partition(":")
     return Column(cast("Stage", stage), name)

@@ -58,10 +58,10 @@ class Admission:
         """Take a place, waiting in line for it. Prefer :meth:`enter`; every acquire needs one :meth:`release`."""
         if self.in_flight < self.max_in_flight and not self._waiting:
             self.in_flight += 1
-            self._changed()
+            self._report_change()
             return
         if self.queued >= self.max_queued:
-            self._reject("queue_full")
+            self._report_rejection("queue_full")
             raise Overloaded("more requests are waiting than the queue holds; try again later")
         await self._wait_in_line(deadline)
 
@@ -71,8 +71,8 @@ class Admission:
         by_deadline = deadline is not None and deadline < late
         place: asyncio.Future[bool] = loop.create_future()
         self._waiting[place] = None
-        self._changed()
-        alarm = loop.call_at(deadline if by_deadline and deadline is not None else late, _settle, place, False)
+        self._report_change()
+        alarm = loop.call_at(deadline if by_deadline and deadline is not None else late, _settle_place, place, False)
         try:
             granted = await place
         except asyncio.CancelledError:
@@ -82,13 +82,13 @@ class Admission:
         finally:
             alarm.cancel()
             if self._waiting.pop(place, place) is None:
-                self._changed()
+                self._report_change()
         if granted:
             return
         if by_deadline:
-            self._reject("deadline")
+            self._report_rejection("deadline")
             raise DeadlineExceeded("the deadline passed while the request waited for a place")
-        self._reject("queue_timeout")
+        self._report_rejection("queue_timeout")
         raise Overloaded("no place became free in time; try again later")
 
     def release(self) -> None:
@@ -96,29 +96,29 @@ class Admission:
         while self._waiting:
             place = next(iter(self._waiting))
             del self._waiting[place]
-            if _settle(place, True):
-                self._changed()
+            if _settle_place(place, True):
+                self._report_change()
                 return
         self.in_flight -= 1
-        self._changed()
+        self._report_change()
 
-    async def idle(self) -> None:
+    async def wait_idle(self) -> None:
         """Return once nobody is at work and nobody waits."""
         while self.in_flight or self._waiting:
             self._idle = self._idle or asyncio.Event()
             self._idle.clear()
             await self._idle.wait()
 
-    def _changed(self) -> None:
+    def _report_change(self) -> None:
         if self._idle is not None and not self.in_flight and not self._waiting:
             self._idle.set()
         self._observer.admission_changed(self.in_flight, len(self._waiting))
 
-    def _reject(self, reason: RejectReason) -> None:
+    def _report_rejection(self, reason: RejectReason) -> None:
         self._observer.admission_rejected(reason)
 
 
-def _settle(place: asyncio.Future[bool], granted: bool) -> bool:
+def _settle_place(place: asyncio.Future[bool], granted: bool) -> bool:
     """Answer one who waits; False if nobody waits there any more."""
     if place.done():
         return False

@@ -26,16 +26,16 @@ class Drain:
         """From now on: not ready, and no new work."""
         self._begun = True
 
-    def check(self) -> None:
+    def check_accepting(self) -> None:
         """Let a new request in, or raise Draining."""
         if self._begun:
             raise Draining("this gateway is shutting down; send the request to another one")
 
-    async def finished(self, timeout_s: float) -> bool:
+    async def wait_finished(self, timeout_s: float) -> bool:
         """Wait for the requests under way. True if all of them finished, False if time ran out."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._admission.idle()
+                await self._admission.wait_idle()
         except TimeoutError:
             return False
         return True

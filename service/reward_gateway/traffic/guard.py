@@ -8,7 +8,7 @@ from reward_gateway.settings import Settings
 
 from .admission import Admission
 from .drain import Drain
-from .keys import ApiKey, KeyRing, Right, require
+from .keys import ApiKey, KeyRing, Right, require_right
 from .rate_limiter import Breaker, KeyRateLimiter, SharedWindows
 from .worker_census import WorkerCensus
 
@@ -27,11 +27,11 @@ class Traffic:
     drain: Drain
     census: WorkerCensus | None = None
 
-    async def identify(self, token: str | None, right: Right = "score") -> ApiKey:
+    async def identify_caller(self, token: str | None, right: Right = "score") -> ApiKey:
         """The caller, within its rights and its rate. Raises Unauthenticated, PermissionDenied or RateLimited."""
         key = self.keys.authenticate(token)
-        require(key, right)
-        await self.rate_limiter.check(key)
+        require_right(key, right)
+        await self.rate_limiter.check_rate(key)
         return key
 
     def start(self) -> None:

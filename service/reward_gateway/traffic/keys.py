@@ -50,13 +50,13 @@ class ApiKey(BaseModel):
 
     @field_validator("rate")
     @classmethod
-    def _readable(cls, rate: str | None) -> str | None:
+    def _check_rate(cls, rate: str | None) -> str | None:
         if rate is not None:
             parse_rate(rate)
         return rate
 
     @model_validator(mode="after")
-    def _one_secret(self) -> Self:
+    def _check_one_secret(self) -> Self:
         if (self.key is None) == (self.sha256 is None):
             raise ValueError("give either key or sha256")
         if self.key is not None and len(self.key.get_secret_value()) < 8:
@@ -69,7 +69,7 @@ class ApiKey(BaseModel):
             return bytes.fromhex(self.sha256)
         return digest(self.key.get_secret_value() if self.key else "")
 
-    def may(self, right: Right) -> bool:
+    def has_right(self, right: Right) -> bool:
         return right in self.rights or "admin" in self.rights
 
 
@@ -107,13 +107,13 @@ class KeyRing:
         if not token:
             raise Unauthenticated("send an API key: Authorization: Bearer KEY, or X-Api-Key: KEY")
         given = digest(token)
-        found = None
+        caller = None
         for secret, key in self._keys:  # every one, so that the time does not tell which
             if hmac.compare_digest(secret, given):
-                found = key
-        if found is None:
+                caller = key
+        if caller is None:
             raise Unauthenticated("this API key is not known here")
-        return found
+        return caller
 
     @classmethod
     def load(cls, path: Path | None) -> Self:
@@ -128,10 +128,10 @@ class KeyRing:
             raise KeysFileError("the keys file must hold one list named keys")
         if not entries["keys"]:
             raise KeysFileError("the keys file names no key, so nobody could call")
-        return cls([_entry(i, entry) for i, entry in enumerate(entries["keys"])])
+        return cls([_parse_entry(i, entry) for i, entry in enumerate(entries["keys"])])
 
 
-def _entry(index: int, entry: Any) -> ApiKey:
+def _parse_entry(index: int, entry: Any) -> ApiKey:
     try:
         return ApiKey.model_validate(entry)
     except ValidationError as error:
@@ -148,9 +148,9 @@ def token_of(authorization: str | None, x_api_key: str | None) -> str | None:
     return x_api_key or None
 
 
-def require(key: ApiKey, right: Right) -> None:
+def require_right(key: ApiKey, right: Right) -> None:
     """Raise PermissionDenied unless the key has the right."""
-    if not key.may(right):
+    if not key.has_right(right):
         raise PermissionDenied(f"this API key lacks the right {right!r}")
 
 

@@ -80,7 +80,7 @@ class SharedWindows:
         """
         ticket = self._breaker.begin_call()
         if ticket is None:
-            self._try_again()
+            self._start_probe()
             return None
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -94,12 +94,12 @@ class SharedWindows:
         self._breaker.record_success()
         return wait
 
-    def _try_again(self) -> None:
+    def _start_probe(self) -> None:
         """Ask Redis in the background whether it is back, if it is time to."""
         if (ticket := self._breaker.begin_probe()) is not None:
-            self._probe = asyncio.create_task(self._ping(ticket), name="rates-probe")
+            self._probe = asyncio.create_task(self._probe_redis(ticket), name="rates-probe")
 
-    async def _ping(self, ticket: int) -> None:
+    async def _probe_redis(self, ticket: int) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
                 alive = await self._storage.check()
@@ -140,7 +140,7 @@ class KeyRateLimiter:
         self._local = LocalMovingWindow(MemoryStorage())
         self._rates: dict[str, RateLimitItem] = {}
 
-    async def check(self, key: ApiKey) -> None:
+    async def check_rate(self, key: ApiKey) -> None:
         """Count one request of the key.
 
         Raises:
@@ -149,11 +149,11 @@ class KeyRateLimiter:
         rate = key.rate or self._default
         if rate is None:
             return
-        whole = self._rates.get(rate) or self._rates.setdefault(rate, parse(rate))
-        share = share_of(whole, self._workers())
+        whole_rate = self._rates.get(rate) or self._rates.setdefault(rate, parse(rate))
+        share = share_of(whole_rate, self._workers())
         wait = None
         if self._shared is not None:
-            wait = await self._shared.wait_s(whole, key.name)
+            wait = await self._shared.wait_s(whole_rate, key.name)
             if wait is None:
                 self._observer.rate_checked_alone()
         if wait is None:

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 from reward_gateway.backends.sandbox.lockdown import MECHANISMS, NOBODY
-from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable, sufficient
+from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable, is_sufficient
 from reward_gateway.sample import Invalid
 
 from tests.clock import until
@@ -274,12 +274,12 @@ async def test_a_deadline_is_no_fault_of_the_program(full: Sandbox) -> None:
 
 
 async def test_what_is_in_force_is_said_and_what_is_too_little_is_refused() -> None:
-    assert not sufficient(("privileges",))
-    assert not sufficient(("privileges", "landlock"))
-    assert not sufficient(("landlock", "namespaces"))
-    assert not sufficient(("landlock", "childless"))
-    assert sufficient(("seccomp", "childless"))
-    assert sufficient(("landlock", "namespaces", "childless"))
+    assert not is_sufficient(("privileges",))
+    assert not is_sufficient(("privileges", "landlock"))
+    assert not is_sufficient(("landlock", "namespaces"))
+    assert not is_sufficient(("landlock", "childless"))
+    assert is_sufficient(("seccomp", "childless"))
+    assert is_sufficient(("landlock", "namespaces", "childless"))
     with pytest.raises(SandboxUnavailable, match="in force: "):
         await Sandbox(("privileges", "namespaces")).start()
 

@@ -79,7 +79,7 @@ async def test_all_processes_are_told_of_together_and_reset_together(serve: Any,
     with valkey_process.client() as client:
         client.flushall()
     async with serve() as one, serve() as other:
-        shared = [served.telemetry.metrics.health.share(valkey_process.url) for served in (one, other)]
+        shared = [served.telemetry.metrics.health.share_windows(valkey_process.url) for served in (one, other)]
         for served, count in ((one, 2000), (other, 1000)):
             await served.score({"samples": [{"response": "x" * (i % 40)} for i in range(count)]})
             await told(served)  # a process writes what it saw before it answers, and every few seconds
@@ -94,7 +94,7 @@ async def test_all_processes_are_told_of_together_and_reset_together(serve: Any,
 
 
 async def test_while_the_store_is_away_a_process_tells_what_it_saw_itself(served: Any) -> None:
-    shared = served.telemetry.metrics.health.share(f"redis://127.0.0.1:{free_port()}")
+    shared = served.telemetry.metrics.health.share_windows(f"redis://127.0.0.1:{free_port()}")
     await served.score({"samples": [{"response": "a"}] * 3})
     assert (await told(served))["plain"]["samples"] == 3
     assert (await served.client.get("/v1/monitor")).json()["shared"] is False

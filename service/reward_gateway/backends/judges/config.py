@@ -48,7 +48,7 @@ class JudgeConfig(BaseModel):
 
     @field_validator("base_url")
     @classmethod
-    def _plain_address(cls, url: str) -> str:
+    def _check_address(cls, url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be http://host or https://host")
@@ -58,14 +58,14 @@ class JudgeConfig(BaseModel):
 
     @field_validator("rate")
     @classmethod
-    def _readable(cls, rate: str | None) -> str | None:
+    def _check_rate(cls, rate: str | None) -> str | None:
         if rate is not None:
             parse_rate(rate)
         return rate
 
     @field_validator("extra")
     @classmethod
-    def _not_ours(cls, extra: dict[str, Any]) -> dict[str, Any]:
+    def _check_extra(cls, extra: dict[str, Any]) -> dict[str, Any]:
         taken = {"model", "messages", "temperature", "max_tokens", "stream", "n"} & extra.keys()
         if taken:
             raise ValueError(f"{', '.join(sorted(taken))} cannot be set here")
@@ -106,13 +106,13 @@ def load_judges(path: Path | None) -> list[JudgeConfig]:
         raise JudgesFileError(f"the judges file cannot be read: {type(error).__name__}") from None
     if not isinstance(entries, dict) or set(entries) != {"judges"} or not isinstance(entries["judges"], list):
         raise JudgesFileError("the judges file must hold one list named judges")
-    judges = [_entry(i, entry) for i, entry in enumerate(entries["judges"])]
+    judges = [_parse_entry(i, entry) for i, entry in enumerate(entries["judges"])]
     if len({judge.name for judge in judges}) < len(judges):
         raise JudgesFileError("two judges share a name")
     return judges
 
 
-def _entry(index: int, entry: Any) -> JudgeConfig:
+def _parse_entry(index: int, entry: Any) -> JudgeConfig:
     try:
         return JudgeConfig.model_validate(entry)
     except ValidationError as error:

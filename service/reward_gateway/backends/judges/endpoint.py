@@ -14,7 +14,7 @@ from reward_gateway.sample import Invalid
 
 from .config import JudgeConfig
 from .rate_limiter import RateLimiter
-from .replies import NotNow, answer, failed, refused
+from .replies import TemporaryFailure, judge_failure, read_answer, read_refusal
 
 CONNECT_S = 5.0
 FIRST_PAUSE_S = 0.25
@@ -47,8 +47,8 @@ class ChatEndpoint:
         self.config = config
         self._breaker = breaker
         self._observer = observer
-        self._places = asyncio.Semaphore(config.concurrency)
-        self._pace = RateLimiter(config.rate)
+        self._slots = asyncio.Semaphore(config.concurrency)
+        self._rate_limiter = RateLimiter(config.rate)
         key = config.api_key()
         headers = {"accept-encoding": "identity", "content-type": "application/json"}
         if key is not None:
@@ -68,14 +68,14 @@ class ChatEndpoint:
             temperature: None: the judge's own.
             deadline: time of the loop's clock.
         """
-        body = self._body(conversation, temperature)
+        body = self._encode_request(conversation, temperature)
         try:
-            async with asyncio.timeout_at(deadline), self._places:
-                return await self._persist(body, deadline)
+            async with asyncio.timeout_at(deadline), self._slots:
+                return await self._ask_with_retries(body, deadline)
         except TimeoutError:
             return Invalid("deadline_exceeded", f"the deadline passed before the judge {self.config.name} answered")
 
-    async def _persist(self, body: bytes, deadline: float | None) -> str | Invalid:
+    async def _ask_with_retries(self, body: bytes, deadline: float | None) -> str | Invalid:
         """Ask until there is an answer, no reason to ask again, or no time for it."""
         loop = asyncio.get_running_loop()
         failures = 0
@@ -83,37 +83,37 @@ class ChatEndpoint:
         def pause_s(error: Exception) -> float | bool:
             """Seconds until the next attempt; False: there is none."""
             nonlocal failures
-            if not isinstance(error, NotNow) or not error.again:
+            if not isinstance(error, TemporaryFailure) or not error.retryable:
                 return False
-            pause = error.after_s if error.after_s is not None else _pause(failures)
+            pause = error.after_s if error.after_s is not None else _draw_pause_s(failures)
             failures += 1
             return False if deadline is not None and loop.time() + pause >= deadline else pause
 
         try:
             async for attempt in stamina.retry_context(pause_s, attempts=self.config.retries + 1, timeout=None):
                 with attempt:
-                    await self._pace.wait()
-                    return await self._guarded(body)
-        except NotNow as error:
+                    await self._rate_limiter.wait_for_turn()
+                    return await self._ask_through_breaker(body)
+        except TemporaryFailure as error:
             return error.reason
-        return failed(self.config.name, "was not asked")
+        return judge_failure(self.config.name, "was not asked")
 
-    async def _guarded(self, body: bytes) -> str | Invalid:
+    async def _ask_through_breaker(self, body: bytes) -> str | Invalid:
         """One attempt, unless the judge is left alone. Raises NotNow where another may help."""
         ticket = self._breaker.begin_call()
         probing = ticket is None
         if ticket is None:
             ticket = self._breaker.begin_probe()
         if ticket is None:
-            return failed(self.config.name, "did not answer lately and is left alone for a moment")
+            return judge_failure(self.config.name, "did not answer lately and is left alone for a moment")
         name, loop = self.config.name, asyncio.get_running_loop()
         started = loop.time()
         outcome, well = "cancelled", not probing  # a caller who leaves says nothing of the judge, unless it was to tell
         self._observer.model_call_started(name, 1)
         try:
-            reply = await self._once(body)
+            reply = await self._post_question(body)
             outcome, well = "ok" if isinstance(reply, str) else "judge_error", True
-        except NotNow as error:
+        except TemporaryFailure as error:
             outcome, well = "judge_error", not error.down
             raise
         finally:
@@ -124,7 +124,7 @@ class ChatEndpoint:
                 self._breaker.record_success()
         return reply
 
-    async def _once(self, body: bytes) -> str | Invalid:
+    async def _post_question(self, body: bytes) -> str | Invalid:
         name = self.config.name
         try:
             async with (
@@ -132,21 +132,23 @@ class ChatEndpoint:
                 self._client.stream("POST", self.config.url, content=body) as response,
             ):
                 if response.status_code != 200:
-                    return refused(name, response.status_code, response.headers)
+                    return read_refusal(name, response.status_code, response.headers)
                 reply = bytearray()
                 async for piece in response.aiter_bytes():
                     reply += piece
                     if len(reply) > LARGEST_REPLY:
-                        return failed(name, "sent more than an answer can be")
+                        return judge_failure(name, "sent more than an answer can be")
         except TimeoutError:
-            raise NotNow(failed(name, f"did not answer within {self.config.timeout_s:g} s"), again=False) from None
+            raise TemporaryFailure(
+                judge_failure(name, f"did not answer within {self.config.timeout_s:g} s"), retryable=False
+            ) from None
         except httpx.TransportError:
-            raise NotNow(failed(name, "cannot be reached")) from None
+            raise TemporaryFailure(judge_failure(name, "cannot be reached")) from None
         except httpx.HTTPError:
-            return failed(name, "sent a reply that cannot be read")
-        return answer(name, bytes(reply))
+            return judge_failure(name, "sent a reply that cannot be read")
+        return read_answer(name, bytes(reply))
 
-    def _body(self, conversation: Conversation, temperature: float | None) -> bytes:
+    def _encode_request(self, conversation: Conversation, temperature: float | None) -> bytes:
         request = {
             **self.config.extra,
             "model": self.config.model,
@@ -161,7 +163,7 @@ class ChatEndpoint:
         await self._client.aclose()
 
 
-def _pause(attempt: int) -> float:
+def _draw_pause_s(attempt: int) -> float:
     """Exponential, half of it by chance, so that many who failed together do not come back together."""
     whole = min(FIRST_PAUSE_S * 2.0**attempt, LONGEST_PAUSE_S)
     return whole * (0.5 + 0.5 * random.random())

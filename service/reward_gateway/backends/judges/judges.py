@@ -58,8 +58,8 @@ class Judges:
         keys = [json.dumps(list(conversation), sort_keys=True) for conversation in conversations]
         distinct = dict(zip(keys, conversations, strict=True))
         answers = await asyncio.gather(*(endpoint.ask(c, temperature, deadline) for c in distinct.values()))
-        found = dict(zip(distinct, answers, strict=True))
-        return [found[key] for key in keys]
+        answer_of = dict(zip(distinct, answers, strict=True))
+        return [answer_of[key] for key in keys]
 
     async def close(self) -> None:
         """Give the connections back."""

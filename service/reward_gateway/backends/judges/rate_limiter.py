@@ -22,7 +22,7 @@ class RateLimiter:
         self._limiter = MovingWindowRateLimiter(MemoryStorage()) if rate is not None else None
         self._turn = asyncio.Lock()
 
-    async def wait(self) -> None:
+    async def wait_for_turn(self) -> None:
         """Return once one more call is within the rate."""
         if self._item is None or self._limiter is None:
             return

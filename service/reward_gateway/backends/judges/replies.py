@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from reward_gateway.errors import seconds_of_retry_after
 from reward_gateway.sample import Invalid
 
-AGAIN = frozenset({408, 429, 500, 502, 503, 504, 529})
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
 """Statuses after which the same question may be answered."""
 
 
-class NotNow(Exception):
+class TemporaryFailure(Exception):
     """No answer, for now.
 
     Args:
@@ -22,39 +22,43 @@ class NotNow(Exception):
         down: the server is in trouble, not only busy.
     """
 
-    def __init__(self, reason: Invalid, *, again: bool = True, after_s: float | None = None, down: bool = True) -> None:
+    def __init__(
+        self, reason: Invalid, *, retryable: bool = True, after_s: float | None = None, down: bool = True
+    ) -> None:
         super().__init__(reason.message)
         self.reason = reason
-        self.again = again
+        self.retryable = retryable
         self.after_s = after_s
         self.down = down
 
 
-def refused(judge: str, status: int, headers: Mapping[str, str]) -> Invalid:
+def read_refusal(judge: str, status: int, headers: Mapping[str, str]) -> Invalid:
     """The reason for a status that is not 200. Raises NotNow where the same question may be answered later."""
-    if status in AGAIN:
+    if status in RETRYABLE_STATUSES:
         busy = status == 429
         words = "says that it is asked too often" if busy else f"failed with status {status}"
-        raise NotNow(failed(judge, words), after_s=seconds_of_retry_after(headers.get("retry-after")), down=not busy)
+        raise TemporaryFailure(
+            judge_failure(judge, words), after_s=seconds_of_retry_after(headers.get("retry-after")), down=not busy
+        )
     if 300 <= status < 400:
-        return failed(judge, "sends its callers elsewhere; name that address as its base_url")
-    return failed(judge, f"refused the question with status {status}")
+        return judge_failure(judge, "sends its callers elsewhere; name that address as its base_url")
+    return judge_failure(judge, f"refused the question with status {status}")
 
 
-def answer(judge: str, body: bytes) -> str | Invalid:
+def read_answer(judge: str, body: bytes) -> str | Invalid:
     """The text of a chat completion."""
     try:
         content = json.loads(body)["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError, RecursionError):
-        return failed(judge, "sent no chat completion")
+        return judge_failure(judge, "sent no chat completion")
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
     if not isinstance(content, str) or not content.strip():
-        return failed(judge, "gave no text")
+        return judge_failure(judge, "gave no text")
     return content
 
 
-def failed(judge: str, words: str) -> Invalid:
+def judge_failure(judge: str, words: str) -> Invalid:
     """The reason for a conversation without an answer."""
     return Invalid("judge_error", f"the judge {judge} {words}")

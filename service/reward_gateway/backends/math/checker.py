@@ -44,25 +44,26 @@ class MathChecker:
             deadline: time of the loop's clock.
         """
         distinct = list(dict.fromkeys(pairs))
-        verdicts = dict(zip(distinct, await asyncio.gather(*(self._pair(*p, deadline) for p in distinct)), strict=True))
-        return [verdicts[pair] for pair in pairs]
+        verdicts = await asyncio.gather(*(self._compare_pair(*pair, deadline) for pair in distinct))
+        verdict_of = dict(zip(distinct, verdicts, strict=True))
+        return [verdict_of[pair] for pair in pairs]
 
-    async def _pair(self, reference: str, response: str, deadline: float | None) -> Verdict:
+    async def _compare_pair(self, reference: str, response: str, deadline: float | None) -> Verdict:
         async with self._free:
-            process = self._idle.pop() if self._idle else await self._start()
+            process = self._idle.pop() if self._idle else await self._start_process()
             limit = self._pair_timeout_s + GRACE_S
             left = limit if deadline is None else deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 self._idle.append(process)
                 return LATE
-            answer = await self._ask(process, reference, response, min(left, limit))
+            answer = await self._ask_process(process, reference, response, min(left, limit))
         if answer is None and left < limit:
             return LATE
         if answer is None or answer.get("why") == "too_hard":
             return TOO_HARD
         return UNREADABLE if answer["equal"] is None else bool(answer["equal"])
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start_process(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", f"{__package__}.child", str(self._pair_timeout_s)),
             stdin=asyncio.subprocess.PIPE,
@@ -70,11 +71,11 @@ class MathChecker:
             stderr=asyncio.subprocess.DEVNULL,
         )
         self._all.add(process)
-        if await self._ask(process, "1", "1", START_TIMEOUT_S) is None:
+        if await self._ask_process(process, "1", "1", START_TIMEOUT_S) is None:
             raise InternalError("the process that compares mathematical answers does not start")
         return self._idle.pop()
 
-    async def _ask(
+    async def _ask_process(
         self, process: asyncio.subprocess.Process, reference: str, response: str, timeout_s: float
     ) -> dict[str, Any] | None:
         """The process's answer, after which it is idle; None, and its end, where it gives none in time."""
@@ -86,15 +87,15 @@ class MathChecker:
                 await process.stdin.drain()
                 answer: dict[str, Any] = json.loads(await process.stdout.readline())
         except (TimeoutError, OSError, ValueError):
-            await self._end(process)
+            await self._end_process(process)
             return None
         except asyncio.CancelledError:
-            await self._end(process)  # it still works on what nobody waits for
+            await self._end_process(process)  # it still works on what nobody waits for
             raise
         self._idle.append(process)
         return answer
 
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
+    async def _end_process(self, process: asyncio.subprocess.Process) -> None:
         self._all.discard(process)
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -104,4 +105,4 @@ class MathChecker:
     async def close(self) -> None:
         """End the processes."""
         self._idle.clear()
-        await asyncio.gather(*(self._end(process) for process in list(self._all)))
+        await asyncio.gather(*(self._end_process(process) for process in list(self._all)))

@@ -22,38 +22,38 @@ class OutOfTime(BaseException):
     """Not an Exception: the library catches those."""
 
 
-def _alarm(*_: Any) -> None:
+def _raise_out_of_time(*_: Any) -> None:
     raise OutOfTime
 
 
-def written(text: str) -> str:
+def delimit_latex(text: str) -> str:
     """A reference as the parser wants it: bare LaTeX stands in dollars."""
     return text if any(mark in text for mark in ("$", "\\(", "\\[", "\\boxed")) else f"${text}$"
 
 
-def compare(reference: str, response: str) -> dict[str, Any]:
+def compare_answers(reference: str, response: str) -> dict[str, Any]:
     """Whether the response's answer equals the reference's as mathematics."""
     from math_verify import parse, verify
 
     # Without the library's limits; the alarm of this process is the one that counts.
-    wanted = parse(written(reference), parsing_timeout=None)
-    if not wanted:
+    parsed_reference = parse(delimit_latex(reference), parsing_timeout=None)
+    if not parsed_reference:
         return {"equal": None, "why": "unreadable"}
-    given = parse(response, parsing_timeout=None)
-    return {"equal": bool(given) and bool(verify(wanted, given, timeout_seconds=None))}
+    parsed_response = parse(response, parsing_timeout=None)
+    return {"equal": bool(parsed_response) and bool(verify(parsed_reference, parsed_response, timeout_seconds=None))}
 
 
 def main(seconds: float) -> None:
     """Answer lines until there are no more."""
     logging.disable(logging.CRITICAL)
-    compare("1", "1")  # imports what the first comparison would wait for
+    compare_answers("1", "1")  # imports what the first comparison would wait for
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGALRM, _raise_out_of_time)
     for line in sys.stdin:
         pair = json.loads(line)
         try:
             signal.setitimer(signal.ITIMER_REAL, seconds)
-            answer = compare(pair["reference"], pair["response"])
+            answer = compare_answers(pair["reference"], pair["response"])
         except (OutOfTime, MemoryError, RecursionError):
             answer = {"equal": None, "why": "too_hard"}
         except Exception:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from .lockdown import lock
+from .lockdown import lock_process
 
 MOST_ROWS = 10_000
 LONGEST_VALUE = 16 << 20
@@ -43,34 +43,34 @@ class Silence:
 
 def main() -> None:
     """Read, lock, run, answer, end."""
-    asked = json.loads(sys.stdin.buffer.read())
-    prepared = PREPARE[asked["language"]]()
+    request = json.loads(sys.stdin.buffer.read())
+    prepared = PREPARE[request["language"]]()
     sys.path, sys.argv = [], [""]
     sys.path_importer_cache.clear()
     os.environ.clear()
     os.close(0)
     sys.stdin, sys.stdout, sys.stderr = None, Silence(), Silence()
-    say(json.dumps(lock(asked["mechanisms"], asked["memory"], asked["cpu_s"])))
-    key = asked.pop("key")
-    ok, value, error = attempt(lambda: prepared(asked["program"], asked["input"]))
+    write_line(json.dumps(lock_process(request["mechanisms"], request["memory"], request["cpu_s"])))
+    key = request.pop("key")
+    ok, value, error = capture_outcome(lambda: prepared(request["program"], request["input"]))
     try:
         line = json.dumps({"ok": ok, "value": value, "error": error}, allow_nan=False)
     except MemoryError:
         line = '{"ok": false, "error": "memory"}'
     except (TypeError, ValueError, RecursionError):
         line = '{"ok": false, "error": "the result is not JSON with finite numbers"}'
-    say(key + line)
+    write_line(key + line)
     os._exit(0)
 
 
-def say(line: str) -> None:
+def write_line(line: str) -> None:
     """Write a line to the gateway, past whatever the program made of sys.stdout."""
     data = line.encode() + b"\n"
     while data:
         data = data[os.write(1, data) :]
 
 
-def attempt(program: Callable[[], Any]) -> Ran:
+def capture_outcome(program: Callable[[], Any]) -> Ran:
     """Run it; whatever it raises, ``SystemExit`` included, is its failure."""
     try:
         return True, program(), None
@@ -106,34 +106,34 @@ def prepare_sql() -> Callable[[str, Any], Any]:
     database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     reads = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 
-    def authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    def authorize_action(action: int, first: str | None, second: str | None, *_: str | None) -> int:
         harmless = action in reads or (action == sqlite3.SQLITE_FUNCTION and second not in {"load_extension"})
         return sqlite3.SQLITE_OK if harmless else sqlite3.SQLITE_DENY
 
-    def run(query: str, given: Any) -> list[list[Any]]:
+    def run_query(query: str, database_input: Any) -> list[list[Any]]:
         try:
-            fill(database, given)
+            fill_database(database, database_input)
         except (sqlite3.Error, ValueError, TypeError, LookupError, AttributeError) as error:
             raise BadDatabase(f"{type(error).__name__}: {error}") from None
-        database.set_authorizer(authorize)
+        database.set_authorizer(authorize_action)
         cursor = database.execute(query)
         if cursor.description is None:
             raise ValueError("the query gives no rows")
         rows = cursor.fetchmany(MOST_ROWS + 1)
         if len(rows) > MOST_ROWS:
             raise ValueError(f"more than {MOST_ROWS} rows")
-        return [[plain(value) for value in row] for row in rows]
+        return [[to_json_value(value) for value in row] for row in rows]
 
-    return run
+    return run_query
 
 
-def fill(database: Any, given: Any) -> None:
+def fill_database(database: Any, database_input: Any) -> None:
     """Build the database from a script, from ``{schema, rows: {table: [[…]]}}``, or from a file's copy, ``{file_b64}``.
 
     Raises:
         ValueError: it is none of these.
     """
-    parts = {"schema": given} if isinstance(given, str) else given
+    parts = {"schema": database_input} if isinstance(database_input, str) else database_input
     if not isinstance(parts, dict) or not parts or not parts.keys() <= {"schema", "rows", "file_b64"}:
         raise ValueError("a database is a script, {schema, rows} or {file_b64}")
     if "file_b64" in parts:
@@ -148,7 +148,7 @@ def fill(database: Any, given: Any) -> None:
             database.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608 - quoted, and its own data
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """A value of SQL as JSON holds it: blobs as hexadecimal text, infinities by name."""
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"

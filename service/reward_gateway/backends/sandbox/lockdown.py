@@ -20,23 +20,23 @@ NOBODY = 65534
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def lock(wanted: Collection[str], memory: int, cpu_s: int) -> list[str]:
+def lock_process(wanted: Collection[str], memory: int, cpu_s: int) -> list[str]:
     """Give up what the wanted mechanisms take; the names of those that this kernel has put in force.
 
     Args:
         memory: bytes of address space.
         cpu_s: seconds of CPU time; the kernel ends the process one second after it was warned.
     """
-    _limits(memory, cpu_s)
+    _set_limits(memory, cpu_s)
     _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS: also what lets a process without privileges use landlock and seccomp
-    done = [name for name in ("namespaces", "landlock", "privileges") if name in wanted and _tried(_STEPS[name])]
+    in_force = [name for name in ("namespaces", "landlock", "privileges") if name in wanted and _try_step(_STEPS[name])]
     for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE):
         resource.setrlimit(limit, (0, 0))
     _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a change of user resets it, so not before
     _prctl(4, 0)  # PR_SET_DUMPABLE
-    if "seccomp" in wanted and _tried(_seccomp):
-        done.append("seccomp")
-    return done if _has_children() else [*done, "childless"]
+    if "seccomp" in wanted and _try_step(_apply_seccomp):
+        in_force.append("seccomp")
+    return in_force if _has_children() else [*in_force, "childless"]
 
 
 def _has_children() -> bool:
@@ -51,14 +51,14 @@ def _has_children() -> bool:
     return True
 
 
-def _limits(memory: int, cpu_s: int) -> None:
+def _set_limits(memory: int, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _tried(step: Callable[[], None]) -> bool:
+def _try_step(step: Callable[[], None]) -> bool:
     try:
         step()
     except (OSError, KeyError):
@@ -66,27 +66,27 @@ def _tried(step: Callable[[], None]) -> bool:
     return True
 
 
-def _namespaces() -> None:
+def _enter_namespaces() -> None:
     """A network (without even a loopback that is up), IPC and host name of its own."""
-    apart = 0x40000000 | 0x08000000 | 0x04000000  # CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
-    if os.geteuid() != 0 or _libc.unshare(apart) != 0:
-        _checked(_libc.unshare(apart | 0x10000000))  # CLONE_NEWUSER: for who has no privilege
+    new_namespaces = 0x40000000 | 0x08000000 | 0x04000000  # CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
+    if os.geteuid() != 0 or _libc.unshare(new_namespaces) != 0:
+        _check_result(_libc.unshare(new_namespaces | 0x10000000))  # CLONE_NEWUSER: for who has no privilege
 
 
-def _landlock() -> None:
+def _apply_landlock() -> None:
     """A ruleset that handles every right and grants none."""
-    abi = _checked(_libc.syscall(LANDLOCK_CREATE, None, 0, 1))
+    abi = _check_result(_libc.syscall(LANDLOCK_CREATE, None, 0, 1))
     files = 0x1FFF | (0x2000 if abi >= 2 else 0) | (0x4000 if abi >= 3 else 0) | (0x8000 if abi >= 5 else 0)
     fields = [files] + ([0b11] if abi >= 4 else []) + ([0b11] if abi >= 6 else [])
     rules = struct.pack(f"={len(fields)}Q", *fields)
-    ruleset = _checked(_libc.syscall(LANDLOCK_CREATE, rules, len(rules), 0))
+    ruleset = _check_result(_libc.syscall(LANDLOCK_CREATE, rules, len(rules), 0))
     try:
-        _checked(_libc.syscall(LANDLOCK_RESTRICT, ruleset, 0))
+        _check_result(_libc.syscall(LANDLOCK_RESTRICT, ruleset, 0))
     finally:
         os.close(ruleset)
 
 
-def _privileges() -> None:
+def _drop_privileges() -> None:
     """Not root, and without groups and capabilities. A root that may not change its user keeps no capability either."""
     if os.geteuid() == 0:
         with contextlib.suppress(PermissionError):
@@ -94,12 +94,12 @@ def _privileges() -> None:
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
     header, none = struct.pack("=Ii", 0x20080522, 0), struct.pack("=6I", *[0] * 6)
-    _checked(_libc.syscall(CAPSET[platform.machine()], header, none))
+    _check_result(_libc.syscall(CAPSET[platform.machine()], header, none))
     if os.geteuid() == 0:
         raise PermissionError("still root")
 
 
-def _seccomp() -> None:
+def _apply_seccomp() -> None:
     """A filter: a foreign architecture ends the process, an unlisted call fails with EPERM."""
     machine = platform.machine()
     load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
@@ -117,18 +117,18 @@ def _seccomp() -> None:
 
 def _prctl(option: int, *arguments: int | bytes) -> None:
     values = [ctypes.c_ulong(a) if isinstance(a, int) else ctypes.c_char_p(a) for a in arguments]
-    _checked(_libc.prctl(option, *values, *[ctypes.c_ulong(0)] * (4 - len(values))))
+    _check_result(_libc.prctl(option, *values, *[ctypes.c_ulong(0)] * (4 - len(values))))
 
 
-def _checked(result: int) -> int:
+def _check_result(result: int) -> int:
     if result < 0:
         raise OSError(ctypes.get_errno(), "the kernel refuses")
     return result
 
 
 _STEPS: dict[str, Callable[[], None]] = {
-    "namespaces": _namespaces,
-    "landlock": _landlock,
-    "privileges": _privileges,
+    "namespaces": _enter_namespaces,
+    "landlock": _apply_landlock,
+    "privileges": _drop_privileges,
 }
 MECHANISMS = (*_STEPS, "seccomp")

@@ -34,7 +34,7 @@ class SandboxUnavailable(RuntimeError):
     """This machine cannot keep a program in."""
 
 
-def sufficient(mechanisms: Collection[str]) -> bool:
+def is_sufficient(mechanisms: Collection[str]) -> bool:
     """Whether the mechanisms in force stop files, network, processes and signals together."""
     return "childless" in mechanisms and ("seccomp" in mechanisms or {"landlock", "namespaces"} <= set(mechanisms))
 
@@ -54,7 +54,7 @@ class Sandbox:
         self.in_force: tuple[str, ...] = ()
         self._wanted = tuple(mechanisms)
         self._memory = memory
-        self._places = asyncio.Semaphore(processes)
+        self._slots = asyncio.Semaphore(processes)
         self._running: set[asyncio.subprocess.Process] = set()
 
     async def start(self) -> tuple[str, ...]:
@@ -63,15 +63,16 @@ class Sandbox:
         Raises:
             SandboxUnavailable: they are too few.
         """
-        answer = await self._one("python", "def main(value):\n    return value", "probe", START_S, None, self._wanted)
-        found = answer.get("mechanisms", ()) if isinstance(answer, dict) and answer["ok"] else ()
-        if not sufficient(found):
+        program = "def main(value):\n    return value"
+        answer = await self._run_program("python", program, "probe", START_S, None, self._wanted)
+        in_force = answer.get("mechanisms", ()) if isinstance(answer, dict) and answer["ok"] else ()
+        if not is_sufficient(in_force):
             raise SandboxUnavailable(
                 "this machine cannot run untrusted code safely: it needs seccomp, or landlock with namespaces and a "
-                f"limit of processes that holds (in force: {', '.join(found) or 'none'}); turn "
+                f"limit of processes that holds (in force: {', '.join(in_force) or 'none'}); turn "
                 "REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE off"
             )
-        self.in_force = self._wanted = tuple(found)
+        self.in_force = self._wanted = tuple(in_force)
         return self.in_force
 
     async def run(
@@ -92,16 +93,17 @@ class Sandbox:
             In order, mappings of ``ok``, ``value``, ``error`` (``timeout``, ``memory``, ``output``, ``crashed`` or the
             exception), or the reason why a program was not run to its end for no fault of its own.
         """
+        pairs = list(zip(programs, inputs, strict=True))
         if language != "sql":
-            runs = [self._one(language, p, v, timeout_s, deadline) for p, v in zip(programs, inputs, strict=True)]
+            runs = [self._run_program(language, *pair, timeout_s, deadline) for pair in pairs]
             return list(await asyncio.gather(*runs))
-        keys = [json.dumps(pair) for pair in zip(programs, inputs, strict=True)]
-        distinct = dict(zip(keys, zip(programs, inputs, strict=True), strict=True))
-        answers = await asyncio.gather(*(self._one(language, *pair, timeout_s, deadline) for pair in distinct.values()))
-        found = dict(zip(distinct, answers, strict=True))
-        return [found[key] for key in keys]
+        keys = [json.dumps(pair) for pair in pairs]
+        distinct = dict(zip(keys, pairs, strict=True))
+        runs = [self._run_program(language, *pair, timeout_s, deadline) for pair in distinct.values()]
+        answer_of = dict(zip(distinct, await asyncio.gather(*runs), strict=True))
+        return [answer_of[key] for key in keys]
 
-    async def _one(
+    async def _run_program(
         self,
         language: str,
         program: str,
@@ -121,23 +123,23 @@ class Sandbox:
             "key": key,
         }
         try:
-            async with asyncio.timeout_at(deadline), self._places, self._process() as process:
-                in_force = await _begun(process, json.dumps(request).encode())
+            async with asyncio.timeout_at(deadline), self._slots, self._open_process() as process:
+                in_force = await _send_program(process, json.dumps(request).encode())
                 if in_force is None or (probing is None and set(in_force) != set(self.in_force)):
                     return UNSAFE
                 try:
                     async with asyncio.timeout(timeout_s):
-                        written = await _read(process)
+                        output = await _read_output(process)
                         status = await process.wait()
                 except TimeoutError:
-                    return _failed("timeout")
+                    return _failed_answer("timeout")
         except TimeoutError:
             return LATE
-        answer = _result(written, status, key)
+        answer = _parse_result(output, status, key)
         return {**answer, "mechanisms": in_force} if probing is not None else answer
 
     @contextlib.asynccontextmanager
-    async def _process(self) -> Any:
+    async def _open_process(self) -> Any:
         """A fresh process in a group of its own, which is gone with all its group when the block is left."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BEGIN),
@@ -152,17 +154,17 @@ class Sandbox:
         try:
             yield process
         finally:
-            _kill(process)
+            _kill_group(process)
             await asyncio.shield(process.wait())
             self._running.discard(process)
 
     async def close(self) -> None:
         """End what still runs."""
         for process in self._running:
-            _kill(process)
+            _kill_group(process)
 
 
-async def _begun(process: asyncio.subprocess.Process, request: bytes) -> list[str] | None:
+async def _send_program(process: asyncio.subprocess.Process, request: bytes) -> list[str] | None:
     """Hand the program over; the mechanisms that its process has put in force, or None if it did not get that far."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -175,40 +177,40 @@ async def _begun(process: asyncio.subprocess.Process, request: bytes) -> list[st
         return None
 
 
-async def _read(process: asyncio.subprocess.Process) -> bytes | None:
+async def _read_output(process: asyncio.subprocess.Process) -> bytes | None:
     """All that it writes; None if that is too much."""
     assert process.stdout is not None
-    written = bytearray()
+    output = bytearray()
     while piece := await process.stdout.read(1 << 16):
-        written += piece
-        if len(written) > LARGEST_RESULT:
-            _kill(process)
+        output += piece
+        if len(output) > LARGEST_RESULT:
+            _kill_group(process)
             return None
-    return bytes(written)
+    return bytes(output)
 
 
-def _result(written: bytes | None, status: int, key: str) -> dict[str, Any]:
-    if written is None:
-        return _failed("output")
+def _parse_result(output: bytes | None, status: int, key: str) -> dict[str, Any]:
+    if output is None:
+        return _failed_answer("output")
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
-        return _failed("timeout")
+        return _failed_answer("timeout")
     if status < 0:
-        return _failed("crashed")
-    _, found, line = written.rpartition(key.encode())
+        return _failed_answer("crashed")
+    _, found, line = output.rpartition(key.encode())
     try:
         answer = json.loads(line) if found else None
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        return _failed("it ended without a result")
+        return _failed_answer("it ended without a result")
     return {"ok": answer.get("ok") is True, "value": answer.get("value"), "error": answer.get("error")}
 
 
-def _failed(error: str) -> dict[str, Any]:
+def _failed_answer(error: str) -> dict[str, Any]:
     return {"ok": False, "value": None, "error": error}
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+def _kill_group(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -29,13 +29,17 @@ class Control:
             Conflict: the server cannot load it, with its reason; what was served before still is.
             ModelUnavailable, DeadlineExceeded: it did not answer.
         """
-        await self._tell("RepositoryModelLoad", service_pb2.RepositoryModelLoadRequest(model_name=name), timeout_s)
+        await self._send_change(
+            "RepositoryModelLoad", service_pb2.RepositoryModelLoadRequest(model_name=name), timeout_s
+        )
 
     async def unload(self, name: str, timeout_s: float) -> None:
         """Serve a model no more; requests that it has are answered. Raises as :meth:`load`."""
-        await self._tell("RepositoryModelUnload", service_pb2.RepositoryModelUnloadRequest(model_name=name), timeout_s)
+        await self._send_change(
+            "RepositoryModelUnload", service_pb2.RepositoryModelUnloadRequest(model_name=name), timeout_s
+        )
 
-    async def _tell(self, method: str, request: Any, timeout_s: float) -> None:
+    async def _send_change(self, method: str, request: Any, timeout_s: float) -> None:
         answer = getattr(service_pb2, f"{method}Response")
         try:
             await self._passthrough.call(method, request, answer, asyncio.get_running_loop().time() + timeout_s)

@@ -43,7 +43,7 @@ class Directory:
             raise self._fault or ModelUnavailable("The model server does not answer.")
         return self._models
 
-    async def fresh(self) -> Models:
+    async def fetch_models(self) -> Models:
         """Every model as the server says now. Raises ModelUnavailable."""
         await self.renew()
         if self._models is None or self._fault is not None:
@@ -66,10 +66,10 @@ class Directory:
 
     def _start_renewal(self) -> "asyncio.Task[None]":
         if self._renewal is None or self._renewal.done():
-            self._renewal = asyncio.get_running_loop().create_task(self._renew())
+            self._renewal = asyncio.get_running_loop().create_task(self._fetch_and_store())
         return self._renewal
 
-    async def _renew(self) -> None:
+    async def _fetch_and_store(self) -> None:
         age = 0.0
         try:
             models = await self._fetch()

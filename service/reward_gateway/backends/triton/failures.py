@@ -23,12 +23,12 @@ def connection_lost(error: grpc.aio.AioRpcError) -> bool:
     return error.code() is grpc.StatusCode.UNAVAILABLE and not _QUEUE.search(error.details() or "")
 
 
-def overfull(words: str) -> bool:
+def is_queue_full(words: str) -> bool:
     """True if a server's message says that a queue of its own was full, or too slow."""
     return _QUEUE.search(words) is not None
 
 
-def failure(model: str, error: grpc.aio.AioRpcError) -> CallFailed:
+def call_failure(model: str, error: grpc.aio.AioRpcError) -> CallFailed:
     """The reason for the rows of a call that failed as a whole."""
     code, words = error.code(), error.details() or ""
     if _QUEUE.search(words):
@@ -37,18 +37,18 @@ def failure(model: str, error: grpc.aio.AioRpcError) -> CallFailed:
         reason = Invalid("deadline_exceeded", "The deadline passed before the model answered.")
         return CallFailed(reason, divisible=False)
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-        return CallFailed(absent(model), divisible=False)
+        return CallFailed(model_unavailable(model), divisible=False)
     if code is grpc.StatusCode.NOT_FOUND or _ABSENT.search(words):
-        return CallFailed(absent(model), divisible="not healthy" in words)
-    return CallFailed(Invalid("model_error", f"{model} failed: {clean(words)}."), divisible=True)
+        return CallFailed(model_unavailable(model), divisible="not healthy" in words)
+    return CallFailed(Invalid("model_error", f"{model} failed: {clean_message(words)}."), divisible=True)
 
 
-def absent(model: str) -> Invalid:
+def model_unavailable(model: str) -> Invalid:
     """The reason where the server, or the model on it, is not there."""
     return Invalid("model_unavailable", f"{model} is not ready on the model server; try again later.")
 
 
-def clean(words: str) -> str:
+def clean_message(words: str) -> str:
     """A server's message without stack traces, paths and anything that may quote a sample."""
     exception = _EXCEPTION.search(words)
     if exception:

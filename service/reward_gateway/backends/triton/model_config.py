@@ -57,7 +57,7 @@ class TritonModel:
         """What the server calls it."""
         return split_version(self.info.name)[0]
 
-    def pin(self) -> Self:
+    def pin_version(self) -> Self:
         """The same model, asked for by its version."""
         info = replace(self.info, name=f"{self.info.name}@{self.triton_version}", versions=())
         return replace(self, info=info, pinned=True)
@@ -74,7 +74,7 @@ def version_of(triton_version: str, content_version: str) -> str:
     return f"{triton_version}-{content_version}" if content_version else triton_version
 
 
-def unread(name: str, triton_version: str, *, wanted: bool) -> TritonModel:
+def unread_model(name: str, triton_version: str, *, wanted: bool) -> TritonModel:
     """A model in the index of which nothing more is known, because it is not loaded."""
     info = ModelInfo(name, triton_version, ready=False, inputs=(), dimensions=(), max_batch=0, wanted=wanted)
     return TritonModel(info, triton_version, read=False)
@@ -84,12 +84,12 @@ def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, rea
     """A model from its configuration. One that does not follow the contract is returned with its ``fault``."""
     parameters = {key: value.string_value for key, value in config.parameters.items()}
     tensors = frozenset(tensor.name for tensor in config.input)
-    named = _names(parameters.get("inputs", "")) or tuple(name for name in MODEL_INPUTS if name in tensors)
+    named = _split_names(parameters.get("inputs", "")) or tuple(name for name in MODEL_INPUTS if name in tensors)
     inputs = tuple(name.rstrip("?") for name in named)
     outputs = {tensor.name: tensor for tensor in config.output}
     width = int(outputs["score"].dims[0]) if "score" in outputs and len(outputs["score"].dims) == 1 else 0
-    dimensions = _names(parameters.get("dimensions", "")) or _numbered(width)
-    content_version = _own(parameters, "content_version", triton_version)
+    dimensions = _split_names(parameters.get("dimensions", "")) or _number_dimensions(width)
+    content_version = _version_parameter(parameters, "content_version", triton_version)
     info = ModelInfo(
         name=config.name,
         version=version_of(triton_version, content_version),
@@ -97,10 +97,10 @@ def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, rea
         inputs=inputs,
         dimensions=dimensions,
         max_batch=config.max_batch_size,
-        flags=_names(parameters.get("flags", "")),
+        flags=_split_names(parameters.get("flags", "")),
         vector="vector" in outputs,
-        card=_card(_own(parameters, "card", triton_version)),
-        device=_device(config),
+        card=_parse_card(_version_parameter(parameters, "card", triton_version)),
+        device=_read_device(config),
     )
     return TritonModel(
         info,
@@ -109,11 +109,11 @@ def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, rea
         tensors,
         required=frozenset(name for name in named if not name.endswith("?")) & REQUIRED,
         outputs=tuple(name for name in ("score", "flags", "error", "vector") if name in outputs),
-        fault=_fault(config, inputs, tensors, dimensions, width),
+        fault=_find_contract_fault(config, inputs, tensors, dimensions, width),
     )
 
 
-def _fault(
+def _find_contract_fault(
     config: "model_config_pb2.ModelConfig",
     inputs: tuple[str, ...],
     tensors: frozenset[str],
@@ -140,7 +140,7 @@ def _fault(
     return ""
 
 
-def _device(config: "model_config_pb2.ModelConfig") -> Device:
+def _read_device(config: "model_config_pb2.ModelConfig") -> Device:
     """Of its instance groups, as the server has filled them in: one group is the rule, and says all."""
     groups = config.instance_group
     if not groups:
@@ -152,20 +152,20 @@ def _device(config: "model_config_pb2.ModelConfig") -> Device:
     return Device("+".join(sorted(kinds)), tuple(gpus), sum(group.count for group in groups))
 
 
-def _own(parameters: Mapping[str, str], key: str, triton_version: str) -> str:
+def _version_parameter(parameters: Mapping[str, str], key: str, triton_version: str) -> str:
     """What is said of one version: under a key of its own, such as ``card.2``, where several stand side by side."""
     return parameters.get(f"{key}.{triton_version}", parameters.get(key, ""))
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _split_names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _numbered(width: int) -> tuple[str, ...]:
+def _number_dimensions(width: int) -> tuple[str, ...]:
     return ("score",) if width == 1 else tuple(f"score_{k}" for k in range(width))
 
 
-def _card(text: str) -> dict[str, Any]:
+def _parse_card(text: str) -> dict[str, Any]:
     try:
         card = json.loads(text or "{}")
     except ValueError:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 import grpc
 from google.protobuf.message import Message
 
-from reward_gateway.backends.triton.failures import clean, overfull
+from reward_gateway.backends.triton.failures import clean_message, is_queue_full
 from reward_gateway.errors import (
     DeadlineExceeded,
     GatewayError,
@@ -46,7 +46,7 @@ class Passthrough:
         try:
             return cast("M", await getattr(self._stub, method)(request, timeout=left))
         except grpc.aio.AioRpcError as error:
-            raise said(error) from None
+            raise translate_error(error) from None
 
     async def stream(self, request: Message, deadline: float) -> AsyncIterator[Any]:
         """The ``ModelStreamInferResponse`` messages that one request is answered with. Raises GatewayError."""
@@ -55,7 +55,7 @@ class Passthrough:
             async for message in self._stub.ModelStreamInfer(iter((request,)), timeout=left):
                 yield message
         except grpc.aio.AioRpcError as error:
-            raise said(error) from None
+            raise translate_error(error) from None
 
 
 @runtime_checkable
@@ -65,19 +65,19 @@ class PassesThrough(Protocol):
     passthrough: Passthrough
 
 
-def said(error: grpc.aio.AioRpcError) -> GatewayError:
+def translate_error(error: grpc.aio.AioRpcError) -> GatewayError:
     """A server's refusal as ours: its words without paths, traces and what may quote a sample."""
     words = error.details() or ""
-    if overfull(words):
+    if is_queue_full(words):
         return Overloaded("the model's queue is full")
     match error.code():
         case grpc.StatusCode.NOT_FOUND:
-            return NotFound(clean(words))
+            return NotFound(clean_message(words))
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.UNIMPLEMENTED | grpc.StatusCode.OUT_OF_RANGE:
-            return InvalidRequest(clean(words))
+            return InvalidRequest(clean_message(words))
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded("the deadline passed before the model answered")
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return ModelUnavailable("the model is not ready on the model server")
         case _:
-            return InternalError(f"the model server failed: {clean(words)}")
+            return InternalError(f"the model server failed: {clean_message(words)}")

@@ -11,7 +11,7 @@ from reward_gateway.backends.triton.model_config import read_config
 
 def models_of_repository(folder: Path) -> list[ModelInfo]:
     """Every model of the folder whose configuration can be read, with the versions that stand beside it."""
-    found = []
+    infos = []
     for path in sorted(folder.glob("*/config.pbtxt")):
         try:
             config = text_format.Parse(path.read_text(encoding="utf-8"), model_config_pb2.ModelConfig())
@@ -20,5 +20,5 @@ def models_of_repository(folder: Path) -> list[ModelInfo]:
         config.name = path.parent.name
         versions = sorted(int(place.name) for place in path.parent.iterdir() if place.name.isdecimal())
         model = read_config(config, str(versions[-1]) if versions else "1", ready=False)
-        found.append(model.with_versions(map(str, versions)).info)
-    return found
+        infos.append(model.with_versions(map(str, versions)).info)
+    return infos

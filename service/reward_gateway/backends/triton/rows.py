@@ -5,42 +5,42 @@ from typing import Any
 
 import msgspec
 
-from reward_gateway.backends.chat import conversation, flat_prompt, flat_response
+from reward_gateway.backends.chat import encode_conversation, flatten_prompt, flatten_response
 from reward_gateway.backends.encoded_rows import Encoded
 from reward_gateway.backends.triton.model_config import TritonModel
-from reward_gateway.backends.triton.tensors import EMPTY, TensorRows, frame, frame_texts
+from reward_gateway.backends.triton.tensors import EMPTY, TensorRows, frame_texts, frame_value
 from reward_gateway.sample import Batch, Invalid, Media, canonical_json
 from reward_gateway.sample.fields import FIELDS, MEDIA, MESSAGES, Form, of_form
 
-_blob = msgspec.msgpack.Encoder().encode
+_encode_msgpack = msgspec.msgpack.Encoder().encode
 
 
-def _media(items: Sequence[Media]) -> bytes:
-    return _blob([item.data for item in items])
+def _encode_media(items: Sequence[Media]) -> bytes:
+    return _encode_msgpack([item.data for item in items])
 
 
-def _steps(steps: Sequence[str]) -> bytes:
-    return _blob([_text(step) for step in steps])
+def _encode_steps(steps: Sequence[str]) -> bytes:
+    return _encode_msgpack([_encode_text(step) for step in steps])
 
 
-def _json(value: Any) -> bytes:
-    return _text(canonical_json(value))
+def _encode_json(value: Any) -> bytes:
+    return _encode_text(canonical_json(value))
 
 
-def _text(text: str) -> bytes:
+def _encode_text(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-_WRITTEN: dict[Form, Callable[[Any], bytes]] = {
-    "text": _text,
-    "media": _media,
-    "steps": _steps,
-    "numbers": _json,
-    "objects": _json,
+_ENCODER_OF_FORM: dict[Form, Callable[[Any], bytes]] = {
+    "text": _encode_text,
+    "media": _encode_media,
+    "steps": _encode_steps,
+    "numbers": _encode_json,
+    "objects": _encode_json,
 }
-"""The bytes of one value of each form. Prompt, response and messages go together: see ``_talk``."""
+"""The bytes of one value of each form. Prompt, response and messages go together: see ``_encode_conversations``."""
 
-_ENCODERS = {field.name: _WRITTEN[field.form] for field in FIELDS if field.model_input and field.form != "chat"}
+_ENCODERS = {field.name: _ENCODER_OF_FORM[field.form] for field in FIELDS if field.model_input and field.form != "chat"}
 
 
 _LISTS = frozenset(field.name for field in of_form("media", "objects"))
@@ -52,18 +52,18 @@ def encode_rows(model: TritonModel, batch: Batch, rows: Sequence[int]) -> Encode
 
     Implements :data:`reward_gateway.backends.encoded_rows.EncodeRows`.
     """
-    invalid = _lacking(model, batch, rows)
+    invalid = _find_missing(model, batch, rows)
     positions = [k for k in range(len(rows)) if k not in invalid]
     chosen = [rows[k] for k in positions] if invalid else rows
-    columns = _talk(model, batch, chosen)
+    columns = _encode_conversations(model, batch, chosen)
     for name, encode in _ENCODERS.items():
         if name in model.info.inputs:
             column = batch.column(name) or [None] * batch.size
-            columns[name] = [frame(encode(column[i])) if column[i] else EMPTY for i in chosen]
+            columns[name] = [frame_value(encode(column[i])) if column[i] else EMPTY for i in chosen]
     return Encoded(TensorRows.of(columns, len(chosen)), positions, invalid)
 
 
-def _talk(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[str, list[bytes]]:
+def _encode_conversations(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[str, list[bytes]]:
     """Prompt and response, as text or, where some row has chat and the model reads it, as ``messages``."""
     inputs = model.info.inputs
     prompts: Sequence[Any] = [batch.prompts[i] for i in rows]
@@ -72,16 +72,16 @@ def _talk(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[str, li
     if {str}.issuperset(map(type, prompts)) and {str}.issuperset(map(type, responses)):
         pass  # plain text throughout: nothing to be written anew
     elif MESSAGES in inputs:
-        said = [
-            "" if isinstance(prompt, str) and isinstance(response, str) else conversation(prompt, response or "")
+        conversations = [
+            "" if isinstance(prompt, str) and isinstance(response, str) else encode_conversation(prompt, response or "")
             for prompt, response in zip(prompts, responses, strict=True)
         ]
-        columns[MESSAGES] = frame_texts(said)
-        prompts = ["" if chat else prompt for prompt, chat in zip(prompts, said, strict=True)]
-        responses = ["" if chat else response for response, chat in zip(responses, said, strict=True)]
+        columns[MESSAGES] = frame_texts(conversations)
+        prompts = ["" if chat else prompt for prompt, chat in zip(prompts, conversations, strict=True)]
+        responses = ["" if chat else response for response, chat in zip(responses, conversations, strict=True)]
     else:
-        prompts = [flat_prompt(prompt) for prompt in prompts]
-        responses = [flat_response(response or "") for response in responses]
+        prompts = [flatten_prompt(prompt) for prompt in prompts]
+        responses = [flatten_response(response or "") for response in responses]
     if "prompt" in inputs:
         columns["prompt"] = frame_texts(prompts)
     if "response" in inputs:
@@ -89,7 +89,7 @@ def _talk(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[str, li
     return columns
 
 
-def _lacking(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[int, Invalid]:
+def _find_missing(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[int, Invalid]:
     """Positions of the rows that have no value for a field that the model must have, or media without bytes."""
     invalid: dict[int, Invalid] = {}
     for name in sorted(model.required):

@@ -12,11 +12,11 @@ from reward_gateway.backends.encoded_rows import Piece
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.backends.triton.control import Control
 from reward_gateway.backends.triton.directory import Directory, Models
-from reward_gateway.backends.triton.failures import absent, connection_lost, failure, row_failure
-from reward_gateway.backends.triton.model_config import TritonModel, read_config, unread, version_of
+from reward_gateway.backends.triton.failures import call_failure, connection_lost, model_unavailable, row_failure
+from reward_gateway.backends.triton.model_config import TritonModel, read_config, unread_model, version_of
 from reward_gateway.backends.triton.passthrough import Passthrough
 from reward_gateway.backends.triton.rows import encode_rows
-from reward_gateway.backends.triton.tensors import TensorRows, join, unframe
+from reward_gateway.backends.triton.tensors import TensorRows, join_pieces, unframe_values
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, Invalid, split_version
@@ -64,30 +64,30 @@ class TritonServer:
         self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self.passthrough = Passthrough(self._stub)
-        self._directory = Directory(self._fetch, info_ttl_s)
+        self._directory = Directory(self._fetch_models, info_ttl_s)
         self.control = Control(self.passthrough, self._directory.renew)
         self._max_infer_calls = max_infer_calls
         self._max_queued_rows = max_queued_rows
         self._observer = observer
         self._coalescers: dict[str, Coalescer[TritonModel, TensorRows]] = {}
-        self._asked: dict[str, TritonModel] = {}  # as it was when a request last asked it
+        self._latest_models: dict[str, TritonModel] = {}  # as it was when a request last asked it
 
     async def models(self) -> list[ModelInfo]:
-        return [model.info for model in (await self._directory.fresh()).values() if not model.pinned]
+        return [model.info for model in (await self._directory.fetch_models()).values() if not model.pinned]
 
     async def info(self, name: str) -> ModelInfo:
-        return (await self._model(name)).info
+        return (await self._find_model(name)).info
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         try:
-            model = await self._model(name)
+            model = await self._find_model(name)
         except (ModelUnavailable, NotFound):
-            return _refused(len(rows), 1, absent(name))
+            return _refuse_rows(len(rows), 1, model_unavailable(name))
         if model.fault:
             reason = Invalid("model_error", f"{name} is no reward model: {model.fault}.")
-            return _refused(len(rows), max(1, model.width), reason)
-        self._asked[name] = model
-        return await self._coalescer(name).score(
+            return _refuse_rows(len(rows), max(1, model.width), reason)
+        self._latest_models[name] = model
+        return await self._get_coalescer(name).score(
             model, batch, rows, width=model.width, deadline=deadline, max_rows=model.info.max_batch
         )
 
@@ -97,10 +97,10 @@ class TritonServer:
         await self._directory.close()
         await self._channel.close(None)
 
-    async def _model(self, name: str) -> TritonModel:
+    async def _find_model(self, name: str) -> TritonModel:
         models = await self._directory.models()
         if name not in models:
-            models = await self._directory.fresh()  # it may have been added just now
+            models = await self._directory.fetch_models()  # it may have been added just now
         if name not in models:
             base, version = split_version(name)
             if base in models and version:
@@ -112,70 +112,70 @@ class TritonServer:
             raise ModelUnavailable(f"The model '{name}' is not ready on the model server.")
         return model
 
-    async def _fetch(self) -> Models:
+    async def _fetch_models(self) -> Models:
         try:
             index = await self._stub.RepositoryIndex(service_pb2.RepositoryIndexRequest(), timeout=LOOKUP_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise ModelUnavailable("The model server does not answer.") from error
-        return by_name(await asyncio.gather(*(self._describe(entry) for entry in index.models)))
+        return index_by_name(await asyncio.gather(*(self._describe_model(entry) for entry in index.models)))
 
-    async def _describe(self, entry: "service_pb2.RepositoryIndexResponse.ModelIndex") -> TritonModel:
+    async def _describe_model(self, entry: "service_pb2.RepositoryIndexResponse.ModelIndex") -> TritonModel:
         if entry.state != "READY":
-            return unread(entry.name, entry.version, wanted=entry.state != "" and entry.reason != "unloaded")
+            return unread_model(entry.name, entry.version, wanted=entry.state != "" and entry.reason != "unloaded")
         request = service_pb2.ModelConfigRequest(name=entry.name, version=entry.version)
         try:
             answer = await self._stub.ModelConfig(request, timeout=LOOKUP_TIMEOUT_S)
         except grpc.aio.AioRpcError:
-            return unread(entry.name, entry.version, wanted=True)
+            return unread_model(entry.name, entry.version, wanted=True)
         return read_config(answer.config, entry.version, ready=True)
 
-    def _coalescer(self, name: str) -> Coalescer[TritonModel, TensorRows]:
+    def _get_coalescer(self, name: str) -> Coalescer[TritonModel, TensorRows]:
         if name not in self._coalescers:
 
-            async def send(pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
-                return await self._infer(name, pieces, deadline)
+            async def send_pieces(pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
+                return await self._infer_pieces(name, pieces, deadline)
 
             self._coalescers[name] = Coalescer(
                 name,
                 encode_rows,
-                send,
+                send_pieces,
                 max_calls=self._max_infer_calls,
                 max_queued=self._max_queued_rows,
                 observer=self._observer,
             )
         return self._coalescers[name]
 
-    async def _infer(self, name: str, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
+    async def _infer_pieces(self, name: str, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
         """One infer call. Raises CallFailed."""
-        model = self._asked[name]
+        model = self._latest_models[name]
         rows = sum(stop - start for _, start, stop in pieces)
-        request = _request(model, join(pieces), rows)
+        request = _build_request(model, join_pieces(pieces), rows)
         try:
             try:
-                answer = await self._call(request, deadline)
+                answer = await self._call_infer(request, deadline)
             except grpc.aio.AioRpcError as error:
-                if not connection_lost(error) or not await self._reconnected(deadline):
+                if not connection_lost(error) or not await self._wait_for_connection(deadline):
                     raise
-                answer = await self._call(request, deadline)
+                answer = await self._call_infer(request, deadline)
         except grpc.aio.AioRpcError as error:
             self._directory.expire()
-            raise failure(name, error) from None
+            raise call_failure(name, error) from None
         if not model.info.ready:
             self._directory.expire()  # it is back
         try:
-            return self._read(model, answer, rows)
+            return self._read_answer(model, answer, rows)
         except (ValueError, KeyError):
             self._directory.expire()
             reason = Invalid("model_error", f"{name} answered with tensors that do not follow its configuration.")
             raise CallFailed(reason, divisible=False) from None
 
-    async def _call(
+    async def _call_infer(
         self, request: "service_pb2.ModelInferRequest", deadline: float
     ) -> "service_pb2.ModelInferResponse":
         timeout = max(0.0, deadline - asyncio.get_running_loop().time())
         return await self._stub.ModelInfer(request, timeout=timeout)
 
-    async def _reconnected(self, deadline: float) -> bool:
+    async def _wait_for_connection(self, deadline: float) -> bool:
         """Wait a moment for a connection that broke; not for one that has been down for longer."""
         if self._channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             return False
@@ -186,44 +186,44 @@ class TritonServer:
             return False
         return True
 
-    def _read(self, model: TritonModel, answer: "service_pb2.ModelInferResponse", rows: int) -> CallAnswer:
+    def _read_answer(self, model: TritonModel, answer: "service_pb2.ModelInferResponse", rows: int) -> CallAnswer:
         """Unpack an answer. Raises ValueError or KeyError if it is not what the configuration says."""
         raw = {tensor.name: data for tensor, data in zip(answer.outputs, answer.raw_output_contents, strict=True)}
         values = np.frombuffer(raw["score"], "<f4").reshape(rows, model.width).astype(np.float64)
-        said = CallAnswer(values, self._version(model, answer))
-        strange = ~np.isfinite(values).all(axis=1)
-        if strange.any():
-            values[strange] = np.nan
-            said.invalid = dict.fromkeys(np.flatnonzero(strange).tolist(), NOT_FINITE)
+        call_answer = CallAnswer(values, self._answer_version(model, answer))
+        not_finite_rows = ~np.isfinite(values).all(axis=1)
+        if not_finite_rows.any():
+            values[not_finite_rows] = np.nan
+            call_answer.invalid = dict.fromkeys(np.flatnonzero(not_finite_rows).tolist(), NOT_FINITE)
         if len(raw.get("error", b"")) > 4 * rows:  # otherwise all are empty
-            for row, words in enumerate(unframe(raw["error"], rows)):
+            for row, words in enumerate(unframe_values(raw["error"], rows)):
                 if words:
                     values[row] = np.nan
-                    said.invalid[row] = row_failure(words.decode("utf-8", "replace"))
+                    call_answer.invalid[row] = row_failure(words.decode("utf-8", "replace"))
         if "vector" in raw:
-            vectors = enumerate(unframe(raw["vector"], rows))
-            said.vectors = {row: vector for row, vector in vectors if row not in said.invalid}
+            vectors = enumerate(unframe_values(raw["vector"], rows))
+            call_answer.vectors = {row: vector for row, vector in vectors if row not in call_answer.invalid}
         if "flags" in raw:
             bits = np.frombuffer(raw["flags"], "<u4").reshape(rows)
-            said.flags = {row: model.info.flag_names(int(bits[row])) for row in np.flatnonzero(bits).tolist()}
-        return said
+            call_answer.flags = {row: model.info.flag_names(int(bits[row])) for row in np.flatnonzero(bits).tolist()}
+        return call_answer
 
-    def _version(self, model: TritonModel, answer: "service_pb2.ModelInferResponse") -> str:
+    def _answer_version(self, model: TritonModel, answer: "service_pb2.ModelInferResponse") -> str:
         """The version that answered. Triton says its own number; the content behind it is as it was looked up."""
         if answer.model_version != model.triton_version:
             self._directory.expire()
         return version_of(answer.model_version, model.content_version)
 
 
-def by_name(models: Iterable[TritonModel]) -> Models:
+def index_by_name(models: Iterable[TritonModel]) -> Models:
     """Versions by what they are asked for: ``NAME@VERSION`` each, and ``NAME`` the highest that is ready."""
     named: dict[str, TritonModel] = {}
     of_name: dict[str, list[TritonModel]] = {}
-    for model in sorted(models, key=_rank):
+    for model in sorted(models, key=_version_rank):
         named[model.name] = model  # the last one stays
         of_name.setdefault(model.name, []).append(model)
         if model.info.ready:
-            named[f"{model.name}@{model.triton_version}"] = model.pin()
+            named[f"{model.name}@{model.triton_version}"] = model.pin_version()
     ready = {name: [m.info.version for m in versions if m.info.ready] for name, versions in of_name.items()}
     coming = {
         name: [m.triton_version for m in versions if m.info.wanted and not m.info.ready and m.triton_version]
@@ -234,12 +234,12 @@ def by_name(models: Iterable[TritonModel]) -> Models:
     }
 
 
-def _rank(model: TritonModel) -> tuple[bool, bool, int]:
+def _version_rank(model: TritonModel) -> tuple[bool, bool, int]:
     """Triton answers a name alone by the highest version that is ready."""
     return model.info.ready, model.info.wanted, int(model.triton_version) if model.triton_version.isdecimal() else 0
 
 
-def _request(model: TritonModel, tensors: dict[str, bytes], rows: int) -> "service_pb2.ModelInferRequest":
+def _build_request(model: TritonModel, tensors: dict[str, bytes], rows: int) -> "service_pb2.ModelInferRequest":
     request = service_pb2.ModelInferRequest(model_name=model.name, raw_input_contents=tensors.values())
     if model.pinned:
         request.model_version = model.triton_version
@@ -250,5 +250,5 @@ def _request(model: TritonModel, tensors: dict[str, bytes], rows: int) -> "servi
     return request
 
 
-def _refused(rows: int, width: int, reason: Invalid) -> ModelAnswer:
+def _refuse_rows(rows: int, width: int, reason: Invalid) -> ModelAnswer:
     return ModelAnswer(np.full((rows, width), np.nan), dict.fromkeys(range(rows), reason))

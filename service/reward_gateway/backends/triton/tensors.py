@@ -18,7 +18,7 @@ EMPTY = _length(0)
 """An empty string: what a row has in a tensor that only its neighbours fill."""
 
 
-def frame(value: bytes) -> bytes:
+def frame_value(value: bytes) -> bytes:
     """One row of a string tensor."""
     return _length(len(value)) + value
 
@@ -48,7 +48,7 @@ class TensorRows(SizedRows):
         return cls(np.cumsum(sizes), columns)
 
 
-def join(pieces: Sequence[Piece[TensorRows]]) -> dict[str, bytes]:
+def join_pieces(pieces: Sequence[Piece[TensorRows]]) -> dict[str, bytes]:
     """The tensors of a call that takes a piece of each of several requests."""
     names = dict.fromkeys(name for piece in pieces for name in piece.rows.columns)
     parts: dict[str, list[bytes]] = {name: [] for name in names}
@@ -59,7 +59,7 @@ def join(pieces: Sequence[Piece[TensorRows]]) -> dict[str, bytes]:
     return {name: b"".join(part) for name, part in parts.items()}
 
 
-def unframe(tensor: bytes, rows: int) -> list[bytes]:
+def unframe_values(tensor: bytes, rows: int) -> list[bytes]:
     """The values of a string tensor. Raises ValueError if it does not hold exactly ``rows`` of them."""
     values, at = [], 0
     while at + 4 <= len(tensor):

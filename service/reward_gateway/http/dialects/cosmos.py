@@ -19,7 +19,7 @@ from msgspec import Struct
 from reward_gateway.errors import GatewayError, InvalidRequest, MalformedBody, StateUnavailable
 from reward_gateway.intake.nesting import check_nesting
 from reward_gateway.intake.request import SampleItem
-from reward_gateway.telemetry.logs import described
+from reward_gateway.telemetry.logs import describe_exception
 
 from ..dependencies import dependencies_of, json_response
 from .arrays import pictures, read_npy
@@ -135,7 +135,7 @@ async def _work(ask: DialectRequest, token: str, names: list[str], samples: list
         except GatewayError as error:
             outcome: dict[str, Any] = {"failed": error.message, "status": 503 if error.status >= 500 else 422}
         except Exception as error:  # nobody waits for this task; who pulls has to learn of it
-            log.error("request failed", route="/api/reward/enqueue", **described(error))
+            log.error("request failed", route="/api/reward/enqueue", **describe_exception(error))
             outcome = {"failed": "a fault of this gateway; its log has the details", "status": 500}
         else:
             outcome = {

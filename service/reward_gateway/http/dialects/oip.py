@@ -10,7 +10,7 @@ from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.errors import InvalidRequest, ModelUnavailable
 from reward_gateway.intake.decode import decode
 from reward_gateway.oip.protocol import OpenInference, timeout_s
-from reward_gateway.traffic.keys import require
+from reward_gateway.traffic.keys import require_right
 
 from ..call import call_of
 from ..client_profiles import ClientProfile, register, register_below
@@ -203,7 +203,7 @@ _control_request = msgspec.json.Decoder(ControlRequest)
 
 async def _controlled(request: Request) -> tuple[ModelAdmin, str]:
     """Who may, what is asked, and of which model. Raises PermissionDenied or InvalidRequest."""
-    require(call_of(request.scope).key, "admin")
+    require_right(call_of(request.scope).key, "admin")
     body = await read_bytes(request)
     asked = decode(_control_request, body, dependencies_of(request).settings.max_nesting) if body else ControlRequest()
     if refused := sorted(set(asked.parameters) - {"unload_dependents"}):

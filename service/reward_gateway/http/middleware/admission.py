@@ -18,7 +18,7 @@ class AdmissionLayer:
         if scope["type"] != "http" or call_of(scope).open:
             await self.app(scope, receive, send)
             return
-        self._traffic.drain.check()
+        self._traffic.drain.check_accepting()
         call = call_of(scope)
         deadline = None if call.deadline_s is None else call.arrived_at + call.deadline_s
         admission = self._traffic.admission

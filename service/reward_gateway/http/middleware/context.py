@@ -11,7 +11,7 @@ from reward_gateway.errors import GatewayError, InternalError
 from reward_gateway.intake.idempotency import check_idempotency_key
 from reward_gateway.intake.limits import InputLimits
 from reward_gateway.settings import Settings
-from reward_gateway.telemetry.logs import described
+from reward_gateway.telemetry.logs import describe_exception
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.deadlines import parse_milliseconds
 
@@ -65,7 +65,7 @@ class ContextLayer:
                     raise
                 failure = error if isinstance(error, GatewayError) else InternalError(_INTERNAL)
                 if failure.status == 500:
-                    log.error("request failed", route=route_of(scope), **described(error))
+                    log.error("request failed", route=route_of(scope), **describe_exception(error))
                 await error_response(failure, error_format=call.error_format)(scope, receive, answer)
         finally:
             self._report(scope, call, status)

@@ -31,7 +31,7 @@ class KeysLayer:
             if not call.open:
                 token = token_of(call.headers.get("authorization"), call.headers.get(API_KEY))
                 try:
-                    call.key = await self._traffic.identify(token, right_for(scope["path"]))
+                    call.key = await self._traffic.identify_caller(token, right_for(scope["path"]))
                 except GatewayError as error:
                     self._observer.request_unauthorized(error.code)
                     raise

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from starlette.responses import Response
 from tritonclient.grpc import service_pb2 as pb
 
-from reward_gateway.backends.triton.tensors import unframe
+from reward_gateway.backends.triton.tensors import unframe_values
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.oip.datatypes import DATATYPES
 
@@ -48,7 +48,7 @@ def _values(name: str, datatype: str, shape: list[int], raw: bytes) -> Any:
         return np.frombuffer(raw, dtype)
     if datatype == "BYTES":
         try:
-            return [row.decode() for row in unframe(raw, math.prod(shape))]
+            return [row.decode() for row in unframe_values(raw, math.prod(shape))]
         except UnicodeDecodeError:
             pass
     raise InvalidRequest(f"the output {name} cannot stand in JSON; ask for it with binary_data: true", param="outputs")

@@ -42,4 +42,4 @@ async def experiment(request: Request) -> Response:
 
 async def _reports(request: Request) -> list[dict[str, Any]]:
     gateway = dependencies_of(request).gateway
-    return await asyncio.to_thread(gateway.shadow.reports, gateway.book.experiments)
+    return await asyncio.to_thread(gateway.shadow.build_reports, gateway.book.experiments)

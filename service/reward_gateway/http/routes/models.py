@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.errors import ModelUnavailable, TooLarge
-from reward_gateway.traffic.keys import require
+from reward_gateway.traffic.keys import require_right
 
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response, read_bytes
@@ -73,7 +73,7 @@ async def head(request: Request) -> Response:
     once it is loaded; requests meanwhile are answered by the version before, and no answer mixes the two. Needs the
     right `admin`.
     """
-    require(call_of(request.scope).key, "admin")
+    require_right(call_of(request.scope).key, "admin")
     deps = dependencies_of(request)
     body = await read_bytes(request)
     if len(body) > deps.settings.max_head_bytes:
@@ -95,7 +95,7 @@ async def head(request: Request) -> Response:
 async def rollback(request: Request) -> Response:
     """The newest version is served no more; its files stay, and loading `NAME@VERSION` brings it back. A version that
     recipes name is not withdrawn. Needs the right `admin`."""
-    require(call_of(request.scope).key, "admin")
+    require_right(call_of(request.scope).key, "admin")
     info = await dependencies_of(request).model_admin.rollback(request.path_params["name"])
     return _versioned(_row(info), info.version)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from reward_gateway.errors import StateUnavailable
 from reward_gateway.telemetry.shared_monitor import AWAY
-from reward_gateway.traffic.keys import require
+from reward_gateway.traffic.keys import require_right
 
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response
@@ -33,7 +33,7 @@ async def monitor(request: Request) -> Response:
     health = dependencies_of(request).telemetry.metrics.health
     rewards = None
     if health.shared is not None:
-        await asyncio.to_thread(health.monitor.read)
+        await asyncio.to_thread(health.monitor.read_noted)
         with contextlib.suppress(*AWAY):
             rewards = await health.shared.report()
     shared = rewards is not None
@@ -46,7 +46,7 @@ async def monitor(request: Request) -> Response:
 async def reset(request: Request) -> Response:
     """Drift is measured anew, from the samples that come from now on: after a new policy or a new model, say. Holds
     for every worker of this gateway. Needs the right `state`."""
-    require(call_of(request.scope).key, "state")
+    require_right(call_of(request.scope).key, "state")
     health = dependencies_of(request).telemetry.metrics.health
     await asyncio.to_thread(health.monitor.reset)
     if health.shared is not None:

@@ -9,7 +9,7 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import ScoreOptions
 from reward_gateway.intake.decode import decode
 from reward_gateway.intake.request import Options, ScoreRequest, score_request
-from reward_gateway.traffic.deadlines import milliseconds
+from reward_gateway.traffic.deadlines import seconds_of_milliseconds
 
 from ..body_dispatch import handler_for_body
 from ..call import call_of
@@ -91,7 +91,7 @@ def score_options(request: Request, wanted: Options) -> ScoreOptions:
     """The dataplane's options. Raises InvalidRequest for a deadline or a default that makes no sense."""
     if wanted.on_invalid == "default" and wanted.default_reward is None:
         raise InvalidRequest("on_invalid: default needs default_reward", param="options.default_reward")
-    seconds = None if wanted.deadline_ms is None else milliseconds(wanted.deadline_ms, "options.deadline_ms")
+    seconds = None if wanted.deadline_ms is None else seconds_of_milliseconds(wanted.deadline_ms, "options.deadline_ms")
     return ScoreOptions(
         on_invalid=wanted.on_invalid,
         default_reward=wanted.default_reward,
