@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 from reward_gateway.recipes.book import load_book
-from reward_gateway.recipes.evaluate import evaluate
+from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.sample import Batch, FloatArray, RawScores
 
 SAMPLES, GROUP = 4096, 16
@@ -69,7 +69,7 @@ def main() -> None:
     plan = load_book(RECIPE).get("five")
 
     def recipe() -> FloatArray:
-        steps = evaluate(plan, batch, scores)
+        steps = evaluate_plan(plan, batch, scores)
         try:
             next(steps)
         except StopIteration as stop:

@@ -29,7 +29,7 @@ from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.operations.apply import apply
 from reward_gateway.operations.registry import Catalog, Operation, catalog
 from reward_gateway.recipes.book import RecipeBook, load_book
-from reward_gateway.recipes.evaluate import evaluate
+from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import MEDIA
@@ -148,7 +148,7 @@ class Gateway:
         def check(invalid: Mapping[int, Invalid]) -> None:
             self._refuse_failed(plan, options, invalid, batch.size)
 
-        outcome = await run_effects(evaluate(plan, batch, raw, check), self.runtime, context)
+        outcome = await run_effects(evaluate_plan(plan, batch, raw, check), self.runtime, context)
         timing["combine"] = (perf_counter() - combining) * 1e3 - sum(asked.values())
         timing.update({name: timing.get(name, 0.0) + spent for name, spent in asked.items()})
         timing["total"] = (perf_counter() - started) * 1e3

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reward_gateway.recipes.book import load_book
-from reward_gateway.recipes.evaluate import Rewards, evaluate
+from reward_gateway.recipes.evaluate import Rewards, evaluate_plan
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch, RawScores
 
@@ -32,7 +32,7 @@ def raw_scores(*values: float, **more: Any) -> RawScores:
 
 def run_plan(plan: Plan, batch: Batch, raw: Mapping[str, RawScores] | None = None, answers: Any = ()) -> Rewards:
     """Run a plan with the given raw scores; ``answers`` stand in for what the world answers to its needs."""
-    steps = evaluate(plan, batch, raw or {})
+    steps = evaluate_plan(plan, batch, raw or {})
     replies: list[Any] = [None, *answers]
     while True:
         assert replies, "the plan needs more from outside than the test gave"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reward_gateway.operations import effects
-from reward_gateway.recipes.column_binder import ColumnBinder, take
+from reward_gateway.recipes.column_binder import ColumnBinder, select_rows
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch
 
@@ -17,7 +17,7 @@ def bound(text: str, batch: Batch, rows: list[int], values: Any = None, answers:
     plan: Plan = compile_recipe(text)
     step = plan.components[0].step
     assert step is not None
-    reading = ColumnBinder(batch, values or {}).read(step, {}, rows, address)
+    reading = ColumnBinder(batch, values or {}).read_columns(step, {}, rows, address)
     asked: list[Any] = []
     replies = [None, *answers]
     while True:
@@ -65,14 +65,14 @@ def test_where_no_row_has_a_required_feature_every_row_is_named() -> None:
 def test_rows_of_a_column_are_taken_whatever_holds_it(rows: list[int]) -> None:
     numbers = np.array([1.0, 2.0, 3.0])
     expected = numbers[rows].tolist()
-    assert take(numbers, rows, 3).tolist() == expected
-    assert take([1.0, 2.0, 3.0], rows, 3) == expected
-    assert take({"a": numbers, "b": 2 * numbers}, rows, 3)["b"].tolist() == [2 * value for value in expected]
+    assert select_rows(numbers, rows, 3).tolist() == expected
+    assert select_rows([1.0, 2.0, 3.0], rows, 3) == expected
+    assert select_rows({"a": numbers, "b": 2 * numbers}, rows, 3)["b"].tolist() == [2 * value for value in expected]
 
 
 def test_a_column_of_which_all_rows_are_asked_is_not_copied() -> None:
     column = np.array([1.0, 2.0])
-    assert take(column, [0, 1], 2) is column
+    assert select_rows(column, [0, 1], 2) is column
 
 
 def test_a_feature_of_a_wrong_kind_is_a_reason_of_its_row_that_names_the_feature() -> None:
@@ -92,6 +92,6 @@ def test_references_of_a_prompt_are_asked_for_the_groups_of_the_rows_under_the_s
         " transforms: [{log_sigmoid: {reference: {quantile: 0.5}}}]}}"
     )
     (step,) = plan.components[0].transforms
-    asked = binder.read(step, {"reward": np.array([1.0, 2.0, 3.0])}, [2, 1], "model@1").send(None)
+    asked = binder.read_columns(step, {"reward": np.array([1.0, 2.0, 3.0])}, [2, 1], "model@1").send(None)
     assert isinstance(asked, effects.ReadReferences)
     assert (asked.name, list(asked.groups)) == ("model@1", [binder.groups[2], binder.groups[1]])

@@ -56,30 +56,30 @@ def one(recipe: str) -> str:
         ("{components: {a: {score: lenght_penalty}}}", "did you mean 'length_penalty'?"),
         ("{components: {a: {score: text_preferense}}}", "did you mean 'text_preference'?"),
         ("{components: {a: {score: process_reward, params: {model: text_preferance}}}}", "mean 'text_preference'?"),
-        ("{components: {a: {score: robot}}}", "gives 2 numbers: say which with `dimension` (progress, success)"),
+        ("{components: {a: {score: robot}}}", "gives 2 numbers: choose one with `dimension` (progress, success)"),
         ("{components: {a: {score: robot, dimension: sucess}}}", "no dimension 'sucess'; did you mean 'success'?"),
         ("{components: {a: {score: m}}, guards: [emtpy_response]}", "did you mean 'empty_response'?"),
         ("{components: {a: {score: m, transforms: [log_sigmoit]}}}", "did you mean 'log_sigmoid'"),
         ("{components: {good: {score: m}}, combine: {weighted_sum: {weights: {god: 1}}}}", "did you mean 'good'?"),
         (
             "{components: {a: {score: m}, b: {score: m}}, combine: {weighted_sum: {weights: {a: 1}}}}",
-            "r.components.b: the component 'b' has no part in combine/weighted_sum",
+            "r.components.b: the component 'b' is not used by combine/weighted_sum",
         ),
         (
             "{components: {a: {score: m}, b: {score: m}, c: {score: m}}, combine: {gate: {gate: a, weights: {b: 1}}}}",
-            "the component 'c' has no part in combine/gate",
+            "the component 'c' is not used by combine/gate",
         ),
         (
             "{components: {a: {score: m}, b: {score: m}}, combine: {geometric: {weights: {a: 1}}}}",
-            "the component 'b' has no part in combine/geometric",
+            "the component 'b' is not used by combine/geometric",
         ),
         (
             "{components: {a: {score: m}, b: {score: m}}, combine: {weighted: {weights: {a: 1}}}}",
-            "the component 'b' has no part in combine/weighted",
+            "the component 'b' is not used by combine/weighted",
         ),
         (
             "{components: {a: {score: m}, b: {score: m}}, combine: {lexicographic: {order: [{name: a}]}}}",
-            "the component 'b' has no part in combine/lexicographic",
+            "the component 'b' is not used by combine/lexicographic",
         ),
         (
             "{components: {a: {score: m}, b: {score: m}}, combine: {lexicographic: {order: [{name: a}, {name: x}]}}}",
@@ -108,8 +108,8 @@ def one(recipe: str) -> str:
         ),
         ("{components: {a: {score: m}}, on_invalid: default}", "default needs default_reward"),
         ("{components: {a: {score: m}}, group: {normalize: sideways}}", "group.normalize"),
-        ("{components: {a: {score: m}}, group: {normalize: mean, weights: {a: 2}}}", "belong to gdpo"),
-        ("{components: {a: {score: m}}, group: {cohort: {size: 4}}}", "say how in `normalize`"),
+        ("{components: {a: {score: m}}, group: {normalize: mean, weights: {a: 2}}}", "need `normalize: gdpo`"),
+        ("{components: {a: {score: m}}, group: {cohort: {size: 4}}}", "set `normalize`"),
         ("{components: {a: {score: m}}, typo: 1}", "typo"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.errors import ModelUnavailable, Overloaded, StateUnavailable, Unavailable
 from reward_gateway.operations import effects
-from reward_gateway.recipes.evaluate import evaluate, unavailable
+from reward_gateway.recipes.evaluate import evaluate_plan, explain_unavailable
 from reward_gateway.sample import Invalid
 
 from tests.recipes.conftest import batch_of, compile_recipe
@@ -208,7 +208,7 @@ def asked_of_cohorts(evaluation: Any) -> effects.JoinCohorts:
 def test_a_member_brings_its_reward_and_its_components_to_its_cohort() -> None:
     plan = compile_recipe(TWO_IN_A_COHORT % "normalize: mean")
     batch = batch_of(2, prompts=["p", "q"], features=[{"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 4.0}])
-    asked = asked_of_cohorts(evaluate(plan, batch, {}))
+    asked = asked_of_cohorts(evaluate_plan(plan, batch, {}))
     assert np.array(asked.payloads).tolist() == [[5.0, 1.0, 3.0], [8.0, 2.0, 4.0]]
     assert (list(asked.rows), asked.size, asked.timeout_s) == ([0, 1], 2, 7.0)
     assert len(set(asked.names)) == 2, "prompts have cohorts of their own"
@@ -274,6 +274,6 @@ def test_alone_in_any_batch_and_in_any_order_a_sample_has_one_reward(rows: list[
 def test_an_effect_that_cannot_be_answered_is_the_reason_of_its_samples_in_its_own_words(
     error: Unavailable, code: str
 ) -> None:
-    reason = unavailable(error)
+    reason = explain_unavailable(error)
     assert (reason.code, reason.message) == (code, error.message)
     assert reason.server_caused

@@ -3,24 +3,24 @@
 import pytest
 from reward_gateway.errors import InvalidRecipe
 from reward_gateway.recipes.book import load_book
-from reward_gateway.recipes.locations import dotted, parse
+from reward_gateway.recipes.locations import format_path, parse_yaml
 
 
 def test_paths_read_as_a_person_would_write_them() -> None:
-    assert dotted(("rewards", "x", "transforms", 0, "clip")) == "rewards.x.transforms[0].clip"
+    assert format_path(("rewards", "x", "transforms", 0, "clip")) == "rewards.x.transforms[0].clip"
 
 
 def test_lines_count_from_one() -> None:
-    _, locations = parse("a:\n  b:\n    - 1\n    - 2\n")
-    assert locations.line(("a", "b", 1)) == 4
-    assert locations.line(("a", "b", "not written")) == 2
+    _, locations = parse_yaml("a:\n  b:\n    - 1\n    - 2\n")
+    assert locations.find_line(("a", "b", 1)) == 4
+    assert locations.find_line(("a", "b", "not written")) == 2
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("rewards: {a: [}", "line 1"),
-        ("rewards:\n  a: 1\n  a: 2\n", "stands twice"),
+        ("rewards:\n  a: 1\n  a: 2\n", "duplicate key"),
         ("x: &x {y: 1}\nrewards: {a: *x, b: *x}\n", "aliases"),
         ("rewards: !!python/object/apply:os.system ['true']", "line 1"),
     ],

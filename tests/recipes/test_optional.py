@@ -38,10 +38,10 @@ def test_what_fails_for_another_reason_is_still_a_failure(evaluated: Any) -> Non
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ("components: {a: {score: exact_match, optional: true}}", "the combiner cannot do without a"),
-        (HYBRID.replace("harmo", "mean"), "the combiner cannot do without rule"),
+        ("components: {a: {score: exact_match, optional: true}}", "the combiner requires a"),
+        (HYBRID.replace("harmo", "mean"), "the combiner requires rule"),
         (HYBRID.replace("score: given, inputs: {value: {feature: m}}", "score: m, optional: true"), "m is a model"),
-        (HYBRID.replace("combine: harmo", "combine: {harmo: {over: [model]}, then: {add: [rule]}}"), "without rule"),
+        (HYBRID.replace("combine: harmo", "combine: {harmo: {over: [model]}, then: {add: [rule]}}"), "requires rule"),
     ],
 )
 def test_a_recipe_that_cannot_do_without_it_is_refused(compiled: Any, recipe: str, said: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from reward_gateway.operations.effects import JoinCohorts
 from reward_gateway.recipes.book import RecipeBook, load_book
-from reward_gateway.recipes.evaluate import Rewards, evaluate
+from reward_gateway.recipes.evaluate import Rewards, evaluate_plan
 from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Media
 from reward_gateway.settings import Settings
@@ -119,7 +119,7 @@ def test_gdpo_is_each_aim_normalised_before_it_is_weighed(reward: Any) -> None:
 
 def test_rloo_cohort_is_against_the_mean_of_the_others_of_its_prompt(book: RecipeBook) -> None:
     plan = book.get("rloo_cohort")
-    steps = evaluate(plan, batch_of(1, responses=["42"], references=["42"]), {})
+    steps = evaluate_plan(plan, batch_of(1, responses=["42"], references=["42"]), {})
     need = next(steps)
     assert isinstance(need, JoinCohorts)
     assert (need.size, need.payloads.tolist()) == (8, [[1.0, 1.0]])

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_gateway.recipes.templates import Template, strip
+from reward_gateway.recipes.templates import Template, strip_special_tokens
 
 WRITTEN = {
     "chatml": "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nSo.<|im_end|>\n",
@@ -23,9 +23,9 @@ WRITTEN = {
 
 @pytest.mark.parametrize("template", get_args(Template))
 def test_two_turns_are_two_lines(template: str) -> None:
-    assert strip(WRITTEN[template], template) == "Why?\nSo."
+    assert strip_special_tokens(WRITTEN[template], template) == "Why?\nSo."
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="<[")), st.sampled_from(get_args(Template)))
 def test_a_text_without_tokens_stays_as_it_is(text: str, template: str) -> None:
-    assert strip(text, template) == text
+    assert strip_special_tokens(text, template) == text

@@ -175,7 +175,7 @@ def test_an_operation_may_ask_for_the_field(field: Field) -> None:
         return  # these are asked for one by one, by their names
     assert field.name in SAMPLE_FIELDS
     batch = over_http(samples_body(samples_with(field), {}))
-    column = ColumnBinder(batch, {})._sample(field.name, [1, 0])
+    column = ColumnBinder(batch, {})._read_sample_field(field.name, [1, 0])
     whole = batch.column(field.name)
     assert whole
     assert column == [whole[1], whole[0]]

@@ -171,7 +171,7 @@ def test_an_operation_reads_it_and_a_sample_without_one_lacks_it() -> None:
     )
     step = Step(operation, NoParams(), {}, checked=True)
     batch = over_http([[SHORT], None, []])
-    reading = ColumnBinder(batch, {}).read(step, {}, [0, 1, 2])
+    reading = ColumnBinder(batch, {}).read_columns(step, {}, [0, 1, 2])
     with pytest.raises(StopIteration) as end:
         next(reading)
     columns, kept, invalid = end.value.value

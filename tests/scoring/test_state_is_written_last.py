@@ -7,7 +7,7 @@ from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable
 from reward_gateway.gateway import ScoreOptions
 from reward_gateway.operations.effects import DiscardWrites, MergeMoments, Moments
 from reward_gateway.recipes.book import load_book
-from reward_gateway.recipes.evaluate import evaluate
+from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.sample import Scored
 
 from .conftest import World, batch_of
@@ -115,7 +115,7 @@ rewards:
       b: {score: given, inputs: {value: {feature: v}}, transforms: [{running_scale: {stream: two}}]}
     combine: {weighted_sum: {weights: {a: 1.0, b: 1.0}}}
 """).get("r")
-    steps = evaluate(plan, batch_of(1, 2, features=[{"v": 1.0}, {"v": 2.0}]), {})
+    steps = evaluate_plan(plan, batch_of(1, 2, features=[{"v": 1.0}, {"v": 2.0}]), {})
     assert isinstance(next(steps), MergeMoments)
     assert isinstance(steps.send(Moments(2.0, 1.5, 0.5)), MergeMoments)
     assert isinstance(steps.throw(StateUnavailable("away")), DiscardWrites)

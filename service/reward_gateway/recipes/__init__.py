@@ -1,1 +1,1 @@
-"""What a reward is made of: the schema of rewards.yaml, its compilation to a plan, and the run of a plan."""
+"""Recipes: the schema of rewards.yaml, its compilation to a plan, and the evaluation of a plan."""

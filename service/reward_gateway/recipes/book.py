@@ -1,4 +1,4 @@
-"""The recipes that are loaded: a file as a whole, compiled or refused as a whole."""
+"""The loaded recipes: a file is compiled as a whole or refused as a whole."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from reward_gateway.sample import split_version
 
 from .compile import Compiler
 from .known_models import KnownModels
-from .locations import Locations, parse
+from .locations import Locations, parse_yaml
 from .plan import Experiment, Plan
 from .schema import ExperimentSpec, RecipeFile
 from .suggestions import did_you_mean
@@ -53,35 +53,36 @@ def load_book(
     models: KnownModels | None = None,
     operations: Catalog | None = None,
 ) -> RecipeBook:
-    """Compile the text of a recipe file (YAML or JSON): the one check, at the start, of a changed file, of
-    ``POST /v1/rewards:validate`` and of ``rewards check``.
+    """Compile the text of a recipe file (YAML or JSON).
+
+    The same check is used at start-up, for a changed file, by ``POST /v1/rewards:validate`` and by ``rewards check``.
 
     Args:
-        models: the models that a recipe may name, each with what it reads and gives; None, where they are not known
-            yet: any name that is no operation is taken for a model that is still to come.
+        models: the models that a recipe may name, each with its inputs and outputs; None if they are not known yet: any
+            name that is no operation is then accepted as a model.
 
     Raises:
-        InvalidRecipe: with every fault and its place.
+        InvalidRecipe: with every fault and its line.
     """
-    value, locations = parse(text)
-    file = _shaped(value, locations)
+    value, locations = parse_yaml(text)
+    file = _validate_shape(value, locations)
     faults: list[dict[str, str]] = []
     plans: dict[str, Plan] = {}
     for name, spec in file.rewards.items():
         compiler = Compiler(name, spec, operations or catalog(), models)
         plan = compiler.compile()
-        faults += [locations.fault(path, message) for path, message in compiler.faults]
+        faults += [locations.describe_fault(path, message) for path, message in compiler.faults]
         if plan is not None:
             plans[name] = plan
     default = file.default or next(iter(file.rewards))
     if default not in file.rewards:
         message = f"the default names no reward of this file{did_you_mean(default, file.rewards)}"
-        faults.append(locations.fault(("default",), message))
+        faults.append(locations.describe_fault(("default",), message))
     for name, experiment in file.experiments.items():
-        for key, message in _untrue(experiment, file, plans, models):
-            faults.append(locations.fault(("experiments", name, key), message))
+        for key, message in _check_experiment(experiment, file, plans, models):
+            faults.append(locations.describe_fault(("experiments", name, key), message))
     if faults:
-        raise InvalidRecipe(_sentence(faults), faults=faults)
+        raise InvalidRecipe(_summarize_faults(faults), faults=faults)
     experiments = {
         name: Experiment(name, spec.model, spec.candidate, spec.fraction, spec.reward)
         for name, spec in file.experiments.items()
@@ -89,15 +90,18 @@ def load_book(
     return RecipeBook(plans, default, experiments)
 
 
-def _untrue(
+def _check_experiment(
     spec: ExperimentSpec, file: RecipeFile, plans: Mapping[str, Plan], models: KnownModels | None
 ) -> Iterator[tuple[str, str]]:
-    """What an experiment names and is not there: its key, and the fault."""
+    """Faults of an experiment: the key, and what is wrong with it."""
     if spec.reward is not None and spec.reward not in file.rewards:
         yield "reward", f"there is no reward {spec.reward!r} in this file{did_you_mean(spec.reward, file.rewards)}"
-    asked = {model for name, plan in plans.items() if spec.reward in (None, name) for model in plan.models}
-    if spec.model not in asked and len(plans) == len(file.rewards):
-        yield "model", f"no recipe asks for {spec.model!r} (they ask for: {', '.join(sorted(asked)) or 'no model'})"
+    used_models = {model for name, plan in plans.items() if spec.reward in (None, name) for model in plan.models}
+    if spec.model not in used_models and len(plans) == len(file.rewards):
+        yield (
+            "model",
+            f"no recipe asks for {spec.model!r} (models in use: {', '.join(sorted(used_models)) or 'none'})",
+        )
     if spec.candidate == spec.model:
         yield "candidate", "the candidate is the model itself"
     if models is None or spec.candidate in models:
@@ -109,18 +113,18 @@ def _untrue(
         yield "candidate", f"there is no model {spec.candidate!r}{did_you_mean(spec.candidate, models)}"
 
 
-def _shaped(value: Any, locations: Locations) -> RecipeFile:
+def _validate_shape(value: Any, locations: Locations) -> RecipeFile:
     try:
         return RecipeFile.model_validate(value)
     except ValidationError as error:
         faults = [
-            locations.fault(tuple(part for part in fault["loc"] if part != "[key]"), str(fault["msg"]))
+            locations.describe_fault(tuple(part for part in fault["loc"] if part != "[key]"), str(fault["msg"]))
             for fault in error.errors(include_url=False, include_input=False)
         ]
-        raise InvalidRecipe(_sentence(faults), faults=faults) from None
+        raise InvalidRecipe(_summarize_faults(faults), faults=faults) from None
 
 
-def _sentence(faults: list[dict[str, str]]) -> str:
+def _summarize_faults(faults: list[dict[str, str]]) -> str:
     first = faults[0]
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return f"{first['place']}, {first['path'] or 'the file'}: {first['message']}{more}"

@@ -1,4 +1,4 @@
-"""From bindings to columns: what a step of a plan reads, for the rows that are still valid."""
+"""Builds the columns that a step of a plan reads, for the rows that are still valid."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,18 +12,18 @@ from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet
 from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
-from .fields import SAMPLE_FIELDS, fitted, reads_sample, shape
+from .fields import SAMPLE_FIELDS, fit_value, infer_shape, reads_sample
 from .plan import Binding, Step
 
 Value = FloatArray | list[FloatArray | None]
 """A component over the batch: [n] numbers, or a vector per sample."""
 
 Rows = Sequence[int]
-Reading = Effectful[tuple[Columns, list[int], dict[int, Invalid]]]
+ColumnsEffect = Effectful[tuple[Columns, list[int], dict[int, Invalid]]]
 
 
-def take(column: Any, rows: Rows, size: int) -> Any:
-    """The rows of a column, without a copy where they are all of them."""
+def select_rows(column: Any, rows: Rows, size: int) -> Any:
+    """Some rows of a column of length ``size``; not copied if all rows are selected."""
     if len(rows) == size:
         return column
     if isinstance(column, Mapping):
@@ -32,10 +32,11 @@ def take(column: Any, rows: Rows, size: int) -> Any:
 
 
 class ColumnBinder:
-    """Reads the fields of steps from a batch and from the components that stand before.
+    """Reads the fields of steps from a batch and from the components before them.
 
     Args:
-        name: address of stored references: the model that a component asks, else the recipe and component.
+        batch: the samples.
+        values: component name -> its values over the batch.
     """
 
     def __init__(self, batch: Batch, values: Mapping[str, Value]) -> None:
@@ -49,79 +50,83 @@ class ColumnBinder:
             self._groups = self.batch.groups()
         return self._groups
 
-    def read(self, step: Step, provided: Mapping[str, Any], rows: list[int], address: str = "") -> Reading:
+    def read_columns(
+        self, step: Step, provided: Mapping[str, Any], rows: list[int], address: str = ""
+    ) -> ColumnsEffect:
         """The columns of a step over ``rows``.
 
         Args:
-            provided: field -> full-length column that the recipe's stage gives.
-            address: under which stored references of this step's value are kept.
+            provided: field -> column over the whole batch that the recipe's stage supplies.
+            address: name under which the reference rewards of this step's value are stored: the model of the component,
+                else the recipe and component.
 
         Returns:
-            The columns, the rows that they hold (those without a required value are left out), and why others are not.
+            The columns, the rows that they cover (rows without a required value are left out), and the reasons of the
+            rows left out.
         """
         fields = step.operation.item.model_fields
         columns: dict[str, Any] = {}
         invalid: dict[int, Invalid] = {}
         for name, field in fields.items():
             if name in step.bindings:
-                column = yield from self._bound(step.bindings[name], shape(field), rows, address)
+                column = yield from self._read_bound(step.bindings[name], infer_shape(field), rows, address)
             elif name in provided:
-                column = take(provided[name], rows, self.batch.size)
+                column = select_rows(provided[name], rows, self.batch.size)
             else:
-                column = self._implicit(name, field, rows)
+                column = self._read_implicit(name, field, rows)
             if column is None:
                 default = field.get_default(call_default_factory=True)
                 if field.is_required():
-                    invalid.update((i, _missing(name)) for i in rows)
+                    invalid.update((i, _explain_missing(name)) for i in rows)
                 elif default is not None:
                     columns[name] = [default] * len(rows)
                 continue
             if field.is_required() and isinstance(column, list) and any(value is None for value in column):
-                invalid.update((rows[k], _missing(name)) for k, value in enumerate(column) if value is None)
+                invalid.update((rows[k], _explain_missing(name)) for k, value in enumerate(column) if value is None)
             columns[name] = column
         if step.checked and not invalid.keys() >= set(rows):
-            return _validated(step, columns, rows, invalid)
+            return _validate_rows(step, columns, rows, invalid)
         if not invalid:
             return Columns(len(rows), columns), rows, invalid
-        kept = [k for k, i in enumerate(rows) if i not in invalid]
-        kept_columns = {name: take(column, kept, len(rows)) for name, column in columns.items()}
-        return Columns(len(kept), kept_columns), [rows[k] for k in kept], invalid
+        positions = [k for k, i in enumerate(rows) if i not in invalid]
+        valid_columns = {name: select_rows(column, positions, len(rows)) for name, column in columns.items()}
+        return Columns(len(positions), valid_columns), [rows[k] for k in positions], invalid
 
-    def _bound(self, binding: Binding, wants: str, rows: Rows, address: str) -> Effectful[Any]:
+    def _read_bound(self, binding: Binding, wanted_shape: str, rows: Rows, address: str) -> Effectful[Any]:
         n = len(rows)
         match binding.kind:
             case "constant":
-                if wants == "number":
+                if wanted_shape == "number":
                     return np.full(n, float(binding.value))
-                if wants == "table":
+                if wanted_shape == "table":
                     return {name: np.full(n, float(value)) for name, value in binding.value.items()}
                 return [binding.value] * n
             case "feature":
-                return self._feature(str(binding.value), rows)
+                return self._read_feature(str(binding.value), rows)
             case "sample":
-                return self._sample(str(binding.value), rows)
+                return self._read_sample_field(str(binding.value), rows)
             case "component":
-                return take(self.values[str(binding.value)], rows, self.batch.size)
+                return select_rows(self.values[str(binding.value)], rows, self.batch.size)
             case "stored":
                 return [(yield from perform(ReadSet("references", str(binding.value))))] * n
             case "prompt_references":
                 return list((yield from perform(ReadReferences(address, [self.groups[i] for i in rows]))))
 
-    def _implicit(self, name: str, field: FieldInfo, rows: Rows) -> Any:
-        return self._sample(name, rows) if reads_sample(name, field) else self._feature(name, rows)
+    def _read_implicit(self, name: str, field: FieldInfo, rows: Rows) -> Any:
+        return self._read_sample_field(name, rows) if reads_sample(name, field) else self._read_feature(name, rows)
 
-    def _feature(self, name: str, rows: Rows) -> list[Any] | None:
+    def _read_feature(self, name: str, rows: Rows) -> list[Any] | None:
         features = self.batch.features
         if features is None:
             return None
         column = [features[i].get(name) for i in rows]
         return None if all(value is None for value in column) else column
 
-    def _sample(self, name: str, rows: Rows) -> list[Any] | None:
+    def _read_sample_field(self, name: str, rows: Rows) -> list[Any] | None:
         if name == "group":
             return [self.groups[i] for i in rows]
         if name == MESSAGES:
-            return [_conversation(self.batch, i) for i in rows]
+            return [_join_messages(self.batch, i) for i in rows]
         values = self.batch.column(name)
         if not values:
             return None
@@ -134,8 +139,8 @@ class ColumnBinder:
                 return [values[i] for i in rows]
 
 
-def _conversation(batch: Batch, i: int) -> list[dict[str, Any]]:
-    """Prompt and response as chat messages."""
+def _join_messages(batch: Batch, i: int) -> list[dict[str, Any]]:
+    """Prompt and response of a sample as one list of chat messages."""
     messages: list[dict[str, Any]] = []
     for role, text in (("user", batch.prompts[i]), ("assistant", batch.responses[i])):
         if isinstance(text, str):
@@ -145,16 +150,16 @@ def _conversation(batch: Batch, i: int) -> list[dict[str, Any]]:
     return messages
 
 
-def _missing(name: str) -> Invalid:
+def _explain_missing(name: str) -> Invalid:
     param = name if name in SAMPLE_FIELDS else f"features.{name}"
     return Invalid("missing_field", f"this reward needs {param} in the sample", param=param)
 
 
-def _validated(
+def _validate_rows(
     step: Step, columns: Mapping[str, Any], rows: Rows, invalid: dict[int, Invalid]
 ) -> tuple[Columns, list[int], dict[int, Invalid]]:
-    """Rows one by one through the item model, where it demands more than types."""
-    items, kept, fields = [], [], step.operation.item.model_fields
+    """Validate rows one by one with the item model, for operations whose item has more constraints than types."""
+    items, valid_rows, fields = [], [], step.operation.item.model_fields
     plain = {name: column.tolist() if isinstance(column, np.ndarray) else column for name, column in columns.items()}
     for k, i in enumerate(rows):
         if i in invalid:
@@ -167,12 +172,12 @@ def _validated(
         }
         row = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in row.items()}
         try:
-            item = {name: fitted(fields[name], value) for name, value in row.items() if value is not None}
+            item = {name: fit_value(fields[name], value) for name, value in row.items() if value is not None}
             items.append(step.operation.item.model_validate(item))
-            kept.append(i)
+            valid_rows.append(i)
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]
             name = str(fault["loc"][0]) if fault["loc"] else ""
             param = name if name in SAMPLE_FIELDS else f"features.{name}" if name else None
             invalid[i] = Invalid("invalid_field", f"{name}: {fault['msg']}" if name else str(fault["msg"]), param=param)
-    return Columns.of_items(items, list(step.operation.item.model_fields)), kept, invalid
+    return Columns.of_items(items, list(step.operation.item.model_fields)), valid_rows, invalid

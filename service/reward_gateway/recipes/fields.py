@@ -1,4 +1,4 @@
-"""What an operation's item fields ask for: a number, a vector, a table of numbers, a text, or objects."""
+"""The shapes of an operation's item fields: a number, a vector, a table of numbers, a text, or objects."""
 
 import types
 from collections.abc import Mapping
@@ -13,23 +13,23 @@ from reward_gateway.sample.fields import FIELDS, MESSAGES
 Shape = Literal["number", "vector", "table", "text", "objects"]
 
 SAMPLE_FIELDS = (*(field.name for field in FIELDS if field.form not in ("numbers", "opaque")), MESSAGES)
-"""Fields that every sample may carry; an item field of the same name reads it. Numbers are read one by one, by name."""
+"""Fields that every sample may carry; an item field of the same name reads it. Features are read singly, by name."""
 
 _TABLES = ("rewards", "components", "scores")
 _VALUES = ("reward", "step_rewards", "rewards", "scores", "process", "values")
 
 
-def shape(field: FieldInfo) -> Shape:
+def infer_shape(field: FieldInfo) -> Shape:
     """The shape of an item field, from its annotation."""
-    return _shape(field.annotation)
+    return _infer_annotation_shape(field.annotation)
 
 
-def _shape(annotation: Any) -> Shape:
+def _infer_annotation_shape(annotation: Any) -> Shape:
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _shape(get_args(annotation)[0])
+        return _infer_annotation_shape(get_args(annotation)[0])
     if origin in (Union, types.UnionType):
-        return _shape(next((a for a in get_args(annotation) if a is not type(None)), float))
+        return _infer_annotation_shape(next((a for a in get_args(annotation) if a is not type(None)), float))
     if origin is dict or annotation is dict:
         return "table" if get_args(annotation)[1:] in ((float,), (int,), (float | None,)) else "objects"
     if origin is list or annotation is list:
@@ -43,18 +43,18 @@ def _shape(annotation: Any) -> Shape:
 
 
 def reads_sample(name: str, field: FieldInfo) -> bool:
-    """True where an unbound field is the sample's own; a number called ``reference`` is not its gold answer."""
-    return name in SAMPLE_FIELDS and shape(field) != "number"
+    """True if an unbound item field reads the sample's field of that name; a number named ``reference`` does not."""
+    return name in SAMPLE_FIELDS and infer_shape(field) != "number"
 
 
-def fitted(field: FieldInfo, value: Any) -> Any:
-    """A value as its field takes it: a sample's features are numbers, so 1 and 0 stand for yes and no."""
+def fit_value(field: FieldInfo, value: Any) -> Any:
+    """A value as its field accepts it: features are numbers, so 1 and 0 become booleans where the field is one."""
     yes_or_no = field.annotation is bool or set(get_args(field.annotation)) == {bool, types.NoneType}
     return bool(value) if yes_or_no and value in (0, 1) else value
 
 
 def value_field(operation: Operation) -> str | None:
-    """The field of a transform or a credit assignment that takes the value which is being shaped."""
+    """The field of a transform or a credit assignment that takes the value to transform."""
     return next((name for name in _VALUES if name in operation.item.model_fields), None)
 
 
@@ -64,13 +64,13 @@ def table_field(operation: Operation) -> str | None:
 
 
 def takes_group(operation: Operation) -> bool:
-    """True where an item of a credit assignment is a group of samples; a `group` that is a text names the prompt."""
+    """True if an item of a credit assignment is a group of samples; a `group` that is a text names the prompt."""
     fields = operation.item.model_fields
-    return any(name in fields and shape(fields[name]) == "objects" for name in ("group", "trajectories"))
+    return any(name in fields and infer_shape(fields[name]) == "objects" for name in ("group", "trajectories"))
 
 
 def member_fields(operation: Operation, field: str) -> Mapping[str, FieldInfo] | None:
-    """Fields of the members of a list field; None where members are free mappings."""
+    """Fields of the members of a list field; None if members are mappings without a schema."""
     for inner in get_args(operation.item.model_fields[field].annotation):
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             return inner.model_fields
@@ -78,14 +78,14 @@ def member_fields(operation: Operation, field: str) -> Mapping[str, FieldInfo] |
 
 
 def optional_members(operation: Operation) -> frozenset[str]:
-    """Names that the members of a group operation may lack."""
+    """Names of the fields that are optional in the members of a group operation."""
     members = member_fields(operation, "group") if table_field(operation) == "group" else None
     return frozenset(name for name, field in (members or {}).items() if not field.is_required())
 
 
-def constrained(operation: Operation) -> bool:
-    """True if the item model checks more than types, so that rows have to be validated one by one."""
+def needs_row_validation(operation: Operation) -> bool:
+    """True if the item model has more constraints than types, so that rows have to be validated one by one."""
     decorators = operation.item.__pydantic_decorators__
     if decorators.field_validators or decorators.model_validators:
         return True
-    return any(field.metadata or shape(field) == "objects" for field in operation.item.model_fields.values())
+    return any(field.metadata or infer_shape(field) == "objects" for field in operation.item.model_fields.values())

@@ -1,4 +1,4 @@
-"""The group stage: rewards compared with those of the same prompt."""
+"""The group stage: rewards normalised within the samples of the same prompt."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,10 +8,10 @@ from reward_gateway.sample import FloatArray
 from .schema import GroupSpec
 
 
-def normalize(
+def normalize_rewards(
     spec: GroupSpec, names: Sequence[str], reward: FloatArray, components: Mapping[str, FloatArray]
 ) -> FloatArray:
-    """Rewards [n] normalised within their groups (names [n]), as the recipe asks."""
+    """Rewards [n] normalised within their groups (names [n]), as the recipe says."""
     groups = Groups.of(names)
     match spec.normalize:
         case "mean":

@@ -1,4 +1,4 @@
-"""Which models recipes may name, and what is known of each before any of them is asked."""
+"""The models that recipes may name, and what is known about each before it is called."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ class KnownModel:
     """A model that a recipe may name.
 
     Attributes:
-        inputs: fields of a sample that it reads; empty where they are not known, as of a model never loaded.
-        dimensions: names of the K numbers of its score, in order; empty where they are not known.
+        inputs: fields of a sample that it reads; empty if not known, as for a model that was never loaded.
+        dimensions: names of the K numbers of its score, in order; empty if not known.
     """
 
     inputs: tuple[str, ...] = ()
@@ -20,15 +20,15 @@ class KnownModel:
 
 
 KnownModels = Mapping[str, KnownModel]
-"""By the name that a recipe writes: ``NAME``, and ``NAME@VERSION`` for each version that is or will be served."""
+"""Models by the name that a recipe uses: ``NAME``, and ``NAME@VERSION`` for each version that is or will be served."""
 
 
 def known_models(infos: Iterable[ModelInfo], repository: Iterable[ModelInfo] = ()) -> dict[str, KnownModel]:
-    """The models that a server names.
+    """The models of a model server, by the name that a recipe uses.
 
     Args:
-        infos: as the server says.
-        repository: as their configurations on disk say, for models that the server holds and has not loaded.
+        infos: models as the server describes them.
+        repository: models as their configurations on disk describe them, for models that the server has not loaded.
     """
     on_disk = {info.name: info for info in repository}
     known: dict[str, KnownModel] = {}

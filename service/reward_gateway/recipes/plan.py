@@ -1,4 +1,4 @@
-"""A compiled recipe: every name resolved, every argument typed, nothing left to look up while samples wait."""
+"""A compiled recipe: every name is resolved and every argument typed, so that scoring looks nothing up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ SourceKind = Literal["constant", "feature", "sample", "component", "stored", "pr
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where a step reads one field of its operation."""
+    """The source of one field of a step's operation."""
 
     kind: SourceKind
     value: Any
@@ -23,16 +23,16 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An operation with its parameters and the bindings that the recipe wrote."""
+    """An operation with its parameters and the bindings of its fields."""
 
     operation: Operation
     params: OperationParams
     bindings: Mapping[str, Binding]
     checked: bool
-    """Rows are validated by the operation's item model: it has constraints, or reads what callers shape freely."""
+    """Rows are validated by the operation's item model, because it has constraints or reads free-form objects."""
 
     def describe(self) -> dict[str, Any]:
-        """How the step stands in the compiled plan that ``GET /v1/rewards/{name}`` shows."""
+        """The step in the body of ``GET /v1/rewards/{name}``."""
         return {
             "operation": f"{self.operation.kind}/{self.operation.name}",
             "params": self.params.model_dump(mode="json"),
@@ -44,7 +44,7 @@ class Step:
 class ComponentPlan:
     """One component: a model's number or a scoring operation, then transforms.
 
-    ``vector`` and ``raw_vector`` tell whether its value is a vector per sample, after and before the transforms.
+    ``vector``: its value after the transforms is a vector per sample.
     """
 
     name: str
@@ -55,12 +55,12 @@ class ComponentPlan:
     refuse_truncated: bool
     vector: bool
     optional: bool = False
-    """A sample without what the operation reads has no value, and is scored all the same."""
+    """A sample that lacks what the operation reads is scored without this component."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardPlan:
-    """A guard and what its flag does."""
+    """A guard and the action for samples that it flags."""
 
     guard: Guard
     params: OperationParams
@@ -69,7 +69,7 @@ class GuardPlan:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A candidate that scores a share of the samples beside the model that answers; see :mod:`.schema`."""
+    """A candidate model that also scores a share of the samples, for comparison; see :mod:`.schema`."""
 
     name: str
     model: str
@@ -117,13 +117,13 @@ class Plan:
 
     @property
     def splittable(self) -> bool:
-        """Whether a sample's reward is the same where the others of its request are scored at another time."""
+        """True if a sample's reward does not depend on the other samples of its request."""
         alone = self.group.normalize == "none" or self.group.cohort is not None
         return alone and not any(step.operation.grouped for step in self.steps)
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """Every operation that is run."""
+        """Every step of the plan."""
         ends = (self.combine, self.credit)
         return tuple(step for c in self.components for step in (c.step, *c.transforms) if step) + tuple(
             filter(None, ends)
@@ -131,7 +131,7 @@ class Plan:
 
     @property
     def ensemble(self) -> tuple[str, ...]:
-        """Components that answer the same question, as the recipe combines them as an ensemble; else none."""
+        """Components that the recipe combines as an ensemble; empty if it does not."""
         return self.over if self.combine is not None and self.combine.operation.name == "ensemble" else ()
 
     @property
@@ -140,12 +140,12 @@ class Plan:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models that the components ask, each once."""
+        """The models that the components call, each once."""
         return tuple(dict.fromkeys(c.model for c in self.components if c.model is not None))
 
     @property
     def pins(self) -> frozenset[tuple[str, int]]:
-        """Model and version of every ``NAME@VERSION`` that a component asks, or that an operation's parameter names."""
+        """Model and version of every ``NAME@VERSION`` that a component or an operation's parameter names."""
         named = [value for step in self.steps for value in dict(step.params).values() if isinstance(value, str)]
         split = map(split_version, [*self.models, *named])
         return frozenset((model, int(version)) for model, version in split if version.isdecimal())

@@ -1,18 +1,18 @@
-"""The shape of ``rewards.yaml``: what may be written where. What it means is checked in :mod:`.compile`.
+"""The schema of ``rewards.yaml``. Names and their meaning are checked in :mod:`.compile`.
 
 A step (a transform, a combiner, a credit assignment, a guard) is written as its name, or as a mapping of
-its name to its arguments: ``clip`` or ``{clip: {low: -1, high: 1}}``. An argument that the operation names
-among its parameters is a parameter; one that it names among its item fields says where that field is read:
+its name to its arguments: ``clip`` or ``{clip: {low: -1, high: 1}}``. An argument with the name of one of the
+operation's parameters is a parameter; one with the name of an item field says where that field is read:
 
 * a number or a list: that constant, for every sample;
 * ``{feature: NAME}``: ``features.NAME`` of the sample;
 * ``{sample: FIELD}``: the sample's own ``prompt``, ``response``, ``reference``, ``steps``, ``group`` or ``id``;
-* ``{component: NAME}``: the value of a component that stands before;
+* ``{component: NAME}``: the value of an earlier component;
 * ``{stored: NAME}``: a named stored set of reference rewards, one for all prompts;
 * ``{quantile: Q}``: the reference rewards stored for the sample's prompt, taken at that quantile;
 * ``{references: stored}``: the reference rewards stored for the sample's prompt, all of them.
 
-What is not written is read from the sample by the field's own name, then from its ``features``.
+A field without a binding is read from the sample's field of that name, or else from its ``features``.
 """
 
 from typing import Annotated, Any, Literal
@@ -28,87 +28,93 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _step(value: object) -> object:
+def _wrap_step_name(value: object) -> object:
     return {value: {}} if isinstance(value, str) else value
 
 
-def _arguments(value: object) -> object:
+def _default_arguments(value: object) -> object:
     return {} if value is None else value
 
 
-Arguments = Annotated[dict[str, Any], BeforeValidator(_arguments, json_schema_input_type=dict[str, Any] | None)]
+Arguments = Annotated[dict[str, Any], BeforeValidator(_default_arguments, json_schema_input_type=dict[str, Any] | None)]
 Step = Annotated[
-    dict[str, Arguments], BeforeValidator(_step, json_schema_input_type=str | dict[str, dict[str, Any] | None])
+    dict[str, Arguments],
+    BeforeValidator(_wrap_step_name, json_schema_input_type=str | dict[str, dict[str, Any] | None]),
 ]
-"""One name with its arguments; :mod:`.compile` refuses more than one."""
+"""One name with its arguments; :mod:`.compile` refuses a mapping of several."""
 
 
 class ComponentSpec(_Model):
-    """One number of a reward, and how it is shaped before it is combined."""
+    """One number of a reward, and its transforms."""
 
     score: str = Field(description="An operation of kind score, or a model of the model server.")
-    dimension: str | None = Field(None, description="Which of a model's numbers; the first if it has only one.")
+    dimension: str | None = Field(None, description="Which of a model's numbers. Required if it has several.")
     params: Arguments = Field(default_factory=dict, description="The operation's parameters.")
-    inputs: Arguments = Field(default_factory=dict, description="Where the operation reads its fields.")
+    inputs: Arguments = Field(default_factory=dict, description="Where the operation's fields are read.")
     transforms: list[Step] = Field(default_factory=list, description="Applied in order.")
     optional: bool = Field(
-        False, description="A sample that lacks what it reads is scored without it, where the combiner allows that."
+        False,
+        description="A sample that lacks what this component reads is scored without it, if the combiner allows that.",
     )
-    truncation: Literal["flag", "refuse"] = Field("flag", description="What a text over the model's limit means.")
+    truncation: Literal["flag", "refuse"] = Field(
+        "flag", description="What to do with a text that exceeds the model's limit."
+    )
 
 
 class GroupSpec(_Model):
-    """How rewards are compared within their group (the samples of one prompt)."""
+    """How rewards are normalised within their group (the samples of one prompt)."""
 
     normalize: Literal["none", "mean", "zscore", "rloo", "rank", "gdpo"] = Field(
         "none", description="mean: centred. zscore: GRPO. rloo: leave-one-out. gdpo: each component before weighting."
     )
-    weights: dict[str, float] = Field(default_factory=dict, description="gdpo: weight a component, 1 if not named.")
+    weights: dict[str, float] = Field(default_factory=dict, description="gdpo: weight per component, 1 if not named.")
     epsilon: float = Field(1e-4, ge=0, description="zscore, gdpo: added to the standard deviation.")
-    cohort: "CohortSpec | None" = Field(None, description="Collect one-sample requests of a prompt before comparing.")
+    cohort: "CohortSpec | None" = Field(None, description="Collect a prompt's samples across requests first.")
 
 
 class CohortSpec(_Model):
     """A group that is collected across requests."""
 
-    size: int = Field(ge=2, le=4096, description="Samples a prompt.")
+    size: int = Field(ge=2, le=4096, description="Samples per prompt.")
     timeout_s: float = Field(30.0, gt=0, description="How long the first sample waits for the rest.")
-    incomplete: Literal["score", "invalid"] = Field("score", description="What becomes of a cohort that stays small.")
+    incomplete: Literal["score", "invalid"] = Field("score", description="What to do with an incomplete cohort.")
 
 
 class RecipeSpec(_Model):
-    """What one reward is made of."""
+    """The definition of one reward."""
 
-    description: str = Field("", description="For people; stands in the list of rewards.")
+    description: str = Field("", description="Shown in the list of rewards.")
     components: dict[Name, ComponentSpec] = Field(min_length=1)
-    guards: list[Step] = Field(default_factory=list, description="They flag; `action` may say more.")
-    combine: dict[str, Any] | str | None = Field(None, description="A combiner; needless with one component.")
+    guards: list[Step] = Field(default_factory=list, description="Each flags samples; `action` sets a further effect.")
+    combine: dict[str, Any] | str | None = Field(None, description="A combiner; not needed with one component.")
     group: GroupSpec = Field(default_factory=lambda: GroupSpec.model_validate({}))
     credit: Step | None = Field(None, description="Spreads the reward over steps, turns or tokens.")
-    on_invalid: Literal["null", "fail", "default"] = Field("null", description="What an unscorable sample becomes.")
+    on_invalid: Literal["null", "fail", "default"] = Field("null", description="What to do with an unscorable sample.")
     default_reward: float | None = Field(
         None, description="The reward of an unscorable sample with on_invalid: default."
     )
     range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="Lowest and highest reward, where known; shown in the list of rewards."
+        None, description="Lowest and highest reward, if known. Shown in the list of rewards."
     )
     strip_template: Template | None = Field(None, description="Chat template whose special tokens dialects strip.")
     answer_template: str | None = Field(
         None,
         pattern=r"\{reward\}",
         max_length=1000,
-        description="What the chat-completions shim answers; {reward} stands for the number. "
-        "If not said: Final Score: {reward}",
+        description="Answer of the chat-completions shim; {reward} is replaced by the number. "
+        "Default: Final Score: {reward}",
     )
 
 
 class ExperimentSpec(_Model):
-    """A candidate compared with what is served, on live samples, after their answer; no answer is changed."""
+    """A candidate compared with the served model on live samples, after their answers; no answer is changed."""
 
-    model: str = Field(description="The model that answers, as recipes name it.")
-    candidate: str = Field(description="What is compared with it: another version, NAME@VERSION, or another model.")
-    fraction: float = Field(0.1, gt=0, le=1, description="Share of the prompts, always the same ones, each whole.")
-    reward: str | None = Field(None, description="The recipe whose samples are compared; every one if not said.")
+    model: str = Field(description="The served model, as recipes name it.")
+    candidate: str = Field(description="The candidate: another version, NAME@VERSION, or another model.")
+    fraction: float = Field(
+        0.1, gt=0, le=1, description="Share of the prompts, 0 to 1. Always the same prompts, with all their samples."
+    )
+    reward: str | None = Field(None, description="The recipe whose samples are compared; all recipes if not set.")
 
 
 class RecipeFile(_Model):
@@ -116,9 +122,9 @@ class RecipeFile(_Model):
 
     rewards: dict[Name, RecipeSpec] = Field(min_length=1)
     experiments: dict[Name, ExperimentSpec] = Field(
-        default_factory=dict, description="Versions compared on live traffic, without changing an answer."
+        default_factory=dict, description="Model versions compared on live traffic, without changing an answer."
     )
-    default: str | None = Field(None, description="Answers where a request names no reward. The first if not said.")
+    default: str | None = Field(None, description="Recipe for requests that name no reward; the first if not set.")
 
 
 GroupSpec.model_rebuild()

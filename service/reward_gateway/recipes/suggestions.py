@@ -1,4 +1,4 @@
-"""``did you mean``: the names nearest to one that is not there."""
+"""``did you mean``: known names that are similar to an unknown one."""
 
 import difflib
 from collections.abc import Collection
@@ -7,10 +7,11 @@ _LISTED = 12
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """The end of a sentence that refuses a name: what was probably meant, or what there is.
+    """The end of an error message about an unknown name: a similar name, or the known names.
 
     Returns:
-        ``; did you mean 'a'?`` where a name is near, else ``; there are: a, b`` where these are few, else how many.
+        ``; did you mean 'a'?`` if a name is similar, else ``; there are: a, b`` if they are few, else how many there
+        are.
     """
     folded = {other.casefold(): other for other in known}
     for near in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6):

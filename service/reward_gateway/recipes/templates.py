@@ -1,7 +1,7 @@
-"""Chat templates by their special tokens: what dialects take out of texts that a policy's tokenizer wrote.
+"""Special tokens of chat templates, which dialects strip from texts that a policy's tokenizer wrote.
 
-A policy that decodes its rollouts with special tokens sends ``<|im_end|>`` where a reward model expects a sentence's
-end. Which tokens those are is the template's matter; a recipe names it (``strip_template``), and nothing is guessed.
+A policy that decodes its rollouts with special tokens sends ``<|im_end|>`` where a reward model expects the end of a
+sentence. The tokens depend on the template; a recipe names it (``strip_template``), and nothing is guessed.
 """
 
 import re
@@ -27,7 +27,7 @@ _TOKENS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
 assert set(_TOKENS) == set(get_args(Template))
 
 
-def strip(text: str, template: str) -> str:
-    """The text without the template's special tokens and role headers: a line break where they parted it."""
-    said = _TOKENS[template].split(text)
-    return text if len(said) == 1 else "\n".join(part for piece in said if (part := piece.strip()))
+def strip_special_tokens(text: str, template: str) -> str:
+    """The text without the template's special tokens and role headers, which become line breaks between its parts."""
+    pieces = _TOKENS[template].split(text)
+    return text if len(pieces) == 1 else "\n".join(part for piece in pieces if (part := piece.strip()))

@@ -16,7 +16,7 @@ from reward_gateway.intake.request import SampleItem
 from reward_gateway.operations.effects import AskJudge, RunSandboxed
 from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
-from reward_gateway.recipes.templates import strip
+from reward_gateway.recipes.templates import strip_special_tokens
 from reward_gateway.sample import FloatArray, Invalid, Scored
 from reward_gateway.scoring.effects_runtime import RequestContext
 from reward_gateway.scoring.request_scope import RequestScope
@@ -132,9 +132,9 @@ class DialectRequest:
         if plan.strip_template is not None:
             for sample in samples:
                 if isinstance(sample.prompt, str):
-                    sample.prompt = strip(sample.prompt, plan.strip_template)
+                    sample.prompt = strip_special_tokens(sample.prompt, plan.strip_template)
                 if isinstance(sample.response, str):
-                    sample.response = strip(sample.response, plan.strip_template)
+                    sample.response = strip_special_tokens(sample.response, plan.strip_template)
         batch = await self._edge.batches.make(samples, self._body_bytes)
         decoded_ms = since_ms(self.started)
         options = self._options(plan)
