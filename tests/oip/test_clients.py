@@ -81,7 +81,7 @@ def test_errors_reach_the_client_as_words(served: Any, protocol: str) -> None:
     module = BLOCKING[protocol]
     with module.InferenceServerClient(getattr(served, protocol)) as client:
         texts = [column(module, "prompt", PROMPTS)]
-        with pytest.raises(module.InferenceServerException, match="needed are"):
+        with pytest.raises(module.InferenceServerException, match="required inputs"):
             client.infer("plain", texts)
         with pytest.raises(module.InferenceServerException, match="no model of this name"):
             client.infer("nothing", texts)

@@ -135,7 +135,7 @@ def test_tokens_and_lengths_must_fit(served: Any) -> None:
     assert "inputs[0].shape" in served.refused(
         infer(served, tokens=np.array([1, 2], np.int64), sequence_lengths=np.array([[1]], np.int64)), 422
     )
-    assert "needed are" in served.refused(infer(served, tokens=tokens), 422)
+    assert "required inputs" in served.refused(infer(served, tokens=tokens), 422)
 
 
 def test_without_a_tokenizer_tokens_are_refused_with_what_to_do(serve: Any) -> None:

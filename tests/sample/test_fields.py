@@ -23,9 +23,9 @@ from reward_gateway.grpc.decode import Decoder
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.decode import decode
 from reward_gateway.intake.request import score_request
-from reward_gateway.oip.input_layouts import layout_of
-from reward_gateway.oip.models import recipe
-from reward_gateway.oip.tensors import inputs_of
+from reward_gateway.oip.input_layouts import find_layout
+from reward_gateway.oip.models import recipe_model
+from reward_gateway.oip.tensors import read_inputs
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.recipes.column_binder import ColumnBinder
 from reward_gateway.recipes.fields import SAMPLE_FIELDS
@@ -92,10 +92,10 @@ def over_tensors(samples: list[dict[str, Any]]) -> Batch:
         ]
         strings = [item if isinstance(item, bytes) else tensor_text(item) for row in rows for item in row]
         request.raw_input_contents.append(b"".join(map(frame_value, strings)))
-    inputs = inputs_of(request)
+    inputs = read_inputs(request)
 
     async def read() -> Batch:
-        columns, invalid = await layout_of(inputs).read(inputs, None)
+        columns, invalid = await find_layout(inputs).read(inputs, None)
         assert not invalid
         return await BatchBuilder(SETTINGS).make_of_columns(columns)
 
@@ -182,7 +182,7 @@ def test_an_operation_may_ask_for_the_field(field: Field) -> None:
 
 
 def test_recipes_have_a_tensor_for_every_field_that_can_be_one() -> None:
-    assert [port.name for port in recipe("r").inputs] == [field.name for field in TENSORS]
+    assert [port.name for port in recipe_model("r").inputs] == [field.name for field in TENSORS]
 
 
 def test_the_proto_has_the_fields_of_the_table_and_no_other() -> None:

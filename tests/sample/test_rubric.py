@@ -16,8 +16,8 @@ from reward_gateway.grpc.decode import Decoder
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.decode import decode
 from reward_gateway.intake.request import score_request
-from reward_gateway.oip.input_layouts import layout_of
-from reward_gateway.oip.tensors import inputs_of
+from reward_gateway.oip.input_layouts import find_layout
+from reward_gateway.oip.tensors import read_inputs
 from reward_gateway.operations.registry import THIS_PROJECT, NoParams, Operation, OperationItem
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.recipes.column_binder import ColumnBinder
@@ -48,10 +48,10 @@ def over_tensors(rubrics: list[Any]) -> Batch:
     for name, values in (("response", ["r"] * len(rubrics)), ("rubric", list(map(json.dumps, rubrics)))):
         request.inputs.add(name=name, datatype="BYTES", shape=[len(rubrics), 1])
         request.raw_input_contents.append(b"".join(frame_value(value.encode()) for value in values))
-    inputs = inputs_of(request)
+    inputs = read_inputs(request)
 
     async def read() -> Batch:
-        columns, _ = await layout_of(inputs).read(inputs, None)
+        columns, _ = await find_layout(inputs).read(inputs, None)
         return await BatchBuilder(SETTINGS).make_of_columns(columns)
 
     return asyncio.run(read())
@@ -125,10 +125,10 @@ def test_what_is_not_json_is_refused_with_its_sample() -> None:
     for name, values in (("response", [b"r", b"r"]), ("rubric", [b"", b'[{"text": '])):
         request.inputs.add(name=name, datatype="BYTES", shape=[2, 1])
         request.raw_input_contents.append(b"".join(map(frame_value, values)))
-    inputs = inputs_of(request)
+    inputs = read_inputs(request)
 
     async def read() -> None:
-        await layout_of(inputs).read(inputs, None)
+        await find_layout(inputs).read(inputs, None)
 
     with pytest.raises(InvalidRequest) as raised:
         asyncio.run(read())

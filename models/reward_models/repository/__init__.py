@@ -1,7 +1,7 @@
 """The model repository: its cards, its versions, its heads, and where its models run.
 
-It is all that a running service reads and changes, so it needs numpy and PyYAML and nothing else; what builds a model
-is in :mod:`reward_models.build`.
+This is the part of the package that a running service uses, so it depends on numpy and PyYAML only; models are built
+by :mod:`reward_models.build`.
 """
 
 from reward_models.repository.card import REPOSITORY, RepositoryError, list_models

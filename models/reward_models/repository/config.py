@@ -1,7 +1,7 @@
 """The part of ``config.pbtxt`` that repeats the card: parameters that the gateway reads over the wire.
 
-``config.pbtxt`` is committed whole, so that the repository loads in any Triton as it is. The lines below a marker
-are written from the card by ``python -m reward_models.build --stamp`` and checked in CI.
+``config.pbtxt`` is committed in full, so that any Triton can load the repository. The lines below a marker are
+written from the card by ``python -m reward_models.build --stamp`` and checked in CI.
 """
 
 import json
@@ -13,7 +13,7 @@ MARKER = "# Below: written from card.yaml by `python -m reward_models.build --st
 
 
 def card_parameters(card: Card) -> dict[str, str]:
-    """The parameters of a model: what it reads, what it gives, its version and its card as JSON."""
+    """The parameters of a model: its inputs, dimensions, flags, content version and card (as JSON)."""
     shown = {key: value for key, value in card.content.items() if key != "files"}
     shown["hashes"] = {file.name: file.sha256 for file in card.files}
     return {
@@ -26,9 +26,10 @@ def card_parameters(card: Card) -> dict[str, str]:
 
 
 def format_parameters(card: Card, suffix: str = "") -> str:
-    """What a card says as parameters of a configuration.
+    """A card as parameters in protobuf's text format.
 
-    ``suffix``: of the keys of one version among several, ``.2`` for version 2. Only what may differ is then said.
+    ``suffix``: appended to the keys of a later version, ``.2`` for version 2; parameters that all versions share are
+    then left out.
     """
     shared = ("inputs", "dimensions", "flags") if suffix else ()
     lines = []
@@ -46,13 +47,13 @@ def format_stamp(card: Card) -> str:
 
 
 def is_stamped(folder: Path, card: Card) -> bool:
-    """True if the configuration says what the card says."""
+    """True if the lines below the marker match the card."""
     text = (folder / CONFIG).read_text("utf-8")
     return text.partition(MARKER)[1:] == format_stamp(card).partition(MARKER)[1:]
 
 
 def stamp_config(folder: Path, card: Card) -> None:
-    """Write the lines below the marker, and leave those above it as they are."""
+    """Write the lines below the marker; those above it are unchanged."""
     path = folder / CONFIG
     head = path.read_text("utf-8").partition(MARKER)[0]
     path.write_text(head.rstrip("\n") + "\n\n" + format_stamp(card), "utf-8")

@@ -1,4 +1,4 @@
-"""Files that are what they claim to be: hashed, copied and put in place whole or not at all."""
+"""Hashing, checking and copying files; a file appears in place complete or not at all."""
 
 import hashlib
 import os
@@ -19,18 +19,18 @@ def hash_file(path: Path) -> str:
 
 
 def check_hash(path: Path, expected: str, what: str) -> None:
-    """Raise RepositoryError if a file is not the one that was pinned."""
+    """Raise RepositoryError if a file's SHA-256 is not ``expected``; ``what`` names the file in the message."""
     found = hash_file(path)
     if found != expected:
         raise RepositoryError(
             f"{what} is not the pinned file: its SHA-256 is {found}, expected {expected}. Nothing was installed. "
-            "Remove the copy it came from and build again; if it stays so, do not use the file."
+            "Remove the copy it came from and build again; if the hash is still wrong, do not use the file."
         )
 
 
 @contextmanager
 def replace_file(target: Path, expected: str, what: str) -> Iterator[IO[bytes]]:
-    """Write a file beside its place; on leaving, check its hash and rename it, so that no half file is ever seen."""
+    """Write to a temporary file; on exit check its hash and rename it to ``target``, so no partial file is seen."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as opened:
@@ -43,7 +43,7 @@ def replace_file(target: Path, expected: str, what: str) -> Iterator[IO[bytes]]:
 
 
 def link_file(source: Path, target: Path, expected: str, what: str) -> None:
-    """Put a checked file in place: by hard link on one file system (one copy on disk), else as a copy."""
+    """Put a checked file in place: as a hard link if both paths are on one file system, otherwise as a copy."""
     check_hash(source, expected, what)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""Where a model's instances run: Triton's ``instance_group``, put into the derived configuration and not the committed.
+"""Where models run: Triton's ``instance_group``, set in the derived configuration rather than the committed one.
 
-``config.pbtxt`` says one instance on the CPU. A machine with GPUs says otherwise in one note of the repository, which
-:mod:`reward_models.repository.versions` applies wherever it derives what Triton reads; so a new model, a new version,
-a new head and a rolled-back one all run on the device that the operator chose.
+``config.pbtxt`` has one instance on the CPU. For GPUs the placement is stored in one file of the repository, and
+:mod:`reward_models.repository.versions` applies it to every configuration it derives; so new models, versions and
+heads, and rolled-back ones, all run on the device that the operator chose.
 """
 
 import json
@@ -21,8 +21,8 @@ class Placement:
     """Instances on GPUs.
 
     Attributes:
-        count: instances on each GPU; each holds the weights once more, so that one is right for small models.
-        gpus: numbers of the GPUs, as Triton counts those that it sees; empty: every one of them.
+        count: instances on each GPU; each holds its own copy of the weights, and one is enough for small models.
+        gpus: numbers of the GPUs, as Triton numbers them; empty for all.
     """
 
     count: int = 1
@@ -30,7 +30,7 @@ class Placement:
 
     def __post_init__(self) -> None:
         if self.count < 1 or any(gpu < 0 for gpu in self.gpus):
-            raise ValueError("A placement needs at least one instance a GPU, and numbers of GPUs from 0.")
+            raise ValueError("A placement needs at least one instance per GPU, and GPU numbers of 0 or more.")
 
     def format_instance_group(self) -> str:
         """The ``instance_group`` in protobuf's text format."""
@@ -38,23 +38,23 @@ class Placement:
         return f"instance_group [ {{ count: {self.count} kind: KIND_GPU{gpus} }} ]"
 
     def apply_to(self, config: str) -> str:
-        """A configuration with this in place of its own instance groups."""
+        """A configuration with its instance groups replaced by this one."""
         return f"{_GROUP.sub('', config).rstrip()}\n{self.format_instance_group()}\n"
 
 
 def read_placement(repository: Path) -> Placement | None:
-    """What is noted for a repository; None where models run as their committed configurations say."""
+    """The placement stored in a repository; None if models run as their committed configurations say."""
     path = repository / NOTE
     if not path.is_file():
         return None
-    said = json.loads(path.read_text("utf-8"))
-    return Placement(int(said["count"]), tuple(map(int, said["gpus"])))
+    stored = json.loads(path.read_text("utf-8"))
+    return Placement(int(stored["count"]), tuple(map(int, stored["gpus"])))
 
 
 def write_placement(repository: Path, placement: Placement | None) -> None:
-    """Keep a placement for a repository, or with None forget the one that is there."""
+    """Store a placement in a repository; None removes it."""
     if read_placement(repository) == placement:
-        return  # a repository that cannot be written to may be used as it is
+        return  # so that a read-only repository can be used as it is
     path = repository / NOTE
     if placement is None:
         path.unlink()

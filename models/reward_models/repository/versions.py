@@ -1,13 +1,13 @@
-"""Versions of a model side by side: Triton's own numbers, each with a card and so a content version of its own.
+"""Versions of a model: Triton's version numbers, each with its own card and content version.
 
-Version 1 is what ``card.yaml`` beside ``config.pbtxt`` describes; every later one is a folder ``N/`` with the card in
-it. Neither file is ever changed by a new version: what Triton is told instead, which versions to serve and the cards
-of all of them, is derived into ``configs/served.pbtxt``, which a server that is started with
-``--model-config-name=served`` reads in the place of ``config.pbtxt`` wherever it exists.
+Version 1 is described by ``card.yaml`` next to ``config.pbtxt``; every later version is a folder ``N/`` that contains
+its card. A new version changes neither of the two files: which versions to serve, and all their cards, are written to
+``configs/served.pbtxt``, which a server started with ``--model-config-name=served`` reads instead of ``config.pbtxt``
+if it exists.
 
-A version is put in place by one rename and served once the configuration names it, so that no server ever sees half of
-one. Its files are linked to those of the other versions where they are the same: a new head copies no encoder. A
-number is given once and never again, and what is in a published folder never changes.
+A version is moved into place by one rename and served once the configuration names it, so no server ever sees a
+partial one. Files equal to those of another version are hard links: a new head does not copy the encoder. Version
+numbers are never reused, and a published folder never changes.
 """
 
 import fcntl
@@ -36,7 +36,7 @@ _POLICY = re.compile(r"^version_policy\s*:?\s*\{(?:[^{}]|\{[^{}]*\})*\}\n?", re.
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version that the repository holds. ``served``: Triton is told to serve it."""
+    """A version in the repository. ``served``: the configuration names it."""
 
     number: int
     card: Card
@@ -48,7 +48,7 @@ class Version:
 
 
 def list_versions(repository: Path, name: str) -> list[Version]:
-    """The versions of a model, lowest first. Raises RepositoryError for a name that is no model."""
+    """The versions of a model, lowest first. Raises RepositoryError if there is no such model."""
     folder = _find_model_folder(repository, name)
     withdrawn, _ = _read_note(folder)
     return [
@@ -57,34 +57,33 @@ def list_versions(repository: Path, name: str) -> list[Version]:
 
 
 class Outdated(RepositoryError):
-    """Another version has become the newest since the one that was looked at."""
+    """A newer version than the expected one was published in the meantime."""
 
 
 def publish_version(repository: Path, name: str, staging: Path, *, after: int | None = None) -> int:
-    """Make a staged folder the next version of a model, or the first of a new one.
+    """Publish a staged folder as the next version of a model, or as a new model.
 
     Args:
         repository: the model repository; must be writable.
         name: of the model.
-        staging: ``card.yaml``, ``config.pbtxt`` where the model is new, and the files, in the folder itself or in
-            ``1/``. A file that the card names and that is not there is taken from a version that has the same one;
-            ``model.py`` from the latest.
-        after: publish only while this is the newest version that is served, so that of two who change it at the same
-            time one learns of the other.
+        staging: ``card.yaml``, for a new model ``config.pbtxt``, and the files, in the folder itself or in ``1/``. A
+            file named in the card but missing here is taken from a version that has the same file, ``model.py`` from
+            the latest version.
+        after: publish only if this is the newest served version; so of two concurrent changes one fails.
 
     Returns:
-        The version's number. It is on disk; a running server has to be told to load the model.
+        The version's number. A running server must be told to load the model.
 
     Raises:
         Outdated: a newer version than ``after`` is served.
-        RepositoryError: the folder does not hold what its card says, or reads or answers otherwise than the versions
-            that are there: one name has one set of tensors.
+        RepositoryError: the folder does not match its card, or has other inputs, dimensions or flags than the
+            existing versions.
     """
     if not NAME.fullmatch(name):
-        raise RepositoryError(f"{name!r} is no name of a model: letters, digits, dots, dashes and underscores.")
+        raise RepositoryError(f"{name!r} is not a valid name: use letters, digits, dots, dashes and underscores.")
     staged = cards.read_card(staging)
     if staged.name != name:
-        raise RepositoryError(f"The staged {CARD} calls the model {staged.name}, not {name}.")
+        raise RepositoryError(f"The staged {CARD} names the model {staged.name}, not {name}.")
     if not (repository / name / CONFIG).is_file():
         return _create_model(repository, name, staging, staged)
     folder = repository / name
@@ -97,7 +96,9 @@ def publish_version(repository: Path, name: str, staging: Path, *, after: int | 
         if after not in (None, newest):
             raise Outdated(f"Version {newest} of {name} is newer than version {after}.")
         number = max([highest, *numbers]) + 1
-        _write_served_config(folder, withdrawn, highest)  # from here on a folder that appears is not served by itself
+        _write_served_config(
+            folder, withdrawn, highest
+        )  # a new folder is now not served by itself
         with _make_draft_folder(folder, f".{number}.") as draft:
             _fill_version(draft, folder, numbers, staging, staged)
             shutil.copy2(staging / CARD, draft / CARD)
@@ -107,26 +108,26 @@ def publish_version(repository: Path, name: str, staging: Path, *, after: int | 
 
 
 def withdraw_version(repository: Path, name: str, version: int) -> None:
-    """Serve a version no more. Its files stay, and :func:`restore_version` brings it back.
+    """Stop serving a version. Its files stay, and :func:`restore_version` serves it again.
 
-    Raises RepositoryError if there is no such version, or it is the last one that is served.
+    Raises RepositoryError if there is no such version, or it is the only served one.
     """
-    _set_served(repository, name, version, wanted=False)
+    _set_served(repository, name, version, served=False)
 
 
 def restore_version(repository: Path, name: str, version: int) -> None:
     """Serve a version again. Raises RepositoryError if there is no such version."""
-    _set_served(repository, name, version, wanted=True)
+    _set_served(repository, name, version, served=True)
 
 
 def prune_versions(repository: Path, name: str, keep: int, needed: Collection[int] = ()) -> list[int]:
-    """Withdraw the published versions that are served beside the newest ``keep``; version 1 is left alone.
+    """Withdraw all served versions but the newest ``keep``; version 1 is never withdrawn.
 
     Args:
-        needed: these stay too.
+        needed: versions to keep as well.
 
     Returns:
-        Their numbers: a server that was told to load the model again has unloaded them, and they may be discarded.
+        Their numbers. Once a server has reloaded the model, they can be deleted.
     """
     folder = _find_model_folder(repository, name)
     with _lock_model(folder):
@@ -139,12 +140,14 @@ def prune_versions(repository: Path, name: str, keep: int, needed: Collection[in
 
 
 def delete_version(repository: Path, name: str, version: int) -> None:
-    """Delete a withdrawn version that a server has unloaded. Raises RepositoryError for version 1 or a served one."""
+    """Delete a withdrawn version that the server has unloaded. Raises RepositoryError for version 1 or a served one."""
     folder = _find_model_folder(repository, name)
     with _lock_model(folder):
         withdrawn, highest = _read_note(folder)
         if version not in withdrawn or not _has_own_card(folder, version):
-            raise RepositoryError(f"{name}@{version} cannot be deleted: it is served, or it is what {CARD} describes.")
+            raise RepositoryError(
+                f"{name}@{version} cannot be deleted: it is served, or described by {CARD}."
+            )
         gone = folder / f".{version}.gone"
         (folder / str(version)).rename(gone)
         shutil.rmtree(gone)
@@ -152,7 +155,7 @@ def delete_version(repository: Path, name: str, version: int) -> None:
 
 
 def refresh_config(repository: Path, name: str) -> None:
-    """Derive the configuration anew: ``config.pbtxt``, version 1 or the placement may have changed."""
+    """Derive the served configuration again, after a change of ``config.pbtxt``, version 1 or the placement."""
     folder = _find_model_folder(repository, name)
     if (folder / FOLDER / NOTE).is_file() or placement.read_placement(repository) is not None:
         with _lock_model(folder):
@@ -160,18 +163,18 @@ def refresh_config(repository: Path, name: str) -> None:
 
 
 def set_placement(repository: Path, placed: placement.Placement | None) -> None:
-    """Say where the models of a repository run, all their versions: on GPUs, or with None as ``config.pbtxt`` says."""
+    """Set where all models of a repository run: on GPUs, or with None as their ``config.pbtxt`` says."""
     placement.write_placement(repository, placed)
     for path in sorted(repository.glob(f"*/{CONFIG}")):
         refresh_config(repository, path.parent.name)
 
 
 def _create_model(repository: Path, name: str, staging: Path, staged: Card) -> int:
-    """The first version of a new model: its whole folder at once."""
+    """Publish version 1 of a new model: its whole folder, by one rename."""
     if not (staging / CONFIG).is_file():
         raise RepositoryError(f"{name} is new to this repository: its staged folder needs a {CONFIG}.")
     if (repository / name).exists():
-        raise RepositoryError(f"{repository / name} is there and holds no {CONFIG}: it is no model. Remove it first.")
+        raise RepositoryError(f"{repository / name} exists without a {CONFIG}: it is not a model. Remove it first.")
     with _make_draft_folder(repository, f".{name}.") as draft:
         (draft / VERSION_FOLDER).mkdir()
         _fill_version(draft / VERSION_FOLDER, draft, [], staging, staged)
@@ -184,7 +187,7 @@ def _create_model(repository: Path, name: str, staging: Path, staged: Card) -> i
 
 
 def _fill_version(draft: Path, folder: Path, numbers: list[int], staging: Path, staged: Card) -> None:
-    """Put a version's files into its folder, each one checked against the card."""
+    """Put a version's files into its folder, each checked against the card."""
     files = staging / VERSION_FOLDER if (staging / VERSION_FOLDER).is_dir() else staging
     for file in staged.files:
         target = draft / file.name
@@ -195,7 +198,7 @@ def _fill_version(draft: Path, folder: Path, numbers: list[int], staging: Path, 
         twin = next((n for n in reversed(numbers) if _find_hash(folder, n, file.name) == file.sha256), None)
         if twin is None or not (folder / str(twin) / file.name).is_file():
             raise RepositoryError(
-                f"The staged folder lacks {file.name}, and no version of {folder.name} has the same one."
+                f"The staged folder lacks {file.name}, and no version of {folder.name} has the same file."
             )
         link_file(folder / str(twin) / file.name, target, file.sha256, f"{file.name} of version {twin}")
     known = {file.name for file in staged.files} | {CARD, CONFIG}
@@ -208,48 +211,48 @@ def _fill_version(draft: Path, folder: Path, numbers: list[int], staging: Path, 
             shutil.copy2(latest, draft / "model.py")
 
 
-def _set_served(repository: Path, name: str, version: int, *, wanted: bool) -> None:
+def _set_served(repository: Path, name: str, version: int, *, served: bool) -> None:
     folder = _find_model_folder(repository, name)
     with _lock_model(folder):
         withdrawn, highest = _read_note(folder)
         numbers = set(_list_numbers(folder))
         if version not in numbers:
             raise RepositoryError(f"{name} has no version {version}; it has {', '.join(map(str, sorted(numbers)))}.")
-        withdrawn = withdrawn - {version} if wanted else withdrawn | {version}
+        withdrawn = withdrawn - {version} if served else withdrawn | {version}
         if numbers <= withdrawn:
-            raise RepositoryError(f"{name}@{version} is the last version that is served: unload the model instead.")
+            raise RepositoryError(f"{name}@{version} is the only served version: unload the model instead.")
         _write_served_config(folder, withdrawn, highest)
 
 
 def _write_served_config(folder: Path, withdrawn: set[int], highest: int) -> None:
-    """Write what Triton reads, then the note that it follows from; each file whole or not at all."""
+    """Write the configuration for Triton and the note of withdrawn versions, each atomically."""
     numbers = _list_numbers(folder)
     serving = [number for number in numbers if number not in withdrawn]
     base = _POLICY.sub("", (folder / CONFIG).read_text("utf-8")).rstrip("\n")
     placed = placement.read_placement(folder.parent)
     base = placed.apply_to(base).rstrip("\n") if placed else base
-    said = [base, f"version_policy {{ specific {{ versions: [ {', '.join(map(str, serving))} ] }} }}"]
-    said += [
+    parts = [base, f"version_policy {{ specific {{ versions: [ {', '.join(map(str, serving))} ] }} }}"]
+    parts += [
         config.format_parameters(_read_version_card(folder, n), suffix=f".{n}")
         for n in serving
         if _has_own_card(folder, n)
     ]
     (folder / FOLDER).mkdir(exist_ok=True)
     note = {"withdrawn": sorted(withdrawn), "highest": max([highest, *numbers])}
-    _write_if_changed(folder / FOLDER / f"{SERVED}.pbtxt", "\n".join(said) + "\n")
+    _write_if_changed(folder / FOLDER / f"{SERVED}.pbtxt", "\n".join(parts) + "\n")
     _write_if_changed(folder / FOLDER / NOTE, json.dumps(note))
 
 
 def _write_if_changed(path: Path, text: str) -> None:
     if path.is_file() and path.read_text("utf-8") == text:
-        return  # the time of a file that did not change stays, and Triton reloads nothing for its sake
+        return  # an unchanged file keeps its time, so that Triton does not reload the model
     temporary = path.with_name(f".{path.name}")
     temporary.write_text(text, "utf-8")
     temporary.replace(path)
 
 
 def _read_note(folder: Path) -> tuple[set[int], int]:
-    """The versions that are not served, and the highest number that was ever given."""
+    """The withdrawn versions, and the highest version number ever used."""
     path = folder / FOLDER / NOTE
     if not path.is_file():
         return set(), 0
@@ -285,13 +288,13 @@ def _check_same_tensors(number: int, held: Card, staged: Card) -> None:
         if before != now:
             raise RepositoryError(
                 f"The staged version's {what} are {', '.join(now) or 'none'}; version {number} has "
-                f"{', '.join(before) or 'none'}. Versions of one model agree; give the model another name."
+                f"{', '.join(before) or 'none'}. All versions of a model must agree; give the model another name."
             )
 
 
 @contextmanager
 def _make_draft_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """A folder that is filled beside its place; what is left of it afterwards is removed."""
+    """A temporary folder in ``parent``; removed on exit unless it was renamed."""
     draft = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     draft.chmod(0o755)
     try:
@@ -302,7 +305,7 @@ def _make_draft_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 @contextmanager
 def _lock_model(folder: Path) -> Iterator[None]:
-    """One change at a time, whichever process makes it."""
+    """Hold the model's lock: one change at a time, across processes."""
     with (folder / CONFIG).open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

@@ -1,1 +1,1 @@
-"""What runs inside Triton's Python backend: rows in, tokens or pixels, an ONNX graph, a head, scores out."""
+"""Scorers for Triton's Python backend: rows to tokens or pixels, an ONNX graph, a head, scores."""

@@ -1,4 +1,4 @@
-"""How well an image shows what a prompt names: a convex combination of semantic embeddings (ConSE).
+"""How well an image matches a prompt: a convex combination of semantic embeddings (ConSE).
 
 An ImageNet classifier's ten most probable classes, weighted by their probabilities, become one point in the space of
 a sentence encoder (Norouzi et al., 2014, arXiv:1312.5650); the score is its cosine with the prompt.
@@ -43,7 +43,7 @@ class Classifier:
         return ((np.asarray(seen, np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
 
     def compute_logits(self, images: list[FloatArray]) -> FloatArray:
-        """[n, classes] of what ``pixels`` gave."""
+        """Logits [n, classes] of images from :meth:`prepare_pixels`."""
         found = [
             self.session.run_graph({"images": np.stack(images[start : start + self._run])})[0]
             for start in range(0, len(images), self._run)
@@ -52,7 +52,7 @@ class Classifier:
 
 
 class AlignmentScorer:
-    """Scores [n, 1] of ``images`` against ``prompt``; several images of a row count by their mean."""
+    """Scores [n, 1] of ``images`` against ``prompt``; a row's score is the mean over its images."""
 
     def __init__(self, instance: Instance, remembered: int = 4096) -> None:
         settings: dict[str, Any] = dict(instance.card["settings"])
@@ -69,22 +69,24 @@ class AlignmentScorer:
         prompts = [prompt.strip() for prompt in decode_texts(columns, "prompt", rows)]
         pictures = Pictures.read(columns, rows, self._read_image, prompts, answer.errors)
         if pictures.rows:
-            asked, truncated = self._embed_texts([prompts[row] for row in pictures.rows])
-            shown = self._embed_images(self._classifier.compute_logits(pictures.pixels))
-            answer.scores[pictures.rows, 0] = pictures.mean_by_row((shown * asked[pictures.owners]).sum(1))
+            prompt_vectors, truncated = self._embed_texts([prompts[row] for row in pictures.rows])
+            image_vectors = self._embed_images(self._classifier.compute_logits(pictures.pixels))
+            answer.scores[pictures.rows, 0] = pictures.mean_by_row(
+                (image_vectors * prompt_vectors[pictures.owners]).sum(1)
+            )
             answer.flags[pictures.rows] = truncated * np.uint32(self._truncated)
         return answer
 
     def _read_image(self, data: bytes) -> FloatArray:
         return self._classifier.prepare_pixels(decode_image(data, self._classifier.side))
 
-    def _embed_texts(self, said: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def _embed_texts(self, texts: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Unit embeddings of texts, and which of them were cut."""
-        encoded = self._encoder.encode_texts(said, self._limit)
+        encoded = self._encoder.encode_texts(texts, self._limit)
         return normalize_rows(encoded.embeddings.astype(np.float64)), encoded.truncated
 
     def _embed_images(self, logits: FloatArray) -> NDArray[np.float64]:
-        """Images as unit vectors in the space of texts: their top classes, weighted."""
+        """Images as unit vectors in the text embedding space: means of their top classes by probability."""
         best = np.argsort(-logits, axis=1, kind="stable")[:, : self._top]
         heights = np.take_along_axis(logits, best, 1).astype(np.float64)
         weights = np.exp(heights - heights.max(1, keepdims=True))
@@ -98,8 +100,8 @@ def normalize_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def read_class_names(path: Path) -> list[str]:
-    """The names of the classes in the classifier's order. Raises ValueError if the file is no list of names."""
+    """The names of the classes in the classifier's order. Raises ValueError if the file is not a list of names."""
     names = json.loads(path.read_text("utf-8"))
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{path.name} is no list of names.")
+        raise ValueError(f"{path.name} is not a list of names.")
     return names

@@ -1,7 +1,7 @@
-"""Batches by tokens: texts of like length go together, and no batch holds more tokens, padding included, than a budget.
+"""Batching by token budget: texts of similar length go together, and no batch exceeds a number of padded tokens.
 
-A batch by rows costs what its longest text costs times its rows; sorted by length and cut by tokens, padding is
-nearly nothing and memory is bounded whatever the caller sends.
+A batch costs its longest text times its rows. Sorted by length and cut by tokens there is little padding, and memory
+is bounded for any input.
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 
 def batch_by_tokens(lengths: Sequence[int], budget: int) -> list[NDArray[np.intp]]:
-    """Cut rows into batches of like length.
+    """Split rows into batches of similar length.
 
     Args:
         lengths: tokens of each row.
-        budget: the most tokens a batch may hold once padded to its longest row; a row longer than that goes alone.
+        budget: maximum tokens per batch, padded to its longest row; a longer row is a batch of its own.
 
     Returns:
-        Row numbers of each batch, shortest rows first; every row once.
+        Row numbers per batch, shortest rows first; each row occurs once.
     """
     order = np.argsort(np.asarray(lengths, np.intp), kind="stable")
     batches, start = [], 0
     for stop in range(1, len(order) + 1):
-        # Rows come in rising length: the row at ``stop`` would be the longest of a batch that took it.
+        # Rows are sorted by length: the row at ``stop`` would be the longest of this batch.
         if stop == len(order) or lengths[order[stop]] * (stop + 1 - start) > budget:
             batches.append(order[start:stop])
             start = stop
@@ -31,7 +31,7 @@ def batch_by_tokens(lengths: Sequence[int], budget: int) -> list[NDArray[np.intp
 
 
 def pad_rows(rows: Sequence[Sequence[int]], pad: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids [n, longest] filled up with ``pad``, and the mask that is 1 on each row's own tokens."""
+    """Token ids [n, longest] padded with ``pad``, and the attention mask: 1 on tokens, 0 on padding."""
     lengths = np.fromiter(map(len, rows), np.intp, len(rows))
     mask = np.arange(int(lengths.max()))[None, :] < lengths[:, None]
     ids = np.full(mask.shape, pad, np.int64)

@@ -1,8 +1,8 @@
-"""Texts as a causal language model reads them: a context, and a continuation of it.
+"""Tokenises a context and its continuation for a causal language model.
 
-Both sides are cut into tokens by themselves and then joined, so that a continuation's tokens do not depend on its
-context; a space between them belongs to the continuation. Nothing is put between or before them, except that an
-empty context is the token that ends a document: a model needs something to begin from.
+Each side is tokenised separately and then joined, so that a continuation's tokens do not depend on its context; a
+space between them belongs to the continuation. No token is inserted between or before them, except that an empty
+context becomes the end-of-document token, as a model needs at least one token of context.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from reward_models.runtime.packs import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most tokens of a context, which loses its beginning, and of a continuation, which loses its end."""
+    """Maximum tokens of a context (cut at its start) and of a continuation (cut at its end)."""
 
     context: int
     continuation: int
@@ -25,19 +25,19 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A chat message: its text is never read as control tokens."""
+    """A chat message; control tokens in its text are read as plain text."""
 
     role: str
     text: str
 
 
 class CausalTokenizer:
-    """The tokeniser of a chat model of the ChatML kind.
+    """The tokeniser of a chat model that uses ChatML.
 
     Args:
         folder: holds ``tokenizer.json``.
-        limits: how long either side may be.
-        system: what stands in the first turn of a chat that has no system message.
+        limits: maximum tokens of either side.
+        system: the system message of chats without one; empty for none.
     """
 
     def __init__(self, folder: Path, limits: Limits, system: str = "") -> None:
@@ -51,13 +51,13 @@ class CausalTokenizer:
         )
 
     def encode_context(self, text: str) -> tuple[Tokens, bool]:
-        """The end of a plain text, and whether its beginning was cut. Control tokens in it are read as such."""
-        most = self._limits.context * CHARACTERS_A_TOKEN
-        ids = self._encode_ids(text[-most:], control=True) or (self._document,)
-        return self._keep_end(ids), len(text) > most or len(ids) > self._limits.context
+        """Tokens of a plain text, and whether its start was cut. Control tokens in the text are read as such."""
+        max_characters = self._limits.context * CHARACTERS_A_TOKEN
+        ids = self._encode_ids(text[-max_characters:], control=True) or (self._document,)
+        return self._keep_end(ids), len(text) > max_characters or len(ids) > self._limits.context
 
     def encode_chat(self, turns: Sequence[Turn]) -> tuple[Tokens, bool]:
-        """The end of a chat, open for the assistant's next turn, and whether its beginning was cut."""
+        """Tokens of a chat, open for the assistant's next turn, and whether its start was cut."""
         if self._system and (not turns or turns[0].role != "system"):
             turns = [Turn("system", self._system), *turns]
         ids: list[int] = []
@@ -68,10 +68,10 @@ class CausalTokenizer:
         return self._keep_end(tuple(ids)), len(ids) > self._limits.context
 
     def encode_continuation(self, text: str, control: bool = True) -> tuple[Tokens, bool]:
-        """The beginning of a text, and whether its end was cut. No tokens for an empty one."""
-        most = self._limits.continuation * CHARACTERS_A_TOKEN
-        ids = self._encode_ids(text[:most], control)
-        return ids[: self._limits.continuation], len(text) > most or len(ids) > self._limits.continuation
+        """Tokens of a continuation, and whether its end was cut; none for an empty text."""
+        max_characters = self._limits.continuation * CHARACTERS_A_TOKEN
+        ids = self._encode_ids(text[:max_characters], control)
+        return ids[: self._limits.continuation], len(text) > max_characters or len(ids) > self._limits.continuation
 
     def _encode_ids(self, text: str, control: bool = False) -> Tokens:
         self._tokenizer.encode_special_tokens = not control

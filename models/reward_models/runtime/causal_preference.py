@@ -1,7 +1,7 @@
-"""A text reward model on a causal language model: the states of a response after its prompt, and a Bradley-Terry head.
+"""A text reward model: hidden states of the response, given its prompt, in a causal LM, and a Bradley-Terry head.
 
-The response is read as the assistant's answer in a dialogue (``Human: …``, ``Assistant: …``), so that its states know
-what was asked. The difference of two responses' scores is the log-odds that the first is preferred.
+The response is read as the assistant's answer in a dialogue (``Human: …``, ``Assistant: …``), so that its states
+depend on the prompt. The difference of two responses' scores is the log-odds that the first is preferred.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +21,14 @@ from reward_models.runtime.states import StateReader, States
 
 FloatArray = NDArray[np.float32]
 Pair = tuple[Tokens, Tokens]
-"""A dialogue that is open for an answer, and the answer."""
+"""Tokens of a dialogue open for an answer, and of the answer."""
 
 WIDTH = 576
 """Width of one layer."""
 
 GRAPH = "smollm2.onnx"
 PACE = 3.0
-"""Logarithm of a middling length, about 18 tokens."""
+"""Logarithm of a typical length, about 18 tokens."""
 
 
 def mean_states(states: States, pairs: Sequence[Pair]) -> FloatArray:
@@ -37,8 +37,8 @@ def mean_states(states: States, pairs: Sequence[Pair]) -> FloatArray:
 
 
 def length_scaled_states(states: States, pairs: Sequence[Pair]) -> FloatArray:
-    """The mean times the logarithm of the length, so that what an answer is may count more the longer it is."""
-    pace = np.array([np.log(len(said) + 2.0) - PACE for _, said in pairs], np.float32)
+    """The mean times the centred logarithm of the length, so that a head can weight long answers more."""
+    pace = np.array([np.log(len(answer) + 2.0) - PACE for _, answer in pairs], np.float32)
     return states.mean * pace[:, None]
 
 
@@ -48,8 +48,8 @@ def last_states(states: States, pairs: Sequence[Pair]) -> FloatArray:
 
 
 def token_statistics(states: States, pairs: Sequence[Pair]) -> FloatArray:
-    """Counts of tokens, as :func:`~reward_models.runtime.features.count_tokens` has them."""
-    return np.array([count_tokens(asked, said) for asked, said in pairs], np.float32)
+    """Counts of tokens, as in :func:`~reward_models.runtime.features.count_tokens`."""
+    return np.array([count_tokens(context, answer) for context, answer in pairs], np.float32)
 
 
 BLOCKS: dict[str, Callable[[States, Sequence[Pair]], FloatArray]] = {
@@ -58,11 +58,11 @@ BLOCKS: dict[str, Callable[[States, Sequence[Pair]], FloatArray]] = {
     "last": last_states,
     "statistics": token_statistics,
 }
-"""What a head may look at, each [n, its width]."""
+"""The feature blocks of a head, each [n, its width]."""
 
 
 class CausalReader:
-    """Prompts and responses as a causal model reads them, by a card's ``settings``: shared by serving and training."""
+    """Reads prompts and responses by a card's ``settings``; shared by serving and training."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], device: Device) -> None:
         self._tokenizer = CausalTokenizer(folder, Limits(settings["context"], settings["continuation"]))
@@ -73,30 +73,30 @@ class CausalReader:
         pairs, truncated = [], np.zeros(len(prompts), np.bool_)
         for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
             context, context_cut = self._tokenizer.encode_context(format_dialogue(prompt))
-            # A causal model has no state for nothing: an empty response is a space.
+            # An empty response has no states; it is read as a space.
             continuation, response_cut = self._tokenizer.encode_continuation(f" {response.strip()}")
             pairs.append((context, continuation))
             truncated[row] = context_cut | response_cut
         return pairs, truncated
 
     def read_states(self, pairs: Sequence[Pair]) -> States:
-        """The states of every answer; at least one."""
+        """Hidden states of every answer; ``pairs`` must not be empty."""
         return self._states.read_states(pairs)
 
 
 def concatenate_features(names: Sequence[str], states: States, pairs: Sequence[Pair]) -> FloatArray:
-    """The named blocks side by side, [n, F]. Raises KeyError for a name that is no block."""
+    """The named blocks, concatenated to [n, F]. Raises KeyError for an unknown name."""
     return np.concatenate([BLOCKS[name](states, pairs) for name in names], axis=1, dtype=np.float32)
 
 
 def format_dialogue(prompt: str) -> str:
     """A prompt as a dialogue that is open for the assistant's answer; a single question is a human's turn."""
-    spoken = prompt.startswith(("Human: ", "System: ", "Assistant: ", "Tool: "))
-    return f"{prompt if spoken else f'Human: {prompt}'}\n\nAssistant:"
+    has_speakers = prompt.startswith(("Human: ", "System: ", "Assistant: ", "Tool: "))
+    return f"{prompt if has_speakers else f'Human: {prompt}'}\n\nAssistant:"
 
 
 class CausalPreferenceScorer(ExchangeScorer):
-    """Exchanges as a causal language model sees them."""
+    """Scores exchanges from the hidden states of a causal language model."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)
@@ -105,6 +105,6 @@ class CausalPreferenceScorer(ExchangeScorer):
         self._names: list[str] = settings["features"]
 
     def compute_features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """The card's blocks over each response in its place."""
+        """The card's feature blocks of each response."""
         pairs, truncated = self._reader.encode_pairs(prompts, responses)
         return concatenate_features(self._names, self._reader.read_states(pairs), pairs), truncated

@@ -1,7 +1,7 @@
-"""A conversation as the text models read it: one prompt text and one response text.
+"""Conversations for the text models: one prompt text and one response text.
 
-A single user turn is its own text. A longer conversation is written with its speakers, as in the data that the
-heads were trained on: ``Human: …``, ``Assistant: …``, an empty line between turns.
+A single user turn is used as it is. A longer conversation is written with its speakers, as in the training data of the
+heads: ``Human: …``, ``Assistant: …``, an empty line between turns.
 """
 
 import json
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 SPEAKERS = {"user": "Human", "developer": "System"}
-"""Roles whose name in the text is another; any other role is written as itself: ``Assistant``, ``System``, ``Tool``."""
+"""Roles written under another name; other roles are capitalised: ``Assistant``, ``System``, ``Tool``."""
 
 
 class ChatError(ValueError):
-    """A conversation that cannot be read; the message says why and quotes none of it."""
+    """A conversation cannot be read; the message says why and quotes none of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a model judges. ``ignored`` says that parts other than text were left out."""
+    """A prompt and a response. ``ignored``: parts other than text were left out."""
 
     prompt: str
     response: str
@@ -30,12 +30,12 @@ def read_exchange(prompt: str, response: str, messages: str) -> Exchange:
     """The exchange of one row.
 
     Args:
-        prompt, response: plain texts; either may be empty where the caller sent chat.
-        messages: a JSON list of chat messages, or empty. Where ``response`` is empty, the assistant's turns at
-            its end are the response. A ``prompt`` beside them is read as an earlier turn.
+        prompt, response: plain texts; either may be empty if ``messages`` are given.
+        messages: a JSON list of chat messages, or empty. If ``response`` is empty, the assistant's turns at the
+            end are the response. A ``prompt`` given as well is read as an earlier turn.
 
     Raises:
-        ChatError: the messages are no chat, or end without an answer.
+        ChatError: the messages are not a chat, or end without an answer.
     """
     if not messages:
         return Exchange(prompt, response)
@@ -44,9 +44,9 @@ def read_exchange(prompt: str, response: str, messages: str) -> Exchange:
 
 
 def split_answer(prompt: str, response: str, messages: str) -> tuple[list[tuple[str, str]], str, bool]:
-    """A chat as the turns before the answer, the answer, and whether parts other than text were left out.
+    """The turns before the answer, the answer, and whether parts other than text were left out.
 
-    As :func:`read_exchange` takes them. Raises ChatError.
+    The arguments are those of :func:`read_exchange`. Raises ChatError.
     """
     turns, ignored = parse_messages(messages)
     if prompt:
@@ -80,7 +80,7 @@ def parse_messages(messages: str) -> tuple[list[tuple[str, str]], bool]:
 
 
 def read_content(content: Any, index: int) -> tuple[str, bool]:
-    """The text of a message's content: a string, or a list of parts of which the text is read."""
+    """The text of a message's content (a string or a list of parts), and whether other parts were left out."""
     if content is None:
         return "", False
     if isinstance(content, str):
@@ -92,7 +92,7 @@ def read_content(content: Any, index: int) -> tuple[str, bool]:
 
 
 def render_turns(turns: Sequence[tuple[str, str]]) -> str:
-    """A conversation as one text; a single user turn is its own text."""
+    """A conversation as one text; a single user turn is used as it is."""
     if len(turns) == 1 and turns[0][0] == "user":
         return turns[0][1].strip()
     return "\n\n".join(f"{SPEAKERS.get(role, role.capitalize())}: {content.strip()}" for role, content in turns)

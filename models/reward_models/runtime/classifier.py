@@ -1,4 +1,4 @@
-"""A converted sequence classifier: a conversation in, K numbers out, as the checkpoint's own head gives them."""
+"""A converted sequence classifier: conversations to the K outputs of the checkpoint's own head."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class SequenceScorer:
         self._truncated, self._media_ignored = instance.flag_mask("truncated"), instance.flag_mask("media_ignored")
 
     def score(self, columns: Columns, rows: int) -> Answer:
-        """Score rows; one that the template or the limit refuses is that row's error."""
+        """Score rows; a row that the template or the token limit rejects is an error of that row."""
         answer = Answer.empty(rows, self._dimensions)
         read, errors = read_conversations(columns, rows)
         answer.errors.update(errors)

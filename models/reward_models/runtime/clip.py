@@ -1,8 +1,8 @@
-"""A converted CLIP: image and text in one space (Radford et al., 2021, arXiv:2103.00020), and scores made of that.
+"""A converted CLIP: scores from images and texts in one embedding space (Radford et al., 2021, arXiv:2103.00020).
 
 ``match`` is the cosine of image and prompt times a factor: 1 for the plain cosine, the checkpoint's own logit scale
-for PickScore (Kirstain et al., 2023), 100 for HPS (Wu et al., 2023). ``aesthetic`` is a linear chain on the image's
-unit embedding, which looks at no text.
+for PickScore (Kirstain et al., 2023), 100 for HPS (Wu et al., 2023). ``aesthetic`` is a chain of linear layers on the
+image's unit embedding and reads no text.
 """
 
 from collections.abc import Sequence

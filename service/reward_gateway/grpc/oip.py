@@ -13,7 +13,7 @@ from reward_gateway.errors import InvalidRequest, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.observer import UNOBSERVED, Observer
-from reward_gateway.oip.protocol import OpenInference, timeout_s
+from reward_gateway.oip.protocol import OpenInference, read_timeout_s
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
@@ -73,29 +73,29 @@ class InferenceService:
         return pb.ServerReadyResponse(ready=ready)
 
     async def server_metadata(self, raw: bytes, call: Call) -> "pb.ServerMetadataResponse":
-        return self._protocol.server()
+        return self._protocol.server_metadata()
 
     async def model_ready(self, raw: bytes, call: Call) -> "pb.ModelReadyResponse":
         asked = parse(pb.ModelReadyRequest, raw)
         try:
-            return pb.ModelReadyResponse(ready=await self._protocol.ready(asked.name, asked.version))
+            return pb.ModelReadyResponse(ready=await self._protocol.is_ready(asked.name, asked.version))
         except NotFound:
             return pb.ModelReadyResponse(ready=False)
 
     async def model_metadata(self, raw: bytes, call: Call) -> "pb.ModelMetadataResponse":
         asked = parse(pb.ModelMetadataRequest, raw)
-        return await self._protocol.metadata(asked.name, asked.version)
+        return await self._protocol.model_metadata(asked.name, asked.version)
 
     async def model_config(self, raw: bytes, call: Call) -> "pb.ModelConfigResponse":
         asked = parse(pb.ModelConfigRequest, raw)
-        return await self._protocol.config(asked.name, asked.version)
+        return await self._protocol.model_config(asked.name, asked.version)
 
     async def model_statistics(self, raw: bytes, call: Call) -> "pb.ModelStatisticsResponse":
         asked = parse(pb.ModelStatisticsRequest, raw)
-        return await self._protocol.statistics(asked.name, asked.version)
+        return await self._protocol.model_statistics(asked.name, asked.version)
 
     async def repository_index(self, raw: bytes, call: Call) -> "pb.RepositoryIndexResponse":
-        return await self._protocol.index(parse(pb.RepositoryIndexRequest, raw).ready)
+        return await self._protocol.repository_index(parse(pb.RepositoryIndexRequest, raw).ready)
 
     async def model_load(self, raw: bytes, call: Call) -> "pb.RepositoryModelLoadResponse":
         asked = parse(pb.RepositoryModelLoadRequest, raw)
@@ -128,7 +128,7 @@ class InferenceService:
 
     def _deadline(self, request: "pb.ModelInferRequest", call: Call) -> float:
         now = asyncio.get_running_loop().time()
-        return deadline_at(now, self._settings, timeout_s(request), call.time_remaining())
+        return deadline_at(now, self._settings, read_timeout_s(request), call.time_remaining())
 
 
 def _open(answer: Callable[[], Coroutine[Any, Any, Message]]) -> "grpc.RpcMethodHandler[bytes, bytes]":

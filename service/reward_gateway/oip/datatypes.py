@@ -11,9 +11,9 @@ class Datatype:
     """One element type.
 
     Attributes:
-        numpy: how an element stands in raw bytes (little-endian); None for BYTES and BF16, which numpy has not.
-        contents: field of ``InferTensorContents`` that holds its values; None: it travels as raw bytes only.
-        size: bytes an element; None where it varies.
+        numpy: the element type in raw bytes (little-endian); None for BYTES and BF16, which numpy does not have.
+        contents: field of ``InferTensorContents`` that holds its values; None: raw bytes only.
+        size: bytes per element; None if it varies.
     """
 
     name: str
@@ -27,24 +27,24 @@ class Datatype:
         return "TYPE_STRING" if self.name == "BYTES" else f"TYPE_{self.name}"
 
 
-def _number(name: str, code: str, contents: str | None) -> Datatype:
+def _number_datatype(name: str, code: str, contents: str | None) -> Datatype:
     dtype = np.dtype(code)
     return Datatype(name, dtype, contents, dtype.itemsize)
 
 
 _ALL = (
-    _number("BOOL", "?", "bool_contents"),
-    _number("UINT8", "u1", "uint_contents"),
-    _number("UINT16", "<u2", "uint_contents"),
-    _number("UINT32", "<u4", "uint_contents"),
-    _number("UINT64", "<u8", "uint64_contents"),
-    _number("INT8", "i1", "int_contents"),
-    _number("INT16", "<i2", "int_contents"),
-    _number("INT32", "<i4", "int_contents"),
-    _number("INT64", "<i8", "int64_contents"),
-    _number("FP16", "<f2", None),
-    _number("FP32", "<f4", "fp32_contents"),
-    _number("FP64", "<f8", "fp64_contents"),
+    _number_datatype("BOOL", "?", "bool_contents"),
+    _number_datatype("UINT8", "u1", "uint_contents"),
+    _number_datatype("UINT16", "<u2", "uint_contents"),
+    _number_datatype("UINT32", "<u4", "uint_contents"),
+    _number_datatype("UINT64", "<u8", "uint64_contents"),
+    _number_datatype("INT8", "i1", "int_contents"),
+    _number_datatype("INT16", "<i2", "int_contents"),
+    _number_datatype("INT32", "<i4", "int_contents"),
+    _number_datatype("INT64", "<i8", "int64_contents"),
+    _number_datatype("FP16", "<f2", None),
+    _number_datatype("FP32", "<f4", "fp32_contents"),
+    _number_datatype("FP64", "<f8", "fp64_contents"),
     Datatype("BF16", None, None, 2),
     Datatype("BYTES", None, "bytes_contents", None),
 )

@@ -1,13 +1,13 @@
-"""What a request's inputs mean: which samples they are, and which outputs answer them. One form a kind of client.
+"""Input layouts: which samples a request's input tensors hold, and which output tensors it returns.
 
-A form is known by the names of the inputs, on every model that is a recipe:
+There is one layout per kind of client. Every recipe accepts all of them; the names of the inputs select the layout:
 
-* the fields of a sample (``prompt``, ``response``, ``reference`` …), a response, images or frames among them; answered
-  by ``reward`` and ``valid``;
+* the fields of a sample (``prompt``, ``response``, ``reference`` …), with at least a response, images or frames;
+  answered by ``reward`` and ``valid``;
 * ``sentences``, or ``tokens`` with ``sequence_lengths`` (NeMo-Aligner): answered by ``rewards`` and ``exceeded``;
 * ``input_ids`` (trlX): answered by ``rewards`` as FP16.
 
-The last two have no place for a failure beside the number: there a sample without a reward fails its request.
+The last two cannot report an error per sample, so a sample without a reward fails its whole request.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ from .tokens import Detokeniser
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A tensor of an answer: its datatype, and its elements [n, 1] made from the scores."""
+    """An output tensor: its datatype, and a function that makes its elements [n, 1] from the scores."""
 
     datatype: str
     make: Callable[[Scored], NDArray[np.generic]]
@@ -38,9 +38,9 @@ class InputLayout:
     """One kind of request.
 
     Attributes:
-        needs, takes: inputs that must be there, and those that may.
-        fails: a sample without a reward fails the request.
-        read: makes the samples. Raises InvalidRequest.
+        needs, takes: required and optional inputs.
+        fails: True if a sample without a reward fails the request.
+        read: decodes the inputs into columns of samples. Raises InvalidRequest.
     """
 
     needs: frozenset[str]
@@ -50,59 +50,59 @@ class InputLayout:
     read: Callable[[Inputs, Detokeniser | None], Awaitable["tensor_decoding.Reading"]]
 
 
-def layout_of(inputs: Inputs) -> InputLayout:
-    """The form that has these inputs. Raises InvalidRequest."""
+def find_layout(inputs: Inputs) -> InputLayout:
+    """The layout with these inputs. Raises InvalidRequest if there is none."""
     given = frozenset(inputs)
-    for form in FORMS:
-        if form.needs <= given <= form.needs | form.takes:
-            return form
-    known = "; ".join(sorted(", ".join(sorted(form.needs)) for form in FORMS))
-    unknown = given - frozenset().union(*(form.needs | form.takes for form in FORMS))
+    for layout in LAYOUTS:
+        if layout.needs <= given <= layout.needs | layout.takes:
+            return layout
+    known = "; ".join(sorted(", ".join(sorted(layout.needs)) for layout in LAYOUTS))
+    unknown = given - frozenset().union(*(layout.needs | layout.takes for layout in LAYOUTS))
     place = inputs[min(unknown)].where + ".name" if unknown else "inputs"
     raise InvalidRequest(
-        f"{place}: a recipe takes the inputs of one kind of request; needed are: {known}; "
-        f"beside {', '.join(_SCORED)} also {', '.join(name for name in _TENSORS if name not in _SCORED)}",
+        f"{place}: the inputs match no layout of a recipe; required inputs, by layout: {known}; "
+        f"with {', '.join(_SCORED)} also {', '.join(name for name in _TENSORS if name not in _SCORED)}",
         param=place,
     )
 
 
-def scored_rows(scored: Scored) -> NDArray[np.bool_]:
-    """The rows that have a reward which an FP32 tensor can hold."""
-    valid: NDArray[np.bool_] = np.isfinite(_cast(scored, "<f4"))
+def find_valid_rows(scored: Scored) -> NDArray[np.bool_]:
+    """Boolean mask [n] of the rows whose reward is finite as FP32."""
+    valid: NDArray[np.bool_] = np.isfinite(_cast_rewards(scored, "<f4"))
     if scored.invalid:
         valid[list(scored.invalid)] = False
     return valid
 
 
-def _cast(scored: Scored, dtype: str) -> NDArray[np.floating]:
+def _cast_rewards(scored: Scored, dtype: str) -> NDArray[np.floating]:
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(scored.reward, np.float64).astype(dtype)
 
 
-def _reward(scored: Scored) -> NDArray[np.generic]:
-    values = _cast(scored, "<f4")
-    values[~np.isfinite(values)] = 0.0  # ``valid`` says that it is no reward
+def _reward_or_zero(scored: Scored) -> NDArray[np.generic]:
+    values = _cast_rewards(scored, "<f4")
+    values[~np.isfinite(values)] = 0.0  # ``valid`` is False for these rows
     return values
 
 
-def _rewards(dtype: str) -> Callable[[Scored], NDArray[np.generic]]:
+def _finite_rewards_as(dtype: str) -> Callable[[Scored], NDArray[np.generic]]:
     def make(scored: Scored) -> NDArray[np.generic]:
-        values = _cast(scored, dtype)
-        strange = np.flatnonzero(~np.isfinite(values))
-        if len(strange):
-            param = f"samples[{strange[0]}]"
-            raise Unscorable(f"{param}: the reward is no number that this client's tensor can hold", param=param)
+        values = _cast_rewards(scored, dtype)
+        not_finite = np.flatnonzero(~np.isfinite(values))
+        if len(not_finite):
+            param = f"samples[{not_finite[0]}]"
+            raise Unscorable(f"{param}: the reward is not finite in this output's datatype", param=param)
         return values
 
     return make
 
 
-def _exceeded(scored: Scored) -> NDArray[np.generic]:
-    """The samples of which a model read only a part."""
+def _find_truncated(scored: Scored) -> NDArray[np.generic]:
+    """Boolean mask of the samples that a model truncated."""
     return np.array(["truncated" in scored.flags.get(i, ()) for i in range(len(scored.reward))], np.bool_)
 
 
-_NEMO = {"rewards": Output("FP32", _rewards("<f4")), "exceeded": Output("BOOL", _exceeded)}
+_NEMO = {"rewards": Output("FP32", _finite_rewards_as("<f4")), "exceeded": Output("BOOL", _find_truncated)}
 
 _TENSORS = tuple(field.name for field in FIELDS if field.tensor)
 _SCORED = tuple(field.name for field in FIELDS if field.scored)
@@ -111,22 +111,24 @@ SAMPLES = tuple(
     InputLayout(
         frozenset({scored}),
         frozenset(_TENSORS),
-        {"reward": Output("FP32", _reward), "valid": Output("BOOL", scored_rows)},
+        {"reward": Output("FP32", _reward_or_zero), "valid": Output("BOOL", find_valid_rows)},
         fails=False,
-        read=tensor_decoding.samples,
+        read=tensor_decoding.decode_samples,
     )
     for scored in _SCORED
 )
 
-FORMS = (
+LAYOUTS = (
     *SAMPLES,
-    InputLayout(frozenset({"sentences"}), frozenset(), _NEMO, fails=True, read=tensor_decoding.sentences),
-    InputLayout(frozenset({"tokens", "sequence_lengths"}), frozenset(), _NEMO, fails=True, read=tensor_decoding.tokens),
+    InputLayout(frozenset({"sentences"}), frozenset(), _NEMO, fails=True, read=tensor_decoding.decode_sentences),
+    InputLayout(
+        frozenset({"tokens", "sequence_lengths"}), frozenset(), _NEMO, fails=True, read=tensor_decoding.decode_tokens
+    ),
     InputLayout(
         frozenset({"input_ids"}),
         frozenset(),
-        {"rewards": Output("FP16", _rewards("<f2"))},
+        {"rewards": Output("FP16", _finite_rewards_as("<f2"))},
         fails=True,
-        read=tensor_decoding.input_ids,
+        read=tensor_decoding.decode_input_ids,
     ),
 )

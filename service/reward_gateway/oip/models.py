@@ -1,4 +1,4 @@
-"""Recipes as models: what each says of its tensors, as metadata and as a Triton model configuration."""
+"""Recipes as models: their tensors as model metadata and as a Triton model configuration."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from .datatypes import DATATYPES
 
 PLATFORM = "reward_gateway"
 VERSION = "1"
-"""The one version of a recipe as a model; what a recipe is made of has its own, in ``GET /v1/rewards``."""
+"""The model version of every recipe; the recipe's own version is in ``GET /v1/rewards``."""
 
 NEMO = "reward_model"
 """NeMo-Aligner's name of its reward server: the default recipe, in NeMo-Aligner's tensors."""
@@ -18,7 +18,7 @@ NEMO = "reward_model"
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or an output of a model; ``dims`` without the batch."""
+    """An input or output tensor of a model; ``dims`` without the batch dimension."""
 
     name: str
     datatype: str
@@ -28,14 +28,14 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class VirtualModel:
-    """A model that this gateway answers itself."""
+    """A model that the gateway serves itself, rather than Triton."""
 
     name: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
-    def metadata(self) -> "service_pb2.ModelMetadataResponse":
-        """Tensors with the batch as their first length."""
+    def encode_metadata(self) -> "service_pb2.ModelMetadataResponse":
+        """Model metadata; shapes begin with -1, the batch dimension."""
         tensor = service_pb2.ModelMetadataResponse.TensorMetadata
         inputs, outputs = (
             [tensor(name=port.name, datatype=port.datatype, shape=(-1, *port.dims)) for port in ports]
@@ -45,8 +45,8 @@ class VirtualModel:
             name=self.name, versions=[VERSION], platform=PLATFORM, inputs=inputs, outputs=outputs
         )
 
-    def config(self, max_batch: int) -> "model_config_pb2.ModelConfig":
-        """As Triton describes a model that takes batches of up to ``max_batch`` samples, one answer a request."""
+    def encode_config(self, max_batch: int) -> "model_config_pb2.ModelConfig":
+        """Model configuration: batches of up to ``max_batch`` samples, one response per request."""
         config = model_config_pb2.ModelConfig(
             name=self.name,
             platform=PLATFORM,
@@ -66,8 +66,8 @@ class VirtualModel:
         return config
 
 
-def recipe(name: str) -> VirtualModel:
-    """A recipe: the fields of a sample in, a reward and whether it is one out."""
+def recipe_model(name: str) -> VirtualModel:
+    """The model of a recipe: inputs are the fields of a sample, outputs ``reward`` and ``valid``."""
     return VirtualModel(
         name,
         inputs=tuple(

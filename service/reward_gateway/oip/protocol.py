@@ -1,8 +1,7 @@
-"""The protocol over one gateway: which models there are, what they say of themselves, and who answers an infer.
+"""The Open Inference Protocol over one gateway: model index, metadata, configuration, statistics and inference.
 
-A recipe's name wins over a model of the same name on the model server; ``reward_model`` is NeMo-Aligner's name
-of the default recipe. Every other name is Triton's, and its calls are handed on as they are; ``NAME@2`` is its
-version 2.
+Recipes take precedence over models of the same name on the model server; ``reward_model`` is NeMo-Aligner's name
+for the default recipe. Calls for any other name are passed through to Triton unchanged; ``NAME@2`` means version 2.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ from reward_gateway.sample import split_version
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
-from .models import NEMO, NEMO_MODEL, VERSION, VirtualModel, recipe
+from .models import NEMO, NEMO_MODEL, VERSION, VirtualModel, recipe_model
 from .scorer import Scorer
 from .statistics import ModelCounts
 
@@ -31,11 +30,11 @@ NAME = "reward-gateway"
 EXTENSIONS = ("model_configuration", "binary_tensor_data", "model_repository", "statistics")
 
 LOOKUP_S = 5.0
-"""Longest wait for what the model server says of a model."""
+"""Timeout, in seconds, of metadata calls to the model server."""
 
 
 class OpenInference:
-    """What HTTP and gRPC answer from. Raises OSError where the tokenizer that is set cannot be read."""
+    """The protocol's calls, shared by HTTP and gRPC. Raises OSError if the configured tokenizer cannot be read."""
 
     def __init__(self, gateway: Gateway, settings: Settings) -> None:
         self._gateway = gateway
@@ -45,59 +44,61 @@ class OpenInference:
 
     # The server
 
-    def server(self) -> "pb.ServerMetadataResponse":
-        """Who answers here."""
+    def server_metadata(self) -> "pb.ServerMetadataResponse":
+        """Name, version and extensions of this server."""
         return pb.ServerMetadataResponse(name=NAME, version=__version__, extensions=EXTENSIONS)
 
-    async def index(self, ready_only: bool = False) -> "pb.RepositoryIndexResponse":
-        """The recipes, and the models of the model server while it answers."""
-        names = [*self._names(), *([] if self._gateway.has_reward(NEMO) else [NEMO])]
+    async def repository_index(self, ready_only: bool = False) -> "pb.RepositoryIndexResponse":
+        """The recipes, and the model server's models if it can be reached."""
+        names = [*self._list_recipes(), *([] if self._gateway.has_reward(NEMO) else [NEMO])]
         rows = []
         for name in names:
-            ready = await self._ready(name)
-            state, reason = ("READY", "") if ready else ("UNAVAILABLE", "a model that it asks is not ready")
+            ready = await self._is_recipe_ready(name)
+            state, reason = ("READY", "") if ready else ("UNAVAILABLE", "a model it needs is not ready")
             rows.append(pb.RepositoryIndexResponse.ModelIndex(name=name, version=VERSION, state=state, reason=reason))
         try:
-            behind = await self._ask("RepositoryIndex", pb.RepositoryIndexRequest(), pb.RepositoryIndexResponse)
-            rows += [row for row in behind.models if row.name not in set(names)]
+            triton_answer = await self._call_triton(
+                "RepositoryIndex", pb.RepositoryIndexRequest(), pb.RepositoryIndexResponse
+            )
+            rows += [row for row in triton_answer.models if row.name not in set(names)]
         except (ModelUnavailable, NotFound):
             pass
         return pb.RepositoryIndexResponse(models=[row for row in rows if row.state == "READY" or not ready_only])
 
     # A model
 
-    async def ready(self, name: str, version: str = "") -> bool:
-        """Whether a model can answer now. Raises NotFound."""
-        if self._virtual(name, version) is not None:
-            return await self._ready(name)
-        asked = pb.ModelReadyRequest(**_pinned(name, version))
-        return bool((await self._ask("ModelReady", asked, pb.ModelReadyResponse)).ready)
+    async def is_ready(self, name: str, version: str = "") -> bool:
+        """True if a model can answer now. Raises NotFound."""
+        if self._find_virtual_model(name, version) is not None:
+            return await self._is_recipe_ready(name)
+        asked = pb.ModelReadyRequest(**_resolve_version(name, version))
+        return bool((await self._call_triton("ModelReady", asked, pb.ModelReadyResponse)).ready)
 
-    async def metadata(self, name: str, version: str = "") -> "pb.ModelMetadataResponse":
-        """A model's tensors. Raises NotFound or ModelUnavailable."""
-        if (model := self._virtual(name, version)) is not None:
-            return model.metadata()
-        asked = pb.ModelMetadataRequest(**_pinned(name, version))
-        return await self._ask("ModelMetadata", asked, pb.ModelMetadataResponse)
+    async def model_metadata(self, name: str, version: str = "") -> "pb.ModelMetadataResponse":
+        """Metadata of a model's tensors. Raises NotFound or ModelUnavailable."""
+        if (model := self._find_virtual_model(name, version)) is not None:
+            return model.encode_metadata()
+        asked = pb.ModelMetadataRequest(**_resolve_version(name, version))
+        return await self._call_triton("ModelMetadata", asked, pb.ModelMetadataResponse)
 
-    async def config(self, name: str, version: str = "") -> "pb.ModelConfigResponse":
+    async def model_config(self, name: str, version: str = "") -> "pb.ModelConfigResponse":
         """A model's configuration. Raises NotFound or ModelUnavailable."""
-        if (model := self._virtual(name, version)) is not None:
-            return pb.ModelConfigResponse(config=model.config(self._max_batch))
-        asked = pb.ModelConfigRequest(**_pinned(name, version))
-        return await self._ask("ModelConfig", asked, pb.ModelConfigResponse)
+        if (model := self._find_virtual_model(name, version)) is not None:
+            return pb.ModelConfigResponse(config=model.encode_config(self._max_batch))
+        asked = pb.ModelConfigRequest(**_resolve_version(name, version))
+        return await self._call_triton("ModelConfig", asked, pb.ModelConfigResponse)
 
-    async def statistics(self, name: str = "", version: str = "") -> "pb.ModelStatisticsResponse":
-        """What a model has done, or every one; of recipes since this process began. Raises NotFound."""
-        asked = pb.ModelStatisticsRequest(**_pinned(name, version))
-        if name and self._virtual(name, version) is None:
-            return await self._ask("ModelStatistics", asked, pb.ModelStatisticsResponse)
-        names = [name] if name else [*self._names(), NEMO]
-        rows = [self._counts.get(name, ModelCounts()).message(name) for name in dict.fromkeys(names)]
+    async def model_statistics(self, name: str = "", version: str = "") -> "pb.ModelStatisticsResponse":
+        """Statistics of one model, or of all without a name; recipes count from process start. Raises NotFound."""
+        asked = pb.ModelStatisticsRequest(**_resolve_version(name, version))
+        if name and self._find_virtual_model(name, version) is None:
+            return await self._call_triton("ModelStatistics", asked, pb.ModelStatisticsResponse)
+        names = [name] if name else [*self._list_recipes(), NEMO]
+        rows = [self._counts.get(name, ModelCounts()).encode_statistics(name) for name in dict.fromkeys(names)]
         if not name:
             try:
-                behind = await self._ask("ModelStatistics", asked, pb.ModelStatisticsResponse)
-                rows += [row for row in behind.model_stats if row.name not in set(names)]
+                triton_answer = await self._call_triton("ModelStatistics", asked, pb.ModelStatisticsResponse)
+                rows += [row for row in triton_answer.model_stats if row.name not in set(names)]
             except (ModelUnavailable, NotFound):
                 pass
         return pb.ModelStatisticsResponse(model_stats=rows)
@@ -111,23 +112,25 @@ class OpenInference:
         reward: str | None = None,
         scope: RequestScope = NO_SCOPE,
     ) -> "pb.ModelInferResponse":
-        """Answer by a recipe, or hand on.
+        """Run inference with a recipe, or pass the request to Triton.
 
         Args:
             deadline: a time of the running loop's clock.
             reward: recipe asked for outside the request, for example in the query; the request's parameter
                 ``reward`` goes before it, and the model's name comes after.
-            scope: on whose behalf, and whether a repeat counts as the same request.
+            scope: the caller, and the idempotency key.
 
         Raises:
-            GatewayError: it cannot be answered.
+            GatewayError: the request cannot be answered.
         """
         name = request.model_name
-        if self._virtual(name, request.model_version) is None:
+        if self._find_virtual_model(name, request.model_version) is None:
             if reward is not None or "reward" in request.parameters:
-                raise InvalidRequest("a reward is chosen by the name of a recipe; this model has no recipes")
-            _pin(request)
-            return await self._triton(name).call("ModelInfer", request, pb.ModelInferResponse, deadline)
+                raise InvalidRequest(
+                    "`reward` selects a recipe and applies to recipes only; this is a model of the model server"
+                )
+            _set_version(request)
+            return await self._require_triton(name).call("ModelInfer", request, pb.ModelInferResponse, deadline)
         parameter = request.parameters["reward"].string_param if "reward" in request.parameters else None
         named = name if self._gateway.has_reward(name) else None
         resolved = self._gateway.resolve_reward(parameter, reward, named)
@@ -135,72 +138,72 @@ class OpenInference:
         try:
             return await self._scorer.infer(request, resolved, deadline, counts, scope)
         except GatewayError:
-            counts.failed(perf_counter_ns() - began)
+            counts.add_failure(perf_counter_ns() - began)
             raise
 
     async def stream(
         self, request: "pb.ModelInferRequest", deadline: float, scope: RequestScope = NO_SCOPE
     ) -> AsyncIterator[Any]:
         """The ``ModelStreamInferResponse`` messages that answer one request of a stream. Raises GatewayError."""
-        if self._virtual(request.model_name, request.model_version) is None:
-            _pin(request)
-            async for message in self._triton(request.model_name).stream(request, deadline):
+        if self._find_virtual_model(request.model_name, request.model_version) is None:
+            _set_version(request)
+            async for message in self._require_triton(request.model_name).stream(request, deadline):
                 yield message
             return
         response = await self.infer(request, deadline, scope=scope)
         response.parameters["triton_final_response"].bool_param = True
         yield pb.ModelStreamInferResponse(infer_response=response)
 
-    # Who it is
+    # Names
 
-    def _names(self) -> list[str]:
+    def _list_recipes(self) -> list[str]:
         return [plan.name for plan in self._gateway.book]
 
-    def _virtual(self, name: str, version: str) -> VirtualModel | None:
-        """The recipe that has this name; None where the name is Triton's. Raises NotFound for another version."""
+    def _find_virtual_model(self, name: str, version: str) -> VirtualModel | None:
+        """The recipe with this name, or None for one of Triton's. Raises NotFound for any version but 1."""
         if name == NEMO:
             model = NEMO_MODEL
         elif self._gateway.has_reward(name):
-            model = recipe(name)
+            model = recipe_model(name)
         else:
             return None
         if version not in ("", VERSION):
-            raise NotFound(f"a recipe has one version as a model: {VERSION}")
+            raise NotFound(f"a recipe has a single model version, {VERSION}")
         return model
 
-    async def _ready(self, name: str) -> bool:
+    async def _is_recipe_ready(self, name: str) -> bool:
         reward = self._gateway.resolve_reward(name if self._gateway.has_reward(name) else None)
         return not await self._gateway.missing(reward)
 
-    def _triton(self, name: str) -> Passthrough:
+    def _require_triton(self, name: str) -> Passthrough:
         models = self._gateway.runtime.models
         if not isinstance(models, PassesThrough):
-            raise NotFound(f"there is no model of this name; the recipes are: {', '.join(self._names())}")
+            raise NotFound(f"there is no model of this name; recipes: {', '.join(self._list_recipes())}")
         return models.passthrough
 
-    async def _ask(self, method: str, request: Message, answer: type[M]) -> M:
+    async def _call_triton(self, method: str, request: Message, answer: type[M]) -> M:
         deadline = asyncio.get_running_loop().time() + LOOKUP_S
-        return await self._triton(method).call(method, request, answer, deadline)
+        return await self._require_triton(method).call(method, request, answer, deadline)
 
 
-def _pinned(name: str, version: str) -> dict[str, str]:
-    """Name and version for the model server. Raises InvalidRequest where the name pins another version."""
+def _resolve_version(name: str, version: str) -> dict[str, str]:
+    """Name and version for the model server. Raises InvalidRequest if the name and ``version`` disagree."""
     base, pinned = split_version(name)
     if pinned and version and pinned != version:
-        raise InvalidRequest(f"the name asks for version {pinned} and the path for {version}")
+        raise InvalidRequest(f"the model's name says version {pinned}, the request version {version}")
     return {"name": base, "version": pinned or version}
 
 
-def _pin(request: "pb.ModelInferRequest") -> None:
-    asked = _pinned(request.model_name, request.model_version)
+def _set_version(request: "pb.ModelInferRequest") -> None:
+    asked = _resolve_version(request.model_name, request.model_version)
     request.model_name, request.model_version = asked["name"], asked["version"]
 
 
-def timeout_s(request: "pb.ModelInferRequest") -> float | None:
-    """The request's own deadline in seconds: its parameter ``timeout`` in microseconds; 0 is none.
+def read_timeout_s(request: "pb.ModelInferRequest") -> float | None:
+    """The request's own timeout in seconds, from its parameter ``timeout`` in microseconds; None if absent or 0.
 
     Raises:
-        InvalidRequest: it is no whole number, or negative.
+        InvalidRequest: it is not a whole number, or negative.
     """
     if "timeout" not in request.parameters:
         return None
@@ -208,6 +211,6 @@ def timeout_s(request: "pb.ModelInferRequest") -> float | None:
     kind = given.WhichOneof("parameter_choice")
     value = getattr(given, kind) if kind in ("int64_param", "uint64_param") else -1
     if value < 0:
-        message = "parameters.timeout: a whole number of microseconds"
+        message = "parameters.timeout: must be a whole number of microseconds, 0 or more"
         raise InvalidRequest(message, param="parameters.timeout")
     return value / 1e6 or None

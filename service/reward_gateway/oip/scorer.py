@@ -1,4 +1,4 @@
-"""Infer requests to a recipe: tensors to samples, the gateway, scores to tensors."""
+"""Inference with a recipe: decode tensors into samples, score them, encode the scores as tensors."""
 
 from time import perf_counter_ns
 
@@ -11,15 +11,15 @@ from reward_gateway.sample import Scored
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
-from .input_layouts import InputLayout, layout_of
+from .input_layouts import InputLayout, find_layout
 from .models import VERSION
 from .statistics import ModelCounts
-from .tensors import Tensor, inputs_of
+from .tensors import Tensor, read_inputs
 from .tokens import Detokeniser
 
 
 class Scorer:
-    """Answers infer requests by recipes. Raises OSError where the tokenizer that is set cannot be read."""
+    """Answers infer requests with recipes. Raises OSError if the configured tokenizer cannot be read."""
 
     def __init__(self, gateway: Gateway, settings: Settings) -> None:
         self._gateway = gateway
@@ -35,70 +35,70 @@ class Scorer:
         counts: ModelCounts,
         scope: RequestScope = NO_SCOPE,
     ) -> "pb.ModelInferResponse":
-        """One answer.
+        """The response to one request.
 
         Raises:
-            InvalidRequest: tensors that no form of request has, or that do not hold what they say.
+            InvalidRequest: the inputs match no layout, or do not match their shapes and datatypes.
             TooLarge: more samples or longer texts than the limits allow.
-            GatewayError: as :meth:`reward_gateway.gateway.Gateway.score`; in the forms without ``valid`` also for
-                the first sample that has no reward.
+            GatewayError: as :meth:`reward_gateway.gateway.Gateway.score`; in layouts without ``valid`` also for
+                the first sample without a reward.
         """
         began = perf_counter_ns()
         self._limits.name(len(request.id), "id")
-        inputs = inputs_of(request)
+        inputs = read_inputs(request)
         for tensor in inputs.values():
-            self._limits.samples(_rows(tensor), tensor.where)
-        form = layout_of(inputs)
-        wanted = _wanted(request, form)
-        columns_read, unreadable = await form.read(inputs, self._detokeniser)
+            self._limits.samples(_count_rows(tensor), tensor.where)
+        layout = find_layout(inputs)
+        output_names = _select_outputs(request, layout)
+        columns_read, unreadable = await layout.read(inputs, self._detokeniser)
         batch = await self._builder.make_of_columns(columns_read)
         batch.invalid = unreadable | batch.invalid
         read = perf_counter_ns()
         columns: list[tuple[str, bytes]] = []
         options = ScoreOptions(
-            on_invalid="fail" if form.fails else None,
+            on_invalid="fail" if layout.fails else None,
             explain=False,
             deadline=deadline,
             scope=scope,
-            accept=lambda scored: columns.extend(_columns(form, wanted, scored)),
+            accept=lambda scored: columns.extend(_encode_columns(layout, output_names, scored)),
         )
         scored = await self._gateway.score(batch, reward, options)
         if not columns:  # a repeat, which is answered by what was recorded
-            columns = _columns(form, wanted, scored)
+            columns = _encode_columns(layout, output_names, scored)
         done = perf_counter_ns()
-        answer = _answer(request, form, columns, len(scored.reward))
-        counts.succeeded(batch.size, read - began, done - read, perf_counter_ns() - done)
+        answer = _encode_response(request, layout, columns, len(scored.reward))
+        counts.add_success(batch.size, read - began, done - read, perf_counter_ns() - done)
         return answer
 
 
-def _rows(tensor: Tensor) -> int:
+def _count_rows(tensor: Tensor) -> int:
     return tensor.shape[0] if tensor.shape else 0
 
 
-def _wanted(request: "pb.ModelInferRequest", form: InputLayout) -> list[str]:
-    """Names of the outputs to send, in the order asked for. Raises InvalidRequest."""
+def _select_outputs(request: "pb.ModelInferRequest", layout: InputLayout) -> list[str]:
+    """Names of the outputs to return, in the requested order. Raises InvalidRequest."""
     for i, output in enumerate(request.outputs):
         where = f"outputs[{i}]"
-        if output.name not in form.outputs:
-            message = f"{where}.name: these inputs are answered by {' and '.join(form.outputs)}"
+        if output.name not in layout.outputs:
+            message = f"{where}.name: these inputs are answered by {' and '.join(layout.outputs)}"
             raise InvalidRequest(message, param=f"{where}.name")
         for parameter in ("classification", "shared_memory_region"):
             if parameter in output.parameters:
-                message = f"{where}.parameters: {parameter} is not served for recipes"
+                message = f"{where}.parameters: {parameter} is not supported for recipes"
                 raise InvalidRequest(message, param=f"{where}.parameters.{parameter}")
-    return [output.name for output in request.outputs] or list(form.outputs)
+    return [output.name for output in request.outputs] or list(layout.outputs)
 
 
-def _columns(form: InputLayout, wanted: list[str], scored: Scored) -> list[tuple[str, bytes]]:
-    """Name and bytes of each output [n, 1]. Raises Unscorable for a reward that this client's tensor cannot hold."""
-    return [(name, form.outputs[name].make(scored).tobytes()) for name in wanted]
+def _encode_columns(layout: InputLayout, output_names: list[str], scored: Scored) -> list[tuple[str, bytes]]:
+    """Name and bytes of each output [n, 1]. Raises Unscorable for a reward that is not finite there."""
+    return [(name, layout.outputs[name].make(scored).tobytes()) for name in output_names]
 
 
-def _answer(
-    request: "pb.ModelInferRequest", form: InputLayout, columns: list[tuple[str, bytes]], rows: int
+def _encode_response(
+    request: "pb.ModelInferRequest", layout: InputLayout, columns: list[tuple[str, bytes]], rows: int
 ) -> "pb.ModelInferResponse":
     response = pb.ModelInferResponse(model_name=request.model_name, model_version=VERSION, id=request.id)
     for name, content in columns:
-        response.outputs.add(name=name, datatype=form.outputs[name].datatype, shape=(rows, 1))
+        response.outputs.add(name=name, datatype=layout.outputs[name].datatype, shape=(rows, 1))
         response.raw_output_contents.append(content)
     return response

@@ -1,4 +1,4 @@
-"""What a virtual model has done in this process, in the form in which Triton tells it of its own."""
+"""Statistics of the recipes served by this process, in Triton's format."""
 
 import time
 from dataclasses import dataclass, field
@@ -10,23 +10,23 @@ from .models import VERSION
 
 @dataclass(slots=True)
 class Duration:
-    """How often, and how long together."""
+    """A count, and the total duration in nanoseconds."""
 
     count: int = 0
     ns: int = 0
 
-    def add(self, ns: int) -> None:
+    def add_duration(self, ns: int) -> None:
         self.count += 1
         self.ns += ns
 
-    def message(self) -> "service_pb2.StatisticDuration":
-        """As the protocol says it."""
+    def encode_duration(self) -> "service_pb2.StatisticDuration":
+        """As the protocol's message."""
         return service_pb2.StatisticDuration(count=self.count, ns=self.ns)
 
 
 @dataclass(slots=True)
 class ModelCounts:
-    """Counts of one model. An execution is a request; an inference is a sample."""
+    """Counts of one model: ``executions`` are requests, ``inferences`` samples."""
 
     inferences: int = 0
     executions: int = 0
@@ -37,22 +37,22 @@ class ModelCounts:
     scoring: Duration = field(default_factory=Duration)
     writing: Duration = field(default_factory=Duration)
 
-    def succeeded(self, samples: int, reading_ns: int, scoring_ns: int, writing_ns: int) -> None:
-        """A request was answered."""
+    def add_success(self, samples: int, reading_ns: int, scoring_ns: int, writing_ns: int) -> None:
+        """Count an answered request."""
         self.inferences += samples
         self.executions += 1
         self.last_ms = time.time_ns() // 1_000_000
-        self.success.add(reading_ns + scoring_ns + writing_ns)
-        self.reading.add(reading_ns)
-        self.scoring.add(scoring_ns)
-        self.writing.add(writing_ns)
+        self.success.add_duration(reading_ns + scoring_ns + writing_ns)
+        self.reading.add_duration(reading_ns)
+        self.scoring.add_duration(scoring_ns)
+        self.writing.add_duration(writing_ns)
 
-    def failed(self, ns: int) -> None:
-        """A request was refused."""
-        self.fail.add(ns)
+    def add_failure(self, ns: int) -> None:
+        """Count a failed request."""
+        self.fail.add_duration(ns)
 
-    def message(self, name: str) -> "service_pb2.ModelStatistics":
-        """As the protocol says it; the gateway keeps no queue of its own behind its gate."""
+    def encode_statistics(self, name: str) -> "service_pb2.ModelStatistics":
+        """As the protocol's message; the queue time is always 0, as the gateway has no queue of its own."""
         return service_pb2.ModelStatistics(
             name=name,
             version=VERSION,
@@ -60,11 +60,11 @@ class ModelCounts:
             inference_count=self.inferences,
             execution_count=self.executions,
             inference_stats=service_pb2.InferStatistics(
-                success=self.success.message(),
-                fail=self.fail.message(),
+                success=self.success.encode_duration(),
+                fail=self.fail.encode_duration(),
                 queue=service_pb2.StatisticDuration(count=self.success.count),
-                compute_input=self.reading.message(),
-                compute_infer=self.scoring.message(),
-                compute_output=self.writing.message(),
+                compute_input=self.reading.encode_duration(),
+                compute_infer=self.scoring.encode_duration(),
+                compute_output=self.writing.encode_duration(),
             ),
         )

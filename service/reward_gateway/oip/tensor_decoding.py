@@ -1,4 +1,4 @@
-"""Inputs to samples: one row of every tensor is one sample."""
+"""Decodes input tensors into samples; row ``i`` of every tensor belongs to sample ``i``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,111 +19,112 @@ from .tokens import Detokeniser
 Inputs = Mapping[str, Tensor]
 
 Reading = tuple[dict[str, list[Any]], dict[int, Invalid]]
-"""The columns of samples by field, and the reasons for those of which something could not be read."""
+"""The columns of samples by field, and the errors of samples that could not be read, by row."""
 
 NO_TOKENIZER = (
-    "this gateway has no tokenizer to read token ids with: set REWARD_GATEWAY_OIP_TOKENIZER to the policy's "
+    "token ids need a tokenizer, and this gateway has none: set REWARD_GATEWAY_OIP_TOKENIZER to the policy's "
     "tokenizer.json, or send text"
 )
 
 
-async def samples(inputs: Inputs, _: Detokeniser | None) -> Reading:
-    """The fields of samples, where given: texts [n, 1], images [n, k], and [n, 1] in JSON whatever else there is.
+async def decode_samples(inputs: Inputs, _: Detokeniser | None) -> Reading:
+    """The fields of samples: texts [n, 1], images [n, k], all other fields JSON [n, 1].
 
-    Of an answer, images or frames there is one, and it says how many samples there are.
+    The number of samples n is that of the response, images or frames, one of which is required.
     """
-    n = next(_rows(inputs[field.name]) for field in FIELDS if field.scored and field.name in inputs)
+    n = next(_count_rows(inputs[field.name]) for field in FIELDS if field.scored and field.name in inputs)
     invalid: dict[int, Invalid] = {}
     fields = [BY_NAME[name] for name in inputs]
     return {field.name: _READ[field.form](inputs[field.name], n, field, invalid) for field in fields}, invalid
 
 
-async def sentences(inputs: Inputs, _: Detokeniser | None) -> Reading:
+async def decode_sentences(inputs: Inputs, _: Detokeniser | None) -> Reading:
     """``sentences`` [n, 1]: responses without a prompt."""
     tensor = inputs["sentences"]
-    n, invalid = _rows(tensor), dict[int, Invalid]()
-    return _responses(_texts(tensor, n, "sentences", invalid)), invalid
+    n, invalid = _count_rows(tensor), dict[int, Invalid]()
+    return _response_columns(_decode_texts(tensor, n, "sentences", invalid)), invalid
 
 
-async def tokens(inputs: Inputs, detokeniser: Detokeniser | None) -> Reading:
+async def decode_tokens(inputs: Inputs, detokeniser: Detokeniser | None) -> Reading:
     """``tokens`` [n, T] padded at the end, ``sequence_lengths`` [n, 1]."""
     tensor, given = inputs["tokens"], inputs["sequence_lengths"]
-    ids, lengths = _ids(tensor), _integers(given)
+    ids, lengths = _read_token_ids(tensor), _read_integers(given)
     if given.shape not in ((len(ids), 1), (len(ids),)):
-        raise _misshapen(given, f"[{len(ids)}, 1], a length for each row of {tensor.name}")
+        raise _wrong_shape(given, f"[{len(ids)}, 1], one length per row of {tensor.name}")
     lengths = lengths.reshape(-1)
     if len(lengths) and not (lengths.min() >= 0 and lengths.max() <= ids.shape[1]):
-        raise given.refused(f"{given.where}: a length that is negative or over the {ids.shape[1]} tokens of its row")
-    return await _decoded(ids, lengths, detokeniser)
+        raise given.make_error(f"{given.where}: each length must be from 0 to {ids.shape[1]}, the tokens per row")
+    return await _detokenise_rows(ids, lengths, detokeniser)
 
 
-async def input_ids(inputs: Inputs, detokeniser: Detokeniser | None) -> Reading:
+async def decode_input_ids(inputs: Inputs, detokeniser: Detokeniser | None) -> Reading:
     """``input_ids`` [n, T], padded with a special token."""
-    ids = _ids(inputs["input_ids"])
-    return await _decoded(ids, np.full(len(ids), ids.shape[1]), detokeniser)
+    ids = _read_token_ids(inputs["input_ids"])
+    return await _detokenise_rows(ids, np.full(len(ids), ids.shape[1]), detokeniser)
 
 
-async def _decoded(ids: NDArray[Any], lengths: NDArray[Any], detokeniser: Detokeniser | None) -> Reading:
+async def _detokenise_rows(ids: NDArray[Any], lengths: NDArray[Any], detokeniser: Detokeniser | None) -> Reading:
     if detokeniser is None:
         raise InvalidRequest(NO_TOKENIZER, param="inputs")
-    texts, invalid = await detokeniser.texts(ids, lengths)
-    return _responses(texts), invalid
+    texts, invalid = await detokeniser.decode_texts(ids, lengths)
+    return _response_columns(texts), invalid
 
 
-def _responses(texts: list[str]) -> dict[str, list[Any]]:
+def _response_columns(texts: list[str]) -> dict[str, list[Any]]:
     return {"response": texts}
 
 
-def _rows(tensor: Tensor) -> int:
+def _count_rows(tensor: Tensor) -> int:
     return tensor.shape[0] if tensor.shape else 0
 
 
-def _texts(tensor: Tensor, n: int, field: str, invalid: dict[int, Invalid]) -> list[str]:
-    """The texts of a column; a row that is not UTF-8 is invalid, and its neighbours are scored all the same."""
+def _decode_texts(tensor: Tensor, n: int, field: str, invalid: dict[int, Invalid]) -> list[str]:
+    """The texts of a column; a row that is not UTF-8 becomes an invalid sample, and the others are scored."""
     if tensor.datatype.name != "BYTES":
-        raise InvalidRequest(f"{tensor.where}: {tensor.name} is BYTES", param=f"{tensor.where}.datatype")
+        raise InvalidRequest(f"{tensor.where}: {tensor.name} must be BYTES", param=f"{tensor.where}.datatype")
     if tensor.shape not in ((n, 1), (n,)):
-        raise _misshapen(tensor, f"[{n}, 1], a text for each sample")
-    rows = tensor.strings()
+        raise _wrong_shape(tensor, f"[{n}, 1], one text per sample")
+    rows = tensor.read_strings()
     try:
         return [row.decode() for row in rows]
     except UnicodeDecodeError:
-        return [_decode(row, i, field, invalid) for i, row in enumerate(rows)]
+        return [_decode_row(row, i, field, invalid) for i, row in enumerate(rows)]
 
 
 def _read_texts(tensor: Tensor, n: int, field: Field, invalid: dict[int, Invalid]) -> list[Any]:
-    return _texts(tensor, n, field.name, invalid)
+    return _decode_texts(tensor, n, field.name, invalid)
 
 
 def _read_media(tensor: Tensor, n: int, _field: Field, _invalid: dict[int, Invalid]) -> list[Any]:
-    """The images of each row; an empty string is no image, so that rows may have fewer than others."""
+    """The images of each row; empty strings are skipped, so rows may have different numbers of images."""
     if tensor.datatype.name != "BYTES":
-        raise InvalidRequest(f"{tensor.where}: {tensor.name} is BYTES", param=f"{tensor.where}.datatype")
+        raise InvalidRequest(f"{tensor.where}: {tensor.name} must be BYTES", param=f"{tensor.where}.datatype")
     if not 1 <= len(tensor.shape) <= 2 or tensor.shape[0] != n:
-        raise _misshapen(tensor, f"[{n}, k], k images for each sample")
-    items, k = iter(tensor.strings()), tensor.shape[1] if len(tensor.shape) == 2 else 1
+        raise _wrong_shape(tensor, f"[{n}, k], k images per sample")
+    items, k = iter(tensor.read_strings()), tensor.shape[1] if len(tensor.shape) == 2 else 1
     rows = [[next(items) for _ in range(k)] for _ in range(n)]
-    return [[_medium(item) for item in row if item] for row in rows]
+    return [[_decode_medium(item) for item in row if item] for row in rows]
 
 
-def _medium(item: bytes) -> str | MediaObject:
-    """ASCII is base64 or an address, as no image is."""
+def _decode_medium(item: bytes) -> str | MediaObject:
+    """ASCII is base64 or a URL, anything else the encoded image itself: no image format is all ASCII."""
     return item.decode() if item.isascii() else MediaBytes(data=item)
 
 
 def _read_json(tensor: Tensor, n: int, field: Field, _invalid: dict[int, Invalid]) -> list[Any]:
-    """The values of each row as JSON has them; an empty string or null is no value."""
+    """The JSON value of each row; an empty string or null means that the field is absent."""
     if tensor.datatype.name != "BYTES":
-        raise InvalidRequest(f"{tensor.where}: {tensor.name} is BYTES", param=f"{tensor.where}.datatype")
+        raise InvalidRequest(f"{tensor.where}: {tensor.name} must be BYTES", param=f"{tensor.where}.datatype")
     if tensor.shape not in ((n, 1), (n,)):
-        raise _misshapen(tensor, f"[{n}, 1], a JSON text for each sample")
+        raise _wrong_shape(tensor, f"[{n}, 1], one JSON text per sample")
     decoder = msgspec.json.Decoder(field.wire | None)
     return [
-        _value(decoder, row, f"samples[{i}].{field.name}") if row else None for i, row in enumerate(tensor.strings())
+        _decode_value(decoder, row, f"samples[{i}].{field.name}") if row else None
+        for i, row in enumerate(tensor.read_strings())
     ]
 
 
-def _value(decoder: "msgspec.json.Decoder[Any]", row: bytes, param: str) -> Any:
+def _decode_value(decoder: "msgspec.json.Decoder[Any]", row: bytes, param: str) -> Any:
     try:
         return decoder.decode(row)
     except msgspec.ValidationError as error:
@@ -140,10 +141,10 @@ _READ: dict[Form, Callable[[Tensor, int, Field, dict[int, Invalid]], list[Any]]]
     "numbers": _read_json,
     "objects": _read_json,
 }
-"""How the tensor of a field becomes a value for each of n samples; rows that cannot be read get their reason."""
+"""Decoder of a field's tensor by form; returns n values, and adds the errors of rows that cannot be read."""
 
 
-def _decode(row: bytes, i: int, field: str, invalid: dict[int, Invalid]) -> str:
+def _decode_row(row: bytes, i: int, field: str, invalid: dict[int, Invalid]) -> str:
     try:
         return row.decode()
     except UnicodeDecodeError:
@@ -151,18 +152,18 @@ def _decode(row: bytes, i: int, field: str, invalid: dict[int, Invalid]) -> str:
         return ""
 
 
-def _ids(tensor: Tensor) -> NDArray[Any]:
+def _read_token_ids(tensor: Tensor) -> NDArray[Any]:
     if len(tensor.shape) != 2:
-        raise _misshapen(tensor, "[n, T], a row of token ids for each sample")
-    return _integers(tensor)
+        raise _wrong_shape(tensor, "[n, T], one row of token ids per sample")
+    return _read_integers(tensor)
 
 
-def _integers(tensor: Tensor) -> NDArray[Any]:
+def _read_integers(tensor: Tensor) -> NDArray[Any]:
     if tensor.datatype.name not in ("INT32", "INT64"):
-        raise InvalidRequest(f"{tensor.where}: {tensor.name} is INT32 or INT64", param=f"{tensor.where}.datatype")
-    return tensor.numbers()
+        raise InvalidRequest(f"{tensor.where}: {tensor.name} must be INT32 or INT64", param=f"{tensor.where}.datatype")
+    return tensor.read_numbers()
 
 
-def _misshapen(tensor: Tensor, expected: str) -> InvalidRequest:
+def _wrong_shape(tensor: Tensor, expected: str) -> InvalidRequest:
     where = f"{tensor.where}.shape"
     return InvalidRequest(f"{where}: {tensor.name} has shape {list(tensor.shape)}; expected {expected}", param=where)

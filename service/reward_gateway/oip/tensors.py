@@ -1,4 +1,4 @@
-"""Tensors of a request, checked before anybody reads them: raw bytes that hold what shape and datatype say."""
+"""Input tensors of a request, with their bytes checked against shape and datatype before they are read."""
 
 import math
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ class Tensor:
     """One tensor.
 
     Attributes:
-        raw: its elements in row-major order, little-endian; of BYTES each with its length before it.
-        where: its place in the request, for what has to be said of it.
+        raw: its elements in row-major order, little-endian; BYTES elements are prefixed with their length.
+        where: its place in the request, for error messages.
     """
 
     name: str
@@ -30,25 +30,25 @@ class Tensor:
     raw: bytes
     where: str
 
-    def strings(self) -> list[bytes]:
-        """The elements of a BYTES tensor. Raises InvalidRequest unless they are exactly as many as the shape says."""
+    def read_strings(self) -> list[bytes]:
+        """The elements of a BYTES tensor. Raises InvalidRequest unless their number matches the shape."""
         try:
             return unframe_values(self.raw, math.prod(self.shape))
         except ValueError:
-            message = f"{self.where}: the bytes do not hold the strings that shape {list(self.shape)} stands for"
-            raise self.refused(message) from None
+            message = f"{self.where}: the bytes do not hold the number of strings of shape {list(self.shape)}"
+            raise self.make_error(message) from None
 
-    def numbers(self) -> NDArray[Any]:
-        """The elements of a tensor of numbers, in its shape."""
+    def read_numbers(self) -> NDArray[Any]:
+        """The elements of a numeric tensor, in its shape."""
         return np.frombuffer(self.raw, self.datatype.numpy).reshape(self.shape)
 
-    def refused(self, message: str) -> InvalidRequest:
-        """What is wrong with it."""
+    def make_error(self, message: str) -> InvalidRequest:
+        """An error that names this tensor's place in the request."""
         return InvalidRequest(message, param=self.where)
 
 
-def inputs_of(request: "pb.ModelInferRequest") -> dict[str, Tensor]:
-    """The inputs by name. Raises InvalidRequest with the place of what is wrong."""
+def read_inputs(request: "pb.ModelInferRequest") -> dict[str, Tensor]:
+    """The inputs by name. Raises InvalidRequest, which names the input at fault."""
     given = request.raw_input_contents
     if given and len(given) != len(request.inputs):
         message = f"raw_input_contents: {len(given)} tensors for {len(request.inputs)} inputs"
@@ -57,56 +57,58 @@ def inputs_of(request: "pb.ModelInferRequest") -> dict[str, Tensor]:
     for i, tensor in enumerate(request.inputs):
         where = f"inputs[{i}]"
         if "shared_memory_region" in tensor.parameters:
-            raise InvalidRequest(f"{where}: shared memory is not served here; send the data", param=where)
+            raise InvalidRequest(f"{where}: shared memory is not supported; send the data in the request", param=where)
         if tensor.name in tensors:
-            raise InvalidRequest(f"{where}: there are two inputs of one name", param=f"{where}.name")
+            raise InvalidRequest(f"{where}: two inputs have the same name", param=f"{where}.name")
         if given and tensor.HasField("contents"):
             raise InvalidRequest(f"{where}: give raw_input_contents or contents, not both", param=where)
-        datatype = datatype_of(tensor.datatype, where)
-        raw = given[i] if given else pack(datatype, _typed(datatype, tensor.contents, where), where)
-        tensors[tensor.name] = checked(Tensor(tensor.name, datatype, tuple(tensor.shape), raw, where))
+        datatype = find_datatype(tensor.datatype, where)
+        raw = given[i] if given else pack_values(datatype, _typed_values(datatype, tensor.contents, where), where)
+        tensors[tensor.name] = check_size(Tensor(tensor.name, datatype, tuple(tensor.shape), raw, where))
     return tensors
 
 
-def datatype_of(name: str, where: str) -> Datatype:
-    """The datatype of this name. Raises InvalidRequest."""
+def find_datatype(name: str, where: str) -> Datatype:
+    """The datatype with this name. Raises InvalidRequest if there is none."""
     if name not in DATATYPES:
-        raise InvalidRequest(f"{where}.datatype: one of {', '.join(DATATYPES)}", param=f"{where}.datatype")
+        raise InvalidRequest(f"{where}.datatype: must be one of {', '.join(DATATYPES)}", param=f"{where}.datatype")
     return DATATYPES[name]
 
 
-def checked(tensor: Tensor) -> Tensor:
-    """The same tensor, its size as its shape says. Raises InvalidRequest."""
+def check_size(tensor: Tensor) -> Tensor:
+    """The same tensor, once its size matches its shape. Raises InvalidRequest."""
     if any(length < 0 for length in tensor.shape):
         where = f"{tensor.where}.shape"
-        raise InvalidRequest(f"{where}: a tensor that is sent has no negative lengths", param=where)
+        raise InvalidRequest(f"{where}: dimensions of an input must not be negative", param=where)
     size = tensor.datatype.size
     if size is not None and len(tensor.raw) != size * math.prod(tensor.shape):
         expected = size * math.prod(tensor.shape)
-        message = f"{tensor.where}: {len(tensor.raw)} bytes; {tensor.datatype.name} {list(tensor.shape)} is {expected}"
-        raise tensor.refused(message)
+        message = (
+            f"{tensor.where}: {len(tensor.raw)} bytes; {tensor.datatype.name} {list(tensor.shape)} needs {expected}"
+        )
+        raise tensor.make_error(message)
     return tensor
 
 
-def pack(datatype: Datatype, values: Sequence[Any], where: str) -> bytes:
-    """Values as raw bytes. Raises InvalidRequest where one is not of the datatype."""
+def pack_values(datatype: Datatype, values: Sequence[Any], where: str) -> bytes:
+    """Values as raw bytes. Raises InvalidRequest if one does not fit the datatype."""
     if datatype.name == "BYTES":
         return b"".join(map(frame_value, values))
     if datatype.numpy is None:
-        raise InvalidRequest(f"{where}: {datatype.name} travels as raw bytes only", param=where)
+        raise InvalidRequest(f"{where}: {datatype.name} must be sent as raw bytes", param=where)
     if datatype.numpy.kind in "iu" and values:
         bounds = np.iinfo(datatype.numpy)
         if min(values) < bounds.min or max(values) > bounds.max:
-            raise InvalidRequest(f"{where}: a number that {datatype.name} cannot hold", param=where)
+            raise InvalidRequest(f"{where}: a number is out of the range of {datatype.name}", param=where)
     return np.array(values, datatype.numpy).tobytes()
 
 
-def _typed(datatype: Datatype, contents: "pb.InferTensorContents", where: str) -> Sequence[Any]:
+def _typed_values(datatype: Datatype, contents: "pb.InferTensorContents", where: str) -> Sequence[Any]:
     if datatype.contents is None:
         raise InvalidRequest(f"{where}: send {datatype.name} in raw_input_contents", param=where)
-    strange = [field.name for field, _ in contents.ListFields() if field.name != datatype.contents]
-    if strange:
-        message = f"{where}.contents: {datatype.name} stands in {datatype.contents}, not in {strange[0]}"
+    other_fields = [field.name for field, _ in contents.ListFields() if field.name != datatype.contents]
+    if other_fields:
+        message = f"{where}.contents: values of {datatype.name} belong in {datatype.contents}, not in {other_fields[0]}"
         raise InvalidRequest(message, param=f"{where}.contents")
     values: Sequence[Any] = getattr(contents, datatype.contents)
     return values

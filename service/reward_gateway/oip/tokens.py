@@ -1,4 +1,4 @@
-"""Token ids back to text, for clients that send what the policy sampled: by the policy's own tokenizer."""
+"""Token ids to text with the policy's own tokenizer, for clients that send token ids."""
 
 import asyncio
 from pathlib import Path
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from reward_gateway import extras
 from reward_gateway.sample import Invalid
 
-UNKNOWN = Invalid("invalid_field", "a token id that the configured tokenizer does not have")
+UNKNOWN = Invalid("invalid_field", "a token id is not in the vocabulary of the configured tokenizer")
 
 
 class Detokeniser:
-    """Decodes with one tokenizer; special tokens (end of text, padding) are no part of the text.
+    """Decodes token ids with one tokenizer; special tokens (end of text, padding) are left out of the text.
 
     Args:
         tokenizer: a ``tokenizers.Tokenizer``.
@@ -26,7 +26,7 @@ class Detokeniser:
 
     @classmethod
     def load(cls, path: Path | None) -> Self | None:
-        """The tokenizer of a ``tokenizer.json``, or None where none is set.
+        """The tokenizer of a ``tokenizer.json``, or None without a path.
 
         Raises:
             OSError: it cannot be read.
@@ -39,23 +39,23 @@ class Detokeniser:
         try:
             return cls(Tokenizer.from_file(str(path)))
         except Exception as error:  # the package raises nothing narrower
-            raise OSError(f"REWARD_GATEWAY_OIP_TOKENIZER: {path} is no tokenizer.json ({error})") from None
+            raise OSError(f"REWARD_GATEWAY_OIP_TOKENIZER: {path} is not a valid tokenizer.json ({error})") from None
 
-    async def texts(self, ids: NDArray[Any], lengths: NDArray[Any]) -> tuple[list[str], dict[int, Invalid]]:
+    async def decode_texts(self, ids: NDArray[Any], lengths: NDArray[Any]) -> tuple[list[str], dict[int, Invalid]]:
         """Texts of token ids.
 
         Args:
             ids: [n, T], padded at the end.
-            lengths: [n], how many of a row are its own.
+            lengths: [n], tokens per row without padding.
 
         Returns:
-            n texts, and the rows that have none with the reason.
+            n texts, and the errors of rows that cannot be decoded, by row.
         """
-        return await asyncio.to_thread(self._texts, ids.astype(np.int64), lengths.tolist())
+        return await asyncio.to_thread(self._decode_batch, ids.astype(np.int64), lengths.tolist())
 
-    def _texts(self, ids: NDArray[np.int64], lengths: list[int]) -> tuple[list[str], dict[int, Invalid]]:
-        own = np.arange(ids.shape[1]) < np.array(lengths).reshape(-1, 1)
-        strange: NDArray[np.bool_] = np.any(own & ((ids < 0) | (ids >= self._size)), axis=1)
-        rows = [[] if bad else row[:n].tolist() for row, n, bad in zip(ids, lengths, list(strange), strict=True)]
+    def _decode_batch(self, ids: NDArray[np.int64], lengths: list[int]) -> tuple[list[str], dict[int, Invalid]]:
+        in_row = np.arange(ids.shape[1]) < np.array(lengths).reshape(-1, 1)
+        unknown: NDArray[np.bool_] = np.any(in_row & ((ids < 0) | (ids >= self._size)), axis=1)
+        rows = [[] if bad else row[:n].tolist() for row, n, bad in zip(ids, lengths, list(unknown), strict=True)]
         texts: list[str] = self._tokenizer.decode_batch(rows, skip_special_tokens=True) if rows else []
-        return texts, dict.fromkeys(np.flatnonzero(strange).tolist(), UNKNOWN)
+        return texts, dict.fromkeys(np.flatnonzero(unknown).tolist(), UNKNOWN)

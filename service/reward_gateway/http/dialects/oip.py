@@ -9,7 +9,7 @@ from starlette.responses import Response
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.errors import InvalidRequest, ModelUnavailable
 from reward_gateway.intake.decode import decode
-from reward_gateway.oip.protocol import OpenInference, timeout_s
+from reward_gateway.oip.protocol import OpenInference, read_timeout_s
 from reward_gateway.traffic.keys import require_right
 
 from ..call import call_of
@@ -133,21 +133,21 @@ def _asked(request: Request) -> tuple[str, str]:
 @router.get("/v2", **_page("Who answers here", answer=ServerInfo))
 async def server(request: Request) -> Response:
     """Name, version and the extensions of the protocol that are spoken."""
-    return json_response(plain(protocol_of(request).server()))
+    return json_response(plain(protocol_of(request).server_metadata()))
 
 
 @router.get("/v2/models/{model}", **_page("A model's tensors", _MODEL, answer=ModelInfo))
 @router.get("/v2/models/{model}/versions/{version}", **_page("A version's tensors", _MODEL, _VERSION, answer=ModelInfo))
 async def metadata(request: Request) -> Response:
     """Names, datatypes and shapes of the inputs and outputs, the batch included."""
-    return json_response(plain(await protocol_of(request).metadata(*_asked(request))))
+    return json_response(plain(await protocol_of(request).model_metadata(*_asked(request))))
 
 
 @router.get("/v2/models/{model}/config", **_page("A model's configuration", _MODEL))
 @router.get("/v2/models/{model}/versions/{version}/config", **_page("A version's configuration", _MODEL, _VERSION))
 async def config(request: Request) -> Response:
     """As Triton describes a model: the largest batch, tensors without the batch, one answer a request."""
-    return json_response(plain((await protocol_of(request).config(*_asked(request))).config))
+    return json_response(plain((await protocol_of(request).model_config(*_asked(request))).config))
 
 
 @router.get("/v2/models/{model}/ready", **_page("Can a model answer now?", _MODEL, answer=ModelReady))
@@ -158,7 +158,7 @@ async def config(request: Request) -> Response:
 async def ready(request: Request) -> Response:
     """200 if it can; 503 where a model behind it is not ready."""
     name, version = _asked(request)
-    if not await protocol_of(request).ready(name, version):
+    if not await protocol_of(request).is_ready(name, version):
         raise ModelUnavailable("the model is not ready")
     return json_response({"name": name, "ready": True})
 
@@ -169,7 +169,7 @@ async def ready(request: Request) -> Response:
 async def statistics(request: Request) -> Response:
     """Counts and times; those of recipes are of this process, since it began."""
     asked = _asked(request) if "model" in request.path_params else ("", "")
-    return json_response(plain(await protocol_of(request).statistics(*asked)))
+    return json_response(plain(await protocol_of(request).model_statistics(*asked)))
 
 
 class IndexRequest(msgspec.Struct):
@@ -189,7 +189,7 @@ async def index(request: Request) -> Response:
     """Recipes as models, and the model server's own. An empty body lists all."""
     body = await read_bytes(request)
     asked = decode(_index_request, body, dependencies_of(request).settings.max_nesting) if body else IndexRequest()
-    return json_response([plain(row) for row in (await protocol_of(request).index(asked.ready)).models])
+    return json_response([plain(row) for row in (await protocol_of(request).repository_index(asked.ready)).models])
 
 
 class ControlRequest(msgspec.Struct):
@@ -253,7 +253,7 @@ async def infer(request: Request) -> Response:
     asked, binary = read(
         body, request.headers.get(LENGTH), name, version, dependencies_of(request).settings.max_nesting
     )
-    deadline = deadline_of(request, timeout_s(asked))
+    deadline = deadline_of(request, read_timeout_s(asked))
     answer = await protocol_of(request).infer(
         asked, deadline, request.query_params.get("reward"), call_of(request.scope).scope
     )

@@ -44,7 +44,7 @@ async def _decoded(path: Path | None, rows: list[list[int]], param: str) -> list
     ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
     for i, row in enumerate(rows):
         ids[i, : len(row)] = row
-    texts, strange = await tokenizer.texts(ids, np.array([len(row) for row in rows]))
+    texts, strange = await tokenizer.decode_texts(ids, np.array([len(row) for row in rows]))
     if strange:
         i = min(strange)
         raise InvalidRequest(f"{param}[{i}]: {strange[i].message}", param=f"{param}[{i}]")

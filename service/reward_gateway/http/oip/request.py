@@ -12,7 +12,7 @@ from reward_gateway.errors import InvalidRequest, MalformedBody
 from reward_gateway.intake.decode import decode
 from reward_gateway.intake.nesting import check_nesting
 from reward_gateway.oip.datatypes import Datatype
-from reward_gateway.oip.tensors import datatype_of, pack
+from reward_gateway.oip.tensors import find_datatype, pack_values
 
 Parameters = dict[str, bool | int | float | str]
 
@@ -129,10 +129,10 @@ def _binary(tensor: InputTensor, size: Any, rest: memoryview, where: str) -> byt
 def _raw(tensor: InputTensor, where: str) -> bytes:
     """JSON data as the bytes of the tensor."""
     if "shared_memory_region" in tensor.parameters:
-        raise InvalidRequest(f"{where}: shared memory is not served here; send the data", param=where)
+        raise InvalidRequest(f"{where}: shared memory is not supported; send the data in the request", param=where)
     if tensor.data is msgspec.UNSET:
         raise InvalidRequest(f"{where}: missing field data", param=f"{where}.data")
-    datatype = datatype_of(tensor.datatype, where)
+    datatype = find_datatype(tensor.datatype, where)
     values = _flat(msgspec.json.decode(tensor.data), f"{where}.data")
     count = math.prod(_shape(tensor, where))
     if len(values) != count:
@@ -142,7 +142,7 @@ def _raw(tensor: InputTensor, where: str) -> bytes:
         raise InvalidRequest(f"{where}.data: elements that are not {datatype.name}", param=f"{where}.data")
     if datatype.name == "BYTES":
         values = [value.encode("utf-8", "surrogatepass") for value in values]
-    return pack(datatype, values, f"{where}.data")
+    return pack_values(datatype, values, f"{where}.data")
 
 
 def _flat(data: Any, where: str) -> list[Any]:
