@@ -172,7 +172,7 @@ async def test_a_rollback_ends_at_the_last_version(server: Server, settings: Set
     model_admin = admin_of(server, settings)
     await model_admin.put_head("tiny", head(2.0))
     assert (await model_admin.rollback("tiny")).version == server.serving[0]
-    with pytest.raises(Conflict, match="last version"):
+    with pytest.raises(Conflict, match="only served version"):
         await model_admin.rollback("tiny")
     assert (await model_admin.load("tiny@2")).version.startswith("2-")
 

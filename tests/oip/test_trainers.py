@@ -109,7 +109,7 @@ def test_trlx_gets_half_precision_over_grpc_from_any_recipe(served: Any) -> None
             assert (rewards.dtype, rewards.shape) == (np.float16, (2, 1))
             native = served.native(recipe, ["", ""], ["agood", "goodansweranswer"])
             assert rewards.ravel().tolist() == pytest.approx(native, rel=1e-3)
-        with pytest.raises(over_grpc.InferenceServerException, match="tensor can hold"):
+        with pytest.raises(over_grpc.InferenceServerException, match="not finite in this output"):
             client.infer("large", [tensor])  # over 65504
 
 

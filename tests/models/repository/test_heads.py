@@ -49,8 +49,8 @@ def test_arrays_in_columns_keep_their_order(held: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"w0": ARRAYS["w0"].T}, r"w0 must be float32 \[3, 2\], and is float32 \[2, 3\]"),
-        ({"w0": ARRAYS["w0"].astype(np.float64)}, r"w0 must be float32 \[3, 2\], and is float64"),
+        ({"w0": ARRAYS["w0"].T}, r"w0 must be float32 \[3, 2\], but is float32 \[2, 3\]"),
+        ({"w0": ARRAYS["w0"].astype(np.float64)}, r"w0 must be float32 \[3, 2\], but is float64"),
         ({"w1": ARRAYS["w0"]}, "exactly the arrays w0, b0"),
         ({"b0": np.array([1.0, np.nan])}, "b0 has numbers that are not finite"),
         ({"b0": np.array([1.0, np.inf])}, "b0 has numbers that are not finite"),
@@ -73,7 +73,7 @@ def test_a_head_whose_training_ran_away_is_refused(scale: float, held: Path) -> 
     if scale == 1e3:
         assert heads.read_head(body, held)["w0"].max() == scale
     else:
-        with pytest.raises(RepositoryError, match="scores that are not finite"):
+        with pytest.raises(RepositoryError, match="scores are not finite"):
             heads.read_head(body, held)
 
 

@@ -110,7 +110,7 @@ def test_a_withdrawn_version_is_not_served_and_can_be_brought_back(repository: P
     versions.restore_version(repository, "tiny", 2)
     assert numbers(repository) == {1: True, 2: True}
     versions.withdraw_version(repository, "tiny", 1)
-    with pytest.raises(RepositoryError, match="last version"):
+    with pytest.raises(RepositoryError, match="only served version"):
         versions.withdraw_version(repository, "tiny", 2)
 
 
@@ -143,7 +143,7 @@ def test_the_newest_are_kept(repository: Path, staged: Path) -> None:
     ("fault", "said"),
     [
         ({"head": b"head 2", "sha256": "0" * 64}, "not the pinned file"),
-        ({"head": b"head 2", "name": "other"}, "calls the model other"),
+        ({"head": b"head 2", "name": "other"}, "names the model other"),
         ({"head": b"head 2", "dimensions": "bad"}, "dimensions are bad; version 1 has good"),
     ],
 )
