@@ -96,9 +96,7 @@ def publish_version(repository: Path, name: str, staging: Path, *, after: int | 
         if after not in (None, newest):
             raise Outdated(f"Version {newest} of {name} is newer than version {after}.")
         number = max([highest, *numbers]) + 1
-        _write_served_config(
-            folder, withdrawn, highest
-        )  # a new folder is now not served by itself
+        _write_served_config(folder, withdrawn, highest)  # a new folder is now not served by itself
         with _make_draft_folder(folder, f".{number}.") as draft:
             _fill_version(draft, folder, numbers, staging, staged)
             shutil.copy2(staging / CARD, draft / CARD)
@@ -145,9 +143,7 @@ def delete_version(repository: Path, name: str, version: int) -> None:
     with _lock_model(folder):
         withdrawn, highest = _read_note(folder)
         if version not in withdrawn or not _has_own_card(folder, version):
-            raise RepositoryError(
-                f"{name}@{version} cannot be deleted: it is served, or described by {CARD}."
-            )
+            raise RepositoryError(f"{name}@{version} cannot be deleted: it is served, or described by {CARD}.")
         gone = folder / f".{version}.gone"
         (folder / str(version)).rename(gone)
         shutil.rmtree(gone)
