@@ -19,9 +19,10 @@ from reward_gateway.cli import scoring as file_scoring
 from reward_gateway.cli.score import _FIELDS as FILE_COLUMNS
 from reward_gateway.client.grpc import score_request as grpc_request
 from reward_gateway.client.request import columns_body, samples_body
-from reward_gateway.grpc.decode import Decoder
+from reward_gateway.grpc.decode import decode_samples
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.decode import decode
+from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.request import score_request
 from reward_gateway.oip.input_layouts import find_layout
 from reward_gateway.oip.models import recipe_model
@@ -77,7 +78,7 @@ def over_http(body: dict[str, Any]) -> Batch:
 
 def over_grpc(body: dict[str, Any]) -> Batch:
     request = pb.ScoreRequest.FromString(grpc_request(body).SerializeToString())
-    return asyncio.run(Decoder(SETTINGS).batch(request.samples))
+    return asyncio.run(BatchBuilder(SETTINGS).make(decode_samples(request.samples, InputLimits(SETTINGS))))
 
 
 def over_tensors(samples: list[dict[str, Any]]) -> Batch:

@@ -12,9 +12,10 @@ from reward_gateway.cache.keys import make_keys
 from reward_gateway.client.grpc import score_request as grpc_request
 from reward_gateway.client.request import columns_body
 from reward_gateway.errors import InvalidRequest, TooLarge
-from reward_gateway.grpc.decode import Decoder
+from reward_gateway.grpc.decode import decode_samples
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.decode import decode
+from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.request import score_request
 from reward_gateway.oip.input_layouts import find_layout
 from reward_gateway.oip.tensors import read_inputs
@@ -40,7 +41,7 @@ def over_http(rubrics: list[Any]) -> Batch:
 def over_grpc(rubrics: list[Any]) -> Batch:
     samples = [{"prompt": "p", "response": "r", "rubric": rubric} for rubric in rubrics]
     request = pb.ScoreRequest.FromString(grpc_request({"samples": samples}).SerializeToString())
-    return asyncio.run(Decoder(SETTINGS).batch(request.samples))
+    return asyncio.run(BatchBuilder(SETTINGS).make(decode_samples(request.samples, InputLimits(SETTINGS))))
 
 
 def over_tensors(rubrics: list[Any]) -> Batch:
@@ -103,7 +104,7 @@ def test_a_weight_is_a_finite_number() -> None:
     with pytest.raises(InvalidRequest) as over_json:
         decode(score_request, body, 64)
     with pytest.raises(InvalidRequest) as over_messages:
-        asyncio.run(Decoder(SETTINGS).batch([sample]))
+        decode_samples([sample], InputLimits(SETTINGS))
     assert over_json.value.param == "samples[0].rubric[0].weight"
     assert over_messages.value.param == "samples[0].rubric[1].weight"
 

@@ -1,4 +1,4 @@
-"""Messages to a batch: the samples take the form that JSON has, and then the one way that HTTP's take.
+"""Messages to a parsed request: samples and options take the form that JSON has, and then the one way that HTTP's take.
 
 So limits, chat messages, missing ids and step scores mean the same over both. Only images differ: they
 are bytes here, and are checked as bytes.
@@ -11,74 +11,46 @@ import msgspec
 from google.protobuf.message import Message
 
 from reward_gateway.errors import InvalidRequest
-from reward_gateway.gateway import ScoreOptions
-from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.decode import wrong_shape
+from reward_gateway.intake.limits import InputLimits
+from reward_gateway.intake.request import Options
 from reward_gateway.proto import reward_pb2 as pb
-from reward_gateway.sample import Batch
 from reward_gateway.sample.fields import FIELDS, Field, Form, SampleItem, of_form
 from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, MediaBytes, MediaObject, Part, StepItem, TextPart
-from reward_gateway.settings import Settings
-from reward_gateway.traffic.deadlines import seconds_of_milliseconds
 
 from .values import number, plain_list
 
-_ON_INVALID: dict[int, Any] = {
-    pb.Options.ON_INVALID_UNSPECIFIED: None,
-    pb.Options.ON_INVALID_NULL: "null",
-    pb.Options.ON_INVALID_FAIL: "fail",
-    pb.Options.ON_INVALID_DEFAULT: "default",
-}
-_CACHE: dict[int, Any] = {
-    pb.Options.CACHE_UNSPECIFIED: "use",
-    pb.Options.CACHE_USE: "use",
-    pb.Options.CACHE_REFRESH: "refresh",
-    pb.Options.CACHE_OFF: "off",
-}
 
-
-def score_options(options: pb.Options) -> ScoreOptions:
-    """What the options ask for; the deadline is the edge's to set.
+def decode_options(message: pb.Options) -> Options:
+    """The options as JSON has them; those that are not set are missing.
 
     Raises:
-        InvalidRequest: a value that is not known, or ``on_invalid`` without the number it needs.
+        InvalidRequest: a value that is not known, or a number that is not finite.
     """
-    if options.on_invalid not in _ON_INVALID or options.cache not in _CACHE:
-        field = "options.cache" if options.on_invalid in _ON_INVALID else "options.on_invalid"
-        raise InvalidRequest(f"{field}: not one of the values that are known here", param=field)
-    default = None
-    if options.HasField("default_reward"):
-        default = number(options.default_reward, "options.default_reward")
-    on_invalid = _ON_INVALID[options.on_invalid]
-    if on_invalid == "default" and default is None:
-        raise InvalidRequest("on_invalid: default needs default_reward", param="options.default_reward")
-    explain = options.explain if options.HasField("explain") else True
-    return ScoreOptions(on_invalid, default, _CACHE[options.cache], explain)
+    values: dict[str, Any] = {}
+    for entry, value in message.ListFields():
+        if isinstance(value, float):
+            values[entry.name] = number(value, f"options.{entry.name}")
+        elif entry.enum_type is None:
+            values[entry.name] = value
+        elif value:  # 0 is "unspecified"
+            known = entry.enum_type.values_by_number.get(value)  # ON_INVALID_FAIL is on_invalid: fail
+            values[entry.name] = known.name.removeprefix(f"{entry.name.upper()}_").lower() if known else str(value)
+    try:
+        return msgspec.convert(values, Options)
+    except msgspec.ValidationError as error:
+        raise wrong_shape(msgspec.json.encode(values), str(error), "options") from None
 
 
-def deadline_s(options: pb.Options) -> float | None:
-    """The deadline that the options name, in seconds."""
-    return (
-        seconds_of_milliseconds(options.deadline_ms, "options.deadline_ms") if options.HasField("deadline_ms") else None
-    )
+def decode_samples(samples: Sequence[pb.Sample], limits: InputLimits) -> list[SampleItem]:
+    """The samples as JSON has them.
 
-
-class Decoder:
-    """Makes batches of messages, within the limits of the settings."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._builder = BatchBuilder(settings)
-
-    async def batch(self, samples: Sequence[pb.Sample]) -> Batch:
-        """The batch of the samples of one request.
-
-        Raises:
-            TooLarge: a sample, text or list over its limit, with its path.
-            InvalidRequest: a message that JSON's schema would refuse.
-        """
-        self._builder.limits.samples(len(samples))
-        items = [_item(sample, i) for i, sample in enumerate(samples)]
-        return await self._builder.make(items, sum(map(pb.Sample.ByteSize, samples)))
+    Raises:
+        TooLarge: more samples than a request may have.
+        InvalidRequest: a message that JSON's schema would refuse.
+    """
+    limits.samples(len(samples))
+    return [_item(sample, i) for i, sample in enumerate(samples)]
 
 
 def _item(sample: pb.Sample, i: int) -> SampleItem:

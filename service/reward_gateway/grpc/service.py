@@ -9,7 +9,9 @@ from google.protobuf.json_format import ParseDict
 
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.items import check_items
-from reward_gateway.intake.limits import InputLimits
+from reward_gateway.intake.options import read_deadline
+from reward_gateway.intake.request import ScoreRequest
+from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.settings import Settings
@@ -19,7 +21,7 @@ from reward_gateway.traffic.guard import Traffic
 
 from . import encode
 from .calls import Call, Calls, parse
-from .decode import Decoder, deadline_s, score_options
+from .decode import decode_options, decode_samples
 from .stream import ScoreStream
 from .values import plain_list, plain_object
 
@@ -40,8 +42,7 @@ class RewardService:
         self._gateway = gateway
         self._settings = settings
         self._traffic = traffic
-        self._limits = InputLimits(settings)
-        self._decoder = Decoder(settings)
+        self._intake = ScoreIntake(gateway, settings)
         self._calls = Calls(traffic, observer, tracer)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
@@ -58,15 +59,15 @@ class RewardService:
 
     async def score(self, raw: bytes, call: Call) -> pb.ScoreResponse:
         started = perf_counter()
-        request = parse(pb.ScoreRequest, raw)
+        message = parse(pb.ScoreRequest, raw)
         parsed = perf_counter()
-        options = score_options(request.options)
-        options.deadline = self.deadline(call, options=request.options)
-        options.scope = call.scope
-        reward = self._gateway.resolve_reward(request.reward or None)
-        async with self._traffic.admission.enter(options.deadline):
+        now, wanted = asyncio.get_running_loop().time(), decode_options(message.options)
+        left = call.time_remaining()
+        async with self._traffic.admission.enter(deadline_at(now, self._settings, read_deadline(wanted), left)):
             decoding = perf_counter()
-            batch = await self._decoder.batch(request.samples)
+            samples = decode_samples(message.samples, self._intake.limits)
+            request = ScoreRequest(samples, message.reward or None, None, wanted)
+            batch, reward, options = await self._intake.prepare(request, call.scope, now, left, body_bytes=len(raw))
             decoded = perf_counter()
             scored = await self._gateway.score(batch, reward, options)
         scored.timing_ms["decode"] = (parsed - started + decoded - decoding) * 1e3
@@ -74,15 +75,15 @@ class RewardService:
         return encode.response(batch.ids, scored, options.explain)
 
     async def score_stream(self, requests: AsyncIterator[bytes], call: Call) -> None:
-        stream = ScoreStream(self._gateway, self._decoder, self._traffic, self._settings, call)
+        stream = ScoreStream(self._gateway, self._intake, self._traffic, self._settings, call)
         await stream.run(requests)
 
     async def apply(self, raw: bytes, call: Call) -> pb.ApplyResponse:
         request = parse(pb.ApplyRequest, raw)
-        self._limits.samples(len(request.items.values), "items")
+        self._intake.limits.samples(len(request.items.values), "items")
         items, params = plain_list(request.items, "items"), plain_object(request.params, "params")
-        check_items(items, len(raw), self._limits)
-        deadline = self.deadline(call)
+        check_items(items, len(raw), self._intake.limits)
+        deadline = self._deadline(call)
         async with self._traffic.admission.enter(deadline):
             results = await self._gateway.apply(request.kind, request.name, items, params, deadline, call.scope)
         return pb.ApplyResponse(results=map(encode.apply_result, results))
@@ -106,7 +107,6 @@ class RewardService:
             operations=[ParseDict(row, pb.Operation(), ignore_unknown_fields=True) for row in rows]
         )
 
-    def deadline(self, call: Call, options: pb.Options | None = None) -> float:
-        """The call's own deadline or that of its options, whichever comes first."""
-        named = deadline_s(options) if options is not None else None
-        return deadline_at(asyncio.get_running_loop().time(), self._settings, named, call.time_remaining())
+    def _deadline(self, call: Call) -> float:
+        """The call's own deadline, within those of the settings."""
+        return deadline_at(asyncio.get_running_loop().time(), self._settings, call.time_remaining())

@@ -16,6 +16,9 @@ import grpc
 from reward_gateway.errors import DeadlineExceeded, Draining, GatewayError, InvalidRequest
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.idempotency import part_of
+from reward_gateway.intake.options import read_deadline
+from reward_gateway.intake.request import Options, ScoreRequest
+from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample import InvalidCode
 from reward_gateway.settings import Settings
@@ -24,7 +27,7 @@ from reward_gateway.traffic.guard import Traffic
 
 from . import encode
 from .calls import Call, parse
-from .decode import Decoder, deadline_s, score_options
+from .decode import decode_options, decode_samples
 
 WAITING = 1024
 """Samples of one stream that may wait; also the most that are scored together."""
@@ -43,7 +46,7 @@ class _Terms:
     """What a sample is scored by, and how."""
 
     reward: str
-    options: pb.Options
+    options: Options
 
 
 @dataclass(slots=True)
@@ -59,9 +62,9 @@ class _Waiting:
 class ScoreStream:
     """One call of ``ScoreStream``."""
 
-    def __init__(self, gateway: Gateway, decoder: Decoder, traffic: Traffic, settings: Settings, call: Call) -> None:
+    def __init__(self, gateway: Gateway, intake: ScoreIntake, traffic: Traffic, settings: Settings, call: Call) -> None:
         self._gateway = gateway
-        self._decoder = decoder
+        self._intake = intake
         self._traffic = traffic
         self._settings = settings
         self._call = call
@@ -100,7 +103,7 @@ class ScoreStream:
         A receive that is under way is never broken off: the transport would write into memory that is gone. It
         ends by itself when the call does.
         """
-        terms, place = _Terms("", pb.Options()), 0
+        terms, place = _Terms("", Options()), 0
         try:
             while not self._over:
                 self._receiving = True
@@ -120,7 +123,7 @@ class ScoreStream:
 
     def _terms(self, terms: "_Terms", message: pb.ScoreStreamRequest, *, first: bool) -> "_Terms":
         """The terms that hold from this message on."""
-        options = message.options if message.HasField("options") else terms.options
+        options = decode_options(message.options) if message.HasField("options") else terms.options
         if message.reward or first:
             return _Terms(self._streamable(message.reward or None), options)
         return terms if options is terms.options else _Terms(terms.reward, options)
@@ -131,7 +134,7 @@ class ScoreStream:
         if not message.sample.HasField("id"):
             message.sample.id = str(place)
         now = asyncio.get_running_loop().time()
-        named, left = deadline_s(terms.options), self._call.time_remaining()
+        named, left = read_deadline(terms.options), self._call.time_remaining()
         return _Waiting(place, message.sample, terms, deadline_at(now, self._settings, named, left))
 
     def _streamable(self, name: str | None) -> str:
@@ -198,13 +201,14 @@ class ScoreStream:
         responses = _failed(late, DeadlineExceeded("the deadline passed while the sample waited"))
         if not alike:
             return responses
-        options = score_options(alike[0].terms.options)
-        options.deadline = min(waiting.deadline for waiting in alike)
-        options.scope = part_of(self._call.scope, alike[0].sample.id)
+        deadline, terms = min(waiting.deadline for waiting in alike), alike[0].terms
+        scope = part_of(self._call.scope, alike[0].sample.id)
         try:
-            async with self._traffic.admission.enter(options.deadline):
-                batch = await self._decoder.batch([waiting.sample for waiting in alike])
-                scored = await self._gateway.score(batch, alike[0].terms.reward, options)
+            async with self._traffic.admission.enter(deadline):
+                samples = decode_samples([waiting.sample for waiting in alike], self._intake.limits)
+                request = ScoreRequest(samples, terms.reward, None, terms.options)
+                batch, reward, options = await self._intake.prepare(request, scope, now, deadline - now)
+                scored = await self._gateway.score(batch, reward, options)
         except GatewayError as error:
             if error.code not in _SAMPLE_CODES:
                 raise _renumbered(error, alike) from None

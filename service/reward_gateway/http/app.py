@@ -13,7 +13,7 @@ from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from reward_gateway.gateway import Gateway
-from reward_gateway.intake.batch_builder import BatchBuilder
+from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -79,7 +79,7 @@ def create_app(
         settings,
         traffic,
         telemetry,
-        BatchBuilder(settings),
+        ScoreIntake(gateway, settings),
         model_admin or ModelAdmin(gateway, settings),
         stores or StoreWatch({}, telemetry.metrics),
     )

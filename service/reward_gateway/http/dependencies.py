@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import orjson
@@ -13,15 +13,15 @@ from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.errors import UnsupportedMediaType
 from reward_gateway.gateway import Gateway
-from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.decode import decode
 from reward_gateway.intake.nesting import check_nesting
+from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
-from .call import call_of
+from .call import Call, call_of
 from .middleware.context import ClientGone
 
 T = TypeVar("T")
@@ -35,13 +35,13 @@ class Dependencies:
     settings: Settings
     traffic: Traffic
     telemetry: Telemetry
-    batches: BatchBuilder
+    intake: ScoreIntake
     model_admin: ModelAdmin
     stores: StoreWatch
 
 
 def dependencies_of(request: Request) -> Dependencies:
-    """The edge that serves this request."""
+    """The parts that serve this request."""
     deps: Dependencies = request.app.state.dependencies
     return deps
 
@@ -66,11 +66,36 @@ async def read_bytes(request: Request) -> bytes:
         raise ClientGone from None
 
 
-async def read_json_bytes(request: Request) -> bytes:
-    """The whole body of a request that says it is JSON. Raises UnsupportedMediaType."""
-    if not is_json(call_of(request.scope).headers.get("content-type")):
+class JsonRequest(NamedTuple):
+    """A request whose body has arrived.
+
+    Attributes:
+        deps: the parts that serve it.
+        call: who asks, on whose behalf, since when and until when.
+        body: its bytes; they say that they are JSON.
+    """
+
+    deps: Dependencies
+    call: Call
+    body: bytes
+
+
+async def receive_json(request: Request) -> JsonRequest:
+    """All that a route needs of a request with a JSON body, at once. Raises UnsupportedMediaType or ClientGone."""
+    call = call_of(request.scope)
+    content_type = call.headers.get("content-type")
+    if content_type != "application/json" and not is_json(content_type):
         raise UnsupportedMediaType("send the body as Content-Type: application/json (UTF-8)")
-    return await read_bytes(request)
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        raise ClientGone from None
+    return JsonRequest(request.app.state.dependencies, call, body)
+
+
+async def read_json_bytes(request: Request) -> bytes:
+    """The whole body of a request that says it is JSON. Raises UnsupportedMediaType or ClientGone."""
+    return (await receive_json(request)).body
 
 
 async def read_json(request: Request, decoder: "msgspec.json.Decoder[T]") -> T:

@@ -25,7 +25,6 @@ from reward_gateway.state.port import ResultStore
 from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, since_ms
 from ..encode import timing
-from ..routes.score import reward_asked
 from .policy import Policy
 
 
@@ -106,7 +105,8 @@ class DialectRequest:
 
     def plan(self, reward: str | None = None, model: str | None = None) -> Plan:
         """The recipe that answers. Raises NotFound for one that is named and not there."""
-        return self.gateway.book.get(reward_asked(self.request, reward, model))
+        query = self.request.query_params.get("reward") if self.request.scope["query_string"] else None
+        return self.gateway.book.get(self._edge.intake.resolve_reward(reward, query, model))
 
     async def score(
         self,
@@ -135,7 +135,7 @@ class DialectRequest:
                     sample.prompt = strip_special_tokens(sample.prompt, plan.strip_template)
                 if isinstance(sample.response, str):
                     sample.response = strip_special_tokens(sample.response, plan.strip_template)
-        batch = await self._edge.batches.make(samples, self._body_bytes)
+        batch = await self._edge.intake.batches.make(samples, self._body_bytes)
         decoded_ms = since_ms(self.started)
         options = self._options(plan)
         answers: list[Scores] = []

@@ -15,11 +15,10 @@ class AdmissionLayer:
         self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or call_of(scope).open:
+        if scope["type"] != "http" or (call := call_of(scope)).open:
             await self.app(scope, receive, send)
             return
         self._traffic.drain.check_accepting()
-        call = call_of(scope)
         deadline = None if call.deadline_s is None else call.arrived_at + call.deadline_s
         admission = self._traffic.admission
         await admission.acquire(deadline)

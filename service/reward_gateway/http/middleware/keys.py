@@ -29,9 +29,10 @@ class KeysLayer:
         if scope["type"] == "http":
             call = call_of(scope)
             if not call.open:
+                right = right_for(scope["path"])
                 token = token_of(call.headers.get("authorization"), call.headers.get(API_KEY))
                 try:
-                    call.key = await self._traffic.identify_caller(token, right_for(scope["path"]))
+                    call.key = await self._traffic.identify_caller(token, right)
                 except GatewayError as error:
                     self._observer.request_unauthorized(error.code)
                     raise

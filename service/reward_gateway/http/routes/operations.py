@@ -38,7 +38,7 @@ async def apply(request: Request) -> Response:
     body = await read_json_bytes(request)
     asked = decode(apply_request, body, deps.settings.max_nesting)
     check_nesting(body, deps.settings.max_nesting)
-    check_items(asked.items, len(body), deps.batches.limits)
+    check_items(asked.items, len(body), deps.intake.limits)
     where = request.path_params
     results = await deps.gateway.apply(
         where["kind"],

@@ -110,6 +110,6 @@ async def references(request: Request) -> Response:
             raise InvalidRequest("say either the prompt or its group", param=f"references[{i}]")
         group = entry.group if entry.group is not None else prompt_group(entry.prompt or "")
         rewards.setdefault(group, []).extend(entry.rewards)
-    batch = await deps.batches.make(asked.samples) if asked.samples else None
+    batch = await deps.intake.batches.make(asked.samples) if asked.samples else None
     name, scope = request.path_params["name"], call_of(request.scope).scope
     return json_response(await put_references(deps.gateway, name, rewards, batch, replace=asked.replace, scope=scope))
