@@ -35,7 +35,7 @@ from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, resp
 from reward_gateway.sample.fields import MEDIA
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch, digest_body
-from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext, run_effects
+from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
 from reward_gateway.scoring.readiness import Readiness, find_missing
 from reward_gateway.scoring.recorded_answers import (
     decode_results,
@@ -44,6 +44,7 @@ from reward_gateway.scoring.recorded_answers import (
     encode_scores,
     keep_answers,
 )
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
@@ -111,17 +112,19 @@ class Gateway:
         """
         plan = self.book.get(reward)
         options = options or ScoreOptions()
-        address = options.scope.attempt("score", plan.name)
+        address = options.scope.make_attempt_address("score", plan.name)
         if address is None:
-            return await self._score(plan, batch, options)
-        asked = options.on_invalid, options.default_reward, options.cache, options.explain
-        body, attempts = digest_batch(batch, *asked), self.runtime.attempts
+            return await self._score_batch(plan, batch, options)
+        answer_options = options.on_invalid, options.default_reward, options.cache, options.explain
+        body, attempts = digest_batch(batch, *answer_options), self.runtime.attempts
         if not plan.stateful:
-            return await attempts.same_body(address, body, self._score(plan, batch, options))
-        answer = partial(self._score, plan, batch, options)
-        return await attempts.once(address, body, options.deadline, answer, partial(_recall, options))
+            return await attempts.answer_if_same_body(address, body, self._score_batch(plan, batch, options))
+        answer = partial(self._score_batch, plan, batch, options)
+        return await attempts.answer_once(address, body, options.deadline, answer, partial(_decode_recorded, options))
 
-    async def _score(self, plan: Plan, batch: Batch, options: ScoreOptions, attempt: Attempt | None = None) -> Scored:
+    async def _score_batch(
+        self, plan: Plan, batch: Batch, options: ScoreOptions, attempt: Attempt | None = None
+    ) -> Scored:
         """Score a batch, and commit what that changes.
 
         Args:
@@ -132,25 +135,26 @@ class Gateway:
         answered: list[int] = []
         if recorded is not None:
             if recorded.version != plan.version:
-                return _accepted(options, recorded)
-            lost = {row for row, reason in recorded.invalid.items() if reason.server_caused}
-            answered = [row for row in range(batch.size) if row not in lost]
+                return _accept_scores(options, recorded)
+            failed_by_server = {row for row, reason in recorded.invalid.items() if reason.server_caused}
+            answered = [row for row in range(batch.size) if row not in failed_by_server]
             batch = replace(batch, invalid={**batch.invalid, **dict.fromkeys(answered, ANSWERED)})
         started = perf_counter()
         usage, timing = Usage(samples=batch.size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
         if "response" in plan.inputs:
             self._refuse_missing(batch)
-        raw = await self._raw(plan, batch, options, usage, timing)
+        context = RequestContext(options.deadline, options.cache, usage, timing, options.scope)
+        raw = await self._fetch_raw_scores(plan, batch, context)
         combining = perf_counter()
-        asked = dict.fromkeys(("cache", "inference"), 0.0)
-        context = RequestContext(options.deadline, options.cache, usage, asked, options.scope)
+        effects_timing = dict.fromkeys(("cache", "inference"), 0.0)
+        context = replace(context, timing=effects_timing)
 
         def check(invalid: Mapping[int, Invalid]) -> None:
             self._refuse_failed(plan, options, invalid, batch.size)
 
         outcome = await run_effects(evaluate_plan(plan, batch, raw, check), self.runtime, context)
-        timing["combine"] = (perf_counter() - combining) * 1e3 - sum(asked.values())
-        timing.update({name: timing.get(name, 0.0) + spent for name, spent in asked.items()})
+        timing["combine"] = (perf_counter() - combining) * 1e3 - sum(effects_timing.values())
+        timing.update({name: timing.get(name, 0.0) + spent for name, spent in effects_timing.items()})
         timing["total"] = (perf_counter() - started) * 1e3
         scored = Scored(
             recipe=plan.name,
@@ -168,8 +172,8 @@ class Gateway:
         self._observer.batch_scored(plan, scored, response_lengths(batch))
         if self.book.experiments and raw:
             self.shadow.offer_batch(self.book.experiments, plan, batch, raw)
-        self._settle(plan, options, scored)
-        _accepted(options, scored)
+        self._settle_failures(plan, options, scored)
+        _accept_scores(options, scored)
         if attempt is None:
             await self.runtime.commit(context.state.writes)
         else:
@@ -187,17 +191,15 @@ class Gateway:
                 if response is None:
                     batch.invalid.setdefault(i, reason)
 
-    async def _raw(
-        self, plan: Plan, batch: Batch, options: ScoreOptions, usage: Usage, timing: dict[str, float]
-    ) -> dict[str, RawScores]:
+    async def _fetch_raw_scores(self, plan: Plan, batch: Batch, context: RequestContext) -> dict[str, RawScores]:
         """Raw scores by component; models that several components share are asked once."""
-        await self.runtime.fetch_media(batch, [name for name in MEDIA if name in plan.inputs], options.deadline)
+        await self.runtime.fetch_media(batch, [name for name in MEDIA if name in plan.inputs], context.deadline)
         if not plan.models:
             return {}
-        answers = await self.runtime.raw_scores(plan.models, batch, options.cache, options.deadline, usage, timing)
-        return {c.name: _dimension(c, *answers[c.model]) for c in plan.components if c.model is not None}
+        answers = await self.runtime.fetch_raw_scores(plan.models, batch, context)
+        return {c.name: _select_dimension(c, *answers[c.model]) for c in plan.components if c.model is not None}
 
-    def _settle(self, plan: Plan, options: ScoreOptions, scored: Scored) -> None:
+    def _settle_failures(self, plan: Plan, options: ScoreOptions, scored: Scored) -> None:
         """What a failed sample becomes: null, the request's failure, or a number that the caller chose.
 
         Where no sample at all could be scored, and each for the server's cause, the request has failed.
@@ -215,9 +217,9 @@ class Gateway:
         """Raise the failure of a request that its failed samples fail."""
         if not invalid:
             return
-        lost = len(invalid) == size and all(reason.code in AWAY for reason in invalid.values())
-        if lost or _on_invalid(plan, options)[0] == "fail":
-            raise failure(invalid)
+        failed_by_server = len(invalid) == size and all(reason.code in AWAY for reason in invalid.values())
+        if failed_by_server or _on_invalid(plan, options)[0] == "fail":
+            raise make_failure(invalid)
 
     # Single operations
 
@@ -240,16 +242,18 @@ class Gateway:
         operation = self._catalog.get(kind, name)
         if operation is None:
             raise NotFound("there is no operation of this kind and name; GET /v1/catalog lists them")
-        address = scope.attempt("apply", kind, name)
+        address = scope.make_attempt_address("apply", kind, name)
         if address is None:
-            return await self._apply(operation, items, params, deadline)
+            return await self._apply_operation(operation, items, params, deadline)
         body, attempts = digest_body([items, params]), self.runtime.attempts
         if not operation.stateful:
-            return await attempts.same_body(address, body, self._apply(operation, items, params, deadline))
-        answer = partial(self._apply, operation, items, params, deadline)
-        return await attempts.once(address, body, deadline, answer, decode_results)
+            return await attempts.answer_if_same_body(
+                address, body, self._apply_operation(operation, items, params, deadline)
+            )
+        answer = partial(self._apply_operation, operation, items, params, deadline)
+        return await attempts.answer_once(address, body, deadline, answer, decode_results)
 
-    async def _apply(
+    async def _apply_operation(
         self,
         operation: Operation,
         items: list[Any],
@@ -323,16 +327,16 @@ class Gateway:
 OnInvalid = Literal["null", "fail", "default"]
 
 
-def _accepted(options: ScoreOptions, scored: Scored) -> Scored:
+def _accept_scores(options: ScoreOptions, scored: Scored) -> Scored:
     """The scores, once the entry has said that it can answer with them."""
     if options.accept is not None:
         options.accept(scored)
     return scored
 
 
-def _recall(options: ScoreOptions, record: bytes) -> Scored:
+def _decode_recorded(options: ScoreOptions, record: bytes) -> Scored:
     """The scores that an earlier attempt has recorded."""
-    return _accepted(options, decode_scores(record))
+    return _accept_scores(options, decode_scores(record))
 
 
 def _on_invalid(plan: Plan, options: ScoreOptions) -> tuple[OnInvalid, float | None]:
@@ -342,7 +346,7 @@ def _on_invalid(plan: Plan, options: ScoreOptions) -> tuple[OnInvalid, float | N
     return options.on_invalid, options.default_reward
 
 
-def failure(invalid: Mapping[int, Invalid]) -> GatewayError:
+def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
     """The error of a request whose first unscorable sample fails it."""
     i = min(invalid)
     reason = invalid[i]
@@ -360,7 +364,7 @@ def failure(invalid: Mapping[int, Invalid]) -> GatewayError:
             return Unscorable(message, param=param)
 
 
-def _dimension(component: ComponentPlan, scores: RawScores, info: ModelInfo | None) -> RawScores:
+def _select_dimension(component: ComponentPlan, scores: RawScores, info: ModelInfo | None) -> RawScores:
     """The column that a component asked for; of several, the first is never taken for the one that was meant."""
     dimensions = info.dimensions if info is not None else ()
     width = scores.values.shape[1]

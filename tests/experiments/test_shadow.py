@@ -17,6 +17,7 @@ from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 
@@ -121,7 +122,8 @@ async def test_what_the_queue_cannot_take_is_dropped_and_counted(monkeypatch: py
     telemetry = Telemetry()
     gateway = gateway_of(Lengths(), telemetry=telemetry)
     plan = gateway.book.get("live")
-    raw = await gateway._raw(plan, batch_of(4), ScoreOptions(), (await gateway.score(batch_of(1), "live")).usage, {})
+    await gateway.score(batch_of(1), "live")
+    raw = await gateway._fetch_raw_scores(plan, batch_of(4), RequestContext())
     await gateway.shadow.wait_idle()
     for _ in range(3):
         gateway.shadow.offer_batch(gateway.book.experiments, plan, batch_of(4), raw)

@@ -19,7 +19,8 @@ from reward_gateway.operations.worked_examples import WorkedExample
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
-from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 
@@ -92,14 +93,14 @@ class GivenWorld(EffectsRuntime):
         self.given_logprobs = example.given.get("logprobs")
         self.given_steps = example.given.get("steps")
 
-    async def answer(self, effect: Effect[Any], context: RequestContext) -> Any:
+    async def answer_effect(self, effect: Effect[Any], context: RequestContext) -> Any:
         if isinstance(effect, RunSandboxed) and self.given_sandbox is not None:
             return self.given_sandbox
         if isinstance(effect, TokenLogprobs) and self.given_logprobs is not None:
             return [Vector(np.array(tokens)) for tokens in self.given_logprobs]
         if isinstance(effect, ScoreSteps) and self.given_steps is not None:
             return [Vector(np.array(steps)) for steps in self.given_steps]
-        return await super().answer(effect, context)
+        return await super().answer_effect(effect, context)
 
 
 @pytest.fixture(scope="module")

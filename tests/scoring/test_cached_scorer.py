@@ -10,6 +10,7 @@ from reward_gateway.cache.port import Entry
 from reward_gateway.errors import NotFound
 from reward_gateway.sample import Batch, Invalid, RawScores, Usage
 from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.request_context import RequestContext
 
 from tests.clock import turns
 
@@ -66,7 +67,7 @@ def scorer(server: Server) -> CachedScorer:
 async def ask(scorer: CachedScorer, *responses: str, mode: str = "use", model: str = "m") -> tuple[RawScores, Usage]:
     batch = Batch([""] * len(responses), ["p"] * len(responses), list(responses))
     usage = Usage()
-    answers = await scorer.scores([model], batch, mode, None, usage, {})  # type: ignore[arg-type]
+    answers = await scorer.fetch_scores([model], batch, RequestContext(cache=mode, usage=usage))  # type: ignore[arg-type]
     return answers[model][0], usage
 
 
@@ -141,7 +142,7 @@ async def test_samples_that_were_invalid_before_are_not_asked(scorer: CachedScor
     batch = Batch([""] * 3, ["p"] * 3, ["a", "bb", "ccc"])
     batch.invalid[1] = Invalid("invalid_field", "no")
     for _ in range(2):
-        scores, _ = (await scorer.scores(["m"], batch, "use", None, Usage(), {}))["m"]
+        scores, _ = (await scorer.fetch_scores(["m"], batch, RequestContext()))["m"]
         assert scores.values[[0, 2], 0].tolist() == [101.0, 103.0]
         assert np.isnan(scores.values[1, 0])
         assert scores.invalid == {}, "its reason stands in the batch"

@@ -13,7 +13,8 @@ from reward_gateway.operations.effects import Effectful, perform
 from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Invalid, Media
 from reward_gateway.scoring.cached_scorer import CachedScorer
-from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext, run_effects
+from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.state.cohorts import Cohort
 
 from tests.scoring.conftest import FailingModels, batch_of
@@ -78,7 +79,7 @@ async def test_only_media_that_a_model_reads_are_fetched(
     known: dict[str, KnownModel] | None, models: Sequence[str], fields: list[str]
 ) -> None:
     runtime = runtime_of(known_models=known, media=Intake())
-    assert sorted(runtime._media_read(models)) == fields
+    assert sorted(runtime._find_media_read(models)) == fields
 
 
 async def test_media_are_fetched_where_a_sample_has_some_in_a_field_that_is_read() -> None:
@@ -118,7 +119,7 @@ async def test_a_failed_answer_that_nobody_mends_ends_the_computation() -> None:
 
 async def test_without_a_sandbox_each_program_has_the_reason() -> None:
     asked = effects.RunSandboxed("python", ["a", "b"], [None, None], 1.0)
-    answers = await runtime_of().answer(asked, RequestContext())
+    answers = await runtime_of().answer_effect(asked, RequestContext())
     assert [isinstance(answer, Invalid) and answer.code for answer in answers] == ["operation_error"] * 2
 
 
@@ -133,7 +134,7 @@ async def test_a_cohort_stays_open_no_longer_than_leaves_time_for_the_answer(
     runtime = runtime_of(cohorts=meetings)
     deadline = None if left_s is None else asyncio.get_running_loop().time() + left_s
     asked = effects.JoinCohorts([0, 1], ["x", "y"], np.array([[1.0], [2.0]]), 3, timeout_s)
-    answers = await runtime.answer(asked, RequestContext(deadline=deadline))
+    answers = await runtime.answer_effect(asked, RequestContext(deadline=deadline))
     assert [(members.tolist(), place) for members, place in answers] == [([[1.0]], 0), ([[2.0]], 0)]
     assert meetings.joined == [("x", [1.0], 3), ("y", [2.0], 3)]
     assert all(0 < timeout <= longest for timeout in meetings.timeouts)
@@ -144,7 +145,7 @@ async def test_a_cohort_stays_open_no_longer_than_leaves_time_for_the_answer(
 async def test_a_model_that_an_operation_asks_adds_its_calls_and_no_hits_of_a_component() -> None:
     context = RequestContext()
     asked = effects.ScoreWithModel("model", batch_of(1.0, 2.0))
-    scores = await runtime_of().answer(asked, context)
+    scores = await runtime_of().answer_effect(asked, context)
     assert scores.values[:, 0].tolist() == [1.0, 2.0]
     assert (context.usage.model_calls, context.usage.cache_hits, context.usage.cache_misses) == (1, 0, 0)
 

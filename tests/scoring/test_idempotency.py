@@ -97,7 +97,7 @@ async def test_a_process_that_was_taken_over_counts_nothing_and_gives_the_others
     stopped = asyncio.create_task(first.score(batch_of(1, 3), "scaled", keyed()))
     while not world.models.asked:
         await asyncio.sleep(0)
-    await world.expire_lease(keyed().scope.attempt("score", "scaled"))
+    await world.expire_lease(keyed().scope.make_attempt_address("score", "scaled"))
     takes_over = asyncio.create_task(second.score(batch_of(1, 3), "scaled", keyed()))
     while world.models.asked < 2:
         await asyncio.sleep(0)

@@ -11,9 +11,9 @@ from reward_gateway.cache.port import Entry
 from reward_gateway.errors import NotFound
 from reward_gateway.observer import UNOBSERVED
 from reward_gateway.operations.effects import Vector
-from reward_gateway.sample import Batch, Invalid, Usage
-from reward_gateway.scoring.cached_rows import CacheMode
+from reward_gateway.sample import Batch, Invalid
 from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.request_context import CacheMode, RequestContext
 from reward_gateway.scoring.vector_scorer import VectorScorer
 from reward_gateway.telemetry.metrics import Metrics
 
@@ -75,7 +75,7 @@ async def score(
     models: Models, cache: CountingCache, names: Sequence[str], mode: CacheMode = "use", batch: Batch | None = None
 ) -> dict[str, list[float]]:
     scorer = CachedScorer(models, cache)
-    answers = await scorer.scores(names, batch or make_batch(), mode, None, Usage(), {})
+    answers = await scorer.fetch_scores(names, batch or make_batch(), RequestContext(cache=mode))
     return {name: scores.values[:, 0].tolist() for name, (scores, _) in answers.items()}
 
 
@@ -132,14 +132,14 @@ async def test_a_caller_who_does_without_the_cache_costs_no_lookup(mode: CacheMo
 async def test_vectors_are_looked_up_once_as_well(mode: CacheMode, lookups: list[int], replacements: int) -> None:
     cache, models = CountingCache(), Models()
     models.replacements["m0"] = replacements
-    vectors = await VectorScorer(models, cache).logprobs("m0", ["p"] * 3, RESPONSES, None, mode, Usage(), {})
+    vectors = await VectorScorer(models, cache).fetch_logprobs("m0", ["p"] * 3, RESPONSES, RequestContext(cache=mode))
     assert [vector.values.tolist() for vector in vectors if isinstance(vector, Vector)] == [[1, 1], [2, 2], [3, 3]]
     assert cache.lookups == lookups
 
 
 async def test_no_texts_cost_no_lookup_of_vectors() -> None:
     cache = CountingCache()
-    assert await VectorScorer(Models(), cache).logprobs("m0", [], [], None, "use", Usage(), {}) == []
+    assert await VectorScorer(Models(), cache).fetch_logprobs("m0", [], [], RequestContext()) == []
     assert cache.lookups == []
 
 

@@ -12,9 +12,9 @@ from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.operations.effects import ScoreSteps, TokenLogprobs, Vector
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid, Usage
-from reward_gateway.scoring.cached_rows import CacheMode
 from reward_gateway.scoring.cached_scorer import CachedScorer
-from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.scoring.request_context import CacheMode, RequestContext
 
 from tests.clock import turns
 
@@ -77,7 +77,7 @@ async def ask(
     runtime: EffectsRuntime, *pairs: tuple[str, str], model: str = "lm", **asking: Any
 ) -> list[Vector | Invalid]:
     contexts, continuations = zip(*pairs, strict=True)
-    answers: list[Vector | Invalid] = await runtime.answer(
+    answers: list[Vector | Invalid] = await runtime.answer_effect(
         TokenLogprobs(contexts, continuations, model), RequestContext(**asking)
     )
     return answers
@@ -145,7 +145,7 @@ async def test_vectors_and_scores_of_one_text_have_entries_of_their_own(
     runtime: EffectsRuntime, models: LanguageModels
 ) -> None:
     await ask(runtime, ("a", "x"))
-    scores, _ = (await runtime.raw.scores(["lm"], Batch([""], ["a"], ["x"]), "use", None, Usage(), {}))["lm"]
+    scores, _ = (await runtime.raw.fetch_scores(["lm"], Batch([""], ["a"], ["x"]), RequestContext()))["lm"]
     assert scores.values.tolist() == [[0.0]]
     assert len(models.asked) == 2
 
@@ -163,7 +163,7 @@ async def test_a_model_of_another_kind_is_refused(runtime: EffectsRuntime) -> No
 async def steps_of(runtime: EffectsRuntime, model: str, *answers: list[str] | None) -> list[Vector | Invalid]:
     n = len(answers)
     batch = Batch([""] * n, ["q"] * n, ["One.\n\nTwo."] * n, steps=list(answers))
-    found: list[Vector | Invalid] = await runtime.answer(ScoreSteps(model, batch), RequestContext())
+    found: list[Vector | Invalid] = await runtime.answer_effect(ScoreSteps(model, batch), RequestContext())
     return found
 
 
@@ -179,7 +179,7 @@ async def test_an_answer_that_was_invalid_before_is_not_asked_for(
 ) -> None:
     batch = Batch([""] * 2, ["q"] * 2, ["One.", "Two."], steps=[None, None])
     batch.invalid[0] = reason = Invalid("invalid_field", "no")
-    first, second = await runtime.answer(ScoreSteps("steps", batch), RequestContext())
+    first, second = await runtime.answer_effect(ScoreSteps("steps", batch), RequestContext())
     assert first is reason
     assert values(second) == [-1.0] * 4
     assert models.asked == [[("q", "Two.")]]

@@ -13,10 +13,11 @@ import numpy as np
 from reward_gateway.errors import InvalidRequest, ModelUnavailable
 from reward_gateway.gateway import Gateway
 from reward_gateway.recipes.evaluate import references_address
-from reward_gateway.sample import Batch, Usage
+from reward_gateway.sample import Batch
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch, digest_body
 from reward_gateway.scoring.recorded_answers import decode_results, encode_results
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.state.writes import StateWrites
 
@@ -48,11 +49,11 @@ async def put_references(
         IdempotencyConflict: the request's key was sent with another body.
     """
     store = partial(_store_references, gateway, name, rewards, batch, replace)
-    address = scope.attempt("references", name)
+    address = scope.make_attempt_address("references", name)
     if address is None:
         return await store()
     body = digest_body([rewards, replace]) if batch is None else digest_batch(batch, rewards, replace)
-    return await gateway.runtime.attempts.once(address, body, None, store, decode_results)
+    return await gateway.runtime.attempts.answer_once(address, body, None, store, decode_results)
 
 
 async def _store_references(
@@ -73,7 +74,7 @@ async def _store_references(
     writes = StateWrites()
     answers = {}
     if batch is not None:
-        answers = await gateway.runtime.raw_scores(models, batch, "use", None, Usage(), {})
+        answers = await gateway.runtime.fetch_raw_scores(models, batch, RequestContext())
         server_faults = [
             reason for scores, _ in answers.values() for reason in scores.invalid.values() if reason.server_caused
         ]

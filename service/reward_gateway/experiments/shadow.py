@@ -18,8 +18,9 @@ import structlog
 
 from reward_gateway.observer import UNOBSERVED, ExperimentOutcome, Observer
 from reward_gateway.recipes.plan import Experiment, Plan
-from reward_gateway.sample import Batch, FloatArray, RawScores, Usage
+from reward_gateway.sample import Batch, FloatArray, RawScores
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.scoring.request_context import RequestContext
 
 from .comparison import Comparison
 
@@ -126,7 +127,7 @@ class Shadow:
 
     async def _compare_pending(self, pending: Pending, deadline: float) -> None:
         candidate = pending.experiment.candidate
-        answers = await self._runtime.raw_scores((candidate,), pending.batch, "use", deadline, Usage(), {})
+        answers = await self._runtime.fetch_raw_scores((candidate,), pending.batch, RequestContext(deadline))
         scores, info = answers[candidate]
         dimension = pending.experiment.dimension
         column = info.dimensions.index(dimension) if info is not None and dimension in info.dimensions else 0

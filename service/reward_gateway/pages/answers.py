@@ -8,7 +8,8 @@ from reward_gateway.operations.registry import Operation
 from reward_gateway.operations.worked_examples import WorkedExample
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
-from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext, run_effects
+from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.state.store import StateStore
 
 

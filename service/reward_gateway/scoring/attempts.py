@@ -46,7 +46,7 @@ class Attempt:
     recorded: bytes | None = None
     committed: bool = False
 
-    def record(self, answer: bytes, *, complete: bool = True) -> AttemptRecord:
+    def make_record(self, answer: bytes, *, complete: bool = True) -> AttemptRecord:
         """What is to be committed: the answer, and whether a repeat is answered by it alone."""
         return AttemptRecord(self.address, self.token, answer, complete, self.ttl_s)
 
@@ -67,7 +67,7 @@ class Attempts:
         self._running: dict[str, asyncio.Event] = {}
         self._breaker = Breaker(1, lambda: asyncio.get_running_loop().time(), pause_s=PAUSE_S)
 
-    async def once(
+    async def answer_once(
         self,
         address: str,
         body: str,
@@ -91,15 +91,15 @@ class Attempts:
         """
         while True:
             token = secrets.token_hex(12)
-            begun = await self._begin(address, body, token, deadline)
+            begun = await self._begin_attempt(address, body, token, deadline)
             if begun.outcome == "done":
                 return recall(begun.record or b"")
             attempt = Attempt(address, token, self._ttl_s, begun.record)
             with contextlib.suppress(LeaseLost):  # another process has taken it over: look what it does
-                async with self._holding(attempt):
+                async with self._hold_lease(attempt):
                     return await answer(attempt)
 
-    async def same_body(self, address: str, body: str, answer: Awaitable[T]) -> T:
+    async def answer_if_same_body(self, address: str, body: str, answer: Awaitable[T]) -> T:
         """Answer a request that changes nothing: a repeat is computed again, and is refused where its body is another.
 
         Without the store the answer stands: nothing is counted, and the refusal only guards against a mistake.
@@ -114,16 +114,16 @@ class Attempts:
         if ticket is None:
             return answered
         try:
-            same = await self._store().remember(address, body, self._ttl_s)
+            is_same_body = await self._store().remember(address, body, self._ttl_s)
         except StateUnavailable:
             self._breaker.record_failure(ticket)
             return answered
         self._breaker.record_success()
-        if not same:
+        if not is_same_body:
             raise IdempotencyConflict(CONFLICT)
         return answered
 
-    async def _begin(self, address: str, body: str, token: str, deadline: float | None) -> Begun:
+    async def _begin_attempt(self, address: str, body: str, token: str, deadline: float | None) -> Begun:
         """Begin, or wait until the attempt that is at work has ended."""
         while True:
             begun = await self._store().begin(address, body, token, self._lease_s, self._ttl_s)
@@ -131,35 +131,35 @@ class Attempts:
                 raise IdempotencyConflict(CONFLICT)
             if begun.outcome != "busy":
                 return begun
-            left = POLL_S if deadline is None else deadline - asyncio.get_running_loop().time()
-            if left <= 0:
+            left_s = POLL_S if deadline is None else deadline - asyncio.get_running_loop().time()
+            if left_s <= 0:
                 raise DeadlineExceeded("the first request with this Idempotency-Key is still at work; send it again")
             ended = self._running.get(address, asyncio.Event())  # of another process only the store knows
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), min(left, POLL_S))
+                await asyncio.wait_for(ended.wait(), min(left_s, POLL_S))
 
     @contextlib.asynccontextmanager
-    async def _holding(self, attempt: Attempt) -> AsyncIterator[None]:
+    async def _hold_lease(self, attempt: Attempt) -> AsyncIterator[None]:
         """Renew the lease while the body runs; give it back if the body does not commit."""
         ended = self._running[attempt.address] = asyncio.Event()
-        renewing = asyncio.create_task(self._renew(attempt), name="idempotency-lease")
+        renewal = asyncio.create_task(self._renew_lease(attempt), name="idempotency-lease")
         try:
             yield
         finally:
-            renewing.cancel()
+            renewal.cancel()
             if not attempt.committed:  # a caller who has gone must not keep the key: the retry is on its way
-                await asyncio.shield(self._release(attempt))
+                await asyncio.shield(self._release_lease(attempt))
             ended.set()
             if self._running.get(attempt.address) is ended:
                 del self._running[attempt.address]
 
-    async def _renew(self, attempt: Attempt) -> None:
-        held = True
-        while held:
+    async def _renew_lease(self, attempt: Attempt) -> None:
+        is_held = True
+        while is_held:
             await asyncio.sleep(self._lease_s / 3)
             with contextlib.suppress(StateUnavailable):  # the commit will tell whether the lease was kept
-                held = await self._store().renew(attempt.address, attempt.token, self._lease_s)
+                is_held = await self._store().renew(attempt.address, attempt.token, self._lease_s)
 
-    async def _release(self, attempt: Attempt) -> None:
+    async def _release_lease(self, attempt: Attempt) -> None:
         with contextlib.suppress(StateUnavailable):  # the lease ends by itself
             await self._store().release(attempt.address, attempt.token)

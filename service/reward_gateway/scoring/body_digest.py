@@ -11,22 +11,24 @@ import numpy as np
 from reward_gateway.sample import Batch
 
 
-def digest_batch(batch: Batch, *asked: Any) -> str:
+def digest_batch(batch: Batch, *content: Any) -> str:
     """Digest of samples as they came, before anything is fetched for them, and of what else the request says."""
     columns = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch) if field.name != "invalid"}
-    return digest_body([columns, *asked])
+    return digest_body([columns, *content])
 
 
-def digest_body(asked: Any) -> str:
+def digest_body(content: Any) -> str:
     """Digest of plain values, records, mappings and bytes; equal ones have one digest, whatever their keys' order."""
     try:
-        text = _canonical.encode(asked)
+        text = _canonical.encode(content)
     except UnicodeEncodeError:  # a lone surrogate, which JSON may carry as an escape and UTF-8 may not
-        text = repr(msgspec.to_builtins(asked, order="deterministic", enc_hook=_plain)).encode("utf-8", "surrogatepass")
+        text = repr(msgspec.to_builtins(content, order="deterministic", enc_hook=_to_plain)).encode(
+            "utf-8", "surrogatepass"
+        )
     return hashlib.blake2b(text, digest_size=20).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, np.ndarray | np.generic):
@@ -34,4 +36,4 @@ def _plain(value: Any) -> Any:
     raise NotImplementedError(f"no digest of {type(value).__name__}")
 
 
-_canonical = msgspec.json.Encoder(order="deterministic", enc_hook=_plain)
+_canonical = msgspec.json.Encoder(order="deterministic", enc_hook=_to_plain)

@@ -8,7 +8,7 @@ numbers of a score, a vector of any length) is told by a :class:`RowFormat`.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from reward_gateway.cache.keys import SampleDigests
 from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result, SingleFlight
 from reward_gateway.sample import Batch, BoolArray, Invalid, Usage
-
-CacheMode = Literal["use", "refresh", "off"]
-"""Answer from the cache and write to it; ask anew and write; neither."""
+from reward_gateway.scoring.request_context import RequestContext
 
 FindModel = Callable[[str], Awaitable[ModelInfo | Invalid]]
 """A model by the name that it is asked by, or the reason why it is not asked."""
@@ -68,7 +66,7 @@ class ModelRows:
         self.cached: BoolArray = np.zeros(len(rows), np.bool_)
         self.replaced = False
 
-    def missing(self) -> list[int]:
+    def find_missing_places(self) -> list[int]:
         """Places whose answer is not known yet."""
         return [place for place, result in enumerate(self.results) if result is None] if None in self.results else []
 
@@ -98,83 +96,86 @@ class CachedRows:
         models: Sequence[str],
         find_model: FindModel,
         batch: Batch,
-        mode: CacheMode,
-        deadline: float | None,
-        usage: Usage,
-        timing: dict[str, float],
+        context: RequestContext,
     ) -> dict[str, ModelRows | Invalid]:
         """Answers of each model to a batch's valid rows, all of them known: entries or reasons.
 
         Where a model cannot be asked there is one reason for all rows: that of ``find_model``, or that the model was
-        replaced again and again. ``usage.model_calls`` and ``timing`` (``cache`` and ``inference``, in ms) are
-        added to.
+        replaced again and again. The context's ``usage.model_calls`` and ``timing`` are added to.
         """
+        deadline = context.deadline
         if deadline is None:
             deadline = asyncio.get_running_loop().time() + NO_DEADLINE_S
         rows = [i for i in range(batch.size) if i not in batch.invalid] if batch.invalid else range(batch.size)
         answers: dict[str, ModelRows | Invalid] = {}
         waiting = list(dict.fromkeys(models))
         for attempt in range(ATTEMPTS):
-            found = {model: await find_model(model) for model in waiting}
-            answers.update((model, info) for model, info in found.items() if isinstance(info, Invalid))
-            asked = [ModelRows(info, batch, rows) for info in found.values() if isinstance(info, ModelInfo)]
-            if not asked:
+            infos = {model: await find_model(model) for model in waiting}
+            answers.update((model, info) for model, info in infos.items() if isinstance(info, Invalid))
+            all_rows = [ModelRows(info, batch, rows) for info in infos.values() if isinstance(info, ModelInfo)]
+            if not all_rows:
                 return answers
             started = perf_counter()
-            if mode != "off":
-                self._make_keys(asked, batch)
+            if context.cache != "off":
+                self._make_keys(all_rows, batch)
             # A model that was replaced a moment ago has next to nothing in the cache: it is asked at once.
-            if mode == "use" and attempt == 0:
-                await self._look_up(asked)
+            if context.cache == "use" and attempt == 0:
+                await self._look_up(all_rows)
             looked_up = perf_counter()
-            unknown = [(one, missing) for one in asked if (missing := one.missing())]
-            await asyncio.gather(*(self._complete(one, missing, deadline, usage) for one, missing in unknown))
-            timing["cache"] = timing.get("cache", 0.0) + (looked_up - started) * 1e3
-            timing["inference"] = timing.get("inference", 0.0) + (perf_counter() - looked_up) * 1e3
-            answers.update((one.info.name, one) for one in asked if not one.replaced)
-            waiting = [one.info.name for one in asked if one.replaced]
+            unknown = [
+                (model_rows, missing) for model_rows in all_rows if (missing := model_rows.find_missing_places())
+            ]
+            await asyncio.gather(
+                *(self._complete_rows(model_rows, missing, deadline, context.usage) for model_rows, missing in unknown)
+            )
+            context.add_time("cache", looked_up - started)
+            context.add_time("inference", perf_counter() - looked_up)
+            answers.update((model_rows.info.name, model_rows) for model_rows in all_rows if not model_rows.replaced)
+            waiting = [model_rows.info.name for model_rows in all_rows if model_rows.replaced]
             if not waiting:
                 return answers
         return answers | dict.fromkeys(waiting, REPLACED)
 
-    def _make_keys(self, asked: Sequence[ModelRows], batch: Batch) -> None:
+    def _make_keys(self, all_rows: Sequence[ModelRows], batch: Batch) -> None:
         """Keys for all models; fields that several of them read are hashed once."""
         digests = SampleDigests(batch)
-        for one in asked:
-            one.keys = digests.make_keys(one.info, one.rows, self._format.key_params)
+        for model_rows in all_rows:
+            model_rows.keys = digests.make_keys(model_rows.info, model_rows.rows, self._format.key_params)
 
-    async def _look_up(self, asked: Sequence[ModelRows]) -> None:
+    async def _look_up(self, all_rows: Sequence[ModelRows]) -> None:
         """One lookup for all models together; none where there is nothing to look up."""
-        keys = [key for one in asked for key in one.keys or ()]
+        keys = [key for model_rows in all_rows for key in model_rows.keys or ()]
         if not keys:
             return
         entries = await self._cache.get_many(keys)
         start = 0
-        for one in asked:
-            end = start + len(one.rows)
-            one.take_cached(self._format.select_readable(entries[start:end], one.info))
+        for model_rows in all_rows:
+            end = start + len(model_rows.rows)
+            model_rows.take_cached(self._format.select_readable(entries[start:end], model_rows.info))
             start = end
 
-    async def _complete(self, one: ModelRows, missing: Sequence[int], deadline: float, usage: Usage) -> None:
+    async def _complete_rows(
+        self, model_rows: ModelRows, missing: Sequence[int], deadline: float, usage: Usage
+    ) -> None:
         """Ask a model for the rows that were not in the cache, and write what it says to the cache."""
 
-        async def ask(places: Sequence[int]) -> list[Result]:
-            asked = [one.rows[missing[place]] for place in places]
-            answer = await self._models.score(one.info.name, one.batch, asked, deadline)
+        async def ask_model(places: Sequence[int]) -> list[Result]:
+            batch_rows = [model_rows.rows[missing[place]] for place in places]
+            answer = await self._models.score(model_rows.info.name, model_rows.batch, batch_rows, deadline)
             usage.model_calls += answer.calls
-            results = self._format.pack_answer(answer, one.info)
-            if answer.version != one.info.version and any(isinstance(result, Entry) for result in results):
-                one.replaced = True
+            results = self._format.pack_answer(answer, model_rows.info)
+            if answer.version != model_rows.info.version and any(isinstance(result, Entry) for result in results):
+                model_rows.replaced = True
                 return [REPLACED] * len(places)
             if keys is not None:
-                known = zip(places, results, strict=True)
-                self._cache.put_later([(keys[place], result) for place, result in known if isinstance(result, Entry)])
+                packed = zip(places, results, strict=True)
+                self._cache.put_later([(keys[place], result) for place, result in packed if isinstance(result, Entry)])
             return results
 
-        keys = [one.keys[place] for place in missing] if one.keys is not None else None
+        keys = [model_rows.keys[place] for place in missing] if model_rows.keys is not None else None
         if keys is None:
-            results = await ask(range(len(missing)))
+            results = await ask_model(range(len(missing)))
         else:
-            results = await self._flight.compute_results(keys, ask, deadline)
+            results = await self._flight.compute_results(keys, ask_model, deadline)
         for place, result in zip(missing, results, strict=True):
-            one.results[place] = result
+            model_rows.results[place] = result

@@ -9,8 +9,9 @@ from reward_gateway.cache.entries import pack_entries, unpack_entries
 from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result
 from reward_gateway.errors import NotFound, Unavailable
-from reward_gateway.sample import Batch, Invalid, RawScores, Usage
-from reward_gateway.scoring.cached_rows import CachedRows, CacheMode, ModelRows
+from reward_gateway.sample import Batch, Invalid, RawScores
+from reward_gateway.scoring.cached_rows import CachedRows, ModelRows
+from reward_gateway.scoring.request_context import RequestContext
 
 Answered = tuple[RawScores, ModelInfo | None]
 
@@ -53,30 +54,27 @@ class CachedScorer:
         self.cache = cache
         self._rows = CachedRows(models, cache, ScoreFormat())
 
-    async def scores(
+    async def fetch_scores(
         self,
         models: Sequence[str],
         batch: Batch,
-        mode: CacheMode,
-        deadline: float | None,
-        usage: Usage,
-        timing: dict[str, float],
+        context: RequestContext,
     ) -> dict[str, Answered]:
         """Raw scores of a batch's valid rows under each model.
 
-        A model that is away gives reasons, not an exception. ``usage`` and ``timing`` (``cache`` and
-        ``inference``, in ms) are added to.
+        A model that is away gives reasons, not an exception. The context's ``usage`` and ``timing`` are
+        added to.
         """
-        answers = await self._rows.fetch_answers(models, self._find_model, batch, mode, deadline, usage, timing)
+        answers = await self._rows.fetch_answers(models, self._find_model, batch, context)
         scored: dict[str, Answered] = {}
         for model, answer in answers.items():
             if isinstance(answer, Invalid):
                 scored[model] = no_scores(model, answer, batch), None
             else:
                 hits = int(np.count_nonzero(answer.cached))
-                usage.cache_hits += hits
-                usage.cache_misses += len(answer.rows) - hits if mode != "off" else 0
-                scored[model] = raw_scores_of(answer), answer.info
+                context.usage.cache_hits += hits
+                context.usage.cache_misses += len(answer.rows) - hits if context.cache != "off" else 0
+                scored[model] = spread_scores(answer), answer.info
         return scored
 
     async def _find_model(self, model: str) -> ModelInfo | Invalid:
@@ -95,7 +93,7 @@ def score_width(info: ModelInfo) -> int:
     return max(1, len(info.dimensions))
 
 
-def raw_scores_of(answer: ModelRows) -> RawScores:
+def spread_scores(answer: ModelRows) -> RawScores:
     """Scores over the whole batch [n, K], NaN with a reason where there is none, and in the rows that were invalid."""
     info, rows, size = answer.info, answer.rows, answer.batch.size
     invalid: dict[int, Invalid] = {}

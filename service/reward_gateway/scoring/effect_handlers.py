@@ -5,18 +5,19 @@ A handler's answer has the type that its effect names; mypy holds it to that.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from reward_gateway.errors import NotFound
 from reward_gateway.operations import effects
 from reward_gateway.operations.effects import Effect
 from reward_gateway.sample import FloatArray, Invalid, RawScores, Usage
 
-if TYPE_CHECKING:
-    from .effects_runtime import EffectsRuntime, RequestContext
+from .request_context import RequestContext
+from .services import ScoringServices
 
 A = TypeVar("A")
-Handler = Callable[["EffectsRuntime", Any, "RequestContext"], Awaitable[A]]
+Handler = Callable[[ScoringServices, Any, RequestContext], Awaitable[A]]
 """Answers an effect for a request. Raises GatewayError where it cannot be answered."""
 
 HANDLERS: dict[type[Effect[Any]], Handler[Any]] = {}
@@ -30,7 +31,7 @@ COHORT_MARGIN_S = 0.5
 """What a cohort leaves of a request's deadline for the answer."""
 
 
-def handles(effect: type[Effect[A]]) -> Callable[[Handler[A]], Handler[A]]:
+def register_handler(effect: type[Effect[A]]) -> Callable[[Handler[A]], Handler[A]]:
     """Register the handler of a type of effect."""
 
     def register(handler: Handler[A]) -> Handler[A]:
@@ -40,138 +41,130 @@ def handles(effect: type[Effect[A]]) -> Callable[[Handler[A]], Handler[A]]:
     return register
 
 
-@handles(effects.MergeMoments)
+@register_handler(effects.MergeMoments)
 async def _merge_moments(
-    runtime: "EffectsRuntime", effect: effects.MergeMoments, context: "RequestContext"
+    services: ScoringServices, effect: effects.MergeMoments, context: RequestContext
 ) -> effects.Moments:
-    return await context.state.merge_moments(runtime.state, effect.stream, effect.batch)
+    return await context.state.merge_moments(services.state, effect.stream, effect.batch)
 
 
-@handles(effects.LookUpLabels)
+@register_handler(effects.LookUpLabels)
 async def _look_up_labels(
-    runtime: "EffectsRuntime", effect: effects.LookUpLabels, context: "RequestContext"
+    services: ScoringServices, effect: effects.LookUpLabels, context: RequestContext
 ) -> list[float | None]:
-    return await context.state.look_up_labels(runtime.state, effect.table, effect.messages, enqueue=effect.enqueue)
+    return await context.state.look_up_labels(services.state, effect.table, effect.messages, enqueue=effect.enqueue)
 
 
-@handles(effects.ReadArchive)
-async def _read_archive(
-    runtime: "EffectsRuntime", effect: effects.ReadArchive, context: "RequestContext"
-) -> FloatArray:
-    return await context.state.read_archive(runtime.state, effect.archive)
+@register_handler(effects.ReadArchive)
+async def _read_archive(services: ScoringServices, effect: effects.ReadArchive, context: RequestContext) -> FloatArray:
+    return await context.state.read_archive(services.state, effect.archive)
 
 
-@handles(effects.AppendToArchive)
+@register_handler(effects.AppendToArchive)
 async def _append_to_archive(
-    runtime: "EffectsRuntime", effect: effects.AppendToArchive, context: "RequestContext"
+    services: ScoringServices, effect: effects.AppendToArchive, context: RequestContext
 ) -> None:
     context.state.writes.append_to_archive(effect.archive, effect.vectors)
 
 
-@handles(effects.DiscardWrites)
-async def _discard_writes(runtime: "EffectsRuntime", effect: effects.DiscardWrites, context: "RequestContext") -> None:
+@register_handler(effects.DiscardWrites)
+async def _discard_writes(services: ScoringServices, effect: effects.DiscardWrites, context: RequestContext) -> None:
     context.state.discard_writes()
 
 
-@handles(effects.ReadReferences)
+@register_handler(effects.ReadReferences)
 async def _read_references(
-    runtime: "EffectsRuntime", effect: effects.ReadReferences, context: "RequestContext"
+    services: ScoringServices, effect: effects.ReadReferences, context: RequestContext
 ) -> list[FloatArray | None]:
-    return await runtime.state.references.read(effect.name, effect.groups)
+    return await services.state.references.read(effect.name, effect.groups)
 
 
-@handles(effects.ReadSet)
-async def _read_set(runtime: "EffectsRuntime", effect: effects.ReadSet, context: "RequestContext") -> Any:
-    return await runtime.state.sets.read(effect.kind, effect.name)
+@register_handler(effects.ReadSet)
+async def _read_set(services: ScoringServices, effect: effects.ReadSet, context: RequestContext) -> Any:
+    return await services.state.sets.read(effect.kind, effect.name)
 
 
-@handles(effects.JoinCohorts)
+@register_handler(effects.JoinCohorts)
 async def _join_cohorts(
-    runtime: "EffectsRuntime", effect: effects.JoinCohorts, context: "RequestContext"
+    services: ScoringServices, effect: effects.JoinCohorts, context: RequestContext
 ) -> list[tuple[FloatArray, int]]:
     timeout_s = effect.timeout_s
     if context.deadline is not None:
-        timeout_s = min(timeout_s, _left_s(context.deadline))
+        timeout_s = min(timeout_s, _cohort_time_s(context.deadline))
     joins = (
-        runtime.cohorts.join(name, payload, effect.size, timeout_s, context.scope.member(name, row))
+        services.cohorts.join(name, payload, effect.size, timeout_s, context.scope.name_member(name, row))
         for row, name, payload in zip(effect.rows, effect.names, effect.payloads.tolist(), strict=True)
     )
     return [(cohort.members, cohort.place) for cohort in await asyncio.gather(*joins)]
 
 
-@handles(effects.ScoreWithModel)
+@register_handler(effects.ScoreWithModel)
 async def _score_with_model(
-    runtime: "EffectsRuntime", effect: effects.ScoreWithModel, context: "RequestContext"
+    services: ScoringServices, effect: effects.ScoreWithModel, context: RequestContext
 ) -> RawScores:
-    own = Usage()  # hits and misses are counted by component, and this is a part of one
-    answers = await runtime.raw_scores(
-        (effect.model,), effect.batch, context.cache, context.deadline, own, context.timing
-    )
-    context.usage.model_calls += own.model_calls
+    effect_usage = Usage()  # hits and misses are counted by component, and this is a part of one
+    answers = await services.fetch_raw_scores((effect.model,), effect.batch, replace(context, usage=effect_usage))
+    context.usage.model_calls += effect_usage.model_calls
     return answers[effect.model][0]
 
 
-@handles(effects.ScoreSteps)
+@register_handler(effects.ScoreSteps)
 async def _score_steps(
-    runtime: "EffectsRuntime", effect: effects.ScoreSteps, context: "RequestContext"
+    services: ScoringServices, effect: effects.ScoreSteps, context: RequestContext
 ) -> list[effects.Vector | Invalid]:
-    return await runtime.vectors.steps(
-        effect.model, effect.batch, context.deadline, context.cache, context.usage, context.timing
-    )
+    return await services.vectors.fetch_step_scores(effect.model, effect.batch, context)
 
 
-@handles(effects.TokenLogprobs)
+@register_handler(effects.TokenLogprobs)
 async def _token_logprobs(
-    runtime: "EffectsRuntime", effect: effects.TokenLogprobs, context: "RequestContext"
+    services: ScoringServices, effect: effects.TokenLogprobs, context: RequestContext
 ) -> list[effects.Vector | Invalid]:
     texts = effect.contexts, effect.continuations
-    return await runtime.vectors.logprobs(
-        effect.model, *texts, context.deadline, context.cache, context.usage, context.timing
-    )
+    return await services.vectors.fetch_logprobs(effect.model, *texts, context)
 
 
-@handles(effects.RunInThread)
-async def _run_in_thread(runtime: "EffectsRuntime", effect: effects.RunInThread[Any], context: "RequestContext") -> Any:
+@register_handler(effects.RunInThread)
+async def _run_in_thread(services: ScoringServices, effect: effects.RunInThread[Any], context: RequestContext) -> Any:
     return await asyncio.to_thread(effect.work)
 
 
-@handles(effects.CompareMath)
+@register_handler(effects.CompareMath)
 async def _compare_math(
-    runtime: "EffectsRuntime", effect: effects.CompareMath, context: "RequestContext"
+    services: ScoringServices, effect: effects.CompareMath, context: RequestContext
 ) -> list[bool | Invalid]:
-    return await runtime.math.compare(effect.pairs, context.deadline)
+    return await services.math.compare(effect.pairs, context.deadline)
 
 
-@handles(effects.AskJudge)
+@register_handler(effects.AskJudge)
 async def _ask_judge(
-    runtime: "EffectsRuntime", effect: effects.AskJudge, context: "RequestContext"
+    services: ScoringServices, effect: effects.AskJudge, context: RequestContext
 ) -> list[str | Invalid]:
-    if runtime.judges is None:
+    if services.judges is None:
         raise NotFound("there are no judges; a file of them is named by REWARD_GATEWAY_JUDGES_FILE")
-    return await runtime.judges.ask(effect.judge, effect.conversations, effect.temperature, context.deadline)
+    return await services.judges.ask(effect.judge, effect.conversations, effect.temperature, context.deadline)
 
 
-@handles(effects.RunSandboxed)
+@register_handler(effects.RunSandboxed)
 async def _run_sandboxed(
-    runtime: "EffectsRuntime", effect: effects.RunSandboxed, context: "RequestContext"
+    services: ScoringServices, effect: effects.RunSandboxed, context: RequestContext
 ) -> list[effects.SandboxAnswer | Invalid]:
-    if runtime.sandbox is None:
+    if services.sandbox is None:
         return [NO_SANDBOX] * len(effect.programs)
-    inputs = await _read_databases(runtime, effect.inputs) if effect.language == "sql" else effect.inputs
-    return await runtime.sandbox.run(effect.language, effect.programs, inputs, effect.timeout_s, context.deadline)
+    inputs = await _read_databases(services, effect.inputs) if effect.language == "sql" else effect.inputs
+    return await services.sandbox.run(effect.language, effect.programs, inputs, effect.timeout_s, context.deadline)
 
 
-async def _read_databases(runtime: "EffectsRuntime", given: Sequence[Any]) -> list[Any]:
+async def _read_databases(services: ScoringServices, databases: Sequence[Any]) -> list[Any]:
     """Stored databases (sets of kind ``databases``) in the place of their names; those given whole stay."""
-    found: dict[str, Any] = {}
-    for name in dict.fromkeys(database for database in given if isinstance(database, str)):
+    stored: dict[str, Any] = {}
+    for name in dict.fromkeys(database for database in databases if isinstance(database, str)):
         try:
-            found[name] = await runtime.state.sets.read("databases", name.removeprefix("sqlite:"))
+            stored[name] = await services.state.sets.read("databases", name.removeprefix("sqlite:"))
         except NotFound:
-            found[name] = None  # which the sandbox says of it: it cannot be built
-    return [found[database] if isinstance(database, str) else database for database in given]
+            stored[name] = None  # which the sandbox says of it: it cannot be built
+    return [stored[database] if isinstance(database, str) else database for database in databases]
 
 
-def _left_s(deadline: float) -> float:
+def _cohort_time_s(deadline: float) -> float:
     """Seconds that a cohort may take of a request's time."""
     return max(0.05, deadline - asyncio.get_running_loop().time() - COHORT_MARGIN_S)

@@ -37,10 +37,10 @@ async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[s
     judges = runtime.judges.names if runtime.judges is not None else ()
     missing: dict[str, str] = {}
     for plan in plans:
-        named = [*_written(plan)]
+        named = [*_find_written_names(plan)]
         for model in dict.fromkeys([*plan.models, *(n.name for n in named if n.mark.kind == "model")]):
             if model not in models:
-                models[model] = await _fault(model, runtime)
+                models[model] = await _explain_fault(model, runtime)
             if models[model]:
                 missing.setdefault(plan.name, models[model])
         for judge in (n.name for n in named if n.mark.kind == "judge"):
@@ -49,11 +49,11 @@ async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[s
     return missing
 
 
-def _written(plan: Plan) -> Iterator[Named]:
+def _find_written_names(plan: Plan) -> Iterator[Named]:
     return (named for step in plan.steps for named in names_in(step.params) if named.written)
 
 
-async def _fault(model: str, runtime: EffectsRuntime) -> str:
+async def _explain_fault(model: str, runtime: EffectsRuntime) -> str:
     try:
         info = await runtime.models.info(model)
     except GatewayError as error:

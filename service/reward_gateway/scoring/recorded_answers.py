@@ -30,24 +30,24 @@ def encode_scores(scored: Scored) -> bytes:
         "flags": scored.flags,
         "usage": asdict(scored.usage),
         "timing_ms": scored.timing_ms,
-        "judge_answers": {name: own.judge_answers for name, own in scored.components.items()},
+        "judge_answers": {name: component.judge_answers for name, component in scored.components.items()},
     }
     components = [
         {
             "name": name,
-            "raw": _pack(own.raw),
-            "value": _pack(own.value),
-            "model": own.model,
-            "model_version": own.model_version,
-            "cached": None if own.cached is None else own.cached.tobytes(),
+            "raw": _pack_numbers(component.raw),
+            "value": _pack_numbers(component.value),
+            "model": component.model,
+            "model_version": component.model_version,
+            "cached": None if component.cached is None else component.cached.tobytes(),
             "vectors": None
-            if own.vectors is None
-            else [None if vector is None else _pack(vector) for vector in own.vectors],
+            if component.vectors is None
+            else [None if vector is None else _pack_numbers(vector) for vector in component.vectors],
         }
-        for name, own in scored.components.items()
+        for name, component in scored.components.items()
     ]
     return msgspec.msgpack.encode(
-        {"reward": _pack(scored.reward), "components": components, "rest": json.dumps(rest, default=_plain)}
+        {"reward": _pack_numbers(scored.reward), "components": components, "rest": json.dumps(rest, default=_to_plain)}
     )
 
 
@@ -56,21 +56,23 @@ def decode_scores(record: bytes) -> Scored:
     stored = msgspec.msgpack.decode(record)
     rest = json.loads(stored["rest"])
     components = {
-        own["name"]: ComponentScores(
-            _unpack(own["raw"]),
-            _unpack(own["value"]),
-            own["model"],
-            own["model_version"],
-            None if own["cached"] is None else np.frombuffer(own["cached"], dtype=bool).copy(),
-            None if own["vectors"] is None else [None if v is None else _unpack(v) for v in own["vectors"]],
-            rest["judge_answers"][own["name"]],
+        component["name"]: ComponentScores(
+            _unpack_numbers(component["raw"]),
+            _unpack_numbers(component["value"]),
+            component["model"],
+            component["model_version"],
+            None if component["cached"] is None else np.frombuffer(component["cached"], dtype=bool).copy(),
+            None
+            if component["vectors"] is None
+            else [None if v is None else _unpack_numbers(v) for v in component["vectors"]],
+            rest["judge_answers"][component["name"]],
         )
-        for own in stored["components"]
+        for component in stored["components"]
     }
     return Scored(
         recipe=rest["recipe"],
         version=rest["version"],
-        reward=_unpack(stored["reward"]),
+        reward=_unpack_numbers(stored["reward"]),
         components=components,
         rewards=rest["rewards"],
         invalid={int(row): Invalid(**reason) for row, reason in rest["invalid"].items()},
@@ -83,15 +85,18 @@ def decode_scores(record: bytes) -> Scored:
 def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
     """Lay the recorded answers of some rows over a batch that was scored without them, by the same recipe."""
     scored.reward[rows] = recorded.reward[rows]
-    for name, own in scored.components.items():
-        before = recorded.components[name]
-        own.raw[rows], own.value[rows] = before.raw[rows], before.value[rows]
-        if own.cached is not None and before.cached is not None:
-            own.cached[rows] = before.cached[rows]
-        for column, kept in ((own.vectors, before.vectors), (own.judge_answers, before.judge_answers)):
-            if column is not None and kept is not None:
+    for name, component in scored.components.items():
+        recorded_component = recorded.components[name]
+        component.raw[rows], component.value[rows] = recorded_component.raw[rows], recorded_component.value[rows]
+        if component.cached is not None and recorded_component.cached is not None:
+            component.cached[rows] = recorded_component.cached[rows]
+        for column, recorded_column in (
+            (component.vectors, recorded_component.vectors),
+            (component.judge_answers, recorded_component.judge_answers),
+        ):
+            if column is not None and recorded_column is not None:
                 for row in rows:
-                    column[row] = kept[row]  # type: ignore[index]
+                    column[row] = recorded_column[row]  # type: ignore[index]
     for row in rows:
         scored.invalid.pop(row, None)
         scored.flags.pop(row, None)
@@ -103,15 +108,15 @@ def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
             scored.rewards[row] = recorded.rewards[row]
 
 
-def _pack(values: FloatArray) -> bytes:
+def _pack_numbers(values: FloatArray) -> bytes:
     return np.asarray(values, dtype="<f8").tobytes()
 
 
-def _unpack(packed: bytes) -> FloatArray:
+def _unpack_numbers(packed: bytes) -> FloatArray:
     return np.frombuffer(packed, dtype="<f8").astype(np.float64)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"no JSON for {type(value).__name__}")

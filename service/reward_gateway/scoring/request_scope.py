@@ -23,17 +23,17 @@ class RequestScope:
     run: str = ""
     idempotency_key: str | None = None
 
-    def member(self, cohort: str, row: int) -> str | None:
+    def name_member(self, cohort: str, row: int) -> str | None:
         """The name under which a sample of the request joins a cohort once; None: each join is a new member."""
         if self.idempotency_key is None:
             return None
-        return self._digest("cohort", cohort, str(row))
+        return self._hash_parts("cohort", cohort, str(row))
 
-    def attempt(self, *work: str) -> str | None:
+    def make_attempt_address(self, *work: str) -> str | None:
         """The address of what the request does (a recipe, an operation) under its key; None: it has no key."""
-        return None if self.idempotency_key is None else self._digest("attempt", *work)
+        return None if self.idempotency_key is None else self._hash_parts("attempt", *work)
 
-    def _digest(self, *parts: str) -> str:
+    def _hash_parts(self, *parts: str) -> str:
         text = json.dumps([self.caller, self.run, self.idempotency_key, *parts])
         return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 

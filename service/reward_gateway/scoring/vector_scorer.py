@@ -11,8 +11,9 @@ from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result
 from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.operations.effects import Vector
-from reward_gateway.sample import Batch, Invalid, Usage, split_version
-from reward_gateway.scoring.cached_rows import CachedRows, CacheMode, FindModel
+from reward_gateway.sample import Batch, Invalid, split_version
+from reward_gateway.scoring.cached_rows import CachedRows, FindModel
+from reward_gateway.scoring.request_context import RequestContext
 
 DIMENSION = "logprob"
 """The dimension by which a language model is told from other models that give a vector per row."""
@@ -53,64 +54,55 @@ class VectorScorer:
         self._models = models
         self._rows = CachedRows(models, cache, VectorFormat())
 
-    async def logprobs(
+    async def fetch_logprobs(
         self,
         model: str,
         contexts: Sequence[str],
         continuations: Sequence[str],
-        deadline: float | None,
-        mode: CacheMode,
-        usage: Usage,
-        timing: dict[str, float],
+        context: RequestContext,
     ) -> list[Vector | Invalid]:
         """Log-probabilities of the tokens of continuations, each after its context; equal pairs are asked once.
 
-        ``usage.model_calls`` and ``timing`` are added to, as by :meth:`.CachedRows.fetch_answers`.
+        The context's ``usage.model_calls`` and ``timing`` are added to, as by :meth:`.CachedRows.fetch_answers`.
 
         Raises:
             ModelUnavailable: the model is not served, or was replaced again and again; the message says what to do.
             InvalidRequest: it is no language model.
         """
         batch = Batch([""] * len(contexts), list(contexts), list(continuations))
-        return await self._fetch_vectors(model, self._find_language_model, batch, deadline, mode, usage, timing)
+        return await self._fetch_vectors(model, self._find_language_model, batch, context)
 
-    async def steps(
+    async def fetch_step_scores(
         self,
         model: str,
         batch: Batch,
-        deadline: float | None,
-        mode: CacheMode,
-        usage: Usage,
-        timing: dict[str, float],
+        context: RequestContext,
     ) -> list[Vector | Invalid]:
         """Numbers of the steps of a batch's answers, in their order; equal samples are asked once.
 
-        ``usage.model_calls`` and ``timing`` are added to, as by :meth:`.CachedRows.fetch_answers`.
+        The context's ``usage.model_calls`` and ``timing`` are added to, as by :meth:`.CachedRows.fetch_answers`.
 
         Raises:
             NotFound: there is no such model.
             ModelUnavailable: it is not served, or was replaced again and again.
             InvalidRequest: it is no process reward model.
         """
-        return await self._fetch_vectors(model, self._find_process_model, batch, deadline, mode, usage, timing)
+        return await self._fetch_vectors(model, self._find_process_model, batch, context)
 
     async def _fetch_vectors(
         self,
         model: str,
         find_model: FindModel,
         batch: Batch,
-        deadline: float | None,
-        mode: CacheMode,
-        usage: Usage,
-        timing: dict[str, float],
+        context: RequestContext,
     ) -> list[Vector | Invalid]:
-        answers = await self._rows.fetch_answers((model,), find_model, batch, mode, deadline, usage, timing)
+        answers = await self._rows.fetch_answers((model,), find_model, batch, context)
         answer = answers[model]
         if isinstance(answer, Invalid):
             raise ModelUnavailable(answer.message)
         vectors: dict[int, Vector | Invalid] = dict(batch.invalid)
         for row, result in zip(answer.rows, answer.results, strict=True):
-            vectors[row] = vector_of(result or NO_VECTOR, answer.info)
+            vectors[row] = decode_vector(result or NO_VECTOR, answer.info)
         return [vectors[row] for row in range(batch.size)]
 
     async def _find_process_model(self, model: str) -> ModelInfo:
@@ -138,7 +130,7 @@ class VectorScorer:
         return info
 
 
-def vector_of(result: Result, info: ModelInfo) -> Vector | Invalid:
+def decode_vector(result: Result, info: ModelInfo) -> Vector | Invalid:
     """An entry as numbers; a reason as it is."""
     if isinstance(result, Invalid):
         return result

@@ -12,6 +12,7 @@ from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.errors import NotFound
 from reward_gateway.sample import Usage
 from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.request_context import RequestContext
 
 from tests.backends.conftest import BARE, tensor, write_model
 from tests.backends.triton.test_server import ask, batch_of, codes
@@ -93,7 +94,7 @@ class TestSideBySide:
         for hits in (0, 3):
             names = ["versioned@1", "versioned@2", "versioned"]
             usage = Usage()
-            answers = await raw.scores(names, batch_of(["four"]), "use", None, usage, {})
+            answers = await raw.fetch_scores(names, batch_of(["four"]), RequestContext(usage=usage))
             assert [answers[name][0].values.tolist() for name in names] == [[[104.0]], [[204.0]], [[204.0]]]
             assert [answers[name][0].version for name in names] == ["1-a", "2-b", "2-b"]
             assert usage.cache_hits == hits
@@ -106,7 +107,7 @@ async def test_a_version_that_goes_away_gives_the_name_back_to_the_one_before(
     write(versioned.repository, 1)
     versioned.load("versioned")
     raw = CachedScorer(models, MemoryCache(100, 60.0))
-    answers = await raw.scores(["versioned"], batch_of(["four"]), "use", None, Usage(), {})
+    answers = await raw.fetch_scores(["versioned"], batch_of(["four"]), RequestContext())
     scores, _ = answers["versioned"]
     assert (scores.values.tolist(), scores.version) == ([[104.0]], "1-a")
     assert codes(await ask(models, "versioned@2", batch_of(["a"]))) == {0: "model_unavailable"}

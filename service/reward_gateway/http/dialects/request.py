@@ -18,7 +18,7 @@ from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.templates import strip_special_tokens
 from reward_gateway.sample import FloatArray, Invalid, Scored
-from reward_gateway.scoring.effects_runtime import RequestContext
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.state.port import ResultStore
 
@@ -170,7 +170,7 @@ class DialectRequest:
     async def judge(self, name: str, conversation: Sequence[dict[str, Any]], temperature: float | None = 0.0) -> str:
         """A judge's words. Raises ModelUnavailable or Unscorable where it has none."""
         need = AskJudge(name, [conversation], 0.0 if temperature is None else temperature)
-        (answer,) = await self.gateway.runtime.answer(need, RequestContext(deadline_of(self.request)))
+        (answer,) = await self.gateway.runtime.answer_effect(need, RequestContext(deadline_of(self.request)))
         if isinstance(answer, Invalid):
             raise _refused(answer)
         words: str = answer
@@ -179,7 +179,7 @@ class DialectRequest:
     async def run_python(self, program: str, value: Any) -> Any:
         """What a program's ``main(value)`` gives, in the sandbox. Raises as :meth:`judge` does."""
         need = RunSandboxed("python", [program], [value])
-        (answer,) = await self.gateway.runtime.answer(need, RequestContext(deadline_of(self.request)))
+        (answer,) = await self.gateway.runtime.answer_effect(need, RequestContext(deadline_of(self.request)))
         if isinstance(answer, Invalid):
             raise _refused(answer)
         result = SandboxResult.of(answer)

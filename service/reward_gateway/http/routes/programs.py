@@ -15,8 +15,9 @@ from reward_gateway.sample import Invalid
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_body
 from reward_gateway.scoring.effect_handlers import NO_SANDBOX
-from reward_gateway.scoring.effects_runtime import EffectsRuntime, RequestContext, run_effects
+from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
 from reward_gateway.scoring.recorded_answers import decode_results, encode_results
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.state.commits import VersionTaken
 from reward_gateway.state.writes import StateWrites
 
@@ -73,10 +74,12 @@ async def register(request: Request) -> Response:
     if runtime.sandbox is None:
         raise PermissionDenied(NO_SANDBOX.message)
     store = partial(_check_and_store, runtime, asked, deadline)
-    address = call_of(request.scope).scope.attempt("programs")
+    address = call_of(request.scope).scope.make_attempt_address("programs")
     if address is None:
         return json_response(await store())
-    return json_response(await runtime.attempts.once(address, digest_body(asked), deadline, store, decode_results))
+    return json_response(
+        await runtime.attempts.answer_once(address, digest_body(asked), deadline, store, decode_results)
+    )
 
 
 async def _check_and_store(

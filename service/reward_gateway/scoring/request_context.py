@@ -1,0 +1,37 @@
+"""What belongs to one request while it is answered: its deadline, its use of the cache, its costs and its state."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from reward_gateway.sample import Usage
+
+from .request_scope import NO_SCOPE, RequestScope
+from .state_view import StateView
+
+CacheMode = Literal["use", "refresh", "off"]
+"""``use``: read from the cache and write to it. ``refresh``: compute again and write. ``off``: neither."""
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """A request as models, operations and state see it.
+
+    Attributes:
+        deadline: a time of the running loop's clock; None: no limit.
+        cache: whether cached answers may be used, and whether answers are cached.
+        usage: samples, model calls, cache hits and misses; added to.
+        timing: milliseconds by phase (``cache``, ``inference``); added to.
+        scope: the caller and run whose state is read and written.
+        state: what was read of named state, and what will be written at the end.
+    """
+
+    deadline: float | None = None
+    cache: CacheMode = "use"
+    usage: Usage = field(default_factory=Usage)
+    timing: dict[str, float] = field(default_factory=dict)
+    scope: RequestScope = NO_SCOPE
+    state: StateView = field(default_factory=StateView)
+
+    def add_time(self, phase: str, seconds: float) -> None:
+        """Add the duration of a phase."""
+        self.timing[phase] = self.timing.get(phase, 0.0) + seconds * 1e3
