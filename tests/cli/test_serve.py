@@ -134,7 +134,7 @@ def test_the_gateway_alone_says_the_same(tmp_path: Path) -> None:
         ({"HTTP_HOST": "0.0.0.0"}, "no API keys are asked for"),
         ({"REDIS_URL": "localhost"}, "write redis://localhost"),
         ({"API_KEYS_FILE": str(tmp_path / "none")}, "there is no file"),
-        ({"DIALECT_FAILURES": '{"nobody": 1}'}, "names no dialect: nobody"),
+        ({"DIALECT_FAILURES": '{"nobody": 1}'}, "unknown dialects: nobody"),
     ):
         result = alone(**settings)
         assert result.returncode == 2

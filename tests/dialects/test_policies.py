@@ -116,5 +116,5 @@ async def test_the_answer_is_given_up_before_the_client_gives_up(
 
 
 def test_a_policy_for_nobody_is_refused_at_the_start() -> None:
-    with pytest.raises(ValueError, match="names no dialect: nobody"):
+    with pytest.raises(ValueError, match="unknown dialects: nobody"):
         create_app(Gateway.__new__(Gateway), Settings(dialect_failures={"nobody": "error"}))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_gateway.errors import MalformedBody
-from reward_gateway.http.dialects.unpickling import loads
+from reward_gateway.http.dialects.unpickling import load_plain
 
 from tests.clock import little_work
 
@@ -28,7 +28,7 @@ def test_plain_values_come_out_as_they_went_in(value: Any, protocol: int) -> Non
         and b"__builtin__" in pickle.dumps(value, protocol)
     ):
         return  # empty bytes of old protocols are a call of bytes()
-    assert loads(pickle.dumps(value, protocol)) == value
+    assert load_plain(pickle.dumps(value, protocol)) == value
 
 
 @pytest.mark.parametrize("protocol", range(2, 6))
@@ -44,12 +44,12 @@ def test_plain_values_come_out_as_they_went_in(value: Any, protocol: int) -> Non
     ],
 )
 def test_arrays_become_lists(array: Any, protocol: int) -> None:
-    assert loads(pickle.dumps({"prompts": array}, protocol)) == {"prompts": array.tolist()}
+    assert load_plain(pickle.dumps({"prompts": array}, protocol)) == {"prompts": array.tolist()}
 
 
 @pytest.mark.parametrize("value", [np.float32(0.5), np.int64(3), np.bool_(True), np.str_("text")])
 def test_scalars_become_numbers_and_texts(value: Any) -> None:
-    assert loads(pickle.dumps(value)) == value.item()
+    assert load_plain(pickle.dumps(value)) == value.item()
 
 
 class Runs:
@@ -90,12 +90,12 @@ def _global(name: str) -> bytes:
 )
 def test_anything_else_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedBody):
-        loads(body)
+        load_plain(body)
 
 
 def test_a_pickle_cannot_reserve_what_it_does_not_hold() -> None:
     with little_work(seconds=3.0):
-        loads(b"\x80\x04Nr" + struct.pack("<I", 2**32 - 1) + b".")  # a memo of four thousand million places
+        load_plain(b"\x80\x04Nr" + struct.pack("<I", 2**32 - 1) + b".")  # a memo of four thousand million places
         array = _global("numpy.core.multiarray._reconstruct") + b"(tR(I1\n(I1000000000000\nt"
         for body in (
             b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b".",
@@ -103,4 +103,4 @@ def test_a_pickle_cannot_reserve_what_it_does_not_hold() -> None:
             array + _global("numpy.dtype") + b"(S'f8'\ntRI00\nC\x08aaaaaaaatb.",
         ):
             with pytest.raises(MalformedBody):
-                loads(body)
+                load_plain(body)

@@ -1,1 +1,1 @@
-"""How each trainer asks: one small file a dialect, decode, gateway, encode."""
+"""The APIs that trainers already speak, one small file per dialect: decode, call the gateway, encode."""

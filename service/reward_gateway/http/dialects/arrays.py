@@ -1,4 +1,4 @@
-"""Arrays in numpy's own file format, and their pictures: nothing is reserved that the body does not hold."""
+"""Arrays in numpy's file format, and the images in them. No more memory is allocated than the body holds."""
 
 import base64
 from io import BytesIO
@@ -13,27 +13,27 @@ from reward_gateway.errors import InvalidRequest
 
 
 def read_npy(content: bytes, param: str) -> NDArray[Any]:
-    """The array of a ``.npy`` file. Raises InvalidRequest for another file, for objects, or a wrong length."""
+    """Read a ``.npy`` file. Raises InvalidRequest for another format, an object array or a wrong length."""
     file = BytesIO(content)
     try:
         version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(file)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read_header(file)
         array = np.frombuffer(content, dtype, offset=file.tell())
         return array.reshape(shape, order="F" if fortran else "C")
     except (ValueError, TypeError, SyntaxError, OverflowError):
-        raise InvalidRequest(f"{param}: no .npy array of numbers", param=param) from None
+        raise InvalidRequest(f"{param}: expected a .npy array of numbers", param=param) from None
 
 
-def pictures(array: NDArray[Any], param: str) -> list[str]:
-    """[n, height, width, channels] uint8 as PNGs in base64. Raises InvalidRequest for another shape or type."""
+def encode_pictures(array: NDArray[Any], param: str) -> list[str]:
+    """Encode [n, height, width, channels] uint8 as PNGs in base64. Raises InvalidRequest for another shape or dtype."""
     if array.ndim != 4 or array.dtype != np.uint8 or array.shape[3] not in (1, 3, 4) or 0 in array.shape[1:]:
         message = "expected uint8 [n, height, width, channels] with 1, 3 or 4 channels"
         raise InvalidRequest(f"{param}: {message}", param=param)
-    return [_png(picture) for picture in array]
+    return [_encode_png(picture) for picture in array]
 
 
-def _png(picture: NDArray[np.uint8]) -> str:
+def _encode_png(picture: NDArray[np.uint8]) -> str:
     file = BytesIO()
     plane = picture[..., 0] if picture.shape[-1] == 1 else picture
     Image.fromarray(plane).save(file, "PNG", compress_level=1)

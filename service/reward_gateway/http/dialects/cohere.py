@@ -1,4 +1,4 @@
-"""Cohere's rerank, by itself: point its SDK at ``http://HOST:8080/cohere``."""
+"""Cohere's rerank API: point its SDK at ``http://HOST:8080/cohere``."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from .dialect import Dialect
 from .error_formats import MESSAGE
 from .policy import Policy
-from .ranking import EXAMPLE, CohereMeta, RerankRequest, cohere_meta, ranked, rerank_scores
+from .ranking import EXAMPLE, CohereMeta, RerankRequest, cohere_meta, order_by_score, rerank_scores
 from .request import DialectRequest
 
 dialect = Dialect(
@@ -24,7 +24,7 @@ router = dialect.router
 
 
 class CohereRow(Struct):
-    """A document's place in the request and its score in [0, 1]; the document where it is asked for."""
+    """A document's index in the request and its score in [0, 1]; the document if ``return_documents`` is true."""
 
     index: int
     relevance_score: float
@@ -32,7 +32,7 @@ class CohereRow(Struct):
 
 
 class CohereAnswer(Struct):
-    """Documents from the best to the worst."""
+    """Documents, best first."""
 
     id: str
     results: list[CohereRow]
@@ -40,21 +40,21 @@ class CohereAnswer(Struct):
 
 
 @dialect.post("/v1/rerank", body=RerankRequest, answer=CohereAnswer, example=EXAMPLE, bare=False)
-async def rerank_v1(ask: DialectRequest, body: RerankRequest) -> Any:
-    """Documents from the best to the worst, scores in [0, 1]; the documents themselves where they are asked for."""
-    texts, scores = await rerank_scores(ask, body)
+async def rerank_v1(request: DialectRequest, body: RerankRequest) -> Any:
+    """Documents, best first, with scores in [0, 1]; with the documents themselves if `return_documents` is true."""
+    texts, scores = await rerank_scores(request, body)
     unit = scores.numbers()
     results: list[dict[str, Any]] = [
         {"index": i, "relevance_score": unit[i], **({"document": {"text": texts[i]}} if body.return_documents else {})}
-        for i in ranked(unit, body.top_n)
+        for i in order_by_score(unit, body.top_n)
     ]
-    return {"id": ask.id, "results": results, "meta": cohere_meta("1")}
+    return {"id": request.id, "results": results, "meta": cohere_meta("1")}
 
 
 @dialect.post("/v2/rerank", body=RerankRequest, answer=CohereAnswer, example=EXAMPLE, bare=False)
-async def rerank_v2(ask: DialectRequest, body: RerankRequest) -> Any:
-    """Documents from the best to the worst, scores in [0, 1]."""
-    _, scores = await rerank_scores(ask, body)
+async def rerank_v2(request: DialectRequest, body: RerankRequest) -> Any:
+    """Documents, best first, with scores in [0, 1]."""
+    _, scores = await rerank_scores(request, body)
     unit = scores.numbers()
-    results = [{"index": i, "relevance_score": unit[i]} for i in ranked(unit, body.top_n)]
-    return {"id": ask.id, "results": results, "meta": cohere_meta("2")}
+    results = [{"index": i, "relevance_score": unit[i]} for i in order_by_score(unit, body.top_n)]
+    return {"id": request.id, "results": results, "meta": cohere_meta("2")}

@@ -1,8 +1,8 @@
-"""A dialect: its policy, its paths, and the one way from a request's bytes through a handler to an answer.
+"""A dialect: its policy, its paths, and how a request is decoded, handled and encoded.
 
-A file of this package declares the policy of its dialect and writes a handler per path: a decoded body in, JSON out.
-The bare path is the one that clients have built in; the prefixed one is never anybody else's. Where two dialects share
-a bare path, ``keys`` says what the bodies of this one hold, and the body decides.
+A file of this package declares the policy of its dialect and writes one handler per path: a decoded body in, JSON out.
+The bare path is the one built into the clients; the path with the dialect's prefix is unambiguous. If two dialects
+share a bare path, ``keys`` names the body keys of this one, and the keys of a body decide which dialect handles it.
 """
 
 import importlib
@@ -33,14 +33,14 @@ BodyHandler = Callable[[DialectRequest, Body], Awaitable[Any]]
 BytesHandler = Callable[[DialectRequest, bytes], Awaitable[Any]]
 GetHandler = Callable[[Request], Awaitable[Any]]
 
-REWARD = parameter("reward", "query", "Recipe, where the body names none.")
+REWARD = parameter("reward", "query", "Recipe, if the body names none.")
 
 DIALECTS: dict[str, "Dialect"] = {}
-"""The dialects that are served, by name; each registers itself."""
+"""The dialects that are served, by name. Each registers itself on import."""
 
 
 class Dialect:
-    """One policy with its routes. ``answer`` is everywhere the type of the 200 answer, for the OpenAPI page."""
+    """One policy with its routes. ``answer`` is always the type of the 200 response, for the OpenAPI page."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -61,27 +61,27 @@ class Dialect:
         parameters: tuple[dict[str, Any], ...] = (),
         streams: bool = False,
     ) -> Callable[[BodyHandler[Body]], BodyHandler[Body]]:
-        """Answer ``POST`` on the paths, bare and below the prefix.
+        """Register a handler of ``POST`` on the paths, bare and with the prefix.
 
         Args:
-            body: its decoded form; keys that it does not name are ignored.
-            keys: where the bare paths are shared: the sets of keys that tell this dialect's bodies.
-            bare: False: below the prefix alone.
-            streams: it may answer with server-sent events too.
+            body: type of the decoded body; unknown keys are ignored.
+            keys: for shared bare paths: the sets of keys that identify a body of this dialect.
+            bare: False registers the paths with the prefix only.
+            streams: whether the response may also be server-sent events.
         """
         decoder = msgspec.json.Decoder(body)
 
-        def add(answer_body: BodyHandler[Body]) -> BodyHandler[Body]:
+        def register_handler(answer_body: BodyHandler[Body]) -> BodyHandler[Body]:
             async def handler(request: Request) -> Response:
                 call_of(request.scope).error_format = self.policy.error_format
                 content = await read_json_bytes(request)
                 deepest = dependencies_of(request).settings.max_nesting
-                asked = DialectRequest(request, self.policy, len(content))
+                dialect_request = DialectRequest(request, self.policy, len(content))
                 decoded = decode(decoder, content, deepest)
                 check_nesting(content, deepest)
-                return _response(await answer_body(asked, decoded))
+                return _to_response(await answer_body(dialect_request, decoded))
 
-            described = self._describe(
+            described = self._describe_route(
                 handler,
                 answer_body,
                 body=body,
@@ -92,18 +92,18 @@ class Dialect:
             )
             for path in paths:
                 if self.policy.prefix:
-                    self._route(f"/{self.policy.prefix}{path}", handler, methods, described)
-                for shape in keys if bare else ():
-                    shared = SharedBody(frozenset(shape), handler, body, answer, self.policy.error_format)
+                    self._add_route(f"/{self.policy.prefix}{path}", handler, methods, described)
+                for body_keys in keys if bare else ():
+                    shared = SharedBody(frozenset(body_keys), handler, body, answer, self.policy.error_format)
                     dispatch_body(path, shared)
                     register(path, self._profile)
                 if bare and keys:
                     self.paths.append(path)
                 if bare and not keys:
-                    self._route(path, handler, methods, described)
+                    self._add_route(path, handler, methods, described)
             return answer_body
 
-        return add
+        return register_handler
 
     def post_bytes(
         self,
@@ -112,14 +112,14 @@ class Dialect:
         content_type: str = "application/octet-stream",
         answer_type: str = "application/json",
     ) -> Callable[[BytesHandler], BytesHandler]:
-        """Answer ``POST`` on the paths, bare and below the prefix, whose bodies are no JSON."""
+        """Register a handler of ``POST`` on the paths, bare and with the prefix, for bodies that are not JSON."""
 
-        def add(answer_bytes: BytesHandler) -> BytesHandler:
+        def register_handler(answer_bytes: BytesHandler) -> BytesHandler:
             async def handler(request: Request) -> Response:
                 content = await read_bytes(request)
-                return _response(await answer_bytes(DialectRequest(request, self.policy, len(content)), content))
+                return _to_response(await answer_bytes(DialectRequest(request, self.policy, len(content)), content))
 
-            described = self._describe(
+            described = self._describe_route(
                 handler,
                 answer_bytes,
                 body={"type": "string", "format": "binary"},
@@ -130,34 +130,34 @@ class Dialect:
             )
             for path in paths:
                 for place in (path, f"/{self.policy.prefix}{path}"):
-                    self._route(place, handler, ("POST",), described)
+                    self._add_route(place, handler, ("POST",), described)
             return answer_bytes
 
-        return add
+        return register_handler
 
     def get(self, *paths: str, answer: Any) -> Callable[[GetHandler], GetHandler]:
-        """Answer ``GET`` on the paths, bare and below the prefix."""
+        """Register a handler of ``GET`` on the paths, bare and with the prefix."""
 
-        def add(answer_get: GetHandler) -> GetHandler:
+        def register_handler(answer_get: GetHandler) -> GetHandler:
             async def handler(request: Request) -> Response:
-                return _response(await answer_get(request))
+                return _to_response(await answer_get(request))
 
-            described = self._describe(handler, answer_get, answer=answer)
+            described = self._describe_route(handler, answer_get, answer=answer)
             for path in paths:
                 for place in (path, f"/{self.policy.prefix}{path}") if self.policy.prefix else (path,):
-                    self._route(place, handler, ("GET",), described)
+                    self._add_route(place, handler, ("GET",), described)
             return answer_get
 
-        return add
+        return register_handler
 
-    def _route(self, path: str, handler: Handler, methods: Sequence[str], described: dict[str, Any]) -> None:
+    def _add_route(self, path: str, handler: Handler, methods: Sequence[str], described: dict[str, Any]) -> None:
         register(path, self._profile)
         self.paths.append(path)
         for method in methods:
             self.router.add_api_route(path, handler, methods=[method], **described)
 
-    def _describe(self, handler: Handler, function: Callable[..., Any], **described: Any) -> dict[str, Any]:
-        """The route's place on the OpenAPI page, from the docstring of the dialect's function."""
+    def _describe_route(self, handler: Handler, function: Callable[..., Any], **described: Any) -> dict[str, Any]:
+        """Describe a route for the OpenAPI page, from the docstring of the dialect's function."""
         text = (function.__doc__ or "").strip()
         handler.__doc__, handler.__name__ = text, function.__name__
         summary = f"{self.policy.title}: {text.split(chr(10), 1)[0]}"
@@ -165,15 +165,17 @@ class Dialect:
 
 
 def check_failures(chosen: Mapping[str, Any]) -> None:
-    """Raise ValueError where the operator's setting ``dialect_failures`` names no dialect."""
+    """Raise ValueError if the operator's setting ``dialect_failures`` has a key that is not the name of a dialect."""
     if not chosen:
         return
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):  # a dialect is known once its file is read
+    for module in pkgutil.iter_modules(
+        [str(Path(__file__).parent)]
+    ):  # a dialect registers itself when its module is imported
         importlib.import_module(f"{__package__}.{module.name}")
     if unknown := sorted(set(chosen) - set(DIALECTS)):
         known = ", ".join(sorted(DIALECTS))
-        raise ValueError(f"dialect_failures names no dialect: {', '.join(unknown)} (there are: {known})")
+        raise ValueError(f"dialect_failures: unknown dialects: {', '.join(unknown)}; known: {known}")
 
 
-def _response(answer: Any) -> Response:
+def _to_response(answer: Any) -> Response:
     return answer if isinstance(answer, Response) else json_response(answer)

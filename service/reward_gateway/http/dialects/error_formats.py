@@ -1,4 +1,4 @@
-"""What an error looks like to each kind of client: status and body, made from the one table of errors."""
+"""The error formats of the clients: status and body, rendered from the one table of errors."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class MessageError(Struct):
 
 
 class MessageAndError(Struct):
-    """Cohere's and vLLM's error at once."""
+    """Cohere's and vLLM's error in one body."""
 
     message: str
     error: ErrorInfo
@@ -46,14 +46,14 @@ class DetailError(Struct):
     detail: str
 
 
-def _openai(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """OpenAI's error object, which is ours; their clients know 429 for a server that is too busy."""
+def _render_openai(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """OpenAI's error object, also the gateway's own; an overloaded server is 429, which their clients retry."""
     status, body = render_own(error)
     return 429 if isinstance(error, Overloaded) else status, body
 
 
-def _tei(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """text-embeddings-inference: ``{"error": text, "error_type": kind}``, 429 when busy, 424 for the models behind."""
+def _render_tei(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """text-embeddings-inference: ``{"error": text, "error_type": kind}``; 429 if overloaded, 424 if a model failed."""
     match error:
         case Overloaded() | RateLimited():
             status, kind = 429, "Overloaded"
@@ -68,31 +68,31 @@ def _tei(error: GatewayError) -> tuple[int, dict[str, Any]]:
     return status, {"error": error.message, "error_type": kind}
 
 
-def _message(error: GatewayError) -> tuple[int, dict[str, Any]]:
+def _render_message(error: GatewayError) -> tuple[int, dict[str, Any]]:
     """Cohere and Cosmos-RL: ``{"message": text}``."""
     return error.status, {"message": error.message}
 
 
-def _rerank(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """Cohere's and vLLM's format at once, for the paths that both have: each client reads its own key."""
+def _render_rerank(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """Cohere's and vLLM's formats in one body, for the paths that both have: each client reads its own key."""
     status, body = render_own(error)
     return status, {"message": error.message, **body}
 
 
-def _detail(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """FastAPI's ``{"detail": text}``, as UniRL's server says it: a wrong or unknown field is a 400."""
+def _render_detail(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """FastAPI's ``{"detail": text}`` with the statuses of UniRL's server: a wrong or unknown field is 400."""
     return 400 if error.status in (404, 422) else error.status, {"detail": error.message}
 
 
-def _no_500(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """Our own body, for clients that take a 500 as a call to try for hours: 400 for bad requests, 503 for faults."""
+def _render_without_500(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """The gateway's own body without 500, which some clients retry for hours: 400 or 503 instead."""
     status, body = render_own(error)
     return {422: 400, 500: 503, 504: 503}.get(status, status), body
 
 
-OPENAI = ErrorFormat("openai", _openai, ErrorResponse)
-TEI = ErrorFormat("tei", _tei, TextError)
-MESSAGE = ErrorFormat("message", _message, MessageError)
-RERANK = ErrorFormat("rerank", _rerank, MessageAndError)
-DETAIL = ErrorFormat("detail", _detail, DetailError)
-NO_500 = ErrorFormat("no_500", _no_500, ErrorResponse)
+OPENAI = ErrorFormat("openai", _render_openai, ErrorResponse)
+TEI = ErrorFormat("tei", _render_tei, TextError)
+MESSAGE = ErrorFormat("message", _render_message, MessageError)
+RERANK = ErrorFormat("rerank", _render_rerank, MessageAndError)
+DETAIL = ErrorFormat("detail", _render_detail, DetailError)
+NO_500 = ErrorFormat("no_500", _render_without_500, ErrorResponse)

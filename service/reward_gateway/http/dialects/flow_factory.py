@@ -1,6 +1,6 @@
-"""Flow-Factory's remote reward model: prompts with images or frames, whole groups at once, one reward a prompt.
+"""Flow-Factory's remote reward model: prompts with images or frames, whole groups at once, one reward per prompt.
 
-Conditions (images or frames that were given to the model) stand before what it made of them.
+Condition images and frames (the model's input) come before the images and frames it generated.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ router = dialect.router
 
 
 class ComputeRequest(Struct):
-    """Columns of equal length; pictures in base64."""
+    """Columns of equal length; images in base64."""
 
     prompt: list[str]
     image: list[str] | None = None
@@ -51,23 +51,23 @@ class Rewards(Struct):
     answer=Rewards,
     example={"prompt": ["a red kite"], "image": None, "video": None},
 )
-async def compute(ask: DialectRequest, body: ComputeRequest) -> Any:
-    """The rewards of a batch, in its order."""
+async def compute(request: DialectRequest, body: ComputeRequest) -> Any:
+    """The rewards of a batch, in the order of its prompts."""
     n = len(body.prompt)
     for name in ("image", "video", "condition_images", "condition_videos"):
         column = getattr(body, name)
         if column is not None and len(column) != n:
-            raise InvalidRequest(f"{name}: {len(column)} of them, and {n} prompts", param=name)
-    samples = [_sample(body, i) for i in range(n)]
-    return {"rewards": (await ask.score(samples, body.reward, body.model)).numbers() if samples else []}
+            raise InvalidRequest(f"{name}: {len(column)} entries for {n} prompts", param=name)
+    samples = [_read_sample(body, i) for i in range(n)]
+    return {"rewards": (await request.score(samples, body.reward, body.model)).numbers() if samples else []}
 
 
-def _sample(body: ComputeRequest, i: int) -> SampleItem:
-    images: list[Any] = [*_row(body.condition_images, i), *([body.image[i]] if body.image else [])]
-    given = _row(body.condition_videos, i)
-    frames: list[Any] = [frame for video in given for frame in video] + list(_row(body.video, i))
+def _read_sample(body: ComputeRequest, i: int) -> SampleItem:
+    images: list[Any] = [*_read_row(body.condition_images, i), *([body.image[i]] if body.image else [])]
+    condition_videos = _read_row(body.condition_videos, i)
+    frames: list[Any] = [frame for video in condition_videos for frame in video] + list(_read_row(body.video, i))
     return SampleItem(prompt=body.prompt[i], images=images or None, frames=frames or None)
 
 
-def _row(column: Sequence[Any] | None, i: int) -> Sequence[Any]:
+def _read_row(column: Sequence[Any] | None, i: int) -> Sequence[Any]:
     return (column[i] or ()) if column is not None else ()

@@ -1,8 +1,8 @@
 """Flow-GRPO's and verl-omni's reward servers: a pickle with images in, a pickle with scores out, on ``POST /``.
 
-Off unless the operator sets ``REWARD_GATEWAY_PICKLE``, and then for callers on this machine or with a key. Request
-pickles are read by :mod:`.unpickling`, which runs nothing. Errors are never a 500, on which Flow-GRPO tries a thousand
-times: a bad request is a 400, "not now" a 503.
+Off unless the operator sets ``REWARD_GATEWAY_PICKLE``, and then only for callers on this machine or with an API key.
+Request pickles are read by :mod:`.unpickling`, which executes nothing. Errors are never 500, which Flow-GRPO retries a
+thousand times: a bad request is 400, a temporary failure 503.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from .dialect import Dialect
 from .error_formats import NO_500
 from .policy import Policy
 from .request import DialectRequest
-from .unpickling import loads
+from .unpickling import load_plain
 
 dialect = Dialect(
     Policy(
@@ -40,71 +40,71 @@ router = dialect.router
 
 
 @dialect.post_bytes("/", answer_type="application/octet-stream")
-async def pickled(ask: DialectRequest, body: bytes) -> Any:
-    """Scores of images, in the words of the client that asks.
+async def pickled(request: DialectRequest, body: bytes) -> Any:
+    """Scores of images, with the keys that the client expects.
 
-    With `meta_datas` GenEval's answer (the recipe's number stands for the strict one too), with `metadata` verl-omni's,
-    else that of DeQA and UnifiedReward.
+    With `meta_datas` the keys of GenEval (strict rewards equal the recipe's rewards), with `metadata` those of
+    verl-omni, else those of DeQA and UnifiedReward.
     """
-    _admit(ask)
-    asked = await asyncio.to_thread(loads, body)
-    if not isinstance(asked, Mapping):
+    _check_allowed(request)
+    content = await asyncio.to_thread(load_plain, body)
+    if not isinstance(content, Mapping):
         raise InvalidRequest("the body: expected a dict")
-    images = _column(asked, "images")
-    metas = asked.get("meta_datas")
-    prompts = _column(asked, "prompts") if "prompts" in asked else _prompts(metas, len(images))
+    images = _read_column(content, "images")
+    metadata_rows = content.get("meta_datas")
+    prompts = _read_column(content, "prompts") if "prompts" in content else _read_prompts(metadata_rows, len(images))
     if len(prompts) != len(images):
-        raise InvalidRequest(f"prompts: {len(prompts)} of them, and {len(images)} images", param="prompts")
-    samples = [_sample(image, prompt, i) for i, (image, prompt) in enumerate(zip(images, prompts, strict=True))]
-    rewards = (await ask.score(samples)).numbers() if samples else []
-    if metas is not None:
-        groups = _groups(metas, rewards)
+        raise InvalidRequest(f"prompts: {len(prompts)} entries for {len(images)} images", param="prompts")
+    samples = [_read_sample(image, prompt, i) for i, (image, prompt) in enumerate(zip(images, prompts, strict=True))]
+    rewards = (await request.score(samples)).numbers() if samples else []
+    if metadata_rows is not None:
+        rewards_by_tag = _group_rewards(metadata_rows, rewards)
         answer: dict[str, Any] = {"scores": rewards, "rewards": rewards, "strict_rewards": rewards}
-        answer |= {"group_rewards": groups, "group_strict_rewards": groups}
+        answer |= {"group_rewards": rewards_by_tag, "group_strict_rewards": rewards_by_tag}
     else:
-        answer = {"scores": rewards} if "metadata" in asked else {"outputs": rewards}
+        answer = {"scores": rewards} if "metadata" in content else {"outputs": rewards}
     return Response(pickle.dumps(answer, protocol=4), media_type="application/octet-stream")
 
 
 @router.get("/", include_in_schema=False)
-async def nothing(request: Request) -> Response:
-    """There is no page here: to whoever looks with a browser, the path of pickles does not exist."""
-    raise NotFound("there is nothing at this path; GET /openapi.json lists what there is")
+async def refuse_get(request: Request) -> Response:
+    """Answer 404 to a browser: there is no page at the path of pickles."""
+    raise NotFound("there is nothing at this path; GET /openapi.json lists the paths")
 
 
-def _admit(ask: DialectRequest) -> None:
-    """Raises NotFound while the dialect is off, PermissionDenied for a stranger."""
-    if not dependencies_of(ask.request).settings.pickle:
-        raise NotFound("pickles are not read here; the operator may allow them (REWARD_GATEWAY_PICKLE)")
-    client = ask.request.client
-    if call_of(ask.request.scope).key is ANYBODY and (client is None or not is_loopback(client.host)):
-        raise PermissionDenied("pickles are read from this machine, or with an API key")
+def _check_allowed(request: DialectRequest) -> None:
+    """Raise NotFound while the dialect is off, PermissionDenied for a remote caller without an API key."""
+    if not dependencies_of(request.http_request).settings.pickle:
+        raise NotFound("pickles are not accepted; the operator can allow them (REWARD_GATEWAY_PICKLE)")
+    client = request.http_request.client
+    if call_of(request.http_request.scope).key is ANYBODY and (client is None or not is_loopback(client.host)):
+        raise PermissionDenied("pickles are accepted only from this machine or with an API key")
 
 
-def _column(asked: Mapping[Any, Any], name: str) -> list[Any]:
-    held = asked.get(name)
-    if not isinstance(held, list | tuple):
+def _read_column(content: Mapping[Any, Any], name: str) -> list[Any]:
+    column = content.get(name)
+    if not isinstance(column, list | tuple):
         raise InvalidRequest(f"{name}: expected a list", param=name)
-    return list(held)
+    return list(column)
 
 
-def _prompts(metas: Any, n: int) -> list[Any]:
-    if not isinstance(metas, list | tuple):
+def _read_prompts(metadata_rows: Any, n: int) -> list[Any]:
+    if not isinstance(metadata_rows, list | tuple):
         return [""] * n
-    return [meta.get("prompt", "") if isinstance(meta, dict) else "" for meta in metas]
+    return [row.get("prompt", "") if isinstance(row, dict) else "" for row in metadata_rows]
 
 
-def _groups(metas: Any, rewards: list[float]) -> dict[str, list[float]]:
-    """Rewards by the tag of their row."""
+def _group_rewards(metadata_rows: Any, rewards: list[float]) -> dict[str, list[float]]:
+    """Group the rewards by the tag of their row."""
     groups: dict[str, list[float]] = {}
-    for meta, reward in zip(metas if isinstance(metas, list | tuple) else (), rewards, strict=False):
-        tag = meta.get("tag") if isinstance(meta, dict) else None
+    for row, reward in zip(metadata_rows if isinstance(metadata_rows, list | tuple) else (), rewards, strict=False):
+        tag = row.get("tag") if isinstance(row, dict) else None
         if isinstance(tag, str):
             groups.setdefault(tag, []).append(reward)
     return groups
 
 
-def _sample(image: Any, prompt: Any, i: int) -> SampleItem:
+def _read_sample(image: Any, prompt: Any, i: int) -> SampleItem:
     if not isinstance(image, bytes):
         raise InvalidRequest(f"images[{i}]: expected bytes", param=f"images[{i}]")
     if not isinstance(prompt, str):

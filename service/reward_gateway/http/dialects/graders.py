@@ -1,6 +1,6 @@
 """OpenAI's grader API: ``/fine_tuning/alpha/graders/run`` and ``/validate``. Point its SDK at this service.
 
-A grader that has no number for a sample fails the request; it never answers 0 in its place.
+A grader without a number for a sample fails the request; it never answers 0 instead.
 """
 
 from time import perf_counter
@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from .dialect import Dialect
 from .error_formats import OPENAI
-from .grading import Grading, read
+from .grading import Grading, read_grader
 from .policy import Policy
 from .request import DialectRequest
-from .texts import RawObject, echo, json_object
+from .texts import RawObject, echo_raw, json_object
 
 dialect = Dialect(
     Policy(
@@ -55,7 +55,7 @@ DETAILS = (
 
 
 class RunGrader(Struct):
-    """A grader, what the model put out, and the row of the dataset."""
+    """A grader, the model's output, and the row of the dataset."""
 
     grader: dict[str, Any]
     model_sample: str
@@ -69,7 +69,7 @@ class ValidateGrader(Struct):
 
 
 class GraderRun(Struct):
-    """What a grader says of a sample."""
+    """The grade of a sample."""
 
     reward: float
     sub_rewards: dict[str, float]
@@ -78,7 +78,7 @@ class GraderRun(Struct):
 
 
 class GraderValidation(Struct):
-    """The grader as it came."""
+    """The grader as it was sent."""
 
     grader: dict[str, Any]
 
@@ -90,10 +90,10 @@ class GraderValidation(Struct):
     answer=GraderRun,
     example={"grader": EXAMPLE, "model_sample": "4", "item": {"answer": "4"}},
 )
-async def run(ask: DialectRequest, body: RunGrader) -> Any:
-    """What a grader says of a sample."""
-    grader = read(body.grader)
-    grading = Grading(ask, body.model_sample, body.item)
+async def run(request: DialectRequest, body: RunGrader) -> Any:
+    """The grade of a sample."""
+    grader = read_grader(body.grader)
+    grading = Grading(request, body.model_sample, body.item)
     reward = await grading.grade(grader)
     return {
         "reward": reward,
@@ -102,7 +102,7 @@ async def run(ask: DialectRequest, body: RunGrader) -> Any:
         "metadata": {
             "name": grader.name,
             "type": body.grader["type"],
-            "execution_time": perf_counter() - ask.started,
+            "execution_time": perf_counter() - request.started,
             "scores": grading.scores or {grader.name: reward},
             "sampled_model_name": None,
             "token_usage": None,
@@ -118,7 +118,7 @@ async def run(ask: DialectRequest, body: RunGrader) -> Any:
     answer=GraderValidation,
     example={"grader": EXAMPLE},
 )
-async def validate(ask: DialectRequest, body: ValidateGrader) -> Any:
-    """The grader as it came, where it would run."""
-    read(json_object(body.grader, "grader"))
-    return {"grader": echo(body.grader)}
+async def validate(request: DialectRequest, body: ValidateGrader) -> Any:
+    """The grader as it was sent, if it can run."""
+    read_grader(json_object(body.grader, "grader"))
+    return {"grader": echo_raw(body.grader)}

@@ -1,6 +1,6 @@
-"""OpenAI's graders: what they are, and what each says of a sample.
+"""OpenAI's graders: their definitions, and how each grades a sample.
 
-``string_check`` and ``text_similarity`` are rules. ``score_model`` is a recipe where ``model`` names one (the last
+``string_check`` and ``text_similarity`` are rules. ``score_model`` is a recipe if ``model`` names one (the last
 message is the response), else a judge of the judges file; ``label_model`` is a judge. ``python`` runs in the sandbox,
 if the operator allows code. ``multi`` is arithmetic over the others.
 """
@@ -17,15 +17,15 @@ from reward_gateway.operations.answers import last_number
 from reward_gateway.operations.judged import json_object
 from reward_gateway.operations.outcome import ItemError
 
-from . import placeholders
 from .formula import Formula
+from .placeholders import check_placeholders, collect_values, fill_placeholders
 from .request import DialectRequest
-from .similarity import Metric, similarity
-from .texts import exchange, messages
+from .similarity import Metric, measure_similarity
+from .texts import parse_messages, split_conversation
 
 
 class StringCheck(Struct, tag_field="type", tag="string_check"):
-    """1 where the comparison holds, else 0."""
+    """1 if the comparison holds, else 0."""
 
     input: str
     reference: str
@@ -34,7 +34,7 @@ class StringCheck(Struct, tag_field="type", tag="string_check"):
 
 
 class TextSimilarity(Struct, tag_field="type", tag="text_similarity"):
-    """How alike two texts are."""
+    """Similarity of two texts."""
 
     input: str
     reference: str
@@ -53,7 +53,7 @@ class ScoreModel(Struct, tag_field="type", tag="score_model"):
 
 
 class LabelModel(Struct, tag_field="type", tag="label_model"):
-    """1 where a judge chooses a label that passes, else 0."""
+    """1 if the judge chooses a passing label, else 0."""
 
     model: str
     input: list[dict[str, Any]]
@@ -77,8 +77,8 @@ class Multi(Struct, tag_field="type", tag="multi"):
     calculate_output: str
     name: str = "multi"
 
-    def parts(self) -> dict[str, Any]:
-        """The graders by name, not decoded yet."""
+    def named_graders(self) -> dict[str, Any]:
+        """The graders by name, not yet decoded."""
         if isinstance(self.graders.get("type"), str):
             return {str(self.graders.get("name", "grader")): self.graders}
         return self.graders
@@ -88,110 +88,118 @@ Simple = StringCheck | TextSimilarity | ScoreModel | LabelModel | PythonCode
 Grader = Simple | Multi
 
 
-def read(value: Any, param: str = "grader") -> Grader:
+def read_grader(value: Any, param: str = "grader") -> Grader:
     """Decode and check a grader. Raises InvalidRequest with the path of the fault."""
     if not isinstance(value, Mapping):
         raise InvalidRequest(f"{param}: expected object", param=param)
     try:
         grader: Grader = msgspec.convert(value, Grader)
     except msgspec.ValidationError as error:
-        said = str(error).replace("`", "")
-        shown = "an unknown type, operation or metric" if said.startswith("Invalid") else said.replace("$", param)
-        raise InvalidRequest(f"{param}: {shown}", param=param) from None
+        reason = str(error).replace("`", "")
+        message = "an unknown type, operation or metric" if reason.startswith("Invalid") else reason.replace("$", param)
+        raise InvalidRequest(f"{param}: {message}", param=param) from None
     if isinstance(grader, Multi):
-        parts = {name: read(part, f"{param}.graders.{name}") for name, part in grader.parts().items()}
+        parts = {name: read_grader(part, f"{param}.graders.{name}") for name, part in grader.named_graders().items()}
         if any(isinstance(part, Multi) for part in parts.values()):
-            raise InvalidRequest(f"{param}.graders: a multi grader holds no other", param=f"{param}.graders")
+            raise InvalidRequest(
+                f"{param}.graders: a multi grader cannot contain another multi grader", param=f"{param}.graders"
+            )
         Formula(grader.calculate_output, parts, f"{param}.calculate_output")
-    for template in _templates(grader):
-        placeholders.check(template, f"{param}.input")
+    for template in _list_templates(grader):
+        check_placeholders(template, f"{param}.input")
     return grader
 
 
 class Grading:
-    """One sample, before all graders of a request.
+    """One sample, graded by the graders of a request.
 
     Attributes:
         scores: reward of each simple grader by name.
     """
 
-    def __init__(self, ask: DialectRequest, sample: str, item: Mapping[str, Any] | None) -> None:
-        self._ask = ask
-        self._known = placeholders.values(sample, item)
+    def __init__(self, request: DialectRequest, sample: str, item: Mapping[str, Any] | None) -> None:
+        self._request = request
+        self._known = collect_values(sample, item)
         self.scores: dict[str, float] = {}
 
     async def grade(self, grader: Grader, param: str = "grader") -> float:
-        """What a grader says.
+        """Grade the sample.
 
         Raises:
-            UnknownVariable: a placeholder names what is not there.
-            GatewayError: the grader has no number for this sample.
+            UnknownVariable: a placeholder names a missing variable.
+            GatewayError: the grader gives no number for this sample.
         """
         match grader:
             case Multi():
-                parts = {name: read(part, f"{param}.graders.{name}") for name, part in grader.parts().items()}
+                parts = {
+                    name: read_grader(part, f"{param}.graders.{name}") for name, part in grader.named_graders().items()
+                }
                 scores = {name: await self.grade(part, f"{param}.graders.{name}") for name, part in parts.items()}
                 self.scores = scores
                 return Formula(grader.calculate_output, scores, f"{param}.calculate_output")(scores)
             case StringCheck():
-                return _checked(grader.operation, *self._pair(grader, param))
+                return _compare_texts(grader.operation, *self._fill_pair(grader, param))
             case TextSimilarity():
-                text, reference = self._pair(grader, param)
-                return await similarity(self._ask.gateway, grader.evaluation_metric, text, reference, param)
+                text, reference = self._fill_pair(grader, param)
+                return await measure_similarity(self._request.gateway, grader.evaluation_metric, text, reference, param)
             case ScoreModel():
-                return await self._scored(grader, param)
+                return await self._run_score_model(grader, param)
             case LabelModel():
-                return await self._labelled(grader, param)
+                return await self._run_label_model(grader, param)
             case PythonCode():
-                return await self._ran(grader)
+                return await self._run_python(grader)
 
-    def _pair(self, grader: StringCheck | TextSimilarity, param: str) -> tuple[str, str]:
+    def _fill_pair(self, grader: StringCheck | TextSimilarity, param: str) -> tuple[str, str]:
         sides = (("input", grader.input), ("reference", grader.reference))
-        text, reference = (placeholders.fill(side, self._known, f"{param}.{name}") for name, side in sides)
+        text, reference = (fill_placeholders(side, self._known, f"{param}.{name}") for name, side in sides)
         return text, reference
 
-    def _conversation(self, given: list[dict[str, Any]], param: str) -> list[dict[str, Any]]:
+    def _fill_messages(self, message_templates: list[dict[str, Any]], param: str) -> list[dict[str, Any]]:
         filled: list[dict[str, Any]] = []
-        for i, message in enumerate(given):
+        for i, message in enumerate(message_templates):
             content = message.get("content")
             if isinstance(content, str):
-                content = placeholders.fill(content, self._known, f"{param}.input[{i}]")
+                content = fill_placeholders(content, self._known, f"{param}.input[{i}]")
             elif isinstance(content, dict) and isinstance(content.get("text"), str):
-                content = placeholders.fill(content["text"], self._known, f"{param}.input[{i}]")
+                content = fill_placeholders(content["text"], self._known, f"{param}.input[{i}]")
             filled.append({"role": message.get("role", "user"), "content": content})
-        messages(filled, f"{param}.input")
+        parse_messages(filled, f"{param}.input")
         return filled
 
-    async def _scored(self, grader: ScoreModel, param: str) -> float:
-        said = self._conversation(grader.input, param)
-        if not self._ask.is_judge(grader.model):
-            if not self._ask.gateway.has_reward(grader.model):
-                raise NotFound(f"{param}.model: names no recipe and no judge", param=f"{param}.model")
-            scores = await self._ask.score([exchange(said, f"{param}.input")], grader.model)
+    async def _run_score_model(self, grader: ScoreModel, param: str) -> float:
+        conversation = self._fill_messages(grader.input, param)
+        if not self._request.is_judge(grader.model):
+            if not self._request.gateway.has_reward(grader.model):
+                raise NotFound(f"{param}.model: not the name of a recipe or of a judge", param=f"{param}.model")
+            scores = await self._request.score([split_conversation(conversation, f"{param}.input")], grader.model)
             return scores.numbers()[0]
         low, high = (grader.range or [0.0, 1.0])[:2] if len(grader.range or [0, 1]) == 2 else (0.0, 1.0)
-        wanted = f'Answer with JSON alone: {{"result": NUMBER}}, a number from {low:g} to {high:g}.'
-        given = (grader.sampling_params or {}).get("temperature")
-        temperature = float(given) if isinstance(given, int | float) else 0.0
-        words = await self._ask.judge(grader.model, [*said, {"role": "system", "content": wanted}], temperature)
-        value = _result(words)
+        instruction = f'Answer with JSON alone: {{"result": NUMBER}}, a number from {low:g} to {high:g}.'
+        sampled_temperature = (grader.sampling_params or {}).get("temperature")
+        temperature = float(sampled_temperature) if isinstance(sampled_temperature, int | float) else 0.0
+        judge_answer = await self._request.judge(
+            grader.model, [*conversation, {"role": "system", "content": instruction}], temperature
+        )
+        value = _read_number(judge_answer)
         if value is None or not low <= value <= high:
             raise Unscorable(f"{param}: the judge gave no number from {low:g} to {high:g}")
         return value
 
-    async def _labelled(self, grader: LabelModel, param: str) -> float:
-        if not self._ask.is_judge(grader.model):
-            raise NotFound(f"{param}.model: names no judge", param=f"{param}.model")
-        said = self._conversation(grader.input, param)
-        wanted = f"Answer with one of these labels and nothing else: {', '.join(grader.labels)}"
-        words = await self._ask.judge(grader.model, [*said, {"role": "system", "content": wanted}])
-        chosen = words.strip().strip("\"'.").casefold()
+    async def _run_label_model(self, grader: LabelModel, param: str) -> float:
+        if not self._request.is_judge(grader.model):
+            raise NotFound(f"{param}.model: not the name of a judge", param=f"{param}.model")
+        conversation = self._fill_messages(grader.input, param)
+        instruction = f"Answer with one of these labels and nothing else: {', '.join(grader.labels)}"
+        judge_answer = await self._request.judge(
+            grader.model, [*conversation, {"role": "system", "content": instruction}]
+        )
+        chosen = judge_answer.strip().strip("\"'.").casefold()
         if chosen not in {name.casefold() for name in grader.labels}:
             raise Unscorable(f"{param}: the judge gave none of the labels")
         return float(chosen in {name.casefold() for name in grader.passing_labels})
 
-    async def _ran(self, grader: PythonCode) -> float:
-        value = await self._ask.run_python(grader.source + _DRIVER, self._known)
+    async def _run_python(self, grader: PythonCode) -> float:
+        value = await self._request.run_python(grader.source + _DRIVER, self._known)
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise Unscorable("the grader's program returned no finite number")
         return float(value)
@@ -204,7 +212,7 @@ def main(known):
 """
 
 
-def _checked(operation: str, text: str, reference: str) -> float:
+def _compare_texts(operation: str, text: str, reference: str) -> float:
     match operation:
         case "eq":
             return float(text == reference)
@@ -216,16 +224,16 @@ def _checked(operation: str, text: str, reference: str) -> float:
             return float(reference.casefold() in text.casefold())
 
 
-def _result(words: str) -> float | None:
+def _read_number(judge_answer: str) -> float | None:
     try:
-        value = json_object(words).get("result")
+        value = json_object(judge_answer).get("result")
     except ItemError:
-        return last_number(words)
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good and value is not None else None
+        return last_number(judge_answer)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number and value is not None else None
 
 
-def _templates(grader: Grader) -> list[str]:
+def _list_templates(grader: Grader) -> list[str]:
     match grader:
         case StringCheck() | TextSimilarity():
             return [grader.input, grader.reference]

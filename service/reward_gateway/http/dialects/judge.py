@@ -1,8 +1,8 @@
-"""OpenAI chat completions for trainers that ask a judge: a recipe answers with its number, or a judge with its words.
+"""OpenAI chat completions for trainers that call a judge: answered by a recipe with its reward, or by a judge.
 
 ``model`` names a recipe, or a judge of the judges file; any other name is the default recipe. The last message is the
-response that a recipe scores, those before it are the prompt. The number stands in the recipe's ``answer_template``,
-or after ``Final Score:``.
+response that a recipe scores, those before it are the prompt. The reward is written into the recipe's
+``answer_template``, by default after ``Final Score:``.
 """
 
 from typing import Any
@@ -17,8 +17,8 @@ from .dialect import Dialect
 from .error_formats import OPENAI
 from .policy import Policy
 from .request import DialectRequest
-from .texts import exchange, messages
-from .usage import now
+from .texts import parse_messages, split_conversation
+from .usage import unix_time
 
 dialect = Dialect(
     Policy(
@@ -36,7 +36,7 @@ TEMPLATE = "Final Score: {reward}"
 
 
 class ChatRequest(Struct):
-    """A conversation; sampling parameters are for judges, recipes have none."""
+    """A conversation. Sampling parameters are used by judges and ignored by recipes."""
 
     messages: list[Any]
     model: str | None = None
@@ -47,7 +47,7 @@ class ChatRequest(Struct):
 
 
 class Choice(Struct):
-    """The only answer."""
+    """The only choice."""
 
     index: int
     message: dict[str, str | None]
@@ -80,40 +80,40 @@ class ChatCompletion(Struct):
         ],
     },
 )
-async def chat_completions(ask: DialectRequest, body: ChatRequest) -> Any:
-    """The reward of a conversation's last message, in words."""
+async def chat_completions(request: DialectRequest, body: ChatRequest) -> Any:
+    """The reward of a conversation's last message, as text."""
     if body.n is not None and body.n != 1:
-        raise InvalidRequest("n: one choice is given", param="n")
-    if body.reward is None and body.model is not None and ask.is_judge(body.model):
-        messages(body.messages, "messages")
-        name, content = body.model, await ask.judge(body.model, body.messages, body.temperature)
+        raise InvalidRequest("n: only 1 is supported", param="n")
+    if body.reward is None and body.model is not None and request.is_judge(body.model):
+        parse_messages(body.messages, "messages")
+        name, content = body.model, await request.judge(body.model, body.messages, body.temperature)
     else:
-        scores = await ask.score([exchange(body.messages, "messages")], body.reward, body.model)
+        scores = await request.score([split_conversation(body.messages, "messages")], body.reward, body.model)
         name = scores.plan.name
-        content = (scores.plan.answer_template or TEMPLATE).replace("{reward}", decimal(scores.numbers()[0]))
+        content = (scores.plan.answer_template or TEMPLATE).replace("{reward}", format_decimal(scores.numbers()[0]))
     if body.stream:
-        return _streamed(ask.id, name, content)
+        return _stream_content(request.id, name, content)
     message = {"role": "assistant", "content": content, "refusal": None}
     return {
-        **_head(ask.id, name, "chat.completion"),
+        **_completion_head(request.id, name, "chat.completion"),
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
     }
 
 
-def decimal(value: float) -> str:
-    """A number as judges write it: at most six decimals, never an exponent."""
+def format_decimal(value: float) -> str:
+    """Format a number as judges write it: at most six decimals, never an exponent."""
     text = f"{value:.6f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
-def _head(name: str, model: str, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{name}", "object": kind, "created": now(), "model": model}
+def _completion_head(name: str, model: str, kind: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{name}", "object": kind, "created": unix_time(), "model": model}
 
 
-def _streamed(name: str, model: str, content: str) -> Response:
-    """Server-sent events: the words at once, then the end."""
-    head = _head(name, model, "chat.completion.chunk")
+def _stream_content(name: str, model: str, content: str) -> Response:
+    """Server-sent events: the whole text in one chunk, then the end."""
+    head = _completion_head(name, model, "chat.completion.chunk")
     deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", "content": content}, None), ({}, "stop")]
     chunks = [
         {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}]}

@@ -14,9 +14,9 @@ router = raw_router("dialects")
 
 @router.get("/v1/dialects", **describe("List the dialects and their policies", answer=DialectList))
 async def dialects(request: Request) -> Response:
-    """For each: who speaks it, its paths, what a failed sample becomes, how long an answer may take.
+    """For each: its clients, its paths, what a failed sample becomes, and the longest time a response may take.
 
-    `override` is what the operator put in the place of `on_invalid` (setting `dialect_failures`).
+    `override` is what the operator set instead of `on_invalid` (setting `dialect_failures`).
     """
     chosen = dependencies_of(request).settings.dialect_failures
     return json_response(

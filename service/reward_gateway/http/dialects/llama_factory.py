@@ -1,6 +1,6 @@
 """LLaMA-Factory's reward API: ``reward_model_type: api``, ``reward_model: http://HOST:8080/v1/score/evaluation``.
 
-Its client looks at nothing but ``scores``, so no refusal may hold that key: then it stops, and trains on nothing.
+Its client reads only ``scores``. Error bodies do not have that key, so the client stops instead of training on them.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ router = dialect.router
 
 
 class ScoreEvaluation(Struct):
-    """Texts, each prompt and response in one."""
+    """Texts, each a prompt and its response in one."""
 
     messages: list[str]
     model: str | None = None
@@ -48,13 +48,13 @@ class Evaluation(Struct):
     answer=Evaluation,
     example={"model": "m", "messages": ["Is water wet? Yes."]},
 )
-async def score_evaluation(ask: DialectRequest, body: ScoreEvaluation) -> Any:
-    """Rewards of texts, one for one."""
+async def score_evaluation(request: DialectRequest, body: ScoreEvaluation) -> Any:
+    """One reward per text, in order."""
     if not body.messages:
         raise EmptyInput("messages: there is no text to score", param="messages")
-    scores = await ask.score([SampleItem(response=text) for text in body.messages], body.reward, body.model)
+    scores = await request.score([SampleItem(response=text) for text in body.messages], body.reward, body.model)
     return {
-        "id": f"scoreval-{ask.id}",
+        "id": f"scoreval-{request.id}",
         "object": "score.evaluation",
         "model": scores.plan.name,
         "scores": scores.numbers(),

@@ -1,8 +1,8 @@
 """NeMo-Gym's resources server, which NeMo-RL, verifiers, prime-rl and axolotl speak.
 
-A sample that cannot be scored is answered as NeMo-Gym's own judges answer it: 200 with ``reward: 0.0`` and
-``_ng_failure_class``, which keeps the row out of the metrics and lets it be tried again. Clients that do not know that
-mark (verifiers, axolotl) would train on the 0: for them set ``dialect_failures`` to ``{"nemo_gym": "error"}``.
+A sample that cannot be scored is answered as NeMo-Gym's own judges do: 200 with ``reward: 0.0`` and
+``_ng_failure_class``, which keeps the row out of the metrics and allows a retry. Clients that do not know that mark
+(verifiers, axolotl) would train on the 0: for them set ``dialect_failures`` to ``{"nemo_gym": "error"}``.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from reward_gateway.sample.messages import ChatMessage
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
-from .texts import RawObject, echo, json_object, label, messages, plain_if_single
+from .texts import RawObject, echo_raw, json_object, label_text, parse_messages, plain_if_single
 
 dialect = Dialect(
     Policy(
@@ -34,18 +34,18 @@ dialect = Dialect(
 router = dialect.router
 
 LARGEST = 1e300
-"""Numbers beyond this are no metrics: their sum would be none."""
+"""Larger numbers are not averaged: their sum could overflow."""
 
 REFERENCES = ("reference", "ground_truth", "expected_answer", "answer", "label")
-"""Where a dataset's row keeps what is right; the first that it has."""
+"""Keys of a dataset row that may hold the reference; the first that is present is used."""
 
 
 class SeedSession(Struct):
-    """A row of the dataset; nothing of it is kept."""
+    """A row of the dataset. It is not stored."""
 
 
 class VerifyRequest(Struct):
-    """A row of the dataset, the request that the policy got and the response that it gave (OpenAI Responses)."""
+    """A row of the dataset, the policy's request and the policy's response (OpenAI Responses)."""
 
     responses_create_params: RawObject
     response: RawObject
@@ -69,14 +69,14 @@ class Verified(Struct):
 
 
 class AggregateMetrics(Struct):
-    """Answers of ``/verify``."""
+    """Responses of ``/verify``."""
 
     verify_responses: list[dict[str, Any]]
 
 
 @dialect.post("/seed_session", body=SeedSession, answer=dict[str, Any], example={"question": "What is 2 + 2?"})
-async def seed_session(ask: DialectRequest, body: SeedSession) -> Any:
-    """Begin an episode: there is nothing to remember."""
+async def seed_session(request: DialectRequest, body: SeedSession) -> Any:
+    """Begin an episode. The gateway keeps no session."""
     return {}
 
 
@@ -90,28 +90,28 @@ EXAMPLE = {
 
 
 @dialect.post("/verify", body=VerifyRequest, answer=Verified, example=EXAMPLE)
-async def verify(ask: DialectRequest, body: VerifyRequest) -> Any:
-    """The reward of one response, its components, and both objects as they came."""
-    known = (getattr(body, name) for name in REFERENCES)
+async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
+    """The reward of one response, its components, and both objects as they were sent."""
+    references = (getattr(body, name) for name in REFERENCES)
     sample = SampleItem(
-        prompt=_prompt(json_object(body.responses_create_params, "responses_create_params")),
-        response=_response(json_object(body.response, "response")),
-        reference=label(next((value for value in known if value is not None), None)),
+        prompt=_read_prompt(json_object(body.responses_create_params, "responses_create_params")),
+        response=_read_response(json_object(body.response, "response")),
+        reference=label_text(next((value for value in references if value is not None), None)),
     )
-    both = {"responses_create_params": echo(body.responses_create_params), "response": echo(body.response)}
+    echoed = {"responses_create_params": echo_raw(body.responses_create_params), "response": echo_raw(body.response)}
     reward = body.reward if isinstance(body.reward, str) else None
     try:
-        scores = await ask.score([sample], reward)
+        scores = await request.score([sample], reward)
     except GatewayError as error:
-        if ask.fails or not (error.status >= 500 or isinstance(error, Unscorable)):
+        if request.fails or not (error.status >= 500 or isinstance(error, Unscorable)):
             raise
-        return {**both, **_failed(error.message)}
+        return {**echoed, **_mark_failed(error.message)}
     if scores.failed:
-        return {**both, **_failed(scores.failed[0].message)}
-    return {**both, "reward": scores.numbers()[0], "reward_components": scores.component_row(0)}
+        return {**echoed, **_mark_failed(scores.failed[0].message)}
+    return {**echoed, "reward": scores.numbers()[0], "reward_components": scores.component_row(0)}
 
 
-def _failed(message: str) -> dict[str, Any]:
+def _mark_failed(message: str) -> dict[str, Any]:
     return {
         "reward": 0.0,
         "reward_components": {},
@@ -126,46 +126,48 @@ def _failed(message: str) -> dict[str, Any]:
     answer=dict[str, Any],
     example={"verify_responses": [{"reward": 1.0}]},
 )
-async def aggregate_metrics(ask: DialectRequest, body: AggregateMetrics) -> Any:
+async def aggregate_metrics(request: DialectRequest, body: AggregateMetrics) -> Any:
     """The mean of every numeric field over the rows that did not fail."""
-    return _means([row for row in body.verify_responses if not row.get("_ng_failure_class")])
+    return _average_fields([row for row in body.verify_responses if not row.get("_ng_failure_class")])
 
 
 @dialect.get("/reverify_mode", answer=str)
 async def reverify_mode(request: Request) -> Any:
-    """Whether a row may be verified again: it may, nothing is kept."""
+    """Whether a row may be verified again: yes, verification is stateless."""
     return "stateless"
 
 
-def _means(rows: list[Any]) -> dict[str, Any]:
+def _average_fields(rows: list[Any]) -> dict[str, Any]:
     columns: dict[str, list[Any]] = {}
     for row in rows:
-        for name, held in row.items():
-            columns.setdefault(name, []).append(held)
+        for name, values in row.items():
+            columns.setdefault(name, []).append(values)
     means: dict[str, Any] = {}
-    for name, held in columns.items():
-        numbers = [float(x) for x in held if isinstance(x, int | float) and abs(x) < LARGEST]
+    for name, values in columns.items():
+        numbers = [float(x) for x in values if isinstance(x, int | float) and abs(x) < LARGEST]
         if numbers:
             means[name] = fmean(numbers)
-        elif name == "reward_components" and all(isinstance(x, Mapping) for x in held):
-            means[name] = _means(held)
+        elif name == "reward_components" and all(isinstance(x, Mapping) for x in values):
+            means[name] = _average_fields(values)
     return means
 
 
-def _prompt(params: Mapping[str, Any]) -> str | list[ChatMessage]:
-    given = params.get("input", "")
-    before = params.get("instructions")
-    if isinstance(given, str) and not isinstance(before, str):
-        return given
-    said = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    if isinstance(said, list):  # calls of tools and reasoning stand among the messages
-        said = [item for item in said if not isinstance(item, dict) or "role" in item]
-    found = messages(said, "responses_create_params.input")
-    return plain_if_single([ChatMessage("system", before), *found] if isinstance(before, str) else found, "user")
+def _read_prompt(params: Mapping[str, Any]) -> str | list[ChatMessage]:
+    input_items = params.get("input", "")
+    instructions = params.get("instructions")
+    if isinstance(input_items, str) and not isinstance(instructions, str):
+        return input_items
+    message_items = [{"role": "user", "content": input_items}] if isinstance(input_items, str) else input_items
+    if isinstance(message_items, list):  # tool calls and reasoning items come between the messages
+        message_items = [item for item in message_items if not isinstance(item, dict) or "role" in item]
+    conversation = parse_messages(message_items, "responses_create_params.input")
+    return plain_if_single(
+        [ChatMessage("system", instructions), *conversation] if isinstance(instructions, str) else conversation, "user"
+    )
 
 
-def _response(response: Mapping[str, Any]) -> str:
-    """All text that the policy put out, as OpenAI's ``output_text`` has it."""
+def _read_response(response: Mapping[str, Any]) -> str:
+    """All output text of the policy, as in OpenAI's ``output_text``."""
     output = response.get("output")
     texts = []
     for item in output if isinstance(output, list) else ():

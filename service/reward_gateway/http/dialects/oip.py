@@ -1,4 +1,4 @@
-"""Open Inference Protocol v2 under ``/v2``: every recipe is a model, and Triton's models are behind their own names."""
+"""Open Inference Protocol v2 under ``/v2``: every recipe is a model; Triton's models keep their own names."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ for _prefix in ("/v2/models/", "/v2/repository/"):
 
 
 class ServerInfo(msgspec.Struct):
-    """Who answers here."""
+    """The server's name and version."""
 
     name: str
     version: str
@@ -39,7 +39,7 @@ class ServerInfo(msgspec.Struct):
 
 
 class TensorInfo(msgspec.Struct):
-    """An input or output; -1 is any length."""
+    """An input or output; -1 means any length."""
 
     name: str
     datatype: str
@@ -47,7 +47,7 @@ class TensorInfo(msgspec.Struct):
 
 
 class ModelInfo(msgspec.Struct):
-    """A model's tensors, the batch included."""
+    """A model's tensors, batch dimension included."""
 
     name: str
     platform: str
@@ -57,7 +57,7 @@ class ModelInfo(msgspec.Struct):
 
 
 class ModelReady(msgspec.Struct):
-    """A model that can answer now."""
+    """A model that is ready."""
 
     name: str
     ready: bool
@@ -73,7 +73,7 @@ class IndexRow(msgspec.Struct):
 
 
 class LoadedModel(msgspec.Struct):
-    """A model as it is served now, and its versions."""
+    """The version of a model that is served now, and all its versions."""
 
     name: str
     version: str
@@ -81,13 +81,13 @@ class LoadedModel(msgspec.Struct):
 
 
 class UnloadedModel(msgspec.Struct):
-    """A model that is served no more."""
+    """A model that is no longer served."""
 
     name: str
 
 
 class OutputTensor(msgspec.Struct):
-    """One output: its elements in row-major order, or their size behind the JSON (``binary_data_size``)."""
+    """One output: elements in row-major order, or the size of its binary data after the JSON (``binary_data_size``)."""
 
     name: str
     datatype: str
@@ -97,7 +97,7 @@ class OutputTensor(msgspec.Struct):
 
 
 class InferAnswer(msgspec.Struct):
-    """The tensors that answer a request."""
+    """The output tensors of a request."""
 
     model_name: str
     model_version: str
@@ -116,7 +116,7 @@ _EXAMPLE = {
 }
 
 
-def _page(summary: str, *parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+def _describe_route(summary: str, *parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
     return describe(summary, parameters=parameters, error_formats=(ERROR_FORMAT,), **more)
 
 
@@ -126,54 +126,61 @@ def protocol_of(request: Request) -> OpenInference:
     return protocol
 
 
-def _asked(request: Request) -> tuple[str, str]:
+def _model_of(request: Request) -> tuple[str, str]:
     return request.path_params["model"], request.path_params.get("version", "")
 
 
-@router.get("/v2", **_page("Who answers here", answer=ServerInfo))
+@router.get("/v2", **_describe_route("Show the server", answer=ServerInfo))
 async def server(request: Request) -> Response:
-    """Name, version and the extensions of the protocol that are spoken."""
+    """Name, version and the supported extensions of the protocol."""
     return json_response(plain(protocol_of(request).server_metadata()))
 
 
-@router.get("/v2/models/{model}", **_page("A model's tensors", _MODEL, answer=ModelInfo))
-@router.get("/v2/models/{model}/versions/{version}", **_page("A version's tensors", _MODEL, _VERSION, answer=ModelInfo))
+@router.get("/v2/models/{model}", **_describe_route("A model's tensors", _MODEL, answer=ModelInfo))
+@router.get(
+    "/v2/models/{model}/versions/{version}",
+    **_describe_route("A version's tensors", _MODEL, _VERSION, answer=ModelInfo),
+)
 async def metadata(request: Request) -> Response:
-    """Names, datatypes and shapes of the inputs and outputs, the batch included."""
-    return json_response(plain(await protocol_of(request).model_metadata(*_asked(request))))
+    """Names, datatypes and shapes of the inputs and outputs, batch dimension included."""
+    return json_response(plain(await protocol_of(request).model_metadata(*_model_of(request))))
 
 
-@router.get("/v2/models/{model}/config", **_page("A model's configuration", _MODEL))
-@router.get("/v2/models/{model}/versions/{version}/config", **_page("A version's configuration", _MODEL, _VERSION))
+@router.get("/v2/models/{model}/config", **_describe_route("A model's configuration", _MODEL))
+@router.get(
+    "/v2/models/{model}/versions/{version}/config", **_describe_route("A version's configuration", _MODEL, _VERSION)
+)
 async def config(request: Request) -> Response:
-    """As Triton describes a model: the largest batch, tensors without the batch, one answer a request."""
-    return json_response(plain((await protocol_of(request).model_config(*_asked(request))).config))
+    """Triton's model configuration: maximum batch size, tensors without batch dimension, one response per request."""
+    return json_response(plain((await protocol_of(request).model_config(*_model_of(request))).config))
 
 
-@router.get("/v2/models/{model}/ready", **_page("Can a model answer now?", _MODEL, answer=ModelReady))
+@router.get("/v2/models/{model}/ready", **_describe_route("Is a model ready?", _MODEL, answer=ModelReady))
 @router.get(
     "/v2/models/{model}/versions/{version}/ready",
-    **_page("Can a version answer now?", _MODEL, _VERSION, answer=ModelReady),
+    **_describe_route("Is a version ready?", _MODEL, _VERSION, answer=ModelReady),
 )
 async def ready(request: Request) -> Response:
-    """200 if it can; 503 where a model behind it is not ready."""
-    name, version = _asked(request)
+    """200 if it is; 503 if a model that it needs is not ready."""
+    name, version = _model_of(request)
     if not await protocol_of(request).is_ready(name, version):
         raise ModelUnavailable("the model is not ready")
     return json_response({"name": name, "ready": True})
 
 
-@router.get("/v2/models/stats", **_page("What every model has done"))
-@router.get("/v2/models/{model}/stats", **_page("What a model has done", _MODEL))
-@router.get("/v2/models/{model}/versions/{version}/stats", **_page("What a version has done", _MODEL, _VERSION))
+@router.get("/v2/models/stats", **_describe_route("Statistics of every model"))
+@router.get("/v2/models/{model}/stats", **_describe_route("Statistics of a model", _MODEL))
+@router.get(
+    "/v2/models/{model}/versions/{version}/stats", **_describe_route("Statistics of a version", _MODEL, _VERSION)
+)
 async def statistics(request: Request) -> Response:
-    """Counts and times; those of recipes are of this process, since it began."""
-    asked = _asked(request) if "model" in request.path_params else ("", "")
-    return json_response(plain(await protocol_of(request).model_statistics(*asked)))
+    """Counts and times; those of recipes are of this process since its start."""
+    model = _model_of(request) if "model" in request.path_params else ("", "")
+    return json_response(plain(await protocol_of(request).model_statistics(*model)))
 
 
 class IndexRequest(msgspec.Struct):
-    """``{"ready": true}`` lists the models that can answer now."""
+    """``{"ready": true}`` lists the models that are ready."""
 
     ready: bool = False
 
@@ -183,17 +190,21 @@ _index_request = msgspec.json.Decoder(IndexRequest)
 
 @router.post(
     "/v2/repository/index",
-    **_page("List recipes and models", answer=list[IndexRow], body=IndexRequest, example={"ready": True}),
+    **_describe_route("List recipes and models", answer=list[IndexRow], body=IndexRequest, example={"ready": True}),
 )
 async def index(request: Request) -> Response:
-    """Recipes as models, and the model server's own. An empty body lists all."""
+    """Recipes, as models, and the models of the model server. An empty body lists all."""
     body = await read_bytes(request)
-    asked = decode(_index_request, body, dependencies_of(request).settings.max_nesting) if body else IndexRequest()
-    return json_response([plain(row) for row in (await protocol_of(request).repository_index(asked.ready)).models])
+    index_request = (
+        decode(_index_request, body, dependencies_of(request).settings.max_nesting) if body else IndexRequest()
+    )
+    return json_response(
+        [plain(row) for row in (await protocol_of(request).repository_index(index_request.ready)).models]
+    )
 
 
 class ControlRequest(msgspec.Struct):
-    """Triton's parameters. A configuration or files in the place of the repository's are not taken."""
+    """Triton's parameters. A configuration or files to replace the repository's are not accepted."""
 
     parameters: dict[str, Any] = {}
 
@@ -201,34 +212,38 @@ class ControlRequest(msgspec.Struct):
 _control_request = msgspec.json.Decoder(ControlRequest)
 
 
-async def _controlled(request: Request) -> tuple[ModelAdmin, str]:
-    """Who may, what is asked, and of which model. Raises PermissionDenied or InvalidRequest."""
+async def _read_control(request: Request) -> tuple[ModelAdmin, str]:
+    """Check the right and the parameters. Raises PermissionDenied or InvalidRequest."""
     require_right(call_of(request.scope).key, "admin")
     body = await read_bytes(request)
-    asked = decode(_control_request, body, dependencies_of(request).settings.max_nesting) if body else ControlRequest()
-    if refused := sorted(set(asked.parameters) - {"unload_dependents"}):
-        raise InvalidRequest(f"parameters.{refused[0]} is not taken: models are loaded as the repository has them")
+    control = (
+        decode(_control_request, body, dependencies_of(request).settings.max_nesting) if body else ControlRequest()
+    )
+    if unknown := sorted(set(control.parameters) - {"unload_dependents"}):
+        raise InvalidRequest(f"parameters.{unknown[0]} is not accepted: models are loaded as the repository has them")
     return dependencies_of(request).model_admin, request.path_params["model"]
 
 
 @router.post(
-    "/v2/repository/models/{model}/load", **_page("Load a model", _MODEL, answer=LoadedModel, body=ControlRequest)
+    "/v2/repository/models/{model}/load",
+    **_describe_route("Load a model", _MODEL, answer=LoadedModel, body=ControlRequest),
 )
 async def load(request: Request) -> Response:
-    """Load it, or load it anew where its folder changed: what was served before answers until then. `NAME@VERSION`
-    serves a withdrawn version again. Needs the right `admin`."""
-    model_admin, name = await _controlled(request)
+    """Load it, or reload it if its folder changed; the version before answers until the new one is ready.
+    `NAME@VERSION` serves a withdrawn version again. Needs the right `admin`."""
+    model_admin, name = await _read_control(request)
     info = await model_admin.load(name)
     return json_response({"name": info.name, "version": info.version, "versions": list(info.versions)})
 
 
 @router.post(
-    "/v2/repository/models/{model}/unload", **_page("Unload a model", _MODEL, answer=UnloadedModel, body=ControlRequest)
+    "/v2/repository/models/{model}/unload",
+    **_describe_route("Unload a model", _MODEL, answer=UnloadedModel, body=ControlRequest),
 )
 async def unload(request: Request) -> Response:
-    """Serve it no more; `NAME@VERSION` withdraws one version. Requests that it has are answered. Needs the right
+    """Stop serving it; `NAME@VERSION` withdraws one version. Requests in progress are answered. Needs the right
     `admin`."""
-    model_admin, name = await _controlled(request)
+    model_admin, name = await _read_control(request)
     await model_admin.unload(name)
     return json_response({"name": name})
 
@@ -237,24 +252,24 @@ _BINARY = ("application/octet-stream",)
 _INFER = {"body": InferRequest, "answer": InferAnswer, "example": _EXAMPLE, "more_answer_types": _BINARY}
 
 
-@router.post("/v2/models/{model}/infer", **_page("Score by tensors", _MODEL, IDEMPOTENCY_KEY, **_INFER))
+@router.post("/v2/models/{model}/infer", **_describe_route("Score by tensors", _MODEL, IDEMPOTENCY_KEY, **_INFER))
 @router.post(
     "/v2/models/{model}/versions/{version}/infer",
-    **_page("Score by tensors", _MODEL, _VERSION, IDEMPOTENCY_KEY, **_INFER),
+    **_describe_route("Score by tensors", _MODEL, _VERSION, IDEMPOTENCY_KEY, **_INFER),
 )
 async def infer(request: Request) -> Response:
     """Recipes take `prompt`, `response`, `reference` and `group` (BYTES [n, 1]) and give `reward` and `valid`.
 
-    A row without a reward has `valid` false and 0 there. NeMo-Aligner's and trlX's tensors are taken too; they
-    are answered by `rewards`, which a sample without a reward fails.
+    A row without a reward has `valid` false and `reward` 0. NeMo-Aligner's and trlX's tensors are accepted too; they
+    are answered with `rewards`, and a sample without a reward fails the request.
     """
-    name, version = _asked(request)
+    name, version = _model_of(request)
     body = await read_bytes(request)
-    asked, binary = read(
+    infer_request, binary_outputs = read(
         body, request.headers.get(LENGTH), name, version, dependencies_of(request).settings.max_nesting
     )
-    deadline = deadline_of(request, read_timeout_s(asked))
+    deadline = deadline_of(request, read_timeout_s(infer_request))
     answer = await protocol_of(request).infer(
-        asked, deadline, request.query_params.get("reward"), call_of(request.scope).scope
+        infer_request, deadline, request.query_params.get("reward"), call_of(request.scope).scope
     )
-    return infer_response(answer, binary)
+    return infer_response(answer, binary_outputs)

@@ -1,7 +1,7 @@
 """OpenRLHF's remote reward model: ``--reward.remote_url http://HOST:8080/get_reward`` (older: ``--remote_rm_url``).
 
-``query`` is prompt and response in one text; the response is what follows the prompt. One sample that cannot be
-scored fails the request: the trainer tries again, and a made-up number would be trained on.
+``query`` is prompt and response in one text; the response is the text after the prompt. One sample that cannot be
+scored fails the request, and the trainer retries it: a placeholder number would be trained on.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from reward_gateway.intake.request import SampleItem
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
-from .texts import label, text_or_messages
+from .texts import label_text, text_or_messages
 
 dialect = Dialect(
     Policy(
@@ -30,7 +30,7 @@ router = dialect.router
 
 
 class GetReward(Struct):
-    """A shard of a batch, or one sample in lists of one."""
+    """A shard of a batch, or one sample in lists of length one."""
 
     query: list[str]
     prompts: list[Any] | None = None
@@ -40,7 +40,7 @@ class GetReward(Struct):
 
 
 class ShardRewards(Struct):
-    """A number per sample: as the recipe gives it, and in [0, 1]; a list per component."""
+    """One number per sample, as the recipe gives it and in [0, 1], and one list per component."""
 
     rewards: list[float]
     scores: list[float]
@@ -53,29 +53,29 @@ class ShardRewards(Struct):
     answer=ShardRewards,
     example={"query": ["Is water wet? Yes."], "prompts": ["Is water wet?"], "labels": [None]},
 )
-async def get_reward(ask: DialectRequest, body: GetReward) -> Any:
+async def get_reward(request: DialectRequest, body: GetReward) -> Any:
     """Rewards of a shard.
 
-    `rewards` are as the recipe gives them, `scores` the same in [0, 1], `extra_logs` a list a component. Empty lists
+    `rewards` are as the recipe gives them, `scores` the same in [0, 1], `extra_logs` a list per component. Empty lists
     are answered with empty lists.
     """
     n = len(body.query)
-    for name, given in (("prompts", body.prompts), ("labels", body.labels)):
-        if given is not None and len(given) != n:
-            raise InvalidRequest(f"{name}: {len(given)} of them, and {n} queries", param=name)
+    for name, column in (("prompts", body.prompts), ("labels", body.labels)):
+        if column is not None and len(column) != n:
+            raise InvalidRequest(f"{name}: {len(column)} entries for {n} queries", param=name)
     prompts = [text_or_messages(p, f"prompts[{i}]") for i, p in enumerate(body.prompts or [""] * n)]
     labels = body.labels or [None] * n
     if n == 0:
-        ask.plan(body.reward, body.model)
+        request.plan(body.reward, body.model)
         return {"rewards": [], "scores": [], "extra_logs": {}}
     samples = [
-        SampleItem(prompt=prompt, response=response_of(query, prompt), reference=label(known))
-        for query, prompt, known in zip(body.query, prompts, labels, strict=True)
+        SampleItem(prompt=prompt, response=cut_response(query, prompt), reference=label_text(label))
+        for query, prompt, label in zip(body.query, prompts, labels, strict=True)
     ]
-    scores = await ask.score(samples, body.reward, body.model)
+    scores = await request.score(samples, body.reward, body.model)
     return {"rewards": scores.raw, "scores": scores.unit, "extra_logs": scores.components}
 
 
-def response_of(query: str, prompt: object) -> str:
-    """What follows the prompt, where the query begins with it; else the whole query."""
+def cut_response(query: str, prompt: object) -> str:
+    """The text after the prompt if the query begins with it, else the whole query."""
     return query.removeprefix(prompt) if isinstance(prompt, str) else query

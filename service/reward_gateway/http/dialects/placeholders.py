@@ -11,46 +11,48 @@ _PLACE = re.compile(r"\{\{\s*([^{}\s]{1,200})\s*\}\}")
 _PATH = re.compile(r"(?:item|sample)(?:\.\w+|\[\d+\])*", re.ASCII)
 
 
-def values(sample: str, item: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What placeholders may name: the row of the dataset, and what the model put out."""
+def collect_values(sample: str, item: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The values that placeholders may name: the row of the dataset (``item``) and the model's output (``sample``)."""
     try:
         parsed = json.loads(sample)
     except (ValueError, RecursionError):
         parsed = None
-    said = {"role": "assistant", "content": sample}
-    choices = [{"index": 0, "message": said, "finish_reason": "stop"}]
+    message = {"role": "assistant", "content": sample}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
     output = {"output_text": sample, "output_json": parsed, "output_tools": [], "choices": choices}
     return {"item": dict(item or {}), "sample": output}
 
 
-def check(template: str, param: str) -> None:
-    """Raise InvalidRequest for a placeholder that names neither the item nor the sample."""
+def check_placeholders(template: str, param: str) -> None:
+    """Raise InvalidRequest for a placeholder that begins with neither ``item`` nor ``sample``."""
     for path in _PLACE.findall(template):
         if not _PATH.fullmatch(path):
-            raise InvalidRequest(f"{param}: a placeholder names item.… or sample.…", param=param)
+            raise InvalidRequest(f"{param}: a placeholder must begin with item or sample", param=param)
 
 
-def fill(template: str, known: Mapping[str, Any], param: str) -> str:
-    """The template with its placeholders filled; what is no text stands as JSON.
+def fill_placeholders(template: str, values: Mapping[str, Any], param: str) -> str:
+    """The template with its placeholders filled; values that are not text are written as JSON.
 
     Raises:
-        UnknownVariable: a placeholder names nothing that is there.
+        UnknownVariable: a placeholder names a variable that ``values`` do not have.
     """
-    check(template, param)
-    return _PLACE.sub(lambda found: _text(_value(found[1], known, param)), template)
+    check_placeholders(template, param)
+    return _PLACE.sub(lambda match: _to_text(_look_up(match[1], values, param)), template)
 
 
-def _value(path: str, known: Mapping[str, Any], param: str) -> Any:
-    value: Any = known
+def _look_up(path: str, values: Mapping[str, Any], param: str) -> Any:
+    value: Any = values
     for step in re.findall(r"\w+", path):
         if isinstance(value, Mapping) and step in value:
             value = value[step]
         elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
             value = value[int(step)]
         else:
-            raise UnknownVariable(f"{param}: a placeholder names what neither item nor sample has", param=param)
+            raise UnknownVariable(
+                f"{param}: a placeholder names a variable that neither item nor sample has", param=param
+            )
     return value
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

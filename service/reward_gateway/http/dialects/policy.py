@@ -1,14 +1,14 @@
-"""What is different between trainers: what stands for a failed score, errors, patience, the range of a score.
+"""What differs between trainers: how a failed score is answered, error formats, timeouts, the range of a score.
 
 Each file of this package declares the policy of its dialect. What a sample without a score becomes:
 
-* ``error``: the request fails, 503 or 504 where trying again may help, else 422. The client sees that it failed;
-* ``null``: null in the sample's place, with the reason beside it;
-* ``marked``: the number that the client's own convention puts there, with the mark that keeps it out of training;
-* ``absent``: the sample's score is left out, and the reason stands in the client's list of errors.
+* ``error``: the request fails, with 503 or 504 if a retry may help, else with 422;
+* ``null``: null instead of the score, with the reason;
+* ``marked``: the number of the client's own convention, with the mark that keeps it out of training;
+* ``absent``: no score for the sample, and the reason in the client's list of errors.
 
-None of them is a number that nobody asked for. A recipe with ``on_invalid: default``, or the setting
-``dialect_failures``, puts the operator's number in its place.
+None of these invents a number. A recipe with ``on_invalid: default``, or a number in the setting
+``dialect_failures``, is the operator's choice of a number for failed samples.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class Policy:
 
     Attributes:
         name: key of the setting ``dialect_failures``.
-        title: who is spoken to, for people.
-        clients: who sends such requests.
-        prefix: first segment of its unambiguous paths; empty: it has only those that clients have built in.
+        title: human-readable name.
+        clients: the trainers and SDKs that send such requests.
+        prefix: first segment of its unambiguous paths; empty: it has only the paths built into the clients.
         on_invalid: what a sample without a score becomes.
-        deadline_s: longest time an answer may take: below the clients' own timeout. None: the settings say.
-        score: rewards as the recipe gives them (``raw``), in [0, 1] (``unit``: as they are where the recipe's range
-            lies there, else their sigmoid), whichever the request asks for, or both side by side.
-        error_format: status and body of an error; its status of "too busy" is what the clients try again on.
+        deadline_s: longest time a response may take, below the clients' own timeout. None: the settings' default.
+        score: rewards as the recipe gives them (``raw``), in [0, 1] (``unit``: unchanged if the recipe's range lies
+            in it, else their sigmoid), whichever the request asks for (``as asked``), or both (``both``).
+        error_format: status and body of an error; its status for an overloaded server is one that the clients retry.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Rerank: the query is the prompt, each document a response, and the best stand first."""
+"""Rerank: the query is the prompt and each document a response; the best documents come first."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ EXAMPLE = {"model": "helpful", "query": "How do I boil an egg?", "documents": ["
 
 
 class RerankRequest(Struct):
-    """A query and its documents: texts, or objects with one (``text``)."""
+    """A query and its documents: texts, or objects with a ``text``."""
 
     query: Any
     documents: list[Any]
@@ -25,14 +25,14 @@ class RerankRequest(Struct):
 
 
 class DocumentText(Struct):
-    """A document as it came."""
+    """A document as it was sent."""
 
     text: str
     multi_modal: None
 
 
 class RankedRow(Struct):
-    """vLLM's row: a document, its place in the request, its score in [0, 1]."""
+    """vLLM's row: a document, its index in the request, its score in [0, 1]."""
 
     index: int
     document: DocumentText
@@ -40,7 +40,7 @@ class RankedRow(Struct):
 
 
 class CohereMeta(Struct):
-    """What Cohere says of a request."""
+    """Cohere's metadata of a request."""
 
     api_version: dict[str, str]
     billed_units: dict[str, int]
@@ -48,31 +48,31 @@ class CohereMeta(Struct):
     warnings: list[str]
 
 
-async def rerank_scores(ask: DialectRequest, body: RerankRequest) -> tuple[list[str], Scores]:
+async def rerank_scores(request: DialectRequest, body: RerankRequest) -> tuple[list[str], Scores]:
     """The documents' texts and their scores."""
     query = part_text(body.query, "query")
     texts = [part_text(document, f"documents[{i}]") for i, document in enumerate(body.documents)]
-    scores = await ask.score([SampleItem(prompt=query, response=text) for text in texts], body.reward, body.model)
+    scores = await request.score([SampleItem(prompt=query, response=text) for text in texts], body.reward, body.model)
     return texts, scores
 
 
-def ranked(scores: Sequence[float], top_n: int | None) -> list[int]:
-    """Places from the highest score to the lowest, the first ``top_n`` of them; equal scores stay in their order.
+def order_by_score(scores: Sequence[float], top_n: int | None) -> list[int]:
+    """Indices from the highest score to the lowest, the first ``top_n`` of them; equal scores keep their order.
 
-    None, 0 and less: all of them.
+    All indices if ``top_n`` is None or not positive.
     """
     order = sorted(range(len(scores)), key=lambda i: -scores[i])
     return order[:top_n] if top_n is not None and top_n > 0 else order
 
 
 def vllm_results(texts: list[str], unit: list[float], top_n: int | None) -> list[dict[str, Any]]:
-    """vLLM's rows, which hold the documents; Cohere's clients do not mind."""
+    """vLLM's rows with the documents; Cohere's clients ignore the extra keys."""
     return [
         {"index": i, "document": {"text": texts[i], "multi_modal": None}, "relevance_score": unit[i]}
-        for i in ranked(unit, top_n)
+        for i in order_by_score(unit, top_n)
     ]
 
 
 def cohere_meta(version: str) -> dict[str, Any]:
-    """What Cohere says of a request; nothing is billed here."""
+    """Cohere's metadata of a request; nothing is billed."""
     return {"api_version": {"version": version}, "billed_units": {"search_units": 0}, "tokens": {}, "warnings": []}

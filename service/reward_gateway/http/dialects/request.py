@@ -1,4 +1,4 @@
-"""One request in a dialect, between its decoding and its encoding: which recipe, whose policy, which numbers."""
+"""One request in a dialect, after decoding and before encoding: its recipe, its policy, its scores."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ from .policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the samples of a request got.
+    """The scores of the samples of a request.
 
     Attributes:
-        failed: row -> reason, for rows without a number. Rows that got the operator's number are not among them.
+        failed: row -> reason, for rows without a number. Rows with the operator's default number are not in it.
     """
 
     policy: Policy
@@ -48,22 +48,23 @@ class Scores:
 
     @property
     def unit(self) -> list[float]:
-        """Rewards in [0, 1], their order kept: as they are where the recipe's range lies there, else their sigmoid."""
+        """Rewards in [0, 1]: unchanged if the recipe's range lies in it, else their sigmoid; NaN in failed rows."""
         low, high = self.plan.range or (-np.inf, np.inf)
         reward = self.scored.reward
         return self._numbers(reward if low >= 0.0 and high <= 1.0 else expit(reward))
 
     def numbers(self, *, raw: bool | None = None) -> list[float]:
-        """The rewards in the range that the policy says; ``raw`` says it where the request does."""
+        """The rewards in the range of the policy; ``raw`` is the request's choice if the policy is ``as asked``."""
         if self.policy.score == "as asked":
             return self.raw if raw else self.unit
         return self.unit if self.policy.score == "unit" else self.raw
 
     @property
     def components(self) -> dict[str, list[float]]:
-        """A number a sample for every component that is one number; NaN in the rows that failed.
+        """One number per sample for every component that is a single number; NaN in the rows that failed.
 
-        The same names for every request to a recipe. Where a sample got the operator's number, so did its components.
+        The names are the same for every request to a recipe. If a sample got the operator's default number, so did its
+        components.
         """
         return {
             name: self._numbers(np.where(np.isfinite(component.value), component.value, self.scored.reward))
@@ -86,27 +87,27 @@ class DialectRequest:
     """A decoded request of one dialect, ready to be scored.
 
     Args:
-        body_bytes: size of its body; no text in it can be longer.
+        body_bytes: size of its body, an upper bound of the length of any text in it.
     """
 
     def __init__(self, request: Request, policy: Policy, body_bytes: int) -> None:
-        self.request = request
+        self.http_request = request
         self.policy = policy
         self.started = perf_counter()
         self._body_bytes = body_bytes
         self._scored_parts = 0
-        self._edge = dependencies_of(request)
-        self.gateway = self._edge.gateway
+        self._dependencies = dependencies_of(request)
+        self.gateway = self._dependencies.gateway
 
     @property
     def id(self) -> str:
-        """The request's id, which answers that carry one repeat."""
-        return call_of(self.request.scope).id
+        """The request's id, for responses that carry one."""
+        return call_of(self.http_request.scope).id
 
     def plan(self, reward: str | None = None, model: str | None = None) -> Plan:
-        """The recipe that answers. Raises NotFound for one that is named and not there."""
-        query = self.request.query_params.get("reward") if self.request.scope["query_string"] else None
-        return self.gateway.book.get(self._edge.intake.resolve_reward(reward, query, model))
+        """The recipe that scores this request. Raises NotFound for an unknown name."""
+        query = self.http_request.query_params.get("reward") if self.http_request.scope["query_string"] else None
+        return self.gateway.book.get(self._dependencies.intake.resolve_reward(reward, query, model))
 
     async def score(
         self,
@@ -117,16 +118,16 @@ class DialectRequest:
         vectors: bool = False,
         check: Callable[[Scores], None] | None = None,
     ) -> Scores:
-        """Score samples as the policy says. Each call of one request is a part of it with a repeat of its own.
+        """Score samples under the dialect's policy. Each call within one request has its own idempotency key.
 
         Args:
-            reward: the recipe that the body names, if it does.
-            model: what the body calls its model; used where it names a recipe.
-            vectors: the dialect takes a vector where the recipe gives one; else every sample needs one number.
-            check: raises GatewayError where the dialect cannot answer with these scores; nothing is written then.
+            reward: the recipe that the body names, if any.
+            model: the model that the body names; used if it is the name of a recipe.
+            vectors: whether the dialect accepts a vector if the recipe gives one; else every sample needs one number.
+            check: raises GatewayError if the dialect cannot encode these scores; then no state is written.
 
         Raises:
-            GatewayError: the request failed, or, where the policy says so, one of its samples.
+            GatewayError: the request failed, or one of its samples under the policy ``error``.
         """
         plan = self.plan(reward, model)
         if plan.strip_template is not None:
@@ -135,14 +136,14 @@ class DialectRequest:
                     sample.prompt = strip_special_tokens(sample.prompt, plan.strip_template)
                 if isinstance(sample.response, str):
                     sample.response = strip_special_tokens(sample.response, plan.strip_template)
-        batch = await self._edge.intake.batches.make(samples, self._body_bytes)
+        batch = await self._dependencies.intake.batches.make(samples, self._body_bytes)
         decoded_ms = since_ms(self.started)
-        options = self._options(plan)
+        options = self._make_options(plan)
         answers: list[Scores] = []
 
         def accept(scored: Scored) -> None:
-            """Refuse what the dialect has no answer for, before anything is written that outlives the request."""
-            failed = {i: scored.invalid.get(i, _NO_NUMBER) for i in _missing(scored, vectors=vectors)}
+            """Refuse scores that the dialect cannot encode, before any state is written."""
+            failed = {i: scored.invalid.get(i, _NO_NUMBER) for i in _find_missing_rows(scored, vectors=vectors)}
             if failed and options.on_invalid == "fail":
                 raise Unscorable(f"samples[{min(failed)}]: {failed[min(failed)].message}")
             answers.append(Scores(self.policy, plan, scored, failed))
@@ -151,56 +152,56 @@ class DialectRequest:
 
         options.accept = accept
         scored = await self.gateway.score(batch, plan.name, options)
-        if not answers:  # a repeat, which is answered by what was recorded
+        if not answers:  # a retry, answered from its recorded result
             accept(scored)
-        call = call_of(self.request.scope)
+        call = call_of(self.http_request.scope)
         call.stages = timing(scored, decoded_ms, since_ms(call.arrived))
         return answers[-1]
 
     @property
     def fails(self) -> bool:
-        """Whether the operator wants an error where the policy has a mark."""
-        return self._edge.settings.dialect_failures.get(self.policy.name) == "error"
+        """Whether the operator chose an error instead of the policy's mark."""
+        return self._dependencies.settings.dialect_failures.get(self.policy.name) == "error"
 
     def is_judge(self, name: str) -> bool:
-        """Whether a configured judge has this name, and no recipe."""
+        """Whether this is the name of a configured judge and not of a recipe."""
         judges = self.gateway.runtime.judges
         return judges is not None and name in judges.names and not self.gateway.has_reward(name)
 
     async def judge(self, name: str, conversation: Sequence[dict[str, Any]], temperature: float | None = 0.0) -> str:
-        """A judge's words. Raises ModelUnavailable or Unscorable where it has none."""
+        """A judge's answer to a conversation. Raises ModelUnavailable or Unscorable if it gives none."""
         need = AskJudge(name, [conversation], 0.0 if temperature is None else temperature)
-        (answer,) = await self.gateway.runtime.answer_effect(need, RequestContext(deadline_of(self.request)))
+        (answer,) = await self.gateway.runtime.answer_effect(need, RequestContext(deadline_of(self.http_request)))
         if isinstance(answer, Invalid):
-            raise _refused(answer)
+            raise _refusal_of(answer)
         words: str = answer
         return words
 
     async def run_python(self, program: str, value: Any) -> Any:
-        """What a program's ``main(value)`` gives, in the sandbox. Raises as :meth:`judge` does."""
+        """The result of a program's ``main(value)`` in the sandbox. Raises as :meth:`judge` does."""
         need = RunSandboxed("python", [program], [value])
-        (answer,) = await self.gateway.runtime.answer_effect(need, RequestContext(deadline_of(self.request)))
+        (answer,) = await self.gateway.runtime.answer_effect(need, RequestContext(deadline_of(self.http_request)))
         if isinstance(answer, Invalid):
-            raise _refused(answer)
+            raise _refusal_of(answer)
         result = SandboxResult.of(answer)
         if not result.ok:
-            raise Unscorable(f"the program did not end well: {result.error or 'no reason given'}")
+            raise Unscorable(f"the program failed: {result.error or 'no reason given'}")
         return result.value
 
     @property
     def results(self) -> ResultStore:
-        """Where answers wait that are fetched later. Raises StateUnavailable where there is no store."""
+        """The store of results that are fetched later. Raises StateUnavailable if there is none."""
         return self.gateway.runtime.state.results
 
     def _scope_of_next_part(self) -> RequestScope:
-        """The first call of a request has the request's own key; later ones have keys made of it, in their order."""
-        scope = call_of(self.request.scope).scope
+        """The first call of a request has the request's idempotency key; later ones have keys derived from it."""
+        scope = call_of(self.http_request.scope).scope
         self._scored_parts += 1
         return scope if self._scored_parts == 1 else part_of(scope, str(self._scored_parts))
 
-    def _options(self, plan: Plan) -> ScoreOptions:
-        options = ScoreOptions(explain=True, deadline=deadline_of(self.request), scope=self._scope_of_next_part())
-        chosen = self._edge.settings.dialect_failures.get(self.policy.name)
+    def _make_options(self, plan: Plan) -> ScoreOptions:
+        options = ScoreOptions(explain=True, deadline=deadline_of(self.http_request), scope=self._scope_of_next_part())
+        chosen = self._dependencies.settings.dialect_failures.get(self.policy.name)
         if isinstance(chosen, float):
             options.on_invalid, options.default_reward = "default", chosen
         elif chosen == "error":
@@ -210,12 +211,12 @@ class DialectRequest:
         return options
 
 
-def _refused(reason: Invalid) -> GatewayError:
+def _refusal_of(reason: Invalid) -> GatewayError:
     return (ModelUnavailable if reason.server_caused else Unscorable)(reason.message)
 
 
-def _missing(scored: Scored, *, vectors: bool) -> list[int]:
-    """The rows without an answer."""
+def _find_missing_rows(scored: Scored, *, vectors: bool) -> list[int]:
+    """The rows without a finite number, or without a vector if vectors are accepted."""
     if vectors and scored.rewards is not None:
         return [i for i, vector in enumerate(scored.rewards) if vector is None]
     missing: list[int] = np.flatnonzero(~np.isfinite(scored.reward)).tolist()

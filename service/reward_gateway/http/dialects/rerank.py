@@ -1,4 +1,4 @@
-"""``/v1/rerank`` and ``/v2/rerank``, which vLLM and Cohere share: one answer serves both, each reads its own keys."""
+"""``/v1/rerank`` and ``/v2/rerank``, shared by vLLM and Cohere: one response has the keys of both."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ router = dialect.router
 
 
 class RerankedForBoth(Struct):
-    """Documents from the best to the worst, with the keys of Cohere's answer and of vLLM's."""
+    """Documents, best first, with the keys of Cohere's and of vLLM's response."""
 
     id: str
     model: str
@@ -35,21 +35,21 @@ class RerankedForBoth(Struct):
 
 
 @dialect.post("/v1/rerank", body=RerankRequest, answer=RerankedForBoth, example=EXAMPLE)
-async def rerank_v1(ask: DialectRequest, body: RerankRequest) -> Any:
-    """Documents from the best to the worst, scores in [0, 1]."""
-    return await _both(ask, body, "1")
+async def rerank_v1(request: DialectRequest, body: RerankRequest) -> Any:
+    """Documents, best first, with scores in [0, 1]."""
+    return await _rerank_for_both(request, body, "1")
 
 
 @dialect.post("/v2/rerank", body=RerankRequest, answer=RerankedForBoth, example=EXAMPLE)
-async def rerank_v2(ask: DialectRequest, body: RerankRequest) -> Any:
-    """Documents from the best to the worst, scores in [0, 1]."""
-    return await _both(ask, body, "2")
+async def rerank_v2(request: DialectRequest, body: RerankRequest) -> Any:
+    """Documents, best first, with scores in [0, 1]."""
+    return await _rerank_for_both(request, body, "2")
 
 
-async def _both(ask: DialectRequest, body: RerankRequest, version: str) -> Any:
-    texts, scores = await rerank_scores(ask, body)
+async def _rerank_for_both(request: DialectRequest, body: RerankRequest, version: str) -> Any:
+    texts, scores = await rerank_scores(request, body)
     return {
-        "id": ask.id,
+        "id": request.id,
         "model": scores.plan.name,
         "usage": no_usage(),
         "results": vllm_results(texts, scores.numbers(), body.top_n),

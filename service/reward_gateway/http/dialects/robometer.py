@@ -1,7 +1,7 @@
-"""robometer's evaluation server: trajectories as arrays of frames, one progress a frame.
+"""robometer's evaluation server: trajectories as arrays of frames, one progress value per frame.
 
-A recipe that gives a vector gives the progress of each frame. Any other is asked once a frame, with the frames up to
-it: what a progress reward says of the trajectory so far.
+The vector of a recipe that returns vectors is the progress of each frame. Any other recipe is called once per frame
+with the frames up to it: the progress of the trajectory so far.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from reward_gateway.errors import InvalidRequest, MalformedBody, TooLarge
 from reward_gateway.intake.request import SampleItem
 
 from ..dependencies import dependencies_of
-from .arrays import pictures, read_npy
+from .arrays import encode_pictures, read_npy
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest, Scores
@@ -35,7 +35,7 @@ router = dialect.router
 
 
 class Evaluation(Struct):
-    """A progress per frame of each trajectory, and a probability of success where the recipe gives one."""
+    """Progress per frame of each trajectory, and probabilities of success if the recipe has that component."""
 
     outputs_preference: None
     outputs_progress: dict[str, list[list[float]]]
@@ -43,20 +43,20 @@ class Evaluation(Struct):
 
 
 @dialect.post_bytes("/evaluate_batch_npy", answer=Evaluation, content_type="multipart/form-data")
-async def evaluate_batch_npy(ask: DialectRequest, body: bytes) -> Any:
+async def evaluate_batch_npy(request: DialectRequest, body: bytes) -> Any:
     """The progress of each frame of each trajectory."""
-    fields, files = await _parts(ask)
+    fields, files = await _read_form(request)
     progress: list[list[float]] = []
     success: list[list[float]] = []
     i = 0
     while f"sample_{i}" in fields:
-        task, frames = await _trajectory(fields[f"sample_{i}"], files, f"sample_{i}")
-        values, solved = await _progress(ask, task, frames)
+        task, frames = await _read_trajectory(fields[f"sample_{i}"], files, f"sample_{i}")
+        values, solved = await _score_progress(request, task, frames)
         progress.append(values)
         success.append(solved)
         i += 1
     if i == 0:
-        raise InvalidRequest("sample_0: there is no trajectory", param="sample_0")
+        raise InvalidRequest("sample_0: missing field; expected at least one trajectory", param="sample_0")
     return {
         "outputs_preference": None,
         "outputs_progress": {"progress_pred": progress},
@@ -64,59 +64,61 @@ async def evaluate_batch_npy(ask: DialectRequest, body: bytes) -> Any:
     }
 
 
-async def _parts(ask: DialectRequest) -> tuple[dict[str, str], dict[str, bytes]]:
+async def _read_form(request: DialectRequest) -> tuple[dict[str, str], dict[str, bytes]]:
     try:
-        form = await ask.request.form(max_files=1000, max_fields=5000, max_part_size=1 << 20)
+        form = await request.http_request.form(max_files=1000, max_fields=5000, max_part_size=1 << 20)
     except (HTTPException, MultiPartException):
-        raise MalformedBody("the body is no multipart form") from None
+        raise MalformedBody("the body is not a multipart form") from None
     fields: dict[str, str] = {}
     files: dict[str, bytes] = {}
-    for name, held in form.multi_items():
-        if isinstance(held, UploadFile):
-            files[name] = await held.read()
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            files[name] = await value.read()
         else:
-            fields[name] = held
+            fields[name] = value
     return fields, files
 
 
-async def _trajectory(text: str, files: dict[str, bytes], param: str) -> tuple[str, list[str]]:
+async def _read_trajectory(text: str, files: dict[str, bytes], param: str) -> tuple[str, list[str]]:
     """The task and the frames of one sample."""
     try:
         sample = json.loads(text)
         if sample["sample_type"] != "progress":
-            raise InvalidRequest(f"{param}.sample_type: progress is scored here", param=f"{param}.sample_type")
+            raise InvalidRequest(f"{param}.sample_type: expected progress", param=f"{param}.sample_type")
         trajectory = sample["trajectory"]
         task, name = str(trajectory["task"]), trajectory["frames"]["__numpy_file__"]
         content = files[name]
     except (ValueError, KeyError, TypeError, RecursionError):
-        message = "expected a progress sample, whose trajectory names its task and the file of its frames"
+        message = "expected a progress sample with trajectory.task and trajectory.frames.__numpy_file__"
         raise InvalidRequest(f"{param}: {message}", param=param) from None
-    return task, await asyncio.to_thread(pictures, read_npy(content, f"{param}.frames"), f"{param}.frames")
+    return task, await asyncio.to_thread(encode_pictures, read_npy(content, f"{param}.frames"), f"{param}.frames")
 
 
-def _values(scores: Scores) -> list[float]:
+def _read_vector(scores: Scores) -> list[float]:
     """The vector of the only sample."""
     return [float(x) for x in (scores.scored.rewards or [[]])[0]]
 
 
 def _check_length(scores: Scores, frames: int) -> None:
     """Raise InvalidRequest unless the recipe gives a value per frame."""
-    if (count := len(_values(scores))) != frames:
+    if (count := len(_read_vector(scores))) != frames:
         raise InvalidRequest(f"the recipe gives {count} values for {frames} frames")
 
 
-async def _progress(ask: DialectRequest, task: str, frames: list[str]) -> tuple[list[float], list[float]]:
-    """A value a frame, and that of the component ``success`` where the recipe has one."""
+async def _score_progress(request: DialectRequest, task: str, frames: list[str]) -> tuple[list[float], list[float]]:
+    """Progress per frame, and the component ``success`` per frame if the recipe has it (else empty)."""
     if not frames:
         return [], []
-    given: list[Any] = list(frames)
-    if ask.plan().returns == "vector":
-        scores = await ask.score(
-            [SampleItem(prompt=task, frames=given)], vectors=True, check=lambda found: _check_length(found, len(frames))
+    all_frames: list[Any] = list(frames)
+    if request.plan().returns == "vector":
+        scores = await request.score(
+            [SampleItem(prompt=task, frames=all_frames)],
+            vectors=True,
+            check=lambda scored: _check_length(scored, len(frames)),
         )
-        return _values(scores), []
+        return _read_vector(scores), []
     size = sum(len(frame) * (len(frames) - k) for k, frame in enumerate(frames))
-    if size > (limit := 4 * dependencies_of(ask.request).settings.max_body_bytes):
+    if size > (limit := 4 * dependencies_of(request.http_request).settings.max_body_bytes):
         raise TooLarge(f"the frames up to each frame are {size} bytes in all, over the limit of {limit}")
-    scores = await ask.score([SampleItem(prompt=task, frames=given[: k + 1]) for k in range(len(frames))])
+    scores = await request.score([SampleItem(prompt=task, frames=all_frames[: k + 1]) for k in range(len(frames))])
     return scores.numbers(), scores.components.get("success", [])

@@ -1,8 +1,8 @@
 """ROLL's remote reward system: submit a sample, fetch its reward later. ``submit_url`` is ``…/roll/submit``,
 ``get_result_url`` is ``…/roll/result``.
 
-The reward is there when the submission is answered, so the first look finds it. A sample that cannot be scored fails
-the submission: after its tries ROLL puts a 0 in its place by itself, which only an error here can make it log.
+The reward is stored before the submission is answered, so the first fetch finds it. A sample that cannot be scored
+fails the submission: after its retries ROLL uses 0 instead, and only an error makes it log that.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from reward_gateway.intake.request import SampleItem
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
-from .texts import label, text_or_messages
+from .texts import label_text, text_or_messages
 
 dialect = Dialect(
     Policy(
@@ -31,11 +31,11 @@ dialect = Dialect(
 router = dialect.router
 
 TTL_S = 1800.0
-"""How long a reward can be fetched: ROLL looks for five minutes, five times."""
+"""Seconds for which a reward can be fetched: ROLL polls for five minutes, five times."""
 
 
 class Submission(Struct):
-    """One sample; what ROLL says of its run is not needed."""
+    """One sample; ROLL's fields about its run are ignored."""
 
     prompt: Any
     response: str
@@ -45,13 +45,13 @@ class Submission(Struct):
 
 
 class ResultRequest(Struct):
-    """What :func:`submit` gave."""
+    """The id that :func:`submit` returned."""
 
     reward_request_id: str
 
 
 class Submitted(Struct):
-    """What the reward can be fetched by."""
+    """The id under which the reward can be fetched."""
 
     errcode: int
     reward_request_id: str
@@ -83,13 +83,13 @@ class Result(Struct):
     bare=False,
     example={"prompt": "2 + 2?", "response": "4", "reward_info": {"ground_truth": "4"}},
 )
-async def submit(ask: DialectRequest, body: Submission) -> Any:
+async def submit(request: DialectRequest, body: Submission) -> Any:
     """Score a sample and keep its reward for the second call."""
-    begun = datetime.now(UTC)
+    started = datetime.now(UTC)
     info = body.reward_info or {}
-    reference = label(info.get("ground_truth", info.get("test_cases")))
+    reference = label_text(info.get("ground_truth", info.get("test_cases")))
     sample = SampleItem(prompt=text_or_messages(body.prompt, "prompt"), response=body.response, reference=reference)
-    scores = await ask.score([sample], body.reward, body.model)
+    scores = await request.score([sample], body.reward, body.model)
     token = secrets.token_hex(16)
     result = {
         "errcode": 0,
@@ -98,17 +98,17 @@ async def submit(ask: DialectRequest, body: Submission) -> Any:
         "dimention_reward_score": {
             name: {"score": value, "debug_info": {}} for name, value in scores.component_row(0).items()
         },
-        "start_time": begun.isoformat(),
+        "start_time": started.isoformat(),
         "end_time": datetime.now(UTC).isoformat(),
     }
-    await ask.results.put(f"roll:{token}", result, TTL_S)
+    await request.results.put(f"roll:{token}", result, TTL_S)
     return {"errcode": 0, "reward_request_id": token, "errmsg": ""}
 
 
 @dialect.post("/result", body=ResultRequest, answer=Result, bare=False, methods=("GET", "POST"))
-async def result(ask: DialectRequest, body: ResultRequest) -> Any:
+async def result(request: DialectRequest, body: ResultRequest) -> Any:
     """The reward of a submission; the request is a GET with a JSON body, as ROLL sends it."""
-    found = await ask.results.read(f"roll:{body.reward_request_id[:64]}")
-    if found is None:
-        raise NotFound("no reward is kept under this id; submit the sample again", param="reward_request_id")
-    return found
+    stored = await request.results.read(f"roll:{body.reward_request_id[:64]}")
+    if stored is None:
+        raise NotFound("no reward is stored under this id; submit the sample again", param="reward_request_id")
+    return stored

@@ -10,7 +10,7 @@ from reward_gateway.intake.request import SampleItem
 
 from .dialect import Dialect
 from .policy import Policy
-from .ranking import RerankRequest, ranked, rerank_scores
+from .ranking import RerankRequest, order_by_score, rerank_scores
 from .request import DialectRequest
 from .tokens import texts_of
 
@@ -42,7 +42,7 @@ class RewardEmbedding(Struct):
 
 
 class RankedDocument(Struct):
-    """One document, its score in [0, 1] and its place in the request."""
+    """One document, its score in [0, 1] and its index in the request."""
 
     score: float
     document: str
@@ -58,9 +58,9 @@ class RankedDocument(Struct):
     keys=[("text",), ("input_ids",)],
     methods=("POST", "PUT"),
 )
-async def classify(ask: DialectRequest, body: NativeClassify) -> Any:
-    """The raw reward of each text; one object for one text, an array for several."""
-    return await _embedded(ask, body)
+async def classify(request: DialectRequest, body: NativeClassify) -> Any:
+    """The raw reward of each text: one object for a single text, an array for several."""
+    return await _score_texts(request, body)
 
 
 @dialect.post(
@@ -70,33 +70,35 @@ async def classify(ask: DialectRequest, body: NativeClassify) -> Any:
     methods=("POST", "PUT"),
     example={"text": "Boil it for 8 minutes."},
 )
-async def encode(ask: DialectRequest, body: NativeClassify) -> Any:
-    """The raw reward of each text; one object for one text, an array for several."""
-    return await _embedded(ask, body)
+async def encode(request: DialectRequest, body: NativeClassify) -> Any:
+    """The raw reward of each text: one object for a single text, an array for several."""
+    return await _score_texts(request, body)
 
 
-async def _embedded(ask: DialectRequest, body: NativeClassify) -> Any:
-    given: Any
+async def _score_texts(request: DialectRequest, body: NativeClassify) -> Any:
+    texts: Any
     if body.text is not None:
-        given, param = body.text, "text"
+        texts, param = body.text, "text"
     elif body.input_ids is not None:
-        given, param = body.input_ids, "input_ids"
+        texts, param = body.input_ids, "input_ids"
     else:
-        raise InvalidRequest("the body: give text or input_ids", param="text")
-    samples = [SampleItem(response=text) for text in await texts_of(ask, given, param)]
-    scores = await ask.score(samples, body.reward, body.model)
-    latency = perf_counter() - ask.started
+        raise InvalidRequest("the body: expected text or input_ids", param="text")
+    samples = [SampleItem(response=text) for text in await texts_of(request, texts, param)]
+    scores = await request.score(samples, body.reward, body.model)
+    latency = perf_counter() - request.started
     rows = [
-        {"embedding": [x], "meta_info": {"id": f"{ask.id}-{i}", "prompt_tokens": 0, "e2e_latency": latency}}
+        {"embedding": [x], "meta_info": {"id": f"{request.id}-{i}", "prompt_tokens": 0, "e2e_latency": latency}}
         for i, x in enumerate(scores.numbers())
     ]
-    single = isinstance(given, str) or bool(param == "input_ids" and given and isinstance(given[0], int))
+    single = isinstance(texts, str) or bool(param == "input_ids" and texts and isinstance(texts[0], int))
     return rows[0] if single else rows
 
 
 @dialect.post("/v1/rerank", body=RerankRequest, answer=list[RankedDocument], bare=False)
-async def rerank(ask: DialectRequest, body: RerankRequest) -> Any:
-    """Documents from the best to the worst, as a bare array."""
-    texts, scores = await rerank_scores(ask, body)
+async def rerank(request: DialectRequest, body: RerankRequest) -> Any:
+    """Documents, best first, as a bare array."""
+    texts, scores = await rerank_scores(request, body)
     unit = scores.unit
-    return [{"score": unit[i], "document": texts[i], "index": i, "meta_info": {}} for i in ranked(unit, body.top_n)]
+    return [
+        {"score": unit[i], "document": texts[i], "index": i, "meta_info": {}} for i in order_by_score(unit, body.top_n)
+    ]

@@ -1,4 +1,4 @@
-"""Bare paths that several servers' clients have built in: the body's keys decide who is spoken to."""
+"""Bare paths built into the clients of several servers: the keys of the body decide which dialect handles it."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -21,22 +21,22 @@ PATHS = {
 }
 
 
-def _dispatch(path: str) -> Handler:
+def _make_dispatcher(path: str) -> Handler:
     async def dispatch(request: Request) -> Response:
         body = await read_json_bytes(request)
         handler = handler_for_body(path, body)
         if handler is None:
             decode(any_json, body, dependencies_of(request).settings.max_nesting)
-            known = "; or ".join(" and ".join(sorted(shared.keys)) for shared in bodies_at(path))
-            raise InvalidRequest(f"the body is none of those that this path knows: send {known}")
+            accepted_keys = "; or ".join(" and ".join(sorted(shared.keys)) for shared in bodies_at(path))
+            raise InvalidRequest(f"the body matches no API of this path: send the keys {accepted_keys}")
         return await handler(request)
 
     dispatch.__name__ = f"shared_{path[1:]}"
-    dispatch.__doc__ = "Several servers' clients send their requests here; the body's keys tell which it is."
+    dispatch.__doc__ = "Shared by the clients of several servers; the keys of the body decide which dialect answers."
     return dispatch
 
 
-def _routes() -> APIRouter:
+def _make_router() -> APIRouter:
     router = raw_router("shared paths")
     for path, methods in PATHS.items():
         described = describe(
@@ -46,8 +46,8 @@ def _routes() -> APIRouter:
             parameters=(REWARD, IDEMPOTENCY_KEY),
         )
         for method in methods:
-            router.add_api_route(path, _dispatch(path), methods=[method], **described)
+            router.add_api_route(path, _make_dispatcher(path), methods=[method], **described)
     return router
 
 
-router = _routes()
+router = _make_router()

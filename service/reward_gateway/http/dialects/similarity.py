@@ -1,6 +1,6 @@
 """The metrics of OpenAI's ``text_similarity`` grader, each in [0, 1].
 
-METEOR compares words and their stems; its third stage, synonyms, needs WordNet, which is not shipped. ``cosine``
+METEOR compares words and their stems; its third stage, synonyms, needs WordNet, which is not included. ``cosine``
 needs an embedding model and is refused.
 """
 
@@ -27,7 +27,7 @@ Metric = Literal[
 ]
 
 LONGEST = 20_000
-"""Characters of a text: some of these take time with the product of both lengths."""
+"""Maximum characters of a text: the time of some metrics grows with the product of both lengths."""
 
 _OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "bleu": ("bleu", {}),
@@ -37,22 +37,22 @@ _OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-async def similarity(gateway: Gateway, metric: Metric, text: str, reference: str, param: str) -> float:
-    """How alike two texts are. Raises InvalidRequest for a text that is too long, or a metric that is not there."""
+async def measure_similarity(gateway: Gateway, metric: Metric, text: str, reference: str, param: str) -> float:
+    """The similarity of two texts in [0, 1]. Raises InvalidRequest for a text that is too long, or for ``cosine``."""
     if metric == "cosine":
-        raise InvalidRequest(f"{param}: cosine needs an embedding model, and none is served", param=param)
+        raise InvalidRequest(f"{param}: cosine needs an embedding model and is not supported", param=param)
     if max(len(text), len(reference)) > LONGEST:
-        raise InvalidRequest(f"{param}: texts of at most {LONGEST:,} characters are compared", param=param)
+        raise InvalidRequest(f"{param}: text over the limit of {LONGEST:,} characters", param=param)
     if metric in _OPERATIONS:
         name, params = _OPERATIONS[metric]
-        (found,) = await gateway.apply("score", name, [{"response": text, "reference": reference}], params)
-        return float(found["reward"])
+        (result,) = await gateway.apply("score", name, [{"response": text, "reference": reference}], params)
+        return float(result["reward"])
     if metric == "fuzzy_match":
         return fuzz.ratio(text, reference) / 100.0
-    return await asyncio.to_thread(_measured, metric, text, reference)
+    return await asyncio.to_thread(_compute_metric, metric, text, reference)
 
 
-def _measured(metric: str, text: str, reference: str) -> float:
+def _compute_metric(metric: str, text: str, reference: str) -> float:
     if metric == "gleu":
         from nltk.translate.gleu_score import sentence_gleu  # type: ignore[import-untyped]
 
@@ -68,7 +68,7 @@ def _measured(metric: str, text: str, reference: str) -> float:
 
 
 class _NoSynonyms:
-    """Stands where METEOR asks WordNet."""
+    """Replaces WordNet in METEOR: no word has synonyms."""
 
     def synsets(self, word: str) -> list[Any]:
         return []

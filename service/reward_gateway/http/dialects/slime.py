@@ -1,7 +1,7 @@
 """slime's and miles' remote reward model: ``--rm-type remote_rm --rm-url http://HOST:8080/rm``.
 
-The body of the answer is the reward itself: a bare number, or with ``?key=score`` an object for ``--reward-key
-score``. A sample that cannot be scored is an error, which slime tries again.
+The response body is the reward itself: a bare number, or with ``?key=score`` an object for ``--reward-key
+score``. A sample that cannot be scored is an error, which slime retries.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from ..openapi import parameter
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
-from .texts import label, text_or_messages
+from .texts import label_text, text_or_messages
 
 dialect = Dialect(
     Policy(
@@ -46,12 +46,12 @@ class RemoteReward(Struct):
     example={"prompt": "What is 2 + 2?", "response": "4", "label": "4"},
     parameters=(parameter("key", "query", "Answer an object with the reward under this key."),),
 )
-async def rm(ask: DialectRequest, body: RemoteReward) -> Any:
+async def rm(request: DialectRequest, body: RemoteReward) -> Any:
     """The reward of one sample, as a bare number."""
     prompt = text_or_messages(body.prompt, "prompt")
-    sample = SampleItem(prompt=prompt, response=body.response, reference=label(body.label))
-    scores = await ask.score([sample], body.reward, body.model)
-    key = ask.request.query_params.get("key")
+    sample = SampleItem(prompt=prompt, response=body.response, reference=label_text(body.label))
+    scores = await request.score([sample], body.reward, body.model)
+    key = request.http_request.query_params.get("key")
     if not key:
         return scores.numbers()[0]
     return {"components": scores.component_row(0), key: scores.numbers()[0]}

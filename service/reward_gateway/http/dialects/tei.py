@@ -1,6 +1,6 @@
 """text-embeddings-inference: ``/predict`` for single texts and pairs, ``/rerank`` with ``texts``, ``/info``.
 
-``["a", "b"]`` is one pair, as it is there: a prompt and its response. A single text is a response.
+``["a", "b"]`` is one pair, as in text-embeddings-inference: a prompt and its response. A single text is a response.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from ..dependencies import dependencies_of
 from .dialect import Dialect
 from .error_formats import TEI
 from .policy import Policy
-from .ranking import ranked
+from .ranking import order_by_score
 from .request import DialectRequest
 
 dialect = Dialect(
@@ -42,7 +42,7 @@ class PredictRequest(Struct):
 
 
 class TextsRerank(Struct):
-    """A query and the texts to put in order."""
+    """A query and the texts to rank."""
 
     query: str
     texts: list[str]
@@ -60,7 +60,7 @@ class Prediction(Struct):
 
 
 class RankedText(Struct):
-    """One text's place in the request and its score; the text where it is asked for."""
+    """One text's index in the request and its score; the text if ``return_text`` is true."""
 
     index: int
     score: float
@@ -73,14 +73,14 @@ class RankedText(Struct):
     answer=list[Prediction | list[Prediction]],
     example={"inputs": [["How do I boil an egg?", "In water."]], "raw_scores": True},
 )
-async def predict(ask: DialectRequest, body: PredictRequest) -> Any:
+async def predict(request: DialectRequest, body: PredictRequest) -> Any:
     """A score and its label for each input; in [0, 1] unless raw_scores is true."""
     batch = isinstance(body.inputs, list) and any(isinstance(item, list) for item in body.inputs)
     rows: list[Any] = list(body.inputs) if batch else [body.inputs]
     if not rows or rows == [[]]:
         raise EmptyInput("inputs: there is nothing to score", param="inputs")
-    samples = [_sample(row, f"inputs[{i}]" if batch else "inputs") for i, row in enumerate(rows)]
-    scores = await ask.score(samples, body.reward, body.model)
+    samples = [_read_sample(row, f"inputs[{i}]" if batch else "inputs") for i, row in enumerate(rows)]
+    scores = await request.score(samples, body.reward, body.model)
     answers = [[{"score": x, "label": "LABEL_0"}] for x in scores.numbers(raw=body.raw_scores)]
     return answers if batch else answers[0]
 
@@ -92,21 +92,21 @@ async def predict(ask: DialectRequest, body: PredictRequest) -> Any:
     example={"query": "How do I boil an egg?", "texts": ["In water.", "In a kettle."]},
     keys=[("query", "texts")],
 )
-async def rerank(ask: DialectRequest, body: TextsRerank) -> Any:
-    """Places and scores from the best to the worst; in [0, 1] unless raw_scores is true."""
+async def rerank(request: DialectRequest, body: TextsRerank) -> Any:
+    """Indices and scores, best first; scores in [0, 1] unless raw_scores is true."""
     if not body.texts:
         raise EmptyInput("texts: there is nothing to rank", param="texts")
     samples = [SampleItem(prompt=body.query, response=text) for text in body.texts]
-    scores = await ask.score(samples, body.reward, body.model)
+    scores = await request.score(samples, body.reward, body.model)
     numbers = scores.numbers(raw=body.raw_scores)
     if body.return_text:
-        return [{"index": i, "text": body.texts[i], "score": numbers[i]} for i in ranked(numbers, None)]
-    return [{"index": i, "score": numbers[i]} for i in ranked(numbers, None)]
+        return [{"index": i, "text": body.texts[i], "score": numbers[i]} for i in order_by_score(numbers, None)]
+    return [{"index": i, "score": numbers[i]} for i in order_by_score(numbers, None)]
 
 
 @dialect.get("/info", answer=dict[str, Any])
 async def info(request: Request) -> Any:
-    """What is served, in text-embeddings-inference's words: the default recipe, as a classifier of one label."""
+    """What is served, with text-embeddings-inference's keys: the default recipe, as a classifier with one label."""
     deps = dependencies_of(request)
     plan = deps.gateway.book.get(deps.gateway.resolve_reward())
     return {
@@ -127,8 +127,8 @@ async def info(request: Request) -> Any:
     }
 
 
-def _sample(row: str | list[str], param: str) -> SampleItem:
-    """One text is a response; two are a prompt and its response."""
+def _read_sample(row: str | list[str], param: str) -> SampleItem:
+    """A sample from one text (a response) or two (a prompt and its response)."""
     if isinstance(row, str):
         return SampleItem(response=row)
     if len(row) == 1:

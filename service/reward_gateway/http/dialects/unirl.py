@@ -1,7 +1,7 @@
-"""UniRL's reward service: several recipes for each request, a number for each or a reason why there is none.
+"""UniRL's reward service: several recipes per request, each with a number or with the reason why it has none.
 
 ``history`` holds turns: their texts are the prompt, their images the sample's images, in order. Videos are not decoded
-here, and paths are never read: such a sample has its reason in ``errors``.
+and paths are never read: such a sample gets a reason in ``errors``.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Turn(Struct):
 
 
 class RewardRequest(Struct):
-    """One sample and the recipes that it is to be scored by; none named: the default."""
+    """One sample and the recipes to score it with; the default recipe if none is named."""
 
     history: list[Turn]
     required_rewards: list[str] | None = None
@@ -53,8 +53,8 @@ class RewardRequest(Struct):
     def has_video(self) -> bool:
         return any(turn.video_b64 is not None or turn.video_path is not None for turn in self.history)
 
-    def sample(self) -> SampleItem:
-        """Prompt and images; there is no response but the image."""
+    def to_sample(self) -> SampleItem:
+        """The sample: prompt and images. The images are the response."""
         texts = [turn.text for turn in self.history if turn.text]
         images: list[Any] = [turn.image_b64 for turn in self.history if turn.image_b64 is not None]
         return SampleItem(prompt="\n".join(texts), images=images or None)
@@ -67,14 +67,14 @@ class ScoreRequests(Struct):
 
 
 class ScoredRequests(Struct):
-    """For each sample its scores by recipe, and by recipe the reasons of those that are missing."""
+    """For each sample its scores by recipe, and the reasons for missing scores by recipe."""
 
     results: list[dict[str, dict[str, float]]]
     errors: list[dict[str, str]]
 
 
 class RewardNames(Struct):
-    """The recipes that may be asked for."""
+    """The recipes that can be named in a request."""
 
     rewards: list[str]
 
@@ -86,37 +86,37 @@ class RewardNames(Struct):
     example={"requests": [{"history": [{"text": "a red kite"}], "required_rewards": ["brevity"]}]},
     keys=[("requests",)],
 )
-async def score(ask: DialectRequest, body: ScoreRequests) -> Any:
-    """Scores by recipe for each sample; what could not be scored is absent there and has its reason in errors."""
+async def score(request: DialectRequest, body: ScoreRequests) -> Any:
+    """Scores by recipe for each sample; a missing score has its reason in errors."""
     results: list[dict[str, Any]] = [{} for _ in body.requests]
     errors: list[dict[str, str]] = [{} for _ in body.requests]
     rows: dict[str, list[int]] = {}
-    for i, request in enumerate(body.requests):
-        for name in dict.fromkeys(request.required_rewards or [ask.plan().name]):
-            if request.has_video:
-                errors[i][ask.plan(name).name] = "videos are not decoded here; send images"
+    for i, reward_request in enumerate(body.requests):
+        for name in dict.fromkeys(reward_request.required_rewards or [request.plan().name]):
+            if reward_request.has_video:
+                errors[i][request.plan(name).name] = "videos are not decoded; send images"
             else:
-                rows.setdefault(ask.plan(name).name, []).append(i)
+                rows.setdefault(request.plan(name).name, []).append(i)
 
-    async def scored(name: str, places: list[int]) -> GatewayError | None:
+    async def score_recipe(name: str, rows_of_recipe: list[int]) -> GatewayError | None:
         try:
-            scores = await ask.score([body.requests[i].sample() for i in places], name)
+            scores = await request.score([body.requests[i].to_sample() for i in rows_of_recipe], name)
         except GatewayError as error:
             if error.status < 500:
                 raise
-            errors_of = dict.fromkeys(places, error.message)
+            errors_of = dict.fromkeys(rows_of_recipe, error.message)
             failure: GatewayError | None = error
         else:
-            errors_of = {places[k]: reason.message for k, reason in scores.failed.items()}
+            errors_of = {rows_of_recipe[k]: reason.message for k, reason in scores.failed.items()}
             failure = None
-            for i, number in zip(places, scores.numbers(), strict=True):
+            for i, number in zip(rows_of_recipe, scores.numbers(), strict=True):
                 if i not in errors_of:
                     results[i][name] = {name: number}
         for i, message in errors_of.items():
             errors[i][name] = message
         return failure
 
-    failures = await asyncio.gather(*(scored(name, places) for name, places in rows.items()))
+    failures = await asyncio.gather(*(score_recipe(name, rows_of_recipe) for name, rows_of_recipe in rows.items()))
     if failures and None not in failures and failures[0] is not None:
         raise failures[0]
     return {"results": results, "errors": errors}
@@ -124,5 +124,5 @@ async def score(ask: DialectRequest, body: ScoreRequests) -> Any:
 
 @dialect.get("/rewards", answer=RewardNames)
 async def rewards(request: Request) -> Any:
-    """The recipes that may be asked for."""
+    """The recipes that can be named in a request."""
     return {"rewards": [plan.name for plan in dependencies_of(request).gateway.book]}

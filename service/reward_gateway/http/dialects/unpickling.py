@@ -1,9 +1,8 @@
-"""Pickles from strangers, read without running anything: plain values, and numpy's arrays as lists.
+"""Untrusted pickles, read without executing anything: plain values, and numpy's arrays as lists.
 
-A pickle is a program; this one may only build bytes, texts, numbers, booleans, None, lists, tuples, sets and dicts.
-Numpy's constructors are replaced by readers of their arguments, everything else that a pickle names is refused.
-Python's own unpickler in Python is used, whose memory grows with the body alone: the one in C can be told to reserve
-gigabytes.
+A pickle is a program; here it may only build bytes, texts, numbers, booleans, None, lists, tuples, sets and dicts.
+Numpy's constructors are replaced by readers of their arguments; every other global is refused. The unpickler is the
+one written in Python, whose memory is bounded by the size of the body: the C one can be made to allocate gigabytes.
 """
 
 import io
@@ -19,20 +18,20 @@ from reward_gateway.errors import MalformedBody
 _DTYPE = re.compile(r"(?:\?|b1|[iuf][1248]|[US]\d{1,6}|O8?)")
 
 
-def loads(body: bytes) -> Any:
-    """The value of a pickle.
+def load_plain(body: bytes) -> Any:
+    """Read the value of a pickle.
 
     Raises:
-        MalformedBody: it is none, or names something that is not read here.
+        MalformedBody: it is not a pickle, or it names a global that is not allowed.
     """
     try:
         return _Reader(io.BytesIO(body)).load()
-    except Exception:  # a hostile pickle can make any of them
-        raise MalformedBody("the body is no pickle of plain values (bytes, text, numbers, lists, dicts)") from None
+    except Exception:  # a malicious pickle can raise any exception
+        raise MalformedBody("the body is not a pickle of plain values (bytes, text, numbers, lists, dicts)") from None
 
 
 class _Opaque:
-    """Something that a pickle may call and never change."""
+    """A callable whose state a pickle cannot change."""
 
     __slots__ = ("_call",)
 
@@ -47,7 +46,7 @@ class _Opaque:
 
 
 class _Kind:
-    """A numpy dtype: its letters, and the byte order that its state tells."""
+    """A numpy dtype: its type code, and the byte order from its state."""
 
     __slots__ = ("_order", "_text")
 
@@ -67,7 +66,7 @@ class _Kind:
 
 
 class _Array(list[Any]):
-    """A numpy array of one dimension, as a list; its state is read, nothing is reserved."""
+    """A one-dimensional numpy array as a list, read from its state without allocating its shape."""
 
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, _, raw = state
@@ -77,35 +76,35 @@ class _Array(list[Any]):
         self[:] = values
 
 
-def _scalar(kind: _Kind, raw: bytes) -> Any:
+def _read_scalar(kind: _Kind, raw: bytes) -> Any:
     return np.frombuffer(raw, kind.dtype).tolist()[0]
 
 
-def _latin(text: str, encoding: str) -> bytes:
-    """How old protocols write bytes."""
+def _encode_latin1(text: str, encoding: str) -> bytes:
+    """How protocols before 3 encode bytes."""
     if encoding != "latin1":
         raise pickle.UnpicklingError
     return text.encode("latin-1")
 
 
-def _from_buffer(raw: bytes, kind: _Kind, shape: Any, order: str) -> _Array:
-    """How protocol 5 writes arrays."""
+def _array_from_buffer(raw: bytes, kind: _Kind, shape: Any, order: str) -> _Array:
+    """How protocol 5 encodes arrays."""
     array = _Array()
     array.__setstate__((1, tuple(shape), kind, order == "F", bytes(raw)))
     return array
 
 
 _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
-    ("_codecs", "encode"): _latin,
+    ("_codecs", "encode"): _encode_latin1,
     ("__builtin__", "bytes"): lambda: b"",
     ("numpy", "dtype"): _Kind,
     ("numpy", "ndarray"): lambda *_: _Array(),
     **{
         (f"numpy.{core}.multiarray", name): make
         for core in ("core", "_core")
-        for name, make in (("_reconstruct", lambda *_: _Array()), ("scalar", _scalar))
+        for name, make in (("_reconstruct", lambda *_: _Array()), ("scalar", _read_scalar))
     },
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _array_from_buffer for core in ("core", "_core")},
 }
 
 

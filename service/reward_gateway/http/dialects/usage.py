@@ -1,4 +1,4 @@
-"""What other servers' answers carry beside their scores."""
+"""Fields of other servers' responses besides the scores."""
 
 import base64
 import struct
@@ -19,15 +19,15 @@ class TokenUsage(Struct):
 
 
 def no_usage() -> dict[str, Any]:
-    """vLLM's token counts. Texts are tokenised by the models behind, which do not tell: zeros."""
+    """vLLM's token counts, all zero: the models tokenise the texts and do not report counts."""
     return {"prompt_tokens": 0, "total_tokens": 0, "completion_tokens": 0, "prompt_tokens_details": None}
 
 
-def now() -> int:
-    """Seconds since 1970, as ``created`` wants them."""
+def unix_time() -> int:
+    """Seconds since 1970, for the field ``created``."""
     return int(time())
 
 
 def base64_floats(values: Sequence[float]) -> str:
-    """float32, little-endian, in base64: ``encoding_format: base64``."""
+    """Encode values as little-endian float32 in base64 (``encoding_format: base64``)."""
     return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()

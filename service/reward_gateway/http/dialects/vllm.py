@@ -1,6 +1,6 @@
-"""vLLM's pooling server: ``/classify``, ``/pooling``, ``/score``, ``/embeddings``. verl's reward clients speak it.
+"""vLLM's pooling server: ``/classify``, ``/pooling``, ``/score``, ``/embeddings``. verl's reward clients use it.
 
-A single text is the response, its prompt empty; of a chat, the last message is the response. Tokens are not counted.
+A single text is the response, with an empty prompt; in a chat, the last message is the response. Token counts are zero.
 """
 
 from typing import Any, Literal
@@ -14,9 +14,9 @@ from .dialect import Dialect
 from .policy import Policy
 from .ranking import EXAMPLE, RankedRow, RerankRequest, rerank_scores, vllm_results
 from .request import DialectRequest, Scores
-from .texts import exchange, part_text, text_or_messages
+from .texts import part_text, split_conversation, text_or_messages
 from .tokens import texts_of
-from .usage import TokenUsage, base64_floats, no_usage, now
+from .usage import TokenUsage, base64_floats, no_usage, unix_time
 
 dialect = Dialect(
     Policy(
@@ -43,12 +43,12 @@ class PoolingRequest(Struct):
 
     @property
     def activated(self) -> bool | None:
-        """Whether a sigmoid is asked for, under its new name or its old one."""
+        """Whether the request asks for a sigmoid, under the new or the old name of the option."""
         return self.activation if self.use_activation is None else self.use_activation
 
 
 class PairRequest(Struct):
-    """Prompts and responses, under one of the names that vLLM has given them."""
+    """Prompts and responses, under any of vLLM's names for them."""
 
     text_1: Any = None
     text_2: Any = None
@@ -97,7 +97,7 @@ class PairRow(Struct):
 
 
 class PoolingAnswer(Struct):
-    """What every answer of vLLM's holds."""
+    """Fields of every response of vLLM."""
 
     id: str
     object: str
@@ -107,31 +107,31 @@ class PoolingAnswer(Struct):
 
 
 class Classified(PoolingAnswer):
-    """A row per text."""
+    """One row per text."""
 
     data: list[ClassRow]
 
 
 class Pooled(PoolingAnswer):
-    """A row per text."""
+    """One row per text."""
 
     data: list[PooledRow]
 
 
 class Embedded(PoolingAnswer):
-    """A row per text."""
+    """One row per text."""
 
     data: list[EmbeddingRow]
 
 
 class PairScores(PoolingAnswer):
-    """A row per pair."""
+    """One row per pair."""
 
     data: list[PairRow]
 
 
 class Reranked(Struct):
-    """Documents from the best to the worst."""
+    """Documents, best first."""
 
     id: str
     model: str
@@ -146,9 +146,9 @@ class Reranked(Struct):
     example={"model": "helpful", "input": ["Put it in boiling water for 8 minutes."], "use_activation": False},
     keys=[("input",), ("messages",)],
 )
-async def classify(ask: DialectRequest, body: PoolingRequest) -> Any:
-    """One probability a text; with use_activation false the raw reward."""
-    return await _classified(ask, body)
+async def classify(request: DialectRequest, body: PoolingRequest) -> Any:
+    """One probability per text; with use_activation false the raw reward."""
+    return await _score_classes(request, body)
 
 
 @dialect.post(
@@ -157,18 +157,18 @@ async def classify(ask: DialectRequest, body: PoolingRequest) -> Any:
     answer=Classified,
     example={"model": "helpful", "input": "Boil it for 8 minutes."},
 )
-async def classify_v1(ask: DialectRequest, body: PoolingRequest) -> Any:
-    """One probability a text; with use_activation false the raw reward."""
-    return await _classified(ask, body)
+async def classify_v1(request: DialectRequest, body: PoolingRequest) -> Any:
+    """One probability per text; with use_activation false the raw reward."""
+    return await _score_classes(request, body)
 
 
-async def _classified(ask: DialectRequest, body: PoolingRequest) -> Any:
-    scores = await _scored(ask, body)
+async def _score_classes(request: DialectRequest, body: PoolingRequest) -> Any:
+    scores = await _score_input(request, body)
     data = [
         {"index": i, "label": "LABEL_0", "probs": [number], "num_classes": 1}
         for i, number in enumerate(scores.numbers(raw=body.activated is False))
     ]
-    return _answer("classify", ask, scores, data)
+    return _make_answer("classify", request, scores, data)
 
 
 @dialect.post(
@@ -177,19 +177,19 @@ async def _classified(ask: DialectRequest, body: PoolingRequest) -> Any:
     answer=Pooled,
     example={"model": "helpful", "input": ["Boil it for 8 minutes."]},
 )
-async def pooling(ask: DialectRequest, body: PoolingRequest) -> Any:
-    """The raw reward of each text; a list a step where the recipe gives a vector."""
-    scores = await _scored(ask, body, vectors=True)
+async def pooling(request: DialectRequest, body: PoolingRequest) -> Any:
+    """The raw reward of each text; one list per step if the recipe returns a vector."""
+    scores = await _score_input(request, body, vectors=True)
     vectors = scores.scored.rewards
     numbers = [[x] for x in scores.raw] if vectors is None else [[float(x) for x in v] for v in vectors]
     data = [
-        {"index": i, "object": "pooling", "data": _pooled(row, body, steps=vectors is not None)}
+        {"index": i, "object": "pooling", "data": _encode_row(row, body, steps=vectors is not None)}
         for i, row in enumerate(numbers)
     ]
-    return _answer("pool", ask, scores, data)
+    return _make_answer("pool", request, scores, data)
 
 
-def _pooled(row: list[float], body: PoolingRequest, *, steps: bool) -> Any:
+def _encode_row(row: list[float], body: PoolingRequest, *, steps: bool) -> Any:
     if body.encoding_format == "base64":
         return base64_floats(row)
     return [[x] for x in row] if steps else row
@@ -201,15 +201,15 @@ def _pooled(row: list[float], body: PoolingRequest, *, steps: bool) -> Any:
     answer=Embedded,
     example={"model": "helpful", "input": "Boil it for 8 minutes."},
 )
-async def embeddings(ask: DialectRequest, body: PoolingRequest) -> Any:
+async def embeddings(request: DialectRequest, body: PoolingRequest) -> Any:
     """The raw reward as an embedding of one number: what verl reads from SGLang's reward models."""
-    scores = await _scored(ask, body)
+    scores = await _score_input(request, body)
     as_text = body.encoding_format == "base64"
     data = [
         {"index": i, "object": "embedding", "embedding": base64_floats([x]) if as_text else [x]}
         for i, x in enumerate(scores.raw)
     ]
-    return _answer("embd", ask, scores, data)
+    return _make_answer("embd", request, scores, data)
 
 
 @dialect.post(
@@ -219,9 +219,9 @@ async def embeddings(ask: DialectRequest, body: PoolingRequest) -> Any:
     example={"model": "helpful", "text_1": "How do I boil an egg?", "text_2": ["In water.", "In a kettle."]},
     keys=[("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2")],
 )
-async def score(ask: DialectRequest, body: PairRequest) -> Any:
-    """The score in [0, 1] of each pair: one prompt with every response, or each with its own."""
-    return await _pairs(ask, body)
+async def score(request: DialectRequest, body: PairRequest) -> Any:
+    """The score in [0, 1] of each pair: one prompt with every response, or one prompt per response."""
+    return await _score_pairs(request, body)
 
 
 @dialect.post(
@@ -230,80 +230,85 @@ async def score(ask: DialectRequest, body: PairRequest) -> Any:
     answer=PairScores,
     keys=[("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2")],
 )
-async def score_v1(ask: DialectRequest, body: PairRequest) -> Any:
-    """The score in [0, 1] of each pair: one prompt with every response, or each with its own."""
-    return await _pairs(ask, body)
+async def score_v1(request: DialectRequest, body: PairRequest) -> Any:
+    """The score in [0, 1] of each pair: one prompt with every response, or one prompt per response."""
+    return await _score_pairs(request, body)
 
 
-async def _pairs(ask: DialectRequest, body: PairRequest) -> Any:
-    (one, first), (two, second) = _columns(body)
-    prompts, responses = _listed(first, one), _listed(second, two)
+async def _score_pairs(request: DialectRequest, body: PairRequest) -> Any:
+    (prompt_name, prompt_column), (response_name, response_column) = _pair_columns(body)
+    prompts, responses = _read_side_list(prompt_column, prompt_name), _read_side_list(response_column, response_name)
     if len(prompts) == 1:
         prompts *= len(responses)
     if len(prompts) != len(responses):
-        raise InvalidRequest(f"{two}: {len(responses)} of them for {len(prompts)} of {one}; give one each", param=two)
-    samples = [SampleItem(prompt=p, response=r) for p, r in zip(prompts, responses, strict=True)]
-    scores = await ask.score(samples, body.reward, body.model)
+        raise InvalidRequest(
+            f"{response_name}: {len(responses)} entries for {len(prompts)} in {prompt_name}; expected one each",
+            param=response_name,
+        )
+    samples = [
+        SampleItem(prompt=prompt, response=response) for prompt, response in zip(prompts, responses, strict=True)
+    ]
+    scores = await request.score(samples, body.reward, body.model)
     raw = (body.activation if body.use_activation is None else body.use_activation) is False
     data = [{"index": i, "object": "score", "score": number} for i, number in enumerate(scores.numbers(raw=raw))]
-    return _answer("score", ask, scores, data)
+    return _make_answer("score", request, scores, data)
 
 
 @dialect.post("/rerank", body=RerankRequest, answer=Reranked, example=EXAMPLE, keys=[("query", "documents")])
-async def rerank(ask: DialectRequest, body: RerankRequest) -> Any:
-    """Documents from the best to the worst, scores in [0, 1]."""
-    return await _reranked(ask, body)
+async def rerank(request: DialectRequest, body: RerankRequest) -> Any:
+    """Documents, best first, with scores in [0, 1]."""
+    return await _rerank_documents(request, body)
 
 
 @dialect.post("/v1/rerank", "/v2/rerank", body=RerankRequest, answer=Reranked, example=EXAMPLE, bare=False)
-async def rerank_v1(ask: DialectRequest, body: RerankRequest) -> Any:
-    """Documents from the best to the worst, scores in [0, 1]."""
-    return await _reranked(ask, body)
+async def rerank_v1(request: DialectRequest, body: RerankRequest) -> Any:
+    """Documents, best first, with scores in [0, 1]."""
+    return await _rerank_documents(request, body)
 
 
-async def _reranked(ask: DialectRequest, body: RerankRequest) -> Any:
-    texts, scores = await rerank_scores(ask, body)
+async def _rerank_documents(request: DialectRequest, body: RerankRequest) -> Any:
+    texts, scores = await rerank_scores(request, body)
     results = vllm_results(texts, scores.numbers(), body.top_n)
-    return {"id": f"rerank-{ask.id}", "model": scores.plan.name, "usage": no_usage(), "results": results}
+    return {"id": f"rerank-{request.id}", "model": scores.plan.name, "usage": no_usage(), "results": results}
 
 
-def _columns(body: PairRequest) -> tuple[tuple[str, Any], tuple[str, Any]]:
+def _pair_columns(body: PairRequest) -> tuple[tuple[str, Any], tuple[str, Any]]:
     pairs = (("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2"))
-    for one, two in pairs:
-        first, second = getattr(body, one), getattr(body, two)
-        if first is not None and second is not None:
-            return (one, first), (two, second)
-    raise InvalidRequest("the body: give text_1 and text_2, queries and documents, or data_1 and data_2")
+    for prompt_name, response_name in pairs:
+        prompts, responses = getattr(body, prompt_name), getattr(body, response_name)
+        if prompts is not None and responses is not None:
+            return (prompt_name, prompts), (response_name, responses)
+    raise InvalidRequest("the body: expected text_1 and text_2, queries and documents, or data_1 and data_2")
 
 
-def _listed(value: Any, param: str) -> list[Any]:
+def _read_side_list(value: Any, param: str) -> list[Any]:
     if isinstance(value, list):
-        return [_side(item, f"{param}[{i}]") for i, item in enumerate(value)]
-    return [_side(value, param)]
+        return [_read_side(item, f"{param}[{i}]") for i, item in enumerate(value)]
+    return [_read_side(value, param)]
 
 
-def _side(value: Any, param: str) -> Any:
-    """A text, or vLLM's multi-modal object, whose ``content`` is that of one message."""
+def _read_side(value: Any, param: str) -> Any:
+    """A text, or vLLM's multi-modal object, whose ``content`` is the content of one message."""
     if isinstance(value, dict) and "content" in value:
         return text_or_messages([{"role": "user", "content": value["content"]}], param)
     return part_text(value, param)
 
 
-async def _scored(ask: DialectRequest, body: PoolingRequest, *, vectors: bool = False) -> Scores:
+async def _score_input(request: DialectRequest, body: PoolingRequest, *, vectors: bool = False) -> Scores:
     if body.messages is not None:
-        samples = [exchange(body.messages, "messages")]
+        samples = [split_conversation(body.messages, "messages")]
     elif body.input is not None:
-        samples = [SampleItem(response=text) for text in await texts_of(ask, body.input, "input")]
+        samples = [SampleItem(response=text) for text in await texts_of(request, body.input, "input")]
     else:
-        raise InvalidRequest("the body: give input or messages", param="input")
-    return await ask.score(samples, body.reward, body.model, vectors=vectors)
+        raise InvalidRequest("the body: expected input or messages", param="input")
+    return await request.score(samples, body.reward, body.model, vectors=vectors)
 
 
-def _answer(kind: str, ask: DialectRequest, scores: Scores, data: list[dict[str, Any]]) -> dict[str, Any]:
+def _make_answer(kind: str, request: DialectRequest, scores: Scores, data: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "id": f"{kind}-{ask.id}",
+        "id": f"{kind}-{request.id}",
         "object": "list",
-        "created": now(),
+        "created": unix_time(),
         "model": scores.plan.name,
         "data": data,
         "usage": no_usage(),
