@@ -48,6 +48,7 @@ def test_a_runtime_without_cuda_is_refused_with_what_to_do(monkeypatch: pytest.M
         Device("GPU").list_providers()
 
 
+@pytest.mark.stack
 @pytest.mark.usefixtures("cuda_said")
 def test_a_gpu_that_cannot_be_started_is_never_replaced_by_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     # What ONNX Runtime does where CUDA's libraries are missing: a warning, and a session on the CPU.
@@ -62,6 +63,7 @@ def test_a_gpu_that_cannot_be_started_is_never_replaced_by_the_cpu(monkeypatch: 
         Session(GRAPH, Device("GPU"))
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("shape", [(1, 5), (3, 40)])
 def test_bound_to_memory_or_not_a_graph_gives_the_same_numbers(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(4)
@@ -71,6 +73,7 @@ def test_bound_to_memory_or_not_a_graph_gives_the_same_numbers(shape: tuple[int,
     np.testing.assert_array_equal(plain[0], bound[0])
 
 
+@pytest.mark.stack
 def test_bound_inputs_may_be_views_and_outputs_outlive_the_next_run() -> None:
     session = Session(GRAPH, Device(), bound=True)
     wide = np.arange(1000, 1080).reshape(2, 40)
