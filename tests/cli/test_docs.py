@@ -15,7 +15,7 @@ def test_the_pages_are_written_with_the_recipes_of_a_file(tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "index.html").is_file()
     assert (tmp_path / "out" / "rewards" / "mine.html").is_file()
-    assert "pages; begin at" in done.stderr
+    assert "pages; open" in done.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

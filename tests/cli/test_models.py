@@ -43,7 +43,7 @@ def test_every_default_model_shows_its_quality(run: Run) -> None:
 def test_a_build_without_names_says_what_it_leaves_out(run: Run, repository: Path) -> None:
     said = run("models", "build", "--repository", repository)
     assert said.code == 0
-    assert "small: is built" in said.err
+    assert "small: already built" in said.err
     assert "1 model of the extra tier is not built: large" in said.err
     assert "make models-all" in said.err
 

@@ -170,9 +170,9 @@ def test_an_empty_file_gives_an_empty_one(run: Run, service: Any) -> None:
         ("data.jsonl", '{"text": "r"}\n', [], "--response-column"),
         ("data.jsonl", '{"response": "r"}\n', ["--prompt-column", "nothing"], "no column nothing"),
         ("data.jsonl", '{"response": "r"}\n', ["--out", "data.csv"], "must end in .jsonl"),
-        ("data.jsonl", '{"response": "r"}\n', ["--out", "data.jsonl"], "would replace the file"),
+        ("data.jsonl", '{"response": "r"}\n', ["--out", "data.jsonl"], "would replace the input"),
         ("data.csv", "response,b\nr\n", [], "not as many fields"),
-        ("data.parquet", "rubbish", [], "no Parquet file"),
+        ("data.parquet", "rubbish", [], "not a Parquet file"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_sentence(
@@ -225,7 +225,7 @@ def begun(run: Run, service: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[
             patched.setattr(FileRun, "_read_batches", two)
             stopped = run("score", data, "--url", service.url, "--batch", 8, "--concurrency", 1, "--reward", "brief")
         assert stopped.code == 130
-        assert "stopped after 16 rows; the same command goes on" in stopped.err.replace("\n", " ")
+        assert "stopped after 16 rows; run the same command again" in stopped.err.replace("\n", " ")
         return data
 
     return begin
@@ -315,7 +315,7 @@ def test_a_signal_before_the_first_row_says_so(run: Run, service: Any, monkeypat
     monkeypatch.setattr(FileRun, "_read_batches", interrupted)
     stopped = run("score", "data.csv", "--url", service.url)
     assert stopped.code == 130
-    assert "stopped before the first row was scored; nothing is kept" in stopped.err.replace("\n", " ")
+    assert "stopped before the first row was scored; nothing was written" in stopped.err.replace("\n", " ")
     assert [path.name for path in Path.cwd().iterdir()] == ["data.csv"]
 
 

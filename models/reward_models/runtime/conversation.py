@@ -1,4 +1,4 @@
-"""A row as a conversation that ends with the answer to be judged."""
+"""Reads rows as conversations that end with the answer to be scored."""
 
 import json
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ Message = dict[str, Any]
 class Conversation:
     """Messages of ``role`` and ``content`` (text); the last is an assistant's. ``ignored``: parts were left out.
 
-    ``given``: the steps of the answer, where the caller cut it.
+    ``given``: the steps of the answer, if the caller sent them.
     """
 
     messages: list[Message]
@@ -30,18 +30,18 @@ class Conversation:
 
     @property
     def asked(self) -> str:
-        """What came before the answer, as one text."""
+        """The messages before the answer, as one text."""
         return chat.render_turns([(str(turn["role"]), str(turn["content"])) for turn in self.messages[:-1]])
 
     def split_steps(self, split: str) -> list[str]:
-        """The steps of the answer: those that were given, else what ``split`` separates."""
+        """The steps of the answer: those given by the caller, otherwise the parts between ``split``."""
         return [step.strip() for step in self.given or self.answer.split(split) if step.strip()]
 
     def with_steps(self, steps: bytes) -> "Conversation":
-        """The same conversation with its answer in steps, a msgpack list of texts; as it is where there is none.
+        """A copy with the steps of its answer, a msgpack list of texts; unchanged if ``steps`` is empty.
 
         Raises:
-            ChatError: it is no such list, or a step is empty.
+            ChatError: ``steps`` is not such a list, or a step is empty.
         """
         if not steps:
             return self
@@ -60,16 +60,16 @@ def read_conversation(prompt: str, response: str, messages: str) -> Conversation
 
     Args:
         prompt, response: plain texts, as a user's turn and the assistant's; either may be empty.
-        messages: a JSON list of chat messages, or empty. ``prompt`` beside them is an earlier turn, ``response`` a
-            later one; other fields of a message (tool calls, names) reach the template as they are.
+        messages: a JSON list of chat messages, or empty. A ``prompt`` given as well is an earlier turn, ``response`` a
+            later one; other fields of a message (tool calls, names) are passed to the template.
 
     Raises:
-        ChatError: the messages are no chat, or end without an answer.
+        ChatError: the messages are not a chat, or end without an answer.
     """
     if not messages:
         return Conversation([make_message("user", prompt), make_message("assistant", response)])
-    said, ignored = chat.parse_messages(messages)
-    turns = [{**item, "content": content} for item, (_, content) in zip(json.loads(messages), said, strict=True)]
+    parsed, ignored = chat.parse_messages(messages)
+    turns = [{**item, "content": content} for item, (_, content) in zip(json.loads(messages), parsed, strict=True)]
     if prompt:
         turns = [make_message("user", prompt), *turns]
     if response:
@@ -85,7 +85,7 @@ def make_message(role: str, content: str) -> Message:
 
 
 def read_conversations(columns: Columns, rows: int) -> tuple[dict[int, Conversation], dict[int, str]]:
-    """Row -> conversation of those that can be read, and row -> error of the others."""
+    """Row -> conversation of the readable rows, and row -> error of the others."""
     read_rows, errors = {}, {}
     fields = (decode_texts(columns, name, rows) for name in ("prompt", "response", "messages"))
     steps = columns.get("steps", [b""] * rows)

@@ -1,7 +1,7 @@
-"""Texts to embeddings: tokenise, cut to the limit, encode each distinct text once, by token budget.
+"""Texts to embeddings: tokenise, truncate, and encode each distinct text once, in batches by token budget.
 
-A group of responses shares its prompt, so equal texts are encoded once a call, and the embeddings of the latest
-texts are kept: Triton may cut one group into several batches.
+The responses of a group share their prompt, so equal texts are encoded once per call, and recent embeddings are
+cached, as Triton may split a group into several batches.
 """
 
 from collections import OrderedDict
@@ -21,15 +21,15 @@ Side = Literal["start", "end"]
 FloatArray = NDArray[np.float32]
 
 BUDGETS = {"CPU": 1024, "GPU": 32768}
-"""Tokens of a batch by kind of device, padding included: a core gains nothing from more, and loses its cache."""
+"""Padded tokens per batch, by device; on a CPU larger batches are not faster and exceed the core's cache."""
 
 CHARACTERS_A_TOKEN = 64
-"""Text beyond the limit times this many characters is dropped before tokenising, to bound the work."""
+"""Text beyond this many characters per token of the limit is dropped before tokenising, to bound the work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How long a text may be, special tokens included, and which side is kept when it is longer."""
+    """Maximum tokens of a text, special tokens included, and the side that is kept if it is longer."""
 
     tokens: int
     keep: Side
@@ -37,7 +37,7 @@ class Limit:
 
 @dataclass(slots=True)
 class Encoded:
-    """What the encoder says of n texts: embeddings [n, width], the token ids read, and which texts were cut [n]."""
+    """Encoded texts: embeddings [n, width], the token ids of each, and which texts were truncated [n]."""
 
     embeddings: FloatArray
     rows: list[tuple[int, ...]]
@@ -49,7 +49,7 @@ class TextEncoder:
 
     Args:
         folder: the version folder of a model.
-        remembered: how many texts' embeddings are kept (1.5 kB each at width 384).
+        remembered: embeddings to cache (1.5 kB each at width 384).
     """
 
     def __init__(self, folder: Path, device: Device, remembered: int = 4096) -> None:
@@ -63,7 +63,7 @@ class TextEncoder:
         self._known: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
 
     def encode_texts(self, texts: Sequence[str], limit: Limit) -> Encoded:
-        """Embeddings of texts, in their order."""
+        """Embeddings of texts, in the order given."""
         rows, truncated = self.tokenize_texts(texts, limit)
         new = list(dict.fromkeys(row for row in rows if row not in self._known))
         fresh = dict(zip(new, self._run_graph(new), strict=True))
@@ -72,15 +72,15 @@ class TextEncoder:
         return Encoded(np.stack(found), rows, truncated)
 
     def tokenize_texts(self, texts: Sequence[str], limit: Limit) -> tuple[list[tuple[int, ...]], NDArray[np.bool_]]:
-        """Token ids of texts, special tokens included and never over the limit, and which texts were cut."""
-        room, most = limit.tokens - 2, limit.tokens * CHARACTERS_A_TOKEN
-        short = [text[:most] if limit.keep == "start" else text[-most:] for text in texts]
-        rows, truncated = [], np.fromiter((len(text) > most for text in texts), np.bool_, len(texts))
+        """Token ids of texts, special tokens included, truncated to the limit, and which texts were truncated."""
+        max_ids, max_characters = limit.tokens - 2, limit.tokens * CHARACTERS_A_TOKEN
+        short = [text[:max_characters] if limit.keep == "start" else text[-max_characters:] for text in texts]
+        rows, truncated = [], np.fromiter((len(text) > max_characters for text in texts), np.bool_, len(texts))
         for index, encoding in enumerate(self._tokenizer.encode_batch_fast(short, add_special_tokens=False)):
             ids = encoding.ids
-            if len(ids) > room:
+            if len(ids) > max_ids:
                 truncated[index] = True
-                ids = ids[:room] if limit.keep == "start" else ids[-room:]
+                ids = ids[:max_ids] if limit.keep == "start" else ids[-max_ids:]
             rows.append((self._first, *ids, self._last))
         return rows, truncated
 

@@ -1,7 +1,7 @@
-"""What a text head looks at: frozen embeddings of prompt and response, and a few counts of their tokens.
+"""Features of the text heads: frozen embeddings of prompt and response, and token statistics.
 
-Each block is a function of two encoded columns and gives [n, its width] float32; a card's ``features`` names the
-blocks and their order, and the head holds the axes that a block projects onto. The same code serves and trains.
+Each block is a function of two encoded columns and returns float32 [n, its width]; a card's ``features`` lists the
+blocks in order, and the head holds the axes that a block projects onto. Serving and training share this code.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,20 +21,20 @@ WIDTH = 384
 
 
 def response_embeddings(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
-    """The response's embedding, all layers side by side."""
+    """The response's embedding, all layers concatenated."""
     return response.embeddings
 
 
 def cross_features(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
-    """Every axis of the prompt times every axis of the response, [n, k * k]: what an answer is, given what was asked.
+    """Products of every prompt axis with every response axis, [n, k * k].
 
     A linear head over it is a bilinear form of prompt and response. Raises ValueError without axes.
     """
     if axes is None:
-        raise ValueError("The block 'crossed' needs the axes that are kept with the head.")
-    asked = (prompt.embeddings[:, -WIDTH:] - axes.prompt_mean) @ axes.prompt_axes
-    said = (response.embeddings[:, -WIDTH:] - axes.response_mean) @ axes.response_axes
-    return np.asarray((asked[:, :, None] * said[:, None, :]).reshape(len(asked), -1), np.float32)
+        raise ValueError("The block 'crossed' needs axes, which are stored with the head.")
+    on_prompt = (prompt.embeddings[:, -WIDTH:] - axes.prompt_mean) @ axes.prompt_axes
+    on_response = (response.embeddings[:, -WIDTH:] - axes.response_mean) @ axes.response_axes
+    return np.asarray((on_prompt[:, :, None] * on_response[:, None, :]).reshape(len(on_prompt), -1), np.float32)
 
 
 def cosine_similarities(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
@@ -45,7 +45,7 @@ def cosine_similarities(prompt: Encoded, response: Encoded, axes: Axes | None) -
 
 
 def token_statistics(prompt: Encoded, response: Encoded, axes: Axes | None) -> FloatArray:
-    """Counts of tokens, special tokens aside: how long, how varied, how much of the prompt is repeated."""
+    """Token statistics without special tokens: length, variety, and overlap with the prompt."""
     return np.array(
         [count_tokens(p[1:-1], r[1:-1]) for p, r in zip(prompt.rows, response.rows, strict=True)], np.float32
     )
@@ -54,18 +54,18 @@ def token_statistics(prompt: Encoded, response: Encoded, axes: Axes | None) -> F
 def count_tokens(prompt: Sequence[int], response: Sequence[int]) -> list[float]:
     """Eight numbers of one row: log length, log distinct tokens, log distinct pairs, log tokens not in the prompt;
     the shares of distinct tokens, of distinct pairs and of tokens copied from the prompt; the share of the
-    prompt's tokens that the response takes up."""
-    asked, said, pairs = set(prompt), set(response), set(pairwise(response))
+    prompt's tokens that occur in the response."""
+    in_prompt, distinct, pairs = set(prompt), set(response), set(pairwise(response))
     length = len(response)
     return [
         float(np.log(length + 2)),
-        float(np.log(len(said) + 2)),
+        float(np.log(len(distinct) + 2)),
         float(np.log(len(pairs) + 2)),
-        float(np.log(len(said - asked) + 2)),
-        len(said) / length if length else 1.0,
+        float(np.log(len(distinct - in_prompt) + 2)),
+        len(distinct) / length if length else 1.0,
         len(pairs) / (length - 1) if length > 1 else 1.0,
-        sum(token in asked for token in response) / max(length, 1),
-        len(said & asked) / max(len(asked), 1),
+        sum(token in in_prompt for token in response) / max(length, 1),
+        len(distinct & in_prompt) / max(len(in_prompt), 1),
     ]
 
 
@@ -80,5 +80,5 @@ BLOCKS: dict[str, Block] = {
 def concatenate_features(
     names: Sequence[str], prompt: Encoded, response: Encoded, axes: Axes | None = None
 ) -> FloatArray:
-    """The named blocks side by side, [n, F]. Raises KeyError for a name that is no block."""
+    """The named blocks, concatenated to [n, F]. Raises KeyError for an unknown name."""
     return np.concatenate([BLOCKS[name](prompt, response, axes) for name in names], axis=1, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""A converted graph over token rows: each distinct row once, sorted by length, in batches by tokens."""
+"""Runs a converted graph over token rows: each distinct row once, in batches by token budget."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ GRAPH = "model.onnx"
 
 
 class TokenGraph:
-    """A graph of ``input_ids``, ``attention_mask`` and, where ``types`` says so, ``token_type_ids``.
+    """A graph with inputs ``input_ids``, ``attention_mask`` and, if ``types`` is set, ``token_type_ids``.
 
     Args:
         folder: the version folder.
-        settings: of the card: ``pad`` (the id that fills up a row) and ``types``.
+        settings: of the card: ``pad`` (the padding id) and ``types``.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], device: Device, graph: str = GRAPH) -> None:
@@ -30,7 +30,7 @@ class TokenGraph:
         self._types: bool = settings["types"]
 
     def score_rows(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
-        """What the graph gives of each row: [K], or [t] for a graph that scores tokens, without padding."""
+        """The graph's output per row: [K], or for a graph that scores tokens [t], padding included."""
         distinct = {row.key: row for row in rows}
         found = dict(zip(distinct, self._run_batch(list(distinct.values())), strict=True))
         return [found[row.key] for row in rows]
@@ -42,7 +42,7 @@ class TokenGraph:
             feeds = {"input_ids": ids, "attention_mask": mask}
             if self._types:
                 feeds["token_type_ids"] = pad_rows([rows[index].types for index in batch])[0]
-            given = self._session.run_graph(feeds)[0]
-            for index, values in zip(batch, given, strict=True):
+            outputs = self._session.run_graph(feeds)[0]
+            for index, values in zip(batch, outputs, strict=True):
                 results[index] = np.array(values, np.float32)
         return results

@@ -1,7 +1,7 @@
-"""A trained head: a small multilayer perceptron over frozen features, kept as a few arrays in an ``.npz``.
+"""A trained head: a small multilayer perceptron over frozen features, stored as arrays in an ``.npz``.
 
 Layers are ``w0, b0, w1, b1 …`` with GELU between them; standardisation of the features is folded into the first.
-The axes that the features project onto, where there are any, lie beside them.
+The axes that features project onto, if any, are stored in the same file.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Axes:
 class Head:
     """Features [n, F] -> scores [n, K].
 
-    Sums run in float64: in float32 their order, which changes with the batch, costs more than the encoder does.
+    Computed in float64: in float32 the order of sums, which depends on the batch, would change scores.
     """
 
     def __init__(self, layers: list[tuple[DoubleArray, DoubleArray]], axes: Axes | None = None) -> None:
@@ -39,17 +39,17 @@ class Head:
 
     @classmethod
     def load(cls, path: Path) -> "Head":
-        """Read a head. Raises ValueError for a file that holds no layer or layers that do not fit together."""
+        """Read a head. Raises ValueError if it has no layers, or their shapes do not match."""
         with np.load(path, allow_pickle=False) as arrays:
             return cls.of({name: arrays[name] for name in arrays.files})
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Head":
-        """The head of some arrays. Raises ValueError as :meth:`load`."""
+        """A head from its arrays. Raises ValueError as :meth:`load` does."""
         count = sum(name.startswith("w") for name in arrays)
         doubles = [(arrays[f"w{k}"].astype(np.float64), arrays[f"b{k}"].astype(np.float64)) for k in range(count)]
         if not doubles or any(a[0].shape[1] != b[0].shape[0] for a, b in pairwise(doubles)):
-            raise ValueError("The head holds no chain of layers w0, b0, w1, b1 …")
+            raise ValueError("The head's arrays are not layers w0, b0, w1, b1 … of matching shapes.")
         axes = Axes(*(arrays[field] for field in Axes.__slots__)) if "prompt_axes" in arrays else None
         return cls(doubles, axes)
 

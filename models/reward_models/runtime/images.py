@@ -1,6 +1,6 @@
-"""Encoded images to pixels: upright as EXIF says, over white, eight bits, the first frame, nothing over the limits.
+"""Decodes images: EXIF orientation applied, on a white background, 8 bits, first frame only, size limits enforced.
 
-What cannot be decoded is an :class:`ImageError`, whose message says why in words that carry none of the file.
+An image that cannot be decoded raises :class:`ImageError`; its message contains nothing of the file.
 """
 
 import io
@@ -15,9 +15,9 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 40_000_000
 MAX_SIDE = 16_384
 BACKGROUND = (255, 255, 255)
-"""What shows through a transparent pixel."""
+"""Colour behind transparent pixels."""
 
-PngImagePlugin.MAX_TEXT_MEMORY = 8 << 20  # compressed texts, which nobody reads here, are a bomb of their own
+PngImagePlugin.MAX_TEXT_MEMORY = 8 << 20  # compressed text chunks, which are not read here, could exhaust memory
 
 ORIENTATION = 0x0112
 UPRIGHT = {
@@ -29,15 +29,15 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF's orientations, by what undoes them."""
+"""EXIF orientation -> the operation that makes the image upright."""
 
 
 class ImageError(ValueError):
-    """An image that cannot be read, as ``code: sentence``."""
+    """An image cannot be read; the message is ``code: sentence``."""
 
 
 def unpack_images(value: bytes) -> list[bytes]:
-    """The encoded images of a row: a msgpack list of byte strings. Raises ImageError for a row without any."""
+    """The encoded images of a row: a msgpack list of byte strings. Raises ImageError if there is none."""
     if not value:
         raise ImageError("missing_field: There is no image.")
     try:
@@ -56,10 +56,10 @@ def decode_image(data: bytes, least_side: int | None = None) -> Image.Image:
 
     Args:
         data: the encoded image, of one of FORMATS.
-        least_side: a JPEG may be decoded smaller than it is, as long as both sides stay at least twice this long.
+        least_side: a JPEG may be decoded at reduced size if both sides stay at least twice this long.
 
     Raises:
-        ImageError: it is of no known format, broken, cut short, or over the limits.
+        ImageError: the format is not supported, or the image is broken, truncated or over the limits.
     """
     try:
         with warnings.catch_warnings():
@@ -67,7 +67,9 @@ def decode_image(data: bytes, least_side: int | None = None) -> Image.Image:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                    raise ImageError(f"too_large: An image has more than {MAX_PIXELS} pixels or {MAX_SIDE} a side.")
+                    raise ImageError(
+                        f"too_large: An image has more than {MAX_PIXELS} pixels or {MAX_SIDE} pixels per side."
+                    )
                 if least_side is not None:
                     image.draft("RGB", (2 * least_side, 2 * least_side))
                 image.load()
@@ -77,27 +79,27 @@ def decode_image(data: bytes, least_side: int | None = None) -> Image.Image:
     except Image.DecompressionBombError:
         raise ImageError(f"too_large: An image has more than {MAX_PIXELS} pixels.") from None
     except UnidentifiedImageError:
-        raise ImageError(f"invalid_media: An image is none of {', '.join(FORMATS)}.") from None
-    except Exception:  # a hostile file can make a decoder fail with anything
-        raise ImageError("invalid_media: An image is broken or cut short.") from None
+        raise ImageError(f"invalid_media: An image is not one of {', '.join(FORMATS)}.") from None
+    except Exception:  # a hostile file can make a decoder raise any exception
+        raise ImageError("invalid_media: An image is broken or truncated.") from None
 
 
 def read_orientation(image: Image.Image) -> int:
-    """EXIF's orientation of a loaded image; 1 where it has none that can be read."""
+    """EXIF orientation of a loaded image; 1 if it is missing or cannot be read."""
     try:
         found = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # metadata that cannot be read says nothing against the pixels
+    except Exception:  # the pixels may be fine although the metadata is broken
         return 1
     return found if isinstance(found, int) else 1
 
 
 def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
-    """An image turned and mirrored as its orientation asks; unknown ones ask for nothing."""
+    """The image rotated and mirrored by its EXIF orientation; unknown values leave it unchanged."""
     return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
 
 def convert_to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: alpha over white, 16 bits by their upper eight."""
+    """An image of any mode as RGB: alpha over white, 16 bits scaled to 8."""
     if image.mode.startswith("I;16"):
         return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
@@ -109,5 +111,5 @@ def convert_to_rgb(image: Image.Image) -> Image.Image:
 
 
 def eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Grey values of 16 bits as eight, to the nearest."""
+    """16-bit grey values as 8 bits, rounded to nearest."""
     return np.asarray((values.astype(np.uint32) + 128) // 257, np.uint8)

@@ -1,7 +1,7 @@
-"""A causal language model as a scorer: how likely a text is as the continuation of another.
+"""A causal language model as a scorer: the likelihood of a text as the continuation of another.
 
-The dimensions of a row are sums over its continuation's tokens of natural logarithms of probabilities; ``vector``
-holds the logarithm of every token.
+The dimensions of a row summarise the log-probabilities (natural logarithm) of its continuation's tokens; ``vector``
+holds that of every token.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,11 +25,11 @@ SUMMARIES: Mapping[str, Callable[[NDArray[np.float64]], float]] = {
     "logprob": lambda logprobs: float(logprobs.sum()),
     "tokens": lambda logprobs: float(len(logprobs)),
 }
-"""Name of a dimension -> what it makes of a continuation's log-probabilities."""
+"""Dimension -> summary of a continuation's log-probabilities."""
 
 
 class LanguageModel:
-    """The graph of log-probabilities in a model's folder."""
+    """The log-probability graph in a model's folder."""
 
     def __init__(self, instance: Instance) -> None:
         self._session = Session(instance.folder / "model.onnx", instance.device)
@@ -43,7 +43,7 @@ class LanguageModel:
             (logprobs,) = self._session.run_graph({**packed.graph_inputs(), "sources": sources, "targets": targets})
             ends = np.cumsum([end - start for start, end in packed.spans])
             for row, part in zip(packed.rows, np.split(logprobs, ends[:-1]), strict=True):
-                # Rounding may leave a certain token a hair above probability 1.
+                # Rounding can push a probability slightly above 1.
                 found[row] = np.minimum(part, 0.0)
         return found
 
@@ -82,7 +82,7 @@ class LanguageScorer:
         return answer
 
     def _read_row(self, prompt: str, response: str, messages: str) -> tuple[tuple[Tokens, Tokens], int]:
-        """Tokens of a row, and its flags. Raises ChatError if it cannot be read, OverflowError if it is too long."""
+        """Tokens of a row, and its flags. Raises ChatError if it is unreadable, OverflowError if it is too long."""
         ignored = False
         if messages:
             turns, response, ignored = chat.split_answer(prompt, response, messages)
@@ -91,7 +91,7 @@ class LanguageScorer:
             context, cut = self._tokenizer.encode_context(prompt)
         continuation, over = self._tokenizer.encode_continuation(response, control=not messages)
         if not continuation:
-            raise chat.ChatError("The response is empty: it has no tokens whose likelihood could be told.")
+            raise chat.ChatError("The response is empty: it has no tokens to score.")
         if over:
             raise OverflowError(f"The response has more than {self._limits.continuation} tokens.")
         return (context, continuation), cut * self._truncated | ignored * self._media_ignored

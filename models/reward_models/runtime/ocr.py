@@ -1,7 +1,7 @@
-"""Text read from an image: PP-OCRv4's detector finds lines, its recogniser reads each one by itself.
+"""Reads text in images: PP-OCRv4's detector finds lines, its recogniser reads each line.
 
-The networks are those of PaddleOCR (Apache-2.0) as ONNX graphs. A line is read alone and never padded to its
-neighbours' length, so that what is read does not depend on what else is read with it.
+The networks are those of PaddleOCR (Apache-2.0) as ONNX graphs. Lines are recognised one at a time and never padded
+to a common length, so that a result does not depend on other lines.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from reward_models.runtime.regions import Box, find_boxes
 from reward_models.runtime.session import Device, Session
 
 THRESHOLD, LEAST_SCORE, GROWTH = 0.3, 0.6, 1.6
-"""The detector's: of a pixel, of a region's mean, and how far a region is grown."""
+"""The detector's threshold per pixel, least mean probability of a region, and growth ratio of its box."""
 
 LEAST_CONFIDENCE = 0.5
-"""A line whose letters are less sure than this on average is not text."""
+"""Lines with a lower mean probability of their letters are dropped."""
 
 LINE_HEIGHT, LEAST_WIDTH, MOST_WIDTH = 48, 320, 3200
 MOST_LINES = 100
@@ -28,8 +28,8 @@ class TextReader:
     """Detector and recogniser of one folder (``detector.onnx``, ``recogniser.onnx``).
 
     Args:
-        side: what the shorter side of an image is scaled to before lines are looked for.
-        longest: what the longer side may be after that.
+        side: length in pixels to which an image's shorter side is scaled for detection.
+        longest: maximum length of the longer side after scaling.
     """
 
     def __init__(self, folder: Path, device: Device, side: int, longest: int) -> None:
@@ -40,7 +40,7 @@ class TextReader:
         self._letters = ["", *self._recogniser.metadata["character"].split("\n"), " "]
 
     def read_text(self, image: Image.Image) -> str:
-        """The text of an RGB image in reading order, lines apart by a newline; empty if there is none."""
+        """The text of an RGB image in reading order, one line per line of text; empty if there is none."""
         found = []
         for box in self.find_lines(image)[:MOST_LINES]:
             text = self.read_line(crop_box(image, box))
@@ -49,7 +49,7 @@ class TextReader:
         return "\n".join(" ".join(text for _, text in line) for line in sort_into_lines(found))
 
     def find_lines(self, image: Image.Image) -> list[Box]:
-        """Where lines of text are, in pixels of the image."""
+        """Boxes of the lines of text, in pixels of the image."""
         scale = min(self._side / min(image.size), self._longest / max(image.size))
         width, height = (max(32, round(length * scale / 32) * 32) for length in image.size)
         small = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -62,7 +62,7 @@ class TextReader:
         ]
 
     def read_line(self, image: Image.Image) -> str:
-        """The letters of one line, or nothing if they are not sure."""
+        """The text of one line; empty if the confidence is too low."""
         width = min(max(1, round(image.width * LINE_HEIGHT / image.height)), MOST_WIDTH)
         pixels = np.zeros((3, LINE_HEIGHT, max(width, LEAST_WIDTH)), np.float32)
         pixels[:, :, :width] = image_to_tensor(image.resize((width, LINE_HEIGHT), Image.Resampling.BILINEAR))
@@ -84,7 +84,7 @@ def image_to_tensor(image: Image.Image) -> NDArray[np.float32]:
 
 
 def crop_box(image: Image.Image, box: Box) -> Image.Image:
-    """A rectangle of an image, turned upright; a tall one is a line that runs downwards."""
+    """A rectangle of an image, turned upright; a tall box is rotated, as its text runs downwards."""
     width, height = max(1, round(box.width)), max(1, round(box.height))
     c, s = float(np.cos(box.angle)), float(np.sin(box.angle))
     x, y = box.x - (width * c - height * s) / 2, box.y - (width * s + height * c) / 2

@@ -1,8 +1,8 @@
 """Packs: contexts and their continuations as one row of tokens for a causal language model.
 
-A continuation sees its context and itself, and nothing else of the row; positions go on from the context's end. So a
-context is read once however many continuations it has, nothing is padded, and a continuation's numbers do not depend
-on what stands beside it.
+A continuation attends to its context and itself only; its positions continue from the context's end. So a context is
+read once for all its continuations, nothing is padded, and a continuation's result does not depend on other
+continuations in the row.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ Tokens = tuple[int, ...]
 
 @dataclass(slots=True)
 class Pack:
-    """One row of tokens, and where each continuation lies in it.
+    """One row of tokens, and the positions of the continuations in it.
 
     Attributes:
-        rows: which of the given pairs each continuation is.
-        spans: first place and end of each continuation.
-        last: the place of its context's last token.
+        rows: index of the pair of each continuation.
+        spans: start and end of each continuation.
+        last: index of the last token of its context.
     """
 
     rows: list[int] = field(default_factory=list)
@@ -37,13 +37,13 @@ class Pack:
         return len(self._ids)
 
     def add_context(self, tokens: Tokens) -> int:
-        """Add a context; its first place."""
+        """Add a context; returns its start."""
         start = len(self)
         self._add_segment(tokens, 0, context=start)
         return start
 
     def add_continuation(self, row: int, tokens: Tokens, context: int, end: int) -> None:
-        """Add a continuation of the context that lies from ``context`` to ``end``."""
+        """Add a continuation of the context from ``context`` to ``end``."""
         start = len(self)
         self._add_segment(tokens, end - context, context=context)
         self.rows.append(row)
@@ -51,7 +51,7 @@ class Pack:
         self.last.append(end - 1)
 
     def _add_segment(self, tokens: Tokens, position: int, context: int) -> None:
-        # A segment is named by its first place: no two have the same.
+        # A segment's id is its start, which is unique.
         start = len(self)
         self._ids += tokens
         self._positions += range(position, position + len(tokens))
@@ -59,13 +59,13 @@ class Pack:
         self._contexts += [context] * len(tokens)
 
     def graph_inputs(self) -> dict[str, IntArray]:
-        """What every graph over packs reads: ``ids``, ``positions``, ``segments``, ``contexts``, each [t]."""
+        """The inputs of every graph over packs: ``ids``, ``positions``, ``segments``, ``contexts``, each [t]."""
         columns = {"ids": self._ids, "positions": self._positions}
         columns |= {"segments": self._segments, "contexts": self._contexts}
         return {name: np.array(values, np.int64) for name, values in columns.items()}
 
     def prediction_steps(self) -> tuple[IntArray, IntArray]:
-        """For every token of every continuation the place before it, and its own id, [m] each."""
+        """For every token of every continuation the index of the token that predicts it, and its id, [m] each."""
         sources = [
             place
             for (start, end), last in zip(self.spans, self.last, strict=True)
@@ -76,15 +76,15 @@ class Pack:
 
 
 def build_packs(pairs: Sequence[tuple[Tokens, Tokens]], budget: int) -> list[Pack]:
-    """Lay pairs of context and continuation into packs.
+    """Arrange pairs of context and continuation in packs.
 
     Args:
         pairs: token ids; neither side may be empty.
-        budget: tokens of a pack. A long context is not counted against its own continuations, of which a pack then
-            holds up to ``budget`` tokens: what it costs to read it again is bounded.
+        budget: tokens per pack. A pack that begins with a long context still holds up to ``budget`` tokens of its
+            continuations, which bounds how often the context is read again.
 
     Returns:
-        Packs in which every pair lies once; pairs of one context lie together, short ones first.
+        Packs with every pair once; pairs with the same context are adjacent, short ones first.
     """
     by_context: dict[Tokens, list[int]] = {}
     for row, (context, _) in enumerate(pairs):
@@ -92,8 +92,8 @@ def build_packs(pairs: Sequence[tuple[Tokens, Tokens]], budget: int) -> list[Pac
     packs = [Pack()]
     for context in sorted(by_context, key=len):
         rows = sorted(by_context[context], key=lambda row: len(pairs[row][1]))
-        whole = len(context) + sum(len(pairs[row][1]) for row in rows)
-        if packs[-1].rows and len(packs[-1]) + whole > budget:
+        total = len(context) + sum(len(pairs[row][1]) for row in rows)
+        if packs[-1].rows and len(packs[-1]) + total > budget:
             packs.append(Pack())
         start = packs[-1].add_context(context)
         for row in rows:

@@ -1,4 +1,4 @@
-"""The images of a batch: each row's made ready for the network, all in one list; numbers of images averaged by row."""
+"""The images of a batch, decoded and prepared for a network, and averages of their scores by row."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from reward_models.runtime.images import ImageError, unpack_images
 from reward_models.runtime.rows import Columns
 
 IMAGES_A_RUN = {"CPU": 4, "GPU": 64}
-"""Images of one run of a network, by kind of device."""
+"""Images per run of a network, by device."""
 
 
 @dataclass(slots=True)
@@ -18,9 +18,9 @@ class Pictures:
     """Images of the rows that can be scored.
 
     Attributes:
-        rows: that have all that they need, in order.
-        owners: place in ``rows`` of every image.
-        pixels: what ``see`` made of every image.
+        rows: the rows that can be scored, in order.
+        owners: index in ``rows`` of every image.
+        pixels: the result of ``see`` for every image.
     """
 
     rows: list[int] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Pictures:
         Args:
             see: decodes an image. May raise ImageError.
             prompts: one per row, none of which may be empty; None for a model that reads none.
-            errors: is given the reason of every row that is left out.
+            errors: receives the error of every row that is left out.
         """
         pictures = cls()
         for row, value in enumerate(columns.get("images", [b""] * rows)):

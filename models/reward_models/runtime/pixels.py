@@ -1,4 +1,4 @@
-"""Images to pixels as a checkpoint's image processor makes them: resize, cut out the middle, scale, normalise.
+"""Images to pixels as by a checkpoint's image processor: resize, centre crop, scale, normalise.
 
 The steps and their rounding are those of the processors of ``transformers`` that work on PIL images.
 """
@@ -31,7 +31,7 @@ class PixelReader:
             image = image.resize(self._target_size(image.size), self._resample)
         if self._crop is not None:
             height, width = self._crop
-            # PIL fills what lies outside of the image with black.
+            # PIL fills pixels outside the image with black.
             left, top = crop_offset(image.width - width), crop_offset(image.height - height)
             image = image.crop((left, top, left + width, top + height))
         values = np.asarray(image, np.float32).transpose(2, 0, 1) * np.float32(1 / 255)
@@ -48,5 +48,5 @@ class PixelReader:
 
 
 def crop_offset(rest: int) -> int:
-    """Where a cut begins: half of what is too much, or, of an image that is too small, minus the upper half."""
+    """Offset of a centre crop; negative if the image is smaller than the crop."""
     return rest // 2

@@ -1,7 +1,7 @@
-"""How many points a title gathers: a frozen encoder, what can be counted in the title, and a linear head.
+"""Predicts the points of a title: a frozen encoder, statistics of the title, and a linear head.
 
-The score is the expected ln(1 + points) of a post on Hacker News. When a post was made and whether it carries a link
-may be given as features; what is not given is taken to be as it usually is with such a title.
+The score is the expected ln(1 + points) of a post on Hacker News. The time of the post and whether it has a link may
+be given as features; missing features are predicted from the title.
 """
 
 import json
@@ -23,13 +23,13 @@ from reward_models.runtime.session import Device
 FloatArray = NDArray[np.float32]
 
 RANGES = {"hour": (0.0, 24.0), "weekday": (0.0, 6.0), "has_link": (0.0, 1.0)}
-"""Features that a row may give, and their ranges; weekday 0 is Monday."""
+"""Optional features of a row, and their ranges; weekday 0 is Monday."""
 
 YEAR = re.compile(r"\((19|20)\d\d\)")
 
 
 class FeatureError(ValueError):
-    """Features that cannot be read; the message says why and quotes none of them."""
+    """Features cannot be read; the message says why and quotes none of them."""
 
 
 def count_title(title: str) -> list[float]:
@@ -55,7 +55,7 @@ def count_title(title: str) -> list[float]:
 
 
 def encode_moment(given: Mapping[str, float]) -> list[float]:
-    """Six numbers of when and how a post was made; NaN for what is not given."""
+    """Six features of a post's time and link; NaN for those not given."""
     hour, weekday = given.get("hour", np.nan) * np.pi / 12, given.get("weekday", np.nan)
     waves = [np.sin(hour), np.cos(hour), np.sin(2 * hour), np.cos(2 * hour)]
     weekend = np.nan if np.isnan(weekday) else float(weekday >= 5)
@@ -63,7 +63,7 @@ def encode_moment(given: Mapping[str, float]) -> list[float]:
 
 
 def parse_features(features: bytes) -> dict[str, float]:
-    """The features that this model knows, from a JSON object. Raises FeatureError for one outside of its range."""
+    """The features that this model knows, from a JSON object. Raises FeatureError for a value out of range."""
     try:
         found: Any = json.loads(features) if features else {}
     except ValueError:
@@ -83,20 +83,20 @@ def parse_features(features: bytes) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """What a title lets one expect of its moment: weights [783, 6] and bias [6] of a linear regression."""
+    """Predicts missing features from a title: weights [783, 6] and bias [6] of a linear regression."""
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
 
     def fill_missing(self, features: FloatArray) -> FloatArray:
-        """Features in which NaN is replaced by what is usual with the row's title."""
+        """Features with NaN replaced by the prediction from the row's title."""
         title, given = np.split(features, [len(self.weights)], axis=1)
         expected = title.astype(np.float64) @ self.weights + self.bias
         return np.concatenate([title, np.where(np.isnan(given), expected, given)], axis=1, dtype=np.float32)
 
 
 class Reader:
-    """Titles and features as the head reads them: shared by serving and training."""
+    """Reads titles and features for the head; shared by serving and training."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], device: Device, remembered: int = 4096) -> None:
         self.encoder = TextEncoder(folder, device, remembered=remembered)
@@ -105,7 +105,7 @@ class Reader:
     def read_features(
         self, titles: Sequence[str], given: Sequence[Mapping[str, float]]
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Features [n, 768 + 15 + 6], NaN where nothing was given, and which titles were cut [n]."""
+        """Features [n, 768 + 15 + 6], NaN where nothing was given, and which titles were truncated [n]."""
         encoded = self.encoder.encode_texts(titles, self.limit)
         parts = [
             encoded.embeddings,

@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float32]
 
 
 class Reader:
-    """Prompts and responses as encoded columns, by a card's ``settings``: shared by serving and training."""
+    """Encodes prompts and responses by a card's ``settings``; shared by serving and training."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], device: Device, remembered: int = 4096) -> None:
         self.encoder = TextEncoder(folder, device, remembered=remembered)
@@ -37,8 +37,10 @@ class Reader:
 
 
 class ExchangeScorer(ABC):
-    """Scores [n, K] of what is asked (``prompt`` or ``messages``) and answered (``response`` or their last turns), by a
-    head over features of both."""
+    """Scores [n, K] of exchanges: a head over features of prompt and response.
+
+    They are read from ``prompt`` and ``response``, or from ``messages``, whose last turns are the response.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self._head = Head.load(instance.folder / "head.npz")
@@ -69,13 +71,15 @@ class ExchangeScorer(ABC):
 
 
 class PreferenceScorer(ExchangeScorer):
-    """Exchanges as a sentence encoder sees them."""
+    """Scores exchanges from the embeddings of a sentence encoder."""
 
     def __init__(self, instance: Instance, remembered: int = 4096) -> None:
         super().__init__(instance)
         self._reader = Reader(instance.folder, instance.card["settings"], instance.device, remembered)
 
     def compute_features(self, prompts: list[str], responses: list[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """The card's blocks over both columns."""
-        asked, said = self._reader.encode_columns(prompts, responses)
-        return concatenate_features(self._reader.names, asked, said, self._head.axes), asked.truncated | said.truncated
+        """The card's feature blocks of both columns."""
+        prompt_column, response_column = self._reader.encode_columns(prompts, responses)
+        return concatenate_features(self._reader.names, prompt_column, response_column, self._head.axes), (
+            prompt_column.truncated | response_column.truncated
+        )

@@ -1,7 +1,7 @@
-"""How far a robot has come with its task: the first frame and the current one, beside the instruction.
+"""Progress of a robot's task, from the first and the current frame and the instruction.
 
-A frame is read once: what the head needs of it is a short vector, which is kept under the hash of the encoded frame.
-So an episode that is scored frame by frame, as a control loop does, costs one frame of the network a step.
+The head reads a short vector per frame, which is cached under the hash of the encoded frame. So an episode scored
+frame by frame, as in a control loop, costs one run of the network per step.
 """
 
 from collections import OrderedDict
@@ -25,14 +25,14 @@ from reward_models.runtime.session import Device, Session
 FloatArray = NDArray[np.float32]
 
 FRAMES_A_RUN = {"CPU": 4, "GPU": 64}
-"""Frames of one run of the network, by kind of device."""
+"""Frames per run of the network, by device."""
 
 
 class Eye:
-    """The lower half of an EfficientNet-Lite0: frames to maps [n, 112 * 7 * 7] of what stands where.
+    """The lower half of an EfficientNet-Lite0: frames to feature maps [n, 112 * 7 * 7].
 
     Args:
-        side: of the square that a frame, whole, is scaled to.
+        side: length in pixels of the square to which a whole frame is scaled.
     """
 
     def __init__(self, folder: Path, device: Device, side: int) -> None:
@@ -41,14 +41,14 @@ class Eye:
         self._run = FRAMES_A_RUN[device.kind]
 
     def prepare_pixels(self, data: bytes) -> FloatArray:
-        """[3, side, side] in about [-1, 1]. Raises ImageError for what is no image."""
+        """[3, side, side] in about [-1, 1]. Raises ImageError if it is not an image."""
         image = decode_image(data, self.side)
         if image.size != (self.side, self.side):
             image = image.resize((self.side, self.side), Image.Resampling.BICUBIC, reducing_gap=3.0)
         return ((np.asarray(image, np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
 
     def compute_maps(self, pixels: Sequence[FloatArray]) -> Iterable[FloatArray]:
-        """The maps of what ``pixels`` gave, one per frame."""
+        """Feature maps of frames from :meth:`prepare_pixels`, one per frame."""
         for start in range(0, len(pixels), self._run):
             (found,) = self.session.run_graph({"images": np.stack(pixels[start : start + self._run])})
             yield from found.reshape(len(found), -1)
@@ -56,7 +56,7 @@ class Eye:
 
 @dataclass(frozen=True, slots=True)
 class ProgressHead:
-    """What was trained: maps and instructions to two numbers, and the instructions that it was trained with.
+    """The trained head: feature maps and instructions to progress and success, and the instructions of its training.
 
     Attributes:
         frame, frame_bias: [5488, D] and [D], a map to a frame's vector.
@@ -76,7 +76,7 @@ class ProgressHead:
 
     @classmethod
     def load(cls, path: Path) -> "ProgressHead":
-        """Read a head. Raises KeyError or ValueError for a file that is none."""
+        """Read a head. Raises KeyError or ValueError for an invalid file."""
         with np.load(path, allow_pickle=False) as arrays:
             names = ("frame", "frame_bias", "text", "text_bias", "known")
             found = {name: arrays[name].astype(np.float64) for name in names}
@@ -84,12 +84,12 @@ class ProgressHead:
 
     def __call__(self, first: DoubleArray, current: DoubleArray, instructions: DoubleArray) -> DoubleArray:
         """Progress and the probability of success [n, 2], of frames' vectors and instructions' embeddings."""
-        said = instructions @ self.text + self.text_bias
-        joined = np.concatenate([gelu(current), gelu(current - first), said], axis=1)
+        text_vectors = instructions @ self.text + self.text_bias
+        joined = np.concatenate([gelu(current), gelu(current - first), text_vectors], axis=1)
         return np.asarray(1.0 / (1.0 + np.exp(-self.mixer(joined).astype(np.float64))))
 
     def find_unfamiliar(self, instructions: DoubleArray) -> NDArray[np.bool_]:
-        """[n] which instructions are unlike all that the head was trained with."""
+        """Boolean mask [n] of instructions unlike all of the training."""
         return np.asarray((instructions @ self.known.T).max(1) < self.familiar)
 
 
@@ -108,7 +108,7 @@ class ProgressScorer:
     """Scores [n, 3] of ``frames`` against ``prompt``: progress, success, rating.
 
     Args:
-        remembered: frames whose vectors are kept (under 1 kB each).
+        remembered: frame vectors to cache (under 1 kB each).
     """
 
     def __init__(self, instance: Instance, remembered: int = 16_384) -> None:
@@ -141,16 +141,16 @@ class ProgressScorer:
         kept = [row for row in pairs if row not in answer.errors]
         if kept:
             first, current = (np.stack([vectors[pairs[row][side]] for row in kept]) for side in (0, 1))
-            said = self._encoder.encode_texts([prompts[row] for row in kept], self._limit)
-            instructions = normalize_rows(said.embeddings)
+            encoded = self._encoder.encode_texts([prompts[row] for row in kept], self._limit)
+            instructions = normalize_rows(encoded.embeddings)
             found = self.head(first, current, instructions)
             answer.scores[kept] = np.column_stack([found, compute_rating(found[:, 0], found[:, 1])])
-            answer.flags[kept] = said.truncated * self._truncated
+            answer.flags[kept] = encoded.truncated * self._truncated
             answer.flags[kept] |= (self.head.find_unfamiliar(instructions) * self._unknown).astype(np.uint32)
         return answer
 
     def _read_frames(self, frames: Iterable[bytes]) -> tuple[dict[bytes, DoubleArray], dict[bytes, str]]:
-        """The vectors of frames, and why others have none."""
+        """Vectors of frames, and the errors of frames that cannot be decoded."""
         vectors: dict[bytes, DoubleArray] = {}
         broken: dict[bytes, str] = {}
         new: dict[bytes, FloatArray] = {}
@@ -165,7 +165,7 @@ class ProgressScorer:
             except ImageError as error:
                 broken[frame] = str(error)
         for frame, seen in zip(new, self.eye.compute_maps(list(new.values())), strict=True):
-            # One by one: a product of many rows sums in another order, and a row must not know its neighbours.
+            # One at a time: a batched product sums in another order, which would make scores depend on the batch.
             vectors[frame] = seen.astype(np.float64) @ self.head.frame + self.head.frame_bias
             self._known[blake2b(frame, digest_size=16).digest()] = vectors[frame]
         while len(self._known) > self._remembered:

@@ -1,7 +1,7 @@
-"""Conversations to token ids, as a checkpoint's own tokeniser makes them: by chat template, as a pair, or the answer.
+"""Conversations to token ids with a checkpoint's own tokeniser: by chat template, as a pair, or the answer alone.
 
-A chat template writes the special tokens itself, so none are added; a pair and a lone answer get the tokeniser's own.
-A text over the limit loses its beginning (``left``) or its end (``right``), or is refused; which one is the card's.
+A chat template writes the special tokens itself, so none are added; for a pair or an answer the tokeniser adds its own.
+A text over the limit is cut on the ``left`` or ``right``, or refused, as the card says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass(slots=True)
 class TokenRow:
-    """Tokens of one row; ``marks`` are the positions at which it is scored, where not as a whole."""
+    """Tokens of one row; ``marks`` are the positions that are scored, empty if the row is scored as a whole."""
 
     ids: list[int]
     types: list[int]
@@ -35,11 +35,11 @@ class TokenRow:
 
 
 class RowError(ValueError):
-    """A row that has no score, as ``code: sentence``."""
+    """A row cannot be scored; the message is ``code: sentence``."""
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokeniser of a version folder, which cuts and pads nothing."""
+    """The tokeniser of a version folder, without truncation and padding."""
     found = Tokenizer.from_file(str(folder / TOKENIZER))
     found.no_truncation()
     found.no_padding()
@@ -68,10 +68,10 @@ class Reader:
 
         Args:
             conversation: what is read.
-            answers_tokens: mark the tokens of the answer.
+            answers_tokens: mark the positions of the answer's tokens.
 
         Raises:
-            RowError: the template does not take it, or it is longer than what the card allows.
+            RowError: the template rejects it, or it is over the limit and the card refuses such rows.
         """
         parts, span = self._split_parts(conversation, answers_tokens)
         first, second = self._bound_length(parts[0]), self._bound_length(parts[1]) if len(parts) > 1 else None
@@ -86,7 +86,7 @@ class Reader:
         return row
 
     def _split_parts(self, conversation: Conversation, with_span: bool) -> tuple[Sequence[str], tuple[int, int]]:
-        """The texts to encode, and where in the first of them a template put the answer."""
+        """The texts to encode, and the span of the answer in a template's text."""
         if self._mode == "pair":
             return (conversation.asked, conversation.answer), (0, 0)
         if self._template is None:
@@ -101,7 +101,7 @@ class Reader:
         return (text,), (len(before), len(text) - len(after))
 
     def _find_answer_tokens(self, encoding: Any, sequence: int, span: tuple[int, ...]) -> list[int]:
-        """Positions of the answer's tokens: by place in a template's text, by sequence otherwise."""
+        """Positions of the answer's tokens: by its span in a template's text, otherwise by sequence number."""
         if self._template is None:
             return [at for at, number in enumerate(encoding.sequence_ids) if number == sequence]
         start, stop = span
@@ -112,5 +112,5 @@ class Reader:
         return self._limit * CHARACTERS_A_TOKEN
 
     def _bound_length(self, text: str) -> str:
-        """No more of a text than could ever be read, to bound the work."""
+        """A text without what is certainly over the limit, to bound the work."""
         return text[-self._most :] if self._cut == "left" else text[: self._most]

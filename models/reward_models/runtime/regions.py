@@ -1,7 +1,7 @@
-"""Regions of a map of probabilities: connected pixels, and the smallest rectangle around each, turned or not.
+"""Regions of a probability map: connected pixels, and the smallest, possibly rotated, rectangle around each.
 
-What a text detector gives (differentiable binarisation, Liao et al., 2020) is a map in which each line of text is one
-blob, shrunk; a rectangle around the blob, grown again, is the line.
+A text detector (differentiable binarisation, Liao et al., 2020) returns a map in which each line of text is a shrunken
+blob; a rectangle around the blob, grown again, is the line.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 ANGLES = np.arange(-44, 46) * np.pi / 180
 UPRIGHT_GAIN = 0.95
-"""A turned rectangle must be this much smaller than the upright one to be taken: pixels make a ragged edge."""
+"""A rotated rectangle is used only below this share of the upright one's area, as pixel edges are ragged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Box:
     score: float
 
     def grow(self, ratio: float) -> "Box":
-        """Every side moved out by ratio * area / perimeter, which undoes the detector's shrinking."""
+        """The box with every side moved out by ratio * area / perimeter, which reverses the detector's shrinking."""
         by = ratio * self.width * self.height / (self.width + self.height)
         return Box(self.x, self.y, self.width + by, self.height + by, self.angle, self.score)
 
     def scale(self, across: float, down: float) -> "Box":
-        """The rectangle in an image of another size."""
+        """The box in an image scaled by ``across`` and ``down``."""
         return Box(self.x * across, self.y * down, self.width * across, self.height * down, self.angle, self.score)
 
 
@@ -56,7 +56,7 @@ def find_runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.int
 
 
 def group_runs(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Which runs belong together: those that touch, corners included, from row to row."""
+    """Groups of runs that touch, corners included, in adjacent rows."""
     parent = list(range(len(rows)))
 
     def root(run: int) -> int:
@@ -81,7 +81,7 @@ def group_runs(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[n
 
 
 def fit_rectangle(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp], score: float) -> Box:
-    """The smallest rectangle around some runs, by trying every degree."""
+    """The smallest rectangle around some runs, found by trying every degree."""
     x = np.concatenate([starts, starts, ends, ends]).astype(np.float64)
     y = np.concatenate([rows, rows + 1, rows, rows + 1]).astype(np.float64)
     cosines, sines = np.cos(ANGLES)[:, None], np.sin(ANGLES)[:, None]

@@ -1,7 +1,7 @@
-"""How truly an image renders the text that its prompt quotes: read it, and count the edits between both.
+"""How accurately an image renders the text quoted in its prompt: read the image, and compute the edit distance.
 
-The score is 1 - edit distance / length of the longer text (Levenshtein, 1966), blind to spaces, which readers of text
-lose, and to the width of letters and the shape of quotation marks (NFKC); not blind to upper and lower case.
+The score is 1 - edit distance / length of the longer text (Levenshtein, 1966). It ignores spaces, which text
+recognition loses, and the width of letters and shape of quotation marks (NFKC); it is case-sensitive.
 """
 
 import re
@@ -23,17 +23,17 @@ QUOTED = re.compile(
 MARKS = str.maketrans("“”„«»‘’`´–—", '"""""\'\'\'\'--')
 MOST_LETTERS = 1000
 MOST_ORDERED = 4
-"""Up to so many quoted texts may stand in the image in any order."""
+"""Up to this many quoted texts may appear in any order."""
 
 
 def find_quoted(prompt: str) -> list[str]:
-    """The texts between quotation marks of a prompt, in order; an apostrophe inside of a word is no mark."""
+    """The texts between quotation marks of a prompt, in order; an apostrophe within a word is not a quotation mark."""
     found = ("".join(match.groups(default="")).strip() for match in QUOTED.finditer(prompt))
     return [text for text in found if normalize_letters(text)]
 
 
 def normalize_letters(text: str) -> str:
-    """A text as it is compared: one form of each letter and mark, without white space."""
+    """A text normalised for comparison: NFKC, plain quotation marks, no white space."""
     return "".join(unicodedata.normalize("NFKC", text).translate(MARKS).split())[:MOST_LETTERS]
 
 
@@ -44,7 +44,7 @@ def edit_distance(a: str, b: str) -> int:
     steps = np.arange(len(b) + 1)
     for count, letter in enumerate(a, 1):
         best = np.minimum(row[1:] + 1, row[:-1] + (other != ord(letter)))
-        # An insertion costs one more than its left neighbour: a running minimum of what is left of the steps.
+        # An insertion costs one more than the left neighbour: a running minimum after subtracting the steps.
         row = np.minimum.accumulate(np.concatenate([[count], best]) - steps) + steps
     return int(row[-1])
 
@@ -58,7 +58,7 @@ def score_similarity(wanted: Sequence[str], read: str) -> float:
 
 
 class RenderingScorer:
-    """Scores [n, 1] of ``images`` against what ``prompt`` quotes; several images of a row count by their mean."""
+    """Scores [n, 1] of ``images`` against what ``prompt`` quotes; a row's score is the mean over its images."""
 
     def __init__(self, instance: Instance) -> None:
         settings = instance.card["settings"]["image"]

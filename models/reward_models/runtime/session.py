@@ -1,8 +1,7 @@
-"""ONNX Runtime sessions: where a graph runs and with how many threads, decided once, at start.
+"""ONNX Runtime sessions: device and number of threads, fixed at start.
 
-Triton's instance group decides the device (``KIND_CPU`` or ``KIND_GPU``); the choice is logged and kept in
-:class:`Session`, never changed at run time. ONNX Runtime itself goes on with the CPU, under a mere warning, where it
-cannot load CUDA's libraries: here that is an error.
+Triton's instance group selects the device (``KIND_CPU`` or ``KIND_GPU``); it is logged and never changes at run time.
+ONNX Runtime falls back to the CPU with a warning if it cannot load CUDA's libraries; here that is an error.
 """
 
 import logging
@@ -30,7 +29,7 @@ class Device:
     number: int = 0
 
     def list_providers(self) -> list[Any]:
-        """ONNX Runtime's execution providers, best first. Raises RuntimeError for a GPU that it cannot drive."""
+        """ONNX Runtime's execution providers, best first. Raises RuntimeError for a GPU without the CUDA provider."""
         if self.kind != "GPU":
             return [CPU]
         if CUDA not in onnxruntime.get_available_providers():
@@ -38,14 +37,14 @@ class Device:
                 "The instance group is KIND_GPU, but this ONNX Runtime has no CUDA provider: install "
                 "requirements/triton-gpu.txt in Triton's environment (`make serve DEVICE=gpu` does), or run on the CPU."
             )
-        return [(CUDA, self.cuda_options()), CPU]  # the CPU for the few operators of shapes that have no CUDA kernel
+        return [(CUDA, self.cuda_options()), CPU]  # the CPU for the few shape operators without a CUDA kernel
 
     def cuda_options(self) -> dict[str, str]:
         """Options of the CUDA provider.
 
-        Memory grows by what is asked for rather than by powers of two, as several models share a GPU; convolutions
-        are chosen by rule, since trying them all at each new image size takes seconds; TF32's ten bits of mantissa
-        would move a score by 1e-3, and with it what is cached.
+        Memory grows by the requested size instead of powers of two, as several models share a GPU; convolution
+        algorithms are chosen heuristically, as trying all at each new image size takes seconds; TF32 is off, as its
+        ten bits of mantissa would change scores, and cached ones, by 1e-3.
         """
         options = {
             "device_id": str(self.number),
@@ -66,7 +65,7 @@ def count_threads() -> int:
 
 
 def gpu_memory_limit() -> int:
-    """Bytes that a session may take of a GPU: REWARD_MODELS_GPU_MEMORY; 0, the default, is no limit.
+    """GPU memory per session in bytes: REWARD_MODELS_GPU_MEMORY; 0, the default, is no limit.
 
     Raises ValueError if the variable is not a positive whole number.
     """
@@ -74,26 +73,26 @@ def gpu_memory_limit() -> int:
 
 
 def read_positive(variable: str, of: str) -> int:
-    """A variable as a positive whole number, or 0 where it is not set. Raises ValueError for anything else."""
-    asked = os.environ.get(variable, "")
-    if not asked:
+    """A variable as a positive whole number, or 0 if it is not set. Raises ValueError for other values."""
+    value = os.environ.get(variable, "")
+    if not value:
         return 0
-    if not asked.isdigit() or int(asked) < 1:
-        raise ValueError(f"{variable} is {asked!r}: give a positive whole number of {of}.")
-    return int(asked)
+    if not value.isdigit() or int(value) < 1:
+        raise ValueError(f"{variable} is {value!r}: give a positive whole number of {of}.")
+    return int(value)
 
 
 class Session:
-    """A graph, loaded. ``run`` may be called from several threads; ``metadata`` is what the graph says of itself.
+    """A graph, loaded. ``run`` may be called from several threads; ``metadata`` is the graph's own.
 
     Args:
         graph: an ONNX file.
         device: where it runs.
-        bound: whether inputs and outputs are bound to the device's memory; by default on a GPU. On a CPU a plain
-            run copies less.
+        bound: bind inputs and outputs to the device's memory; by default only on a GPU, as on a CPU a plain run
+            copies less.
 
     Raises:
-        RuntimeError: the device is a GPU that ONNX Runtime cannot drive.
+        RuntimeError: the device is a GPU that ONNX Runtime cannot use.
     """
 
     def __init__(self, graph: Path, device: Device, bound: bool | None = None) -> None:

@@ -1,6 +1,6 @@
-"""Hidden states of a causal language model over continuations: what a head reads.
+"""Hidden states of a causal language model over continuations, the input of a head.
 
-``smollm2.onnx`` here is a graph of ``build.export_smollm2`` that gives mixes of the states of some layers.
+The graph ``smollm2.onnx``, made by ``build.export_smollm2``, returns weighted sums of the states of some layers.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from reward_models.runtime.session import Device, Session
 FloatArray = NDArray[np.float32]
 
 BUDGETS = {"CPU": 512, "GPU": 8192}
-"""Tokens of a pack by kind of device: a core gains nothing from more, and the attention's memory grows squared."""
+"""Tokens per pack, by device; larger packs are no faster on a CPU, and attention memory is quadratic."""
 
 
 @dataclass(slots=True)
 class States:
     """Of n continuations: the mean over their tokens and the state of their last token, [n, layers * 576] each,
-    the layers side by side in rising order."""
+    layers concatenated in rising order."""
 
     mean: FloatArray
     last: FloatArray

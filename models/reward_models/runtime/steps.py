@@ -1,9 +1,8 @@
-"""A converted process reward model: a number for each step, or each token, of an answer; and few numbers for it all.
+"""A converted process reward model: a score for each step or token of an answer, and summaries of them.
 
-Steps are what the caller cut the answer into, or what it has between separators. Each is followed by a mark, a token at
-which the checkpoint was trained to judge the step before it. The numbers of a row are summed up by what the dimensions
-name: the lowest (a chain of thought is as good as its weakest step; Lightman et al., 2023), mean, last, product,
-highest or sum.
+Steps are given by the caller, or split at separators. Each is followed by a mark, a token at which the checkpoint was
+trained to judge the preceding step. The dimensions of a row are summaries of its steps' scores: the minimum (a chain
+of thought is as good as its weakest step; Lightman et al., 2023), mean, last, product, maximum or sum.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,14 +31,14 @@ SUMMARIES: Mapping[str, Callable[[Doubles], float]] = {
     "max": lambda values: float(values.max()),
     "sum": lambda values: float(values.sum()),
 }
-"""Name of a dimension -> how the numbers of an answer become one."""
+"""Dimension -> summary of the scores of an answer's steps or tokens."""
 
 
 class StepReader:
     """Conversations to tokens with a mark behind each step, by ``split``, ``mark``, ``mark_id``, ``whole``.
 
-    ``whole``: the mark is a special token, so that the text with its marks is tokenised as one; otherwise each step
-    is tokenised by itself, as no mark may melt into a neighbour.
+    ``whole``: the mark is a special token, so that the text with its marks is tokenised at once; otherwise each step
+    is tokenised separately, so that a mark never merges with adjacent text.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
@@ -70,7 +69,7 @@ class StepReader:
         return self._apply_limit(ids, marks)
 
     def _encode_whole_text(self, conversation: Conversation, steps: list[str]) -> tuple[list[int], list[int]]:
-        # A caller's text may hold the mark: it must not be read as a judged step.
+        # Marks in the caller's text are removed, so that they are not scored as steps.
         marked = "".join(step.replace(self._mark, "") + self._mark for step in steps)
         before = [{**turn, "content": str(turn["content"]).replace(self._mark, "")} for turn in conversation.messages]
         ids = self._encode_ids(self._template.render_messages([*before[:-1], {**before[-1], "content": marked}]))

@@ -1,9 +1,8 @@
-"""Chat templates: a conversation as the one text that a checkpoint was trained to read.
+"""Chat templates: render a conversation as the text that a checkpoint was trained on.
 
-A checkpoint carries its template as Jinja. It is rendered here as ``transformers`` renders it (same filters, same
-white-space rules, the special tokens by name), in Jinja's sandbox, as it comes from whoever made the checkpoint. One
-difference is on purpose: a template that asks for today's date gets the day of the conversion, as a score that
-changes overnight could be neither cached nor compared.
+A checkpoint's Jinja template is rendered as ``transformers`` does (same filters, same white-space rules, special
+tokens by name), in Jinja's sandbox, as its author is not trusted. One difference is deliberate: the current date is
+that of the conversion, since a score that changes from day to day could be neither cached nor compared.
 """
 
 import datetime
@@ -17,15 +16,15 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MARK = "\u2063answer\u2063"
-"""Stands for the answer where its place in the text is looked for; invisible separators, so that no text holds it."""
+"""Placeholder used to locate the answer in the rendered text; invisible separators keep it out of real texts."""
 
 
 class TemplateError(ValueError):
-    """A conversation that a template does not take; the message quotes none of it."""
+    """A template is invalid or rejects a conversation; the message quotes none of the conversation."""
 
 
 class Generation(Extension):
-    """``{% generation %}…{% endgeneration %}``: marks what an assistant wrote for training, and changes no text."""
+    """``{% generation %}…{% endgeneration %}``: marks the assistant's text for training; it does not change the text."""
 
     tags = {"generation"}  # noqa: RUF012
 
@@ -36,15 +35,15 @@ class Generation(Extension):
 
 
 class ChatTemplate:
-    """A template, compiled.
+    """A compiled template.
 
     Args:
         source: Jinja.
         special_tokens: ``bos_token``, ``eos_token`` and so on, as the tokeniser names them.
-        date: what ``strftime_now`` takes for today.
+        date: the current date for ``strftime_now``, in ISO format.
 
     Raises:
-        TemplateError: it is no Jinja.
+        TemplateError: it is not valid Jinja.
     """
 
     def __init__(self, source: str, special_tokens: Mapping[str, str], date: str) -> None:
@@ -61,26 +60,26 @@ class ChatTemplate:
         try:
             self._template = environment.from_string(source)
         except jinja2.TemplateError as error:
-            raise TemplateError(f"The chat template is no Jinja: {error}") from None
+            raise TemplateError(f"The chat template is not valid Jinja: {error}") from None
         self._special_tokens = dict(special_tokens)
 
     def render_messages(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """The text of a conversation that ends with an answer. Raises TemplateError if the template refuses it."""
+        """The text of a conversation that ends with an answer. Raises TemplateError if the template rejects it."""
         try:
             return self._template.render(
                 messages=messages, tools=None, documents=None, add_generation_prompt=False, **self._special_tokens
             )
-        except Exception as error:  # a template is a program, and can fail with anything
+        except Exception as error:  # a template is a program and can raise any exception
             reason = f"{type(error).__name__}, for roles {', '.join(str(message['role']) for message in messages[:8])}"
-            raise TemplateError(f"The chat template does not take this conversation: {reason}.") from None
+            raise TemplateError(f"The chat template rejects this conversation: {reason}.") from None
 
     def split_around_answer(self, messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-        """What the template writes before and after the last message's own text. Raises TemplateError."""
+        """The rendered text before and after the last message's content. Raises TemplateError."""
         before, found, after = self.render_messages([*messages[:-1], {**messages[-1], "content": MARK}]).rpartition(
             MARK
         )
         if not found:
-            raise TemplateError("The chat template does not write the answer as it is.")
+            raise TemplateError("The chat template does not write the answer unchanged.")
         return before, after
 
 

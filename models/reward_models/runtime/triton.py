@@ -1,7 +1,7 @@
-"""A scorer inside Triton's Python backend: its life, and the tensors in and out.
+"""A scorer in Triton's Python backend: its lifecycle, and its input and output tensors.
 
-``1/model.py`` of a text model is one line: ``TritonPythonModel = served(PreferenceScorer)``. Triton hands over
-requests that wait together; their rows become one call of the scorer, and each request gets its share back.
+``1/model.py`` of a text model is one line: ``TritonPythonModel = served(PreferenceScorer)``. The rows of all requests
+of a batch become one call of the scorer, and each request gets the answer to its rows.
 """
 
 import logging
@@ -18,18 +18,18 @@ log = logging.getLogger("reward_models")
 
 
 class MakeScorer(Protocol):
-    """How a scorer is made: a class whose constructor takes an :class:`Instance`."""
+    """A factory of scorers: a class whose constructor takes an :class:`Instance`."""
 
     def __call__(self, instance: Instance, /) -> Scorer: ...
 
 
 def read_column(tensors: Mapping[str, Any], name: str, rows: int) -> list[bytes]:
-    """One value a row of a tensor [rows, 1]; empty values where the request left the tensor out."""
+    """The values of a tensor [rows, 1], one per row; empty values if the request lacks the tensor."""
     return list(tensors[name].reshape(-1)) if name in tensors else [b""] * rows
 
 
 def gather_rows(requests: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[int]]:
-    """The rows of several requests as one set of columns, and where each request ends."""
+    """The rows of several requests as one set of columns, and the end of each request in them."""
     sizes = [next(iter(tensors.values())).shape[0] for tensors in requests]
     names = sorted({name for tensors in requests for name in tensors})
     columns: dict[str, list[bytes]] = {name: [] for name in names}
@@ -40,30 +40,30 @@ def gather_rows(requests: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[in
 
 
 def served(make_scorer: MakeScorer) -> type[Any]:
-    """The class that Triton looks for in ``model.py``, around a scorer."""
+    """The class ``TritonPythonModel`` of a ``model.py``, for a scorer."""
     import triton_python_backend_utils as pb_utils
 
-    def make_error_response(words: str, code: str) -> Any:
-        # Triton puts its own types into the module only after this one was read.
-        error = pb_utils.TritonError(words, getattr(pb_utils.TritonError, code))
+    def make_error_response(message: str, code: str) -> Any:
+        # Triton adds its types to the module only after this module is imported.
+        error = pb_utils.TritonError(message, getattr(pb_utils.TritonError, code))
         return pb_utils.InferenceResponse(output_tensors=[], error=error)
 
     class TritonPythonModel:
         """Triton's interface: ``initialize``, ``execute``, ``finalize``."""
 
-        make = staticmethod(make_scorer)  # for those who run the model outside of Triton
+        make = staticmethod(make_scorer)  # for running the model outside of Triton
 
         def initialize(self, args: Mapping[str, str]) -> None:
             logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[TritonLog()])
             self.scorer = self.make(Instance.from_triton(args))
 
         def execute(self, requests: Sequence[Any]) -> list[Any]:
-            # A request whose caller has gone, or whose deadline has passed, is worth no work.
-            wanted = [not request.is_cancelled() for request in requests]
+            # Requests that were cancelled, or whose deadline has passed, are not scored.
+            active = [not request.is_cancelled() for request in requests]
             scored = iter(
-                self.score_requests([request for request, keep in zip(requests, wanted, strict=True) if keep])
+                self.score_requests([request for request, keep in zip(requests, active, strict=True) if keep])
             )
-            return [next(scored) if keep else make_error_response("It was cancelled.", "CANCELLED") for keep in wanted]
+            return [next(scored) if keep else make_error_response("It was cancelled.", "CANCELLED") for keep in active]
 
         def score_requests(self, requests: Sequence[Any]) -> list[Any]:
             if not requests:
@@ -72,8 +72,8 @@ def served(make_scorer: MakeScorer) -> type[Any]:
             columns, ends = gather_rows(inputs)
             try:
                 answer = self.scorer.score(columns, ends[-1])
-            except Exception as error:  # whatever failed, the callers must be told, and the next batch be tried
-                # The place, not the message: a message may quote a caller's text.
+            except Exception as error:  # any failure is reported to the callers, and the next batch is tried
+                # The traceback without the message, which may quote a caller's text.
                 frames = "".join(traceback.format_tb(error.__traceback__))
                 log.error("the model failed with %s at\n%s", type(error).__name__, frames)
                 return [make_error_response(f"The model failed: {type(error).__name__}.", "INTERNAL") for _ in requests]
@@ -99,7 +99,7 @@ def served(make_scorer: MakeScorer) -> type[Any]:
             del self.scorer
 
     class TritonLog(logging.Handler):
-        """Log records go into Triton's own log."""
+        """Writes log records to Triton's log."""
 
         def emit(self, record: logging.LogRecord) -> None:
             write = pb_utils.Logger.log_error if record.levelno >= logging.ERROR else pb_utils.Logger.log_info

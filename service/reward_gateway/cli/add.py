@@ -1,7 +1,7 @@
-"""``models add``: a checkpoint becomes a model of the repository, and of a running service where one is named.
+"""``models add``: convert a checkpoint into a model of the repository and, with --url, load it into a running service.
 
-The conversion needs torch and transformers, which the gateway's environment does not have: it runs in a process of
-its own, with the Python that has them.
+The conversion needs torch and transformers, which the gateway's environment does not have, so it runs in a process
+of its own with a Python that has them.
 """
 
 import importlib.util
@@ -21,41 +21,52 @@ from .repository import folder as folder_of
 
 PYTHON_VARIABLE = "REWARD_MODELS_CONVERT_PYTHON"
 ENVIRONMENT = Path(".local/convert/bin/python")
-"""Where ``make convert`` puts it, below the project's folder."""
+"""Path of the environment made by ``make convert``, relative to the project's folder."""
 
 
 def add(
     source: Annotated[str, typer.Argument(help="A checkpoint's folder, or a hub id.", show_default=False)],
-    name: Annotated[str, typer.Option("--name", help="Of the model; a name that is there gets its next version.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the model; an existing name gets its next version.")],
     kind: Annotated[
-        str, typer.Option(help="sequence, head, steps, tokens, clip, pickscore, hps or aesthetic; else detected.")
+        str,
+        typer.Option(help="sequence, head, steps, tokens, clip, pickscore, hps or aesthetic. If omitted: detected."),
     ] = "",
     repository: Repository = None,
     revision: Annotated[str, typer.Option(help="Branch, tag or commit of a hub id.")] = "",
-    dtype: Annotated[str, typer.Option(help="Of the weights: float32 or float16 (for a GPU).")] = "float32",
-    max_length: Annotated[int, typer.Option(help="Most tokens of a text; 0: the checkpoint's, at most 4096.")] = 0,
-    template: Annotated[str, typer.Option(help="chat, pair, response, or a file of Jinja.")] = "",
-    truncate: Annotated[str, typer.Option(help="Of a text that is too long: left, right or refuse.")] = "",
+    dtype: Annotated[str, typer.Option(help="Type of the weights: float32, or float16 for a GPU.")] = "float32",
+    max_length: Annotated[
+        int, typer.Option(help="Maximum tokens per text; 0: the checkpoint's own limit, at most 4096.")
+    ] = 0,
+    template: Annotated[str, typer.Option(help="chat, pair, response, or a Jinja file.")] = "",
+    truncate: Annotated[
+        str, typer.Option(help="What to do with a text over the limit: cut it on the left or right, or refuse it.")
+    ] = "",
     dimension: Annotated[
-        list[str] | None, typer.Option(help="Name of a score, in the head's order; of steps: min, mean, last …")
+        list[str] | None,
+        typer.Option(help="Name of a score, in the order of the head's outputs; for steps: min, mean, last …"),
     ] = None,
-    output: Annotated[str, typer.Option(help="logits, sigmoid or softmax of the head's numbers.")] = "logits",
-    head: Annotated[Path | None, typer.Option(help="A file of weights with the head.", show_default=False)] = None,
-    pool: Annotated[str, typer.Option(help="Of kind head: the last token, or the mean.")] = "last",
-    activation: Annotated[str, typer.Option(help="Between a head's layers: none, relu, gelu, silu, tanh.")] = "none",
-    step_mark: Annotated[str, typer.Option(help="The token behind each step.")] = "",
-    step_split: Annotated[str, typer.Option(help="What separates the steps of an answer.")] = "\\n\\n",
+    output: Annotated[str, typer.Option(help="Score from the head's outputs: logits, sigmoid or softmax.")] = "logits",
+    head: Annotated[Path | None, typer.Option(help="File with the weights of the head.", show_default=False)] = None,
+    pool: Annotated[str, typer.Option(help="Pooling for kind head: last (token) or mean.")] = "last",
+    activation: Annotated[
+        str, typer.Option(help="Activation between a head's layers: none, relu, gelu, silu, tanh.")
+    ] = "none",
+    step_mark: Annotated[str, typer.Option(help="Token after each step, at which it is scored.")] = "",
+    step_split: Annotated[str, typer.Option(help="Separator of the steps of an answer.")] = "\\n\\n",
     answer: Annotated[
-        list[str] | None, typer.Option(help="Of a language model that judges steps: the good word, then the bad one.")
+        list[str] | None,
+        typer.Option(
+            help="For a language model that judges steps: the word for a good step, then the one for a bad step."
+        ),
     ] = None,
-    label: Annotated[str, typer.Option(help="Of a token classifier, the label that counts.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Convert and check; publish nothing.")] = False,
+    label: Annotated[str, typer.Option(help="For a token classifier: the label whose probability is the score.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Convert and check, but do not publish.")] = False,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Convert a checkpoint, check it against torch, and make it a model; --url loads it into a running service."""
-    given = {
+    """Convert a checkpoint, compare it with torch and add it to the repository; --url also loads it in a service."""
+    options = {
         "--name": name,
         "--kind": kind,
         "--repository": str(folder_of(repository)),
@@ -72,7 +83,7 @@ def add(
         "--step-split": step_split,
         "--label": label,
     }
-    arguments = [f"{option}={value}" for option, value in given.items() if value]
+    arguments = [f"{option}={value}" for option, value in options.items() if value]
     arguments += [f"--dimension={value}" for value in dimension or ()]
     arguments += [f"--answer={value}" for value in answer or ()] + ["--dry-run"] * dry_run
     added = _convert([*arguments, "--", source])
@@ -87,17 +98,17 @@ def add(
 
 
 def _convert(arguments: list[str]) -> dict[str, Any]:
-    """What the conversion said of the model. Its own words go to the error stream."""
+    """The conversion's JSON report of the added model; its log goes to standard error."""
     import reward_models
 
-    room = Path(next(iter(reward_models.__path__))).parent
-    environment = {**os.environ, "PYTHONPATH": str(room)}
+    package_folder = Path(next(iter(reward_models.__path__))).parent
+    environment = {**os.environ, "PYTHONPATH": str(package_folder)}
     command = [str(_python()), "-W", "ignore", "-m", "reward_models.convert", *arguments]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise typer.Exit(FAULTY)
-    said: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
-    return said
+    report: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
+    return report
 
 
 def _python() -> Path:
@@ -110,7 +121,7 @@ def _python() -> Path:
         if (place / ENVIRONMENT).is_file():
             return place / ENVIRONMENT
     raise Unusable(
-        "torch and transformers are needed to convert a checkpoint, and are not installed: `make convert` puts them "
-        "into an environment of their own, `pip install 'reward-gateway[convert]'` into this one, or name a Python "
-        f"that has them in {PYTHON_VARIABLE}"
+        "converting a checkpoint needs torch and transformers, which are not installed: `make convert` installs them "
+        "in a separate environment, `pip install 'reward-gateway[convert]'` in this one; or set "
+        f"{PYTHON_VARIABLE} to a Python that has them"
     )

@@ -18,7 +18,7 @@ def catalog(
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the operations: of a running service (--url), or of this installation."""
+    """List the operations of a running service (--url) or of this installation."""
     if kind is not None and kind not in KINDS:
         raise Unusable(f"there is no kind {kind!r} of operations{did_you_mean(kind, KINDS)}")
     rows = [row for row in _rows(url, api_key) if kind in (None, row["kind"])]

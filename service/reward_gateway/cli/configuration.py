@@ -1,4 +1,4 @@
-"""The settings as commands read them: what cannot be used is a sentence that names the flag and the variable."""
+"""Reads the settings for the commands; errors name the flag and the environment variable."""
 
 from reward_gateway.settings import Settings
 
@@ -19,7 +19,7 @@ def read_settings() -> Settings:
     """The settings of the environment.
 
     Raises:
-        Unusable: a value cannot be used; a line for each.
+        Unusable: values are invalid; one line per value.
     """
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
@@ -30,8 +30,8 @@ def read_settings() -> Settings:
         lines = []
         for fault in error.errors(include_url=False):
             setting = str(fault["loc"][0])
-            said = str(fault["msg"]).removeprefix("Value error, ")
-            lines.append(f"{flag_of(setting)} ({variable_of(setting)}): {said}")
+            message = str(fault["msg"]).removeprefix("Value error, ")
+            lines.append(f"{flag_of(setting)} ({variable_of(setting)}): {message}")
         raise Unusable("\n".join(lines)) from None
     except SettingsError as error:
         setting = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")

@@ -1,4 +1,4 @@
-"""``docs``: the pages of operations and recipes as files that need no server."""
+"""``docs``: writes the pages of operations and recipes as static files."""
 
 import asyncio
 from pathlib import Path
@@ -20,27 +20,27 @@ def docs() -> None:
 
 @app.command()
 def build(
-    out: Annotated[Path, typer.Argument(help="Folder to write to; it is made where it is missing.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write to; created if missing.")],
     rewards_file: Annotated[
         Path | None, typer.Option("--rewards-file", help="A recipe file.", show_default="the settings' one")
     ] = None,
 ) -> None:
-    """Write a page for every operation and every recipe, and the pages that lead to them."""
+    """Write a page for every operation and recipe, and the index pages."""
     from reward_gateway.errors import InvalidRecipe
     from reward_gateway.pages.pages import write_pages
     from reward_gateway.recipes.book import load_book
 
-    async def written() -> int:
+    async def count_pages() -> int:
         return len([file async for file in write_pages(out, book)])
 
     path = rewards_file or read_settings().rewards_file
     try:
         book = load_book(read_recipes(path))
-        count = asyncio.run(written())
+        count = asyncio.run(count_pages())
     except InvalidRecipe as error:
         for line in fault_lines(path, error.faults):
             print(line)
         raise typer.Exit(FAULTY) from None
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable(f"{error.filename or path} cannot be used ({type(error).__name__})") from None  # type: ignore[union-attr]
-    err.print(f"{out}: {count} pages; begin at {out / 'index.html'}", markup=False, soft_wrap=True)
+    err.print(f"{out}: {count} pages; open {out / 'index.html'}", markup=False, soft_wrap=True)

@@ -1,7 +1,7 @@
-"""The console script: imports the commands, or says in a sentence which extra they need.
+"""The console script: runs the commands, or names the missing extra.
 
-``pip install reward-gateway`` installs the client alone, and this script with it. So this module imports only what
-the client needs.
+``pip install reward-gateway`` installs this script with the client alone, so this module imports only what the client
+needs.
 """
 
 import sys
@@ -10,7 +10,7 @@ from reward_gateway import extras
 
 
 def main() -> None:
-    """Run the command line. Exit code 2 where a package that it needs is not installed."""
+    """Run the command line. Exit code 2 if a package it needs is not installed."""
     try:
         with extras.needed():
             from reward_gateway.cli.main import main as run

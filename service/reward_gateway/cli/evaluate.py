@@ -1,4 +1,4 @@
-"""``models evaluate``: models measured on what they never saw, beside a baseline, a target and their cards."""
+"""``models evaluate``: measure models on held-out data and compare with a baseline, targets and their cards."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,16 +26,18 @@ def evaluate(
     names: Annotated[list[str] | None, typer.Argument(help="Names of models.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="Every model of the repository.")] = False,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with the public data that parts of it need.")
+        Path | None, typer.Option("--data", help="Folder with the public datasets that some measurements need.")
     ] = None,
-    write: Annotated[bool, typer.Option("--write", help="Keep what is found in evaluation.json and the card.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the measured figures to evaluation.json and the card.")
+    ] = False,
     repository: Repository = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure models on data they were never trained on. Exit 1 if a figure is not as its card says.
+    """Measure models on data they were never trained on. Exit 1 if a figure differs from its card.
 
-    A model is loaded as Triton loads it. What needs data that is not at hand is not measured: its row says what
-    it needs, beside the figure that the card holds.
+    A model is loaded as Triton loads it. A measurement whose data is missing is skipped; its row names the data it
+    needs and shows the card's figure.
     """
     with extras.needed():
         from reward_models.evaluate import Subject, measure_model, write_figures
@@ -66,14 +68,14 @@ def evaluate(
 
 
 class _Shown:
-    """What is measured now, and how many rows were scored for it."""
+    """Progress display: the current measurement and its number of scored rows."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=None)
 
     def starts(self, subject: "Subject") -> Callable[["Part"], None]:
-        """A function that is told of each part of a model."""
+        """A callback for the start of each measurement of a model."""
 
         def part_starts(part: "Part") -> None:
             if not self._progress.console.is_terminal:
@@ -83,7 +85,7 @@ class _Shown:
         return part_starts
 
     def advance(self, rows: int) -> None:
-        """Some more rows are scored."""
+        """Add scored rows to the progress."""
         self._progress.advance(self._task, rows)
 
 
@@ -102,11 +104,11 @@ def _print(rows: list["Row"], as_json: bool) -> None:
     if not out.is_terminal:
         print_table(COLUMNS, cells)
         return
-    made = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False)
+    table = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False)
     for row, line in zip(rows, cells, strict=True):
         style = "red" if row.faulty else "dim" if row.found is None else None
-        made.add_row(*line, style=style)
-    out.print(made)
+        table.add_row(*line, style=style)
+    out.print(table)
 
 
 def _cells(row: "Row") -> list[str]:

@@ -1,4 +1,4 @@
-"""What a look at its settings and files tells of a gateway process, before it starts: every fault at once."""
+"""Checks of a gateway process's settings and files before it starts; all faults are reported at once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from .rewards import read_recipes
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong, what to do about it, and the exit code that it gives."""
+    """A fault: a sentence that says what is wrong and what to do, and the exit code."""
 
     sentence: str
     code: int = UNUSABLE
 
 
 def find_gateway_faults(settings: Settings) -> list[Fault]:
-    """What would keep one gateway process from starting, of what a look at its settings and files tells."""
+    """Faults in settings and files that would keep a gateway process from starting."""
     return [fault for check in (_exposure, _extras, _files) for fault in check(settings)]
 
 
@@ -34,19 +34,19 @@ def _exposure(settings: Settings) -> Iterator[Fault]:
 
 
 def _extras(settings: Settings) -> Iterator[Fault]:
-    wanted = []
+    modules = []
     if settings.otlp_endpoint is not None:
-        wanted += ["opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.grpc"]
+        modules += ["opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.grpc"]
     if settings.oip_tokenizer is not None:
-        wanted.append("tokenizers")
+        modules.append("tokenizers")
     try:
-        demand(*wanted)
+        demand(*modules)
     except MissingExtra as error:
         yield Fault(str(error))
 
 
 def _files(settings: Settings) -> Iterator[Fault]:
-    """Files that settings name: they are there, can be read, and hold what they should."""
+    """The files named in settings exist, can be read and are valid."""
     try:
         read_recipes(settings.rewards_file)
     except Unusable as error:

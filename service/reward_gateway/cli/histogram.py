@@ -1,4 +1,4 @@
-"""Rewards at a glance: a histogram drawn in the terminal, the moments, and why samples have no reward."""
+"""A terminal summary of rewards: histogram, moments, quantiles, and the errors of samples without a reward."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,29 +16,29 @@ _QUANTILES = {"min": 0.0, "5%": 0.05, "median": 0.5, "95%": 0.95, "max": 1.0}
 
 
 def draw_bar(share: float, width: int = WIDTH) -> str:
-    """A bar of ``share`` (0..1) of ``width`` characters, drawn to an eighth of one."""
+    """A bar of ``share`` (0..1) of ``width`` characters, with a resolution of an eighth of a character."""
     eighths = round(share * width * 8)
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
 def draw_histogram(rewards: FloatArray) -> Table:
-    """Equal bins from the smallest reward to the largest; one bin where all are equal."""
+    """Equal bins from the smallest reward to the largest; one bin if all are equal."""
     low, high = float(rewards.min()), float(rewards.max())
     counts, edges = np.histogram(rewards, bins=BINS if high > low else 1, range=(low, high) if high > low else None)
-    made = Table("from", "", "samples", box=None, header_style="dim", pad_edge=False)
+    table = Table("from", "", "samples", box=None, header_style="dim", pad_edge=False)
     for count, edge in zip(counts.tolist(), edges.tolist(), strict=False):
-        made.add_row(
+        table.add_row(
             f"{low if high == low else edge:.4g}", Text(draw_bar(count / counts.max()), style="cyan"), f"{count:,}"
         )
-    return made
+    return table
 
 
 def summarize(reward: str, rewards: Sequence[float], reasons: Mapping[str, int]) -> RenderableType:
-    """What a file's rewards look like.
+    """Summary of a file's rewards.
 
     Args:
-        rewards: of the valid samples.
-        reasons: error code -> samples without a reward.
+        rewards: rewards of the valid samples.
+        reasons: error code -> number of samples without a reward.
     """
     values = np.asarray(rewards, dtype=np.float64)
     lost = sum(reasons.values())

@@ -10,25 +10,25 @@ from .output import TIMEOUT_S, ApiKey, AsJson, Url, err, print_table
 from .service import ask_service
 
 LOAD_S = 300.0
-"""How long a model may take to load."""
+"""Timeout of loading a model, in seconds."""
 
-Model = Annotated[str, typer.Argument(help="A model, or one of its versions: NAME@2.", show_default=False)]
+Model = Annotated[str, typer.Argument(help="Name of a model, or of one of its versions: NAME@2.", show_default=False)]
 
 
 def load(model: Model, url: Url = None, api_key: ApiKey = None) -> None:
-    """Load a model, anew where its folder changed; NAME@VERSION serves a withdrawn version again."""
+    """Load a model, or reload it if its folder changed; NAME@VERSION serves a withdrawn version again."""
     answer = ask_service("POST", f"/v2/repository/models/{quote(model, safe='@')}/load", url, api_key, LOAD_S)
     err.print(f"{answer['name']}: serves {', '.join(answer['versions']) or answer['version']}", markup=False)
 
 
 def unload(model: Model, url: Url = None, api_key: ApiKey = None) -> None:
-    """Serve a model no more, or one version of several: NAME@VERSION."""
+    """Stop serving a model, or with NAME@VERSION one of its versions."""
     ask_service("POST", f"/v2/repository/models/{quote(model, safe='@')}/unload", url, api_key, LOAD_S)
     err.print(f"{model}: unloaded", markup=False)
 
 
 def versions(model: Model, url: Url = None, api_key: ApiKey = None, as_json: AsJson = False) -> None:
-    """List the versions that can be asked for, the one that answers the name last."""
+    """List the served versions; the last row is the version that the plain name resolves to."""
     answer = ask_service("GET", f"/v1/models/{quote(model, safe='@')}", url, api_key, TIMEOUT_S)
     if as_json:
         print(json.dumps(answer))
@@ -38,6 +38,6 @@ def versions(model: Model, url: Url = None, api_key: ApiKey = None, as_json: AsJ
 
 
 def rollback(model: Model, url: Url = None, api_key: ApiKey = None) -> None:
-    """Serve the newest version no more, so that the one before answers; `load NAME@VERSION` brings it back."""
+    """Withdraw the newest version, so that the previous one answers; `load NAME@VERSION` serves it again."""
     answer = ask_service("POST", f"/v1/models/{quote(model, safe='')}/rollback", url, api_key, LOAD_S)
     err.print(f"{answer['name']}: is {answer['version']}", markup=False)

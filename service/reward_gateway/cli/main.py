@@ -1,7 +1,7 @@
-"""``reward-gateway``: the commands, and how each of them ends.
+"""``reward-gateway``: the commands and their exit codes.
 
-Exit codes: 0 done; 1 faults were found, or the stack could not run; 2 wrong arguments, or a file that cannot
-be used; 3 the service cannot be reached or refused; 130 interrupted.
+Exit codes: 0 success; 1 faults were found, or the stack failed to run; 2 invalid arguments, or a file that cannot be
+used; 3 the service cannot be reached or rejected the request; 130 interrupted.
 """
 
 import sys
@@ -41,7 +41,7 @@ def version(
 
 
 def main() -> None:
-    """The console script: every failure that can be foreseen is one sentence and an exit code."""
+    """Run the command line; every expected failure becomes one sentence and an exit code."""
     from reward_gateway.errors import GatewayError, InvalidRecipe
     from reward_gateway.extras import MissingExtra
 

@@ -1,4 +1,4 @@
-"""``models``: what the repository holds, what it takes to build it, and whether it is in order."""
+"""``models``: list, build, check and manage the models of the repository."""
 
 import json
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ app.command()(evaluate)
 for _command in (live.load, live.unload, live.versions, live.rollback):
     app.command()(_command)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Names of models; none: all.", show_default=False)]
+Names = Annotated[list[str] | None, typer.Argument(help="Names of models. If omitted: all.", show_default=False)]
 
 
 @app.command("list")
 def list_models(
     repository: Repository = None, url: Url = None, api_key: ApiKey = None, as_json: AsJson = False
 ) -> None:
-    """List the models of a running service (--url), or of the repository."""
+    """List the models of a running service (--url) or of the repository."""
     rows = _served(url, api_key) if url else _held(folder_of(repository))
     if as_json:
         print(json.dumps(rows))
@@ -41,12 +41,12 @@ def list_models(
 @app.command()
 def build(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names of models; none: the default tier.", show_default=False)
+        list[str] | None, typer.Argument(help="Names of models. If omitted: the default tier.", show_default=False)
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="The extra tier, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include the extra tier.")] = False,
     repository: Repository = None,
 ) -> None:
-    """Build what is missing. A model that is built already costs a look."""
+    """Build the models that are not built yet."""
     from reward_models import build as builder
     from reward_models.build import tiers
     from reward_models.repository import RepositoryError
@@ -54,7 +54,7 @@ def build(
     folder = folder_of(repository)
     for name in wanted(names, folder) if names or every else tiers.list_default(folder):
         if builder.is_built(name, folder):
-            err.print(f"{name}: is built", markup=False)
+            err.print(f"{name}: already built", markup=False)
             continue
         try:
             builder.build_model(name, folder, lambda line, name=name: err.print(f"{name}: {line}", markup=False))  # type: ignore[misc]
@@ -67,7 +67,7 @@ def build(
 
 @app.command()
 def check(names: Names = None, repository: Repository = None) -> None:
-    """Hash every file anew; say all that is wrong. Exit 1 if anything is. What was left out is not looked at."""
+    """Hash every file and list all faults. Exit 1 if there are any. Unbuilt models of the extra tier are skipped."""
     from reward_models import build as builder
     from reward_models.build import tiers
     from reward_models.repository import list_models
@@ -78,7 +78,7 @@ def check(names: Names = None, repository: Repository = None) -> None:
     print_table(("model", "fault"), faults)
     if faults:
         raise typer.Exit(FAULTY)
-    err.print("every model is in order")
+    err.print("no faults")
 
 
 def _held(repository: Path) -> list[dict[str, object]]:
@@ -109,10 +109,10 @@ def _served(url: str, api_key: str | None) -> list[dict[str, object]]:
 
 
 def _quality(card: Mapping[str, Any]) -> str:
-    """The first figure of each part that has a target, as the card holds it."""
+    """The card's first figure of each measurement that has a target."""
     quality, targets = card.get("quality") or {}, card.get("targets") or {}
     return ", ".join(
-        f"{part} {quality[part][figure]}" for part, wanted in targets.items() for figure in list(wanted)[:1]
+        f"{part} {quality[part][figure]}" for part, figures in targets.items() for figure in list(figures)[:1]
     )
 
 

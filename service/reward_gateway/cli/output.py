@@ -1,4 +1,4 @@
-"""What the commands say and where: answers to standard output, everything else to standard error."""
+"""Output of the commands: results on standard output, everything else on standard error."""
 
 from collections.abc import Iterable, Sequence
 from typing import Annotated
@@ -9,18 +9,18 @@ from rich.table import Table
 
 FAULTY, UNUSABLE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 TIMEOUT_S = 5.0
-"""How long a listing waits for a service that is not there."""
+"""Timeout of listings, in seconds."""
 
 out = Console(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False)
 
 
 def _checked_address(url: str | None) -> str | None:
-    """An address with its scheme; anything else is refused before a connection is tried."""
+    """The address, if it has a supported scheme; raises BadParameter otherwise."""
     if url is not None and not url.startswith(("http://", "https://", "grpc://", "grpcs://")):
         scheme, known, rest = url.partition("://")
         address = rest if known else scheme
-        raise typer.BadParameter(f"{url} has to begin with http://, https:// or grpc://; write http://{address}")
+        raise typer.BadParameter(f"{url} must begin with http://, https:// or grpc://; write http://{address}")
     return url
 
 
@@ -36,27 +36,27 @@ Url = Annotated[
 ]
 ApiKey = Annotated[
     str | None,
-    typer.Option("--api-key", envvar="REWARD_GATEWAY_API_KEY", help="Key of the service, where it asks for one."),
+    typer.Option("--api-key", envvar="REWARD_GATEWAY_API_KEY", help="API key of the service, if it requires one."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 class Unusable(Exception):
-    """A file or an argument cannot be used; the message says what to do."""
+    """A file or argument cannot be used; the message says what to do."""
 
 
 def print_error(sentence: str) -> None:
-    """One sentence to standard error."""
+    """Print one sentence to standard error."""
     err.print(f"reward-gateway: {sentence}", style="red", markup=False, soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows to standard output: a table on a terminal, tab-separated lines for a program."""
+    """Print rows to standard output: a table on a terminal, tab-separated lines otherwise."""
     if not out.is_terminal:
         for row in rows:
             print("\t".join(row))
         return
-    made = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        made.add_row(*row)
-    out.print(made)
+        table.add_row(*row)
+    out.print(table)

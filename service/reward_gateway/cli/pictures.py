@@ -1,4 +1,4 @@
-"""Images of a row: files by their path, bytes as datasets hold them, and whatever the API itself reads."""
+"""Reads the images of a row: paths of files, bytes as in Parquet datasets, and all forms that the API accepts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +11,11 @@ def read_images(items: Any, field: str, folder: Path) -> Any:
     """A row's images, ready for the client.
 
     Args:
-        items: a list; ``{"path": FILE}`` in it is a file, beside ``folder`` unless it is absolute, and
-            ``{"bytes": …}`` (as Parquet files of datasets have it) its content.
+        items: a list of images; ``{"path": FILE}`` is a file, relative to ``folder``, and ``{"bytes": …}`` (as in
+            Parquet datasets) its content.
 
     Raises:
-        InvalidRequest: a file that cannot be read.
+        InvalidRequest: a file cannot be read.
     """
     if not isinstance(items, Sequence) or isinstance(items, str):
         return items
@@ -32,4 +32,4 @@ def _read_image(item: Any, param: str, folder: Path) -> Any:
     try:
         return (folder / str(item["path"])).read_bytes()
     except OSError as error:
-        raise InvalidRequest(f"{param}: its file cannot be read ({error.strerror})", param=param) from None
+        raise InvalidRequest(f"{param}: the image file cannot be read ({error.strerror})", param=param) from None

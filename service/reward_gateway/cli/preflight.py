@@ -1,6 +1,6 @@
-"""Everything that can be known to be wrong before anything is built or started: every fault at once, as sentences.
+"""Checks before anything is built or started; all faults are reported at once, as sentences.
 
-What takes no time is looked at first. The recipes are compiled last, and only where the rest is in order.
+Quick checks run first. Recipes are compiled last, and only if the quick checks found no fault.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from .rewards import fault_lines, read_recipes
 
 
 def find_faults(settings: Settings) -> list[Fault]:
-    """Everything that would keep the stack from starting or its gateway from answering; empty if nothing would."""
+    """Faults that would keep the stack from starting or its gateway from answering; empty if there are none."""
     found = [*find_gateway_faults(settings), *(fault for check in _QUICK for fault in check(settings))]
     return found or [fault for check in _THOROUGH for fault in check(settings)]
 
 
 def writable_fault(folder: Path, setting: str, purpose: str) -> str:
-    """Why nothing can be written to a folder, or the folder cannot be created; empty if it can. Creates nothing."""
+    """Why a folder cannot be written to or created; empty if it can. Creates nothing."""
     existing = next(ancestor for ancestor in (folder.absolute(), *folder.absolute().parents) if ancestor.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -59,17 +59,17 @@ def _ports(settings: Settings) -> Iterator[Fault]:
 
 
 def _servers(settings: Settings) -> Iterator[Fault]:
-    """The parts of the servers that are to be started are on this machine."""
-    wanted: list[Callable[[], object]] = []
+    """The servers to be started are installed on this machine."""
+    checks: list[Callable[[], object]] = []
     if not settings.redis_url or not settings.state_store_url:
-        wanted.append(valkey.find_server)
+        checks.append(valkey.find_server)
     if not settings.triton_url:
-        wanted += [platform.check_machine, lambda: platform.find_triton(settings.triton_env)]
-    yield from _stack_faults(wanted)
+        checks += [platform.check_machine, lambda: platform.find_triton(settings.triton_env)]
+    yield from _stack_faults(checks)
 
 
 def _recipes(settings: Settings) -> Iterator[Fault]:
-    """The recipes compile. A Triton server elsewhere is asked for its models later, by the gateway."""
+    """The recipes compile. With --triton-url the models are checked later, by the gateway."""
     from reward_gateway.backends.triton.repository import models_of_repository
     from reward_gateway.errors import InvalidRecipe
     from reward_gateway.recipes.book import load_book
@@ -107,7 +107,7 @@ def _stack_faults(checks: Iterable[Callable[[], object]]) -> Iterator[Fault]:
             check()
         except StackError as error:
             yield Fault(str(error), FAULTY)
-            return  # what comes after it builds upon it
+            return  # later checks depend on this one
 
 
 Check = Callable[[Settings], Iterator[Fault]]

@@ -1,4 +1,4 @@
-"""The model repository that a command works on, and the models of it that the command names."""
+"""The model repository and the models that a command works on."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ Repository = Annotated[
 
 
 def folder(named: Path | None) -> Path:
-    """The folder named, or that of the settings. Raises Unusable if it is not there."""
+    """The given folder, or that of the settings. Raises Unusable if it does not exist."""
     if named is None:
         from .configuration import read_settings
 
@@ -26,7 +26,7 @@ def folder(named: Path | None) -> Path:
 
 
 def wanted(names: list[str] | None, repository: Path) -> list[str]:
-    """The models named, or all that the repository can build. Raises Unusable for one that is not there."""
+    """The given models, or all of the repository. Raises Unusable for an unknown name."""
     from reward_models.repository import list_models
 
     known = list_models(repository)

@@ -1,4 +1,4 @@
-"""``rewards``: the recipes of a running service, and the check of a file before it is one's."""
+"""``rewards``: list the recipes of a running service, or check a recipe file."""
 
 import json
 import re
@@ -37,28 +37,26 @@ def list_rewards(url: Url = None, api_key: ApiKey = None, as_json: AsJson = Fals
 @app.command()
 def check(
     file: Annotated[Path | None, typer.Argument(help="A recipe file.", show_default="the settings' one")] = None,
-    any_model: Annotated[
-        bool, typer.Option("--any-model", help="Take unknown names for models that will be there.")
-    ] = False,
+    any_model: Annotated[bool, typer.Option("--any-model", help="Accept unknown model names.")] = False,
     repository: Repository = None,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Check a recipe file as the service does at start: every fault with its file and line. Exit 1 if there is any.
+    """Check a recipe file as the service does at start; list every fault with file and line. Exit 1 if there are any.
 
-    Models may be named that the repository holds, or, with --url, that the running service knows.
+    Known models are those of the repository or, with --url, those of the running service.
     """
     path = file or _default()
     text = read_recipes(path)
     if url is not None:
-        faults, told = _service_check(text, url, api_key)
+        faults, summary = _service_check(text, url, api_key)
     else:
-        faults, told = _own_check(text, None if any_model else _repository_models(repository))
+        faults, summary = _own_check(text, None if any_model else _repository_models(repository))
     for line in fault_lines(path, faults):
         print(line)
     if faults:
         raise typer.Exit(FAULTY)
-    err.print(f"{path}: {told}, no faults", markup=False, soft_wrap=True)
+    err.print(f"{path}: {summary}, no faults", markup=False, soft_wrap=True)
 
 
 def read_recipes(path: Path) -> str:
@@ -72,7 +70,7 @@ def read_recipes(path: Path) -> str:
 
 
 def fault_lines(path: Path, faults: Iterable[Mapping[str, str]]) -> list[str]:
-    """A line a fault, as compilers write them: ``rewards.yaml:12: rewards.r.combine: …``."""
+    """One line per fault, as compilers print them: ``rewards.yaml:12: rewards.r.combine: …``."""
     return [": ".join(filter(None, (_located(path, f["place"]), f["path"], f["message"]))) for f in faults]
 
 
@@ -82,7 +80,7 @@ def _located(path: Path, place: str) -> str:
 
 
 def _own_check(text: str, models: "KnownModels | None") -> tuple[list[dict[str, str]], str]:
-    """The faults of a recipe file, and what stands in it."""
+    """The faults of a recipe file, and a summary of it."""
     from reward_gateway.errors import InvalidRecipe
     from reward_gateway.recipes.book import load_book
 
@@ -107,7 +105,7 @@ def _default() -> Path:
 
 
 def _repository_models(named: Path | None) -> "KnownModels":
-    """The models of the repository. Raises Unusable where there is none to look into."""
+    """The models of the repository. Raises Unusable if there is no repository."""
     from reward_gateway.backends.triton.repository import models_of_repository
     from reward_gateway.recipes.known_models import known_models
 
@@ -120,5 +118,5 @@ def _repository_models(named: Path | None) -> "KnownModels":
 
 def _row(row: dict[str, object]) -> list[str]:
     traits = [trait for trait in ("grouped", "stateful") if row[trait]] + [str(row["returns"])]
-    said = {**row, "traits": traits}
-    return [", ".join(map(str, v)) if isinstance(v := said[c], list) else str(v or "") for c in COLUMNS]
+    cells = {**row, "traits": traits}
+    return [", ".join(map(str, v)) if isinstance(v := cells[c], list) else str(v or "") for c in COLUMNS]

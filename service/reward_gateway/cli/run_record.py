@@ -1,4 +1,4 @@
-"""What an output was begun with, kept in ``OUT.run.json`` beside it: rewards of two kinds never stand in one file."""
+"""Record of how an output was started, in ``OUT.run.json``, so that one file never mixes rewards of different runs."""
 
 import json
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ NAMES = {
     "options": "the option",
     "file": "the file's",
 }
-"""How a sentence calls what is recorded."""
+"""Name of each recorded fact in error messages."""
 
 
 @dataclass(slots=True)
 class RunRecord:
-    """The facts of a run, each told once and compared with those of the run that began the output.
+    """The facts of a run, compared with those of the run that started the output.
 
     Args:
-        out: the output.
-        resumed: rewards are held already, so that the record beside the output counts.
+        out: path of the output.
+        resumed: True if the output already has rewards; the record on disk is then compared.
     """
 
     out: Path
@@ -40,43 +40,43 @@ class RunRecord:
         try:
             self._begun = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            said = f"{self.out} holds rewards, and {self.path.name}, which says what gave them, is not there"
-            raise Unusable(f"{said}: remove {self.out} or name another --out") from None
+            message = f"{self.out} holds rewards, but its record {self.path.name} is missing"
+            raise Unusable(f"{message}: remove {self.out} or choose another --out") from None
         except (OSError, ValueError) as error:
-            raise Unusable(f"{self.path} cannot be read ({type(error).__name__}); name another --out") from None
+            raise Unusable(f"{self.path} cannot be read ({type(error).__name__}); choose another --out") from None
 
     @property
     def path(self) -> Path:
-        """Where the record lies."""
+        """Path of the record."""
         return self.out.with_name(f"{self.out.name}.run.json")
 
     def tell(self, **facts: Any) -> None:
-        """Add facts of this run; those of a mapping one by one.
+        """Add facts of this run; the entries of a mapping are compared one by one.
 
         Raises:
-            Unusable: the output was begun with another, or this run had another before.
+            Unusable: a fact differs from that of the run that started the output, or from an earlier one of this run.
         """
         for name, value in facts.items():
             before = {**self._begun, **self._facts}.get(name)
             if isinstance(value, Mapping):
-                for key, told in value.items():
-                    if before is not None and key in before and before[key] != told:
-                        raise self._refusal(f"{NAMES[name]} {key}", before[key], told)
+                for key, current in value.items():
+                    if before is not None and key in before and before[key] != current:
+                        raise self._refusal(f"{NAMES[name]} {key}", before[key], current)
                 value = {**(before or {}), **value}
             elif before not in (None, value):
                 raise self._refusal(NAMES[name], before, value)
             self._facts[name] = value
 
     def save(self) -> None:
-        """Write the record, where it says more than the one on disk."""
+        """Write the record if it changed."""
         if self._facts != self._begun:
             write_whole(self.path, json.dumps(self._facts, indent=1).encode() + b"\n")
             self._begun = dict(self._facts)
 
     def _refusal(self, what: str, before: Any, now: Any) -> Unusable:
         return Unusable(
-            f"{self.out} was begun with {what} {_shown(before)}, and now it is {_shown(now)}: give the same again, "
-            f"remove {self.out} (of CSV and Parquet the folder {self.out.name}.parts), or name another --out"
+            f"{self.out} was begun with {what} {_shown(before)}, and now it is {_shown(now)}: use the same again, "
+            f"remove {self.out} (for CSV and Parquet the folder {self.out.name}.parts), or choose another --out"
         )
 
 

@@ -1,4 +1,4 @@
-"""``score FILE``: the rewards of a whole file, beside its rows, from a running service."""
+"""``score FILE``: score all rows of a file with a running service."""
 
 import asyncio
 import signal
@@ -33,14 +33,14 @@ def score(
     ] = None,
     url: Url = None,
     api_key: ApiKey = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, max=4096, help="Samples a request.")] = 256,
-    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64, help="Requests at once.")] = 4,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=4096, help="Samples per request.")] = 256,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64, help="Concurrent requests.")] = 4,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds for a request, with its repetitions.")
+        float, typer.Option("--timeout", min=0.1, help="Timeout per request in seconds, retries included.")
     ] = 600.0,
-    prefix: Annotated[str, typer.Option("--prefix", help="Put before the names of the new columns.")] = "",
+    prefix: Annotated[str, typer.Option("--prefix", help="Prefix of the names of the new columns.")] = "",
     components: Annotated[
-        bool, typer.Option("--components/--no-components", help="Add the components' columns.")
+        bool, typer.Option("--components/--no-components", help="Add the columns of the components.")
     ] = True,
     prompt_column: Annotated[str | None, _column("prompt", "prompts")] = None,
     response_column: Annotated[str | None, _column("response", "responses")] = None,
@@ -50,12 +50,11 @@ def score(
 ) -> None:
     """Score a file of samples.
 
-    The output has the file's columns and beside them reward, valid, error, and component.NAME with
-    component.NAME.raw. A run that was stopped goes on when the same command is given again. OUT.run.json says what
-    the output was begun with: another recipe, recipe version, model version, service or option is refused. Other
-    fields of a sample (images, steps and whatever else POST /v1/score takes) are read from .jsonl and .parquet files
-    by their names; an image may be base64, an address, {"path": FILE} beside the file of samples, or {"bytes": …} in
-    .parquet.
+    The output has the file's columns and the new columns reward, valid, error, component.NAME and
+    component.NAME.raw. Run the same command again to resume a run that was stopped; OUT.run.json records how it was
+    started, and a different recipe, recipe version, model version, service or option is refused. Other fields of
+    a sample (images, steps and all others of POST /v1/score) are read by name from .jsonl and .parquet files; an image
+    may be base64, a URL, {"path": FILE} relative to the file of samples, or {"bytes": …} in .parquet.
     """
     from .histogram import summarize
     from .run_record import RunRecord
@@ -74,34 +73,34 @@ def score(
         tally = asyncio.run(_until_terminated(run.score_file(url, api_key)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print_error(
-            f"stopped after {run.tally.rows:,} rows; the same command goes on from there"
+            f"stopped after {run.tally.rows:,} rows; run the same command again to resume"
             if run.tally.rows
-            else "stopped before the first row was scored; nothing is kept"
+            else "stopped before the first row was scored; nothing was written"
         )
         raise typer.Exit(INTERRUPTED) from None
     except GatewayError:
         if run.tally.rows:
-            err.print(f"{run.tally.rows:,} rows are kept; the same command goes on from there")
+            err.print(f"{run.tally.rows:,} rows are kept; run the same command again to resume")
         raise
     out.print(summarize(run.reward or "default", tally.rewards, tally.reasons))
     err.print(f"{tally.rows:,} rows in {target}", markup=False, soft_wrap=True)
 
 
 async def _until_terminated(work: Coroutine[Any, Any, "Tally"]) -> "Tally":
-    """The result of ``work``; SIGTERM ends it as Ctrl-C does, with what is scored kept."""
+    """The result of ``work``; SIGTERM stops it as Ctrl-C does, and what is scored is kept."""
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
 
 
-def map_columns(there: list[str], given: dict[str, str | None]) -> dict[str, str]:
-    """Field of a sample -> column of the file. Raises Unusable for a column that is not there."""
+def map_columns(columns: list[str], given: dict[str, str | None]) -> dict[str, str]:
+    """Field of a sample -> column of the file. Raises Unusable for a missing column."""
     for field_name, column in given.items():
-        if column is not None and column not in there:
-            raise Unusable(f"the file has no column {column} (--{field_name}-column); it has: {', '.join(there)}")
-    fields = {name: column or name for name, column in given.items() if column is not None or name in there}
-    if there and "response" not in fields and not {field.name for field in FIELDS if field.scored} & {*there}:
+        if column is not None and column not in columns:
+            raise Unusable(f"the file has no column {column} (--{field_name}-column); it has: {', '.join(columns)}")
+    fields = {name: column or name for name, column in given.items() if column is not None or name in columns}
+    if columns and "response" not in fields and not {field.name for field in FIELDS if field.scored} & {*columns}:
         raise Unusable(
-            f"which column holds the responses? Say it with --response-column; there are: {', '.join(there)}"
+            f"which column holds the responses? Name it with --response-column; columns: {', '.join(columns)}"
         )
     return fields

@@ -1,4 +1,4 @@
-"""A file's run: batches in order, some of them under way at once, kept as they come back."""
+"""Scores a file in batches, several at once; results are written in order."""
 
 import asyncio
 from collections import Counter, deque
@@ -38,7 +38,7 @@ _MORE = tuple(field.name for field in of_form("media", "steps", "numbers", "obje
 
 @dataclass(slots=True)
 class Tally:
-    """What the histogram at the end shows."""
+    """Rewards and errors counted for the final summary."""
 
     rewards: list[float] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -57,12 +57,12 @@ class Tally:
 
 @dataclass(slots=True)
 class FileRun:
-    """One call of ``score``.
+    """One run of ``score``.
 
     Args:
         fields: field of a sample -> column of the file.
-        prefix: before the names of the new columns.
-        record: what the output is begun with; a run with anything else is refused.
+        prefix: of the names of the new columns.
+        record: how the output was started; a run that differs is refused.
     """
 
     source: Source
@@ -78,11 +78,11 @@ class FileRun:
     tally: Tally = field(default_factory=Tally)
 
     async def score_file(self, url: str | None, api_key: str | None) -> Tally:
-        """Score what is not scored yet.
+        """Score the rows that are not scored yet.
 
         Raises:
             Unusable: the file or the output cannot be used.
-            GatewayError: the service refused or is not there; what was kept stays.
+            GatewayError: the service rejected a request or cannot be reached; rows already written stay.
         """
         self._refuse_taken_columns()
         async with AsyncRewardClient(url, api_key=api_key, timeout_s=self.timeout_s) as client:
@@ -100,12 +100,12 @@ class FileRun:
         return self.tally
 
     def _refuse_taken_columns(self) -> None:
-        ours = [f"{self.prefix}{name}" for name in ("reward", "rewards", "valid", "error")]
-        if clash := sorted(set(ours) & set(self.source.columns())):
-            raise Unusable(f"the file has a column {clash[0]} already; put something before ours with --prefix")
+        new_columns = [f"{self.prefix}{name}" for name in ("reward", "rewards", "valid", "error")]
+        if clash := sorted(set(new_columns) & set(self.source.columns())):
+            raise Unusable(f"the file already has a column {clash[0]}; rename the new columns with --prefix")
 
     async def _choose_reward(self, client: AsyncRewardClient) -> bool:
-        """Settle the reward's name; whether it compares the samples of a group."""
+        """Choose the recipe; return True if it compares the samples of a group."""
         rows = await client.rewards()
         if self.reward is None:
             self.reward = (await client.score([], [])).reward
@@ -144,7 +144,7 @@ class FileRun:
             await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
 
     def _read_batches(self, grouped: bool) -> Iterator[list[Row]]:
-        """The rows that are left, in batches; a group is never cut where it matters."""
+        """The remaining rows in batches; for recipes that compare a group, groups are never split."""
         rows: list[Row] = []
         seen: set[str] = set()
         last = ""
@@ -165,7 +165,7 @@ class FileRun:
             yield rows
 
     def _group_key(self, row: Row) -> str:
-        """The group that the service will put a row in: the one given, else that of its prompt."""
+        """The group of a row as the service determines it: the given one, or that of its prompt."""
         group, prompt = (row.get(self.fields[name]) if name in self.fields else None for name in ("group", "prompt"))
         return str(group) if group is not None else prompt_group(prompt if prompt is not None else "")
 
@@ -181,20 +181,20 @@ class FileRun:
         return {name: value for name, value in sample.items() if value is not None}
 
     async def _score_rows(self, client: AsyncRewardClient, rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
-        """The new columns of rows, and by component the model and version that gave its scores.
+        """The new columns of rows, and by component the model and version of its scores.
 
-        A row that the service will not read gets that as its reason, and its neighbours are scored.
+        A row that the service rejects gets the reason as its error; the other rows are scored.
 
         Raises:
-            Unusable: the service has another version of the recipe by now.
+            Unusable: the service now has another version of the recipe.
         """
         samples: dict[int, Row] = {}
-        made: dict[int, Row] = {}
+        results: dict[int, Row] = {}
         for i, row in enumerate(rows):
             try:
                 samples[i] = self._make_sample(row)
             except InvalidRequest as error:
-                made[i] = self._make_row(None, False, f"invalid_media: {error.message}", {})
+                results[i] = self._make_row(None, False, f"invalid_media: {error.message}", {})
         left = list(samples)
         while True:
             try:
@@ -204,13 +204,13 @@ class FileRun:
                 place = _refused_sample(error)
                 if place is None or place >= len(left):
                     raise
-                made[left.pop(place)] = self._make_row(None, False, f"{error.code}: {error.message}", {})
+                results[left.pop(place)] = self._make_row(None, False, f"{error.code}: {error.message}", {})
                 continue
             self.record.tell(recipe_version=scores.recipe_version)
             for k, i in enumerate(left):
-                made[i] = self._make_columns(scores, k)
-            names = dict.fromkeys(name for row in made.values() for name in row)
-            return [{name: made[i].get(name) for name in names} for i in range(len(rows))], _model_versions(scores)
+                results[i] = self._make_columns(scores, k)
+            names = dict.fromkeys(name for row in results.values() for name in row)
+            return [{name: results[i].get(name) for name in names} for i in range(len(rows))], _model_versions(scores)
 
     def _make_columns(self, scores: Scores, k: int) -> Row:
         one = scores[k]
@@ -227,7 +227,7 @@ class FileRun:
 
 
 def _model_versions(scores: Scores) -> dict[str, str]:
-    """Component -> the model that gave its raw scores, with the version; rules have none."""
+    """Component -> model and version of its raw scores; rules have none."""
     return {
         name: f"{component.model} {component.model_version}"
         for name, component in scores.components.items()
@@ -241,7 +241,7 @@ def _without_password(url: str) -> str:
 
 
 def _refused_sample(error: RequestError) -> int | None:
-    """Which sample a refusal names."""
+    """Index of the sample that a request error names; None if it names none."""
     if isinstance(error, Unscorable) or not (error.param or "").startswith("samples["):
         return None
     return int((error.param or "").removeprefix("samples[").partition("]")[0])
@@ -252,7 +252,7 @@ def _finite_or_none(value: Any) -> float | None:
 
 
 class _Rate(ProgressColumn):
-    """Rows a second."""
+    """Rows per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed

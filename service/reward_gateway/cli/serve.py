@@ -1,4 +1,4 @@
-"""``serve``: the whole stack with one command. Its flags are the settings, read from where they are documented."""
+"""``serve``: start the whole stack with one command. Its flags are generated from the settings."""
 
 import asyncio
 import inspect
@@ -23,7 +23,7 @@ from .preflight import find_faults, writable_fault
 from .serve_flags import GroupedCommand, setting_flags
 
 _ANSWER_S = 5.0
-"""How long the gateway may take to say whether it is ready."""
+"""Timeout of the readiness check, in seconds."""
 
 _EXAMPLE = '{"samples": [{"prompt": "How do I boil an egg?", "response": "Put it in boiling water for 8 minutes."}]}'
 
@@ -31,13 +31,13 @@ _EXAMPLE = '{"samples": [{"prompt": "How do I boil an egg?", "response": "Put it
 def serve(**flags: Any) -> None:
     """Start Triton, two Valkey servers (scores, state) and the gateway, keep them running, and stop them on Ctrl-C.
 
-    Every flag is a setting, also read from the environment variable named beside it. With --triton-url,
-    --redis-url or --state-redis-url that server is used, and none is started in its place; with --redis-url alone
-    its server keeps scores and state.
+    Every flag is a setting and can also be set by the environment variable in brackets. With --triton-url, --redis-url
+    or --state-redis-url that server is used and none is started; with --redis-url alone its server keeps both scores
+    and state.
     """
     for name, value in flags.items():
         if value is not None:
-            os.environ[variable_of(name)] = str(value)  # one reader, one check: a flag is a variable set by hand
+            os.environ[variable_of(name)] = str(value)  # flags are read and checked as variables are
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     report = _Progress(console)
     try:
@@ -62,7 +62,7 @@ def serve(**flags: Any) -> None:
 
 
 def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
-    """Names of the models to load, each of them built; what is missing is built now."""
+    """Build the models to load if they are not built, and return their names."""
     on_gpu, where = device.choose_device(settings.device, settings.gpus, lambda: device.read_facts(settings.triton_env))
     from reward_models import build
     from reward_models.build import tiers
@@ -120,9 +120,9 @@ def _without_password(url: str) -> str:
 
 
 def find_lacking(base: str) -> list[str]:
-    """What the gateway at an address says it lacks: nothing, where its default recipe can answer.
+    """Why the gateway at an address is not ready; empty if its default recipe can answer.
 
-    Recipes other than the default may lack what they ask; ``GET /readyz`` lists them.
+    Other recipes may not be ready all the same; ``GET /readyz`` lists them.
     """
     import httpx  # here, so that the other commands start without it
 
@@ -136,7 +136,7 @@ def find_lacking(base: str) -> list[str]:
 
 
 class _Progress:
-    """One line a step, with the seconds since the start."""
+    """Prints one line per step, with the seconds since the start."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -152,7 +152,7 @@ serve.__annotations__ = {flag.name: flag.annotation for flag in _flags}
 
 
 def main() -> None:
-    """The command alone: ``python -m reward_gateway.cli.serve``."""
+    """Run this command alone: ``python -m reward_gateway.cli.serve``."""
     app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(cls=GroupedCommand)(serve)
     app()

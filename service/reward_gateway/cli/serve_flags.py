@@ -1,4 +1,4 @@
-"""The flags of ``serve``: one per setting, described where the setting is, in groups, with its environment variable."""
+"""The flags of ``serve``, one per setting, in groups; the help text is the setting's description."""
 
 import inspect
 from pathlib import Path
@@ -58,7 +58,7 @@ def setting_flags() -> list[inspect.Parameter]:
 
 
 def _flag(name: str, field: FieldInfo, group: str) -> inspect.Parameter:
-    """A setting as a flag. Text as it was given, or None: pydantic reads and checks it, as it does a variable's."""
+    """A setting as a flag. Its value is kept as text, or None; pydantic parses and checks it as it does a variable."""
     switch = field.annotation is bool
     default = "" if field.default in (None, (), "", {}) else f" Default: {field.default}."
     option = typer.Option(

@@ -1,4 +1,4 @@
-"""One call of a running service; a refusal is a sentence and an exit code."""
+"""Calls a running service; errors become a sentence and an exit code."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ def ask_service(
     content: str | None = None,
     content_type: str = "application/json",
 ) -> dict[str, Any]:
-    """The JSON answer of the service.
+    """The service's JSON response.
 
     Raises:
-        Unusable: no service is named, or not by an http address.
-        typer.Exit: it refused, or is not there; the reason is on standard error.
+        Unusable: ``url`` is missing or not an http address.
+        typer.Exit: it rejected the request or cannot be reached; the reason is printed to standard error.
     """
     if not url or not url.startswith(("http://", "https://")):
         raise Unusable(f"name the running service with --url http://HOST:PORT{f', not {url}' if url else ''}")
@@ -37,10 +37,10 @@ def ask_service(
         print_error(f"the service cannot be reached ({type(error).__name__}); check its address and whether it runs")
         raise typer.Exit(REFUSED) from None
     except ValueError:
-        print_error(f"{url} is no reward gateway (status {response.status_code}); check its address")
+        print_error(f"{url} is not a reward gateway (status {response.status_code}); check its address")
         raise typer.Exit(REFUSED) from None
     if not response.is_success:
-        said = body.get("error", {})
-        print_error(said if isinstance(said, str) else f"{said.get('message')} ({said.get('code')})")
+        reason = body.get("error", {})
+        print_error(reason if isinstance(reason, str) else f"{reason.get('message')} ({reason.get('code')})")
         raise typer.Exit(REFUSED)
     return body

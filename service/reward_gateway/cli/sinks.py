@@ -1,8 +1,8 @@
-"""Where the rewards go: beside the rows they belong to, in the format they came in, and never half.
+"""Outputs: the rows of the input with their rewards, in the format of the input.
 
-A run that was stopped goes on where it ended. JSON lines are appended, a batch in one write; a line that was
-cut off is dropped. CSV and Parquet cannot be appended to without rewriting what is there: their rewards are
-kept in a folder beside the output, a file a batch, and are joined with the rows once all are there.
+A run that was stopped can be resumed. JSON lines are appended, one write per batch; a partial last line is dropped.
+CSV and Parquet cannot be appended to in place: rewards are kept in a folder next to the output, one file per batch,
+and joined with the rows once all are scored.
 """
 
 import csv
@@ -28,23 +28,23 @@ class Sink(Protocol):
 
     @property
     def begun(self) -> bool:
-        """Rewards are held already. Raises Unusable where the output is finished and cannot be added to."""
+        """True if the output already has rewards. Raises Unusable if it is finished and cannot be appended to."""
 
     def read_held(self) -> Iterator[Row]:
-        """The rewards that are there already: those of the first rows. Raises Unusable if they are of another file."""
+        """The rewards already written, those of the first rows. Raises Unusable if they belong to another file."""
 
     def append(self, rows: Sequence[Row], rewards: Sequence[Row]) -> None:
-        """Keep the rewards of the next rows."""
+        """Write the rewards of the next rows."""
 
     def finish(self) -> None:
-        """All rewards are there."""
+        """Complete the output after the last row."""
 
     def source_facts(self) -> dict[str, Any]:
-        """What tells the file of samples from another, where its rows are not compared one by one."""
+        """Facts that identify the input file, for formats whose rows are not compared one by one."""
 
 
 class LineSink:
-    """Appends to the output itself."""
+    """Appends JSON lines to the output."""
 
     def __init__(self, source: Source, out: Path) -> None:
         self._source = source
@@ -68,7 +68,7 @@ class LineSink:
             row = next(rows, None)
             if row is None or any(scored.get(name) != value for name, value in row.items()):
                 raise Unusable(
-                    f"{self.out}, line {number} is not of {self._source.path}; remove it or name another --out"
+                    f"{self.out}, line {number} is not of {self._source.path}; remove it or choose another --out"
                 )
             yield scored
 
@@ -97,7 +97,7 @@ class LineSink:
 
 
 class PartSink:
-    """Keeps rewards in ``OUT.parts/`` until all are there."""
+    """Keeps rewards in ``OUT.parts/`` until all rows are scored."""
 
     def __init__(self, source: Source, out: Path) -> None:
         self._source = source
@@ -107,7 +107,7 @@ class PartSink:
     @property
     def begun(self) -> bool:
         if self.out.exists():
-            raise Unusable(f"{self.out} is there already; remove it or name another --out")
+            raise Unusable(f"{self.out} already exists; remove it or choose another --out")
         return bool(self._parts())
 
     def source_facts(self) -> dict[str, Any]:
@@ -130,12 +130,12 @@ class PartSink:
         write_whole(part, b"".join(msgspec.json.encode(reward) + b"\n" for reward in rewards))
 
     def finish(self) -> None:
-        half = self.out.with_name(f".{self.out.name}.new")
+        temporary = self.out.with_name(f".{self.out.name}.new")
         if isinstance(self._source, Parquet):
-            self._join_parquet(self._source, half)
+            self._join_parquet(self._source, temporary)
         else:
-            self._join_csv(half)
-        half.replace(self.out)
+            self._join_csv(temporary)
+        temporary.replace(self.out)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _join_csv(self, path: Path) -> None:
@@ -167,12 +167,12 @@ def open_sink(source: Source, out: Path) -> Sink:
     if out.suffix.lower() != source.path.suffix.lower():
         raise Unusable(f"{out.name} must end in {source.path.suffix}: rewards are written in the format of the file")
     if out.exists() and out.samefile(source.path):
-        raise Unusable("the output would replace the file; name another with --out")
+        raise Unusable("the output would replace the input; choose another with --out")
     return LineSink(source, out) if isinstance(source, JsonLines) else PartSink(source, out)
 
 
 def _cell(value: Any) -> str:
-    """A value in CSV: numbers so that they read back the same, nothing for none."""
+    """A value as CSV text: numbers that read back unchanged, an empty string for None."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else json.dumps(value)

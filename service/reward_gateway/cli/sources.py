@@ -1,4 +1,4 @@
-"""Files of samples: JSON lines, CSV or Parquet, read row by row, as mappings of column to value."""
+"""Input files: JSON lines, CSV or Parquet, read row by row as mappings of column to value."""
 
 import csv
 import sys
@@ -22,17 +22,17 @@ class Source(Protocol):
     path: Path
 
     def count(self) -> int:
-        """Rows of the file."""
+        """Number of rows."""
 
     def columns(self) -> list[str]:
-        """Names that the first row has."""
+        """Names of the columns; for JSON lines those of the first row."""
 
     def rows(self, start: int = 0) -> Iterator[Row]:
         """Rows from ``start`` on. Raises Unusable for a row that cannot be read."""
 
 
 class JsonLines:
-    """A JSON object a line; empty lines do not count."""
+    """One JSON object per line; empty lines are skipped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -99,7 +99,7 @@ class Parquet:
         try:
             self.file = parquet.ParquetFile(path)
         except pyarrow.ArrowInvalid:
-            raise Unusable(f"{path} is no Parquet file") from None
+            raise Unusable(f"{path} is not a Parquet file") from None
 
     def count(self) -> int:
         rows: int = self.file.metadata.num_rows
@@ -126,7 +126,7 @@ KINDS: dict[str, type[Source]] = {
 
 
 def open_source(path: Path) -> Source:
-    """The file, by its name's ending. Raises Unusable."""
+    """Open a file by the suffix of its name. Raises Unusable."""
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
         raise Unusable(f"{path.name}: the name must end in {', '.join(KINDS)}")

@@ -1,10 +1,10 @@
-"""Files that are there with all of their content or not at all."""
+"""Atomic writes: a file appears with all of its content or not at all."""
 
 from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place, then put it there in one step."""
+    """Write a temporary file, then rename it to ``path``."""
     new = path.with_name(f".{path.name}.new")
     new.write_bytes(content)
     new.replace(path)

@@ -1,7 +1,7 @@
-"""One gateway process: where the parts are joined. ``serve`` starts as many of these as it was told to.
+"""One gateway process: wires up all parts. ``serve`` starts the configured number of these.
 
-It reads its settings from the environment, takes the listening socket from ``REWARD_GATEWAY_HTTP_FD`` where
-that is set (several workers share one), and stops on SIGTERM once the requests under way are answered.
+It reads its settings from the environment, takes the listening socket from ``REWARD_GATEWAY_HTTP_FD`` if set (workers
+share one socket), and stops on SIGTERM once the requests in flight are answered.
 """
 
 import asyncio
@@ -65,14 +65,14 @@ from reward_gateway.traffic.keys import KeysFileError
 log = structlog.get_logger(__name__)
 
 JUDGE_FAILURES = 8
-"""Failures of a judge in a row after which it is left alone for a moment."""
+"""Consecutive failures of a judge after which its circuit breaker opens."""
 
 RATES_FAILURES = 2
-"""Failures of the store of state in a row after which rates are enforced without it, until it answers again."""
+"""Consecutive failures of the state store after which each worker enforces rates alone, until it answers again."""
 
 
 def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
-    """The cache that the settings ask for: memory before Redis, one of them, or none."""
+    """The configured score cache: memory in front of Redis, one of them, or none."""
     far: ScoreCache | None = None
     if settings.redis_url:
         far = RedisCache(
@@ -90,12 +90,12 @@ def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
 
 
 async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
-    """The dataplane over the servers that the settings name.
+    """The gateway over the configured servers.
 
     Raises:
-        InvalidRecipe: the recipe file cannot work; every fault is named.
+        InvalidRecipe: the recipe file is invalid; every fault is listed.
         JudgesFileError: the judges file cannot be used.
-        SandboxUnavailable: callers' code is to be run, and this machine cannot keep it in.
+        SandboxUnavailable: callers' code is allowed, but this machine cannot sandbox it.
     """
     observer = telemetry.metrics
     judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), observer)
@@ -133,19 +133,19 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
 
 
 def rates_breaker(telemetry: Telemetry) -> Breaker:
-    """Leaves the store of state alone where it does not answer; rates are then enforced by each worker alone."""
+    """Circuit breaker of the state store; while it is open, each worker enforces rates alone."""
     return Breaker(RATES_FAILURES, time.monotonic, changed=telemetry.metrics.rates_breaker_changed)
 
 
 async def make_sandbox() -> Sandbox:
-    """Where callers' code runs; the log says what keeps it in. Raises SandboxUnavailable."""
+    """Start the sandbox for callers' code and log its protections. Raises SandboxUnavailable."""
     sandbox = Sandbox()
     log.info("sandbox_ready", in_force=await sandbox.start())
     return sandbox
 
 
 def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
-    """Tell the metrics which names may stand in a label."""
+    """Register the names that may be used as label values of metrics."""
     metrics = telemetry.metrics
     metrics.rewards.register(gateway.book.plans)
     metrics.components.register(component.name for plan in gateway.book for component in plan.components)
@@ -163,7 +163,7 @@ def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:
 
 
 async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
-    """Replace the recipes as a whole, or keep the old ones where the new file cannot work."""
+    """Replace all recipes, or keep the old ones if the new file is invalid."""
     try:
         with contextlib.suppress(GatewayError):
             await gateway.runtime.refresh_models()
@@ -179,25 +179,25 @@ async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> 
 async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
     """Reload when the recipe file changes.
 
-    A mounted ConfigMap changes as a whole: its files are links through ``..data``, which is put in place anew.
+    The files of a mounted ConfigMap are links through ``..data``, which is replaced on every change.
     """
 
-    def ours(_: object, path: str) -> bool:
+    def is_recipe_file(_: object, path: str) -> bool:
         return Path(path).name in (rewards_file.name, "..data")
 
-    async for _ in watchfiles.awatch(rewards_file.parent, recursive=False, watch_filter=ours):
+    async for _ in watchfiles.awatch(rewards_file.parent, recursive=False, watch_filter=is_recipe_file):
         await reload(gateway, rewards_file, telemetry)
 
 
 def freeze_startup_objects() -> None:
-    """Keep the garbage collector from walking over what lives for ever, and from stopping in large requests."""
+    """Exclude startup objects from garbage collection, and collect less often, to avoid pauses in large requests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn that stops taking new work at the signal: readiness and new requests say so at once."""
+    """uvicorn that drains on a signal: readiness turns false and new requests are rejected at once."""
 
     def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
         super().__init__(config)
@@ -211,13 +211,13 @@ class HttpServer(uvicorn.Server):
         yield
 
     def leave(self, number: int) -> None:
-        """Take nothing new, finish what is under way, then stop; a second signal does not wait."""
+        """Drain: reject new requests, finish those in flight, then stop; a second signal stops at once."""
         self._drain.begin()
         self.handle_exit(number, None)
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops the process."""
     telemetry = Telemetry.of(settings)
     traffic = Traffic.of(settings, telemetry.metrics, rates_breaker(telemetry))
     gateway = await build_gateway(settings, telemetry)
@@ -283,7 +283,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Run one worker; 0 after a clean stop, 2 where the settings cannot work."""
+    """Run one worker; returns 0 after a clean stop, 2 if settings or files are unusable."""
     try:
         settings = read_settings()
     except Unusable as error:

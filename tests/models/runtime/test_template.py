@@ -30,7 +30,7 @@ def test_it_renders_as_transformers_does(source: str, text: str) -> None:
 
 def test_a_conversation_that_the_template_refuses_is_an_error_without_its_text() -> None:
     with pytest.raises(
-        TemplateError, match="does not take this conversation: TemplateError, for roles user, assi"
+        TemplateError, match="rejects this conversation: TemplateError, for roles user, assi"
     ) as e:
         render("{{ raise_exception('no: ' + messages[0].content) }}")
     assert "Why" not in str(e.value)
@@ -52,7 +52,7 @@ def test_a_template_cannot_leave_its_sandbox(source: str) -> None:
 
 
 def test_what_is_no_jinja_is_refused_at_start() -> None:
-    with pytest.raises(TemplateError, match="is no Jinja"):
+    with pytest.raises(TemplateError, match="is not valid Jinja"):
         render("{% for %}")
 
 
