@@ -24,7 +24,7 @@ class TemplateError(ValueError):
 
 
 class Generation(Extension):
-    """``{% generation %}…{% endgeneration %}``: marks the assistant's text for training; it does not change the text."""
+    """``{% generation %}…{% endgeneration %}``: marks the assistant's text for training without changing it."""
 
     tags = {"generation"}  # noqa: RUF012
 

@@ -29,9 +29,7 @@ def test_it_renders_as_transformers_does(source: str, text: str) -> None:
 
 
 def test_a_conversation_that_the_template_refuses_is_an_error_without_its_text() -> None:
-    with pytest.raises(
-        TemplateError, match="rejects this conversation: TemplateError, for roles user, assi"
-    ) as e:
+    with pytest.raises(TemplateError, match="rejects this conversation: TemplateError, for roles user, assi") as e:
         render("{{ raise_exception('no: ' + messages[0].content) }}")
     assert "Why" not in str(e.value)
 
