@@ -1,8 +1,7 @@
-"""The dataplane: columns in, columns out. HTTP, gRPC, every dialect and the command line score here and nowhere else.
+"""The dataplane: columns in, columns out. HTTP, gRPC, every dialect and the command line score here.
 
-A request becomes one pass of keys, one lookup in the cache, one infer call a model for what was not
-remembered and is not being computed already, then the recipe's arithmetic. Raw scores are written to
-the cache after the answer.
+A request is one pass of keys, one cache lookup, one infer call per model for what is neither cached nor in flight, and
+the recipe's arithmetic. Raw scores are written to the cache after the answer.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,23 +47,23 @@ from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
-"""Reasons that fail a request where every sample has one of them; a judge's bad answer is its sample's alone."""
+"""Codes that fail the request if every sample has one of them; a judge's bad answer fails only its sample."""
 
 
 ANSWERED = Invalid("internal_error", "the sample was answered by an earlier attempt")
-"""Keeps a row out of a repeat: its recorded answer is laid over this."""
+"""Excludes a row from a repeat; its recorded answer replaces this reason."""
 
 
 @dataclass(slots=True)
 class ScoreOptions:
-    """How one request wants to be answered.
+    """Options of one request.
 
     Attributes:
-        on_invalid: what an unscorable sample becomes; None: as the recipe says.
+        on_invalid: what to do with an unscorable sample; None: as the recipe says.
         deadline: time of the running loop's clock; None: no limit.
-        scope: on whose behalf, and whether a repeat counts as the same request.
-        accept: called with the scored batch before anything is written that outlives the request, and with the recorded
-            one where the request is a repeat; raises GatewayError where the caller's API cannot answer with it.
+        scope: caller, run and idempotency key.
+        accept: called with the scored batch before state is written, and with the recorded batch for a repeat; raises
+            GatewayError if the caller's API cannot express it.
     """
 
     on_invalid: Literal["null", "fail", "default"] | None = None
@@ -81,9 +80,9 @@ class Gateway:
 
     Args:
         book: the recipes; replaced as a whole by :meth:`reload`.
-        runtime: models, cache and state, as one thing that answers needs.
-        observer: is told of every scored batch.
-        shadow: where experiments compare candidates with what was answered.
+        runtime: models, cache and state; answers effects.
+        observer: notified of every scored batch.
+        shadow: compares candidates of experiments with served scores.
     """
 
     def __init__(
@@ -106,8 +105,8 @@ class Gateway:
 
         Raises:
             NotFound: there is no such reward.
-            Unscorable: ``on_invalid: fail`` and a sample that could not be scored for the caller's cause.
-            ModelUnavailable, Overloaded, DeadlineExceeded: likewise for the server's, or nothing was scored in time.
+            Unscorable: ``on_invalid: fail`` and a sample could not be scored for a cause of the caller.
+            ModelUnavailable, Overloaded, DeadlineExceeded: the same for a cause of the server, or no sample was scored.
             IdempotencyConflict: the request's key was sent with another body.
         """
         plan = self.book.get(reward)
@@ -125,11 +124,11 @@ class Gateway:
     async def _score_batch(
         self, plan: Plan, batch: Batch, options: ScoreOptions, attempt: Attempt | None = None
     ) -> Scored:
-        """Score a batch, and commit what that changes.
+        """Score a batch and commit its changes of state.
 
         Args:
-            attempt: where the request has a key. Rows that it has recorded are answered as they were; those that failed
-                for the server's cause are scored now.
+            attempt: of a request with a key. Recorded rows are answered as recorded; rows that failed for a cause of
+                the server are scored now.
         """
         recorded = decode_scores(attempt.recorded) if attempt and attempt.recorded else None
         answered: list[int] = []
@@ -184,7 +183,7 @@ class Gateway:
 
     @staticmethod
     def _refuse_missing(batch: Batch) -> None:
-        """A missing response is an error of its sample; an empty one is a response."""
+        """Fail samples without a response; an empty response is valid."""
         if None in batch.responses:
             reason = Invalid("missing_field", "the sample has no response", param="response")
             for i, response in enumerate(batch.responses):
@@ -192,7 +191,7 @@ class Gateway:
                     batch.invalid.setdefault(i, reason)
 
     async def _fetch_raw_scores(self, plan: Plan, batch: Batch, context: RequestContext) -> dict[str, RawScores]:
-        """Raw scores by component; models that several components share are asked once."""
+        """Raw scores by component; a model that several components share is called once."""
         await self.runtime.fetch_media(batch, [name for name in MEDIA if name in plan.inputs], context.deadline)
         if not plan.models:
             return {}
@@ -200,9 +199,9 @@ class Gateway:
         return {c.name: _select_dimension(c, *answers[c.model]) for c in plan.components if c.model is not None}
 
     def _settle_failures(self, plan: Plan, options: ScoreOptions, scored: Scored) -> None:
-        """What a failed sample becomes: null, the request's failure, or a number that the caller chose.
+        """Apply ``on_invalid`` to failed samples: null, failure of the request, or a default number.
 
-        Where no sample at all could be scored, and each for the server's cause, the request has failed.
+        If no sample was scored, each for a cause of the server, the request fails.
         """
         self._refuse_failed(plan, options, scored.invalid, len(scored.reward))
         how, default = _on_invalid(plan, options)
@@ -214,7 +213,7 @@ class Gateway:
 
     @staticmethod
     def _refuse_failed(plan: Plan, options: ScoreOptions, invalid: Mapping[int, Invalid], size: int) -> None:
-        """Raise the failure of a request that its failed samples fail."""
+        """Raise if the failed samples fail the request."""
         if not invalid:
             return
         failed_by_server = len(invalid) == size and all(reason.code in AWAY for reason in invalid.values())
@@ -232,11 +231,11 @@ class Gateway:
         deadline: float | None = None,
         scope: RequestScope = NO_SCOPE,
     ) -> list[dict[str, Any]]:
-        """Answer one operation over items: a JSON-ready result an item.
+        """Apply one operation to items; returns one JSON-ready result per item.
 
         Raises:
             NotFound: there is no such operation.
-            InvalidRequest: the parameters or an item break the schema.
+            InvalidRequest: the parameters or an item do not match the schema.
             IdempotencyConflict: the request's key was sent with another body.
         """
         operation = self._catalog.get(kind, name)
@@ -261,7 +260,7 @@ class Gateway:
         deadline: float | None,
         attempt: Attempt | None = None,
     ) -> list[dict[str, Any]]:
-        """Answer an operation, and commit what that changes."""
+        """Apply an operation and commit its changes of state."""
         context = RequestContext(deadline)
         results = await run_effects(apply(operation, items, params), self.runtime, context)
         await self.runtime.commit(context.state.writes, attempt, encode_results(results) if attempt else b"")
@@ -277,10 +276,10 @@ class Gateway:
         return name in self.book
 
     def resolve_reward(self, *names: str | None) -> str:
-        """The first name that was given, or the file's default.
+        """The first name that is not None, or the file's default.
 
         Raises:
-            NotFound: the name given is no reward.
+            NotFound: there is no reward of that name.
         """
         name = next((name for name in names if name is not None), self.book.default)
         return self.book.get(name).name
@@ -328,19 +327,19 @@ OnInvalid = Literal["null", "fail", "default"]
 
 
 def _accept_scores(options: ScoreOptions, scored: Scored) -> Scored:
-    """The scores, once the entry has said that it can answer with them."""
+    """The scores, after the entry has accepted them."""
     if options.accept is not None:
         options.accept(scored)
     return scored
 
 
 def _decode_recorded(options: ScoreOptions, record: bytes) -> Scored:
-    """The scores that an earlier attempt has recorded."""
+    """The scores that an earlier attempt recorded."""
     return _accept_scores(options, decode_scores(record))
 
 
 def _on_invalid(plan: Plan, options: ScoreOptions) -> tuple[OnInvalid, float | None]:
-    """What an unscorable sample becomes, and the number that stands for it: as the caller says, else the recipe."""
+    """What to do with an unscorable sample, and its default reward: from the request, else from the recipe."""
     if options.on_invalid is None:
         return plan.on_invalid, plan.default_reward
     return options.on_invalid, options.default_reward
@@ -365,7 +364,7 @@ def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
 
 
 def _select_dimension(component: ComponentPlan, scores: RawScores, info: ModelInfo | None) -> RawScores:
-    """The column that a component asked for; of several, the first is never taken for the one that was meant."""
+    """The column of a component's dimension; with several columns a component must name one."""
     dimensions = info.dimensions if info is not None else ()
     width = scores.values.shape[1]
     if component.dimension is None and width == 1:

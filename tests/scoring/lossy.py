@@ -90,11 +90,11 @@ class LossyCommits(RedisCommits):
 class LossyAttempts(RedisAttempts):
     """Attempts of a process that may be killed: then nobody gives its lease back, and in time it expires."""
 
-    async def release(self, address: str, token: str) -> None:
+    async def release_lease(self, address: str, token: str) -> None:
         if struck.get().fate.startswith("killed"):
             await self._client.delete(lease_key(address))
         else:
-            await super().release(address, token)
+            await super().release_lease(address, token)
 
 
 class LossyCohorts(RedisCohorts):
@@ -102,7 +102,7 @@ class LossyCohorts(RedisCohorts):
 
     async def _wait(self, cohort: str, left_s: float) -> None:
         await struck.get().strike("while_joined")
-        await super()._wait(cohort, left_s)
+        await super()._wait_for_close(cohort, left_s)
 
 
 def lossy_gateway(url: str) -> Gateway:

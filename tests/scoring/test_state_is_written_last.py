@@ -21,7 +21,7 @@ async def test_a_batch_behind_a_model_that_is_away_is_not_counted(world: World) 
     for _ in range(5):
         with pytest.raises(ModelUnavailable):
             await gateway.score(batch_of(1, 3), "scaled")
-    assert await world.state.list() == []
+    assert await world.state.list_names() == []
     world.models.away = False
     await gateway.score(batch_of(1, 3), "scaled")
     assert await world.state.moments.read("run") == (2.0, 2.0, 2.0)
@@ -58,7 +58,7 @@ async def test_a_refused_request_has_changed_nothing(world: World) -> None:
             if reward == "scaled" or options.on_invalid == "fail":
                 with pytest.raises(GatewayError):
                     await gateway.score(batch, reward, options)
-    assert await world.state.list() == []
+    assert await world.state.list_names() == []
     await asyncio.gather(*(gateway.score(batch_of(value), "scaled_cohort") for value in (1.0, 2.0, 3.0)))
     assert await world.count() == 3
 
@@ -69,7 +69,7 @@ async def test_an_operation_that_cannot_be_answered_has_changed_nothing(world: W
     items = [{"descriptor": [1.0], **archive}, {"descriptor": "text", **archive}]
     with pytest.raises(InvalidRequest):
         await gateway.apply("score", "novelty", items)
-    assert await world.state.list() == []
+    assert await world.state.list_names() == []
     await gateway.apply("score", "novelty", items[:1])
     assert (await world.state.archives.read("a")).tolist() == [[1.0]]
 

@@ -156,7 +156,7 @@ async def test_a_model_that_is_not_there_says_what_to_run(runtime: EffectsRuntim
 
 
 async def test_a_model_of_another_kind_is_refused(runtime: EffectsRuntime) -> None:
-    with pytest.raises(InvalidRequest, match="no language model"):
+    with pytest.raises(InvalidRequest, match="not a language model"):
         await ask(runtime, ("a", "x"), model="judge")
 
 
@@ -187,7 +187,7 @@ async def test_an_answer_that_was_invalid_before_is_not_asked_for(
 
 @pytest.mark.parametrize("model", ["lm", "judge"])
 async def test_a_model_that_judges_no_steps_is_refused(runtime: EffectsRuntime, model: str) -> None:
-    with pytest.raises(InvalidRequest, match="no process reward model"):
+    with pytest.raises(InvalidRequest, match="not a process reward model"):
         await steps_of(runtime, model, None)
 
 

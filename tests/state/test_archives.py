@@ -27,7 +27,7 @@ async def test_vectors_come_back_as_they_were_added(store: StateStore) -> None:
 async def test_an_unknown_archive_is_empty_and_adding_nothing_leaves_it_unknown(store: StateStore) -> None:
     await add(store, np.empty((0, 3)))
     assert (await store.archives.read("run")).size == 0
-    assert await store.archives.names() == {}
+    assert await store.archives.list_versions() == {}
 
 
 async def test_vectors_of_another_size_are_refused_and_nothing_is_added(store: StateStore) -> None:

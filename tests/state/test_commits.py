@@ -28,10 +28,10 @@ async def contents(store: StateStore) -> dict[str, Any]:
     return {
         "moments": await store.moments.read("m"),
         "archive": (await store.archives.read("a")).tolist(),
-        "waiting": await store.labels.pending("l"),
+        "waiting": await store.labels.list_pending("l"),
         "references": [None if r is None else r.tolist() for r in await store.references.read("r", ["p"])],
-        "versions": await store.sets.versions("programs", "s"),
-        "names": [(row["kind"], row["name"], row["version"]) for row in await store.list()],
+        "versions": await store.sets.count_versions("programs", "s"),
+        "names": [(row["kind"], row["name"], row["version"]) for row in await store.list_names()],
     }
 
 
@@ -76,11 +76,11 @@ async def test_nothing_to_write_leaves_no_trace(store: StateStore) -> None:
     writes.queue_messages("l", [])
     assert not writes
     await store.commit(writes)
-    assert await store.list() == []
+    assert await store.list_names() == []
 
 
 async def test_an_attempt_is_begun_by_one_and_answered_by_its_record(store: StateStore) -> None:
-    begin = store.attempts.begin
+    begin = store.attempts.begin_attempt
     assert await begin("a", "body", "first", 60.0, 60.0) == Begun("begun")
     assert await begin("a", "body", "second", 60.0, 60.0) == Begun("busy")
     assert await begin("a", "other body", "second", 60.0, 60.0) == Begun("conflict")
@@ -91,33 +91,33 @@ async def test_an_attempt_is_begun_by_one_and_answered_by_its_record(store: Stat
 
 
 async def test_an_attempt_that_was_recorded_in_part_is_begun_again(store: StateStore) -> None:
-    await store.attempts.begin("a", "body", "first", 60.0, 60.0)
+    await store.attempts.begin_attempt("a", "body", "first", 60.0, 60.0)
     await store.commit(StateWrites(), AttemptRecord("a", "first", b"half", False, 60.0))
-    assert await store.attempts.begin("a", "body", "second", 60.0, 60.0) == Begun("begun", b"half")
-    await store.attempts.release("a", "second")
-    assert await store.attempts.begin("a", "body", "third", 60.0, 60.0) == Begun("begun", b"half")
+    assert await store.attempts.begin_attempt("a", "body", "second", 60.0, 60.0) == Begun("begun", b"half")
+    await store.attempts.release_lease("a", "second")
+    assert await store.attempts.begin_attempt("a", "body", "third", 60.0, 60.0) == Begun("begun", b"half")
 
 
 async def test_an_attempt_that_failed_is_forgotten(store: StateStore) -> None:
-    await store.attempts.begin("a", "body", "first", 60.0, 60.0)
-    await store.attempts.release("a", "somebody else's")
-    assert await store.attempts.begin("a", "body", "second", 60.0, 60.0) == Begun("busy")
-    await store.attempts.release("a", "first")
-    assert await store.attempts.begin("a", "another body", "second", 60.0, 60.0) == Begun("begun")
+    await store.attempts.begin_attempt("a", "body", "first", 60.0, 60.0)
+    await store.attempts.release_lease("a", "somebody else's")
+    assert await store.attempts.begin_attempt("a", "body", "second", 60.0, 60.0) == Begun("busy")
+    await store.attempts.release_lease("a", "first")
+    assert await store.attempts.begin_attempt("a", "another body", "second", 60.0, 60.0) == Begun("begun")
 
 
 async def test_a_lease_that_was_lost_commits_nothing(store: StateStore) -> None:
-    await store.attempts.begin("a", "body", "first", 60.0, 60.0)
-    assert await store.attempts.renew("a", "first", 60.0)
-    await store.attempts.release("a", "first")
-    assert not await store.attempts.renew("a", "first", 60.0)
-    await store.attempts.begin("a", "body", "second", 60.0, 60.0)
+    await store.attempts.begin_attempt("a", "body", "first", 60.0, 60.0)
+    assert await store.attempts.renew_lease("a", "first", 60.0)
+    await store.attempts.release_lease("a", "first")
+    assert not await store.attempts.renew_lease("a", "first", 60.0)
+    await store.attempts.begin_attempt("a", "body", "second", 60.0, 60.0)
     with pytest.raises(LeaseLost):
         await store.commit(every_kind(), AttemptRecord("a", "first", b"", True, 60.0))
-    assert await store.list() == []
+    assert await store.list_names() == []
 
 
 async def test_a_request_that_changes_nothing_has_its_body_remembered(store: StateStore) -> None:
-    assert await store.attempts.remember("a", "body", 60.0)
-    assert await store.attempts.remember("a", "body", 60.0)
-    assert not await store.attempts.remember("a", "other body", 60.0)
+    assert await store.attempts.remember_body("a", "body", 60.0)
+    assert await store.attempts.remember_body("a", "body", 60.0)
+    assert not await store.attempts.remember_body("a", "other body", 60.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reward_gateway.state.moments import merged
+from reward_gateway.state.moments import merge_triples
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
 
@@ -41,10 +41,10 @@ async def test_streams_do_not_touch_each_other(store: StateStore) -> None:
 
 async def test_an_empty_batch_reads_the_stream_and_leaves_its_version(store: StateStore) -> None:
     await merge(store, "run", moments([1.0, 3.0]))
-    before = await store.moments.names()
+    before = await store.moments.list_versions()
     assert await merge(store, "run", moments([])) == (2.0, 2.0, 2.0)
     assert await merge(store, "other", moments([])) == (0.0, 0.0, 0.0)
-    assert await store.moments.names() == before
+    assert await store.moments.list_versions() == before
 
 
 async def test_concurrent_merges_lose_nothing(store: StateStore) -> None:
@@ -86,7 +86,7 @@ def batch_of(number: int, i: int) -> list[float]:
 def test_any_split_of_a_stream_gives_its_moments(parts: list[list[float]]) -> None:
     total = (0.0, 0.0, 0.0)
     for part in parts:
-        total = merged(total, moments(part))
+        total = merge_triples(total, moments(part))
     count, mean, m2 = moments([value for part in parts for value in part])
     assert total[0] == count
     assert total[1] == pytest.approx(mean, rel=1e-9, abs=1e-9)

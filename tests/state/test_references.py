@@ -53,4 +53,4 @@ async def test_concurrent_appends_lose_nothing(store: StateStore) -> None:
 async def test_what_is_no_list_of_finite_numbers_is_refused(store: StateStore, values: list[float]) -> None:
     with pytest.raises(InvalidRequest):
         await add(store, "rm", {"p": values})
-    assert await store.references.names() == {}
+    assert await store.references.list_versions() == {}

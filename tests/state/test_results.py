@@ -26,7 +26,7 @@ async def test_an_unknown_token_and_one_whose_time_is_over_have_nothing(store: S
 
 async def test_answers_are_no_named_state(store: StateStore) -> None:
     await store.results.put("token", 1, 60.0)
-    assert await store.list() == []
+    assert await store.list_names() == []
 
 
 async def test_this_process_keeps_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:

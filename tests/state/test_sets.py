@@ -32,7 +32,7 @@ async def test_a_set_that_was_never_put_is_not_found(store: StateStore) -> None:
 async def add(store: StateStore, name: str, value: object) -> int:
     """Store the next version, whichever that is by then."""
     while True:
-        version = await store.sets.versions("programs", name) + 1
+        version = await store.sets.count_versions("programs", name) + 1
         with contextlib.suppress(VersionTaken):
             await store.commit(StateWrites().add_set_version("programs", name, version, value))
             return version

@@ -30,65 +30,65 @@ kinds = pytest.mark.parametrize("kind", list(VALUES))
 
 @kinds
 async def test_what_is_exported_can_be_imported_elsewhere(store: StateStore, kind: str) -> None:
-    await store.restore(kind, "original", VALUES[kind])
-    exported = await store.export(kind, "original")
+    await store.restore_value(kind, "original", VALUES[kind])
+    exported = await store.export_value(kind, "original")
     assert exported["value"] == VALUES[kind]
     twin = StateStore.in_process()
-    await twin.restore(kind, "copy", exported["value"])
-    assert (await twin.export(kind, "copy"))["value"] == VALUES[kind]
+    await twin.restore_value(kind, "copy", exported["value"])
+    assert (await twin.export_value(kind, "copy"))["value"] == VALUES[kind]
 
 
 @kinds
 async def test_an_import_replaces_what_was_there(store: StateStore, kind: str) -> None:
-    await store.restore(kind, "name", VALUES[kind])
-    await store.restore(kind, "name", VALUES[kind])
-    assert (await store.export(kind, "name"))["value"] == VALUES[kind]
+    await store.restore_value(kind, "name", VALUES[kind])
+    await store.restore_value(kind, "name", VALUES[kind])
+    assert (await store.export_value(kind, "name"))["value"] == VALUES[kind]
 
 
 @kinds
 async def test_versions_grow_with_each_change_and_across_a_reset(store: StateStore, kind: str) -> None:
     seen = []
     for _ in range(2):
-        await store.restore(kind, "name", VALUES[kind])
-        seen.append((await store.list(kind))[0]["version"])
+        await store.restore_value(kind, "name", VALUES[kind])
+        seen.append((await store.list_names(kind))[0]["version"])
     await store.reset(kind, "name")
-    assert await store.list(kind) == []
-    await store.restore(kind, "name", VALUES[kind])
-    seen.append((await store.list(kind))[0]["version"])
+    assert await store.list_names(kind) == []
+    await store.restore_value(kind, "name", VALUES[kind])
+    seen.append((await store.list_names(kind))[0]["version"])
     assert seen == sorted(set(seen))
 
 
 @kinds
 async def test_what_is_not_there_can_be_neither_exported_nor_reset(store: StateStore, kind: str) -> None:
     with pytest.raises(NotFound):
-        await store.export(kind, "name")
+        await store.export_value(kind, "name")
     with pytest.raises(NotFound):
         await store.reset(kind, "name")
 
 
 @kinds
 async def test_an_unfit_import_is_refused_and_leaves_what_was_there(store: StateStore, kind: str) -> None:
-    await store.restore(kind, "name", VALUES[kind])
+    await store.restore_value(kind, "name", VALUES[kind])
     with pytest.raises(InvalidRequest):
-        await store.restore(kind, "name", UNFIT[kind])
-    assert (await store.export(kind, "name"))["value"] == VALUES[kind]
+        await store.restore_value(kind, "name", UNFIT[kind])
+    assert (await store.export_value(kind, "name"))["value"] == VALUES[kind]
 
 
 async def test_a_listing_has_every_kind(store: StateStore) -> None:
     for kind, value in VALUES.items():
-        await store.restore(kind, "n", value)
-    assert [(row["kind"], row["name"]) for row in await store.list()] == [(kind, "n") for kind in VALUES]
+        await store.restore_value(kind, "n", value)
+    assert [(row["kind"], row["name"]) for row in await store.list_names()] == [(kind, "n") for kind in VALUES]
 
 
 async def test_a_kind_that_does_not_exist_is_not_found(store: StateStore) -> None:
     with pytest.raises(NotFound, match="moments"):
-        await store.list("moment")
+        await store.list_names("moment")
 
 
 async def test_a_reset_forgets_the_value_itself(store: StateStore) -> None:
     await store.commit(StateWrites().queue_messages("t", ["waiting"]))
     await store.reset("labels", "t")
-    assert await store.labels.pending("t") == []
+    assert await store.labels.list_pending("t") == []
     await store.commit(StateWrites().append_to_archive("a", np.ones((1, 2))))
     await store.reset("archives", "a")
     await store.commit(StateWrites().append_to_archive("a", np.ones((1, 3))))
@@ -103,12 +103,12 @@ async def test_without_its_redis_every_call_says_that_state_is_unavailable() -> 
         store.references.read("rm", ["p"]),
         store.archives.read("a"),
         store.labels.look_up("t", ["m"]),
-        store.labels.pending("t"),
+        store.labels.list_pending("t"),
         store.sets.read("references", "v1"),
-        store.sets.versions("programs", "p"),
-        store.attempts.begin("a", "digest", "token", 1.0, 1.0),
+        store.sets.count_versions("programs", "p"),
+        store.attempts.begin_attempt("a", "digest", "token", 1.0, 1.0),
         store.sets.put("references", "v1", [1.0]),
-        store.list(),
+        store.list_names(),
         store.reset("moments", "run"),
     ]
     for call in calls:

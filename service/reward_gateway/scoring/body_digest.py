@@ -1,4 +1,4 @@
-"""What is asked, as one digest: the same key may not come with another body."""
+"""Digests of request bodies: an idempotency key may not be sent with another body."""
 
 import dataclasses
 import hashlib
@@ -12,13 +12,13 @@ from reward_gateway.sample import Batch
 
 
 def digest_batch(batch: Batch, *content: Any) -> str:
-    """Digest of samples as they came, before anything is fetched for them, and of what else the request says."""
+    """Digest of samples as received, before media is fetched, and of the request's options."""
     columns = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch) if field.name != "invalid"}
     return digest_body([columns, *content])
 
 
 def digest_body(content: Any) -> str:
-    """Digest of plain values, records, mappings and bytes; equal ones have one digest, whatever their keys' order."""
+    """Digest of plain values, records, mappings and bytes; it does not depend on the order of keys."""
     try:
         text = _canonical.encode(content)
     except UnicodeEncodeError:  # a lone surrogate, which JSON may carry as an escape and UTF-8 may not

@@ -1,8 +1,8 @@
-"""Answers of models, row by row: from the cache, from another request that computes them, or from the model itself.
+"""Answers of models per row: from the cache, from another request in flight, or from the model.
 
-One pass of keys over a batch, one lookup for all models together, and then each model once, all of them at the same
-time. Equal rows are asked once, within the request and across the requests in flight. What a row's answer is (the K
-numbers of a score, a vector of any length) is told by a :class:`RowFormat`.
+The keys of a batch are computed once, one lookup covers all models, and then the models are called concurrently, once
+each. Equal rows are computed once, within the request and across the requests in flight. A :class:`RowFormat` defines
+what a row's answer is: the K numbers of a score, or a vector of any length.
 """
 
 import asyncio
@@ -20,43 +20,43 @@ from reward_gateway.sample import Batch, BoolArray, Invalid, Usage
 from reward_gateway.scoring.request_context import RequestContext
 
 FindModel = Callable[[str], Awaitable[ModelInfo | Invalid]]
-"""A model by the name that it is asked by, or the reason why it is not asked."""
+"""Finds a model by its name in the recipe; returns the reason if it cannot be called."""
 
 NO_DEADLINE_S = 3600.0
-"""Deadline of a caller who set none, from now."""
+"""Seconds until the deadline of a request that set none."""
 
-REPLACED = Invalid("model_unavailable", "the model was replaced while it was asked; try again")
+REPLACED = Invalid("model_unavailable", "the model was replaced during the request; try again")
 
 ATTEMPTS = 3
-"""Times a batch is put to a model that is replaced while it answers: a batch never mixes two versions."""
+"""Attempts to score a batch with a model that is replaced meanwhile: a batch never mixes two versions."""
 
 
 class RowFormat(Protocol):
-    """How a model's answer to a row is kept as an entry of the cache.
+    """How a model's answer for a row is stored as a cache entry.
 
     Attributes:
-        key_params: sets the keys of these entries apart from those of other formats; None: nothing does.
+        key_params: parameters that distinguish the keys of these entries from those of other formats; None: none.
     """
 
     @property
     def key_params(self) -> Mapping[str, Any] | None: ...
 
     def pack_answer(self, answer: ModelAnswer, info: ModelInfo) -> list[Result]:
-        """[m] entries, or reasons, in the order of the rows that were asked."""
+        """[m] entries or reasons, in the order of the scored rows."""
 
     def select_readable(self, entries: Sequence[Entry | None], info: ModelInfo) -> Sequence[Entry | None]:
-        """[n] entries of the cache, None in the place of one that cannot be an answer of this model."""
+        """[n] cache entries, None for those that cannot be an answer of this model."""
 
 
 class ModelRows:
     """One model over the valid rows of a batch.
 
     Attributes:
-        rows: [n] the batch's rows that are asked for; the other attributes count these.
-        keys: [n] of the cache; None where it is not used.
-        results: [n] entries or reasons; None where nothing is known yet.
-        cached: [n] True where the answer was in the cache.
-        replaced: another version answered than the one whose keys these are.
+        rows: [n] row numbers in the batch; the other attributes follow this order.
+        keys: [n] cache keys; None if the cache is not used.
+        results: [n] entries or reasons; None where not known yet.
+        cached: [n] True for answers from the cache.
+        replaced: another version answered than the one in the keys.
     """
 
     def __init__(self, info: ModelInfo, batch: Batch, rows: Sequence[int]) -> None:
@@ -67,11 +67,11 @@ class ModelRows:
         self.replaced = False
 
     def find_missing_places(self) -> list[int]:
-        """Places whose answer is not known yet."""
+        """Indices into ``rows`` whose answer is not known yet."""
         return [place for place, result in enumerate(self.results) if result is None] if None in self.results else []
 
     def take_cached(self, entries: Sequence[Entry | None]) -> None:
-        """Take over what a lookup found [n]."""
+        """Store the entries of a lookup [n]."""
         self.results = list(entries)
         self.cached = np.fromiter((entry is not None for entry in entries), np.bool_, len(entries))
 
@@ -80,9 +80,9 @@ class CachedRows:
     """Models behind a cache of their answers.
 
     Args:
-        models: where they are served.
-        cache: may be shared between formats; closed by whoever made it.
-        row_format: how an answer is kept.
+        models: the model server.
+        cache: may be shared between formats; closed by its owner.
+        row_format: how an answer is stored.
     """
 
     def __init__(self, models: ModelServer, cache: ScoreCache, row_format: RowFormat) -> None:
@@ -98,9 +98,9 @@ class CachedRows:
         batch: Batch,
         context: RequestContext,
     ) -> dict[str, ModelRows | Invalid]:
-        """Answers of each model to a batch's valid rows, all of them known: entries or reasons.
+        """Answers of each model for a batch's valid rows: an entry or a reason for every row.
 
-        Where a model cannot be asked there is one reason for all rows: that of ``find_model``, or that the model was
+        If a model cannot be called there is one reason for all rows: that of ``find_model``, or that the model was
         replaced again and again. The context's ``usage.model_calls`` and ``timing`` are added to.
         """
         deadline = context.deadline
@@ -118,7 +118,7 @@ class CachedRows:
             started = perf_counter()
             if context.cache != "off":
                 self._make_keys(all_rows, batch)
-            # A model that was replaced a moment ago has next to nothing in the cache: it is asked at once.
+            # A model that was just replaced has almost nothing in the cache: no lookup.
             if context.cache == "use" and attempt == 0:
                 await self._look_up(all_rows)
             looked_up = perf_counter()
@@ -137,13 +137,13 @@ class CachedRows:
         return answers | dict.fromkeys(waiting, REPLACED)
 
     def _make_keys(self, all_rows: Sequence[ModelRows], batch: Batch) -> None:
-        """Keys for all models; fields that several of them read are hashed once."""
+        """Compute the keys for all models; fields that several models read are hashed once."""
         digests = SampleDigests(batch)
         for model_rows in all_rows:
             model_rows.keys = digests.make_keys(model_rows.info, model_rows.rows, self._format.key_params)
 
     async def _look_up(self, all_rows: Sequence[ModelRows]) -> None:
-        """One lookup for all models together; none where there is nothing to look up."""
+        """Look up the rows of all models at once; nothing is sent without keys."""
         keys = [key for model_rows in all_rows for key in model_rows.keys or ()]
         if not keys:
             return
@@ -157,7 +157,7 @@ class CachedRows:
     async def _complete_rows(
         self, model_rows: ModelRows, missing: Sequence[int], deadline: float, usage: Usage
     ) -> None:
-        """Ask a model for the rows that were not in the cache, and write what it says to the cache."""
+        """Call a model for the rows that were not in the cache, and cache its answers."""
 
         async def ask_model(places: Sequence[int]) -> list[Result]:
             batch_rows = [model_rows.rows[missing[place]] for place in places]

@@ -1,4 +1,4 @@
-"""Raw scores of a batch under each model, from the cache or from the models."""
+"""Raw scores of a batch by model, from the cache or from the model."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from reward_gateway.scoring.request_context import RequestContext
 
 Answered = tuple[RawScores, ModelInfo | None]
 
-WRONG_WIDTH = Invalid("model_error", "the model gave another number of scores than it says")
+WRONG_WIDTH = Invalid("model_error", "the model returned another number of scores than its configuration declares")
 
 
 class ScoreFormat:
@@ -36,7 +36,7 @@ class ScoreFormat:
         return results
 
     def select_readable(self, entries: Sequence[Entry | None], info: ModelInfo) -> Sequence[Entry | None]:
-        """[n] entries, without those of another number of scores than the model gives."""
+        """[n] entries, None for those with another number of scores than the model's."""
         size = 4 * score_width(info)
         return [entry if entry is not None and len(entry.values) == size else None for entry in entries]
 
@@ -45,8 +45,8 @@ class CachedScorer:
     """Models behind a cache of their raw scores.
 
     Args:
-        models: where they are served.
-        cache: what they gave before.
+        models: the model server.
+        cache: earlier scores.
     """
 
     def __init__(self, models: ModelServer, cache: ScoreCache) -> None:
@@ -60,9 +60,9 @@ class CachedScorer:
         batch: Batch,
         context: RequestContext,
     ) -> dict[str, Answered]:
-        """Raw scores of a batch's valid rows under each model.
+        """Raw scores of a batch's valid rows by model.
 
-        A model that is away gives reasons, not an exception. The context's ``usage`` and ``timing`` are
+        An unavailable model gives reasons, not an exception. The context's ``usage`` and ``timing`` are
         added to.
         """
         answers = await self._rows.fetch_answers(models, self._find_model, batch, context)
@@ -89,12 +89,12 @@ class CachedScorer:
 
 
 def score_width(info: ModelInfo) -> int:
-    """K, the numbers of a model's score."""
+    """K, the number of values in a model's score."""
     return max(1, len(info.dimensions))
 
 
 def spread_scores(answer: ModelRows) -> RawScores:
-    """Scores over the whole batch [n, K], NaN with a reason where there is none, and in the rows that were invalid."""
+    """Scores over the whole batch [n, K]: NaN with a reason for failed rows, NaN for rows that were invalid before."""
     info, rows, size = answer.info, answer.rows, answer.batch.size
     invalid: dict[int, Invalid] = {}
     flags: dict[int, tuple[str, ...]] = {}
@@ -117,6 +117,6 @@ def spread_scores(answer: ModelRows) -> RawScores:
 
 
 def no_scores(model: str, reason: Invalid, batch: Batch) -> RawScores:
-    """NaN for every row [n, 1], with one reason for those that were valid."""
+    """NaN for every row [n, 1], with one reason for the rows that were valid."""
     invalid = dict.fromkeys((row for row in range(batch.size) if row not in batch.invalid), reason)
     return RawScores(np.full((batch.size, 1), np.nan), model, "", np.zeros(batch.size, np.bool_), invalid)

@@ -1,6 +1,6 @@
-"""How each effect is answered: one handler per type of effect, in one table.
+"""Handlers of effects: one per type of effect, in one table.
 
-A handler's answer has the type that its effect names; mypy holds it to that.
+mypy checks that a handler's answer has the type that its effect declares.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from .services import ScoringServices
 
 A = TypeVar("A")
 Handler = Callable[[ScoringServices, Any, RequestContext], Awaitable[A]]
-"""Answers an effect for a request. Raises GatewayError where it cannot be answered."""
+"""Answers an effect for a request. Raises GatewayError if it cannot be answered."""
 
 HANDLERS: dict[type[Effect[Any]], Handler[Any]] = {}
 
@@ -28,7 +28,7 @@ NO_SANDBOX = Invalid(
 )
 
 COHORT_MARGIN_S = 0.5
-"""What a cohort leaves of a request's deadline for the answer."""
+"""Seconds before a request's deadline at which a cohort stops waiting, to leave time for the answer."""
 
 
 def register_handler(effect: type[Effect[A]]) -> Callable[[Handler[A]], Handler[A]]:
@@ -102,7 +102,7 @@ async def _join_cohorts(
 async def _score_with_model(
     services: ScoringServices, effect: effects.ScoreWithModel, context: RequestContext
 ) -> RawScores:
-    effect_usage = Usage()  # hits and misses are counted by component, and this is a part of one
+    effect_usage = Usage()  # hits and misses are counted per component, and this call is a part of one
     answers = await services.fetch_raw_scores((effect.model,), effect.batch, replace(context, usage=effect_usage))
     context.usage.model_calls += effect_usage.model_calls
     return answers[effect.model][0]
@@ -140,7 +140,7 @@ async def _ask_judge(
     services: ScoringServices, effect: effects.AskJudge, context: RequestContext
 ) -> list[str | Invalid]:
     if services.judges is None:
-        raise NotFound("there are no judges; a file of them is named by REWARD_GATEWAY_JUDGES_FILE")
+        raise NotFound("no judges are configured; set REWARD_GATEWAY_JUDGES_FILE to a file of judges")
     return await services.judges.ask(effect.judge, effect.conversations, effect.temperature, context.deadline)
 
 
@@ -155,16 +155,16 @@ async def _run_sandboxed(
 
 
 async def _read_databases(services: ScoringServices, databases: Sequence[Any]) -> list[Any]:
-    """Stored databases (sets of kind ``databases``) in the place of their names; those given whole stay."""
+    """Replace names of stored databases (sets of kind ``databases``) by their content."""
     stored: dict[str, Any] = {}
     for name in dict.fromkeys(database for database in databases if isinstance(database, str)):
         try:
             stored[name] = await services.state.sets.read("databases", name.removeprefix("sqlite:"))
         except NotFound:
-            stored[name] = None  # which the sandbox says of it: it cannot be built
+            stored[name] = None  # the sandbox reports that it cannot be built
     return [stored[database] if isinstance(database, str) else database for database in databases]
 
 
 def _cohort_time_s(deadline: float) -> float:
-    """Seconds that a cohort may take of a request's time."""
+    """Seconds that a cohort may wait before a request's deadline."""
     return max(0.05, deadline - asyncio.get_running_loop().time() - COHORT_MARGIN_S)

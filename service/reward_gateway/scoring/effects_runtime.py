@@ -26,7 +26,7 @@ class EffectsRuntime(ScoringServices):
 
 
 async def run_effects(steps: Effectful[Answer], runtime: EffectsRuntime, context: RequestContext) -> Answer:
-    """Run a computation to its end, answering each effect; a failed answer is raised where it was performed."""
+    """Run a computation to its end and answer each effect; a failure is raised where the effect was performed."""
     try:
         effect = next(steps)
         while True:

@@ -12,11 +12,11 @@ from .effects_runtime import EffectsRuntime
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What the recipes lack.
+    """What prevents recipes from answering.
 
     Attributes:
-        default: the recipe that answers where a request names none.
-        missing: why a recipe cannot answer, by its name; recipes that can are not in it.
+        default: the recipe for requests that name none.
+        missing: reason by recipe name; recipes that can answer are left out.
     """
 
     default: str
@@ -29,9 +29,9 @@ class Readiness:
 
 
 async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[str, str]:
-    """Why recipes cannot answer: the first model or judge of each that is not there; nothing for those that can.
+    """Reasons why recipes cannot answer, by recipe: the first missing model or judge of each.
 
-    A model or a judge that an operation would ask by default does not count: items may bring the numbers themselves.
+    Default models and judges of operations do not count, as items may contain the numbers themselves.
     """
     models: dict[str, str] = {}
     judges = runtime.judges.names if runtime.judges is not None else ()

@@ -1,4 +1,4 @@
-"""Answers as they are recorded with an idempotency key, so that a repeat gets the same one."""
+"""Encoding of answers that are recorded with an idempotency key, so that a repeat gets the same answer."""
 
 import json
 from dataclasses import asdict
@@ -11,17 +11,17 @@ from reward_gateway.sample import ComponentScores, FloatArray, Invalid, Scored, 
 
 
 def encode_results(results: Any) -> bytes:
-    """JSON-ready results, a lone surrogate in a text included."""
+    """Encode JSON-ready results; texts may contain lone surrogates."""
     return json.dumps(results).encode()
 
 
 def decode_results(record: bytes) -> Any:
-    """What :func:`encode_results` was given."""
+    """Decode the output of :func:`encode_results`."""
     return json.loads(record)
 
 
 def encode_scores(scored: Scored) -> bytes:
-    """A scored batch: numbers as packed doubles, the rest as JSON."""
+    """Encode a scored batch: numbers as packed doubles, the rest as JSON."""
     rest = {
         "recipe": scored.recipe,
         "version": scored.version,
@@ -52,7 +52,7 @@ def encode_scores(scored: Scored) -> bytes:
 
 
 def decode_scores(record: bytes) -> Scored:
-    """What :func:`encode_scores` was given."""
+    """Decode the output of :func:`encode_scores`."""
     stored = msgspec.msgpack.decode(record)
     rest = json.loads(stored["rest"])
     components = {
@@ -83,7 +83,7 @@ def decode_scores(record: bytes) -> Scored:
 
 
 def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
-    """Lay the recorded answers of some rows over a batch that was scored without them, by the same recipe."""
+    """Copy the recorded answers of some rows into a batch that was scored without them, by the same recipe."""
     scored.reward[rows] = recorded.reward[rows]
     for name, component in scored.components.items():
         recorded_component = recorded.components[name]

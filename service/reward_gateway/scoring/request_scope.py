@@ -1,4 +1,4 @@
-"""On whose behalf a request is answered, and whether it is a repeat of an earlier one."""
+"""The caller and run of a request, and the idempotency key that makes a repeat the same request."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ ANONYMOUS = "anonymous"
 
 @dataclass(frozen=True, slots=True)
 class RequestScope:
-    """Whose state a request reads and writes.
+    """The owner of the state that a request reads and writes.
 
     Attributes:
         caller: name of the API key.
@@ -24,13 +24,13 @@ class RequestScope:
     idempotency_key: str | None = None
 
     def name_member(self, cohort: str, row: int) -> str | None:
-        """The name under which a sample of the request joins a cohort once; None: each join is a new member."""
+        """The name with which a sample of the request joins a cohort only once; None: each join is a new member."""
         if self.idempotency_key is None:
             return None
         return self._hash_parts("cohort", cohort, str(row))
 
     def make_attempt_address(self, *work: str) -> str | None:
-        """The address of what the request does (a recipe, an operation) under its key; None: it has no key."""
+        """The address of a recipe or operation under the request's key; None: the request has no key."""
         return None if self.idempotency_key is None else self._hash_parts("attempt", *work)
 
     def _hash_parts(self, *parts: str) -> str:
@@ -39,4 +39,4 @@ class RequestScope:
 
 
 NO_SCOPE = RequestScope()
-"""Of a request that names nobody."""
+"""Scope of a request without caller, run and key."""

@@ -22,10 +22,10 @@ from .vector_scorer import VectorScorer
 
 
 class MediaIntake(Protocol):
-    """Who checks images before a model sees them, and gets those that samples name by an address."""
+    """Checks images before a model reads them, and fetches those that samples give by URL."""
 
     async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
-        """Leave checked bytes in these fields; a sample with an image that cannot be used becomes invalid."""
+        """Put checked bytes into these fields; a sample with an unusable image becomes invalid."""
 
     async def close(self) -> None: ...
 
@@ -35,14 +35,14 @@ class ScoringServices:
 
     Args:
         raw: models behind the cache.
-        state: named state; None where there is no store.
-        cohorts: where samples of one prompt meet across requests; None: in this process.
-        known_models: the models that recipes may name, or None while they are not known.
-        repository: the models on disk, which tell what the server has not loaded; read at each refresh.
-        judges: language models that judge; None where none is configured.
-        sandbox: where callers' code runs; None: nowhere.
-        media: checks images, and fetches those that are named by address; None: nobody does.
-        idempotency_ttl_s: how long the answer to an idempotency key is remembered.
+        state: named state; None: no store.
+        cohorts: cohorts of samples across requests; None: of this process only.
+        known_models: the models that recipes may name; None while not known.
+        repository: returns the models on disk, for those that the server has not loaded; called at each refresh.
+        judges: language models as judges; None: none configured.
+        sandbox: runs callers' code; None: not allowed.
+        media: checks images and fetches those given by URL; None: neither is done.
+        idempotency_ttl_s: seconds that the answer to an idempotency key is kept.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ScoringServices:
         self._repository = repository
 
     async def refresh_models(self) -> None:
-        """Ask the model server what its models read, so that recipes can report which inputs they need."""
+        """Fetch the models' inputs from the model server, so that recipes can report which inputs they need."""
         self._known_models = known_models(await self.models.models(), self._repository())
 
     @property
@@ -102,12 +102,12 @@ class ScoringServices:
         return await self.raw.fetch_scores(models, batch, context)
 
     async def fetch_media(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
-        """Fetch the images of these fields that a batch names by address."""
+        """Fetch the images of these fields that a batch gives by URL."""
         if self.media is not None and any(batch.column(field) for field in fields):
             await self.media.fill(batch, fields, deadline)
 
     def _find_media_read(self, models: Sequence[str]) -> list[str]:
-        """Which of a sample's media these models read; all of them, where a model is not known yet."""
+        """The media fields that these models read; all fields if a model is not known yet."""
         known = self._known_models or {}
         inputs_by_model = [known[model].inputs if model in known and known[model].inputs else MEDIA for model in models]
         return [name for name in MEDIA if any(name in inputs for inputs in inputs_by_model)]
@@ -115,16 +115,16 @@ class ScoringServices:
     async def commit(
         self, writes: StateWrites, attempt: Attempt | None = None, answer: bytes = b"", *, complete: bool = True
     ) -> None:
-        """Write what a request changes in named state; last of all, when nothing can fail it any more.
+        """Write a request's changes to named state; called last, when nothing else can fail the request.
 
         Args:
-            attempt: of a request with an idempotency key: ``answer`` is recorded with the changes.
-            complete: a repeat is answered by ``answer`` alone.
+            attempt: of a request with an idempotency key; ``answer`` is recorded with the changes.
+            complete: ``answer`` answers a repeat completely.
 
         Raises:
             InvalidRequest: an archive holds vectors of another size.
             VersionTaken: a set's version is no longer the next one.
-            LeaseLost: another process has taken the request over.
+            LeaseLost: another process has taken over the request.
             StateUnavailable: the store cannot be reached.
         """
         if attempt is not None:

@@ -1,7 +1,7 @@
-"""Named state as one request sees it: what was stored when it looked, with the request's own changes over it.
+"""Named state as one request sees it: the stored values when first read, with the request's own changes applied.
 
-Only reads go to the store. What the request would change is collected in :attr:`StateView.writes` and committed at the
-end, once every raw score is known; until then nobody else sees it.
+Only reads go to the store. The request's changes are collected in :attr:`StateView.writes` and committed at the end,
+once every raw score is known; until then no other request sees them.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from reward_gateway.state.writes import StateWrites
 
 
 class StateView:
-    """What one request has read of named state, and what it is going to write."""
+    """The values of named state that one request has read, and its pending writes."""
 
     def __init__(self) -> None:
         self.writes = StateWrites()
@@ -24,7 +24,7 @@ class StateView:
         self._archives: dict[str, FloatArray] = {}
 
     async def merge_moments(self, store: StateStore, stream: str, batch: Moments) -> Moments:
-        """The stream's moments as they were read, merged with all that this request has merged into it."""
+        """Merge a batch into the stream: the moments as read, merged with all batches of this request."""
         stored = self._moments.get(stream)
         if stored is None:
             stored = self._moments[stream] = await store.moments.read(stream)
@@ -33,7 +33,7 @@ class StateView:
         return Moments(*stored) if own is None else Moments(*stored).merged(Moments(*own))
 
     async def read_archive(self, store: StateStore, archive: str) -> FloatArray:
-        """The archive's vectors [m, d] as they were read, and after them those that this request appends."""
+        """The archive's vectors [m, d] as read, followed by those that this request appends."""
         stored = self._archives.get(archive)
         if stored is None:
             stored = self._archives[archive] = await store.archives.read(archive)
@@ -45,7 +45,7 @@ class StateView:
     async def look_up_labels(
         self, store: StateStore, table: str, messages: Sequence[str], *, enqueue: bool
     ) -> list[float | None]:
-        """The label of each message; those without one will be queued if ``enqueue``."""
+        """The label of each message; with ``enqueue`` those without a label are queued at the commit."""
         labels = await store.labels.look_up(table, messages)
         if enqueue:
             unknown = [message for message, label in zip(messages, labels, strict=True) if label is None]
@@ -53,5 +53,5 @@ class StateView:
         return labels
 
     def discard_writes(self) -> None:
-        """Forget what was going to be written; what was read stays as it was."""
+        """Drop the pending writes; values that were read are kept."""
         self.writes = StateWrites()

@@ -1,4 +1,4 @@
-"""Numbers for the tokens or steps of texts, by a hosted model; a vector per row, from the cache or from the model."""
+"""Numbers per token or step of texts, by a hosted model: one vector per row, from the cache or from the model."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -16,9 +16,9 @@ from reward_gateway.scoring.cached_rows import CachedRows, FindModel
 from reward_gateway.scoring.request_context import RequestContext
 
 DIMENSION = "logprob"
-"""The dimension by which a language model is told from other models that give a vector per row."""
+"""The dimension that marks a language model among the models with a vector per row."""
 
-NO_VECTOR = Invalid("model_error", "the model gave no numbers for the parts of the text")
+NO_VECTOR = Invalid("model_error", "the model returned no numbers for the tokens or steps of the text")
 
 
 class VectorFormat:
@@ -43,11 +43,11 @@ class VectorFormat:
 
 
 class VectorScorer:
-    """Models with an output ``vector``, behind a cache of what they gave.
+    """Models with an output ``vector``, behind a cache of their vectors.
 
     Args:
-        models: where they are served.
-        cache: shared with raw scores, and closed by whoever made it.
+        models: the model server.
+        cache: shared with raw scores; closed by its owner.
     """
 
     def __init__(self, models: ModelServer, cache: ScoreCache) -> None:
@@ -61,13 +61,13 @@ class VectorScorer:
         continuations: Sequence[str],
         context: RequestContext,
     ) -> list[Vector | Invalid]:
-        """Log-probabilities of the tokens of continuations, each after its context; equal pairs are asked once.
+        """Log-probabilities of the tokens of continuations, each after its context; equal pairs are computed once.
 
         The context's ``usage.model_calls`` and ``timing`` are added to, as by :meth:`.CachedRows.fetch_answers`.
 
         Raises:
-            ModelUnavailable: the model is not served, or was replaced again and again; the message says what to do.
-            InvalidRequest: it is no language model.
+            ModelUnavailable: the model is not served, or was replaced repeatedly; the message says what to do.
+            InvalidRequest: the model is not a language model.
         """
         batch = Batch([""] * len(contexts), list(contexts), list(continuations))
         return await self._fetch_vectors(model, self._find_language_model, batch, context)
@@ -78,14 +78,14 @@ class VectorScorer:
         batch: Batch,
         context: RequestContext,
     ) -> list[Vector | Invalid]:
-        """Numbers of the steps of a batch's answers, in their order; equal samples are asked once.
+        """Numbers per step of a batch's responses, in order; equal samples are computed once.
 
         The context's ``usage.model_calls`` and ``timing`` are added to, as by :meth:`.CachedRows.fetch_answers`.
 
         Raises:
             NotFound: there is no such model.
-            ModelUnavailable: it is not served, or was replaced again and again.
-            InvalidRequest: it is no process reward model.
+            ModelUnavailable: it is not served, or was replaced repeatedly.
+            InvalidRequest: the model is not a process reward model.
         """
         return await self._fetch_vectors(model, self._find_process_model, batch, context)
 
@@ -109,7 +109,7 @@ class VectorScorer:
         info = await self._models.info(model)
         if not info.vector or DIMENSION in info.dimensions:
             raise InvalidRequest(
-                f"{model} is no process reward model: it gives no number for each step.", param="model"
+                f"{model} is not a process reward model: it returns no number per step.", param="model"
             )
         return info
 
@@ -119,19 +119,19 @@ class VectorScorer:
         except NotFound as error:
             name = split_version(model)[0]
             raise ModelUnavailable(
-                f"{error.message.rstrip('.')}. Texts are read by a hosted language model: run "
+                f"{error.message.rstrip('.')}. The log-probabilities need a hosted language model: run "
                 f"`reward-gateway models build {name}` and start the gateway again, name another model, "
                 "or give the log-probabilities yourself."
             ) from None
         if not info.vector or DIMENSION not in info.dimensions:
             raise InvalidRequest(
-                f"{model} is no language model: it gives no log-probabilities of tokens.", param="model"
+                f"{model} is not a language model: it returns no log-probabilities of tokens.", param="model"
             )
         return info
 
 
 def decode_vector(result: Result, info: ModelInfo) -> Vector | Invalid:
-    """An entry as numbers; a reason as it is."""
+    """An entry decoded to numbers; a reason is returned unchanged."""
     if isinstance(result, Invalid):
         return result
     values = np.frombuffer(result.values, "<f4").astype(np.float64)

@@ -1,4 +1,4 @@
-"""Archives of vectors: what a run has seen, for novelty against all of it. All vectors of one are of one size."""
+"""Archives of vectors that a run has seen, to measure novelty. All vectors of an archive have the same size."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from reward_gateway.sample import FloatArray
 
 from .local_store import LocalVersionedStore
 from .redis_store import RedisVersionedStore
-from .values import vectors as checked
+from .values import check_vectors
 
 CAP = 10_000
-"""Vectors that are kept; the oldest go first."""
+"""Maximum number of vectors per archive; the oldest are dropped first."""
 
 
-def unequal(stored: int, given: int) -> InvalidRequest:
-    """The refusal of vectors that do not fit an archive."""
+def make_size_error(stored: int, given: int) -> InvalidRequest:
+    """The error for vectors that do not fit an archive."""
     return InvalidRequest(f"the archive holds vectors of {stored} numbers and these have {given}", param="vectors")
 
 
@@ -32,49 +32,55 @@ class LocalArchives(LocalVersionedStore[FloatArray]):
     async def read(self, archive: str) -> FloatArray:
         return self._values.get(archive, np.empty((0, 0))).copy()
 
-    def check(self, archive: str, rows: FloatArray) -> None:
-        """Raises InvalidRequest for vectors [k, d] of another size than those that are stored."""
+    def check_size(self, archive: str, rows: FloatArray) -> None:
+        """Check the size of vectors [k, d].
+
+        Raises:
+            InvalidRequest: the stored vectors have another size.
+        """
         stored = self._values.get(archive)
         if stored is not None and stored.shape[1] != rows.shape[1]:
-            raise unequal(stored.shape[1], rows.shape[1])
+            raise make_size_error(stored.shape[1], rows.shape[1])
 
-    def append(self, archive: str, rows: FloatArray) -> None:
-        """Append vectors [k, d] that were checked, now."""
-        self._put(archive, np.concatenate([self._values.get(archive, rows[:0]), rows])[-self._cap :])
+    def append_vectors(self, archive: str, rows: FloatArray) -> None:
+        """Append checked vectors [k, d] immediately."""
+        self._store_value(archive, np.concatenate([self._values.get(archive, rows[:0]), rows])[-self._cap :])
 
-    async def export(self, name: str) -> list[list[float]] | None:
+    async def export_value(self, name: str) -> list[list[float]] | None:
         return self._values[name].tolist() if name in self._values else None
 
-    async def restore(self, name: str, value: Any) -> None:
-        rows = checked(value, "archive")
+    async def restore_value(self, name: str, value: Any) -> None:
+        rows = check_vectors(value, "archive")
         await self.reset(name)
         if len(rows):
-            self.append(name, rows)
+            self.append_vectors(name, rows)
 
 
 class RedisArchives(RedisVersionedStore):
-    """Implements :class:`.port.ArchiveStore` in Redis: one list an archive, a vector an entry, packed as doubles."""
+    """Implements :class:`.port.ArchiveStore` in Redis: one list per archive, one entry per vector, packed as
+    doubles.
+    """
 
     kind = "archives"
 
     async def read(self, archive: str) -> FloatArray:
-        async with self._asking() as client:
-            rows = await client.lrange(self._key(archive), 0, -1)
+        async with self._use_client() as client:
+            rows = await client.lrange(self._make_key(archive), 0, -1)
         return np.frombuffer(b"".join(rows), dtype="<f8").reshape(len(rows), -1).copy() if rows else np.empty((0, 0))
 
-    async def export(self, name: str) -> list[list[float]] | None:
+    async def export_value(self, name: str) -> list[list[float]] | None:
         rows = await self.read(name)
         return rows.tolist() if len(rows) else None
 
-    async def restore(self, name: str, value: Any) -> None:
-        rows = checked(value, "archive")[-CAP:]
+    async def restore_value(self, name: str, value: Any) -> None:
+        rows = check_vectors(value, "archive")[-CAP:]
         if not len(rows):
             await self.reset(name)
             return
-        async with self._replacing(name) as pipeline:
-            pipeline.rpush(self._key(name), *packed(rows))
+        async with self._replace_value(name) as pipeline:
+            pipeline.rpush(self._make_key(name), *pack_vectors(rows))
 
 
-def packed(rows: FloatArray) -> list[bytes]:
-    """Vectors [k, d] as Redis keeps them, each as little-endian doubles."""
+def pack_vectors(rows: FloatArray) -> list[bytes]:
+    """Vectors [k, d] encoded for Redis, each as little-endian doubles."""
     return [row.tobytes() for row in rows.astype("<f8")]

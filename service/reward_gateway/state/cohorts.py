@@ -1,11 +1,11 @@
 """Cohorts: the samples of one prompt, collected across requests and processes until they can be compared.
 
-Trainers send a prompt's samples as single requests. Each joins the open cohort of its name; it is closed
-when it holds ``size`` members or when its first member has waited ``timeout_s``, and everybody who waited
-gets all members. Whoever comes later opens the next one.
+Trainers send a prompt's samples as single requests. Each joins the open cohort of its name. The cohort closes when it
+has ``size`` members or when its first member has waited ``timeout_s``, and everyone who waited gets all members. A
+later member opens the next cohort.
 
-A join cannot be taken back, since the others see it. A member with a name of its own is stored once: if it joins again,
-because its first request was lost, it is where it was.
+A join cannot be undone, since the others see it. A named member is stored once: if it joins again because its first
+request was lost, it keeps its place.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from redis.exceptions import RedisError
 from reward_gateway.sample import FloatArray
 from reward_gateway.tasks import end_task
 
-from .redis_store import PREFIX, TIMEOUT_S, script, state_unavailable
+from .redis_store import PREFIX, TIMEOUT_S, load_script, state_unavailable
 
 MEMBER_TTL_S = 900.0
-"""How long a member with a name is known."""
+"""Seconds that a named member is remembered."""
 
-REMEMBERED = 4096
-"""Closed cohorts that a process keeps in mind."""
+CLOSED_LIMIT = 4096
+"""Maximum number of closed cohorts that a process remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Cohort:
 
 
 class Cohorts(Protocol):
-    """Where cohorts meet."""
+    """Cohorts by name."""
 
     async def join(
         self, name: str, payload: list[float], size: int, timeout_s: float, member: str | None = None
@@ -50,16 +50,16 @@ class Cohorts(Protocol):
         """Join the open cohort of a name and wait until it closes.
 
         Args:
-            payload: [d] what the member brings.
-            timeout_s: how long a cohort that this member opens stays open.
-            member: a name under which it joins once; None: it is new each time.
+            payload: [d] numbers of the member.
+            timeout_s: seconds that a cohort opened by this member stays open.
+            member: a name with which it joins only once; None: each join is a new member.
 
         Raises:
             StateUnavailable: the store cannot be reached.
         """
 
     async def close(self) -> None:
-        """Release connections; who still waits is told that the store is away."""
+        """Release connections; members that still wait get StateUnavailable."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class LocalCohorts:
     """Implements :class:`Cohorts` in this process.
 
     Args:
-        member_ttl_s: how long a named member is known, and its cohort kept.
+        member_ttl_s: seconds that a named member and its cohort are kept.
     """
 
     def __init__(self, member_ttl_s: float = MEMBER_TTL_S) -> None:
@@ -83,12 +83,12 @@ class LocalCohorts:
     async def join(
         self, name: str, payload: list[float], size: int, timeout_s: float, member: str | None = None
     ) -> Cohort:
-        cohort, place = self._known(member) or self._enter(name, payload, size, timeout_s, member)
+        cohort, place = self._find_member(member) or self._add_member(name, payload, size, timeout_s, member)
         await cohort.closed.wait()
         return Cohort(np.array(cohort.payloads, dtype=np.float64), place)
 
-    def _known(self, member: str | None) -> tuple[_Open, int] | None:
-        """Where a member has joined before."""
+    def _find_member(self, member: str | None) -> tuple[_Open, int] | None:
+        """The cohort and place of a member that joined before."""
         now = asyncio.get_running_loop().time()
         while self._members and next(iter(self._members.values()))[2] < now:
             del self._members[next(iter(self._members))]
@@ -96,52 +96,52 @@ class LocalCohorts:
             return None
         return self._members[member][:2]
 
-    def _enter(
+    def _add_member(
         self, name: str, payload: list[float], size: int, timeout_s: float, member: str | None
     ) -> tuple[_Open, int]:
         loop = asyncio.get_running_loop()
         cohort = self._open.get(name)
         if cohort is None:
             cohort = self._open[name] = _Open()
-            loop.call_later(timeout_s, self._end, name, cohort)
+            loop.call_later(timeout_s, self._close_cohort, name, cohort)
         place = len(cohort.payloads)
         cohort.payloads.append(payload)
         if member is not None:
             self._members[member] = cohort, place, loop.time() + self._member_ttl_s
         if len(cohort.payloads) >= size:
-            self._end(name, cohort)
+            self._close_cohort(name, cohort)
         return cohort, place
 
-    def _end(self, name: str, cohort: _Open) -> None:
+    def _close_cohort(self, name: str, cohort: _Open) -> None:
         if self._open.get(name) is cohort:
             del self._open[name]
         cohort.closed.set()
 
     async def close(self) -> None:
         for name, cohort in list(self._open.items()):
-            self._end(name, cohort)
+            self._close_cohort(name, cohort)
 
 
 class RedisCohorts:
-    """Implements :class:`Cohorts` in Redis: a script a join, one subscription a process for the news of closing.
+    """Implements :class:`Cohorts` in Redis: one script per join, one subscription per process for closed cohorts.
 
     Args:
-        member_ttl_s: how long a named member is known, and its cohort kept.
+        member_ttl_s: seconds that a named member and its cohort are kept.
     """
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S, member_ttl_s: float = MEMBER_TTL_S) -> None:
         self._member_ttl_s = member_ttl_s
-        # One attempt a command: a join whose answer was lost must not be sent again.
+        # One attempt per command: a join whose answer was lost must not be sent again.
         self._client = Redis.from_url(
             url, socket_connect_timeout=timeout_s, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
         )
-        self._news = Redis.from_url(url, socket_connect_timeout=timeout_s)
+        self._subscriber = Redis.from_url(url, socket_connect_timeout=timeout_s)
         self._channel = f"{PREFIX}:cohorts:closed"
         self._members = f"{PREFIX}:cohorts:members:"
-        self._join = self._client.register_script(script("join_cohort"))
-        self._close = self._client.register_script(script("close_cohort"))
+        self._join = self._client.register_script(load_script("join_cohort"))
+        self._close = self._client.register_script(load_script("close_cohort"))
         self._waiting: dict[str, set[asyncio.Event]] = {}
-        self._closed: dict[str, None] = {}  # heard of, newest last: the news may come before the answer to the join
+        self._closed: dict[str, None] = {}  # newest last; the message may arrive before the answer to the join
         self._listening = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
 
@@ -149,7 +149,7 @@ class RedisCohorts:
         self, name: str, payload: list[float], size: int, timeout_s: float, member: str | None = None
     ) -> Cohort:
         if self._listener is None or self._listener.done():
-            self._listener = asyncio.create_task(self._listen(), name="cohort-news")
+            self._listener = asyncio.create_task(self._listen_for_closing(), name="cohort-news")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._listening.wait(), 1.0)
         open_key = f"{PREFIX}:cohorts:open:{name}"
@@ -166,18 +166,18 @@ class RedisCohorts:
         try:
             answer = await self._join(keys=[open_key, f"{PREFIX}:cohorts:joined:{member or ''}"], args=arguments)
             cohort, place, left_ms = answer[0].decode(), int(answer[1]), int(answer[2])
-            await self._wait(cohort, left_ms / 1e3)
+            await self._wait_for_close(cohort, left_ms / 1e3)
             members = await self._close(keys=[open_key], args=[cohort, self._members, self._channel])
         except (RedisError, OSError, TimeoutError) as error:
             raise state_unavailable(error) from error
         rows = [[np.nan if value is None else value for value in json.loads(member)] for member in members]
         return Cohort(np.array(rows, dtype=np.float64), place)
 
-    async def _wait(self, cohort: str, left_s: float) -> None:
-        """Until the cohort is said to be closed, or its time is up."""
+    async def _wait_for_close(self, cohort: str, left_s: float) -> None:
+        """Wait until the cohort is reported closed, or ``left_s`` seconds have passed."""
         if left_s <= 0 or cohort in self._closed:
             return
-        event = asyncio.Event()  # one per waiter: who leaves early takes nobody's news away
+        event = asyncio.Event()  # one per waiter, so that a cancelled waiter does not affect the others
         self._waiting.setdefault(cohort, set()).add(event)
         try:
             with contextlib.suppress(TimeoutError):
@@ -187,22 +187,22 @@ class RedisCohorts:
             if not self._waiting[cohort]:
                 del self._waiting[cohort]
 
-    async def _listen(self) -> None:
-        """Wake those who wait. What is missed while the connection is lost is made up for by their own clocks."""
+    async def _listen_for_closing(self) -> None:
+        """Wake waiting members. Messages lost with the connection are covered by the members' own timeouts."""
         while True:
             with contextlib.suppress(RedisError, OSError):
-                async with self._news.pubsub() as subscription:
+                async with self._subscriber.pubsub() as subscription:
                     await subscription.subscribe(self._channel)
                     async for message in subscription.listen():
                         self._listening.set()
                         if message["type"] == "message":
-                            self._heard(message["data"].decode())
+                            self._mark_closed(message["data"].decode())
             self._listening.clear()
             await asyncio.sleep(0.5)
 
-    def _heard(self, cohort: str) -> None:
+    def _mark_closed(self, cohort: str) -> None:
         self._closed[cohort] = None
-        if len(self._closed) > REMEMBERED:
+        if len(self._closed) > CLOSED_LIMIT:
             del self._closed[next(iter(self._closed))]
         for event in self._waiting.get(cohort, ()):
             event.set()
@@ -210,4 +210,4 @@ class RedisCohorts:
     async def close(self) -> None:
         await end_task(self._listener)
         await self._client.aclose()
-        await self._news.aclose()
+        await self._subscriber.aclose()

@@ -1,4 +1,4 @@
-"""The one way in which a request changes named state: all of its writes, and the record of its key, or none."""
+"""Commits: a request's writes to named state and the record of its key are stored together or not at all."""
 
 from typing import Any, Protocol
 
@@ -7,31 +7,31 @@ import msgspec
 from reward_gateway.errors import InternalError
 
 from . import archives, labels, references
-from .archives import LocalArchives, packed, unequal
+from .archives import LocalArchives, make_size_error, pack_vectors
 from .attempts import AttemptRecord, LeaseLost, LocalAttempts, attempt_key, lease_key
-from .labels import LocalLabels, encoded
+from .labels import LocalLabels, encode_message
 from .moments import LocalMoments
 from .redis_store import RedisScripts, clock_key, data_key, index_key
-from .references import LocalReferences, packed_rewards
-from .sets import LocalSets, address
+from .references import LocalReferences, pack_rewards
+from .sets import LocalSets, format_address
 from .writes import StateWrites
 
 
 class VersionTaken(Exception):
-    """Another one has stored this version of a set in between: nothing was written."""
+    """Another request has stored this version of a set in the meantime: nothing was written."""
 
 
 class Commits(Protocol):
-    """Where the writes of requests are committed."""
+    """Commits the writes of requests."""
 
     async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
-        """Make the changes, and keep the record of the attempt that they belong to.
+        """Store the writes and the record of the attempt that they belong to.
 
         Raises:
             InvalidRequest: an archive holds vectors of another size.
-            LeaseLost: the attempt is no longer this request's.
+            LeaseLost: the request no longer holds the attempt.
             VersionTaken: a set's version is no longer the next one.
-            StateUnavailable: the store cannot be reached; whether it has made the changes is not known.
+            StateUnavailable: the store cannot be reached; it is unknown whether the writes were stored.
         """
 
 
@@ -51,46 +51,48 @@ class LocalCommits:
         self._labels, self._sets, self._attempts = labels, sets, attempts
 
     async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
-        if record is not None and not self._attempts.holds(record.address, record.token):
+        if record is not None and not self._attempts.holds_lease(record.address, record.token):
             raise LeaseLost
         for archive, rows in writes.archives.items():
-            self._archives.check(archive, rows)
-        for own in writes.sets:
-            if await self._sets.versions(own.kind, own.name) != own.version - 1:
+            self._archives.check_size(archive, rows)
+        for version in writes.sets:
+            if await self._sets.count_versions(version.kind, version.name) != version.version - 1:
                 raise VersionTaken
         for stream, batch in writes.moments.items():
-            self._moments.merge(stream, batch)
+            self._moments.merge_batch(stream, batch)
         for archive, rows in writes.archives.items():
-            self._archives.append(archive, rows)
+            self._archives.append_vectors(archive, rows)
         for table, messages in writes.labels.items():
-            self._labels.enqueue(table, messages)
+            self._labels.enqueue_messages(table, messages)
         for name, write in writes.references.items():
-            self._references.add(name, write.groups, replace=write.replace)
-        for own in writes.sets:
-            self._sets.add_version(own.kind, own.name, own.version, own.text)
+            self._references.add_rewards(name, write.groups, replace=write.replace)
+        for version in writes.sets:
+            self._sets.add_version(version.kind, version.name, version.version, version.text)
         if record is not None:
-            self._attempts.record(record)
+            self._attempts.record_answer(record)
 
 
 class RedisCommits(RedisScripts):
-    """Implements :class:`Commits` in Redis: one script, whose keys all lie in one slot."""
+    """Implements :class:`Commits` in Redis: one script, whose keys are all in one slot."""
 
     async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
-        own = "" if record is None else record.address  # no attempt has the empty address
-        keys = [attempt_key(own), lease_key(own)]
+        address = "" if record is None else record.address  # no attempt has the empty address
+        keys = [attempt_key(address), lease_key(address)]
         calls: list[list[Any]] = []
         blobs = _Blobs()
-        for kind, touched, arguments in _calls(writes, blobs):
+        for kind, call_keys, arguments in _encode_writes(writes, blobs):
             calls.append([kind, len(keys) + 1, *arguments])
-            keys += touched
+            keys += call_keys
         request = {
             "token": "" if record is None else record.token,
-            "record": blobs.add(b"" if record is None else record.record),
+            "record": blobs.add_value(b"" if record is None else record.record),
             "complete": record is not None and record.complete,
             "ttl_ms": 0 if record is None else max(1, round(record.ttl_s * 1e3)),
             "writes": calls,
         }
-        outcome, *details = await self._run("commit_writes", keys, [msgspec.msgpack.encode(request), *blobs.arguments])
+        outcome, *details = await self._run_script(
+            "commit_writes", keys, [msgspec.msgpack.encode(request), *blobs.arguments]
+        )
         match outcome:
             case b"ok":
                 return
@@ -99,45 +101,52 @@ class RedisCommits(RedisScripts):
             case b"version_taken":
                 raise VersionTaken
             case b"unequal":
-                raise unequal(int(details[1]) // 8, writes.archives[details[0].decode()].shape[1])
-        raise InternalError("the store of named state gave an answer that is not known")
+                raise make_size_error(int(details[1]) // 8, writes.archives[details[0].decode()].shape[1])
+        raise InternalError("the store of named state returned an unknown answer")
 
 
 class _Blobs:
-    """Bytes, which are arguments of their own: MessagePack in Lua has no type for them."""
+    """Bytes, passed as separate arguments: MessagePack in Lua has no type for them."""
 
     def __init__(self) -> None:
         self.arguments: list[bytes] = []
 
-    def add(self, value: bytes) -> int:
-        """The place of the value in ARGV."""
+    def add_value(self, value: bytes) -> int:
+        """Add a value; returns its index in ARGV."""
         self.arguments.append(value)
         return len(self.arguments) + 1
 
 
-def _calls(writes: StateWrites, blobs: _Blobs) -> list[tuple[str, list[str], list[Any]]]:
+def _encode_writes(writes: StateWrites, blobs: _Blobs) -> list[tuple[str, list[str], list[Any]]]:
     """Kind, keys and arguments of every write, as ``commit_writes.lua`` takes them."""
     calls: list[tuple[str, list[str], list[Any]]] = []
     for stream, batch in writes.moments.items():
-        calls.append(("moments", _keys("moments", stream), [stream, *batch]))
+        calls.append(("moments", _make_keys("moments", stream), [stream, *batch]))
     for archive, rows in writes.archives.items():
         calls.append(
-            ("archives", _keys("archives", archive), [archive, archives.CAP, [blobs.add(row) for row in packed(rows)]])
+            (
+                "archives",
+                _make_keys("archives", archive),
+                [archive, archives.CAP, [blobs.add_value(row) for row in pack_vectors(rows)]],
+            )
         )
     for table, messages in writes.labels.items():
-        queued = [[labels.digest(message), blobs.add(encoded(message))] for message in messages]
-        calls.append(("labels", _keys("labels", table, *labels.QUEUE_PARTS), [table, labels.QUEUE_CAP, queued]))
+        queued = [[labels.digest_message(message), blobs.add_value(encode_message(message))] for message in messages]
+        calls.append(("labels", _make_keys("labels", table, *labels.QUEUE_PARTS), [table, labels.QUEUE_CAP, queued]))
     for name, write in writes.references.items():
-        groups = [[group, blobs.add(packed_rewards(rewards))] for group, rewards in write.groups.items()]
-        calls.append(("references", _keys("references", name), [name, references.CAP, write.replace, groups]))
-    for own in writes.sets:
-        names = [address(own.kind, f"{own.name}@{own.version}"), address(own.kind, own.name)]
-        own_keys = [data_key("sets", names[1], "count"), *(data_key("sets", name) for name in names)]
-        arguments = [names[1], own.version, names, own.text]
-        calls.append(("sets", [*own_keys, index_key("sets"), clock_key("sets")], arguments))
+        groups = [[group, blobs.add_value(pack_rewards(rewards))] for group, rewards in write.groups.items()]
+        calls.append(("references", _make_keys("references", name), [name, references.CAP, write.replace, groups]))
+    for version in writes.sets:
+        names = [
+            format_address(version.kind, f"{version.name}@{version.version}"),
+            format_address(version.kind, version.name),
+        ]
+        set_keys = [data_key("sets", names[1], "count"), *(data_key("sets", name) for name in names)]
+        arguments = [names[1], version.version, names, version.text]
+        calls.append(("sets", [*set_keys, index_key("sets"), clock_key("sets")], arguments))
     return calls
 
 
-def _keys(kind: str, name: str, *parts: str) -> list[str]:
-    """The keys of a name's value, and those of its kind's versions."""
+def _make_keys(kind: str, name: str, *parts: str) -> list[str]:
+    """The keys of a name's value and of its kind's versions."""
     return [data_key(kind, name), *(data_key(kind, name, part) for part in parts), index_key(kind), clock_key(kind)]

@@ -1,4 +1,4 @@
-"""Named state in this process: the twin of the Redis homes, for one process that may forget."""
+"""Named state in this process, with the behaviour of the Redis stores; lost when the process ends."""
 
 import itertools
 from typing import Any, Generic, TypeVar
@@ -16,16 +16,16 @@ class LocalVersionedStore(Generic[Value]):
         self._versions: dict[str, int] = {}
         self._clock = itertools.count(1)
 
-    def _changed(self, name: str) -> None:
+    def _advance_version(self, name: str) -> None:
         self._versions[name] = next(self._clock)
 
-    async def names(self) -> dict[str, int]:
+    async def list_versions(self) -> dict[str, int]:
         return dict(self._versions)
 
     async def reset(self, name: str) -> bool:
         self._values.pop(name, None)
         return self._versions.pop(name, None) is not None
 
-    def _put(self, name: str, value: Any) -> None:
+    def _store_value(self, name: str, value: Any) -> None:
         self._values[name] = value
-        self._changed(name)
+        self._advance_version(name)

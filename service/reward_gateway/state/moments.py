@@ -10,7 +10,7 @@ from reward_gateway.errors import InvalidRequest
 
 from .local_store import LocalVersionedStore
 from .redis_store import RedisVersionedStore
-from .values import mapping, numbers
+from .values import check_mapping, check_numbers
 
 FIELDS = ("count", "mean", "m2")
 Triple = tuple[float, float, float]
@@ -18,8 +18,8 @@ NOTHING: Triple = (0.0, 0.0, 0.0)
 """The moments of no numbers."""
 
 
-def merged(a: Triple, b: Triple) -> Triple:
-    """The moments of both parts together; operation by operation what ``commit_writes.lua`` does."""
+def merge_triples(a: Triple, b: Triple) -> Triple:
+    """The moments of both parts together, with the same operations in the same order as ``commit_writes.lua``."""
     (na, mean_a, m2_a), (nb, mean_b, m2_b) = a, b
     n = na + nb
     if nb == 0:
@@ -28,11 +28,11 @@ def merged(a: Triple, b: Triple) -> Triple:
     return n, mean_a + delta * nb / n, m2_a + m2_b + delta * delta * na * nb / n
 
 
-def _checked(value: Any) -> Triple:
-    fields = mapping(value, "moments")
+def _check_moments(value: Any) -> Triple:
+    fields = check_mapping(value, "moments")
     if set(fields) != set(FIELDS):
         raise InvalidRequest("moments: count, mean and m2 are needed", param="value")
-    count, mean, m2 = numbers([fields[name] for name in FIELDS], "moments")
+    count, mean, m2 = check_numbers([fields[name] for name in FIELDS], "moments")
     if count < 0 or m2 < 0:
         raise InvalidRequest("moments: count and m2 must not be negative", param="value")
     return count, mean, m2
@@ -46,35 +46,35 @@ class LocalMoments(LocalVersionedStore[Triple]):
     async def read(self, stream: str) -> Triple:
         return self._values.get(stream, NOTHING)
 
-    def merge(self, stream: str, batch: Triple) -> None:
-        """Merge a batch, now."""
-        self._put(stream, merged(self._values.get(stream, NOTHING), batch))
+    def merge_batch(self, stream: str, batch: Triple) -> None:
+        """Merge a batch immediately."""
+        self._store_value(stream, merge_triples(self._values.get(stream, NOTHING), batch))
 
-    async def export(self, name: str) -> dict[str, float] | None:
+    async def export_value(self, name: str) -> dict[str, float] | None:
         triple = self._values.get(name)
         return None if triple is None else dict(zip(FIELDS, triple, strict=True))
 
-    async def restore(self, name: str, value: Any) -> None:
-        self._put(name, _checked(value))
+    async def restore_value(self, name: str, value: Any) -> None:
+        self._store_value(name, _check_moments(value))
 
 
 class RedisMoments(RedisVersionedStore):
-    """Implements :class:`.port.MomentsStore` in Redis: one hash a stream."""
+    """Implements :class:`.port.MomentsStore` in Redis: one hash per stream."""
 
     kind = "moments"
 
     async def read(self, stream: str) -> Triple:
-        async with self._asking() as client:
-            values = await client.hmget(self._key(stream), list(FIELDS))
+        async with self._use_client() as client:
+            values = await client.hmget(self._make_key(stream), list(FIELDS))
         count, mean, m2 = (float(value or 0) for value in values)
         return count, mean, m2
 
-    async def export(self, name: str) -> dict[str, float] | None:
-        async with self._asking() as client:
-            values = await client.hmget(self._key(name), list(FIELDS))
+    async def export_value(self, name: str) -> dict[str, float] | None:
+        async with self._use_client() as client:
+            values = await client.hmget(self._make_key(name), list(FIELDS))
         return None if None in values else {field: float(v) for field, v in zip(FIELDS, values, strict=True)}
 
-    async def restore(self, name: str, value: Any) -> None:
-        triple = _checked(value)
-        async with self._replacing(name) as pipeline:
-            pipeline.hset(self._key(name), mapping=dict(zip(FIELDS, map(repr, triple), strict=True)))
+    async def restore_value(self, name: str, value: Any) -> None:
+        triple = _check_moments(value)
+        async with self._replace_value(name) as pipeline:
+            pipeline.hset(self._make_key(name), mapping=dict(zip(FIELDS, map(repr, triple), strict=True)))

@@ -1,7 +1,7 @@
 """The ports of named state. Every name has a version that grows with each change, also across a reset.
 
-Each port has two homes: Redis, where updates from many processes are atomic, and this process, for use
-without Redis. Both give the same numbers. Scoring only reads here; what it changes is committed as a whole
+Each port has two implementations: in Redis, where updates from many processes are atomic, and in this process, for use
+without Redis. Both give the same numbers. Scoring only reads here; its changes are committed together
 (:mod:`.commits`).
 """
 
@@ -16,79 +16,79 @@ class VersionedStore(Protocol):
 
     kind: str
 
-    async def names(self) -> dict[str, int]:
-        """name -> version of everything that is stored."""
+    async def list_versions(self) -> dict[str, int]:
+        """name -> version of all stored values."""
 
-    async def export(self, name: str) -> Any:
-        """The value as JSON holds it, or None where there is none."""
+    async def export_value(self, name: str) -> Any:
+        """The value as JSON, or None if nothing is stored."""
 
-    async def restore(self, name: str, value: Any) -> None:
-        """Put an exported value in the place of what is there.
+    async def restore_value(self, name: str, value: Any) -> None:
+        """Replace the stored value by an exported one.
 
         Raises:
-            InvalidRequest: it is no value of this kind.
+            InvalidRequest: the value is not of this kind.
         """
 
     async def reset(self, name: str) -> bool:
-        """Forget a name; False if there was none."""
+        """Delete a name; False if it did not exist."""
 
 
 class MomentsStore(VersionedStore, Protocol):
     """Running moments of streams."""
 
     async def read(self, stream: str) -> tuple[float, float, float]:
-        """Count, mean and sum of squared deviations; zeros where the stream has seen nothing."""
+        """Count, mean and sum of squared deviations; zeros for an empty stream."""
 
 
 class ReferenceStore(VersionedStore, Protocol):
     """Reference rewards by reward or model (its version included) and group."""
 
     async def read(self, name: str, groups: Sequence[str]) -> list[FloatArray | None]:
-        """[m] float64 a group, oldest first; None where none are stored."""
+        """[m] float64 per group, oldest first; None for groups without rewards."""
 
 
 class ArchiveStore(VersionedStore, Protocol):
     """Archives of vectors."""
 
     async def read(self, archive: str) -> FloatArray:
-        """[m, d] float64, oldest first; [0, 0] where none are stored."""
+        """[m, d] float64, oldest first; [0, 0] for an empty archive."""
 
 
 class LabelStore(VersionedStore, Protocol):
-    """Tables of labelled messages, and a queue of the unknown ones for an annotator."""
+    """Tables of labelled messages, and a queue of unlabelled ones for an annotator."""
 
     async def look_up(self, table: str, messages: Sequence[str]) -> list[float | None]:
-        """The label of each message; None where it has none."""
+        """The label of each message; None for messages without one."""
 
     async def put(self, table: str, labels: Mapping[str, float]) -> None:
-        """Label messages, and take them off the queue."""
+        """Label messages and remove them from the queue."""
 
-    async def pending(self, table: str, limit: int = 100) -> list[str]:
-        """The messages that wait for a label, oldest first."""
+    async def list_pending(self, table: str, limit: int = 100) -> list[str]:
+        """The first ``limit`` queued messages, oldest first."""
 
 
 class SetStore(VersionedStore, Protocol):
     """Named JSON values by kind: embeddings, centroids, exemplar statistics, references."""
 
     async def read(self, kind: str, name: str) -> Any:
-        """The value that was put.
+        """The stored value.
 
         Raises:
-            NotFound: there is none.
+            NotFound: nothing is stored.
         """
 
     async def put(self, kind: str, name: str, value: Any) -> None:
         """Store a JSON value."""
 
-    async def versions(self, kind: str, name: str) -> int:
-        """How many versions of a name were stored by :meth:`.writes.StateWrites.add_set_version`."""
+    async def count_versions(self, kind: str, name: str) -> int:
+        """The number of versions of a name that were stored by :meth:`.writes.StateWrites.add_set_version`."""
 
 
 class ResultStore(Protocol):
-    """Answers that are fetched later."""
+    """Answers that clients fetch later."""
 
     async def put(self, token: str, value: Any, ttl_s: float) -> None:
-        """Keep a JSON value for a while, in the place of what the token had."""
+        """Store a JSON value for ``ttl_s`` seconds, replacing the token's earlier value."""
 
     async def read(self, token: str) -> Any:
-        """The value; None where there is none, or no longer."""
+        """The value; None if there is none or it has expired."""

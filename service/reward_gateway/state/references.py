@@ -1,4 +1,4 @@
-"""Reference rewards: what reference responses of a prompt got from a reward or model, a capped list a group."""
+"""Reference rewards: the rewards of a prompt's reference responses by a recipe or model, a capped list per group."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,10 +9,10 @@ from reward_gateway.sample import FloatArray
 
 from .local_store import LocalVersionedStore
 from .redis_store import RedisVersionedStore
-from .values import reference_rewards
+from .values import check_reference_rewards
 
 CAP = 1024
-"""Rewards that are kept a group; the oldest go first."""
+"""Maximum number of rewards per group; the oldest are dropped first."""
 
 
 class LocalReferences(LocalVersionedStore[dict[str, list[float]]]):
@@ -28,51 +28,53 @@ class LocalReferences(LocalVersionedStore[dict[str, list[float]]]):
         stored = self._values.get(name, {})
         return [np.array(stored[group]) if stored.get(group) else None for group in groups]
 
-    def add(self, name: str, rewards: Mapping[str, list[float]], *, replace: bool) -> None:
-        """Append checked rewards to groups, or put them in the place of what is there; now."""
+    def add_rewards(self, name: str, rewards: Mapping[str, list[float]], *, replace: bool) -> None:
+        """Append checked rewards to groups, or replace the groups' rewards; immediately."""
         stored = self._values.get(name, {})
         for group, values in rewards.items():
             stored[group] = ([] if replace else stored.get(group, []))[-self._cap :] + values
             stored[group] = stored[group][-self._cap :]
-        self._put(name, stored)
+        self._store_value(name, stored)
 
-    async def export(self, name: str) -> dict[str, list[float]] | None:
+    async def export_value(self, name: str) -> dict[str, list[float]] | None:
         stored = self._values.get(name)
         return None if stored is None else {group: list(values) for group, values in stored.items()}
 
-    async def restore(self, name: str, value: Any) -> None:
-        self._put(name, {group: values[-self._cap :] for group, values in reference_rewards(value).items()})
+    async def restore_value(self, name: str, value: Any) -> None:
+        self._store_value(
+            name, {group: values[-self._cap :] for group, values in check_reference_rewards(value).items()}
+        )
 
 
 class RedisReferences(RedisVersionedStore):
-    """Implements :class:`.port.ReferenceStore` in Redis: one hash a name, a group's rewards packed as doubles."""
+    """Implements :class:`.port.ReferenceStore` in Redis: one hash per name, a group's rewards packed as doubles."""
 
     kind = "references"
 
     async def read(self, name: str, groups: Sequence[str]) -> list[FloatArray | None]:
         if not groups:
             return []
-        wanted = list(dict.fromkeys(groups))
-        async with self._asking() as client:
-            packed = dict(zip(wanted, await client.hmget(self._key(name), wanted), strict=True))
-        return [_unpacked(value) if (value := packed[group]) else None for group in groups]
+        unique_groups = list(dict.fromkeys(groups))
+        async with self._use_client() as client:
+            packed = dict(zip(unique_groups, await client.hmget(self._make_key(name), unique_groups), strict=True))
+        return [_unpack_rewards(value) if (value := packed[group]) else None for group in groups]
 
-    async def export(self, name: str) -> dict[str, list[float]] | None:
-        async with self._asking() as client:
-            stored = await client.hgetall(self._key(name))
-        return {group.decode(): _unpacked(value).tolist() for group, value in stored.items()} if stored else None
+    async def export_value(self, name: str) -> dict[str, list[float]] | None:
+        async with self._use_client() as client:
+            stored = await client.hgetall(self._make_key(name))
+        return {group.decode(): _unpack_rewards(value).tolist() for group, value in stored.items()} if stored else None
 
-    async def restore(self, name: str, value: Any) -> None:
-        packed = {group: packed_rewards(values[-CAP:]) for group, values in reference_rewards(value).items()}
-        async with self._replacing(name) as pipeline:
+    async def restore_value(self, name: str, value: Any) -> None:
+        packed = {group: pack_rewards(values[-CAP:]) for group, values in check_reference_rewards(value).items()}
+        async with self._replace_value(name) as pipeline:
             if packed:
-                pipeline.hset(self._key(name), mapping=packed)
+                pipeline.hset(self._make_key(name), mapping=packed)
 
 
-def packed_rewards(values: Sequence[float]) -> bytes:
-    """Rewards as Redis keeps them: little-endian doubles."""
+def pack_rewards(values: Sequence[float]) -> bytes:
+    """Rewards encoded for Redis: little-endian doubles."""
     return np.asarray(values, dtype="<f8").tobytes()
 
 
-def _unpacked(value: bytes) -> FloatArray:
+def _unpack_rewards(value: bytes) -> FloatArray:
     return np.frombuffer(value, dtype="<f8").astype(np.float64)

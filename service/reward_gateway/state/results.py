@@ -1,4 +1,4 @@
-"""Answers that are fetched later: put under a token that nobody guesses, read by any worker, forgotten in time."""
+"""Answers that clients fetch later: stored under an unguessable token, readable by any worker, expiring."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from typing import Any
 from .redis_store import PREFIX, RedisVersionedStore
 
 MOST = 100_000
-"""Answers that this process keeps at most; the oldest go first."""
+"""Maximum number of answers in this process; the oldest are dropped first."""
 
 
 class LocalResults:
@@ -34,15 +34,15 @@ class LocalResults:
 
 
 class RedisResults(RedisVersionedStore):
-    """Implements :class:`.port.ResultStore` in Redis: JSON text a token, which expires."""
+    """Implements :class:`.port.ResultStore` in Redis: JSON text per token, which expires."""
 
     kind = "results"
 
     async def put(self, token: str, value: Any, ttl_s: float) -> None:
-        async with self._asking() as client:
+        async with self._use_client() as client:
             await client.set(f"{PREFIX}:results:{token}", json.dumps(value), px=max(1, int(ttl_s * 1000)))
 
     async def read(self, token: str) -> Any:
-        async with self._asking() as client:
+        async with self._use_client() as client:
             text = await client.get(f"{PREFIX}:results:{token}")
         return None if text is None else json.loads(text)

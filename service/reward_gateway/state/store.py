@@ -1,4 +1,4 @@
-"""All named state in one place: running moments, references, archives, labels and sets, each name with a version.
+"""All named state: running moments, references, archives, labels and sets, each name with a version.
 
 store = StateStore.on_redis(client)      # shared by processes
 store = StateStore.in_process()          # this process only
@@ -39,12 +39,12 @@ class StateStore:
     labels: LabelStore
     sets: SetStore
     attempts: AttemptStore
-    """Idempotency keys and what was answered to them; not listed."""
+    """Idempotency keys and their recorded answers; not listed."""
     commits: Commits
     release: Callable[[], Awaitable[None]] | None = None
-    """Called by :meth:`close`: gives back the connections, where this store owns them."""
+    """Called by :meth:`close`; releases the connections if this store owns them."""
     results: ResultStore = field(default_factory=LocalResults)
-    """Answers that are fetched later; they have tokens, not names, and are not listed."""
+    """Answers that clients fetch later; they have tokens instead of names and are not listed."""
 
     @classmethod
     def in_process(cls) -> Self:
@@ -55,7 +55,7 @@ class StateStore:
 
     @classmethod
     def on_redis(cls, client: Redis, timeout_s: float = TIMEOUT_S) -> Self:
-        """State in Redis, through a client that answers bytes and that its owner closes."""
+        """State in Redis, through a client that returns bytes and that its owner closes."""
         return cls(
             RedisMoments(client, timeout_s),
             RedisReferences(client, timeout_s),
@@ -69,14 +69,14 @@ class StateStore:
 
     @classmethod
     def connect(cls, url: str, timeout_s: float = TIMEOUT_S) -> Self:
-        """State in the Redis at an address, through connections of its own."""
-        # One attempt a command: a commit whose answer was lost must not be sent again.
+        """State in the Redis at a URL, through connections of its own."""
+        # One attempt per command: a commit whose answer was lost must not be sent again.
         client = Redis.from_url(url, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
         store = cls.on_redis(client, timeout_s)
         return replace(store, release=client.aclose)
 
     async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
-        """Make changes, all or none; see :meth:`.commits.Commits.commit`."""
+        """Store changes, all or none; see :meth:`.commits.Commits.commit`."""
         await self.commits.commit(writes, record)
 
     @property
@@ -84,7 +84,7 @@ class StateStore:
         return (self.moments, self.references, self.archives, self.labels, self.sets)
 
     def store_of(self, kind: str) -> VersionedStore:
-        """The names of one kind.
+        """The store of one kind.
 
         Raises:
             NotFound: there is no such kind.
@@ -94,46 +94,46 @@ class StateStore:
             raise NotFound(f"there is no state of this kind; there are {', '.join(s.kind for s in self.stores)}")
         return found
 
-    async def list(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """Everything that is stored: ``kind``, ``name`` and ``version``, by kind and name."""
+    async def list_names(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """``kind``, ``name`` and ``version`` of all stored values, sorted by kind and name."""
         stores = self.stores if kind is None else (self.store_of(kind),)
         return [
             {"kind": store.kind, "name": name, "version": version}
             for store in stores
-            for name, version in sorted((await store.names()).items())
+            for name, version in sorted((await store.list_versions()).items())
         ]
 
-    async def export(self, kind: str, name: str) -> dict[str, Any]:
-        """One name as JSON: ``kind``, ``name``, ``version``, ``value``; for :meth:`restore`.
+    async def export_value(self, kind: str, name: str) -> dict[str, Any]:
+        """One name as JSON: ``kind``, ``name``, ``version``, ``value``; for :meth:`restore_value`.
 
         Raises:
-            NotFound: nothing is stored under it.
+            NotFound: nothing is stored under this name.
         """
         store = self.store_of(kind)
-        value, version = await store.export(name), (await store.names()).get(name)
+        value, version = await store.export_value(name), (await store.list_versions()).get(name)
         if value is None or version is None:
             raise NotFound(f"there is no state of kind {kind} under this name")
         return {"kind": kind, "name": name, "version": version, "value": value}
 
-    async def restore(self, kind: str, name: str, value: Any) -> None:
-        """Put an exported value in the place of what is there.
+    async def restore_value(self, kind: str, name: str, value: Any) -> None:
+        """Replace the stored value by an exported one.
 
         Raises:
             NotFound: there is no such kind.
-            InvalidRequest: it is no value of this kind.
+            InvalidRequest: the value is not of this kind.
         """
-        await self.store_of(kind).restore(name, value)
+        await self.store_of(kind).restore_value(name, value)
 
     async def reset(self, kind: str, name: str) -> None:
-        """Forget a name; its next version will be a new one.
+        """Delete a name; its next version will be a new one.
 
         Raises:
-            NotFound: nothing is stored under it.
+            NotFound: nothing is stored under this name.
         """
         if not await self.store_of(kind).reset(name):
             raise NotFound(f"there is no state of kind {kind} under this name")
 
     async def close(self) -> None:
-        """Give back the connections that :meth:`connect` made."""
+        """Release the connections that :meth:`connect` made."""
         if self.release is not None:
             await self.release()

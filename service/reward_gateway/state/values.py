@@ -1,4 +1,4 @@
-"""Checks of values that come back in: an import is a request like any other."""
+"""Checks of values from requests, imported values included."""
 
 import json
 import math
@@ -11,54 +11,56 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.sample import FloatArray
 
 
-def numbers(value: Any, what: str) -> list[float]:
-    """A list of finite numbers.
+def check_numbers(value: Any, what: str) -> list[float]:
+    """Check a list of finite numbers.
 
     Raises:
-        InvalidRequest: it is none.
+        InvalidRequest: it is not one.
     """
-    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or not all(map(_finite, value)):
-        raise InvalidRequest(f"{what}: a list of finite numbers is needed", param="value")
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or not all(map(_is_finite, value)):
+        raise InvalidRequest(f"{what}: expected a list of finite numbers", param="value")
     return [float(entry) for entry in value]
 
 
-def mapping(value: Any, what: str) -> dict[str, Any]:
-    """A JSON object.
+def check_mapping(value: Any, what: str) -> dict[str, Any]:
+    """Check a JSON object.
 
     Raises:
-        InvalidRequest: it is none.
+        InvalidRequest: it is not one.
     """
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise InvalidRequest(f"{what}: an object is needed", param="value")
+        raise InvalidRequest(f"{what}: expected an object", param="value")
     return value
 
 
-def reference_rewards(value: Any) -> dict[str, list[float]]:
-    """Reference rewards by group.
+def check_reference_rewards(value: Any) -> dict[str, list[float]]:
+    """Check reference rewards by group.
 
     Raises:
-        InvalidRequest: it is no object of lists of finite numbers.
+        InvalidRequest: not an object of lists of finite numbers.
     """
-    return {group: numbers(rewards, "references") for group, rewards in mapping(value, "references").items()}
+    return {
+        group: check_numbers(rewards, "references") for group, rewards in check_mapping(value, "references").items()
+    }
 
 
-def set_text(value: Any) -> str:
+def encode_set(value: Any) -> str:
     """The JSON text of a set's value.
 
     Raises:
-        InvalidRequest: it is no JSON value with finite numbers.
+        InvalidRequest: not a JSON value with finite numbers.
     """
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError):
-        raise InvalidRequest("a set has to be a JSON value with finite numbers", param="value") from None
+        raise InvalidRequest("a set must be a JSON value with finite numbers", param="value") from None
 
 
-def vectors(value: Any, what: str) -> FloatArray:
+def check_vectors(value: Any, what: str) -> FloatArray:
     """[k, d] finite float64.
 
     Raises:
-        InvalidRequest: the value is no list of vectors of one size.
+        InvalidRequest: not a list of vectors of the same size.
     """
     try:
         array = np.asarray(value, dtype=np.float64)
@@ -67,9 +69,11 @@ def vectors(value: Any, what: str) -> FloatArray:
     if array.size == 0 and array.ndim <= 2 and isinstance(value, (list, np.ndarray)) and len(value) == 0:
         return np.empty((0, 0))
     if array.ndim != 2 or array.shape[1] == 0 or not np.isfinite(array).all():
-        raise InvalidRequest(f"{what}: a list of vectors of finite numbers, all of one size, is needed", param="value")
+        raise InvalidRequest(
+            f"{what}: expected a list of vectors of finite numbers, all of the same size", param="value"
+        )
     return array
 
 
-def _finite(value: Any) -> bool:
+def _is_finite(value: Any) -> bool:
     return isinstance(value, (int, float, np.floating)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""What one request changes in named state, collected while it is answered and committed at once at its end."""
+"""The changes of one request to named state, collected while it is answered and committed together at its end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from typing import Any, Self
 
 from reward_gateway.sample import FloatArray
 
-from .moments import NOTHING, Triple, merged
-from .values import reference_rewards, set_text, vectors
+from .moments import NOTHING, Triple, merge_triples
+from .values import check_reference_rewards, check_vectors, encode_set
 
 
 @dataclass(slots=True)
 class ReferenceWrite:
-    """Reference rewards that join the groups of a name, or take the place of what the groups had."""
+    """Reference rewards that are appended to the groups of a name, or replace their rewards."""
 
     groups: dict[str, list[float]]
     replace: bool
@@ -20,7 +20,7 @@ class ReferenceWrite:
 
 @dataclass(frozen=True, slots=True)
 class SetVersion:
-    """A JSON text that becomes version ``version`` of a set, if the set has one less until then."""
+    """A JSON text that becomes version ``version`` of a set, if the set has one version less at the commit."""
 
     kind: str
     name: str
@@ -30,12 +30,12 @@ class SetVersion:
 
 @dataclass(slots=True)
 class StateWrites:
-    """Pending changes by kind and name. Every method checks its value, adds it, and gives the writes back.
+    """Pending changes by kind and name. Every method checks its value, adds it, and returns the writes.
 
     Attributes:
         moments: stream -> count, mean and m2 of the request's own numbers.
         archives: archive -> vectors [k, d] that are appended.
-        labels: table -> messages that are queued where they have no label, in their order.
+        labels: table -> messages to queue if they have no label, in order.
         references: name -> rewards by group.
         sets: next versions of named sets.
     """
@@ -52,19 +52,19 @@ class StateWrites:
     def merge_moments(self, stream: str, count: float, mean: float, m2: float) -> Self:
         """Merge a batch's count, mean and sum of squared deviations into a stream's."""
         if count > 0:
-            self.moments[stream] = merged(self.moments.get(stream, NOTHING), (count, mean, m2))
+            self.moments[stream] = merge_triples(self.moments.get(stream, NOTHING), (count, mean, m2))
         return self
 
     def append_to_archive(self, archive: str, rows: Any) -> Self:
         """Append vectors [k, d].
 
         Raises:
-            InvalidRequest: they are no vectors of finite numbers, all of one size.
+            InvalidRequest: not vectors of finite numbers, all of the same size.
         """
-        checked = vectors(rows, "archive")
-        if len(checked):
+        new_rows = check_vectors(rows, "archive")
+        if len(new_rows):
             before = self.archives.get(archive)
-            self.archives[archive] = checked if before is None else vectors([*before, *checked], "archive")
+            self.archives[archive] = new_rows if before is None else check_vectors([*before, *new_rows], "archive")
         return self
 
     def queue_messages(self, table: str, messages: Sequence[str]) -> Self:
@@ -74,13 +74,13 @@ class StateWrites:
         return self
 
     def add_references(self, name: str, rewards: Mapping[str, Sequence[float]], *, replace: bool = False) -> Self:
-        """Append reference rewards to groups, or put them in the place of what is there.
+        """Append reference rewards to groups, or replace the groups' rewards.
 
         Raises:
-            InvalidRequest: a group's rewards are no finite numbers.
+            InvalidRequest: a group's rewards are not finite numbers.
         """
         write = self.references.setdefault(name, ReferenceWrite({}, replace))
-        for group, values in reference_rewards(dict(rewards)).items():
+        for group, values in check_reference_rewards(dict(rewards)).items():
             write.groups[group] = write.groups.get(group, []) + values
         return self
 
@@ -88,7 +88,7 @@ class StateWrites:
         """Store a JSON value as version N of a set, under ``name@N`` and, as the newest, under the name.
 
         Raises:
-            InvalidRequest: it is no JSON value with finite numbers.
+            InvalidRequest: not a JSON value with finite numbers.
         """
-        self.sets.append(SetVersion(kind, name, version, set_text(value)))
+        self.sets.append(SetVersion(kind, name, version, encode_set(value)))
         return self

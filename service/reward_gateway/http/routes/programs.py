@@ -96,7 +96,7 @@ async def _check_and_store(
     while True:
         writes, version = StateWrites(), None
         if report.valid:
-            version = await runtime.state.sets.versions("programs", asked.name) + 1
+            version = await runtime.state.sets.count_versions("programs", asked.name) + 1
             writes.add_set_version("programs", asked.name, version, sources)
         program = None if version is None else f"{asked.name}@{version}"
         answer = {"name": asked.name, "version": version, "program": program, **report.describe()}

@@ -55,7 +55,7 @@ _references = msgspec.json.Decoder(References)
 @router.get("/v1/state", **describe("List named state", answer=StateList))
 async def listing(request: Request) -> Response:
     """Every name that is stored, with its kind and version."""
-    return json_response({"state": await dependencies_of(request).gateway.runtime.state.list()})
+    return json_response({"state": await dependencies_of(request).gateway.runtime.state.list_names()})
 
 
 @router.get(
@@ -64,7 +64,7 @@ async def listing(request: Request) -> Response:
 async def export(request: Request) -> Response:
     """The value as JSON, to keep or to put somewhere else."""
     kind, name = request.path_params["kind"], request.path_params["name"]
-    return json_response(await dependencies_of(request).gateway.runtime.state.export(kind, name))
+    return json_response(await dependencies_of(request).gateway.runtime.state.export_value(kind, name))
 
 
 @router.put(
@@ -75,8 +75,8 @@ async def restore(request: Request) -> Response:
     """Put an exported value in the place of what is there."""
     kind, name = request.path_params["kind"], request.path_params["name"]
     state = dependencies_of(request).gateway.runtime.state
-    await state.restore(kind, name, (await read_json(request, _restore)).value)
-    return json_response(await state.export(kind, name))
+    await state.restore_value(kind, name, (await read_json(request, _restore)).value)
+    return json_response(await state.export_value(kind, name))
 
 
 @router.delete(
