@@ -2,6 +2,7 @@
 
 import difflib
 import random
+import re
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,9 +35,20 @@ class Mutant:
         return ".".join(self.path.relative_to(SOURCES).with_suffix("").parts)
 
     @property
+    def is_idle(self) -> bool:
+        """It changes what no test should pin."""
+        return self.only_strict or self.only_task_name
+
+    @property
     def only_strict(self) -> bool:
         """All that changed is the value of ``strict=`` of a ``zip``."""
         return "strict=True" in self.before and self.before.replace("strict=True", "strict=False") == self.after
+
+    @property
+    def only_task_name(self) -> bool:
+        """All that changed is the ``name=`` of a task, for people who look at the tasks of a process."""
+        before, after = (re.sub(r",\s*(name=[^,)]*)?\)", ")", text) for text in (self.before, self.after))
+        return "create_task" in self.before and before == after
 
     def __str__(self) -> str:
         change = [
@@ -49,14 +61,14 @@ class Mutant:
 def sample_mutants(path: Path, size: int, seed: str) -> list[Mutant]:
     """At most ``size`` mutants of a file, the same for the same file and seed.
 
-    Left out are changes of prose, of docstrings, of log lines, and of ``zip``'s check of itself.
+    Left out are changes of prose, of docstrings, of log lines, of tasks' names, and of ``zip``'s check of itself.
     """
     source = path.read_text()
     module, mutations, *_ = create_mutations(str(path), source)
     mutations = [mutation for mutation in mutations if not _is_prose(mutation)]
     random.Random(seed).shuffle(mutations)
     made = (_applied(path, source, module, mutation) for mutation in mutations)
-    return list(islice((mutant for mutant in made if mutant is not None and not mutant.only_strict), size))
+    return list(islice((mutant for mutant in made if mutant is not None and not mutant.is_idle), size))
 
 
 def _applied(path: Path, source: str, module: cst.Module, mutation: Mutation) -> Mutant | None:

@@ -114,6 +114,31 @@ def test_a_file_with_a_fault_says_where_and_never_repeats_a_key(tmp_path: Path, 
     assert "canary" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["a", "Trainer-7.EU_west", "x" * 64])
+def test_a_name_has_letters_digits_dots_dashes_and_underscores(tmp_path: Path, name: str) -> None:
+    ring = load(tmp_path, f"keys: [{{name: {name}, key: 8 signs.}}]")
+    assert ring.authenticate("8 signs.").name == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a/b", "ä"])
+def test_any_other_name_is_a_fault(tmp_path: Path, name: str) -> None:
+    with pytest.raises(KeysFileError, match=r"^keys\[0\]\.name: "):
+        load(tmp_path, f"keys: [{{name: '{name}', key: 8 signs.}}]")
+
+
+def test_a_key_that_says_no_more_may_score_at_the_default_rate(tmp_path: Path) -> None:
+    ring = load(tmp_path, "keys: [{name: a, key: some secret}]")
+    caller = ring.authenticate("some secret")
+    assert caller.rights == ("score",)
+    assert caller.rate is None
+    assert ring.required
+    assert not ring.rated
+
+
+def test_the_ring_knows_whether_any_key_has_a_rate_of_its_own(ring: KeyRing) -> None:
+    assert ring.rated
+
+
 def test_a_missing_file_is_a_fault_and_not_an_open_door(tmp_path: Path) -> None:
     with pytest.raises(KeysFileError):
         KeyRing.load(tmp_path / "none.yaml")

@@ -18,7 +18,7 @@ from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import ApiKey
 from reward_gateway.traffic.rate_limiter import KeyRateLimiter, SharedWindows, share_of
 
-from tests.clock import LONGEST_WAIT_S
+from tests.clock import LONGEST_WAIT_S, until
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
@@ -157,6 +157,12 @@ class TestShared:
         time_of_day[0] += 30
         assert await one.passed(2) == 1, "the first has left the window, the second has not"
 
+    async def test_a_process_opens_at_most_sixteen_connections(self, start: Start, valkey: Valkey) -> None:
+        gateway = start("5/hour")
+        await asyncio.gather(*(gateway.passed(1, name=f"caller-{i}") for i in range(64)))
+        with valkey.client() as client:
+            assert len(client.client_list()) == 16 + 1  # this client's own
+
     async def test_keys_without_a_rate_never_ask_the_server(self, valkey: Valkey, start: Start) -> None:
         gateway = start("5/hour")
         gateway.limiter._default = None
@@ -242,5 +248,38 @@ class TestOfSettings:
         assert sum(isinstance(outcome, RateLimited) for outcome in outcomes) == 5
         with valkey.client() as client:
             assert all(name.startswith(b"reward_gateway:") for name in client.scan_iter())
+        assert all(traffic.census is not None for traffic in two)
+        await until(lambda: all(traffic.census and traffic.census.count == 2 for traffic in two))
         for traffic in two:
             await traffic.close()
+        with valkey.client() as client:
+            assert client.zcard("reward_gateway:workers") == 0, "who leaves is no longer counted"
+
+    @pytest.mark.parametrize("url", ["", "redis://127.0.0.1:1"])
+    async def test_rates_are_divided_among_the_workers_where_they_cannot_be_shared(self, url: str) -> None:
+        settings = Settings(state_redis_url=url, rate_limit="8/hour", workers=4)
+        traffic = Traffic.of(settings, breaker=Breaker(2, lambda: 0.0))
+        assert await passed(traffic.rate_limiter, key("a"), 9) == 2
+        await traffic.close()
+
+    @pytest.mark.parametrize("rate", [None, "3/hour"])
+    async def test_the_bounds_of_admission_and_its_drain_are_those_of_the_process(
+        self, valkey: Valkey, rate: str | None
+    ) -> None:
+        heard: list[tuple[int, int]] = []
+
+        class Heard(Observer):
+            def admission_changed(self, in_flight: int, queued: int) -> None:
+                heard.append((in_flight, queued))
+
+        settings = Settings(
+            state_redis_url=valkey.url, rate_limit=rate, max_in_flight=2, max_queued=3, queue_timeout_s=4.0
+        )
+        traffic = Traffic.of(settings, Heard(), Breaker(2, lambda: 0.0))
+        admission = traffic.admission
+        assert (admission.max_in_flight, admission.max_queued, admission.queue_timeout_s) == (2, 3, 4.0)
+        async with admission.enter():
+            assert heard == [(1, 0)]
+            assert not await traffic.drain.finished(0.0)
+        assert await traffic.drain.finished(0.0)
+        await traffic.close()
