@@ -68,6 +68,33 @@ class TestAHealthyStore:
             "cmdstat_info",
         }
 
+    async def test_lookups_and_the_writer_never_wait_for_each_others_connection(
+        self, bad_server: Any, connect: Any, heard: Any
+    ) -> None:
+        asked: list[bytes] = []
+        answer = asyncio.Event()
+
+        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while said := await reader.read(100_000):
+                if b"SETINFO" in said:
+                    writer.write(b"+OK\r\n" * said.count(b"SETINFO"))
+                    continue
+                asked.append(said[4:13])
+                await answer.wait()
+                writer.write(b"*1\r\n$-1\r\n" if b"MGET" in said else b"+OK\r\n")
+
+        cache = connect(await bad_server(hold))
+        lookups = []
+        for number in range(4):
+            lookups.append(asyncio.create_task(miss(cache, 1)))
+            await until(lambda number=number: len(asked) == number + 1)  # type: ignore[misc]
+        cache.put_later([(b"key", ENTRY)])
+        await until(lambda: len(asked) == 5)
+        answer.set()
+        await asyncio.gather(*lookups)
+        await until(lambda: heard.counts["written"] == 1)
+        assert heard.counts["get connection"] == heard.counts["put connection"] == 0
+
     async def test_lookups_at_the_same_moment_share_a_command(self, valkey: "Valkey", connect: Any, heard: Any) -> None:
         cache = connect(valkey.url)
         keys = keys_of(200)

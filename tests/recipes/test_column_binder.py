@@ -95,3 +95,19 @@ def test_references_of_a_prompt_are_asked_for_the_groups_of_the_rows_under_the_s
     asked = binder.read_columns(step, {"reward": np.array([1.0, 2.0, 3.0])}, [2, 1], "model@1").send(None)
     assert isinstance(asked, effects.ReadReferences)
     assert (asked.name, list(asked.groups)) == ("model@1", [binder.groups[2], binder.groups[1]])
+
+
+def test_a_stored_set_of_references_is_asked_for_by_its_name_and_is_the_same_in_every_row() -> None:
+    recipe = (
+        "components: {a: {score: given, inputs: {value: 1.0},"
+        " transforms: [{par: {reference_rewards: {stored: gold}}}]}}"
+    )
+    (step,) = compile_recipe(recipe).components[0].transforms
+    reading = ColumnBinder(batch_of(3), {}).read(step, {"reward": np.array([1.0, 2.0, 3.0])}, [2, 1], "model@1")
+    asked = reading.send(None)
+    assert asked == effects.ReadSet("references", "gold")
+    with pytest.raises(StopIteration) as end:
+        reading.send([0.5, 1.5])
+    columns, kept, _ = end.value.value
+    assert [list(row) for row in columns.objects("reference_rewards")] == [[0.5, 1.5]] * 2
+    assert kept == [2, 1]

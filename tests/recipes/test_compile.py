@@ -106,6 +106,15 @@ def one(recipe: str) -> str:
             "{components: {a: {score: m}}, guards: [{ensemble_disagreement: {components: [a, b], threshold: 1.0}}]}",
             "no component 'b'",
         ),
+        (
+            "{components: {a: {score: m}, b: {score: m}}, combine: weighted_sum, guards: [emtpy_response]}",
+            "did you mean 'empty_response'?",
+        ),
+        (
+            "{components: {a: {score: m}, b: {score: m}}, combine: weighted_sum, "
+            "guards: [{saturated: {component: b, high: much}}]}",
+            "guards[0].saturated.high: Input should be a valid number",
+        ),
         ("{components: {a: {score: m}}, on_invalid: default}", "default needs default_reward"),
         ("{components: {a: {score: m}}, group: {normalize: sideways}}", "group.normalize"),
         ("{components: {a: {score: m}}, group: {normalize: mean, weights: {a: 2}}}", "need `normalize: gdpo`"),
