@@ -37,7 +37,7 @@ class Mutant:
     @property
     def is_idle(self) -> bool:
         """It changes what no test should pin."""
-        return self.only_strict or self.only_task_name
+        return self.only_strict or self.only_task_name or self.only_type
 
     @property
     def only_strict(self) -> bool:
@@ -50,6 +50,11 @@ class Mutant:
         before, after = (re.sub(r",\s*(name=[^,)]*)?\)", ")", text) for text in (self.before, self.after))
         return "create_task" in self.before and before == after
 
+    @property
+    def only_type(self) -> bool:
+        """What changed is an alias that mypy reads and nothing at run time."""
+        return re.match(r"\w+ = (TypeVar|Callable)\b", self.before) is not None
+
     def __str__(self) -> str:
         change = [
             *(f"    - {line}" for line in self.before.splitlines()),
@@ -61,7 +66,8 @@ class Mutant:
 def sample_mutants(path: Path, size: int, seed: str) -> list[Mutant]:
     """At most ``size`` mutants of a file, the same for the same file and seed.
 
-    Left out are changes of prose, of docstrings, of log lines, of tasks' names, and of ``zip``'s check of itself.
+    Left out are changes of prose, of docstrings, of log lines, of tasks' names, of types' aliases, and of ``zip``'s
+    check of itself.
     """
     source = path.read_text()
     module, mutations, *_ = create_mutations(str(path), source)

@@ -126,9 +126,11 @@ class Sample:
             pytest.main([*ARGUMENTS, *self._files], plugins=[_ExchangeLoop(self, exchanged, reach)])
 
     def _try_imported(self, mutants: Sequence[Mutant], reach: Reach) -> None:
-        """The test files that reach the module, then all others."""
+        """The test file of the module's name, those that reach the module, and then the others of its package."""
         order = {mutant: reach.quickest_first(reach.reaching(mutant.path)) for mutant in mutants}
         files = {mutant: list(dict.fromkeys(test.split("::")[0] for test in order[mutant])) for mutant in mutants}
+        for mutant, reaching in files.items():
+            reaching.sort(key=lambda file: Path(file).stem != f"test_{mutant.path.stem}")
 
         def in_child(trial: Trial, told: int) -> int:
             return run_imported(trial, told, reach.seconds, order[trial.mutant])
@@ -136,7 +138,8 @@ class Sample:
         rest: list[Trial] = []
         first = [Trial(mutant, files[mutant] or self._files) for mutant in mutants]
         for trial, outcome, seconds in run_trials(first, self._jobs, in_child):
-            others = [file for file in self._files if file not in trial.tests]
+            package = f"tests/{trial.mutant.path.parent.name}/"
+            others = [file for file in self._files if file.startswith(package) and file not in trial.tests]
             if outcome == "survived" and others:
                 rest.append(Trial(trial.mutant, others))
             else:
