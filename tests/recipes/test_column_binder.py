@@ -103,7 +103,7 @@ def test_a_stored_set_of_references_is_asked_for_by_its_name_and_is_the_same_in_
         " transforms: [{par: {reference_rewards: {stored: gold}}}]}}"
     )
     (step,) = compile_recipe(recipe).components[0].transforms
-    reading = ColumnBinder(batch_of(3), {}).read(step, {"reward": np.array([1.0, 2.0, 3.0])}, [2, 1], "model@1")
+    reading = ColumnBinder(batch_of(3), {}).read_columns(step, {"reward": np.array([1.0, 2.0, 3.0])}, [2, 1], "model@1")
     asked = reading.send(None)
     assert asked == effects.ReadSet("references", "gold")
     with pytest.raises(StopIteration) as end:

@@ -280,6 +280,6 @@ class TestOfSettings:
         assert (admission.max_in_flight, admission.max_queued, admission.queue_timeout_s) == (2, 3, 4.0)
         async with admission.enter():
             assert heard == [(1, 0)]
-            assert not await traffic.drain.finished(0.0)
-        assert await traffic.drain.finished(0.0)
+            assert not await traffic.drain.wait_finished(0.0)
+        assert await traffic.drain.wait_finished(0.0)
         await traffic.close()
