@@ -1,8 +1,8 @@
-"""Every way a request can fail: one class a failure, each owning its HTTP and its gRPC status.
+"""Every way a request can fail: one class per failure, each with its HTTP and gRPC status.
 
 HTTP, gRPC, the dialects and the command line read the same table; no other module names a status.
-A message is for the person who has to act on it: what was wrong, where, what to do. It never
-repeats a prompt, a response or a path of this machine.
+A message tells the person who has to act on it what was wrong, where, and what to do. It never
+contains a prompt, a response or a path of this machine.
 """
 
 import time
@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class GatewayError(Exception):
-    """Base of all failures that a caller may see.
+    """Base class of all failures that a caller may see.
 
     Args:
         message: what was wrong and what to do about it.
@@ -32,51 +32,51 @@ class GatewayError(Exception):
         self.retry_after_s = retry_after_s if retry_after_s is not None else self.default_retry_after_s
 
     def error_body(self) -> dict[str, dict[str, str | None]]:
-        """The JSON error body that every edge sends."""
+        """The JSON error body, as every entry sends it."""
         return {"error": {"code": self.code, "message": self.message, "type": self.type, "param": self.param}}
 
 
 class InternalError(GatewayError):
-    """A fault of ours; the details are in the log, under the request's id."""
+    """A bug or fault of the gateway; the log has the details, under the request's id."""
 
 
 class RequestError(GatewayError):
-    """The caller has to change the request."""
+    """The request is at fault: the caller has to change it."""
 
     status, grpc_status = 422, "INVALID_ARGUMENT"
     code, type = "invalid_request", "invalid_request_error"
 
 
 class MalformedBody(RequestError):
-    """The body is no JSON at all, or its compression is broken."""
+    """The body is not JSON, or its compression is broken."""
 
     status, code = 400, "malformed_body"
 
 
 class InvalidRequest(RequestError):
-    """JSON of the wrong shape: a wrong type, an unknown or missing key, a value out of its range."""
+    """The JSON does not match the schema: a wrong type, an unknown or missing key, a value out of range."""
 
 
 class EmptyInput(RequestError):
-    """Nothing to score, said to clients that take an empty request for a mistake."""
+    """Nothing to score; raised for clients that treat an empty request as an error."""
 
     status, code = 400, "empty_input"
 
 
 class UnknownVariable(RequestError):
-    """A grader's placeholder names what neither the item nor the sample has."""
+    """A grader's placeholder names a field that neither the item nor the sample has."""
 
     code = "invalid_variable_error"
 
 
 class Unscorable(RequestError):
-    """``on_invalid: fail`` met a sample that could not be scored."""
+    """A sample could not be scored and the request has ``on_invalid: fail``."""
 
     code = "unscorable_sample"
 
 
 class InvalidRecipe(RequestError):
-    """A recipe that cannot work. ``faults`` lists every fault with its place in the file."""
+    """A recipe is invalid. ``faults`` lists every fault with its location in the file."""
 
     code = "invalid_recipe"
 
@@ -86,13 +86,13 @@ class InvalidRecipe(RequestError):
 
 
 class Conflict(RequestError):
-    """What was asked does not go with how things stand: a version that is not there, a model that cannot be loaded."""
+    """The current state does not allow the request: a version does not exist, a model cannot be loaded."""
 
     status, grpc_status, code, type = 409, "FAILED_PRECONDITION", "conflict", "conflict_error"
 
 
 class NotSetUp(Conflict):
-    """This gateway is not set up to do it; its operator may change that."""
+    """This gateway is not configured for the request; its operator can change that."""
 
     code = "not_set_up"
 
@@ -104,19 +104,19 @@ class IdempotencyConflict(RequestError):
 
 
 class PreconditionFailed(RequestError):
-    """Somebody else has changed it since: read it anew."""
+    """The resource has changed since the caller read it: read it again."""
 
     status, grpc_status, code, type = 412, "ABORTED", "precondition_failed", "conflict_error"
 
 
 class UnsupportedMediaType(RequestError):
-    """A content type or encoding that is not spoken here."""
+    """The content type or encoding is not supported."""
 
     status, code = 415, "unsupported_media_type"
 
 
 class MethodNotAllowed(RequestError):
-    """The path exists, the method does not."""
+    """The path exists, but does not support the method."""
 
     status, grpc_status, code = 405, "UNIMPLEMENTED", "method_not_allowed"
 
@@ -128,57 +128,57 @@ class NotFound(RequestError):
 
 
 class Unauthenticated(RequestError):
-    """No key, or one that is not known."""
+    """The API key is missing or unknown."""
 
     status, grpc_status, code, type = 401, "UNAUTHENTICATED", "unauthenticated", "authentication_error"
 
 
 class PermissionDenied(RequestError):
-    """The key is known and lacks the right."""
+    """The API key lacks the required right."""
 
     status, grpc_status, code, type = 403, "PERMISSION_DENIED", "permission_denied", "permission_error"
 
 
 class TooLarge(RequestError):
-    """A body, batch, text or image over its limit."""
+    """A body, batch, text or image exceeds its limit."""
 
     status, grpc_status, code = 413, "RESOURCE_EXHAUSTED", "too_large"
 
 
 class RateLimited(RequestError):
-    """The key is over its rate."""
+    """The API key exceeds its rate limit."""
 
     status, grpc_status, code, type = 429, "RESOURCE_EXHAUSTED", "rate_limited", "rate_limit_error"
     default_retry_after_s = 1.0
 
 
 class Unavailable(GatewayError):
-    """Trying again later may help."""
+    """A temporary failure: a later retry may succeed."""
 
     status, grpc_status, code, type = 503, "UNAVAILABLE", "unavailable", "overloaded_error"
     default_retry_after_s = 1.0
 
 
 class Overloaded(Unavailable):
-    """More requests are waiting than the queue may hold."""
+    """The queue of waiting requests is full."""
 
     code = "overloaded"
 
 
 class Draining(Unavailable):
-    """The gateway is going away and takes no new work."""
+    """The gateway is shutting down and accepts no new requests."""
 
     code = "draining"
 
 
 class ModelUnavailable(Unavailable):
-    """The model server is not there, or the model is not ready on it."""
+    """The model server is unreachable, or the model is not ready on it."""
 
     code = "model_unavailable"
 
 
 class StateUnavailable(Unavailable):
-    """The store of named state is not there, and the operation cannot be answered without it."""
+    """The state store is unreachable, and the request cannot be answered without it."""
 
     code = "state_unavailable"
 
@@ -203,7 +203,7 @@ def error_table() -> list[type[GatewayError]]:
 
 
 def seconds_of_retry_after(header: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header, which holds a number or a date; None where it cannot be read."""
+    """Seconds of a ``Retry-After`` header, which holds a number or a date; None if it cannot be parsed."""
     if header is None:
         return None
     try:

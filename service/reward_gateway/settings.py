@@ -10,15 +10,17 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Settings(BaseSettings):
-    """What an operator may set. Times in seconds unless the name ends in ``_ms``; sizes in bytes."""
+    """Settings of a gateway. Times are in seconds unless the name ends in ``_ms``; sizes are in bytes."""
 
     model_config = SettingsConfigDict(env_prefix="REWARD_GATEWAY_", extra="ignore")
 
     # Addresses
-    http_host: str = Field("127.0.0.1", description="Address that HTTP and gRPC listen on. A public one needs keys.")
+    http_host: str = Field(
+        "127.0.0.1", description="Address that HTTP and gRPC listen on. A public one requires API keys."
+    )
     http_port: int = Field(8080, ge=0, le=65535, description="HTTP port.")
     grpc_port: int = Field(8081, ge=0, le=65535, description="gRPC port; 0 turns gRPC off.")
-    workers: int = Field(1, ge=1, le=64, description="Gateway processes that share the ports.")
+    workers: int = Field(1, ge=1, le=64, description="Number of gateway processes, which share the ports.")
     triton_url: str = Field(
         "", description="gRPC address of a Triton server (host:port). Empty: start the embedded one."
     )
@@ -29,16 +31,16 @@ class Settings(BaseSettings):
         "",
         description="redis:// address of the Redis or Valkey that keeps state: running statistics, cohorts, "
         "references, rates, monitoring windows and idempotency keys. It must not evict. Empty: the server of "
-        "redis_url; where that is empty too, an embedded one of its own.",
+        "redis_url, or a second embedded server if redis_url is empty too.",
     )
 
     # Files
-    rewards_file: Path = Field(Path(__file__).with_name("rewards.yaml"), description="The recipes.")
+    rewards_file: Path = Field(Path(__file__).with_name("rewards.yaml"), description="YAML file of the recipes.")
     model_repository: Path = Field(PROJECT_ROOT / "models" / "repository", description="Triton's model repository.")
-    state_dir: Path = Field(PROJECT_ROOT / ".local", description="Where the embedded servers keep logs and links.")
+    state_dir: Path = Field(PROJECT_ROOT / ".local", description="Folder for logs and files of the embedded servers.")
     triton_env: Path = Field(
         PROJECT_ROOT / ".venv" / "triton",
-        description="Python environment of the embedded Triton: the server, and what its models import.",
+        description="Python environment of the embedded Triton: the server and the packages that its models import.",
     )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -47,108 +49,115 @@ class Settings(BaseSettings):
 
     # CPU or GPU, for the models of the embedded Triton
     device: Literal["cpu", "gpu", "auto"] = Field(
-        "cpu", description="Where models run: cpu, gpu (refused where none can be driven) or auto (a GPU if one can)."
+        "cpu",
+        description="Where models run: cpu, gpu (an error if no GPU is usable) or auto (a GPU if one is usable).",
     )
     gpus: Annotated[tuple[NonNegativeInt, ...], NoDecode] = Field(
-        (), description="Numbers of the GPUs that every model has instances on, comma separated. Empty: all."
+        (), description="Indices of the GPUs that every model has instances on, comma separated. Empty: all."
     )
-    gpu_instances: int = Field(1, ge=1, description="Instances of a model on each GPU; each holds the weights.")
-    gpu_memory: int = Field(0, ge=0, description="Bytes that one graph of an instance may take of a GPU; 0: no limit.")
+    gpu_instances: int = Field(1, ge=1, description="Instances per model on each GPU; each holds the weights.")
+    gpu_memory: int = Field(0, ge=0, description="Maximum GPU memory per graph of an instance, in bytes; 0: no limit.")
 
     # Who may call
-    api_keys_file: Path | None = Field(None, description="YAML file of API keys. Unset: no keys are asked for.")
+    api_keys_file: Path | None = Field(None, description="YAML file of API keys. Unset: no keys are required.")
     allow_unauthenticated: bool = Field(
-        False, description="Serve a public address without keys. Only for a network that is closed by other means."
+        False,
+        description="Allow a public address without API keys. Only for a network that is protected by other means.",
     )
     rate_limit: str | None = Field(
-        None, description="Requests a key may make, for example 600/minute. Unset: no limit."
+        None, description="Maximum request rate per API key, for example 600/minute. Unset: no limit."
     )
 
-    # Limits on the input (the exact value passes, one more does not)
-    max_samples: int = Field(4096, ge=1, description="Samples a request.")
-    max_text_chars: int = Field(200_000, ge=1, description="Characters a text field.")
-    max_body_bytes: int = Field(64 << 20, ge=1, description="Bytes a body, as sent and as decompressed.")
-    max_images: int = Field(16, ge=0, description="Images a sample.")
-    max_frames: int = Field(256, ge=0, description="Frames a sample.")
-    max_image_bytes: int = Field(20 << 20, ge=1, description="Bytes an image, encoded.")
-    max_image_pixels: int = Field(40_000_000, ge=1, description="Pixels an image, known before it is decoded.")
-    max_nesting: int = Field(64, ge=1, description="Levels of JSON nesting; the body's own braces are level 1.")
-    max_name_chars: int = Field(256, ge=1, description="Characters of an id or of an X- header of ours.")
+    # Limits on the input (inclusive)
+    max_samples: int = Field(4096, ge=1, description="Maximum samples per request.")
+    max_text_chars: int = Field(200_000, ge=1, description="Maximum characters per text field.")
+    max_body_bytes: int = Field(64 << 20, ge=1, description="Maximum bytes per request body, as sent and decompressed.")
+    max_images: int = Field(16, ge=0, description="Maximum images per sample.")
+    max_frames: int = Field(256, ge=0, description="Maximum frames per sample.")
+    max_image_bytes: int = Field(20 << 20, ge=1, description="Maximum bytes per encoded image.")
+    max_image_pixels: int = Field(40_000_000, ge=1, description="Maximum pixels per image, checked before decoding.")
+    max_nesting: int = Field(64, ge=1, description="Maximum depth of JSON nesting; the top-level object is level 1.")
+    max_name_chars: int = Field(256, ge=1, description="Maximum characters of an id or a custom X- header.")
 
-    # Images that samples name by an address
+    # Images that samples refer to by URL
     media_urls: bool = Field(
         False,
-        description="Fetch https images that samples name; from public addresses alone, at each redirect too.",
+        description="Fetch images from https URLs in samples; only from public addresses, also after redirects.",
     )
     media_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Hosts that images are fetched from, comma separated; *.example.org is every name under it. "
+        description="Hosts that images may be fetched from, comma separated; *.example.org matches every subdomain. "
         "Empty: every public host.",
     )
     media_url_ports: Annotated[tuple[int, ...], NoDecode] = Field(
-        (443, 80), description="Ports that images are fetched from, comma separated."
+        (443, 80), description="Ports that images may be fetched from, comma separated."
     )
     media_url_http: bool = Field(
-        False, description="Fetch from http:// addresses too, which anybody on the way can change."
+        False, description="Also fetch from http:// URLs, whose content can be changed in transit."
     )
     max_media_urls: int = Field(
-        1024, ge=1, description="Different addresses a request; all they give counts as its body."
+        1024, ge=1, description="Maximum distinct image URLs per request; fetched bytes count towards max_body_bytes."
     )
-    media_url_timeout_s: float = Field(10.0, gt=0, description="Time for one image, with its redirects.")
-    media_url_connect_s: float = Field(3.0, gt=0, description="Time for a connection to one address of a host.")
-    media_url_concurrency: int = Field(16, ge=1, description="Images that a worker fetches at once.")
+    media_url_timeout_s: float = Field(10.0, gt=0, description="Timeout for fetching one image, including redirects.")
+    media_url_connect_s: float = Field(3.0, gt=0, description="Timeout for connecting to one address of a host.")
+    media_url_concurrency: int = Field(16, ge=1, description="Maximum images that a worker fetches concurrently.")
 
     # Time and load
-    default_deadline_s: float = Field(120.0, gt=0, description="Deadline of a request that names none.")
-    max_deadline_s: float = Field(600.0, gt=0, description="Longest deadline that a request may ask for.")
-    max_in_flight: int = Field(512, ge=1, description="Requests that are worked on at once.")
-    max_queued: int = Field(4096, ge=0, description="Requests that may wait for a place; one more is answered 503.")
-    queue_timeout_s: float = Field(30.0, gt=0, description="Longest wait for a place.")
-    drain_s: float = Field(20.0, ge=0, description="Time that requests under way have to finish at shutdown.")
-    max_infer_calls: int = Field(4, ge=1, description="Infer calls in flight a model; what waits is coalesced.")
-    triton_ready_s: float = Field(120.0, gt=0, description="How long the embedded Triton may take to load its models.")
+    default_deadline_s: float = Field(120.0, gt=0, description="Deadline of a request that does not set one.")
+    max_deadline_s: float = Field(600.0, gt=0, description="Maximum deadline that a request may set.")
+    max_in_flight: int = Field(512, ge=1, description="Maximum requests processed concurrently.")
+    max_queued: int = Field(4096, ge=0, description="Maximum requests in the queue; further ones are answered 503.")
+    queue_timeout_s: float = Field(30.0, gt=0, description="Maximum time that a request waits in the queue.")
+    drain_s: float = Field(20.0, ge=0, description="Time that requests in flight have to finish at shutdown.")
+    max_infer_calls: int = Field(4, ge=1, description="Maximum concurrent infer calls per model.")
+    triton_ready_s: float = Field(120.0, gt=0, description="Maximum time for the embedded Triton to load its models.")
 
-    # Models while they are served
-    max_head_bytes: int = Field(32 << 20, ge=1, description="Bytes of an uploaded head.")
+    # Model updates
+    max_head_bytes: int = Field(32 << 20, ge=1, description="Maximum bytes of an uploaded head.")
     keep_versions: int = Field(
-        3, ge=1, description="Uploaded versions of a model that stay served; recipes keep those that they name."
+        3, ge=1, description="Number of uploaded versions of a model that stay served, besides those that recipes name."
     )
 
     # State
     state_redis_max_memory: str = Field(
-        "256mb", description="Memory of the embedded Valkey that keeps state; when it is full, changes are refused."
+        "256mb",
+        description="Maximum memory of the embedded Valkey for state; when full, changes are refused.",
     )
     idempotency_ttl_s: float = Field(
-        900.0, gt=0, description="How long a request's idempotency key and its recorded answers are remembered."
+        900.0, gt=0, description="How long an idempotency key and its recorded answers are kept."
     )
 
     # Cache of raw scores
-    cache_ttl_s: float = Field(86_400.0, gt=0, description="How long a raw score is remembered.")
-    cache_memory_entries: int = Field(0, ge=0, description="Entries of the in-process level before Redis; 0: none.")
-    cache_timeout_ms: float = Field(100.0, gt=0, description="Longest wait for Redis before a lookup counts as a miss.")
-    cache_breaker_failures: int = Field(5, ge=1, description="Failures in a row after which Redis is left alone.")
+    cache_ttl_s: float = Field(86_400.0, gt=0, description="How long a raw score is cached.")
+    cache_memory_entries: int = Field(0, ge=0, description="Entries of the in-process cache in front of Redis; 0: off.")
+    cache_timeout_ms: float = Field(100.0, gt=0, description="Timeout for Redis; then a lookup counts as a miss.")
+    cache_breaker_failures: int = Field(
+        5, ge=1, description="Consecutive failures that open the circuit breaker for Redis."
+    )
     cache_breaker_pause_s: float = Field(
         0.5,
         gt=0,
-        description="Time after which one call tries Redis again; doubled after each that fails, up to ten times.",
+        description="Time until the open breaker lets one call try Redis again; doubled per failure, up to ten times.",
     )
     redis_max_memory: str = Field(
-        "256mb", description="Memory of the embedded Valkey that caches scores; the least used scores go first."
+        "256mb",
+        description="Maximum memory of the embedded Valkey for scores; the least recently used are evicted.",
     )
 
     # Judges and code
     judges_file: Path | None = Field(None, description="YAML file of OpenAI-compatible judges.")
-    allow_untrusted_code: bool = Field(False, description="Run callers' programs and SQL in the sandbox.")
+    allow_untrusted_code: bool = Field(False, description="Run programs and SQL from requests in the sandbox.")
 
     # Dialects
     dialect_failures: dict[str, float | Literal["error"]] = Field(
         {},
-        description="What a sample without a score becomes in a dialect, where its own policy is not wanted: JSON, "
-        'for example {"nemo_gym": "error", "openrlhf": -1}. A number is trained on as if it were a score.',
+        description="Overrides a dialect's policy for samples without a score: JSON, "
+        'for example {"nemo_gym": "error", "openrlhf": -1}. The trainer uses a number as if it were a score.',
     )
 
     pickle: bool = Field(
-        False, description="Read Flow-GRPO's and verl-omni's pickles (restricted), from this machine or with a key."
+        False,
+        description="Accept pickles of Flow-GRPO and verl-omni (restricted), from this machine or with an API key.",
     )
 
     # Open Inference Protocol
@@ -157,18 +166,18 @@ class Settings(BaseSettings):
     )
 
     # Telemetry
-    log_level: str = Field("info", description="debug, info, warning or error.")
-    log_json: bool = Field(False, description="One JSON object a log line.")
-    otlp_endpoint: SecretStr | None = Field(None, description="OTLP address for traces (extra: tracing).")
+    log_level: str = Field("info", description="Log level: debug, info, warning or error.")
+    log_json: bool = Field(False, description="Write each log line as a JSON object.")
+    otlp_endpoint: SecretStr | None = Field(None, description="OTLP endpoint for traces (needs the extra tracing).")
 
     @property
     def state_store_url(self) -> str:
-        """Address of the store of state: its own, else that of the cache; empty where there is neither."""
+        """Address of the state store: ``state_redis_url``, or ``redis_url`` if that is empty; empty if both are."""
         return self.state_redis_url or self.redis_url
 
     @property
     def run_directory(self) -> Path:
-        """The folder of a running stack's logs; no two stacks share a port."""
+        """The folder for the logs of the stack on this port; two stacks never share a port."""
         return self.state_dir.resolve() / "run" / str(self.http_port)
 
     @field_validator("redis_url", "state_redis_url")

@@ -85,7 +85,7 @@ def test_every_fault_is_said_at_once_before_anything_is_built_or_started(tmp_pat
     result = run(*flags, "--state-dir", tmp_path / "file" / "state")
     assert result.returncode == 2
     for said in (
-        "0.0.0.0 can be reached from other machines and no API keys are asked for",
+        "0.0.0.0 can be reached from other machines and no API keys are required",
         "there is no recipe file none.yaml",
         "there is no file none.yaml (--judges-file, REWARD_GATEWAY_JUDGES_FILE)",
         "cannot be written to (Not a directory)",
@@ -131,7 +131,7 @@ def test_the_gateway_alone_says_the_same(tmp_path: Path) -> None:
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
 
     for settings, said in (
-        ({"HTTP_HOST": "0.0.0.0"}, "no API keys are asked for"),
+        ({"HTTP_HOST": "0.0.0.0"}, "no API keys are required"),
         ({"REDIS_URL": "localhost"}, "write redis://localhost"),
         ({"API_KEYS_FILE": str(tmp_path / "none")}, "there is no file"),
         ({"DIALECT_FAILURES": '{"nobody": 1}'}, "unknown dialects: nobody"),

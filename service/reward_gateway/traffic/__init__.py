@@ -1,4 +1,4 @@
-"""What a request passes before it is worked on: who may call, how often, how much at once, for how long.
+"""Checks before a request is processed: API keys, rate limits, admission, deadlines and shutdown.
 
-Every module here is plain logic that knows no web framework; the HTTP and the gRPC edge wrap it.
+The modules do not depend on a web framework; the HTTP and gRPC entries wrap them.
 """

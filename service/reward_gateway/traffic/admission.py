@@ -1,8 +1,8 @@
-"""Admission: a bounded number of requests at work, a bounded FIFO of those that wait, and a quick no to the rest.
+"""Admission control: a bounded number of requests in flight, a bounded FIFO queue, and fast rejection of the rest.
 
-Without it an overloaded server answers everybody late; with it most are answered in time and the others
-learn at once when to try again. A place is held from before the body is read until the last byte of the
-answer, and comes back whatever happens: an answer, an error, a client that went away.
+Without it, an overloaded server answers every request late. With it, most are answered in time and the others are
+rejected at once with a time to retry. A slot is held from before the body is read until the last byte of the answer,
+and is always released: after an answer, an error or a disconnect.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from reward_gateway.observer import UNOBSERVED, Observer, RejectReason
 
 
 class Admission:
-    """The gate of one process.
+    """Admission control of one process.
 
     Args:
-        max_in_flight: requests that are worked on at once.
-        max_queued: requests that may wait; one more is refused.
-        queue_timeout_s: longest wait for a place.
+        max_in_flight: maximum requests processed concurrently.
+        max_queued: maximum requests that wait; further ones are rejected.
+        queue_timeout_s: maximum wait for a slot.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class Admission:
 
     @asynccontextmanager
     async def enter(self, deadline: float | None = None) -> AsyncIterator[None]:
-        """Hold a place for the body of the ``async with``.
+        """Hold a slot for the body of the ``async with``.
 
         Args:
-            deadline: a time of the running loop's clock after which waiting makes no sense.
+            deadline: time on the running loop's clock after which the request stops waiting.
 
         Raises:
-            Overloaded: the queue is full, or the wait was too long.
+            Overloaded: the queue is full, or the wait exceeded ``queue_timeout_s``.
             DeadlineExceeded: the request's own deadline passed while it waited.
         """
         await self.acquire(deadline)
@@ -55,14 +55,14 @@ class Admission:
             self.release()
 
     async def acquire(self, deadline: float | None = None) -> None:
-        """Take a place, waiting in line for it. Prefer :meth:`enter`; every acquire needs one :meth:`release`."""
+        """Take a slot, waiting in the queue for it. Prefer :meth:`enter`; each acquire needs one :meth:`release`."""
         if self.in_flight < self.max_in_flight and not self._waiting:
             self.in_flight += 1
             self._report_change()
             return
         if self.queued >= self.max_queued:
             self._report_rejection("queue_full")
-            raise Overloaded("more requests are waiting than the queue holds; try again later")
+            raise Overloaded("the request queue is full; try again later")
         await self._wait_in_line(deadline)
 
     async def _wait_in_line(self, deadline: float | None) -> None:
@@ -77,7 +77,7 @@ class Admission:
             granted = await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.result():
-                self.release()  # granted in the very moment the caller was cancelled: pass it on
+                self.release()  # granted just as the caller was cancelled: pass it on
             raise
         finally:
             alarm.cancel()
@@ -87,12 +87,12 @@ class Admission:
             return
         if by_deadline:
             self._report_rejection("deadline")
-            raise DeadlineExceeded("the deadline passed while the request waited for a place")
+            raise DeadlineExceeded("the deadline passed while the request waited in the queue")
         self._report_rejection("queue_timeout")
-        raise Overloaded("no place became free in time; try again later")
+        raise Overloaded("the request waited in the queue for too long; try again later")
 
     def release(self) -> None:
-        """Give a place back: to the first in line, if somebody waits."""
+        """Release a slot: the first request in the queue gets it, if one waits."""
         while self._waiting:
             place = next(iter(self._waiting))
             del self._waiting[place]
@@ -103,7 +103,7 @@ class Admission:
         self._report_change()
 
     async def wait_idle(self) -> None:
-        """Return once nobody is at work and nobody waits."""
+        """Return once no request is in flight and none waits."""
         while self.in_flight or self._waiting:
             self._idle = self._idle or asyncio.Event()
             self._idle.clear()
@@ -119,7 +119,7 @@ class Admission:
 
 
 def _settle_place(place: asyncio.Future[bool], granted: bool) -> bool:
-    """Answer one who waits; False if nobody waits there any more."""
+    """Resolve a waiting request's future; False if it no longer waits."""
     if place.done():
         return False
     place.set_result(granted)

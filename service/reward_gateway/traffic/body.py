@@ -1,7 +1,7 @@
-"""Bodies: how large one may be, as sent and as decompressed, and how it is decompressed without being fooled.
+"""Request bodies: the size limit, as sent and decompressed, and safe decompression.
 
-A few hundred bytes can stand for gigabytes. So decompression goes in steps and stops at the first byte
-over the limit, and the window and the number of frames that a body may ask for are bounded too.
+A few hundred bytes can decompress to gigabytes. So decompression works in steps and stops at the first byte over the
+limit; the window size and the number of frames are limited too.
 """
 
 import zlib
@@ -11,22 +11,22 @@ import zstandard
 from reward_gateway.errors import MalformedBody, TooLarge, UnsupportedMediaType
 
 MAX_FRAMES = 100
-"""Concatenated gzip members or zstd frames a body: plain clients send one; thousands of empty ones only burn time."""
+"""Maximum gzip members or zstd frames per body: clients send one; thousands of empty ones would only waste time."""
 
 MAX_WINDOW_BYTES = 8 << 20
 """The zstd window that RFC 9659 allows in HTTP."""
 
 _STEP = 512
-"""Compressed bytes a step: one zstd block of 128 KiB may hide in 4 bytes, so a step makes 16 MiB at most."""
+"""Compressed bytes per step: 4 bytes can encode a zstd block of 128 KiB, so a step yields at most 16 MiB."""
 
 
 def too_large(limit: int) -> TooLarge:
-    """The refusal of a body over ``limit`` bytes."""
-    return TooLarge(f"the body is over its limit of {limit} bytes (as sent or as decompressed)")
+    """The error for a body over ``limit`` bytes."""
+    return TooLarge(f"the body exceeds the limit of {limit} bytes (as sent or decompressed)")
 
 
 def check_declared(length: str | None, limit: int) -> None:
-    """Refuse by Content-Length, before a byte is read. Raises TooLarge or MalformedBody."""
+    """Check Content-Length before the body is read. Raises TooLarge or MalformedBody."""
     if length is None:
         return
     if not length.isdecimal():
@@ -36,7 +36,7 @@ def check_declared(length: str | None, limit: int) -> None:
 
 
 def encoding_of(header: str | None) -> str | None:
-    """The one content encoding of a body: None (plain), ``gzip`` or ``zstd``. Raises UnsupportedMediaType."""
+    """The content encoding of a body: None (uncompressed), ``gzip`` or ``zstd``. Raises UnsupportedMediaType."""
     name = (header or "identity").strip().lower()
     if name in ("", "identity"):
         return None
@@ -44,19 +44,19 @@ def encoding_of(header: str | None) -> str | None:
         return "gzip"
     if name == "zstd":
         return "zstd"
-    raise UnsupportedMediaType("this Content-Encoding is not spoken here; send the body plain, gzip or zstd")
+    raise UnsupportedMediaType("this Content-Encoding is not supported; send the body uncompressed, or as gzip or zstd")
 
 
 def decompress(data: bytes, encoding: str, limit: int) -> bytes:
-    """The plain body.
+    """Decompress a body.
 
     Args:
         encoding: ``gzip`` or ``zstd``.
-        limit: bytes that the plain body may have; reading stops at the first one over it.
+        limit: maximum bytes of the decompressed body; decompression stops at the first byte over it.
 
     Raises:
         TooLarge: over the limit.
-        MalformedBody: broken, truncated, empty, or more frames than anybody needs.
+        MalformedBody: broken, truncated or empty, or too many frames.
     """
     frame = _gzip_member if encoding == "gzip" else _zstd_frame
     plain: list[bytes] = []

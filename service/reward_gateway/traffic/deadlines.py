@@ -1,7 +1,7 @@
-"""Deadlines: the moment after which nobody waits for the answer, on the clock of the running loop.
+"""Deadlines: the time after which the caller no longer waits for the answer, on the running loop's clock.
 
-A caller may name one in the body and one in a header (or through gRPC); the smallest holds, and none is
-longer than the operator allows.
+A caller may set one in the body and one in a header (or through gRPC); the shortest applies, capped by the
+operator's maximum.
 """
 
 import math
@@ -11,7 +11,7 @@ from reward_gateway.settings import Settings
 
 
 def seconds_of_milliseconds(value: float, param: str) -> float:
-    """A deadline in seconds from milliseconds. Raises InvalidRequest unless it is a positive, finite number."""
+    """Convert a deadline from milliseconds to seconds. Raises InvalidRequest unless it is a positive, finite number."""
     if not (value > 0 and math.isfinite(value)):
         raise InvalidRequest("a deadline must be a positive number of milliseconds", param=param)
     return value / 1000.0
@@ -27,6 +27,6 @@ def parse_milliseconds(text: str, param: str) -> float:
 
 
 def deadline_at(arrived: float, settings: Settings, *seconds: float | None) -> float:
-    """The moment that holds: ``arrived`` plus the smallest duration given, else the default, never over the longest."""
+    """The deadline: ``arrived`` plus the shortest given duration (or the default), capped at the maximum."""
     durations = [value for value in seconds if value is not None]
     return arrived + min(min(durations, default=settings.default_deadline_s), settings.max_deadline_s)

@@ -1,7 +1,7 @@
-"""Drain: how a gateway goes away without failing anybody.
+"""Draining: how a gateway shuts down without failing requests.
 
-Readiness flips first, so that balancers look elsewhere; new work is refused with a reason and a time to
-retry; what is under way finishes, up to a limit.
+Readiness turns off first, so that load balancers send requests elsewhere; new requests are rejected with a reason and
+a time to retry; requests in flight finish, up to a time limit.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from .admission import Admission
 
 
 class Drain:
-    """The switch of one process. It goes one way."""
+    """The drain switch of one process. It cannot be undone."""
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
@@ -23,16 +23,16 @@ class Drain:
         return self._begun
 
     def begin(self) -> None:
-        """From now on: not ready, and no new work."""
+        """Stop being ready and accepting requests."""
         self._begun = True
 
     def check_accepting(self) -> None:
-        """Let a new request in, or raise Draining."""
+        """Raise Draining if the gateway no longer accepts requests."""
         if self._begun:
             raise Draining("this gateway is shutting down; send the request to another one")
 
     async def wait_finished(self, timeout_s: float) -> bool:
-        """Wait for the requests under way. True if all of them finished, False if time ran out."""
+        """Wait for the requests in flight. True if all finished, False if the time ran out."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._admission.wait_idle()

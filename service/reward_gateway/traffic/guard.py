@@ -1,4 +1,4 @@
-"""Everything a request passes before it is worked on, in one object per process, which HTTP and gRPC share."""
+"""The checks before a request is processed, in one object per process that HTTP and gRPC share."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -18,7 +18,7 @@ class Traffic:
     """API keys, rate limits, admission and drain of one process.
 
     Attributes:
-        census: counts the processes among which rates are divided while Redis is away; None where rates are not shared.
+        census: counts the processes that divide rates while Redis is unavailable; None if rates are not shared.
     """
 
     keys: KeyRing
@@ -28,30 +28,33 @@ class Traffic:
     census: WorkerCensus | None = None
 
     async def identify_caller(self, token: str | None, right: Right = "score") -> ApiKey:
-        """The caller, within its rights and its rate. Raises Unauthenticated, PermissionDenied or RateLimited."""
+        """Authenticate a caller and check its right and rate.
+
+        Raises Unauthenticated, PermissionDenied or RateLimited.
+        """
         key = self.keys.authenticate(token)
         require_right(key, right)
         await self.rate_limiter.check_rate(key)
         return key
 
     def start(self) -> None:
-        """Begin what runs in the background; needs a running loop."""
+        """Start the background tasks; needs a running loop."""
         if self.census is not None:
             self.census.start()
 
     async def close(self) -> None:
-        """End it, and release the connections."""
+        """Stop the background tasks and close the connections."""
         if self.census is not None:
             await self.census.close()
         await self.rate_limiter.close()
 
     @classmethod
     def of(cls, settings: Settings, observer: Observer = UNOBSERVED, breaker: Breaker | None = None) -> Self:
-        """As the settings say.
+        """Build from the settings.
 
         Args:
-            breaker: guards the shared windows of rates in the store of state; None: rates are divided among the
-                workers, each of which decides alone.
+            breaker: circuit breaker for the rate windows in the state store; None: each worker enforces its share of
+                a rate by itself.
 
         Raises:
             KeysFileError: the keys file cannot be used.

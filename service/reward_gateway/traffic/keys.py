@@ -1,6 +1,6 @@
 """API keys: who calls, and what they may do.
 
-The file holds a list; a key stands there as text or as the SHA-256 of its text:
+The file holds a list; each entry gives the key as text or as the SHA-256 of its text:
 
     keys:
       - name: trainer
@@ -8,8 +8,8 @@ The file holds a list; a key stands there as text or as the SHA-256 of its text:
         rights: [score]
         rate: 600/minute
 
-Keys are compared as hashes, in constant time, each with every one: the time of an answer tells nothing.
-Where no file is named, no key is asked for, and tokens that clients send by habit are ignored.
+Keys are compared as hashes, in constant time, against every entry, so that response times reveal nothing.
+Without a file, no key is required, and tokens that clients send anyway are ignored.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ from reward_gateway.errors import PermissionDenied, Unauthenticated
 from reward_gateway.settings import Settings
 
 Right = Literal["score", "state", "admin"]
-"""``score``: ask for rewards and read what is served. ``state``: change named state. ``admin``: both, and all else."""
+"""``score``: request rewards and read the catalogue. ``state``: change named state. ``admin``: everything."""
 
 
 class UnsafeExposure(RuntimeError):
-    """The gateway would be open to a network without keys."""
+    """The gateway would be reachable from a network without API keys."""
 
 
 class KeysFileError(ValueError):
@@ -74,7 +74,7 @@ class ApiKey(BaseModel):
 
 
 ANYBODY = ApiKey(name="anonymous", sha256="0" * 64, rights=("score", "state", "admin"))
-"""Who calls where keys are off."""
+"""The caller when API keys are off."""
 
 
 def digest(token: str) -> bytes:
@@ -101,18 +101,18 @@ class KeyRing:
         return any(key.rate is not None for _, key in self._keys)
 
     def authenticate(self, token: str | None) -> ApiKey:
-        """The caller. Raises Unauthenticated for no key or one that is not known."""
+        """Return the caller of a token. Raises Unauthenticated if it is missing or unknown."""
         if not self._keys:
             return ANYBODY
         if not token:
             raise Unauthenticated("send an API key: Authorization: Bearer KEY, or X-Api-Key: KEY")
         given = digest(token)
         caller = None
-        for secret, key in self._keys:  # every one, so that the time does not tell which
+        for secret, key in self._keys:  # compare all, so that the time does not reveal which one matched
             if hmac.compare_digest(secret, given):
                 caller = key
         if caller is None:
-            raise Unauthenticated("this API key is not known here")
+            raise Unauthenticated("unknown API key")
         return caller
 
     @classmethod
@@ -127,7 +127,7 @@ class KeyRing:
         if not isinstance(entries, dict) or set(entries) != {"keys"} or not isinstance(entries["keys"], list):
             raise KeysFileError("the keys file must hold one list named keys")
         if not entries["keys"]:
-            raise KeysFileError("the keys file names no key, so nobody could call")
+            raise KeysFileError("the keys file names no key, so that every request would be rejected: add a key")
         return cls([_parse_entry(i, entry) for i, entry in enumerate(entries["keys"])])
 
 
@@ -141,7 +141,7 @@ def _parse_entry(index: int, entry: Any) -> ApiKey:
 
 
 def token_of(authorization: str | None, x_api_key: str | None) -> str | None:
-    """The token of the two headers that carry one; Bearer goes first."""
+    """The token from the two headers that may carry one; Bearer takes precedence."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
@@ -166,7 +166,7 @@ def check_exposure(settings: Settings) -> None:
     """Refuse to listen on a public address without keys. Raises UnsafeExposure."""
     if settings.api_keys_file is None and not settings.allow_unauthenticated and not is_loopback(settings.http_host):
         raise UnsafeExposure(
-            f"{settings.http_host} can be reached from other machines and no API keys are asked for: "
-            "set REWARD_GATEWAY_API_KEYS_FILE, or listen on 127.0.0.1, or, on a network that is closed by other "
-            "means, set REWARD_GATEWAY_ALLOW_UNAUTHENTICATED=true"
+            f"{settings.http_host} can be reached from other machines and no API keys are required: "
+            "set REWARD_GATEWAY_API_KEYS_FILE, or listen on 127.0.0.1, or, on a network that is protected by "
+            "other means, set REWARD_GATEWAY_ALLOW_UNAUTHENTICATED=true"
         )

@@ -1,7 +1,7 @@
 """Rate limits: how many requests an API key may send per second, minute, hour or day, by an exact moving window.
 
-The windows are in Redis, shared by every worker process of every pod. While Redis is away each process enforces its
-share alone: the rate divided by the number of gateway processes last known. Keys without a rate never wait for Redis.
+The windows are in Redis, shared by every worker process of every pod. While Redis is unavailable, each process enforces
+its share: the rate divided by the last known number of gateway processes. Keys without a rate never wait for Redis.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from reward_gateway.tasks import end_task
 from .keys import ApiKey
 
 PREFIX = "reward_gateway:rates"
-"""Of the keys in Redis. Each script touches one key, so a cluster may spread them."""
+"""Prefix of the keys in Redis. Each script touches one key, so they work on a Redis Cluster."""
 
 TIMEOUT_S = 1.0
-"""Longest wait for Redis before a process decides alone."""
+"""Timeout for Redis, after which a process decides by itself."""
 
 CONNECTIONS = 16
-"""To Redis, of one process."""
+"""Maximum connections to Redis per process."""
 
 
 class Breaker(Protocol):
@@ -52,9 +52,9 @@ class SharedWindows:
     """The moving windows in Redis, behind a circuit breaker.
 
     Args:
-        url: ``redis://`` address of the store of state.
-        breaker: decides whether Redis is asked.
-        timeout_s: longest wait for one decision, connecting included.
+        url: ``redis://`` address of the state store.
+        breaker: decides whether to call Redis.
+        timeout_s: timeout for one decision, including connecting.
     """
 
     def __init__(self, url: str, breaker: Breaker, timeout_s: float = TIMEOUT_S) -> None:
@@ -74,9 +74,9 @@ class SharedWindows:
         self._probe: asyncio.Task[None] | None = None
 
     async def wait_s(self, item: RateLimitItem, name: str) -> float | None:
-        """Count one request and return 0, or return the seconds until the next one may pass (over 0).
+        """Count one request and return 0, or return the seconds (> 0) until the next one is allowed.
 
-        None: Redis could not be asked; the caller decides alone.
+        None: Redis is unavailable; the caller decides by itself.
         """
         ticket = self._breaker.begin_call()
         if ticket is None:
@@ -95,7 +95,7 @@ class SharedWindows:
         return wait
 
     def _start_probe(self) -> None:
-        """Ask Redis in the background whether it is back, if it is time to."""
+        """Check in the background whether Redis is back, if the breaker allows a probe."""
         if (ticket := self._breaker.begin_probe()) is not None:
             self._probe = asyncio.create_task(self._probe_redis(ticket), name="rates-probe")
 
@@ -119,11 +119,11 @@ class KeyRateLimiter:
     """The rate limiter of one process.
 
     Args:
-        default: rate of a key that names none, for example ``600/minute``; None: no limit.
-        workers: returns the number of gateway processes known, among which a rate is divided where the shared windows
-            cannot be asked.
-        shared: the windows in Redis; None: this process always decides alone.
-        observer: told of each request that was decided alone although there are shared windows.
+        default: rate of a key without its own, for example ``600/minute``; None: no limit.
+        workers: returns the known number of gateway processes, among which a rate is divided while the shared windows
+            are unavailable.
+        shared: the windows in Redis; None: this process always decides by itself.
+        observer: notified of each request that was decided locally although there are shared windows.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class KeyRateLimiter:
         """Count one request of the key.
 
         Raises:
-            RateLimited: with the seconds until the next request may pass.
+            RateLimited: with the seconds until the next request is allowed.
         """
         rate = key.rate or self._default
         if rate is None:
@@ -161,7 +161,7 @@ class KeyRateLimiter:
         elif not wait:
             self._local.hit(share, key.name)  # so that an outage does not grant the window a second time
         if wait:
-            raise RateLimited("this API key is over its rate", retry_after_s=max(1.0, math.ceil(wait)))
+            raise RateLimited("this API key exceeds its rate limit", retry_after_s=max(1.0, math.ceil(wait)))
 
     def _local_wait_s(self, item: RateLimitItem, name: str) -> float:
         if self._local.hit(item, name):
@@ -175,7 +175,7 @@ class KeyRateLimiter:
 
 
 def share_of(rate: RateLimitItem, workers: int) -> RateLimitItem:
-    """What one of ``workers`` processes may let pass, so that all of them together keep the rate.
+    """The rate for one of ``workers`` processes, so that all of them together keep the whole rate.
 
     ``600/minute`` over 8 is ``75/minute``; ``5/minute`` over 8 is one request per 96 s.
     """
@@ -185,5 +185,5 @@ def share_of(rate: RateLimitItem, workers: int) -> RateLimitItem:
 
 
 def _wait_s(reset_at: float, remaining: int) -> float:
-    """Seconds, over 0, until a refused request may pass; a window that has moved on meanwhile has room at once."""
+    """Seconds (> 0) until a rejected request is allowed; a window that has moved on meanwhile has room at once."""
     return max(1e-3, reset_at - time.time()) if remaining <= 0 else 1e-3

@@ -1,4 +1,4 @@
-"""How many gateway processes share a store of state, counted in it: each announces itself every few seconds."""
+"""Counts the gateway processes that share a state store: each announces itself there every few seconds."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ LIFETIME_S = 20.0
 TIMEOUT_S = 2.0
 
 _ANNOUNCE = """
--- Announce one process, forget those that have been silent; gives how many there are. The server's clock counts.
+-- Announce one process, remove silent ones, and return the count. Times are those of the server's clock.
 -- KEYS: the census (process -> time in microseconds). ARGV: process, lifetime in microseconds.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -32,12 +32,12 @@ class WorkerCensus:
     """Announces this process and remembers the last count.
 
     Args:
-        url: ``redis://`` address of the store of state.
-        assumed: the number of processes until Redis has been asked.
+        url: ``redis://`` address of the state store.
+        assumed: the number of processes until the first count.
         lifetime_s: how long an announcement counts.
 
     Attributes:
-        count: processes known, this one included.
+        count: known processes, including this one.
     """
 
     def __init__(self, url: str, assumed: int, lifetime_s: float = LIFETIME_S) -> None:
@@ -49,11 +49,11 @@ class WorkerCensus:
         self._task: asyncio.Task[None] | None = None
 
     async def announce(self) -> None:
-        """Announce this process and take the count. Raises RedisError or OSError; the last count stays then."""
+        """Announce this process and update the count. Raises RedisError or OSError, which keep the last count."""
         self.count = int(await self._announce(keys=[KEY], args=[self._name, self._lifetime_us]))
 
     def start(self) -> None:
-        """Announce from now on, in the background."""
+        """Start announcing in the background."""
         if self._task is None:
             self._task = asyncio.create_task(self._keep_announcing(), name="worker-census")
 
@@ -64,7 +64,7 @@ class WorkerCensus:
             await asyncio.sleep(EVERY_S)
 
     async def close(self) -> None:
-        """Leave, so that the others count one less at once."""
+        """Remove this process from the count and close the connection."""
         if self._task is not None:
             await end_task(self._task)
             with contextlib.suppress(RedisError, OSError, TimeoutError):
