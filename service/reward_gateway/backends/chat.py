@@ -1,4 +1,4 @@
-"""Chat for models: the messages that a chat model reads, and the one plain text that any other model reads instead."""
+"""Chat conversations for models: as JSON messages for a chat model, as plain text for any other model."""
 
 from reward_gateway.sample import Message, Text, canonical_json, plain_text
 
@@ -11,7 +11,7 @@ def encode_conversation(prompt: Text, response: Text) -> str:
 
 
 def flatten_prompt(prompt: Text) -> str:
-    """A prompt for a model without chat: a line ``role: text`` a message; a single user message is its own text."""
+    """A prompt for a model without chat: a line ``role: text`` per message; a single user message is just its text."""
     if isinstance(prompt, str):
         return prompt
     if len(prompt) == 1 and prompt[0].get("role") == "user":
@@ -20,7 +20,7 @@ def flatten_prompt(prompt: Text) -> str:
 
 
 def flatten_response(response: Text) -> str:
-    """A response for a model without chat: a single message is its own text, a trajectory keeps its roles."""
+    """A response for a model without chat: a single message is just its text, a trajectory keeps its roles."""
     if isinstance(response, str):
         return response
     return plain_text(response) if len(response) == 1 else _join_messages(response)

@@ -1,8 +1,8 @@
-"""Rows of all requests that wait in the same moment for one model go out as one infer call.
+"""Coalesces the waiting rows of all requests for one model into infer calls.
 
-Nothing waits for company: a call leaves in the same turn of the event loop, as long as fewer than ``max_calls`` are
-in flight; while they are, rows pile up and go together. A call takes the same share of every waiting request, so
-that one of 4,096 rows does not hold up one of a single row. What a row is made of is left to the backend's encoder.
+No row waits to be batched: a call is sent in the same turn of the event loop while fewer than ``max_calls`` are in
+flight; otherwise rows wait and are sent together. A call takes an equal share of every waiting request, so that a
+request of 4,096 rows does not delay one of a single row. The backend's encoder defines what a row contains.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from reward_gateway.sample import Batch, FloatArray, Invalid
 log = structlog.get_logger(__name__)
 
 MAX_CALL_BYTES = 64 << 20
-"""A call ends before the row that would pass this, so that images do not make a message of gigabytes."""
+"""Maximum bytes per call, so that images do not add up to a message of gigabytes; a larger row is sent alone."""
 
 EXTRA_CALLS = 24
-"""Calls that a request may cost beyond its share, to find the rows because of which a call failed as a whole."""
+"""Extra calls that a request may cost, to find the rows that made a whole call fail."""
 
 LATE = Invalid("deadline_exceeded", "The deadline passed before the model answered.")
 FULL = Invalid("overloaded", "Too many samples are waiting for this model; try again later.")
@@ -35,7 +35,7 @@ CLOSED = Invalid("model_unavailable", "The gateway is shutting down.")
 
 @dataclass(slots=True)
 class CallAnswer:
-    """What one call said of its rows, in their order: [m, K] values; reasons, flags and vectors by row."""
+    """The answer to one call, rows in order: [m, K] values; reasons, flags and vectors by row."""
 
     values: FloatArray
     version: str
@@ -45,7 +45,7 @@ class CallAnswer:
 
 
 class CallFailed(Exception):
-    """A call failed as a whole. ``divisible``: some of its rows may be the cause, others may do alone."""
+    """A whole call failed. ``divisible``: some of its rows may be the cause, so that the others may succeed alone."""
 
     def __init__(self, reason: Invalid, *, divisible: bool) -> None:
         super().__init__(reason.message)
@@ -56,11 +56,11 @@ class CallFailed(Exception):
 T = TypeVar("T")
 
 Send = Callable[[Sequence[Piece[Rows]], float], Awaitable[CallAnswer]]
-"""Makes one infer call of some pieces, until a deadline. Raises CallFailed."""
+"""Sends pieces as one infer call with a deadline. Raises CallFailed."""
 
 
 class Job(Generic[Rows]):
-    """One request's rows on their way: which were sent, which are answered."""
+    """The rows of one request: which were sent, and which are answered."""
 
     __slots__ = ("answer", "deadline", "done", "extra_calls", "left", "next", "open", "rows", "unanswered", "versions")
 
@@ -77,12 +77,12 @@ class Job(Generic[Rows]):
         self.answer = ModelAnswer(np.full((rows.size, width), np.nan))
 
     def store_values(self, start: int, stop: int, values: FloatArray, version: str) -> None:
-        """Take over the answer for some rows."""
+        """Store the scores of some rows."""
         if values.shape[1] == self.answer.values.shape[1]:
             self.answer.values[start:stop] = values
             self.versions.add(version)
         else:
-            changed = Invalid("model_error", "The model was changed while it was asked; try again.")
+            changed = Invalid("model_error", "The model was replaced during the call; try again.")
             self.answer.invalid.update(dict.fromkeys(range(start, stop), changed))
         self._mark_answered(start, stop)
 
@@ -91,7 +91,7 @@ class Job(Generic[Rows]):
         self._mark_answered(start, stop)
 
     def close(self, reason: Invalid) -> None:
-        """Answer now; the rows that have no score yet have a reason."""
+        """Finish now: unanswered rows get ``reason``."""
         if self.open:
             self.answer.invalid.update(dict.fromkeys(np.flatnonzero(self.unanswered).tolist(), reason))
             self._resolve_answer()
@@ -111,7 +111,7 @@ class Job(Generic[Rows]):
 
 @dataclass(slots=True, eq=False)
 class Call(Generic[Rows]):
-    """Pieces of jobs that travel together."""
+    """Pieces of jobs that are sent together."""
 
     pieces: list[tuple[Job[Rows], int, int]]
     task: "asyncio.Task[None] | None" = None
@@ -129,11 +129,11 @@ class Coalescer(Generic[Model, Rows]):
     """The queue of one model.
 
     Args:
-        name: of the model, for the observer.
+        name: name of the model, for the observer.
         encode: the backend's encoder.
-        send: makes one infer call.
-        max_calls: calls in flight.
-        max_queued: rows that may wait; a request that finds others waiting and does not fit is ``overloaded``.
+        send: sends one infer call.
+        max_calls: maximum calls in flight.
+        max_queued: maximum rows that wait; a request that exceeds it while others wait is ``overloaded``.
     """
 
     def __init__(
@@ -162,12 +162,12 @@ class Coalescer(Generic[Model, Rows]):
     async def score(
         self, model: Model, batch: Batch, rows: Sequence[int], *, width: int, deadline: float, max_rows: int
     ) -> ModelAnswer:
-        """Score some rows of a batch: [n, ``width``], in calls of at most ``max_rows``. Raises nothing for a row."""
+        """Score rows of a batch, in calls of at most ``max_rows``: [n, ``width``]. A row that fails gets a reason."""
         encoded = self._encode(model, batch, rows)
         return encoded.spread_answer(await self._submit_rows(encoded.rows, width, deadline, max_rows))
 
     async def _submit_rows(self, rows: Rows, width: int, deadline: float, max_rows: int) -> ModelAnswer:
-        """Queue encoded rows, and wait until they are answered or out of time."""
+        """Queue encoded rows, and wait until they are answered or the deadline passes."""
         loop = asyncio.get_running_loop()
         job = Job(rows, width, deadline, loop.create_future())
         if rows.size == 0 or deadline <= loop.time():
@@ -190,7 +190,7 @@ class Coalescer(Generic[Model, Rows]):
         return job.answer
 
     async def close(self) -> None:
-        """Answer everything that waits, and call off what is in flight."""
+        """Fail every waiting row and cancel the calls in flight."""
         for job in [*self._waiting, *(job for call in self._calls for job, _, _ in call.pieces)]:
             job.close(CLOSED)
         tasks = [call.task for call in self._calls if call.task is not None]
@@ -203,7 +203,7 @@ class Coalescer(Generic[Model, Rows]):
         self._observer.rows_queued(self._name, self._queued)
 
     def _withdraw_job(self, job: Job[Rows]) -> None:
-        """The caller is gone or out of time: its rows leave the queue, and a call that nobody else waits for ends."""
+        """Remove the rows of a caller that left or timed out; cancel calls that no other request waits for."""
         job.open = False
         self._change_queued(job.next - job.rows.size)
         job.next = job.rows.size
@@ -224,7 +224,7 @@ class Coalescer(Generic[Model, Rows]):
             call.task = asyncio.get_running_loop().create_task(self._run_call(call))
 
     def _take_next_pieces(self) -> list[tuple[Job[Rows], int, int]]:
-        """What the next call takes: a piece that must go alone, or a share of every waiting request in turn."""
+        """Take the pieces of the next call: one that must be sent alone, or a share of each waiting request in turn."""
         while self._alone:
             piece = self._alone.popleft()
             if piece[0].open:
@@ -240,7 +240,7 @@ class Coalescer(Generic[Model, Rows]):
                 start = job.next
                 stop = job.rows.fit_rows(start, min(share, rows), room)
                 if stop == start and not pieces:
-                    stop = start + 1  # one row alone is over the limit: it goes alone
+                    stop = start + 1  # a single row exceeds the limit: send it alone
                 if stop == start:
                     room = 0
                     self._waiting.appendleft(job)
@@ -269,10 +269,10 @@ class Coalescer(Generic[Model, Rows]):
             outcome = failure.reason.code
             self._retry_or_fail(call, failure)
         except Exception as error:
-            log.error("infer call could not be made", model=self._name, error=type(error).__name__)
+            log.error("infer call failed", model=self._name, error=type(error).__name__)
             outcome = "internal_error"
             self._retry_or_fail(
-                call, CallFailed(Invalid("internal_error", "The call could not be made."), divisible=True)
+                call, CallFailed(Invalid("internal_error", "The call to the model failed."), divisible=True)
             )
         finally:
             self._calls.discard(call)
@@ -280,7 +280,7 @@ class Coalescer(Generic[Model, Rows]):
             self._schedule_dispatch()
 
     def _distribute_answer(self, call: Call[Rows], answer: CallAnswer) -> None:
-        """Give every job its rows of a call's answer."""
+        """Give each job its rows of a call's answer."""
         at = 0
         for job, start, stop in call.pieces:
             end = at + stop - start
@@ -296,7 +296,7 @@ class Coalescer(Generic[Model, Rows]):
             at = end
 
     def _retry_or_fail(self, call: Call[Rows], failure: CallFailed) -> None:
-        """Nobody's rows may fail because of a neighbour's: jobs go again each alone, and a job alone in halves."""
+        """Retry a failed call so that no row fails because of another: each job alone, then a single job in halves."""
         pieces = [piece for piece in call.pieces if piece[0].open]
         for job, start, stop in pieces:
             job.answer.calls += 1
@@ -309,6 +309,6 @@ class Coalescer(Generic[Model, Rows]):
                 job.fail_rows(start, stop, failure.reason)
 
 
-def _select_rows(said: dict[int, T], at: int, end: int, start: int) -> dict[int, T]:
-    """What was said of a call's rows ``at:end``, as rows of the job that has them from ``start``."""
-    return {start + row - at: value for row, value in said.items() if at <= row < end}
+def _select_rows(by_row: dict[int, T], at: int, end: int, start: int) -> dict[int, T]:
+    """The entries for a call's rows ``at:end``, renumbered as rows of the job, which has them from ``start``."""
+    return {start + row - at: value for row, value in by_row.items() if at <= row < end}

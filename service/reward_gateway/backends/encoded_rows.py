@@ -1,7 +1,7 @@
-"""Samples encoded for a model server, row by row, so that rows of several requests can be cut and joined into calls.
+"""Samples encoded for a model server, row by row, so that rows of several requests can be joined into calls.
 
 A backend's encoder turns the rows of a batch into :class:`Encoded`, once per request. The coalescer then cuts them
-into :class:`Piece` without knowing what they are made of, only how many bytes they take.
+into :class:`Piece` knowing only their sizes in bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ class EncodedRows(Protocol):
         """How many rows there are."""
 
     def fit_rows(self, start: int, rows: int, room: int) -> int:
-        """Where to stop, from ``start``, so that neither ``rows`` nor ``room`` bytes are passed."""
+        """The end of a slice from ``start`` that exceeds neither ``rows`` nor ``room`` bytes."""
 
     def count_bytes(self, start: int, stop: int) -> int:
         """Bytes of the rows ``start:stop``."""
@@ -31,10 +31,10 @@ class EncodedRows(Protocol):
 
 @dataclass(slots=True)
 class SizedRows:
-    """Implements :class:`EncodedRows` over the sizes of rows.
+    """Implements :class:`EncodedRows` from the sizes of the rows.
 
     Attributes:
-        ends: [n] bytes up to and including each row.
+        ends: [n] cumulative bytes, including each row.
     """
 
     ends: NDArray[np.int64]
@@ -68,7 +68,7 @@ class Encoded(NamedTuple, Generic[Rows]):
 
     Attributes:
         rows: [m] encoded.
-        positions: [m] where each stands among the [n] rows that were asked.
+        positions: [m] index of each among the [n] requested rows.
         invalid: position -> reason, for the n - m that cannot be sent.
     """
 
@@ -77,7 +77,7 @@ class Encoded(NamedTuple, Generic[Rows]):
     invalid: dict[int, Invalid]
 
     def spread_answer(self, answer: ModelAnswer) -> ModelAnswer:
-        """The answer for the m rows that were sent, as the answer for all n that were asked."""
+        """Expand the answer for the m rows that were sent to all n requested rows."""
         if not self.invalid:
             return answer
         positions = self.positions
@@ -94,4 +94,4 @@ class Encoded(NamedTuple, Generic[Rows]):
 
 
 EncodeRows = Callable[[Model, Batch, Sequence[int]], Encoded[Rows]]
-"""A backend's encoder: some rows of a batch, as a model reads them."""
+"""A backend's encoder: encodes rows of a batch as a model reads them."""

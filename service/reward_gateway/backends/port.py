@@ -1,4 +1,4 @@
-"""The port of a model server: what the gateway asks, whoever answers."""
+"""The port to a model server: the interface that every backend implements."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from reward_gateway.sample import Batch, FloatArray, Invalid
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a model's instances run on, as the server's configuration says it.
+    """The device that a model's instances run on, from the server's configuration.
 
     Attributes:
-        kind: ``cpu``, ``gpu``, ``model`` (its backend decides) or empty where it is not known.
-        gpus: numbers of the GPUs.
-        instances: how many there are, on each GPU where there are several.
+        kind: ``cpu``, ``gpu``, ``model`` (its backend decides) or empty if unknown.
+        gpus: indices of the GPUs.
+        instances: number of instances, on each GPU if there are several.
     """
 
     kind: str = ""
@@ -24,20 +24,19 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a model server says of a model: from its index, its configuration and its card.
+    """A model, as described by the model server's index, its configuration and its card.
 
     Attributes:
-        name: as it is asked for, ``NAME`` or ``NAME@VERSION``.
+        name: as requested, ``NAME`` or ``NAME@VERSION``.
         inputs: fields of a sample that the model reads (``prompt``, ``response``, ``images`` …).
         dimensions: names of the K numbers of its score, in order.
         version: version of the weights, the tokenizer and the template together; part of the cache key.
         flags: names of the bits of its ``flags`` output, lowest first.
-        versions: every version that can be asked for as ``NAME@VERSION``, lowest first; the name alone is answered
-            by the last one.
-        vector: it also gives a number for each part of a response (a token, a step).
-        device: what its instances run on.
-        wanted: the server was told to serve it; False for one that its repository merely holds.
-        expected: versions that the server was told to serve and does not serve yet, or no more.
+        versions: every version available as ``NAME@VERSION``, lowest first; ``NAME`` alone selects the last one.
+        vector: it also returns one number per part of a response (a token, a step).
+        device: the device of its instances.
+        wanted: the server was told to serve it; False if the model is only in its repository.
+        expected: versions that the server was told to serve but does not (yet or any more).
     """
 
     name: str
@@ -55,7 +54,7 @@ class ModelInfo:
     expected: tuple[str, ...] = ()
 
     def flag_names(self, bits: int) -> tuple[str, ...]:
-        """The flags of a bit mask, as the cache keeps it; a bit without a name is ``flag_<n>``."""
+        """Names of the flags in a bit mask, as cached; a bit without a name is ``flag_<n>``."""
         return tuple(
             self.flags[bit] if bit < len(self.flags) else f"flag_{bit}"
             for bit in range(bits.bit_length())
@@ -63,7 +62,7 @@ class ModelInfo:
         )
 
     def flag_bits(self, names: Iterable[str]) -> int:
-        """The bit mask of flags that :meth:`flag_names` gave."""
+        """The bit mask of flag names; the inverse of :meth:`flag_names`."""
         return sum(
             1 << (self.flags.index(name) if name in self.flags else int(name.removeprefix("flag_"))) for name in names
         )
@@ -71,12 +70,11 @@ class ModelInfo:
 
 @dataclass(slots=True)
 class ModelAnswer:
-    """A model's scores for the rows that were asked, in their order: [n, K] float32 widened to float64.
+    """A model's scores for the requested rows, in order: [n, K] float32 widened to float64.
 
-    ``vectors`` holds, for models that give them, the numbers of a row's parts as little-endian float32, in the rows
-    that have a score. ``version`` is the one that answered. It differs from the one that was looked up where the model
-    was reloaded since, and is None where rows come from two versions or from none: such scores do not belong in the
-    cache.
+    ``vectors`` holds, for models that return them, the numbers of a row's parts as little-endian float32, for rows with
+    a score. ``version`` is the version that answered. It differs from the one that was looked up if the model was
+    reloaded meanwhile, and is None if the rows come from two versions or from none: such scores must not be cached.
     """
 
     values: FloatArray
@@ -91,23 +89,23 @@ class ModelServer(Protocol):
     """A server of reward models."""
 
     async def models(self) -> list[ModelInfo]:
-        """Every model once, ready or not, as its name alone is answered.
+        """Every model once, ready or not, with the version that its name alone selects.
 
-        Raises ModelUnavailable if the server is not there.
+        Raises ModelUnavailable if the server is unreachable.
         """
 
     async def info(self, name: str) -> ModelInfo:
         """One model, or one version of it. Raises NotFound or ModelUnavailable.
 
-        While the server is away, a model that was known before is answered with ``ready=False``: enough to look
-        its scores up in the cache.
+        While the server is unreachable, a model that was known before is returned with ``ready=False``, which is
+        enough to look up its cached scores.
         """
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         """Score some rows of a batch.
 
-        Rows that cannot be scored have a reason; nothing is raised for them. ``deadline`` is a time of
-        the running loop's clock; rows that are late are ``deadline_exceeded``.
+        Rows that cannot be scored get a reason; no exception is raised for them. ``deadline`` is a time on
+        the running loop's clock; rows not answered by then are ``deadline_exceeded``.
         """
 
     async def close(self) -> None:

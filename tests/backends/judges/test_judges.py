@@ -98,7 +98,7 @@ async def test_a_refusal_is_final_and_its_body_is_not_repeated(fake: Any, status
     fake.reply = lambda body: JSONResponse({"error": f"bad: {body['messages']}"}, status)
     async with judging(fake.url) as judges:
         (answer,) = await judges.ask("j", [says("my secret prompt")])
-    assert answer == Invalid("judge_error", f"the judge j refused the question with status {status}")
+    assert answer == Invalid("judge_error", f"the judge j refused the request with status {status}")
     assert len(fake.bodies) == 1
 
 
@@ -121,7 +121,7 @@ async def test_a_wait_beyond_the_deadline_is_not_begun(fake: Any) -> None:
     fake.reply = in_turn(Response(status_code=429, headers={"retry-after": "3600"}))
     async with judging(fake.url) as judges:
         (answer,) = await judges.ask("j", [says("q")], 0.0, in_time(3600))
-    assert answer == Invalid("judge_error", "the judge j says that it is asked too often")
+    assert answer == Invalid("judge_error", "the judge j is rate limiting requests (status 429)")
 
 
 async def test_a_deadline_ends_what_is_under_way_and_what_waits(fake: Any, clock: Clock) -> None:
@@ -163,12 +163,12 @@ async def test_a_rate_spreads_the_questions_over_time(fake: Any) -> None:
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (Response("not json", media_type="application/json"), "sent no chat completion"),
-        (JSONResponse({"choices": []}), "sent no chat completion"),
-        (JSONResponse([1]), "sent no chat completion"),
-        (JSONResponse({"choices": [{"message": {"content": None}}]}), "gave no text"),
-        (JSONResponse({"choices": [{"message": {"content": "  "}}]}), "gave no text"),
-        (Response(b"x" * (9 << 20), media_type="application/json"), "sent more than an answer can be"),
+        (Response("not json", media_type="application/json"), "sent a reply that is not a chat completion"),
+        (JSONResponse({"choices": []}), "sent a reply that is not a chat completion"),
+        (JSONResponse([1]), "sent a reply that is not a chat completion"),
+        (JSONResponse({"choices": [{"message": {"content": None}}]}), "answered without text"),
+        (JSONResponse({"choices": [{"message": {"content": "  "}}]}), "answered without text"),
+        (Response(b"x" * (9 << 20), media_type="application/json"), "sent an answer over the size limit"),
     ],
 )
 async def test_what_is_no_answer_is_a_reason(fake: Any, reply: Response, words: str) -> None:
@@ -182,7 +182,7 @@ async def test_a_redirect_is_not_followed(fake: Any) -> None:
     async with judging(fake.url) as judges:
         (answer,) = await judges.ask("j", [says("q")])
     assert isinstance(answer, Invalid)
-    assert "sends its callers elsewhere" in answer.message
+    assert "answered with a redirect" in answer.message
     assert len(fake.bodies) == 1
 
 

@@ -1,1 +1,1 @@
-"""Judges: language models behind OpenAI-compatible servers, asked in conversations and answering in words."""
+"""Judges: language models behind OpenAI-compatible servers, which answer a conversation with text."""

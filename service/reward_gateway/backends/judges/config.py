@@ -1,4 +1,4 @@
-"""Which judges there are: a YAML file of chat endpoints. Keys stay in the environment; the file only names them.
+"""Configuration of the judges: a YAML file of chat endpoints. API keys stay in the environment; the file names them.
 
 judges:
   - name: strict
@@ -32,18 +32,18 @@ class JudgeConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="What operations call it.")
-    base_url: str = Field(description="http(s)://host[:port][/path], with or without the closing /v1.")
-    model: str = Field(min_length=1, description="The model that is asked for.")
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name by which operations refer to it.")
+    base_url: str = Field(description="http(s)://host[:port][/path], with or without the trailing /v1.")
+    model: str = Field(min_length=1, description="Model name sent in requests.")
     api_key_env: str | None = Field(
         None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Environment variable that holds the API key."
     )
-    temperature: float = Field(0.0, ge=0, le=2, description="Where the operation asks for none of its own.")
-    max_tokens: int = Field(1024, ge=1, description="Longest answer.")
-    concurrency: int = Field(16, ge=1, le=1024, description="Questions under way at once, a gateway process.")
-    rate: str | None = Field(None, description="Questions a gateway process may ask, for example 300/minute.")
-    timeout_s: float = Field(60.0, gt=0, le=3600, description="Longest wait for one answer.")
-    retries: int = Field(3, ge=0, le=10, description="Tries again after 429, 5xx or a lost connection.")
+    temperature: float = Field(0.0, ge=0, le=2, description="Default temperature, if the operation sets none.")
+    max_tokens: int = Field(1024, ge=1, description="Maximum tokens per answer.")
+    concurrency: int = Field(16, ge=1, le=1024, description="Maximum concurrent requests per gateway process.")
+    rate: str | None = Field(None, description="Maximum request rate per gateway process, for example 300/minute.")
+    timeout_s: float = Field(60.0, gt=0, le=3600, description="Timeout of one request.")
+    retries: int = Field(3, ge=0, le=10, description="Retries after 429, 5xx or a lost connection.")
     extra: dict[str, Any] = Field(default_factory=dict, description="Further fields of the request: top_p, seed …")
 
     @field_validator("base_url")
@@ -53,7 +53,7 @@ class JudgeConfig(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be http://host or https://host")
         if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("must hold no user, query or fragment; a key belongs into the environment (api_key_env)")
+            raise ValueError("must have no user, query or fragment; put a key into the environment (api_key_env)")
         return url.rstrip("/").removesuffix("/v1")
 
     @field_validator("rate")
@@ -73,14 +73,14 @@ class JudgeConfig(BaseModel):
 
     @property
     def url(self) -> str:
-        """Where questions are posted."""
+        """The URL that requests are sent to."""
         return f"{self.base_url}/v1/chat/completions"
 
     def api_key(self, environment: Mapping[str, str] = os.environ) -> SecretStr | None:
-        """The key, where the judge has one.
+        """The API key, or None if the judge needs none.
 
         Raises:
-            JudgesFileError: the environment does not hold it.
+            JudgesFileError: the environment variable is not set.
         """
         if self.api_key_env is None:
             return None
@@ -93,10 +93,10 @@ class JudgeConfig(BaseModel):
 
 
 def load_judges(path: Path | None) -> list[JudgeConfig]:
-    """The judges of a file; none where no file is named.
+    """Read the judges of a file; an empty list without a file.
 
     Raises:
-        JudgesFileError: it cannot be read, or an entry cannot be used.
+        JudgesFileError: the file cannot be read, or an entry is invalid.
     """
     if path is None:
         return []

@@ -1,4 +1,4 @@
-"""One judge: a chat endpoint that is asked within its concurrency, its rate and the caller's deadline."""
+"""One judge: a chat endpoint, called within its concurrency, its rate and the caller's deadline."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ Conversation = Sequence[dict[str, Any]]
 
 
 class Breaker(Protocol):
-    """Whether a server that did not answer is to be left alone for a while."""
+    """Circuit breaker: whether a server that did not answer may be called."""
 
     def begin_call(self) -> int | None:
-        """A ticket; None while it is left alone."""
+        """A ticket; None while the breaker is open."""
 
     def begin_probe(self) -> int | None:
-        """A ticket for the one call that may try whether it is back."""
+        """A ticket for the one call that may test whether the server is back."""
 
     def record_success(self) -> None:
         """A call was answered."""
@@ -41,7 +41,7 @@ class Breaker(Protocol):
 
 
 class ChatEndpoint:
-    """Asks one judge. Redirects are not followed, and proxies of the environment are not used."""
+    """Client of one judge. It follows no redirects and ignores proxies set in the environment."""
 
     def __init__(self, config: JudgeConfig, breaker: Breaker, observer: Observer) -> None:
         self.config = config
@@ -62,11 +62,11 @@ class ChatEndpoint:
         )
 
     async def ask(self, conversation: Conversation, temperature: float | None, deadline: float | None) -> str | Invalid:
-        """The judge's words, or why there are none.
+        """Return the judge's answer, or the reason why there is none.
 
         Args:
-            temperature: None: the judge's own.
-            deadline: time of the loop's clock.
+            temperature: None for the judge's default.
+            deadline: time on the loop's clock.
         """
         body = self._encode_request(conversation, temperature)
         try:
@@ -76,12 +76,12 @@ class ChatEndpoint:
             return Invalid("deadline_exceeded", f"the deadline passed before the judge {self.config.name} answered")
 
     async def _ask_with_retries(self, body: bytes, deadline: float | None) -> str | Invalid:
-        """Ask until there is an answer, no reason to ask again, or no time for it."""
+        """Retry until there is an answer, the failure is permanent, or the attempts or the deadline run out."""
         loop = asyncio.get_running_loop()
         failures = 0
 
         def pause_s(error: Exception) -> float | bool:
-            """Seconds until the next attempt; False: there is none."""
+            """Seconds until the next attempt; False for none."""
             nonlocal failures
             if not isinstance(error, TemporaryFailure) or not error.retryable:
                 return False
@@ -96,19 +96,19 @@ class ChatEndpoint:
                     return await self._ask_through_breaker(body)
         except TemporaryFailure as error:
             return error.reason
-        return judge_failure(self.config.name, "was not asked")
+        return judge_failure(self.config.name, "was not called")
 
     async def _ask_through_breaker(self, body: bytes) -> str | Invalid:
-        """One attempt, unless the judge is left alone. Raises NotNow where another may help."""
+        """One attempt, unless the breaker is open. Raises TemporaryFailure if a retry may help."""
         ticket = self._breaker.begin_call()
         probing = ticket is None
         if ticket is None:
             ticket = self._breaker.begin_probe()
         if ticket is None:
-            return judge_failure(self.config.name, "did not answer lately and is left alone for a moment")
+            return judge_failure(self.config.name, "has failed repeatedly and is not called for a moment")
         name, loop = self.config.name, asyncio.get_running_loop()
         started = loop.time()
-        outcome, well = "cancelled", not probing  # a caller who leaves says nothing of the judge, unless it was to tell
+        outcome, well = "cancelled", not probing  # a caller that leaves proves no fault, except of a probe
         self._observer.model_call_started(name, 1)
         try:
             reply = await self._post_question(body)
@@ -137,7 +137,7 @@ class ChatEndpoint:
                 async for piece in response.aiter_bytes():
                     reply += piece
                     if len(reply) > LARGEST_REPLY:
-                        return judge_failure(name, "sent more than an answer can be")
+                        return judge_failure(name, "sent an answer over the size limit")
         except TimeoutError:
             raise TemporaryFailure(
                 judge_failure(name, f"did not answer within {self.config.timeout_s:g} s"), retryable=False
@@ -164,6 +164,6 @@ class ChatEndpoint:
 
 
 def _draw_pause_s(attempt: int) -> float:
-    """Exponential, half of it by chance, so that many who failed together do not come back together."""
+    """Exponential backoff with 50 % jitter, so that calls that failed together are not retried together."""
     whole = min(FIRST_PAUSE_S * 2.0**attempt, LONGEST_PAUSE_S)
     return whole * (0.5 + 0.5 * random.random())

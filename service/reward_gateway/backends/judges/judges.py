@@ -13,14 +13,14 @@ from .endpoint import Breaker, ChatEndpoint, Conversation
 
 
 class Judges:
-    """Asks configured judges.
+    """The configured judges.
 
     Args:
         make_breaker: makes the circuit breaker of one judge.
-        observer: told of every call, under the judge's name.
+        observer: notified of every call, under the judge's name.
 
     Raises:
-        JudgesFileError: a judge's key is not in the environment.
+        JudgesFileError: a judge's API key is not in the environment.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Judges:
         temperature: float | None = 0.0,
         deadline: float | None = None,
     ) -> list[str | Invalid]:
-        """The answers in the order of the conversations; a conversation without one has its reason.
+        """Return the answers in the order of the conversations, or the reason for each that has none.
 
-        At temperature 0 equal conversations are one question and are asked once; above it each is a draw of its own.
+        At temperature 0 equal conversations are sent once; above it each is a separate draw.
 
         Raises:
             NotFound: there is no such judge.
@@ -52,7 +52,7 @@ class Judges:
         endpoint = self._endpoints.get(judge)
         if endpoint is None:
             known = ", ".join(self._endpoints) or "none; REWARD_GATEWAY_JUDGES_FILE names them"
-            raise NotFound(f"there is no judge of this name (judges: {known})")
+            raise NotFound(f"there is no judge with this name (judges: {known})")
         if (endpoint.config.temperature if temperature is None else temperature) > 0:
             return list(await asyncio.gather(*(endpoint.ask(c, temperature, deadline) for c in conversations)))
         keys = [json.dumps(list(conversation), sort_keys=True) for conversation in conversations]
@@ -62,5 +62,5 @@ class Judges:
         return [answer_of[key] for key in keys]
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints.values()))

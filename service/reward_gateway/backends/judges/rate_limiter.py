@@ -1,4 +1,4 @@
-"""How fast a judge may be asked: an exact moving window, in which those who wait keep their order."""
+"""Rate limit of a judge: an exact moving window; waiting callers keep their order."""
 
 import asyncio
 import time
@@ -11,10 +11,10 @@ SHORTEST_WAIT_S = 0.005
 
 
 class RateLimiter:
-    """Lets callers through at a rate.
+    """Delays callers to a maximum rate.
 
     Args:
-        rate: for example ``300/minute``; None lets everybody through.
+        rate: for example ``300/minute``; None for no limit.
     """
 
     def __init__(self, rate: str | None) -> None:
@@ -23,7 +23,7 @@ class RateLimiter:
         self._turn = asyncio.Lock()
 
     async def wait_for_turn(self) -> None:
-        """Return once one more call is within the rate."""
+        """Wait until one more call is within the rate."""
         if self._item is None or self._limiter is None:
             return
         async with self._turn:

@@ -1,6 +1,6 @@
-"""What a chat server replied: the judge's words, or why there are none and whether asking again makes sense.
+"""Reads the replies of a chat server: the judge's answer, or why there is none and whether a retry may help.
 
-A reply's body may quote the question, so that nothing of it stands in a reason.
+A reply's body may quote the prompt, so reasons never contain any of it.
 """
 
 import json
@@ -10,16 +10,16 @@ from reward_gateway.errors import seconds_of_retry_after
 from reward_gateway.sample import Invalid
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
-"""Statuses after which the same question may be answered."""
+"""HTTP statuses after which a retry of the same request may succeed."""
 
 
 class TemporaryFailure(Exception):
-    """No answer, for now.
+    """The judge gave no answer, but may later.
 
     Args:
-        again: asking again may give one soon.
-        after_s: the server's own word on when; None: it said nothing.
-        down: the server is in trouble, not only busy.
+        retryable: a retry may help.
+        after_s: seconds from the server's ``Retry-After``; None without one.
+        down: the server is failing, not only busy.
     """
 
     def __init__(
@@ -33,16 +33,16 @@ class TemporaryFailure(Exception):
 
 
 def read_refusal(judge: str, status: int, headers: Mapping[str, str]) -> Invalid:
-    """The reason for a status that is not 200. Raises NotNow where the same question may be answered later."""
+    """The reason for a status other than 200. Raises TemporaryFailure if a retry may succeed."""
     if status in RETRYABLE_STATUSES:
         busy = status == 429
-        words = "says that it is asked too often" if busy else f"failed with status {status}"
+        words = "is rate limiting requests (status 429)" if busy else f"failed with status {status}"
         raise TemporaryFailure(
             judge_failure(judge, words), after_s=seconds_of_retry_after(headers.get("retry-after")), down=not busy
         )
     if 300 <= status < 400:
-        return judge_failure(judge, "sends its callers elsewhere; name that address as its base_url")
-    return judge_failure(judge, f"refused the question with status {status}")
+        return judge_failure(judge, "answered with a redirect; set base_url to the address that it redirects to")
+    return judge_failure(judge, f"refused the request with status {status}")
 
 
 def read_answer(judge: str, body: bytes) -> str | Invalid:
@@ -50,12 +50,12 @@ def read_answer(judge: str, body: bytes) -> str | Invalid:
     try:
         content = json.loads(body)["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError, RecursionError):
-        return judge_failure(judge, "sent no chat completion")
+        return judge_failure(judge, "sent a reply that is not a chat completion")
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
     if not isinstance(content, str) or not content.strip():
-        return judge_failure(judge, "gave no text")
+        return judge_failure(judge, "answered without text")
     return content
 
 

@@ -1,1 +1,1 @@
-"""Whether a response equals a reference as mathematics, decided in processes of their own."""
+"""Compares a response with a reference as mathematics, in separate processes."""

@@ -1,4 +1,4 @@
-"""Mathematical answers compared in processes of their own, so that no expression can stop or fill the gateway."""
+"""Compares mathematical answers in separate processes, so that no expression can block the gateway."""
 
 import asyncio
 import contextlib
@@ -16,18 +16,18 @@ GRACE_S = 1.0
 START_TIMEOUT_S = 30.0
 PROCESSES = max(1, min(4, (os.cpu_count() or 1) // 2))
 
-TOO_HARD = Invalid("operation_error", "the answer takes too long, or too much memory, to be compared", param="response")
+TOO_HARD = Invalid("operation_error", "comparing the answer takes too long or too much memory", param="response")
 UNREADABLE = Invalid("invalid_field", "reference: holds no mathematical expression that can be read", param="reference")
 LATE = Invalid("deadline_exceeded", "the deadline passed before this answer was compared")
 Verdict = bool | Invalid
 
 
 class MathChecker:
-    """Compares pairs of texts as mathematics. Its processes start when they are first needed, and are kept.
+    """Compares pairs of texts as mathematics. Its processes start when first needed, and are reused.
 
     Args:
-        processes: most pairs that are compared at once.
-        pair_timeout_s: longest time a pair; a process that does not keep to it is ended.
+        processes: maximum pairs compared concurrently.
+        pair_timeout_s: time limit per pair; a process that exceeds it is killed.
     """
 
     def __init__(self, processes: int = PROCESSES, pair_timeout_s: float = PAIR_TIMEOUT_S) -> None:
@@ -37,11 +37,11 @@ class MathChecker:
         self._all: set[asyncio.subprocess.Process] = set()
 
     async def compare(self, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> list[Verdict]:
-        """Whether each response's answer equals its reference, or why that cannot be said. Equal pairs are asked once.
+        """Whether each response equals its reference, or why that cannot be decided. Equal pairs are compared once.
 
         Args:
             pairs: (reference, response).
-            deadline: time of the loop's clock.
+            deadline: time on the loop's clock.
         """
         distinct = list(dict.fromkeys(pairs))
         verdicts = await asyncio.gather(*(self._compare_pair(*pair, deadline) for pair in distinct))
@@ -72,13 +72,13 @@ class MathChecker:
         )
         self._all.add(process)
         if await self._ask_process(process, "1", "1", START_TIMEOUT_S) is None:
-            raise InternalError("the process that compares mathematical answers does not start")
+            raise InternalError("the process that compares mathematical answers failed to start")
         return self._idle.pop()
 
     async def _ask_process(
         self, process: asyncio.subprocess.Process, reference: str, response: str, timeout_s: float
     ) -> dict[str, Any] | None:
-        """The process's answer, after which it is idle; None, and its end, where it gives none in time."""
+        """Return the process's answer and put the process back; on a failure or timeout, kill it and return None."""
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -90,7 +90,7 @@ class MathChecker:
             await self._end_process(process)
             return None
         except asyncio.CancelledError:
-            await self._end_process(process)  # it still works on what nobody waits for
+            await self._end_process(process)  # it still works on an answer that is no longer needed
             raise
         self._idle.append(process)
         return answer

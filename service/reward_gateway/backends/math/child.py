@@ -1,8 +1,8 @@
-"""A process that compares mathematical answers, a line in, a line out, each within its time and all within a memory.
+"""A process that compares mathematical answers, one JSON line in and out, with a time and a memory limit.
 
-Run as ``python -m reward_gateway.backends.math.child SECONDS``. It is a process because an expression can
-be built to run for ever or to fill the memory (9^9^9^9), and because the library's own time limit works in a
-main thread only. What its alarm cannot interrupt, its parent ends.
+Run as ``python -m reward_gateway.backends.math.child SECONDS``. It is a separate process because an
+expression can be built to run forever or to fill the memory (9^9^9^9), and because the library's own time limit works
+only in a main thread. If its alarm cannot interrupt the work, the parent kills it.
 
 In:  ``{"reference": text, "response": text}``.
 Out: ``{"equal": true | false}``, or ``{"equal": null, "why": "unreadable" | "too_hard"}``.
@@ -19,7 +19,7 @@ MEMORY = 2 << 30
 
 
 class OutOfTime(BaseException):
-    """Not an Exception: the library catches those."""
+    """The time limit. Not an Exception, because the library catches those."""
 
 
 def _raise_out_of_time(*_: Any) -> None:
@@ -27,7 +27,7 @@ def _raise_out_of_time(*_: Any) -> None:
 
 
 def delimit_latex(text: str) -> str:
-    """A reference as the parser wants it: bare LaTeX stands in dollars."""
+    """A reference as the parser expects it: bare LaTeX in dollar signs."""
     return text if any(mark in text for mark in ("$", "\\(", "\\[", "\\boxed")) else f"${text}$"
 
 
@@ -35,7 +35,7 @@ def compare_answers(reference: str, response: str) -> dict[str, Any]:
     """Whether the response's answer equals the reference's as mathematics."""
     from math_verify import parse, verify
 
-    # Without the library's limits; the alarm of this process is the one that counts.
+    # Without the library's time limits: this process has its own alarm.
     parsed_reference = parse(delimit_latex(reference), parsing_timeout=None)
     if not parsed_reference:
         return {"equal": None, "why": "unreadable"}
@@ -44,9 +44,9 @@ def compare_answers(reference: str, response: str) -> dict[str, Any]:
 
 
 def main(seconds: float) -> None:
-    """Answer lines until there are no more."""
+    """Answer each line of standard input until it ends."""
     logging.disable(logging.CRITICAL)
-    compare_answers("1", "1")  # imports what the first comparison would wait for
+    compare_answers("1", "1")  # import the library now, not at the first comparison
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGALRM, _raise_out_of_time)
     for line in sys.stdin:
@@ -57,7 +57,7 @@ def main(seconds: float) -> None:
         except (OutOfTime, MemoryError, RecursionError):
             answer = {"equal": None, "why": "too_hard"}
         except Exception:
-            answer = {"equal": False}  # the library could make nothing of it
+            answer = {"equal": False}  # the library could not parse or compare it
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         print(json.dumps(answer), flush=True)

@@ -1,8 +1,8 @@
-"""The process that runs one program and ends. Standard library only, so that it starts fast and holds little.
+"""The process that runs one program and exits. Standard library only, so that it starts fast and uses little memory.
 
 In, on standard input, to its end: one JSON object (``language``, ``program``, ``input``, ``memory``, ``cpu_s``,
-``mechanisms``, ``key``). Out, on standard output: a line with the mechanisms in force, once they are; then the result,
-a line that begins with the key, so that nothing the program writes itself is taken for it.
+``mechanisms``, ``key``). Out, on standard output: a line with the mechanisms in force; then the result, a
+line that begins with the key, so that output of the program itself cannot be taken for it.
 """
 
 import json
@@ -20,17 +20,17 @@ LONGEST_VALUE = 16 << 20
 PURE = """abc array base64 bisect calendar cmath collections.abc contextlib copy dataclasses datetime decimal enum
 fractions functools hashlib heapq itertools json.decoder math numbers operator random re statistics string struct
 textwrap time types typing unicodedata zlib _strptime encodings.ascii encodings.latin_1 encodings.utf_16"""
-"""Modules that programs may import: they are loaded beforehand, since afterwards no file can be opened."""
+"""Modules that programs may import: they are loaded before the lockdown, after which no file can be opened."""
 
 Ran = tuple[bool, Any, str | None]
 
 
 class BadDatabase(ValueError):
-    """The database cannot be built: no fault of the query."""
+    """The database could not be built; the query is not at fault."""
 
 
 class Silence:
-    """A standard output that goes nowhere."""
+    """A standard output that discards what is written."""
 
     encoding = "utf-8"
 
@@ -42,7 +42,7 @@ class Silence:
 
 
 def main() -> None:
-    """Read, lock, run, answer, end."""
+    """Read the request, lock the process down, run the program, write the result, exit."""
     request = json.loads(sys.stdin.buffer.read())
     prepared = PREPARE[request["language"]]()
     sys.path, sys.argv = [], [""]
@@ -64,14 +64,14 @@ def main() -> None:
 
 
 def write_line(line: str) -> None:
-    """Write a line to the gateway, past whatever the program made of sys.stdout."""
+    """Write a line to the gateway, bypassing sys.stdout, which the program may have changed."""
     data = line.encode() + b"\n"
     while data:
         data = data[os.write(1, data) :]
 
 
 def capture_outcome(program: Callable[[], Any]) -> Ran:
-    """Run it; whatever it raises, ``SystemExit`` included, is its failure."""
+    """Run a program; any exception, including ``SystemExit``, is its failure."""
     try:
         return True, program(), None
     except MemoryError:
@@ -83,7 +83,7 @@ def capture_outcome(program: Callable[[], Any]) -> Ran:
 
 
 def prepare_python() -> Callable[[str, Any], Any]:
-    """Load the modules that programs may want."""
+    """Import the modules that programs may use."""
     for name in PURE.split():
         __import__(name)
     return run_python
@@ -92,7 +92,7 @@ def prepare_python() -> Callable[[str, Any], Any]:
 def run_python(program: str, value: Any) -> Any:
     """The result of the program's ``main(value)``."""
     scope: dict[str, Any] = {"__name__": "program"}
-    exec(compile(program, "<program>", "exec"), scope)  # noqa: S102 - what this process is for
+    exec(compile(program, "<program>", "exec"), scope)  # noqa: S102 - the purpose of this process
     return scope["main"](value)
 
 
@@ -128,14 +128,14 @@ def prepare_sql() -> Callable[[str, Any], Any]:
 
 
 def fill_database(database: Any, database_input: Any) -> None:
-    """Build the database from a script, from ``{schema, rows: {table: [[…]]}}``, or from a file's copy, ``{file_b64}``.
+    """Build the database from a script, ``{schema, rows: {table: [[…]]}}``, or a copy of a file, ``{file_b64}``.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the input has another form.
     """
     parts = {"schema": database_input} if isinstance(database_input, str) else database_input
     if not isinstance(parts, dict) or not parts or not parts.keys() <= {"schema", "rows", "file_b64"}:
-        raise ValueError("a database is a script, {schema, rows} or {file_b64}")
+        raise ValueError("a database must be a script, {schema, rows} or {file_b64}")
     if "file_b64" in parts:
         import base64
 
@@ -149,7 +149,7 @@ def fill_database(database: Any, database_input: Any) -> None:
 
 
 def to_json_value(value: Any) -> Any:
-    """A value of SQL as JSON holds it: blobs as hexadecimal text, infinities by name."""
+    """An SQL value as JSON: blobs as hexadecimal text, infinities by name."""
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,7 +1,6 @@
-"""What a process gives up before it runs what it does not trust. Standard library only; see the package's docstring.
+"""Locks a process down before it runs untrusted code. Standard library only; see the package's docstring.
 
-Each mechanism is set up by one function and reported by its name, so that whoever started the process knows exactly
-which are in force.
+Each mechanism is set up by one function and reported by name, so that the parent knows exactly which are in force.
 """
 
 import contextlib
@@ -21,18 +20,18 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def lock_process(wanted: Collection[str], memory: int, cpu_s: int) -> list[str]:
-    """Give up what the wanted mechanisms take; the names of those that this kernel has put in force.
+    """Apply the wanted mechanisms; returns the names of those that this kernel supports and that are now in force.
 
     Args:
         memory: bytes of address space.
-        cpu_s: seconds of CPU time; the kernel ends the process one second after it was warned.
+        cpu_s: seconds of CPU time; the kernel kills the process one second after the warning signal.
     """
     _set_limits(memory, cpu_s)
-    _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS: also what lets a process without privileges use landlock and seccomp
+    _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS: also lets an unprivileged process use landlock and seccomp
     in_force = [name for name in ("namespaces", "landlock", "privileges") if name in wanted and _try_step(_STEPS[name])]
     for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE):
         resource.setrlimit(limit, (0, 0))
-    _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a change of user resets it, so not before
+    _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: set last, because a change of user resets it
     _prctl(4, 0)  # PR_SET_DUMPABLE
     if "seccomp" in wanted and _try_step(_apply_seccomp):
         in_force.append("seccomp")
@@ -40,7 +39,7 @@ def lock_process(wanted: Collection[str], memory: int, cpu_s: int) -> list[str]:
 
 
 def _has_children() -> bool:
-    """Whether this process can still make another: tried, since the kernel counts no process of root's."""
+    """Whether this process can still fork: tried out, because the kernel's process limit does not apply to root."""
     try:
         child = os.fork()
     except OSError:
@@ -67,14 +66,14 @@ def _try_step(step: Callable[[], None]) -> bool:
 
 
 def _enter_namespaces() -> None:
-    """A network (without even a loopback that is up), IPC and host name of its own."""
+    """Enter separate network (even loopback is down), IPC and host name namespaces."""
     new_namespaces = 0x40000000 | 0x08000000 | 0x04000000  # CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
     if os.geteuid() != 0 or _libc.unshare(new_namespaces) != 0:
-        _check_result(_libc.unshare(new_namespaces | 0x10000000))  # CLONE_NEWUSER: for who has no privilege
+        _check_result(_libc.unshare(new_namespaces | 0x10000000))  # CLONE_NEWUSER: for an unprivileged process
 
 
 def _apply_landlock() -> None:
-    """A ruleset that handles every right and grants none."""
+    """Restrict this process by a ruleset that handles every right and grants none."""
     abi = _check_result(_libc.syscall(LANDLOCK_CREATE, None, 0, 1))
     files = 0x1FFF | (0x2000 if abi >= 2 else 0) | (0x4000 if abi >= 3 else 0) | (0x8000 if abi >= 5 else 0)
     fields = [files] + ([0b11] if abi >= 4 else []) + ([0b11] if abi >= 6 else [])
@@ -87,7 +86,7 @@ def _apply_landlock() -> None:
 
 
 def _drop_privileges() -> None:
-    """Not root, and without groups and capabilities. A root that may not change its user keeps no capability either."""
+    """Drop root, groups and capabilities. A root user that cannot change its user loses its capabilities too."""
     if os.geteuid() == 0:
         with contextlib.suppress(PermissionError):
             os.setgroups([])
@@ -100,13 +99,13 @@ def _drop_privileges() -> None:
 
 
 def _apply_seccomp() -> None:
-    """A filter: a foreign architecture ends the process, an unlisted call fails with EPERM."""
+    """Install a filter: a foreign architecture kills the process, an unlisted call fails with EPERM."""
     machine = platform.machine()
     load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
     refuse, kill, allow = 0x00050001, 0x80000000, 0x7FFF0000
     program = [(load, 0, 0, 4), (equal, 1, 0, ARCHITECTURES[machine]), (give, 0, 0, kill), (load, 0, 0, 0)]
     if machine == "x86_64":
-        program += [(at_least, 0, 1, 0x40000000), (give, 0, 0, refuse)]  # the x32 calls have numbers of their own
+        program += [(at_least, 0, 1, 0x40000000), (give, 0, 0, refuse)]  # x32 calls have separate numbers
     for number in ALLOWED[machine]:
         program += [(equal, 0, 1, number), (give, 0, 0, allow)]
     program.append((give, 0, 0, refuse))

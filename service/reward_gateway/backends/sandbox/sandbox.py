@@ -1,4 +1,4 @@
-"""Runs untrusted programs: a fresh locked process each, its time, its output and its end kept from outside."""
+"""Runs untrusted programs, each in a fresh locked-down process whose time and output are limited from outside."""
 
 import asyncio
 import contextlib
@@ -31,11 +31,11 @@ Answer = dict[str, Any] | Invalid
 
 
 class SandboxUnavailable(RuntimeError):
-    """This machine cannot keep a program in."""
+    """This machine cannot isolate a program."""
 
 
 def is_sufficient(mechanisms: Collection[str]) -> bool:
-    """Whether the mechanisms in force stop files, network, processes and signals together."""
+    """Whether the mechanisms together block files, network, processes and signals."""
     return "childless" in mechanisms and ("seccomp" in mechanisms or {"landlock", "namespaces"} <= set(mechanisms))
 
 
@@ -43,9 +43,9 @@ class Sandbox:
     """Runs programs. Call :meth:`start` first.
 
     Args:
-        mechanisms: what processes give up, as far as the kernel can.
-        processes: most programs that run at once.
-        memory: bytes of address space a program.
+        mechanisms: mechanisms to apply, as far as the kernel supports them.
+        processes: maximum programs that run concurrently.
+        memory: bytes of address space per program.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class Sandbox:
         self._running: set[asyncio.subprocess.Process] = set()
 
     async def start(self) -> tuple[str, ...]:
-        """Find out which mechanisms this kernel puts in force; from then on every program needs them all.
+        """Find out which mechanisms this kernel supports; from then on every program must have all of them in force.
 
         Raises:
-            SandboxUnavailable: they are too few.
+            SandboxUnavailable: they do not suffice.
         """
         program = "def main(value):\n    return value"
         answer = await self._run_program("python", program, "probe", START_S, None, self._wanted)
@@ -86,12 +86,12 @@ class Sandbox:
         """Run programs, each with its input. Equal queries on equal databases run once.
 
         Args:
-            timeout_s: wall-clock time a program, from its first line.
-            deadline: time of the loop's clock.
+            timeout_s: wall-clock time per program, from its first line.
+            deadline: time on the loop's clock.
 
         Returns:
             In order, mappings of ``ok``, ``value``, ``error`` (``timeout``, ``memory``, ``output``, ``crashed`` or the
-            exception), or the reason why a program was not run to its end for no fault of its own.
+            exception), or the reason why a program did not run to its end through no fault of its own.
         """
         pairs = list(zip(programs, inputs, strict=True))
         if language != "sql":
@@ -140,7 +140,7 @@ class Sandbox:
 
     @contextlib.asynccontextmanager
     async def _open_process(self) -> Any:
-        """A fresh process in a group of its own, which is gone with all its group when the block is left."""
+        """Start a process in its own group; the whole group is killed when the block ends."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BEGIN),
             stdin=asyncio.subprocess.PIPE,
@@ -159,13 +159,13 @@ class Sandbox:
             self._running.discard(process)
 
     async def close(self) -> None:
-        """End what still runs."""
+        """Kill the programs that still run."""
         for process in self._running:
             _kill_group(process)
 
 
 async def _send_program(process: asyncio.subprocess.Process, request: bytes) -> list[str] | None:
-    """Hand the program over; the mechanisms that its process has put in force, or None if it did not get that far."""
+    """Send the program; returns the mechanisms that its process has in force, or None if it failed before that."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -178,7 +178,7 @@ async def _send_program(process: asyncio.subprocess.Process, request: bytes) -> 
 
 
 async def _read_output(process: asyncio.subprocess.Process) -> bytes | None:
-    """All that it writes; None if that is too much."""
+    """Everything that the process writes; None if that exceeds the limit."""
     assert process.stdout is not None
     output = bytearray()
     while piece := await process.stdout.read(1 << 16):

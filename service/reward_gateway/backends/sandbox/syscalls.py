@@ -1,7 +1,7 @@
-"""Numbers of system calls, by machine: the few that a sandboxed process may still make."""
+"""Numbers of the system calls that a sandboxed process may make, by machine."""
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-"""What the kernel calls the machine in a filter's data."""
+"""The kernel's constant for the machine in a filter's data."""
 
 _X86_64 = {
     "read": 0, "write": 1, "close": 3, "fstat": 5, "poll": 7, "lseek": 8, "mmap": 9, "mprotect": 10, "munmap": 11,

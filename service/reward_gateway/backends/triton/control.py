@@ -1,4 +1,4 @@
-"""Loading and unloading of models on a Triton that is told what to serve (``--model-control-mode=explicit``)."""
+"""Loads and unloads models on a Triton server with ``--model-control-mode=explicit``."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,11 @@ from reward_gateway.errors import Conflict, InternalError, InvalidRequest
 
 
 class Control:
-    """Tells one server what to serve; the gateway's own picture of it is renewed before a call returns.
+    """Model control of one server; the gateway's directory of models is renewed before a call returns.
 
     Args:
         passthrough: calls the server.
-        renew: renews that picture.
+        renew: renews that directory.
     """
 
     def __init__(self, passthrough: Passthrough, renew: Callable[[], Awaitable[Any]]) -> None:
@@ -23,10 +23,10 @@ class Control:
         self._renew = renew
 
     async def load(self, name: str, timeout_s: float) -> None:
-        """Load a model, or load it anew; versions that did not change go on serving meanwhile.
+        """Load or reload a model; unchanged versions keep serving meanwhile.
 
         Raises:
-            Conflict: the server cannot load it, with its reason; what was served before still is.
+            Conflict: the server cannot load it, with its reason; what was served before stays served.
             ModelUnavailable, DeadlineExceeded: it did not answer.
         """
         await self._send_change(
@@ -34,7 +34,7 @@ class Control:
         )
 
     async def unload(self, name: str, timeout_s: float) -> None:
-        """Serve a model no more; requests that it has are answered. Raises as :meth:`load`."""
+        """Unload a model; requests in flight are answered. Raises as :meth:`load`."""
         await self._send_change(
             "RepositoryModelUnload", service_pb2.RepositoryModelUnloadRequest(model_name=name), timeout_s
         )
@@ -51,6 +51,6 @@ class Control:
 
 @runtime_checkable
 class Controlled(Protocol):
-    """A model server that can be told what to serve."""
+    """A model server with model control."""
 
     control: Control

@@ -1,7 +1,7 @@
-"""Which models there are: one picture of the server, shared by every lookup and renewed every few seconds.
+"""The directory of a server's models: a snapshot shared by every lookup and renewed every few seconds.
 
-A picture that has just expired is still handed out while a new one is made, so that no request waits for it under
-load. While the server is away, the last picture stays, with every model marked as not ready.
+A snapshot that has just expired is still used while a new one is fetched, so that no request waits for it under load.
+While the server is unreachable, the last snapshot stays, with every model marked as not ready.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from reward_gateway.backends.triton.model_config import TritonModel
 from reward_gateway.errors import ModelUnavailable
 
 RETRY_S = 1.0
-"""A server that did not answer is asked again after so long."""
+"""Time until a server that did not answer is asked again."""
 
 Models = Mapping[str, TritonModel]
 
@@ -20,8 +20,8 @@ class Directory:
     """The models of one server.
 
     Args:
-        fetch: asks the server. Raises ModelUnavailable.
-        ttl_s: age at which a picture is renewed; at twice that age it is no longer handed out.
+        fetch: fetches the models from the server. Raises ModelUnavailable.
+        ttl_s: age at which a snapshot is renewed; at twice that age it is no longer used.
     """
 
     def __init__(self, fetch: Callable[[], Awaitable[Models]], ttl_s: float) -> None:
@@ -33,7 +33,7 @@ class Directory:
         self._fault: ModelUnavailable | None = None
 
     async def models(self) -> Models:
-        """Every model of the last picture. Raises ModelUnavailable if there has never been one."""
+        """Every model of the last snapshot. Raises ModelUnavailable if there has never been one."""
         age = asyncio.get_running_loop().time() - self._renewed_at
         if self._models is None or age > 2 * self._ttl_s:
             await self.renew()
@@ -44,19 +44,19 @@ class Directory:
         return self._models
 
     async def fetch_models(self) -> Models:
-        """Every model as the server says now. Raises ModelUnavailable."""
+        """Every model, freshly fetched from the server. Raises ModelUnavailable."""
         await self.renew()
         if self._models is None or self._fault is not None:
             raise self._fault or ModelUnavailable("The model server does not answer.")
         return self._models
 
     async def renew(self) -> None:
-        """Ask the server; callers at the same time share the answer."""
-        # Shielded: one caller that goes away must not end the lookup of the others.
+        """Fetch the models; concurrent callers share one fetch."""
+        # Shielded: one cancelled caller must not cancel the fetch of the others.
         await asyncio.shield(self._start_renewal())
 
     def expire(self) -> None:
-        """Something did not fit: ask again before the next use."""
+        """Fetch again before the next use, because an answer did not match the snapshot."""
         self._renewed_at = -2 * self._ttl_s
 
     async def close(self) -> None:
@@ -80,7 +80,7 @@ class Directory:
                 self._models = {name: model.with_ready(False) for name, model in self._models.items()}
         else:
             known = self._models or {}
-            # A model that is being loaded again has no configuration for a moment; what was known of it still holds.
+            # A model that is being reloaded has no configuration for a moment; keep the previous one.
             self._models = {
                 name: known[name].with_ready(False) if not model.read and name in known else model
                 for name, model in models.items()

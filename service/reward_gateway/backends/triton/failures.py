@@ -1,7 +1,7 @@
-"""What a failed call means: Triton's status and words, as the reason that its rows get.
+"""Translates a failed call, Triton's status and message, into the reason for its rows.
 
-Triton answers UNAVAILABLE both for a full queue and for a server that is gone, so the words count. An exception of
-a Python model is named by its type only: its text may quote the sample.
+Triton answers UNAVAILABLE both for a full queue and for an unreachable server, so the message decides. An exception of
+a Python model is reported by its type only, because its text may quote the sample.
 """
 
 import re
@@ -19,12 +19,12 @@ _MAX_CHARS = 200
 
 
 def connection_lost(error: grpc.aio.AioRpcError) -> bool:
-    """True if the call may never have reached a model, so that it is worth trying once more."""
+    """True if the call may not have reached a model, so that one retry makes sense."""
     return error.code() is grpc.StatusCode.UNAVAILABLE and not _QUEUE.search(error.details() or "")
 
 
 def is_queue_full(words: str) -> bool:
-    """True if a server's message says that a queue of its own was full, or too slow."""
+    """True if a message of the server says that its queue was full, or too slow."""
     return _QUEUE.search(words) is not None
 
 
@@ -44,12 +44,12 @@ def call_failure(model: str, error: grpc.aio.AioRpcError) -> CallFailed:
 
 
 def model_unavailable(model: str) -> Invalid:
-    """The reason where the server, or the model on it, is not there."""
+    """The reason if the server or the model is unavailable."""
     return Invalid("model_unavailable", f"{model} is not ready on the model server; try again later.")
 
 
 def clean_message(words: str) -> str:
-    """A server's message without stack traces, paths and anything that may quote a sample."""
+    """A message of the server without stack traces, paths and anything that may quote a sample."""
     exception = _EXCEPTION.search(words)
     if exception:
         return exception[1]
@@ -58,7 +58,7 @@ def clean_message(words: str) -> str:
 
 
 def row_failure(words: str) -> Invalid:
-    """The reason that a model gave for one row: a sentence, or ``<code>: sentence`` with one of the known codes."""
+    """The reason that a model returned for one row: a sentence, or ``<code>: sentence`` with a known code."""
     code, _, rest = words.partition(": ")
     if code in _ROW_CODES and rest:
         return Invalid(_ROW_CODES[code], rest[:_MAX_CHARS])

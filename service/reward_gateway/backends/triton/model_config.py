@@ -1,7 +1,7 @@
-"""What a model says of itself: Triton's model configuration read against the contract of a reward model.
+"""Reads Triton's model configuration and checks it against the contract of a reward model.
 
-A model follows the contract if it takes one string a row of each input that it reads and gives ``score`` FP32 [K].
-The parameters of its configuration name the rest: ``inputs``, ``dimensions``, ``flags``, ``content_version``, ``card``.
+A model follows the contract if it takes one string per row for each of its inputs and returns ``score`` FP32 [K].
+Parameters of its configuration describe the rest: ``inputs``, ``dimensions``, ``flags``, ``content_version``, ``card``.
 """
 
 import json
@@ -16,7 +16,7 @@ from reward_gateway.sample import split_version
 from reward_gateway.sample.fields import FIELDS, MODEL_INPUTS
 
 REQUIRED = frozenset(field.name for field in FIELDS if field.required)
-"""Fields that a sample must have, if a model reads them and does not say otherwise."""
+"""Fields that a sample must have if a model reads them, unless the model marks them as optional."""
 
 _STRING = model_config_pb2.TYPE_STRING
 _FLOAT = model_config_pb2.TYPE_FP32
@@ -27,14 +27,14 @@ class TritonModel:
     """A model on a Triton server.
 
     Attributes:
-        info: what the gateway sees.
+        info: the model as the gateway sees it.
         triton_version, content_version: the parts of ``info.version``.
         tensors: inputs that the configuration declares.
-        required: fields that a row must have; in the ``inputs`` parameter a trailing ``?`` marks one that it may lack.
-        outputs: outputs to ask for.
-        fault: why the model cannot be asked for scores; empty if it follows the contract.
+        required: fields that a row must have; in the ``inputs`` parameter a trailing ``?`` marks an optional one.
+        outputs: outputs to request.
+        fault: why the model cannot be used for scores; empty if it follows the contract.
         read: its configuration is known; a model that was never loaded has none.
-        pinned: it is asked for by its version, ``NAME@VERSION``.
+        pinned: it is requested by its version, ``NAME@VERSION``.
     """
 
     info: ModelInfo
@@ -49,16 +49,16 @@ class TritonModel:
 
     @property
     def width(self) -> int:
-        """K, the numbers of a score."""
+        """K, how many numbers a score has."""
         return len(self.info.dimensions)
 
     @property
     def name(self) -> str:
-        """What the server calls it."""
+        """The model's name on the server."""
         return split_version(self.info.name)[0]
 
     def pin_version(self) -> Self:
-        """The same model, asked for by its version."""
+        """The same model, requested by its version."""
         info = replace(self.info, name=f"{self.info.name}@{self.triton_version}", versions=())
         return replace(self, info=info, pinned=True)
 
@@ -75,13 +75,13 @@ def version_of(triton_version: str, content_version: str) -> str:
 
 
 def unread_model(name: str, triton_version: str, *, wanted: bool) -> TritonModel:
-    """A model in the index of which nothing more is known, because it is not loaded."""
+    """A model that is in the index but not loaded, so that its configuration is unknown."""
     info = ModelInfo(name, triton_version, ready=False, inputs=(), dimensions=(), max_batch=0, wanted=wanted)
     return TritonModel(info, triton_version, read=False)
 
 
 def read_config(config: "model_config_pb2.ModelConfig", triton_version: str, ready: bool) -> TritonModel:
-    """A model from its configuration. One that does not follow the contract is returned with its ``fault``."""
+    """Read a model from its configuration. One that does not follow the contract is returned with its ``fault``."""
     parameters = {key: value.string_value for key, value in config.parameters.items()}
     tensors = frozenset(tensor.name for tensor in config.input)
     named = _split_names(parameters.get("inputs", "")) or tuple(name for name in MODEL_INPUTS if name in tensors)
@@ -129,7 +129,7 @@ def _find_contract_fault(
     if len(dimensions) != width:
         return f"its parameter 'dimensions' names {len(dimensions)} numbers, its output 'score' has {width}"
     if config.max_batch_size < 1:
-        return "its max_batch_size is 0, so that it takes no rows"
+        return "its max_batch_size is 0, so it takes no batches of rows"
     if not inputs or strange or undeclared:
         named = ", ".join(strange or undeclared) or "nothing"
         return f"it reads {named}; a reward model reads declared inputs among {', '.join(MODEL_INPUTS)}"
@@ -141,7 +141,7 @@ def _find_contract_fault(
 
 
 def _read_device(config: "model_config_pb2.ModelConfig") -> Device:
-    """Of its instance groups, as the server has filled them in: one group is the rule, and says all."""
+    """The device from the instance groups, as completed by the server; usually there is one group."""
     groups = config.instance_group
     if not groups:
         return Device()
@@ -153,7 +153,7 @@ def _read_device(config: "model_config_pb2.ModelConfig") -> Device:
 
 
 def _version_parameter(parameters: Mapping[str, str], key: str, triton_version: str) -> str:
-    """What is said of one version: under a key of its own, such as ``card.2``, where several stand side by side."""
+    """A parameter of one version: ``card.2`` if the configuration has it, otherwise ``card``."""
     return parameters.get(f"{key}.{triton_version}", parameters.get(key, ""))
 
 

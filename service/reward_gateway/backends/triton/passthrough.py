@@ -1,4 +1,4 @@
-"""Triton's own models, asked in Triton's own words: calls of the Open Inference Protocol handed on as they are."""
+"""Passes calls of the Open Inference Protocol through to Triton unchanged."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Passthrough:
-    """Hands messages to a server and its answers back.
+    """Forwards messages to a server and returns its answers.
 
     Args:
         stub: a ``GRPCInferenceServiceStub``.
@@ -32,15 +32,15 @@ class Passthrough:
         self._stub = stub
 
     async def call(self, method: str, request: Message, answer: type[M], deadline: float) -> M:
-        """One call.
+        """Forward one call.
 
         Args:
-            method: its name in the service, for example ``ModelInfer``.
-            answer: the message that it answers with.
-            deadline: a time of the running loop's clock.
+            method: name of the RPC, for example ``ModelInfer``.
+            answer: type of the response message.
+            deadline: time on the running loop's clock.
 
         Raises:
-            GatewayError: what the server said no with, as the class that means the same here.
+            GatewayError: the server's error, as the corresponding class.
         """
         left = max(0.0, deadline - asyncio.get_running_loop().time())
         try:
@@ -49,7 +49,7 @@ class Passthrough:
             raise translate_error(error) from None
 
     async def stream(self, request: Message, deadline: float) -> AsyncIterator[Any]:
-        """The ``ModelStreamInferResponse`` messages that one request is answered with. Raises GatewayError."""
+        """Yield the ``ModelStreamInferResponse`` messages for one request. Raises GatewayError."""
         left = max(0.0, deadline - asyncio.get_running_loop().time())
         try:
             async for message in self._stub.ModelStreamInfer(iter((request,)), timeout=left):
@@ -60,13 +60,13 @@ class Passthrough:
 
 @runtime_checkable
 class PassesThrough(Protocol):
-    """A model server that can be spoken to in its own words."""
+    """A model server that accepts calls of the Open Inference Protocol."""
 
     passthrough: Passthrough
 
 
 def translate_error(error: grpc.aio.AioRpcError) -> GatewayError:
-    """A server's refusal as ours: its words without paths, traces and what may quote a sample."""
+    """A server's error as a gateway error, without paths, traces and anything that may quote a sample."""
     words = error.details() or ""
     if is_queue_full(words):
         return Overloaded("the model's queue is full")

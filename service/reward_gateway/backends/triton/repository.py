@@ -1,4 +1,4 @@
-"""The models of a repository on disk, from their ``config.pbtxt``: what is known of a model before it is served."""
+"""Reads the models of a repository on disk from their ``config.pbtxt``, before they are served."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from reward_gateway.backends.triton.model_config import read_config
 
 
 def models_of_repository(folder: Path) -> list[ModelInfo]:
-    """Every model of the folder whose configuration can be read, with the versions that stand beside it."""
+    """Every model of the folder whose configuration can be read, with the versions in its folder."""
     infos = []
     for path in sorted(folder.glob("*/config.pbtxt")):
         try:

@@ -1,4 +1,4 @@
-"""Samples as the rows that a model reads: its fields, framed, and a reason for every sample that lacks one."""
+"""Encodes samples as the rows that a model reads, with a reason for every sample that lacks a field."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,17 +38,17 @@ _ENCODER_OF_FORM: dict[Form, Callable[[Any], bytes]] = {
     "numbers": _encode_json,
     "objects": _encode_json,
 }
-"""The bytes of one value of each form. Prompt, response and messages go together: see ``_encode_conversations``."""
+"""The bytes of one value of each form. ``_encode_conversations`` encodes prompt, response and messages."""
 
 _ENCODERS = {field.name: _ENCODER_OF_FORM[field.form] for field in FIELDS if field.model_input and field.form != "chat"}
 
 
 _LISTS = frozenset(field.name for field in of_form("media", "objects"))
-"""Fields of which an empty list is as good as none."""
+"""Fields for which an empty list counts as missing."""
 
 
 def encode_rows(model: TritonModel, batch: Batch, rows: Sequence[int]) -> Encoded[TensorRows]:
-    """Frame the fields that a model reads; a row that lacks one has a reason.
+    """Encode the fields that a model reads; a row that lacks one gets a reason.
 
     Implements :data:`reward_gateway.backends.encoded_rows.EncodeRows`.
     """
@@ -64,13 +64,13 @@ def encode_rows(model: TritonModel, batch: Batch, rows: Sequence[int]) -> Encode
 
 
 def _encode_conversations(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[str, list[bytes]]:
-    """Prompt and response, as text or, where some row has chat and the model reads it, as ``messages``."""
+    """Encode prompt and response: as text, or as ``messages`` if a row has chat and the model reads it."""
     inputs = model.info.inputs
     prompts: Sequence[Any] = [batch.prompts[i] for i in rows]
     responses: Sequence[Any] = [batch.responses[i] for i in rows]
     columns: dict[str, list[bytes]] = {}
     if {str}.issuperset(map(type, prompts)) and {str}.issuperset(map(type, responses)):
-        pass  # plain text throughout: nothing to be written anew
+        pass  # plain text throughout: nothing to convert
     elif MESSAGES in inputs:
         conversations = [
             "" if isinstance(prompt, str) and isinstance(response, str) else encode_conversation(prompt, response or "")
@@ -90,7 +90,7 @@ def _encode_conversations(model: TritonModel, batch: Batch, rows: Sequence[int])
 
 
 def _find_missing(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[int, Invalid]:
-    """Positions of the rows that have no value for a field that the model must have, or media without bytes."""
+    """Reasons for rows that lack a required field or the bytes of their media, by position."""
     invalid: dict[int, Invalid] = {}
     for name in sorted(model.required):
         column = batch.column(name) or [None] * batch.size

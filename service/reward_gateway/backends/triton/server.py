@@ -1,4 +1,4 @@
-"""Reward models on NVIDIA Triton, over gRPC, with rows of concurrent requests coalesced into few calls."""
+"""Reward models on NVIDIA Triton, over gRPC; rows of concurrent requests are coalesced into few calls."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -24,32 +24,32 @@ from reward_gateway.sample import Batch, Invalid, split_version
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A server that was restarted is found again within a second.
+    # Reconnect to a restarted server within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # Triton hangs up on a client that pings much more often than every five minutes.
+    # Triton closes the connection of a client that pings much more often than every five minutes.
     ("grpc.keepalive_time_ms", 150_000),
     ("grpc.keepalive_timeout_ms", 10_000),
 )
 
 LOOKUP_TIMEOUT_S = 2.0
-"""Longest wait for the server's index and configurations."""
+"""Timeout for the server's index and configurations."""
 
 RECONNECT_S = 1.0
-"""Longest wait for a lost connection before the one retry of a call."""
+"""Maximum wait for a lost connection before a call is retried once."""
 
 NOT_FINITE = Invalid("not_finite", "The model's score is not a finite number.")
 
 
 class TritonServer:
-    """Implements :class:`reward_gateway.backends.port.ModelServer`. To be made on the running loop.
+    """Implements :class:`reward_gateway.backends.port.ModelServer`. Create it on the running loop.
 
     Args:
         url: gRPC address, ``host:port``.
-        max_infer_calls: calls in flight a model.
-        max_queued_rows: rows that may wait for a model.
-        info_ttl_s: after how many seconds a changed model is noticed at the latest.
+        max_infer_calls: maximum calls in flight per model.
+        max_queued_rows: maximum rows that wait per model.
+        info_ttl_s: maximum seconds until a changed model is noticed.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TritonServer:
         self._max_queued_rows = max_queued_rows
         self._observer = observer
         self._coalescers: dict[str, Coalescer[TritonModel, TensorRows]] = {}
-        self._latest_models: dict[str, TritonModel] = {}  # as it was when a request last asked it
+        self._latest_models: dict[str, TritonModel] = {}  # as of the last request
 
     async def models(self) -> list[ModelInfo]:
         return [model.info for model in (await self._directory.fetch_models()).values() if not model.pinned]
@@ -84,7 +84,7 @@ class TritonServer:
         except (ModelUnavailable, NotFound):
             return _refuse_rows(len(rows), 1, model_unavailable(name))
         if model.fault:
-            reason = Invalid("model_error", f"{name} is no reward model: {model.fault}.")
+            reason = Invalid("model_error", f"{name} does not follow the contract of a reward model: {model.fault}.")
             return _refuse_rows(len(rows), max(1, model.width), reason)
         self._latest_models[name] = model
         return await self._get_coalescer(name).score(
@@ -146,7 +146,7 @@ class TritonServer:
         return self._coalescers[name]
 
     async def _infer_pieces(self, name: str, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
-        """One infer call. Raises CallFailed."""
+        """Send one infer call; retries once after a lost connection. Raises CallFailed."""
         model = self._latest_models[name]
         rows = sum(stop - start for _, start, stop in pieces)
         request = _build_request(model, join_pieces(pieces), rows)
@@ -161,7 +161,7 @@ class TritonServer:
             self._directory.expire()
             raise call_failure(name, error) from None
         if not model.info.ready:
-            self._directory.expire()  # it is back
+            self._directory.expire()  # the model is ready again
         try:
             return self._read_answer(model, answer, rows)
         except (ValueError, KeyError):
@@ -176,7 +176,7 @@ class TritonServer:
         return await self._stub.ModelInfer(request, timeout=timeout)
 
     async def _wait_for_connection(self, deadline: float) -> bool:
-        """Wait a moment for a connection that broke; not for one that has been down for longer."""
+        """Wait for a connection that has just broken; False if it was already down, or does not come back in time."""
         if self._channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             return False
         wait = min(RECONNECT_S, deadline - asyncio.get_running_loop().time())
@@ -187,7 +187,7 @@ class TritonServer:
         return True
 
     def _read_answer(self, model: TritonModel, answer: "service_pb2.ModelInferResponse", rows: int) -> CallAnswer:
-        """Unpack an answer. Raises ValueError or KeyError if it is not what the configuration says."""
+        """Decode an answer. Raises ValueError or KeyError if it does not match the configuration."""
         raw = {tensor.name: data for tensor, data in zip(answer.outputs, answer.raw_output_contents, strict=True)}
         values = np.frombuffer(raw["score"], "<f4").reshape(rows, model.width).astype(np.float64)
         call_answer = CallAnswer(values, self._answer_version(model, answer))
@@ -195,7 +195,7 @@ class TritonServer:
         if not_finite_rows.any():
             values[not_finite_rows] = np.nan
             call_answer.invalid = dict.fromkeys(np.flatnonzero(not_finite_rows).tolist(), NOT_FINITE)
-        if len(raw.get("error", b"")) > 4 * rows:  # otherwise all are empty
+        if len(raw.get("error", b"")) > 4 * rows:  # otherwise all error strings are empty
             for row, words in enumerate(unframe_values(raw["error"], rows)):
                 if words:
                     values[row] = np.nan
@@ -209,14 +209,14 @@ class TritonServer:
         return call_answer
 
     def _answer_version(self, model: TritonModel, answer: "service_pb2.ModelInferResponse") -> str:
-        """The version that answered. Triton says its own number; the content behind it is as it was looked up."""
+        """The version that answered: Triton's number, with the content version that was looked up."""
         if answer.model_version != model.triton_version:
             self._directory.expire()
         return version_of(answer.model_version, model.content_version)
 
 
 def index_by_name(models: Iterable[TritonModel]) -> Models:
-    """Versions by what they are asked for: ``NAME@VERSION`` each, and ``NAME`` the highest that is ready."""
+    """Index models by requested name: ``NAME@VERSION`` for each, and ``NAME`` for the highest ready version."""
     named: dict[str, TritonModel] = {}
     of_name: dict[str, list[TritonModel]] = {}
     for model in sorted(models, key=_version_rank):
@@ -235,7 +235,7 @@ def index_by_name(models: Iterable[TritonModel]) -> Models:
 
 
 def _version_rank(model: TritonModel) -> tuple[bool, bool, int]:
-    """Triton answers a name alone by the highest version that is ready."""
+    """Sort key: Triton answers a name without a version with the highest ready version."""
     return model.info.ready, model.info.wanted, int(model.triton_version) if model.triton_version.isdecimal() else 0
 
 

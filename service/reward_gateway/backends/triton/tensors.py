@@ -1,7 +1,7 @@
-"""String tensors, packed once and cut without touching a row again.
+"""String tensors in Triton's wire format, encoded once per row and sliced without copying rows again.
 
-On Triton's wire a string tensor is, for each row, a little-endian 4-byte length and the bytes. Rows are framed so
-when their request arrives; a call is then a join of slices, whichever requests they come from.
+On the wire a string tensor is, for each row, a little-endian 4-byte length and the bytes. Rows are encoded when their
+request arrives; a call then joins slices of several requests.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,16 +15,16 @@ from reward_gateway.backends.encoded_rows import Piece, SizedRows
 _length = Struct("<I").pack
 
 EMPTY = _length(0)
-"""An empty string: what a row has in a tensor that only its neighbours fill."""
+"""An empty string, for rows without a value in a tensor that other rows of the call fill."""
 
 
 def frame_value(value: bytes) -> bytes:
-    """One row of a string tensor."""
+    """Encode one row of a string tensor."""
     return _length(len(value)) + value
 
 
 def frame_texts(texts: Iterable[str]) -> list[bytes]:
-    """Rows of text as UTF-8. A lone surrogate, which UTF-8 cannot carry, becomes ``?``."""
+    """Encode rows of text as UTF-8. A lone surrogate, which UTF-8 cannot represent, becomes ``?``."""
     encoded = [text.encode("utf-8", "replace") for text in texts]
     return [_length(len(value)) + value for value in encoded]
 
@@ -49,7 +49,7 @@ class TensorRows(SizedRows):
 
 
 def join_pieces(pieces: Sequence[Piece[TensorRows]]) -> dict[str, bytes]:
-    """The tensors of a call that takes a piece of each of several requests."""
+    """Join pieces of several requests into the tensors of one call."""
     names = dict.fromkeys(name for piece in pieces for name in piece.rows.columns)
     parts: dict[str, list[bytes]] = {name: [] for name in names}
     for rows, start, stop in pieces:
@@ -60,12 +60,12 @@ def join_pieces(pieces: Sequence[Piece[TensorRows]]) -> dict[str, bytes]:
 
 
 def unframe_values(tensor: bytes, rows: int) -> list[bytes]:
-    """The values of a string tensor. Raises ValueError if it does not hold exactly ``rows`` of them."""
+    """Decode the values of a string tensor. Raises ValueError unless it holds exactly ``rows`` values."""
     values, at = [], 0
     while at + 4 <= len(tensor):
         end = at + 4 + int.from_bytes(tensor[at : at + 4], "little")
         values.append(tensor[at + 4 : end])
         at = end
     if at != len(tensor) or len(values) != rows:
-        raise ValueError("a string tensor of the wrong length")
+        raise ValueError("the string tensor has the wrong length")
     return values
