@@ -153,7 +153,7 @@ async def test_the_newest_are_kept_and_those_that_recipes_name(server: Server, s
     for value in (2.0, 3.0, 4.0, 5.0):
         await model_admin.put_head("tiny", head(value))
     assert on_disk(settings) == {1: True, 2: True, 4: True, 5: True}
-    with pytest.raises(Conflict, match="recipes ask for tiny@2"):
+    with pytest.raises(Conflict, match="recipes use tiny@2"):
         await model_admin.unload("tiny@2")
 
 
@@ -164,7 +164,7 @@ async def test_a_version_that_an_operation_of_a_recipe_asks_is_kept(
     recipes = "rewards: {r: {components: {a: {score: basereward, params: {%s}}}}}"
     model_admin = admin_of(server, settings, named, recipes)
     await model_admin.put_head("tiny", head(2.0))
-    with pytest.raises(Conflict, match="recipes ask for tiny@2"):
+    with pytest.raises(Conflict, match="recipes use tiny@2"):
         await model_admin.rollback("tiny")
 
 

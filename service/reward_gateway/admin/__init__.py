@@ -1,1 +1,1 @@
-"""Services over models and references that the entries share: load, roll back, upload, inspect."""
+"""Administration of models and references, shared by the entries: load, roll back, upload, inspect."""

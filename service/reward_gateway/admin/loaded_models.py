@@ -1,6 +1,6 @@
-"""Which models the embedded Triton serves, on disk: a Triton that is started again comes back with the same ones.
+"""The list of models that the embedded Triton serves, on disk, so that a restarted Triton loads the same ones.
 
-The stack writes the list when it starts; a gateway that loads or unloads a model while it runs keeps it up.
+The stack writes the list at the start; a gateway updates it when it loads or unloads a model.
 """
 
 import fcntl
@@ -16,17 +16,17 @@ FILE = "models.txt"
 
 
 class LoadedModels:
-    """A list of names, one a line.
+    """A file of model names, one per line.
 
     Args:
-        run_dir: folder of a stack's logs; where there is none, no embedded server runs and nothing is kept.
+        run_dir: folder of a stack's logs; without it, no embedded server runs and nothing is stored.
     """
 
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / FILE
 
     def write(self, names: Iterable[str]) -> None:
-        """Begin with these."""
+        """Replace the list."""
         self._path.write_text("".join(f"{name}\n" for name in names))
 
     def read(self) -> list[str]:
@@ -42,7 +42,7 @@ class LoadedModels:
 
     @contextmanager
     def _edit_names(self) -> "Iterator[dict[str, None]]":
-        """The names, written back on leaving; several gateways may change them at once."""
+        """Yield the names and write them back at the end, under a lock, as several gateways may edit them."""
         if not self._path.is_file():
             yield {}
             return

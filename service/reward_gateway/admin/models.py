@@ -1,7 +1,7 @@
-"""Models while they are served: loaded, unloaded, rolled back, given a new head, with no request failed for it.
+"""Loads, unloads, rolls back and updates models while they are served, without failing requests.
 
-The repository on disk says which versions there are and Triton serves them; this is the one place that changes both,
-the disk first. Whoever asks for a model by its name alone gets the newest version, ``NAME@VERSION`` gets that one.
+The repository on disk holds the versions and Triton serves them; only this module changes both, the disk first.
+``NAME`` alone selects the newest version, ``NAME@VERSION`` that version.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What became of a head.
+    """The result of uploading a head.
 
     Attributes:
         info: the model as it is served now.
-        number: the version that has this head.
+        number: the version with this head.
         replaced: the version that was served before.
-        created: False where the newest version had this very head already.
+        created: False if the newest version already had this head.
     """
 
     info: ModelInfo
@@ -55,11 +55,11 @@ class ModelAdmin:
         self._changing: dict[str, asyncio.Lock] = {}
 
     async def load(self, model_name: str) -> ModelInfo:
-        """Load a model, or serve a withdrawn version of it again (``NAME@VERSION``).
+        """Load a model, or restore a withdrawn version of it (``NAME@VERSION``).
 
         Raises:
-            NotSetUp: the model server cannot be told what to serve, or its repository is not at hand.
-            Conflict: the model or the version is not there, or cannot be loaded.
+            NotSetUp: the model server has no model control, or its repository is not accessible.
+            Conflict: the model or the version does not exist, or cannot be loaded.
         """
         name, version = _split_name(model_name)
         async with self._lock_model(name):
@@ -71,10 +71,10 @@ class ModelAdmin:
             return await self._load_and_describe(name)
 
     async def unload(self, model_name: str) -> None:
-        """Serve a model no more, or one version of several.
+        """Unload a model, or withdraw one of its versions.
 
         Raises:
-            NotFound: there is no such model.
+            NotFound: the model does not exist.
             NotSetUp, Conflict: as :meth:`load`.
         """
         name, version = _split_name(model_name)
@@ -90,15 +90,15 @@ class ModelAdmin:
                 await self._gateway.runtime.refresh_models()
 
     async def _require_known(self, name: str) -> None:
-        """Triton takes the name of a model that it never had for one that is unloaded already. Raises NotFound."""
+        """Raise NotFound for an unknown model, which Triton itself would treat as already unloaded."""
         known = {info.name for info in await self._gateway.runtime.models.models()}
         if name not in known and not self._has_model(name):
             raise NotFound(f"there is no model {name!r}{did_you_mean(name, known)}")
 
     async def rollback(self, name: str) -> ModelInfo:
-        """Withdraw the newest version, so that the name alone is answered by the one before.
+        """Withdraw the newest version, so that the name alone selects the previous one.
 
-        Raises as :meth:`load`; Conflict also where recipes name that version.
+        Raises as :meth:`load`; Conflict also if recipes name that version.
         """
         async with self._lock_model(name):
             serving = [
@@ -113,13 +113,13 @@ class ModelAdmin:
 
         Args:
             body: ``.npz`` or safetensors.
-            base: the version that the head was trained from (its full name, number or content version): if another
-                is the newest by now, nothing is done.
+            base: the version that the head was trained from (its full name, number or content version); if it is no
+                longer the newest, nothing is changed.
 
         Raises:
-            InvalidRequest: it is no head of this model.
+            InvalidRequest: it is not a valid head of this model.
             PreconditionFailed: ``base`` is not the newest version.
-            NotSetUp, Conflict: as :meth:`load`; the version before is then served as it was.
+            NotSetUp, Conflict: as :meth:`load`; the previous version stays served.
         """
         async with self._lock_model(name):
             newest = [version for version in await self._on_disk(versions.list_versions, name) if version.served][-1]
@@ -140,10 +140,10 @@ class ModelAdmin:
             return Uploaded(info, number, replaced, created=True)
 
     def _publish_head(self, name: str, body: bytes, newest: versions.Version) -> int | None:
-        """The number of the version with this head; None where the newest one has it."""
+        """Publish a version with this head; returns its number, or None if the newest version already has it."""
         head_file = self._repository / name / str(newest.number) / heads.HEAD
         if not head_file.is_file():
-            raise Conflict(f"{name} has no head of its own that could be replaced")
+            raise Conflict(f"{name} has no replaceable head")
         with tempfile.TemporaryDirectory(prefix="reward-gateway-") as staging:
             try:
                 heads.stage_head(heads.read_head(body, head_file), newest.card, Path(staging))
@@ -159,31 +159,31 @@ class ModelAdmin:
                 raise _unwritable_error(error) from None
 
     async def _take_back(self, name: str, number: int, retired: list[int]) -> None:
-        """Leave everything as it was before a version that could not be served."""
+        """Undo the publication of a version that could not be served."""
         for withdrawn in retired:
             await self._on_disk(versions.restore_version, name, withdrawn)
         await self._on_disk(versions.withdraw_version, name, number)
-        with contextlib.suppress(GatewayError):  # the server may be away: then it reads the same when it is back
+        with contextlib.suppress(GatewayError):  # if the server is unreachable, it reads the repository when it is back
             await self._load_and_describe(name)
         await self._on_disk(versions.delete_version, name, number)
 
     async def _load_and_describe(self, name: str, number: int | None = None) -> ModelInfo:
-        """Have the server read the folder anew. Raises Conflict where it does not serve the version then."""
+        """Make the server reload the model. Raises Conflict if it does not serve version ``number`` afterwards."""
         await self._require_control().load(name, self._timeout_s)
         await asyncio.to_thread(self._loaded.add, name)
         await self._gateway.runtime.refresh_models()
         info = await self._gateway.runtime.models.info(name)
         if number is not None and not any(version.partition("-")[0] == str(number) for version in info.versions):
             raise Conflict(
-                f"the model server does not serve version {number} of {name}: it has to read this gateway's model "
+                f"the model server does not serve version {number} of {name}: it must use this gateway's model "
                 "repository, and be started with --model-config-name=served"
             )
         return info
 
     async def _on_disk(self, change: "Callable[..., T]", name: str, *arguments: object) -> T:
-        """A change of the repository, in a thread."""
+        """Run a change of the repository in a thread."""
         if not self._repository.is_dir():
-            raise NotSetUp("this gateway has no model repository at hand (REWARD_GATEWAY_MODEL_REPOSITORY)")
+            raise NotSetUp("this gateway has no access to a model repository: set REWARD_GATEWAY_MODEL_REPOSITORY")
         if not self._has_model(name):
             raise NotFound(f"the model repository of this gateway holds no model '{name}'")
         try:
@@ -199,11 +199,11 @@ class ModelAdmin:
     def _require_control(self) -> Control:
         models = self._gateway.runtime.models
         if not isinstance(models, Controlled):
-            raise NotSetUp("this gateway's model server cannot be told what to serve")
+            raise NotSetUp("this gateway's model server does not support loading and unloading models")
         return models.control
 
     def _named_versions(self, name: str) -> set[int]:
-        """Versions of a model that recipes or experiments name."""
+        """The versions of a model that recipes or experiments name."""
         book = self._gateway.book
         candidates = (split_version(experiment.candidate) for experiment in book.experiments.values())
         tried = {int(version) for model, version in candidates if model == name and version.isdecimal()}
@@ -211,7 +211,7 @@ class ModelAdmin:
 
     def _require_unnamed(self, name: str, number: int) -> None:
         if number in self._named_versions(name):
-            raise Conflict(f"recipes ask for {name}@{number}: let them ask for another version first")
+            raise Conflict(f"recipes use {name}@{number}: change them to another version first")
 
     def _lock_model(self, name: str) -> asyncio.Lock:
         return self._changing.setdefault(name, asyncio.Lock())
@@ -220,13 +220,13 @@ class ModelAdmin:
 def _split_name(model: str) -> tuple[str, str]:
     name, version = split_version(model)
     if not versions.NAME.fullmatch(name):
-        raise NotFound("this is no name of a model")
+        raise NotFound("this is not a valid model name")
     return name, version
 
 
 def _parse_number(version: str) -> int:
     if not version.isdecimal():
-        raise NotFound(f"a version is a number, and {version!r} is none")
+        raise NotFound(f"a version must be a number, not {version!r}")
     return int(version)
 
 

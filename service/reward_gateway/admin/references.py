@@ -1,7 +1,7 @@
-"""Reference rewards: what a base policy's answers to a prompt are worth, stored for the recipes that compare with them.
+"""Reference rewards: rewards of a base policy's answers to a prompt, stored for recipes that compare with them.
 
-They are given as numbers, or as answers that the service scores itself. A model's are kept under its version,
-so that a new version starts with none rather than with another's.
+They are given as numbers, or as answers that the service scores itself. They are stored per model version, so that a
+new version starts without references rather than with those of another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,22 +31,22 @@ async def put_references(
     replace: bool = False,
     scope: RequestScope = NO_SCOPE,
 ) -> dict[str, Any]:
-    """Store reference rewards of a model, or of the models that a recipe asks.
+    """Store reference rewards of a model, or of the models that a recipe uses.
 
     Args:
-        rewards: group of a prompt -> reward of each reference answer; only where ``name`` stands for one model.
+        rewards: group of a prompt -> reward of each reference answer; only if ``name`` means one model.
         batch: reference answers that are to be scored, by the group of their prompt.
-        replace: forget the groups' earlier references.
-        scope: on whose behalf, and whether a repeat counts as the same request.
+        replace: delete the groups' earlier references.
+        scope: the caller, and the idempotency key of the request.
 
     Returns:
         ``{"stored": {model: {"version", "groups", "rewards"}}, "invalid": n}``.
 
     Raises:
-        NotFound: there is no such reward or model.
+        NotFound: the reward or model does not exist.
         InvalidRequest: numbers were given for a recipe of several models.
-        ModelUnavailable, StateUnavailable: the model server or the store is away.
-        IdempotencyConflict: the request's key was sent with another body.
+        ModelUnavailable, StateUnavailable: the model server or the state store is unavailable.
+        IdempotencyConflict: the idempotency key was already used with another body.
     """
     store = partial(_store_references, gateway, name, rewards, batch, replace)
     address = scope.make_attempt_address("references", name)
@@ -66,7 +66,7 @@ async def _store_references(
 ) -> dict[str, Any]:
     models = gateway.book.get(name).models if gateway.has_reward(name) else (name,)
     if rewards and len(models) != 1:
-        message = f"this reward asks {len(models)} models: give the numbers to a model by its name, or send samples"
+        message = f"this reward uses {len(models)} models: send the numbers for one model by its name, or send samples"
         raise InvalidRequest(message, param="references")
     infos = [await gateway.runtime.models.info(model) for model in models]
     stored: dict[str, Any] = {}
@@ -78,7 +78,7 @@ async def _store_references(
         server_faults = [
             reason for scores, _ in answers.values() for reason in scores.invalid.values() if reason.server_caused
         ]
-        if server_faults:  # all or nothing: what is stored now would be stored again by the retry
+        if server_faults:  # all or nothing: a retry would store again what is stored now
             raise ModelUnavailable(f"no references were stored: {server_faults[0].message}", param="samples")
     for info in infos:
         collected: dict[str, list[float]] = {group: list(values) for group, values in rewards.items()}

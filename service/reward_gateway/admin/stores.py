@@ -1,4 +1,4 @@
-"""Whether the two stores can be reached: the cache of scores, and the store of state."""
+"""Checks whether the two stores are reachable: the cache of scores, and the state store."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ TIMEOUT_S = 1.0
 
 
 class StoreWatch:
-    """Asks both stores every few seconds, in the background, so that nobody waits for them to know.
+    """Checks both stores every few seconds, in the background, so that no request waits for the result.
 
     Args:
-        urls: ``redis://`` addresses by store; empty where there is none.
-        observer: told of every outcome.
+        urls: ``redis://`` addresses by store; empty for none.
+        observer: notified of every result.
 
     Attributes:
-        reachable: by store, as of the last time; a store that was not asked yet counts as reachable.
+        reachable: the last result by store; a store not checked yet counts as reachable.
     """
 
     def __init__(self, urls: Mapping[StoreName, str], observer: Observer = UNOBSERVED) -> None:
@@ -41,11 +41,11 @@ class StoreWatch:
 
     @classmethod
     def of(cls, settings: Settings, observer: Observer = UNOBSERVED) -> "StoreWatch":
-        """The stores that the settings name."""
+        """Build for the stores in the settings."""
         return cls({"cache": settings.redis_url, "state": settings.state_store_url}, observer)
 
     async def check_stores(self) -> None:
-        """Ask both now."""
+        """Check both stores now."""
         await asyncio.gather(*(self._check_store(name) for name in self._clients))
 
     async def _check_store(self, name: StoreName) -> None:
@@ -57,7 +57,7 @@ class StoreWatch:
         self._observer.store_checked(name, self.reachable[name])
 
     def start(self) -> None:
-        """Ask from now on."""
+        """Start checking in the background."""
         if self._task is None:
             self._task = asyncio.create_task(self._keep_checking(), name="store-watch")
 

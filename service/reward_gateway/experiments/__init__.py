@@ -1,1 +1,1 @@
-"""Two versions of a model compared on live traffic, after the answer and without changing it."""
+"""Compares two versions of a model on live traffic, after the answer and without changing it."""

@@ -1,8 +1,8 @@
-"""What two versions of a model say of the same samples: how alike, and what a trainer would notice of the change.
+"""Compares the scores of two versions of a model for the same samples.
 
-A trainer of policies sees rewards within a group, the samples of one prompt; so beside the correlations over all
-samples stand the share of pairs within a group that both put in the same order, and the share of groups in which
-another sample would be the best.
+A trainer compares rewards within a group, the samples of one prompt. So the report holds, besides correlations over all
+samples, the share of pairs within a group that both versions rank in the same order, and the share of groups whose best
+sample would be a different one.
 """
 
 from collections import deque
@@ -15,17 +15,17 @@ from scipy.stats import rankdata
 from reward_gateway.sample import FloatArray
 
 WINDOW = 10_000
-"""Samples that are compared: the latest ones."""
+"""Number of latest samples that are compared."""
 
 LEAST = 3
-"""Samples below which a correlation says nothing."""
+"""Minimum samples for a correlation."""
 
 PAIRED = 64
-"""Samples of a group whose pairs are compared: of a larger group, the first ones."""
+"""Maximum samples per group whose pairs are compared: the latest ones of a larger group."""
 
 
 class Comparison:
-    """The latest samples under both versions; it begins anew when either is another version."""
+    """The latest samples with scores of both versions; it restarts when either version changes."""
 
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
@@ -36,7 +36,7 @@ class Comparison:
     def add_samples(
         self, versions: tuple[str, str], groups: Sequence[str], served: FloatArray, candidate: FloatArray
     ) -> None:
-        """Add samples [n] that have a score under both; ``groups`` names their prompts."""
+        """Add samples [n] that both versions scored; ``groups`` identifies their prompts."""
         if versions != self.versions:
             self.versions = versions
             self._seen.clear()
@@ -47,16 +47,20 @@ class Comparison:
     def report(self) -> dict[str, Any]:
         """``n``, ``pearson``, ``spearman``, ``pair_agreement``, ``best_changed``, ``sign_flips``, ``mean_shift``.
 
-        Each but ``n`` is None where too little was seen or a version gives every sample the same score.
+        Each but ``n`` is None if there are too few samples, or a version gives every sample the same score.
         """
         seen = list(self._seen)
         served, candidate = np.array([row[1] for row in seen]), np.array([row[2] for row in seen])
-        told = {"n": len(seen), "samples": self.samples, **_compare_order([row[0] for row in seen], served, candidate)}
+        counts = {
+            "n": len(seen),
+            "samples": self.samples,
+            **_compare_order([row[0] for row in seen], served, candidate),
+        }
         if not seen:
-            return told | dict.fromkeys(("pearson", "spearman", "sign_flips", "mean_shift", "mean_shift_std"))
+            return counts | dict.fromkeys(("pearson", "spearman", "sign_flips", "mean_shift", "mean_shift_std"))
         shift = float(np.mean(candidate - served))
         spread = float(np.std(served))
-        return told | {
+        return counts | {
             "pearson": pearson_correlation(served, candidate),
             "spearman": pearson_correlation(rankdata(served), rankdata(candidate)),
             "sign_flips": float(np.mean(np.sign(served) != np.sign(candidate))),
@@ -66,15 +70,15 @@ class Comparison:
 
 
 def pearson_correlation(x: FloatArray, y: FloatArray) -> float | None:
-    """Pearson's correlation; None for too few samples, and where one side does not vary."""
+    """Pearson's correlation; None for too few samples, or if one side is constant."""
     if len(x) < LEAST or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(np.clip(np.corrcoef(x, y)[0, 1], -1.0, 1.0))
 
 
 def _compare_order(groups: Sequence[str], served: FloatArray, candidate: FloatArray) -> dict[str, float | int | None]:
-    """Within groups of two and more: the share of pairs in the same order, of those that the served version orders
-    at all (a tie of the candidate agrees by half), and the share of groups whose best sample is another one."""
+    """For groups of two and more: the share of pairs in the same order, among those without a tie in the served version
+    (a tie in the candidate counts as half), and the share of groups whose best sample is a different one."""
     members: dict[str, list[int]] = {}
     for i, name in enumerate(groups):
         members.setdefault(name, []).append(i)
@@ -88,9 +92,9 @@ def _compare_order(groups: Sequence[str], served: FloatArray, candidate: FloatAr
         changed += not bool(b[a == a.max()].max() == b.max())
         upper = np.triu_indices(len(chosen), 1)
         before, after = np.sign(a[:, None] - a)[upper], np.sign(b[:, None] - b)[upper]
-        told = before != 0
-        pairs += int(told.sum())
-        agreeing += float((before[told] == after[told]).sum() + 0.5 * (after[told] == 0).sum())
+        ordered = before != 0
+        pairs += int(ordered.sum())
+        agreeing += float((before[ordered] == after[ordered]).sum() + 0.5 * (after[ordered] == 0).sum())
     return {
         "groups": several,
         "pair_agreement": agreeing / pairs if pairs else None,

@@ -1,8 +1,8 @@
-"""Shadow scoring: a share of the live samples is scored by a candidate too, once their answer has gone.
+"""Shadow scoring: a candidate also scores a share of the live samples, after their answer was sent.
 
-Nothing waits for it: what is chosen goes into a bounded queue, and where that is full it is dropped and counted. A
-prompt is chosen by a hash of its group, so that it is always or never among the share, whole, in every process and on
-every day; a canary's share, whose answers stay as they are.
+No request waits for it: chosen samples go into a bounded queue, or are dropped and counted if it is full. Prompts are
+chosen by a hash of their group, so that a prompt is always or never chosen, with all its samples, in every process and
+at any time. Answers are not affected.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from .comparison import Comparison
 log = structlog.get_logger(__name__)
 
 WAITING_ROWS = 4096
-"""Samples that may wait for a candidate's scores."""
+"""Maximum samples that wait to be scored by a candidate."""
 
 SCORING_S = 30.0
-"""Longest time that a candidate may take for a batch."""
+"""Timeout for a candidate to score a batch."""
 
 REPORT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Samples whose answer has gone: what the served version said of them [n]."""
+    """Answered samples with the scores of the served version [n]."""
 
     experiment: Experiment
     batch: Batch
@@ -61,7 +61,7 @@ class Shadow:
     def offer_batch(
         self, experiments: Mapping[str, Experiment], plan: Plan, batch: Batch, raw: Mapping[str, RawScores]
     ) -> None:
-        """Choose from a batch that is answered. Costs a hash a prompt; raises nothing."""
+        """Choose samples from an answered batch. Costs one hash per prompt; never raises."""
         for experiment in experiments.values():
             component = next((c for c in plan.components if c.model == experiment.model), None)
             if component is None or experiment.reward not in (None, plan.name):
@@ -86,7 +86,7 @@ class Shadow:
             self._work = asyncio.get_running_loop().create_task(self._compare_waiting())
 
     def build_reports(self, experiments: Mapping[str, Experiment]) -> list[dict[str, Any]]:
-        """Body of ``GET /v1/experiments``: what each is, and what was found since its versions are these."""
+        """Body of ``GET /v1/experiments``: each experiment, and its comparison for the current versions."""
         return [
             {
                 **experiment.describe(),
@@ -98,7 +98,7 @@ class Shadow:
         ]
 
     async def wait_idle(self) -> None:
-        """Wait until nothing is left to compare."""
+        """Wait until all queued samples are compared."""
         while self._work is not None and not self._work.done():
             await asyncio.wait([self._work])
 
@@ -118,7 +118,7 @@ class Shadow:
             name = pending.experiment.name
             try:
                 await self._compare_pending(pending, clock() + SCORING_S)
-            except Exception as error:  # an experiment may fail in any way; it never harms an answer
+            except Exception as error:  # a failing experiment must not affect anything else
                 self._count_samples(name, "failed", len(pending.groups))
                 log.warning("experiment failed", experiment=name, error=type(error).__name__)
             if clock() - reported_at.get(name, -1e9) > REPORT_EVERY_S or not self._waiting:
@@ -153,6 +153,6 @@ class Shadow:
 
 
 def share_of(experiment: str, group: str) -> float:
-    """A number in [0, 1) that a prompt has in an experiment, the same for ever."""
+    """The fixed number in [0, 1) of a prompt in an experiment."""
     digest = blake2b(f"{experiment}\0{group}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64

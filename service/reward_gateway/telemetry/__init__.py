@@ -1,1 +1,1 @@
-"""What the gateway tells of itself: metrics, logs, traces. Numbers, names and reasons; never a text that was scored."""
+"""Metrics, logs and traces of the gateway. They hold numbers, names and reasons, never text from samples."""

@@ -1,4 +1,4 @@
-"""All histogram buckets, in one place, so that every duration and every size can be laid over another."""
+"""The buckets of all histograms, in one place, so that durations and sizes can be compared across metrics."""
 
 DURATION_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Half a millisecond (a cached answer) to two minutes (the longest default deadline)."""
@@ -8,4 +8,4 @@ ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 _DECADES = (0.01, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 100.0, 1000.0)
 SCORE = (*(-x for x in reversed(_DECADES)), 0.0, *_DECADES)
-"""Symmetric about 0 and about logarithmic on either side: probabilities, logits and penalties on one axis."""
+"""Symmetric around 0 and roughly logarithmic on either side: for probabilities, logits and penalties alike."""

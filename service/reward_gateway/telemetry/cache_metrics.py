@@ -1,4 +1,4 @@
-"""What the cache of raw scores gives and costs."""
+"""Metrics of the cache of raw scores: lookups, writes, failures and latency."""
 
 from reward_gateway.observer import BreakerState, CacheFault, CacheLevel, CacheOperation
 
@@ -7,18 +7,18 @@ from .instruments import Instruments
 
 
 class CacheMetrics:
-    """Counts every lookup and write."""
+    """Counts lookups, writes and failures."""
 
     def __init__(self, make: Instruments) -> None:
-        self._lookups = make.counter("cache_lookups_total", "Raw scores that were looked up.", "level", "result")
+        self._lookups = make.counter("cache_lookups_total", "Raw scores looked up.", "level", "result")
         self._seconds = make.histogram(
-            "cache_call_duration_seconds", "Calls of the cache.", DURATION_S, "level", "operation"
+            "cache_call_duration_seconds", "Latency of calls to the cache.", DURATION_S, "level", "operation"
         )
-        self._errors = make.counter("cache_errors_total", "Calls of the cache that failed.", "operation", "kind")
-        self._corrupt = make.counter("cache_corrupt_total", "Entries that could not be read.")
-        self._written = make.counter("cache_writes_total", "Raw scores that were remembered.")
-        self._dropped = make.counter("cache_writes_dropped_total", "Raw scores that were not remembered.")
-        self._breaker = make.gauge("cache_breaker_open", "Workers that leave the cache alone for now.")
+        self._errors = make.counter("cache_errors_total", "Failed calls to the cache.", "operation", "kind")
+        self._corrupt = make.counter("cache_corrupt_total", "Cache entries that could not be decoded.")
+        self._written = make.counter("cache_writes_total", "Raw scores written to the cache.")
+        self._dropped = make.counter("cache_writes_dropped_total", "Raw scores that were not written to the cache.")
+        self._breaker = make.gauge("cache_breaker_open", "Workers whose circuit breaker for the cache is open.")
 
     def count_lookups(self, level: CacheLevel, hits: int, misses: int, seconds: float | None) -> None:
         self._lookups.labels(level, "hit").inc(hits)
@@ -40,5 +40,5 @@ class CacheMetrics:
         self._dropped.inc(entries)
 
     def set_breaker(self, state: BreakerState) -> None:
-        """``half_open``, while one call tries the store, is still left alone."""
+        """Set the gauge; ``half_open``, while one call tests the store, counts as open."""
         self._breaker.set(0 if state == "closed" else 1)

@@ -1,20 +1,20 @@
-"""How a metric of ours is made: the prefix, the registry and the way that workers are summed, in one place."""
+"""Creates metrics with the common prefix, registry and aggregation over workers."""
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from reward_gateway.sample import FloatArray
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call] # an extra series per metric that nobody uses
 
 PREFIX = "reward_gateway_"
 
 
 class BatchHistogram(Histogram):
-    """A histogram that counts an array at once."""
+    """A histogram that observes a whole array at once."""
 
     def observe_many(self, values: FloatArray) -> None:
-        """As ``observe`` of each value; those that are not finite are left out."""
+        """Same as ``observe`` for each value; values that are not finite are skipped."""
         bounds = np.asarray(self._upper_bounds)
         places = np.searchsorted(bounds, values[np.isfinite(values)], side="left")
         counts = np.bincount(places, minlength=len(bounds))
@@ -23,7 +23,7 @@ class BatchHistogram(Histogram):
 
 
 class Instruments:
-    """Makes metrics in one registry."""
+    """Creates metrics in one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -35,13 +35,13 @@ class Instruments:
         return Histogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
 
     def batch_histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> BatchHistogram:
-        """A histogram of numbers on either side of 0, which has no sum: it would be no counter."""
+        """A histogram without a sum, for values of either sign, whose sum would not be a counter."""
         return BatchHistogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
 
     def latest_gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        """A value of now that cannot be added up; of several workers that live, the one that was set last."""
+        """A gauge that cannot be summed; over several live workers, the value that was set last."""
         return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livemostrecent")
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        """A value of now; over several workers the sum of those that live."""
+        """A gauge that is summed over the live workers."""
         return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livesum")

@@ -1,6 +1,6 @@
-"""Closed label sets: a label's value is one of a few names known beforehand, and everything else reads ``other``.
+"""Closed label sets: a label's value is one of a few known names, or ``other``.
 
-So no caller can make a time series, and no text can become a label.
+So callers cannot create time series, and text from requests cannot become a label.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ OTHER = "other"
 
 
 class Names:
-    """The known values of one label; grows only where the operator's own files name more of them."""
+    """The known values of one label; it grows only by names from the operator's own files."""
 
     __slots__ = ("_known",)
 

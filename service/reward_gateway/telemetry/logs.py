@@ -1,7 +1,7 @@
-"""Logs: one line an event, for people or as JSON, with the request's id and never a payload.
+"""Logs: one line per event, as text or JSON, with the request's id and never a payload.
 
-An exception is logged as its class and where it arose. Its message is left out: messages of libraries
-quote the value that they stumbled over, and that value may be somebody's prompt.
+An exception is logged by its class and location. Its message is left out, because libraries' messages quote
+the offending value, which may be a prompt.
 """
 
 import logging
@@ -16,14 +16,14 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from reward_gateway.settings import Settings
 
-_TALKATIVE = ("httpcore", "httpx", "PIL")
-"""Libraries whose lines below a warning quote addresses and pieces of files."""
+_VERBOSE_LIBRARIES = ("httpcore", "httpx", "PIL")
+"""Libraries whose log lines below warnings contain addresses and parts of files."""
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send structlog's and the standard library's records (uvicorn's, grpc's) through one chain to stderr.
+    """Send records of structlog and of the standard library (uvicorn, grpc) through one chain to stderr.
 
-    What a request binds with ``structlog.contextvars`` (its id) stands on each of its lines, a library's too.
+    Values that a request binds with ``structlog.contextvars`` (its id) appear on each of its lines, also a library's.
     """
     level = logging.getLevelName(settings.log_level.upper())
     if not isinstance(level, int):
@@ -49,12 +49,12 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # whatever set them up before: one way to the log
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # remove handlers set up earlier
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in _TALKATIVE:
+    for name in _VERBOSE_LIBRARIES:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
-    # Retries are logged, not counted: the library's own counter would stand among our metrics.
+    # Retries are logged only: the library's own counter would be mixed with our metrics.
     stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.StructlogOnRetryHook])
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -65,7 +65,7 @@ def configure_logging(settings: Settings) -> None:
 
 
 def name_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace an exception by what may be said of it."""
+    """Replace an exception by its class and location."""
     info: Any = event.pop("exc_info", None)
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
@@ -74,7 +74,7 @@ def name_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def describe_exception(error: BaseException) -> dict[str, str]:
-    """An exception's class and the places that it passed, innermost last: what a log line may say of it."""
+    """The class of an exception and its last stack frames, innermost last, for a log line."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     at = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
     return {"error": type(error).__name__, "at": at}

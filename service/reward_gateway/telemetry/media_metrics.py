@@ -1,16 +1,18 @@
-"""What fetching images costs. No address is ever a label."""
+"""Metrics of fetching images. URLs are never labels."""
 
 from .buckets import DURATION_S
 from .instruments import Instruments
 
 
 class MediaMetrics:
-    """Counts every address that was asked for."""
+    """Counts every fetch."""
 
     def __init__(self, make: Instruments) -> None:
-        self._fetches = make.counter("media_fetches_total", "Images asked for by their address.", "outcome")
-        self._bytes = make.counter("media_fetched_bytes_total", "Bytes of images that arrived whole.")
-        self._seconds = make.histogram("media_fetch_duration_seconds", "Fetches, with the wait for a turn.", DURATION_S)
+        self._fetches = make.counter("media_fetches_total", "Images fetched from URLs.", "outcome")
+        self._bytes = make.counter("media_fetched_bytes_total", "Bytes of images that were fetched completely.")
+        self._seconds = make.histogram(
+            "media_fetch_duration_seconds", "Latency of fetches, including the wait for a slot.", DURATION_S
+        )
 
     def count_fetch(self, outcome: str, size: int, seconds: float) -> None:
         self._fetches.labels(outcome).inc()

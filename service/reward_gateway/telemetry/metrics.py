@@ -1,7 +1,7 @@
-"""Every metric, by name. Prometheus text; ``reward_gateway_<noun>_<unit>``; seconds and plain counts.
+"""All metrics, in Prometheus format, named ``reward_gateway_<noun>_<unit>``, in seconds and counts.
 
 With several workers (``PROMETHEUS_MULTIPROC_DIR`` set before the first import) each process writes its own
-files and a scrape of any worker gives the sum over all.
+files, and a scrape of any worker returns the sum over all.
 """
 
 import os
@@ -46,12 +46,12 @@ _MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Metrics(Observer):
-    """The metrics of one process: the observer of all its parts.
+    """The metrics of one process, as the observer of all its parts.
 
     Attributes:
-        health: what was scored: distributions, drift, and the monitor's windows.
-        models, rewards, components, flags, experiments: the label values that are known; whoever joins the parts
-            teaches them (``metrics.rewards.register(book.plans)``). What is not known is counted as ``other``.
+        health: metrics of rewards: distributions, drift, and the monitor's windows.
+        models, rewards, components, flags, experiments: the known label values, registered by the composition root
+            (``metrics.rewards.register(book.plans)``). Unknown values are counted as ``other``.
     """
 
     def __init__(self) -> None:
@@ -74,23 +74,29 @@ class Metrics(Observer):
 
         self._requests = make.counter("requests_total", "Requests answered.", "protocol", "route", "status")
         self._durations = make.histogram(
-            "request_duration_seconds", "From a request's arrival to its answer.", DURATION_S, "protocol", "route"
+            "request_duration_seconds",
+            "Latency from a request's arrival to its answer.",
+            DURATION_S,
+            "protocol",
+            "route",
         )
-        self._in_flight = make.gauge("requests_in_flight", "Requests under way, past the gate.")
-        self._queued = make.gauge("requests_queued", "Requests that wait for a place.")
+        self._in_flight = make.gauge("requests_in_flight", "Requests in flight, after admission.")
+        self._queued = make.gauge("requests_queued", "Requests waiting in the admission queue.")
         self._stores_away = make.gauge("stores_away", "Workers that cannot reach a store, by store.", "store")
         self._rates_alone = make.gauge(
-            "rates_alone", "Workers that enforce their share of rates alone: the store of state is away."
+            "rates_alone", "Workers that enforce their share of rates locally: the state store is unavailable."
         )
         self._rates_checked_alone = make.counter(
-            "rates_checked_alone_total", "Requests whose rate was checked without the store of state."
+            "rates_checked_alone_total", "Requests whose rate was checked without the state store."
         )
-        self._rejected = make.counter("admission_rejected_total", "Requests turned away at the gate.", "reason")
-        self._unauthorized = make.counter("requests_unauthorized_total", "Requests refused for their key.", "reason")
+        self._rejected = make.counter("admission_rejected_total", "Requests rejected by admission control.", "reason")
+        self._unauthorized = make.counter(
+            "requests_unauthorized_total", "Requests rejected for their API key.", "reason"
+        )
 
         self._samples = make.counter("samples_total", "Samples answered.", "reward")
         self._invalid = make.counter("samples_invalid_total", "Samples without a score.", "code")
-        self._flags = make.counter("sample_flags_total", "Flags that guards and models raised.", "guard")
+        self._flags = make.counter("sample_flags_total", "Flags raised by guards and models.", "guard")
 
     def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
         self._requests.labels(protocol, route, status).inc()
@@ -161,10 +167,10 @@ class Metrics(Observer):
         self._experiments.set_comparison(experiment, report)
 
     def render(self) -> bytes:
-        """Prometheus text; over all workers where there are several."""
+        """The metrics in Prometheus text format, over all workers."""
         self.health.refresh_gauges()
         if _MULTIPROC not in os.environ:
             return generate_latest(self.registry)
-        everybody = CollectorRegistry()
-        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
-        return generate_latest(everybody)
+        all_workers = CollectorRegistry()
+        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
+        return generate_latest(all_workers)

@@ -1,4 +1,4 @@
-"""What calls of models and judges cost, by model."""
+"""Metrics of calls to models and judges, by model."""
 
 from typing import get_args
 
@@ -10,17 +10,17 @@ from .labels import Names
 
 
 class ModelMetrics:
-    """Counts every call; models beyond ``models`` are counted as ``other``."""
+    """Counts every call; models not in ``models`` are counted as ``other``."""
 
     def __init__(self, make: Instruments, models: Names) -> None:
         self._models = models
         self._outcomes = Names(("ok", "cancelled", *get_args(InvalidCode)))
         self._calls = make.counter("model_calls_total", "Infer calls.", "model", "outcome")
         self._rows = make.counter("model_rows_total", "Rows sent in infer calls.", "model")
-        self._call_rows = make.histogram("model_call_rows", "Rows an infer call, after coalescing.", ROWS, "model")
-        self._seconds = make.histogram("model_call_duration_seconds", "Infer calls.", DURATION_S, "model")
-        self._in_flight = make.gauge("model_calls_in_flight", "Infer calls under way.", "model")
-        self._queued = make.gauge("model_rows_queued", "Rows that wait for an infer call.", "model")
+        self._call_rows = make.histogram("model_call_rows", "Rows per infer call, after coalescing.", ROWS, "model")
+        self._seconds = make.histogram("model_call_duration_seconds", "Latency of infer calls.", DURATION_S, "model")
+        self._in_flight = make.gauge("model_calls_in_flight", "Infer calls in flight.", "model")
+        self._queued = make.gauge("model_rows_queued", "Rows waiting for an infer call.", "model")
 
     def set_queued(self, model: str, rows: int) -> None:
         self._queued.labels(self._models.known_or_other(model)).set(rows)

@@ -1,11 +1,11 @@
-"""Reward health over live traffic: what was scored lately, recipe by recipe, without a text.
+"""Monitors rewards of live traffic: recent scores per recipe, without any text.
 
-The hot path only notes the arrays of a batch. They are read together, thousands of rows at a time, when enough of
-them wait, when a few seconds have passed, or when somebody asks: so a batch of one costs little more than a note.
+The hot path only stores references to the arrays of a batch. They are processed together, thousands of rows at a time,
+when enough of them wait, after a few seconds, or when a report is requested, so that a batch of one costs little.
 
-This window belongs to one process, and several workers see an arbitrary share of the traffic each; the windows that
-they share are made of what is read here, in :mod:`.shared_monitor`. A reset reaches all workers, through a file where
-their metrics meet.
+These windows belong to one process, and with several workers each sees an arbitrary share of the traffic;
+:mod:`.shared_monitor` builds the shared windows from the columns processed here. A reset reaches all workers through a
+file in the folder that their metrics share.
 """
 
 import os
@@ -24,19 +24,19 @@ from .report import report_of
 from .window import REWARD, Columns, Window
 
 WINDOW = 2048
-"""Rows of a recipe that are held, and of its reference."""
+"""Rows per recipe in the window, and in its reference."""
 
 WAITING_ROWS = 4096
-"""Observation rows from which on they are read."""
+"""Number of waiting rows that triggers processing."""
 
 WAITING_BATCHES = 256
-"""Observation batches likewise: to read as many takes about a millisecond, in which nothing else is served."""
+"""Number of waiting batches that triggers processing, which then blocks the loop for about a millisecond."""
 
 WAITING_S = 5.0
-"""Seconds after which the next batch has them read."""
+"""Seconds after which the next batch triggers processing."""
 
 MOST_RECIPES = 256
-"""Recipes that are watched; of more (a file that is reloaded under ever new names) the oldest go."""
+"""Maximum recipes monitored; beyond it (a file reloaded with ever new names) the oldest are dropped."""
 
 
 class Watched:
@@ -47,16 +47,16 @@ class Watched:
 
 
 Reader = Callable[[str, str, tuple[str, ...], Columns], None]
-"""Is told of a recipe, its version, its ensemble, and all columns that were read together."""
+"""Called with a recipe, its version, its ensemble, and the columns that were processed together."""
 
 
 class Monitor:
-    """Windows of every recipe that is asked for.
+    """The windows of every recipe in use.
 
     Args:
-        size: rows of a window.
-        reader: told of all columns of a recipe that were read together, in the process's own time.
-        shared: a folder that the workers share; a reset of one reaches the others there.
+        size: rows per window.
+        reader: called with the columns of a recipe that were processed together.
+        shared: a folder shared by the workers, through which a reset of one reaches the others.
     """
 
     def __init__(self, size: int = WINDOW, reader: Reader | None = None, shared: Path | None = None) -> None:
@@ -64,12 +64,12 @@ class Monitor:
         self._noted: deque[Observation] = deque()
         self._rows, self._read_at = 0, monotonic()
         self._watched: dict[str, Watched] = {}
-        self._lock = threading.Lock()  # a scrape reads in a thread, while the loop goes on noting
+        self._lock = threading.Lock()  # a scrape processes batches in a thread, while the loop adds more
         self._mark = shared / "monitor.reset" if shared is not None else None
         self._marked = _read_mark_time(self._mark)
 
     def note_batch(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
-        """Keep a batch for later. ``lengths``: characters of the responses [n], NaN where there is none."""
+        """Queue a batch. ``lengths``: characters of the responses [n], NaN if a sample has none."""
         self._noted.append(Observation.of(plan, scored, lengths))
         self._rows += len(scored.reward)
         full = self._rows >= WAITING_ROWS or len(self._noted) >= WAITING_BATCHES
@@ -77,7 +77,7 @@ class Monitor:
             self.read_noted()
 
     def read_noted(self) -> None:
-        """Lay everything that was noted into its window."""
+        """Add all queued batches to their windows."""
         with self._lock:
             self._apply_remote_reset()
             self._rows, self._read_at = 0, monotonic()
@@ -94,7 +94,7 @@ class Monitor:
                     self._reader(recipe, version, together[0].ensemble, columns)
 
     def _find_window(self, recipe: str, version: str, ensemble: tuple[str, ...]) -> Window:
-        """The window of a recipe; another version starts anew, as its numbers mean something else."""
+        """The window of a recipe; another version gets a new window, because its numbers mean something else."""
         watched = self._watched.get(recipe)
         if watched is None or watched.version != version:
             while len(self._watched) >= MOST_RECIPES:
@@ -103,7 +103,7 @@ class Monitor:
         return watched.window
 
     def report(self) -> dict[str, dict[str, Any]]:
-        """What is known of every recipe, by name; see :func:`report_of`."""
+        """The report of every recipe, by name; see :func:`report_of`."""
         self.read_noted()
         with self._lock:
             windows = [
@@ -121,7 +121,7 @@ class Monitor:
         }
 
     def reset(self) -> None:
-        """Take all references anew, in every worker."""
+        """Start new references, in every worker."""
         self.read_noted()
         if self._mark is not None:
             self._mark.touch()

@@ -1,4 +1,4 @@
-"""A scored batch as it waits to be read, and many of them as columns."""
+"""Scored batches waiting to be processed, and their conversion to columns."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
@@ -12,7 +12,7 @@ from .window import LENGTH, REWARD, Column
 
 
 class Observation(NamedTuple):
-    """What is kept of a batch: its arrays, reasons and names of flags. ``parts`` are (raw, value) a component."""
+    """A scored batch: its arrays, reasons and flag names. ``parts`` holds (raw, value) per component."""
 
     recipe: str
     version: str
@@ -26,7 +26,7 @@ class Observation(NamedTuple):
 
     @classmethod
     def of(cls, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> Self:
-        """Note a batch; nothing is copied."""
+        """Build from a batch; nothing is copied."""
         return cls(
             scored.recipe,
             scored.version,
@@ -41,9 +41,9 @@ class Observation(NamedTuple):
 
 
 def columns_of(batches: Sequence[Observation]) -> dict[Column, FloatArray]:
-    """The columns of batches with the same components, one batch after the other.
+    """Concatenate batches with the same components into columns.
 
-    The reward of an invalid row is no observation, whatever number the caller had filled in for it since.
+    The reward of an invalid row becomes NaN, even if the caller has replaced it by a number meanwhile.
     """
     first = batches[0]
     reward = np.concatenate([batch.reward for batch in batches])

@@ -1,4 +1,4 @@
-"""A window as what people and dashboards read: shares, distributions, drift, what the reward goes along with."""
+"""Summarises a window for people and dashboards: shares, distributions, drift and correlations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,18 +8,18 @@ from .window import LENGTH, REWARD, Column, Columns, Stage
 
 
 def report_of(columns: Columns, reference: Columns | None, since: int, ensemble: tuple[str, ...]) -> dict[str, Any]:
-    """The state of one recipe.
+    """The report of one recipe.
 
     Args:
         columns: the latest rows, oldest first.
-        reference: the rows that they are held against; None while there are too few.
-        since: how many rows came after the reference; only those are compared with it.
+        reference: the rows that they are compared with; None while there are too few.
+        since: number of rows after the reference; only those are compared with it.
 
     Returns:
         ``samples`` (rows in the window), ``reference_samples``, ``reward`` and ``components`` (by name ``value`` and,
-        where transforms change it, ``raw``): distributions with their ``drift``; ``invalid`` and ``flagged``: shares
+        if transforms change it, ``raw``): distributions with their ``drift``; ``invalid`` and ``flagged``: shares
         by code and by guard; ``length_correlation`` (Spearman, of the reward with the characters of the response) and
-        ``ensemble_disagreement``. What cannot be told yet is None.
+        ``ensemble_disagreement``. Values that cannot be computed yet are None.
     """
     rows = len(columns[REWARD]) if REWARD in columns else 0
     start = max(0, rows - since)
@@ -46,6 +46,6 @@ def report_of(columns: Columns, reference: Columns | None, since: int, ensemble:
 
 
 def _column_shares(columns: Mapping[Column, Any], stage: Stage) -> dict[str, float]:
-    """Share of rows by name; a name that has left the window is left out."""
+    """Share of rows by name, without names whose share is 0."""
     shares = {column.name: float(values.mean()) for column, values in columns.items() if column.stage == stage}
     return {name: share for name, share in shares.items() if share > 0}

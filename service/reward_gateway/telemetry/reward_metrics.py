@@ -1,9 +1,8 @@
-"""Reward health as metrics: distributions over all time, and the monitor's windows as gauges.
+"""Metrics of rewards: distributions over all time, and the monitor's windows as gauges.
 
-The label ``component`` is empty for the reward itself, which Prometheus takes for no label; ``stage`` is ``reward``,
+The label ``component`` is empty for the reward itself, which Prometheus treats as no label; ``stage`` is ``reward``,
 ``value`` (a component after its transforms) or ``raw`` (before them). Histograms and counters are summed over the
-workers. Gauges describe a window, which belongs to one process: of several workers the one that was scraped last
-tells its own.
+workers. Gauges describe the window of one process: with several workers, that of the one scraped last.
 """
 
 from pathlib import Path
@@ -25,11 +24,11 @@ STATISTICS = ("mean", "std", "min", "max")
 
 
 class RewardMetrics:
-    """Hears of every scored batch; recipes, components and flags beyond the known names are counted as ``other``.
+    """Observes every scored batch; unknown recipes, components and flags are counted as ``other``.
 
     Attributes:
-        monitor: the windows of this process, for whoever wants more than gauges.
-        shared: the windows of all processes; None where they share no store.
+        monitor: the windows of this process.
+        shared: the windows of all processes; None if they share no store.
     """
 
     def __init__(
@@ -39,24 +38,32 @@ class RewardMetrics:
         self.monitor = Monitor(reader=self._take_columns, shared=shared)
         self.shared: SharedMonitor | None = None
         self._rows_lost = make.counter(
-            "monitor_rows_dropped_total", "Samples left out of the shared monitoring windows: too many waited."
+            "monitor_rows_dropped_total", "Samples dropped from the shared monitoring windows because too many waited."
         )
         self._shares_failed = make.counter(
-            "monitor_store_errors_total", "Times that the store of state did not take or give monitoring windows."
+            "monitor_store_errors_total", "Failed reads and writes of monitoring windows in the state store."
         )
         of = ("reward", "component", "stage")
         self._values: BatchHistogram = make.batch_histogram(
             "score_value", "Rewards, and components after their transforms.", SCORE, "reward", "component"
         )
-        self._flags = make.counter("score_flags_total", "Samples that a guard or a model flagged.", "reward", "guard")
+        self._flags = make.counter("score_flags_total", "Samples flagged by a guard or a model.", "reward", "guard")
         self._samples = make.latest_gauge("score_window_samples", "Samples in the window.", "reward")
-        self._statistic = make.latest_gauge("score_window_value", "Of the window's scores.", *of, "statistic")
-        self._drift = make.latest_gauge("score_drift", "Window against reference; 0 until measured.", *of, "measure")
-        self._saturated = make.latest_gauge("score_saturated_ratio", "Scores at one end of the window's range.", *of)
-        self._invalid = make.latest_gauge("score_window_invalid_ratio", "Samples without a score.", "reward", "code")
-        self._flagged = make.latest_gauge("score_window_flagged_ratio", "Samples that were flagged.", "reward", "guard")
+        self._statistic = make.latest_gauge(
+            "score_window_value", "Statistics of the scores in the window.", *of, "statistic"
+        )
+        self._drift = make.latest_gauge(
+            "score_drift", "Drift of the window from its reference; 0 until measured.", *of, "measure"
+        )
+        self._saturated = make.latest_gauge(
+            "score_saturated_ratio", "Share of scores at one end of the window's range.", *of
+        )
+        self._invalid = make.latest_gauge(
+            "score_window_invalid_ratio", "Share of samples without a score.", "reward", "code"
+        )
+        self._flagged = make.latest_gauge("score_window_flagged_ratio", "Share of flagged samples.", "reward", "guard")
         self._length = make.latest_gauge(
-            "score_length_correlation", "Spearman, of rewards with the characters of responses.", "reward"
+            "score_length_correlation", "Spearman correlation of rewards with the characters of responses.", "reward"
         )
         self._disagreement = make.latest_gauge(
             "score_ensemble_disagreement", "Mean standard deviation over an ensemble's members.", "reward"
@@ -64,11 +71,11 @@ class RewardMetrics:
         self._names_shown: dict[str, tuple[set[str], set[str]]] = {}
 
     def note_batch(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
-        """One scored batch."""
+        """Observe one scored batch."""
         self.monitor.note_batch(plan, scored, lengths)
 
     def refresh_gauges(self) -> None:
-        """Set the gauges to what the windows hold now."""
+        """Set the gauges from the current windows."""
         for recipe, report in self.monitor.report().items():
             reward = self._rewards.known_or_other(recipe)
             self._samples.labels(reward).set(report["samples"])
@@ -83,12 +90,12 @@ class RewardMetrics:
                 self._disagreement.labels(reward).set(report["ensemble_disagreement"])
 
     def share_windows(self, url: str) -> SharedMonitor:
-        """Share the windows with other processes, in the Redis at an address."""
+        """Share the windows with other processes through the Redis at ``url``."""
         self.shared = SharedMonitor(url, WINDOW, lost=self._rows_lost.inc, failed=self._shares_failed.inc)
         return self.shared
 
     def _take_columns(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:
-        """Take what was read since the last time; the monitor calls this."""
+        """Count and share columns of rows; called by the monitor."""
         if self.shared is not None:
             self.shared.keep_rows(recipe, version, ensemble, columns)
         self._count_columns(recipe, columns)
@@ -117,7 +124,7 @@ class RewardMetrics:
             self._drift.labels(reward, component, stage, measure).set(moved)
 
     def _set_share_gauges(self, reward: str, report: dict[str, Any]) -> None:
-        """Shares by name; one that has left the window reads 0 from then on."""
+        """Set the shares by name; a name that has left the window is set to 0."""
         codes, guards = self._names_shown.setdefault(reward, (set(), set()))
         codes.update(report["invalid"])
         guards.update(report["flagged"])

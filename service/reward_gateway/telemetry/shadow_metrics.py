@@ -1,4 +1,4 @@
-"""What experiments find, by experiment."""
+"""Metrics of experiments: how a candidate compares with the served version."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,16 +10,16 @@ from .labels import Names
 
 COMPARISON_GAUGES = {
     "pearson": "Correlation of the candidate's scores with the served version's.",
-    "spearman": "Rank correlation of the two.",
-    "pair_agreement": "Share of pairs within a prompt that both order alike.",
-    "best_changed": "Share of prompts whose best sample would be another one.",
-    "sign_flips": "Share of samples whose score has another sign.",
+    "spearman": "Rank correlation of the candidate's scores with the served version's.",
+    "pair_agreement": "Share of pairs within a prompt that both versions rank in the same order.",
+    "best_changed": "Share of prompts whose best sample would be a different one.",
+    "sign_flips": "Share of samples whose score changes sign.",
     "mean_shift": "Mean difference of the candidate's score from the served version's.",
 }
 
 
 class ShadowMetrics:
-    """Shows every comparison; experiments beyond ``experiments`` are counted as ``other``."""
+    """Gauges and counters per experiment; unknown experiments are counted as ``other``."""
 
     def __init__(self, make: Instruments, experiments: Names) -> None:
         self._experiments = experiments

@@ -1,9 +1,9 @@
-"""The monitor's windows over all workers and pods: one-minute parts in Redis, merged when somebody asks.
+"""The monitor's windows over all workers and pods: one-minute parts in Redis, merged for a report.
 
-Nothing here is on the path of a request. The process's own monitor hands over columns of rows that it has read; every
-few seconds a background task makes mergeable summaries of them, in a thread, and writes what this process saw in the
-minute so far in the place of what it wrote before, so that a write that is repeated counts once. Rows wait in bounded
-memory while Redis is away; of more the oldest are dropped and counted. No text and no prompt is in a summary.
+Nothing here is on the path of a request. The process's own monitor passes on columns of rows; every few seconds a
+background task turns them into mergeable summaries, in a thread, and writes this process's summary of the current
+minute, replacing the previous one, so that a repeated write counts once. While Redis is unavailable, rows wait in
+bounded memory; beyond the bound the oldest are dropped and counted. Summaries contain no text.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 PREFIX = "reward_gateway:{monitor}"
 MINUTE_S = 60
 MINUTES = 60
-"""Minutes that a window reaches back at most."""
+"""Maximum length of a window in minutes."""
 
 FLUSH_S = 5.0
 MAX_WAITING_ROWS = 1 << 17
@@ -44,18 +44,18 @@ TIMEOUT_S = 2.0
 REFERENCE_TTL_S = 30 * 86_400
 
 AWAY = (RedisError, OSError, TimeoutError)
-"""What is raised where Redis cannot be asked."""
+"""Exceptions raised when Redis is unavailable."""
 
 _READ_BACK = (2, 8, 50)
-"""Minutes that are read at once, newest first, until a window has enough rows."""
+"""Minutes read per step, newest first, until a window has enough rows."""
 
 
 class Stored(msgspec.Struct, array_like=True):
-    """What one process saw of a recipe's version in one minute.
+    """Summary of one process, one recipe version and one minute.
 
     Attributes:
-        epoch: of the references, which a reset takes anew.
-        whole: all rows.
+        epoch: epoch of the references; a reset starts a new one.
+        all_rows: all rows.
         current: the rows that came after the reference was full.
     """
 
@@ -70,7 +70,7 @@ _part = msgspec.msgpack.Decoder(WindowPart)
 
 @dataclass(frozen=True, slots=True)
 class RecipeVersion:
-    """Whose rows: a recipe's name, its version, and the components that answer the same question."""
+    """A recipe's name, its version, and the components of its ensemble."""
 
     recipe: str
     version: str
@@ -83,7 +83,7 @@ class RecipeVersion:
 
 @dataclass(slots=True)
 class _Minute:
-    """What this process saw of a version in a minute, whether Redis has it, and how many rows Redis has not counted."""
+    """This process's summary of a minute, whether Redis has it, and how many rows are not yet counted in Redis."""
 
     epoch: int
     all_rows: WindowPart
@@ -103,14 +103,14 @@ Rows = tuple[RecipeVersion, Columns]
 
 @dataclass(slots=True)
 class SharedMonitor:
-    """The windows that all processes share.
+    """The windows shared by all processes.
 
     Args:
-        url: ``redis://`` address of the store of state.
-        size: rows of a reference, and rows that a window has at least, where so many came within its minutes.
-        clock: seconds since 1970.
-        lost: told of rows that were dropped.
-        failed: told of a flush or a report that Redis did not take or give.
+        url: ``redis://`` address of the state store.
+        size: rows of a reference, and minimum rows of a window, if so many came within its minutes.
+        clock: returns seconds since 1970.
+        lost: called with the number of dropped rows.
+        failed: called when a flush or a report fails.
     """
 
     url: str
@@ -135,7 +135,7 @@ class SharedMonitor:
         )
 
     def keep_rows(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:
-        """Take columns of rows, to be summarised and written later; nothing is copied."""
+        """Queue columns of rows, to be summarised and written later; nothing is copied."""
         with self._lock:
             self._waiting.append((RecipeVersion(recipe, version, ensemble), columns))
             self._waiting_rows += len(columns[REWARD])
@@ -145,7 +145,7 @@ class SharedMonitor:
                 self.lost(oldest)
 
     def start(self, read: Callable[[], None]) -> None:
-        """Flush from now on, in the background; ``read`` has the process's own monitor hand over what it has."""
+        """Start flushing in the background; ``read`` makes the process's own monitor pass on its rows."""
 
         async def flush_forever() -> None:
             while True:
@@ -154,15 +154,15 @@ class SharedMonitor:
                     read()
                     await self.flush()
                 except AWAY:
-                    pass  # counted by flush; what waits is written the next time
-                except Exception as error:  # a fault of ours: these rows are lost, the next ones need not be
+                    pass  # counted by flush; waiting rows are written the next time
+                except Exception as error:  # a bug: these rows are lost, but keep flushing later ones
                     log.error("monitoring windows were not written", exc_info=error)
 
         if self._task is None:
             self._task = asyncio.create_task(flush_forever(), name="monitor-flush")
 
     async def close(self) -> None:
-        """Write what waits, within a few seconds, and end."""
+        """Write the waiting rows, within a few seconds, and stop."""
         await end_task(self._task)
         with contextlib.suppress(*AWAY):
             async with asyncio.timeout(2 * TIMEOUT_S):
@@ -170,7 +170,7 @@ class SharedMonitor:
         await self._client.aclose()
 
     async def flush(self) -> None:
-        """Write what this process saw. Raises RedisError, OSError or TimeoutError; then it is written the next time."""
+        """Write the waiting rows. Raises RedisError, OSError or TimeoutError; then they are written the next time."""
         async with self._flushing:
             try:
                 await self._write_waiting()
@@ -194,7 +194,7 @@ class SharedMonitor:
         await self._write_parts(minute)
 
     async def _count_reference_rows(self, rows: Sequence[Rows]) -> tuple[int, dict[RecipeVersion, int]]:
-        """The epoch, and how many of each version's rows belong to its reference: other processes fill it too."""
+        """Count rows in Redis; returns the epoch, and how many rows per version still fit the shared reference."""
         counts: dict[RecipeVersion, int] = {}
         for version, columns in rows:
             counts[version] = counts.get(version, 0) + len(columns[REWARD])
@@ -267,7 +267,7 @@ class SharedMonitor:
                 del self._references[place]
 
     async def _forget_before(self, minutes: Sequence[tuple[RecipeVersion, int]]) -> None:
-        """Remove the minutes before those that fill a window by themselves: nobody reads them any more."""
+        """Remove the minutes before those that fill a window by themselves, which are never read again."""
         if minutes:
             pipeline = self._client.pipeline(transaction=False)
             for version, minute in minutes:
@@ -275,10 +275,10 @@ class SharedMonitor:
             await pipeline.execute()
 
     async def report(self) -> dict[str, dict[str, Any]]:
-        """What all processes saw of every recipe lately, by name; see :func:`.report.report_of`.
+        """The report of every recipe over all processes, by name; see :func:`.report.report_of`.
 
         Raises:
-            RedisError, OSError, TimeoutError: Redis is away.
+            RedisError, OSError, TimeoutError: Redis is unavailable.
         """
         await self.flush()
         try:
@@ -292,7 +292,7 @@ class SharedMonitor:
         now = self.clock()
         minute, epoch = int(now) // MINUTE_S, await self._read_epoch()
         names: list[Any] = await self._client.zrangebyscore(f"{PREFIX}:versions", now - MINUTES * MINUTE_S, "+inf")
-        versions = {version.recipe: version for version in map(_decode_name, names)}  # the one that was seen last
+        versions = {version.recipe: version for version in map(_decode_name, names)}  # the version seen last
         parts_of: dict[RecipeVersion, list[Stored]] = {version: [] for version in versions.values()}
         first = 0
         for span in _READ_BACK:
@@ -333,7 +333,7 @@ class SharedMonitor:
         return reports
 
     async def reset(self) -> None:
-        """Take all references anew, in every process. Raises RedisError, OSError or TimeoutError."""
+        """Start new references, in every process. Raises RedisError, OSError or TimeoutError."""
         with contextlib.suppress(*AWAY):
             await self.flush()
         await self._client.incr(f"{PREFIX}:epoch")

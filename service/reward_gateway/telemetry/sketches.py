@@ -1,8 +1,8 @@
 """Mergeable summaries of a column of numbers: exact moments, and a quantile sketch (DDSketch) with relative accuracy.
 
-A sketch counts numbers in bins whose bounds grow by a constant factor, as ``ddsketch`` defines them. Merging two
-sketches is adding up the counts of equal bins, in any order, so that windows of several processes become one. Bins are
-found here for a whole array at once; the library's own ``add`` takes one number at a time.
+A sketch counts numbers in bins whose bounds grow by a constant factor, as ``ddsketch`` defines them. Merging
+sketches adds the counts of equal bins, in any order, so that windows of several processes can be combined. Here the
+bins of a whole array are computed at once; the library's own ``add`` takes one number at a time.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from reward_gateway.sample import FloatArray
 from .statistics import MIN_OBSERVATIONS, QUANTILES, drift_of_counts
 
 ACCURACY = 0.01
-"""Greatest relative error of a quantile."""
+"""Maximum relative error of a quantile."""
 
 _MAPPING = LogarithmicMapping(ACCURACY)
 _PER_LOG2 = 1 / np.log2(_MAPPING.gamma)
 _SMALLEST, _LARGEST = 1e-9, 1e300
-"""Numbers nearer to 0 count as 0, and numbers further away as the largest."""
+"""Smaller magnitudes count as 0, and larger ones as the largest."""
 _SHIFT = 1 - int(np.ceil(np.log2(_SMALLEST) * _PER_LOG2))
 """Added to the library's keys so that all are positive; a negative number has the negative of its magnitude's bin."""
 
@@ -32,12 +32,12 @@ IntArray = NDArray[np.int64]
 
 
 class Summary(msgspec.Struct, array_like=True):
-    """A column's finite numbers.
+    """Summary of a column's finite numbers.
 
     Attributes:
-        count: how many.
+        count: number of values.
         mean, squares: their mean, and the sum of squared deviations from it.
-        low, high, at_low, at_high: the least and the greatest, and how many are equal to it.
+        low, high, at_low, at_high: the minimum and the maximum, and how many values equal each.
         bins, counts: the sketch, arrays of int32 and uint32 as bytes: ascending bins, and how many numbers are in each.
     """
 
@@ -53,7 +53,7 @@ class Summary(msgspec.Struct, array_like=True):
 
 
 def summarise_values(values: FloatArray) -> Summary:
-    """The summary of the finite numbers of an array."""
+    """Summarise the finite numbers of an array."""
     numbers = values[np.isfinite(values)]
     if not len(numbers):
         return Summary()
@@ -77,7 +77,7 @@ def summarise_values(values: FloatArray) -> Summary:
 
 
 def merge_summaries(summaries: Sequence[Summary]) -> Summary:
-    """One summary of all numbers together; in any order the same, to rounding."""
+    """Merge summaries into one of all numbers; the order does not matter, except for rounding."""
     parts = [part for part in summaries if part.count]
     if len(parts) < 2:
         return parts[0] if parts else Summary()
@@ -106,7 +106,7 @@ def merge_summaries(summaries: Sequence[Summary]) -> Summary:
 
 
 def describe_summary(summary: Summary) -> dict[str, Any]:
-    """As :func:`.statistics.describe_summary` of the numbers; quantiles to :data:`ACCURACY`, the rest exact."""
+    """Same as :func:`.statistics.describe_values` of the numbers; quantiles to :data:`ACCURACY`, the rest exact."""
     if not summary.count:
         return {"count": 0, "mean": None, "std": None, "min": None, "max": None, "quantiles": None, "saturated": None}
     sketch = DDSketch(ACCURACY)
@@ -125,21 +125,21 @@ def describe_summary(summary: Summary) -> dict[str, Any]:
 
 
 def drift_of_summaries(reference: Summary, current: Summary) -> dict[str, float] | None:
-    """As :func:`.statistics.measure_drift` of the numbers, to the width of a bin; None where either side is too few."""
+    """Same as :func:`.statistics.measure_drift`, to the width of a bin; None if either side has too few numbers."""
     if min(reference.count, current.count) < MIN_OBSERVATIONS:
         return None
     return drift_of_counts(*_bin_values(reference), *_bin_values(current))
 
 
 def bins_of(values: FloatArray) -> IntArray:
-    """The bin of each finite number; a greater number is in no lower bin."""
+    """The bin of each finite number; bins increase with the numbers."""
     size = np.abs(values)
     keys = np.ceil(np.log2(np.clip(size, _SMALLEST, _LARGEST)) * _PER_LOG2).astype(np.int64) + _SHIFT
     return np.where(size < _SMALLEST, 0, np.where(values < 0, -keys, keys))
 
 
 def _count_bins(bins: IntArray, counts: IntArray | None = None) -> tuple[IntArray, IntArray]:
-    """Each bin once, ascending, with its count; in time that grows with their number and range, without sorting."""
+    """Distinct bins in ascending order with their counts, in time linear in their number and range."""
     first = int(bins.min())
     dense = np.bincount(bins - first, counts).astype(np.int64)
     places = np.flatnonzero(dense)
@@ -147,7 +147,7 @@ def _count_bins(bins: IntArray, counts: IntArray | None = None) -> tuple[IntArra
 
 
 def _bin_values(summary: Summary) -> tuple[FloatArray, FloatArray]:
-    """A number that stands for each bin, ascending, and the counts."""
+    """A representative value of each bin, ascending, and the counts."""
     bins = np.frombuffer(summary.bins, np.int32)
     keys = np.abs(bins) - _SHIFT
     sizes = np.array([0.0 if code == 0 else _MAPPING.value(int(key)) for code, key in zip(bins, keys, strict=True)])

@@ -1,6 +1,6 @@
-"""What is said of a window of numbers: where they lie, how far they moved, and what they go along with.
+"""Statistics of a window of numbers: distribution, drift and correlation.
 
-Everything takes plain arrays in which NaN is no observation, and gives None where too little was seen.
+All functions take arrays in which NaN means no observation, and return None if there are too few observations.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ BINS = 10
 """Bins of the population stability index: tenths of the reference."""
 
 MIN_OBSERVATIONS = 100
-"""Observations on either side, below which no drift and no correlation is reported."""
+"""Minimum observations on either side for a drift or a correlation."""
 
 
 def select_finite(values: FloatArray) -> FloatArray:
-    """The observations."""
+    """The finite values."""
     return values[np.isfinite(values)]
 
 
@@ -42,10 +42,10 @@ def describe_values(values: FloatArray) -> dict[str, Any]:
 
 
 def saturated_share(values: FloatArray) -> float | None:
-    """Share of the observations that stand at one end of their range, the fuller one.
+    """Share of the observations at the minimum or at the maximum, whichever is larger.
 
-    Near 0 for a score that still tells samples apart, 1 where all are alike; of a rule that gives 0 or 1 it is the
-    share of the commoner answer.
+    Near 0 for a score that still distinguishes samples, 1 if all are equal; for a rule that gives 0 or 1 it is the
+    share of the more frequent answer.
     """
     observed = select_finite(values)
     if not len(observed):
@@ -54,11 +54,11 @@ def saturated_share(values: FloatArray) -> float | None:
 
 
 def measure_drift(reference: FloatArray, current: FloatArray) -> dict[str, float] | None:
-    """How far a distribution moved from its reference.
+    """Measure how far a distribution has moved from its reference.
 
-    ``psi``: population stability index, sum over tenths of the reference of (q - p) ln(q / p), each share with half
-    an observation more so that it is never 0; below 0.1 is usually called stable and above 0.25 a shift.
-    ``ks``: Kolmogorov-Smirnov distance, the greatest gap of the two distribution functions, in [0, 1].
+    ``psi``: population stability index, sum over tenths of the reference of (q - p) ln(q / p), with half an
+    observation added to each count so that no share is 0; below 0.1 is usually called stable and above 0.25 a shift.
+    ``ks``: Kolmogorov-Smirnov distance, the maximum difference of the two distribution functions, in [0, 1].
     """
     before, now = np.sort(select_finite(reference)), np.sort(select_finite(current))
     if min(len(before), len(now)) < MIN_OBSERVATIONS:
@@ -73,13 +73,13 @@ def measure_drift(reference: FloatArray, current: FloatArray) -> dict[str, float
 def drift_of_counts(
     before: FloatArray, before_counts: FloatArray, now: FloatArray, now_counts: FloatArray
 ) -> dict[str, float]:
-    """As :func:`measure_drift`, of ascending values that were seen so many times each."""
+    """Same as :func:`measure_drift`, for ascending values with counts."""
     below, today = np.cumsum(before_counts), np.cumsum(now_counts)
     tenths = np.minimum(np.searchsorted(below, np.arange(1, BINS) / BINS * below[-1]), len(before) - 1)
     edges = np.unique(before[tenths])
 
     def up_to(values: FloatArray, summed: FloatArray, places: FloatArray, side: Literal["left", "right"]) -> FloatArray:
-        """How many observations are below (left) each place, or at it too (right)."""
+        """Number of observations below each place (left), or up to and including it (right)."""
         return np.asarray(np.concatenate([[0.0], summed])[np.searchsorted(values, places, side=side)])
 
     def count_between(values: FloatArray, summed: FloatArray) -> FloatArray:
@@ -97,8 +97,8 @@ def drift_of_counts(
 def _count_between(ordered: FloatArray, edges: FloatArray) -> FloatArray:
     """Counts of sorted values below the first edge, at it, between it and the next, and so on.
 
-    A value that fills several tenths (a rule that mostly gives 1) is an edge; without a bin of its own, a move to
-    it from the values just below would stay unseen.
+    A value that fills several tenths (a rule that mostly gives 1) is an edge; without a separate bin for it, a move
+    to it from the values just below would go unnoticed.
     """
     below = np.searchsorted(ordered, edges, side="left")
     up_to = np.searchsorted(ordered, edges, side="right")
@@ -119,7 +119,7 @@ def _ks_distance(before: FloatArray, now: FloatArray) -> float:
 
 
 def rank_correlation(x: FloatArray, y: FloatArray) -> float | None:
-    """Spearman's rank correlation of the rows in which both are observed; None where one of them is constant."""
+    """Spearman's rank correlation over the rows in which both are observed; None if one of them is constant."""
     both = np.isfinite(x) & np.isfinite(y)
     if np.count_nonzero(both) < MIN_OBSERVATIONS:
         return None
@@ -130,7 +130,7 @@ def rank_correlation(x: FloatArray, y: FloatArray) -> float | None:
 
 
 def ensemble_disagreement(members: Sequence[FloatArray]) -> float | None:
-    """Mean over rows of the population std over an ensemble's members, where all of them answered."""
+    """Mean over rows of the population std over an ensemble's members, for rows that all of them scored."""
     if len(members) < 2:
         return None
     table = np.stack(members)

@@ -1,4 +1,4 @@
-"""Metrics and traces of one process, made together and handed to whoever reports to them."""
+"""Metrics and traces of one process."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -12,14 +12,14 @@ from .traces import Tracer, configure_tracing
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Where a process reports to."""
+    """The metrics and the tracer of a process."""
 
     metrics: Metrics = field(default_factory=Metrics)
     tracer: Tracer = field(default_factory=Tracer)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """As the settings say; sets up logging for the process."""
+        """Build from the settings; also sets up logging for the process."""
         configure_logging(settings)
         return cls(Metrics(), configure_tracing(settings))
 

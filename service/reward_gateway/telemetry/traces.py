@@ -1,4 +1,4 @@
-"""Traces: a span a request where the extra ``tracing`` is installed and an OTLP address is set; else nothing."""
+"""Traces: one span per request, if the extra ``tracing`` is installed and an OTLP endpoint is set."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from reward_gateway import extras
 from reward_gateway.settings import Settings
 
 EXPORT_S = 3
-"""Longest time to send a batch of spans, with its repetitions: a collector that is away delays the end by this much."""
+"""Timeout for sending a batch of spans, including retries: an unreachable collector delays shutdown by this much."""
 
 
 class Tracer:
-    """Makes spans; without a provider it costs one comparison.
+    """Creates spans; without a provider it costs one comparison.
 
     Args:
         provider: an OpenTelemetry tracer provider, or None for no tracing.
@@ -32,7 +32,7 @@ class Tracer:
     ) -> Iterator[Any]:
         """A span around the body of the ``with``; its parent comes from ``traceparent`` in ``carrier``.
 
-        Attributes are names and numbers; a text that is scored is never one of them.
+        Attributes are names and numbers, never text from samples.
         """
         if self._tracer is None:
             yield None
@@ -46,16 +46,16 @@ class Tracer:
             yield span
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the remaining spans."""
         if self._provider is not None:
             self._provider.shutdown()
 
 
 def configure_tracing(settings: Settings) -> Tracer:
-    """As the settings say.
+    """Create the tracer that the settings ask for.
 
     Raises:
-        MissingExtra: an address is set and the extra ``tracing`` is not installed.
+        MissingExtra: an endpoint is set and the extra ``tracing`` is not installed.
     """
     if settings.otlp_endpoint is None:
         return Tracer()

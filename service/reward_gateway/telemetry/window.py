@@ -1,8 +1,8 @@
-"""The latest rows of one recipe as columns, and the rows that they are held against.
+"""The latest rows of one recipe as columns, and the reference rows that they are compared with.
 
-A row is a sample; a column is what was seen of it (its reward, the value of a component, a flag). All columns
-share one ring, so that any two of them can be compared row by row. The first rows that fill the window are
-frozen as its reference, until it is reset.
+A row is a sample; a column is one of its numbers (its reward, the value of a component, a flag). All columns
+share one ring buffer, so that any two of them can be compared row by row. The first rows that fill the window are
+kept as its reference until a reset.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Stage = Literal["reward", "value", "raw", "length", "flag", "invalid"]
 
 
 class Column(NamedTuple):
-    """What a column holds: the stage, and the component, guard or code that it is of.
+    """Identifies a column: the stage, and the name of the component, guard or code.
 
     ``raw`` and ``value`` are a component before and after its transforms; ``flag`` and ``invalid`` are 0 or 1.
     """
@@ -30,11 +30,11 @@ Columns = Mapping[Column, FloatArray]
 
 
 class Window:
-    """A ring of the latest ``size`` rows and the frozen reference before them.
+    """A ring buffer of the latest ``size`` rows, and the reference.
 
     Attributes:
         seen: rows since the start or the last reset.
-        reference: the columns of the first ``size`` rows since then; None until there are as many.
+        reference: the columns of the first ``size`` rows since then; None until there are that many.
     """
 
     def __init__(self, size: int) -> None:
@@ -47,11 +47,11 @@ class Window:
 
     @property
     def since_reference(self) -> int:
-        """Rows that came after the reference was full."""
+        """Number of rows since the reference was full."""
         return max(0, self.seen - self.size)
 
     def append(self, columns: Columns, rows: int) -> None:
-        """Add rows, oldest first; a column that is not given holds nothing (NaN, or 0 for flags and codes)."""
+        """Add rows, oldest first; missing columns are filled with NaN, or 0 for flags and codes."""
         start = 0
         while start < rows:
             room = self.size if self.reference is not None else self.size - self.seen
@@ -60,13 +60,13 @@ class Window:
             start = stop
 
     def latest_rows(self, rows: int | None = None) -> dict[Column, FloatArray]:
-        """A copy of the last rows that are held, oldest first."""
+        """A copy of the latest rows, oldest first."""
         count = self._filled if rows is None else min(rows, self._filled)
         places = np.arange(self._end - count, self._end) % self.size
         return {column: values[places] for column, values in self._ring.items()}
 
     def reset(self) -> None:
-        """Take the reference anew, from the rows that come from now on."""
+        """Start a new reference from the next rows."""
         self.seen, self.reference = 0, None
 
     def _write_rows(self, columns: Columns, rows: int) -> None:
@@ -85,5 +85,5 @@ class Window:
 
 
 def missing_value(column: Column) -> float:
-    """What a column holds in a row of which nothing was seen."""
+    """The fill value of a column for rows without an observation."""
     return 0.0 if column.stage in ("flag", "invalid") else np.nan

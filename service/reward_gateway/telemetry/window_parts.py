@@ -1,4 +1,4 @@
-"""A part of a recipe's window, as one process saw it in one minute: summaries that can be merged with other parts."""
+"""Mergeable parts of a recipe's window: the summary of one process and one minute."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -14,17 +14,17 @@ from .statistics import rank_correlation
 from .window import LENGTH, REWARD, Column, Columns, Stage, missing_value
 
 PAIRS = 512
-"""Rows whose reward and length are kept, drawn evenly from all rows of a part or of a window."""
+"""Rows whose reward and length are kept: a uniform random sample of the rows of a part or window."""
 
 
 class WindowPart(msgspec.Struct, array_like=True):
-    """What is kept of some rows.
+    """Summary of a set of rows.
 
     Attributes:
-        rows: samples.
+        rows: number of samples.
         scores: the reward and the components' numbers, by stage and name.
-        marks: samples without a score by code, and flagged ones by guard: how many, by stage and name.
-        spread, spread_rows: sum over rows of the standard deviation over an ensemble's members, and of how many rows.
+        marks: number of samples without a score by code, and of flagged ones by guard, by stage and name.
+        spread, spread_rows: sum over rows of the standard deviation over an ensemble's members, and number of these rows.
         pairs: [k, 3] float64 as bytes: a random priority, reward and length of the rows with the lowest priorities.
     """
 
@@ -37,7 +37,7 @@ class WindowPart(msgspec.Struct, array_like=True):
 
 
 def part_of(columns: Columns, ensemble: tuple[str, ...], random: np.random.Generator) -> WindowPart:
-    """The part that columns of rows make."""
+    """Summarise columns of rows as a part."""
     rows = len(columns[REWARD])
     scores, marks = {}, {}
     for column, values in columns.items():
@@ -51,7 +51,7 @@ def part_of(columns: Columns, ensemble: tuple[str, ...], random: np.random.Gener
 
 
 def merge_parts(parts: Sequence[WindowPart]) -> WindowPart:
-    """All rows together."""
+    """Merge parts into one."""
     if len(parts) == 1:
         return parts[0]
     by_key: dict[str, list[Summary]] = {}
@@ -75,11 +75,11 @@ def merge_parts(parts: Sequence[WindowPart]) -> WindowPart:
 def report_of_parts(
     window: Sequence[WindowPart], reference: Sequence[WindowPart], current: Sequence[WindowPart]
 ) -> dict[str, Any]:
-    """What :func:`.report.report_of` says of rows, of parts.
+    """Same as :func:`.report.report_of`, computed from parts.
 
     Args:
         window: all rows of the window.
-        reference: the rows that they are held against.
+        reference: the rows that they are compared with.
         current: the rows of the window that came after the reference.
     """
     window_part, before, now = merge_parts(window), merge_parts(reference), merge_parts(current)
@@ -107,12 +107,12 @@ def report_of_parts(
 
 
 def take_rows(columns: Columns, start: int, stop: int) -> Columns:
-    """Some of the rows."""
+    """The rows ``start:stop``."""
     return {column: values[start:stop] for column, values in columns.items()}
 
 
 def concatenate_columns(pieces: Sequence[Columns]) -> Columns:
-    """The rows of all pieces; where a piece lacks a column, nothing was seen of it."""
+    """Concatenate the rows of all pieces; columns that a piece lacks are filled as missing."""
     if len(pieces) == 1:
         return pieces[0]
     columns = dict.fromkeys(column for piece in pieces for column in piece)
@@ -139,7 +139,7 @@ def _mark_shares(part: WindowPart, stage: Stage) -> dict[str, float]:
 
 
 def _keep_lowest(pairs: FloatArray) -> bytes:
-    """Those with the lowest priorities: of a union, a fair sample of the whole."""
+    """Keep the rows with the lowest random priorities: merged over parts, a uniform sample of all rows."""
     if len(pairs) > PAIRS:
         pairs = pairs[np.argpartition(pairs[:, 0], PAIRS)[:PAIRS]]
     return np.ascontiguousarray(pairs, np.float64).tobytes()
