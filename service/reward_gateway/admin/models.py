@@ -183,7 +183,7 @@ class ModelAdmin:
     async def _on_disk(self, change: "Callable[..., T]", name: str, *arguments: object) -> T:
         """Run a change of the repository in a thread."""
         if not self._repository.is_dir():
-            raise NotSetUp("this gateway has no access to a model repository: set REWARD_GATEWAY_MODEL_REPOSITORY")
+            raise NotSetUp("this gateway has no model repository: set REWARD_GATEWAY_MODEL_REPOSITORY")
         if not self._has_model(name):
             raise NotFound(f"the model repository of this gateway holds no model '{name}'")
         try:

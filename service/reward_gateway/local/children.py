@@ -1,4 +1,4 @@
-"""One child process: start it, know when it is ready, stop it with everything it started."""
+"""A child process: start it, wait until it is ready, and stop it with everything it started."""
 
 import asyncio
 import contextlib
@@ -22,21 +22,21 @@ _FAULT_LINE = re.compile(r"error|fail|fatal|cannot|Z E ", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Child:
-    """A process of the stack, with what it takes to run it again.
+    """A process of the stack, which can be restarted.
 
     Args:
-        name: its name in progress lines.
+        name: name in progress messages.
         argv: the command.
         ready: called until it returns True; an ``OSError`` counts as False.
-        env: the whole environment; None: that of this process.
-        log: file for its output; None: this terminal.
-        ready_s: longest time to become ready.
-        stop_s: longest time to stop after SIGTERM, before SIGKILL.
+        env: the whole environment; None for that of this process.
+        log: file for its output; None for this terminal.
+        ready_s: timeout for becoming ready.
+        stop_s: time between SIGTERM and SIGKILL.
         pass_fds: file descriptors that it inherits.
-        clean_up: called with its pid when it has ended, to remove what a killed process leaves behind.
-        find_fault: called with its pid every second; returns what is wrong, as the end of a sentence, or nothing. A
-            process with a fault twice in a row is killed: it runs and does not work.
-        late_arguments: the end of the command, computed at each start.
+        clean_up: called with its pid after it has ended, to remove what a killed process leaves behind.
+        find_fault: called with its pid every second; returns a fault, as the end of a sentence, or an empty string. A
+            process with a fault twice in a row is killed, because it runs without working.
+        late_arguments: further arguments of the command, computed at each start.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Child:
     late_arguments: Callable[[], Sequence[str]] = tuple
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
     _fault: str = field(default="", init=False)
-    _gone: bool = field(default=True, init=False)  # ended and clean_up: its pid may be somebody else's by now
+    _gone: bool = field(default=True, init=False)  # ended and cleaned up: its pid may be reused by now
 
     @property
     def running(self) -> bool:
@@ -66,10 +66,10 @@ class Child:
         """Start the process and wait until it is ready.
 
         Raises:
-            StackError: it ended, or was not ready in time; it is stopped then.
+            StackError: it ended or was not ready in time; then it is stopped.
         """
         with self._open_output() as output:
-            # A session of its own: a Ctrl-C at the terminal reaches the supervisor alone, which stops in order.
+            # A separate session: Ctrl-C at the terminal reaches only the supervisor, which stops in order.
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
                 *self.argv,
@@ -90,7 +90,7 @@ class Child:
             raise
 
     async def wait_exited(self) -> None:
-        """Wait until the process has ended, by itself or not, and remove what it left."""
+        """Wait until the process has ended, and clean up after it."""
         if self._process is not None and not self._gone:
             await self._wait_or_kill(self._process)
             self.kill()
@@ -98,7 +98,7 @@ class Child:
             self.clean_up(self._process.pid)
 
     async def stop(self) -> None:
-        """SIGTERM, then SIGKILL after ``stop_s``; returns when nothing of it is left."""
+        """SIGTERM, then SIGKILL after ``stop_s``; returns when all its processes are gone."""
         if self._process is None or self._gone:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -111,7 +111,7 @@ class Child:
         await self.wait_exited()
 
     def kill(self) -> None:
-        """SIGKILL for the process and for all that it started and left in its group."""
+        """Send SIGKILL to the process and to everything in its process group."""
         if self._process is not None and not self._gone:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -126,7 +126,7 @@ class Child:
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
     def read_log_excerpt(self) -> str:
-        """What its log says went wrong, to stand behind a sentence; empty where it wrote to the terminal."""
+        """The lines of its log about errors, to append to a message; empty if it writes to the terminal."""
         if self.log is None or not self.log.exists():
             return ""
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]

@@ -1,7 +1,7 @@
-"""The one switch from CPU to GPU: what was asked for, what this machine has, and so where the models run.
+"""Chooses between CPU and GPU, from the setting and from what this machine has.
 
-A GPU that was asked for and cannot be driven stops the start; ``auto`` takes one only where everything is there, and
-says what is missing. What each model then runs on stands in Triton's configuration, and in ``GET /v1/models``.
+With ``gpu``, a GPU that is not usable is an error at start; ``auto`` uses one only if everything is present, and
+reports what is missing. Triton's configuration and ``GET /v1/models`` show the device of each model.
 """
 
 import json
@@ -15,8 +15,8 @@ from reward_gateway.local.errors import StackError
 
 Choice = Literal["cpu", "gpu", "auto"]
 
-# Asked of the environment that the models run in: how many GPUs the driver shows, and whether ONNX Runtime's CUDA
-# provider can be loaded with all that it links against. ONNX Runtime itself would say so only in a warning.
+# Runs in the environment of the models: how many GPUs the driver shows, and whether ONNX Runtime's CUDA provider
+# can be loaded with all its libraries. ONNX Runtime itself would only log a warning.
 _QUESTION = """
 import contextlib, ctypes, json, os, sys
 import onnxruntime
@@ -40,7 +40,7 @@ print(json.dumps({"gpus": gpus.value, "cuda": cuda, "fault": fault}))
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the environment of the models can drive.
+    """What the Python environment of the models supports.
 
     Attributes:
         gpus: NVIDIA GPUs that the driver shows.
@@ -53,7 +53,7 @@ class Facts:
     fault: str = ""
 
     def find_missing(self, gpus: tuple[int, ...] = ()) -> str:
-        """Why these GPUs (or any, if none is named) cannot be used, and what to do; empty if they can."""
+        """Why these GPUs (or any, if none is given) are not usable, and what to do; empty if they are."""
         if not self.cuda:
             return "ONNX Runtime has no CUDA provider there: run `make serve DEVICE=gpu`, which installs it"
         if self.fault:
@@ -66,24 +66,24 @@ class Facts:
 
 
 def read_facts(env: Path) -> Facts:
-    """Ask the Python environment ``env`` of the models. Raises StackError if it has no ONNX Runtime that starts."""
-    asked = subprocess.run([env / "bin" / "python3", "-I", "-c", _QUESTION], capture_output=True, text=True)
-    if asked.returncode:
-        last = asked.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise StackError(f"ONNX Runtime does not start in {env}: {last[0]}. Run `make serve` to install it anew.")
-    return Facts(**json.loads(asked.stdout.splitlines()[-1]))
+    """Inspect the Python environment ``env`` of the models. Raises StackError if ONNX Runtime does not start there."""
+    process = subprocess.run([env / "bin" / "python3", "-I", "-c", _QUESTION], capture_output=True, text=True)
+    if process.returncode:
+        last = process.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise StackError(f"ONNX Runtime does not start in {env}: {last[0]}. Run `make serve` to install it again.")
+    return Facts(**json.loads(process.stdout.splitlines()[-1]))
 
 
 def choose_device(choice: Choice, gpus: tuple[int, ...], ask: Callable[[], Facts]) -> tuple[bool, str]:
-    """Whether the models run on GPUs, and why in a few words.
+    """Decide whether the models run on GPUs; also returns a short explanation.
 
     Args:
-        choice: what was asked for.
-        gpus: numbers of the GPUs that are wanted; empty for all.
-        ask: looks at the environment; not called where the CPU was asked for.
+        choice: the requested device.
+        gpus: indices of the requested GPUs; empty for all.
+        ask: inspects the environment; not called for ``cpu``.
 
     Raises:
-        StackError: a GPU was asked for, and cannot be used.
+        StackError: a GPU was requested and is not usable.
     """
     if choice == "cpu":
         return False, "models run on the CPU"

@@ -1,5 +1,5 @@
-"""What stops the stack: one error whose message is a sentence for the person at the terminal."""
+"""The error of the stack, whose message is for the person at the terminal."""
 
 
 class StackError(Exception):
-    """The stack cannot start, or cannot go on. The message says why, and what to do about it."""
+    """The stack cannot start or continue. The message says why, and what to do."""

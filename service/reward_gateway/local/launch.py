@@ -1,8 +1,8 @@
 """Run a command that the kernel kills when its parent dies: ``launch.py PARENT_PID COMMAND...``.
 
-A supervisor that is killed outright can stop nothing any more, so its children ask the kernel beforehand
-(PR_SET_PDEATHSIG, kept over exec). A step of its own rather than a function between fork and exec, where
-Python code may deadlock in a process that has threads.
+A supervisor killed by SIGKILL cannot stop its children, so they ask the kernel in advance (PR_SET_PDEATHSIG, kept
+over exec). This is a separate program rather than a function between fork and exec, where Python code may deadlock
+in a process with threads.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(argv: list[str]) -> None:
-    """Replace this process by ``argv[1:]``, unless the parent ``argv[0]`` is gone already."""
+    """Replace this process by ``argv[1:]``, unless the parent ``argv[0]`` has already ended."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only
     if prctl is not None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

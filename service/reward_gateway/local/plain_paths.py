@@ -1,4 +1,4 @@
-"""Paths without spaces: Triton's Python backend starts its processes by ``bash -c``, and quotes no path in it."""
+"""Paths without spaces: Triton's Python backend starts its processes with ``bash -c`` without quoting paths."""
 
 import contextlib
 import re
@@ -13,15 +13,15 @@ _SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - a private folde
 
 
 def is_plain(path: Path) -> bool:
-    """True for a path that a shell takes as one word, as it stands."""
+    """True if a shell reads the unquoted path as one word."""
     return _PLAIN.fullmatch(str(path)) is not None
 
 
 @contextlib.contextmanager
 def plain_links() -> Iterator[Callable[[Path], Path]]:
-    """Gives a function from a folder to a plain path of it: the folder itself, or a link that is removed at the end.
+    """Yield a function that returns a plain path of a folder: the folder itself, or a link that is removed at the end.
 
-    The function raises StackError where no folder for links can be made.
+    The function raises StackError if no folder for links can be created.
     """
     with contextlib.ExitStack() as held:
         link_folders: list[Path] = []
@@ -45,5 +45,5 @@ def _private_folder(wanted_by: Path) -> "tempfile.TemporaryDirectory[str]":
                 return tempfile.TemporaryDirectory(prefix="reward-gateway-", dir=place)
     raise StackError(
         f"Triton cannot work in a folder whose path has spaces or other special characters ({wanted_by}), and no "
-        f"folder for links without them can be made in {', '.join(_SHORT_PLACES)}: move the project elsewhere"
+        f"folder for links without them can be created in {', '.join(_SHORT_PLACES)}: move the project elsewhere"
     )

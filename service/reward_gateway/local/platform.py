@@ -1,4 +1,4 @@
-"""Can the embedded Triton run here? Every way it cannot is a sentence that says what to do instead."""
+"""Checks whether the embedded Triton can run here. Each error message says what to do instead."""
 
 import ctypes
 import json
@@ -35,13 +35,13 @@ print(json.dumps({
 
 @dataclass(frozen=True, slots=True)
 class TritonHome:
-    """Where the parts of the embedded Triton lie.
+    """The locations of the parts of the embedded Triton.
 
     Args:
         env: the Python environment; its interpreter decides what the models import.
         root: folder of the server, its backends and its stubs.
         stub: the Python backend's stub for the environment's version of Python.
-        libraries: folder of ``libpython``; None where the loader finds it by itself.
+        libraries: folder of ``libpython``; None if the loader finds it by itself.
     """
 
     env: Path
@@ -51,7 +51,7 @@ class TritonHome:
 
 
 def check_machine(system: str = platform.system(), machine: str = platform.machine(), libc: str | None = None) -> None:
-    """Refuse a machine that the server's binary cannot run on.
+    """Check that the server's binary can run on this machine.
 
     Raises:
         StackError: not x86-64 Linux with glibc 2.35 or newer.
@@ -73,7 +73,7 @@ def find_triton(env: Path) -> TritonHome:
     """The parts of the embedded Triton in the Python environment ``env``.
 
     Raises:
-        StackError: a part is missing; says how to get it.
+        StackError: a part is missing; the message says how to install it.
     """
     python = env / "bin" / "python3"
     if not python.exists():
@@ -97,17 +97,17 @@ def find_triton(env: Path) -> TritonHome:
     stub = root / "python_backend_stubs" / facts["version"] / "triton_python_backend_stub"
     if int(facts["numpy"].partition(".")[0] or 0) != 1:
         raise StackError(
-            f"the environment {env} has numpy {facts['numpy'] or 'missing'}, and this Triton's Python backend reads "
-            f"only numpy 1 rightly: install requirements/triton.txt there. {USE_ANOTHER_SERVER}"
+            f"the environment {env} has numpy {facts['numpy'] or 'missing'}, and this Triton's Python backend works "
+            f"only with numpy 1: install requirements/triton.txt there. {USE_ANOTHER_SERVER}"
         )
     return TritonHome(env, root, stub, find_libpython(facts["version"], [Path(place) for place in facts["libraries"]]))
 
 
 def find_libpython(version: str, places: list[Path]) -> Path | None:
-    """The folder of ``places`` that holds ``libpythonX.Y.so.1.0``; None if the loader has it anyway.
+    """The folder of ``places`` that holds ``libpythonX.Y.so.1.0``; None if the loader finds it by itself.
 
     Raises:
-        StackError: the library is nowhere; names the package that brings it.
+        StackError: the library is missing; the message names the package that contains it.
     """
     name = f"libpython{version}.so.1.0"
     for place in places:

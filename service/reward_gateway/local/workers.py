@@ -1,4 +1,4 @@
-"""The gateway's processes as children: one listening socket for all, settings handed on as environment."""
+"""The gateway's processes as children: one listening socket for all, settings passed as environment variables."""
 
 import os
 import socket
@@ -15,11 +15,11 @@ from reward_gateway.local.children import Child
 from reward_gateway.settings import Settings
 
 MODULE = "reward_gateway.cli.worker"
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where to reach what listens there
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where to reach them
 
 
 def worker_children(settings: Settings, http: socket.socket, run_dir: Path, module: str = MODULE) -> list[Child]:
-    """One child a worker; ``settings`` are those that the workers get, with every address filled in."""
+    """One child per worker; ``settings`` are the workers' settings, with all addresses filled in."""
     host, port = http.getsockname()[:2]
     env = os.environ | settings_environment(settings) | {"REWARD_GATEWAY_HTTP_FD": str(http.fileno())}
     clean_up: Callable[[int], None] = lambda pid: None  # noqa: E731
@@ -46,7 +46,7 @@ def worker_children(settings: Settings, http: socket.socket, run_dir: Path, modu
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
-    """Settings as the environment variables that read back as the same settings."""
+    """Settings as environment variables, which load as the same settings."""
     return {
         f"REWARD_GATEWAY_{name.upper()}": _setting_text(value)
         for name, value in settings

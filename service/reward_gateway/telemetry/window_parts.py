@@ -24,7 +24,7 @@ class WindowPart(msgspec.Struct, array_like=True):
         rows: number of samples.
         scores: the reward and the components' numbers, by stage and name.
         marks: number of samples without a score by code, and of flagged ones by guard, by stage and name.
-        spread, spread_rows: sum over rows of the standard deviation over an ensemble's members, and number of these rows.
+        spread, spread_rows: sum over rows of the standard deviation over an ensemble's members, and their number.
         pairs: [k, 3] float64 as bytes: a random priority, reward and length of the rows with the lowest priorities.
     """
 

@@ -71,7 +71,7 @@ class TestWhatAModelSaysOfItself:
     async def test_a_model_of_another_kind_is_refused_with_the_reason(self, models: TritonServer) -> None:
         answer = await ask(models, "tokens", batch_of(["a", "b"]))
         assert codes(answer) == {0: "model_error", 1: "model_error"}
-        assert "no reward model" in answer.invalid[0].message
+        assert "does not follow the contract of a reward model" in answer.invalid[0].message
         assert np.isnan(answer.values).all()
 
 
