@@ -28,7 +28,6 @@ class Comparison:
     """The latest samples with scores of both versions; it restarts when either version changes."""
 
     def __init__(self, window: int = WINDOW) -> None:
-        self._window = window
         self.versions: tuple[str, str] | None = None
         self._seen: deque[tuple[str, float, float]] = deque(maxlen=window)
         self.samples = 0
