@@ -115,7 +115,7 @@ class TestRefusals:
 
     def test_a_language_model_without_a_head(self, broken: Callable[..., Path], repository: Path) -> None:
         source = broken("critic", architectures=["Qwen2ForSequenceClassification"])
-        with pytest.raises(Refused, match=r"lacks score.weight: its scores would be those of random numbers"):
+        with pytest.raises(Refused, match=r"lacks score.weight: its scores would come from random weights"):
             convert(source, repository)
 
     def test_a_language_model_is_no_reward_model(self, broken: Callable[..., Path], repository: Path) -> None:
@@ -144,7 +144,7 @@ class TestRefusals:
             convert(checkpoint("step-tokens"), repository)
 
     def test_a_summary_that_there_is_not(self, checkpoint: Make, repository: Path) -> None:
-        with pytest.raises(Refused, match="Nothing is called best: name summaries among min, mean, last"):
+        with pytest.raises(Refused, match="There is no summary best: use min, mean, last"):
             convert(checkpoint("step-tokens"), repository, kind="steps", dimensions=("best",))
 
     def test_dimensions_that_are_too_few(self, checkpoint: Make, repository: Path) -> None:

@@ -10,12 +10,12 @@ from reward_models.repository import REPOSITORY, RepositoryError, list_models, p
 
 
 def main() -> int:
-    """0 if all went well, 1 with a sentence on the error stream otherwise."""
+    """Returns 0 on success, otherwise 1 with the errors on standard error."""
     parser = argparse.ArgumentParser(prog="reward_models.build", description="Build the model repository.")
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     parser.add_argument("--check", action="store_true", help="hash every file and compare cards with configurations")
     parser.add_argument("--stamp", action="store_true", help="write what the cards say into config.pbtxt")
-    parser.add_argument("--all", action="store_true", help="build the extra tier, too")
+    parser.add_argument("--all", action="store_true", help="include the extra tier")
     parser.add_argument(
         "--remove-unbuilt",
         action="store_true",

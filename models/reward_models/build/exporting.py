@@ -1,4 +1,4 @@
-"""What the exporters share: a graph whose weights stay in a file beside it, and how far that graph is from torch."""
+"""Shared by the exporters: writing graphs whose weights stay in a separate file, and comparing them with torch."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ def compare_with_torch(
 ) -> float:
     """The largest difference of the graph's first output from torch's. Raises ValueError above ``tolerance``."""
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copyfile(weights, Path(folder) / weights_name)  # ONNX Runtime follows no link out of the folder
+        shutil.copyfile(weights, Path(folder) / weights_name)  # ONNX Runtime does not follow links out of the folder
         shutil.copyfile(graph, Path(folder) / graph.name)
         session = onnxruntime.InferenceSession(str(Path(folder) / graph.name), providers=["CPUExecutionProvider"])
         found = session.run(None, inputs)[0]

@@ -1,4 +1,4 @@
-"""A quantised GGUF file as the tensors that ONNX Runtime multiplies with: the same numbers, laid out anew.
+"""A quantised GGUF file as the tensors that ONNX Runtime multiplies with: the same numbers in another layout.
 
 Nothing is rounded. A Q4_1 block holds 32 weights ``w = d * q + m`` with q in 0..15; ``MatMulNBits`` reads
 ``d * (q - 8)``, so that what is left, ``m + 8 * d`` a block, is kept beside it and multiplied with the sums of the

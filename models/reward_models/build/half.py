@@ -26,17 +26,28 @@ from reward_models.repository import card as cards
 from reward_models.repository.card import CARD, CONFIG, VERSION_FOLDER
 from reward_models.repository.files import hash_file
 
-KEPT = ("LayerNormalization", "Softmax", "ReduceMean", "ReduceSum", "ReduceL2", "Pow", "Sqrt", "Div", "Exp", "Log")
+FLOAT32_OPERATORS = (
+    "LayerNormalization",
+    "Softmax",
+    "ReduceMean",
+    "ReduceSum",
+    "ReduceL2",
+    "Pow",
+    "Sqrt",
+    "Div",
+    "Exp",
+    "Log",
+)
 """Operators that stay in float32: sums over many numbers, and what overflows at 65,504."""
 
 LEAST_ORDER, MOST_DIFFERENCE = 0.99, 0.05
-"""The share of pairs of samples that must stand in the same order, and how far a score may lie from float32's, in
-standard deviations."""
+"""Required share of pairs of samples in the same order, and largest difference from float32's scores, in standard
+deviations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Half precision beside float32, over n samples.
+    """Half precision compared with float32, over n samples.
 
     Attributes:
         difference: the largest of a score, in standard deviations of the scores in float32.
@@ -49,7 +60,7 @@ class Agreement:
 
 
 def compute_agreement(full: NDArray[np.float32], half: NDArray[np.float32]) -> Agreement:
-    """Compare scores [n, K] of the same samples; the worst of the K numbers counts."""
+    """Compare scores [n, K] of the same samples; the worst of the K dimensions counts."""
     difference, order = 0.0, 1.0
     for a, b in zip(full.T.astype(np.float64), half.T.astype(np.float64), strict=True):
         upper = np.triu_indices(len(a), 1)
@@ -68,7 +79,7 @@ def convert_graph(graph: Path, target: Path) -> set[str]:
         Names of the files that the weights were in, which the new graph does not need.
 
     Raises:
-        RepositoryError: its weights are packed in fewer bits already.
+        RepositoryError: its weights already have fewer bits.
     """
     import onnx
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
@@ -83,7 +94,9 @@ def convert_graph(graph: Path, target: Path) -> set[str]:
         for name in (graph.name, *held):  # onnx opens no file that is linked elsewhere, as files of a repository are
             shutil.copy(graph.parent / name, folder)
         model = onnx.load(str(Path(folder) / graph.name))
-    half = convert_float_to_float16(model, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *KEPT])
+    half = convert_float_to_float16(
+        model, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *FLOAT32_OPERATORS]
+    )
     onnx.save(half, str(target))
     return held
 
@@ -110,17 +123,17 @@ def stage_half(repository: Path, name: str, staging: Path) -> None:
             entries[file.name] = {"sha256": file.sha256}
     shutil.copy(folder / VERSION_FOLDER / "model.py", files)
     shutil.copy(folder / CONFIG, staging)
-    said = card.content | {"settings": card.content["settings"] | {"precision": "fp16"}, "files": entries}
-    write_card(staging, said)
+    content = card.content | {"settings": card.content["settings"] | {"precision": "fp16"}, "files": entries}
+    write_card(staging, content)
 
 
 def write_card(staging: Path, card: dict[str, Any]) -> None:
-    """Put a card into a staged folder."""
+    """Write the card of a staged folder."""
     (staging / CARD).write_text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True), "utf-8")
 
 
 def compare_scores(repository: Path, name: str, staged: Path, samples: int) -> Agreement:
-    """Score samples of the model's own inputs by both."""
+    """Score samples of the model's inputs with both versions."""
     from reward_models.evaluate.inputs import make_columns
     from reward_models.evaluate.subject import Subject
 
@@ -128,7 +141,7 @@ def compare_scores(repository: Path, name: str, staged: Path, samples: int) -> A
     given = make_columns(full.card.content["inputs"], samples)
     answers = [subject.score_columns(**given) for subject in (full, half)]
     if any(answer.errors for answer in answers):
-        raise RepositoryError(f"{name} could not score the samples that it is compared on.")
+        raise RepositoryError(f"{name} could not score the samples for the comparison.")
     return compute_agreement(answers[0].scores, answers[1].scores)
 
 
@@ -138,20 +151,20 @@ def main() -> int:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     parser.add_argument("--samples", type=int, default=64, help="samples to compare the two on")
-    parser.add_argument("--dry-run", action="store_true", help="convert and compare, and publish nothing")
-    asked = parser.parse_args()
+    parser.add_argument("--dry-run", action="store_true", help="convert and compare, but do not publish")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="reward-models-") as draft:
-        staging = Path(draft) / asked.name
+        staging = Path(draft) / arguments.name
         try:
-            stage_half(asked.repository, asked.name, staging)
-            found = compare_scores(asked.repository, asked.name, Path(draft), asked.samples)
+            stage_half(arguments.repository, arguments.name, staging)
+            found = compare_scores(arguments.repository, arguments.name, Path(draft), arguments.samples)
             print(
-                f"{asked.name}: over {found.samples} samples, {found.order:.2%} of pairs in the order of float32, "
+                f"{arguments.name}: over {found.samples} samples, {found.order:.2%} of pairs in the order of float32, "
                 f"largest difference {found.difference:.1e} standard deviations"
             )
             if found.order < LEAST_ORDER or found.difference > MOST_DIFFERENCE:
-                raise RepositoryError(f"{asked.name} does not hold in half precision: nothing was published.")
-            if not asked.dry_run:
+                raise RepositoryError(f"{arguments.name} does not hold in half precision: nothing was published.")
+            if not arguments.dry_run:
                 card = cards.read_card(staging).content
                 half = {
                     "samples": found.samples,
@@ -160,7 +173,8 @@ def main() -> int:
                 }
                 limits = [*card.get("limits", []), "The figures under `quality` are those of float32; see `half`."]
                 write_card(staging, card | {"half": half, "limits": limits})
-                print(f"{asked.name}@{versions.publish_version(asked.repository, asked.name, staging)} is published")
+                number = versions.publish_version(arguments.repository, arguments.name, staging)
+                print(f"{arguments.name}@{number} is published")
         except RepositoryError as error:
             print(error, file=sys.stderr)
             return 1

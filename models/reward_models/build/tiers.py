@@ -1,7 +1,7 @@
-"""Tiers: what is built and served without being named, and what is only built when it is asked for.
+"""Tiers: models that are built and served by default, and extra models that are built on request.
 
-A card without ``tier`` is of the default tier. ``tier: extra`` is for what is large or slow to build; once it is
-built, it is served as any other.
+A card without ``tier`` is of the default tier. ``tier: extra`` is for models that are large or slow to build; once
+built, they are served like any other.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ EXTRA = "extra"
 
 
 def is_extra(name: str, repository: Path = REPOSITORY) -> bool:
-    """True for a model of the extra tier. A card that cannot be read is not: building or checking it says why."""
+    """True for a model of the extra tier. False for an unreadable card; building or checking it reports the error."""
     try:
         return bool(cards.read_card(repository / name).content.get("tier") == EXTRA)
     except cards.RepositoryError:
@@ -22,7 +22,7 @@ def is_extra(name: str, repository: Path = REPOSITORY) -> bool:
 
 
 def list_default(repository: Path = REPOSITORY) -> list[str]:
-    """The models that are built without being named."""
+    """The models of the default tier."""
     return [name for name in list_models(repository) if not is_extra(name, repository)]
 
 
@@ -32,7 +32,7 @@ def list_unbuilt_extra(repository: Path = REPOSITORY) -> list[str]:
 
 
 def describe_unbuilt(names: list[str]) -> str:
-    """What is left out and how to get it, in a sentence."""
+    """A sentence that names unbuilt models and how to build them."""
     models, are = ("1 model", "is") if len(names) == 1 else (f"{len(names)} models", "are")
     return (
         f"{models} of the extra tier {are} not built: {', '.join(names)}; "

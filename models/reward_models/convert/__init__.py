@@ -1,8 +1,8 @@
-"""Bring your own model: a checkpoint of ``transformers`` becomes a folder of the model repository.
+"""Bring your own model: convert a checkpoint of ``transformers`` into a folder of the model repository.
 
-The graph is exported to ONNX, tokeniser, template and image processing are written down for a runtime without torch,
-and the folder that results is scored against torch before it is published. Needs torch and transformers, which
-serving never does.
+The graph is exported to ONNX; tokeniser, template and image settings are saved for a runtime without torch; and the
+scores of the resulting folder are compared with torch before it is published. Needs torch and transformers, which
+serving does not.
 """
 
 from reward_models.convert.errors import Refused

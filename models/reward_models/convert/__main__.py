@@ -11,37 +11,37 @@ from reward_models.repository import REPOSITORY, RepositoryError
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The arguments; ``reward-gateway models add`` passes them on."""
-    made = argparse.ArgumentParser(
+    """The argument parser; ``reward-gateway models add`` passes these arguments."""
+    parser = argparse.ArgumentParser(
         prog="reward_models.convert", description="Make a checkpoint a model of the repository."
     )
-    made.add_argument("source", help="a checkpoint's folder, or a hub id")
-    made.add_argument("--name", required=True)
-    made.add_argument("--repository", type=Path, default=REPOSITORY)
-    made.add_argument("--kind", default="", choices=["", *KINDS])
-    made.add_argument("--revision", default="")
-    made.add_argument("--dtype", default="float32", choices=["float32", "float16"])
-    made.add_argument("--max-length", type=int, default=0)
-    made.add_argument("--template", default="")
-    made.add_argument("--truncate", default="", choices=["", "left", "right", "refuse"])
-    made.add_argument("--dimension", action="append", default=[], dest="dimensions")
-    made.add_argument("--output", default="logits", choices=["logits", "sigmoid", "softmax"])
-    made.add_argument("--head", type=Path)
-    made.add_argument("--pool", default="last", choices=["last", "mean"])
-    made.add_argument("--activation", default="none", choices=["none", "relu", "gelu", "silu", "tanh"])
-    made.add_argument("--step-mark", default="")
-    made.add_argument("--step-split", default="\n\n")
-    made.add_argument("--answer", action="append", default=[], dest="answers")
-    made.add_argument("--label", default="")
-    made.add_argument("--dry-run", action="store_true", help="convert and check, publish nothing")
-    return made
+    parser.add_argument("source", help="a checkpoint's folder, or a hub id")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--repository", type=Path, default=REPOSITORY)
+    parser.add_argument("--kind", default="", choices=["", *KINDS])
+    parser.add_argument("--revision", default="")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "float16"])
+    parser.add_argument("--max-length", type=int, default=0)
+    parser.add_argument("--template", default="")
+    parser.add_argument("--truncate", default="", choices=["", "left", "right", "refuse"])
+    parser.add_argument("--dimension", action="append", default=[], dest="dimensions")
+    parser.add_argument("--output", default="logits", choices=["logits", "sigmoid", "softmax"])
+    parser.add_argument("--head", type=Path)
+    parser.add_argument("--pool", default="last", choices=["last", "mean"])
+    parser.add_argument("--activation", default="none", choices=["none", "relu", "gelu", "silu", "tanh"])
+    parser.add_argument("--step-mark", default="")
+    parser.add_argument("--step-split", default="\n\n")
+    parser.add_argument("--answer", action="append", default=[], dest="answers")
+    parser.add_argument("--label", default="")
+    parser.add_argument("--dry-run", action="store_true", help="convert and check, but do not publish")
+    return parser
 
 
 def main() -> int:
     """0 if the model was added, 1 with a sentence on the error stream otherwise. The last line of output is JSON."""
-    given = vars(make_parser().parse_args())
-    source, name, repository, dry_run = (given.pop(key) for key in ("source", "name", "repository", "dry_run"))
-    options = Options(**{**given, **{name: tuple(given[name]) for name in ("dimensions", "answers")}})
+    arguments = vars(make_parser().parse_args())
+    source, name, repository, dry_run = (arguments.pop(key) for key in ("source", "name", "repository", "dry_run"))
+    options = Options(**{**arguments, **{name: tuple(arguments[name]) for name in ("dimensions", "answers")}})
     try:
         from reward_models.convert.add import add_checkpoint
 

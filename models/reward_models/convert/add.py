@@ -1,4 +1,4 @@
-"""Add a checkpoint to a model repository: fetch, understand, export, check against torch, publish."""
+"""Add a checkpoint to a model repository: fetch, plan, export, compare with torch, publish."""
 
 import dataclasses
 import tempfile
@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What came of it. ``version``: Triton's number; 0 for a dry run."""
+    """The added model. ``version``: Triton's version number; 0 for a dry run."""
 
     name: str
     version: int
@@ -37,23 +37,23 @@ def add_checkpoint(
         source: a folder, or a hub id.
         name: of the model.
         repository: the model repository.
-        options: what the checkpoint leaves open.
-        dry_run: convert and check, and publish nothing.
-        say: is told each step.
+        options: choices that the checkpoint does not determine.
+        dry_run: convert and check, but do not publish.
+        say: called with a line per step.
 
     Raises:
-        Refused: it cannot be converted faithfully, and why.
-        reward_models.repository.RepositoryError: it does not fit the versions of that name that are there.
+        Refused: it cannot be converted faithfully; the message says why.
+        reward_models.repository.RepositoryError: it does not match the existing versions of that name.
     """
     if not NAME.fullmatch(name):
-        raise Refused(f"{name!r} is no name of a model: letters, digits, dots, dashes and underscores.")
+        raise Refused(f"{name!r} is not a valid name: use letters, digits, dots, dashes and underscores.")
     if options.dtype not in verify.TOLERANCES:
         raise Refused(f"--dtype is {options.dtype!r}: give one of {', '.join(verify.TOLERANCES)}.")
     checkpoint = fetch_checkpoint(source, options.revision)
     kind = detect.kind_of(checkpoint, options.kind)
     say(f"{name}: {kind}, {checkpoint.architecture or checkpoint.config.get('model_type')}")
     plan = make_plan(checkpoint, dataclasses.replace(options, kind=kind))
-    # On the repository's own file system, which has room for it.
+    # On the repository's file system, so that the files can be moved into place.
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as staging:
         folder = Path(staging)
         say(f"{name}: export")

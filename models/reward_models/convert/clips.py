@@ -26,7 +26,7 @@ IMAGES = (
     "the mean of their scores."
 )
 DEFAULTS = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.26130258, 0.27577711]}
-"""CLIP's own, where a configuration is silent."""
+"""CLIP's own, if a configuration has none."""
 
 
 def plan_clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
@@ -81,7 +81,7 @@ def plan_clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
 
 
 def plan_aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
-    """A linear chain on CLIP's image embedding of length 1, as LAION's predictors have it."""
+    """Linear layers on CLIP's unit image embedding, as in LAION's aesthetic predictors."""
     whole = "text_config" in checkpoint.config
     model = load_network(transformers.CLIPModel if whole else transformers.CLIPVisionModelWithProjection, checkpoint)
     tower = model if whole else Projected(model)
@@ -119,7 +119,7 @@ def plan_aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
 
 
 class Projected(torch.nn.Module):  # type: ignore[misc, unused-ignore]
-    """CLIP's image tower on its own, with the name that the whole model has for it."""
+    """CLIP's image tower alone, with the method name of the full model."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -139,19 +139,19 @@ def write_image_side(network: ImageSide, image: dict[str, Any], folder: Path, op
 def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
     """The checkpoint's image processor, and the ``settings`` of :class:`reward_models.runtime.pixels.PixelReader`.
 
-    Raises Refused for a processor that does what the runtime does not.
+    Raises Refused for a processor that the runtime cannot reproduce.
     """
     said = checkpoint.read_json("preprocessor_config.json") or checkpoint.read_json("processor_config.json").get(
         "image_processor", {}
     )
     if not said:
-        raise Refused("The checkpoint has no preprocessor_config.json: its images could only be guessed at.")
+        raise Refused("The checkpoint has no preprocessor_config.json: how it prepares images is unknown.")
     said = {
         key: value for key, value in said.items() if key not in ("image_processor_type", "processor_class", "auto_map")
     }
     processor = transformers.CLIPImageProcessorPil(**said)
     if abs(float(processor.rescale_factor) - 1 / 255) > 1e-9 or not (processor.do_rescale and processor.do_normalize):
-        raise Refused("The image processor scales values otherwise than by 1/255 and mean and deviation.")
+        raise Refused("The image processor must scale values by 1/255, mean and standard deviation only.")
     size = dict(processor.size) if processor.do_resize else {}
     resize: int | list[int] | None = None
     if size.get("shortest_edge"):
@@ -161,7 +161,9 @@ def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
     crop = dict(processor.crop_size) if processor.do_center_crop else {}
     cut = [int(crop["height"]), int(crop["width"])] if crop else None
     if cut is None and not isinstance(resize, list):
-        raise Refused("The image processor gives images of many sizes: neither a crop nor a fixed size is configured.")
+        raise Refused(
+            "The image processor returns images of different sizes: neither a crop nor a fixed size is configured."
+        )
     return processor, {
         "resize": resize,
         "resample": int(processor.resample),

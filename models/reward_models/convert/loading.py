@@ -1,4 +1,4 @@
-"""Networks and heads out of a checkpoint's files, complete or not at all, and the folder's side of them."""
+"""Loads networks and heads of checkpoints, and writes their graphs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +16,13 @@ from reward_models.convert.tokens import Tokens
 from reward_models.runtime.graphs import GRAPH
 
 HEADS = ("v_head.", "value_head.", "reward_head.", "critic_head.", "score.", "classifier.", "head.")
-"""How heads are called in checkpoints, the longer and clearer names first."""
+"""Prefixes of a head's tensors in checkpoints, the most specific first."""
 
 
 def load_network(auto: Any, checkpoint: Checkpoint) -> Any:
-    """A network in float32, complete. Raises Refused if the checkpoint lacks a part of it, or needs code of its own."""
+    """A complete network in float32. Raises Refused if the checkpoint lacks tensors or needs code of its own."""
     try:
-        model, said = auto.from_pretrained(
+        model, report = auto.from_pretrained(
             checkpoint.folder,
             trust_remote_code=False,
             dtype=torch.float32,
@@ -31,16 +31,18 @@ def load_network(auto: Any, checkpoint: Checkpoint) -> Any:
         )
     except Exception as error:
         raise Refused(f"transformers cannot load the checkpoint ({type(error).__name__}): {error}") from error
-    poolers = "" if "Classification" in auto.__name__ else "pooler"  # no backbone's last states pass through one
-    if missing := sorted(name for name in said["missing_keys"] if not poolers or poolers not in name):
-        raise Refused(f"The checkpoint lacks {', '.join(missing[:4])}: its scores would be those of random numbers.")
+    poolers = (
+        "" if "Classification" in auto.__name__ else "pooler"
+    )  # the last hidden states do not depend on the pooler
+    if missing := sorted(name for name in report["missing_keys"] if not poolers or poolers not in name):
+        raise Refused(f"The checkpoint lacks {', '.join(missing[:4])}: its scores would come from random weights.")
     if hasattr(model.config, "use_cache"):
         model.config.use_cache = False
     return model.eval()
 
 
 def load_head(checkpoint: Checkpoint, options: Options, activation: str) -> Chain:
-    """The head of a checkpoint, in a file of its own or under one of the names in HEADS."""
+    """The head of a checkpoint, from its own file or under a prefix of HEADS."""
     if options.head is not None:
         return Chain.of(weights.load_file(options.head), activation)
     for prefix in HEADS:
@@ -50,7 +52,7 @@ def load_head(checkpoint: Checkpoint, options: Options, activation: str) -> Chai
 
 
 def make_writer(tokens: Tokens, network: nn.Module, options: Options) -> Callable[[Path], None]:
-    """Writes the tokeniser and the graph of a network over tokens."""
+    """A function that writes the tokeniser and the graph of a network over tokens to a folder."""
 
     def write(folder: Path) -> None:
         tokens.write(folder)
@@ -65,7 +67,7 @@ def make_writer(tokens: Tokens, network: nn.Module, options: Options) -> Callabl
 
 
 def apply_output(logits: torch.Tensor, output: str) -> Any:
-    """Logits as the options want them."""
+    """Logits, or their sigmoid or softmax, as ``output`` says."""
     if output == "sigmoid":
         return torch.sigmoid(logits.float())
     return torch.softmax(logits.float(), dim=-1) if output == "softmax" else logits.float()

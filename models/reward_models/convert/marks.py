@@ -38,12 +38,12 @@ def plan_marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
         labels = [str(index) for index in range(head.outputs)]
     output = options.output if options.output != "logits" else "softmax" if len(labels) > 1 else "sigmoid"
     if options.label and options.label not in labels:
-        raise Refused(f"There is no label {options.label!r}; there are {', '.join(labels)}.")
+        raise Refused(f"There is no label {options.label!r}; labels: {', '.join(labels)}.")
     label = labels.index(options.label) if options.label else len(labels) - 1
     tokens = tokens_of(checkpoint, options, backbone.config, chat_only=unit == "step")
     names = list(options.dimensions) or ["min", "mean", "last"]
     if unknown := [name for name in names if name not in SUMMARIES]:
-        raise Refused(f"Nothing is called {', '.join(unknown)}: name summaries among {', '.join(SUMMARIES)}.")
+        raise Refused(f"There is no summary {', '.join(unknown)}: use {', '.join(SUMMARIES)}.")
     tokens.settings.update(unit=unit, **(steps.settings(tokens) if steps else {}))
 
     def by_torch(row: Row) -> list[float] | None:
@@ -78,12 +78,12 @@ def plan_marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
 
 
 def load_worded(checkpoint: Checkpoint, options: Options) -> Any:
-    """A language model of whose words only two are kept, the bad one and the good one, as ``score``.
+    """A language model with only two words of its vocabulary kept, the bad one and the good one, as ``score``.
 
     Its logits are those of the whole model at these two words (Math-Shepherd: Wang et al., 2024, arXiv:2312.08935).
     """
     if len(options.answers) != 2:
-        raise Refused("--answer names the word of a good step, then, given again, that of a bad one.")
+        raise Refused("Give --answer twice: the word for a good step, then the one for a bad step.")
     model = load_network(transformers.AutoModelForCausalLM, checkpoint)
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
     kept = [tokenizer.encode(word, add_special_tokens=False)[-1] for word in options.answers[::-1]]

@@ -1,4 +1,4 @@
-"""What a person may say about a conversion; all of it has a default that the checkpoint's files decide."""
+"""Options of a conversion; the defaults follow from the checkpoint's files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,19 +25,19 @@ class Options:
         kind: one of KINDS; empty: by the checkpoint's configuration.
         revision: of a hub id: a branch, tag or commit.
         dtype: of the weights, ``float32`` or ``float16``.
-        max_length: most tokens of a text; 0: what the checkpoint allows, at most 4096.
+        max_length: maximum tokens per text; 0: the checkpoint's own limit, at most 4096.
         template: ``chat``, ``pair`` or ``response``, or the path of a Jinja file; empty: ``chat`` where the
             checkpoint has a template, else ``pair`` for an encoder.
-        truncate: ``left``, ``right`` or ``refuse``; empty: what the tokeniser's configuration says.
-        dimensions: names of the scores; for steps and tokens, which summaries.
+        truncate: ``left``, ``right`` or ``refuse``; empty: as in the tokeniser's configuration.
+        dimensions: names of the scores; for steps and tokens, names of summaries.
         output: ``logits``, ``sigmoid`` or ``softmax`` of the head's K numbers.
-        head: a file of weights that holds the head, where the checkpoint does not.
+        head: a file with the head's weights, if the checkpoint has none.
         pool: of kind ``head``: ``last`` or ``mean``.
         activation: between the linear layers of a head: ``none``, ``relu``, ``gelu``, ``silu`` or ``tanh``.
-        step_mark: the token behind each step; empty: what the checkpoint's kind is known to use.
-        step_split: what separates the steps of an answer.
-        answers: of a language model that judges steps by words: the good one, then the bad one.
-        label: of a token classifier with several labels, the one whose probability counts; empty: the last.
+        step_mark: the token after each step; empty: the known mark of the checkpoint's kind.
+        step_split: separator of the steps of an answer.
+        answers: for a language model that judges steps: the word for a good step, then the one for a bad step.
+        label: for a token classifier with several labels, the label whose probability is the score; empty: the last.
     """
 
     kind: str = ""

@@ -1,4 +1,4 @@
-"""What a conversion is to write, and what torch says of it: the same questions, answered with and without torch."""
+"""The plan of a conversion: what to write, and the reference scores of torch to check it with."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,20 +11,20 @@ Row = Mapping[str, bytes]
 
 @dataclass(slots=True)
 class Plan:
-    """A checkpoint, understood.
+    """How a checkpoint is converted.
 
     Attributes:
-        kind: in words, for the card.
+        kind: description for the card.
         summary: what is scored, in one sentence.
         scorer: module and class of the runtime.
-        inputs, dimensions, flags: names and what they mean, as a card has them.
-        settings: what the scorer reads.
-        limits: what a user must know.
-        method: how the score comes about.
-        write: puts graphs, tokeniser and template into a folder.
-        rows: what the conversion is checked on.
-        reference: the scores of a row by torch alone; None where torch refuses the row, and the scorer must as well.
-        max_batch: rows of one call.
+        inputs, dimensions, flags: name -> description, as in a card.
+        settings: of the scorer.
+        limits: known limitations, for the card.
+        method: how the score is computed, for the card.
+        write: writes graphs, tokeniser and template to a folder.
+        rows: rows to check the conversion on.
+        reference: the scores of a row by torch; None if torch rejects the row, as the scorer then must too.
+        max_batch: maximum rows per call.
     """
 
     kind: str
@@ -41,6 +41,6 @@ class Plan:
     reference: Callable[[Row], list[float] | None]
     max_batch: int = 256
     vector: str = ""
-    """What the output ``vector`` holds, for scorers that give numbers of the parts of a row."""
+    """Description of the output ``vector``, for scorers with scores per part of a row."""
     optional: list[str] = field(default_factory=list)
     """Input tensors that a request may leave out."""

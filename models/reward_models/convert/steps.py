@@ -1,4 +1,4 @@
-"""Which token judges a step, and where: by the checkpoint's kind, or as the user says."""
+"""Which token scores a step, and where: by the checkpoint's kind, or as the user says."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +26,12 @@ class Steps:
         ids = tokens.tokenizer.encode(self.mark, add_special_tokens=False)
         added = {str(token.content) for token in tokens.tokenizer.added_tokens_decoder.values()}
         if not ids or (len(ids) > 1 and self.mark in added):
-            raise Refused(f"The tokeniser knows no token {self.mark!r}: name the token behind each step, --step-mark.")
-        # Of several pieces the last one counts, as some tokenisers write a space in front.
+            raise Refused(f"The tokeniser has no token {self.mark!r}: name the token after each step with --step-mark.")
+        # Of several tokens the last is the mark, as some tokenisers add a space in front.
         return {"split": self.split, "mark": self.mark, "mark_id": ids[-1], "whole": self.mark in added}
 
     def ids(self, tokens: Tokens, conversation: Conversation) -> tuple[dict[str, list[int]], list[int]] | None:
-        """Inputs and marks by ``transformers``' tokeniser alone; None for what has no step, or is too long."""
+        """Inputs and marks by ``transformers``' tokeniser alone; None without steps, or over the limit."""
         settings, steps = tokens.settings, conversation.split_steps(self.split)
         if not steps:
             return None
@@ -48,7 +48,7 @@ class Steps:
                     ids = [*ids, *self._encode_ids(tokens, step), settings["mark_id"]]
                     marks.append(len(ids) - 1)
                 ids = [*ids, *self._encode_ids(tokens, tail)]
-        except Exception:  # a template is a program, and can fail with anything
+        except Exception:  # a template is a program and can raise any exception
             return None
         limit = settings["tokens"]
         if len(ids) > limit and settings["cut"] == "refuse":

@@ -1,4 +1,4 @@
-"""How a checkpoint reads a conversation, found in its tokeniser's files, and checked against ``transformers``."""
+"""How a checkpoint reads a conversation, from its tokeniser's files."""
 
 import datetime
 import json
@@ -17,11 +17,11 @@ from reward_models.runtime.conversation import Conversation, read_conversation
 from reward_models.runtime.reading import TEMPLATE, TOKENIZER
 
 LONGEST = 4096
-"""Tokens, where neither the user nor the checkpoint says less."""
+"""Default maximum tokens of a text."""
 
 CUTS = ("left", "right", "refuse")
 ROBERTAS = ("roberta", "xlm-roberta", "camembert", "mpnet")
-"""Models whose positions begin behind the padding's number."""
+"""Models whose position ids start after the padding id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Tokens:
 
     Attributes:
         tokenizer: of ``transformers``.
-        settings: what the runtime reads.
+        settings: of the runtime.
         template: the Jinja of mode ``chat``, else empty.
     """
 
@@ -39,13 +39,13 @@ class Tokens:
     template: str
 
     def write(self, folder: Path) -> None:
-        """Put ``tokenizer.json`` and the template into a folder."""
+        """Write ``tokenizer.json`` and the template to a folder."""
         (folder / TOKENIZER).write_text(self.tokenizer.backend_tokenizer.to_str(), "utf-8")
         if self.template:
             (folder / TEMPLATE).write_text(self.template, "utf-8")
 
     def ids(self, conversation: Conversation) -> dict[str, list[int]] | None:
-        """The inputs of a conversation by ``transformers`` alone; None where it refuses it, or it is too long."""
+        """The inputs of a conversation by ``transformers`` alone; None if it is rejected or too long."""
         self.tokenizer.truncation_side = "left" if self.settings["cut"] == "left" else "right"
         limits: dict[str, Any] = {"truncation": True, "max_length": self.settings["tokens"]}
         if self.settings["cut"] == "refuse":
@@ -56,7 +56,7 @@ class Tokens:
                 given = self.tokenizer.apply_chat_template(
                     conversation.messages, chat_template=self.template, tokenize=True, return_dict=True, **limits
                 )
-            except Exception:  # a template is a program, and can fail with anything
+            except Exception:  # a template is a program and can raise any exception
                 return None
         elif mode == "pair":
             given = self.tokenizer(conversation.asked, conversation.answer, **limits)
@@ -74,7 +74,7 @@ class Tokens:
 
 
 def conversation_of(row: Row) -> Conversation:
-    """The conversation of a row that is known to be one."""
+    """The conversation of a row. Raises Refused if it cannot be read."""
     try:
         conversation = read_conversation(*(row[name].decode() for name in ("prompt", "response", "messages")))
         return conversation.with_steps(row.get("steps", b""))
@@ -83,13 +83,13 @@ def conversation_of(row: Row) -> Conversation:
 
 
 def tokens_of(checkpoint: Checkpoint, options: Options, config: Any, *, chat_only: bool = False) -> Tokens:
-    """What a checkpoint's files and the options say of reading.
+    """How conversations are read, from a checkpoint's files and the options.
 
     Args:
         checkpoint: whose tokeniser is read.
         options: ``template``, ``truncate``, ``max_length``.
         config: of the network, by ``transformers``.
-        chat_only: the kind needs a template; one that writes prompt, line break and answer stands in for none.
+        chat_only: the kind needs a template; without one, prompt, line break and answer are used.
 
     Raises:
         Refused: there is no tokeniser, or no way to know how a conversation is to be written.
@@ -99,7 +99,7 @@ def tokens_of(checkpoint: Checkpoint, options: Options, config: Any, *, chat_onl
     except Exception as error:
         raise Refused(f"The tokeniser cannot be read ({type(error).__name__}): {error}") from error
     if not getattr(tokenizer, "is_fast", False):
-        raise Refused("The tokeniser has no tokenizer.json and none can be made of it; save it with a fast tokeniser.")
+        raise Refused("The tokeniser has no tokenizer.json and none can be created; save it with a fast tokeniser.")
     mode, template = _choose_mode(options.template, tokenizer, config, chat_only)
     cut = options.truncate or _said_side(checkpoint) or ("left" if mode == "chat" else "right")
     if cut not in CUTS:
@@ -125,7 +125,7 @@ PLAIN = (
     "{{ bos_token }}{% for message in messages %}{{ message['content'] }}"
     "{% if not loop.last %}{{ '\\n' }}{% endif %}{% endfor %}"
 )
-"""Prompt, line break, answer: how process reward models without a template are commonly trained."""
+"""Prompt, line break, answer: the usual format of process reward models without a template."""
 
 
 def _choose_mode(asked: str, tokenizer: Any, config: Any, chat_only: bool) -> tuple[str, str]:
@@ -147,8 +147,8 @@ def _choose_mode(asked: str, tokenizer: Any, config: Any, chat_only: bool) -> tu
         return "chat", PLAIN if tokenizer.bos_token else PLAIN.removeprefix("{{ bos_token }}")
     if hasattr(config, "rope_parameters") or getattr(config, "is_decoder", False):
         raise Refused(
-            "The checkpoint has no chat template, and a score depends on how the conversation is written: give one "
-            "with --template FILE, or say --template pair or response."
+            "The checkpoint has no chat template, and scores depend on the format of the conversation: give a template "
+            "with --template FILE, or use --template pair or response."
         )
     return "pair", ""
 

@@ -1,4 +1,4 @@
-"""The folder that was written against torch: the runtime scores the same rows, alone, together and in other company."""
+"""Compares a converted folder with torch: the runtime scores the same rows, alone and in batches of several sizes."""
 
 import importlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from reward_models.runtime.rows import Columns, Scorer
 from reward_models.runtime.session import Device
 
 TOLERANCES = {"float32": 1e-4, "float16": 2e-2}
-"""Largest difference to torch in float32 that is accepted, as a share of the score where that is over 1."""
+"""Largest accepted difference to torch in float32; relative for scores above 1."""
 
 INVARIANCE = {"float32": 1e-5, "float16": 2e-2}
 """The same between batches."""
@@ -23,9 +23,9 @@ INVARIANCE = {"float32": 1e-5, "float16": 2e-2}
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """``rows`` were scored; the largest differences ``to_torch`` and ``between_batches``; ``refused`` by both sides.
+    """``rows`` scored, ``refused`` by both sides, and the largest differences ``to_torch`` and ``between_batches``.
 
-    ``spread`` is the standard deviation of torch's scores over the rows, beside which the differences are to be seen.
+    ``spread`` is the standard deviation of torch's scores over the rows, to judge the differences by.
     """
 
     rows: int
@@ -50,29 +50,34 @@ def columns_of(rows: Sequence[Row]) -> Columns:
 
 
 def compare_with_torch(plan: Plan, folder: Path, dtype: str) -> Measured:
-    """Score the plan's rows by both.
+    """Score the plan's rows with torch and the runtime.
 
     Raises:
-        Refused: torch and the runtime differ by more than a tolerance, or take different rows; the figure is said.
+        Refused: they differ by more than a tolerance, or reject different rows; the message has the figure.
     """
     scorer = scorer_of(plan, folder)
     expected = [plan.reference(row) for row in plan.rows]
     alone = [scorer.score(columns_of([row]), 1) for row in plan.rows]
     for index, (by_torch, answer) in enumerate(zip(expected, alone, strict=True)):
         if (by_torch is None) != bool(answer.errors):
-            said = answer.errors.get(0, "a score")
+            outcome = answer.errors.get(0, "a score")
             raise Refused(
-                f"Row {index} of the check: torch {'refuses' if by_torch is None else 'scores'} it, we: {said}"
+                f"Row {index} of the check: torch {'rejects' if by_torch is None else 'scores'} it, "
+                f"the runtime returns: {outcome}"
             )
     kept = [index for index, by_torch in enumerate(expected) if by_torch is not None]
     if not kept:
-        raise Refused("Torch scored none of the rows of the check: is the template made for conversations?")
-    wanted = np.array([expected[index] for index in kept], np.float64)
-    ours = np.array([alone[index].scores[0] for index in kept], np.float64)
+        raise Refused("Torch rejected all rows of the check: is the template made for conversations?")
+    torch_scores = np.array([expected[index] for index in kept], np.float64)
+    runtime_scores = np.array([alone[index].scores[0] for index in kept], np.float64)
     rows = [plan.rows[index] for index in kept]
-    apart = max(largest_difference(score_together(scorer, rows, size), ours) for size in (2, 3, len(rows)))
+    apart = max(largest_difference(score_together(scorer, rows, size), runtime_scores) for size in (2, 3, len(rows)))
     found = Measured(
-        len(kept), len(expected) - len(kept), largest_difference(ours, wanted), apart, float(wanted.std(0).min())
+        len(kept),
+        len(expected) - len(kept),
+        largest_difference(runtime_scores, torch_scores),
+        apart,
+        float(torch_scores.std(0).min()),
     )
     if not found.to_torch <= TOLERANCES[dtype]:
         raise Refused(

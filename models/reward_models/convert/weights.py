@@ -1,4 +1,4 @@
-"""A checkpoint's tensors by name, from safetensors or from pickles of tensors alone; no code of theirs is run."""
+"""Reads a checkpoint's tensors from safetensors, or from pickles that hold tensors only; no code is run."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 
 
 def list_tensor_names(folder: Path) -> set[str]:
-    """Names of all tensors of a folder, without reading them where that can be."""
+    """Names of all tensors of a folder, without reading the tensors if possible."""
     found: set[str] = set()
     for path in find_files(folder):
         if path.suffix == ".safetensors":
@@ -25,7 +25,7 @@ def list_tensor_names(folder: Path) -> set[str]:
 
 
 def load_prefixed(folder: Path, prefixes: tuple[str, ...]) -> Tensors:
-    """The tensors of a folder whose names begin with one of some prefixes, as float32."""
+    """The tensors of a folder whose names start with one of ``prefixes``, as float32."""
     found: Tensors = {}
     for path in find_files(folder):
         if path.suffix == ".safetensors":
@@ -37,7 +37,7 @@ def load_prefixed(folder: Path, prefixes: tuple[str, ...]) -> Tensors:
 
 
 def load_file(path: Path) -> Tensors:
-    """The tensors of one file. Raises Refused for a file that holds anything else."""
+    """The tensors of one file. Raises Refused if it holds anything else."""
     if path.suffix == ".safetensors":
         with safe_open(path, "pt") as opened:
             return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
@@ -50,7 +50,7 @@ def load_file(path: Path) -> Tensors:
 
 
 def find_files(folder: Path) -> list[Path]:
-    """The files of weights of a folder: its safetensors, or else its pickles."""
+    """The weight files of a folder: safetensors, otherwise pickles."""
     for suffix in SUFFIXES:
         if found := sorted(folder.glob(f"*{suffix}")):
             return [path for path in found if not path.name.startswith(("optimizer", "training_args", "scheduler"))]

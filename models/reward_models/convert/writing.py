@@ -1,4 +1,4 @@
-"""A model's folder, written: card, configuration and the three lines of ``model.py``."""
+"""Writes a model's folder: card, configuration and ``model.py``."""
 
 import datetime
 from collections.abc import Iterable
@@ -51,27 +51,27 @@ VECTOR = """,
 
 
 def write_files(folder: Path, name: str, plan: Plan) -> None:
-    """Put what Triton reads beside the files of a plan; :func:`write_card` adds the card."""
+    """Write ``model.py`` and ``config.pbtxt``; :func:`write_card` adds the card."""
     module, scorer = plan.scorer
     (folder / "model.py").write_text(MODEL.format(name=name, module=module, scorer=scorer), "utf-8")
     inputs = (
         f'  {{ name: "{tensor}" data_type: TYPE_STRING dims: [ 1 ]{" optional: true" * (tensor in plan.optional)} }}'
         for tensor in plan.inputs
     )
-    said = CONFIGURATION.format(
+    configuration = CONFIGURATION.format(
         name=name,
         max_batch=plan.max_batch,
         inputs=",\n".join(inputs),
         width=len(plan.dimensions),
         vector=VECTOR if plan.vector else "",
     )
-    (folder / CONFIG).write_text(said, "utf-8")
+    (folder / CONFIG).write_text(configuration, "utf-8")
 
 
 def write_card(
     folder: Path, name: str, plan: Plan, checkpoint: Checkpoint, options: Options, measured: Measured
 ) -> None:
-    """Write the card of a folder that was measured, and stamp the configuration with it."""
+    """Write the card of a checked folder, and stamp the configuration with it."""
     import torch
     import transformers
 

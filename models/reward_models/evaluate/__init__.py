@@ -1,12 +1,12 @@
-"""Measuring the models on what they were never trained on, beside a baseline and the figures that their cards claim.
+"""Measures models on held-out data and compares with a baseline and the figures in their cards.
 
-A card names its evaluation (``evaluation: preference``), and that is a module of this folder with one function::
+A card names its evaluation (``evaluation: preference``), which is a module of this folder with one function::
 
     def list_parts(subject: Subject) -> list[Part]
 
-Adding an evaluation is adding a file. A part is one measurement: what it needs of ``--data``, which figures it
-shows beside which baselines, and a function that scores rows with the built model and returns the part's entry of
-the card's ``quality``. ``targets`` of the card, in the same shape, say how well it must do (``">= 0.62"``).
+To add an evaluation, add a file. A part is one measurement: the files of ``--data`` it needs, its figures and their
+baselines, and a function that scores rows with the built model and returns the part's entry in the card's
+``quality``. The card's ``targets``, of the same shape, are required values (``">= 0.62"``).
 """
 
 from reward_models.evaluate.part import Missing, Part

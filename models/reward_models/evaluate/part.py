@@ -1,4 +1,4 @@
-"""One measurement of a model: what it needs, what it gives, and what it is compared with."""
+"""One measurement of a model: required data, figures, and baselines."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ Entry = dict[str, Any]
 
 
 class Missing(Exception):
-    """The data of a measurement is not at hand; the message says what is lacking, not where it was looked for."""
+    """The data of a measurement is missing; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,11 @@ class Part:
 
     Attributes:
         name: the entry of ``quality`` that it measures.
-        measure: is given the data folder (None where it needs none) and returns the entry, or as many of its
-            figures as it measures. Raises Missing where the folder lacks something that ``needs`` cannot name.
+        measure: takes the data folder (None if it needs none) and returns the entry, or some of its figures. Raises
+            Missing if the folder lacks something that ``needs`` cannot name.
         shown: figure -> what it is compared with: the name of another figure of the entry, a number, or None.
-        count: the figure that says on how many pairs, images or episodes the others stand.
-        needs: files of the data folder.
+        count: the figure with the number of pairs, images or episodes.
+        needs: required files of the data folder.
     """
 
     name: str
@@ -33,6 +33,6 @@ class Part:
     needs: tuple[str, ...] = field(default=())
 
     def find_lacking(self, data: Path | None) -> str:
-        """What of its needs is not at hand, in words; empty if nothing is."""
+        """The missing files, joined by "and"; empty if there are none."""
         absent = [name for name in self.needs if data is None or not (data / name).is_file()]
         return " and ".join(absent)

@@ -1,4 +1,4 @@
-"""Figures found beside figures claimed: the rows of the table, and how found figures are kept."""
+"""Compares measured figures with those in the cards: the rows of the table, and writing figures to cards."""
 
 import importlib
 import json
@@ -22,8 +22,10 @@ SIDES: dict[str, Callable[[float, float], bool]] = {">=": operator.ge, "<=": ope
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what was found and what it stands beside. ``found`` is None where nothing was measured, and
-    ``verdict`` says why, or ``ok``, or what is wrong."""
+    """One figure with its baseline, target and the card's value.
+
+    ``found`` is None if it was not measured. ``verdict`` is ``ok``, what is wrong, or why it was not measured.
+    """
 
     model: str
     part: str
@@ -37,11 +39,11 @@ class Row:
 
     @property
     def faulty(self) -> bool:
-        """True for a figure that was measured and is not as it should be."""
+        """True if the figure was measured and is not ``ok``."""
         return self.found is not None and self.verdict != "ok"
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """As a dictionary for JSON."""
         return asdict(self)
 
 
@@ -61,7 +63,7 @@ def load_evaluation(name: str) -> Any:
 
 
 def list_parts(subject: Subject) -> list[Part]:
-    """The measurements of a model. Raises RepositoryError where its card names none that is there."""
+    """The measurements of a model. Raises RepositoryError if its card names no existing evaluation."""
     name = subject.card.content.get("evaluation")
     if name not in list_evaluations():
         raise RepositoryError(
@@ -75,12 +77,12 @@ def list_parts(subject: Subject) -> list[Part]:
 def measure_model(
     subject: Subject, data: Path | None, starts: Callable[[Part], None] = lambda part: None
 ) -> tuple[list[Row], dict[str, Entry]]:
-    """Measure what can be measured; the rows of the table, and the entries that were found.
+    """Run all measurements whose data is available; returns the rows of the table, and the measured entries.
 
     Args:
-        subject: a model; it is loaded with the first part that has its data.
+        subject: the model; it is loaded with the first part whose data is available.
         data: the folder of the data, or None.
-        starts: is told of each part before it is measured.
+        starts: called with each part before it is measured.
 
     Raises:
         RepositoryError: the model is not built, or its card names no evaluation.
@@ -100,20 +102,20 @@ def measure_model(
 
 
 def compare_figures(subject: Subject, part: Part, found: Entry | None, lacking: str) -> Iterable[Row]:
-    """The rows of a part: each shown figure beside its baseline, its target and the card's."""
+    """The rows of a part: each figure with its baseline, its target and the card's value."""
     claimed = subject.quality.get(part.name) or {}
     targets = (subject.card.content.get("targets") or {}).get(part.name) or {}
     entry = claimed if found is None else found
     for figure, beside in part.shown.items():
         baseline = entry.get(beside) if isinstance(beside, str) else beside
-        value, said, target = (found or {}).get(figure), claimed.get(figure), str(targets.get(figure, ""))
+        value, claim, target = (found or {}).get(figure), claimed.get(figure), str(targets.get(figure, ""))
         count = entry.get(part.count)
-        verdict = lacking if value is None else judge_figure(value, said, target, count)
-        yield Row(subject.name, part.name, figure, value, baseline, target, said, count, verdict)
+        verdict = lacking if value is None else judge_figure(value, claim, target, count)
+        yield Row(subject.name, part.name, figure, value, baseline, target, claim, count, verdict)
 
 
 def judge_figure(found: float, claimed: float | None, target: str, count: int | None) -> str:
-    """``ok``, or what is wrong. Rounding and one row that tips on another machine's arithmetic are no difference."""
+    """``ok``, or what is wrong. Tolerates rounding, and one row that differs by another machine's arithmetic."""
     if claimed is None:
         return "not in the card"
     if abs(found - claimed) > 0.0015 + (1.01 / count if count else 0.0):
@@ -133,10 +135,10 @@ def pin_head(folder: Path, head_sha256: str) -> None:
 
 
 def write_figures(folder: Path, found: dict[str, Entry], **provenance: Any) -> None:
-    """Write figures into a model's ``evaluation.json`` and, the same, into its card, and stamp its configuration.
+    """Write figures to a model's ``evaluation.json`` and card, and stamp its configuration.
 
-    Entries of other parts and other figures of the same part stay. ``provenance`` (hashes, periods, strengths)
-    stands beside ``quality`` in ``evaluation.json``.
+    Entries of other parts and other figures of the same part stay. ``provenance`` (hashes, periods, strengths) is
+    written next to ``quality`` in ``evaluation.json``.
     """
     path = folder / EVALUATION
     report: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}

@@ -1,4 +1,4 @@
-"""A built model outside of Triton: the scorer that its ``model.py`` names, over its files and its card."""
+"""Runs a built model outside Triton: the scorer of its ``model.py`` with its files and card."""
 
 import importlib.util
 import sys
@@ -19,18 +19,18 @@ from reward_models.runtime.rows import Answer, Scorer
 from reward_models.runtime.session import Device
 
 ROWS = 32
-"""Rows of a call: enough to batch, few enough to see progress."""
+"""Rows per call: enough to batch, few enough to show progress."""
 
 BACKEND = "triton_python_backend_utils"
 
 
 class Subject:
-    """A model under measurement.
+    """A model to be measured.
 
     Args:
         name: of a folder of the repository.
         repository: the model repository.
-        tick: is told after each call how many rows were scored.
+        tick: called after each call with its number of rows.
     """
 
     def __init__(self, name: str, repository: Path, tick: Callable[[int], None] = lambda rows: None) -> None:
@@ -42,7 +42,7 @@ class Subject:
 
     @property
     def quality(self) -> dict[str, Any]:
-        """The committed figures."""
+        """The figures in the card."""
         return dict(self.card.content.get("quality") or {})
 
     @cached_property
@@ -57,22 +57,22 @@ class Subject:
         return made
 
     def score_columns(self, **columns: Sequence[str | bytes]) -> Answer:
-        """Score rows, all columns of one length, texts as UTF-8; errors stay with their rows."""
+        """Score rows given as columns of equal length, texts as UTF-8; errors are reported by row."""
         rows = len(next(iter(columns.values())))
         encoded = {name: [v.encode() if isinstance(v, str) else v for v in column] for name, column in columns.items()}
-        whole = Answer.empty(rows, len(self.card.dimensions))
+        total = Answer.empty(rows, len(self.card.dimensions))
         for start in range(0, rows, ROWS):
             stop = min(start + ROWS, rows)
             part = self.scorer.score({name: column[start:stop] for name, column in encoded.items()}, stop - start)
-            whole.scores[start:stop], whole.flags[start:stop] = part.scores, part.flags
-            whole.errors |= {start + row: why for row, why in part.errors.items()}
+            total.scores[start:stop], total.flags[start:stop] = part.scores, part.flags
+            total.errors |= {start + row: why for row, why in part.errors.items()}
             if part.vectors is not None:
-                whole.vectors = [*(whole.vectors or ()), *part.vectors]
+                total.vectors = [*(total.vectors or ()), *part.vectors]
             self._tick(stop - start)
-        return whole
+        return total
 
     def require_scores(self, **columns: Sequence[str | bytes]) -> NDArray[np.float64]:
-        """Scores [n, K]. Raises ValueError if a row has none: nothing that is measured may fail unseen."""
+        """Scores [n, K]. Raises ValueError if a row has an error, so that no failure goes unnoticed."""
         answer = self.score_columns(**columns)
         for row, why in answer.errors.items():
             raise ValueError(f"{self.name} does not score row {row} of its evaluation: {why}")
@@ -80,10 +80,10 @@ class Subject:
 
 
 def load_served_class(model: Path) -> Any:
-    """The class that Triton finds in a ``model.py``, read where there is no Triton."""
+    """The class ``TritonPythonModel`` of a ``model.py``, imported without Triton."""
     spec = importlib.util.spec_from_file_location(f"served_{model.parents[1].name}", model)
     if spec is None or spec.loader is None or not model.is_file():
-        raise RepositoryError(f"there is no {model}")
+        raise RepositoryError(f"there is no file {model}")
     module = importlib.util.module_from_spec(spec)
     absent = BACKEND not in sys.modules
     sys.modules.setdefault(BACKEND, ModuleType(BACKEND))

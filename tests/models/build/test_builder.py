@@ -120,5 +120,5 @@ def test_a_missing_wheel_says_where_it_was_looked_for(repository: Path, wheel: P
 
 
 def test_a_name_that_is_no_model_is_refused(repository: Path) -> None:
-    with pytest.raises(RepositoryError, match="no model"):
+    with pytest.raises(RepositoryError, match="not a model"):
         build_model("none", repository, quietly)
