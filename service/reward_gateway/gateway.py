@@ -222,7 +222,7 @@ class Gateway:
 
     # Single operations
 
-    async def apply(
+    async def apply_operation(
         self,
         kind: str,
         name: str,
@@ -266,7 +266,7 @@ class Gateway:
         await self.runtime.commit(context.state.writes, attempt, encode_results(results) if attempt else b"")
         return results
 
-    def catalog(self) -> list[dict[str, Any]]:
+    def list_operations(self) -> list[dict[str, Any]]:
         """Rows of ``GET /v1/catalog``."""
         return [operation.catalog_entry() for operation in self._catalog]
 
@@ -284,11 +284,11 @@ class Gateway:
         name = next((name for name in names if name is not None), self.book.default)
         return self.book.get(name).name
 
-    def rewards(self) -> dict[str, Any]:
+    def list_rewards(self) -> dict[str, Any]:
         """Body of ``GET /v1/rewards``."""
         return self.book.summary()
 
-    def reward(self, name: str) -> dict[str, Any]:
+    def describe_reward(self, name: str) -> dict[str, Any]:
         """Body of ``GET /v1/rewards/{name}``."""
         return self.book.get(name).describe()
 
@@ -302,15 +302,15 @@ class Gateway:
 
     # The servers behind
 
-    async def models(self) -> list[ModelInfo]:
+    async def list_models(self) -> list[ModelInfo]:
         """Every model of the model server."""
         return await self.runtime.models.models()
 
-    async def readiness(self) -> Readiness:
+    async def check_readiness(self) -> Readiness:
         """Which recipes can answer now, and why the others cannot."""
         return Readiness(self.book.default, await find_missing(self.book, self.runtime))
 
-    async def missing(self, reward: str) -> str:
+    async def explain_missing(self, reward: str) -> str:
         """Why one recipe cannot answer now; empty if it can.
 
         Raises:

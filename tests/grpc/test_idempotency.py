@@ -18,7 +18,7 @@ KEY = (("idempotency-key", "a key"),)
 def scopes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], RequestScope]]:
     """Ids and scope of everything that was scored, in order."""
     seen: list[tuple[list[str], RequestScope]] = []
-    score, apply = Gateway.score, Gateway.apply
+    score, apply = Gateway.score, Gateway.apply_operation
 
     async def scored(self: Gateway, batch: Any, reward: str, options: ScoreOptions | None = None) -> Any:
         seen.append((batch.ids, (options or ScoreOptions()).scope))
@@ -29,7 +29,7 @@ def scopes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], RequestScop
         return await apply(self, *args)
 
     monkeypatch.setattr(Gateway, "score", scored)
-    monkeypatch.setattr(Gateway, "apply", applied)
+    monkeypatch.setattr(Gateway, "apply_operation", applied)
     return seen
 
 

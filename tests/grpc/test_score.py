@@ -53,7 +53,7 @@ async def test_results_stand_in_the_order_of_the_samples(served: Any) -> None:
     assert [result.id for result in answer.results] == ["0", "1", "2"]
     assert all(result.valid for result in answer.results)
     assert answer.reward == "plain"
-    assert answer.recipe_version == served.gateway.rewards()["rewards"][0]["version"]
+    assert answer.recipe_version == served.gateway.list_rewards()["rewards"][0]["version"]
     assert answer.usage.samples == 3
     assert answer.timing_ms.total >= answer.timing_ms.decode > 0
 

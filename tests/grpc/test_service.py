@@ -18,7 +18,9 @@ def application(kind: str, name: str, items: list[Any], **params: Any) -> pb.App
 async def test_apply_answers_items_in_order_and_keeps_whole_numbers_whole(served: Any) -> None:
     items = [{"response": "one two three"}, {"response": "one"}, {}]
     answer = await served.stub.Apply(application("score", "length_penalty", items, free_words=2, per_word=0.25))
-    expected = await served.gateway.apply("score", "length_penalty", items, {"free_words": 2, "per_word": 0.25})
+    expected = await served.gateway.apply_operation(
+        "score", "length_penalty", items, {"free_words": 2, "per_word": 0.25}
+    )
 
     assert [r.reward if r.HasField("reward") else None for r in answer.results] == [r["reward"] for r in expected]
     assert [r.error.code or None for r in answer.results] == [r["error"] and r["error"]["code"] for r in expected]
@@ -49,7 +51,7 @@ async def test_apply_refuses_as_http_does(served: Any, asked: pb.ApplyRequest, s
 
 async def test_list_rewards_says_what_http_says(served: Any) -> None:
     answer = await served.stub.ListRewards(pb.ListRewardsRequest())
-    listing = served.gateway.rewards()
+    listing = served.gateway.list_rewards()
 
     assert answer.default == listing["default"]
     for message, row in zip(answer.rewards, listing["rewards"], strict=True):
@@ -60,7 +62,7 @@ async def test_list_rewards_says_what_http_says(served: Any) -> None:
 
 async def test_the_catalog_says_what_http_says(served: Any) -> None:
     answer = await served.stub.Catalog(pb.CatalogRequest())
-    rows = served.gateway.catalog()
+    rows = served.gateway.list_operations()
 
     assert len(answer.operations) == len(rows) > 0
     for message, row in zip(answer.operations, rows, strict=True):

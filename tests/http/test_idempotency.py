@@ -22,7 +22,7 @@ TENSORS = [
 def scopes(monkeypatch: pytest.MonkeyPatch) -> list[RequestScope]:
     """Of everything that was scored or applied, in order."""
     seen: list[RequestScope] = []
-    score, apply = Gateway.score, Gateway.apply
+    score, apply = Gateway.score, Gateway.apply_operation
 
     async def scored(self: Gateway, batch: Any, reward: str, options: ScoreOptions | None = None) -> Any:
         seen.append((options or ScoreOptions()).scope)
@@ -33,7 +33,7 @@ def scopes(monkeypatch: pytest.MonkeyPatch) -> list[RequestScope]:
         return await apply(self, *args, **kwargs)
 
     monkeypatch.setattr(Gateway, "score", scored)
-    monkeypatch.setattr(Gateway, "apply", applied)
+    monkeypatch.setattr(Gateway, "apply_operation", applied)
     return seen
 
 

@@ -37,7 +37,7 @@ class GatewayHealth(health.aio.HealthServicer):  # type: ignore[name-defined,mis
     async def refresh(self) -> None:
         """Ask the gateway, and tell those who watch where it changed."""
         serving = not self._drain.draining
-        readiness = await self._gateway.readiness()
+        readiness = await self._gateway.check_readiness()
         recipes = frozenset(self._gateway.book.plans)
         for gone in self._recipes - recipes:
             await self.set(gone, SERVICE_UNKNOWN)

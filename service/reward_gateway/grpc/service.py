@@ -85,12 +85,14 @@ class RewardService:
         check_items(items, len(raw), self._intake.limits)
         deadline = self._deadline(call)
         async with self._traffic.admission.enter(deadline):
-            results = await self._gateway.apply(request.kind, request.name, items, params, deadline, call.scope)
+            results = await self._gateway.apply_operation(
+                request.kind, request.name, items, params, deadline, call.scope
+            )
         return pb.ApplyResponse(results=map(encode.apply_result, results))
 
     async def list_rewards(self, raw: bytes, call: Call) -> pb.ListRewardsResponse:
         parse(pb.ListRewardsRequest, raw)
-        listing = self._gateway.rewards()
+        listing = self._gateway.list_rewards()
         rewards = []
         for row in listing["rewards"]:
             reward = ParseDict({**row, "range": None}, pb.Reward(), ignore_unknown_fields=True)
@@ -102,7 +104,7 @@ class RewardService:
 
     async def catalog(self, raw: bytes, call: Call) -> pb.CatalogResponse:
         parse(pb.CatalogRequest, raw)
-        rows = self._gateway.catalog()
+        rows = self._gateway.list_operations()
         return pb.CatalogResponse(
             operations=[ParseDict(row, pb.Operation(), ignore_unknown_fields=True) for row in rows]
         )

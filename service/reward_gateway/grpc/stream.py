@@ -139,7 +139,7 @@ class ScoreStream:
 
     def _streamable(self, name: str | None) -> str:
         reward = self._gateway.resolve_reward(name)
-        if self._gateway.reward(reward)["grouped"]:
+        if self._gateway.describe_reward(reward)["grouped"]:
             raise InvalidRequest("this reward compares the samples of a group: send them with Score", param="reward")
         return reward
 

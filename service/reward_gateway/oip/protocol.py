@@ -173,7 +173,7 @@ class OpenInference:
 
     async def _is_recipe_ready(self, name: str) -> bool:
         reward = self._gateway.resolve_reward(name if self._gateway.has_reward(name) else None)
-        return not await self._gateway.missing(reward)
+        return not await self._gateway.explain_missing(reward)
 
     def _require_triton(self, name: str) -> Passthrough:
         models = self._gateway.runtime.models

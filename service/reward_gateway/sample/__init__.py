@@ -1,7 +1,7 @@
-"""The nouns: a batch of samples as columns, a score that may be invalid, and what is known of it.
+"""The basic types: a batch of samples as columns, scores, and reasons for missing scores.
 
-A request becomes one :class:`Batch`. Columns that no sample fills stay ``None``, so that a request of plain text
-carries no empty lists.
+A request becomes one :class:`Batch`. Columns without a value in any sample are ``None``, so that a request of plain
+text has no empty lists.
 """
 
 from .batch import Batch, response_lengths

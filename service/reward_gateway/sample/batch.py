@@ -27,7 +27,7 @@ class Batch:
     group_names: list[str | None] | None = None
     features: list[Mapping[str, Any]] | None = None
     invalid: dict[int, Invalid] = field(default_factory=dict)
-    """Samples that are known to be unscorable before any model was asked."""
+    """Samples that are known to be unscorable before any model is called: row -> reason."""
     further: dict[str, list[Any]] = field(default_factory=dict)
     """Columns of the fields that have no attribute of their own, by the field's name: see :meth:`column`."""
 
@@ -41,7 +41,7 @@ class Batch:
         return self.further.get(name) if attribute is None else getattr(self, attribute)
 
     def set_column(self, name: str, values: list[Any] | None) -> None:
-        """Put the values of a field [n] in the place of those that are there."""
+        """Replace the values of a field [n]; None removes them."""
         if (attribute := _ATTRIBUTES.get(name)) is not None:
             setattr(self, attribute, values)
         elif values is not None:
@@ -50,7 +50,7 @@ class Batch:
             self.further.pop(name, None)
 
     def select(self, rows: Sequence[int]) -> "Batch":
-        """Some samples as a batch of their own, without what is known of their failures."""
+        """Some samples as a new batch, without the reasons of failed samples."""
         chosen = Batch([self.ids[i] for i in rows], [self.prompts[i] for i in rows], [self.responses[i] for i in rows])
         for row in FIELDS:
             column = self.column(row.name)
@@ -58,7 +58,7 @@ class Batch:
         return chosen
 
     def groups(self) -> list[str]:
-        """The group of every sample: the one given, else a hash of its prompt."""
+        """The group of every sample [n]: its own, else a hash of its prompt."""
         names = self.group_names or [None] * self.size
         return [name if name is not None else prompt_group(self.prompts[i]) for i, name in enumerate(names)]
 
@@ -67,6 +67,6 @@ _ATTRIBUTES = {row.name: row.column for row in FIELDS if row.column}
 
 
 def response_lengths(batch: Batch) -> FloatArray:
-    """Characters of every response [n], as rules read it; NaN where there is none."""
+    """Characters of every response [n], in the form that rules read; NaN for samples without a response."""
     lengths = (len(r) if type(r) is str else float("nan") if r is None else len(plain_text(r)) for r in batch.responses)
     return np.fromiter(lengths, dtype=np.float64, count=batch.size)

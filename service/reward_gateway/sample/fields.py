@@ -1,7 +1,7 @@
-"""The one table of a sample's fields: whoever carries, keys, sends or reads samples is made from it.
+"""The table of a sample's fields: all code that carries, keys, sends or reads samples is derived from it.
 
-A row is an attribute of :class:`SampleItem`: its annotation is the form that JSON has (for decoding, and for the
-published schema), and the :class:`Field` in it says the rest. To add a field, add a row here, its argument to
+A row is an attribute of :class:`SampleItem`: its annotation is its form in JSON (for decoding, and for the
+published schema), and its :class:`Field` describes the rest. To add a field, add a row here, its argument to
 :class:`SampleColumns`, and a field of the same name to ``Sample`` in the .proto. Cache keys, the tensors of models, the
 columns of recipes, HTTP, gRPC, the Open Inference Protocol, the client and the command line then carry it.
 """
@@ -42,10 +42,10 @@ class Field:
     Attributes:
         form: what its values are.
         column: the batch's attribute; empty: the batch keeps it among its further columns.
-        argument: the client's name of the column, where it is not the batch's.
-        scored: a reward is of it: a sample over tensors or from a file has at least one of these.
+        argument: the client's name of the column, if it differs from the batch's.
+        scored: rewards are about it; a sample over tensors or from a file has at least one of these fields.
         required: a model that reads it needs it, unless its configuration says otherwise.
-        outside_scores: no score of a model depends on it.
+        outside_scores: no model's score depends on it.
         limit: the setting that bounds how many of them a sample may have.
         example: a value for the pages.
         name: on the wire, in recipes and in a model's inputs (from the attribute).
@@ -65,7 +65,7 @@ class Field:
 
     @property
     def in_batch(self) -> bool:
-        """False for what is carried past the gateway and never read."""
+        """False for fields that the gateway accepts but never reads."""
         return self.form != "opaque"
 
     @property
@@ -75,7 +75,7 @@ class Field:
 
     @property
     def model_input(self) -> bool:
-        """Models may read it, as the tensor of its name; then it is part of their cache keys."""
+        """Models may read it, as the tensor of its name; it is then part of their cache keys."""
         return self.tensor and not self.outside_scores
 
 
@@ -149,7 +149,7 @@ class SampleColumns(TypedDict, total=False):
     rubrics: Sequence[Sequence[Mapping[str, Any]] | None] | None
 
 
-def _row(name: str, annotation: Any) -> Field:
+def _make_field(name: str, annotation: Any) -> Field:
     held: Any
     row: Field
     held, row = get_args(annotation)
@@ -158,7 +158,7 @@ def _row(name: str, annotation: Any) -> Field:
 
 
 FIELDS: tuple[Field, ...] = tuple(
-    _row(name, annotation) for name, annotation in get_type_hints(SampleItem, include_extras=True).items()
+    _make_field(name, annotation) for name, annotation in get_type_hints(SampleItem, include_extras=True).items()
 )
 """The table, in the order of :class:`SampleItem`."""
 

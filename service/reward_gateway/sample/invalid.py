@@ -25,7 +25,7 @@ InvalidCode = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """Why a sample has no score. Travels from where it arose to the wire."""
+    """Why a sample has no score."""
 
     code: InvalidCode
     message: str
@@ -35,12 +35,12 @@ class Invalid:
 
     @property
     def retryable(self) -> bool:
-        """True where the cause was the server's, and the same request may succeed later."""
+        """True if the cause is temporary and on the server's side, so that the same request may succeed later."""
         return self.code in ("overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded", "judge_error")
 
     @property
     def server_caused(self) -> bool:
-        """True where the sample may be all right and the server failed it: it leaves no trace in named state."""
+        """True if the server caused the failure: the sample then changes no named state."""
         return self.retryable or self.code in ("model_error", "internal_error")
 
     def of(self, component: str) -> "Invalid":

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An image or a frame as the caller gave it: encoded bytes, or the address to fetch them from.
+    """An image or a frame as received: encoded bytes, or the URL to fetch them from.
 
     Attributes:
-        digest: of the bytes, as cache keys write it; None: not known yet.
-        param: where it stood below its sample, for the reason if it cannot be fetched.
+        digest: of the bytes, for cache keys; None: not known yet.
+        param: its path below the sample, for the reason if it cannot be fetched.
     """
 
     data: bytes | None = None
@@ -20,5 +20,5 @@ class Media:
 
 
 def media_digest(data: bytes) -> str:
-    """What stands for an image's bytes in cache keys."""
+    """The digest of an image's bytes in cache keys."""
     return hashlib.blake2b(data, digest_size=32).hexdigest()

@@ -1,7 +1,7 @@
-"""Models as they are asked for."""
+"""Names of models in requests and recipes."""
 
 
 def split_version(model: str) -> tuple[str, str]:
-    """A model as it is asked for, ``NAME`` or ``NAME@VERSION``: the name, and the version or nothing."""
+    """Split ``NAME`` or ``NAME@VERSION`` into the name and the version; the version may be empty."""
     name, _, version = model.partition("@")
     return name, version

@@ -1,6 +1,6 @@
-"""What came of a batch: raw scores of a model, components of a recipe, rewards.
+"""Results of a batch: raw scores of a model, components of a recipe, rewards.
 
-Scores are float64 arrays; NaN stands inside them where, and only where, :class:`Invalid` says why.
+Scores are float64 arrays; they contain NaN exactly where an :class:`Invalid` gives the reason.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class RawScores:
         values: [n, K] float64, NaN in the rows that ``invalid`` explains.
         invalid: row -> reason.
         flags: row -> names of the flags that the model raised (``truncated``, ``out_of_distribution`` …).
-        cached: [n] bool, the rows that were answered from the cache.
-        model, version: which model answered; both are in the answer and in the cache key.
+        cached: [n] bool, True for rows from the cache.
+        model, version: the model that answered; both are in the answer and in the cache key.
     """
 
     values: FloatArray
@@ -46,14 +46,14 @@ class ComponentScores:
     model_version: str | None = None
     cached: BoolArray | None = None
     vectors: list[FloatArray | None] | None = None
-    """Per step, turn or token, where the component gives a vector per sample."""
+    """Per step, turn or token, if the component gives a vector per sample."""
     judge_answers: Sequence[Any] | None = None
-    """[n] the text of a judge's answer, where the component may ask one; None in rows that it was not asked about."""
+    """[n] text of a judge's answer, if the component may call one; None in rows without a call."""
 
 
 @dataclass(slots=True)
 class Usage:
-    """What answering cost. Hits and misses count component x sample."""
+    """The cost of an answer. Hits and misses count component x sample."""
 
     samples: int = 0
     cache_hits: int = 0
@@ -63,10 +63,10 @@ class Usage:
 
 @dataclass(slots=True)
 class Scored:
-    """A batch with its rewards: the one thing that every edge encodes.
+    """A batch with its rewards, which every API encodes.
 
     Attributes:
-        reward: [n] float64, NaN where ``invalid`` has the row.
+        reward: [n] float64, NaN for rows in ``invalid``.
         rewards: one vector per sample where the recipe ends in credit assignment, else None.
         components: by name, in the recipe's order; the same names for every sample.
         flags: row -> names.

@@ -1,4 +1,4 @@
-"""Texts and chat messages: read plainly, written canonically, grouped by prompt."""
+"""Texts and chat messages: as plain text, as canonical JSON, and grouped by prompt."""
 
 import hashlib
 import json
@@ -15,13 +15,13 @@ Text = str | Sequence[Message]
 
 
 def plain_text(text: Text) -> str:
-    """A text as rules read it: chat messages become their texts, a line each; parts that are no text are left out."""
+    """A text in the form that rules read: chat messages become one line each; parts other than text are left out."""
     if isinstance(text, str):
         return text
-    return "\n".join(_content(message.get("content")) for message in text)
+    return "\n".join(_extract_text(message.get("content")) for message in text)
 
 
-def _content(content: Any) -> str:
+def _extract_text(content: Any) -> str:
     if isinstance(content, str):
         return content
     parts = (part.get("text") for part in content or () if isinstance(part, Mapping))
@@ -32,10 +32,10 @@ _canonical = msgspec.json.Encoder(order="deterministic", enc_hook=dict)
 
 
 def canonical_json(value: Any) -> str:
-    """Chat messages or features as the one JSON text that equal values share: sorted keys, no spaces."""
+    """Chat messages or features as canonical JSON: sorted keys, no spaces, the same text for equal values."""
     try:
         return _canonical.encode(value).decode()
-    except UnicodeEncodeError:  # a lone surrogate, which JSON may carry as an escape and UTF-8 may not
+    except UnicodeEncodeError:  # a lone surrogate, which JSON may contain as an escape and UTF-8 may not
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict)
 
 
@@ -46,7 +46,7 @@ def prompt_group(prompt: Text) -> str:
     """
     if isinstance(prompt, str):
         return _group_name(prompt, b"")
-    return _group_name(canonical_json(prompt), b"messages")  # never the group of a text that looks like messages
+    return _group_name(canonical_json(prompt), b"messages")  # so that a text that looks like messages has another group
 
 
 def _group_name(text: str, kind: bytes) -> str:

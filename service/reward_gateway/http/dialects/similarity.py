@@ -45,7 +45,7 @@ async def measure_similarity(gateway: Gateway, metric: Metric, text: str, refere
         raise InvalidRequest(f"{param}: text over the limit of {LONGEST:,} characters", param=param)
     if metric in _OPERATIONS:
         name, params = _OPERATIONS[metric]
-        (result,) = await gateway.apply("score", name, [{"response": text, "reference": reference}], params)
+        (result,) = await gateway.apply_operation("score", name, [{"response": text, "reference": reference}], params)
         return float(result["reward"])
     if metric == "fuzzy_match":
         return fuzz.ratio(text, reference) / 100.0

@@ -49,10 +49,10 @@ async def readyz(request: Request) -> Response:
         return _not_ready(request, Draining("this gateway is shutting down"))
     reward = request.query_params.get("reward")
     if reward is not None:
-        if reason := await deps.gateway.missing(reward):
+        if reason := await deps.gateway.explain_missing(reward):
             return _not_ready(request, ModelUnavailable(f"the recipe {reward} cannot answer: {reason}"))
         return json_response({"status": "ok", "ready": True, "reward": reward})
-    readiness = await deps.gateway.readiness()
+    readiness = await deps.gateway.check_readiness()
     stores = {name: "ready" if reachable else "away" for name, reachable in deps.stores.reachable.items()}
     parts: dict[str, object] = {"reward": readiness.default, "not_ready": readiness.missing, "stores": stores}
     if not readiness.ready:

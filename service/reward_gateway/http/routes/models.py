@@ -27,10 +27,10 @@ async def models(request: Request) -> Response:
     """
     gateway = dependencies_of(request).gateway
     try:
-        served = [model for model in await gateway.models() if model.wanted]
+        served = [model for model in await gateway.list_models() if model.wanted]
     except ModelUnavailable:
         served = []
-    names = [entry["name"] for entry in gateway.rewards()["rewards"]]
+    names = [entry["name"] for entry in gateway.list_rewards()["rewards"]]
     return json_response(
         {"object": "list", "data": [_openai(name) for name in names], "models": [_row(model) for model in served]}
     )

@@ -40,7 +40,7 @@ async def apply(request: Request) -> Response:
     check_nesting(body, deps.settings.max_nesting)
     check_items(asked.items, len(body), deps.intake.limits)
     where = request.path_params
-    results = await deps.gateway.apply(
+    results = await deps.gateway.apply_operation(
         where["kind"],
         where["name"],
         asked.items,

@@ -25,7 +25,7 @@ _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/
 @router.get("/v1/rewards", **describe("List the recipes", answer=RewardList))
 async def rewards(request: Request) -> Response:
     """Every recipe with its inputs, its range and whether it is grouped or stateful."""
-    return json_response(dependencies_of(request).gateway.rewards())
+    return json_response(dependencies_of(request).gateway.list_rewards())
 
 
 @router.get("/v1/rewards.schema.json", **describe("Show the JSON Schema of a recipe file"))
@@ -43,7 +43,7 @@ async def schema(request: Request) -> Response:
 )
 async def reward(request: Request) -> Response:
     """What the recipe was compiled to, step by step, and its version."""
-    return json_response(dependencies_of(request).gateway.reward(request.path_params["name"]))
+    return json_response(dependencies_of(request).gateway.describe_reward(request.path_params["name"]))
 
 
 _VALIDATE = describe("Check a recipe file", answer=Validation)
