@@ -4,7 +4,7 @@ A request is one pass of keys, one cache lookup, one infer call per model for wh
 the recipe's arithmetic. Raw scores are written to the cache after the answer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -64,6 +64,7 @@ class ScoreOptions:
         scope: caller, run and idempotency key.
         accept: called with the scored batch before state is written, and with the recorded batch for a repeat; raises
             GatewayError if the caller's API cannot express it.
+        commit: writes the request's changes, instead of :meth:`.ScoringServices.commit`.
     """
 
     on_invalid: Literal["null", "fail", "default"] | None = None
@@ -73,6 +74,7 @@ class ScoreOptions:
     deadline: float | None = None
     scope: RequestScope = NO_SCOPE
     accept: Callable[[Scored], None] | None = None
+    commit: Callable[..., Awaitable[None]] | None = None
 
 
 class Gateway:
@@ -173,12 +175,13 @@ class Gateway:
             self.shadow.offer_batch(self.book.experiments, plan, batch, raw)
         self._settle_failures(plan, options, scored)
         _accept_scores(options, scored)
+        commit = options.commit or self.runtime.commit
         if attempt is None:
-            await self.runtime.commit(context.state.writes)
+            await commit(context.state.writes)
         else:
             unanswered = any(reason.server_caused for reason in scored.invalid.values())
             complete = not (unanswered and plan.splittable)
-            await self.runtime.commit(context.state.writes, attempt, encode_scores(scored), complete=complete)
+            await commit(context.state.writes, attempt, encode_scores(scored), complete=complete)
         return scored
 
     @staticmethod

@@ -73,6 +73,14 @@ async def test_the_whole_error_table_is_on_the_page(served: Any) -> None:
         assert f"| {error.status} | `{error.code}` | {error.grpc_status} |" in described
 
 
+async def test_every_path_that_counts_a_repeat_once_names_its_header(served: Any) -> None:
+    paths = (await page(served))["paths"]
+    counted = {"/v1/score", "/v1/{kind}/{name}", "/v1/programs", "/v1/references/{name}", "/get_reward", "/score"}
+    for path in counted | {"/v2/models/{model}/infer"}:
+        (operation,) = (paths[path][method] for method in ("post", "put") if method in paths[path])
+        assert "Idempotency-Key" in {parameter["name"] for parameter in operation.get("parameters", ())}, path
+
+
 async def test_the_examples_can_be_sent_as_they_are(served: Any) -> None:
     paths = (await page(served))["paths"]
     body = paths["/v1/score"]["post"]["requestBody"]["content"]["application/json"]["example"]

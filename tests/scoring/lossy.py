@@ -81,9 +81,9 @@ class LossyModels(FailingModels):
 class LossyCommits(RedisCommits):
     """Commits before and after which the request may be lost."""
 
-    async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
+    async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
         await struck.get().strike("before_commit")
-        await super().commit(writes, record)
+        await super().commit(writes, *records)
         await struck.get().strike("after_commit")
 
 

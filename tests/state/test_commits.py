@@ -117,6 +117,21 @@ async def test_a_lease_that_was_lost_commits_nothing(store: StateStore) -> None:
     assert await store.list_names() == []
 
 
+async def test_several_attempts_are_recorded_together_or_not_at_all(store: StateStore) -> None:
+    for address in ("a", "b"):
+        await store.attempts.begin_attempt(address, "body", "first", 60.0, 60.0)
+    records = [AttemptRecord(address, "first", address.encode(), True, 60.0) for address in ("a", "b")]
+    await store.attempts.release_lease("b", "first")
+    with pytest.raises(LeaseLost):
+        await store.commit(every_kind(), *records)
+    assert await store.list_names() == []
+    assert await store.attempts.begin_attempt("a", "body", "second", 60.0, 60.0) == Begun("busy")
+    await store.attempts.begin_attempt("b", "body", "first", 60.0, 60.0)
+    await store.commit(every_kind(), *records)
+    assert await store.attempts.begin_attempt("a", "body", "second", 60.0, 60.0) == Begun("done", b"a")
+    assert await store.attempts.begin_attempt("b", "body", "second", 60.0, 60.0) == Begun("done", b"b")
+
+
 async def test_a_request_that_changes_nothing_has_its_body_remembered(store: StateStore) -> None:
     assert await store.attempts.remember_body("a", "body", 60.0)
     assert await store.attempts.remember_body("a", "body", 60.0)

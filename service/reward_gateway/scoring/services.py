@@ -1,6 +1,7 @@
 """What the gateway reaches outside its own arithmetic: models behind the cache, named state, judges, a sandbox."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from reward_gateway.backends.judges.judges import Judges
@@ -19,6 +20,16 @@ from .attempts import Attempt, Attempts
 from .cached_scorer import CachedScorer
 from .request_context import RequestContext
 from .vector_scorer import VectorScorer
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCommit:
+    """The changes of one part of a request; see :meth:`ScoringServices.commit` for the attributes."""
+
+    writes: StateWrites
+    attempt: Attempt | None = None
+    answer: bytes = b""
+    complete: bool = True
 
 
 class MediaIntake(Protocol):
@@ -127,11 +138,20 @@ class ScoringServices:
             LeaseLost: another process has taken over the request.
             StateUnavailable: the store cannot be reached.
         """
-        if attempt is not None:
-            await self.state.commit(writes, attempt.make_record(answer, complete=complete))
+        if attempt is not None or writes:
+            await self.commit_together([PendingCommit(writes, attempt, answer, complete)])
+
+    async def commit_together(self, commits: Sequence[PendingCommit]) -> None:
+        """Write the changes of several parts of a request: all of them, or nothing. Raises as :meth:`commit`."""
+        writes = commits[0].writes
+        for other in commits[1:]:
+            writes.merge(other.writes)
+        keyed = [(part.attempt, part.answer, part.complete) for part in commits if part.attempt is not None]
+        if keyed or writes:
+            records = [attempt.make_record(answer, complete=complete) for attempt, answer, complete in keyed]
+            await self.state.commit(writes, *records)
+        for attempt, _, _ in keyed:
             attempt.committed = True
-        elif writes:
-            await self.state.commit(writes)
 
     async def close(self) -> None:
         if self.judges is not None:

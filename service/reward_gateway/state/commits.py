@@ -1,4 +1,4 @@
-"""Commits: a request's writes to named state and the record of its key are stored together or not at all."""
+"""Commits: a request's writes to named state and the records of its keys are stored together or not at all."""
 
 from typing import Any, Protocol
 
@@ -24,12 +24,12 @@ class VersionTaken(Exception):
 class Commits(Protocol):
     """Commits the writes of requests."""
 
-    async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
-        """Store the writes and the record of the attempt that they belong to.
+    async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
+        """Store the writes and the records of the attempts that they belong to: all, or none.
 
         Raises:
             InvalidRequest: an archive holds vectors of another size.
-            LeaseLost: the request no longer holds the attempt.
+            LeaseLost: the request no longer holds one of the attempts.
             VersionTaken: a set's version is no longer the next one.
             StateUnavailable: the store cannot be reached; it is unknown whether the writes were stored.
         """
@@ -50,8 +50,8 @@ class LocalCommits:
         self._moments, self._references, self._archives = moments, references, archives
         self._labels, self._sets, self._attempts = labels, sets, attempts
 
-    async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
-        if record is not None and not self._attempts.holds_lease(record.address, record.token):
+    async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
+        if not all(self._attempts.holds_lease(record.address, record.token) for record in records):
             raise LeaseLost
         for archive, rows in writes.archives.items():
             self._archives.check_size(archive, rows)
@@ -68,28 +68,25 @@ class LocalCommits:
             self._references.add_rewards(name, write.groups, replace=write.replace)
         for version in writes.sets:
             self._sets.add_version(version.kind, version.name, version.version, version.text)
-        if record is not None:
+        for record in records:
             self._attempts.record_answer(record)
 
 
 class RedisCommits(RedisScripts):
     """Implements :class:`Commits` in Redis: one script, whose keys are all in one slot."""
 
-    async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
-        address = "" if record is None else record.address  # no attempt has the empty address
-        keys = [attempt_key(address), lease_key(address)]
-        calls: list[list[Any]] = []
+    async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
         blobs = _Blobs()
+        keys = [key for record in records for key in (attempt_key(record.address), lease_key(record.address))]
+        encoded_records = [
+            [record.token, blobs.add_value(record.record), record.complete, max(1, round(record.ttl_s * 1e3))]
+            for record in records
+        ]
+        calls: list[list[Any]] = []
         for kind, call_keys, arguments in _encode_writes(writes, blobs):
             calls.append([kind, len(keys) + 1, *arguments])
             keys += call_keys
-        request = {
-            "token": "" if record is None else record.token,
-            "record": blobs.add_value(b"" if record is None else record.record),
-            "complete": record is not None and record.complete,
-            "ttl_ms": 0 if record is None else max(1, round(record.ttl_s * 1e3)),
-            "writes": calls,
-        }
+        request = {"records": encoded_records, "writes": calls}
         outcome, *details = await self._run_script(
             "commit_writes", keys, [msgspec.msgpack.encode(request), *blobs.arguments]
         )

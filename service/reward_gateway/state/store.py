@@ -75,9 +75,9 @@ class StateStore:
         store = cls.on_redis(client, timeout_s)
         return replace(store, release=client.aclose)
 
-    async def commit(self, writes: StateWrites, record: AttemptRecord | None = None) -> None:
+    async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
         """Store changes, all or none; see :meth:`.commits.Commits.commit`."""
-        await self.commits.commit(writes, record)
+        await self.commits.commit(writes, *records)
 
     @property
     def stores(self) -> tuple[VersionedStore, ...]:

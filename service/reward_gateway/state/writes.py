@@ -92,3 +92,16 @@ class StateWrites:
         """
         self.sets.append(SetVersion(kind, name, version, encode_set(value)))
         return self
+
+    def merge(self, other: "StateWrites") -> Self:
+        """Add all that another part of the same request changes. Raises InvalidRequest for vectors of two sizes."""
+        for stream, moments in other.moments.items():
+            self.merge_moments(stream, *moments)
+        for archive, rows in other.archives.items():
+            self.append_to_archive(archive, rows)
+        for table, messages in other.labels.items():
+            self.queue_messages(table, list(messages))
+        for name, write in other.references.items():
+            self.add_references(name, write.groups, replace=write.replace)
+        self.sets += other.sets
+        return self

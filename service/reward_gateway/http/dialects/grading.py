@@ -6,20 +6,21 @@ if the operator allows code. ``multi`` is arithmetic over the others.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from reward_gateway.errors import InvalidRequest, NotFound, Unscorable
+from reward_gateway.errors import GatewayError, InvalidRequest, NotFound, Unscorable
+from reward_gateway.intake.request import SampleItem
 from reward_gateway.operations.answers import last_number
 from reward_gateway.operations.judged import json_object
 from reward_gateway.operations.outcome import ItemError
 
 from .formula import Formula
 from .placeholders import check_placeholders, collect_values, fill_placeholders
-from .request import DialectRequest
+from .request import DialectRequest, Scores
 from .similarity import Metric, measure_similarity
 from .texts import parse_messages, split_conversation
 
@@ -134,9 +135,7 @@ class Grading:
                 parts = {
                     name: read_grader(part, f"{param}.graders.{name}") for name, part in grader.named_graders().items()
                 }
-                scores = {name: await self.grade(part, f"{param}.graders.{name}") for name, part in parts.items()}
-                self.scores = scores
-                return Formula(grader.calculate_output, scores, f"{param}.calculate_output")(scores)
+                return await self._run_multi(grader, parts, param)
             case StringCheck():
                 return _compare_texts(grader.operation, *self._fill_pair(grader, param))
             case TextSimilarity():
@@ -148,6 +147,37 @@ class Grading:
                 return await self._run_label_model(grader, param)
             case PythonCode():
                 return await self._run_python(grader)
+
+    async def _run_multi(self, grader: Multi, parts: Mapping[str, Grader], param: str) -> float:
+        """Evaluate the formula; recipes are scored last and together: a failure leaves their state unchanged."""
+        recipe_parts: dict[str, tuple[list[SampleItem], str]] = {}
+        scores: dict[str, float] = dict.fromkeys(parts, math.nan)
+        for name, part in parts.items():
+            part_param = f"{param}.graders.{name}"
+            if isinstance(part, ScoreModel) and not self._request.is_judge(part.model):
+                recipe_parts[name] = [self._make_sample(part, part_param)], part.model
+            else:
+                scores[name] = await self.grade(part, part_param)
+        formula = Formula(grader.calculate_output, scores, f"{param}.calculate_output")
+        rewards: list[float] = []
+
+        def calculate_reward(results: Sequence[Scores | GatewayError]) -> None:
+            for name, result in zip(recipe_parts, results, strict=True):
+                if isinstance(result, GatewayError):
+                    raise result
+                scores[name] = result.numbers()[0]
+            rewards.append(formula(scores))
+
+        await self._request.score_parts(list(recipe_parts.values()), calculate_reward)
+        self.scores = scores
+        return rewards[-1]
+
+    def _make_sample(self, grader: ScoreModel, param: str) -> SampleItem:
+        """The sample that a recipe scores; the last message is its response."""
+        conversation = self._fill_messages(grader.input, param)
+        if not self._request.gateway.has_reward(grader.model):
+            raise NotFound(f"{param}.model: not the name of a recipe or of a judge", param=f"{param}.model")
+        return split_conversation(conversation, f"{param}.input")
 
     def _fill_pair(self, grader: StringCheck | TextSimilarity, param: str) -> tuple[str, str]:
         sides = (("input", grader.input), ("reference", grader.reference))
@@ -167,12 +197,9 @@ class Grading:
         return filled
 
     async def _run_score_model(self, grader: ScoreModel, param: str) -> float:
-        conversation = self._fill_messages(grader.input, param)
         if not self._request.is_judge(grader.model):
-            if not self._request.gateway.has_reward(grader.model):
-                raise NotFound(f"{param}.model: not the name of a recipe or of a judge", param=f"{param}.model")
-            scores = await self._request.score([split_conversation(conversation, f"{param}.input")], grader.model)
-            return scores.numbers()[0]
+            return (await self._request.score([self._make_sample(grader, param)], grader.model)).numbers()[0]
+        conversation = self._fill_messages(grader.input, param)
         low, high = (grader.range or [0.0, 1.0])[:2] if len(grader.range or [0, 1]) == 2 else (0.0, 1.0)
         instruction = f'Answer with JSON alone: {{"result": NUMBER}}, a number from {low:g} to {high:g}.'
         sampled_temperature = (grader.sampling_params or {}).get("temperature")

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 from starlette.requests import Request
 
-from reward_gateway.errors import GatewayError, ModelUnavailable, Unscorable
+from reward_gateway.errors import GatewayError, InternalError, ModelUnavailable, Unscorable
 from reward_gateway.gateway import ScoreOptions
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.intake.request import SampleItem
@@ -18,6 +18,7 @@ from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.templates import strip_special_tokens
 from reward_gateway.sample import FloatArray, Invalid, Scored
+from reward_gateway.scoring.joint_commit import JointCommit
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.state.port import ResultStore
@@ -129,7 +130,65 @@ class DialectRequest:
         Raises:
             GatewayError: the request failed, or one of its samples under the policy ``error``.
         """
-        plan = self.plan(reward, model)
+        plan, scope = self.plan(reward, model), self._scope_of_next_part()
+        return await self._score_part(samples, self._make_options(plan, scope), plan, vectors=vectors, check=check)
+
+    async def score_parts(
+        self,
+        parts: Sequence[tuple[Sequence[SampleItem], str]],
+        check: Callable[[Sequence[Scores | GatewayError]], None],
+    ) -> list[Scores | GatewayError]:
+        """Score the parts of one request, each by its recipe, concurrently; their changes are committed together.
+
+        Args:
+            parts: samples, and the name of the recipe that scores them.
+            check: called with the result of every part before any state is written; raises GatewayError if the
+                request has no answer. A failed part alone does not stop the others.
+
+        Raises:
+            GatewayError: raised by ``check``; then no state has been written.
+        """
+        results: list[Scores | GatewayError] = [_UNFINISHED] * len(parts)
+        refusals: list[GatewayError] = []
+
+        def check_results() -> None:
+            try:
+                check(results)
+            except GatewayError as error:
+                refusals.append(error)
+                raise
+
+        joint = JointCommit[Scores](self.gateway.runtime, check_results)
+
+        async def score_part(place: int, samples: Sequence[SampleItem], options: ScoreOptions, plan: Plan) -> Scores:
+            def keep_result(scores: Scores) -> None:
+                results[place] = scores
+
+            options.commit = joint.commit
+            try:
+                return await self._score_part(samples, options, plan, check=keep_result)
+            except GatewayError as error:
+                results[place] = error
+                raise
+
+        # Keys go by the order of the parts, whichever is ready first.
+        plans = [self.plan(reward) for _, reward in parts]
+        options = [self._make_options(plan, self._scope_of_next_part()) for plan in plans]
+        await joint.run([score_part(i, parts[i][0], options[i], plans[i]) for i in range(len(parts))])
+        if refusals:
+            raise refusals[-1]
+        check(results)  # if no part reached its commit, the results were not checked yet
+        return results
+
+    async def _score_part(
+        self,
+        samples: Sequence[SampleItem],
+        options: ScoreOptions,
+        plan: Plan,
+        *,
+        vectors: bool = False,
+        check: Callable[[Scores], None] | None = None,
+    ) -> Scores:
         if plan.strip_template is not None:
             for sample in samples:
                 if isinstance(sample.prompt, str):
@@ -138,7 +197,6 @@ class DialectRequest:
                     sample.response = strip_special_tokens(sample.response, plan.strip_template)
         batch = await self._dependencies.intake.batches.make(samples, self._body_bytes)
         decoded_ms = since_ms(self.started)
-        options = self._make_options(plan)
         answers: list[Scores] = []
 
         def accept(scored: Scored) -> None:
@@ -199,8 +257,8 @@ class DialectRequest:
         self._scored_parts += 1
         return scope if self._scored_parts == 1 else part_of(scope, str(self._scored_parts))
 
-    def _make_options(self, plan: Plan) -> ScoreOptions:
-        options = ScoreOptions(explain=True, deadline=deadline_of(self.http_request), scope=self._scope_of_next_part())
+    def _make_options(self, plan: Plan, scope: RequestScope) -> ScoreOptions:
+        options = ScoreOptions(explain=True, deadline=deadline_of(self.http_request), scope=scope)
         chosen = self._dependencies.settings.dialect_failures.get(self.policy.name)
         if isinstance(chosen, float):
             options.on_invalid, options.default_reward = "default", chosen
@@ -223,4 +281,5 @@ def _find_missing_rows(scored: Scored, *, vectors: bool) -> list[int]:
     return missing
 
 
+_UNFINISHED = InternalError("a part of the request has no result")
 _NO_NUMBER = Invalid("not_finite", "the recipe gives this sample no single finite number")

@@ -4,7 +4,7 @@
 and paths are never read: such a sample gets a reason in ``errors``.
 """
 
-import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from ..dependencies import dependencies_of
 from .dialect import Dialect
 from .error_formats import DETAIL
 from .policy import Policy
-from .request import DialectRequest
+from .request import DialectRequest, Scores
 
 dialect = Dialect(
     Policy(
@@ -98,28 +98,27 @@ async def score(request: DialectRequest, body: ScoreRequests) -> Any:
             else:
                 rows.setdefault(request.plan(name).name, []).append(i)
 
-    async def score_recipe(name: str, rows_of_recipe: list[int]) -> GatewayError | None:
-        try:
-            scores = await request.score([body.requests[i].to_sample() for i in rows_of_recipe], name)
-        except GatewayError as error:
-            if error.status < 500:
-                raise
-            errors_of = dict.fromkeys(rows_of_recipe, error.message)
-            failure: GatewayError | None = error
+    parts = [([body.requests[i].to_sample() for i in rows_of_recipe], name) for name, rows_of_recipe in rows.items()]
+    part_scores = await request.score_parts(parts, _refuse_failed_parts)
+    for (name, rows_of_recipe), scores in zip(rows.items(), part_scores, strict=True):
+        if isinstance(scores, GatewayError):
+            errors_of = dict.fromkeys(rows_of_recipe, scores.message)
         else:
             errors_of = {rows_of_recipe[k]: reason.message for k, reason in scores.failed.items()}
-            failure = None
             for i, number in zip(rows_of_recipe, scores.numbers(), strict=True):
                 if i not in errors_of:
                     results[i][name] = {name: number}
         for i, message in errors_of.items():
             errors[i][name] = message
-        return failure
-
-    failures = await asyncio.gather(*(score_recipe(name, rows_of_recipe) for name, rows_of_recipe in rows.items()))
-    if failures and None not in failures and failures[0] is not None:
-        raise failures[0]
     return {"results": results, "errors": errors}
+
+
+def _refuse_failed_parts(parts: Sequence[Scores | GatewayError]) -> None:
+    """Raise the first failure that the caller caused; if every part failed, the first failure."""
+    failures = [part for part in parts if isinstance(part, GatewayError)]
+    for failure in failures:
+        if failure.status < 500 or len(failures) == len(parts):
+            raise failure
 
 
 @dialect.get("/rewards", answer=RewardNames)

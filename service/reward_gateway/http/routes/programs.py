@@ -23,7 +23,7 @@ from reward_gateway.state.writes import StateWrites
 
 from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, json_response, read_json
-from ..openapi import describe
+from ..openapi import IDEMPOTENCY_KEY, describe
 from ..routing import raw_router
 from ..wire.response import ProgramReport
 
@@ -56,6 +56,7 @@ _programs = msgspec.json.Decoder(Programs)
             "dense_src": "def dense(observation, memory):\n    return -observation['distance']\n",
             "samples": [{"diamonds": 0, "distance": 12.5}, {"diamonds": 1, "distance": 0.0}],
         },
+        parameters=(IDEMPOTENCY_KEY,),
     ),
 )
 async def register(request: Request) -> Response:

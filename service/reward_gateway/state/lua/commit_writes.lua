@@ -1,7 +1,8 @@
--- Everything that one request changes, at once or not at all; with it the record of its idempotency key.
--- KEYS: the attempt and its lease, then the keys of each write in their order.
--- ARGV: a MessagePack map {token, record, complete, ttl_ms, writes}, where a write is {kind, first key (from 1), its
--- arguments}; then the bytes that it names by their place in ARGV: the record, vectors, messages, rewards.
+-- Everything that one request changes, at once or not at all; with it the records of its idempotency keys.
+-- KEYS: the attempt and the lease of each record, then the keys of each write in their order.
+-- ARGV: a MessagePack map {records, writes}, where a record is {token, record, complete, ttl_ms} and a write is {kind,
+-- first key (from 1), its arguments}; then the bytes that they name by their place in ARGV: records, vectors, messages,
+-- rewards.
 -- Answer: 'ok'; or why nothing was written: {'lease_lost'}, {'unequal', archive, bytes a vector},
 -- {'version_taken', set}.
 local request = cmsgpack.unpack(ARGV[1])
@@ -11,8 +12,10 @@ local function change(index, clock, name)
 end
 
 -- What refuses the whole. Nothing is written before all of it was looked at.
-if request.token ~= '' and redis.call('GET', KEYS[2]) ~= request.token then
-  return { 'lease_lost' }
+for i, record in ipairs(request.records) do
+  if redis.call('GET', KEYS[2 * i]) ~= record[1] then
+    return { 'lease_lost' }
+  end
 end
 for _, write in ipairs(request.writes) do
   local kind, k = write[1], write[2]
@@ -91,12 +94,13 @@ end
 for _, write in ipairs(request.writes) do
   commit[write[1]](write[2], unpack(write, 3))
 end
-if request.token ~= '' then
-  redis.call('HSET', KEYS[1], 'record', ARGV[request.record])
-  if request.complete then
-    redis.call('HSET', KEYS[1], 'complete', 1)
+for i, record in ipairs(request.records) do
+  local attempt, lease = KEYS[2 * i - 1], KEYS[2 * i]
+  redis.call('HSET', attempt, 'record', ARGV[record[2]])
+  if record[3] then
+    redis.call('HSET', attempt, 'complete', 1)
   end
-  redis.call('PEXPIRE', KEYS[1], request.ttl_ms)
-  redis.call('DEL', KEYS[2])
+  redis.call('PEXPIRE', attempt, record[4])
+  redis.call('DEL', lease)
 end
 return { 'ok' }
