@@ -7,9 +7,9 @@ from typing import Any, Self, Unpack
 from reward_gateway.sample import Text
 
 from .coalescer import Coalescer
-from .request import Asked, Columns, columns_body, samples_body
+from .request import Columns, ScoreArguments, columns_body, samples_body
 from .retry import await_with_retries, new_idempotency_key
-from .scores import One, Scores
+from .scores import SampleScore, Scores
 from .sync import DEFAULT_URL, READY_S
 from .transport import async_transport_of
 
@@ -27,13 +27,13 @@ class AsyncRewardClient:
         self.url = url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL
         self.timeout_s = timeout_s
         self._transport = async_transport_of(self.url, api_key or os.environ.get("REWARD_GATEWAY_API_KEY"))
-        self._single = Coalescer(self._score)
+        self._single = Coalescer(self._send_score)
 
     async def score(
         self,
         prompts: Text | Sequence[Text] | None,
         responses: Sequence[Text | None],
-        **asked: Unpack[Columns],
+        **arguments: Unpack[Columns],
     ) -> Scores:
         """Score responses, one reward each, in their order.
 
@@ -46,13 +46,15 @@ class AsyncRewardClient:
             GatewayError: the class says what: ``NotFound``, ``TooLarge``, ``Unavailable`` …
             ValueError: columns of different lengths.
         """
-        return await self._score(
-            columns_body(prompts, responses, asked), asked.get("timeout_s"), asked.get("idempotency_key")
+        return await self._send_score(
+            columns_body(prompts, responses, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
         )
 
-    async def score_samples(self, samples: Sequence[Mapping[str, Any]], **asked: Unpack[Asked]) -> Scores:
+    async def score_samples(self, samples: Sequence[Mapping[str, Any]], **arguments: Unpack[ScoreArguments]) -> Scores:
         """Score samples that already have the API's form (``prompt``, ``response``, ``reference`` …)."""
-        return await self._score(samples_body(samples, asked), asked.get("timeout_s"), asked.get("idempotency_key"))
+        return await self._send_score(
+            samples_body(samples, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
+        )
 
     async def score_one(
         self,
@@ -60,8 +62,8 @@ class AsyncRewardClient:
         response: Text | None,
         *,
         sample: Mapping[str, Any] | None = None,
-        **asked: Unpack[Asked],
-    ) -> One:
+        **arguments: Unpack[ScoreArguments],
+    ) -> SampleScore:
         """Score one response. Calls that wait in the same moment go out as one request, and each gets its own answer.
 
         A recipe that compares the samples of a group needs them in one call: use :meth:`score`.
@@ -73,10 +75,10 @@ class AsyncRewardClient:
             GatewayError: of this call alone; a neighbour's fault is the neighbour's.
         """
         fields = {"prompt": prompt, "response": response, **(sample or {})}
-        body = samples_body([{name: value for name, value in fields.items() if value is not None}], asked)
-        if asked.get("idempotency_key") is not None:  # a key is that of one request, so this one travels alone
-            return (await self._score(body, asked.get("timeout_s"), asked.get("idempotency_key")))[0]
-        return await self._single.score(body, asked.get("timeout_s"))
+        body = samples_body([{name: value for name, value in fields.items() if value is not None}], arguments)
+        if arguments.get("idempotency_key") is not None:  # a key is that of one request, so this one travels alone
+            return (await self._send_score(body, arguments.get("timeout_s"), arguments.get("idempotency_key")))[0]
+        return await self._single.score_one(body, arguments.get("timeout_s"))
 
     async def apply(
         self,
@@ -102,17 +104,17 @@ class AsyncRewardClient:
 
     async def rewards(self) -> list[dict[str, Any]]:
         """The recipes that are loaded."""
-        rows: list[dict[str, Any]] = (await self._get("rewards"))["rewards"]
+        rows: list[dict[str, Any]] = (await self._get_listing("rewards"))["rewards"]
         return rows
 
     async def catalog(self) -> list[dict[str, Any]]:
         """Every operation."""
-        rows: list[dict[str, Any]] = (await self._get("catalog"))["operations"]
+        rows: list[dict[str, Any]] = (await self._get_listing("catalog"))["operations"]
         return rows
 
     async def models(self) -> list[dict[str, Any]]:
         """The reward models with their cards (over HTTP only)."""
-        rows: list[dict[str, Any]] = (await self._get("models"))["models"]
+        rows: list[dict[str, Any]] = (await self._get_listing("models"))["models"]
         return rows
 
     async def ready(self) -> bool:
@@ -129,12 +131,14 @@ class AsyncRewardClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _score(self, body: dict[str, Any], timeout_s: float | None, idempotency_key: str | None = None) -> Scores:
+    async def _send_score(
+        self, body: dict[str, Any], timeout_s: float | None, idempotency_key: str | None = None
+    ) -> Scores:
         key = idempotency_key or new_idempotency_key()
         answer = await await_with_retries(
             lambda left_s: self._transport.score(body, left_s, key), timeout_s or self.timeout_s
         )
         return Scores.of(answer)
 
-    async def _get(self, what: str) -> dict[str, Any]:
-        return await await_with_retries(lambda left_s: self._transport.get(what, left_s), self.timeout_s)
+    async def _get_listing(self, listing: str) -> dict[str, Any]:
+        return await await_with_retries(lambda left_s: self._transport.get(listing, left_s), self.timeout_s)

@@ -15,7 +15,7 @@ import msgspec
 
 from reward_gateway.errors import GatewayError, RequestError
 
-from .scores import One, Scores
+from .scores import SampleScore, Scores
 
 LARGEST = 512
 """Samples of one request."""
@@ -30,7 +30,7 @@ Send = Callable[[dict[str, Any], float | None], Awaitable[Scores]]
 @dataclass(slots=True)
 class _Waiting:
     sample: dict[str, Any]
-    answer: asyncio.Future[One]
+    answer: asyncio.Future[SampleScore]
 
 
 @dataclass(slots=True)
@@ -48,10 +48,10 @@ class Coalescer:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._queues: dict[bytes, _Queue] = {}
-        self._places = asyncio.Semaphore(IN_FLIGHT)
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def score(self, body: dict[str, Any], timeout_s: float | None) -> One:
+    async def score_one(self, body: dict[str, Any], timeout_s: float | None) -> SampleScore:
         """The answer to a body of one sample."""
         (sample,) = body["samples"]
         terms = {name: value for name, value in body.items() if name != "samples"}
@@ -59,66 +59,66 @@ class Coalescer:
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = _Queue(terms, timeout_s)
-            self._start(self._drain(key, queue))
+            self._start_task(self._drain_queue(key, queue))
         waiting = _Waiting(sample, asyncio.get_running_loop().create_future())
         queue.waiting.append(waiting)
         return await waiting.answer
 
-    def _start(self, work: Any) -> None:
+    def _start_task(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _drain(self, key: bytes, queue: _Queue) -> None:
+    async def _drain_queue(self, key: bytes, queue: _Queue) -> None:
         """Send what waits, a request at a time, until nothing does."""
         while True:
-            await self._places.acquire()
-            moment = [waiting for waiting in queue.waiting[:LARGEST] if not waiting.answer.done()]
+            await self._slots.acquire()
+            batch = [waiting for waiting in queue.waiting[:LARGEST] if not waiting.answer.done()]
             del queue.waiting[:LARGEST]
-            if moment:
-                self._start(self._answer(moment, queue))
+            if batch:
+                self._start_task(self._answer_batch(batch, queue))
             else:
-                self._places.release()
+                self._slots.release()
             if not queue.waiting:
                 del self._queues[key]
                 return
 
-    async def _answer(self, moment: Sequence[_Waiting], queue: _Queue) -> None:
+    async def _answer_batch(self, batch: Sequence[_Waiting], queue: _Queue) -> None:
         try:
-            left = list(moment)
-            while left:
-                left = await self._try(left, queue)
+            unanswered = list(batch)
+            while unanswered:
+                unanswered = await self._send_once(unanswered, queue)
         finally:
-            self._places.release()
+            self._slots.release()
 
-    async def _try(self, moment: list[_Waiting], queue: _Queue) -> list[_Waiting]:
+    async def _send_once(self, batch: list[_Waiting], queue: _Queue) -> list[_Waiting]:
         """Send once; what has to go again."""
-        body = {"samples": [waiting.sample for waiting in moment], **queue.terms}
+        body = {"samples": [waiting.sample for waiting in batch], **queue.terms}
         try:
             scores = await self._send(body, queue.timeout_s)
         except RequestError as error:
-            named = _NAMED.match(error.param or "")
-            if named is None or int(named[1]) >= len(moment):
-                _fail(moment, error)
+            match = _NAMED.match(error.param or "")
+            if match is None or int(match[1]) >= len(batch):
+                _fail_all(batch, error)
                 return []
-            _fail([moment.pop(int(named[1]))], error)
-            return moment
+            _fail_all([batch.pop(int(match[1]))], error)
+            return batch
         except Exception as error:
-            _fail(moment, error)
+            _fail_all(batch, error)
             return []
-        for i, waiting in enumerate(moment):
+        for i, waiting in enumerate(batch):
             if not waiting.answer.done():
                 waiting.answer.set_result(scores[i])
         return []
 
 
-def _fail(moment: Sequence[_Waiting], error: Exception) -> None:
+def _fail_all(batch: Sequence[_Waiting], error: Exception) -> None:
     """Each caller gets an exception of its own, because each raises it in another place."""
-    for waiting in moment:
+    for waiting in batch:
         if waiting.answer.done():
             continue
-        own = type(error)(*error.args)
-        if isinstance(own, GatewayError) and isinstance(error, GatewayError):
-            own.param, own.retry_after_s = _NAMED.sub("samples[0]", error.param or "") or None, error.retry_after_s
-            own.code = error.code  # type: ignore[misc]
-        waiting.answer.set_exception(own)
+        copy = type(error)(*error.args)
+        if isinstance(copy, GatewayError) and isinstance(error, GatewayError):
+            copy.param, copy.retry_after_s = _NAMED.sub("samples[0]", error.param or "") or None, error.retry_after_s
+            copy.code = error.code  # type: ignore[misc]
+        waiting.answer.set_exception(copy)

@@ -13,13 +13,13 @@ class Unreachable(Unavailable):
     code = "unreachable"
 
 
-def _tree(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
+def _iterate_classes(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
     yield root
     for child in root.__subclasses__():
-        yield from _tree(child)
+        yield from _iterate_classes(child)
 
 
-def _raised(kind: type[GatewayError]) -> bool:
+def _is_raised(kind: type[GatewayError]) -> bool:
     """A class of the server's own, and one that it raises rather than derives from."""
     return inspect.getmodule(kind) is errors and kind not in (GatewayError, RequestError)
 
@@ -28,7 +28,7 @@ def _raised(kind: type[GatewayError]) -> bool:
 _BY_CODE: dict[str, type[GatewayError]] = {}
 _BY_STATUS: dict[int, type[GatewayError]] = {}
 _BY_GRPC: dict[str, type[GatewayError]] = {}
-for _kind in filter(_raised, _tree(GatewayError)):
+for _kind in filter(_is_raised, _iterate_classes(GatewayError)):
     _BY_CODE.setdefault(_kind.code, _kind)
     _BY_STATUS.setdefault(_kind.status, _kind)
     _BY_GRPC.setdefault(_kind.grpc_status, _kind)
@@ -37,17 +37,17 @@ for _kind in filter(_raised, _tree(GatewayError)):
 def of_http(status: int, code: str, message: str, param: str | None, retry_after_s: float | None) -> GatewayError:
     """The error of an HTTP answer. A code that is not known here reads as its status."""
     if not code and status in (502, 503, 504):  # a proxy's, which could not reach the service or gave up waiting
-        return _made(Unavailable, code, message, param, retry_after_s)
-    other = RequestError if 400 <= status < 500 else Unavailable if status in (502, 503) else InternalError
-    return _made(_BY_CODE.get(code) or _BY_STATUS.get(status, other), code, message, param, retry_after_s)
+        return _make_error(Unavailable, code, message, param, retry_after_s)
+    fallback = RequestError if 400 <= status < 500 else Unavailable if status in (502, 503) else InternalError
+    return _make_error(_BY_CODE.get(code) or _BY_STATUS.get(status, fallback), code, message, param, retry_after_s)
 
 
 def of_grpc(status: str, code: str, message: str, param: str | None, retry_after_s: float | None) -> GatewayError:
     """The error of a gRPC status."""
-    return _made(_BY_CODE.get(code) or _BY_GRPC.get(status, InternalError), code, message, param, retry_after_s)
+    return _make_error(_BY_CODE.get(code) or _BY_GRPC.get(status, InternalError), code, message, param, retry_after_s)
 
 
-def _made(
+def _make_error(
     kind: type[GatewayError], code: str, message: str, param: str | None, retry_after_s: float | None
 ) -> GatewayError:
     error = kind(message, param=param)

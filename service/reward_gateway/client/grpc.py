@@ -34,57 +34,57 @@ def score_request(body: Mapping[str, Any]) -> pb.ScoreRequest:
         name: _UPPER[name] + value.upper() if name in _UPPER else value
         for name, value in (body.get("options") or {}).items()
     }
-    made = {"reward": body.get("reward") or "", "options": options}
+    fields = {"reward": body.get("reward") or "", "options": options}
     param = "options"
     try:
-        request = ParseDict(made, pb.ScoreRequest())
+        request = ParseDict(fields, pb.ScoreRequest())
         for i, sample in enumerate(body["samples"]):
             param = f"samples[{i}]"
-            ParseDict(_sample(sample), request.samples.add())
+            ParseDict(_convert_sample(sample), request.samples.add())
     except (ParseError, ValueError, TypeError, KeyError) as error:
         raise InvalidRequest(f"{param}: not of the API's form ({type(error).__name__})", param=param) from None
     return request
 
 
-def _sample(sample: Mapping[str, Any]) -> dict[str, Any]:
-    made = dict(sample)
+def _convert_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
+    fields = dict(sample)
     for field in _CHAT:
-        value = made.get(field)
+        value = fields.get(field)
         if value is not None and not isinstance(value, str):
-            made[f"{field}_messages"] = {"messages": [_message(message) for message in made.pop(field)]}
+            fields[f"{field}_messages"] = {"messages": [_convert_message(message) for message in fields.pop(field)]}
     for field in MEDIA:
-        if made.get(field):
-            made[field] = [_media(item) for item in made[field]]
+        if fields.get(field):
+            fields[field] = [_convert_media(item) for item in fields[field]]
     for field in _NUMBERS:
-        if made.get(field):
-            made[field] = {name: _feature(value) for name, value in made[field].items()}
-    return made
+        if fields.get(field):
+            fields[field] = {name: _convert_feature(value) for name, value in fields[field].items()}
+    return fields
 
 
-def _feature(value: Any) -> dict[str, Any]:
+def _convert_feature(value: Any) -> dict[str, Any]:
     return {"vector": {"values": list(value)}} if isinstance(value, (list, tuple)) else {"number": value}
 
 
-def _message(message: Mapping[str, Any]) -> dict[str, Any]:
-    made = dict(message)
-    content = made.get("content")
+def _convert_message(message: Mapping[str, Any]) -> dict[str, Any]:
+    fields = dict(message)
+    content = fields.get("content")
     if content is not None and not isinstance(content, str):
-        made["parts"] = {"parts": [_part(part) for part in made.pop("content")]}
-    return made
+        fields["parts"] = {"parts": [_convert_part(part) for part in fields.pop("content")]}
+    return fields
 
 
-def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+def _convert_part(part: Mapping[str, Any]) -> dict[str, Any]:
     if part["type"] == "text":
         return {"text": part["text"]}
     if part["type"] == "image_url":
-        held = part["image_url"]
-        return {"image_url": held if isinstance(held, str) else held["url"]}
-    held = part["image"]
-    text = held if isinstance(held, str) else held.get("url") or held["b64"]
+        image = part["image_url"]
+        return {"image_url": image if isinstance(image, str) else image["url"]}
+    image = part["image"]
+    text = image if isinstance(image, str) else image.get("url") or image["b64"]
     return {"image_url": text if _is_address(text) else f"data:image/*;base64,{text}"}
 
 
-def _media(item: Any) -> dict[str, Any]:
+def _convert_media(item: Any) -> dict[str, Any]:
     text = item if isinstance(item, str) else item.get("url") or item["b64"]
     return {"url": text} if _is_address(text) else {"data": text}
 
@@ -99,41 +99,41 @@ def score_answer(message: pb.ScoreResponse) -> ScoreAnswer:
     return ScoreAnswer(
         reward=message.reward,
         recipe_version=message.recipe_version,
-        results=[_result(result) for result in message.results],
+        results=[_read_result(result) for result in message.results],
         usage={name: getattr(usage, name) for name in pb.Usage.DESCRIPTOR.fields_by_name},
         timing_ms={name: getattr(timing, name) for name in pb.Timing.DESCRIPTOR.fields_by_name},
     )
 
 
-def _result(message: pb.Result) -> WireResult:
-    made = WireResult(message.id, message.valid, flags=list(message.flags))
+def _read_result(message: pb.Result) -> WireResult:
+    result = WireResult(message.id, message.valid, flags=list(message.flags))
     if message.HasField("reward"):
-        made.reward = message.reward
+        result.reward = message.reward
     if message.HasField("rewards"):
-        made.rewards = _list(message.rewards)
+        result.rewards = _read_list(message.rewards)
     if message.HasField("error"):
         error = message.error
-        made.error = SampleError(
+        result.error = SampleError(
             error.code,
             error.message,
             error.component if error.HasField("component") else None,
             error.param if error.HasField("param") else None,
         )
-    made.components = {name: _component(component) for name, component in message.components.items()}
-    return made
+    result.components = {name: _read_component(component) for name, component in message.components.items()}
+    return result
 
 
-def _list(message: Any) -> list[Any]:
+def _read_list(message: Any) -> list[Any]:
     values: Any = MessageToDict(message)
     return list(values)
 
 
-def _component(message: pb.Component) -> WireComponent:
-    said = {
+def _read_component(message: pb.Component) -> WireComponent:
+    present = {
         name: getattr(message, name) for name in ("raw", "value", "model", "model_version") if message.HasField(name)
     }
-    vector = _list(message.vector) if message.HasField("vector") else None
-    return WireComponent(**said, cached=message.cached, vector=vector)
+    vector = _read_list(message.vector) if message.HasField("vector") else None
+    return WireComponent(**present, cached=message.cached, vector=vector)
 
 
 def apply_request(kind: str, name: str, body: Mapping[str, Any]) -> pb.ApplyRequest:
@@ -152,7 +152,7 @@ def apply_results(message: pb.ApplyResponse) -> list[dict[str, Any]]:
         results.append(
             {
                 "reward": result.reward if result.HasField("reward") else None,
-                "rewards": _list(result.rewards) if result.HasField("rewards") else None,
+                "rewards": _read_list(result.rewards) if result.HasField("rewards") else None,
                 "details": MessageToDict(result.details),
                 "error": error,
             }
@@ -160,14 +160,14 @@ def apply_results(message: pb.ApplyResponse) -> list[dict[str, Any]]:
     return results
 
 
-def _listing(message: Any) -> dict[str, Any]:
-    said: dict[str, Any] = MessageToDict(
+def _read_listing(message: Any) -> dict[str, Any]:
+    listing: dict[str, Any] = MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    for row in said.get("rewards", ()):
+    for row in listing.get("rewards", ()):
         bounds = row.get("range")
         row["range"] = bounds and [bounds["low"], bounds["high"]]
-    return said
+    return listing
 
 
 _LISTINGS: dict[str, tuple[str, Any, Any]] = {
@@ -176,32 +176,32 @@ _LISTINGS: dict[str, tuple[str, Any, Any]] = {
 }
 
 
-def _listing_call(what: str) -> tuple[str, Any, Any]:
-    if what not in _LISTINGS:
-        raise InvalidRequest(f"{what} are listed over HTTP only: ask an http:// address")
-    return _LISTINGS[what]
+def _listing_call(listing: str) -> tuple[str, Any, Any]:
+    if listing not in _LISTINGS:
+        raise InvalidRequest(f"{listing} are listed over HTTP only: ask an http:// address")
+    return _LISTINGS[listing]
 
 
-def _failure(error: Any) -> GatewayError:
-    said: dict[str, str] = dict(error.trailing_metadata() or ())
+def _to_error(error: Any) -> GatewayError:
+    metadata: dict[str, str] = dict(error.trailing_metadata() or ())
     return of_grpc(
         error.code().name,
-        said.get("error-code", ""),
+        metadata.get("error-code", ""),
         error.details() or "",
-        unquote(said["error-param"]) if "error-param" in said else None,
-        seconds_of_retry_after(said.get("retry-after")),
+        unquote(metadata["error-param"]) if "error-param" in metadata else None,
+        seconds_of_retry_after(metadata.get("retry-after")),
     )
 
 
-def _metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
+def _auth_metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {api_key}"),) if api_key else ()
 
 
-def _keyed(metadata: tuple[tuple[str, str], ...], key: str | None) -> tuple[tuple[str, str], ...]:
+def _add_key(metadata: tuple[tuple[str, str], ...], key: str | None) -> tuple[tuple[str, str], ...]:
     return metadata if key is None else (*metadata, ("idempotency-key", key))
 
 
-def _channel(library: Any, url: str) -> Any:
+def _open_channel(library: Any, url: str) -> Any:
     """A channel of ``grpc`` or ``grpc.aio``."""
     scheme, _, target = url.rstrip("/").partition("://")
     if scheme == "grpcs":
@@ -213,18 +213,18 @@ class GrpcTransport:
     """Calls over one channel."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        self._channel = _channel(grpc, url)
-        self._metadata = _metadata(api_key)
+        self._channel = _open_channel(grpc, url)
+        self._metadata = _auth_metadata(api_key)
 
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
-        return score_answer(self._call("Score", score_request(body), pb.ScoreResponse, left_s, key))
+        return score_answer(self._call_method("Score", score_request(body), pb.ScoreResponse, left_s, key))
 
     def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str) -> list[dict[str, Any]]:
-        return apply_results(self._call("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s, key))
+        return apply_results(self._call_method("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s, key))
 
-    def get(self, what: str, left_s: float) -> dict[str, Any]:
-        method, request, response = _listing_call(what)
-        return _listing(self._call(method, request(), response, left_s))
+    def get(self, listing: str, left_s: float) -> dict[str, Any]:
+        method, request, response = _listing_call(listing)
+        return _read_listing(self._call_method(method, request(), response, left_s))
 
     def ready(self, left_s: float) -> bool:
         try:
@@ -236,36 +236,38 @@ class GrpcTransport:
     def close(self) -> None:
         self._channel.close()
 
-    def _call(self, method: str, request: Any, response: Any, left_s: float, key: str | None = None) -> Any:
+    def _call_method(self, method: str, request: Any, response: Any, left_s: float, key: str | None = None) -> Any:
         call = self._channel.unary_unary(
             _SERVICE + method,
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
         try:
-            return call(request, timeout=left_s, metadata=_keyed(self._metadata, key), wait_for_ready=True)
+            return call(request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=True)
         except grpc.RpcError as error:
-            raise _failure(error) from error
+            raise _to_error(error) from error
 
 
 class AsyncGrpcTransport:
     """Calls over one ``grpc.aio`` channel."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        self._channel = _channel(grpc.aio, url)
-        self._metadata = _metadata(api_key)
+        self._channel = _open_channel(grpc.aio, url)
+        self._metadata = _auth_metadata(api_key)
 
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
-        return score_answer(await self._call("Score", score_request(body), pb.ScoreResponse, left_s, key))
+        return score_answer(await self._call_method("Score", score_request(body), pb.ScoreResponse, left_s, key))
 
     async def apply(
         self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str
     ) -> list[dict[str, Any]]:
-        return apply_results(await self._call("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s, key))
+        return apply_results(
+            await self._call_method("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s, key)
+        )
 
-    async def get(self, what: str, left_s: float) -> dict[str, Any]:
-        method, request, response = _listing_call(what)
-        return _listing(await self._call(method, request(), response, left_s))
+    async def get(self, listing: str, left_s: float) -> dict[str, Any]:
+        method, request, response = _listing_call(listing)
+        return _read_listing(await self._call_method(method, request(), response, left_s))
 
     async def ready(self, left_s: float) -> bool:
         try:
@@ -277,13 +279,15 @@ class AsyncGrpcTransport:
     async def close(self) -> None:
         await self._channel.close()
 
-    async def _call(self, method: str, request: Any, response: Any, left_s: float, key: str | None = None) -> Any:
+    async def _call_method(
+        self, method: str, request: Any, response: Any, left_s: float, key: str | None = None
+    ) -> Any:
         call = self._channel.unary_unary(
             _SERVICE + method,
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
         try:
-            return await call(request, timeout=left_s, metadata=_keyed(self._metadata, key), wait_for_ready=True)
+            return await call(request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=True)
         except grpc.RpcError as error:
-            raise _failure(error) from error
+            raise _to_error(error) from error

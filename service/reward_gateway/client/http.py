@@ -19,23 +19,26 @@ _LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepal
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
-def _headers(api_key: str | None) -> dict[str, str]:
+def _auth_headers(api_key: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def _request(body: Any, left_s: float, key: str | None) -> dict[str, Any]:
+def _request_arguments(body: Any, left_s: float, key: str | None) -> dict[str, Any]:
     """Arguments of an httpx request."""
     headers = {"x-request-deadline-ms": f"{left_s * 1e3:.0f}" if left_s >= 1e-3 else "1"}
     if key is not None:
         headers["idempotency-key"] = key
-    made: dict[str, Any] = {"headers": headers, "timeout": httpx.Timeout(left_s + _GRACE_S, connect=min(left_s, 10.0))}
+    arguments: dict[str, Any] = {
+        "headers": headers,
+        "timeout": httpx.Timeout(left_s + _GRACE_S, connect=min(left_s, 10.0)),
+    }
     if body is not None:
         headers["content-type"] = "application/json"
-        made["content"] = msgspec.json.encode(body)
-    return made
+        arguments["content"] = msgspec.json.encode(body)
+    return arguments
 
 
-def _content(response: httpx.Response) -> bytes:
+def _read_content(response: httpx.Response) -> bytes:
     """The body of an answer. Raises the GatewayError that a refusal stands for."""
     if response.is_success:
         return response.content
@@ -47,7 +50,7 @@ def _content(response: httpx.Response) -> bytes:
     raise of_http(response.status_code, failure.code, failure.message, failure.param, wait)
 
 
-def _failure(error: httpx.HTTPError) -> GatewayError:
+def _to_error(error: httpx.HTTPError) -> GatewayError:
     """An answer that did not come."""
     if isinstance(error, _NOT_SENT):
         return Unreachable("the service cannot be reached; check its address and whether it runs")
@@ -66,23 +69,23 @@ class HttpTransport:
     """Requests over one ``httpx.Client``."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        self._client = httpx.Client(base_url=url, headers=_headers(api_key), limits=_LIMITS)
+        self._client = httpx.Client(base_url=url, headers=_auth_headers(api_key), limits=_LIMITS)
 
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
-        return score_answer.decode(self._send("POST", "/v1/score", body, left_s, key))
+        return score_answer.decode(self._send_request("POST", "/v1/score", body, left_s, key))
 
     def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str) -> list[dict[str, Any]]:
-        answer = msgspec.json.decode(self._send("POST", _apply_path(kind, name), body, left_s, key))
+        answer = msgspec.json.decode(self._send_request("POST", _apply_path(kind, name), body, left_s, key))
         results: list[dict[str, Any]] = answer["results"]
         return results
 
-    def get(self, what: str, left_s: float) -> dict[str, Any]:
-        answer: dict[str, Any] = msgspec.json.decode(self._send("GET", f"/v1/{what}", None, left_s))
+    def get(self, listing: str, left_s: float) -> dict[str, Any]:
+        answer: dict[str, Any] = msgspec.json.decode(self._send_request("GET", f"/v1/{listing}", None, left_s))
         return answer
 
     def ready(self, left_s: float) -> bool:
         try:
-            self._send("GET", "/readyz", None, left_s)
+            self._send_request("GET", "/readyz", None, left_s)
         except GatewayError:
             return False
         return True
@@ -90,37 +93,37 @@ class HttpTransport:
     def close(self) -> None:
         self._client.close()
 
-    def _send(self, method: str, path: str, body: Any, left_s: float, key: str | None = None) -> bytes:
+    def _send_request(self, method: str, path: str, body: Any, left_s: float, key: str | None = None) -> bytes:
         try:
-            response = self._client.request(method, path, **_request(body, left_s, key))
+            response = self._client.request(method, path, **_request_arguments(body, left_s, key))
         except httpx.HTTPError as error:
-            raise _failure(error) from error
-        return _content(response)
+            raise _to_error(error) from error
+        return _read_content(response)
 
 
 class AsyncHttpTransport:
     """Requests over one ``httpx.AsyncClient``."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        self._client = httpx.AsyncClient(base_url=url, headers=_headers(api_key), limits=_LIMITS)
+        self._client = httpx.AsyncClient(base_url=url, headers=_auth_headers(api_key), limits=_LIMITS)
 
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
-        return score_answer.decode(await self._send("POST", "/v1/score", body, left_s, key))
+        return score_answer.decode(await self._send_request("POST", "/v1/score", body, left_s, key))
 
     async def apply(
         self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str
     ) -> list[dict[str, Any]]:
-        answer = msgspec.json.decode(await self._send("POST", _apply_path(kind, name), body, left_s, key))
+        answer = msgspec.json.decode(await self._send_request("POST", _apply_path(kind, name), body, left_s, key))
         results: list[dict[str, Any]] = answer["results"]
         return results
 
-    async def get(self, what: str, left_s: float) -> dict[str, Any]:
-        answer: dict[str, Any] = msgspec.json.decode(await self._send("GET", f"/v1/{what}", None, left_s))
+    async def get(self, listing: str, left_s: float) -> dict[str, Any]:
+        answer: dict[str, Any] = msgspec.json.decode(await self._send_request("GET", f"/v1/{listing}", None, left_s))
         return answer
 
     async def ready(self, left_s: float) -> bool:
         try:
-            await self._send("GET", "/readyz", None, left_s)
+            await self._send_request("GET", "/readyz", None, left_s)
         except GatewayError:
             return False
         return True
@@ -128,9 +131,9 @@ class AsyncHttpTransport:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _send(self, method: str, path: str, body: Any, left_s: float, key: str | None = None) -> bytes:
+    async def _send_request(self, method: str, path: str, body: Any, left_s: float, key: str | None = None) -> bytes:
         try:
-            response = await self._client.request(method, path, **_request(body, left_s, key))
+            response = await self._client.request(method, path, **_request_arguments(body, left_s, key))
         except httpx.HTTPError as error:
-            raise _failure(error) from error
-        return _content(response)
+            raise _to_error(error) from error
+        return _read_content(response)

@@ -9,7 +9,7 @@ from reward_gateway.sample.fields import FIELDS, SampleColumns
 from .samples import Sample, of_columns, to_wire
 
 
-class Asked(TypedDict, total=False):
+class ScoreArguments(TypedDict, total=False):
     """How to score.
 
     ``reward``: name of the recipe; default: the server's. ``on_invalid``: what a sample without a score becomes:
@@ -27,7 +27,7 @@ class Asked(TypedDict, total=False):
     idempotency_key: str | None
 
 
-class Columns(SampleColumns, Asked, total=False):
+class Columns(SampleColumns, ScoreArguments, total=False):
     """Further columns of the samples, and how to score them: see both bases."""
 
 
@@ -38,24 +38,24 @@ _OPTIONS = ("on_invalid", "default_reward", "cache", "explain")
 
 
 def columns_body(
-    prompts: Text | Sequence[Text] | None, responses: Sequence[Text | None], asked: Mapping[str, Any]
+    prompts: Text | Sequence[Text] | None, responses: Sequence[Text | None], arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The body of a score request over columns. Raises ValueError for columns of different lengths."""
-    columns = {field: asked.get(name) for name, field in _COLUMNS.items()}
-    return _body(of_columns(prompts, responses, **columns), asked)
+    columns = {field: arguments.get(name) for name, field in _COLUMNS.items()}
+    return _make_body(of_columns(prompts, responses, **columns), arguments)
 
 
-def samples_body(samples: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> dict[str, Any]:
+def samples_body(samples: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a score request over samples of the API's form."""
-    return _body([to_wire(sample) for sample in samples], asked)
+    return _make_body([to_wire(sample) for sample in samples], arguments)
 
 
-def _body(samples: list[Sample], asked: Mapping[str, Any]) -> dict[str, Any]:
+def _make_body(samples: list[Sample], arguments: Mapping[str, Any]) -> dict[str, Any]:
     known = Columns.__annotations__.keys()
-    if unknown := asked.keys() - known:
+    if unknown := arguments.keys() - known:
         raise TypeError(f"unknown arguments: {', '.join(sorted(unknown))}")
     body: dict[str, Any] = {"samples": samples}
-    if asked.get("reward") is not None:
-        body["reward"] = asked["reward"]
-    options = {name: asked[name] for name in _OPTIONS if asked.get(name) is not None}
+    if arguments.get("reward") is not None:
+        body["reward"] = arguments["reward"]
+    options = {name: arguments[name] for name in _OPTIONS if arguments.get(name) is not None}
     return {**body, "options": options} if options else body

@@ -49,51 +49,54 @@ def to_wire(sample: Mapping[str, Any]) -> Sample:
     Raises:
         ValueError: a number that JSON cannot carry.
     """
-    made = dict(sample)
+    wire = dict(sample)
     for name, convert in _CONVERT.items():
-        if made.get(name) is not None:
-            made[name] = convert(made[name], name)
-    return made
+        if wire.get(name) is not None:
+            wire[name] = convert(wire[name], name)
+    return wire
 
 
-def _images(images: Sequence[Image], _field: str) -> list[Any]:
-    return [_image(image) for image in images]
+def _convert_images(images: Sequence[Image], _field: str) -> list[Any]:
+    return [_convert_image(image) for image in images]
 
 
-def _steps(steps: Sequence[Any], _field: str) -> list[Any]:
+def _convert_steps(steps: Sequence[Any], _field: str) -> list[Any]:
     return [{"text": step} if isinstance(step, str) else step for step in steps]
 
 
-def _numbers(numbers: Mapping[str, Any], _field: str) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in numbers.items()}
+def _convert_numbers(numbers: Mapping[str, Any], _field: str) -> dict[str, Any]:
+    return {name: _to_plain(value) for name, value in numbers.items()}
 
 
-def _objects(objects: Sequence[Any], field: str) -> list[Any]:
-    return [_object(entry, f"{field}[{k}]") if isinstance(entry, Mapping) else entry for k, entry in enumerate(objects)]
+def _convert_objects(objects: Sequence[Any], field: str) -> list[Any]:
+    return [
+        _convert_object(entry, f"{field}[{k}]") if isinstance(entry, Mapping) else entry
+        for k, entry in enumerate(objects)
+    ]
 
 
-def _object(given: Mapping[str, Any], path: str) -> dict[str, Any]:
-    made = _numbers(given, path)
-    for name, value in made.items():
+def _convert_object(entry: Mapping[str, Any], path: str) -> dict[str, Any]:
+    wire = _convert_numbers(entry, path)
+    for name, value in wire.items():
         if isinstance(value, float) and not math.isfinite(value):  # in JSON it would be null, and read as not given
             raise ValueError(f"{path}.{name}: not a finite number")
-    return made
+    return wire
 
 
 _CONVERT_FORM: dict[Form, Callable[[Any, str], Any]] = {
-    "media": _images,
-    "steps": _steps,
-    "numbers": _numbers,
-    "objects": _objects,
+    "media": _convert_images,
+    "steps": _convert_steps,
+    "numbers": _convert_numbers,
+    "objects": _convert_objects,
 }
 _CONVERT = {field.name: _CONVERT_FORM[field.form] for field in FIELDS if field.form in _CONVERT_FORM}
 
 
-def _image(image: Image) -> Any:
+def _convert_image(image: Image) -> Any:
     if isinstance(image, Path):
         image = image.read_bytes()
     return base64.b64encode(image).decode() if isinstance(image, (bytes, bytearray, memoryview)) else image
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

@@ -31,7 +31,7 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
-class One:
+class SampleScore:
     """One sample's reward: NaN and a reason, or a number; and its components' values, NaN where there is none."""
 
     reward: float
@@ -72,10 +72,10 @@ class Scores:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, i: int) -> One:
+    def __getitem__(self, i: int) -> SampleScore:
         vector = None if self.vectors is None else self.vectors[i]
         values = {name: float(component.value[i]) for name, component in self.components.items()}
-        return One(float(self.rewards[i]), bool(self.valid[i]), self.errors[i], self.flags[i], vector, values)
+        return SampleScore(float(self.rewards[i]), bool(self.valid[i]), self.errors[i], self.flags[i], vector, values)
 
     @classmethod
     def of(cls, answer: ScoreAnswer) -> Self:
@@ -87,26 +87,26 @@ class Scores:
             reward=answer.reward,
             recipe_version=answer.recipe_version,
             ids=[result.id for result in results],
-            rewards=_column([result.reward for result in results]),
+            rewards=_to_column([result.reward for result in results]),
             valid=np.array([result.valid for result in results], dtype=bool),
             errors=[result.error for result in results],
             vectors=vectors if any(vector is not None for vector in vectors) else None,
-            components={name: _component([result.components[name] for result in results]) for name in names},
+            components={name: _to_component([result.components[name] for result in results]) for name in names},
             flags=[tuple(result.flags) for result in results],
             usage=answer.usage,
             timing_ms=answer.timing_ms,
         )
 
 
-def _column(values: Sequence[float | None]) -> FloatArray:
+def _to_column(values: Sequence[float | None]) -> FloatArray:
     return np.array(values, dtype=np.float64)  # numpy reads None as NaN
 
 
-def _component(rows: Sequence[WireComponent]) -> Component:
+def _to_component(rows: Sequence[WireComponent]) -> Component:
     vectors = [row.vector for row in rows]
     return Component(
-        _column([row.raw for row in rows]),
-        _column([row.value for row in rows]),
+        _to_column([row.raw for row in rows]),
+        _to_column([row.value for row in rows]),
         rows[0].model,
         rows[0].model_version,
         np.array([row.cached for row in rows], dtype=bool),

@@ -6,7 +6,7 @@ from typing import Any, Self, Unpack
 
 from reward_gateway.sample import Text
 
-from .request import Asked, Columns, columns_body, samples_body
+from .request import Columns, ScoreArguments, columns_body, samples_body
 from .retry import call_with_retries, new_idempotency_key
 from .scores import Scores
 from .transport import transport_of
@@ -34,7 +34,7 @@ class RewardClient:
         self,
         prompts: Text | Sequence[Text] | None,
         responses: Sequence[Text | None],
-        **asked: Unpack[Columns],
+        **arguments: Unpack[Columns],
     ) -> Scores:
         """Score responses, one reward each, in their order.
 
@@ -47,13 +47,15 @@ class RewardClient:
             GatewayError: the class says what: ``NotFound``, ``TooLarge``, ``Unavailable`` …
             ValueError: columns of different lengths.
         """
-        return self._score(
-            columns_body(prompts, responses, asked), asked.get("timeout_s"), asked.get("idempotency_key")
+        return self._send_score(
+            columns_body(prompts, responses, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
         )
 
-    def score_samples(self, samples: Sequence[Mapping[str, Any]], **asked: Unpack[Asked]) -> Scores:
+    def score_samples(self, samples: Sequence[Mapping[str, Any]], **arguments: Unpack[ScoreArguments]) -> Scores:
         """Score samples that already have the API's form (``prompt``, ``response``, ``reference`` …)."""
-        return self._score(samples_body(samples, asked), asked.get("timeout_s"), asked.get("idempotency_key"))
+        return self._send_score(
+            samples_body(samples, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
+        )
 
     def apply(
         self,
@@ -79,17 +81,17 @@ class RewardClient:
 
     def rewards(self) -> list[dict[str, Any]]:
         """The recipes that are loaded."""
-        rows: list[dict[str, Any]] = self._get("rewards")["rewards"]
+        rows: list[dict[str, Any]] = self._get_listing("rewards")["rewards"]
         return rows
 
     def catalog(self) -> list[dict[str, Any]]:
         """Every operation."""
-        rows: list[dict[str, Any]] = self._get("catalog")["operations"]
+        rows: list[dict[str, Any]] = self._get_listing("catalog")["operations"]
         return rows
 
     def models(self) -> list[dict[str, Any]]:
         """The reward models with their cards (over HTTP only)."""
-        rows: list[dict[str, Any]] = self._get("models")["models"]
+        rows: list[dict[str, Any]] = self._get_listing("models")["models"]
         return rows
 
     def ready(self) -> bool:
@@ -106,10 +108,10 @@ class RewardClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _score(self, body: dict[str, Any], timeout_s: float | None, idempotency_key: str | None = None) -> Scores:
+    def _send_score(self, body: dict[str, Any], timeout_s: float | None, idempotency_key: str | None = None) -> Scores:
         key = idempotency_key or new_idempotency_key()
         answer = call_with_retries(lambda left_s: self._transport.score(body, left_s, key), timeout_s or self.timeout_s)
         return Scores.of(answer)
 
-    def _get(self, what: str) -> dict[str, Any]:
-        return call_with_retries(lambda left_s: self._transport.get(what, left_s), self.timeout_s)
+    def _get_listing(self, listing: str) -> dict[str, Any]:
+        return call_with_retries(lambda left_s: self._transport.get(listing, left_s), self.timeout_s)

@@ -68,7 +68,7 @@ class Calls:
         """A handler of one message in, one out, for those who have the right."""
 
         async def handle(request: bytes, context: Context) -> bytes | None:
-            message = await self._guarded(name, context, lambda call: answer(request, call), right)
+            message = await self._handle_call(name, context, lambda call: answer(request, call), right)
             return None if message is None else message.SerializeToString()
 
         return grpc.unary_unary_rpc_method_handler(handle)
@@ -77,60 +77,62 @@ class Calls:
         """A handler of messages in, messages out; ``answer`` writes to the context itself."""
 
         async def handle(requests: AsyncIterator[bytes], context: Context) -> None:
-            await self._guarded(name, context, lambda call: answer(requests, call))
+            await self._handle_call(name, context, lambda call: answer(requests, call))
 
         return grpc.stream_stream_rpc_method_handler(handle)
 
-    async def _guarded(
+    async def _handle_call(
         self, name: str, context: Context, answer: Callable[[Call], Coroutine[Any, Any, R]], right: Right = "score"
     ) -> R | None:
         started, status = perf_counter(), "CANCELLED"
         metadata = dict(context.invocation_metadata() or ())
-        name_of_call = call_id(_text(metadata, "x-request-id"))
-        bound = bind_contextvars(request_id=name_of_call)
+        request_id = call_id(_read_text(metadata, "x-request-id"))
+        bound_variables = bind_contextvars(request_id=request_id)
         try:
-            key = await self._admit(metadata, right)
-            repeated = _text(metadata, HEADER.lower())
-            idempotency_key = None if repeated is None else check_idempotency_key(repeated)
+            key = await self._identify_caller(metadata, right)
+            given_key = _read_text(metadata, HEADER.lower())
+            idempotency_key = None if given_key is None else check_idempotency_key(given_key)
             call = Call(context, RequestScope(key.name, "", idempotency_key))
-            with self._tracer.span(f"gRPC {name}", _texts(metadata) if self._tracer.enabled else None):
+            with self._tracer.span(f"gRPC {name}", _text_metadata(metadata) if self._tracer.enabled else None):
                 result = await answer(call)
             status = "OK"
         except GatewayError as error:
             status = error.grpc_status
-            await self._abort(context, error, name_of_call)
+            await self._abort_call(context, error, request_id)
         except (asyncio.CancelledError, grpc.aio.BaseError):  # the caller has gone
             raise
         except Exception as error:
             status = InternalError.grpc_status
             log.error("call failed", method=name, exc_info=error)
-            await self._abort(context, InternalError(_INTERNAL), name_of_call)
+            await self._abort_call(context, InternalError(_INTERNAL), request_id)
         else:
             return result
         finally:
-            reset_contextvars(**bound)
+            reset_contextvars(**bound_variables)
             self._observer.request_answered("grpc", name, status, perf_counter() - started)
 
-    async def _admit(self, metadata: dict[str, Any], right: Right) -> ApiKey:
+    async def _identify_caller(self, metadata: dict[str, Any], right: Right) -> ApiKey:
         self._traffic.drain.check_accepting()
         try:
             return await self._traffic.identify_caller(
-                token_of(_text(metadata, "authorization"), _text(metadata, "x-api-key")), right
+                token_of(_read_text(metadata, "authorization"), _read_text(metadata, "x-api-key")), right
             )
         except GatewayError as error:
             self._observer.request_unauthorized(error.code)
             raise
 
     @staticmethod
-    async def _abort(context: Context, error: GatewayError, call: str) -> NoReturn:
+    async def _abort_call(context: Context, error: GatewayError, call: str) -> NoReturn:
         metadata = (*trailing_metadata(error), ("x-request-id", call))
         await context.abort(status_code(error), error.message, metadata)
 
 
-def call_id(given: str | None) -> str:
+def call_id(requested_id: str | None) -> str:
     """The caller's own name of the call where it can stand in a log, else one of ours."""
     return (
-        given if given and len(given) <= _MAX_ID and given.isascii() and given.isprintable() else os.urandom(16).hex()
+        requested_id
+        if requested_id and len(requested_id) <= _MAX_ID and requested_id.isascii() and requested_id.isprintable()
+        else os.urandom(16).hex()
     )
 
 
@@ -142,10 +144,10 @@ def parse(kind: type[M], request: bytes) -> M:
         raise MalformedBody(f"the bytes are no {kind.DESCRIPTOR.full_name}") from None
 
 
-def _texts(metadata: dict[str, Any]) -> dict[str, str]:
+def _text_metadata(metadata: dict[str, Any]) -> dict[str, str]:
     return {key: value for key, value in metadata.items() if isinstance(value, str)}
 
 
-def _text(metadata: dict[str, Any], key: str) -> str | None:
+def _read_text(metadata: dict[str, Any], key: str) -> str | None:
     value = metadata.get(key)
     return value if isinstance(value, str) else None

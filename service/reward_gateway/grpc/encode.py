@@ -34,10 +34,10 @@ def response(ids: Sequence[str], scored: Scored, explain: bool) -> pb.ScoreRespo
 
 def results(ids: Sequence[str], scored: Scored, explain: bool) -> list[pb.Result]:
     """One result a sample, in order."""
-    columns = [(name, _components(scores)) for name, scores in scored.components.items()] if explain else []
-    rewards = _numbers(scored.reward)
+    columns = [(name, _encode_components(scores)) for name, scores in scored.components.items()] if explain else []
+    rewards = _finite_or_none(scored.reward)
     vectors = scored.rewards or repeat(None)
-    made: list[pb.Result] = []
+    messages: list[pb.Result] = []
     for i, (name, reward, vector) in enumerate(zip(ids, rewards, vectors, strict=False)):
         reason = scored.invalid.get(i) or (_NOT_FINITE if reward is None and vector is None else None)
         result = pb.Result(
@@ -51,8 +51,8 @@ def results(ids: Sequence[str], scored: Scored, explain: bool) -> list[pb.Result
             result.rewards.CopyFrom(list_value(jsonable(vector)))
         if reason is not None:
             result.error.CopyFrom(sample_error(reason))
-        made.append(result)
-    return made
+        messages.append(result)
+    return messages
 
 
 def sample_error(reason: Invalid) -> pb.Error:
@@ -62,33 +62,33 @@ def sample_error(reason: Invalid) -> pb.Error:
 
 def apply_result(result: dict[str, Any]) -> pb.ApplyResult:
     """One item's answer."""
-    made = pb.ApplyResult(reward=result.get("reward"))
+    message = pb.ApplyResult(reward=result.get("reward"))
     if result.get("rewards") is not None:
-        made.rewards.CopyFrom(list_value(result["rewards"]))
+        message.rewards.CopyFrom(list_value(result["rewards"]))
     if result.get("details"):
-        made.details.CopyFrom(struct(result["details"]))
+        message.details.CopyFrom(struct(result["details"]))
     if result.get("error") is not None:
-        made.error.CopyFrom(pb.Error(**result["error"]))
-    return made
+        message.error.CopyFrom(pb.Error(**result["error"]))
+    return message
 
 
-def _components(scores: ComponentScores) -> list[pb.Component]:
-    raw, value = _numbers(scores.raw), _numbers(scores.value)
+def _encode_components(scores: ComponentScores) -> list[pb.Component]:
+    raw, value = _finite_or_none(scores.raw), _finite_or_none(scores.value)
     cached = [False] * len(raw) if scores.cached is None else scores.cached.tolist()
-    made = [
+    messages = [
         pb.Component(raw=r, value=v, model=scores.model, model_version=scores.model_version, cached=hit)
         for r, v, hit in zip(raw, value, cached, strict=True)
     ]
-    for component, words in zip(made, scores.judge_answers or (), strict=False):
+    for component, words in zip(messages, scores.judge_answers or (), strict=False):
         if words is not None:
             component.judge_answer.CopyFrom(list_value(words if isinstance(words, list) else [words]))
-    for component, vector in zip(made, scores.vectors or (), strict=False):
+    for component, vector in zip(messages, scores.vectors or (), strict=False):
         if vector is not None:
             component.vector.CopyFrom(list_value(jsonable(vector)))
-    return made
+    return messages
 
 
-def _numbers(column: FloatArray) -> list[float | None]:
+def _finite_or_none(column: FloatArray) -> list[float | None]:
     """A column with None where a number is not finite."""
     numbers: list[float | None] = column.tolist()
     for i in np.flatnonzero(~np.isfinite(column)).tolist():

@@ -31,24 +31,24 @@ class GatewayHealth(health.aio.HealthServicer):  # type: ignore[name-defined,mis
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         """The health of one service now."""
-        await self.refresh()
+        await self.refresh_statuses()
         return await super().Check(request, context)
 
-    async def refresh(self) -> None:
+    async def refresh_statuses(self) -> None:
         """Ask the gateway, and tell those who watch where it changed."""
         serving = not self._drain.draining
         readiness = await self._gateway.check_readiness()
         recipes = frozenset(self._gateway.book.plans)
-        for gone in self._recipes - recipes:
-            await self.set(gone, SERVICE_UNKNOWN)
+        for removed in self._recipes - recipes:
+            await self.set(removed, SERVICE_UNKNOWN)
         self._recipes = recipes
         for recipe in recipes:
             await self.set(recipe, SERVING if serving and recipe not in readiness.missing else NOT_SERVING)
         for service in self._services:
             await self.set(service, SERVING if serving and readiness.ready else NOT_SERVING)
 
-    async def keep(self) -> None:
+    async def refresh_forever(self) -> None:
         """Refresh for ever."""
         while True:
-            await self.refresh()
+            await self.refresh_statuses()
             await asyncio.sleep(self._interval_s)

@@ -61,8 +61,8 @@ class InferenceService:
         handlers |= {name: self._calls.unary(name, answer, "admin") for name, answer in control.items()}
         handlers["ModelStreamInfer"] = self._calls.stream("ModelStreamInfer", self.model_stream_infer)
         # A probe is answered when nothing else is, and needs no key, as on HTTP.
-        handlers["ServerLive"] = _open(self.server_live)
-        handlers["ServerReady"] = _open(self.server_ready)
+        handlers["ServerLive"] = _probe_handler(self.server_live)
+        handlers["ServerReady"] = _probe_handler(self.server_ready)
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     async def server_live(self) -> "pb.ServerLiveResponse":
@@ -76,32 +76,32 @@ class InferenceService:
         return self._protocol.server_metadata()
 
     async def model_ready(self, raw: bytes, call: Call) -> "pb.ModelReadyResponse":
-        asked = parse(pb.ModelReadyRequest, raw)
+        request = parse(pb.ModelReadyRequest, raw)
         try:
-            return pb.ModelReadyResponse(ready=await self._protocol.is_ready(asked.name, asked.version))
+            return pb.ModelReadyResponse(ready=await self._protocol.is_ready(request.name, request.version))
         except NotFound:
             return pb.ModelReadyResponse(ready=False)
 
     async def model_metadata(self, raw: bytes, call: Call) -> "pb.ModelMetadataResponse":
-        asked = parse(pb.ModelMetadataRequest, raw)
-        return await self._protocol.model_metadata(asked.name, asked.version)
+        request = parse(pb.ModelMetadataRequest, raw)
+        return await self._protocol.model_metadata(request.name, request.version)
 
     async def model_config(self, raw: bytes, call: Call) -> "pb.ModelConfigResponse":
-        asked = parse(pb.ModelConfigRequest, raw)
-        return await self._protocol.model_config(asked.name, asked.version)
+        request = parse(pb.ModelConfigRequest, raw)
+        return await self._protocol.model_config(request.name, request.version)
 
     async def model_statistics(self, raw: bytes, call: Call) -> "pb.ModelStatisticsResponse":
-        asked = parse(pb.ModelStatisticsRequest, raw)
-        return await self._protocol.model_statistics(asked.name, asked.version)
+        request = parse(pb.ModelStatisticsRequest, raw)
+        return await self._protocol.model_statistics(request.name, request.version)
 
     async def repository_index(self, raw: bytes, call: Call) -> "pb.RepositoryIndexResponse":
         return await self._protocol.repository_index(parse(pb.RepositoryIndexRequest, raw).ready)
 
     async def model_load(self, raw: bytes, call: Call) -> "pb.RepositoryModelLoadResponse":
-        asked = parse(pb.RepositoryModelLoadRequest, raw)
-        if asked.parameters:
+        request = parse(pb.RepositoryModelLoadRequest, raw)
+        if request.parameters:
             raise InvalidRequest("parameters are not taken: models are loaded as the repository has them")
-        await self._lifecycle.load(asked.model_name)
+        await self._lifecycle.load(request.model_name)
         return pb.RepositoryModelLoadResponse()
 
     async def model_unload(self, raw: bytes, call: Call) -> "pb.RepositoryModelUnloadResponse":
@@ -110,28 +110,28 @@ class InferenceService:
 
     async def model_infer(self, raw: bytes, call: Call) -> "pb.ModelInferResponse":
         request = parse(pb.ModelInferRequest, raw)
-        deadline = self._deadline(request, call)
+        deadline = self._deadline_of(request, call)
         async with self._traffic.admission.enter(deadline):
             return await self._protocol.infer(request, deadline, scope=call.scope)
 
     async def model_stream_infer(self, requests: AsyncIterator[bytes], call: Call) -> None:
-        await InferStream(self._stream_answers, call).run(requests)
+        await InferStream(self._stream_answers, call).answer_requests(requests)
 
     async def _stream_answers(self, raw: bytes, place: int, call: Call) -> AsyncIterator[Any]:
         request = parse(pb.ModelInferRequest, raw)
-        deadline = self._deadline(request, call)
+        deadline = self._deadline_of(request, call)
         scope = part_of(call.scope, request.id or str(place))
         self._traffic.drain.check_accepting()
         async with self._traffic.admission.enter(deadline):
             async for message in self._protocol.stream(request, deadline, scope):
                 yield message
 
-    def _deadline(self, request: "pb.ModelInferRequest", call: Call) -> float:
+    def _deadline_of(self, request: "pb.ModelInferRequest", call: Call) -> float:
         now = asyncio.get_running_loop().time()
         return deadline_at(now, self._settings, read_timeout_s(request), call.time_remaining())
 
 
-def _open(answer: Callable[[], Coroutine[Any, Any, Message]]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+def _probe_handler(answer: Callable[[], Coroutine[Any, Any, Message]]) -> "grpc.RpcMethodHandler[bytes, bytes]":
     async def handle(request: bytes, call: Call) -> bytes:
         return (await answer()).SerializeToString()
 

@@ -39,9 +39,9 @@ class InferStream:
         self._tasks: set[asyncio.Task[list[bytes]]] = set()
         self._receiving = self._over = False
 
-    async def run(self, requests: AsyncIterator[bytes]) -> None:
+    async def answer_requests(self, requests: AsyncIterator[bytes]) -> None:
         """Answer until the caller has sent all and has all answers."""
-        reader = asyncio.create_task(self._read(requests))
+        reader = asyncio.create_task(self._read_requests(requests))
         try:
             while (task := await self._waiting.get()) is not None:
                 for message in await task:
@@ -53,7 +53,7 @@ class InferStream:
             for task in self._tasks:
                 task.cancel()
 
-    async def _read(self, requests: AsyncIterator[bytes]) -> None:
+    async def _read_requests(self, requests: AsyncIterator[bytes]) -> None:
         place = 0
         try:
             while not self._over:
@@ -62,7 +62,7 @@ class InferStream:
                 self._receiving = False
                 if raw is None:
                     break
-                task = asyncio.create_task(self._answer(raw, place))
+                task = asyncio.create_task(self._answer_request(raw, place))
                 place += 1
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -71,7 +71,7 @@ class InferStream:
         except grpc.aio.BaseError:
             return  # the call is over
 
-    async def _answer(self, raw: bytes, place: int) -> list[bytes]:
+    async def _answer_request(self, raw: bytes, place: int) -> list[bytes]:
         try:
             return [message.SerializeToString() async for message in self._answers(raw, place, self._call)]
         except GatewayError as error:
@@ -79,11 +79,11 @@ class InferStream:
         except Exception as error:
             log.error("call failed", method="ModelStreamInfer", exc_info=error)
             message = "a fault of this gateway; its log has the details"
-        failed = pb.ModelInferResponse(id=_id(raw))
+        failed = pb.ModelInferResponse(id=_read_id(raw))
         return [pb.ModelStreamInferResponse(error_message=message, infer_response=failed).SerializeToString()]
 
 
-def _id(raw: bytes) -> str:
+def _read_id(raw: bytes) -> str:
     """The id of a request that failed, where it can be read, so that its caller knows which it was."""
     try:
         return str(pb.ModelInferRequest.FromString(raw).id)

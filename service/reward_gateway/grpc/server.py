@@ -59,24 +59,24 @@ async def start(
     Raises:
         OSError: the address cannot be listened on.
     """
-    server = grpc.aio.server(options=_options(settings))
+    server = grpc.aio.server(options=_channel_options(settings))
     services = {SERVICE: RewardService(gateway, settings, traffic, observer, tracer).handler(), **dict(more)}
     server.add_generic_rpc_handlers(tuple(services.values()))
     checks = GatewayHealth(gateway, traffic.drain, tuple(services))
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    wanted = settings.grpc_port if port is None else port
+    requested_port = settings.grpc_port if port is None else port
     host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
     try:
-        bound = server.add_insecure_port(f"{host}:{wanted}")
+        bound_port = server.add_insecure_port(f"{host}:{requested_port}")
     except RuntimeError:
-        raise OSError(f"gRPC cannot listen on {host}:{wanted}; is the port in use?") from None
-    await checks.refresh()
+        raise OSError(f"gRPC cannot listen on {host}:{requested_port}; is the port in use?") from None
+    await checks.refresh_statuses()
     await server.start()
-    return GrpcServer(server, bound, asyncio.create_task(checks.keep(), name="grpc-health"))
+    return GrpcServer(server, bound_port, asyncio.create_task(checks.refresh_forever(), name="grpc-health"))
 
 
-def _options(settings: Settings) -> list[tuple[str, int]]:
+def _channel_options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", settings.max_body_bytes),

@@ -76,7 +76,7 @@ class RewardService:
 
     async def score_stream(self, requests: AsyncIterator[bytes], call: Call) -> None:
         stream = ScoreStream(self._gateway, self._intake, self._traffic, self._settings, call)
-        await stream.run(requests)
+        await stream.answer_samples(requests)
 
     async def apply(self, raw: bytes, call: Call) -> pb.ApplyResponse:
         request = parse(pb.ApplyRequest, raw)

@@ -50,7 +50,7 @@ class _Terms:
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _WaitingSample:
     """A sample, its place in the stream, the terms under which it came, and when it is too late for it."""
 
     place: int
@@ -68,36 +68,36 @@ class ScoreStream:
         self._traffic = traffic
         self._settings = settings
         self._call = call
-        self._queue: asyncio.Queue[_Waiting | GatewayError | None] = asyncio.Queue(WAITING)
+        self._queue: asyncio.Queue[_WaitingSample | GatewayError | None] = asyncio.Queue(WAITING)
         self._places = asyncio.Semaphore(MOMENTS)
         self._writing = asyncio.Lock()
         self._last: object = _MORE
         self._receiving = self._over = False
 
-    async def run(self, requests: AsyncIterator[bytes]) -> None:
+    async def answer_samples(self, requests: AsyncIterator[bytes]) -> None:
         """Answer until the caller has sent all and has all answers.
 
         Raises:
             GatewayError: the stream as a whole cannot go on: an unknown reward, a sample that breaks the
                 schema or a limit, a sample without a score under ``on_invalid: fail``, a gateway going away.
         """
-        reader = asyncio.create_task(self._read(requests))
+        reader = asyncio.create_task(self._read_samples(requests))
         try:
             async with asyncio.TaskGroup() as tasks:
-                while moment := await self._moment():
-                    for alike in self._together(moment):
+                while samples := await self._next_samples():
+                    for batch in self._split_by_terms(samples):
                         await self._places.acquire()
                         if self._traffic.drain.draining:
-                            await self._leave()
-                        tasks.create_task(self._answer(alike))
+                            await self._end_stream()
+                        tasks.create_task(self._answer_batch(batch))
         except ExceptionGroup as group:
-            raise _cause(group) from None
+            raise _find_cause(group) from None
         finally:
             self._over = True
             if not self._receiving:
                 reader.cancel()
 
-    async def _read(self, requests: AsyncIterator[bytes]) -> None:
+    async def _read_samples(self, requests: AsyncIterator[bytes]) -> None:
         """Queue the samples as they come, then None or what was wrong.
 
         A receive that is under way is never broken off: the transport would write into memory that is gone. It
@@ -112,8 +112,8 @@ class ScoreStream:
                 if raw is None:
                     break
                 message = parse(pb.ScoreStreamRequest, raw)
-                terms = self._terms(terms, message, first=not place)
-                await self._queue.put(self._waiting(message, terms, place))
+                terms = self._update_terms(terms, message, first=not place)
+                await self._queue.put(self._make_waiting(message, terms, place))
                 place += 1
             await self._queue.put(None)
         except GatewayError as error:
@@ -121,70 +121,70 @@ class ScoreStream:
         except grpc.aio.BaseError:
             return  # the call is over
 
-    def _terms(self, terms: "_Terms", message: pb.ScoreStreamRequest, *, first: bool) -> "_Terms":
+    def _update_terms(self, terms: "_Terms", message: pb.ScoreStreamRequest, *, first: bool) -> "_Terms":
         """The terms that hold from this message on."""
         options = decode_options(message.options) if message.HasField("options") else terms.options
         if message.reward or first:
-            return _Terms(self._streamable(message.reward or None), options)
+            return _Terms(self._resolve_reward(message.reward or None), options)
         return terms if options is terms.options else _Terms(terms.reward, options)
 
-    def _waiting(self, message: pb.ScoreStreamRequest, terms: "_Terms", place: int) -> "_Waiting":
+    def _make_waiting(self, message: pb.ScoreStreamRequest, terms: "_Terms", place: int) -> "_WaitingSample":
         if not message.HasField("sample"):
             raise InvalidRequest("sample: missing field", param="sample")
         if not message.sample.HasField("id"):
             message.sample.id = str(place)
         now = asyncio.get_running_loop().time()
-        named, left = read_deadline(terms.options), self._call.time_remaining()
-        return _Waiting(place, message.sample, terms, deadline_at(now, self._settings, named, left))
+        option_s, call_s = read_deadline(terms.options), self._call.time_remaining()
+        return _WaitingSample(place, message.sample, terms, deadline_at(now, self._settings, option_s, call_s))
 
-    def _streamable(self, name: str | None) -> str:
+    def _resolve_reward(self, name: str | None) -> str:
         reward = self._gateway.resolve_reward(name)
         if self._gateway.describe_reward(reward)["grouped"]:
             raise InvalidRequest("this reward compares the samples of a group: send them with Score", param="reward")
         return reward
 
-    async def _moment(self) -> list["_Waiting"]:
+    async def _next_samples(self) -> list["_WaitingSample"]:
         """The samples that wait now, at least one; none once the caller has sent all.
 
         Raises:
             GatewayError: what was wrong with the message after those that were returned before.
         """
-        moment: list[_Waiting] = []
+        samples: list[_WaitingSample] = []
         while self._last is _MORE:
-            if moment and self._queue.empty():
-                return moment
+            if samples and self._queue.empty():
+                return samples
             item = await self._queue.get()
-            if isinstance(item, _Waiting):
-                moment.append(item)
+            if isinstance(item, _WaitingSample):
+                samples.append(item)
             else:
                 self._last = item
-        if isinstance(self._last, GatewayError) and not moment:
+        if isinstance(self._last, GatewayError) and not samples:
             raise self._last
-        return moment
+        return samples
 
-    def _together(self, moment: Sequence[_Waiting]) -> list[list[_Waiting]]:
+    def _split_by_terms(self, samples: Sequence[_WaitingSample]) -> list[list[_WaitingSample]]:
         """The samples of a moment that are scored in one batch: those of the same terms.
 
         With an idempotency key each sample alone: a repeat of the stream may gather them otherwise.
         """
         if self._call.scope.idempotency_key is not None:
-            return [[waiting] for waiting in moment]
-        return _alike(moment)
+            return [[waiting] for waiting in samples]
+        return _group_by_terms(samples)
 
-    async def _leave(self) -> None:
+    async def _end_stream(self) -> None:
         """End the stream of a gateway that goes away, once everything under way is answered."""
         for _ in range(MOMENTS - 1):
             await self._places.acquire()
         raise Draining("this gateway is shutting down; send the samples without a result to another one")
 
-    async def _answer(self, alike: Sequence[_Waiting]) -> None:
+    async def _answer_batch(self, batch: Sequence[_WaitingSample]) -> None:
         try:
-            for response in await self._score(alike):
-                await self._write(response.SerializeToString())
+            for response in await self._score_batch(batch):
+                await self._write_answer(response.SerializeToString())
         finally:
             self._places.release()
 
-    async def _write(self, raw: bytes) -> None:
+    async def _write_answer(self, raw: bytes) -> None:
         """Send one answer, to its end even where the stream is ending: half a write would spoil the status."""
         async with self._writing:
             sending = asyncio.ensure_future(self._call.context.write(raw))
@@ -194,26 +194,26 @@ class ScoreStream:
                 await asyncio.wait([sending])
                 raise
 
-    async def _score(self, alike: Sequence[_Waiting]) -> list[pb.ScoreStreamResponse]:
+    async def _score_batch(self, waiting_samples: Sequence[_WaitingSample]) -> list[pb.ScoreStreamResponse]:
         now = asyncio.get_running_loop().time()
-        late = [waiting for waiting in alike if waiting.deadline <= now]
-        alike = [waiting for waiting in alike if waiting.deadline > now]
-        responses = _failed(late, DeadlineExceeded("the deadline passed while the sample waited"))
-        if not alike:
+        late = [waiting for waiting in waiting_samples if waiting.deadline <= now]
+        waiting_samples = [waiting for waiting in waiting_samples if waiting.deadline > now]
+        responses = _fail_samples(late, DeadlineExceeded("the deadline passed while the sample waited"))
+        if not waiting_samples:
             return responses
-        deadline, terms = min(waiting.deadline for waiting in alike), alike[0].terms
-        scope = part_of(self._call.scope, alike[0].sample.id)
+        deadline, terms = min(waiting.deadline for waiting in waiting_samples), waiting_samples[0].terms
+        scope = part_of(self._call.scope, waiting_samples[0].sample.id)
         try:
             async with self._traffic.admission.enter(deadline):
-                samples = decode_samples([waiting.sample for waiting in alike], self._intake.limits)
+                samples = decode_samples([waiting.sample for waiting in waiting_samples], self._intake.limits)
                 request = ScoreRequest(samples, terms.reward, None, terms.options)
-                batch, reward, options = await self._intake.prepare(request, scope, now, deadline - now)
-                scored = await self._gateway.score(batch, reward, options)
+                scored_batch, reward, options = await self._intake.prepare(request, scope, now, deadline - now)
+                scored = await self._gateway.score(scored_batch, reward, options)
         except GatewayError as error:
             if error.code not in _SAMPLE_CODES:
-                raise _renumbered(error, alike) from None
-            return [*responses, *_failed(alike, error)]
-        results = encode.results(batch.ids, scored, options.explain)
+                raise _renumber_error(error, waiting_samples) from None
+            return [*responses, *_fail_samples(waiting_samples, error)]
+        results = encode.results(scored_batch.ids, scored, options.explain)
         return [
             *responses,
             *(
@@ -223,38 +223,40 @@ class ScoreStream:
         ]
 
 
-def _alike(moment: Sequence[_Waiting]) -> list[list[_Waiting]]:
+def _group_by_terms(samples: Sequence[_WaitingSample]) -> list[list[_WaitingSample]]:
     """The samples of a moment by their terms."""
-    by_terms: dict[_Terms, list[_Waiting]] = {}
-    for waiting in moment:
+    by_terms: dict[_Terms, list[_WaitingSample]] = {}
+    for waiting in samples:
         by_terms.setdefault(waiting.terms, []).append(waiting)
     return list(by_terms.values())
 
 
-def _failed(waiting: Sequence[_Waiting], error: GatewayError) -> list[pb.ScoreStreamResponse]:
+def _fail_samples(waiting: Sequence[_WaitingSample], error: GatewayError) -> list[pb.ScoreStreamResponse]:
     """A failure of the server's, which may pass: each sample's own, and the stream goes on."""
     reason = pb.Error(code=error.code, message=error.message)
     return [
-        pb.ScoreStreamResponse(reward=each.terms.reward, result=pb.Result(id=each.sample.id, valid=False, error=reason))
-        for each in waiting
+        pb.ScoreStreamResponse(
+            reward=sample.terms.reward, result=pb.Result(id=sample.sample.id, valid=False, error=reason)
+        )
+        for sample in waiting
     ]
 
 
-def _renumbered(error: GatewayError, alike: Sequence[_Waiting]) -> GatewayError:
+def _renumber_error(error: GatewayError, batch: Sequence[_WaitingSample]) -> GatewayError:
     """The error with the sample's place in the stream for its place in the moment."""
 
-    def place(match: re.Match[str]) -> str:
-        return f"samples[{alike[int(match[1])].place}]"
+    def stream_place(match: re.Match[str]) -> str:
+        return f"samples[{batch[int(match[1])].place}]"
 
     if error.param is not None:
-        error.param = re.sub(r"^samples\[(\d+)\]", place, error.param)
-    error.message = re.sub(r"^samples\[(\d+)\]", place, error.message)
+        error.param = re.sub(r"^samples\[(\d+)\]", stream_place, error.param)
+    error.message = re.sub(r"^samples\[(\d+)\]", stream_place, error.message)
     return error
 
 
-def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _find_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The failure that ended the stream: one that the caller may see, if there is one."""
-    seen: BaseException = group.subgroup(GatewayError) or group
-    while isinstance(seen, BaseExceptionGroup):
-        seen = seen.exceptions[0]
-    return seen
+    error: BaseException = group.subgroup(GatewayError) or group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -39,11 +39,11 @@ def size_of(data: bytes) -> tuple[int, int]:
     Raises:
         MediaFault: no known format, a broken header, no pixels, or more pieces than any real image has.
     """
-    read = next((read for magic, at, read in _READERS if data.startswith(magic, at)), None)
-    if read is None:
+    read_size = next((read_size for magic, at, read_size in _READERS if data.startswith(magic, at)), None)
+    if read_size is None:
         raise MediaFault(UNKNOWN)
     try:
-        width, height = read(data)
+        width, height = read_size(data)
     except (struct.error, IndexError):
         raise MediaFault(BROKEN) from None
     if width < 1 or height < 1:
@@ -51,7 +51,7 @@ def size_of(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _png(data: bytes) -> tuple[int, int]:
+def _read_png_size(data: bytes) -> tuple[int, int]:
     length, kind, width, height = struct.unpack_from(">I4sII", data, 8)
     if kind != b"IHDR" or length != 13:
         raise MediaFault(BROKEN)
@@ -63,7 +63,7 @@ def _png(data: bytes) -> tuple[int, int]:
     raise MediaFault(CROWDED)
 
 
-def _jpeg(data: bytes) -> tuple[int, int]:
+def _read_jpeg_size(data: bytes) -> tuple[int, int]:
     size, scans, at = (0, 0), 0, 2
     for _ in range(MOST_SEGMENTS):
         if data[at] != 0xFF:
@@ -87,14 +87,14 @@ def _jpeg(data: bytes) -> tuple[int, int]:
                 scans += 1
                 if scans > MOST_SCANS:
                     raise MediaFault(CROWDED)
-                found = _START.search(data, at)
-                if found is None:  # cut short, which the decoder says best
+                next_marker = _START.search(data, at)
+                if next_marker is None:  # cut short, which the decoder says best
                     return size
-                at = found.start()
+                at = next_marker.start()
     raise MediaFault(CROWDED)
 
 
-def _gif(data: bytes) -> tuple[int, int]:
+def _read_gif_size(data: bytes) -> tuple[int, int]:
     width, height, packed = struct.unpack_from("<HHB", data, 6)
     at, extended = 13 + (3 << ((packed & 7) + 1) if packed & 0x80 else 0), False
     for _ in range(MOST_BLOCKS):
@@ -112,7 +112,7 @@ def _gif(data: bytes) -> tuple[int, int]:
     raise MediaFault(CROWDED)
 
 
-def _webp(data: bytes) -> tuple[int, int]:
+def _read_webp_size(data: bytes) -> tuple[int, int]:
     kind = data[12:16]
     if kind == b"VP8X":
         if len(data) < 30:
@@ -127,7 +127,7 @@ def _webp(data: bytes) -> tuple[int, int]:
     raise MediaFault(BROKEN)
 
 
-def _bmp(data: bytes) -> tuple[int, int]:
+def _read_bmp_size(data: bytes) -> tuple[int, int]:
     (header,) = struct.unpack_from("<I", data, 14)
     if header == 12:
         width, height = struct.unpack_from("<HH", data, 18)
@@ -139,11 +139,11 @@ def _bmp(data: bytes) -> tuple[int, int]:
 
 
 _READERS: tuple[tuple[bytes, int, Callable[[bytes], tuple[int, int]]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", 0, _png),
-    (b"\xff\xd8\xff", 0, _jpeg),
-    (b"GIF87a", 0, _gif),
-    (b"GIF89a", 0, _gif),
-    (b"WEBP", 8, _webp),
-    (b"BM", 0, _bmp),
+    (b"\x89PNG\r\n\x1a\n", 0, _read_png_size),
+    (b"\xff\xd8\xff", 0, _read_jpeg_size),
+    (b"GIF87a", 0, _read_gif_size),
+    (b"GIF89a", 0, _read_gif_size),
+    (b"WEBP", 8, _read_webp_size),
+    (b"BM", 0, _read_bmp_size),
 )
 """What a format begins with, at which byte, and who reads its size."""

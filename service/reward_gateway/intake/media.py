@@ -46,7 +46,7 @@ def from_text(text: str, param: str, limits: MediaLimits) -> Media | Invalid:
         return from_url(text, param, limits)
     try:
         encoded = _after_head(text) if scheme.startswith("data:") else text
-        return check(_decoded(encoded, limits), limits)
+        return check_image(_decode_base64(encoded, limits), limits)
     except MediaFault as fault:
         return fault.at(param)
 
@@ -61,12 +61,12 @@ def from_url(url: str, param: str, limits: MediaLimits) -> Media | Invalid:
 def from_bytes(data: bytes, param: str, limits: MediaLimits) -> Media | Invalid:
     """An encoded image, checked by its size and its header."""
     try:
-        return check(data, limits)
+        return check_image(data, limits)
     except MediaFault as fault:
         return fault.at(param)
 
 
-def check(data: bytes, limits: MediaLimits) -> Media:
+def check_image(data: bytes, limits: MediaLimits) -> Media:
     """An encoded image within the limits, with the digest that stands for it in cache keys. Raises MediaFault."""
     if not data:
         raise MediaFault("empty")
@@ -93,19 +93,19 @@ def _after_head(url: str) -> str:
     return encoded
 
 
-def _decoded(text: str, limits: MediaLimits) -> bytes:
+def _decode_base64(text: str, limits: MediaLimits) -> bytes:
     if len(text) * 3 // 4 - 2 > limits.max_bytes and len(text := "".join(text.split())) * 3 // 4 - 2 > limits.max_bytes:
         raise over_bytes(limits)
     try:
-        return _strictly(text)
+        return _decode_strictly(text)
     except ValueError:  # white space is forgiven, and nothing else
         try:
-            return _strictly("".join(text.split()))
+            return _decode_strictly("".join(text.split()))
         except ValueError:
             raise MediaFault("not valid base64 (RFC 4648, section 4: letters, digits, + and /, padded)") from None
 
 
-def _strictly(text: str) -> bytes:
+def _decode_strictly(text: str) -> bytes:
     pieces = [
         binascii.a2b_base64(text[start : start + _SLICE], strict_mode=True) for start in range(0, len(text), _SLICE)
     ]

@@ -40,16 +40,16 @@ class Intake:
             if item.data is not None and item.digest is None and row not in batch.invalid
         ]
         if unread:
-            found = await asyncio.to_thread(self._check, [items[k] for items, k, _ in unread])
-            for (items, k, row), media in zip(unread, found, strict=True):
+            results = await asyncio.to_thread(self._check_images, [items[k] for items, k, _ in unread])
+            for (items, k, row), media in zip(unread, results, strict=True):
                 if isinstance(media, Invalid):
                     batch.invalid.setdefault(row, media)
                 else:
                     items[k] = media
         if self._fetcher is not None:
-            await self._fetcher.fill(batch, fields, deadline)
+            await self._fetcher.fetch_media(batch, fields, deadline)
 
-    def _check(self, media: list[Media]) -> list[Media | Invalid]:
+    def _check_images(self, media: list[Media]) -> list[Media | Invalid]:
         return [from_bytes(item.data or b"", item.param, self._limits) for item in media]
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from reward_gateway.client import One
+from reward_gateway.client import SampleScore
 from reward_gateway.client.adapters import lerobot, nemo_rl, skyrl
 from reward_gateway.client.adapters.service import Service as Asked
 from reward_gateway.client.adapters.service import Unscored
@@ -199,7 +199,7 @@ class Film:
     def score(self, samples: list[Any]) -> Any:
         self.samples = samples
         seen = [np.asarray(Image.open(io.BytesIO(sample["frames"][0]))).mean() for sample in samples]
-        return [One(float(value), True, None, (), None) for value in seen]
+        return [SampleScore(float(value), True, None, (), None) for value in seen]
 
 
 def test_lerobots_windows_of_frames_go_out_in_order_with_the_task(monkeypatch: pytest.MonkeyPatch) -> None:

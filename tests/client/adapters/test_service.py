@@ -2,9 +2,9 @@
 
 import pytest
 from reward_gateway.client.adapters import service as shared
-from reward_gateway.client.adapters.rows import label, sample
+from reward_gateway.client.adapters.rows import convert_label, make_sample
 from reward_gateway.client.adapters.service import Service as Asked
-from reward_gateway.client.adapters.service import Unscored, number
+from reward_gateway.client.adapters.service import Unscored, require_number
 
 from tests.client.conftest import ANSWERED_AND_BROKEN, BROKEN, Service
 
@@ -29,8 +29,8 @@ def test_a_batch_over_the_services_limit_goes_out_in_pieces_that_keep_prompts_to
     monkeypatch.setattr(shared, "LARGEST", 10)
     rows = [{"prompt": f"p{i // 4}", "response": "w " * (i + 1)} for i in range(30)]
     assert [one.reward for one in Asked.of().score(rows)] == [-0.5 * i for i in range(30)]
-    assert [len(piece) for piece in shared._pieces(rows)] == [8, 8, 8, 6]
-    assert [len(piece) for piece in shared._pieces([rows[0]] * 25)] == [10, 10, 5]
+    assert [len(piece) for piece in shared._split_batch(rows)] == [8, 8, 8, 6]
+    assert [len(piece) for piece in shared._split_batch([rows[0]] * 25)] == [10, 10, 5]
     assert [path for path, _ in service.requests].count("/v1/score") == 4
 
 
@@ -39,14 +39,14 @@ def test_an_empty_batch_is_a_batch(service: Service) -> None:
 
 
 def test_a_recipe_that_gives_a_vector_gives_no_number() -> None:
-    from reward_gateway.client import One
+    from reward_gateway.client import SampleScore
 
     with pytest.raises(Unscored, match="single number"):
-        number(One(float("nan"), True, None, (), [1.0]))
+        require_number(SampleScore(float("nan"), True, None, (), [1.0]))
 
 
 def test_ground_truths_of_any_type_are_text() -> None:
-    assert [label(value) for value in ("4", 4, 4.5, ["a", 1], {"b": None}, None)] == [
+    assert [convert_label(value) for value in ("4", 4, 4.5, ["a", 1], {"b": None}, None)] == [
         "4",
         "4",
         "4.5",
@@ -58,7 +58,7 @@ def test_ground_truths_of_any_type_are_text() -> None:
 
 def test_place_holders_of_images_that_come_in_a_column_are_left_out() -> None:
     prompt = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what is it?"}]}]
-    made = sample(prompt, "a cat", images=[{"bytes": b"\x89PNG", "path": None}])
+    made = make_sample(prompt, "a cat", images=[{"bytes": b"\x89PNG", "path": None}])
     assert made["prompt"][0]["content"] == [{"type": "text", "text": "what is it?"}]
     assert made["images"] == [b"\x89PNG"]
 

@@ -9,7 +9,7 @@ import httpcore
 import pytest
 from reward_gateway.intake.fetch.addresses import Address
 from reward_gateway.intake.fetch.failures import FetchFault
-from reward_gateway.intake.fetch.network import MOST_TRIED, PublicNetwork, resolve
+from reward_gateway.intake.fetch.network import MOST_TRIED, PublicNetwork, resolve_host
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +78,7 @@ async def test_a_name_without_addresses_is_told_as_a_closed_one(error: Exception
 
 
 async def test_the_resolver_of_this_machine_gives_each_address_once() -> None:
-    found = await resolve("localhost", 443)
+    found = await resolve_host("localhost", 443)
     assert found
     assert len(set(found)) == len(found)
     assert all(address.is_loopback for address in found)

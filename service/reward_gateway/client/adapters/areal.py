@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reward_gateway.client.adapters.rows import REFERENCES, sample
-from reward_gateway.client.adapters.service import Service, number
+from reward_gateway.client.adapters.rows import REFERENCES, make_sample
+from reward_gateway.client.adapters.service import Service, require_number
 
 LONGEST_S = 12.0
 
@@ -37,7 +37,7 @@ class Reward:
     ) -> float:
         truth = next((columns[name] for name in REFERENCES if columns.get(name) is not None), None)
         service = Service.of(self.url, self.recipe, self.api_key, longest_s=LONGEST_S)
-        return number(service.score([sample(prompt, completions, truth)])[0])
+        return require_number(service.score([make_sample(prompt, completions, truth)])[0])
 
 
 def reward(

@@ -12,8 +12,8 @@ without a score raises, and so does a service that stays away longer than ``time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reward_gateway.client.adapters.rows import sample
-from reward_gateway.client.adapters.service import Service, number
+from reward_gateway.client.adapters.rows import make_sample
+from reward_gateway.client.adapters.service import Service, require_number
 
 REWARD_NAME = "reward_gateway"
 REWARD_TYPE = "batch"
@@ -29,6 +29,6 @@ def compute_score(
     **ignored: Any,
 ) -> list[dict[str, float]]:
     """A batch in one request; each input has ``response`` and, where the recipe needs it, ``ground_truth``."""
-    rows = [sample(row.get("prompt"), row["response"], row.get("ground_truth")) for row in reward_inputs]
+    rows = [make_sample(row.get("prompt"), row["response"], row.get("ground_truth")) for row in reward_inputs]
     scored = Service.of(url, reward, api_key, timeout_s).score(rows)
-    return [{**one.components, "overall": number(one)} for one in scored]
+    return [{**one.components, "overall": require_number(one)} for one in scored]

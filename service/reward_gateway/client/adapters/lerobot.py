@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_gateway.client.adapters.service import Service, numbers
+from reward_gateway.client.adapters.service import Service, require_numbers
 
 
 class RewardGatewayRewardModel:
@@ -62,8 +62,8 @@ class RewardGatewayRewardModel:
             KeyError: the batch holds no frames.
             Unscored, GatewayError: there is no reward for a sample, or for none.
         """
-        frames = batch[self._camera or _camera(batch)]
-        return _like(frames, self._rewards(_bytes(frames), batch.get("task")))
+        frames = batch[self._camera or _find_camera(batch)]
+        return _match_type(frames, self._score_windows(_to_uint8(frames), batch.get("task")))
 
     def predict_reward(self, batch: Mapping[str, Any], threshold: float = 0.5) -> Any:
         """1 where the reward of this moment reaches the threshold, else 0: [B], as :meth:`compute_reward` gives it.
@@ -74,28 +74,28 @@ class RewardGatewayRewardModel:
             KeyError: the batch holds no frames.
             Unscored, GatewayError: there is no reward for a sample, or for none.
         """
-        frames = batch[self._camera or _camera(batch)]
-        now = _bytes(frames)[:, -1]
-        if self._first is None or self._first.shape != now.shape:
-            self._first = now
-        rewards = self._rewards(np.stack([self._first, now], axis=1), batch.get("task"))
-        return _like(frames, (rewards >= threshold).astype(np.float32))
+        frames = batch[self._camera or _find_camera(batch)]
+        last_frames = _to_uint8(frames)[:, -1]
+        if self._first is None or self._first.shape != last_frames.shape:
+            self._first = last_frames
+        rewards = self._score_windows(np.stack([self._first, last_frames], axis=1), batch.get("task"))
+        return _match_type(frames, (rewards >= threshold).astype(np.float32))
 
     def reset(self) -> None:
         """An episode begins: the next frame is its first."""
         self._first = None
 
-    def _rewards(self, videos: NDArray[np.uint8], tasks: Any) -> NDArray[np.float32]:
+    def _score_windows(self, videos: NDArray[np.uint8], tasks: Any) -> NDArray[np.float32]:
         """Rewards [B] of windows [B, T, H, W, C]."""
         tasks = tasks or self._task
         tasks = [tasks] * len(videos) if isinstance(tasks, str) else tasks
         samples = [
-            {"prompt": task, "response": "", "frames": [self._encoded(frame) for frame in video]}
+            {"prompt": task, "response": "", "frames": [self._encode_frame(frame) for frame in video]}
             for task, video in zip(tasks, videos, strict=True)
         ]
-        return np.array(numbers(self._service.score(samples)), dtype=np.float32)
+        return np.array(require_numbers(self._service.score(samples)), dtype=np.float32)
 
-    def _encoded(self, frame: Any) -> bytes:
+    def _encode_frame(self, frame: Any) -> bytes:
         from PIL import Image
 
         buffer = BytesIO()
@@ -103,14 +103,14 @@ class RewardGatewayRewardModel:
         return buffer.getvalue()
 
 
-def _camera(batch: Mapping[str, Any]) -> str:
+def _find_camera(batch: Mapping[str, Any]) -> str:
     cameras = sorted(key for key in batch if key.startswith("observation.image"))
     if not cameras:
         raise KeyError("the batch has no key observation.image…; name the camera")
     return cameras[0]
 
 
-def _bytes(frames: Any) -> NDArray[np.uint8]:
+def _to_uint8(frames: Any) -> NDArray[np.uint8]:
     """[B, T, H, W, C] uint8 of what LeRobot has."""
     array = np.asarray(frames.detach().cpu() if hasattr(frames, "detach") else frames)
     if array.ndim == 4:
@@ -120,12 +120,12 @@ def _bytes(frames: Any) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.moveaxis(array, 2, -1))
 
 
-def _like(frames: Any, values: NDArray[np.float32]) -> Any:
+def _match_type(frames: Any, values: NDArray[np.float32]) -> Any:
     """A tensor where the frames are one."""
-    return frames.new_tensor(values, dtype=_float32(frames)) if hasattr(frames, "new_tensor") else values
+    return frames.new_tensor(values, dtype=_torch_float32(frames)) if hasattr(frames, "new_tensor") else values
 
 
-def _float32(frames: Any) -> Any:
+def _torch_float32(frames: Any) -> Any:
     import torch
 
     return torch.float32

@@ -14,8 +14,8 @@ NeMo-RL's GDPO normalises each by itself. Ground truths come from a row's ``grou
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from reward_gateway.client.adapters.rows import REFERENCES, sample
-from reward_gateway.client.adapters.service import Service, numbers
+from reward_gateway.client.adapters.rows import REFERENCES, make_sample
+from reward_gateway.client.adapters.service import Service, require_numbers
 
 
 class StepReturn(NamedTuple):
@@ -33,11 +33,11 @@ class RewardEnvironment:
     """One turn: the last message of every conversation is the response, what stands before it the prompt."""
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
-        asked = dict(config or {})
-        names = asked.get("rewards")
+        settings = dict(config or {})
+        names = settings.get("rewards")
         self._services = {
-            name: Service.of(asked.get("url"), name, asked.get("api_key"), asked.get("timeout_s"))
-            for name in names or [asked.get("reward")]
+            name: Service.of(settings.get("url"), name, settings.get("api_key"), settings.get("timeout_s"))
+            for name in names or [settings.get("reward")]
         }
         self._several = names is not None
 
@@ -45,9 +45,9 @@ class RewardEnvironment:
         """Rewards [B], or by recipe [B] each."""
         import torch
 
-        rows = [_sample(log, row) for log, row in zip(message_log_batch, metadata, strict=True)]
+        rows = [_read_sample(log, row) for log, row in zip(message_log_batch, metadata, strict=True)]
         rewards: dict[Any, Any] = {
-            name: torch.tensor(numbers(service.score(rows)), dtype=torch.float32)
+            name: torch.tensor(require_numbers(service.score(rows)), dtype=torch.float32)
             for name, service in self._services.items()
         }
         size = len(rows)
@@ -70,10 +70,10 @@ class RewardEnvironment:
         """Nothing is held."""
 
 
-def _sample(log: Sequence[Mapping[str, Any]], row: Any) -> dict[str, Any]:
+def _read_sample(messages: Sequence[Mapping[str, Any]], row: Any) -> dict[str, Any]:
     fields = row if isinstance(row, Mapping) else {}
-    truth = next((fields[name] for name in REFERENCES if fields.get(name) is not None), None)
-    return sample(log[:-1], log[-1:], truth)
+    reference = next((fields[name] for name in REFERENCES if fields.get(name) is not None), None)
+    return make_sample(messages[:-1], messages[-1:], reference)
 
 
 def _step_return() -> Any:

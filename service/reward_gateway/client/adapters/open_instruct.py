@@ -11,9 +11,9 @@ import runpy
 import sys
 from typing import TYPE_CHECKING, Any
 
-from reward_gateway.client import One
-from reward_gateway.client.adapters.rows import sample
-from reward_gateway.client.adapters.service import Service, number
+from reward_gateway.client import SampleScore
+from reward_gateway.client.adapters.rows import make_sample
+from reward_gateway.client.adapters.service import Service, require_number
 
 if TYPE_CHECKING:
     VerifierFunction: Any = object
@@ -36,17 +36,17 @@ class RewardGatewayVerifier(VerifierFunction):  # type: ignore[misc]
     def __call__(
         self, tokenized_prediction: Any, prediction: str, label: Any, query: Any = None, rollout_state: Any = None
     ) -> Any:
-        return _result(Service.of().score([sample(query, prediction, label)])[0])
+        return _to_result(Service.of().score([make_sample(query, prediction, label)])[0])
 
     async def async_call(
         self, tokenized_prediction: Any, prediction: str, label: Any, query: Any = None, rollout_state: Any = None
     ) -> Any:
         """The same, where calls of the same moment travel together."""
-        return _result(await Service.of().score_one(sample(query, prediction, label)))
+        return _to_result(await Service.of().score_one(make_sample(query, prediction, label)))
 
 
-def _result(one: One) -> Any:
-    return VerificationResult(score=number(one))
+def _to_result(score: SampleScore) -> Any:
+    return VerificationResult(score=require_number(score))
 
 
 def main() -> None:

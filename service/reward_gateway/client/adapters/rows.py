@@ -11,57 +11,57 @@ REFERENCES = ("reference", "ground_truth", "answer", "solution")
 _MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content")
 
 
-def sample(
+def make_sample(
     prompt: Any, response: Any, reference: Any = None, *, group: str | None = None, images: Any = None
 ) -> dict[str, Any]:
     """One sample; what is None is left out."""
     fields = {
-        "prompt": text(prompt),
-        "response": reply(response),
-        "reference": label(reference),
+        "prompt": convert_text(prompt),
+        "response": convert_response(response),
+        "reference": convert_label(reference),
         "group": group,
-        "images": [image(one) for one in images] if images else None,
+        "images": [convert_image(one) for one in images] if images else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def samples(prompts: Sequence[Any], responses: Sequence[Any], columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+def make_samples(prompts: Sequence[Any], responses: Sequence[Any], columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Samples of a batch whose dataset columns are lists of its length."""
     size = len(responses)
     references = next((columns[name] for name in REFERENCES if columns.get(name) is not None), [None] * size)
-    rows = zip(prompts, responses, references, _images(columns) or [None] * size, strict=True)
-    return [sample(prompt, response, reference, images=seen) for prompt, response, reference, seen in rows]
+    rows = zip(prompts, responses, references, _find_images(columns) or [None] * size, strict=True)
+    return [make_sample(prompt, response, reference, images=seen) for prompt, response, reference, seen in rows]
 
 
-def _images(columns: Mapping[str, Any]) -> Sequence[Any] | None:
+def _find_images(columns: Mapping[str, Any]) -> Sequence[Any] | None:
     single: Sequence[Any] | None = columns.get("image")
     return columns.get("images") if single is None else [one if one is None else [one] for one in single]
 
 
-def text(value: Any) -> Any:
+def convert_text(value: Any) -> Any:
     """A text as it is; chat messages (mappings or objects) with the keys that the API knows."""
     if value is None or isinstance(value, str):
         return value
-    return [_message(message) for message in value]
+    return [_convert_message(message) for message in value]
 
 
-def reply(value: Any) -> Any:
+def convert_response(value: Any) -> Any:
     """A response: a single assistant message is its text, as if it had come as text."""
-    messages = text(value)
+    messages = convert_text(value)
     if isinstance(messages, list) and len(messages) == 1 and messages[0].keys() <= {"role", "content"}:
         content = messages[0].get("content")
         return content if isinstance(content, str) else messages
     return messages
 
 
-def label(value: Any) -> str | None:
+def convert_label(value: Any) -> str | None:
     """A ground truth as text: JSON where it is neither text nor a number."""
     if value is None or isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def image(value: Any) -> Any:
+def convert_image(value: Any) -> Any:
     """An image for the wire: a Pillow image, or the dataset form ``{"bytes", "path"}``, becomes encoded bytes."""
     if hasattr(value, "save"):
         buffer = BytesIO()
@@ -72,7 +72,7 @@ def image(value: Any) -> Any:
     return value
 
 
-def _message(message: Any) -> dict[str, Any]:
+def _convert_message(message: Any) -> dict[str, Any]:
     fields = message if isinstance(message, Mapping) else {name: getattr(message, name, None) for name in _MESSAGE_KEYS}
     known = {name: fields[name] for name in _MESSAGE_KEYS if fields.get(name) is not None}
     if isinstance(content := known.get("content"), list):  # a place holder of an image that comes in its own column

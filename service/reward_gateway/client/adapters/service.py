@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from reward_gateway.client import AsyncRewardClient, One, RewardClient
+from reward_gateway.client import AsyncRewardClient, RewardClient, SampleScore
 from reward_gateway.client.sync import DEFAULT_URL
 from reward_gateway.errors import GatewayError
 
@@ -56,31 +56,31 @@ class Service:
         Args:
             longest_s: the trainer's own patience, which no setting may pass.
         """
-        asked_s = float(timeout_s or os.environ.get("REWARD_GATEWAY_TIMEOUT_S") or 120.0)
+        wanted_s = float(timeout_s or os.environ.get("REWARD_GATEWAY_TIMEOUT_S") or 120.0)
         return cls(
             url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL,
             reward or os.environ.get("REWARD_GATEWAY_REWARD") or None,
             api_key or os.environ.get("REWARD_GATEWAY_API_KEY") or None,
-            asked_s if longest_s is None else min(asked_s, longest_s),
+            wanted_s if longest_s is None else min(wanted_s, longest_s),
         )
 
-    def score(self, samples: Sequence[Sample]) -> list[One]:
+    def score(self, samples: Sequence[Sample]) -> list[SampleScore]:
         """Score a batch: one request, or as many as the service's limit asks for. Raises GatewayError if one fails."""
-        client = _client(os.getpid(), self.url, self.api_key)
+        client = _process_client(os.getpid(), self.url, self.api_key)
         end = time.monotonic() + self.timeout_s
-        scored: list[One] = []
-        for piece in _pieces(samples):
+        scored: list[SampleScore] = []
+        for piece in _split_batch(samples):
             scores = client.score_samples(piece, reward=self.reward, timeout_s=max(end - time.monotonic(), 1e-3))
             scored.extend(scores[i] for i in range(len(scores)))
         return scored
 
-    async def score_soon(self, samples: Sequence[Sample]) -> list[One]:
+    async def score_soon(self, samples: Sequence[Sample]) -> list[SampleScore]:
         """The same, from a coroutine."""
         return await asyncio.to_thread(self.score, samples)
 
-    async def score_one(self, sample: Sample) -> One:
+    async def score_one(self, sample: Sample) -> SampleScore:
         """Score one sample, together with those that others on this event loop ask for now."""
-        client = _loops_client(self.url, self.api_key)
+        client = _loop_client(self.url, self.api_key)
         return await client.score_one(None, None, sample=sample, reward=self.reward, timeout_s=self.timeout_s)
 
 
@@ -91,35 +91,35 @@ _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | Non
 _clients = WeakKeyDictionary()
 
 
-def _pieces(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+def _split_batch(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
     """Stretches that one request takes; samples of one prompt that stand together stay together if they can."""
     start = 0
     while start < len(samples) or not start:
         end = cut = min(start + LARGEST, len(samples))
-        while start < cut < len(samples) and _group(samples[cut - 1]) == _group(samples[cut]):
+        while start < cut < len(samples) and _group_key(samples[cut - 1]) == _group_key(samples[cut]):
             cut -= 1
         end = cut if cut > start else end
         yield samples[start:end]
         start = max(end, 1)
 
 
-def _group(sample: Sample) -> Any:
+def _group_key(sample: Sample) -> Any:
     return sample.get("group"), sample.get("prompt")
 
 
 @lru_cache
-def _client(process: int, url: str, api_key: str | None) -> RewardClient:
+def _process_client(process: int, url: str, api_key: str | None) -> RewardClient:
     return RewardClient(url, api_key=api_key)
 
 
-def _loops_client(url: str, api_key: str | None) -> AsyncRewardClient:
+def _loop_client(url: str, api_key: str | None) -> AsyncRewardClient:
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if (url, api_key) not in clients:
         clients[url, api_key] = AsyncRewardClient(url, api_key=api_key)
     return clients[url, api_key]
 
 
-def number(one: One) -> float:
+def require_number(one: SampleScore) -> float:
     """The reward. Raises Unscored, with the reason, where there is none."""
     if one.valid and math.isfinite(one.reward):
         return one.reward
@@ -129,16 +129,16 @@ def number(one: One) -> float:
     raise Unscored(f"a sample could not be scored ({why})")
 
 
-def numbers(scored: Sequence[One]) -> list[float]:
+def require_numbers(scored: Sequence[SampleScore]) -> list[float]:
     """The rewards. Raises Unscored, with the first reason, where one is missing."""
-    return [number(one) for one in scored]
+    return [require_number(one) for one in scored]
 
 
-def optional_numbers(scored: Sequence[One]) -> list[float | None]:
+def optional_numbers(scored: Sequence[SampleScore]) -> list[float | None]:
     """The rewards, None where there is none."""
     return [one.reward if one.valid and math.isfinite(one.reward) else None for one in scored]
 
 
-def passes(error: GatewayError) -> bool:
+def is_temporary(error: GatewayError) -> bool:
     """Whether the same call may succeed later: the service is away, busy or slow, and the call itself is right."""
     return error.status >= 500 or error.status == 429

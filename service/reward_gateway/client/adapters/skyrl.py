@@ -12,8 +12,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reward_gateway.client.adapters.rows import sample
-from reward_gateway.client.adapters.service import Service, number
+from reward_gateway.client.adapters.rows import make_sample
+from reward_gateway.client.adapters.service import Service, require_number
 
 if TYPE_CHECKING:
     BaseTextEnv: Any = object
@@ -43,8 +43,8 @@ class RewardGatewayEnv(BaseTextEnv):  # type: ignore[misc]
 
     def step(self, action: str) -> dict[str, Any]:
         """Score the answer. Raises Unscored or GatewayError where there is no reward."""
-        one = self._service.score([sample(self._prompt, action, self._truth)])[0]
-        return {"observations": [], "reward": number(one), "done": True, "metadata": dict(one.components)}
+        one = self._service.score([make_sample(self._prompt, action, self._truth)])[0]
+        return {"observations": [], "reward": require_number(one), "done": True, "metadata": dict(one.components)}
 
     def close(self) -> None:
         """Nothing is held."""
@@ -56,9 +56,9 @@ class RewardGatewayEnv(BaseTextEnv):  # type: ignore[misc]
 
 def register() -> None:
     """Make the environment known to skyrl-gym, in this process."""
-    from skyrl_gym.envs import register as known
+    from skyrl_gym.envs import register as register_environment
 
-    known(id=ENVIRONMENT, entry_point=f"{__name__}:RewardGatewayEnv")
+    register_environment(id=ENVIRONMENT, entry_point=f"{__name__}:RewardGatewayEnv")
 
 
 def run(config: Any) -> None:

@@ -10,9 +10,9 @@ and so does a service that stays away longer than ``REWARD_GATEWAY_TIMEOUT_S`` (
 
 from typing import Any
 
-from reward_gateway.client import One
-from reward_gateway.client.adapters.rows import sample
-from reward_gateway.client.adapters.service import Service, number
+from reward_gateway.client import SampleScore
+from reward_gateway.client.adapters.rows import make_sample
+from reward_gateway.client.adapters.service import Service, require_number
 
 Reward = float | dict[str, float]
 
@@ -21,16 +21,16 @@ async def reward(args: Any, samples: Any, **ignored: Any) -> Reward | list[Rewar
     """The reward of a sample, or those of a list of samples in one request."""
     service = Service.of()
     if isinstance(samples, list):
-        return [_reward(args, one) for one in await service.score_soon([_sample(one) for one in samples])]
-    return _reward(args, await service.score_one(_sample(samples)))
+        return [_to_reward(args, one) for one in await service.score_soon([_read_sample(one) for one in samples])]
+    return _to_reward(args, await service.score_one(_read_sample(samples)))
 
 
-def _sample(one: Any) -> dict[str, Any]:
+def _read_sample(one: Any) -> dict[str, Any]:
     group = getattr(one, "group_index", None)
-    return sample(one.prompt, one.response, one.label, group=None if group is None else f"group-{group}")
+    return make_sample(one.prompt, one.response, one.label, group=None if group is None else f"group-{group}")
 
 
-def _reward(args: Any, one: One) -> Reward:
+def _to_reward(args: Any, one: SampleScore) -> Reward:
     keys = [key for name in ("reward_key", "eval_reward_key") if (key := getattr(args, name, None))]
-    value = number(one)
+    value = require_number(one)
     return {**one.components, **dict.fromkeys(keys, value)} if keys else value

@@ -17,8 +17,8 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from reward_gateway.client.adapters.rows import samples
-from reward_gateway.client.adapters.service import Service, optional_numbers, passes
+from reward_gateway.client.adapters.rows import make_samples
+from reward_gateway.client.adapters.service import Service, is_temporary, optional_numbers
 from reward_gateway.errors import GatewayError
 
 log = logging.getLogger(__name__)
@@ -35,9 +35,9 @@ def make_reward(
     ) -> list[float | None]:
         service = Service.of(url, recipe, api_key, timeout_s)
         try:
-            rewards = optional_numbers(await service.score_soon(samples(prompts, completions, columns)))
+            rewards = optional_numbers(await service.score_soon(make_samples(prompts, completions, columns)))
         except GatewayError as error:
-            if not passes(error):
+            if not is_temporary(error):
                 raise
             log.warning("no rewards for %d completions, which are left out: %s", len(completions), error.message)
             rewards = [None] * len(completions)

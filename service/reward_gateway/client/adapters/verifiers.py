@@ -14,14 +14,14 @@ exception by themselves; :func:`reward` is the better place where there is a cho
 from collections.abc import Mapping
 from typing import Any
 
-from reward_gateway.client.adapters.rows import REFERENCES, sample
-from reward_gateway.client.adapters.service import Service, number
+from reward_gateway.client.adapters.rows import REFERENCES, make_sample
+from reward_gateway.client.adapters.service import Service, require_number
 
 
 async def reward(task: Any, trace: Any) -> float:
     """The reward of a rollout: its last reply to the task's prompt."""
     truth = next((value for name in REFERENCES if (value := getattr(task, name, None)) is not None), None)
-    return number(await Service.of().score_one(sample(task.prompt, trace.last_reply, truth)))
+    return require_number(await Service.of().score_one(make_sample(task.prompt, trace.last_reply, truth)))
 
 
 async def rubric_reward(
@@ -29,4 +29,4 @@ async def rubric_reward(
 ) -> float:
     """The reward of a completion, for a legacy rubric. An empty answer is none."""
     truth = answer or next((info[name] for name in REFERENCES if info and info.get(name) is not None), None)
-    return number(await Service.of().score_one(sample(prompt, completion, truth)))
+    return require_number(await Service.of().score_one(make_sample(prompt, completion, truth)))

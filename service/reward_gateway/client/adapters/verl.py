@@ -17,9 +17,9 @@ exception by itself; do not use it where a false zero hurts. Calls wait for a se
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reward_gateway.client import One
-from reward_gateway.client.adapters.rows import sample
-from reward_gateway.client.adapters.service import Service, number
+from reward_gateway.client import SampleScore
+from reward_gateway.client.adapters.rows import make_sample
+from reward_gateway.client.adapters.service import Service, require_number
 
 _PROMPTS = ("prompt", "question", "raw_prompt")
 
@@ -38,7 +38,7 @@ async def compute_score(
 ) -> dict[str, float]:
     """One sample; calls of the same moment travel in one request."""
     service = Service.of(url, reward, api_key, timeout_s)
-    return _scored(await service.score_one(_sample(solution_str, ground_truth, extra_info)))
+    return _to_numbers(await service.score_one(_read_sample(solution_str, ground_truth, extra_info)))
 
 
 def compute_scores(
@@ -55,14 +55,14 @@ def compute_scores(
 ) -> list[dict[str, float]]:
     """A batch, in as few requests as it fits in."""
     rows = zip(solution_strs, ground_truths, extra_infos, strict=True)
-    scored = Service.of(url, reward, api_key, timeout_s).score([_sample(*row) for row in rows])
-    return [_scored(one) for one in scored]
+    scored = Service.of(url, reward, api_key, timeout_s).score([_read_sample(*row) for row in rows])
+    return [_to_numbers(one) for one in scored]
 
 
-def _sample(response: str, truth: Any, extra: Mapping[str, Any] | None) -> dict[str, Any]:
-    found = (extra[name] for name in _PROMPTS if extra and extra.get(name) is not None)
-    return sample(next(found, None), response, truth)
+def _read_sample(response: str, reference: Any, extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    prompts = (extra[name] for name in _PROMPTS if extra and extra.get(name) is not None)
+    return make_sample(next(prompts, None), response, reference)
 
 
-def _scored(one: One) -> dict[str, float]:
-    return {**one.components, "score": number(one)}
+def _to_numbers(one: SampleScore) -> dict[str, float]:
+    return {**one.components, "score": require_number(one)}

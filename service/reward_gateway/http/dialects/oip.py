@@ -16,8 +16,8 @@ from ..call import call_of
 from ..client_profiles import ClientProfile, register, register_below
 from ..dependencies import deadline_of, dependencies_of, json_response, read_bytes
 from ..oip.errors import ERROR_FORMAT
-from ..oip.request import InferRequest, read
-from ..oip.response import LENGTH, infer_response, plain
+from ..oip.request import InferRequest, parse_infer_request
+from ..oip.response import LENGTH, infer_response, message_to_dict
 from ..openapi import IDEMPOTENCY_KEY, describe, parameter
 from ..routing import raw_router
 
@@ -133,7 +133,7 @@ def _model_of(request: Request) -> tuple[str, str]:
 @router.get("/v2", **_describe_route("Show the server", answer=ServerInfo))
 async def server(request: Request) -> Response:
     """Name, version and the supported extensions of the protocol."""
-    return json_response(plain(protocol_of(request).server_metadata()))
+    return json_response(message_to_dict(protocol_of(request).server_metadata()))
 
 
 @router.get("/v2/models/{model}", **_describe_route("A model's tensors", _MODEL, answer=ModelInfo))
@@ -143,7 +143,7 @@ async def server(request: Request) -> Response:
 )
 async def metadata(request: Request) -> Response:
     """Names, datatypes and shapes of the inputs and outputs, batch dimension included."""
-    return json_response(plain(await protocol_of(request).model_metadata(*_model_of(request))))
+    return json_response(message_to_dict(await protocol_of(request).model_metadata(*_model_of(request))))
 
 
 @router.get("/v2/models/{model}/config", **_describe_route("A model's configuration", _MODEL))
@@ -152,7 +152,7 @@ async def metadata(request: Request) -> Response:
 )
 async def config(request: Request) -> Response:
     """Triton's model configuration: maximum batch size, tensors without batch dimension, one response per request."""
-    return json_response(plain((await protocol_of(request).model_config(*_model_of(request))).config))
+    return json_response(message_to_dict((await protocol_of(request).model_config(*_model_of(request))).config))
 
 
 @router.get("/v2/models/{model}/ready", **_describe_route("Is a model ready?", _MODEL, answer=ModelReady))
@@ -176,7 +176,7 @@ async def ready(request: Request) -> Response:
 async def statistics(request: Request) -> Response:
     """Counts and times; those of recipes are of this process since its start."""
     model = _model_of(request) if "model" in request.path_params else ("", "")
-    return json_response(plain(await protocol_of(request).model_statistics(*model)))
+    return json_response(message_to_dict(await protocol_of(request).model_statistics(*model)))
 
 
 class IndexRequest(msgspec.Struct):
@@ -199,7 +199,7 @@ async def index(request: Request) -> Response:
         decode(_index_request, body, dependencies_of(request).settings.max_nesting) if body else IndexRequest()
     )
     return json_response(
-        [plain(row) for row in (await protocol_of(request).repository_index(index_request.ready)).models]
+        [message_to_dict(row) for row in (await protocol_of(request).repository_index(index_request.ready)).models]
     )
 
 
@@ -265,7 +265,7 @@ async def infer(request: Request) -> Response:
     """
     name, version = _model_of(request)
     body = await read_bytes(request)
-    infer_request, binary_outputs = read(
+    infer_request, binary_outputs = parse_infer_request(
         body, request.headers.get(LENGTH), name, version, dependencies_of(request).settings.max_nesting
     )
     deadline = deadline_of(request, read_timeout_s(infer_request))

@@ -34,20 +34,20 @@ class BodyLayer:
         call = call_of(scope)
         encoding = encoding_of(call.headers.get("content-encoding"))
         check_declared(call.headers.get("content-length"), self._limit)
-        counted = self._count(receive, deadline_at(call.arrived_at, self._settings, call.deadline_s))
+        receive_body = self._limit_body(receive, deadline_at(call.arrived_at, self._settings, call.deadline_s))
         if encoding is not None:
-            counted = _replay(await self._opened(counted, encoding), counted)
-        await self.app(scope, counted, send)
+            receive_body = _replay_body(await self._decompress_body(receive_body, encoding), receive_body)
+        await self.app(scope, receive_body, send)
 
-    def _count(self, receive: Receive, due: float) -> Receive:
+    def _limit_body(self, receive: Receive, deadline: float) -> Receive:
         size, complete = 0, False
 
-        async def counted() -> Message:
+        async def receive_counted() -> Message:
             nonlocal size, complete
             if complete:
                 return await receive()
             try:
-                async with asyncio.timeout_at(due):
+                async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
                 raise DeadlineExceeded("the deadline passed before the whole body had arrived") from None
@@ -57,9 +57,9 @@ class BodyLayer:
                 raise too_large(self._limit)
             return message
 
-        return counted
+        return receive_counted
 
-    async def _opened(self, receive: Receive, encoding: str) -> bytes:
+    async def _decompress_body(self, receive: Receive, encoding: str) -> bytes:
         chunks: list[bytes] = []
         more = True
         while more:
@@ -74,15 +74,15 @@ class BodyLayer:
         return await asyncio.to_thread(decompress, data, encoding, self._limit)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
     """A receive that gives the whole body once, and then what the connection says."""
     sent = False
 
-    async def replayed() -> Message:
+    async def receive_replayed() -> Message:
         nonlocal sent
         if sent:
             return await receive()
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return replayed
+    return receive_replayed

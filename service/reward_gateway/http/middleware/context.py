@@ -43,21 +43,21 @@ class ContextLayer:
             await self.app(scope, receive, send)
             return
         call = begin(scope, asyncio.get_running_loop().time())
-        bound = bind_contextvars(request_id=call.id)
+        bound_variables = bind_contextvars(request_id=call.id)
         status = CLIENT_GONE
 
-        async def answer(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
-                message["headers"] = [*message.get("headers", ()), *_headers(call)]
+                message["headers"] = [*message.get("headers", ()), *_response_headers(call)]
             await send(message)
 
         try:
             try:
                 self._take_headers(call, scope["path"])
                 with self._telemetry.tracer.span(f"HTTP {scope['method']}", call.headers):
-                    await self.app(scope, receive, answer)
+                    await self.app(scope, receive, send_with_headers)
             except ClientGone:
                 pass
             except Exception as error:
@@ -66,10 +66,10 @@ class ContextLayer:
                 failure = error if isinstance(error, GatewayError) else InternalError(_INTERNAL)
                 if failure.status == 500:
                     log.error("request failed", route=route_of(scope), **describe_exception(error))
-                await error_response(failure, error_format=call.error_format)(scope, receive, answer)
+                await error_response(failure, error_format=call.error_format)(scope, receive, send_with_headers)
         finally:
-            self._report(scope, call, status)
-            reset_contextvars(**bound)
+            self._report_call(scope, call, status)
+            reset_contextvars(**bound_variables)
 
     def _take_headers(self, call: Call, path: str) -> None:
         profile = profile_of(path)
@@ -84,7 +84,7 @@ class ContextLayer:
         if profile.deadline_s is not None:
             call.deadline_s = min(profile.deadline_s, call.deadline_s or self._default_deadline_s)
 
-    def _report(self, scope: Scope, call: Call, status: str) -> None:
+    def _report_call(self, scope: Scope, call: Call, status: str) -> None:
         seconds = perf_counter() - call.arrived
         route = route_of(scope)
         self._telemetry.metrics.request_answered("http", route, status, seconds)
@@ -97,7 +97,7 @@ class ContextLayer:
 _INTERNAL = "a fault of this gateway; its log has the details under this request's id (X-Request-Id)"
 
 
-def _headers(call: Call) -> list[tuple[bytes, bytes]]:
+def _response_headers(call: Call) -> list[tuple[bytes, bytes]]:
     stages = {**call.stages, "total": (perf_counter() - call.arrived) * 1e3}
     timing = ", ".join(f"{name};dur={ms:.3f}" for name, ms in stages.items())
     return [(b"x-request-id", call.id.encode()), (b"server-timing", timing.encode())]

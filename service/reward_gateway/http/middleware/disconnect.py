@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .context import ClientGone
 
-PATIENCE_S = 0.25
+WATCH_AFTER_S = 0.25
 _READ_AHEAD = 4
 """Messages that are kept for the application; the server bounds the size of each."""
 
@@ -46,11 +46,11 @@ class Inbox:
         self._taken.set()
         return self._messages.popleft()
 
-    def watch(self) -> None:
+    def start_watching(self) -> None:
         """Begin to read ahead."""
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        self._watcher = asyncio.get_running_loop().create_task(self._read_ahead())
 
-    async def _watch(self) -> None:
+    async def _read_ahead(self) -> None:
         while True:
             while self._reading or len(self._messages) >= _READ_AHEAD:
                 self._taken.clear()
@@ -82,7 +82,7 @@ class DisconnectLayer:
             await self.app(scope, receive, send)
             return
         inbox = Inbox(receive, task)
-        alarm = asyncio.get_running_loop().call_later(PATIENCE_S, inbox.watch)
+        alarm = asyncio.get_running_loop().call_later(WATCH_AFTER_S, inbox.start_watching)
         try:
             await self.app(scope, inbox, send)
         except asyncio.CancelledError:

@@ -23,16 +23,16 @@ def infer_response(answer: "pb.ModelInferResponse", binary: Container[str]) -> R
     if answer.id:
         body["id"] = answer.id
     if answer.parameters:
-        body["parameters"] = _parameters(answer)
+        body["parameters"] = _read_parameters(answer)
     body["outputs"], tensors = [], []
     for output, raw in zip(answer.outputs, answer.raw_output_contents, strict=True):
         entry = {"name": output.name, "datatype": output.datatype, "shape": list(output.shape)}
-        parameters = _parameters(output)
+        parameters = _read_parameters(output)
         if output.name in binary:
             parameters["binary_data_size"] = len(raw)
             tensors.append(raw)
         else:
-            entry["data"] = _values(output.name, output.datatype, list(output.shape), raw)
+            entry["data"] = _decode_values(output.name, output.datatype, list(output.shape), raw)
         body["outputs"].append({**entry, "parameters": parameters} if parameters else entry)
     text = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
     if not tensors:
@@ -41,7 +41,7 @@ def infer_response(answer: "pb.ModelInferResponse", binary: Container[str]) -> R
     return Response(b"".join((text, *tensors)), headers=headers, media_type="application/octet-stream")
 
 
-def _values(name: str, datatype: str, shape: list[int], raw: bytes) -> Any:
+def _decode_values(name: str, datatype: str, shape: list[int], raw: bytes) -> Any:
     """A tensor's elements for JSON, flat."""
     dtype = DATATYPES[datatype].numpy
     if dtype is not None:
@@ -54,33 +54,35 @@ def _values(name: str, datatype: str, shape: list[int], raw: bytes) -> Any:
     raise InvalidRequest(f"the output {name} cannot stand in JSON; ask for it with binary_data: true", param="outputs")
 
 
-def _parameters(holder: Any) -> dict[str, Any]:
+def _read_parameters(holder: Any) -> dict[str, Any]:
     return {name: getattr(value, value.WhichOneof("parameter_choice")) for name, value in holder.parameters.items()}
 
 
-def plain(message: Message) -> dict[str, Any]:
+def message_to_dict(message: Message) -> dict[str, Any]:
     """A message as JSON of the protocol's names: what is set, and every number, flag and list that could be."""
-    return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields if _stands(message, field)}
+    return {
+        field.name: _field_to_json(message, field) for field in message.DESCRIPTOR.fields if _is_present(message, field)
+    }
 
 
-def _stands(message: Message, field: Any) -> bool:
+def _is_present(message: Message, field: Any) -> bool:
     return bool(field.is_repeated or not field.has_presence or message.HasField(field.name))
 
 
-def _field(message: Message, field: Any) -> Any:
+def _field_to_json(message: Message, field: Any) -> Any:
     value = getattr(message, field.name)
     if not field.is_repeated:
-        return _value(value, field)
+        return _value_to_json(value, field)
     kind = field.message_type
     if kind is not None and kind.GetOptions().map_entry:
-        held = kind.fields_by_name["value"]
-        return {str(name): _value(value[name], held) for name in value}
-    return [_value(item, field) for item in value]
+        value_field = kind.fields_by_name["value"]
+        return {str(name): _value_to_json(value[name], value_field) for name in value}
+    return [_value_to_json(item, field) for item in value]
 
 
-def _value(value: Any, field: Any) -> Any:
+def _value_to_json(value: Any, field: Any) -> Any:
     if field.message_type is not None:
-        return plain(value)
+        return message_to_dict(value)
     if field.enum_type is not None:
         return field.enum_type.values_by_number[value].name
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

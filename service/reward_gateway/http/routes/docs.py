@@ -47,9 +47,9 @@ async def asset(request: Request) -> Response:
     name = request.path_params["file"]
     if name not in TYPES:
         raise NotFound("there is nothing at this path")
-    return Response(_read(name), media_type=TYPES[name], headers=HEADERS | {"cache-control": "max-age=86400"})
+    return Response(_read_asset(name), media_type=TYPES[name], headers=HEADERS | {"cache-control": "max-age=86400"})
 
 
 @cache
-def _read(name: str) -> bytes:
+def _read_asset(name: str) -> bytes:
     return (files("fastapi_swagger.resources") / name).read_bytes()

@@ -21,7 +21,7 @@ router = raw_router("experiments")
 async def experiments(request: Request) -> Response:
     """Every experiment of the recipe file. The latest samples of the worker that answers; several workers each see an
     arbitrary share of the traffic."""
-    return json_response({"worker": os.getpid(), "experiments": await _reports(request)})
+    return json_response({"worker": os.getpid(), "experiments": await _read_reports(request)})
 
 
 @router.get(
@@ -34,12 +34,12 @@ async def experiments(request: Request) -> Response:
 )
 async def experiment(request: Request) -> Response:
     """Correlation, rank correlation, agreement within prompts, share of flips and the mean shift of a candidate."""
-    for report in await _reports(request):
+    for report in await _read_reports(request):
         if report["name"] == request.path_params["name"]:
             return json_response(report)
     raise NotFound("there is no experiment of this name; GET /v1/experiments lists them")
 
 
-async def _reports(request: Request) -> list[dict[str, Any]]:
+async def _read_reports(request: Request) -> list[dict[str, Any]]:
     gateway = dependencies_of(request).gateway
     return await asyncio.to_thread(gateway.shadow.build_reports, gateway.book.experiments)

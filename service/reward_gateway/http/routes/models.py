@@ -32,7 +32,11 @@ async def models(request: Request) -> Response:
         served = []
     names = [entry["name"] for entry in gateway.list_rewards()["rewards"]]
     return json_response(
-        {"object": "list", "data": [_openai(name) for name in names], "models": [_row(model) for model in served]}
+        {
+            "object": "list",
+            "data": [_openai_row(name) for name in names],
+            "models": [_model_row(model) for model in served],
+        }
     )
 
 
@@ -46,7 +50,7 @@ async def model(request: Request) -> Response:
     models = dependencies_of(request).gateway.runtime.models
     await models.models()  # as the server says now: another process of this gateway may have changed it
     info = await models.info(request.path_params["name"])
-    return _versioned(_row(info), info.version)
+    return _with_etag(_model_row(info), info.version)
 
 
 _PUT_HEAD = describe(
@@ -80,8 +84,8 @@ async def head(request: Request) -> Response:
         raise TooLarge(f"the head is over its limit of {deps.settings.max_head_bytes} bytes")
     base = request.headers.get("x-base-version") or request.headers.get("if-match")
     uploaded = await deps.model_admin.put_head(request.path_params["name"], body, base.strip('" ') if base else None)
-    said = {"number": uploaded.number, "replaced": uploaded.replaced, "created": uploaded.created}
-    return _versioned(_row(uploaded.info) | said, uploaded.info.version)
+    head_version = {"number": uploaded.number, "replaced": uploaded.replaced, "created": uploaded.created}
+    return _with_etag(_model_row(uploaded.info) | head_version, uploaded.info.version)
 
 
 @router.post(
@@ -97,20 +101,20 @@ async def rollback(request: Request) -> Response:
     recipes name is not withdrawn. Needs the right `admin`."""
     require_right(call_of(request.scope).key, "admin")
     info = await dependencies_of(request).model_admin.rollback(request.path_params["name"])
-    return _versioned(_row(info), info.version)
+    return _with_etag(_model_row(info), info.version)
 
 
-def _versioned(body: dict[str, Any], version: str) -> Response:
+def _with_etag(body: dict[str, Any], version: str) -> Response:
     response = json_response(body)
     response.headers["etag"] = f'"{version}"'
     return response
 
 
-def _openai(name: str) -> dict[str, Any]:
+def _openai_row(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "reward-gateway"}
 
 
-def _row(model: ModelInfo) -> dict[str, Any]:
+def _model_row(model: ModelInfo) -> dict[str, Any]:
     return {
         "name": model.name,
         "version": model.version,

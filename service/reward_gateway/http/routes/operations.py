@@ -36,15 +36,15 @@ async def apply(request: Request) -> Response:
     """The same operations that recipes use, by the same names. An item that cannot be answered has its `error`."""
     deps = dependencies_of(request)
     body = await read_json_bytes(request)
-    asked = decode(apply_request, body, deps.settings.max_nesting)
+    apply_body = decode(apply_request, body, deps.settings.max_nesting)
     check_nesting(body, deps.settings.max_nesting)
-    check_items(asked.items, len(body), deps.intake.limits)
-    where = request.path_params
+    check_items(apply_body.items, len(body), deps.intake.limits)
+    path = request.path_params
     results = await deps.gateway.apply_operation(
-        where["kind"],
-        where["name"],
-        asked.items,
-        asked.params,
+        path["kind"],
+        path["name"],
+        apply_body.items,
+        apply_body.params,
         deadline=deadline_of(request),
         scope=call_of(request.scope).scope,
     )

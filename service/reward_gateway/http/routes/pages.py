@@ -22,7 +22,7 @@ _HEADERS = {
 _NAME = parameter("name", "path", "Its name.")
 
 
-async def _answer(request: Request, path: str) -> Response:
+async def _render_page(request: Request, path: str) -> Response:
     html = await _pages.render_page(path, dependencies_of(request).gateway.book)
     return Response(html, headers=_HEADERS, media_type="text/html")
 
@@ -30,19 +30,19 @@ async def _answer(request: Request, path: str) -> Response:
 @router.get("/pages", **describe("Read about every operation", answer_type="text/html"))
 async def operations(request: Request) -> Response:
     """The operations by kind, with how sure each formula is."""
-    return await _answer(request, HOME)
+    return await _render_page(request, HOME)
 
 
 @router.get("/pages/rewards", **describe("Read about every recipe", answer_type="text/html"))
 async def rewards(request: Request) -> Response:
     """The recipes that are loaded, and the guards."""
-    return await _answer(request, REWARDS)
+    return await _render_page(request, REWARDS)
 
 
 @router.get("/pages/systems", **describe("Read about what is not served", answer_type="text/html"))
 async def systems(request: Request) -> Response:
     """Publications that define no reward, and why."""
-    return await _answer(request, SYSTEMS)
+    return await _render_page(request, SYSTEMS)
 
 
 @router.get(
@@ -55,7 +55,7 @@ async def systems(request: Request) -> Response:
 )
 async def operation(request: Request) -> Response:
     """Formula, parameters, fields, source, fidelity, examples with their answers, and its curve where it is one."""
-    return await _answer(request, operation_path(request.path_params["kind"], request.path_params["name"]))
+    return await _render_page(request, operation_path(request.path_params["kind"], request.path_params["name"]))
 
 
 @router.get(
@@ -64,4 +64,4 @@ async def operation(request: Request) -> Response:
 )
 async def reward(request: Request) -> Response:
     """Its plan as a picture, its components, a request to it, and the recipe as it is written."""
-    return await _answer(request, reward_path(request.path_params["name"]))
+    return await _render_page(request, reward_path(request.path_params["name"]))

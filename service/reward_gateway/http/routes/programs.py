@@ -66,41 +66,41 @@ async def register(request: Request) -> Response:
     name that `score/program` takes (`diamond@3`; `diamond` alone is the newest), null where they were not kept.
     """
     deps = dependencies_of(request)
-    asked = await read_json(request, _programs)
-    if not _NAME.fullmatch(asked.name):
+    programs = await read_json(request, _programs)
+    if not _NAME.fullmatch(programs.name):
         raise InvalidRequest("a name is 1 to 64 letters, digits, dots, dashes and underscores", param="name")
-    if not asked.samples:
+    if not programs.samples:
         raise InvalidRequest("give at least one observation to check the programs on", param="samples")
     runtime, deadline = deps.gateway.runtime, deadline_of(request)
     if runtime.sandbox is None:
         raise PermissionDenied(NO_SANDBOX.message)
-    store = partial(_check_and_store, runtime, asked, deadline)
+    store = partial(_check_and_store, runtime, programs, deadline)
     address = call_of(request.scope).scope.make_attempt_address("programs")
     if address is None:
         return json_response(await store())
     return json_response(
-        await runtime.attempts.answer_once(address, digest_body(asked), deadline, store, decode_results)
+        await runtime.attempts.answer_once(address, digest_body(programs), deadline, store, decode_results)
     )
 
 
 async def _check_and_store(
-    runtime: EffectsRuntime, asked: Programs, deadline: float, attempt: Attempt | None = None
+    runtime: EffectsRuntime, programs: Programs, deadline: float, attempt: Attempt | None = None
 ) -> dict[str, Any]:
     """Check the programs, keep them as the next version if they work, and report."""
     report = await run_effects(
-        check_programs(asked.sparse_src, asked.dense_src, asked.samples), runtime, RequestContext(deadline)
+        check_programs(programs.sparse_src, programs.dense_src, programs.samples), runtime, RequestContext(deadline)
     )
     if isinstance(report, Invalid):
         late = report.code == "deadline_exceeded"
         raise DeadlineExceeded(report.message) if late else Unavailable(report.message)
-    sources = {"sparse_src": asked.sparse_src, "dense_src": asked.dense_src}
+    sources = {"sparse_src": programs.sparse_src, "dense_src": programs.dense_src}
     while True:
         writes, version = StateWrites(), None
         if report.valid:
-            version = await runtime.state.sets.count_versions("programs", asked.name) + 1
-            writes.add_set_version("programs", asked.name, version, sources)
-        program = None if version is None else f"{asked.name}@{version}"
-        answer = {"name": asked.name, "version": version, "program": program, **report.describe()}
+            version = await runtime.state.sets.count_versions("programs", programs.name) + 1
+            writes.add_set_version("programs", programs.name, version, sources)
+        program = None if version is None else f"{programs.name}@{version}"
+        answer = {"name": programs.name, "version": version, "program": program, **report.describe()}
         with contextlib.suppress(VersionTaken):  # by another upload in between: take the next
             await runtime.commit(writes, attempt, encode_results(answer) if attempt else b"")
             return answer

@@ -103,13 +103,13 @@ async def reset(request: Request) -> Response:
 async def references(request: Request) -> Response:
     """Reference rewards by prompt and model version, for `reference: {quantile: …}` in a recipe."""
     deps = dependencies_of(request)
-    asked = await read_json(request, _references)
+    upload = await read_json(request, _references)
     rewards: dict[str, list[float]] = {}
-    for i, entry in enumerate(asked.references):
+    for i, entry in enumerate(upload.references):
         if (entry.prompt is None) == (entry.group is None):
             raise InvalidRequest("say either the prompt or its group", param=f"references[{i}]")
         group = entry.group if entry.group is not None else prompt_group(entry.prompt or "")
         rewards.setdefault(group, []).extend(entry.rewards)
-    batch = await deps.intake.batches.make(asked.samples) if asked.samples else None
+    batch = await deps.intake.batches.make(upload.samples) if upload.samples else None
     name, scope = request.path_params["name"], call_of(request.scope).scope
-    return json_response(await put_references(deps.gateway, name, rewards, batch, replace=asked.replace, scope=scope))
+    return json_response(await put_references(deps.gateway, name, rewards, batch, replace=upload.replace, scope=scope))

@@ -59,7 +59,7 @@ def is_public(address: Address) -> bool:
     return not any(address in network for network in _CLOSED_4)
 
 
-def parsed(text: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
     """An address from its text; None for what is none."""
     try:
         return ip_address(text)

@@ -31,6 +31,6 @@ class FetchFault(MediaFault):
         self.outcome: Outcome = outcome
 
 
-def unresolved() -> FetchFault:
+def unresolved_host() -> FetchFault:
     """One sentence for unknown names and for closed addresses: which of them, is not the caller's to learn."""
     return FetchFault("its host has no public address, or not only public ones", outcome="unresolved")

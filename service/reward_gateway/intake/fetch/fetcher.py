@@ -14,12 +14,12 @@ from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, Media
 from reward_gateway.settings import Settings
 
-from ..media import MediaLimits, check
+from ..media import MediaLimits, check_image
 from ..media_faults import MediaFault
 from .addresses import Address, is_public
 from .failures import FetchFault, Outcome
 from .getter import Getter
-from .network import PublicNetwork, Resolve, resolve
+from .network import PublicNetwork, Resolve, resolve_host
 from .urls import UrlRules
 
 SHARE = 0.75
@@ -63,7 +63,7 @@ class Fetcher:
         settings: Settings,
         observer: Observer = UNOBSERVED,
         *,
-        resolve: Resolve = resolve,
+        resolve: Resolve = resolve_host,
         public: Callable[[Address], bool] = is_public,
         trust: ssl.SSLContext | None = None,
     ) -> Self:
@@ -81,36 +81,36 @@ class Fetcher:
             observer=observer,
         )
 
-    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
+    async def fetch_media(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
         """Put bytes in the place of the addresses; a sample whose address gives none becomes invalid.
 
         Args:
             fields: names of the fields of images that are read.
             deadline: of the request, on the loop's clock.
         """
-        places = _places(batch, fields)
+        places = _find_addresses(batch, fields)
         if not places:
             return
         if deadline is not None:
             now = asyncio.get_running_loop().time()
             deadline = now + SHARE * (deadline - now)
         budget = _Budget(self._most_bytes)
-        asked = list(places)[: self._most]
-        found = await asyncio.gather(*(self._one(url, budget, deadline) for url in asked))
-        for url, got in zip(asked, found, strict=True):
-            _settle(batch, places.pop(url), got)
-        for left in places.values():
+        urls = list(places)[: self._most]
+        results = await asyncio.gather(*(self._fetch_one(url, budget, deadline) for url in urls))
+        for url, result in zip(urls, results, strict=True):
+            _store_result(batch, places.pop(url), result)
+        for remaining_places in places.values():
             fault = MediaFault(f"over the limit of {self._most} different addresses a request", "too_large")
-            _settle(batch, left, fault)
+            _store_result(batch, remaining_places, fault)
 
-    async def _one(self, url: str, budget: "_Budget", deadline: float | None) -> Media | MediaFault:
+    async def _fetch_one(self, url: str, budget: "_Budget", deadline: float | None) -> Media | MediaFault:
         started, size = perf_counter(), 0
         outcome: Outcome = "cancelled"
         try:
             async with asyncio.timeout_at(deadline), self._turns:
-                data = await self._timely(url, budget)
+                data = await self._get_in_time(url, budget)
                 size = len(data)
-                media = await asyncio.to_thread(check, data, self._limits)
+                media = await asyncio.to_thread(check_image, data, self._limits)
             outcome = "ok"
             return media
         except TimeoutError:
@@ -122,10 +122,10 @@ class Fetcher:
         finally:
             self._observer.media_fetched(outcome, size, perf_counter() - started)
 
-    async def _timely(self, url: str, budget: "_Budget") -> bytes:
+    async def _get_in_time(self, url: str, budget: "_Budget") -> bytes:
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._getter.get(url, budget.take)
+                return await self._getter.get(url, budget.count_bytes)
         except TimeoutError:
             raise FetchFault(f"not there within {self._timeout_s:g} s", outcome="timeout") from None
 
@@ -139,7 +139,7 @@ class _Budget:
     def __init__(self, size: int) -> None:
         self._size = self._left = size
 
-    def take(self, size: int) -> None:
+    def count_bytes(self, size: int) -> None:
         """Count bytes that arrived. Raises FetchFault once they are too many."""
         self._left -= size
         if self._left < 0:
@@ -147,7 +147,7 @@ class _Budget:
             raise FetchFault(sentence, outcome="too_large", code="too_large")
 
 
-def _places(batch: Batch, fields: Collection[str]) -> dict[str, list[Place]]:
+def _find_addresses(batch: Batch, fields: Collection[str]) -> dict[str, list[Place]]:
     """Where each address stands, in samples that may still be scored."""
     places: dict[str, list[Place]] = {}
     for column in (batch.column(field) for field in fields):
@@ -158,9 +158,9 @@ def _places(batch: Batch, fields: Collection[str]) -> dict[str, list[Place]]:
     return places
 
 
-def _settle(batch: Batch, places: list[Place], got: Media | MediaFault) -> None:
+def _store_result(batch: Batch, places: list[Place], result: Media | MediaFault) -> None:
     for items, k, row in places:
-        if isinstance(got, Media):
-            items[k] = replace(got, param=items[k].param)
+        if isinstance(result, Media):
+            items[k] = replace(result, param=items[k].param)
         else:
-            batch.invalid.setdefault(row, got.at(items[k].param))
+            batch.invalid.setdefault(row, result.at(items[k].param))

@@ -52,13 +52,13 @@ class Getter:
         """
         url = read_url(text, self._rules)
         for _ in range(MOST_REDIRECTS + 1):
-            found = await self._once(url, received)
-            if isinstance(found, bytes):
-                return found
-            url = self._next(url, found)
+            body_or_location = await self._send_request(url, received)
+            if isinstance(body_or_location, bytes):
+                return body_or_location
+            url = self._follow_redirect(url, body_or_location)
         raise FetchFault(f"more than {MOST_REDIRECTS} redirects", outcome="redirects")
 
-    def _next(self, url: Url, location: str) -> Url:
+    def _follow_redirect(self, url: Url, location: str) -> Url:
         try:
             return read_url(urljoin(str(url), location), self._rules)
         except FetchFault as fault:
@@ -66,7 +66,7 @@ class Getter:
         except ValueError:
             raise FetchFault("redirected to what is no address", outcome="redirects") from None
 
-    async def _once(self, url: Url, received: Callable[[int], None]) -> bytes | str:
+    async def _send_request(self, url: Url, received: Callable[[int], None]) -> bytes | str:
         """The body, or where it is said to be."""
         address = httpcore.URL(
             scheme=url.scheme.encode(), host=url.host.encode(), port=url.port, target=url.target.encode()
@@ -74,7 +74,7 @@ class Getter:
         headers = [(b"Host", url.authority.encode()), *_HEADERS]
         try:
             async with self._pool.stream("GET", address, headers=headers) as response:
-                return await self._read(response, received)
+                return await self._read_response(response, received)
         except httpcore.ConnectError as error:
             if _is_tls(error):
                 raise FetchFault("no trusted certificate for its host", outcome="untrusted") from None
@@ -82,7 +82,7 @@ class Getter:
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
             raise FetchFault("the answer broke off, or is no HTTP", outcome="broken") from None
 
-    async def _read(self, response: httpcore.Response, received: Callable[[int], None]) -> bytes | str:
+    async def _read_response(self, response: httpcore.Response, received: Callable[[int], None]) -> bytes | str:
         fields = {name.lower(): value.decode("latin-1") for name, value in response.headers}
         if response.status in _REDIRECTS and b"location" in fields:
             return fields[b"location"]

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import httpcore
 
-from .addresses import Address, is_public, parsed
-from .failures import FetchFault, unresolved
+from .addresses import Address, is_public, parse_address
+from .failures import FetchFault, unresolved_host
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 """The addresses of a host; raises OSError where there are none."""
@@ -20,10 +20,10 @@ MOST_TRIED = 4
 """Addresses of one host that are tried, each for the whole time of a connection."""
 
 
-async def resolve(host: str, port: int) -> list[Address]:
+async def resolve_host(host: str, port: int) -> list[Address]:
     """The addresses of a name, as this machine's resolver orders them. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [parsed(str(entry[4][0])) for entry in found]
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [parse_address(str(entry[4][0])) for entry in entries]
     return [address for address in dict.fromkeys(addresses) if address is not None]
 
 
@@ -37,7 +37,7 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
     """
 
     def __init__(
-        self, connect_s: float, resolve: Resolve = resolve, public: Callable[[Address], bool] = is_public
+        self, connect_s: float, resolve: Resolve = resolve_host, public: Callable[[Address], bool] = is_public
     ) -> None:
         self._connect_s = connect_s
         self._resolve = resolve
@@ -53,19 +53,19 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """A connection to a host. Raises FetchFault."""
-        for address in (await self._addresses(host, port))[:MOST_TRIED]:
+        for address in (await self._resolve_public(host, port))[:MOST_TRIED]:
             try:
                 return await self._tcp.connect_tcp(str(address), port, self._connect_s)
             except (httpcore.NetworkError, httpcore.TimeoutException):
                 continue
         raise FetchFault("its host cannot be reached", outcome="unreachable")
 
-    async def _addresses(self, host: str, port: int) -> Sequence[Address]:
-        literal = parsed(host)
+    async def _resolve_public(self, host: str, port: int) -> Sequence[Address]:
+        literal = parse_address(host)
         try:
-            found = [literal] if literal is not None else await self._resolve(host, port)
+            addresses = [literal] if literal is not None else await self._resolve(host, port)
         except (OSError, UnicodeError):
-            raise unresolved() from None
-        if not found or not all(map(self._public, found)):
-            raise unresolved()
-        return found
+            raise unresolved_host() from None
+        if not addresses or not all(map(self._public, addresses)):
+            raise unresolved_host()
+        return addresses

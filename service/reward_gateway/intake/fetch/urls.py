@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import idna
 
-from .addresses import parsed
+from .addresses import parse_address
 from .failures import FetchFault
 
 MOST_CHARS = 8192
@@ -76,42 +76,42 @@ def read_url(text: str, rules: UrlRules) -> Url:
     text = text.partition("#")[0]
     match = _URL.fullmatch(text) if len(text) <= MOST_CHARS else None
     if match is None:
-        raise _refused("not a plain https address (no user, no spaces or backslashes, escapes only in path and query)")
+        raise _refusal("not a plain https address (no user, no spaces or backslashes, escapes only in path and query)")
     scheme = match["scheme"].lower()
     if scheme == "http" and not rules.http:
-        raise _refused("addresses must begin with https://")
+        raise _refusal("addresses must begin with https://")
     port = int(match["port"] or _DEFAULT_PORTS[scheme])
     if port not in rules.ports:
-        raise _refused("this port is not fetched from")
-    host = _host(match["host"])
+        raise _refusal("this port is not fetched from")
+    host = _parse_host(match["host"])
     if not rules.allows(host):
-        raise _refused("this host is not on the list of hosts that are fetched from")
+        raise _refusal("this host is not on the list of hosts that are fetched from")
     target = match["target"]
     return Url(scheme, host, port, target if target.startswith("/") else f"/{target}")
 
 
-def _host(text: str) -> str:
+def _parse_host(text: str) -> str:
     if text.startswith("["):
-        address = parsed(text[1:-1])
+        address = parse_address(text[1:-1])
         if not isinstance(address, IPv6Address):
-            raise _refused("its host is no address")
+            raise _refusal("its host is no address")
         return str(address)
     try:
         name = text if text.isascii() else idna.encode(text, uts46=True).decode()
     except idna.IDNAError:
-        raise _refused("its host is no domain name") from None
+        raise _refusal("its host is no domain name") from None
     name = name.lower().removesuffix(".")
     labels = name.split(".")
     if _NUMBER.fullmatch(labels[-1]):
         # Resolvers read 0x7f.1 and 2130706433 as addresses; here only four decimal numbers are one.
-        address = parsed(name)
+        address = parse_address(name)
         if not isinstance(address, IPv4Address):
-            raise _refused("write a numeric host as four decimal numbers")
+            raise _refusal("write a numeric host as four decimal numbers")
         return name
     if len(name) > 253 or len(labels) < 2 or not all(map(_LABEL.fullmatch, labels)):
-        raise _refused("its host is no full domain name")
+        raise _refusal("its host is no full domain name")
     return name
 
 
-def _refused(sentence: str) -> FetchFault:
+def _refusal(sentence: str) -> FetchFault:
     return FetchFault(sentence, outcome="refused")

@@ -32,10 +32,10 @@ class RewardGateway(AsyncORM):  # type: ignore[misc]
 
     async def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float | None]:
         conversations = columns.pop("messages", None) or [None] * len(completions)
-        return await make_reward(self.recipe)([_prompt(turns) for turns in conversations], completions, **columns)
+        return await make_reward(self.recipe)([_strip_answer(turns) for turns in conversations], completions, **columns)
 
 
-def _prompt(turns: Sequence[Any] | None) -> Sequence[Any] | None:
+def _strip_answer(turns: Sequence[Any] | None) -> Sequence[Any] | None:
     """A conversation without the answer at its end."""
     return turns[:-1] if turns and turns[-1]["role"] == "assistant" else turns
 
