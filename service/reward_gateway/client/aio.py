@@ -1,4 +1,4 @@
-"""The client for asyncio. Single calls that are made in the same moment travel together (:meth:`score_one`)."""
+"""The asyncio client. Concurrent single calls are sent as one request (:meth:`score_one`)."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ class AsyncRewardClient:
     Args:
         url: ``http(s)://host:port`` or ``grpc(s)://host:port``; default: ``REWARD_GATEWAY_URL``, else this machine.
         api_key: default: ``REWARD_GATEWAY_API_KEY``.
-        timeout_s: seconds a call may take, its repetitions included; the server is told.
+        timeout_s: maximum seconds of a call, retries included; sent to the server as the deadline.
     """
 
     def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout_s: float = 120.0) -> None:
@@ -38,7 +38,7 @@ class AsyncRewardClient:
         """Score responses, one reward each, in their order.
 
         Args:
-            prompts: one a response, or one for all (a text, or the messages of one conversation).
+            prompts: one per response, or one for all (a text, or the messages of one conversation).
             responses: texts, or conversations; None makes that sample invalid.
             asked: see :class:`~.request.Columns` and :class:`~.request.Asked`.
 
@@ -64,7 +64,7 @@ class AsyncRewardClient:
         sample: Mapping[str, Any] | None = None,
         **arguments: Unpack[ScoreArguments],
     ) -> SampleScore:
-        """Score one response. Calls that wait in the same moment go out as one request, and each gets its own answer.
+        """Score one response. Concurrent calls are sent as one request; each gets its own result.
 
         A recipe that compares the samples of a group needs them in one call: use :meth:`score`.
 
@@ -72,7 +72,7 @@ class AsyncRewardClient:
             sample: further fields of the sample, in the API's form (``reference``, ``features`` …).
 
         Raises:
-            GatewayError: of this call alone; a neighbour's fault is the neighbour's.
+            GatewayError: this call failed; errors of other samples in the same request are not raised here.
         """
         fields = {"prompt": prompt, "response": response, **(sample or {})}
         body = samples_body([{name: value for name, value in fields.items() if value is not None}], arguments)
@@ -90,11 +90,11 @@ class AsyncRewardClient:
         timeout_s: float | None = None,
         idempotency_key: str | None = None,
     ) -> list[dict[str, Any]]:
-        """One operation over items: a result each (``reward``, ``rewards``, ``details``, ``error``).
+        """Apply one operation to items; one result each (``reward``, ``rewards``, ``details``, ``error``).
 
         Args:
-            timeout_s: seconds for this call, its repetitions included.
-            idempotency_key: a key of your own, where you repeat the call yourself; default: a random one per call.
+            timeout_s: maximum seconds of this call, retries included.
+            idempotency_key: your own key, if you retry the call yourself; default: a random one per call.
         """
         body = {"items": list(items), "params": dict(params or {})}
         key = idempotency_key or new_idempotency_key()
@@ -118,7 +118,7 @@ class AsyncRewardClient:
         return rows
 
     async def ready(self) -> bool:
-        """Whether the service is there, its models are loaded and it is not going away."""
+        """Whether the service is reachable, its models are loaded and it is not shutting down."""
         return await self._transport.ready(READY_S)
 
     async def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Single calls that are made in the same moment travel in one request.
+"""Coalesces concurrent single calls into batched requests.
 
-Trainers ask for thousands of rewards one by one, at once. What asks alike (the same recipe, options and
-timeout) in one turn of the event loop goes out together, bounded in size; while the requests in flight are
-as many as they may be, more gather. A refusal that names one sample is that sample's; the others go again.
+Trainers request thousands of rewards one by one, concurrently. Calls with the same recipe, options and timeout in one
+iteration of the event loop are sent as one request of bounded size; while the maximum number of requests is in flight,
+further calls queue. An error that names one sample fails that sample alone; the others are sent again.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from reward_gateway.errors import GatewayError, RequestError
 from .scores import SampleScore, Scores
 
 LARGEST = 512
-"""Samples of one request."""
+"""Maximum samples of one request."""
 
 IN_FLIGHT = 8
-"""Requests under way at once."""
+"""Maximum requests in flight."""
 
 _NAMED = re.compile(r"^samples\[(\d+)\]")
 Send = Callable[[dict[str, Any], float | None], Awaitable[Scores]]
@@ -35,7 +35,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Queue:
-    """What waits under the same terms."""
+    """Samples that wait to be sent with the same recipe, options and timeout."""
 
     terms: dict[str, Any]
     timeout_s: float | None
@@ -70,7 +70,7 @@ class Coalescer:
         task.add_done_callback(self._tasks.discard)
 
     async def _drain_queue(self, key: bytes, queue: _Queue) -> None:
-        """Send what waits, a request at a time, until nothing does."""
+        """Send the waiting samples, one request at a time, until the queue is empty."""
         while True:
             await self._slots.acquire()
             batch = [waiting for waiting in queue.waiting[:LARGEST] if not waiting.answer.done()]
@@ -92,7 +92,7 @@ class Coalescer:
             self._slots.release()
 
     async def _send_once(self, batch: list[_Waiting], queue: _Queue) -> list[_Waiting]:
-        """Send once; what has to go again."""
+        """Send one request; returns the samples to send again."""
         body = {"samples": [waiting.sample for waiting in batch], **queue.terms}
         try:
             scores = await self._send(body, queue.timeout_s)
@@ -113,7 +113,7 @@ class Coalescer:
 
 
 def _fail_all(batch: Sequence[_Waiting], error: Exception) -> None:
-    """Each caller gets an exception of its own, because each raises it in another place."""
+    """Give each caller its own copy of the exception, because each raises it separately."""
     for waiting in batch:
         if waiting.answer.done():
             continue

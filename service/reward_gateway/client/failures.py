@@ -1,4 +1,4 @@
-"""What the server said went wrong, as the exception that it was there."""
+"""Maps the server's errors to the same exception classes on the client."""
 
 import inspect
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def _iterate_classes(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
 
 
 def _is_raised(kind: type[GatewayError]) -> bool:
-    """A class of the server's own, and one that it raises rather than derives from."""
+    """Whether the class is defined by the gateway and raised itself, not only a base class."""
     return inspect.getmodule(kind) is errors and kind not in (GatewayError, RequestError)
 
 
@@ -35,7 +35,7 @@ for _kind in filter(_is_raised, _iterate_classes(GatewayError)):
 
 
 def of_http(status: int, code: str, message: str, param: str | None, retry_after_s: float | None) -> GatewayError:
-    """The error of an HTTP answer. A code that is not known here reads as its status."""
+    """The error of an HTTP response. An unknown code is mapped by its status."""
     if not code and status in (502, 503, 504):  # a proxy's, which could not reach the service or gave up waiting
         return _make_error(Unavailable, code, message, param, retry_after_s)
     fallback = RequestError if 400 <= status < 500 else Unavailable if status in (502, 503) else InternalError

@@ -39,7 +39,7 @@ def _request_arguments(body: Any, left_s: float, key: str | None) -> dict[str, A
 
 
 def _read_content(response: httpx.Response) -> bytes:
-    """The body of an answer. Raises the GatewayError that a refusal stands for."""
+    """The body of a response. Raises the GatewayError of an error response."""
     if response.is_success:
         return response.content
     try:
@@ -51,7 +51,7 @@ def _read_content(response: httpx.Response) -> bytes:
 
 
 def _to_error(error: httpx.HTTPError) -> GatewayError:
-    """An answer that did not come."""
+    """The error of a request without a response."""
     if isinstance(error, _NOT_SENT):
         return Unreachable("the service cannot be reached; check its address and whether it runs")
     if isinstance(error, httpx.TimeoutException):

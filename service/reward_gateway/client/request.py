@@ -1,4 +1,4 @@
-"""The arguments of a call, said once for both clients, and the bodies they become."""
+"""The arguments of a call, shared by both clients, and the request bodies built from them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict

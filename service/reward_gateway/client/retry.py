@@ -1,8 +1,8 @@
-"""How long a call goes on, and after which failures it is tried again.
+"""The deadline of a call, and which failures are retried.
 
-Every call carries an idempotency key or changes nothing, so that a repeat counts once: it is tried again where there
-was no connection, where the connection broke or a proxy gave up before the answer, and where the service refused it
-for now. A refusal that names a time to come back is taken at its word. Never past the deadline of the whole call.
+Every call carries an idempotency key or changes nothing, so a retry counts once. A call is retried if there was no
+connection, if the connection broke or a proxy gave up before the response, and if the service refused it temporarily.
+``Retry-After`` is honoured. No retry starts after the deadline of the whole call.
 """
 
 import random
@@ -38,7 +38,7 @@ class RetryBudget:
         self._failures = 0
 
     def left_s(self) -> float:
-        """Seconds left; a little where none are, so that a last attempt fails by itself."""
+        """Seconds left, at least 1 ms, so that a last attempt fails with its own timeout."""
         return max(self._end - time.monotonic(), 1e-3)
 
     def pause_s(self, error: Exception) -> float | bool:

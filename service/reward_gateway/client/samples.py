@@ -1,4 +1,4 @@
-"""What a caller has (columns, numpy, bytes) as the samples of a request."""
+"""Converts a caller's data (columns, numpy, bytes) to the samples of a request."""
 
 import base64
 import math
@@ -18,7 +18,7 @@ def of_columns(prompts: Text | Sequence[Text] | None, responses: Sequence[Text |
     """Samples of columns; a column that is None is left out, and so is a None in it.
 
     Args:
-        prompts: one a response, or one for all: a text, or the messages of one conversation.
+        prompts: one per response, or one for all: a text, or the messages of one conversation.
         columns: by the wire's names (``reference``, ``group``, ``images`` …), each of the responses' length.
 
     Raises:
@@ -44,7 +44,7 @@ def of_columns(prompts: Text | Sequence[Text] | None, responses: Sequence[Text |
 
 
 def to_wire(sample: Mapping[str, Any]) -> Sample:
-    """A sample as JSON has it: images as base64, steps as objects, numpy numbers as plain ones.
+    """Convert a sample for JSON: images to base64, steps to objects, numpy numbers to Python numbers.
 
     Raises:
         ValueError: a number that JSON cannot carry.

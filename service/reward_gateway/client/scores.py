@@ -1,4 +1,4 @@
-"""Rewards as numpy: columns over the samples of one request, NaN and a reason where there is no reward."""
+"""Rewards as numpy columns over the samples of one request; NaN and a reason for samples without a reward."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

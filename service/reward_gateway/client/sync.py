@@ -1,4 +1,4 @@
-"""The client for programs that wait for their answers. Safe to share between threads."""
+"""The synchronous client. Safe to share between threads."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from .transport import transport_of
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 READY_S = 5.0
-"""How long the answer to "are you ready" may take."""
+"""Timeout of a readiness check in seconds."""
 
 
 class RewardClient:
@@ -22,7 +22,7 @@ class RewardClient:
     Args:
         url: ``http(s)://host:port`` or ``grpc(s)://host:port``; default: ``REWARD_GATEWAY_URL``, else this machine.
         api_key: default: ``REWARD_GATEWAY_API_KEY``.
-        timeout_s: seconds a call may take, its repetitions included; the server is told.
+        timeout_s: maximum seconds of a call, retries included; sent to the server as the deadline.
     """
 
     def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout_s: float = 120.0) -> None:
@@ -39,7 +39,7 @@ class RewardClient:
         """Score responses, one reward each, in their order.
 
         Args:
-            prompts: one a response, or one for all (a text, or the messages of one conversation).
+            prompts: one per response, or one for all (a text, or the messages of one conversation).
             responses: texts, or conversations; None makes that sample invalid.
             asked: see :class:`~.request.Columns` and :class:`~.request.Asked`.
 
@@ -67,11 +67,11 @@ class RewardClient:
         timeout_s: float | None = None,
         idempotency_key: str | None = None,
     ) -> list[dict[str, Any]]:
-        """One operation over items: a result each (``reward``, ``rewards``, ``details``, ``error``).
+        """Apply one operation to items; one result each (``reward``, ``rewards``, ``details``, ``error``).
 
         Args:
-            timeout_s: seconds for this call, its repetitions included.
-            idempotency_key: a key of your own, where you repeat the call yourself; default: a random one per call.
+            timeout_s: maximum seconds of this call, retries included.
+            idempotency_key: your own key, if you retry the call yourself; default: a random one per call.
         """
         body = {"items": list(items), "params": dict(params or {})}
         key = idempotency_key or new_idempotency_key()
@@ -95,7 +95,7 @@ class RewardClient:
         return rows
 
     def ready(self) -> bool:
-        """Whether the service is there, its models are loaded and it is not going away."""
+        """Whether the service is reachable, its models are loaded and it is not shutting down."""
         return self._transport.ready(READY_S)
 
     def close(self) -> None:

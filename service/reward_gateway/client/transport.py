@@ -1,4 +1,4 @@
-"""What carries a call: HTTP or gRPC, by the scheme of the address."""
+"""The transport of a call: HTTP or gRPC, by the scheme of the URL."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

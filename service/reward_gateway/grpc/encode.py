@@ -1,4 +1,4 @@
-"""A scored batch to messages. A number that is not there is absent, never NaN."""
+"""Encodes a scored batch as messages. A missing number is absent, never NaN."""
 
 from collections.abc import Sequence
 from itertools import repeat
@@ -33,7 +33,7 @@ def response(ids: Sequence[str], scored: Scored, explain: bool) -> pb.ScoreRespo
 
 
 def results(ids: Sequence[str], scored: Scored, explain: bool) -> list[pb.Result]:
-    """One result a sample, in order."""
+    """One result per sample, in order."""
     columns = [(name, _encode_components(scores)) for name, scores in scored.components.items()] if explain else []
     rewards = _finite_or_none(scored.reward)
     vectors = scored.rewards or repeat(None)

@@ -35,7 +35,7 @@ class GatewayHealth(health.aio.HealthServicer):  # type: ignore[name-defined,mis
         return await super().Check(request, context)
 
     async def refresh_statuses(self) -> None:
-        """Ask the gateway, and tell those who watch where it changed."""
+        """Read the gateway's readiness and notify watchers of changes."""
         serving = not self._drain.draining
         readiness = await self._gateway.check_readiness()
         recipes = frozenset(self._gateway.book.plans)

@@ -1,4 +1,4 @@
-"""``ModelStreamInfer``: requests of one stream are worked on at once and answered in their order.
+"""``ModelStreamInfer``: requests of one stream are processed concurrently and answered in order.
 
 A request that fails is answered with its error, and the stream goes on. What waits is bounded: a caller that
 sends faster than it is answered is slowed down by the transport.
@@ -20,7 +20,7 @@ from .calls import Call
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 16
-"""Requests of one stream that are worked on at once."""
+"""Maximum concurrent requests of one stream."""
 
 Answers = Callable[[bytes, int, Call], AsyncIterator[Any]]
 
@@ -40,7 +40,7 @@ class InferStream:
         self._receiving = self._over = False
 
     async def answer_requests(self, requests: AsyncIterator[bytes]) -> None:
-        """Answer until the caller has sent all and has all answers."""
+        """Answer requests until the caller closes its side and has every response."""
         reader = asyncio.create_task(self._read_requests(requests))
         try:
             while (task := await self._waiting.get()) is not None:

@@ -33,7 +33,7 @@ class GrpcServer:
         self.port = port
 
     async def stop(self, grace_s: float) -> None:
-        """Take no new calls, let those under way finish for ``grace_s`` seconds, then end them."""
+        """Refuse new calls, let calls in progress finish for ``grace_s`` seconds, then cancel them."""
         self._keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._keeper
@@ -53,7 +53,7 @@ async def start(
 
     Args:
         more: further services, by their full names.
-        tracer: makes a span a call; None makes none.
+        tracer: creates one span per call; None creates none.
         port: another port than the settings'; 0 takes any free one (see :attr:`GrpcServer.port`).
 
     Raises:

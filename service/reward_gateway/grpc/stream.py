@@ -1,8 +1,8 @@
-"""A stream of samples: those that wait in the same moment are scored together.
+"""A stream of samples: samples that wait at the same time are scored as one batch.
 
-Everything is bounded: the samples that wait, the moments that are scored at once, the answers that
-are written (one at a time, as fast as the caller reads). A caller that sends faster than it can be
-answered is slowed down by the transport, and holds nothing but its own stream.
+Everything is bounded: the waiting samples, the batches in progress, and the responses (written one at a time, as fast
+as the caller reads). A caller that sends faster than it is answered is slowed down by the transport's flow control and
+blocks only its own stream.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Images as callers send them: base64, a ``data:`` URL or bytes in, checked bytes out, or the reason why not.
 
-Nothing is decoded here: the format, the bytes and the pixels are known before, so that a small file cannot unfold
-into gigabytes. The work is for a thread: it may take milliseconds for a large image.
+Images are not decoded: format, bytes and pixels are read from headers, so a small file cannot expand into gigabytes.
+Call it from a thread: a large image may take milliseconds.
 """
 
 import binascii

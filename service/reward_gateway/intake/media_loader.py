@@ -16,7 +16,7 @@ class Intake:
     """Makes the media of a batch ready for models.
 
     Args:
-        fetcher: gets images by their addresses; None: nobody does.
+        fetcher: fetches images by URL; None: URLs are not fetched.
     """
 
     def __init__(self, limits: MediaLimits, fetcher: Fetcher | None = None) -> None:
@@ -24,7 +24,7 @@ class Intake:
         self._fetcher = fetcher
 
     async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
-        """Check bytes that nobody has checked, and fetch what is named by address.
+        """Check unchecked image bytes, and fetch images named by URL.
 
         A sample with an image that cannot be used becomes invalid.
 

@@ -1,4 +1,4 @@
-"""What trainers hand over (columns, chat messages, ground truths of any type) as samples of the API's form."""
+"""Converts trainers' data (columns, chat messages, ground truths of any type) to the API's samples."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Where a trainer's rewards come from, read from keyword arguments or the environment, and asked in two ways.
+"""The service and recipe of an adapter, from keyword arguments or the environment.
 
-Batches go out through a client that threads share, so that they work on any event loop and outlive it; single samples
-through one client an event loop, where calls of the same moment travel together. A forked worker makes its own.
+Batches are sent by one client per process, shared by threads and independent of event loops; single samples by one
+client per event loop, which sends concurrent calls as one request. A forked worker creates its own clients.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Sample = Mapping[str, Any]
 
 
 class Unscored(RuntimeError):
-    """A sample has no reward, and the trainer takes nothing in a reward's place."""
+    """A sample has no reward, and the trainer accepts no placeholder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Service:
         """What is given, else ``REWARD_GATEWAY_{URL,REWARD,API_KEY,TIMEOUT_S}``, else this machine and 120 s.
 
         Args:
-            longest_s: the trainer's own patience, which no setting may pass.
+            longest_s: the trainer's own timeout, an upper bound of every setting.
         """
         wanted_s = float(timeout_s or os.environ.get("REWARD_GATEWAY_TIMEOUT_S") or 120.0)
         return cls(

@@ -5,7 +5,7 @@
       environment.env_class=reward_gateway …
 
 Rows of the dataset have ``env_class: reward_gateway`` and, where the recipe needs it, ``reward_spec.ground_truth``.
-One turn an episode. A sample without a score raises: no reward is made up.
+One turn per episode. A sample without a score raises: no reward is made up.
 """
 
 import sys

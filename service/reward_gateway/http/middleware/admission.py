@@ -1,4 +1,4 @@
-"""The gate, before a byte of the body is read: a place, or a quick refusal. Probes and scrapes pass it by."""
+"""Admission control before the body is read: a slot, or an immediate refusal. Probes and scrapes bypass it."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -8,7 +8,7 @@ from ..call import call_of
 
 
 class AdmissionLayer:
-    """Holds a place for every request but those of the open paths."""
+    """Holds a slot for every request except those of open paths."""
 
     def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
         self.app = app

@@ -1,7 +1,6 @@
 """The body's size, as sent and as decompressed, checked while it arrives; what the routes read is plain.
 
-A body has until the request's deadline to arrive, so that a client that sends a byte a minute does not keep a
-place from others.
+A body has until the request's deadline to arrive, so that a slow client does not hold a slot for long.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Work for a client that went away is dropped: its place, its rows and its memory go to those who still wait.
+"""Cancels the work of a client that disconnected, which frees its slot, its rows and its memory.
 
 Nothing is watched in the first quarter of a second, which is the life of nearly every request. After that
 the layer reads ahead on the connection, keeps what it reads for the application, and cancels the request

@@ -59,7 +59,7 @@ def _read_parameters(holder: Any) -> dict[str, Any]:
 
 
 def message_to_dict(message: Message) -> dict[str, Any]:
-    """A message as JSON of the protocol's names: what is set, and every number, flag and list that could be."""
+    """A message as JSON with the protocol's names: the fields that are set, and all scalars and lists."""
     return {
         field.name: _field_to_json(message, field) for field in message.DESCRIPTOR.fields if _is_present(message, field)
     }

@@ -44,8 +44,8 @@ async def monitor(request: Request) -> Response:
 
 @router.delete("/v1/monitor", **describe("Reset the monitor's references", answer=MonitorReset))
 async def reset(request: Request) -> Response:
-    """Drift is measured anew, from the samples that come from now on: after a new policy or a new model, say. Holds
-    for every worker of this gateway. Needs the right `state`."""
+    """Restart the measurement of drift from the next samples, for example after a new policy or model. Applies
+    to every worker of this gateway. Needs the right `state`."""
     require_right(call_of(request.scope).key, "state")
     health = dependencies_of(request).telemetry.metrics.health
     await asyncio.to_thread(health.monitor.reset)

@@ -62,7 +62,7 @@ async def listing(request: Request) -> Response:
     "/v1/state/{kind}/{name:path}", **describe("Export named state", answer=StateValue, parameters=(_KIND, _NAME))
 )
 async def export(request: Request) -> Response:
-    """The value as JSON, to keep or to put somewhere else."""
+    """The value as JSON, to back up or to import elsewhere."""
     kind, name = request.path_params["kind"], request.path_params["name"]
     return json_response(await dependencies_of(request).gateway.runtime.state.export_value(kind, name))
 
@@ -72,7 +72,7 @@ async def export(request: Request) -> Response:
     **describe("Import named state", body=Restore, answer=StateValue, parameters=(_KIND, _NAME)),
 )
 async def restore(request: Request) -> Response:
-    """Put an exported value in the place of what is there."""
+    """Replace the state by an exported value."""
     kind, name = request.path_params["kind"], request.path_params["name"]
     state = dependencies_of(request).gateway.runtime.state
     await state.restore_value(kind, name, (await read_json(request, _restore)).value)
@@ -83,7 +83,7 @@ async def restore(request: Request) -> Response:
     "/v1/state/{kind}/{name:path}", **describe("Reset named state", answer=StateReset, parameters=(_KIND, _NAME))
 )
 async def reset(request: Request) -> Response:
-    """Forget it; whoever uses the name next starts from nothing."""
+    """Delete it; the next use of the name starts empty."""
     await dependencies_of(request).gateway.runtime.state.reset(request.path_params["kind"], request.path_params["name"])
     return json_response({"reset": True})
 

@@ -32,5 +32,5 @@ class FetchFault(MediaFault):
 
 
 def unresolved_host() -> FetchFault:
-    """One sentence for unknown names and for closed addresses: which of them, is not the caller's to learn."""
+    """The fault of an unknown host or a non-public address: one message, so that callers cannot tell them apart."""
     return FetchFault("its host has no public address, or not only public ones", outcome="unresolved")

@@ -1,6 +1,6 @@
-"""The addresses of a batch become images: each address once, some at a time, within the request's deadline.
+"""Fetches the images that a batch names by URL: each URL once, with bounded concurrency, before the deadline.
 
-What arrives passes the same checks as what is sent. An address that gives no image is an error of its samples alone.
+Fetched images pass the same checks as uploaded ones. A URL without an image fails only the samples that name it.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from .network import PublicNetwork, Resolve, resolve_host
 from .urls import UrlRules
 
 SHARE = 0.75
-"""Of the time until the deadline that fetching may take; the rest is for the samples that have their images."""
+"""Share of the time until the deadline that fetching may take; the rest is for scoring."""
 
 Place = tuple[list[Media], int, int]
 """A sample's images, which of them, and the sample's row."""
@@ -33,9 +33,9 @@ class Fetcher:
     """Fetches what batches name by address.
 
     Args:
-        timeout_s: for one address, redirects and all.
-        most: addresses a request.
-        most_bytes: bytes a request, over all its addresses.
+        timeout_s: for one URL, redirects included.
+        most: maximum URLs per request.
+        most_bytes: maximum bytes per request, over all its URLs.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Fetcher:
         )
 
     async def fetch_media(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
-        """Put bytes in the place of the addresses; a sample whose address gives none becomes invalid.
+        """Replace URLs by the bytes fetched from them; a sample whose URL gives no image becomes invalid.
 
         Args:
             fields: names of the fields of images that are read.

@@ -1,7 +1,7 @@
-"""Connections to public addresses alone: a name is looked up once, and what was checked is what is dialled.
+"""Connections to public addresses only: a name is resolved once, and the checked address is the one connected to.
 
-Between two look-ups a name may change its mind; here there is no second one. The client above knows only the name, so
-that TLS checks the certificate for it.
+A second lookup could return another address (DNS rebinding), so there is none. The HTTP client above knows only the
+name, so that TLS verifies the certificate against it.
 """
 
 import asyncio
