@@ -24,6 +24,7 @@ class Server:
         self.version = "1"
         self.answers_with = "1"
         self.asked: list[int] = []
+        self.deadlines: list[float] = []
         self.width = 1
         self.wait = asyncio.Event()
         self.wait.set()
@@ -38,6 +39,7 @@ class Server:
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         self.asked.append(len(rows))
+        self.deadlines.append(deadline)
         await self.wait.wait()
         self.version = self.answers_with
         base = 100.0 * int(self.answers_with)
@@ -153,3 +155,18 @@ async def test_samples_that_were_invalid_before_are_not_asked(scorer: CachedScor
 async def test_a_model_that_is_not_there_gives_reasons(scorer: CachedScorer) -> None:
     scores, _ = await ask(scorer, "a", model="nobody")
     assert scores.invalid[0].code == "model_unavailable"
+
+
+async def test_a_request_without_a_deadline_has_an_hour(scorer: CachedScorer, server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    await ask(scorer, "a")
+    after = loop.time()
+    assert before + 3600.0 <= server.deadlines[0] <= after + 3600.0
+
+
+async def test_a_model_gets_the_deadline_of_the_request(scorer: CachedScorer, server: Server) -> None:
+    deadline = asyncio.get_running_loop().time() + 5000.0
+    batch = Batch([""], ["p"], ["a"])
+    await scorer.fetch_scores(["m"], batch, RequestContext(deadline=deadline))
+    assert server.deadlines == [deadline]

@@ -51,7 +51,7 @@ class LanguageModels:
         for k, (context, continuation) in enumerate(texts):
             if not continuation:
                 answer.invalid[k] = Invalid("invalid_field", "The response is empty.")
-            else:
+            elif continuation != "lost":
                 answer.vectors[k] = np.full(len(continuation), -float(self.version), "<f4").tobytes()
             if context == "long":
                 answer.flags[k] = ("truncated",)
@@ -96,6 +96,17 @@ async def test_vectors_of_any_length_are_cached_with_their_flags(
     assert [values(answer) for answer in first] == [[-1.0] * 3, [-1.0], [-1.0] * 3]
     assert [answer.flags for answer in again if isinstance(answer, Vector)] == [("truncated",), ()]
     assert models.asked == [[("a", "xyz"), ("long", "x")]], "equal pairs are asked once, and then never again"
+
+
+async def test_a_text_that_the_model_gave_no_numbers_for_has_a_reason_and_is_asked_again(
+    runtime: EffectsRuntime, models: LanguageModels
+) -> None:
+    for _ in range(2):
+        found, lost = await ask(runtime, ("a", "xyz"), ("a", "lost"))
+        assert values(found) == [-1.0] * 3
+        assert isinstance(lost, Invalid)
+        assert lost.code == "model_error"
+    assert models.asked == [[("a", "xyz"), ("a", "lost")], [("a", "lost")]]
 
 
 @pytest.mark.parametrize(("mode", "asked", "again"), [("use", 1, 1), ("refresh", 2, 2), ("off", 2, 3)])

@@ -54,3 +54,20 @@ async def test_a_reader_cannot_change_the_archive(store: StateStore) -> None:
     await add(store, np.ones((1, 2)))
     (await store.archives.read("run"))[:] = 5.0
     np.testing.assert_array_equal(await store.archives.read("run"), np.ones((1, 2)))
+
+
+async def test_an_import_keeps_the_newest_and_an_empty_one_forgets_the_archive(store: StateStore) -> None:
+    await store.archives.restore_value("run", [[float(i)] for i in range(CAP + 2)])
+    archive = await store.archives.read("run")
+    assert (len(archive), archive[0, 0], archive[-1, 0]) == (CAP, 2.0, CAP + 1.0)
+    await store.archives.restore_value("run", [])
+    assert (await store.archives.read("run")).size == 0
+    assert await store.archives.export_value("run") is None
+
+
+async def test_vectors_of_one_request_add_up_and_have_one_size(store: StateStore) -> None:
+    writes = StateWrites().append_to_archive("run", [[1.0, 2.0]]).append_to_archive("run", [[3.0, 4.0]])
+    with pytest.raises(InvalidRequest):
+        writes.append_to_archive("run", [[5.0]])
+    await store.commit(writes)
+    assert (await store.archives.read("run")).tolist() == [[1.0, 2.0], [3.0, 4.0]]

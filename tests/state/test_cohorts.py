@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+from redis import Redis
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts, RedisCohorts
+
+from tests.clock import LONGEST_WAIT_S, until
 
 pytestmark = pytest.mark.anyio
 
@@ -48,3 +51,21 @@ async def test_a_member_without_a_number_is_counted_and_says_nothing(homes: tupl
         homes[0].join("void", [float("nan")], 2, 20.0), homes[1].join("void", [2.0], 2, 20.0)
     )
     assert sorted(np.isnan(cohort.members[cohort.place, 0]) for cohort in cohorts) == [False, True]
+
+
+async def test_who_waits_is_woken_although_the_connection_for_news_was_lost(redis_url: str) -> None:
+    first, second = RedisCohorts(redis_url), RedisCohorts(redis_url)
+    channel = "reward_gateway:{state}:cohorts:closed"
+    with Redis.from_url(redis_url) as client:
+
+        def subscribers() -> int:
+            return int(client.pubsub_numsub(channel)[0][1])
+
+        waiting = asyncio.create_task(first.join("lost", [1.0], 2, 3600.0))
+        await until(lambda: first._waiting)
+        client.client_kill_filter(_type="pubsub")
+        await until(lambda: subscribers() == 1)
+        joined = await second.join("lost", [2.0], 2, 3600.0)
+        assert (await asyncio.wait_for(waiting, LONGEST_WAIT_S)).members.tolist() == joined.members.tolist()
+    await first.close()
+    await second.close()

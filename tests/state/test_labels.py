@@ -62,3 +62,9 @@ async def test_a_full_queue_takes_no_more(store: StateStore) -> None:
     await store.labels.put("t", {"m0": 1.0})
     await queue(store, "t", messages[-1:])
     assert await store.labels.list_pending("t", QUEUE_CAP + 9) == messages[1:]
+
+
+async def test_a_hundred_are_listed_where_nobody_says_how_many(store: StateStore) -> None:
+    messages = [f"m{i}" for i in range(102)]
+    await queue(store, "t", messages)
+    assert await store.labels.list_pending("t") == messages[:100]

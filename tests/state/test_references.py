@@ -54,3 +54,16 @@ async def test_what_is_no_list_of_finite_numbers_is_refused(store: StateStore, v
     with pytest.raises(InvalidRequest):
         await add(store, "rm", {"p": values})
     assert await store.references.list_versions() == {}
+
+
+async def test_an_import_keeps_the_newest(store: StateStore) -> None:
+    await store.references.restore_value("rm", {"p": [float(i) for i in range(CAP + 2)], "q": [1.0]})
+    many, few = await read(store, "rm", "p", "q")
+    assert many == [float(i) for i in range(2, CAP + 2)]
+    assert few == [1.0]
+
+
+async def test_rewards_of_one_request_add_up_by_group(store: StateStore) -> None:
+    writes = StateWrites().add_references("rm", {"p": [1.0]}).add_references("rm", {"p": [2.0], "q": [3.0]})
+    await store.commit(writes)
+    assert await read(store, "rm", "p", "q") == [[1.0, 2.0], [3.0]]

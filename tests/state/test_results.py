@@ -6,6 +6,8 @@ import pytest
 from reward_gateway.state import results
 from reward_gateway.state.store import StateStore
 
+from tests.clock import Clock
+
 pytestmark = pytest.mark.anyio
 
 
@@ -35,3 +37,23 @@ async def test_this_process_keeps_the_newest(monkeypatch: pytest.MonkeyPatch) ->
     for i in range(5):
         await kept.put(str(i), i, 60.0)
     assert [await kept.read(str(i)) for i in range(5)] == [None, None, 2, 3, 4]
+
+
+async def test_this_process_drops_what_has_expired_before_what_has_not(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(results, "MOST", 2)
+    kept = StateStore.in_process().results
+    await kept.put("long", 1, 3600.0)
+    await kept.put("short", 2, 600.0)
+    await clock.advance(601)
+    await kept.put("new", 3, 600.0)
+    assert [await kept.read(token) for token in ("long", "short", "new")] == [1, None, 3]
+
+
+async def test_an_answer_that_is_put_again_is_as_new_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "MOST", 2)
+    kept = StateStore.in_process().results
+    for token in ("a", "b", "a", "c"):
+        await kept.put(token, token, 60.0)
+    assert [await kept.read(token) for token in "abc"] == ["a", None, "c"]

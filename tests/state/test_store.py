@@ -1,13 +1,20 @@
 """state/store.py: every kind of state is listed, exported, imported and reset in the same way."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from redis.asyncio import Redis
 from reward_gateway.errors import InvalidRequest, NotFound, StateUnavailable
 from reward_gateway.local.ports import free_port
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
+
+from tests.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -115,3 +122,62 @@ async def test_without_its_redis_every_call_says_that_state_is_unavailable() -> 
         with pytest.raises(StateUnavailable):
             await call
     await store.close()
+
+
+Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(respond: Respond) -> AsyncIterator[str]:
+    """The address of a server that treats each connection so."""
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+async def test_a_command_whose_answer_is_lost_is_not_sent_again() -> None:
+    asked = 0
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read(1)
+        writer.close()
+
+    async with listening(hang_up) as url:
+        store = StateStore.connect(url)
+        with pytest.raises(StateUnavailable):
+            await store.moments.read("run")
+        await store.close()
+    assert asked == 1
+
+
+async def test_every_kind_waits_for_a_server_that_never_answers_as_long_as_it_was_told(clock: Clock) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1000):
+                pass
+        writer.close()
+
+    async with listening(say_nothing) as url, Redis.from_url(url, socket_timeout=None) as client:
+        store = StateStore.on_redis(client, timeout_s=3600.0)
+        calls = [
+            asyncio.create_task(call)
+            for call in (
+                store.moments.read("run"),
+                store.commit(StateWrites().merge_moments("run", 1.0, 0.0, 0.0)),
+                store.references.read("rm", ["p"]),
+                store.archives.read("a"),
+                store.labels.look_up("t", ["m"]),
+                store.sets.read("references", "v1"),
+                store.attempts.begin_attempt("a", "digest", "token", 1.0, 1.0),
+                store.results.read("token"),
+            )
+        ]
+        await clock.advance(3500)
+        assert not any(call.done() for call in calls)
+        await clock.advance_until(lambda: all(call.done() for call in calls))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StateUnavailable] * len(calls)
