@@ -100,6 +100,16 @@ def one(recipe: str) -> str:
         ("{components: {a: {score: m, transforms: [{affine: 3}]}}}", "transforms"),
         ("{components: {a: {score: m, transforms: [{affine: {scale: {feature: x}}}]}}}", "scale"),
         ("{components: {a: {score: m}}, combine: {weighted_sum: {over: [b]}}}", "no component 'b'"),
+        (
+            "{components: {good: {score: m}, "
+            "a: {score: m, transforms: [{par: {reference_rewards: {component: god}}}]}}}",
+            "r.components.a.transforms[0].par.reference_rewards: "
+            "there is no component 'god' before this one; did you mean 'good'?",
+        ),
+        (
+            "{components: {a: {score: m}, b: {score: m}}, combine: heron}",
+            "r.combine: combine/heron does not take named components",
+        ),
         ("{components: {a: {score: m}}, combine: {no_such_combiner: {}}}", "no operation combine/no_such_combiner"),
         ("{components: {a: {score: m}}, guards: [{empty_response: {action: explode}}]}", "flag, zero or invalid"),
         (
@@ -148,6 +158,16 @@ def test_what_counts_somewhere_and_what_is_said_outright_is_no_fault(recipe: str
 def test_a_fault_of_an_experiments_candidate_is_named() -> None:
     text = "rewards: {r: {components: {a: {score: m}}}}\nexperiments: {e: {model: m, candidate: text_preferenc}}"
     assert "experiments.e.candidate: there is no model 'text_preferenc'; did you mean" in faults_of(text, KNOWN)
+
+
+def test_an_experiment_on_a_model_that_no_recipe_asks_is_named() -> None:
+    text = "rewards: {r: {components: {a: {score: m}}}}\nexperiments: {e: {model: robot, candidate: m}}"
+    assert "experiments.e.model: no recipe asks for 'robot' (models in use: m)" in faults_of(text, KNOWN)
+
+
+def test_the_models_in_use_are_not_known_while_a_recipe_has_a_fault() -> None:
+    text = "rewards: {r: {components: {a: {score: robto}}}}\nexperiments: {e: {model: robot, candidate: m}}"
+    assert "experiments.e.model" not in faults_of(text, KNOWN)
 
 
 def test_a_default_that_is_misspelt_is_named() -> None:

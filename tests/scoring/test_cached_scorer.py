@@ -155,6 +155,9 @@ async def test_samples_that_were_invalid_before_are_not_asked(scorer: CachedScor
 async def test_a_model_that_is_not_there_gives_reasons(scorer: CachedScorer) -> None:
     scores, _ = await ask(scorer, "a", model="nobody")
     assert scores.invalid[0].code == "model_unavailable"
+    assert (scores.model, scores.version) == ("nobody", "")
+    assert np.isnan(scores.values).all()
+    assert not scores.cached.any()
 
 
 async def test_a_request_without_a_deadline_has_an_hour(scorer: CachedScorer, server: Server) -> None:

@@ -210,3 +210,17 @@ def test_equal_bodies_have_one_digest_and_others_another() -> None:
     assert digest_body({"a": 1, "b": "\ud800"}) == digest_body({"b": "\ud800", "a": 1})
     assert digest_body([{"a": 1, "b": 2}]) == digest_body([{"b": 2, "a": 1}])
     assert len({digest_body(value) for value in ([1], [2], ["1"], [b"1"], [None], [[1]], "\ud800", "\ud801")}) == 8
+
+
+async def test_a_request_that_was_committed_has_no_lease_to_give_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[str] = []
+    gateway = world.gateway()
+
+    async def release(self: Any, address: str, token: str) -> None:
+        released.append(address)
+
+    monkeypatch.setattr(type(world.state.attempts), "release_lease", release)
+    await gateway.score(batch_of(1, 3), "scaled", keyed())
+    assert released == []

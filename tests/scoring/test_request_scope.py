@@ -17,7 +17,7 @@ def test_without_a_key_every_request_is_a_new_one() -> None:
 
 @pytest.mark.parametrize("change", [{"caller": "other"}, {"run": "run 2"}, {"idempotency_key": "other"}])
 def test_the_caller_the_run_and_the_key_tell_requests_apart(change: dict[str, str]) -> None:
-    other = replace(KEYED, **change)  # type: ignore[arg-type]
+    other = replace(KEYED, **change)
     assert other.make_attempt_address("r") != KEYED.make_attempt_address("r")
     assert other.name_member("c", 0) != KEYED.name_member("c", 0)
 

@@ -1,0 +1,79 @@
+"""Which recipes cannot answer now, with the first reason of each."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from reward_gateway.backends.port import ModelInfo
+from reward_gateway.cache.null import NullCache
+from reward_gateway.errors import NotFound
+from reward_gateway.recipes.book import load_book
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.scoring.readiness import Readiness, find_missing
+
+from tests.scoring.conftest import FailingModels
+
+pytestmark = pytest.mark.anyio
+
+RECIPES = """
+rewards:
+  served: {components: {a: {score: model}}}
+  loading: {components: {a: {score: slow}}}
+  absent: {components: {a: {score: none}, b: {score: gone}}, combine: weighted_sum}
+  named: {components: {a: {score: process_reward, params: {model: gone}, transforms: [aggregate]}}}
+  unnamed: {components: {a: {score: likelihood}}}
+  judged: {components: {a: {score: judge_rubric, params: {judge: strict}}}}
+  plain: {components: {a: {score: given}}}
+"""
+
+
+class Models(FailingModels):
+    """Three models: one is ready, one is loading, one is not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_up: list[str] = []
+
+    async def info(self, name: str) -> ModelInfo:
+        self.looked_up.append(name)
+        if name in ("none", "gone"):
+            raise NotFound(f"there is no {name}")
+        return replace(await super().info(name), name=name, ready=name != "slow")
+
+
+class Judges:
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+
+async def missing(models: Models | None = None, **parts: Any) -> dict[str, str]:
+    runtime = EffectsRuntime(CachedScorer(models or Models(), NullCache()), **parts)
+    return await find_missing(load_book(RECIPES), runtime)
+
+
+async def test_each_recipe_that_cannot_answer_has_its_first_reason() -> None:
+    found = await missing()
+    assert found.keys() == {"loading", "absent", "named", "judged"}
+    assert "'slow' is not ready" in found["loading"]
+    assert found["absent"] == "there is no none"
+    assert found["named"] == "there is no gone"
+    assert "there is no judge 'strict'" in found["judged"]
+    assert "REWARD_GATEWAY_JUDGES_FILE" in found["judged"]
+
+
+async def test_a_judge_that_is_there_is_no_reason() -> None:
+    assert "judged" not in await missing(judges=Judges("mild", "strict"))
+    assert "judged" in await missing(judges=Judges("mild"))
+
+
+async def test_a_model_of_several_recipes_is_looked_up_once() -> None:
+    models = Models()
+    await missing(models)
+    assert sorted(models.looked_up) == ["gone", "model", "none", "slow"]
+
+
+def test_the_gateway_is_ready_while_its_default_recipe_can_answer() -> None:
+    assert Readiness("r").ready
+    assert Readiness("r", {"other": "why"}).ready
+    assert not Readiness("r", {"r": "why"}).ready
