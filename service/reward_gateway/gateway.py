@@ -141,7 +141,8 @@ class Gateway:
             answered = [row for row in range(batch.size) if row not in failed_by_server]
             batch = replace(batch, invalid={**batch.invalid, **dict.fromkeys(answered, ANSWERED)})
         started = perf_counter()
-        usage, timing = Usage(samples=batch.size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
+        size = batch.size
+        usage, timing = Usage(samples=size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
         if "response" in plan.inputs:
             self._refuse_missing(batch)
         context = RequestContext(options.deadline, options.cache, usage, timing, options.scope)
@@ -151,7 +152,7 @@ class Gateway:
         context = replace(context, timing=effects_timing)
 
         def check(invalid: Mapping[int, Invalid]) -> None:
-            self._refuse_failed(plan, options, invalid, batch.size)
+            self._refuse_failed(plan, options, invalid, size)
 
         outcome = await run_effects(evaluate_plan(plan, batch, raw, check), self.runtime, context)
         timing["combine"] = (perf_counter() - combining) * 1e3 - sum(effects_timing.values())
@@ -177,7 +178,8 @@ class Gateway:
         _accept_scores(options, scored)
         commit = options.commit or self.runtime.commit
         if attempt is None:
-            await commit(context.state.writes)
+            if options.commit is not None or context.state.has_writes:
+                await commit(context.state.writes)
         else:
             unanswered = any(reason.server_caused for reason in scored.invalid.values())
             complete = not (unanswered and plan.splittable)
@@ -195,10 +197,11 @@ class Gateway:
 
     async def _fetch_raw_scores(self, plan: Plan, batch: Batch, context: RequestContext) -> dict[str, RawScores]:
         """Raw scores by component; a model that several components share is called once."""
+        models = plan.models
         await self.runtime.fetch_media(batch, [name for name in MEDIA if name in plan.inputs], context.deadline)
-        if not plan.models:
+        if not models:
             return {}
-        answers = await self.runtime.fetch_raw_scores(plan.models, batch, context)
+        answers = await self.runtime.fetch_raw_scores(models, batch, context)
         return {c.name: _select_dimension(c, *answers[c.model]) for c in plan.components if c.model is not None}
 
     def _settle_failures(self, plan: Plan, options: ScoreOptions, scored: Scored) -> None:

@@ -45,7 +45,22 @@ async def test_decoding_comes_before_the_dataplane_and_encoding_after_it(served:
     first = list(
         dict.fromkeys(await modules_visited(served))
     )  # a coroutine that is resumed is entered from the outside
-    way = ["intake/decode", "intake/batch_builder", "scoring/cached_scorer", "recipes/evaluate", "http/encode"]
+    way = [
+        "intake/decode",
+        "intake/score_intake",
+        "intake/batch_builder",
+        "scoring/cached_scorer",
+        "recipes/evaluate",
+        "http/encode",
+    ]
     assert sorted(way, key=first.index) == way
     begun = first.index("scoring/cached_scorer")
     assert [module for module in first[begun:] if module.startswith("http/")] == ["http/encode"]
+
+
+async def test_the_way_is_short(served: Any) -> None:
+    visited = await modules_visited(served)
+    assert visited.count("http/dependencies") <= 2
+    assert len({module.partition("/")[0] for module in visited} - {"gateway"}) <= 8
+    assert len(visited) <= 135
+    assert not any(module.startswith("state/") for module in visited)  # the recipe keeps none

@@ -41,6 +41,7 @@ class ColumnBinder:
 
     def __init__(self, batch: Batch, values: Mapping[str, Value]) -> None:
         self.batch = batch
+        self.size = batch.size
         self.values = values
         self._groups: list[str] | None = None
 
@@ -71,7 +72,7 @@ class ColumnBinder:
             if name in step.bindings:
                 column = yield from self._read_bound(step.bindings[name], infer_shape(field), rows, address)
             elif name in provided:
-                column = select_rows(provided[name], rows, self.batch.size)
+                column = select_rows(provided[name], rows, self.size)
             else:
                 column = self._read_implicit(name, field, rows)
             if column is None:
@@ -106,7 +107,7 @@ class ColumnBinder:
             case "sample":
                 return self._read_sample_field(str(binding.value), rows)
             case "component":
-                return select_rows(self.values[str(binding.value)], rows, self.batch.size)
+                return select_rows(self.values[str(binding.value)], rows, self.size)
             case "stored":
                 return [(yield from perform(ReadSet("references", str(binding.value))))] * n
             case "prompt_references":

@@ -97,13 +97,14 @@ class _Evaluation:
         self.components: dict[str, ComponentScores] = {}
         self.invalid: dict[int, Invalid] = dict(batch.invalid)
         self.flags: dict[int, tuple[str, ...]] = {}
-        self._valid_row_cache = list(range(batch.size))
+        self._size = batch.size
+        self._valid_row_cache = list(range(self._size))
         self._failed = 0
         self._absent: frozenset[int] = frozenset()
         """Rows without a value of the current optional component; its transforms skip them."""
 
     def run(self) -> Effectful[Rewards]:
-        plan, size = self.plan, self.batch.size
+        plan, size = self.plan, self._size
         scored: dict[str, _RawComponent] = {}
         for component in plan.components:
             if _scored_first(component):
@@ -160,7 +161,7 @@ class _Evaluation:
         return reward, rewards
 
     def _score_component(self, component: ComponentPlan) -> Effectful[_RawComponent]:
-        name, size = component.name, self.batch.size
+        name, size = component.name, self._size
         if component.step is None:
             scores = self.raw[name]
             self._fail_rows(scores.invalid, name)
@@ -199,7 +200,7 @@ class _Evaluation:
         if not isinstance(value, list) and wanted_shape == "vector":
             return (yield from self._transform_stream(step, value, field_name, component))
         outcome = yield from self._run_step(step, {field_name: value}, address, component)
-        return _extract_value(outcome, self.batch.size, component, self)
+        return _extract_value(outcome, self._size, component, self)
 
     def _transform_vectors(
         self, step: Step, value: list[FloatArray | None], name: str, address: str, component: str
@@ -233,7 +234,7 @@ class _Evaluation:
             )
             self._fail_rows(dict.fromkeys(rows, reason), component)
             return value
-        shaped = np.full(self.batch.size, np.nan)
+        shaped = np.full(self._size, np.nan)
         shaped[rows] = np.asarray(outcome.rewards[0], dtype=np.float64)
         return shaped
 
@@ -244,7 +245,7 @@ class _Evaluation:
             return zeroed
         view = GuardView(
             ["" if response is None else plain_text(response) for response in self.batch.responses],
-            self.batch.references or [None] * self.batch.size,
+            self.batch.references or [None] * self._size,
             {name: scores.value for name, scores in self.components.items()},
             self.flags,
         )
@@ -260,7 +261,7 @@ class _Evaluation:
         return zeroed
 
     def _combine_components(self) -> Running:
-        plan, size = self.plan, self.batch.size
+        plan, size = self.plan, self._size
         table = {name: self.components[name].value for name in plan.over}
         if plan.combine is None:
             reward = next(iter(table.values())).copy() if table else np.zeros(size)
@@ -299,10 +300,10 @@ class _Evaluation:
         if main is not None and main not in provided and vectors:
             provided[main] = self.values[vectors[0]]
         outcome = yield from self._run_step(step, provided, self.plan.name)
-        return list(outcome.rewards) if outcome.rewards is not None else [None] * self.batch.size
+        return list(outcome.rewards) if outcome.rewards is not None else [None] * self._size
 
     def _normalize_rewards(self, reward: FloatArray) -> FloatArray:
-        rows, size = self._valid_rows(), self.batch.size
+        rows, size = self._valid_rows(), self._size
         groups = select_rows(self.binder.groups, rows, size)
         table = {name: select_rows(self.components[name].value, rows, size) for name in self.plan.over}
         normalized = normalize_rewards(self.plan.group, groups, select_rows(reward, rows, size), table)
@@ -314,10 +315,10 @@ class _Evaluation:
 
     def _compare_cohort(self, spec: CohortSpec, reward: FloatArray) -> Running:
         """Normalise rewards within the samples of the same prompt, across requests."""
-        shaped = np.full(self.batch.size, np.nan)
+        shaped = np.full(self._size, np.nan)
         # A sample that can never be scored still takes its place, as no other sample will; one that failed for a cause
         # of the server does not, as it may be sent again.
-        rows = [i for i in range(self.batch.size) if not (i in self.invalid and self.invalid[i].server_caused)]
+        rows = [i for i in range(self._size) if not (i in self.invalid and self.invalid[i].server_caused)]
         if not rows:
             return shaped
         groups = self.binder.groups
@@ -355,7 +356,7 @@ class _Evaluation:
         """
         rows = self._valid_rows()
         name = component or address.rpartition("/")[2]
-        no_outcome = Outcome(reward=np.full(self.batch.size, np.nan), rewards=[None] * self.batch.size)
+        no_outcome = Outcome(reward=np.full(self._size, np.nan), rewards=[None] * self._size)
         try:
             columns, kept, invalid = yield from self.binder.read_columns(step, provided, rows, address)
             self._fail_rows({i: r for i, r in invalid.items() if not (optional and r.code == "missing_field")}, name)
@@ -369,12 +370,12 @@ class _Evaluation:
         if outcome.reward is None and outcome.rewards is None and len(outcome.invalid) == len(kept):
             outcome.reward = np.full(len(kept), np.nan)  # every row has a reason of its own
         self._flag_rows({kept[k]: flags for k, flags in outcome.flags.items()})
-        return spread_outcome(outcome, kept, self.batch.size)
+        return spread_outcome(outcome, kept, self._size)
 
     def _valid_rows(self) -> list[int]:
         if len(self.invalid) != self._failed:
             self._failed = len(self.invalid)
-            self._valid_row_cache = [i for i in range(self.batch.size) if i not in self.invalid]
+            self._valid_row_cache = [i for i in range(self._size) if i not in self.invalid]
         return [i for i in self._valid_row_cache if i not in self._absent] if self._absent else self._valid_row_cache
 
     def _fail_rows(self, reasons: Mapping[int, Invalid], component: str | None) -> None:

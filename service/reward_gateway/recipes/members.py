@@ -29,7 +29,7 @@ def spread_groups(
     Returns:
         ``rewards`` [n]: the member's number or vector, None in rows without one; and a reason per failed row.
     """
-    size = binder.batch.size
+    size = binder.size
     field = "group" if "group" in step.operation.item.model_fields else "trajectories"
     groups: dict[str, list[int]] = {}
     for i in rows:

@@ -19,9 +19,21 @@ class StateView:
     """The values of named state that one request has read, and its pending writes."""
 
     def __init__(self) -> None:
-        self.writes = StateWrites()
+        self._writes: StateWrites | None = None
         self._moments: dict[str, Triple] = {}
         self._archives: dict[str, FloatArray] = {}
+
+    @property
+    def has_writes(self) -> bool:
+        """Whether any write is pending."""
+        return self._writes is not None and bool(self._writes)
+
+    @property
+    def writes(self) -> StateWrites:
+        """The pending writes, to which more may be added."""
+        if self._writes is None:
+            self._writes = StateWrites()
+        return self._writes
 
     async def merge_moments(self, store: StateStore, stream: str, batch: Moments) -> Moments:
         """Merge a batch into the stream: the moments as read, merged with all batches of this request."""
@@ -54,4 +66,4 @@ class StateView:
 
     def discard_writes(self) -> None:
         """Drop the pending writes; values that were read are kept."""
-        self.writes = StateWrites()
+        self._writes = None
