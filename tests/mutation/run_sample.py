@@ -162,7 +162,10 @@ class Sample:
             far = reach.quickest_first(
                 reach.reaching(mutant.path, set[int]().union(*(lines_of(old) for old, _ in changed)))
             )
-            trials.append(Trial(mutant, list(dict.fromkeys([*near, *far]))))
+            if far:
+                trials.append(Trial(mutant, list(dict.fromkeys([*near, *far]))))
+            else:
+                self.count(mutant, "survived", 0.0)  # no test reaches it
         for trial, outcome, seconds in run_trials(trials, self._jobs, in_child):
             self.count(trial.mutant, outcome, seconds)
 
