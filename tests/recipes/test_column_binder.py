@@ -111,3 +111,19 @@ def test_a_stored_set_of_references_is_asked_for_by_its_name_and_is_the_same_in_
     columns, kept, _ = end.value.value
     assert [list(row) for row in columns.objects("reference_rewards")] == [[0.5, 1.5]] * 2
     assert kept == [2, 1]
+
+
+def test_a_table_of_constants_is_the_same_in_every_row() -> None:
+    step = compile_recipe(
+        "components: {a: {score: length_penalty}, b: {score: length_penalty}}\n"
+        "combine: {log_sigmoid_sum: {references: {a: 0.5, b: 2}}}"
+    ).combine
+    assert step is not None
+    assert step.bindings["references"].kind == "constant"
+    table = {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([4.0, 5.0, 6.0])}
+    with pytest.raises(StopIteration) as end:
+        ColumnBinder(batch_of(3), {}).read_columns(step, {"rewards": table}, [2, 0]).send(None)
+    columns, kept, _ = end.value.value
+    references = columns.table("references")
+    assert {name: list(values) for name, values in references.items()} == {"a": [0.5, 0.5], "b": [2.0, 2.0]}
+    assert kept == [2, 0]

@@ -52,6 +52,8 @@ def one(recipe: str) -> str:
     [
         ("{}", "components"),
         ("{components: {}}", "components"),
+        ("{components: {a: {}}}", "rewards.r.components.a.score: Field required"),
+        ("{components: {a: {score: m, truncation: drop}}}", "r.components.a.truncation"),
         ("{components: {a: {score: nothing_known}}}", "no scoring operation and no model"),
         ("{components: {a: {score: lenght_penalty}}}", "did you mean 'length_penalty'?"),
         ("{components: {a: {score: text_preferense}}}", "did you mean 'text_preference'?"),

@@ -277,3 +277,10 @@ def test_an_effect_that_cannot_be_answered_is_the_reason_of_its_samples_in_its_o
     reason = explain_unavailable(error)
     assert (reason.code, reason.message) == (code, error.message)
     assert reason.server_caused
+
+
+def test_a_component_with_a_vector_a_sample_shows_the_vectors_and_their_sums(evaluated: Any) -> None:
+    rewards = evaluated(
+        "components: {a: {score: given_steps}}\ncredit: return_to_go", features=[{"values": [1.0, 2.0]}]
+    )
+    assert rewards.components["a"].vectors is not None

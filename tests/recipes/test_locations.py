@@ -48,3 +48,19 @@ default: third
     assert ("rewards.first.guards[0]", "line 7") in faults
     assert ("default", "line 8") in faults
     assert any(path == "rewards.first" for path, _ in faults), "two components and no combine"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "place"),
+    [
+        ("rewards:\n  a: 1\n  a: 2\n", "rewards.a", "line 3"),
+        ("x: &x {y: 1}\nrewards:\n  a: *x\n  b: *x\n", "rewards.a", "line 1"),
+    ],
+)
+def test_a_fault_of_the_text_itself_has_its_path_and_its_line(text: str, path: str, place: str) -> None:
+    with pytest.raises(InvalidRecipe) as refused:
+        parse_yaml(text)
+    (fault, *_) = refused.value.faults
+    assert fault.keys() == {"path", "place", "message"}
+    assert fault["path"] == path
+    assert fault["place"] == place

@@ -42,6 +42,7 @@ rewards:
     }  # fmt: skip
     assert plan["components"].keys() == {"a", "b", "c"}
     assert plan["components"]["a"].keys() == {"model", "dimension", "score", "transforms", "returns", "optional"}
+    assert plan["components"]["a"]["score"]["operation"] == "score/length_penalty"
     assert (plan["components"]["a"]["model"], plan["components"]["a"]["returns"]) == (None, "scalar")
     assert [len(plan["components"][name]["transforms"]) for name in "abc"] == [1, 0, 0]
     assert plan["guards"] == [{"name": "empty_response", "action": "zero"}]

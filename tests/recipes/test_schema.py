@@ -7,7 +7,7 @@ import pytest
 import yaml
 from reward_gateway.errors import InvalidRecipe
 from reward_gateway.recipes.book import load_book
-from reward_gateway.recipes.schema import json_schema
+from reward_gateway.recipes.schema import CohortSpec, ComponentSpec, RecipeSpec, json_schema
 from reward_gateway.settings import Settings
 
 
@@ -41,3 +41,50 @@ def test_an_experiment_has_a_share_of_the_prompts(fraction: float) -> None:
 def test_an_experiment_of_no_prompt_or_of_more_than_all_is_refused(fraction: float) -> None:
     with pytest.raises(InvalidRecipe, match=r"experiments\.e\.fraction"):
         load_book(EXPERIMENT % fraction)
+
+
+def test_what_a_component_does_not_say_has_its_default() -> None:
+    spec = ComponentSpec(score="m")
+    assert (spec.dimension, spec.params, spec.inputs, spec.transforms) == (None, {}, {}, [])
+    assert (spec.optional, spec.truncation) == (False, "flag")
+
+
+def test_what_a_recipe_does_not_say_has_its_default() -> None:
+    spec = RecipeSpec.model_validate({"components": {"a": {"score": "m"}}})
+    assert (spec.description, spec.guards, spec.combine, spec.credit) == ("", [], None, None)
+    assert (spec.on_invalid, spec.default_reward, spec.range, spec.strip_template) == ("null", None, None, None)
+    group = spec.group
+    assert (group.normalize, group.weights, group.epsilon, group.cohort) == ("none", {}, 1e-4, None)
+
+
+def test_a_cohort_waits_thirty_seconds_and_is_scored_as_it_is_then() -> None:
+    cohort = CohortSpec(size=2)
+    assert (cohort.timeout_s, cohort.incomplete) == (30.0, "score")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ("size: 1", "size"),
+        ("size: 4097", "size"),
+        ("size: 2, timeout_s: 0", "timeout_s"),
+        ("size: 2, incomplete: wait", "incomplete"),
+        ("timeout_s: 3", "size"),
+    ],
+)
+def test_a_cohort_out_of_its_bounds_is_refused(wrong: str, field: str) -> None:
+    recipe = "rewards: {r: {components: {a: {score: m}}, group: {normalize: mean, cohort: {%s}}}}"
+    with pytest.raises(InvalidRecipe, match=rf"group\.cohort\.{field}"):
+        load_book(recipe % wrong)
+    assert load_book(recipe % "size: 4096").get("r").group.cohort == CohortSpec(size=4096)
+
+
+@pytest.mark.parametrize("name", ["a", "A.b_c-9", "a" * 64])
+def test_a_name_begins_with_a_letter(name: str) -> None:
+    assert name in load_book(f"rewards: {{{name}: {{components: {{a: {{score: m}}}}}}}}")
+
+
+@pytest.mark.parametrize("name", ["9a", "_a", "a" * 65, "a/b", "ä"])
+def test_any_other_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidRecipe, match="match pattern"):
+        load_book(f"rewards: {{'{name}': {{components: {{a: {{score: m}}}}}}}}")

@@ -173,3 +173,19 @@ async def test_a_model_gets_the_deadline_of_the_request(scorer: CachedScorer, se
     batch = Batch([""], ["p"], ["a"])
     await scorer.fetch_scores(["m"], batch, RequestContext(deadline=deadline))
     assert server.deadlines == [deadline]
+
+
+async def test_the_cache_and_the_models_have_a_time_each(scorer: CachedScorer) -> None:
+    context = RequestContext()
+    await scorer.fetch_scores(["m"], Batch([""], ["p"], ["a"]), context)
+    assert context.timing.keys() == {"cache", "inference"}
+    assert all(milliseconds >= 0 for milliseconds in context.timing.values())
+
+
+async def test_hits_and_misses_of_a_request_add_up(scorer: CachedScorer) -> None:
+    batch = Batch(["", ""], ["p"] * 2, ["a", "bb"])
+    context = RequestContext()
+    for _ in range(3):
+        await scorer.fetch_scores(["m"], batch, context)
+    usage = context.usage
+    assert (usage.cache_hits, usage.cache_misses, usage.model_calls) == (4, 2, 1)

@@ -31,10 +31,12 @@ class Intake:
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
+        self.batches: list[Batch] = []
         self.closed = 0
 
     async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
         self.asked.append(sorted(fields))
+        self.batches.append(batch)
 
     async def close(self) -> None:
         self.closed += 1
@@ -85,10 +87,12 @@ async def test_only_media_that_a_model_reads_are_fetched(
 async def test_media_are_fetched_where_a_sample_has_some_in_a_field_that_is_read() -> None:
     intake = Intake()
     runtime = runtime_of(media=intake)
-    await runtime.fetch_media(illustrated(images=PICTURE), ["images", "frames"], None)
+    batch = illustrated(images=PICTURE)
+    await runtime.fetch_media(batch, ["images", "frames"], None)
     await runtime.fetch_media(illustrated(images=PICTURE), ["frames"], None)
     await runtime.fetch_media(illustrated(), ["images"], None)
     assert intake.asked == [["frames", "images"]]
+    assert [filled is batch for filled in intake.batches] == [True]
     await runtime_of().fetch_media(illustrated(images=PICTURE), ["images"], None)  # nobody fetches
 
 

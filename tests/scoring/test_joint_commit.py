@@ -147,3 +147,18 @@ async def test_a_part_may_commit_again_and_each_has_its_record(services: Service
         "b 0": ("done", b"b 0"),
         "a 1": ("begun", b"a 1"),
     }
+
+
+async def test_a_part_answers_a_repeat_completely_unless_it_says_otherwise(services: Services) -> None:
+    begin = services.state.attempts.begin_attempt
+    for address in ("whole", "half"):
+        await begin(address, "body", "token", 60.0, 60.0)
+    await services.commit_together(
+        [
+            PendingCommit(one_number(), Attempt("whole", "token", 60.0), b"answer"),
+            PendingCommit(one_number(), Attempt("half", "token", 60.0), b"answer", complete=False),
+            PendingCommit(one_number()),
+        ]
+    )
+    assert await services.count() == 3
+    assert [(await begin(address, "body", "t", 1.0, 1.0)).outcome for address in ("whole", "half")] == ["done", "begun"]

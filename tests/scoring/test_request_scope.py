@@ -32,6 +32,9 @@ def test_a_repeat_has_the_same_names_and_each_work_and_row_its_own() -> None:
         KEYED.name_member("c", 0),
         KEYED.name_member("c", 1),
         KEYED.name_member("d", 0),
+        KEYED.name_member("c", 2),
+        KEYED.make_attempt_address("c", "2"),
+        KEYED.make_attempt_address("cohort", "c", "2"),
     ]
     assert len(set(names)) == len(names)
     assert {len(name or "") for name in names} == {40}

@@ -32,8 +32,9 @@ async def test_an_unknown_archive_is_empty_and_adding_nothing_leaves_it_unknown(
 
 async def test_vectors_of_another_size_are_refused_and_nothing_is_added(store: StateStore) -> None:
     await add(store, np.ones((1, 2)))
-    with pytest.raises(InvalidRequest, match="vectors of 2 numbers and these have 3"):
+    with pytest.raises(InvalidRequest, match="vectors of 2 numbers and these have 3") as refused:
         await add(store, np.ones((2, 3)))
+    assert refused.value.param == "vectors"
     assert (await store.archives.read("run")).shape == (1, 2)
 
 

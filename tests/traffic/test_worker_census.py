@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import RedisError
 from reward_gateway.traffic.worker_census import WorkerCensus
 
-from tests.clock import until
+from tests.clock import Clock, turns, until
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
@@ -49,3 +49,24 @@ async def test_the_last_count_stays_while_the_server_is_away(tmp_path: Path) -> 
     assert one.count == 2
     await one.close()
     await other.close()
+
+
+async def test_a_process_announces_itself_every_five_seconds(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    announced: list[float] = []
+    began = clock.now()
+
+    async def announce(self: WorkerCensus) -> None:
+        announced.append(clock.now() - began)
+        if len(announced) == 2:
+            raise RedisError("away for a moment")
+
+    monkeypatch.setattr(WorkerCensus, "announce", announce)
+    census = WorkerCensus("redis://127.0.0.1:1", assumed=1)
+    census.start()
+    census.start()
+    await turns()
+    assert len(announced) == 1
+    for count in (2, 3, 4):
+        await clock.advance(5.0)
+        assert len(announced) == count
+    await census.close()
