@@ -67,3 +67,7 @@ async def test_rewards_of_one_request_add_up_by_group(store: StateStore) -> None
     writes = StateWrites().add_references("rm", {"p": [1.0]}).add_references("rm", {"p": [2.0], "q": [3.0]})
     await store.commit(writes)
     assert await read(store, "rm", "p", "q") == [[1.0, 2.0], [3.0]]
+
+
+async def test_references_that_are_not_there_are_no_empty_object(store: StateStore) -> None:
+    assert await store.references.export_value("rm") is None

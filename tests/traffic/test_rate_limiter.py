@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from limits import RateLimitItemPerMinute
 from reward_gateway.cache.breaker import Breaker
-from reward_gateway.errors import RateLimited
+from reward_gateway.errors import RateLimited, Unauthenticated
 from reward_gateway.observer import Observer
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.guard import Traffic
@@ -282,4 +282,13 @@ class TestOfSettings:
             assert heard == [(1, 0)]
             assert not await traffic.drain.wait_finished(0.0)
         assert await traffic.drain.wait_finished(0.0)
+        await traffic.close()
+
+    async def test_the_keys_file_of_the_settings_is_asked(self, tmp_path: Path) -> None:
+        path = tmp_path / "keys.yaml"
+        path.write_text("keys: [{name: trainer, key: some secret}]")
+        traffic = Traffic.of(Settings(api_keys_file=path))
+        assert (await traffic.identify_caller("some secret")).name == "trainer"
+        with pytest.raises(Unauthenticated):
+            await traffic.identify_caller(None)
         await traffic.close()
