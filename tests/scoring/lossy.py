@@ -100,9 +100,9 @@ class LossyAttempts(RedisAttempts):
 class LossyCohorts(RedisCohorts):
     """Cohorts whose members may leave once they have joined."""
 
-    async def _wait(self, cohort: str, left_s: float) -> None:
+    async def _wait_for_close(self, open_key: str, cohort: str, left_s: float) -> None:
         await struck.get().strike("while_joined")
-        await super()._wait_for_close(cohort, left_s)
+        await super()._wait_for_close(open_key, cohort, left_s)
 
 
 def lossy_gateway(url: str) -> Gateway:

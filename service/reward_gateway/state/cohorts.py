@@ -29,6 +29,9 @@ from .redis_store import PREFIX, TIMEOUT_S, load_script, state_unavailable
 MEMBER_TTL_S = 900.0
 """Seconds that a named member is remembered."""
 
+RECHECK_S = 5.0
+"""Seconds after which a waiting member asks whether its cohort is still open."""
+
 CLOSED_LIMIT = 4096
 """Maximum number of closed cohorts that a process remembers."""
 
@@ -166,29 +169,39 @@ class RedisCohorts:
         try:
             answer = await self._join(keys=[open_key, f"{PREFIX}:cohorts:joined:{member or ''}"], args=arguments)
             cohort, place, left_ms = answer[0].decode(), int(answer[1]), int(answer[2])
-            await self._wait_for_close(cohort, left_ms / 1e3)
+            await self._wait_for_close(open_key, cohort, left_ms / 1e3)
             members = await self._close(keys=[open_key], args=[cohort, self._members, self._channel])
         except (RedisError, OSError, TimeoutError) as error:
             raise state_unavailable(error) from error
         rows = [[np.nan if value is None else value for value in json.loads(member)] for member in members]
         return Cohort(np.array(rows, dtype=np.float64), place)
 
-    async def _wait_for_close(self, cohort: str, left_s: float) -> None:
-        """Wait until the cohort is reported closed, or ``left_s`` seconds have passed."""
+    async def _wait_for_close(self, open_key: str, cohort: str, left_s: float) -> None:
+        """Wait until the cohort is closed, or ``left_s`` seconds have passed.
+
+        Its closing is published; since that message may be lost with the connection, the store is also asked every
+        ``RECHECK_S`` seconds whether the cohort is still open.
+        """
         if left_s <= 0 or cohort in self._closed:
             return
+        loop = asyncio.get_running_loop()
+        end = loop.time() + left_s
         event = asyncio.Event()  # one per waiter, so that a cancelled waiter does not affect the others
         self._waiting.setdefault(cohort, set()).add(event)
         try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), left_s)
+            while (left_s := end - loop.time()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(event.wait(), min(left_s, RECHECK_S))
+                    return
+                if await self._client.get(open_key) != cohort.encode():
+                    return
         finally:
             self._waiting[cohort].discard(event)
             if not self._waiting[cohort]:
                 del self._waiting[cohort]
 
     async def _listen_for_closing(self) -> None:
-        """Wake waiting members. Messages lost with the connection are covered by the members' own timeouts."""
+        """Wake waiting members. Those whose message was lost with the connection find out by asking (``RECHECK_S``)."""
         while True:
             with contextlib.suppress(RedisError, OSError):
                 async with self._subscriber.pubsub() as subscription:
