@@ -23,6 +23,7 @@ from reward_gateway.state.cohorts import RedisCohorts
 from reward_gateway.state.commits import RedisCommits
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
+from typing_extensions import override
 
 from .conftest import RECIPES, FailingModels
 
@@ -81,6 +82,7 @@ class LossyModels(FailingModels):
 class LossyCommits(RedisCommits):
     """Commits before and after which the request may be lost."""
 
+    @override
     async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
         await struck.get().strike("before_commit")
         await super().commit(writes, *records)
@@ -90,6 +92,7 @@ class LossyCommits(RedisCommits):
 class LossyAttempts(RedisAttempts):
     """Attempts of a process that may be killed: then nobody gives its lease back, and in time it expires."""
 
+    @override
     async def release_lease(self, address: str, token: str) -> None:
         if struck.get().fate.startswith("killed"):
             await self._client.delete(lease_key(address))
@@ -100,6 +103,7 @@ class LossyAttempts(RedisAttempts):
 class LossyCohorts(RedisCohorts):
     """Cohorts whose members may leave once they have joined."""
 
+    @override
     async def _wait_for_close(self, open_key: str, cohort: str, left_s: float) -> None:
         await struck.get().strike("while_joined")
         await super()._wait_for_close(open_key, cohort, left_s)
