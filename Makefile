@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11 python3.13,$(shell \
   $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(name))))
 ARGS ?=
+# Each runs files of tests on its own, with its own servers where they need some.
+TEST_PROCESSES ?= 2
 DEVICE ?= cpu
 GPU := $(filter gpu,$(DEVICE))
 # An environment for each, so that going from one to the other installs nothing twice.
@@ -39,7 +41,7 @@ test: development ## build the models and run every test (ARGS="-k cache")
 	@echo "==> models"
 	@$(BIN)/reward-gateway models build --all
 	@echo "==> tests"
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 test-trainers: development $(TRAINERS)/.ready ## train with TRL against the running service, in an environment of its own
 	@echo "==> training"
