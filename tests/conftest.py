@@ -46,6 +46,13 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session", autouse=True)
+async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """Keeps one event loop for all tests: grpc.aio may hand a call's end to the loop of a test that is over."""
+    yield
+    await asyncio.sleep(0.05)
+
+
 @pytest.fixture
 async def clock(anyio_backend: str) -> AsyncIterator[Clock]:
     """The running loop's clock, which the test puts forward."""

@@ -1,6 +1,5 @@
 """A real Triton over a repository of small models that the tests write."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -231,13 +230,6 @@ class Triton:
         self.log.close()
         if self.process is not None and self.child.clean_up is not None:
             self.child.clean_up(os.getpid())
-
-
-@pytest.fixture(scope="session", autouse=True)
-async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
-    """Keeps one event loop for all tests: grpc.aio may hand a call's end to the loop of a test that is over."""
-    yield
-    await asyncio.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
