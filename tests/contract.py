@@ -4,7 +4,8 @@ Schemas are read more strictly than they are published: a key that the page does
 client that was generated from the page would drop it.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, ClassVar, get_args
 
 import grpc
@@ -156,7 +157,31 @@ class StreamContract(grpc.aio.StreamStreamClientInterceptor):  # type: ignore[ty
     """Checks each message of a stream's answers."""
 
     async def intercept_stream_stream(self, continuation: Callable[..., Any], details: Any, requests: Any) -> Any:
-        return _CheckedStream(await continuation(details, requests))
+        ended = asyncio.Event()
+        call = await continuation(details, _send_until(ended, requests))
+        call.add_done_callback(lambda _: ended.set())
+        return _CheckedStream(call)
+
+
+async def _send_until(ended: asyncio.Event, requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """The requests of a call, up to the end of the call.
+
+    grpc.aio leaves an intercepted call that the server ended waiting for the next request. When that is collected as
+    garbage, at any later time, it fails whichever test is running.
+    """
+    source = aiter(requests)
+    ending = asyncio.ensure_future(ended.wait())
+    coming = ending
+    try:
+        while True:
+            coming = asyncio.ensure_future(anext(source, None))  # type: ignore[arg-type]
+            await asyncio.wait({coming, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done() or (request := coming.result()) is None:
+                return
+            yield request
+    finally:
+        coming.cancel()
+        ending.cancel()
 
 
 class _CheckedStream:

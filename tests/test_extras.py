@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from reward_gateway.extras import EXTRA_OF, MissingExtra, demand, needed, sentence
 
+from tests.service_code import parse_source
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
@@ -44,7 +46,7 @@ def imported() -> set[str]:
     """First names of all modules that the two packages import, wherever in a file."""
     found: set[str] = set()
     for path in [*(ROOT / "service").rglob("*.py"), *(ROOT / "models").rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parse_source(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -188,10 +190,10 @@ def test_without_local_and_without_a_server_on_the_path_valkeys_absence_says_wha
     code = """
 import os
 os.environ["PATH"] = ""
-from reward_gateway.local.valkey import server
+from reward_gateway.local.valkey import find_server
 from reward_gateway.local.errors import StackError
 try:
-    server()
+    find_server()
 except StackError as error:
     print(error)
 """

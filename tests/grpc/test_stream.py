@@ -42,12 +42,28 @@ async def ended(served: Any, messages: Sequence[pb.ScoreStreamRequest]) -> tuple
     return error.code().name, dict(error.trailing_metadata() or ())
 
 
-async def test_every_sample_gets_its_own_result_and_moments_share_calls(served: Any) -> None:
-    answers = await exchanged(served, [message("x" * i, id=f"s{i}") for i in range(2000)])
+async def test_every_sample_gets_its_own_result_and_samples_that_wait_share_calls(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = 0
+    queue_sample = stream.ScoreStream._make_waiting
 
-    assert {name: answer.result.reward for name, answer in answers.items()} == {f"s{i}": float(i) for i in range(2000)}
-    assert sum(served.models.calls) == 2000
-    assert len(served.models.calls) < 1000
+    def count_and_queue(*arguments: Any) -> Any:
+        nonlocal received
+        received += 1
+        return queue_sample(*arguments)
+
+    monkeypatch.setattr(stream.ScoreStream, "_make_waiting", count_and_queue)
+    served.models.gate.shut()
+    asking = asyncio.create_task(exchanged(served, [message("x" * i, id=f"s{i}") for i in range(1000)]))
+    await until(lambda: received == 1000)
+    served.models.gate.open()
+    answers = await asking
+
+    assert {name: answer.result.reward for name, answer in answers.items()} == {f"s{i}": float(i) for i in range(1000)}
+    assert sum(served.models.calls) == 1000
+    # Those under way while the model was slow, the batch that waited for a place, and the rest.
+    assert len(served.models.calls) <= stream.MOMENTS + 2
 
 
 async def test_samples_without_an_id_are_numbered_by_their_place(served: Any) -> None:
@@ -173,19 +189,23 @@ async def test_a_caller_who_leaves_leaves_nothing_behind(served: Any) -> None:
 async def test_a_caller_who_does_not_read_is_slowed_down(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "WAITING", 8)
     sent_so_far = 0
+    call = served.stub.ScoreStream()
 
-    async def flood() -> AsyncIterator[pb.ScoreStreamRequest]:
+    async def flood() -> None:
         nonlocal sent_so_far
         while True:
-            yield message("x" * 10_000, id=f"{sent_so_far:0>200}")
             sent_so_far += 1
+            await call.write(message("x" * 10_000, id=f"{sent_so_far:0>200}"))
 
-    call = served.stub.ScoreStream(flood())
+    flooding = asyncio.create_task(flood())
     before = -1
     while not served.models.calls or sent_so_far != before:
         before = sent_so_far
         await asyncio.sleep(0.2)
     scored = sum(served.models.calls)
+    # Ended before the call: a generator given to gRPC could still be running when the call lets go of it.
+    flooding.cancel()
+    await asyncio.wait([flooding])
     call.cancel()
 
     assert 0 < scored <= sent_so_far < 100_000
