@@ -35,7 +35,7 @@ rewards:
     components:
       code:
         score: unit_tests
-        params: {how: all}
+        params: {how: all, timeout_s: 60}  # a busy machine must not decide
         inputs: {program: {sample: response}, tests: [assert double(2) == 4, assert double(0) == 0]}
 """
 
