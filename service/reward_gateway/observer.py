@@ -54,7 +54,7 @@ class Observer:
         """A request was counted against this process's share of a rate, as the store of state could not be asked."""
 
     def rates_breaker_changed(self, state: BreakerState) -> None:
-        """The shared windows of rates are asked (closed), left alone (open), or tried by one call (half open)."""
+        """The circuit breaker of the shared rate windows: in use (closed), not used (open), or tried by one call (half open)."""
 
     # The stores
 
@@ -79,10 +79,10 @@ class Observer:
         """Entries were stored."""
 
     def cache_dropped(self, entries: int) -> None:
-        """Entries were not stored: too many wait already, or the store is left alone or refused them."""
+        """Entries were not stored: too many wait already, the circuit breaker is open, or the store refused them."""
 
     def cache_breaker_changed(self, state: BreakerState) -> None:
-        """The store is asked (closed), left alone (open), or tried by one call (half open)."""
+        """The cache's circuit breaker: in use (closed), not used (open), or tried by one call (half open)."""
 
     # Model servers and judges
 
@@ -103,7 +103,7 @@ class Observer:
     # The dataplane
 
     def batch_scored(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> None:
-        """A batch was scored. ``lengths``: characters of each response [n], NaN where there is none."""
+        """A batch was scored. ``lengths``: characters of each response [n], NaN for a missing one."""
 
     # Experiments
 

@@ -71,7 +71,7 @@ def measure_paraphrases(subject: Subject, data: Path | None) -> Entry:
 
 
 def measure_disturbed(subject: Subject, data: Path | None) -> Entry:
-    """The same episodes at another size, in another light, and encoded anew."""
+    """The same episodes at another size, in another light, and encoded again."""
     shown = [{**episode, "frames": disturb_frames(episode)} for episode in load_stored(data, KNOWN, unseen=True)]
     found = score_frames(subject, shown, phrase=0)
     return {**compute_figures(shown, found[:, 0], found[:, 1]), "episodes": len(shown)}

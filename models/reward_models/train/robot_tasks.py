@@ -288,7 +288,7 @@ def load_episodes(folder: Path, tasks: tuple[str, ...], unseen: bool) -> list[di
 
 def disturb_frames(episode: dict[str, Any]) -> list[bytes]:
     """The frames of an episode as another camera chain would hand them over: at another size, in another light, and
-    encoded anew at another quality; the same for all frames, and the same every time."""
+    encoded again at another quality; the same for all frames, and the same every time."""
     dice = np.random.default_rng([zlib.crc32(episode["task"].encode()), episode["index"], 1])
     side, quality, light, contrast = dice.integers(144, 480), dice.integers(50, 96), *dice.uniform(0.85, 1.15, 2)
     made = []

@@ -1,7 +1,7 @@
 """What every call has around it: the key, the drain, parsing, errors as statuses, a line in the metrics.
 
-Requests reach the service as bytes, so that one which is no message is the caller's error with the rest
-of the table, and not a fault of the server.
+Requests reach the service as bytes, so that one which is no message is answered as the caller's error,
+like every other, and not as an internal error.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from .failures import status_code, trailing_metadata
 
 log = structlog.get_logger(__name__)
 
-_INTERNAL = "a fault of this gateway; its log has the details under this call's id (x-request-id)"
+_INTERNAL = "internal error; the gateway's log has the details under this call's id (x-request-id)"
 _MAX_ID = 256
 
 M = TypeVar("M", bound=Message)
@@ -48,7 +48,7 @@ class Call:
     scope: RequestScope
 
     def time_remaining(self) -> float | None:
-        """Seconds until the caller's own deadline; None where there is none."""
+        """Seconds until the caller's own deadline; None without one."""
         return self.context.time_remaining()
 
 

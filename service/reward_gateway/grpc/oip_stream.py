@@ -78,7 +78,7 @@ class InferStream:
             message = error.message
         except Exception as error:
             log.error("call failed", method="ModelStreamInfer", exc_info=error)
-            message = "a fault of this gateway; its log has the details"
+            message = "internal error; the gateway's log has the details"
         failed = pb.ModelInferResponse(id=_read_id(raw))
         return [pb.ModelStreamInferResponse(error_message=message, infer_response=failed).SerializeToString()]
 

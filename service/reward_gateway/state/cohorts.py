@@ -27,7 +27,7 @@ from reward_gateway.tasks import end_task
 from .redis_store import PREFIX, TIMEOUT_S, load_script, state_unavailable
 
 MEMBER_TTL_S = 900.0
-"""Seconds that a named member is remembered."""
+"""Seconds that a named member is kept."""
 
 RECHECK_S = 5.0
 """Seconds after which a waiting member asks whether its cohort is still open."""

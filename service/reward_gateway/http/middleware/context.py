@@ -94,7 +94,7 @@ class ContextLayer:
             log.debug("request", route=route, status=status, seconds=round(seconds, 6), key=call.key.name)
 
 
-_INTERNAL = "a fault of this gateway; its log has the details under this request's id (X-Request-Id)"
+_INTERNAL = "internal error; the gateway's log has the details under this request's id (X-Request-Id)"
 
 
 def _response_headers(call: Call) -> list[tuple[bytes, bytes]]:

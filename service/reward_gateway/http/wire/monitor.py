@@ -57,6 +57,6 @@ class MonitorReport(Struct):
 
 
 class MonitorReset(Struct):
-    """The references are taken anew."""
+    """New references are taken."""
 
     reset: bool

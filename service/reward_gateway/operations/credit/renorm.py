@@ -17,7 +17,7 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     process: list[list[float] | float | None] = Field(
-        description="A judgement a turn but the last: [score, max], a number in [0, 1], or null where there is none."
+        description="One judgement per turn, the last excepted: [score, max], a number in [0, 1], or null if missing."
     )
     outcome: float | bool = Field(description="Reward of the last turn, in [0, 1]; clipped to it.")
     turns: int | None = Field(

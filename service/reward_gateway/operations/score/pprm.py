@@ -47,7 +47,7 @@ class Params(OperationParams):
 class Item(OperationItem):
     answer: str | None = Field(None, description="The judge's answer for one turn, whose score is the reward.")
     answers: list[str | None] | None = Field(
-        None, description="The judge's answers, one a graded turn, null where there is none."
+        None, description="The judge's answers, one per graded turn, null if missing."
     )
     question: str | None = Field(None, description="Question, for the judge where there are no answers.")
     turns: list[str] | None = Field(

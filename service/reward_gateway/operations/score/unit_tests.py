@@ -22,7 +22,7 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     passed: list[bool | float | None] | None = Field(
-        None, description="Verdict a test, null where there is none. If omitted: `program` and `tests` are run."
+        None, description="One verdict per test, null if missing. If omitted: `program` and `tests` are run."
     )
     program: str | None = Field(None, description="Python program, for the sandbox where there are no verdicts.")
     tests: list[str] | None = Field(
