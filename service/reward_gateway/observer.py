@@ -54,7 +54,7 @@ class Observer:
         """A request was counted against this process's share of a rate, as the store of state could not be asked."""
 
     def rates_breaker_changed(self, state: BreakerState) -> None:
-        """The circuit breaker of the shared rate windows: in use (closed), not used (open), or tried by one call (half open)."""
+        """Breaker of the shared rate windows: in use (closed), not used (open), or tried by one call (half open)."""
 
     # The stores
 
@@ -82,7 +82,7 @@ class Observer:
         """Entries were not stored: too many wait already, the circuit breaker is open, or the store refused them."""
 
     def cache_breaker_changed(self, state: BreakerState) -> None:
-        """The cache's circuit breaker: in use (closed), not used (open), or tried by one call (half open)."""
+        """Breaker of the cache: in use (closed), not used (open), or tried by one call (half open)."""
 
     # Model servers and judges
 
