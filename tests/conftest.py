@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 from reward_models.build import build_model, is_built
@@ -101,20 +100,6 @@ class Stack:
     redis: str
     state: str
     log: Path
-
-    def wait_ready(self, timeout_s: float = 120.0) -> None:
-        """Until ``/readyz`` says yes."""
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                break
-            try:
-                if httpx.get(f"{self.http}/readyz", timeout=2).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.2)
-        pytest.fail(f"the stack did not become ready:\n{self.log.read_text()[-3000:]}")
 
 
 def start_stack(log: Path, *flags: str) -> Stack:

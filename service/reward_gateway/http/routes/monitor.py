@@ -27,8 +27,9 @@ async def monitor(request: Request) -> Response:
     of the reward with the response's length, disagreement of ensembles. What too few samples tell is null.
 
     With a store of state, the window is that of all workers and pods (`shared`): the newest minutes that hold at
-    least `window` samples, an hour at most, with quantiles to 1 %. Otherwise, and while that store is away, it is
-    the latest `window` samples of the worker that answers.
+    least `window` samples, an hour at most, with quantiles to 1 %. What other workers scored in the last five
+    seconds may be missing. Otherwise, and while that store is away, it is the latest `window` samples of the worker
+    that answers.
     """
     health = dependencies_of(request).telemetry.metrics.health
     rewards = None
