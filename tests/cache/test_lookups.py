@@ -103,3 +103,16 @@ async def test_closing_ends_what_is_under_way() -> None:
     await turns()
     assert lookups._tasks == set()
     asking.cancel()
+
+
+async def test_closing_waits_until_nothing_is_under_way() -> None:
+    store = Store()
+    store.gate.clear()
+    lookups = Lookups(store.fetch)
+    asking = asyncio.ensure_future(lookups.get([b"a"]))
+    await turns()
+    under_way = set(lookups._tasks)
+    await lookups.close()
+    assert under_way
+    assert all(task.done() for task in under_way)
+    asking.cancel()

@@ -53,7 +53,8 @@ class Mutant:
     @property
     def only_type(self) -> bool:
         """What changed is an alias that mypy reads and nothing at run time."""
-        return re.match(r"\w+ = (TypeVar|Callable)\b", self.before) is not None
+        alias = r"_?[A-Z][a-z]\w* = ((TypeVar|Callable|Literal|tuple|list|dict|Mapping|Sequence)\b|[\w\[\], |]+ \| )"
+        return re.match(alias, self.before) is not None
 
     def __str__(self) -> str:
         change = [

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, create_model, field_validator
 from reward_gateway.operations.registry import catalog
-from reward_gateway.recipes.fields import fit_value, infer_shape, needs_row_validation, reads_sample
+from reward_gateway.recipes.fields import fit_value, infer_shape, needs_row_validation, reads_sample, value_field
 
 
 def field_of(annotation: Any) -> Any:
@@ -87,3 +87,13 @@ def test_rows_are_checked_one_by_one_where_an_item_demands_more_than_numbers_and
     given = catalog().get("score", "given")
     assert given is not None
     assert needs_row_validation(given) is needs(given.item)
+
+
+@pytest.mark.parametrize(
+    ("operation", "field"),
+    [("transform/affine", "reward"), ("credit/renorm", "process")],
+)
+def test_the_value_that_is_transformed_is_found_by_its_name(operation: str, field: str) -> None:
+    found = catalog().get(*operation.split("/"))
+    assert found is not None
+    assert value_field(found) == field

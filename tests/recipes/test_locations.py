@@ -64,3 +64,23 @@ def test_a_fault_of_the_text_itself_has_its_path_and_its_line(text: str, path: s
     assert fault.keys() == {"path", "place", "message"}
     assert fault["path"] == path
     assert fault["place"] == place
+
+
+def test_what_is_not_yaml_has_its_line_and_its_column() -> None:
+    with pytest.raises(InvalidRecipe) as refused:
+        parse_yaml("rewards:\n  a: [1, 2\nb: 3\n")
+    assert refused.value.faults[0]["place"] == "line 3, column 2"
+    assert refused.value.message.startswith("line 3, column 2: ")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "ending"),
+    [
+        ("{componentz: {}, guards: 3}", " (and 2 more)"),
+        ("{on_invalid: 3, components: {a: {score: b}}}", "or 'default'"),
+    ],
+)
+def test_the_message_of_a_file_is_its_first_fault_and_how_many_follow(recipe: str, ending: str) -> None:
+    with pytest.raises(InvalidRecipe) as refused:
+        load_book(f"rewards: {{r: {recipe}}}")
+    assert refused.value.message.endswith(ending), refused.value.message

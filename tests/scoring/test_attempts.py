@@ -1,13 +1,15 @@
 """A request that changes nothing is answered without the store, which is then left alone for a while."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 from reward_gateway.errors import IdempotencyConflict, StateUnavailable
-from reward_gateway.scoring.attempts import Attempts
+from reward_gateway.scoring.attempts import Attempt, Attempts
+from reward_gateway.state.attempts import Begun
 
-from tests.clock import Clock
+from tests.clock import Clock, Gate
 
 pytestmark = pytest.mark.anyio
 
@@ -64,3 +66,39 @@ async def test_a_store_that_is_away_is_asked_once_in_five_seconds(
         await said(attempts, "other body")
     assert await said(attempts) == 7
     assert store.asked == 3
+
+
+class LeaseStore(Store):
+    """Begins every attempt, and keeps what is asked about its lease."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.renewed: list[tuple[str, str, float]] = []
+        self.begun_with = ""
+
+    async def begin_attempt(self, address: str, body: str, token: str, lease_s: float, ttl_s: float) -> Begun:
+        self.begun_with = token
+        return Begun("begun")
+
+    async def renew_lease(self, address: str, token: str, lease_s: float) -> bool:
+        self.renewed.append((address, token, lease_s))
+        return True
+
+    async def release_lease(self, address: str, token: str) -> None: ...
+
+
+async def test_a_slow_attempt_renews_its_own_lease_before_it_ends(clock: Clock) -> None:
+    leases, gate = LeaseStore(), Gate()
+    gate.shut()
+    attempts = Attempts(lambda: leases, ttl_s=60.0, lease_s=30.0)
+
+    async def answer(attempt: Attempt) -> int:
+        await gate.passed(float("inf"))
+        return 7
+
+    answering = asyncio.ensure_future(attempts.answer_once("address", "body", None, answer, len))
+    for _ in range(2):
+        await clock.advance(11)
+    gate.open()
+    assert await answering == 7
+    assert leases.renewed == [("address", leases.begun_with, 30.0)] * 2

@@ -1,10 +1,18 @@
 """Every effect that an operation may perform has one handler, for exactly that type."""
 
 import inspect
-from typing import get_origin
+from collections.abc import Sequence
+from typing import Any, get_origin
 
+import pytest
+from reward_gateway.cache.null import NullCache
 from reward_gateway.operations import effects
+from reward_gateway.sample import Invalid
+from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effect_handlers import HANDLERS
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.scoring.request_context import RequestContext
+from reward_gateway.state.store import StateStore
 
 
 def effect_types() -> set[type]:
@@ -23,3 +31,27 @@ def test_a_handler_takes_the_effect_that_it_is_registered_for() -> None:
     for effect, handler in HANDLERS.items():
         taken = inspect.signature(handler).parameters["effect"].annotation
         assert (get_origin(taken) or taken) is effect
+
+
+class EchoSandbox:
+    """Answers each program with its input."""
+
+    async def run(self, language: str, programs: Sequence[str], inputs: Sequence[Any], *_: object) -> list[Any]:
+        return [{"ok": True, "value": given} for given in inputs]
+
+
+@pytest.mark.anyio
+async def test_a_query_gets_the_stored_database_that_it_names() -> None:
+    state = StateStore.in_process()
+    await state.sets.put("databases", "shop", {"schema": "CREATE TABLE t (x)"})
+    await state.sets.put("databases", "other", {"schema": "CREATE TABLE u (y)"})
+    runtime = EffectsRuntime(CachedScorer(None, NullCache()), state, sandbox=EchoSandbox())  # type: ignore[arg-type]
+    given: Any = {"schema": "CREATE TABLE w (z)"}
+    query = effects.RunSandboxed("sql", ["SELECT 1"] * 4, ["sqlite:shop", "other", given, "sqlite:nothing"])
+    answers = await runtime.answer_effect(query, RequestContext())
+    assert [answer["value"] for answer in answers if not isinstance(answer, Invalid)] == [
+        {"schema": "CREATE TABLE t (x)"},
+        {"schema": "CREATE TABLE u (y)"},
+        given,
+        None,
+    ]

@@ -85,7 +85,7 @@ class TestInProcess:
     ) -> None:
         rate = RateLimitItemPerMinute(amount, minutes)
         share = share_of(rate, workers)
-        assert share.amount >= 1
+        assert share.amount == max(1, amount // workers)
         assert workers * share.amount / share.get_expiry() <= amount / rate.get_expiry() * (1 + 1e-12)
 
 

@@ -52,7 +52,7 @@ class StoreWatch:
         try:
             await self._clients[name].ping()
             self.reachable[name] = True
-        except (RedisError, OSError, TimeoutError):
+        except (RedisError, OSError):
             self.reachable[name] = False
         self._observer.store_checked(name, self.reachable[name])
 

@@ -171,7 +171,7 @@ class RedisCohorts:
             cohort, place, left_ms = answer[0].decode(), int(answer[1]), int(answer[2])
             await self._wait_for_close(open_key, cohort, left_ms / 1e3)
             members = await self._close(keys=[open_key], args=[cohort, self._members, self._channel])
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError) as error:
             raise state_unavailable(error) from error
         rows = [[np.nan if value is None else value for value in json.loads(member)] for member in members]
         return Cohort(np.array(rows, dtype=np.float64), place)

@@ -76,7 +76,7 @@ class RedisScripts:
         try:
             async with asyncio.timeout(self._timeout_s):
                 yield self._client
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError) as error:
             raise state_unavailable(error) from error
 
     async def _run_script(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:

@@ -43,7 +43,7 @@ MAX_WAITING_ROWS = 1 << 17
 TIMEOUT_S = 2.0
 REFERENCE_TTL_S = 30 * 86_400
 
-AWAY = (RedisError, OSError, TimeoutError)
+AWAY = (RedisError, OSError)
 """Exceptions raised when Redis is unavailable."""
 
 _READ_BACK = (2, 8, 50)

@@ -88,7 +88,7 @@ class SharedWindows:
                 if not await self._limiter.hit(item, name):
                     stats = await self._limiter.get_window_stats(item, name)
                     wait = _wait_s(stats.reset_time, stats.remaining)
-        except (RedisError, OSError, TimeoutError):
+        except (RedisError, OSError):
             self._breaker.record_failure(ticket)
             return None
         self._breaker.record_success()

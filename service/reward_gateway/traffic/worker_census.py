@@ -59,7 +59,7 @@ class WorkerCensus:
 
     async def _keep_announcing(self) -> None:
         while True:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
+            with contextlib.suppress(RedisError, OSError):
                 await self.announce()
             await asyncio.sleep(EVERY_S)
 
@@ -67,6 +67,6 @@ class WorkerCensus:
         """Remove this process from the count and close the connection."""
         if self._task is not None:
             await end_task(self._task)
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
+            with contextlib.suppress(RedisError, OSError):
                 await self._client.zrem(KEY, self._name)
         await self._client.aclose()
