@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from reward_gateway.sample import FloatArray, Scored
 
-RejectReason = Literal["queue_full", "queue_timeout", "deadline"]
+RejectReason = Literal["queue_full", "predicted_wait", "queue_timeout", "deadline"]
 StoreName = Literal["cache", "state"]
 CacheLevel = Literal["memory", "redis"]
 CacheOperation = Literal["get", "put"]

@@ -107,7 +107,15 @@ class Settings(BaseSettings):
     max_deadline_s: float = Field(600.0, gt=0, description="Maximum deadline that a request may set.")
     max_in_flight: int = Field(512, ge=1, description="Maximum requests processed concurrently.")
     max_queued: int = Field(4096, ge=0, description="Maximum requests in the queue; further ones are answered 503.")
-    queue_timeout_s: float = Field(30.0, gt=0, description="Maximum time that a request waits in the queue.")
+    max_queue_wait_s: float = Field(
+        20.0,
+        gt=0,
+        description="Maximum predicted wait in the queue; a request that would wait longer, or past its deadline, is "
+        "answered 503 at once, with the predicted wait as Retry-After.",
+    )
+    queue_timeout_s: float = Field(
+        30.0, gt=0, description="Maximum time that a request waits in the queue, where the prediction was too short."
+    )
     drain_s: float = Field(20.0, ge=0, description="Time that requests in flight have to finish at shutdown.")
     max_infer_calls: int = Field(4, ge=1, description="Maximum concurrent infer calls per model.")
     triton_ready_s: float = Field(120.0, gt=0, description="Maximum time for the embedded Triton to load its models.")

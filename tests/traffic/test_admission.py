@@ -3,15 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from reward_gateway.errors import DeadlineExceeded, Overloaded
+from reward_gateway.fair_queue import WEIGHTS, Share, charge_to
 from reward_gateway.observer import Observer
 from reward_gateway.traffic.admission import Admission
 
 from tests.clock import Clock, turns
 
 pytestmark = pytest.mark.anyio
+
+TRAINER = Share()
 
 
 class Counts(Observer):
@@ -222,3 +228,175 @@ async def test_idle_returns_once_everybody_left() -> None:
         await turns()
         assert not idle.done()
     await idle
+
+
+async def finish_each(admission: Admission, clock: Clock, requests: int, seconds: float) -> None:
+    """Complete so many requests, one after another, each after so long."""
+    for _ in range(requests):
+        await clock.advance(seconds)
+        admission.release()
+        await turns()
+
+
+async def line_up(admission: Admission, requests: int, share: Share = TRAINER) -> "list[asyncio.Task[None]]":
+    """Requests of a share that have come to wait, or were rejected."""
+
+    async def ask() -> None:
+        with charge_to(share):
+            await admission.acquire()
+
+    tasks = [asyncio.create_task(ask()) for _ in range(requests)]
+    await turns()
+    return tasks
+
+
+async def test_who_would_wait_too_long_is_rejected_at_once_and_told_how_long(clock: Clock) -> None:
+    counts = Counts()
+    admission = Admission(1, 4096, 1000.0, counts, max_queue_wait_s=20.0)
+    await admission.acquire()
+    tasks = await line_up(admission, 4)
+    assert admission.predict_wait_s() == 0  # nothing is known yet
+    tasks += await line_up(admission, 16)
+    await finish_each(admission, clock, 12, 2.0)  # 8 wait
+    assert admission.predict_wait_s() == pytest.approx(18, rel=0.05)
+    admission.check_wait()
+    tasks += await line_up(admission, 1)
+    newcomer = (await line_up(admission, 1))[0]
+    assert newcomer.done()
+    with pytest.raises(Overloaded) as refused:
+        await newcomer
+    assert refused.value.retry_after_s == pytest.approx(20, rel=0.05)
+    with pytest.raises(Overloaded):
+        admission.check_wait()
+    assert counts.rejected == ["predicted_wait"] * 2
+    await finish_each(admission, clock, 9, 2.0)
+    admission.release()
+    assert counts.last == (0, 0)
+    await asyncio.gather(*tasks)
+
+
+async def test_who_would_wait_past_its_deadline_is_rejected_at_once(clock: Clock) -> None:
+    admission = Admission(1, 4096, 1000.0, max_queue_wait_s=500.0)
+    await admission.acquire()
+    tasks = await line_up(admission, 20)
+    await finish_each(admission, clock, 12, 2.0)
+    with pytest.raises(Overloaded):
+        await admission.acquire(clock.now() + 15)
+    admission.check_wait(clock.now() + 25)
+    await finish_each(admission, clock, 8, 2.0)
+    await asyncio.gather(*tasks)
+
+
+async def test_a_burst_that_came_before_the_rate_was_known_is_rejected_once_it_is(clock: Clock) -> None:
+    counts = Counts()
+    admission = Admission(1, 4096, 40.0, counts, max_queue_wait_s=20.0)
+    await admission.acquire()
+    tasks = await line_up(admission, 1000)
+    assert admission.queued == 1000
+    await finish_each(admission, clock, 10, 1.0)
+    assert admission.queued <= 40
+    assert counts.rejected == ["predicted_wait"] * (1000 - 10 - admission.queued)
+    assert tasks[0].done()
+    assert not tasks[20].done()  # the newest ones go
+    await finish_each(admission, clock, admission.queued, 1.0)
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(outcome, Overloaded) and outcome.retry_after_s for outcome in outcomes if outcome is not None)
+
+
+async def test_callers_share_the_slots_by_the_weight_of_their_priority(clock: Clock) -> None:
+    admission = Admission(1, 4096, 1000.0)
+    await admission.acquire()
+    batch = await line_up(admission, 40, Share("evaluation", "batch"))
+    training = await line_up(admission, 40)
+    await finish_each(admission, clock, 20, 0.1)
+    assert sum(task.done() for task in training) == pytest.approx(16, abs=1)
+    assert sum(task.done() for task in batch) == pytest.approx(4, abs=1)
+    await finish_each(admission, clock, 60, 0.1)
+    await asyncio.gather(*batch, *training)
+
+
+async def test_a_caller_that_fills_the_queue_gives_way_to_one_that_waits_for_little() -> None:
+    counts = Counts()
+    admission = Admission(1, 10, 1000.0, counts)
+    await admission.acquire()
+    greedy = await line_up(admission, 12, Share("greedy"))
+    assert [task.done() for task in greedy] == [False] * 10 + [True] * 2
+    modest = await line_up(admission, 1)
+    assert not modest[0].done()
+    await turns()
+    assert [task.done() for task in greedy[:10]] == [False] * 9 + [True]  # its newest
+    assert counts.rejected == ["queue_full"] * 3
+    many = await line_up(admission, 9)
+    assert sum(task.done() for task in many) == 5  # both have five
+    for _ in range(11):
+        admission.release()
+        await turns()
+    outcomes = await asyncio.gather(*greedy, *modest, *many, return_exceptions=True)
+    rejected = [outcome for outcome in outcomes if outcome is not None]
+    assert all(isinstance(outcome, Overloaded) and outcome.retry_after_s for outcome in rejected)
+    assert len(rejected) == len(counts.rejected) == 22 - 10
+    assert counts.last == (0, 0)
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("ask"), st.sampled_from("abc"), st.sampled_from(sorted(WEIGHTS)), st.sampled_from((None, 3.0, 60.0))
+        ),
+        st.tuples(st.just("finish")),
+        st.tuples(st.just("leave"), st.integers(0, 50)),
+        st.tuples(st.just("wait"), st.sampled_from((0.1, 1.0, 10.0))),
+    ),
+    max_size=60,
+)
+
+
+@given(steps=steps, max_in_flight=st.integers(1, 3), max_queued=st.integers(0, 8))
+def test_whatever_happens_the_bounds_hold_and_everybody_is_answered(
+    steps: list[Any], max_in_flight: int, max_queued: int
+) -> None:
+    """No slot is lost, nobody waits for ever, and every rejection says when to come again."""
+
+    async def live() -> None:
+        with Clock(asyncio.get_running_loop()) as clock:
+            counts = Counts()
+            admission = Admission(max_in_flight, max_queued, 30.0, counts, max_queue_wait_s=20.0)
+            tasks: list[asyncio.Task[None]] = []
+            held: list[None] = []
+
+            async def ask(share: Share, seconds: float | None) -> None:
+                with charge_to(share):
+                    await admission.acquire(None if seconds is None else clock.now() + seconds)
+                held.append(None)
+
+            for step in steps:
+                match step:
+                    case ("ask", caller, priority, seconds):
+                        tasks.append(asyncio.create_task(ask(Share(caller, priority), seconds)))
+                    case ("finish",) if held:
+                        held.pop()
+                        admission.release()
+                    case ("leave", which) if tasks:
+                        tasks[which % len(tasks)].cancel()
+                    case ("wait", seconds):
+                        await clock.advance(seconds)
+                await turns(5)
+                assert admission.in_flight == len(held) <= max_in_flight
+                assert admission.queued <= max_queued
+                assert admission.queued == sum(not task.done() for task in tasks)
+                assert admission.in_flight == max_in_flight or not admission.queued
+            while admission.in_flight:
+                held.pop()
+                admission.release()
+                await turns(5)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            for outcome in outcomes:
+                match outcome:
+                    case Overloaded():
+                        assert outcome.retry_after_s is not None
+                        assert outcome.retry_after_s >= 1
+                    case _:
+                        assert outcome is None or isinstance(outcome, DeadlineExceeded | asyncio.CancelledError)
+            assert counts.last == (0, 0) or not tasks
+
+    asyncio.run(live())

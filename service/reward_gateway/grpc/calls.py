@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
+from reward_gateway.fair_queue import charge_to
 from reward_gateway.intake.idempotency import HEADER, check_idempotency_key
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.scoring.request_scope import RequestScope
@@ -93,7 +94,8 @@ class Calls:
             given_key = _read_text(metadata, HEADER.lower())
             idempotency_key = None if given_key is None else check_idempotency_key(given_key)
             call = Call(context, RequestScope(key.name, "", idempotency_key))
-            with self._tracer.span(f"gRPC {name}", _text_metadata(metadata) if self._tracer.enabled else None):
+            span_metadata = _text_metadata(metadata) if self._tracer.enabled else None
+            with self._tracer.span(f"gRPC {name}", span_metadata), charge_to(key.share):
                 result = await answer(call)
             status = "OK"
         except GatewayError as error:

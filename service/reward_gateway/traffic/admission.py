@@ -1,8 +1,9 @@
-"""Admission control: a bounded number of requests in flight, a bounded FIFO queue, and fast rejection of the rest.
+"""Admission control: a bounded number of requests in flight, a bounded queue, and fast rejection of the rest.
 
 Without it, an overloaded server answers every request late. With it, most are answered in time and the others are
-rejected at once with a time to retry. A slot is held from before the body is read until the last byte of the answer,
-and is always released: after an answer, an error or a disconnect.
+rejected at once with a time to retry. A request waits only if it will probably be admitted in time: the wait is
+predicted from the rate at which requests are completed. Callers share the slots by the weight of their priority. A slot
+is always released: after an answer, an error or a disconnect.
 """
 
 import asyncio
@@ -10,7 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from reward_gateway.errors import DeadlineExceeded, Overloaded
+from reward_gateway.fair_queue import FairQueue, Share, current_share
 from reward_gateway.observer import UNOBSERVED, Observer, RejectReason
+
+from .completion_rate import CompletionRate
 
 
 class Admission:
@@ -18,24 +22,62 @@ class Admission:
 
     Args:
         max_in_flight: maximum requests processed concurrently.
-        max_queued: maximum requests that wait; further ones are rejected.
+        max_queued: maximum requests that wait. When it is reached, a newcomer takes the place of the newest request of
+            the caller with the most waiting, or is rejected if that caller is its own.
         queue_timeout_s: maximum wait for a slot.
+        max_queue_wait_s: maximum predicted wait; a request that would wait longer is rejected at once.
     """
 
     def __init__(
-        self, max_in_flight: int, max_queued: int, queue_timeout_s: float, observer: Observer = UNOBSERVED
+        self,
+        max_in_flight: int,
+        max_queued: int,
+        queue_timeout_s: float,
+        observer: Observer = UNOBSERVED,
+        *,
+        max_queue_wait_s: float | None = None,
     ) -> None:
         self.max_in_flight = max_in_flight
         self.max_queued = max_queued
         self.queue_timeout_s = queue_timeout_s
+        self.max_queue_wait_s = queue_timeout_s if max_queue_wait_s is None else max_queue_wait_s
         self.in_flight = 0
         self._observer = observer
-        self._waiting: dict[asyncio.Future[bool], None] = {}
+        self._waiting: FairQueue[asyncio.Future[RejectReason | None]] = FairQueue()
+        self._rate = CompletionRate(2 * max_in_flight)
         self._idle: asyncio.Event | None = None
 
     @property
     def queued(self) -> int:
         return len(self._waiting)
+
+    def predict_wait_s(self) -> float:
+        """Seconds that a request of the current share would wait now; 0 if a slot is free or nothing is known yet."""
+        if self._has_free_slot():
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        return self._rate.predict_s(self._waiting.count_ahead(current_share()) + 1, now)
+
+    def check_wait(self, deadline: float | None = None) -> None:
+        """Reject a request that :meth:`acquire` would reject now, before anything is done for it.
+
+        Args:
+            deadline: time on the running loop's clock after which the request stops waiting.
+
+        Raises:
+            Overloaded: the queue is full, or the predicted wait exceeds ``max_queue_wait_s`` or the deadline.
+        """
+        if self._has_free_slot():
+            return
+        share = current_share()
+        if self.queued >= self.max_queued and (not self.queued or self._waiting.find_longest(share) == share):
+            raise self._make_rejection("queue_full")
+        wait_s = self.predict_wait_s()
+        left_s = self.max_queue_wait_s
+        if deadline is not None:
+            left_s = min(left_s, deadline - asyncio.get_running_loop().time())
+        if wait_s > left_s:
+            raise self._make_rejection("predicted_wait")
 
     @asynccontextmanager
     async def enter(self, deadline: float | None = None) -> AsyncIterator[None]:
@@ -45,7 +87,7 @@ class Admission:
             deadline: time on the running loop's clock after which the request stops waiting.
 
         Raises:
-            Overloaded: the queue is full, or the wait exceeded ``queue_timeout_s``.
+            Overloaded: the queue is full, the predicted wait is too long, or the wait exceeded ``queue_timeout_s``.
             DeadlineExceeded: the request's own deadline passed while it waited.
         """
         await self.acquire(deadline)
@@ -56,50 +98,56 @@ class Admission:
 
     async def acquire(self, deadline: float | None = None) -> None:
         """Take a slot, waiting in the queue for it. Prefer :meth:`enter`; each acquire needs one :meth:`release`."""
-        if self.in_flight < self.max_in_flight and not self._waiting:
+        if self._has_free_slot():
             self.in_flight += 1
             self._report_change()
             return
+        self.check_wait(deadline)
         if self.queued >= self.max_queued:
-            self._report_rejection("queue_full")
-            raise Overloaded("the request queue is full; try again later")
+            self._reject_newest(current_share(), "queue_full")
         await self._wait_in_line(deadline)
 
     async def _wait_in_line(self, deadline: float | None) -> None:
         loop = asyncio.get_running_loop()
+        share = current_share()
         late = loop.time() + self.queue_timeout_s
         by_deadline = deadline is not None and deadline < late
-        place: asyncio.Future[bool] = loop.create_future()
-        self._waiting[place] = None
+        place: asyncio.Future[RejectReason | None] = loop.create_future()
+        self._waiting.append(share, place)
         self._report_change()
-        alarm = loop.call_at(deadline if by_deadline and deadline is not None else late, _settle_place, place, False)
+        reason: RejectReason = "deadline" if by_deadline else "queue_timeout"
+        alarm = loop.call_at(deadline if by_deadline and deadline is not None else late, _settle_place, place, reason)
         try:
-            granted = await place
+            rejected = await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and place.result():
+            if place.done() and not place.cancelled() and place.result() is None:
                 self.release()  # granted just as the caller was cancelled: pass it on
             raise
         finally:
             alarm.cancel()
-            if self._waiting.pop(place, place) is None:
+            if self._waiting.discard(share, place):
+                self._note_emptiness()
                 self._report_change()
-        if granted:
-            return
-        if by_deadline:
-            self._report_rejection("deadline")
+        if rejected == "deadline":
+            self._observer.admission_rejected("deadline")
             raise DeadlineExceeded("the deadline passed while the request waited in the queue")
-        self._report_rejection("queue_timeout")
-        raise Overloaded("the request waited in the queue for too long; try again later")
+        if rejected is not None:
+            raise self._make_rejection(rejected)
 
     def release(self) -> None:
-        """Release a slot: the first request in the queue gets it, if one waits."""
-        while self._waiting:
-            place = next(iter(self._waiting))
-            del self._waiting[place]
-            if _settle_place(place, True):
-                self._report_change()
-                return
-        self.in_flight -= 1
+        """Release a slot: the next request in the queue gets it, if one waits."""
+        if not self._waiting:
+            self.in_flight -= 1
+            self._report_change()
+            return
+        self._rate.count_completion(asyncio.get_running_loop().time())
+        granted = False
+        while self._waiting and not granted:
+            granted = _settle_place(self._waiting.take()[1], None)
+        if not granted:
+            self.in_flight -= 1
+        self._reject_hopeless()
+        self._note_emptiness()
         self._report_change()
 
     async def wait_idle(self) -> None:
@@ -109,18 +157,45 @@ class Admission:
             self._idle.clear()
             await self._idle.wait()
 
+    def _has_free_slot(self) -> bool:
+        return self.in_flight < self.max_in_flight and not self._waiting
+
+    def _reject_hopeless(self) -> None:
+        """Reject those at the end of the queue who would time out: requests fell behind the predicted rate, or came
+        before one was known."""
+        now = asyncio.get_running_loop().time()
+        while self._waiting and self._rate.predict_s(len(self._waiting), now) > self.queue_timeout_s:
+            self._reject_newest(None, "predicted_wait")
+
+    def _reject_newest(self, newcomer: Share | None, reason: RejectReason) -> None:
+        place = self._waiting.pop_newest(self._waiting.find_longest(newcomer))
+        _settle_place(place, reason)
+
+    def _note_emptiness(self) -> None:
+        if not self._waiting:
+            self._rate.pause(asyncio.get_running_loop().time())
+
+    def _make_rejection(self, reason: RejectReason) -> Overloaded:
+        """Count a rejection; the error says when to try again: once what waits now is done."""
+        self._observer.admission_rejected(reason)
+        return Overloaded(_MESSAGES[reason], retry_after_s=max(1.0, self.predict_wait_s()))
+
     def _report_change(self) -> None:
         if self._idle is not None and not self.in_flight and not self._waiting:
             self._idle.set()
         self._observer.admission_changed(self.in_flight, len(self._waiting))
 
-    def _report_rejection(self, reason: RejectReason) -> None:
-        self._observer.admission_rejected(reason)
+
+_MESSAGES: dict[RejectReason, str] = {
+    "queue_full": "the request queue is full; try again later",
+    "queue_timeout": "the request waited in the queue for too long; try again later",
+    "predicted_wait": "too many requests are waiting for this one to be answered in time; try again later",
+}
 
 
-def _settle_place(place: asyncio.Future[bool], granted: bool) -> bool:
-    """Resolve a waiting request's future; False if it no longer waits."""
+def _settle_place(place: "asyncio.Future[RejectReason | None]", rejected: RejectReason | None) -> bool:
+    """Resolve a waiting request's future: None grants the slot; False if it no longer waits."""
     if place.done():
         return False
-    place.set_result(granted)
+    place.set_result(rejected)
     return True

@@ -60,7 +60,13 @@ class Traffic:
             KeysFileError: the keys file cannot be used.
         """
         keys = KeyRing.load(settings.api_keys_file)
-        admission = Admission(settings.max_in_flight, settings.max_queued, settings.queue_timeout_s, observer)
+        admission = Admission(
+            settings.max_in_flight,
+            settings.max_queued,
+            settings.queue_timeout_s,
+            observer,
+            max_queue_wait_s=settings.max_queue_wait_s,
+        )
         drain, default, url = Drain(admission), settings.rate_limit, settings.state_store_url
         if breaker is None or not url or not (default or keys.rated):
             return cls(keys, KeyRateLimiter(default, lambda: settings.workers, observer=observer), admission, drain)

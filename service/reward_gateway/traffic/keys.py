@@ -7,6 +7,10 @@ The file holds a list; each entry gives the key as text or as the SHA-256 of its
         sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
         rights: [score]
         rate: 600/minute
+        priority: training
+
+Callers share what is scarce, the slots of the gateway and the calls of a model. ``priority`` says how large a key's
+share is while others wait: ``interactive`` 16 parts, ``training`` 4 (the default), ``batch`` 1.
 
 Keys are compared as hashes, in constant time, against every entry, so that response times reveal nothing.
 Without a file, no key is required, and tokens that clients send anyway are ignored.
@@ -23,6 +27,7 @@ from limits import parse as parse_rate
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from reward_gateway.errors import PermissionDenied, Unauthenticated
+from reward_gateway.fair_queue import Priority, Share
 from reward_gateway.settings import Settings
 
 Right = Literal["score", "state", "admin"]
@@ -47,6 +52,7 @@ class ApiKey(BaseModel):
     sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
     rights: tuple[Right, ...] = ("score",)
     rate: str | None = None
+    priority: Priority = "training"
 
     @field_validator("rate")
     @classmethod
@@ -68,6 +74,11 @@ class ApiKey(BaseModel):
         if self.sha256 is not None:
             return bytes.fromhex(self.sha256)
         return digest(self.key.get_secret_value() if self.key else "")
+
+    @property
+    def share(self) -> Share:
+        """What the requests with this key are counted against where callers share what is scarce."""
+        return Share(self.name, self.priority)
 
     def has_right(self, right: Right) -> bool:
         return right in self.rights or "admin" in self.rights

@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reward_gateway.errors import GatewayError
+from reward_gateway.fair_queue import charge_to
 from reward_gateway.observer import Observer
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import Right, token_of
@@ -26,14 +27,15 @@ class KeysLayer:
         self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            call = call_of(scope)
-            if not call.open:
-                right = right_for(scope["path"])
-                token = token_of(call.headers.get("authorization"), call.headers.get(API_KEY))
-                try:
-                    call.key = await self._traffic.identify_caller(token, right)
-                except GatewayError as error:
-                    self._observer.request_unauthorized(error.code)
-                    raise
-        await self.app(scope, receive, send)
+        if scope["type"] != "http" or (call := call_of(scope)).open:
+            await self.app(scope, receive, send)
+            return
+        right = right_for(scope["path"])
+        token = token_of(call.headers.get("authorization"), call.headers.get(API_KEY))
+        try:
+            call.key = await self._traffic.identify_caller(token, right)
+        except GatewayError as error:
+            self._observer.request_unauthorized(error.code)
+            raise
+        with charge_to(call.key.share):
+            await self.app(scope, receive, send)
