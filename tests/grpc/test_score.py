@@ -268,6 +268,21 @@ async def test_an_overloaded_gateway_says_when_to_come_back(serve: Serve) -> Non
     assert (status, metadata["error-code"], metadata["retry-after"]) == ("UNAVAILABLE", "overloaded", "1")
 
 
+async def test_a_burst_is_answered_or_told_when_to_come_back(serve: Serve) -> None:
+    """gRPC itself would cancel what it has not handed over yet, without a word on when to try again."""
+    async with serve(max_in_flight=1, max_queued=2) as served:
+        served.models.gate.shut()
+        calls = [asyncio.ensure_future(served.stub.Score(request("four"))) for _ in range(2000)]
+        await until(lambda: sum(call.done() for call in calls) == 1997)
+        served.models.gate.open()
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+
+    refused = [outcome for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    assert {error.code().name for error in refused} == {"UNAVAILABLE"}
+    assert all(int(dict(error.trailing_metadata())["retry-after"]) >= 1 for error in refused)
+    assert len(refused) == 1997
+
+
 async def test_a_gateway_that_goes_away_takes_no_new_calls(served: Any) -> None:
     served.traffic.drain.begin()
     status, metadata, _ = await refusal(served.stub.Score(request("four")))

@@ -23,6 +23,10 @@ from .service import SERVICE, RewardService
 
 _METADATA_BYTES = 64 << 10
 
+_MAX_PENDING = 1 << 16
+"""Calls that may wait to be looked at, before admission control. By default gRPC drops some beyond 1,000 and all beyond
+3,000, with the status CANCELLED, which says neither why nor when to try again."""
+
 
 class GrpcServer:
     """A server that is listening."""
@@ -82,6 +86,8 @@ def _channel_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_body_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", _METADATA_BYTES),
+        ("grpc.server.max_pending_requests", _MAX_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING),
         # Trainers keep connections open through long rollouts and may ping to keep them.
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
