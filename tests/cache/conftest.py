@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from reward_gateway.cache import redis as module
@@ -62,7 +63,7 @@ async def connect(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(module, "WRITE_TIMEOUT_S", 60.0)
     made: list[RedisCache] = []
 
-    def connect(url: str, timeout_s: float = 60.0, breaker_failures: int = 3, **options: int) -> RedisCache:
+    def connect(url: str, timeout_s: float = 60.0, breaker_failures: int = 3, **options: Any) -> RedisCache:
         made.append(
             RedisCache(url, ttl_s=60, timeout_s=timeout_s, breaker_failures=breaker_failures, observer=heard, **options)
         )

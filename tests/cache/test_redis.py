@@ -6,12 +6,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reward_gateway.cache import redis as module
 from reward_gateway.cache.entries import encode_entry
 from reward_gateway.cache.port import Entry
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.local.ports import free_port
 
 from tests.clock import Clock, finish_at_once, turns, until
+from tests.delays import delaying_proxy
 
 if TYPE_CHECKING:
     from tests.cache.conftest import Heard
@@ -210,6 +212,34 @@ class TestAStoreThatIsNotThere:
         assert "half_open" in heard.states
         assert "closed" not in heard.states
         assert heard.counts["get timeout"] == 0
+
+    async def test_a_slow_one_is_left_alone_although_it_takes_writes(
+        self, clock: Clock, valkey: "Valkey", connect: Any, heard: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with delaying_proxy(valkey.port) as delays:
+            cache = connect(delays.url, timeout_s=600, breaker_failures=5, breaker_pause_s=3600)
+            monkeypatch.setattr(module, "WRITE_TIMEOUT_S", 1e6)
+            (key,) = keys_of(1)
+            await put(cache, heard, (key, ENTRY))
+            delays.answer_s = 1200.0
+            for count in range(1, 6):
+                assert heard.states == []
+                reading = asyncio.create_task(miss(cache, 1))
+                cache.put_later([(key, ENTRY)])
+                await clock.advance_until(lambda count=count: heard.counts["written"] > count)  # type: ignore[misc]
+                await reading
+            assert (heard.states, heard.counts["get timeout"]) == (["open"], 5)
+            for _ in range(100):
+                finish_at_once(miss(cache, 1))
+            for probes in range(1, 4):  # each is late, and the pause doubles
+                await clock.advance_until(
+                    lambda probes=probes: finish_at_once(miss(cache, 1)) or heard.states.count("open") > probes  # type: ignore[misc]
+                )
+            assert "closed" not in heard.states
+            assert heard.counts["get timeout"] == 5, "a request waited"
+            delays.answer_s = 0.0
+            await clock.advance_until(lambda: heard.states[-1] == "closed" or finish_at_once(miss(cache, 1)))
+            assert await cache.get_many([key]) == [ENTRY]
 
     async def test_a_killed_store_is_used_again_when_it_is_back(
         self, clock: Clock, valkey: "Valkey", connect: Any, heard: Any

@@ -9,7 +9,7 @@ from reward_gateway.errors import IdempotencyConflict, StateUnavailable
 from reward_gateway.scoring.attempts import Attempt, Attempts
 from reward_gateway.state.attempts import Begun
 
-from tests.clock import Clock, Gate
+from tests.clock import Clock, Gate, finish_at_once
 
 pytestmark = pytest.mark.anyio
 
@@ -18,13 +18,15 @@ class Store:
     """Remembers one body, while it is not away."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.away = self.slow = False
         self.asked = 0
 
     async def remember_body(self, address: str, digest: str, ttl_s: float) -> bool:
         self.asked += 1
         if self.away:
             raise StateUnavailable("away")
+        if self.slow:
+            await asyncio.sleep(0.15)
         return digest == "body"
 
 
@@ -53,19 +55,31 @@ async def test_a_repeat_is_computed_again_and_refused_with_another_body(attempts
     assert store.asked == 2
 
 
-async def test_a_store_that_is_away_is_asked_once_in_five_seconds(
-    attempts: Attempts, store: Store, clock: Clock
+@pytest.mark.parametrize("fault", ["away", "slow"])
+async def test_a_store_that_is_away_or_slow_is_left_alone_after_five_calls(
+    attempts: Attempts, store: Store, clock: Clock, fault: str
 ) -> None:
-    store.away = True
-    for _ in range(3):
-        assert await said(attempts, "other body") == 7
-    assert store.asked == 1
+    setattr(store, fault, True)
+    for _ in range(5):
+        asked = asyncio.create_task(said(attempts, "other body"))
+        await clock.advance(0.2)
+        assert asked.result() == 7
+    for _ in range(20):
+        assert finish_at_once(said(attempts, "other body")) == 7
+    assert store.asked == 5
+
     await clock.advance(5.1)
-    store.away = False
+    assert finish_at_once(said(attempts, "other body")) == 7, "the store is tried in the background"
+    await clock.advance(0.2)
+    assert store.asked == 6
+    setattr(store, fault, False)
+    await clock.advance(10.1)
+    assert await said(attempts, "other body") == 7
+    await clock.advance(0.2)
     with pytest.raises(IdempotencyConflict):
         await said(attempts, "other body")
     assert await said(attempts) == 7
-    assert store.asked == 3
+    assert store.asked == 9
 
 
 class LeaseStore(Store):

@@ -1,7 +1,8 @@
 """Raw scores in Redis or Valkey. A store that is down, slow, full or returns invalid data costs misses, never a score.
 
 While the breaker is open no request waits for the store: lookups miss at once, and a background probe detects when the
-store is back.
+store is back. What counts is whether lookups are answered within their limit: a store that is slow takes writes, which
+have a longer limit, and would still delay every request.
 """
 
 import asyncio
@@ -132,16 +133,16 @@ class RedisCache:
         try:
             written = await self._store.set_many(encoded, self._ttl_ms, WRITE_TIMEOUT_S)
         except StoreFailed as failure:
-            self._record_outcome(failure, ticket)
+            if failure.unreachable:
+                self._breaker.record_failure(ticket)
             self._report_failure("put", failure, len(items))
             return
-        self._breaker.record_success()
         self._observer.cache_written(written, self._loop.time() - started)
         if written < len(items):
             self._observer.cache_dropped(len(items) - written)
 
     def _record_outcome(self, failure: StoreFailed, ticket: int) -> None:
-        """A store that answers, even with a refusal, is reachable."""
+        """A store that answers a lookup or a probe in time, even with a refusal, is reachable."""
         if failure.unreachable:
             self._breaker.record_failure(ticket)
         else:

@@ -25,8 +25,14 @@ LEASE_S = 15.0
 POLL_S = 0.1
 """Seconds between a repeat's checks whether an attempt of another process has ended."""
 
+REMEMBER_S = 0.1
+"""Seconds that a request that changes nothing waits for the store, at most; then it is answered without it."""
+
+FAILURES = 5
+"""Consecutive calls without an answer in that time, after which such requests leave the store alone."""
+
 PAUSE_S = 5.0
-"""Seconds without calls to the store for requests that change nothing, after it did not answer."""
+"""Seconds until the store is tried again, in the background."""
 
 CONFLICT = "this Idempotency-Key was sent with another body; a new request needs a new key"
 
@@ -65,7 +71,8 @@ class Attempts:
         self._ttl_s = ttl_s
         self._lease_s = lease_s
         self._running: dict[str, asyncio.Event] = {}
-        self._breaker = Breaker(1, lambda: asyncio.get_running_loop().time(), pause_s=PAUSE_S)
+        self._breaker = Breaker(FAILURES, lambda: asyncio.get_running_loop().time(), pause_s=PAUSE_S)
+        self._probes: set[asyncio.Task[bool]] = set()
 
     async def answer_once(
         self,
@@ -102,26 +109,32 @@ class Attempts:
     async def answer_if_same_body(self, address: str, body: str, answer: Awaitable[T]) -> T:
         """Answer a request that changes nothing: a repeat is computed again, and refused if its body differs.
 
-        Without the store the answer is returned: nothing is counted, and the refusal only guards against mistakes.
+        Without the store, or where it is slow, the answer is returned: nothing is counted, and the refusal only guards
+        against mistakes.
 
         Raises:
             IdempotencyConflict: the key belongs to another body.
         """
         answered = await answer
-        ticket = self._breaker.begin_call()
-        if ticket is None:
-            ticket = self._breaker.begin_probe()
-        if ticket is None:
-            return answered
-        try:
-            is_same_body = await self._store().remember_body(address, body, self._ttl_s)
-        except StateUnavailable:
-            self._breaker.record_failure(ticket)
-            return answered
-        self._breaker.record_success()
-        if not is_same_body:
-            raise IdempotencyConflict(CONFLICT)
+        if (ticket := self._breaker.begin_call()) is not None:
+            if not await self._remember_body(address, body, ticket):
+                raise IdempotencyConflict(CONFLICT)
+        elif (ticket := self._breaker.begin_probe()) is not None:
+            probe = asyncio.create_task(self._remember_body(address, body, ticket), name="idempotency-probe")
+            self._probes.add(probe)
+            probe.add_done_callback(self._probes.discard)
         return answered
+
+    async def _remember_body(self, address: str, body: str, ticket: int) -> bool:
+        """Whether the store knows the key with this body, or does not say so in time."""
+        try:
+            async with asyncio.timeout(REMEMBER_S):
+                is_same_body = await self._store().remember_body(address, body, self._ttl_s)
+        except (StateUnavailable, TimeoutError):
+            self._breaker.record_failure(ticket)
+            return True
+        self._breaker.record_success()
+        return is_same_body
 
     async def _begin_attempt(self, address: str, body: str, token: str, deadline: float | None) -> Begun:
         """Begin an attempt, waiting until a running one has ended."""
