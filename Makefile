@@ -26,7 +26,12 @@ IMAGES := .local/images
 SERVE_EXTRAS := server tables language tracing local models
 IMAGE_EXTRAS := server tracing
 
-.PHONY: help serve models-all convert test test-trainers test-convert test-deploy test-images mutation lint lock clean environment development
+# `make test-chaos`: where its table of figures goes, how long its soak is, and when it is ended.
+CHAOS_TABLE := .local/chaos/verdicts.md
+SOAK_S ?= 600
+CHAOS_LIMIT ?= 90m
+
+.PHONY: help serve models-all convert test test-trainers test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -60,6 +65,11 @@ mutation: development ## change the source in small ways, and see whether the te
 
 test-images: development $(IMAGES)/.ready ## build both images with buildah and score through them (root, Debian's buildah and debootstrap)
 	@IMAGES_BASE="$(CURDIR)/$(IMAGES)" exec $(BIN)/python -m pytest tests/images $(ARGS)
+
+test-chaos: development ## faults and overload against own instances, as a table of figures (SOAK_S=600, ARGS="-k cache")
+	@echo "==> faults and overload (at most $(CHAOS_LIMIT))"
+	@CHAOS_TABLE="$(CURDIR)/$(CHAOS_TABLE)" SOAK_S=$(SOAK_S) exec timeout --foreground --signal=INT --kill-after=60 \
+	  $(CHAOS_LIMIT) $(BIN)/python -m pytest tests/chaos $(ARGS)
 
 lint: development ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check
