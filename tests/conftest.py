@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,7 +20,9 @@ from reward_models.build import build_model, is_built
 from reward_models.repository import REPOSITORY
 
 from tests.clock import Clock
-from tests.valkey import Valkey
+
+if TYPE_CHECKING:
+    from tests.valkey import Valkey
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,8 +63,11 @@ async def clock(anyio_backend: str) -> AsyncIterator[Clock]:
 
 
 @pytest.fixture(scope="session")
-def valkey_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+def valkey_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Valkey"]:
     """A Valkey of our own for the session; what it holds is the business of the test that asks."""
+    # Here, since the tests of the conversion share this file in an environment without a client of Redis.
+    from tests.valkey import Valkey
+
     server = Valkey(tmp_path_factory.mktemp("valkey"))
     server.start()
     try:

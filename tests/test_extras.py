@@ -63,6 +63,19 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def test_the_fixtures_that_all_tests_share_can_be_imported_where_checkpoints_are_converted() -> None:
+    listed = re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "convert.txt").read_text(), flags=re.MULTILINE)
+    there = {*map(normalised, listed), "reward-gateway"}
+    missing = tuple(
+        module
+        for module, distributions in packages_distributions().items()
+        if module.isidentifier() and there.isdisjoint(map(normalised, distributions))
+    )
+    assert "redis" in missing
+    ended = without(missing, "import tests.conftest", ROOT)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_every_module_that_is_imported_comes_with_the_client_or_an_extra_of_the_table() -> None:
     assert imported() - CLIENT - OURS - GIVEN - TRAINING - GENERATING <= EXTRA_OF.keys()
     assert {normalised(re.split(r"[>=]", line)[0]) for line in PROJECT["dependencies"]} == CLIENT

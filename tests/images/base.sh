@@ -7,12 +7,13 @@ for tool in buildah debootstrap; do
 done
 [ "$(id -u)" = 0 ] || { echo "debootstrap needs root: run make test-images as root" >&2; exit 1; }
 mkdir -p "$folder"
+# debootstrap cannot work in a folder whose path has a space, so not in this one.
+root=$(mktemp -d /var/tmp/debian-base-XXXXXX)
+trap 'rm -rf "$root"' EXIT
 # Python 3.11, for which Triton's Python backend has a stub; it needs libpython as a shared library.
 debootstrap --variant=minbase \
   --include=ca-certificates,curl,libpython3.11,python-is-python3,python3,python3-pip,python3-venv \
-  bookworm "$folder/debian" >"$folder/debootstrap.log" 2>&1 ||
-  { tail -3 "$folder/debootstrap.log" >&2; rm -rf "$folder/debian"; exit 1; }
+  bookworm "$root" >"$folder/debootstrap.log" 2>&1 || { tail -3 "$folder/debootstrap.log" >&2; exit 1; }
 # Debian keeps pip from installing beside its own packages; the images' bases do not.
-rm -f "$folder"/debian/usr/lib/python3*/EXTERNALLY-MANAGED
-tar -C "$folder/debian" --exclude=./dev/* --exclude=./var/cache/apt/archives/* -cf "$folder/debian.tar" .
-rm -rf "$folder/debian"
+rm -f "$root"/usr/lib/python3*/EXTERNALLY-MANAGED
+tar -C "$root" --exclude=./dev/* --exclude=./var/cache/apt/archives/* -cf "$folder/debian.tar" .
