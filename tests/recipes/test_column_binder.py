@@ -52,7 +52,7 @@ def test_a_row_without_a_required_feature_is_left_out_and_named_by_its_place_in_
     assert kept == [2]
     assert sorted(invalid) == [1, 3]
     assert {reason.code for reason in invalid.values()} == {"missing_field"}
-    assert {reason.param for reason in invalid.values()} == {"features.value"}
+    assert {reason.param for reason in invalid.values()} == {"features.v"}
 
 
 def test_where_no_row_has_a_required_feature_every_row_is_named() -> None:
@@ -81,6 +81,40 @@ def test_a_feature_of_a_wrong_kind_is_a_reason_of_its_row_that_names_the_feature
     columns, kept, invalid, _ = bound(recipe, batch, [0, 1])
     assert list(columns.objects("response")) == ["one two", "three"]
     assert (kept, invalid) == ([0, 1], {})
+
+
+@pytest.mark.parametrize("wrong", [[0.5], [0.5, 0.6], [], [[0.5]], "much"])
+def test_a_value_of_another_shape_is_the_reason_of_its_row_alone(wrong: Any) -> None:
+    batch = batch_of(3, features=[{"v": 1.0}, {"v": wrong}, {"v": 3.0}])
+    columns, kept, invalid, _ = bound(GIVEN % "{feature: v}", batch, [2, 1, 0])
+    assert columns.floats("value").tolist() == [3.0, 1.0]
+    assert kept == [2, 0]
+    assert (invalid.keys(), invalid[1].code, invalid[1].param) == ({1}, "invalid_field", "features.v")
+    assert str(wrong) not in invalid[1].message
+
+
+@pytest.mark.parametrize("wrong", [0.5, [[0.5]], [0.5, [0.5]]])
+def test_a_number_is_no_vector(wrong: Any) -> None:
+    recipe = (
+        "components: {a: {score: given_steps, inputs: {values: {feature: v}}, transforms: [{aggregate: {how: sum}}]}}"
+    )
+    batch = batch_of(2, features=[{"v": wrong}, {"v": [1.0, 2.0]}])
+    columns, kept, invalid, _ = bound(recipe, batch, [0, 1])
+    assert (list(columns.objects("values")), kept) == ([[1.0, 2.0]], [1])
+    assert (invalid[0].code, invalid[0].param) == ("invalid_field", "features.v")
+
+
+def test_an_optional_value_that_a_row_lacks_is_the_fields_default() -> None:
+    recipe = "components: {a: {score: oni, inputs: {message: {feature: m}}}}"
+    batch = batch_of(2, features=[{"m": "a", "ext": 1.0}, {"m": "b"}])
+    columns, *_ = bound(recipe, batch, [0, 1])
+    assert columns.floats("ext").tolist() == [1.0, 0.0]
+
+
+def test_a_stored_set_is_no_number() -> None:
+    columns, kept, invalid, _ = bound(GIVEN % "{stored: gold}", batch_of(2), [0, 1], answers=[[0.5, 1.5]])
+    assert (columns.size, kept, sorted(invalid)) == (0, [], [0, 1])
+    assert {(reason.code, reason.param) for reason in invalid.values()} == {("invalid_field", None)}
 
 
 def test_references_of_a_prompt_are_asked_for_the_groups_of_the_rows_under_the_steps_address() -> None:

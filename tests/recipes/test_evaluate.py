@@ -55,7 +55,7 @@ def test_a_sample_without_what_the_recipe_needs_is_invalid_and_says_which_field(
     recipe = "components: {a: {score: given, inputs: {value: {feature: mine}}}}"
     result = evaluated(recipe, features=[{"mine": 2.0}, {"other": 1.0}])
     assert result.reward[0] == 2.0
-    assert result.invalid[1].param == "features.value" or "value" in result.invalid[1].message
+    assert result.invalid[1].param == "features.mine"
 
 
 def test_a_guard_flags_zeroes_or_refuses_as_the_recipe_says(evaluated: Any) -> None:

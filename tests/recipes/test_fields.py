@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, create_model, field_validator
 from reward_gateway.operations.registry import catalog
-from reward_gateway.recipes.fields import fit_value, infer_shape, needs_row_validation, reads_sample, value_field
+from reward_gateway.recipes.fields import accepts_floats, infer_shape, needs_row_validation, reads_sample, value_field
 
 
 def field_of(annotation: Any) -> Any:
@@ -51,17 +51,9 @@ def test_a_field_reads_that_of_the_sample_unless_it_is_a_number() -> None:
     assert not reads_sample("novelty", field_of(str))
 
 
-@pytest.mark.parametrize("annotation", [bool, bool | None])
-@pytest.mark.parametrize(("given", "fitted"), [(1.0, True), (0.0, False), (1, True)])
-def test_a_feature_that_is_one_or_zero_is_yes_or_no_where_that_is_asked(
-    annotation: Any, given: float, fitted: bool
-) -> None:
-    assert fit_value(field_of(annotation), given) is fitted
-
-
-@pytest.mark.parametrize(("annotation", "given"), [(float, 1.0), (float | None, 0.0), (bool, 2.0), (bool, "yes")])
-def test_any_other_value_stays_what_it_is(annotation: Any, given: object) -> None:
-    assert fit_value(field_of(annotation), given) is given
+def test_counts_and_yes_or_no_do_not_take_any_number() -> None:
+    assert all(accepts_floats(field_of(annotation)) for annotation in (float, float | None, float | bool))
+    assert not any(accepts_floats(field_of(annotation)) for annotation in (int, bool, int | None, list[float]))
 
 
 def test_rows_are_checked_one_by_one_where_an_item_demands_more_than_numbers_and_texts() -> None:

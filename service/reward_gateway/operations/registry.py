@@ -29,7 +29,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, Self, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from .columns import Columns
 from .effects import Effectful
@@ -55,6 +56,24 @@ class OperationItem(BaseModel):
     """Base of the items. A missing or unusable value is an item error; a wrong type is the request's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True, defer_build=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Of every list only the first fault is collected: a million would cost a second to tell one of them."""
+        schema = handler(source)
+        _stop_lists_at_first_fault(schema)
+        return schema
+
+
+def _stop_lists_at_first_fault(schema: Any) -> None:
+    if isinstance(schema, dict):
+        if schema.get("type") == "list":
+            schema["fail_fast"] = True
+        for part in schema.values():
+            _stop_lists_at_first_fault(part)
+    elif isinstance(schema, (list, tuple)):
+        for part in schema:
+            _stop_lists_at_first_fault(part)
 
 
 class NoParams(OperationParams):

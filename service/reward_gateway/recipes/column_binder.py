@@ -12,7 +12,8 @@ from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet
 from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
-from .fields import SAMPLE_FIELDS, fit_value, infer_shape, reads_sample
+from .column_types import fit_column
+from .fields import SAMPLE_FIELDS, accepts_floats, infer_shape, reads_sample
 from .plan import Binding, Step
 
 Value = FloatArray | list[FloatArray | None]
@@ -62,8 +63,8 @@ class ColumnBinder:
                 else the recipe and component.
 
         Returns:
-            The columns, the rows that they cover (rows without a required value are left out), and the reasons of the
-            rows left out.
+            The columns, the rows that they cover, and the reasons of the rows left out: a required value is missing, or
+            a value is not of the type that the operation's item declares.
         """
         fields = step.operation.item.model_fields
         columns: dict[str, Any] = {}
@@ -75,15 +76,25 @@ class ColumnBinder:
                 column = select_rows(provided[name], rows, self.size)
             else:
                 column = self._read_implicit(name, field, rows)
+            param = _param_of(step, name)
+            default = None if field.is_required() else field.get_default(call_default_factory=True)
             if column is None:
-                default = field.get_default(call_default_factory=True)
                 if field.is_required():
-                    invalid.update((i, _explain_missing(name)) for i in rows)
+                    invalid.update((i, _explain_missing(name, param)) for i in rows)
                 elif default is not None:
                     columns[name] = [default] * len(rows)
                 continue
-            if field.is_required() and isinstance(column, list) and any(value is None for value in column):
-                invalid.update((rows[k], _explain_missing(name)) for k, value in enumerate(column) if value is None)
+            if not _is_fitting(step, name, field, column):
+                column, faults = fit_column(step.operation.item, name, column)
+                for k, fault in faults.items():
+                    invalid[rows[k]] = Invalid("invalid_field", f"{param or name}: {fault}", param=param)
+            if isinstance(column, list) and any(value is None for value in column):
+                if field.is_required():
+                    for k, value in enumerate(column):
+                        if value is None:
+                            invalid.setdefault(rows[k], _explain_missing(name, param))
+                elif default is not None:
+                    column = [default if value is None else value for value in column]
             columns[name] = column
         if step.checked and not invalid.keys() >= set(rows):
             return _validate_rows(step, columns, rows, invalid)
@@ -151,16 +162,42 @@ def _join_messages(batch: Batch, i: int) -> list[dict[str, Any]]:
     return messages
 
 
-def _explain_missing(name: str) -> Invalid:
-    param = name if name in SAMPLE_FIELDS else f"features.{name}"
-    return Invalid("missing_field", f"this reward needs {param} in the sample", param=param)
+def _param_of(step: Step, name: str) -> str | None:
+    """Path of the sample's value that a field reads; None if it reads no value of the sample."""
+    binding = step.bindings.get(name)
+    if binding is None:
+        return name if name in SAMPLE_FIELDS else f"features.{name}"
+    if binding.kind == "feature":
+        return f"features.{binding.value}"
+    return str(binding.value) if binding.kind == "sample" else None
+
+
+def _explain_missing(name: str, param: str | None) -> Invalid:
+    return Invalid("missing_field", f"this reward needs {param or name} in the sample", param=param)
+
+
+def _is_fitting(step: Step, name: str, field: FieldInfo, column: Any) -> bool:
+    """True if a column is known to fit its field: a constant, which was checked when the recipe was compiled; the
+    sample's own field of that name; and what earlier steps computed, where the shape is the field's.
+    """
+    binding = step.bindings.get(name)
+    if binding is not None and binding.kind == "constant":
+        return True
+    if binding is None and isinstance(column, list) and reads_sample(name, field):
+        return True
+    shape = infer_shape(field)
+    if isinstance(column, np.ndarray):
+        return accepts_floats(field)
+    if isinstance(column, Mapping):
+        return shape == "table"
+    return shape == "vector" and all(value is None or isinstance(value, np.ndarray) for value in column)
 
 
 def _validate_rows(
     step: Step, columns: Mapping[str, Any], rows: Rows, invalid: dict[int, Invalid]
 ) -> tuple[Columns, list[int], dict[int, Invalid]]:
     """Validate rows one by one with the item model, for operations whose item has more constraints than types."""
-    items, valid_rows, fields = [], [], step.operation.item.model_fields
+    items, valid_rows = [], []
     plain = {name: column.tolist() if isinstance(column, np.ndarray) else column for name, column in columns.items()}
     for k, i in enumerate(rows):
         if i in invalid:
@@ -173,12 +210,14 @@ def _validate_rows(
         }
         row = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in row.items()}
         try:
-            item = {name: fit_value(fields[name], value) for name, value in row.items() if value is not None}
+            item = {name: value for name, value in row.items() if value is not None}
             items.append(step.operation.item.model_validate(item))
             valid_rows.append(i)
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]
             name = str(fault["loc"][0]) if fault["loc"] else ""
-            param = name if name in SAMPLE_FIELDS else f"features.{name}" if name else None
-            invalid[i] = Invalid("invalid_field", f"{name}: {fault['msg']}" if name else str(fault["msg"]), param=param)
+            param = _param_of(step, name) if name else None
+            label = param or name
+            message = f"{label}: {fault['msg']}" if label else str(fault["msg"])
+            invalid[i] = Invalid("invalid_field", message, param=param)
     return Columns.of_items(items, list(step.operation.item.model_fields)), valid_rows, invalid

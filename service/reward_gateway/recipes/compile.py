@@ -13,6 +13,7 @@ from reward_gateway.operations.names import names_in
 from reward_gateway.operations.registry import Catalog, Kind, Operation
 from reward_gateway.sample import split_version
 
+from .column_types import find_fault
 from .fields import (
     SAMPLE_FIELDS,
     infer_shape,
@@ -173,7 +174,9 @@ class Compiler:
             return vector
         wants = infer_shape(step.operation.item.model_fields[field])
         if vector and wants == "number":
-            if any(binding.kind not in ("constant", "stored") for binding in step.bindings.values()):
+            fields = step.operation.item.model_fields
+            unbound = [name for name in fields if name not in (field, *step.bindings) and fields[name].is_required()]
+            if unbound or any(binding.kind not in ("constant", "stored") for binding in step.bindings.values()):
                 self.add_fault(
                     path,
                     f"{step.operation.name} transforms numbers and reads the sample, so it does not fit a vector",
@@ -408,6 +411,8 @@ class Compiler:
         bindings: dict[str, Binding],
     ) -> None:
         if not (isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _BINDINGS):
+            if fault := find_fault(operation.item, name, value):
+                self.add_fault((*path, name), fault)
             bindings[name] = Binding("constant", value)
             return
         kind, source = next(iter(value.items()))

@@ -209,13 +209,16 @@ class _Evaluation:
         lengths = [0 if vector is None else len(vector) for vector in value]
         flat = np.concatenate([vector for vector in value if vector is not None and len(vector)] or [np.empty(0)])
         entries = Batch([""] * len(flat), [""] * len(flat), [None] * len(flat))
-        columns, _, _ = yield from ColumnBinder(entries, {}).read_columns(
+        columns, kept, invalid = yield from ColumnBinder(entries, {}).read_columns(
             step, {name: flat}, list(range(len(flat))), address
         )
-        outcome = yield from run(step.operation, columns, step.params)
+        outcome = (yield from run(step.operation, columns, step.params)) if kept else Outcome()
         owners = np.repeat(np.arange(len(value)), lengths)
-        self._fail_rows({int(owners[k]): reason for k, reason in outcome.invalid.items()}, component)
-        shaped = outcome.reward if outcome.reward is not None else flat
+        reasons = {**invalid, **{kept[k]: reason for k, reason in outcome.invalid.items()}}
+        self._fail_rows({int(owners[k]): reason for k, reason in reasons.items()}, component)
+        shaped = np.full(len(flat), np.nan)
+        if outcome.reward is not None:
+            shaped[kept] = outcome.reward
         pieces = np.split(shaped, np.cumsum(lengths)[:-1]) if lengths else []
         return [None if vector is None else piece for vector, piece in zip(value, pieces, strict=True)]
 

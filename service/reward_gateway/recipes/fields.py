@@ -1,7 +1,6 @@
 """The shapes of an operation's item fields: a number, a vector, a table of numbers, a text, or objects."""
 
 import types
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -47,10 +46,9 @@ def reads_sample(name: str, field: FieldInfo) -> bool:
     return name in SAMPLE_FIELDS and infer_shape(field) != "number"
 
 
-def fit_value(field: FieldInfo, value: Any) -> Any:
-    """A value as its field accepts it: features are numbers, so 1 and 0 become booleans where the field is one."""
-    yes_or_no = field.annotation is bool or set(get_args(field.annotation)) == {bool, types.NoneType}
-    return bool(value) if yes_or_no and value in (0, 1) else value
+def accepts_floats(field: FieldInfo) -> bool:
+    """True if any number will do for a field; false for one that takes counts, yes or no, or no number."""
+    return infer_shape(field) == "number" and float in (field.annotation, *get_args(field.annotation))
 
 
 def value_field(operation: Operation) -> str | None:
@@ -69,18 +67,19 @@ def takes_group(operation: Operation) -> bool:
     return any(name in fields and infer_shape(fields[name]) == "objects" for name in ("group", "trajectories"))
 
 
-def member_fields(operation: Operation, field: str) -> Mapping[str, FieldInfo] | None:
-    """Fields of the members of a list field; None if members are mappings without a schema."""
+def member_model(operation: Operation, field: str) -> type[BaseModel] | None:
+    """The model of the members of a list field; None if members are mappings without a schema."""
     for inner in get_args(operation.item.model_fields[field].annotation):
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            return inner.model_fields
+            return inner
     return None
 
 
 def optional_members(operation: Operation) -> frozenset[str]:
     """Names of the fields that are optional in the members of a group operation."""
-    members = member_fields(operation, "group") if table_field(operation) == "group" else None
-    return frozenset(name for name, field in (members or {}).items() if not field.is_required())
+    members = member_model(operation, "group") if table_field(operation) == "group" else None
+    fields = {} if members is None else members.model_fields
+    return frozenset(name for name, field in fields.items() if not field.is_required())
 
 
 def needs_row_validation(operation: Operation) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ValidationError
 
 from reward_gateway.operations.apply import run
 from reward_gateway.operations.columns import Columns
@@ -17,7 +16,7 @@ from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import FloatArray, Invalid
 
 from .column_binder import ColumnBinder, Value
-from .fields import fit_value, member_fields
+from .fields import member_model
 from .plan import Step
 
 
@@ -34,20 +33,25 @@ def spread_groups(
     groups: dict[str, list[int]] = {}
     for i in rows:
         groups.setdefault(binder.groups[i], []).append(i)
-    fields = member_fields(step.operation, field)
+    model = member_model(step.operation, field)
     outcome = Outcome(rewards=[None] * size)
     answers: list[Any] = [None] * size
     items, members = [], []
     for group in groups.values():
+        built: dict[int, Any] = {}
+        for i in group:
+            try:
+                member = _build_member(binder, values, table, model, i)
+                built[i] = member if model is None else model.model_validate(member, strict=False)
+            except ValidationError as error:
+                outcome.invalid[i] = _explain_fault(error, field)
+        if not built:
+            continue
         try:
-            item = {field: [_build_member(binder, values, table, fields, i) for i in group]}
-            items.append(step.operation.item.model_validate(item))
-            members.append(group)
+            items.append(step.operation.item.model_validate({field: list(built.values())}))
+            members.append(list(built))
         except ValidationError as error:
-            fault = error.errors(include_url=False, include_input=False)[0]
-            field_name = str(fault["loc"][-1]) if fault["loc"] else field
-            reason = Invalid("invalid_field", f"{field_name}: {fault['msg']}", param=f"features.{field_name}")
-            outcome.invalid.update(dict.fromkeys(group, reason))
+            outcome.invalid.update(dict.fromkeys(built, _explain_fault(error, field)))
     if items:
         columns = Columns.of_items(items, list(step.operation.item.model_fields))
         group_outcome = yield from run(step.operation, columns, step.params)
@@ -67,7 +71,7 @@ def _build_member(
     binder: ColumnBinder,
     values: Mapping[str, Value],
     table: Mapping[str, FloatArray],
-    fields: Mapping[str, FieldInfo] | None,
+    model: type[BaseModel] | None,
     i: int,
 ) -> dict[str, Any]:
     features = dict(binder.batch.features[i]) if binder.batch.features else {}
@@ -76,11 +80,22 @@ def _build_member(
         {name: None for name, value in known.items() if value != value}
     )  # the absence of an optional component
     known.update({name: _to_plain(column[i]) for name, column in values.items() if isinstance(column, list)})
-    if fields is None:
+    if model is None:
         return known
     sample = {"response": binder.batch.responses[i], "id": binder.batch.ids[i]}
-    member = {name: known.get(name, sample.get(name)) for name in fields}
-    return {name: fit_value(fields[name], value) for name, value in member.items() if value is not None}
+    member = {name: known.get(name, sample.get(name)) for name in model.model_fields}
+    return {name: value for name, value in member.items() if value is not None}
+
+
+def _explain_fault(error: ValidationError, field: str) -> Invalid:
+    fault = error.errors(include_url=False, include_input=False)[0]
+    names = [part for part in fault["loc"] if isinstance(part, str)]
+    name = names[0] if names else field
+    if fault["type"] == "missing":
+        return Invalid(
+            "missing_field", f"this reward needs features.{name} in the sample", param=f"features.{name}"
+        )
+    return Invalid("invalid_field", f"features.{name}: {fault['msg']}", param=f"features.{name}")
 
 
 def _to_plain(value: Any) -> Any:

@@ -79,6 +79,11 @@ class Field:
         return self.tensor and not self.outside_scores
 
 
+Numbers = float | list[float | list[float | list[float | list[float]]]]
+"""A number, or a list of numbers; nested lists are well formed, too, for the few operations that read them: whether
+a feature has the shape that a recipe reads is a matter of its sample."""
+
+
 class Criterion(Struct, forbid_unknown_fields=True):
     """One criterion that a response is judged by.
 
@@ -117,7 +122,7 @@ class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
         None
     )
     features: Annotated[
-        dict[str, float | list[float]] | None, Field("numbers", "features", example={"novelty": 0.3})
+        dict[str, Numbers] | None, Field("numbers", "features", example={"novelty": 0.3})
     ] = None
     rubric: Annotated[
         list[Criterion] | None,
