@@ -23,9 +23,8 @@ from reward_gateway.sample import ComponentScores, Invalid, Scored
 from reward_gateway.telemetry.instruments import PREFIX
 from reward_gateway.telemetry.metrics import Metrics
 
+from tests.raising import HOOKS, raising_metrics
 from tests.service_code import parse, reachable_modules
-
-HOOKS = sorted(name for name in vars(Observer) if not name.startswith("_"))
 
 
 class Ensemble:
@@ -101,6 +100,12 @@ def test_every_registered_metric_can_be_observed() -> None:
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_is_counted(hook: str) -> None:
     assert hook in vars(Metrics), "the metrics take no notice of it"
+
+
+def test_what_a_hook_raises_goes_no_further() -> None:
+    told: list[str] = []
+    tell_everything(raising_metrics(told))
+    assert sorted(set(told)) == HOOKS
 
 
 def test_where_nobody_measures_nothing_happens() -> None:

@@ -4,13 +4,19 @@ A part is handed an observer and calls it; ``telemetry.metrics.Metrics`` is the 
 do nothing, so that :data:`UNOBSERVED` stands where nobody measures and a subclass overrides only what it counts.
 Names, numbers and reasons are told, never a text that is scored.
 
-Every method is called on the event loop: it must be quick and must not raise.
+Every method is called on the event loop and must be quick. What one raises is logged and goes no further: no request
+fails because it could not be measured.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
+import structlog
+
 from reward_gateway.sample import FloatArray, Scored
+
+log = structlog.get_logger(__name__)
 
 RejectReason = Literal["queue_full", "predicted_wait", "queue_timeout", "deadline"]
 StoreName = Literal["cache", "state"]
@@ -31,6 +37,11 @@ class ScoredPlan(Protocol):
 
 class Observer:
     """Is told of everything that is measured; this one takes no notice."""
+
+    def __init_subclass__(cls) -> None:
+        for name, hook in list(vars(cls).items()):
+            if not name.startswith("_") and name in vars(Observer):
+                setattr(cls, name, _never_raise(hook))
 
     # Requests, at every entry
 
@@ -112,6 +123,17 @@ class Observer:
 
     def candidate_compared(self, experiment: str, report: Mapping[str, Any]) -> None:
         """What an experiment has found up to now."""
+
+
+def _never_raise(hook: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(hook)
+    def tell(*args: Any, **kwargs: Any) -> None:
+        try:
+            hook(*args, **kwargs)
+        except Exception as error:
+            log.error("observer failed", hook=hook.__name__, once_per=hook.__qualname__, exc_info=error)
+
+    return tell
 
 
 UNOBSERVED = Observer()

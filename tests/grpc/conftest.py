@@ -104,11 +104,13 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 
 @asynccontextmanager
-async def serving(observer: Observer = UNOBSERVED, tracer: Any = None, **overrides: Any) -> AsyncIterator[Served]:
+async def serving(
+    observer: Observer = UNOBSERVED, tracer: Any = None, recipes: str = RECIPES, **overrides: Any
+) -> AsyncIterator[Served]:
     settings = Settings(**overrides)
     models = Letters()
-    gateway = Gateway(load_book(RECIPES), EffectsRuntime(CachedScorer(models, NullCache())))
-    traffic = Traffic.of(settings)
+    gateway = Gateway(load_book(recipes), EffectsRuntime(CachedScorer(models, NullCache())), observer)
+    traffic = Traffic.of(settings, observer)
     running = await server.start(gateway, settings, traffic, observer, port=0, tracer=tracer)
     options = [("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}", options, interceptors=interceptors()) as channel:

@@ -136,11 +136,13 @@ class Served:
         return next((float(row.rsplit(" ", 1)[1]) for row in page.splitlines() if row.startswith(line)), 0.0)
 
 
-def build(settings: Settings) -> tuple[FastAPI, Letters, Traffic, Telemetry]:
+def build(
+    settings: Settings, telemetry: Telemetry | None = None, recipes: str = RECIPES
+) -> tuple[FastAPI, Letters, Traffic, Telemetry]:
     """The application and the parts behind it."""
-    models, telemetry = Letters(), Telemetry()
+    models, telemetry = Letters(), telemetry or Telemetry()
     runtime = EffectsRuntime(CachedScorer(models, NullCache()), known_models=KNOWN)
-    gateway = Gateway(load_book(RECIPES, KNOWN), runtime, telemetry.metrics)
+    gateway = Gateway(load_book(recipes, KNOWN), runtime, telemetry.metrics)
     telemetry.metrics.rewards.register(gateway.book.plans)
     telemetry.metrics.flags.register(["empty_response"])
     traffic = Traffic.of(settings, telemetry.metrics)
@@ -148,9 +150,9 @@ def build(settings: Settings) -> tuple[FastAPI, Letters, Traffic, Telemetry]:
 
 
 @asynccontextmanager
-async def serving(**settings: Any) -> AsyncIterator[Served]:
+async def serving(given: Telemetry | None = None, recipes: str = RECIPES, **settings: Any) -> AsyncIterator[Served]:
     """The application in this process, under the settings given."""
-    app, models, traffic, telemetry = build(Settings(**settings))
+    app, models, traffic, telemetry = build(Settings(**settings), given, recipes)
     async with HttpContract(app).client() as client:
         yield Served(client, app, models, traffic, telemetry)
 

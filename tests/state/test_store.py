@@ -22,15 +22,33 @@ VALUES: dict[str, Any] = {
     "moments": {"count": 3.0, "mean": 0.1, "m2": 2.5},
     "references": {"p1": [0.1, -2.0], "p2": [1.0]},
     "archives": [[0.0, 0.1], [1.0, 2.0]],
-    "labels": {"0123abcd": 1.0},
+    "labels": {"0123456789abcdef0123456789abcdef": 1.0},
     "sets": {"mean": [0.5]},
 }
-UNFIT: dict[str, Any] = {
-    "moments": {"count": -1.0, "mean": 0.0, "m2": 0.0},
-    "references": {"p1": ["high"]},
-    "archives": [[0.0], [1.0, 2.0]],
-    "labels": {"0123abcd": None},
-    "sets": float("nan"),
+INFINITE = float("inf")
+UNFIT: dict[str, list[Any]] = {
+    "moments": [
+        {"count": -1.0, "mean": 0.0, "m2": 0.0},
+        {"count": 1e308, "mean": 0.0, "m2": 0.0},
+        {"count": 2.0**53 + 2, "mean": 0.0, "m2": 0.0},
+        {"count": 2.5, "mean": 0.0, "m2": 0.0},
+        {"count": True, "mean": 0.0, "m2": 0.0},
+        {"count": 10**400, "mean": 0.0, "m2": 0.0},
+        {"count": 3.0, "mean": 1e308, "m2": 0.0},
+        {"count": 3.0, "mean": INFINITE, "m2": 0.0},
+        {"count": 3.0, "mean": 0.0, "m2": -1.0},
+        {"count": 3.0, "mean": 0.0, "m2": 1e308},
+        {"count": 0.0, "mean": 0.0, "m2": 1.0},
+        {"count": 1.0, "mean": 0.0, "m2": 1.0},
+        {"count": 3.0, "mean": 0.0},
+        {"count": 3.0, "mean": 0.0, "m2": 0.0, "more": 0.0},
+        [3.0, 0.1, 2.5],
+        None,
+    ],
+    "references": [{"p1": ["high"]}, {"p1": 1.0}, {"p1": [INFINITE]}, {"p1": [10**400]}, {"p1": [[1.0]]}, [1.0], None],
+    "archives": [[[0.0], [1.0, 2.0]], [[INFINITE]], [[]], [0.5], [["a"]], [[[0.5]]], [[10**400]], {"a": 1}, "a", None],
+    "labels": [{"0123456789abcdef0123456789abcdef": None}, {"a message": 1.0}, {"": 1.0}, [1.0], None],
+    "sets": [float("nan"), {"a": [INFINITE]}, {1: [set()]}],
 }
 kinds = pytest.mark.parametrize("kind", list(VALUES))
 
@@ -76,8 +94,9 @@ async def test_what_is_not_there_can_be_neither_exported_nor_reset(store: StateS
 @kinds
 async def test_an_unfit_import_is_refused_and_leaves_what_was_there(store: StateStore, kind: str) -> None:
     await store.restore_value(kind, "name", VALUES[kind])
-    with pytest.raises(InvalidRequest):
-        await store.restore_value(kind, "name", UNFIT[kind])
+    for value in UNFIT[kind]:
+        with pytest.raises(InvalidRequest):
+            await store.restore_value(kind, "name", value)
     assert (await store.export_value(kind, "name"))["value"] == VALUES[kind]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from reward_gateway.settings import Settings
-from reward_gateway.telemetry.logs import configure_logging, describe_exception
+from reward_gateway.telemetry.logs import MOST_KINDS, RepeatLimiter, configure_logging, describe_exception
 from structlog.contextvars import bound_contextvars
 
 from tests.service_code import imported_by, reachable_modules
@@ -105,3 +105,36 @@ def test_libraries_that_quote_addresses_and_files_are_heard_of_warnings_alone(
     said = capsys.readouterr().err
     assert CANARY not in said
     assert "shown" in said
+
+
+def test_of_many_events_of_a_kind_the_first_is_written_then_one_now_and_then_with_how_many_were_left_out() -> None:
+    now = 0.0
+    limiter = RepeatLimiter(every_s=5.0, clock=lambda: now)
+
+    def written(event: str, kind: object) -> dict[str, object] | None:
+        try:
+            return dict(limiter(None, "warning", {"event": event, "once_per": kind}))
+        except structlog.DropEvent:
+            return None
+
+    assert written("request", ("/v1/score", "503")) == {"event": "request"}
+    assert written("request", ("/v1/score", "504")) == {"event": "request"}, "another kind"
+    for _ in range(3):
+        now += 1.0
+        assert written("request", ("/v1/score", "503")) is None
+    now = 5.0
+    assert written("request", ("/v1/score", "503")) == {"event": "request", "suppressed": 3}
+    now = 10.0
+    assert written("request", ("/v1/score", "503")) == {"event": "request"}
+    for kind in range(2 * MOST_KINDS):
+        written("request", kind)
+    assert len(limiter._kinds) <= MOST_KINDS
+
+
+def test_an_event_that_is_left_out_leaves_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings(log_json=True))
+    for status in ("503", "503", "504"):
+        structlog.get_logger("a").warning("request", status=status, once_per=status)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["status"] for line in lines] == ["503", "504"]
+    assert "once_per" not in lines[0]

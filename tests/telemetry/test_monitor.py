@@ -1,6 +1,7 @@
 """The monitor: what was scored lately, recipe by recipe; nothing of it is a text."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,3 +148,18 @@ def test_batches_without_samples_leave_no_trace() -> None:
     monitor = Monitor()
     monitor.note_batch(None, scored(0), None)
     assert monitor.report() == {}
+
+
+@pytest.mark.parametrize("odd", [[[0.5, 0.6]], [None], ["much"], [10**400], [1j], [float("inf")], 0.5, []])
+def test_what_is_no_number_costs_the_other_batches_nothing(odd: Any) -> None:
+    monitor, batch = Monitor(), scored(50)
+    monitor.note_batch(None, batch, np.arange(50.0))
+    strange = Scored("r", "v1", np.zeros(1), {name: ComponentScores(odd, odd) for name in batch.components})
+    monitor.note_batch(None, strange, odd)
+    strange = Scored("r", "v1", np.array([[0.5, 0.6]]), dict.fromkeys(batch.components, ComponentScores(odd, odd)))
+    monitor.note_batch(None, strange, None)
+    monitor.note_batch(None, scored(50, seed=1), None)
+    told = monitor.report()["r"]
+    assert told["samples"] == 102
+    assert told["reward"]["count"] == 101
+    assert told["components"]["b"]["value"]["count"] == 100

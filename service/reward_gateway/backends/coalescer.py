@@ -269,7 +269,7 @@ class Coalescer(Generic[Model, Rows]):
             outcome = failure.reason.code
             self._retry_or_fail(call, failure)
         except Exception as error:
-            log.error("infer call failed", model=self._name, error=type(error).__name__)
+            log.error("infer call failed", model=self._name, error=type(error).__name__, once_per=self._name)
             outcome = "internal_error"
             self._retry_or_fail(
                 call, CallFailed(Invalid("internal_error", "The call to the model failed."), divisible=True)

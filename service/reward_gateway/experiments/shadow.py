@@ -62,6 +62,14 @@ class Shadow:
         self, experiments: Mapping[str, Experiment], plan: Plan, batch: Batch, raw: Mapping[str, RawScores]
     ) -> None:
         """Choose samples from an answered batch. Costs one hash per prompt; never raises."""
+        try:
+            self._choose_samples(experiments, plan, batch, raw)
+        except Exception as error:  # no matter of the request, which is answered
+            log.error("experiments failed", once_per="offer", exc_info=error)
+
+    def _choose_samples(
+        self, experiments: Mapping[str, Experiment], plan: Plan, batch: Batch, raw: Mapping[str, RawScores]
+    ) -> None:
         for experiment in experiments.values():
             component = next((c for c in plan.components if c.model == experiment.model), None)
             if component is None or experiment.reward not in (None, plan.name):
@@ -120,7 +128,7 @@ class Shadow:
                 await self._compare_pending(pending, clock() + SCORING_S)
             except Exception as error:  # a failing experiment must not affect anything else
                 self._count_samples(name, "failed", len(pending.groups))
-                log.warning("experiment failed", experiment=name, error=type(error).__name__)
+                log.warning("experiment failed", experiment=name, error=type(error).__name__, once_per=name)
             if clock() - reported_at.get(name, -1e9) > REPORT_EVERY_S or not self._waiting:
                 reported_at[name] = clock()
                 self._observer.candidate_compared(name, await asyncio.to_thread(self._get_comparison(name).report))

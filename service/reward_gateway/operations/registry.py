@@ -30,7 +30,6 @@ from types import MappingProxyType
 from typing import Any, Literal, Self, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
 
 from .columns import Columns
 from .effects import Effectful
@@ -58,7 +57,7 @@ class OperationItem(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True, defer_build=True)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> Any:
         """Of every list only the first fault is collected: a million would cost a second to tell one of them."""
         schema = handler(source)
         _stop_lists_at_first_fault(schema)

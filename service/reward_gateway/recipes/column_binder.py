@@ -108,10 +108,11 @@ class ColumnBinder:
         n = len(rows)
         match binding.kind:
             case "constant":
-                if wanted_shape == "number":
+                if wanted_shape == "number" and isinstance(binding.value, (int, float)):
                     return np.full(n, float(binding.value))
-                if wanted_shape == "table":
-                    return {name: np.full(n, float(value)) for name, value in binding.value.items()}
+                if wanted_shape == "table" and isinstance(binding.value, Mapping):
+                    table = {name: np.nan if value is None else value for name, value in binding.value.items()}
+                    return {name: np.full(n, float(value)) for name, value in table.items()}
                 return [binding.value] * n
             case "feature":
                 return self._read_feature(str(binding.value), rows)

@@ -272,7 +272,8 @@ class _Evaluation:
             field_name = table_field(plan.combine.operation) or "rewards"
             wanted_shape = infer_shape(plan.combine.operation.item.model_fields[field_name])
             if field_name == "group":
-                reward = yield from self._apply_to_groups(plan.combine, table)
+                numbers = yield from self._apply_to_groups(plan.combine, table)
+                reward = np.array([np.nan if number is None else float(number) for number in numbers])
             else:
                 column = table if wanted_shape == "table" else list(np.stack(list(table.values()), axis=1))
                 outcome = yield from self._run_step(plan.combine, {field_name: column}, plan.name)
@@ -282,21 +283,19 @@ class _Evaluation:
         return reward
 
     def _apply_to_groups(self, step: Step, table: Mapping[str, FloatArray]) -> Running:
-        """Run a combiner or credit assignment whose item is a group: its members are the samples of one prompt."""
+        """Run a combiner or credit assignment whose item is a group: its members are the samples of one prompt.
+
+        Returns:
+            [n] a number (of a combiner) or a vector (of credit) per sample; None where it has none.
+        """
         outcome = yield from spread_groups(step, self.binder, self.values, table, self._valid_rows())
         self._fail_rows(outcome.invalid, None)
-        vectors = outcome.rewards
-        if vectors is None:
-            return outcome.reward
-        if all(v is None or np.ndim(v) == 0 for v in vectors):
-            return np.array([np.nan if v is None else float(v) for v in vectors])
-        return list(vectors)
+        return outcome.rewards
 
     def _assign_credit(self, step: Step, reward: FloatArray) -> Running:
         table = {name: scores.value for name, scores in self.components.items()}
         if takes_group(step.operation):
-            spread = yield from self._apply_to_groups(step, {**table, "reward": reward, "outcome": reward})
-            return list(spread)
+            return (yield from self._apply_to_groups(step, {**table, "reward": reward, "outcome": reward}))
         provided: dict[str, Any] = {"reward": reward, "outcome": reward, **self.values}
         main = value_field(step.operation)
         vectors = [name for name in self.plan.over if isinstance(self.values.get(name), list)]

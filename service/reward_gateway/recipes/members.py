@@ -92,9 +92,7 @@ def _explain_fault(error: ValidationError, field: str) -> Invalid:
     names = [part for part in fault["loc"] if isinstance(part, str)]
     name = names[0] if names else field
     if fault["type"] == "missing":
-        return Invalid(
-            "missing_field", f"this reward needs features.{name} in the sample", param=f"features.{name}"
-        )
+        return Invalid("missing_field", f"this reward needs features.{name} in the sample", param=f"features.{name}")
     return Invalid("invalid_field", f"features.{name}: {fault['msg']}", param=f"features.{name}")
 
 

@@ -121,9 +121,7 @@ class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
     group: Annotated[str | None, Field("text", "group_names", "groups", outside_scores=True, example="prompt-17")] = (
         None
     )
-    features: Annotated[
-        dict[str, Numbers] | None, Field("numbers", "features", example={"novelty": 0.3})
-    ] = None
+    features: Annotated[dict[str, Numbers] | None, Field("numbers", "features", example={"novelty": 0.3})] = None
     rubric: Annotated[
         list[Criterion] | None,
         Field("objects", required=True, example=[{"text": "Says for how many minutes.", "weight": 5}]),

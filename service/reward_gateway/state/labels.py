@@ -4,9 +4,12 @@ Tables store digests of messages, so that they stay small; the text is kept only
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from reward_gateway.errors import InvalidRequest
 
 from .local_store import LocalVersionedStore
 from .redis_store import RedisVersionedStore
@@ -20,6 +23,9 @@ QUEUE_PARTS = ("queued", "queue")
 """The keys of a table's queue: digest -> stream id of queued messages, and the stream."""
 
 
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+
+
 def digest_message(message: str) -> str:
     """The key of a message in a table: 128 bits of BLAKE2b, in hex."""
     return hashlib.blake2b(message.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -28,6 +34,14 @@ def digest_message(message: str) -> str:
 def _check_labels(value: Any) -> dict[str, float]:
     table = check_mapping(value, "labels")
     return dict(zip(table, check_numbers(list(table.values()), "labels"), strict=True))
+
+
+def _check_table(value: Any) -> dict[str, float]:
+    """Check an exported table: labels by the digests of their messages."""
+    labels = _check_labels(value)
+    if not all(map(_DIGEST.fullmatch, labels)):
+        raise InvalidRequest("labels: expected the digests of messages, as the export has them", param="value")
+    return labels
 
 
 @dataclass(slots=True)
@@ -73,7 +87,7 @@ class LocalLabels(LocalVersionedStore[_Table]):
         return dict(self._values[name].labels) if name in self._values else None
 
     async def restore_value(self, name: str, value: Any) -> None:
-        self._store_value(name, _Table(labels=_check_labels(value)))
+        self._store_value(name, _Table(labels=_check_table(value)))
 
 
 class RedisLabels(RedisVersionedStore):
@@ -114,7 +128,7 @@ class RedisLabels(RedisVersionedStore):
         return {key.decode(): float(label) for key, label in stored.items()}
 
     async def restore_value(self, name: str, value: Any) -> None:
-        labels = {key: repr(label) for key, label in _check_labels(value).items()}
+        labels = {key: repr(label) for key, label in _check_table(value).items()}
         async with self._replace_value(name) as pipeline:
             if labels:
                 pipeline.hset(self._make_key(name), mapping=labels)

@@ -18,6 +18,13 @@ NOTHING: Triple = (0.0, 0.0, 0.0)
 """The moments of no numbers."""
 
 
+MOST_VALUES = 2.0**53
+"""Up to here every whole number is a double, so that one more value still counts."""
+
+LARGEST_MEAN, LARGEST_M2 = 1e100, 1e250
+"""Moments within these stay finite when others are merged into them; numbers of this size are no rewards."""
+
+
 def merge_triples(a: Triple, b: Triple) -> Triple:
     """The moments of both parts together, with the same operations in the same order as ``commit_writes.lua``."""
     (na, mean_a, m2_a), (nb, mean_b, m2_b) = a, b
@@ -33,8 +40,13 @@ def _check_moments(value: Any) -> Triple:
     if set(fields) != set(FIELDS):
         raise InvalidRequest("moments: count, mean and m2 are needed", param="value")
     count, mean, m2 = check_numbers([fields[name] for name in FIELDS], "moments")
-    if count < 0 or m2 < 0:
-        raise InvalidRequest("moments: count and m2 must not be negative", param="value")
+    if not 0 <= count <= MOST_VALUES or not count.is_integer():
+        raise InvalidRequest("moments: count must be a whole number from 0 to 2^53", param="value")
+    if not 0 <= m2 <= LARGEST_M2 or abs(mean) > LARGEST_MEAN:
+        message = f"moments: m2 must lie from 0 to {LARGEST_M2:g}, and mean within ± {LARGEST_MEAN:g}"
+        raise InvalidRequest(message, param="value")
+    if count < 2 and m2 > 0:
+        raise InvalidRequest("moments: m2 of fewer than two values is 0", param="value")
     return count, mean, m2
 
 

@@ -64,7 +64,7 @@ def check_vectors(value: Any, what: str) -> FloatArray:
     """
     try:
         array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.empty(0)
     if array.size == 0 and array.ndim <= 2 and isinstance(value, (list, np.ndarray)) and len(value) == 0:
         return np.empty((0, 0))
@@ -76,4 +76,9 @@ def check_vectors(value: Any, what: str) -> FloatArray:
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float, np.floating)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float, np.floating)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False

@@ -2,11 +2,18 @@
 
 An exception is logged by its class and location. Its message is left out, because libraries' messages quote
 the offending value, which may be a prompt.
+
+An event that may come thousands of times a second (a request that was refused, say) is written with ``once_per``, the
+values that tell it from others: the first of a kind is written, then one every few seconds with ``suppressed``, how
+many were left out before it.
 """
 
 import logging
+import math
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +25,13 @@ from reward_gateway.settings import Settings
 
 _VERBOSE_LIBRARIES = ("httpcore", "httpx", "PIL")
 """Libraries whose log lines below warnings contain addresses and parts of files."""
+
+
+REPEATS_EVERY_S = 5.0
+"""Least time between two lines of one kind, for events that may come thousands of times a second."""
+
+MOST_KINDS = 1024
+"""Kinds of such events that are remembered; they come from closed sets (routes, statuses, models), far fewer."""
 
 
 def configure_logging(settings: Settings) -> None:
@@ -34,6 +48,7 @@ def configure_logging(settings: Settings) -> None:
         structlog.contextvars.merge_contextvars,
         name_exception,
     ]
+    limiter = RepeatLimiter()
     last: Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_json
@@ -57,11 +72,41 @@ def configure_logging(settings: Settings) -> None:
     # Retries are logged only: the library's own counter would be mixed with our metrics.
     stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.StructlogOnRetryHook])
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[limiter, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+class RepeatLimiter:
+    """Drops an event with ``once_per`` if another of its kind was written within the last few seconds.
+
+    Args:
+        every_s: least time between two of a kind.
+        clock: seconds, from any start.
+    """
+
+    def __init__(self, every_s: float = REPEATS_EVERY_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every_s, self._clock = every_s, clock
+        self._kinds: dict[Any, tuple[float, int]] = {}
+
+    def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        """Raises DropEvent for an event that is left out."""
+        if "once_per" not in event:
+            return event
+        kind = event["event"], event.pop("once_per")
+        now = self._clock()
+        written, suppressed = self._kinds.get(kind, (-math.inf, 0))
+        if now - written < self._every_s:
+            self._kinds[kind] = written, suppressed + 1
+            raise structlog.DropEvent
+        if len(self._kinds) >= MOST_KINDS:
+            self._kinds.clear()
+        self._kinds[kind] = now, 0
+        if suppressed:
+            event["suppressed"] = suppressed
+        return event
 
 
 def name_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -1,12 +1,13 @@
 """Scored batches waiting to be processed, and their conversion to columns."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from reward_gateway.observer import ScoredPlan
-from reward_gateway.sample import FloatArray, Invalid, Scored
+from reward_gateway.sample import ComponentScores, FloatArray, Invalid, Scored
 
 from .window import LENGTH, REWARD, Column
 
@@ -26,18 +27,39 @@ class Observation(NamedTuple):
 
     @classmethod
     def of(cls, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None) -> Self:
-        """Build from a batch; nothing is copied."""
+        """Build from a batch; nothing is copied. What is no number counts as not observed (NaN)."""
+        rows = len(scored.reward)
         return cls(
             scored.recipe,
             scored.version,
             () if plan is None else plan.ensemble,
             tuple(scored.components),
-            scored.reward,
-            [(part.raw, part.value) for part in scored.components.values()],
+            _as_numbers(scored.reward, rows),
+            [_as_pair(part, rows) for part in scored.components.values()],
             scored.invalid,
             scored.flags,
-            lengths,
+            None if lengths is None else _as_numbers(lengths, rows),
         )
+
+
+def _as_pair(part: ComponentScores, rows: int) -> tuple[FloatArray, FloatArray]:
+    value = _as_numbers(part.value, rows)
+    return (value if part.raw is part.value else _as_numbers(part.raw, rows)), value
+
+
+def _as_numbers(values: Any, rows: int) -> FloatArray:
+    """[rows] float64, the values themselves where they are that; NaN for each that is no number.
+
+    The rows of many requests are processed together, so that one odd value would cost the others theirs.
+    """
+    if isinstance(values, np.ndarray) and values.dtype == np.float64 and values.shape == (rows,):
+        return values
+    numbers = np.full(rows, np.nan)
+    for row, value in zip(range(rows), values, strict=False):
+        if isinstance(value, (int, float, np.number)) and np.isrealobj(value):
+            with contextlib.suppress(OverflowError):
+                numbers[row] = value
+    return numbers
 
 
 def columns_of(batches: Sequence[Observation]) -> dict[Column, FloatArray]:

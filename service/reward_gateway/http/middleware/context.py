@@ -88,10 +88,11 @@ class ContextLayer:
         seconds = perf_counter() - call.arrived
         route = route_of(scope)
         self._telemetry.metrics.request_answered("http", route, status, seconds)
+        line = {"route": route, "status": status, "seconds": round(seconds, 6), "key": call.key.name}
         if status >= "500":
-            log.warning("request", route=route, status=status, seconds=round(seconds, 6), key=call.key.name)
+            log.warning("request", **line, once_per=(route, status))
         else:
-            log.debug("request", route=route, status=status, seconds=round(seconds, 6), key=call.key.name)
+            log.debug("request", **line)
 
 
 _INTERNAL = "internal error; the gateway's log has the details under this request's id (X-Request-Id)"

@@ -9,7 +9,7 @@ from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
 from ..effects import AppendToArchive, Effectful, MergeMoments, ReadArchive, perform
-from ..outcome import Outcome
+from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 from .par import SOURCE
 from .running_scale import StreamAnswers, batches, moments_of, std_of
@@ -42,7 +42,11 @@ def par_running(columns: Columns, params: Params) -> Effectful[Outcome]:
     for key in together:
         values = answers.values(key)
         if params.shape == "minmax":
-            low, high = yield from _update_extremes(key[0], values)
+            try:
+                low, high = yield from _update_extremes(key[0], values)
+            except ItemError as error:
+                invalid.update(dict.fromkeys(together[key], invalid_field(str(error))))
+                continue
             width = high - low if high > low else 1.0
             answers.answer(key, (values - low) / width, min=low, max=high)
             continue
@@ -63,6 +67,8 @@ def _update_extremes(stream: str, values: FloatArray) -> Effectful[tuple[float, 
     atomic and the order does not matter, so processes may race and still agree.
     """
     seen: FloatArray = yield from perform(ReadArchive(f"{stream}:extremes"))
+    if len(seen) and seen.shape[1] != 2:
+        raise ItemError(f"the archive {stream}:extremes does not hold pairs of a least and a greatest value")
     low, high = (float(seen[:, 0].min()), float(seen[:, 1].max())) if len(seen) else (np.inf, -np.inf)
     if values.size and (values.min() < low or values.max() > high):
         low, high = min(low, float(values.min())), max(high, float(values.max()))

@@ -7,7 +7,7 @@ from ..columns import Columns
 from ..effects import Effectful, MergeMoments, perform
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
-from .running_scale import moments_of, std_of
+from .running_scale import LARGEST, TOO_LARGE, moments_of, std_of
 
 
 class Params(OperationParams):
@@ -29,7 +29,10 @@ def running_normalise(columns: Columns, params: Params) -> Effectful[Outcome]:
     While the stream has fewer than two values, or no spread, only the mean is subtracted.
     """
     rewards = columns.floats("reward")
+    large = np.abs(rewards) > LARGEST
+    rewards = np.where(large, np.nan, rewards)
     moments = yield from perform(MergeMoments(params.stream, moments_of(rewards[~np.isnan(rewards)])))
     std = std_of(moments, ddof=1)
     normalised = (rewards - moments.mean if params.center else rewards) / (std + params.eps if std > 0 else 1.0)
-    return Outcome(reward=normalised if params.clip is None else np.clip(normalised, -params.clip, params.clip))
+    reward = normalised if params.clip is None else np.clip(normalised, -params.clip, params.clip)
+    return Outcome(reward=reward, invalid=dict.fromkeys(np.flatnonzero(large).tolist(), TOO_LARGE))

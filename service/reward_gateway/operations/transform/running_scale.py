@@ -18,6 +18,10 @@ NEGLIGIBLE = 1e-12
 """A standard deviation below this share of the mean is rounding, and counts as 0."""
 
 
+LARGEST = 1e100
+"""Largest magnitude that joins a stream: the squares of larger numbers would make its moments infinite for good."""
+
+
 class Params(OperationParams):
     stream: str | None = Field(None, min_length=1, description="Name of the stream, where an item gives none.")
     center: bool = Field(False, description="Also subtract the running mean.")
@@ -28,6 +32,9 @@ class Item(OperationItem):
     reward: float | None = Field(None, description="One number to scale, in place of `rewards`.")
     rewards: list[float] | None = Field(None, description="A batch to scale, in place of `reward`.")
     stream: str | None = Field(None, description="Name of the stream. If omitted: that of the params.")
+
+
+TOO_LARGE = Invalid("not_finite", f"the number is larger than {LARGEST:g}, which no stream of rewards can hold")
 
 
 def moments_of(values: FloatArray) -> Moments:
@@ -58,6 +65,8 @@ def batches(columns: Columns, stream: str | None) -> tuple[dict[tuple[str, int],
         name = streams[i] or stream
         if name is None:
             invalid[i] = Invalid("missing_field", "name the stream in the item or in params.stream", param="stream")
+        elif np.abs(lists[i] if lists[i] is not None else [rewards[i]]).max(initial=0.0) > LARGEST:
+            invalid[i] = TOO_LARGE
         elif lists[i] is not None:
             together[name, i] = [i]
         elif np.isnan(rewards[i]):
