@@ -55,7 +55,7 @@ def _as_numbers(values: Any, rows: int) -> FloatArray:
     if isinstance(values, np.ndarray) and values.dtype == np.float64 and values.shape == (rows,):
         return values
     numbers = np.full(rows, np.nan)
-    for row, value in zip(range(rows), values, strict=False):
+    for row, value in zip(range(rows), values if np.iterable(values) else (), strict=False):
         if isinstance(value, (int, float, np.number)) and np.isrealobj(value):
             with contextlib.suppress(OverflowError):
                 numbers[row] = value
