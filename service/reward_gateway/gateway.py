@@ -21,12 +21,16 @@ from reward_gateway.errors import (
     ModelUnavailable,
     NotFound,
     Overloaded,
+    TooLarge,
+    Unavailable,
     Unscorable,
 )
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
-from reward_gateway.operations.apply import apply
-from reward_gateway.operations.registry import Catalog, Operation, catalog
+from reward_gateway.operations.apply import Prepared, answer, prepare
+from reward_gateway.operations.effects import RunInWorker
+from reward_gateway.operations.registry import Catalog, catalog
+from reward_gateway.operations.requests import EncodeResults, ReadBody, Results, answer_body
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.plan import ComponentPlan, Plan
@@ -39,6 +43,7 @@ from reward_gateway.scoring.readiness import Readiness, find_missing
 from reward_gateway.scoring.recorded_answers import (
     decode_results,
     decode_scores,
+    encode_recorded,
     encode_results,
     encode_scores,
     keep_answers,
@@ -46,7 +51,7 @@ from reward_gateway.scoring.recorded_answers import (
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 
-AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded"})
+AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "worker_lost", "deadline_exceeded"})
 """Codes that fail the request if every sample has one of them; a judge's bad answer fails only its sample."""
 
 
@@ -236,41 +241,86 @@ class Gateway:
         params: dict[str, Any] | None = None,
         deadline: float | None = None,
         scope: RequestScope = NO_SCOPE,
-    ) -> list[dict[str, Any]]:
-        """Apply one operation to items; returns one JSON-ready result per item.
+    ) -> Results:
+        """Apply one operation to items; returns one JSON-ready result per item. Raises as :meth:`answer_operation`."""
+        read = partial(_give_items, items, params)
+        results: Results = await self.answer_operation(kind, name, b"", read, list, deadline=deadline, scope=scope)
+        return results
+
+    async def answer_operation(
+        self,
+        kind: str,
+        name: str,
+        body: bytes,
+        read: ReadBody,
+        encode: EncodeResults,
+        *,
+        may_take_long: bool = False,
+        deadline: float | None = None,
+        scope: RequestScope = NO_SCOPE,
+    ) -> Any:
+        """Decode a body, apply one operation to its items and encode the results; in a worker if that may take long.
+
+        Args:
+            may_take_long: decoding the body may, whatever the operation.
 
         Raises:
             NotFound: there is no such operation.
             InvalidRequest: the parameters or an item do not match the schema.
             IdempotencyConflict: the request's key was sent with another body.
+            DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
         """
         operation = self._catalog.get(kind, name)
         if operation is None:
             raise NotFound("there is no operation of this kind and name; GET /v1/catalog lists them")
+        prepared: Prepared | None = None
+        content: Any = body or read(b"")
+        if not may_take_long and operation.cost.bounded:
+            content = read(body)
+            prepared = prepare(operation, *content)
+            if prepared.may_take_long:
+                prepared = None
+        if prepared is not None:
+            compute = partial(self._answer_here, prepared, encode, deadline)
+        else:
+            compute = partial(self._answer_in_worker, (kind, name, read, encode), body, deadline)
         address = scope.make_attempt_address("apply", kind, name)
         if address is None:
-            return await self._apply_operation(operation, items, params, deadline)
-        body, attempts = digest_body([items, params]), self.runtime.attempts
+            return await compute(None)
+        digest, attempts = digest_body(content), self.runtime.attempts
         if not operation.stateful:
-            return await attempts.answer_if_same_body(
-                address, body, self._apply_operation(operation, items, params, deadline)
-            )
-        answer = partial(self._apply_operation, operation, items, params, deadline)
-        return await attempts.answer_once(address, body, deadline, answer, decode_results)
+            return await attempts.answer_if_same_body(address, digest, compute(None))
+        return await attempts.answer_once(
+            address, digest, deadline, compute, lambda record: encode(decode_results(record))
+        )
 
-    async def _apply_operation(
-        self,
-        operation: Operation,
-        items: list[Any],
-        params: dict[str, Any] | None,
-        deadline: float | None,
-        attempt: Attempt | None = None,
-    ) -> list[dict[str, Any]]:
-        """Apply an operation and commit its changes of state."""
+    async def _answer_here(
+        self, prepared: Prepared, encode: EncodeResults, deadline: float | None, attempt: Attempt | None
+    ) -> Any:
+        """Apply an operation on the event loop and commit its changes of state."""
         context = RequestContext(deadline)
-        results = await run_effects(apply(operation, items, params), self.runtime, context)
+        results = await run_effects(answer(prepared), self.runtime, context)
         await self.runtime.commit(context.state.writes, attempt, encode_results(results) if attempt else b"")
-        return results
+        return encode(results)
+
+    async def _answer_in_worker(
+        self,
+        request: tuple[str, str, ReadBody, EncodeResults],
+        body: bytes,
+        deadline: float | None,
+        attempt: Attempt | None,
+    ) -> Any:
+        """Apply an operation in a worker process and commit its changes of state."""
+        kind, name, read, encode = request
+        context = RequestContext(deadline)
+        encode_all = encode if attempt is None else partial(encode_recorded, encode)
+        work = partial(answer_body, kind, name, read, encode_all)
+        answered: Any = await self.runtime.answer_effect(RunInWorker(work, body), context)
+        if isinstance(answered, Invalid):
+            raise make_worker_failure(answered)
+        answered, record = (answered, b"") if attempt is None else answered
+        await self.runtime.commit(context.state.writes, attempt, record)
+        return answered
 
     def list_operations(self) -> list[dict[str, Any]]:
         """Rows of ``GET /v1/catalog``."""
@@ -330,6 +380,24 @@ class Gateway:
 
 
 OnInvalid = Literal["null", "fail", "default"]
+
+
+def _give_items(
+    items: list[Any], params: dict[str, Any] | None, body: bytes
+) -> tuple[list[Any], dict[str, Any] | None]:
+    """Read a body that has been decoded before."""
+    return items, params
+
+
+def make_worker_failure(reason: Invalid) -> GatewayError:
+    """The error of a request for an operation that a worker did not finish."""
+    match reason.code:
+        case "deadline_exceeded":
+            return DeadlineExceeded(reason.message)
+        case "worker_lost":
+            return Unavailable(reason.message)
+        case _:
+            return TooLarge(reason.message)
 
 
 def _accept_scores(options: ScoreOptions, scored: Scored) -> Scored:

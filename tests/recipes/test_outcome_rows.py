@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from reward_gateway.operations.apply import JUDGE_ANSWER
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.recipes.outcome_rows import (
-    JUDGE_ANSWER,
     is_absent,
     spread_outcome,
     sum_magnitudes,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,10 +105,12 @@ async def test_a_failed_answer_is_raised_where_the_effect_was_performed_and_may_
                 yield from perform(effects.ReadSet("sets", "name"))
             except StateUnavailable as error:
                 said.append(error.message)
-        said.append((yield from perform(effects.RunInThread(lambda: 7))))
+        said.append((yield from perform(effects.RunInWorker(partial(sum, [3, 4])))))
         return said
 
-    first, second, answer = await run_effects(steps(), runtime_of(), RequestContext())
+    runtime = runtime_of()
+    first, second, answer = await run_effects(steps(), runtime, RequestContext())
+    await runtime.close()
     assert first == second
     assert "REWARD_GATEWAY_STATE_REDIS_URL" in first
     assert answer == 7

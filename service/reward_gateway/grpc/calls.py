@@ -53,7 +53,7 @@ class Call:
         return self.context.time_remaining()
 
 
-Unary = Callable[[bytes, Call], Coroutine[Any, Any, Message]]
+Unary = Callable[[bytes, Call], Coroutine[Any, Any, Message | bytes]]
 Stream = Callable[[AsyncIterator[bytes], Call], Coroutine[Any, Any, None]]
 
 
@@ -69,8 +69,10 @@ class Calls:
         """A handler of one message in, one out, for those who have the right."""
 
         async def handle(request: bytes, context: Context) -> bytes | None:
-            message = await self._handle_call(name, context, lambda call: answer(request, call), right)
-            return None if message is None else message.SerializeToString()
+            message: Message | bytes | None = await self._handle_call(
+                name, context, lambda call: answer(request, call), right
+            )
+            return message if message is None or isinstance(message, bytes) else message.SerializeToString()
 
         return grpc.unary_unary_rpc_method_handler(handle)
 

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from time import perf_counter
 
 import grpc
 from google.protobuf.json_format import ParseDict
 
 from reward_gateway.gateway import Gateway
-from reward_gateway.intake.items import check_items
 from reward_gateway.intake.options import read_deadline
 from reward_gateway.intake.request import ScoreRequest
 from reward_gateway.intake.score_intake import ScoreIntake
@@ -20,10 +20,10 @@ from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
 from . import encode
-from .calls import Call, Calls, parse
+from .calls import Call, Calls, Unary, parse
 from .decode import decode_options, decode_samples
+from .operation_messages import encode_results, read_operation_message, takes_long_to_decode
 from .stream import ScoreStream
-from .values import plain_list, plain_object
 
 SERVICE = pb.DESCRIPTOR.services_by_name["RewardService"].full_name
 
@@ -47,7 +47,7 @@ class RewardService:
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """What a server is given to serve this service."""
-        unary = {
+        unary: dict[str, Unary] = {
             "Score": self.score,
             "Apply": self.apply,
             "ListRewards": self.list_rewards,
@@ -78,17 +78,21 @@ class RewardService:
         stream = ScoreStream(self._gateway, self._intake, self._traffic, self._settings, call)
         await stream.answer_samples(requests)
 
-    async def apply(self, raw: bytes, call: Call) -> pb.ApplyResponse:
+    async def apply(self, raw: bytes, call: Call) -> bytes:
         request = parse(pb.ApplyRequest, raw)
-        self._intake.limits.samples(len(request.items.values), "items")
-        items, params = plain_list(request.items, "items"), plain_object(request.params, "params")
-        check_items(items, len(raw), self._intake.limits)
         deadline = self._deadline(call)
         async with self._traffic.admission.enter(deadline):
-            results = await self._gateway.apply_operation(
-                request.kind, request.name, items, params, deadline, call.scope
+            answer: bytes = await self._gateway.answer_operation(
+                request.kind,
+                request.name,
+                raw,
+                partial(read_operation_message, self._intake.limits),
+                encode_results,
+                may_take_long=takes_long_to_decode(raw),
+                deadline=deadline,
+                scope=call.scope,
             )
-        return pb.ApplyResponse(results=map(encode.apply_result, results))
+        return answer
 
     async def list_rewards(self, raw: bytes, call: Call) -> pb.ListRewardsResponse:
         parse(pb.ListRewardsRequest, raw)

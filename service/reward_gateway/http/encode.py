@@ -26,6 +26,11 @@ def encode_scored(batch: Batch, scored: Scored, *, explain: bool, decode_ms: flo
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
+def encode_results(results: list[dict[str, Any]]) -> bytes:
+    """The body of ``POST /v1/{kind}/{name}``."""
+    return orjson.dumps({"results": results}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
 def timing(scored: Scored, decode_ms: float, total_ms: float) -> dict[str, float]:
     """Stages of the answer in milliseconds; ``total`` is from the request's arrival to its encoding."""
     stages = {name: round(scored.timing_ms.get(name, 0.0), 3) for name in ("cache", "inference", "combine")}

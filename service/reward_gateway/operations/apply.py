@@ -5,6 +5,7 @@ answers them; :func:`run_pure` refuses them all, for operations that perform non
 """
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,14 +16,14 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.sample import Invalid
 
 from .columns import Columns
-from .effects import Effectful, RunInThread, perform
+from .effects import Effectful, RunInWorker, perform
 from .outcome import Outcome
-from .registry import Operation, OperationItem, OperationParams
+from .registry import Operation, OperationItem, OperationParams, catalog
 
 NOT_FINITE = Invalid("not_finite", "the result is not a finite number; check the size of the inputs")
 
-LIGHT_ROWS = 16
-"""Rows of a heavy operation that are answered at once."""
+JUDGE_ANSWER = "judge_answer"
+"""The detail of an operation's outcome that a recipe's explanation shows."""
 
 Steps = Effectful[Outcome]
 
@@ -83,12 +84,32 @@ def parse_items(
 
 
 def run(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
-    """Run an operation as a generator of effects, whether or not it performs any."""
-    if operation.heavy and columns.size > LIGHT_ROWS:
-        answer = yield from perform(RunInThread(partial(operation.function, columns, params)))
-    else:
-        answer = operation.function(columns, params)
+    """Run an operation as a generator of effects, whether or not it performs any; in a worker if it may take long.
+
+    What a worker did not finish is a reason for every row, never a number.
+    """
+    if not operation.cost.exceeds_limit(columns, params):
+        return (yield from run_here(operation, columns, params))
+    work = partial(_run_in_worker, operation.kind, operation.name, columns, params)
+    outcome: Outcome | Invalid = yield from perform(RunInWorker(work))
+    if isinstance(outcome, Invalid):
+        return Outcome(np.full(columns.size, np.nan), invalid=dict.fromkeys(range(columns.size), outcome))
+    return outcome
+
+
+def run_here(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
+    """Run an operation in this process, whatever it costs."""
+    answer = operation.function(columns, params)
     return (yield from answer) if isinstance(answer, Generator) else answer
+
+
+def _run_in_worker(kind: str, name: str, columns: Columns, params: OperationParams) -> Steps:
+    """What a worker process does for a step of a recipe; it sends back no detail that nobody reads."""
+    operation = catalog().get(kind, name)
+    assert operation is not None
+    outcome = yield from run_here(operation, columns, params)
+    outcome.details = {key: column for key, column in outcome.details.items() if key == JUDGE_ANSWER}
+    return outcome
 
 
 def run_pure(steps: Steps) -> Outcome:
@@ -104,8 +125,26 @@ def run_pure(steps: Steps) -> Outcome:
     raise TypeError(f"this operation needs {type(effect).__name__} from outside")
 
 
-def apply(operation: Operation, items: Sequence[Any], params: Any) -> Effectful[list[dict[str, Any]]]:
-    """Answer ``POST /v1/{kind}/{name}``: one JSON-ready result an item, in order.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request for one operation whose items and parameters have been checked."""
+
+    operation: Operation
+    params: OperationParams
+    columns: Columns
+    places: list[int]
+    """Where the usable items stood in the request."""
+    invalid: dict[int, Invalid]
+    size: int
+
+    @property
+    def may_take_long(self) -> bool:
+        """Whether the request belongs into a worker process."""
+        return self.operation.cost.exceeds_limit(self.columns, self.params)
+
+
+def prepare(operation: Operation, items: Sequence[Any], params: Any) -> Prepared:
+    """Check the items and parameters of a request.
 
     Raises:
         InvalidRequest: the parameters or an item break the schema.
@@ -113,13 +152,28 @@ def apply(operation: Operation, items: Sequence[Any], params: Any) -> Effectful[
     checked = parse_params(operation, params)
     usable, places, invalid = parse_items(operation, items)
     columns = Columns.of_items(usable, list(operation.item.model_fields))
+    return Prepared(operation, checked, columns, places, invalid, len(items))
+
+
+def answer(request: Prepared) -> Effectful[list[dict[str, Any]]]:
+    """Answer a prepared request in this process: one JSON-ready result an item, in order."""
+    operation, columns, params, invalid = request.operation, request.columns, request.params, request.invalid
     if operation.pooled:
-        return [(yield from _run_pooled(operation, columns, checked, invalid))]
-    outcome = (yield from run(operation, columns, checked)) if usable else Outcome()
-    results = [_encode_failure(invalid[i]) if i in invalid else {} for i in range(len(items))]
-    for row, place in enumerate(places):
+        return [(yield from _run_pooled(operation, columns, params, invalid))]
+    outcome = (yield from run_here(operation, columns, params)) if columns.size else Outcome()
+    results = [_encode_failure(invalid[i]) if i in invalid else {} for i in range(request.size)]
+    for row, place in enumerate(request.places):
         results[place] = _encode_result(outcome, row)
     return results
+
+
+def apply(operation: Operation, items: Sequence[Any], params: Any) -> Effectful[list[dict[str, Any]]]:
+    """Answer ``POST /v1/{kind}/{name}`` in this process.
+
+    Raises:
+        InvalidRequest: the parameters or an item break the schema.
+    """
+    return (yield from answer(prepare(operation, items, params)))
 
 
 def _run_pooled(
@@ -128,7 +182,7 @@ def _run_pooled(
     if invalid:
         place, reason = next(iter(invalid.items()))
         return _encode_failure(Invalid(reason.code, f"items[{place}]: {reason.message}", param=f"items[{place}]"))
-    return _encode_result((yield from run(operation, columns, params)), 0)
+    return _encode_result((yield from run_here(operation, columns, params)), 0)
 
 
 def _encode_result(outcome: Outcome, row: int) -> dict[str, Any]:

@@ -39,6 +39,10 @@ class Columns:
         """The column as it was given: a list, an array, a mapping of name -> [n] array, or None."""
         return self._fields.get(name)
 
+    def read_fields(self) -> Iterable[tuple[str, Any]]:
+        """Every column by its name, as it was given."""
+        return self._fields.items()
+
     def objects(self, name: str, default: Any = None) -> Sequence[Any]:
         """[n] values as they came: text, lists, models; ``default`` where the field is absent."""
         column = self._fields.get(name)

@@ -223,7 +223,15 @@ class CompareMath(Effect[list[bool | Invalid]]):
 
 
 @dataclass(frozen=True, slots=True)
-class RunInThread(Effect[A]):
-    """Work that would hold everybody up: done in a thread, while other requests go on. Answer: what it gives."""
+class RunInWorker(Effect[Any]):
+    """Work that would hold everybody up: done in a worker process, under the request's deadline and a memory limit.
 
-    work: Callable[[], A]
+    Answer: its result, or :class:`reward_gateway.sample.Invalid` if it did not come to its end.
+
+    Attributes:
+        work: a function that can be pickled; it may be a generator of effects, which are answered as usual.
+        body: the function's argument, if not empty.
+    """
+
+    work: Callable[..., Any]
+    body: bytes = b""

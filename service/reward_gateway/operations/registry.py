@@ -32,6 +32,7 @@ from typing import Any, Literal, Self, TypeVar, cast, get_args
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 
 from .columns import Columns
+from .costs import CHEAP, Cost
 from .effects import Effectful
 from .outcome import Outcome
 
@@ -108,8 +109,8 @@ class Operation:
     grouped: bool
     pooled: bool
     """The items of a request are answered together (one result at index 0): audits over observations."""
-    heavy: bool = False
-    """A row costs enough (tenths of a millisecond) that a large batch is answered in a thread."""
+    cost: Cost = CHEAP
+    """What grows with the request: what may take long is done in a worker process."""
 
     @property
     def summary(self) -> str:
@@ -162,7 +163,7 @@ def operation(
     stateful: bool = False,
     grouped: bool = False,
     pooled: bool = False,
-    heavy: bool = False,
+    cost: Cost = CHEAP,
 ) -> Callable[[F], F]:
     """Register a function as the operation ``kind/name``.
 
@@ -170,7 +171,7 @@ def operation(
         stateful: the answer depends on stored state, so it is never cached and not batch invariant.
         grouped: an answer depends on the other members of its group.
         pooled: the request's items are one data set, answered by one result.
-        heavy: a row costs tenths of a millisecond; the function must share no mutable state between calls.
+        cost: what it costs, if it is not linear and cheap.
 
     Raises:
         ValueError: two files register the same name.
@@ -183,7 +184,7 @@ def operation(
                 f"{kind}/{name} is registered twice: {function.__module__} and {_registered[key].function.__module__}"
             )
         _registered[key] = Operation(
-            kind, name, function, item, params, source, fidelity, returns, stateful, grouped, pooled, heavy
+            kind, name, function, item, params, source, fidelity, returns, stateful, grouped, pooled, cost
         )
         return function
 

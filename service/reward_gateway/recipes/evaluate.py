@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from reward_gateway.errors import Overloaded, StateUnavailable, Unavailable
-from reward_gateway.operations.apply import run
+from reward_gateway.operations.apply import JUDGE_ANSWER, run
 from reward_gateway.operations.effects import DiscardWrites, Effectful, JoinCohorts, perform
 from reward_gateway.operations.guards import GuardView
 from reward_gateway.operations.outcome import Outcome
@@ -36,7 +36,7 @@ from .column_binder import ColumnBinder, Value, select_rows
 from .fields import infer_shape, table_field, takes_group, value_field
 from .group import normalize_rewards
 from .members import spread_groups
-from .outcome_rows import JUDGE_ANSWER, is_absent, spread_outcome, sum_magnitudes, sum_vectors
+from .outcome_rows import is_absent, spread_outcome, sum_magnitudes, sum_vectors
 from .plan import ComponentPlan, Plan, Step
 from .schema import CohortSpec
 

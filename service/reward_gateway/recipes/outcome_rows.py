@@ -4,13 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from reward_gateway.operations.apply import JUDGE_ANSWER
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import FloatArray
 
 from .column_binder import Value
-
-JUDGE_ANSWER = "judge_answer"
-"""The detail of an operation's outcome that a recipe's explanation shows."""
 
 
 def is_absent(value: Any) -> bool:

@@ -16,11 +16,16 @@ InvalidCode = Literal[
     "judge_error",
     "operation_error",
     "state_unavailable",
+    "worker_lost",
     "not_finite",
     "guard",
     "internal_error",
 ]
 """The closed set of reasons; also the label values of the metric that counts them."""
+
+_TEMPORARY = frozenset(
+    ("overloaded", "model_unavailable", "state_unavailable", "worker_lost", "deadline_exceeded", "judge_error")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Invalid:
     @property
     def retryable(self) -> bool:
         """True if the cause is temporary and on the server's side, so that the same request may succeed later."""
-        return self.code in ("overloaded", "model_unavailable", "state_unavailable", "deadline_exceeded", "judge_error")
+        return self.code in _TEMPORARY
 
     @property
     def server_caused(self) -> bool:

@@ -123,11 +123,6 @@ async def _token_logprobs(
     return await services.vectors.fetch_logprobs(effect.model, *texts, context)
 
 
-@register_handler(effects.RunInThread)
-async def _run_in_thread(services: ScoringServices, effect: effects.RunInThread[Any], context: RequestContext) -> Any:
-    return await asyncio.to_thread(effect.work)
-
-
 @register_handler(effects.CompareMath)
 async def _compare_math(
     services: ScoringServices, effect: effects.CompareMath, context: RequestContext

@@ -1,6 +1,7 @@
 """Encoding of answers that are recorded with an idempotency key, so that a repeat gets the same answer."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,11 @@ from reward_gateway.sample import ComponentScores, FloatArray, Invalid, Scored, 
 def encode_results(results: Any) -> bytes:
     """Encode JSON-ready results; texts may contain lone surrogates."""
     return json.dumps(results).encode()
+
+
+def encode_recorded(encode: Callable[[Any], Any], results: Any) -> tuple[Any, bytes]:
+    """Results as ``encode`` encodes them, and as they are recorded."""
+    return encode(results), encode_results(results)
 
 
 def decode_results(record: bytes) -> Any:

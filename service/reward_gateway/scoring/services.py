@@ -8,7 +8,9 @@ from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.math.checker import MathChecker
 from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.backends.sandbox.sandbox import Sandbox
+from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.errors import StateUnavailable
+from reward_gateway.operations.requests import load_operations
 from reward_gateway.recipes.known_models import KnownModels, known_models
 from reward_gateway.sample import Batch, RawScores
 from reward_gateway.sample.fields import MEDIA
@@ -54,6 +56,7 @@ class ScoringServices:
         sandbox: runs callers' code; None: not allowed.
         media: checks images and fetches those given by URL; None: neither is done.
         idempotency_ttl_s: seconds that the answer to an idempotency key is kept.
+        workers: processes for what may take long; None: a pool of the usual size.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class ScoringServices:
         media: MediaIntake | None = None,
         repository: Callable[[], Iterable[ModelInfo]] = tuple,
         idempotency_ttl_s: float = 900.0,
+        workers: WorkerPool | None = None,
     ) -> None:
         self.raw = raw
         self.vectors = VectorScorer(raw.models, raw.cache)
@@ -75,6 +79,7 @@ class ScoringServices:
         self.media = media
         self.cohorts = cohorts or LocalCohorts()
         self.math = MathChecker()
+        self.workers = workers or WorkerPool(load_operations)
         self.attempts = Attempts(lambda: self.state.attempts, idempotency_ttl_s)
         self._state = state
         self._known_models = known_models
@@ -161,6 +166,7 @@ class ScoringServices:
         if self.media is not None:
             await self.media.close()
         await self.math.close()
+        await self.workers.close()
         await self.cohorts.close()
         await self.raw.close()
         if self._state is not None:

@@ -108,6 +108,58 @@ def test_a_schema_that_cannot_be_used_refuses_the_request(call: Any, schema: dic
         of(call, "json_schema", "{}", json_schema=schema)
 
 
+def doubling(levels: int) -> dict[str, Any]:
+    """A schema that refers twice to the next one, and so on: written out it has 2 ** levels parts."""
+    defs = {f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 2} for i in range(levels)}
+    return {"$defs": {**defs, f"a{levels}": {}}, "$ref": "#/$defs/a0"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (doubling(38), "over 10,000 nodes"),
+        ({"properties": {"a": {"pattern": "(?:(?:a{1000}){1000}){1000}"}}}, "repeats"),
+        ({"enum": [[1]] * 3, "anyOf": [{}] * 10_000}, "over 10,000 nodes"),
+    ],
+)
+def test_a_schema_that_would_take_too_long_refuses_the_request_with_the_field(
+    call: Any, schema: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=said) as refused:
+        of(call, "json_schema", "{}", json_schema=schema)
+    assert refused.value.param == "params.json_schema"
+
+
+def test_a_schema_that_refers_to_itself_is_followed_as_far_as_the_limit(call: Any) -> None:
+    tree = {"$defs": {"t": {"properties": {"x": {"$ref": "#/$defs/t"}, "n": {"type": "number"}}}}, "$ref": "#/$defs/t"}
+    doubled = {"$defs": {"t": {"properties": {"x": {"allOf": [{"$ref": "#/$defs/t"}] * 2}}}}, "$ref": "#/$defs/t"}
+    deep = '{"x":' * 50 + "{}" + "}" * 50
+    assert of(call, "json_schema", deep, json_schema=tree) == [1.0]
+    assert of(call, "json_schema", deep, deep.replace("{}", '{"n":"m"}'), json_schema=tree) == [1.0, 0.0]
+    fine, endless = call("score/json_schema", {"response": "{}"}, {"response": deep}, json_schema=doubled)
+    assert (fine["reward"], endless["error"]["code"]) == (1.0, "invalid_field")
+
+
+@pytest.mark.parametrize(
+    ("response", "divisor", "expected"),
+    [
+        ("0.3", 0.1, 1.0),
+        ("0.35", 0.1, 0.0),
+        ("1", 1e-308, 1.0),
+        ("1e400", 1e-308, 0.0),
+        ("1" + "0" * 400, 1e-308, 1.0),
+        ("1" + "0" * 400, 0.7, 0.0),
+        ("7", 10**400, 0.0),
+        ("0", 10**400, 1.0),
+        ('"text"', 2, 1.0),
+    ],
+)
+def test_multiples_are_told_by_decimal_digits_of_any_size(
+    call: Any, response: str, divisor: float, expected: float
+) -> None:
+    assert of(call, "json_schema", response, json_schema={"multipleOf": divisor}) == [expected]
+
+
 def test_no_schema_is_fetched_from_elsewhere(call: Any) -> None:
     (result,) = call("score/json_schema", {"response": "{}"}, json_schema={"$ref": "http://127.0.0.1:9/schema.json"})
     assert result["error"]["code"] == "invalid_field"

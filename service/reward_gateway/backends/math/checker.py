@@ -1,19 +1,16 @@
 """Compares mathematical answers in separate processes, so that no expression can block the gateway."""
 
 import asyncio
-import contextlib
-import json
 import os
-import sys
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
-from reward_gateway.errors import InternalError
+from reward_gateway.backends.workers.pool import NotDone, WorkerPool
 from reward_gateway.sample import Invalid
 
+from .comparison import compare_answers, prepare
+
 PAIR_TIMEOUT_S = 3.0
-GRACE_S = 1.0
-START_TIMEOUT_S = 30.0
 PROCESSES = max(1, min(4, (os.cpu_count() or 1) // 2))
 
 TOO_HARD = Invalid("operation_error", "comparing the answer takes too long or too much memory", param="response")
@@ -32,9 +29,7 @@ class MathChecker:
 
     def __init__(self, processes: int = PROCESSES, pair_timeout_s: float = PAIR_TIMEOUT_S) -> None:
         self._pair_timeout_s = pair_timeout_s
-        self._free = asyncio.Semaphore(processes)
-        self._idle: list[asyncio.subprocess.Process] = []
-        self._all: set[asyncio.subprocess.Process] = set()
+        self.pool = WorkerPool(prepare, processes)
 
     async def compare(self, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> list[Verdict]:
         """Whether each response equals its reference, or why that cannot be decided. Equal pairs are compared once.
@@ -49,60 +44,14 @@ class MathChecker:
         return [verdict_of[pair] for pair in pairs]
 
     async def _compare_pair(self, reference: str, response: str, deadline: float | None) -> Verdict:
-        async with self._free:
-            process = self._idle.pop() if self._idle else await self._start_process()
-            limit = self._pair_timeout_s + GRACE_S
-            left = limit if deadline is None else deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                self._idle.append(process)
-                return LATE
-            answer = await self._ask_process(process, reference, response, min(left, limit))
-        if answer is None and left < limit:
-            return LATE
-        if answer is None or answer.get("why") == "too_hard":
-            return TOO_HARD
-        return UNREADABLE if answer["equal"] is None else bool(answer["equal"])
-
-    async def _start_process(self) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", f"{__package__}.child", str(self._pair_timeout_s)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        self._all.add(process)
-        if await self._ask_process(process, "1", "1", START_TIMEOUT_S) is None:
-            raise InternalError("the process that compares mathematical answers failed to start")
-        return self._idle.pop()
-
-    async def _ask_process(
-        self, process: asyncio.subprocess.Process, reference: str, response: str, timeout_s: float
-    ) -> dict[str, Any] | None:
-        """Return the process's answer and put the process back; on a failure or timeout, kill it and return None."""
-        assert process.stdin is not None
-        assert process.stdout is not None
+        work = partial(compare_answers, reference, response)
         try:
-            async with asyncio.timeout(timeout_s):
-                process.stdin.write(json.dumps({"reference": reference, "response": response}).encode() + b"\n")
-                await process.stdin.drain()
-                answer: dict[str, Any] = json.loads(await process.stdout.readline())
-        except (TimeoutError, OSError, ValueError):
-            await self._end_process(process)
-            return None
-        except asyncio.CancelledError:
-            await self._end_process(process)  # it still works on an answer that is no longer needed
-            raise
-        self._idle.append(process)
-        return answer
-
-    async def _end_process(self, process: asyncio.subprocess.Process) -> None:
-        self._all.discard(process)
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            equal: bool | None = await self.pool.run(work, deadline, limit_s=self._pair_timeout_s)
+        except NotDone:
+            is_late = deadline is not None and deadline <= asyncio.get_running_loop().time()
+            return LATE if is_late else TOO_HARD
+        return UNREADABLE if equal is None else equal
 
     async def close(self) -> None:
         """End the processes."""
-        self._idle.clear()
-        await asyncio.gather(*(self._end_process(process) for process in list(self._all)))
+        await self.pool.close()

@@ -1,38 +1,56 @@
 """Is the response JSON of the shape that was asked for?"""
 
 import json
+import math
 from collections.abc import Iterator
-from typing import Any, Self
+from fractions import Fraction
+from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
-import regex
 from jsonschema.validators import extend
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from ..columns import Columns
+from ..costs import UNBOUNDED
 from ..outcome import ItemError, Outcome, Row, by_row
+from ..patterns import compile_pattern
 from ..registry import OperationItem, OperationParams, operation
 from .structure import fences
 
 _PATTERN_TIMEOUT_S = 0.05
 
+MOST_NODES = 10_000
+"""Most schemas that a schema has in it when its references are written out, those that lead in a circle once."""
+
+MOST_REFERENCES = 20_000
+"""Most references that are followed for one response."""
+
+_REFERENCES = ("$ref", "$dynamicRef")
+_VALUES = ("const", "enum", "default", "examples")
+"""Keywords that hold values, not schemas."""
+
 
 class Params(OperationParams):
-    json_schema: dict[str, Any] = Field(description="JSON Schema, draft 2020-12. References within it only.")
+    json_schema: dict[str, Any] = Field(
+        description="JSON Schema, draft 2020-12. References within it only; written out, at most 10,000 nodes."
+    )
     fenced: bool = Field(True, description="Also read JSON from the last fenced block, or from <answer> tags.")
     graded: bool = Field(False, description="Half a point for JSON that does not fit the schema.")
 
-    @model_validator(mode="after")
-    def _is_a_schema(self) -> Self:
+    @field_validator("json_schema")
+    @classmethod
+    def _is_a_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
+        _check_size(schema)
         try:
-            jsonschema.Draft202012Validator.check_schema(self.json_schema)
+            jsonschema.Draft202012Validator.check_schema(schema)
         except (jsonschema.SchemaError, RecursionError) as error:
             raise ValueError(f"json_schema is no JSON Schema: {getattr(error, 'message', 'nested too deep')}") from None
-        if "patternProperties" in json.dumps(self.json_schema):
+        if "patternProperties" in json.dumps(schema):
             raise ValueError("json_schema: patternProperties is not supported; name the properties")
-        return self
+        return schema
 
 
 class Item(OperationItem):
@@ -44,6 +62,7 @@ class Item(OperationItem):
     "json_schema",
     item=Item,
     params=Params,
+    cost=UNBOUNDED,
 )
 def json_schema(columns: Columns, params: Params) -> Outcome:
     """1 if the response is JSON that fits the schema, else 0 (with ``graded``: .5 for JSON that does not fit).
@@ -55,15 +74,18 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
     validator = _Validator(params.json_schema, registry=Registry())
 
     def compute_row(i: int) -> Row:
+        _followed.count = 0
         found, value = _parse_json(columns.objects("response")[i], params.fenced)
         if not found:
             return Row(0.0, details={"fault": "no JSON"})
         try:
             fault = next(iter(validator.iter_errors(value)), None)
-        except (TimeoutError, RecursionError):
+        except (TimeoutError, RecursionError, _TooManyReferences):
             raise ItemError(
                 "response: takes too long, or nests too deep, to be checked against this schema", param="response"
             ) from None
+        except ValueError as error:  # a pattern that stands where no keyword is expected
+            raise ItemError(str(error)) from None
         except Unresolvable as error:
             raise ItemError("the schema refers to what does not stand in it") from error
         if fault is None:
@@ -90,10 +112,92 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
+class _TooManyReferences(Exception):
+    """A response would have more references followed than :data:`MOST_REFERENCES`."""
+
+
+class _Followed:
+    """References followed for the present response. A schema that refers to itself twice doubles with every level."""
+
+    count = 0
+
+
+_followed = _Followed()
+
+
+def _limit_references(keyword: str) -> Any:
+    check = jsonschema.Draft202012Validator.VALIDATORS[keyword]
+
+    def check_reference(validator: Any, reference: Any, value: Any, schema: Any) -> Iterator[Any]:
+        _followed.count += 1
+        if _followed.count > MOST_REFERENCES:
+            raise _TooManyReferences
+        yield from check(validator, reference, value, schema) or ()
+
+    return check_reference
+
+
+def _check_size(schema: Any) -> None:
+    """Raise ValueError for a schema that is too large with its references written out, or has a pattern over limits."""
+    sizes: dict[int, int] = {}
+
+    def measure(node: Any) -> int:
+        if not isinstance(node, dict | list):
+            return 0
+        if id(node) in sizes:
+            return sizes[id(node)]
+        sizes[id(node)] = 1  # what leads back here, in a circle
+        total = 1
+        for held in [node[key] for key in node if key not in _VALUES] if isinstance(node, dict) else node:
+            total += measure(held)
+        if isinstance(node, dict):
+            if isinstance(pattern := node.get("pattern"), str):
+                compile_pattern(pattern)
+            for keyword in _REFERENCES:
+                total += measure(_find(schema, node.get(keyword)))
+        if total > MOST_NODES:
+            raise ValueError(
+                f"json_schema: with its references written out it has over {MOST_NODES:,} nodes; make it smaller"
+            )
+        sizes[id(node)] = total
+        return total
+
+    try:
+        measure(schema)
+    except RecursionError:
+        raise ValueError("json_schema: nested too deep") from None
+
+
+def _find(schema: Any, reference: Any) -> Any:
+    """The part of a schema that a reference names by its path; None where it names nothing, or by an anchor."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    node = schema
+    for name in unquote(reference[1:]).split("/")[1:]:
+        name = name.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, list):
+            node = node[int(name)] if name.isdecimal() and int(name) < len(node) else None
+        else:
+            node = node.get(name) if isinstance(node, dict) else None
+    return node
+
+
 def _check_pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     """``pattern`` with a limit on its time: a schema's expression meets a response that may be hostile."""
-    if validator.is_type(value, "string") and not regex.search(pattern, value, timeout=_PATTERN_TIMEOUT_S):
+    if validator.is_type(value, "string") and not compile_pattern(pattern).search(value, timeout=_PATTERN_TIMEOUT_S):
         yield jsonschema.ValidationError("does not match the pattern")
+
+
+def _check_multiple(validator: Any, divisor: Any, value: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    """``multipleOf`` by decimal digits, which neither overflow nor round: .3 is a multiple of .1."""
+    if validator.is_type(value, "number") and not _is_multiple(value, divisor):
+        yield jsonschema.ValidationError("is no multiple")
+
+
+def _is_multiple(value: float, divisor: float) -> bool:
+    if isinstance(value, float) and not math.isfinite(value):
+        return False  # a number beyond all doubles
+    return (Fraction(repr(value)) / Fraction(repr(divisor))).denominator == 1
 
 
 def _check_unique(validator: Any, wanted: bool, value: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
@@ -115,4 +219,12 @@ def _normalise_numbers(value: Any) -> Any:
     return value
 
 
-_Validator = extend(jsonschema.Draft202012Validator, {"pattern": _check_pattern, "uniqueItems": _check_unique})  # type: ignore[no-untyped-call]
+_Validator = extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    {
+        "pattern": _check_pattern,
+        "uniqueItems": _check_unique,
+        "multipleOf": _check_multiple,
+        **{keyword: _limit_references(keyword) for keyword in _REFERENCES},
+    },
+)

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from ...extras import MissingExtra, needed
 from ..columns import Columns
+from ..costs import Cost
 from ..outcome import Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -64,7 +65,7 @@ def _build_detector(codes: tuple[str, ...]) -> Any:
     params=Params,
     source=Source("Lingua language detector", "https://github.com/pemistahl/lingua-py"),
     fidelity="verified",
-    heavy=True,
+    cost=Cost(),
 )
 def language(columns: Columns, params: Params) -> Outcome:
     """Whether a response is in the wanted language, or how probably.

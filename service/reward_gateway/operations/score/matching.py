@@ -1,15 +1,17 @@
 """Does the response say what the reference says? Exact rules, 1 or 0, for tasks whose answer can be checked."""
 
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import regex
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from ..answers import NORMALISE, choice, final_answer, last_boxed, last_number
 from ..columns import Columns
+from ..costs import UNBOUNDED
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
+from ..patterns import LONGEST, compile_pattern
 from ..registry import OperationItem, OperationParams, Source, operation
 
 Normalise = Literal["none", "strip", "fold", "squad"]
@@ -72,31 +74,33 @@ def contains(columns: Columns, params: ContainsParams) -> Outcome:
 
 
 class RegexParams(OperationParams):
-    pattern: str = Field(min_length=1, max_length=1000, description="Regular expression (Python's syntax).")
+    pattern: str = Field(
+        min_length=1,
+        max_length=LONGEST,
+        description="Regular expression (Python's syntax), of at most 20,000 elements with its counts written out.",
+    )
     mode: Literal["search", "fullmatch", "count"] = Field(
         "search", description="search: somewhere; fullmatch: all of it; count: the number of matches."
     )
     ignore_case: bool = Field(False, description="Upper and lower case are alike.")
     dot_all: bool = Field(True, description="A dot matches line breaks too.")
 
-    @model_validator(mode="after")
-    def _check_pattern(self) -> Self:
-        self.compiled()
-        return self
+    @field_validator("pattern")
+    @classmethod
+    def _check_pattern(cls, pattern: str) -> str:
+        compile_pattern(pattern)
+        return pattern
 
     def compiled(self) -> "regex.Pattern[str]":
         flags = (regex.IGNORECASE if self.ignore_case else 0) | (regex.DOTALL if self.dot_all else 0)
-        try:
-            return regex.compile(self.pattern, flags)
-        except regex.error as error:
-            raise ValueError(f"the pattern is no regular expression: {error.msg}") from None
+        return compile_pattern(self.pattern, flags)
 
 
 class ResponseItem(OperationItem):
     response: str = Field(description="Response to look into.")
 
 
-@operation("score", "regex_match", item=ResponseItem, params=RegexParams)
+@operation("score", "regex_match", item=ResponseItem, params=RegexParams, cost=UNBOUNDED)
 def regex_match(columns: Columns, params: RegexParams) -> Outcome:
     """1 if a regular expression matches the response, else 0; or how often it does.
 

@@ -10,6 +10,7 @@ from rapidfuzz.distance import LCSseq, Levenshtein
 
 from ..answers import squad
 from ..columns import Columns
+from ..costs import Cost
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..texts import folded, tokens
@@ -42,7 +43,7 @@ def _build_bleu(lowercase: bool, tokenize: str) -> Any:
     params=BleuParams,
     source=Source("A Call for Clarity in Reporting BLEU Scores (sacreBLEU)", "https://arxiv.org/abs/1804.08771"),
     fidelity="verified",
-    heavy=True,
+    cost=Cost(),
 )
 def bleu(columns: Columns, params: BleuParams) -> Outcome:
     """Sentence BLEU of the response against the reference, in [0, 1].
@@ -82,7 +83,7 @@ def _build_tokenizer(stem: bool) -> Any:
     params=RougeParams,
     source=Source("ROUGE: A Package for Automatic Evaluation of Summaries", "https://aclanthology.org/W04-1013"),
     fidelity="verified",
-    heavy=True,
+    cost=Cost(),
 )
 def rouge(columns: Columns, params: RougeParams) -> Outcome:
     """ROUGE of the response against the reference, in [0, 1]: shared words, word pairs, or the longest common sequence.
@@ -124,7 +125,7 @@ class EditParams(OperationParams):
     params=EditParams,
     source=Source("RapidFuzz: normalized Levenshtein similarity", "https://rapidfuzz.github.io/RapidFuzz/"),
     fidelity="verified",
-    heavy=True,
+    cost=Cost(),
 )
 def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
     """1 minus the edit distance over the length of the longer text, in [0, 1]; two empty texts are equal.
@@ -149,7 +150,7 @@ def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
     item=Item,
     source=Source("SQuAD: 100,000+ Questions for Machine Comprehension of Text", "https://arxiv.org/abs/1606.05250"),
     fidelity="recalled",
-    heavy=True,
+    cost=Cost(),
 )
 def token_f1(columns: Columns, params: OperationParams) -> Outcome:
     """F1 of the words that response and reference share, in [0, 1].

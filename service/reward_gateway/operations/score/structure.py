@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import Cost
 from ..outcome import Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
 
@@ -103,7 +104,7 @@ def code_fence(columns: Columns, params: FenceParams) -> Outcome:
     return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))
 
 
-@operation("score", "valid_python", item=Item, heavy=True)
+@operation("score", "valid_python", item=Item, cost=Cost())
 def valid_python(columns: Columns, params: OperationParams) -> Outcome:
     """1 if the response's Python parses, else 0. Nothing is run.
 

@@ -1,0 +1,270 @@
+"""A pool of worker processes that can be ended: work that may take long, off the event loop."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from reward_gateway.errors import GatewayError, InternalError
+
+from .frames import LENGTHS, decode_message, encode_frame
+
+PROCESSES = max(2, min(4, (os.cpu_count() or 1) // 2))
+MEMORY = 2 << 30
+GRACE_S = 1.0
+"""Seconds that a process may go on after its time, before it is killed: starting another costs about as much."""
+
+START_TIMEOUT_S = 60.0
+_PIECE = 1 << 20
+"""Bytes that are written or read without a turn of the event loop."""
+
+_SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+Unfinished = Literal["time", "memory", "lost"]
+Answerer = Callable[[Any], Awaitable[Any]]
+
+
+class NotDone(Exception):
+    """Work that did not come to its end.
+
+    Attributes:
+        why: ``time``: its time passed (the process is ended if it goes on). ``memory``: it needed more than the limit.
+            ``lost``: its process was ended by something else.
+    """
+
+    def __init__(self, why: Unfinished) -> None:
+        super().__init__(why)
+        self.why: Unfinished = why
+
+
+async def refuse_effects(effect: Any) -> Any:
+    """Answers no effect: for work that performs none."""
+    raise TypeError(f"this work needs {type(effect).__name__} from outside")
+
+
+Reply = tuple[Any, bytes]
+"""A message and its attachment."""
+
+
+class _Process:
+    """One worker process, and the reply that it owes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.reply: asyncio.Task[Reply] | None = None
+
+    def ask(self, message: Any, attachment: bytes = b"") -> "asyncio.Task[Reply]":
+        """Send a message; returns the reply that is awaited."""
+        self.reply = asyncio.create_task(self._exchange(encode_frame(message, attachment)))
+        return self.reply
+
+    async def _exchange(self, pieces: list[bytes]) -> Reply:
+        stdin, stdout = self.process.stdin, self.process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        for piece in pieces:
+            view = memoryview(piece)
+            for start in range(0, len(view), _PIECE):
+                stdin.write(view[start : start + _PIECE])
+                await stdin.drain()
+        content, attachment = LENGTHS.unpack(await stdout.readexactly(LENGTHS.size))
+        message = decode_message(await stdout.readexactly(content))
+        return message, await stdout.readexactly(attachment) if attachment else b""
+
+    async def end(self) -> None:
+        """Kill the process and wait for its end."""
+        if self.reply is not None:
+            self.reply.cancel()
+            await asyncio.gather(self.reply, return_exceptions=True)
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+        await self.process.wait()
+
+
+class WorkerPool:
+    """Does work in processes of its own, which start when first needed, or by :meth:`start`.
+
+    Args:
+        prepare: the first work of each process, for example its imports; a function that can be pickled.
+        processes: how many there are at most, and so how much work is done at once.
+        memory: bytes that work may allocate, beyond what the prepared process has.
+    """
+
+    def __init__(self, prepare: Callable[[], Any], processes: int = PROCESSES, memory: int = MEMORY) -> None:
+        self._prepare = prepare
+        self._processes = processes
+        self._memory = memory
+        self._idle: asyncio.Queue[_Process | None] = asyncio.Queue()
+        self._all: set[_Process] = set()
+        self._starting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def pids(self) -> set[int]:
+        """The processes that are running."""
+        return {one.process.pid for one in self._all}
+
+    def start(self) -> None:
+        """Start all processes, without waiting for them."""
+        while len(self._all) + self._starting < self._processes:
+            self._start_one()
+
+    async def run(
+        self,
+        work: Callable[..., Any],
+        deadline: float | None = None,
+        *,
+        body: bytes = b"",
+        limit_s: float | None = None,
+        answer: Answerer = refuse_effects,
+    ) -> Any:
+        """Do a piece of work and return its result.
+
+        Args:
+            work: a function that can be pickled; it may be a generator of effects.
+            body: the function's argument, if not empty: bytes of any size, which are sent piece by piece.
+            deadline: time of the running loop's clock, waiting for a free process included; None: no limit.
+            limit_s: seconds from the moment a process begins it.
+            answer: answers the effects of the work; a GatewayError is raised where the effect was performed.
+
+        Raises:
+            NotDone: it did not come to its end.
+            Exception: what the work raised.
+        """
+        worker = await self._take_worker(deadline)
+        now = asyncio.get_running_loop().time()
+        limits = [limit for limit in (deadline, None if limit_s is None else now + limit_s) if limit is not None]
+        until = min(limits, default=None)
+        try:
+            return await self._converse(worker, work, body, until, answer)
+        finally:
+            if worker.reply is None:
+                self._idle.put_nowait(worker)
+            else:
+                self._spawn(self._settle(worker))
+
+    async def _converse(
+        self, worker: _Process, work: Callable[..., Any], body: bytes, until: float | None, answer: Answerer
+    ) -> Any:
+        """Ask, answer effects, and return the result. ``worker.reply`` is None afterwards if the process is free."""
+        now = asyncio.get_running_loop().time
+        if until is not None and until <= now():
+            raise NotDone("time")
+        message: Any = (work, None if until is None else until - now())
+        while True:
+            reply, body = worker.ask(message, body), b""
+            await asyncio.wait({reply}, timeout=None if until is None else max(0.0, until - now()))
+            if not reply.done():
+                raise NotDone("time")
+            try:
+                (kind, value), attachment = reply.result()
+            except (OSError, asyncio.IncompleteReadError):
+                raise NotDone("lost") from None
+            match kind:
+                case "effect":
+                    try:
+                        async with asyncio.timeout_at(until):
+                            message = ("send", await answer(value))
+                    except GatewayError as error:
+                        message = ("throw", error)
+                    except TimeoutError:
+                        raise NotDone("time") from None
+                case "memory":
+                    raise NotDone("memory")  # the process ends itself
+                case _:
+                    worker.reply = None
+                    if kind == "done":
+                        return attachment or value
+                    raise NotDone("time") if kind == "time" else value
+
+    async def _take_worker(self, deadline: float | None) -> _Process:
+        """A free process, under the deadline."""
+        if self._idle.empty() and len(self._all) + self._starting < self._processes:
+            self._start_one()
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    worker = await self._idle.get()
+            except TimeoutError:
+                raise NotDone("time") from None
+            if worker is None:
+                raise InternalError("a worker process failed to start")
+            if worker.process.returncode is None:
+                return worker
+            self._all.discard(worker)  # somebody ended it while it was idle
+            self._start_one()
+
+    async def _settle(self, worker: _Process) -> None:
+        """Take back a process that has not finished: wait a little for its answer, else replace it."""
+        assert worker.reply is not None
+        await asyncio.wait({worker.reply}, timeout=GRACE_S)
+        reply = worker.reply
+        if reply.done() and not reply.exception() and reply.result()[0][0] in ("done", "failed", "time"):
+            worker.reply = None
+            self._idle.put_nowait(worker)
+            return
+        await worker.end()
+        self._all.discard(worker)
+        if not self._closed:
+            self._start_one()
+
+    def _start_one(self) -> None:
+        self._starting += 1
+        self._spawn(self._start_process())
+
+    async def _start_process(self) -> None:
+        """Start a process and prepare it; a failure is told to one that waits."""
+        worker: _Process | None = None
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                worker = _Process(
+                    await asyncio.create_subprocess_exec(
+                        *(sys.executable, "-m", f"{__package__}.child", str(self._memory)),
+                        stdin=asyncio.subprocess.PIPE,
+                        stdout=asyncio.subprocess.PIPE,
+                        stderr=asyncio.subprocess.DEVNULL,
+                        env=_plain_environment(),
+                        limit=_PIECE,
+                    )
+                )
+                (kind, error), _ = await worker.ask((self._prepare, None))
+                worker.reply = None
+                if kind != "done":
+                    raise InternalError(f"a worker process failed to start: {error}")
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, InternalError):
+            if worker is not None:
+                await worker.end()
+            self._idle.put_nowait(None)
+        except asyncio.CancelledError:
+            if worker is not None:
+                await worker.end()
+            raise
+        else:
+            self._all.add(worker)
+            self._idle.put_nowait(worker)
+        finally:
+            self._starting -= 1
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End the processes."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(worker.end() for worker in self._all))
+        self._all.clear()
+
+
+def _plain_environment() -> dict[str, str]:
+    """The environment of a worker: no setting of the gateway, which may be a secret, and one thread for arithmetic."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_GATEWAY_")}
+    return {**inherited, **dict.fromkeys(_SINGLE_THREADED, "1")}

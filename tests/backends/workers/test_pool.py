@@ -1,0 +1,156 @@
+"""backends/workers: real processes, which end when work overruns its time or memory, and are replaced."""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import psutil
+import pytest
+from reward_gateway.backends.workers.pool import NotDone, WorkerPool
+from reward_gateway.errors import NotFound
+from reward_gateway.operations import effects
+from reward_gateway.operations.requests import answer_body, load_operations
+
+from tests.clock import until
+
+pytestmark = pytest.mark.anyio
+
+MEMORY = 512 << 20
+ENDLESS = partial(hashlib.pbkdf2_hmac, "sha1", b"a", b"b", 2**31 - 1)
+"""Work in one call of C, which no signal handler of Python can interrupt."""
+
+
+@pytest.fixture(scope="module")
+async def pool(anyio_backend: str) -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(load_operations, processes=1, memory=MEMORY)
+    yield pool
+    await pool.close()
+
+
+async def test_work_is_done_in_another_process_and_the_next_in_the_same(pool: WorkerPool) -> None:
+    first, second = [await pool.run(os.getpid) for _ in range(2)]
+    assert first == second != os.getpid()
+    assert {first} == pool.pids
+
+
+async def test_bytes_of_any_size_go_in_and_out(pool: WorkerPool) -> None:
+    body = os.urandom(3 << 20)
+    assert await pool.run(bytes, body=body) == body
+    assert await pool.run(len, body=body) == len(body)
+
+
+async def test_what_work_raises_is_raised_here(pool: WorkerPool) -> None:
+    with pytest.raises(ValueError, match="invalid literal") as raised:
+        await pool.run(partial(int, "x"))
+    assert "in a worker process" in raised.value.__notes__[0]
+    with pytest.raises(RuntimeError, match="cannot be sent"):
+        await pool.run(partial(open, os.devnull))
+    assert await pool.run(partial(int, "7")) == 7
+
+
+async def test_the_event_loop_goes_on_while_a_worker_computes(pool: WorkerPool) -> None:
+    turns = 0
+    work = asyncio.create_task(pool.run(partial(time.sleep, 0.3)))
+    while not work.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 100
+
+
+async def test_a_deadline_ends_the_process_and_the_next_work_gets_another(pool: WorkerPool) -> None:
+    (before,) = {await pool.run(os.getpid)}
+    with pytest.raises(NotDone) as ended:
+        await pool.run(ENDLESS, asyncio.get_running_loop().time() + 0.2)
+    assert ended.value.why == "time"
+    await until(lambda: not psutil.pid_exists(before))
+    assert await pool.run(os.getpid) != before
+
+
+async def test_work_that_can_be_interrupted_leaves_its_process_alive(pool: WorkerPool) -> None:
+    before = await pool.run(os.getpid)
+    with pytest.raises(NotDone):
+        await pool.run(partial(time.sleep, 3600), limit_s=0.2)
+    assert await pool.run(os.getpid) == before
+
+
+async def test_a_cancelled_request_frees_its_process(pool: WorkerPool) -> None:
+    await pool.run(os.getpid)
+    work = asyncio.create_task(pool.run(ENDLESS))
+    await asyncio.sleep(0.1)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert await pool.run(partial(sum, [1, 2])) == 3
+
+
+async def test_memory_over_the_limit_is_the_works_error_and_the_process_is_replaced(pool: WorkerPool) -> None:
+    before = await pool.run(os.getpid)
+    with pytest.raises(NotDone) as ended:
+        await pool.run(partial(bytearray, 2 * MEMORY))
+    assert ended.value.why == "memory"
+    assert await pool.run(os.getpid) != before
+    assert await pool.run(partial(len, bytearray(MEMORY // 8))) == MEMORY // 8
+
+
+async def test_a_process_that_is_killed_is_lost_and_replaced(pool: WorkerPool) -> None:
+    before = await pool.run(os.getpid)
+    work = asyncio.create_task(pool.run(partial(time.sleep, 3600)))
+    await asyncio.sleep(0.1)
+    psutil.Process(before).kill()
+    with pytest.raises(NotDone) as ended:
+        await work
+    assert ended.value.why == "lost"
+    assert await pool.run(os.getpid) != before
+
+
+async def test_after_the_deadline_nothing_is_begun(pool: WorkerPool) -> None:
+    with pytest.raises(NotDone) as ended:
+        await pool.run(os.getpid, asyncio.get_running_loop().time() - 1.0)
+    assert ended.value.why == "time"
+
+
+async def test_effects_are_answered_here_and_their_failures_raised_there(pool: WorkerPool) -> None:
+    asked: list[Any] = []
+
+    async def answer(effect: Any) -> Any:
+        asked.append(effect)
+        if isinstance(effect, effects.ReadSet):
+            raise NotFound("there is no such set")
+        return effects.Moments(2.0, 2.0, 2.0)
+
+    read = partial(_give, [{"stream": "s", "rewards": [1.0, 3.0]}])
+    work = partial(answer_body, "transform", "running_scale", read, list)
+    (result,) = await pool.run(work, answer=answer)
+    assert result["error"] is None
+    assert [type(effect) for effect in asked] == [effects.MergeMoments]
+    with pytest.raises(TypeError, match="needs MergeMoments from outside"):
+        await pool.run(work)
+    assert await pool.run(partial(sum, [1])) == 1
+
+
+def _give(items: list[Any], body: bytes) -> tuple[list[Any], None]:
+    return items, None
+
+
+async def test_a_worker_knows_no_setting_of_the_gateway(
+    pool: WorkerPool, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REWARD_GATEWAY_REDIS_URL", "redis://:secret@cache")
+    fresh = WorkerPool(load_operations, processes=1)
+    try:
+        assert await fresh.run(partial(os.getenv, "REWARD_GATEWAY_REDIS_URL")) is None
+    finally:
+        await fresh.close()
+
+
+async def test_closing_leaves_no_process_behind(anyio_backend: str) -> None:
+    pool = WorkerPool(load_operations, processes=2)
+    pool.start()
+    await until(lambda: len(pool.pids) == 2)
+    pids = pool.pids
+    await pool.close()
+    assert not any(map(psutil.pid_exists, pids))
