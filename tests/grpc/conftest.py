@@ -119,6 +119,7 @@ async def serving(
             yield Served(stub, channel, gateway, models, traffic, running, settings)
         finally:
             await running.stop(0)
+            await gateway.close()
 
 
 @pytest.fixture

@@ -18,18 +18,18 @@ KEY = (("idempotency-key", "a key"),)
 def scopes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], RequestScope]]:
     """Ids and scope of everything that was scored, in order."""
     seen: list[tuple[list[str], RequestScope]] = []
-    score, apply = Gateway.score, Gateway.apply_operation
+    score, apply = Gateway.score, Gateway.answer_operation
 
     async def scored(self: Gateway, batch: Any, reward: str, options: ScoreOptions | None = None) -> Any:
         seen.append((batch.ids, (options or ScoreOptions()).scope))
         return await score(self, batch, reward, options)
 
-    async def applied(self: Gateway, *args: Any) -> Any:
-        seen.append(([], args[-1]))
-        return await apply(self, *args)
+    async def applied(self: Gateway, *args: Any, **kwargs: Any) -> Any:
+        seen.append(([], kwargs["scope"]))
+        return await apply(self, *args, **kwargs)
 
     monkeypatch.setattr(Gateway, "score", scored)
-    monkeypatch.setattr(Gateway, "apply_operation", applied)
+    monkeypatch.setattr(Gateway, "answer_operation", applied)
     return seen
 
 

@@ -155,6 +155,7 @@ async def serving(given: Telemetry | None = None, recipes: str = RECIPES, **sett
     app, models, traffic, telemetry = build(Settings(**settings), given, recipes)
     async with HttpContract(app).client() as client:
         yield Served(client, app, models, traffic, telemetry)
+    await app.state.dependencies.gateway.close()
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]

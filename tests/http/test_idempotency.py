@@ -22,7 +22,7 @@ TENSORS = [
 def scopes(monkeypatch: pytest.MonkeyPatch) -> list[RequestScope]:
     """Of everything that was scored or applied, in order."""
     seen: list[RequestScope] = []
-    score, apply = Gateway.score, Gateway.apply_operation
+    score, apply = Gateway.score, Gateway.answer_operation
 
     async def scored(self: Gateway, batch: Any, reward: str, options: ScoreOptions | None = None) -> Any:
         seen.append((options or ScoreOptions()).scope)
@@ -33,7 +33,7 @@ def scopes(monkeypatch: pytest.MonkeyPatch) -> list[RequestScope]:
         return await apply(self, *args, **kwargs)
 
     monkeypatch.setattr(Gateway, "score", scored)
-    monkeypatch.setattr(Gateway, "apply_operation", applied)
+    monkeypatch.setattr(Gateway, "answer_operation", applied)
     return seen
 
 

@@ -13,7 +13,7 @@ from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.effects import Effect, RunInWorker, RunSandboxed, ScoreSteps, TokenLogprobs, Vector
+from reward_gateway.operations.effects import Effect, RunSandboxed, ScoreSteps, TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.worked_examples import WorkedExample
 from reward_gateway.recipes.book import load_book
@@ -39,9 +39,7 @@ def call_operation(path: str, *items: Any, answers: list[Any] | None = None, **p
     while True:
         assert replies, "the operation needs more from outside than the test gave"
         try:
-            need = steps.send(replies.pop(0))
-            if isinstance(need, RunInWorker):
-                replies.insert(0, need.work())
+            steps.send(replies.pop(0))
         except StopIteration as stop:
             results: list[dict[str, Any]] = stop.value
             return results

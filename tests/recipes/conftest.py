@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reward_gateway.operations.apply import run_pure
+from reward_gateway.operations.effects import RunInWorker
 from reward_gateway.recipes.book import load_book
 from reward_gateway.recipes.evaluate import Rewards, evaluate_plan
 from reward_gateway.recipes.plan import Plan
@@ -37,7 +39,9 @@ def run_plan(plan: Plan, batch: Batch, raw: Mapping[str, RawScores] | None = Non
     while True:
         assert replies, "the plan needs more from outside than the test gave"
         try:
-            steps.send(replies.pop(0))
+            need = steps.send(replies.pop(0))
+            if isinstance(need, RunInWorker):
+                replies.insert(0, run_pure(need.work()))
         except StopIteration as stop:
             rewards: Rewards = stop.value
             return rewards
