@@ -7,6 +7,8 @@ import psutil
 import pytest
 from reward_gateway.backends.math.checker import LATE, TOO_HARD, UNREADABLE, MathChecker
 
+from tests.worker_processes import pids_of
+
 pytestmark = pytest.mark.anyio
 
 
@@ -18,7 +20,7 @@ async def checker(anyio_backend: str) -> AsyncIterator[MathChecker]:
 
 
 def math_children(checker: MathChecker) -> list[psutil.Process]:
-    return [psutil.Process(pid) for pid in checker.pool.pids]
+    return [psutil.Process(pid) for pid in pids_of(checker.pool)]
 
 
 @pytest.mark.parametrize(
@@ -66,13 +68,13 @@ async def test_a_process_that_does_not_keep_its_time_is_replaced(checker: MathCh
 
 async def test_a_process_that_is_killed_is_replaced(checker: MathChecker) -> None:
     await checker.compare([("1", "1")])
-    before = checker.pool.pids
+    before = pids_of(checker.pool)
     for child in math_children(checker):
         child.kill()
     (verdict,) = await checker.compare([("2", "3")])
     assert verdict in (TOO_HARD, False), "asked of the dead process, or of the next"
     assert await checker.compare([("2", "2")]) == [True]
-    assert not before & checker.pool.pids
+    assert not before & pids_of(checker.pool)
 
 
 async def test_after_the_deadline_nothing_is_asked(checker: MathChecker) -> None:
@@ -85,6 +87,6 @@ async def test_after_the_deadline_nothing_is_asked(checker: MathChecker) -> None
 async def test_closing_leaves_no_process_behind(anyio_backend: str) -> None:
     checker = MathChecker(processes=1)
     await checker.compare([("1", "1")])
-    (pid,) = checker.pool.pids
+    (pid,) = pids_of(checker.pool)
     await checker.close()
     assert not psutil.pid_exists(pid)

@@ -16,6 +16,7 @@ from reward_gateway.operations import effects
 from reward_gateway.operations.requests import answer_body, load_operations
 
 from tests.clock import until
+from tests.worker_processes import pids_of
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +35,7 @@ async def pool(anyio_backend: str) -> AsyncIterator[WorkerPool]:
 async def test_work_is_done_in_another_process_and_the_next_in_the_same(pool: WorkerPool) -> None:
     first, second = [await pool.run(os.getpid) for _ in range(2)]
     assert first == second != os.getpid()
-    assert {first} == pool.pids
+    assert {first} == pids_of(pool)
 
 
 async def test_bytes_of_any_size_go_in_and_out(pool: WorkerPool) -> None:
@@ -150,7 +151,7 @@ async def test_a_worker_knows_no_setting_of_the_gateway(
 async def test_closing_leaves_no_process_behind(anyio_backend: str) -> None:
     pool = WorkerPool(load_operations, processes=2)
     pool.start()
-    await until(lambda: len(pool.pids) == 2)
-    pids = pool.pids
+    await until(lambda: len(pids_of(pool)) == 2)
+    pids = pids_of(pool)
     await pool.close()
     assert not any(map(psutil.pid_exists, pids))

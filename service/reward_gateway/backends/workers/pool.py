@@ -103,11 +103,6 @@ class WorkerPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    @property
-    def pids(self) -> set[int]:
-        """The processes that are running."""
-        return {one.process.pid for one in self._all}
-
     def start(self) -> None:
         """Start all processes, without waiting for them."""
         while len(self._all) + self._starting < self._processes:
