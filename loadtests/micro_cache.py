@@ -9,6 +9,7 @@ waiting for it.
 import asyncio
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,6 @@ from reward_gateway.backends.port import ModelInfo
 from reward_gateway.cache.entries import pack_entries, unpack_entries
 from reward_gateway.cache.keys import SampleDigests
 from reward_gateway.cache.redis import RedisCache
-from reward_gateway.local.ports import free_port
 from reward_gateway.local.valkey import find_server as binary
 from reward_gateway.sample import Batch
 
@@ -30,16 +30,15 @@ INFO = ModelInfo("text_preference", "1-abc", True, ("prompt", "response"), ("sco
 
 @contextmanager
 def valkey() -> Iterator[str]:
-    port = free_port()
-    server = subprocess.Popen(
-        [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL
-    )
-    try:
-        time.sleep(0.5)
-        yield f"redis://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
+    with tempfile.TemporaryDirectory() as folder:
+        options = ("--port", "0", "--unixsocket", f"{folder}/valkey", "--save", "", "--dir", folder)
+        server = subprocess.Popen([str(binary()), *options], stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(0.5)
+            yield f"unix://{folder}/valkey"
+        finally:
+            server.terminate()
+            server.wait()
 
 
 def batches(size: int) -> list[Batch]:

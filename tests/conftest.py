@@ -72,6 +72,8 @@ def valkey_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Valkey
     server.start()
     try:
         yield server
+        with server.client() as client:
+            assert [entry["object"] for entry in client.acl_log()] == [], "add them to local/valkey.py: COMMANDS"
     finally:
         server.kill()
 
@@ -122,8 +124,8 @@ def start_stack(log: Path, *flags: str) -> Stack:
         process.kill()
         pytest.fail(f"the stack did not start:\n{said[-3000:]}")
     address = dict(re.findall(r"^\s+(Triton|cache|state)\s+(\S+)\s*$", said, flags=re.MULTILINE))
-    cache, state = f"redis://{address['cache']}", f"redis://{address['state']}"
-    return Stack(process, f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", address["Triton"], cache, state, log)
+    servers = (address["Triton"], address["cache"], address["state"])
+    return Stack(process, f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", *servers, log)
 
 
 def stop_stack(stack: Stack) -> int:

@@ -1,5 +1,6 @@
 """A real Triton over a repository of small models that the tests write."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import grpc
 import pytest
 from reward_gateway.admin.loaded_models import LoadedModels
 from reward_gateway.backends.triton.server import TritonServer
+from reward_gateway.local.sockets import socket_folder
 from reward_gateway.local.triton import triton_child
 from reward_gateway.settings import Settings
 from tritonclient.grpc import service_pb2, service_pb2_grpc
@@ -175,7 +177,9 @@ class Triton:
         environment = built if built.exists() else Path(sys.prefix)
         settings = Settings(model_repository=self.repository, state_dir=folder / "state", triton_env=environment)
         models = ("counting", "fields", "bare", "tokens", "narrow")
-        self.child, self.url = triton_child(settings, models, folder, LoadedModels(folder))
+        self.held = contextlib.ExitStack()
+        sockets = self.held.enter_context(socket_folder())
+        self.child, self.url = triton_child(settings, models, folder, sockets, LoadedModels(folder))
         self.log = (folder / "triton.log").open("wb")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -230,6 +234,7 @@ class Triton:
         self.log.close()
         if self.process is not None and self.child.clean_up is not None:
             self.child.clean_up(os.getpid())
+        self.held.close()
 
 
 @pytest.fixture(scope="session")

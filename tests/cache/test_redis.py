@@ -10,10 +10,10 @@ from reward_gateway.cache import redis as module
 from reward_gateway.cache.entries import encode_entry
 from reward_gateway.cache.port import Entry
 from reward_gateway.cache.redis import RedisCache
-from reward_gateway.local.ports import free_port
 
 from tests.clock import Clock, finish_at_once, turns, until
 from tests.delays import delaying_proxy
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from tests.cache.conftest import Heard

@@ -9,9 +9,10 @@ from reward_gateway.cache.port import Entry
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.cache.tiered import TieredCache
 from reward_gateway.cli.worker import make_cache
-from reward_gateway.local.ports import free_port
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
+
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

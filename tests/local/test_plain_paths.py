@@ -31,6 +31,6 @@ def test_a_plain_folder_is_itself(tmp_path: Path) -> None:
 
 def test_where_no_link_can_be_made_a_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "a b"))
-    monkeypatch.setattr("reward_gateway.local.plain_paths._SHORT_PLACES", (str(tmp_path / "none"),))
+    monkeypatch.setattr("reward_gateway.local.private_folders.PLACES", (str(tmp_path / "none"),))
     with plain_links() as plain, pytest.raises(StackError, match="spaces"):
         plain(tmp_path / "a b")

@@ -5,7 +5,9 @@ from contextlib import closing
 
 import pytest
 from reward_gateway.local.errors import StackError
-from reward_gateway.local.ports import free_port, open_listener, reserve_port
+from reward_gateway.local.ports import open_listener, reserve_port
+
+from tests.ports import free_port
 
 HOST = "127.0.0.1"
 

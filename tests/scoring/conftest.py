@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from redis.asyncio import Redis
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import ModelUnavailable
@@ -19,6 +18,8 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.state.attempts import LocalAttempts, RedisAttempts, lease_key
 from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
 from reward_gateway.state.store import StateStore
+
+from tests.valkey import Valkey
 
 RECIPES = """
 rewards:
@@ -100,9 +101,11 @@ class World:
 
     Attributes:
         connect: a store and cohorts as one more process would have them.
+        valkey: the server that holds them; None where they are in this process.
     """
 
     connect: Callable[[], tuple[StateStore, Any]]
+    valkey: Valkey | None = None
     models: FailingModels = field(default_factory=FailingModels)
     gateways: list[Gateway] = field(default_factory=list)
 
@@ -137,8 +140,9 @@ class World:
         if isinstance(cohorts, LocalCohorts):
             return sum(len(cohort.payloads) for cohort in cohorts._open.values())
         assert isinstance(cohorts, RedisCohorts)
-        client: Any = cohorts._client
-        return sum([await client.llen(key) async for key in client.scan_iter(f"{cohorts._members}*")])
+        assert self.valkey is not None
+        with self.valkey.client() as client:
+            return sum(client.llen(key) for key in client.scan_iter(f"{cohorts._members}*"))
 
     async def count(self, stream: str = "run") -> float:
         """How many numbers a stream has seen."""
@@ -152,10 +156,10 @@ async def world(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIter
         own = StateStore.in_process(), LocalCohorts()
         found = World(lambda: own)
     else:
-        url = request.getfixturevalue("valkey_process").url
-        async with Redis.from_url(url) as client:
-            await client.flushdb()
-        found = World(lambda: (StateStore.connect(url), RedisCohorts(url)))
+        valkey: Valkey = request.getfixturevalue("valkey_process")
+        with valkey.client() as client:
+            client.flushdb()
+        found = World(lambda: (StateStore.connect(valkey.url), RedisCohorts(valkey.url)), valkey)
     yield found
     for gateway in found.gateways:
         await gateway.close()

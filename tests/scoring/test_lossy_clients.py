@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, get_args
 
 import pytest
-import redis
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -73,7 +72,7 @@ def test_moments_have_every_sample_once(valkey_process: Valkey, plan: list[tuple
         for heard in client.heard:  # what was once answered stays the answer
             known = [i for i in range(2) if i not in heard.invalid]
             assert heard.reward[known].tolist() == final.reward[known].tolist()
-    with redis.Redis.from_url(valkey_process.url) as client:
+    with valkey_process.client() as client:
         stored = client.hgetall(f"{PREFIX}:moments:data:run")
     every = [value for own in values for value in own]
     assert float(stored[b"count"]) == len(every)
@@ -94,7 +93,7 @@ def test_archives_have_every_sample_once(valkey_process: Valkey, plan: list[tupl
     answers = run(valkey_process.url, clients)
     for client, final in zip(clients, answers, strict=True):
         assert client.heard == [final] * len(client.heard)
-    with redis.Redis.from_url(valkey_process.url) as client:
+    with valkey_process.client() as client:
         assert client.llen(f"{PREFIX}:archives:data:run") == 2 * len(plan)
         assert len(set(client.lrange(f"{PREFIX}:archives:data:run", 0, -1))) == 2 * len(plan)
 
@@ -111,7 +110,7 @@ def test_cohorts_have_every_sample_once(
     ]
     answers = run(valkey_process.url, clients)
     assert [answer.invalid for answer in answers] == [{}] * len(clients)
-    with redis.Redis.from_url(valkey_process.url) as client:
+    with valkey_process.client() as client:
         stored = [client.lrange(key, 0, -1) for key in client.scan_iter(f"{PREFIX}:cohorts:members:*")]
     members = [[json.loads(member)[0] for member in cohort] for cohort in stored]
     assert sorted(value for cohort in members for value in cohort) == [float(i) for i in range(len(clients))]

@@ -39,7 +39,7 @@ def pid_of(stack: "Stack", name: str) -> int:
 
 def cache_pid(stack: "Stack") -> int:
     """The Valkey that caches scores: its title ends in its address."""
-    address = stack.redis.removeprefix("redis://").partition("/")[0]
+    address = stack.redis.removeprefix("unix://")
     family = psutil.Process(stack.process.pid).children(recursive=True)
     (found,) = (p.pid for p in family if address in " ".join(p.cmdline()))
     return found

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 from reward_gateway.errors import InvalidRequest, NotFound, StateUnavailable
-from reward_gateway.local.ports import free_port
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
 
 from tests.clock import Clock
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from limits import RateLimitItemPerMinute
 from reward_gateway.cache.breaker import Breaker
 from reward_gateway.errors import RateLimited, Unauthenticated
+from reward_gateway.local.sockets import socket_folder
 from reward_gateway.observer import Observer
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.guard import Traffic
@@ -184,6 +185,19 @@ class TestShared:
             valkey.thaw()
         assert gateway.breaker.state == "open"
         assert gateway.alone == 9
+
+
+@pytest.mark.stack
+async def test_a_rate_is_shared_over_a_unix_socket_too(tmp_path: Path) -> None:
+    with socket_folder() as sockets:
+        server = Valkey(tmp_path)
+        server.start("--unixsocket", f"{sockets}/state")
+        limiters = [
+            KeyRateLimiter("3/hour", lambda: 2, SharedWindows(f"unix://{sockets}/state", Breaker(2, lambda: 0.0)))
+            for _ in range(2)
+        ]
+        assert [await passed(limiter, key("a"), 2) for limiter in limiters] == [2, 1]
+        server.kill()
 
 
 @pytest.mark.stack

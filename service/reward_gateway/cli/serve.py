@@ -116,7 +116,8 @@ def _announce(console: Console, running: stack.Running) -> None:
 
 
 def _without_password(url: str) -> str:
-    return url.rpartition("@")[2].removeprefix("redis://")
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def find_lacking(base: str) -> list[str]:

@@ -37,6 +37,7 @@ class Child:
         find_fault: called with its pid every second; returns a fault, as the end of a sentence, or an empty string. A
             process with a fault twice in a row is killed, because it runs without working.
         late_arguments: further arguments of the command, computed at each start.
+        private: whether only this user may open the files, sockets and shared memory that it makes.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Child:
     clean_up: Callable[[int], None] = lambda pid: None
     find_fault: Callable[[int], str] = lambda pid: ""
     late_arguments: Callable[[], Sequence[str]] = tuple
+    private: bool = False
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
     _fault: str = field(default="", init=False)
     _gone: bool = field(default=True, init=False)  # ended and cleaned up: its pid may be reused by now
@@ -72,6 +74,7 @@ class Child:
             # A separate session: Ctrl-C at the terminal reaches only the supervisor, which stops in order.
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
+                launch.PRIVATE if self.private else launch.SHARED,
                 *self.argv,
                 *self.late_arguments(),
                 env=self.env,
@@ -165,4 +168,6 @@ class Child:
             return False
 
     def _open_output(self) -> contextlib.AbstractContextManager[IO[bytes] | None]:
-        return contextlib.nullcontext() if self.log is None else self.log.open("ab")
+        if self.log is None:
+            return contextlib.nullcontext()
+        return open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")

@@ -2,14 +2,16 @@
 
 import contextlib
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from reward_gateway.local.errors import StackError
+from reward_gateway.local.private_folders import PLACES, private_folder
 
 _PLAIN = re.compile(r"[\w./+@%:,-]+", re.ASCII)
-_SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - a private folder is made in one of them
+_REFUSAL = (
+    "Triton cannot work in a folder whose path has spaces or other special characters ({}), and no folder for links "
+    f"without them can be made in {', '.join(PLACES)}: move the project elsewhere"
+)
 
 
 def is_plain(path: Path) -> bool:
@@ -30,20 +32,9 @@ def plain_links() -> Iterator[Callable[[Path], Path]]:
             if is_plain(folder):
                 return folder
             if not link_folders:
-                link_folders.append(Path(held.enter_context(_private_folder(folder))))
+                link_folders.append(held.enter_context(private_folder(_REFUSAL.format(folder), accepts=is_plain)))
             link = link_folders[0] / str(len(list(link_folders[0].iterdir())))
             link.symlink_to(folder)
             return link
 
         yield plain_path
-
-
-def _private_folder(wanted_by: Path) -> "tempfile.TemporaryDirectory[str]":
-    for place in (tempfile.gettempdir(), *_SHORT_PLACES):
-        if is_plain(Path(place)):
-            with contextlib.suppress(OSError):
-                return tempfile.TemporaryDirectory(prefix="reward-gateway-", dir=place)
-    raise StackError(
-        f"Triton cannot work in a folder whose path has spaces or other special characters ({wanted_by}), and no "
-        f"folder for links without them can be created in {', '.join(_SHORT_PLACES)}: move the project elsewhere"
-    )

@@ -1,15 +1,9 @@
 """Binds ports, with errors that name the setting instead of a traceback."""
 
 import errno
-import random
 import socket
-from contextlib import closing
-from pathlib import Path
 
 from reward_gateway.local.errors import StackError
-
-_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_LOWEST = 10_000
 
 
 def open_listener(host: str, port: int, setting: str, *, backlog: int = 2048) -> socket.socket:
@@ -34,31 +28,6 @@ def reserve_port(host: str, port: int, setting: str) -> socket.socket:
     """
     _bind_socket(host, port, setting).close()  # without SO_REUSEPORT: another gateway's port must count as taken
     return _bind_socket(host, port, setting, share=True)
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A free port below the ephemeral range.
-
-    An ephemeral port could be lost while its server restarts: a client that keeps reconnecting may be given
-    that port as its own source port, connect to itself, and so occupy it.
-    """
-    highest = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else 32_768
-    if highest - _LOWEST < 1_000:
-        return _bind_any(host)
-    for port in random.sample(range(_LOWEST, highest), 100):
-        with closing(socket.socket()) as sock:
-            try:
-                sock.bind((host, port))
-            except OSError:
-                continue
-            return port
-    raise StackError(f"no free port on {host} among 100 tried between {_LOWEST} and {highest}")
-
-
-def _bind_any(host: str) -> int:
-    with closing(socket.socket()) as sock:
-        sock.bind((host, 0))
-        return int(sock.getsockname()[1])
 
 
 def _bind_socket(host: str, port: int, setting: str, *, share: bool = False) -> socket.socket:

@@ -8,6 +8,7 @@ from pathlib import Path
 from reward_gateway.local import ports
 from reward_gateway.local.children import Child
 from reward_gateway.local.plain_paths import plain_links
+from reward_gateway.local.sockets import socket_folder
 from reward_gateway.local.supervisor import Report, Supervisor
 from reward_gateway.local.triton import ModelList, triton_child
 from reward_gateway.local.valkey import score_cache, state_store
@@ -58,20 +59,24 @@ async def run_stack(
             held.enter_context(ports.reserve_port(settings.http_host, settings.grpc_port, "grpc_port"))
         run_dir = settings.run_directory
         run_dir.mkdir(parents=True, exist_ok=True)
+        run_dir.chmod(0o700)
         for log in run_dir.glob("*.log"):
             log.unlink()
 
         servers: list[Child] = []
+        if not (settings.state_store_url and settings.redis_url and settings.triton_url):
+            sockets = held.enter_context(socket_folder())
         if not settings.state_store_url:
-            child, url = state_store(settings, run_dir)
+            child, url = state_store(settings, run_dir, sockets)
             servers.append(child)
             settings = settings.model_copy(update={"state_redis_url": url})
         if not settings.redis_url:
-            child, url = score_cache(settings, run_dir)
+            child, url = score_cache(settings, run_dir, sockets)
             servers.append(child)
             settings = settings.model_copy(update={"redis_url": url})
         if not settings.triton_url:
-            child, url = triton_child(settings, models, run_dir, loaded(run_dir), held.enter_context(plain_links()))
+            plain = held.enter_context(plain_links())
+            child, url = triton_child(settings, models, run_dir, sockets, loaded(run_dir), plain)
             servers.append(child)
             settings = settings.model_copy(update={"triton_url": url})
         stages = [servers, worker_children(settings, http, run_dir, worker)]

@@ -1,7 +1,13 @@
-"""The embedded Triton: a server for the model repository, on loopback, with the Python backend."""
+"""The embedded Triton: a server for the model repository, with the Python backend, on a Unix socket.
+
+Who may call it may run code as this user (a model can be loaded from files in a request), read shared memory and write
+log files. So only this user may: it listens on a socket in a private folder, and on no port, not even for metrics. What
+they would say, the gateway's own metrics and Triton's statistics (``ModelStatistics``, over gRPC) say as well.
+"""
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import re
 import shutil
@@ -15,15 +21,14 @@ import psutil
 
 from reward_gateway.local import platform, probes
 from reward_gateway.local.children import Child
-from reward_gateway.local.ports import free_port
 from reward_gateway.settings import Settings
 
-HOST = "127.0.0.1"
 _EXIT_S = 3  # time for in-flight inferences at shutdown; the gateways have drained by then
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps shared memory, not a scratch file
-_GPU = Path("/dev/nvidiactl")
 _PREFIX = "reward_gateway_"
 _STUB = "triton_python_backend_stub"
+_PORT = 1  # Triton appends it to any address, and so to the name of the socket
+_servers = itertools.count()
 
 CONFIG_NAME = "served"
 """If ``configs/served.pbtxt`` exists, which lists the versions to serve, it replaces ``config.pbtxt``."""
@@ -43,17 +48,17 @@ def triton_child(
     settings: Settings,
     models: Sequence[str],
     run_dir: Path,
+    sockets: Path,
     loaded: ModelList,
     plain: Callable[[Path], Path] = lambda folder: folder,
 ) -> tuple[Child, str]:
-    """The server as a child, and its gRPC address.
-
-    The ports are chosen here, once: a restarted server keeps its address.
+    """The server as a child, and its gRPC address, which a restarted server keeps.
 
     Args:
         settings: where the repository, the environment and the state are.
         models: names in the repository that are loaded at the start; others may be loaded later.
         run_dir: folder of this stack's logs.
+        sockets: folder for its socket; see :mod:`.sockets`.
         loaded: keeps the names that are loaded.
         plain: gives a folder by a path without spaces; see :mod:`.plain_paths`.
 
@@ -63,8 +68,8 @@ def triton_child(
     platform.check_machine()
     home = platform.find_triton(settings.triton_env)
     backends = plain(backend_directory(home, settings.state_dir))
-    grpc, http, metrics = free_port(HOST), free_port(HOST), free_port(HOST)
-    prefix = f"{_PREFIX}{os.getpid()}_{grpc}_"
+    address = f"unix:{sockets / 'triton'}"
+    prefix = f"{_PREFIX}{os.getpid()}_{next(_servers)}_"
     kill_orphaned_stubs()
     remove_stale_memory()
     loaded.write(models)
@@ -75,18 +80,16 @@ def triton_child(
         f"--model-config-name={CONFIG_NAME}",
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={prefix}",
-        *(f"--grpc-address={HOST}", f"--grpc-port={grpc}"),
-        *(f"--http-address={HOST}", f"--http-port={http}"),
-        *(f"--metrics-address={HOST}", f"--metrics-port={metrics}"),
+        *(f"--grpc-address={address}", f"--grpc-port={_PORT}"),
+        *("--allow-http=false", "--allow-metrics=false"),
         "--strict-readiness=true",
-        f"--allow-gpu-metrics={str(_GPU.exists()).lower()}",
         f"--exit-timeout-secs={_EXIT_S}",
         "--log-format=ISO8601",
     ]
     child = Child(
         name="Triton",
         argv=argv,
-        ready=probes.http_ok(HOST, http, "/v2/health/ready"),
+        ready=probes.triton_ok(f"{address}:{_PORT}"),
         env=_server_environment(home, settings.gpu_memory),
         log=run_dir / "triton.log",
         ready_s=settings.triton_ready_s,
@@ -94,8 +97,9 @@ def triton_child(
         clean_up=lambda pid: _unlink_memory(prefix),
         find_fault=find_lost_model,
         late_arguments=lambda: [f"--load-model={name}" for name in loaded.read()],
+        private=True,
     )
-    return child, f"{HOST}:{grpc}"
+    return child, f"{address}:{_PORT}"
 
 
 def backend_directory(home: platform.TritonHome, state_dir: Path) -> Path:

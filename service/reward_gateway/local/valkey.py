@@ -1,11 +1,15 @@
-"""The embedded Valkey, twice, on loopback: one server that caches scores, and one that keeps state.
+"""The embedded Valkey, twice, on Unix sockets: one server that caches scores, and one that keeps state.
 
 Scores can be recomputed, so the cache has bounded memory, evicts the least recently used keys and writes nothing to
 disk. State cannot, so its server never evicts (when it is full, changes are refused) and writes every change to an
 append-only file in the run directory, which the next start loads.
+
+Neither listens on a port. Whoever may open the socket, in a folder of mode 0700, needs no password, so that none is in
+a file or a command line, and may use only the commands that the gateway uses.
 """
 
 import importlib.util
+import os
 import platform
 import shutil
 from collections.abc import Sequence
@@ -15,47 +19,79 @@ from reward_gateway.extras import sentence
 from reward_gateway.local import probes
 from reward_gateway.local.children import Child
 from reward_gateway.local.errors import StackError
-from reward_gateway.local.ports import free_port
 from reward_gateway.settings import Settings
 
-HOST = "127.0.0.1"
+COMMANDS = (
+    *("ping", "hello", "select", "client|setinfo", "multi", "exec"),
+    *("eval", "evalsha", "script|load", "script|exists", "publish", "subscribe", "unsubscribe"),
+    *("get", "mget", "set", "incr", "incrby", "exists", "del", "unlink", "rename"),
+    *("expire", "pexpire", "pttl", "time"),
+    *("hget", "hmget", "hgetall", "hset", "hdel", "hexists", "hincrby"),
+    *("lindex", "llen", "lpush", "lrange", "ltrim", "rpush"),
+    *("xadd", "xdel", "xlen", "xrange"),
+    *("zadd", "zcard", "zrangebyscore", "zrem", "zremrangebyscore"),
+)
+"""What the gateway's client and scripts use; the servers of the tests know no others either."""
 
 
-def score_cache(settings: Settings, run_dir: Path) -> tuple[Child, str]:
-    """The server that caches scores as a child, and its ``redis://`` address.
+def access_rules() -> str:
+    """The content of an ACL file that allows :data:`COMMANDS` on every key and channel, and nothing else."""
+    return f"user default on nopass ~* &* -@all {' '.join(f'+{command}' for command in COMMANDS)}\n"
+
+
+def score_cache(settings: Settings, run_dir: Path, sockets: Path) -> tuple[Child, str]:
+    """The server that caches scores as a child, and its ``unix://`` address.
+
+    Args:
+        settings: its memory.
+        run_dir: folder of the logs.
+        sockets: folder for its socket; see :mod:`.sockets`.
 
     Raises:
         StackError: no server is installed.
     """
     options = ["--maxmemory", settings.redis_max_memory, "--maxmemory-policy", "volatile-lru", "--appendonly", "no"]
-    return _valkey_child("Valkey for scores", "valkey", options, run_dir, ready_s=15.0)
+    return _valkey_child("Valkey for scores", "valkey", options, run_dir, sockets / "cache", ready_s=15.0)
 
 
-def state_store(settings: Settings, run_dir: Path) -> tuple[Child, str]:
-    """The server that keeps state as a child, and its ``redis://`` address.
+def state_store(settings: Settings, run_dir: Path, sockets: Path) -> tuple[Child, str]:
+    """The server that keeps state as a child, and its ``unix://`` address.
+
+    Args:
+        settings: its memory.
+        run_dir: folder of the logs and of its append-only file.
+        sockets: folder for its socket; see :mod:`.sockets`.
 
     Raises:
         StackError: no server is installed.
     """
     memory = settings.state_redis_max_memory
     options = ["--maxmemory", memory, "--maxmemory-policy", "noeviction", "--appendonly", "yes"]
-    return _valkey_child("Valkey for state", "state", options, run_dir, ready_s=60.0)  # it loads its file first
+    # it loads its file first
+    return _valkey_child("Valkey for state", "state", options, run_dir, sockets / "state", ready_s=60.0)
 
 
-def _valkey_child(name: str, folder: str, options: Sequence[str], run_dir: Path, ready_s: float) -> tuple[Child, str]:
-    port = free_port(HOST)
+def _valkey_child(
+    name: str, folder: str, options: Sequence[str], run_dir: Path, socket: Path, ready_s: float
+) -> tuple[Child, str]:
     home = run_dir / folder
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    rules = home / "users.acl"
+    rules.unlink(missing_ok=True)
+    with open(os.open(rules, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(access_rules())
     argv = [
         str(find_server()),
-        *("--bind", HOST, "--port", str(port)),
+        *("--port", "0"),
+        *("--unixsocket", str(socket), "--unixsocketperm", "600"),
+        *("--aclfile", str(rules.resolve())),
         *options,
         *("--save", ""),
         *("--dir", str(home.resolve())),
         *("--daemonize", "no"),
     ]
-    ready = probes.redis_ok(HOST, port)
-    return Child(name, argv, ready, log=run_dir / f"{folder}.log", ready_s=ready_s), f"redis://{HOST}:{port}/0"
+    log = run_dir / f"{folder}.log"
+    return Child(name, argv, probes.redis_ok(socket), log=log, ready_s=ready_s, private=True), f"unix://{socket}"
 
 
 def find_server() -> Path:

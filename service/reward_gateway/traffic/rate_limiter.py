@@ -52,7 +52,7 @@ class SharedWindows:
     """The moving windows in Redis, behind a circuit breaker.
 
     Args:
-        url: ``redis://`` address of the state store.
+        url: ``redis://`` or ``unix://`` address of the state store.
         breaker: decides whether to call Redis.
         timeout_s: timeout for one decision, including connecting.
     """
@@ -69,7 +69,8 @@ class SharedWindows:
             retry=Retry(NoBackoff(), 1),  # a connection that a restarted server closed
         )
         options: dict[str, Any] = {"connection_pool": self._pool}
-        self._storage = RedisStorage(url, implementation="redispy", key_prefix=PREFIX, **options)
+        scheme = f"redis+{url}" if url.startswith("unix:") else url  # else it takes the server for a Valkey client's
+        self._storage = RedisStorage(scheme, implementation="redispy", key_prefix=PREFIX, **options)
         self._limiter = SharedMovingWindow(self._storage)
         self._probe: asyncio.Task[None] | None = None
 

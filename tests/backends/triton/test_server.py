@@ -9,9 +9,10 @@ import pytest
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.errors import ModelUnavailable, NotFound
-from reward_gateway.local.ports import free_port
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Batch, Media, Text
+
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from tests.backends.conftest import Triton

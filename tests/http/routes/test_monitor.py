@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 from reward_gateway.http.wire.monitor import MonitorReport
-from reward_gateway.local.ports import free_port
 
+from tests.ports import free_port
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
