@@ -1,7 +1,6 @@
 """A real Triton over a repository of small models that the tests write."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -233,7 +232,7 @@ class Triton:
                 self.process.wait()
         self.log.close()
         if self.process is not None and self.child.clean_up is not None:
-            self.child.clean_up(os.getpid())
+            self.child.clean_up(self.process.pid, True)
         self.held.close()
 
 

@@ -22,16 +22,46 @@ def program(tmp_path: Path, text: str, ready_s: float = 30.0) -> Child:
     return Child("it", [sys.executable, "-c", code], ready, log=tmp_path / "it.log", ready_s=ready_s)
 
 
-async def test_one_that_keeps_dying_is_given_up_with_its_last_words(tmp_path: Path) -> None:
-    child = program(tmp_path, "(here / 'ready').touch(); time.sleep(.3); raise SystemExit('no luck')")
+async def test_one_that_keeps_dying_is_started_again_for_as_long_as_it_does(tmp_path: Path) -> None:
+    child = program(tmp_path, "(here / 'ready').touch(); raise SystemExit('no luck')")
     lines: list[str] = []
-    with pytest.raises(StackError, match="it ended with status 1, 3 times in a row: giving up") as error:
-        await Supervisor([[child]], lines.append, delays_s=[0.01, 0.02]).run()
-    assert "no luck" in str(error.value)
-    assert [line for line in lines if "again in" in line] == [
-        "it ended with status 1; starting it again in 0.01 s",
-        "it ended with status 1; starting it again in 0.02 s",
+    supervisor = Supervisor([[child]], lines.append, lambda: "the disk is full", delays_s=[0.01, 0.02])
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if "again in" in line and sum("again in" in told for told in lines) == 5:
+            supervisor.stop()
+
+    supervisor.report = report
+    await supervisor.run()
+    again = [line for line in lines if "again in" in line]
+    assert [line.partition(". From ")[0] for line in again] == [
+        f"it ended with status 1 (the disk is full); starting it again in {delay} s" for delay in (0.01, *[0.02] * 4)
     ]
+    assert ["no luck" in line for line in again] == [False, True, False, False, False], "its last words, once"
+
+
+async def test_one_that_does_not_become_ready_again_is_tried_further(tmp_path: Path) -> None:
+    code = """
+runs = here / 'runs'
+runs.write_text(runs.read_text() + 'x' if runs.exists() else 'x')
+if len(runs.read_text()) in (1, 4):
+    (here / 'ready').touch()
+    time.sleep(60 if len(runs.read_text()) == 4 else .2)
+(here / 'ready').unlink(missing_ok=True)
+raise SystemExit(3)
+"""
+    lines: list[str] = []
+    supervisor = Supervisor([[program(tmp_path, code)]], lines.append, delays_s=[0.01])
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if "ready after" in line and any("again in" in line for line in lines):
+            supervisor.stop()
+
+    supervisor.report = report
+    await supervisor.run()
+    assert sum("before it was ready; starting it again" in line for line in lines) == 2
 
 
 async def test_one_that_ran_long_enough_starts_again_with_the_first_pause(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """``serve``: start the whole stack with one command. Its flags are generated from the settings."""
 
 import asyncio
+import contextlib
 import inspect
 import os
 import time
@@ -144,7 +145,8 @@ class _Progress:
         self._began = time.monotonic()
 
     def __call__(self, line: str) -> None:
-        self._console.print(f"[{time.monotonic() - self._began:6.1f} s] {line}", markup=False)
+        with contextlib.suppress(OSError):  # the terminal is gone, or its file's disk is full: the service goes on
+            self._console.print(f"[{time.monotonic() - self._began:6.1f} s] {line}", markup=False)
 
 
 _flags = setting_flags()

@@ -33,7 +33,8 @@ class Child:
         ready_s: timeout for becoming ready.
         stop_s: time between SIGTERM and SIGKILL.
         pass_fds: file descriptors that it inherits.
-        clean_up: called with its pid after it has ended, to remove what a killed process leaves behind.
+        clean_up: called after it has ended, with its pid and whether it was ever ready, to remove what a killed
+            process leaves behind.
         find_fault: called with its pid every second; returns a fault, as the end of a sentence, or an empty string. A
             process with a fault twice in a row is killed, because it runs without working.
         late_arguments: further arguments of the command, computed at each start.
@@ -48,12 +49,13 @@ class Child:
     ready_s: float = 30.0
     stop_s: float = 5.0
     pass_fds: Sequence[int] = ()
-    clean_up: Callable[[int], None] = lambda pid: None
+    clean_up: Callable[[int, bool], None] = lambda pid, was_ready: None
     find_fault: Callable[[int], str] = lambda pid: ""
     late_arguments: Callable[[], Sequence[str]] = tuple
     private: bool = False
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
     _fault: str = field(default="", init=False)
+    _was_ready: bool = field(default=False, init=False)
     _gone: bool = field(default=True, init=False)  # ended and cleaned up: its pid may be reused by now
 
     @property
@@ -84,9 +86,10 @@ class Child:
                 start_new_session=True,
                 pass_fds=self.pass_fds,
             )
-        self._gone, self._fault = False, ""
+        self._gone, self._fault, self._was_ready = False, "", False
         try:
             await self._become_ready()
+            self._was_ready = True
         except BaseException:
             self.kill()
             await self.wait_exited()
@@ -98,7 +101,7 @@ class Child:
             await self._wait_or_kill(self._process)
             self.kill()
             self._gone = True
-            self.clean_up(self._process.pid)
+            self.clean_up(self._process.pid, self._was_ready)
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after ``stop_s``; returns when all its processes are gone."""
@@ -133,6 +136,8 @@ class Child:
         if self.log is None or not self.log.exists():
             return ""
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        if not lines:
+            return ""
         telling = [line for line in lines if _FAULT_LINE.search(line)] or lines
         return "\n".join([f". From {self.log}:", *("  " + line[:240] for line in telling[-_TAIL_LINES:])])
 

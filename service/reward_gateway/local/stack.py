@@ -1,19 +1,24 @@
 """Runs the whole stack on one machine: starts the servers that have no address, then the gateway."""
 
 import contextlib
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from reward_gateway.local import ports
 from reward_gateway.local.children import Child
+from reward_gateway.local.errors import StackError
 from reward_gateway.local.plain_paths import plain_links
 from reward_gateway.local.sockets import socket_folder
 from reward_gateway.local.supervisor import Report, Supervisor
 from reward_gateway.local.triton import ModelList, triton_child
 from reward_gateway.local.valkey import score_cache, state_store
-from reward_gateway.local.workers import MODULE, worker_children
+from reward_gateway.local.workers import MODULE, metrics_folder, worker_children
 from reward_gateway.settings import Settings
+
+_ENOUGH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +84,22 @@ async def run_stack(
             child, url = triton_child(settings, models, run_dir, sockets, loaded(run_dir), plain)
             servers.append(child)
             settings = settings.model_copy(update={"triton_url": url})
-        stages = [servers, worker_children(settings, http, run_dir, worker)]
-        await Supervisor(stages, report).run(lambda: on_ready(Running(settings, run_dir)))
+        metrics = None
+        if settings.workers > 1:
+            try:
+                metrics = held.enter_context(metrics_folder(settings.workers, run_dir))
+            except StackError as error:
+                report(str(error))
+        stages = [servers, worker_children(settings, http, metrics, worker)]
+        await Supervisor(stages, report, partial(describe_full_disk, run_dir)).run(
+            lambda: on_ready(Running(settings, run_dir))
+        )
+
+
+def describe_full_disk(folder: Path) -> str:
+    """A sentence if the file system of a folder is full; empty if it is not."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"{folder} cannot be read ({error.strerror})"
+    return "" if free >= _ENOUGH_BYTES else f"the file system of {folder} is full ({free >> 10} KiB free)"

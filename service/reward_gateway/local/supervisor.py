@@ -20,14 +20,16 @@ class Supervisor:
     Args:
         stages: children that start together, in the order of the stages.
         report: takes one line of progress.
-        delays_s: delays before the first, second, … restart of a child that keeps dying; after the last
-            one the stack gives up.
+        find_cause: returns what is wrong with the machine, as a sentence, or an empty string.
+        delays_s: delays before the first, second, … restart of a child that keeps dying; the last one is repeated for
+            as long as it does. The others keep running meanwhile.
         calm_s: a child that has run this long starts again with the first delay.
     """
 
     stages: Sequence[Sequence[Child]]
     report: Report
-    delays_s: Sequence[float] = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
+    find_cause: Callable[[], str] = str
+    delays_s: Sequence[float] = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
     calm_s: float = 20.0
     _stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -35,7 +37,7 @@ class Supervisor:
         """Run until a signal or ``stop()``, and leave no child behind.
 
         Raises:
-            StackError: a child could not be started, or died too often.
+            StackError: a child could not be started the first time.
         """
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
@@ -89,16 +91,20 @@ class Supervisor:
                 died = 0
             why = f"{child.name} {child.describe_end()}"
             while True:
-                if died == len(self.delays_s):
-                    raise StackError(f"{why}, {died + 1} times in a row: giving up{child.read_log_excerpt()}")
-                self.report(f"{why}; starting it again in {self.delays_s[died]:g} s")
-                await asyncio.sleep(self.delays_s[died])
+                delay = self.delays_s[min(died, len(self.delays_s) - 1)]
                 died += 1
+                excerpt = child.read_log_excerpt() if died == len(self.delays_s) else ""
+                self.report(f"{self._add_cause(why)}; starting it again in {delay:g} s{excerpt}")
+                await asyncio.sleep(delay)
                 try:
                     await self._start_child(child)
                     break
-                except StackError as error:
+                except (StackError, OSError) as error:
                     why = str(error).partition("\n")[0]
+
+    def _add_cause(self, why: str) -> str:
+        cause = self.find_cause()
+        return f"{why} ({cause})" if cause else why
 
     async def _stop_all(self) -> None:
         for stage in reversed(self.stages):

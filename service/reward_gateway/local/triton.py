@@ -94,7 +94,7 @@ def triton_child(
         log=run_dir / "triton.log",
         ready_s=settings.triton_ready_s,
         stop_s=_EXIT_S + 2,
-        clean_up=lambda pid: _unlink_memory(prefix),
+        clean_up=lambda pid, was_ready: _unlink_memory(prefix),
         find_fault=find_lost_model,
         late_arguments=lambda: [f"--load-model={name}" for name in loaded.read()],
         private=True,

@@ -1,9 +1,11 @@
 """The gateway's processes as children: one listening socket for all, settings passed as environment variables."""
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -12,24 +14,30 @@ from pydantic import SecretStr
 
 from reward_gateway.local import probes
 from reward_gateway.local.children import Child
+from reward_gateway.local.private_folders import private_folder
 from reward_gateway.settings import Settings
 
 MODULE = "reward_gateway.cli.worker"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made there
+_METRICS_BYTES = 1 << 20  # of one worker, ample
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where to reach them
 
 
-def worker_children(settings: Settings, http: socket.socket, run_dir: Path, module: str = MODULE) -> list[Child]:
-    """One child per worker; ``settings`` are the workers' settings, with all addresses filled in."""
+def worker_children(settings: Settings, http: socket.socket, metrics: Path | None, module: str = MODULE) -> list[Child]:
+    """One child per worker.
+
+    Args:
+        settings: the workers' settings, with all addresses filled in.
+        http: the socket on which all of them listen.
+        metrics: folder in which they share their metrics; None: each has its own.
+        module: what a worker runs.
+    """
     host, port = http.getsockname()[:2]
     env = os.environ | settings_environment(settings) | {"REWARD_GATEWAY_HTTP_FD": str(http.fileno())}
-    clean_up: Callable[[int], None] = lambda pid: None  # noqa: E731
-    if settings.workers > 1:
-        metrics = run_dir / "metrics"
-        metrics.mkdir(parents=True, exist_ok=True)
-        for stale in metrics.glob("*.db"):
-            stale.unlink()
+    clean_up: Callable[[int, bool], None] = lambda pid, was_ready: None  # noqa: E731
+    if metrics is not None:
         env["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-        clean_up = partial(multiprocess.mark_process_dead, path=str(metrics))
+        clean_up = partial(_remove_metrics, metrics)
     return [
         Child(
             name=f"gateway {number}" if settings.workers > 1 else "gateway",
@@ -43,6 +51,27 @@ def worker_children(settings: Settings, http: socket.socket, run_dir: Path, modu
         )
         for number in range(1, settings.workers + 1)
     ]
+
+
+def metrics_folder(workers: int, run_dir: Path) -> AbstractContextManager[Path]:
+    """A folder with room for the metrics of the workers: in memory, where no full disk can reach them, or on the disk.
+
+    Entering it raises StackError if there is no room.
+    """
+
+    def has_room(folder: Path) -> bool:
+        return shutil.disk_usage(folder).free >= workers * _METRICS_BYTES
+
+    refusal = "there is no room for metrics that the workers share: /metrics is that of one of them"
+    return private_folder(refusal, [_MEMORY, run_dir], has_room)
+
+
+def _remove_metrics(metrics: Path, pid: int, was_ready: bool) -> None:
+    """Remove the gauges of a worker that has ended; its counters stay, unless it has never worked."""
+    multiprocess.mark_process_dead(pid, str(metrics))  # type: ignore[no-untyped-call]
+    if not was_ready:
+        for file in metrics.glob(f"*_{pid}.db"):
+            file.unlink(missing_ok=True)
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:

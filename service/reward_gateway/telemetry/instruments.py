@@ -5,7 +5,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from reward_gateway.sample import FloatArray
 
+from . import shared_values
+
 disable_created_metrics()  # type: ignore[no-untyped-call] # an extra series per metric that nobody uses
+shared_values.install()
 
 PREFIX = "reward_gateway_"
 
