@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 
 import pytest
-from reward_gateway.tasks import end_task
+from reward_gateway.tasks import end_task, repeat
+
+from tests.clock import until
 
 pytestmark = pytest.mark.anyio
 
@@ -37,3 +39,17 @@ async def test_a_task_that_has_ended_in_any_way_is_left_alone() -> None:
         await asyncio.shield(task)
     await end_task(task)
     await end_task(None)
+
+
+async def test_a_repeated_step_is_taken_again_whatever_it_raises() -> None:
+    taken = 0
+
+    async def step() -> None:
+        nonlocal taken
+        taken += 1
+        raise RuntimeError("this step failed")
+
+    task = asyncio.create_task(repeat(step, 0.0, "test"))
+    await until(lambda: taken > 3)
+    await end_task(task)
+    assert task.cancelled()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from reward_gateway.cache.null import NullCache
+from reward_gateway.cli import worker
 from reward_gateway.cli.worker import watch
 from reward_gateway.gateway import Gateway
 from reward_gateway.pages.answers import NoModels
@@ -71,6 +72,40 @@ async def test_recipes_are_read_again_when_their_file_changes(change: Callable[[
         (tmp_path / "rewards.yaml").write_text("rewards: {broken: {}}")
         await asyncio.sleep(0.5)
         assert list(gateway.book.plans) == ["other"], "a file that cannot work changes nothing"
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+HOSTILE = (b"rewards: \xff", b"rewards: " + b"9" * 5000, b"a: " + b"[" * 100_000, b"rewards: 2001-13-45", b"")
+
+
+async def test_no_file_ends_the_watching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "rewards.yaml"
+    file.write_text(ONE)
+    gateway = Gateway(load_book(ONE), EffectsRuntime(CachedScorer(NoModels(), NullCache())))
+    read: list[bytes] = []
+    read_book = worker.read_book
+
+    def read_and_note(path: Path, runtime: EffectsRuntime) -> object:
+        content = path.read_bytes()
+        read.append(content)
+        if content == b"# a bug":
+            raise RuntimeError("a bug")
+        return read_book(path, runtime)
+
+    monkeypatch.setattr(worker, "read_book", read_and_note)
+    before = watched()
+    watching = asyncio.create_task(watch(gateway, file, Telemetry()))
+    try:
+        await until(lambda: watched() > before)
+        for content in (*HOSTILE, b"# a bug"):
+            file.write_bytes(content)
+            await until(lambda content=content: content in read)  # type: ignore[misc]
+            assert list(gateway.book.plans) == ["one"]
+        file.write_text(OTHER)
+        await until(lambda: list(gateway.book.plans) == ["other"])
+        assert not watching.done()
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from reward_gateway.observer import UNOBSERVED, Observer, StoreName
 from reward_gateway.settings import Settings
-from reward_gateway.tasks import end_task
+from reward_gateway.tasks import end_task, repeat
 
 EVERY_S = 5.0
 TIMEOUT_S = 1.0
@@ -59,12 +59,7 @@ class StoreWatch:
     def start(self) -> None:
         """Start checking in the background."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep_checking(), name="store-watch")
-
-    async def _keep_checking(self) -> None:
-        while True:
-            await self.check_stores()
-            await asyncio.sleep(EVERY_S)
+            self._task = asyncio.create_task(repeat(self.check_stores, EVERY_S, "store-watch"), name="store-watch")
 
     async def close(self) -> None:
         await end_task(self._task)

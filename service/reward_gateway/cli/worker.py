@@ -57,6 +57,7 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
 from reward_gateway.state.store import StateStore
+from reward_gateway.tasks import repeat
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.drain import Drain
 from reward_gateway.traffic.guard import Traffic
@@ -159,7 +160,7 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
 
 def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:
     """The recipes of a file. Raises InvalidRecipe or OSError."""
-    return load_book(rewards_file.read_text(encoding="utf-8"), runtime.known_models())
+    return load_book(rewards_file.read_bytes(), runtime.known_models())
 
 
 async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
@@ -174,6 +175,12 @@ async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> 
         log.error("rewards_kept", reason=error.message, faults=error.faults)
     except OSError as error:
         log.error("rewards_kept", reason=str(error))
+    except Exception as error:  # whatever a file can do to its reader, the next change is read again
+        log.error("rewards_kept", reason="the recipe file cannot be read", exc_info=error)
+
+
+WATCH_AGAIN_S = 5.0
+"""Time after which a recipe file whose folder cannot be watched (it was replaced, say) is watched again."""
 
 
 async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
@@ -185,8 +192,11 @@ async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> N
     def is_recipe_file(_: object, path: str) -> bool:
         return Path(path).name in (rewards_file.name, "..data")
 
-    async for _ in watchfiles.awatch(rewards_file.parent, recursive=False, watch_filter=is_recipe_file):
-        await reload(gateway, rewards_file, telemetry)
+    async def watch_once() -> None:
+        async for _ in watchfiles.awatch(rewards_file.parent, recursive=False, watch_filter=is_recipe_file):
+            await reload(gateway, rewards_file, telemetry)
+
+    await repeat(watch_once, WATCH_AGAIN_S, "rewards-watch")
 
 
 def freeze_startup_objects() -> None:

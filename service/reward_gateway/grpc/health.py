@@ -4,13 +4,13 @@
 one of its services by its full name, both SERVING while the default recipe can answer; or a recipe, by its name.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from grpc_health.v1 import health, health_pb2
 
 from reward_gateway.gateway import Gateway
+from reward_gateway.tasks import repeat
 from reward_gateway.traffic.drain import Drain
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -49,6 +49,4 @@ class GatewayHealth(health.aio.HealthServicer):  # type: ignore[name-defined,mis
 
     async def refresh_forever(self) -> None:
         """Refresh for ever."""
-        while True:
-            await self.refresh_statuses()
-            await asyncio.sleep(self._interval_s)
+        await repeat(self.refresh_statuses, self._interval_s, "grpc-health")

@@ -12,7 +12,7 @@ from reward_gateway.sample import split_version
 
 from .compile import Compiler
 from .known_models import KnownModels
-from .locations import Locations, parse_yaml
+from .locations import Locations, decode_text, parse_yaml
 from .plan import Experiment, Plan
 from .schema import ExperimentSpec, RecipeFile
 from .suggestions import did_you_mean
@@ -49,11 +49,11 @@ class RecipeBook:
 
 
 def load_book(
-    text: str,
+    text: str | bytes,
     models: KnownModels | None = None,
     operations: Catalog | None = None,
 ) -> RecipeBook:
-    """Compile the text of a recipe file (YAML or JSON).
+    """Compile the text of a recipe file (YAML or JSON, UTF-8).
 
     The same check is used at start-up, for a changed file, by ``POST /v1/rewards:validate`` and by ``rewards check``.
 
@@ -64,7 +64,7 @@ def load_book(
     Raises:
         InvalidRecipe: with every fault and its line.
     """
-    value, locations = parse_yaml(text)
+    value, locations = parse_yaml(decode_text(text) if isinstance(text, bytes) else text)
     file = _validate_shape(value, locations)
     faults: list[dict[str, str]] = []
     plans: dict[str, Plan] = {}

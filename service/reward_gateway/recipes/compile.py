@@ -196,8 +196,14 @@ class Compiler:
             return names, (), None
         written: dict[str, Any] = self.spec.combine if isinstance(self.spec.combine, dict) else {self.spec.combine: {}}
         then = written.get("then") or {}
-        add = tuple(then.get("add", ())) if isinstance(then, dict) else ()
-        if not isinstance(then, dict) or set(then) - {"add"} or not all(isinstance(name, str) for name in add):
+        added = then.get("add", []) if isinstance(then, dict) else []
+        add = tuple(added) if isinstance(added, list) else ()
+        if (
+            not isinstance(then, dict)
+            or set(then) - {"add"}
+            or not isinstance(added, list)
+            or not all(isinstance(name, str) for name in add)
+        ):
             self.add_fault(("combine", "then"), "`then` takes `add: [component, …]`")
             add = ()
         steps = {key: value for key, value in written.items() if key != "then"}
@@ -206,7 +212,11 @@ class Compiler:
             return names, add, None
         (name, arguments) = next(iter(steps.items()))
         arguments = dict(arguments or {}) if isinstance(arguments, dict) or arguments is None else {"": arguments}
-        over = tuple(arguments.pop("over", [n for n in names if n not in add]))
+        listed_names = arguments.pop("over", [n for n in names if n not in add])
+        if not isinstance(listed_names, list) or not all(isinstance(listed, str) for listed in listed_names):
+            self.add_fault(("combine", name, "over"), "`over` takes a list of components: [component, …]")
+            return names, add, None
+        over = tuple(listed_names)
         for listed, key in ((over, name), (add, "then")):
             for component in listed:
                 if component not in self.spec.components:
@@ -416,7 +426,9 @@ class Compiler:
             bindings[name] = Binding("constant", value)
             return
         kind, source = next(iter(value.items()))
-        if kind == "component":
+        if kind in ("component", "feature", "sample", "stored") and not isinstance(source, str):
+            self.add_fault((*path, name), f"{kind} takes a name")
+        elif kind == "component":
             if source not in self.compiled:
                 self.add_fault(
                     (*path, name),

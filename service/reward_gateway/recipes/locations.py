@@ -34,11 +34,29 @@ class Locations:
         return {"path": format_path(path), "place": f"line {self.find_line(path)}", "message": message}
 
 
+MOST_LEVELS = 64
+"""Deepest nesting of a recipe file, as of a request's body."""
+
+
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map", "value")}
+
+
+def decode_text(content: bytes) -> str:
+    """The text of a recipe file. Raises InvalidRecipe if it is not UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _make_error(f"line {line}", "the file is not valid UTF-8") from None
+
+
 def parse_yaml(text: str) -> tuple[Any, Locations]:
     """Plain values and locations of a YAML (or JSON) text.
 
     Raises:
-        InvalidRecipe: the text is not YAML, has a duplicate key, or uses aliases or tags (which could make it huge).
+        InvalidRecipe: the text is not YAML, is nested too deep, holds a value that cannot be read (a number of
+            thousands of digits, a date that does not exist), has a duplicate key, or uses aliases or tags (which could
+            make it huge).
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -47,22 +65,36 @@ def parse_yaml(text: str) -> tuple[Any, Locations]:
         if node is not None:
             _collect_lines(node, (), lines, faults, set())
         if faults:
-            raise InvalidRecipe(f"{faults[0]['path']}: {faults[0]['message']}", faults=faults)
+            first = faults[0]
+            raise InvalidRecipe(f"{first['place']}, {first['path']}: {first['message']}", faults=faults)
         return yaml.safe_load(text), Locations(lines)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         position = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "line 1"
-        problem = str(getattr(error, "problem", None) or "not readable as YAML")
-        fault = {"path": "", "place": position, "message": problem}
-        raise InvalidRecipe(f"{position}: {problem}", faults=[fault]) from None
+        raise _make_error(position, str(getattr(error, "problem", None) or "not readable as YAML")) from None
+    except RecursionError:
+        raise _make_error("line 1", f"nested deeper than {MOST_LEVELS} levels") from None
+    except (ValueError, OverflowError):
+        raise _make_error("line 1", "a number or a date of the file cannot be read") from None
+
+
+def _make_error(place: str, message: str) -> InvalidRecipe:
+    return InvalidRecipe(f"{place}: {message}", faults=[{"path": "", "place": place, "message": message}])
 
 
 def _collect_lines(
     node: yaml.Node, path: Path, lines: dict[Path, int], faults: list[dict[str, str]], seen: set[int]
 ) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
+    if node.tag not in _TAGS:
+        place = f"line {node.start_mark.line + 1}"
+        message = "a date has to be in quotes" if node.tag.endswith(":timestamp") else "tags are not supported"
+        faults.append({"path": format_path(path), "place": place, "message": message})
     if isinstance(node, yaml.ScalarNode):
         return
+    if len(path) > MOST_LEVELS:
+        place = f"line {node.start_mark.line + 1}"
+        raise _make_error(place, f"nested deeper than {MOST_LEVELS} levels")
     if id(node) in seen:
         position = f"line {node.start_mark.line + 1}"
         faults.append(

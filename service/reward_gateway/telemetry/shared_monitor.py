@@ -26,7 +26,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from reward_gateway.tasks import end_task
+from reward_gateway.tasks import end_task, repeat
 
 from .window import REWARD, Columns
 from .window_parts import WindowPart, concatenate_columns, merge_parts, part_of, report_of_parts, take_rows
@@ -147,19 +147,13 @@ class SharedMonitor:
     def start(self, read: Callable[[], None]) -> None:
         """Start flushing in the background; ``read`` makes the process's own monitor pass on its rows."""
 
-        async def flush_forever() -> None:
-            while True:
-                await asyncio.sleep(FLUSH_S)
-                try:
-                    read()
-                    await self.flush()
-                except AWAY:
-                    pass  # counted by flush; waiting rows are written the next time
-                except Exception as error:  # a bug: these rows are lost, but keep flushing later ones
-                    log.error("monitoring windows were not written", exc_info=error)
+        async def flush() -> None:
+            with contextlib.suppress(*AWAY):  # counted by flush; waiting rows are written the next time
+                read()
+                await self.flush()
 
         if self._task is None:
-            self._task = asyncio.create_task(flush_forever(), name="monitor-flush")
+            self._task = asyncio.create_task(repeat(flush, FLUSH_S, "monitor-flush"), name="monitor-flush")
 
     async def close(self) -> None:
         """Write the waiting rows, within a few seconds, and stop."""

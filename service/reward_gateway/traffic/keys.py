@@ -133,7 +133,7 @@ class KeyRing:
             return cls([])
         try:
             entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise KeysFileError(f"the keys file cannot be read: {type(error).__name__}") from None
         if not isinstance(entries, dict) or set(entries) != {"keys"} or not isinstance(entries["keys"], list):
             raise KeysFileError("the keys file must hold one list named keys")

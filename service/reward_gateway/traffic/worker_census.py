@@ -7,7 +7,7 @@ import os
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from reward_gateway.tasks import end_task
+from reward_gateway.tasks import end_task, repeat
 
 KEY = "reward_gateway:workers"
 EVERY_S = 5.0
@@ -55,13 +55,13 @@ class WorkerCensus:
     def start(self) -> None:
         """Start announcing in the background."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep_announcing(), name="worker-census")
+            self._task = asyncio.create_task(
+                repeat(self._announce_if_reachable, EVERY_S, "worker-census"), name="worker-census"
+            )
 
-    async def _keep_announcing(self) -> None:
-        while True:
-            with contextlib.suppress(RedisError, OSError):
-                await self.announce()
-            await asyncio.sleep(EVERY_S)
+    async def _announce_if_reachable(self) -> None:
+        with contextlib.suppress(RedisError, OSError):
+            await self.announce()
 
     async def close(self) -> None:
         """Remove this process from the count and close the connection."""

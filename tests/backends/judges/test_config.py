@@ -34,6 +34,9 @@ def test_an_address_is_taken_with_and_without_its_version(tmp_path: Path, base: 
     ("text", "fault"),
     [
         ("judges: [", "cannot be read"),
+        ("judges: " + "9" * 5000, "cannot be read"),
+        ("judges: " + "[" * 100_000, "cannot be read"),
+        ("judges: 2001-13-45", "cannot be read"),
         ("- a", "one list named judges"),
         ("judges: [{name: a, base_url: 'ftp://h', model: m}]", r"judges\[0\].base_url: .*http"),
         ("judges: [{name: a, base_url: 'file:///etc/passwd', model: m}]", r"judges\[0\].base_url"),

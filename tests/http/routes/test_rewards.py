@@ -58,7 +58,10 @@ async def test_what_is_no_recipe_file_is_refused_like_any_body(served: Any) -> N
     served.refused(await served.client.post(VALIDATE, content=GOOD, headers={"content-type": "text/html"}), 415)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "a: [", "rewards: 5", "&a [*a]", "a: &a [1]\nb: *a\n"])
+HOSTILE = ("rewards: " + "9" * 5000, "a: " + "[" * 100_000, "rewards: 2001-13-45", "- " * 3000 + "a")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "a: [", "rewards: 5", "&a [*a]", "a: &a [1]\nb: *a\n", *HOSTILE])
 async def test_yaml_that_is_no_recipe_file_has_faults_and_is_no_failure(served: Any, text: str) -> None:
     answer = await served.client.post(VALIDATE, content=text, headers={"content-type": "application/yaml"})
     assert answer.status_code == 200

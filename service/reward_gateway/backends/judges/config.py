@@ -102,7 +102,7 @@ def load_judges(path: Path | None) -> list[JudgeConfig]:
         return []
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise JudgesFileError(f"the judges file cannot be read: {type(error).__name__}") from None
     if not isinstance(entries, dict) or set(entries) != {"judges"} or not isinstance(entries["judges"], list):
         raise JudgesFileError("the judges file must hold one list named judges")
