@@ -63,6 +63,12 @@ class EmptyInput(RequestError):
     status, code = 400, "empty_input"
 
 
+class ContradictoryRun(RequestError):
+    """Header, query and path of the request name different training runs."""
+
+    status, code = 400, "contradictory_run"
+
+
 class UnknownVariable(RequestError):
     """A grader's placeholder names a field that neither the item nor the sample has."""
 

@@ -178,7 +178,7 @@ class Gateway:
             keep_answers(recorded, answered, scored)
         self._observer.batch_scored(plan, scored, response_lengths(batch))
         if self.book.experiments and raw:
-            self.shadow.offer_batch(self.book.experiments, plan, batch, raw)
+            self.shadow.offer_batch(self.book.experiments, plan, batch, raw, options.scope)
         self._settle_failures(plan, options, scored)
         _accept_scores(options, scored)
         commit = options.commit or self.runtime.commit
@@ -281,9 +281,9 @@ class Gateway:
             if prepared.may_take_long:
                 prepared = None
         if prepared is not None:
-            compute = partial(self._answer_here, prepared, encode, deadline)
+            compute = partial(self._answer_here, prepared, encode, deadline, scope)
         else:
-            compute = partial(self._answer_in_worker, (kind, name, read, encode), body, deadline)
+            compute = partial(self._answer_in_worker, (kind, name, read, encode), body, deadline, scope)
         address = scope.make_attempt_address("apply", kind, name)
         if address is None:
             return await compute(None)
@@ -295,10 +295,15 @@ class Gateway:
         )
 
     async def _answer_here(
-        self, prepared: Prepared, encode: EncodeResults, deadline: float | None, attempt: Attempt | None
+        self,
+        prepared: Prepared,
+        encode: EncodeResults,
+        deadline: float | None,
+        scope: RequestScope,
+        attempt: Attempt | None,
     ) -> Any:
         """Apply an operation on the event loop and commit its changes of state."""
-        context = RequestContext(deadline)
+        context = RequestContext(deadline, scope=scope)
         results = await run_effects(answer(prepared), self.runtime, context)
         await self.runtime.commit(context.state.writes, attempt, encode_results(results) if attempt else b"")
         return encode(results)
@@ -308,11 +313,12 @@ class Gateway:
         request: tuple[str, str, ReadBody, EncodeResults],
         body: bytes,
         deadline: float | None,
+        scope: RequestScope,
         attempt: Attempt | None,
     ) -> Any:
         """Apply an operation in a worker process and commit its changes of state."""
         kind, name, read, encode = request
-        context = RequestContext(deadline)
+        context = RequestContext(deadline, scope=scope)
         encode_all = encode if attempt is None else partial(encode_recorded, encode)
         work = partial(answer_body, kind, name, read, encode_all)
         answered: Any = await self.runtime.answer_effect(RunInWorker(work, body), context)

@@ -17,6 +17,7 @@ from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.state.attempts import LocalAttempts, RedisAttempts, lease_key
 from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
+from reward_gateway.state.namespace import Namespace
 from reward_gateway.state.store import StateStore
 
 from tests.valkey import Valkey
@@ -142,11 +143,11 @@ class World:
         assert isinstance(cohorts, RedisCohorts)
         assert self.valkey is not None
         with self.valkey.client() as client:
-            return sum(client.llen(key) for key in client.scan_iter(f"{cohorts._members}*"))
+            return sum(client.llen(key) for key in client.scan_iter("reward_gateway:*cohorts:members:*"))
 
-    async def count(self, stream: str = "run") -> float:
-        """How many numbers a stream has seen."""
-        return (await self.state.moments.read(stream))[0]
+    async def count(self, stream: str = "run", caller: str = "a") -> float:
+        """How many numbers a caller's stream has seen."""
+        return (await self.state.moments.within(Namespace(caller)).read(stream))[0]
 
 
 @pytest.fixture(params=["in_process", "redis"])

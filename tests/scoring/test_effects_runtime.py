@@ -17,6 +17,7 @@ from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.state.cohorts import Cohort
+from reward_gateway.state.namespace import NO_NAMESPACE, Namespace
 
 from tests.scoring.conftest import FailingModels, batch_of
 
@@ -51,7 +52,13 @@ class Meetings:
         self.joined: list[tuple[str, list[float], int]] = []
 
     async def join(
-        self, name: str, payload: list[float], size: int, timeout_s: float, member: str | None = None
+        self,
+        name: str,
+        payload: list[float],
+        size: int,
+        timeout_s: float,
+        member: str | None = None,
+        space: Namespace = NO_NAMESPACE,
     ) -> Cohort:
         self.timeouts.append(timeout_s)
         self.joined.append((name, payload, size))

@@ -11,6 +11,7 @@ from reward_gateway.sample import ComponentScores, Invalid, Scored, Usage
 from reward_gateway.scoring.body_digest import digest_body
 from reward_gateway.scoring.recorded_answers import decode_scores, encode_scores
 from reward_gateway.scoring.request_scope import RequestScope
+from reward_gateway.state.namespace import Namespace
 
 from .conftest import World, batch_of
 
@@ -24,7 +25,7 @@ def keyed(key: str = "key", caller: str = "a", **options: Any) -> ScoreOptions:
 async def test_a_repeat_gets_the_same_answer_and_counts_once(world: World) -> None:
     first, second = world.gateway(), world.gateway()
     answers = [await gateway.score(batch_of(1, 3), "scaled", keyed()) for gateway in (first, second, first)]
-    assert await world.state.moments.read("run") == (2.0, 2.0, 2.0)
+    assert await world.state.moments.within(Namespace("a")).read("run") == (2.0, 2.0, 2.0)
     assert [answer.reward.tolist() for answer in answers] == [answers[0].reward.tolist()] * 3
     assert world.models.asked == 1
 
@@ -33,7 +34,7 @@ async def test_without_a_key_with_another_one_or_from_another_caller_a_request_i
     gateway = world.gateway()
     for options in (None, None, keyed(), keyed("other"), keyed(caller="b")):
         await gateway.score(batch_of(1, 3), "scaled", options)
-    assert await world.count() == 10
+    assert [await world.count(caller=caller) for caller in ("anonymous", "a", "b")] == [4, 4, 2]
 
 
 @pytest.mark.parametrize("reward", ["scaled", "cohort", "plain"])
@@ -158,7 +159,7 @@ async def test_novelty_joins_the_archive_once(world: World) -> None:
     items = [{"descriptor": [float(i)], "archive": "run"} for i in range(3)]
     answers = [await g.apply_operation("score", "novelty", items, {"add": "all"}, scope=scope) for g in (first, second)]
     assert answers[0] == answers[1]
-    assert len(await world.state.archives.read("run")) == 3
+    assert len(await world.state.archives.within(Namespace("a")).read("run")) == 3
 
 
 def test_a_recorded_answer_comes_back_as_it_was() -> None:

@@ -13,12 +13,15 @@ from redis.asyncio import Redis
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.sample import Scored
 from reward_gateway.scoring.request_scope import RequestScope
-from reward_gateway.state.redis_store import PREFIX
+from reward_gateway.state.namespace import Namespace
 
 from tests.valkey import Valkey
 
 from .conftest import batch_of
 from .lossy import Client, Fate, lossy_gateway
+
+OWNER = Namespace("a").run_keys
+"""How the keys begin of what the clients write."""
 
 FATES: tuple[Fate, ...] = get_args(Fate)
 Attempts = list[tuple[int, Fate]]
@@ -73,7 +76,7 @@ def test_moments_have_every_sample_once(valkey_process: Valkey, plan: list[tuple
             known = [i for i in range(2) if i not in heard.invalid]
             assert heard.reward[known].tolist() == final.reward[known].tolist()
     with valkey_process.client() as client:
-        stored = client.hgetall(f"{PREFIX}:moments:data:run")
+        stored = client.hgetall(f"{OWNER}moments:data:run")
     every = [value for own in values for value in own]
     assert float(stored[b"count"]) == len(every)
     assert float(stored[b"mean"]) == pytest.approx(statistics.fmean(every))
@@ -94,8 +97,8 @@ def test_archives_have_every_sample_once(valkey_process: Valkey, plan: list[tupl
     for client, final in zip(clients, answers, strict=True):
         assert client.heard == [final] * len(client.heard)
     with valkey_process.client() as client:
-        assert client.llen(f"{PREFIX}:archives:data:run") == 2 * len(plan)
-        assert len(set(client.lrange(f"{PREFIX}:archives:data:run", 0, -1))) == 2 * len(plan)
+        assert client.llen(f"{OWNER}archives:data:run") == 2 * len(plan)
+        assert len(set(client.lrange(f"{OWNER}archives:data:run", 0, -1))) == 2 * len(plan)
 
 
 @given(st.lists(st.tuples(attempts, st.booleans()), min_size=1, max_size=2), st.integers(1, 2))
@@ -111,7 +114,7 @@ def test_cohorts_have_every_sample_once(
     answers = run(valkey_process.url, clients)
     assert [answer.invalid for answer in answers] == [{}] * len(clients)
     with valkey_process.client() as client:
-        stored = [client.lrange(key, 0, -1) for key in client.scan_iter(f"{PREFIX}:cohorts:members:*")]
+        stored = [client.lrange(key, 0, -1) for key in client.scan_iter(f"{OWNER}cohorts:members:*")]
     members = [[json.loads(member)[0] for member in cohort] for cohort in stored]
     assert sorted(value for cohort in members for value in cohort) == [float(i) for i in range(len(clients))]
     for i, answer in enumerate(answers):

@@ -60,7 +60,7 @@ async def test_a_refused_request_has_changed_nothing(world: World) -> None:
                     await gateway.score(batch, reward, options)
     assert await world.state.list_names() == []
     await asyncio.gather(*(gateway.score(batch_of(value), "scaled_cohort") for value in (1.0, 2.0, 3.0)))
-    assert await world.count() == 3
+    assert await world.count(caller="anonymous") == 3
 
 
 async def test_an_operation_that_cannot_be_answered_has_changed_nothing(world: World) -> None:

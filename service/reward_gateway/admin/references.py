@@ -48,7 +48,7 @@ async def put_references(
         ModelUnavailable, StateUnavailable: the model server or the state store is unavailable.
         IdempotencyConflict: the idempotency key was already used with another body.
     """
-    store = partial(_store_references, gateway, name, rewards, batch, replace)
+    store = partial(_store_references, gateway, name, rewards, batch, replace, scope)
     address = scope.make_attempt_address("references", name)
     if address is None:
         return await store()
@@ -62,6 +62,7 @@ async def _store_references(
     rewards: Mapping[str, Sequence[float]],
     batch: Batch | None,
     replace: bool,
+    scope: RequestScope,
     attempt: Attempt | None = None,
 ) -> dict[str, Any]:
     models = gateway.book.get(name).models if gateway.has_reward(name) else (name,)
@@ -71,10 +72,10 @@ async def _store_references(
     infos = [await gateway.runtime.models.info(model) for model in models]
     stored: dict[str, Any] = {}
     unscored = 0
-    writes = StateWrites()
+    writes = StateWrites(scope.space)
     answers = {}
     if batch is not None:
-        answers = await gateway.runtime.fetch_raw_scores(models, batch, RequestContext())
+        answers = await gateway.runtime.fetch_raw_scores(models, batch, RequestContext(scope=scope))
         server_faults = [
             reason for scores, _ in answers.values() for reason in scores.invalid.values() if reason.server_caused
         ]

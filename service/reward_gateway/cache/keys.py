@@ -1,8 +1,10 @@
 """Cache keys: everything that a score depends on, and nothing else.
 
-A key is a namespace, a hash of the model (name, version, parameters, fields that it reads), and a hash of those fields
+A key is a prefix, a hash of the model (name, version, parameters, fields that it reads), and a hash of those fields
 of the sample. The second hash is computed once per request and shared by all components that read the same fields.
 Every value is framed with its type and length, so that no two different samples produce the same text to hash.
+
+With API keys the prefix begins with the tenant, to whom neither ``cached`` nor a time then tells what others scored.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,10 +32,15 @@ class KeyedModel(Protocol):
 
 
 class SampleDigests:
-    """Hashes of a batch's samples, cached by the set of fields that they cover."""
+    """Hashes of a batch's samples, cached by the set of fields that they cover.
 
-    def __init__(self, batch: Batch) -> None:
+    Args:
+        tenant: whose keys these are; empty: without API keys.
+    """
+
+    def __init__(self, batch: Batch, tenant: str = "") -> None:
         self._batch = batch
+        self._tenant = tenant
         self._digests: dict[tuple[str, ...], list[bytes]] = {}
 
     def digest_fields(self, inputs: Sequence[str]) -> list[bytes]:
@@ -47,7 +54,7 @@ class SampleDigests:
         self, info: KeyedModel, rows: Sequence[int] | None = None, params: Mapping[str, Any] | None = None
     ) -> list[bytes]:
         """The keys of some rows (None: all rows) for a model."""
-        model_prefix, digests = make_prefix(info, params), self.digest_fields(info.inputs)
+        model_prefix, digests = make_prefix(info, params, self._tenant), self.digest_fields(info.inputs)
         return (
             [model_prefix + digests[row] for row in rows]
             if rows is not None
@@ -56,10 +63,14 @@ class SampleDigests:
 
 
 def make_keys(
-    info: KeyedModel, batch: Batch, rows: Sequence[int] | None = None, params: Mapping[str, Any] | None = None
+    info: KeyedModel,
+    batch: Batch,
+    rows: Sequence[int] | None = None,
+    params: Mapping[str, Any] | None = None,
+    tenant: str = "",
 ) -> list[bytes]:
     """The keys of a batch's rows for one model. For several models, share one :class:`SampleDigests`."""
-    return SampleDigests(batch).make_keys(info, rows, params)
+    return SampleDigests(batch, tenant).make_keys(info, rows, params)
 
 
 def fields_read(inputs: Sequence[str]) -> tuple[str, ...]:
@@ -70,12 +81,13 @@ def fields_read(inputs: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def make_prefix(info: KeyedModel, params: Mapping[str, Any] | None = None) -> bytes:
-    """The common prefix of all keys of a model with the same parameters and inputs."""
+def make_prefix(info: KeyedModel, params: Mapping[str, Any] | None = None, tenant: str = "") -> bytes:
+    """The common prefix of all of a tenant's keys of a model with the same parameters and inputs."""
     name = split_version(info.name)[0]  # NAME and NAME@VERSION are the same model
     parts = (name, info.version, canonical_json(dict(params or {})), *fields_read(info.inputs))
     text = "".join([_frame_text(part) for part in parts])
-    return NAMESPACE + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    owner = f"{tenant}:".encode() if tenant else b""
+    return owner + NAMESPACE + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 def _hash_samples(batch: Batch, fields: tuple[str, ...]) -> list[bytes]:

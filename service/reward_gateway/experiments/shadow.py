@@ -21,6 +21,7 @@ from reward_gateway.recipes.plan import Experiment, Plan
 from reward_gateway.sample import Batch, FloatArray, RawScores
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.scoring.request_context import RequestContext
+from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 
 from .comparison import Comparison
 
@@ -44,6 +45,7 @@ class Pending:
     groups: list[str]
     served: FloatArray
     version: str
+    scope: RequestScope
 
 
 class Shadow:
@@ -59,16 +61,26 @@ class Shadow:
         self._counts: dict[str, dict[str, int]] = {}
 
     def offer_batch(
-        self, experiments: Mapping[str, Experiment], plan: Plan, batch: Batch, raw: Mapping[str, RawScores]
+        self,
+        experiments: Mapping[str, Experiment],
+        plan: Plan,
+        batch: Batch,
+        raw: Mapping[str, RawScores],
+        scope: RequestScope = NO_SCOPE,
     ) -> None:
         """Choose samples from an answered batch. Costs one hash per prompt; never raises."""
         try:
-            self._choose_samples(experiments, plan, batch, raw)
+            self._choose_samples(experiments, plan, batch, raw, scope)
         except Exception as error:  # no matter of the request, which is answered
             log.error("experiments failed", once_per="offer", exc_info=error)
 
     def _choose_samples(
-        self, experiments: Mapping[str, Experiment], plan: Plan, batch: Batch, raw: Mapping[str, RawScores]
+        self,
+        experiments: Mapping[str, Experiment],
+        plan: Plan,
+        batch: Batch,
+        raw: Mapping[str, RawScores],
+        scope: RequestScope,
     ) -> None:
         for experiment in experiments.values():
             component = next((c for c in plan.components if c.model == experiment.model), None)
@@ -87,7 +99,7 @@ class Shadow:
             dimension = replace(experiment, dimension=component.dimension)
             chosen_groups = [names[i] for i in rows]
             self._waiting.append(
-                Pending(dimension, batch.select(rows), chosen_groups, values[rows].copy(), scores.version)
+                Pending(dimension, batch.select(rows), chosen_groups, values[rows].copy(), scores.version, scope)
             )
             self._rows += len(rows)
         if self._waiting and (self._work is None or self._work.done()):
@@ -135,7 +147,8 @@ class Shadow:
 
     async def _compare_pending(self, pending: Pending, deadline: float) -> None:
         candidate = pending.experiment.candidate
-        answers = await self._runtime.fetch_raw_scores((candidate,), pending.batch, RequestContext(deadline))
+        context = RequestContext(deadline, scope=pending.scope)
+        answers = await self._runtime.fetch_raw_scores((candidate,), pending.batch, context)
         scores, info = answers[candidate]
         dimension = pending.experiment.dimension
         column = info.dimensions.index(dimension) if info is not None and dimension in info.dimensions else 0

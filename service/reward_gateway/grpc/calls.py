@@ -18,6 +18,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
 from reward_gateway.fair_queue import charge_to
+from reward_gateway.intake import run_name
 from reward_gateway.intake.idempotency import HEADER, check_idempotency_key
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.scoring.request_scope import RequestScope
@@ -95,7 +96,9 @@ class Calls:
             key = await self._identify_caller(metadata, right)
             given_key = _read_text(metadata, HEADER.lower())
             idempotency_key = None if given_key is None else check_idempotency_key(given_key)
-            call = Call(context, RequestScope(key.name, "", idempotency_key))
+            given_run = _read_text(metadata, run_name.HEADER.lower())
+            run = "" if given_run is None else run_name.agree_on_run([given_run])
+            call = Call(context, RequestScope(key.caller, run, idempotency_key))
             span_metadata = _text_metadata(metadata) if self._tracer.enabled else None
             with self._tracer.span(f"gRPC {name}", span_metadata), charge_to(key.share):
                 result = await answer(call)

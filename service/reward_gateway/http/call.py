@@ -5,9 +5,11 @@ import re
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.types import Scope
 
+from reward_gateway.intake.run_name import HEADER, RUN_PATH, split_run_path
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.traffic.keys import ANYBODY, ApiKey
 
@@ -18,9 +20,10 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/health", "/v2/health/live", "/v2/
 
 REQUEST_ID, DEADLINE, API_KEY = "x-request-id", "x-request-deadline-ms", "x-api-key"
 IDEMPOTENCY_KEY = "idempotency-key"
+RUN = HEADER.lower()
 _OURS = frozenset({b"x-request-id", b"x-request-deadline-ms", b"x-api-key"})
 _STANDARD = (b"authorization", b"content-type", b"content-encoding", b"content-length", b"traceparent")
-_READ = _OURS | {*_STANDARD, IDEMPOTENCY_KEY.encode()}
+_READ = _OURS | {*_STANDARD, IDEMPOTENCY_KEY.encode(), RUN.encode()}
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -33,6 +36,8 @@ class Call:
         arrived_at: the running loop's clock at its arrival; deadlines count from here.
         stages: name -> milliseconds, for the ``Server-Timing`` header.
         error_format: what an error looks like to this client.
+        run_names: the training run, as often as the request names it.
+        run: the training run; empty if the request names none.
         idempotency_key: makes a repeat the same request; None: every request is a new one.
     """
 
@@ -45,23 +50,42 @@ class Call:
     deadline_s: float | None = None
     stages: dict[str, float] = field(default_factory=dict)
     error_format: ErrorFormat = OWN_FORMAT
+    run_names: tuple[str, ...] = ()
+    run: str = ""
     idempotency_key: str | None = None
 
     @property
     def scope(self) -> RequestScope:
         """On whose behalf the request is answered; final once the key layer has passed."""
-        return RequestScope(self.key.name, "", self.idempotency_key)
+        return RequestScope(self.key.caller, self.run, self.idempotency_key)
 
 
 def begin(scope: Scope, now: float) -> Call:
-    """The call of a request that just arrived; ``now`` is the loop's clock."""
+    """The call of a request that just arrived; ``now`` is the loop's clock.
+
+    A path that begins with the run's name goes on without it, so that all that follows sees one path.
+    """
+    query = scope.get("query_string", b"")
+    run_names = _take_run_names(scope, query) if b"run=" in query or scope["path"].startswith(RUN_PATH) else []
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _READ}
     given = headers.get(REQUEST_ID, "")
     usable = len(given) <= 256 and _PRINTABLE.fullmatch(given)
     name = given if usable else os.urandom(16).hex()
-    call = Call(name, headers, perf_counter(), now, scope["path"] in OPEN_PATHS)
+    if RUN in headers:
+        run_names += [value.decode("latin-1") for name, value in scope["headers"] if name == RUN.encode()]
+    call = Call(name, headers, perf_counter(), now, scope["path"] in OPEN_PATHS, run_names=tuple(run_names))
     scope["reward_gateway.call"] = call
     return call
+
+
+def _take_run_names(scope: Scope, query: bytes) -> list[str]:
+    """The runs that query and path name; the path's is removed from it."""
+    names = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("run", [])
+    in_path, scope["path"] = split_run_path(scope["path"])
+    if in_path is not None:
+        names.append(in_path)
+        scope["raw_path"] = split_run_path(scope.get("raw_path", b"").decode("latin-1"))[1].encode("latin-1")
+    return names
 
 
 def call_of(scope: Scope) -> Call:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from reward_gateway.errors import GatewayError, error_table
+from reward_gateway.intake.run_name import PATTERN
 
 from .body_dispatch import bodies_at, paths_with_bodies
 from .errors import OWN_FORMAT, ErrorFormat
@@ -89,6 +90,22 @@ IDEMPOTENCY_KEY = parameter(
     "header",
     "Makes a repeat the same request: its state changes count once, and the same key with another body is 409.",
     {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[\\x20-\\x7e]+$"},
+)
+
+
+RUN = parameter(
+    "X-Run",
+    "header",
+    "The training run, to which cohorts, streams and archives belong. `?run=NAME` and a path that begins with "
+    "`/run/NAME/` say the same.",
+    {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PATTERN},
+)
+
+TENANT = parameter(
+    "tenant",
+    "query",
+    "Whose state; by default the caller's own. Another tenant's needs the right `admin`.",
+    {"type": "string", "minLength": 1, "maxLength": 64},
 )
 
 

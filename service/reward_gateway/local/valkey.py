@@ -24,10 +24,11 @@ from reward_gateway.settings import Settings
 COMMANDS = (
     *("ping", "hello", "select", "client|setinfo", "multi", "exec"),
     *("eval", "evalsha", "script|load", "script|exists", "publish", "subscribe", "unsubscribe"),
-    *("get", "mget", "set", "incr", "incrby", "exists", "del", "unlink", "rename"),
+    *("get", "mget", "set", "incr", "incrby", "exists", "copy", "del", "unlink", "rename"),
     *("expire", "pexpire", "pttl", "time"),
-    *("hget", "hmget", "hgetall", "hset", "hdel", "hexists", "hincrby"),
+    *("hget", "hmget", "hgetall", "hkeys", "hset", "hdel", "hexists", "hincrby"),
     *("lindex", "llen", "lpush", "lrange", "ltrim", "rpush"),
+    *("sadd", "sismember", "smembers"),
     *("xadd", "xdel", "xlen", "xrange"),
     *("zadd", "zcard", "zrangebyscore", "zrem", "zremrangebyscore"),
 )

@@ -117,7 +117,7 @@ class CachedRows:
                 return answers
             started = perf_counter()
             if context.cache != "off":
-                self._make_keys(all_rows, batch)
+                self._make_keys(all_rows, batch, context.scope.cache_owner)
             # A model that was just replaced has almost nothing in the cache: no lookup.
             if context.cache == "use" and attempt == 0:
                 await self._look_up(all_rows)
@@ -136,9 +136,9 @@ class CachedRows:
                 return answers
         return answers | dict.fromkeys(waiting, REPLACED)
 
-    def _make_keys(self, all_rows: Sequence[ModelRows], batch: Batch) -> None:
+    def _make_keys(self, all_rows: Sequence[ModelRows], batch: Batch, owner: str) -> None:
         """Compute the keys for all models; fields that several models read are hashed once."""
-        digests = SampleDigests(batch)
+        digests = SampleDigests(batch, owner)
         for model_rows in all_rows:
             model_rows.keys = digests.make_keys(model_rows.info, model_rows.rows, self._format.key_params)
 

@@ -76,23 +76,23 @@ async def _discard_writes(services: ScoringServices, effect: effects.DiscardWrit
 async def _read_references(
     services: ScoringServices, effect: effects.ReadReferences, context: RequestContext
 ) -> list[FloatArray | None]:
-    return await services.state.references.read(effect.name, effect.groups)
+    return await services.state.references.within(context.scope.space).read(effect.name, effect.groups)
 
 
 @register_handler(effects.ReadSet)
 async def _read_set(services: ScoringServices, effect: effects.ReadSet, context: RequestContext) -> Any:
-    return await services.state.sets.read(effect.kind, effect.name)
+    return await services.state.sets.within(context.scope.space).read(effect.kind, effect.name)
 
 
 @register_handler(effects.JoinCohorts)
 async def _join_cohorts(
     services: ScoringServices, effect: effects.JoinCohorts, context: RequestContext
 ) -> list[tuple[FloatArray, int]]:
-    timeout_s = effect.timeout_s
+    timeout_s, space = effect.timeout_s, context.scope.space
     if context.deadline is not None:
         timeout_s = min(timeout_s, _cohort_time_s(context.deadline))
     joins = (
-        services.cohorts.join(name, payload, effect.size, timeout_s, context.scope.name_member(name, row))
+        services.cohorts.join(name, payload, effect.size, timeout_s, context.scope.name_member(name, row), space)
         for row, name, payload in zip(effect.rows, effect.names, effect.payloads.tolist(), strict=True)
     )
     return [(cohort.members, cohort.place) for cohort in await asyncio.gather(*joins)]
@@ -145,16 +145,17 @@ async def _run_sandboxed(
 ) -> list[effects.SandboxAnswer | Invalid]:
     if services.sandbox is None:
         return [NO_SANDBOX] * len(effect.programs)
-    inputs = await _read_databases(services, effect.inputs) if effect.language == "sql" else effect.inputs
+    inputs = await _read_databases(services, effect.inputs, context) if effect.language == "sql" else effect.inputs
     return await services.sandbox.run(effect.language, effect.programs, inputs, effect.timeout_s, context.deadline)
 
 
-async def _read_databases(services: ScoringServices, databases: Sequence[Any]) -> list[Any]:
+async def _read_databases(services: ScoringServices, databases: Sequence[Any], context: RequestContext) -> list[Any]:
     """Replace names of stored databases (sets of kind ``databases``) by their content."""
     stored: dict[str, Any] = {}
     for name in dict.fromkeys(database for database in databases if isinstance(database, str)):
         try:
-            stored[name] = await services.state.sets.read("databases", name.removeprefix("sqlite:"))
+            sets = services.state.sets.within(context.scope.space)
+            stored[name] = await sets.read("databases", name.removeprefix("sqlite:"))
         except NotFound:
             stored[name] = None  # the sandbox reports that it cannot be built
     return [stored[database] if isinstance(database, str) else database for database in databases]

@@ -32,6 +32,10 @@ class RequestContext:
     scope: RequestScope = NO_SCOPE
     state: StateView = field(default_factory=StateView)
 
+    def __post_init__(self) -> None:
+        if (self.state.space.tenant, self.state.space.run) != (self.scope.caller, self.scope.run):  # the default
+            self.state = StateView(self.scope.space)
+
     def add_time(self, phase: str, seconds: float) -> None:
         """Add the duration of a phase."""
         self.timing[phase] = self.timing.get(phase, 0.0) + seconds * 1e3

@@ -4,6 +4,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from reward_gateway.state.namespace import Namespace
+
 ANONYMOUS = "anonymous"
 """The caller of a gateway without API keys."""
 
@@ -13,8 +15,8 @@ class RequestScope:
     """The owner of the state that a request reads and writes.
 
     Attributes:
-        caller: name of the API key.
-        run: the training run.
+        caller: the tenant of the API key.
+        run: the training run; empty if the request names none.
         idempotency_key: 1 to 256 printable ASCII characters that make a repeat the same request; None: every
             request is a new one.
     """
@@ -23,6 +25,16 @@ class RequestScope:
     run: str = ""
     idempotency_key: str | None = None
 
+    @property
+    def space(self) -> Namespace:
+        """The namespace of the state."""
+        return Namespace(self.caller, self.run)
+
+    @property
+    def cache_owner(self) -> str:
+        """The tenant whose cached scores the request uses; empty without API keys."""
+        return "" if self.caller == ANONYMOUS else self.caller
+
     def name_member(self, cohort: str, row: int) -> str | None:
         """The name with which a sample of the request joins a cohort only once; None: each join is a new member."""
         if self.idempotency_key is None:
@@ -30,8 +42,13 @@ class RequestScope:
         return self._hash_parts("cohort", cohort, str(row))
 
     def make_attempt_address(self, *work: str) -> str | None:
-        """The address of a recipe or operation under the request's key; None: the request has no key."""
-        return None if self.idempotency_key is None else self._hash_parts("attempt", *work)
+        """The address of a recipe or operation under the request's key; None: the request has no key.
+
+        It begins with the caller, beside whose state the attempt is stored.
+        """
+        if self.idempotency_key is None:
+            return None
+        return f"{self.caller}/{self._hash_parts('attempt', *work)}"
 
     def _hash_parts(self, *parts: str) -> str:
         text = json.dumps([self.caller, self.run, self.idempotency_key, *parts])

@@ -11,14 +11,20 @@ import numpy as np
 from reward_gateway.operations.effects import Moments
 from reward_gateway.sample import FloatArray
 from reward_gateway.state.moments import Triple
+from reward_gateway.state.namespace import NO_NAMESPACE, Namespace
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
 
 
 class StateView:
-    """The values of named state that one request has read, and its pending writes."""
+    """The values of named state that one request has read, and its pending writes.
 
-    def __init__(self) -> None:
+    Attributes:
+        space: whose state the request reads and writes.
+    """
+
+    def __init__(self, space: Namespace = NO_NAMESPACE) -> None:
+        self.space = space
         self._writes: StateWrites | None = None
         self._moments: dict[str, Triple] = {}
         self._archives: dict[str, FloatArray] = {}
@@ -32,14 +38,14 @@ class StateView:
     def writes(self) -> StateWrites:
         """The pending writes, to which more may be added."""
         if self._writes is None:
-            self._writes = StateWrites()
+            self._writes = StateWrites(self.space)
         return self._writes
 
     async def merge_moments(self, store: StateStore, stream: str, batch: Moments) -> Moments:
         """Merge a batch into the stream: the moments as read, merged with all batches of this request."""
         stored = self._moments.get(stream)
         if stored is None:
-            stored = self._moments[stream] = await store.moments.read(stream)
+            stored = self._moments[stream] = await store.moments.within(self.space).read(stream)
         self.writes.merge_moments(stream, batch.count, batch.mean, batch.m2)
         own = self.writes.moments.get(stream)
         return Moments(*stored) if own is None else Moments(*stored).merged(Moments(*own))
@@ -48,7 +54,7 @@ class StateView:
         """The archive's vectors [m, d] as read, followed by those that this request appends."""
         stored = self._archives.get(archive)
         if stored is None:
-            stored = self._archives[archive] = await store.archives.read(archive)
+            stored = self._archives[archive] = await store.archives.within(self.space).read(archive)
         own = self.writes.archives.get(archive)
         if own is None:
             return stored.copy()
@@ -58,7 +64,7 @@ class StateView:
         self, store: StateStore, table: str, messages: Sequence[str], *, enqueue: bool
     ) -> list[float | None]:
         """The label of each message; with ``enqueue`` those without a label are queued at the commit."""
-        labels = await store.labels.look_up(table, messages)
+        labels = await store.labels.within(self.space).look_up(table, messages)
         if enqueue:
             unknown = [message for message, label in zip(messages, labels, strict=True) if label is None]
             self.writes.queue_messages(table, unknown)

@@ -64,8 +64,10 @@ class RedisArchives(RedisVersionedStore):
     kind = "archives"
 
     async def read(self, archive: str) -> FloatArray:
-        async with self._use_client() as client:
-            rows = await client.lrange(self._make_key(archive), 0, -1)
+        async def fetch(client: Any, legacy: bool) -> list[bytes] | None:
+            return await client.lrange(self.make_key(archive, legacy=legacy), 0, -1) or None
+
+        rows = await self._read_stored(archive, fetch)
         return np.frombuffer(b"".join(rows), dtype="<f8").reshape(len(rows), -1).copy() if rows else np.empty((0, 0))
 
     async def export_value(self, name: str) -> list[list[float]] | None:
@@ -78,7 +80,7 @@ class RedisArchives(RedisVersionedStore):
             await self.reset(name)
             return
         async with self._replace_value(name) as pipeline:
-            pipeline.rpush(self._make_key(name), *pack_vectors(rows))
+            pipeline.rpush(self.make_key(name), *pack_vectors(rows))
 
 
 def pack_vectors(rows: FloatArray) -> list[bytes]:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from .redis_store import PREFIX, RedisScripts
+from .namespace import make_tenant_prefix
+from .redis_store import RedisScripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ class LeaseLost(Exception):
 
 
 class AttemptStore(Protocol):
-    """The attempts of all processes. Every call may raise StateUnavailable."""
+    """The attempts of all processes. Every call may raise StateUnavailable.
+
+    An address is ``TENANT/…``, so that an attempt is stored beside the state of its tenant.
+    """
 
     async def begin_attempt(self, address: str, digest: str, token: str, lease_s: float, ttl_s: float) -> Begun:
         """Take the lease of an attempt that no request holds and that was not answered."""
@@ -139,12 +143,14 @@ class LocalAttempts:
 
 def attempt_key(address: str) -> str:
     """Redis key of an attempt's body digest and record."""
-    return f"{PREFIX}:attempts:{address}"
+    tenant, _, own = address.partition("/")
+    return f"{make_tenant_prefix(tenant)}attempts:{own}"
 
 
 def lease_key(address: str) -> str:
     """Redis key of the token that holds an attempt's lease."""
-    return f"{PREFIX}:attempts:lease:{address}"
+    tenant, _, own = address.partition("/")
+    return f"{make_tenant_prefix(tenant)}attempts:lease:{own}"
 
 
 class RedisAttempts(RedisScripts):

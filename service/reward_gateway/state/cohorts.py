@@ -1,8 +1,8 @@
 """Cohorts: the samples of one prompt, collected across requests and processes until they can be compared.
 
-Trainers send a prompt's samples as single requests. Each joins the open cohort of its name. The cohort closes when it
-has ``size`` members or when its first member has waited ``timeout_s``, and everyone who waited gets all members. A
-later member opens the next cohort.
+Trainers send a prompt's samples as single requests. Each joins the open cohort of its name and namespace. The cohort
+closes when it has ``size`` members or when its first member has waited ``timeout_s``, and everyone who waited gets all
+members. A later member opens the next cohort.
 
 A join cannot be undone, since the others see it. A named member is stored once: if it joins again because its first
 request was lost, it keeps its place.
@@ -24,7 +24,8 @@ from redis.exceptions import RedisError
 from reward_gateway.sample import FloatArray
 from reward_gateway.tasks import end_task
 
-from .redis_store import PREFIX, TIMEOUT_S, load_script, state_unavailable
+from .namespace import NO_NAMESPACE, PREFIX, Namespace
+from .redis_store import TIMEOUT_S, load_script, state_unavailable
 
 MEMBER_TTL_S = 900.0
 """Seconds that a named member is kept."""
@@ -48,9 +49,15 @@ class Cohorts(Protocol):
     """Cohorts by name."""
 
     async def join(
-        self, name: str, payload: list[float], size: int, timeout_s: float, member: str | None = None
+        self,
+        name: str,
+        payload: list[float],
+        size: int,
+        timeout_s: float,
+        member: str | None = None,
+        space: Namespace = NO_NAMESPACE,
     ) -> Cohort:
-        """Join the open cohort of a name and wait until it closes.
+        """Join the open cohort of a name and wait until it closes. Members of two namespaces never meet.
 
         Args:
             payload: [d] numbers of the member.
@@ -71,6 +78,10 @@ class _Open:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+_Owned = tuple[Namespace, str]
+"""A name in a namespace."""
+
+
 class LocalCohorts:
     """Implements :class:`Cohorts` in this process.
 
@@ -79,18 +90,25 @@ class LocalCohorts:
     """
 
     def __init__(self, member_ttl_s: float = MEMBER_TTL_S) -> None:
-        self._open: dict[str, _Open] = {}
+        self._open: dict[_Owned, _Open] = {}
         self._member_ttl_s = member_ttl_s
-        self._members: dict[str, tuple[_Open, int, float]] = {}  # cohort, place, known until; oldest first
+        self._members: dict[_Owned, tuple[_Open, int, float]] = {}  # cohort, place, known until; oldest first
 
     async def join(
-        self, name: str, payload: list[float], size: int, timeout_s: float, member: str | None = None
+        self,
+        name: str,
+        payload: list[float],
+        size: int,
+        timeout_s: float,
+        member: str | None = None,
+        space: Namespace = NO_NAMESPACE,
     ) -> Cohort:
-        cohort, place = self._find_member(member) or self._add_member(name, payload, size, timeout_s, member)
+        own = None if member is None else (space, member)
+        cohort, place = self._find_member(own) or self._add_member((space, name), payload, size, timeout_s, own)
         await cohort.closed.wait()
         return Cohort(np.array(cohort.payloads, dtype=np.float64), place)
 
-    def _find_member(self, member: str | None) -> tuple[_Open, int] | None:
+    def _find_member(self, member: _Owned | None) -> tuple[_Open, int] | None:
         """The cohort and place of a member that joined before."""
         now = asyncio.get_running_loop().time()
         while self._members and next(iter(self._members.values()))[2] < now:
@@ -100,7 +118,7 @@ class LocalCohorts:
         return self._members[member][:2]
 
     def _add_member(
-        self, name: str, payload: list[float], size: int, timeout_s: float, member: str | None
+        self, name: _Owned, payload: list[float], size: int, timeout_s: float, member: _Owned | None
     ) -> tuple[_Open, int]:
         loop = asyncio.get_running_loop()
         cohort = self._open.get(name)
@@ -115,7 +133,7 @@ class LocalCohorts:
             self._close_cohort(name, cohort)
         return cohort, place
 
-    def _close_cohort(self, name: str, cohort: _Open) -> None:
+    def _close_cohort(self, name: _Owned, cohort: _Open) -> None:
         if self._open.get(name) is cohort:
             del self._open[name]
         cohort.closed.set()
@@ -139,8 +157,8 @@ class RedisCohorts:
             url, socket_connect_timeout=timeout_s, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
         )
         self._subscriber = Redis.from_url(url, socket_connect_timeout=timeout_s)
-        self._channel = f"{PREFIX}:cohorts:closed"
-        self._members = f"{PREFIX}:cohorts:members:"
+        # One channel for all namespaces, so that a process needs one subscription: messages are cohorts' random ids.
+        self._channel = f"{PREFIX}{{state}}:cohorts:closed"
         self._join = self._client.register_script(load_script("join_cohort"))
         self._close = self._client.register_script(load_script("close_cohort"))
         self._waiting: dict[str, set[asyncio.Event]] = {}
@@ -149,28 +167,35 @@ class RedisCohorts:
         self._listener: asyncio.Task[None] | None = None
 
     async def join(
-        self, name: str, payload: list[float], size: int, timeout_s: float, member: str | None = None
+        self,
+        name: str,
+        payload: list[float],
+        size: int,
+        timeout_s: float,
+        member: str | None = None,
+        space: Namespace = NO_NAMESPACE,
     ) -> Cohort:
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen_for_closing(), name="cohort-news")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._listening.wait(), 1.0)
-        open_key = f"{PREFIX}:cohorts:open:{name}"
+        owner = space.run_keys
+        open_key, members_prefix = f"{owner}cohorts:open:{name}", f"{owner}cohorts:members:"
         text = json.dumps([None if value != value else value for value in payload])
         arguments: list[str | int] = [
             os.urandom(12).hex(),
             text,
             size,
             round(timeout_s * 1e3),
-            self._members,
+            members_prefix,
             self._channel,
             0 if member is None else round(self._member_ttl_s * 1e3),
         ]
         try:
-            answer = await self._join(keys=[open_key, f"{PREFIX}:cohorts:joined:{member or ''}"], args=arguments)
+            answer = await self._join(keys=[open_key, f"{owner}cohorts:joined:{member or ''}"], args=arguments)
             cohort, place, left_ms = answer[0].decode(), int(answer[1]), int(answer[2])
             await self._wait_for_close(open_key, cohort, left_ms / 1e3)
-            members = await self._close(keys=[open_key], args=[cohort, self._members, self._channel])
+            members = await self._close(keys=[open_key], args=[cohort, members_prefix, self._channel])
         except (RedisError, OSError) as error:
             raise state_unavailable(error) from error
         rows = [[np.nan if value is None else value for value in json.loads(member)] for member in members]

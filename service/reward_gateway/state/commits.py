@@ -1,19 +1,22 @@
 """Commits: a request's writes to named state and the records of its keys are stored together or not at all."""
 
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
+from redis.asyncio import Redis
 
 from reward_gateway.errors import InternalError
 
 from . import archives, labels, references
-from .archives import LocalArchives, make_size_error, pack_vectors
+from .archives import LocalArchives, RedisArchives, make_size_error, pack_vectors
 from .attempts import AttemptRecord, LeaseLost, LocalAttempts, attempt_key, lease_key
-from .labels import LocalLabels, encode_message
-from .moments import LocalMoments
-from .redis_store import RedisScripts, clock_key, data_key, index_key
-from .references import LocalReferences, pack_rewards
-from .sets import LocalSets, format_address
+from .labels import LocalLabels, RedisLabels, encode_message
+from .moments import LocalMoments, RedisMoments
+from .namespace import Namespace
+from .redis_store import TIMEOUT_S, RedisScripts, RedisVersionedStore
+from .references import LocalReferences, RedisReferences, pack_rewards
+from .sets import LocalSets, RedisSets, format_address
 from .writes import StateWrites
 
 
@@ -53,27 +56,38 @@ class LocalCommits:
     async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
         if not all(self._attempts.holds_lease(record.address, record.token) for record in records):
             raise LeaseLost
+        stored_archives, stored_sets = self._archives.within(writes.space), self._sets.within(writes.space)
         for archive, rows in writes.archives.items():
-            self._archives.check_size(archive, rows)
+            stored_archives.check_size(archive, rows)
         for version in writes.sets:
-            if await self._sets.count_versions(version.kind, version.name) != version.version - 1:
+            if await stored_sets.count_versions(version.kind, version.name) != version.version - 1:
                 raise VersionTaken
         for stream, batch in writes.moments.items():
-            self._moments.merge_batch(stream, batch)
+            self._moments.within(writes.space).merge_batch(stream, batch)
         for archive, rows in writes.archives.items():
-            self._archives.append_vectors(archive, rows)
+            stored_archives.append_vectors(archive, rows)
         for table, messages in writes.labels.items():
-            self._labels.enqueue_messages(table, messages)
+            self._labels.within(writes.space).enqueue_messages(table, messages)
         for name, write in writes.references.items():
-            self._references.add_rewards(name, write.groups, replace=write.replace)
+            self._references.within(writes.space).add_rewards(name, write.groups, replace=write.replace)
         for version in writes.sets:
-            self._sets.add_version(version.kind, version.name, version.version, version.text)
+            stored_sets.add_version(version.kind, version.name, version.version, version.text)
         for record in records:
             self._attempts.record_answer(record)
 
 
 class RedisCommits(RedisScripts):
     """Implements :class:`Commits` in Redis: one script, whose keys are all in one slot."""
+
+    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__(client, timeout_s)
+        self._stores = RedisKinds(
+            RedisMoments(client, timeout_s),
+            RedisReferences(client, timeout_s),
+            RedisArchives(client, timeout_s),
+            RedisLabels(client, timeout_s),
+            RedisSets(client, timeout_s),
+        )
 
     async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
         blobs = _Blobs()
@@ -83,7 +97,10 @@ class RedisCommits(RedisScripts):
             for record in records
         ]
         calls: list[list[Any]] = []
-        for kind, call_keys, arguments in _encode_writes(writes, blobs):
+        stores = self._stores.within(writes.space)
+        for store, name in stores.list_written(writes):
+            await store.adopt_legacy(name)
+        for kind, call_keys, arguments in _encode_writes(writes, stores, blobs):
             calls.append([kind, len(keys) + 1, *arguments])
             keys += call_keys
         request = {"records": encoded_records, "writes": calls}
@@ -102,6 +119,37 @@ class RedisCommits(RedisScripts):
         raise InternalError("the store of named state returned an unknown answer")
 
 
+class RedisKinds(NamedTuple):
+    """The stores of all kinds, whose keys a commit writes."""
+
+    moments: RedisMoments
+    references: RedisReferences
+    archives: RedisArchives
+    labels: RedisLabels
+    sets: RedisSets
+
+    def within(self, space: Namespace) -> "RedisKinds":
+        """The stores as a namespace sees them."""
+        return RedisKinds(
+            self.moments.within(space),
+            self.references.within(space),
+            self.archives.within(space),
+            self.labels.within(space),
+            self.sets.within(space),
+        )
+
+    def list_written(self, writes: StateWrites) -> Iterator[tuple[RedisVersionedStore, str]]:
+        """Every name that is written, with its store."""
+        for store, names in (
+            (self.moments, writes.moments),
+            (self.references, writes.references),
+            (self.archives, writes.archives),
+            (self.labels, writes.labels),
+        ):
+            yield from ((store, name) for name in names)
+        yield from ((self.sets, format_address(version.kind, version.name)) for version in writes.sets)
+
+
 class _Blobs:
     """Bytes, passed as separate arguments: MessagePack in Lua has no type for them."""
 
@@ -114,36 +162,29 @@ class _Blobs:
         return len(self.arguments) + 1
 
 
-def _encode_writes(writes: StateWrites, blobs: _Blobs) -> list[tuple[str, list[str], list[Any]]]:
+def _encode_writes(
+    writes: StateWrites, stores: RedisKinds, blobs: _Blobs
+) -> Iterator[tuple[str, list[str], list[Any]]]:
     """Kind, keys and arguments of every write, as ``commit_writes.lua`` takes them."""
-    calls: list[tuple[str, list[str], list[Any]]] = []
     for stream, batch in writes.moments.items():
-        calls.append(("moments", _make_keys("moments", stream), [stream, *batch]))
+        yield "moments", _list_keys(stores.moments, stream), [stream, *batch]
     for archive, rows in writes.archives.items():
-        calls.append(
-            (
-                "archives",
-                _make_keys("archives", archive),
-                [archive, archives.CAP, [blobs.add_value(row) for row in pack_vectors(rows)]],
-            )
-        )
+        vectors = [blobs.add_value(row) for row in pack_vectors(rows)]
+        yield "archives", _list_keys(stores.archives, archive), [archive, archives.CAP, vectors]
     for table, messages in writes.labels.items():
         queued = [[labels.digest_message(message), blobs.add_value(encode_message(message))] for message in messages]
-        calls.append(("labels", _make_keys("labels", table, *labels.QUEUE_PARTS), [table, labels.QUEUE_CAP, queued]))
+        yield "labels", _list_keys(stores.labels, table), [table, labels.QUEUE_CAP, queued]
     for name, write in writes.references.items():
         groups = [[group, blobs.add_value(pack_rewards(rewards))] for group, rewards in write.groups.items()]
-        calls.append(("references", _make_keys("references", name), [name, references.CAP, write.replace, groups]))
+        yield "references", _list_keys(stores.references, name), [name, references.CAP, write.replace, groups]
     for version in writes.sets:
-        names = [
-            format_address(version.kind, f"{version.name}@{version.version}"),
-            format_address(version.kind, version.name),
-        ]
-        set_keys = [data_key("sets", names[1], "count"), *(data_key("sets", name) for name in names)]
-        arguments = [names[1], version.version, names, version.text]
-        calls.append(("sets", [*set_keys, index_key("sets"), clock_key("sets")], arguments))
-    return calls
+        newest = format_address(version.kind, version.name)
+        names = [format_address(version.kind, f"{version.name}@{version.version}"), newest]
+        set_keys = [stores.sets.make_key(newest, "count"), *map(stores.sets.make_key, names)]
+        arguments = [newest, version.version, names, version.text]
+        yield "sets", [*set_keys, *stores.sets.list_version_keys(newest)], arguments
 
 
-def _make_keys(kind: str, name: str, *parts: str) -> list[str]:
-    """The keys of a name's value and of its kind's versions."""
-    return [data_key(kind, name), *(data_key(kind, name, part) for part in parts), index_key(kind), clock_key(kind)]
+def _list_keys(store: RedisVersionedStore, name: str) -> list[str]:
+    """The keys of a name's value and of its version."""
+    return [*store.list_keys(name), *store.list_version_keys(name)]

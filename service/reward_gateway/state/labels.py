@@ -1,23 +1,27 @@
 """Labels of messages: a table that an annotator fills, and a queue of messages without a label.
 
-Tables store digests of messages, so that they stay small; the text is kept only while a message is queued.
+Tables store digests of messages, so that they stay small; the text is kept only while a message is queued. A table
+belongs to the tenant; each run queues its messages for itself.
 """
 
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from reward_gateway.errors import InvalidRequest
 
-from .local_store import LocalVersionedStore
-from .redis_store import RedisVersionedStore
+from .local_store import LocalVersionedStore, OwnedNames
+from .namespace import Namespace
+from .redis_store import RedisVersionedStore, data_key
 from .values import check_mapping, check_numbers
 
 QUEUE_CAP = 10_000
 """Maximum number of queued messages per table; further messages are not queued."""
 
+
+QUEUES = "queues"
+"""The kind of the queues for :mod:`.namespace`: scoring writes them, so that they belong to a run."""
 
 QUEUE_PARTS = ("queued", "queue")
 """The keys of a table's queue: digest -> stream id of queued messages, and the stream."""
@@ -44,13 +48,7 @@ def _check_table(value: Any) -> dict[str, float]:
     return labels
 
 
-@dataclass(slots=True)
-class _Table:
-    labels: dict[str, float] = field(default_factory=dict)
-    queue: dict[str, str] = field(default_factory=dict)
-
-
-class LocalLabels(LocalVersionedStore[_Table]):
+class LocalLabels(LocalVersionedStore[dict[str, float]]):
     """Implements :class:`.port.LabelStore` in this process."""
 
     kind = "labels"
@@ -58,36 +56,50 @@ class LocalLabels(LocalVersionedStore[_Table]):
     def __init__(self, queue_cap: int = QUEUE_CAP) -> None:
         super().__init__()
         self._queue_cap = queue_cap
+        self._queues: OwnedNames[dict[str, str]] = OwnedNames(QUEUES)
+
+    def within(self, space: Namespace) -> Self:
+        view = super().within(space)
+        view._queues = self._queues.within(space)
+        return view
 
     async def look_up(self, table: str, messages: Sequence[str]) -> list[float | None]:
-        labels = self._values.get(table, _Table()).labels
+        labels = self._values.get(table, {})
         return [labels.get(digest_message(message)) for message in messages]
 
     def enqueue_messages(self, table: str, messages: Iterable[str]) -> None:
         """Queue the messages that have no label, each once, while there is room; immediately."""
-        stored = self._values.get(table, _Table())
-        waiting = len(stored.queue)
+        labels, queue = self._values.get(table, {}), self._queues.setdefault(table, {})
+        waiting = len(queue)
         for message in messages:
-            if digest_message(message) not in stored.labels and len(stored.queue) < self._queue_cap:
-                stored.queue.setdefault(digest_message(message), message)
-        if len(stored.queue) > waiting:
-            self._store_value(table, stored)
+            if digest_message(message) not in labels and len(queue) < self._queue_cap:
+                queue.setdefault(digest_message(message), message)
+        if len(queue) > waiting:
+            self._store_value(table, labels)
 
     async def put(self, table: str, labels: Mapping[str, float]) -> None:
-        stored = self._values.get(table, _Table())
+        stored, queue = self._values.get(table, {}), self._queues.get(table, {})
         for message, label in _check_labels(dict(labels)).items():
-            stored.labels[digest_message(message)] = label
-            stored.queue.pop(digest_message(message), None)
+            stored[digest_message(message)] = label
+            queue.pop(digest_message(message), None)
         self._store_value(table, stored)
 
     async def list_pending(self, table: str, limit: int = 100) -> list[str]:
-        return list(self._values.get(table, _Table()).queue.values())[:limit]
+        labels, queue = self._values.get(table, {}), self._queues.get(table, {})
+        for digest in [digest for digest in queue if digest in labels]:  # labelled through another run
+            del queue[digest]
+        return list(queue.values())[:limit]
+
+    async def reset(self, name: str) -> bool:
+        self._queues.pop(name, None)
+        return await super().reset(name)
 
     async def export_value(self, name: str) -> dict[str, float] | None:
-        return dict(self._values[name].labels) if name in self._values else None
+        return dict(self._values[name]) if name in self._values else None
 
     async def restore_value(self, name: str, value: Any) -> None:
-        self._store_value(name, _Table(labels=_check_table(value)))
+        self._store_value(name, _check_table(value))
+        self._queues.pop(name, None)
 
 
 class RedisLabels(RedisVersionedStore):
@@ -95,15 +107,24 @@ class RedisLabels(RedisVersionedStore):
 
     kind = "labels"
 
-    def _list_keys(self, name: str) -> list[str]:
-        return [self._make_key(name), *(self._make_key(name, part) for part in QUEUE_PARTS)]
+    def make_key(self, name: str, part: str = "data", *, legacy: bool = False) -> str:
+        if legacy or part not in QUEUE_PARTS:
+            return super().make_key(name, part, legacy=legacy)
+        return data_key(self._space.find_keys(QUEUES, name), self.kind, name, part)
+
+    def list_keys(self, name: str, *, legacy: bool = False) -> list[str]:
+        return [self.make_key(name, part, legacy=legacy) for part in ("data", *QUEUE_PARTS)]
 
     async def look_up(self, table: str, messages: Sequence[str]) -> list[float | None]:
         known = {message: digest_message(message) for message in messages}
         if not known:
             return []
-        async with self._use_client() as client:
-            answers = await client.hmget(self._make_key(table), list(known.values()))
+
+        async def fetch(client: Any, legacy: bool) -> list[bytes | None] | None:
+            values = await client.hmget(self.make_key(table, legacy=legacy), list(known.values()))
+            return values if any(value is not None for value in values) else None
+
+        answers = await self._read_stored(table, fetch) or [None] * len(known)
         labels = {m: None if answer is None else float(answer) for m, answer in zip(known, answers, strict=True)}
         return [labels[message] for message in messages]
 
@@ -113,25 +134,32 @@ class RedisLabels(RedisVersionedStore):
             for message, label in _check_labels(dict(labels)).items()
             for part in (digest_message(message), repr(label))
         ]
-        await self._run_script("put_labels", [*self._list_keys(table), self._index, self._clock], [table, *pairs])
+        await self.adopt_legacy(table)
+        await self._run_script("put_labels", [*self.list_keys(table), *self.list_version_keys(table)], [table, *pairs])
 
     async def list_pending(self, table: str, limit: int = 100) -> list[str]:
-        async with self._use_client() as client:
-            entries = await client.xrange(self._make_key(table, "queue"), count=limit)
+        async def fetch(client: Any, legacy: bool) -> list[tuple[bytes, dict[bytes, bytes]]] | None:
+            if not legacy:
+                await self._run_script("drop_labelled", self.list_keys(table), [])
+            return await client.xrange(self.make_key(table, "queue", legacy=legacy), count=limit) or None
+
+        entries = await self._read_stored(table, fetch) or []
         return [fields[b"message"].decode("utf-8", "surrogatepass") for _, fields in entries]
 
     async def export_value(self, name: str) -> dict[str, float] | None:
-        async with self._use_client() as client:
-            if not await client.hexists(self._index, name):
-                return None
-            stored = await client.hgetall(self._make_key(name))
-        return {key.decode(): float(label) for key, label in stored.items()}
+        async def fetch(client: Any, legacy: bool) -> dict[bytes, bytes] | None:
+            return await client.hgetall(self.make_key(name, legacy=legacy)) or None
+
+        stored = await self._read_stored(name, fetch)
+        if stored is None and name not in await self.list_versions():
+            return None
+        return {key.decode(): float(label) for key, label in (stored or {}).items()}
 
     async def restore_value(self, name: str, value: Any) -> None:
         labels = {key: repr(label) for key, label in _check_table(value).items()}
         async with self._replace_value(name) as pipeline:
             if labels:
-                pipeline.hset(self._make_key(name), mapping=labels)
+                pipeline.hset(self.make_key(name), mapping=labels)
 
 
 def encode_message(message: str) -> bytes:

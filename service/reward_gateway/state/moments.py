@@ -76,17 +76,20 @@ class RedisMoments(RedisVersionedStore):
     kind = "moments"
 
     async def read(self, stream: str) -> Triple:
-        async with self._use_client() as client:
-            values = await client.hmget(self._make_key(stream), list(FIELDS))
-        count, mean, m2 = (float(value or 0) for value in values)
-        return count, mean, m2
+        return await self._read_triple(stream) or NOTHING
 
     async def export_value(self, name: str) -> dict[str, float] | None:
-        async with self._use_client() as client:
-            values = await client.hmget(self._make_key(name), list(FIELDS))
-        return None if None in values else {field: float(v) for field, v in zip(FIELDS, values, strict=True)}
+        triple = await self._read_triple(name)
+        return None if triple is None else dict(zip(FIELDS, triple, strict=True))
 
     async def restore_value(self, name: str, value: Any) -> None:
         triple = _check_moments(value)
         async with self._replace_value(name) as pipeline:
-            pipeline.hset(self._make_key(name), mapping=dict(zip(FIELDS, map(repr, triple), strict=True)))
+            pipeline.hset(self.make_key(name), mapping=dict(zip(FIELDS, map(repr, triple), strict=True)))
+
+    async def _read_triple(self, stream: str) -> Triple | None:
+        async def fetch(client: Any, legacy: bool) -> Triple | None:
+            values = await client.hmget(self.make_key(stream, legacy=legacy), list(FIELDS))
+            return None if None in values else (float(values[0]), float(values[1]), float(values[2]))
+
+        return await self._read_stored(stream, fetch)

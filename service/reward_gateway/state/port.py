@@ -6,18 +6,34 @@ without Redis. Both give the same numbers. Scoring only reads here; its changes 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from reward_gateway.sample import FloatArray
 
+from .namespace import Namespace
+
+
+class StoredName(NamedTuple):
+    """A name in a listing.
+
+    Attributes:
+        owner: ``run`` or ``tenant``; ``legacy``: stored before namespaces, and read until the namespace writes it.
+    """
+
+    version: int
+    owner: Literal["run", "tenant", "legacy"]
+
 
 class VersionedStore(Protocol):
-    """Named values of one kind."""
+    """Named values of one kind, as one namespace sees them."""
 
     kind: str
 
-    async def list_versions(self) -> dict[str, int]:
-        """name -> version of all stored values."""
+    def within(self, space: Namespace) -> Self:
+        """The same store as another namespace sees it."""
+
+    async def list_versions(self) -> dict[str, StoredName]:
+        """name -> version and owner of all values that the namespace reads."""
 
     async def export_value(self, name: str) -> Any:
         """The value as JSON, or None if nothing is stored."""
@@ -85,7 +101,10 @@ class SetStore(VersionedStore, Protocol):
 
 
 class ResultStore(Protocol):
-    """Answers that clients fetch later."""
+    """Answers that clients fetch later, each by its tenant."""
+
+    def within(self, space: Namespace) -> Self:
+        """The same store as another namespace sees it."""
 
     async def put(self, token: str, value: Any, ttl_s: float) -> None:
         """Store a JSON value for ``ttl_s`` seconds, replacing the token's earlier value."""

@@ -55,20 +55,27 @@ class RedisReferences(RedisVersionedStore):
         if not groups:
             return []
         unique_groups = list(dict.fromkeys(groups))
-        async with self._use_client() as client:
-            packed = dict(zip(unique_groups, await client.hmget(self._make_key(name), unique_groups), strict=True))
+
+        async def fetch(client: Any, legacy: bool) -> list[bytes | None] | None:
+            values = await client.hmget(self.make_key(name, legacy=legacy), unique_groups)
+            return values if any(values) else None
+
+        values = await self._read_stored(name, fetch) or [None] * len(unique_groups)
+        packed = dict(zip(unique_groups, values, strict=True))
         return [_unpack_rewards(value) if (value := packed[group]) else None for group in groups]
 
     async def export_value(self, name: str) -> dict[str, list[float]] | None:
-        async with self._use_client() as client:
-            stored = await client.hgetall(self._make_key(name))
+        async def fetch(client: Any, legacy: bool) -> dict[bytes, bytes] | None:
+            return await client.hgetall(self.make_key(name, legacy=legacy)) or None
+
+        stored = await self._read_stored(name, fetch)
         return {group.decode(): _unpack_rewards(value).tolist() for group, value in stored.items()} if stored else None
 
     async def restore_value(self, name: str, value: Any) -> None:
         packed = {group: pack_rewards(values[-CAP:]) for group, values in check_reference_rewards(value).items()}
         async with self._replace_value(name) as pipeline:
             if packed:
-                pipeline.hset(self._make_key(name), mapping=packed)
+                pipeline.hset(self.make_key(name), mapping=packed)
 
 
 def pack_rewards(values: Sequence[float]) -> bytes:

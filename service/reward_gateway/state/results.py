@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
-from .redis_store import PREFIX, RedisVersionedStore
+from .namespace import NO_NAMESPACE, Namespace
+from .redis_store import RedisVersionedStore
 
 MOST = 100_000
 """Maximum number of answers in this process; the oldest are dropped first."""
@@ -14,21 +16,30 @@ class LocalResults:
     """Implements :class:`.port.ResultStore` in this process."""
 
     def __init__(self) -> None:
-        self._values: dict[str, tuple[float, str]] = {}
+        self._space = NO_NAMESPACE
+        self._values: dict[tuple[str, str], tuple[float, str]] = {}
+
+    def within(self, space: Namespace) -> Self:
+        """The store as a namespace sees it."""
+        view = copy(self)
+        view._space = space
+        return view
 
     async def put(self, token: str, value: Any, ttl_s: float) -> None:
         now = asyncio.get_running_loop().time()
-        self._values.pop(token, None)
-        self._values[token] = now + ttl_s, json.dumps(value)
-        for old in [key for key, (end, _) in self._values.items() if end < now] if len(self._values) > MOST else ():
+        key = self._space.tenant, token
+        self._values.pop(key, None)
+        self._values[key] = now + ttl_s, json.dumps(value)
+        for old in [each for each, (end, _) in self._values.items() if end < now] if len(self._values) > MOST else ():
             del self._values[old]
         while len(self._values) > MOST:
             del self._values[next(iter(self._values))]
 
     async def read(self, token: str) -> Any:
-        end, text = self._values.get(token, (0.0, "null"))
+        key = self._space.tenant, token
+        end, text = self._values.get(key, (0.0, "null"))
         if end < asyncio.get_running_loop().time():
-            self._values.pop(token, None)
+            self._values.pop(key, None)
             return None
         return json.loads(text)
 
@@ -40,9 +51,12 @@ class RedisResults(RedisVersionedStore):
 
     async def put(self, token: str, value: Any, ttl_s: float) -> None:
         async with self._use_client() as client:
-            await client.set(f"{PREFIX}:results:{token}", json.dumps(value), px=max(1, int(ttl_s * 1000)))
+            await client.set(self._make_token_key(token), json.dumps(value), px=max(1, int(ttl_s * 1000)))
 
     async def read(self, token: str) -> Any:
         async with self._use_client() as client:
-            text = await client.get(f"{PREFIX}:results:{token}")
+            text = await client.get(self._make_token_key(token))
         return None if text is None else json.loads(text)
+
+    def _make_token_key(self, token: str) -> str:
+        return f"{self._space.tenant_keys}results:{token}"

@@ -1,12 +1,12 @@
 """Named JSON values: embeddings, centroids, exemplar statistics, reference sets. Stored whole, read whole."""
 
 import json
-from collections import Counter
-from typing import Any
+from typing import Any, Self
 
 from reward_gateway.errors import NotFound
 
-from .local_store import LocalVersionedStore
+from .local_store import LocalVersionedStore, OwnedNames
+from .namespace import Namespace
 from .redis_store import RedisVersionedStore
 from .values import encode_set
 
@@ -29,7 +29,12 @@ class LocalSets(LocalVersionedStore[str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._counts: Counter[str] = Counter()
+        self._counts: OwnedNames[int] = OwnedNames(self.kind)
+
+    def within(self, space: Namespace) -> Self:
+        view = super().within(space)
+        view._counts = self._counts.within(space)
+        return view
 
     async def read(self, kind: str, name: str) -> Any:
         text = self._values.get(format_address(kind, name))
@@ -41,7 +46,7 @@ class LocalSets(LocalVersionedStore[str]):
         await self.restore_value(format_address(kind, name), value)
 
     async def count_versions(self, kind: str, name: str) -> int:
-        return self._counts[format_address(kind, name)]
+        return self._counts.get(format_address(kind, name), 0)
 
     def add_version(self, kind: str, name: str, version: int, text: str) -> None:
         """Store JSON text as a version and as the newest, now."""
@@ -62,8 +67,7 @@ class RedisSets(RedisVersionedStore):
     kind = "sets"
 
     async def read(self, kind: str, name: str) -> Any:
-        async with self._use_client() as client:
-            text = await client.get(self._make_key(format_address(kind, name)))
+        text = await self._read_text(format_address(kind, name))
         if text is None:
             raise _make_not_found(kind, name)
         return json.loads(text)
@@ -72,15 +76,23 @@ class RedisSets(RedisVersionedStore):
         await self.restore_value(format_address(kind, name), value)
 
     async def count_versions(self, kind: str, name: str) -> int:
-        async with self._use_client() as client:
-            return int(await client.get(self._make_key(format_address(kind, name), "count")) or 0)
+        return int(await self._read_text(format_address(kind, name), "count") or 0)
 
     async def export_value(self, name: str) -> Any:
-        async with self._use_client() as client:
-            text = await client.get(self._make_key(name))
+        text = await self._read_text(name)
         return None if text is None else json.loads(text)
+
+    async def _read_text(self, name: str, part: str = "data") -> bytes | None:
+        async def fetch(client: Any, legacy: bool) -> bytes | None:
+            text: bytes | None = await client.get(self.make_key(name, part, legacy=legacy))
+            return text
+
+        return await self._read_stored(name, fetch)
+
+    def list_kept_keys(self, name: str, *, legacy: bool = False) -> list[str]:
+        return [self.make_key(name, part, legacy=legacy) for part in ("data", "count")]
 
     async def restore_value(self, name: str, value: Any) -> None:
         text = encode_set(value)
         async with self._replace_value(name) as pipeline:
-            pipeline.set(self._make_key(name), text)
+            pipeline.set(self.make_key(name), text)

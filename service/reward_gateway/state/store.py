@@ -2,8 +2,9 @@
 
 store = StateStore.on_redis(client)      # shared by processes
 store = StateStore.in_process()          # this process only
-await store.commit(StateWrites().merge_moments("run42", 8.0, 0.3, 1.2))
-await store.list()                       # [{"kind": "moments", "name": "run42", "version": 1}]
+space = Namespace("alice", "run-42")
+await store.commit(StateWrites(space).merge_moments("rewards", 8.0, 0.3, 1.2))
+await store.within(space).list_names()   # [{"kind": "moments", "name": "rewards", "version": 1, "owner": "run"}]
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ from .attempts import AttemptRecord, AttemptStore, LocalAttempts, RedisAttempts
 from .commits import Commits, LocalCommits, RedisCommits
 from .labels import LocalLabels, RedisLabels
 from .moments import LocalMoments, RedisMoments
+from .namespace import Namespace
 from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, VersionedStore
 from .redis_store import TIMEOUT_S
 from .references import LocalReferences, RedisReferences
@@ -75,6 +77,18 @@ class StateStore:
         store = cls.on_redis(client, timeout_s)
         return replace(store, release=client.aclose)
 
+    def within(self, space: Namespace) -> Self:
+        """The state that a namespace reads and changes by name; :meth:`commit` goes by the writes' own namespace."""
+        return replace(
+            self,
+            moments=self.moments.within(space),
+            references=self.references.within(space),
+            archives=self.archives.within(space),
+            labels=self.labels.within(space),
+            sets=self.sets.within(space),
+            results=self.results.within(space),
+        )
+
     async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
         """Store changes, all or none; see :meth:`.commits.Commits.commit`."""
         await self.commits.commit(writes, *records)
@@ -95,25 +109,25 @@ class StateStore:
         return found
 
     async def list_names(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """``kind``, ``name`` and ``version`` of all stored values, sorted by kind and name."""
+        """``kind``, ``name``, ``version`` and ``owner`` of all values that are read, sorted by kind and name."""
         stores = self.stores if kind is None else (self.store_of(kind),)
         return [
-            {"kind": store.kind, "name": name, "version": version}
+            {"kind": store.kind, "name": name, **stored._asdict()}
             for store in stores
-            for name, version in sorted((await store.list_versions()).items())
+            for name, stored in sorted((await store.list_versions()).items())
         ]
 
     async def export_value(self, kind: str, name: str) -> dict[str, Any]:
-        """One name as JSON: ``kind``, ``name``, ``version``, ``value``; for :meth:`restore_value`.
+        """One name as JSON: ``kind``, ``name``, ``version``, ``owner``, ``value``; for :meth:`restore_value`.
 
         Raises:
             NotFound: nothing is stored under this name.
         """
         store = self.store_of(kind)
-        value, version = await store.export_value(name), (await store.list_versions()).get(name)
-        if value is None or version is None:
+        value, stored = await store.export_value(name), (await store.list_versions()).get(name)
+        if value is None or stored is None:
             raise NotFound(f"there is no state of kind {kind} under this name")
-        return {"kind": kind, "name": name, "version": version, "value": value}
+        return {"kind": kind, "name": name, **stored._asdict(), "value": value}
 
     async def restore_value(self, kind: str, name: str, value: Any) -> None:
         """Replace the stored value by an exported one.

@@ -7,6 +7,7 @@ from typing import Any, Self
 from reward_gateway.sample import FloatArray
 
 from .moments import NOTHING, Triple, merge_triples
+from .namespace import NO_NAMESPACE, Namespace
 from .values import check_reference_rewards, check_vectors, encode_set
 
 
@@ -33,6 +34,7 @@ class StateWrites:
     """Pending changes by kind and name. Every method checks its value, adds it, and returns the writes.
 
     Attributes:
+        space: the namespace that is written.
         moments: stream -> count, mean and m2 of the request's own numbers.
         archives: archive -> vectors [k, d] that are appended.
         labels: table -> messages to queue if they have no label, in order.
@@ -40,6 +42,7 @@ class StateWrites:
         sets: next versions of named sets.
     """
 
+    space: Namespace = NO_NAMESPACE
     moments: dict[str, Triple] = field(default_factory=dict)
     archives: dict[str, FloatArray] = field(default_factory=dict)
     labels: dict[str, dict[str, None]] = field(default_factory=dict)

@@ -8,9 +8,15 @@ The file holds a list; each entry gives the key as text or as the SHA-256 of its
         rights: [score]
         rate: 600/minute
         priority: training
+      - name: trainer-2026-11        # a new key of the same caller: it goes on with the caller's state
+        tenant: trainer
+        sha256: 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
 
 Callers share what is scarce, the slots of the gateway and the calls of a model. ``priority`` says how large a key's
 share is while others wait: ``interactive`` 16 parts, ``training`` 4 (the default), ``batch`` 1.
+
+Keys with the same ``tenant`` are one caller: they share state, cohorts and cached scores. Without it a key is a caller
+of its own, by its name; the key itself may change.
 
 Keys are compared as hashes, in constant time, against every entry, so that response times reveal nothing.
 Without a file, no key is required, and tokens that clients send anyway are ignored.
@@ -19,6 +25,7 @@ Without a file, no key is required, and tokens that clients send anyway are igno
 import hashlib
 import hmac
 import ipaddress
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -42,14 +49,27 @@ class KeysFileError(ValueError):
     """The keys file cannot be used; the message says which entry and why, and never repeats a key."""
 
 
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def is_key_name(name: str) -> bool:
+    """True if a key or a tenant may have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
 class ApiKey(BaseModel):
-    """One caller."""
+    """One key, and what its bearer may do.
+
+    Attributes:
+        tenant: the caller that the key belongs to; None: its name.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
     key: SecretStr | None = None
     sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
+    tenant: str | None = Field(None, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
     rights: tuple[Right, ...] = ("score",)
     rate: str | None = None
     priority: Priority = "training"
@@ -68,6 +88,11 @@ class ApiKey(BaseModel):
         if self.key is not None and len(self.key.get_secret_value()) < 8:
             raise ValueError("a key needs at least 8 characters")
         return self
+
+    @property
+    def caller(self) -> str:
+        """Whose state and cached scores the key's requests use."""
+        return self.tenant or self.name
 
     @property
     def digest(self) -> bytes:

@@ -23,7 +23,7 @@ from ..body_dispatch import SharedBody, dispatch_body
 from ..call import call_of
 from ..client_profiles import ClientProfile, register
 from ..dependencies import dependencies_of, json_response, read_bytes, read_json_bytes
-from ..openapi import IDEMPOTENCY_KEY, describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import Handler, raw_router
 from .policy import Policy
 from .request import DialectRequest
@@ -87,7 +87,7 @@ class Dialect:
                 body=body,
                 answer=answer,
                 example=example,
-                parameters=(REWARD, IDEMPOTENCY_KEY, *parameters),
+                parameters=(REWARD, IDEMPOTENCY_KEY, RUN, *parameters),
                 more_answer_types=("text/event-stream",) if streams else (),
             )
             for path in paths:
@@ -126,7 +126,7 @@ class Dialect:
                 body_types=(content_type,),
                 answer=answer,
                 answer_type=answer_type,
-                parameters=(REWARD, IDEMPOTENCY_KEY),
+                parameters=(REWARD, IDEMPOTENCY_KEY, RUN),
             )
             for path in paths:
                 for place in (path, f"/{self.policy.prefix}{path}"):

@@ -18,7 +18,7 @@ from ..dependencies import deadline_of, dependencies_of, json_response, read_byt
 from ..oip.errors import ERROR_FORMAT
 from ..oip.request import InferRequest, parse_infer_request
 from ..oip.response import LENGTH, infer_response, message_to_dict
-from ..openapi import IDEMPOTENCY_KEY, describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import raw_router
 
 router = raw_router("open inference protocol")
@@ -252,10 +252,10 @@ _BINARY = ("application/octet-stream",)
 _INFER = {"body": InferRequest, "answer": InferAnswer, "example": _EXAMPLE, "more_answer_types": _BINARY}
 
 
-@router.post("/v2/models/{model}/infer", **_describe_route("Score by tensors", _MODEL, IDEMPOTENCY_KEY, **_INFER))
+@router.post("/v2/models/{model}/infer", **_describe_route("Score by tensors", _MODEL, IDEMPOTENCY_KEY, RUN, **_INFER))
 @router.post(
     "/v2/models/{model}/versions/{version}/infer",
-    **_describe_route("Score by tensors", _MODEL, _VERSION, IDEMPOTENCY_KEY, **_INFER),
+    **_describe_route("Score by tensors", _MODEL, _VERSION, IDEMPOTENCY_KEY, RUN, **_INFER),
 )
 async def infer(request: Request) -> Response:
     """Recipes take `prompt`, `response`, `reference` and `group` (BYTES [n, 1]) and give `reward` and `valid`.

@@ -229,7 +229,7 @@ class DialectRequest:
     async def judge(self, name: str, conversation: Sequence[dict[str, Any]], temperature: float | None = 0.0) -> str:
         """A judge's answer to a conversation. Raises ModelUnavailable or Unscorable if it gives none."""
         need = AskJudge(name, [conversation], 0.0 if temperature is None else temperature)
-        (answer,) = await self.gateway.runtime.answer_effect(need, RequestContext(deadline_of(self.http_request)))
+        (answer,) = await self.gateway.runtime.answer_effect(need, self._make_context())
         if isinstance(answer, Invalid):
             raise _refusal_of(answer)
         words: str = answer
@@ -238,7 +238,7 @@ class DialectRequest:
     async def run_python(self, program: str, value: Any) -> Any:
         """The result of a program's ``main(value)`` in the sandbox. Raises as :meth:`judge` does."""
         need = RunSandboxed("python", [program], [value])
-        (answer,) = await self.gateway.runtime.answer_effect(need, RequestContext(deadline_of(self.http_request)))
+        (answer,) = await self.gateway.runtime.answer_effect(need, self._make_context())
         if isinstance(answer, Invalid):
             raise _refusal_of(answer)
         result = SandboxResult.of(answer)
@@ -246,10 +246,13 @@ class DialectRequest:
             raise Unscorable(f"the program failed: {result.error or 'no reason given'}")
         return result.value
 
+    def _make_context(self) -> RequestContext:
+        return RequestContext(deadline_of(self.http_request), scope=call_of(self.http_request.scope).scope)
+
     @property
     def results(self) -> ResultStore:
         """The store of results that are fetched later. Raises StateUnavailable if there is none."""
-        return self.gateway.runtime.state.results
+        return self.gateway.runtime.state.results.within(call_of(self.http_request.scope).scope.space)
 
     def _scope_of_next_part(self) -> RequestScope:
         """The first call of a request has the request's idempotency key; later ones have keys derived from it."""

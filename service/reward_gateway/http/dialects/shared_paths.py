@@ -10,7 +10,7 @@ from reward_gateway.intake.request import any_json
 
 from ..body_dispatch import bodies_at, handler_for_body
 from ..dependencies import dependencies_of, read_json_bytes
-from ..openapi import IDEMPOTENCY_KEY, describe
+from ..openapi import IDEMPOTENCY_KEY, RUN, describe
 from ..routing import Handler, raw_router
 from .dialect import REWARD
 
@@ -43,7 +43,7 @@ def _make_router() -> APIRouter:
             f"{path} of several servers, told apart by the body",
             body={},
             answer={},
-            parameters=(REWARD, IDEMPOTENCY_KEY),
+            parameters=(REWARD, IDEMPOTENCY_KEY, RUN),
         )
         for method in methods:
             router.add_api_route(path, _make_dispatcher(path), methods=[method], **described)

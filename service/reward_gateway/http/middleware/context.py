@@ -10,6 +10,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from reward_gateway.errors import GatewayError, InternalError
 from reward_gateway.intake.idempotency import check_idempotency_key
 from reward_gateway.intake.limits import InputLimits
+from reward_gateway.intake.run_name import agree_on_run
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.logs import describe_exception
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -81,6 +82,8 @@ class ContextLayer:
             call.deadline_s = parse_milliseconds(call.headers[DEADLINE], DEADLINE)
         if IDEMPOTENCY_KEY in call.headers:
             call.idempotency_key = check_idempotency_key(call.headers[IDEMPOTENCY_KEY])
+        if call.run_names:
+            call.run = agree_on_run(call.run_names)
         if profile.deadline_s is not None:
             call.deadline_s = min(profile.deadline_s, call.deadline_s or self._default_deadline_s)
 

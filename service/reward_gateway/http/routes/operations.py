@@ -12,7 +12,7 @@ from reward_gateway.operations.registry import KINDS
 from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, json_response, read_json_bytes
 from ..encode import encode_results
-from ..openapi import IDEMPOTENCY_KEY, describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import raw_router
 from ..wire.response import ApplyResponse
 
@@ -30,6 +30,7 @@ router = raw_router("operations")
             parameter("kind", "path", "Kind of the operation.", {"type": "string", "enum": list(KINDS)}),
             parameter("name", "path", "Name of the operation; GET /v1/catalog lists them."),
             IDEMPOTENCY_KEY,
+            RUN,
         ),
     ),
 )

@@ -18,12 +18,13 @@ from reward_gateway.scoring.effect_handlers import NO_SANDBOX
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
 from reward_gateway.scoring.recorded_answers import decode_results, encode_results
 from reward_gateway.scoring.request_context import RequestContext
+from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.state.commits import VersionTaken
 from reward_gateway.state.writes import StateWrites
 
-from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, json_response, read_json
-from ..openapi import IDEMPOTENCY_KEY, describe
+from ..openapi import IDEMPOTENCY_KEY, TENANT, describe
+from ..ownership import owner_scope
 from ..routing import raw_router
 from ..wire.response import ProgramReport
 
@@ -56,7 +57,7 @@ _programs = msgspec.json.Decoder(Programs)
             "dense_src": "def dense(observation, memory):\n    return -observation['distance']\n",
             "samples": [{"diamonds": 0, "distance": 12.5}, {"diamonds": 1, "distance": 0.0}],
         },
-        parameters=(IDEMPOTENCY_KEY,),
+        parameters=(IDEMPOTENCY_KEY, TENANT),
     ),
 )
 async def register(request: Request) -> Response:
@@ -74,8 +75,9 @@ async def register(request: Request) -> Response:
     runtime, deadline = deps.gateway.runtime, deadline_of(request)
     if runtime.sandbox is None:
         raise PermissionDenied(NO_SANDBOX.message)
-    store = partial(_check_and_store, runtime, programs, deadline)
-    address = call_of(request.scope).scope.make_attempt_address("programs")
+    scope = owner_scope(request)
+    store = partial(_check_and_store, runtime, programs, deadline, scope)
+    address = scope.make_attempt_address("programs")
     if address is None:
         return json_response(await store())
     return json_response(
@@ -84,20 +86,26 @@ async def register(request: Request) -> Response:
 
 
 async def _check_and_store(
-    runtime: EffectsRuntime, programs: Programs, deadline: float, attempt: Attempt | None = None
+    runtime: EffectsRuntime,
+    programs: Programs,
+    deadline: float,
+    scope: RequestScope,
+    attempt: Attempt | None = None,
 ) -> dict[str, Any]:
     """Check the programs, keep them as the next version if they work, and report."""
     report = await run_effects(
-        check_programs(programs.sparse_src, programs.dense_src, programs.samples), runtime, RequestContext(deadline)
+        check_programs(programs.sparse_src, programs.dense_src, programs.samples),
+        runtime,
+        RequestContext(deadline, scope=scope),
     )
     if isinstance(report, Invalid):
         late = report.code == "deadline_exceeded"
         raise DeadlineExceeded(report.message) if late else Unavailable(report.message)
     sources = {"sparse_src": programs.sparse_src, "dense_src": programs.dense_src}
     while True:
-        writes, version = StateWrites(), None
+        writes, version = StateWrites(scope.space), None
         if report.valid:
-            version = await runtime.state.sets.count_versions("programs", programs.name) + 1
+            version = await runtime.state.sets.within(scope.space).count_versions("programs", programs.name) + 1
             writes.add_set_version("programs", programs.name, version, sources)
         program = None if version is None else f"{programs.name}@{version}"
         answer = {"name": programs.name, "version": version, "program": program, **report.describe()}

@@ -12,7 +12,7 @@ from reward_gateway.intake.request import ScoreRequest, score_request
 from ..body_dispatch import handler_for_body
 from ..dependencies import receive_json
 from ..encode import encode_scored, timing
-from ..openapi import IDEMPOTENCY_KEY, describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import raw_router
 from ..wire.response import ScoreResponse
 
@@ -39,6 +39,7 @@ EXAMPLE = {
         parameters=(
             parameter("reward", "query", "Recipe, where the body names none."),
             IDEMPOTENCY_KEY,
+            RUN,
             parameter(
                 "X-Request-Deadline-Ms",
                 "header",

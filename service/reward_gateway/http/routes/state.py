@@ -10,10 +10,11 @@ from reward_gateway.admin.references import put_references
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.sample import prompt_group
+from reward_gateway.state.store import StateStore
 
-from ..call import call_of
 from ..dependencies import dependencies_of, json_response, read_json
-from ..openapi import IDEMPOTENCY_KEY, describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, RUN, TENANT, describe, parameter
+from ..ownership import owner_scope
 from ..routing import raw_router
 from ..wire.response import ReferencesAnswer, StateList, StateReset, StateValue
 
@@ -21,6 +22,7 @@ router = raw_router("state")
 
 _KIND = parameter("kind", "path", "moments, references, archives, labels or sets.")
 _NAME = parameter("name", "path", "Name of the state. May hold slashes.")
+_ADDRESS = (_KIND, _NAME, RUN, TENANT)
 
 
 class Restore(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,6 +32,7 @@ class Restore(msgspec.Struct, forbid_unknown_fields=True):
     kind: str | None = None
     name: str | None = None
     version: int | None = None
+    owner: str | None = None
 
 
 class Reference(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,43 +51,52 @@ class References(msgspec.Struct, forbid_unknown_fields=True):
     replace: bool = False
 
 
+def _state_of(request: Request) -> StateStore:
+    """Named state as the namespace of a request sees it."""
+    return dependencies_of(request).gateway.runtime.state.within(owner_scope(request).space)
+
+
 _restore = msgspec.json.Decoder(Restore)
 _references = msgspec.json.Decoder(References)
 
 
-@router.get("/v1/state", **describe("List named state", answer=StateList))
+@router.get("/v1/state", **describe("List named state", answer=StateList, parameters=(RUN, TENANT)))
 async def listing(request: Request) -> Response:
-    """Every name that is stored, with its kind and version."""
-    return json_response({"state": await dependencies_of(request).gateway.runtime.state.list_names()})
+    """Every name that the run reads, with its kind, version and owner: the `run`, the `tenant` (for all its runs), or
+    `legacy`, from a version without namespaces, until the run or tenant first writes the name.
+    """
+    return json_response({"state": await _state_of(request).list_names()})
 
 
 @router.get(
-    "/v1/state/{kind}/{name:path}", **describe("Export named state", answer=StateValue, parameters=(_KIND, _NAME))
+    "/v1/state/{kind}/{name:path}",
+    **describe("Export named state", answer=StateValue, parameters=_ADDRESS),
 )
 async def export(request: Request) -> Response:
     """The value as JSON, to back up or to import elsewhere."""
     kind, name = request.path_params["kind"], request.path_params["name"]
-    return json_response(await dependencies_of(request).gateway.runtime.state.export_value(kind, name))
+    return json_response(await _state_of(request).export_value(kind, name))
 
 
 @router.put(
     "/v1/state/{kind}/{name:path}",
-    **describe("Import named state", body=Restore, answer=StateValue, parameters=(_KIND, _NAME)),
+    **describe("Import named state", body=Restore, answer=StateValue, parameters=_ADDRESS),
 )
 async def restore(request: Request) -> Response:
     """Replace the state by an exported value."""
     kind, name = request.path_params["kind"], request.path_params["name"]
-    state = dependencies_of(request).gateway.runtime.state
+    state = _state_of(request)
     await state.restore_value(kind, name, (await read_json(request, _restore)).value)
     return json_response(await state.export_value(kind, name))
 
 
 @router.delete(
-    "/v1/state/{kind}/{name:path}", **describe("Reset named state", answer=StateReset, parameters=(_KIND, _NAME))
+    "/v1/state/{kind}/{name:path}",
+    **describe("Reset named state", answer=StateReset, parameters=_ADDRESS),
 )
 async def reset(request: Request) -> Response:
     """Delete it; the next use of the name starts empty."""
-    await dependencies_of(request).gateway.runtime.state.reset(request.path_params["kind"], request.path_params["name"])
+    await _state_of(request).reset(request.path_params["kind"], request.path_params["name"])
     return json_response({"reset": True})
 
 
@@ -97,6 +109,7 @@ async def reset(request: Request) -> Response:
         parameters=(
             parameter("name", "path", "A model, or a recipe: then of every model that it asks."),
             IDEMPOTENCY_KEY,
+            TENANT,
         ),
     ),
 )
@@ -111,5 +124,5 @@ async def references(request: Request) -> Response:
         group = entry.group if entry.group is not None else prompt_group(entry.prompt or "")
         rewards.setdefault(group, []).extend(entry.rewards)
     batch = await deps.intake.batches.make(upload.samples) if upload.samples else None
-    name, scope = request.path_params["name"], call_of(request.scope).scope
+    name, scope = request.path_params["name"], owner_scope(request)
     return json_response(await put_references(deps.gateway, name, rewards, batch, replace=upload.replace, scope=scope))

@@ -1,6 +1,6 @@
 """The answers, as types: for the OpenAPI page and for whoever decodes them. Numbers are finite or null."""
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
@@ -223,6 +223,7 @@ class StateName(Struct):
     kind: str
     name: str
     version: int
+    owner: Literal["run", "tenant", "legacy"]
 
 
 class StateList(Struct):
