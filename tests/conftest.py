@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,10 +110,19 @@ class Stack:
     log: Path
 
 
-def start_stack(log: Path, *flags: str) -> Stack:
-    """Start the stack on free ports; flags are those of ``serve``."""
+def start_stack(log: Path, *flags: str, wrapper: Sequence[str] = ()) -> Stack:
+    """Start the stack on free ports; flags are those of ``serve``, and ``wrapper`` is a command that runs its."""
     http, grpc = free_port(), free_port()
-    command = [sys.executable, "-m", "reward_gateway.cli.serve", "--http-port", str(http), "--grpc-port", str(grpc)]
+    command = [
+        *wrapper,
+        sys.executable,
+        "-m",
+        "reward_gateway.cli.serve",
+        "--http-port",
+        str(http),
+        "--grpc-port",
+        str(grpc),
+    ]
     with log.open("wb") as out:
         process = subprocess.Popen([*command, *flags], cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
     end = time.monotonic() + 180

@@ -96,6 +96,11 @@ def _prepare(settings: Settings, report: Callable[[str], None]) -> list[str]:
 
 
 def _announce(console: Console, running: stack.Running) -> None:
+    with contextlib.suppress(OSError):
+        _print_addresses(console, running)
+
+
+def _print_addresses(console: Console, running: stack.Running) -> None:
     settings = running.settings
     host = EVERYWHERE.get(settings.http_host, settings.http_host)
     host = f"[{host}]" if ":" in host else host
