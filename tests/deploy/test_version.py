@@ -43,3 +43,15 @@ def test_the_project_says_what_it_is_where_it_is_and_for_whom() -> None:
         assert wanted in classifiers
     assert PROJECT["project"]["license"] == "Apache-2.0"
     assert {"Homepage", "Repository", "Issues", "Changelog"} <= PROJECT["project"]["urls"].keys()
+
+
+def test_tritons_image_is_later_than_every_fix_of_the_security_bulletins_that_are_listed() -> None:
+    (release,) = re.findall(
+        r"^ARG TRITON_IMAGE=nvcr\.io/nvidia/tritonserver:(\d\d\.\d\d)-py3$", DOCKERFILE, re.MULTILINE
+    )
+    security = (ROOT / "SECURITY.md").read_text()
+    fixed_in = re.findall(r"^\| \d{4} \| \d{4}-\d\d-\d\d \| (\d\d\.\d\d) \|", security, re.MULTILINE)
+    assert len(fixed_in) >= 12
+    assert release >= max(fixed_in)
+    for file in (ROOT / "SECURITY.md", CHART / "values.yaml", ROOT / "Dockerfile"):
+        assert f"release {release}" in file.read_text(), file
