@@ -31,7 +31,7 @@ CHAOS_TABLE := .local/chaos/verdicts.md
 SOAK_S ?= 600
 CHAOS_LIMIT ?= 90m
 
-.PHONY: help serve models-all convert test test-trainers test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
+.PHONY: help serve models-all convert test test-browser test-trainers test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -47,6 +47,9 @@ test: development ## build the models and run every test (ARGS="-k cache")
 	@$(BIN)/reward-gateway models build --all
 	@echo "==> tests"
 	@exec $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+
+test-browser: development ## attack a gateway without keys from web pages in a real Chromium (Debian's chromium)
+	@CHROMIUM_REQUIRED=1 exec $(BIN)/python -m pytest tests/browser $(ARGS)
 
 test-trainers: development $(TRAINERS)/.ready ## train with TRL against the running service, in an environment of its own
 	@echo "==> training"

@@ -47,7 +47,7 @@ class HttpContract:
             HttpContract._components = closed(HttpContract._page["components"])
         return HttpContract._page
 
-    def client(self, base_url: str = "http://gateway", **kwargs: Any) -> httpx.AsyncClient:
+    def client(self, base_url: str = "http://localhost:8080", **kwargs: Any) -> httpx.AsyncClient:
         """A client of the application in this process, each of whose answers is checked."""
         transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
         hooks = {"response": [self.check]}

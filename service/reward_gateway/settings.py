@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         False,
         description="Allow a public address without API keys. Only for a network that is protected by other means.",
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names under which the gateway is reached, comma separated; *.example.org matches every subdomain. "
+        "On a loopback address, only localhost, 127.0.0.1, ::1 and these are answered, so that no web page can reach "
+        "it by a name of its own; * turns that off. On a public address, naming some refuses all others.",
+    )
     rate_limit: str | None = Field(
         None, description="Maximum request rate per API key, for example 600/minute. Unset: no limit."
     )
@@ -211,7 +217,7 @@ class Settings(BaseSettings):
             raise ValueError("an OTLP address begins with http:// or https://, for example http://localhost:4317")
         return url
 
-    @field_validator("models", "gpus", "media_url_hosts", "media_url_ports", mode="before")
+    @field_validator("models", "gpus", "allowed_hosts", "media_url_hosts", "media_url_ports", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

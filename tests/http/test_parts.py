@@ -75,7 +75,7 @@ async def runtime(models: Lengths) -> AsyncIterator[EffectsRuntime]:
 async def http(runtime: EffectsRuntime) -> AsyncIterator[httpx.AsyncClient]:
     book = load_book(RECIPES, runtime.known_models())
     app = create_app(Gateway(book, runtime), Settings(dialect_failures={"unirl": "error"}))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
 
 

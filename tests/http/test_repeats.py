@@ -60,7 +60,7 @@ async def runtime() -> AsyncIterator[EffectsRuntime]:
 @pytest.fixture
 async def http(runtime: EffectsRuntime) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(Gateway(load_book(RECIPES), runtime), Settings())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
 
 

@@ -44,7 +44,7 @@ def write_request(reward: str, numbers: list[float], prompt: str, key: str) -> b
     body = json.dumps({"reward": reward, "samples": samples}).encode()
     head = (
         "POST /v1/score HTTP/1.1",
-        "Host: gateway",
+        "Host: localhost",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         f"Idempotency-Key: {key}",

@@ -26,6 +26,7 @@ from .dialects.dialect import check_failures
 from .errors import error_response
 from .middleware.admission import AdmissionLayer
 from .middleware.body import BodyLayer
+from .middleware.browsers import BrowserLayer
 from .middleware.context import ContextLayer
 from .middleware.disconnect import DisconnectLayer
 from .middleware.keys import KeysLayer
@@ -93,6 +94,7 @@ def create_app(
     app.add_middleware(AdmissionLayer, traffic=traffic)
     app.add_middleware(KeysLayer, traffic=traffic, observer=telemetry.metrics)
     app.add_middleware(DisconnectLayer)
+    app.add_middleware(BrowserLayer, settings=settings)
     app.add_middleware(ContextLayer, settings=settings, telemetry=telemetry)
     return app
 

@@ -23,7 +23,12 @@ IDEMPOTENCY_KEY = "idempotency-key"
 RUN = HEADER.lower()
 _OURS = frozenset({b"x-request-id", b"x-request-deadline-ms", b"x-api-key"})
 _STANDARD = (b"authorization", b"content-type", b"content-encoding", b"content-length", b"traceparent")
-_READ = _OURS | {*_STANDARD, IDEMPOTENCY_KEY.encode(), RUN.encode()}
+_OF_BROWSERS = (
+    *(b"host", b"origin", b"transfer-encoding", b"x-reward-gateway"),
+    *(b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"),
+)
+"""What :mod:`.middleware.browsers` reads."""
+_READ = _OURS | {*_STANDARD, *_OF_BROWSERS, IDEMPOTENCY_KEY.encode(), RUN.encode()}
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 

@@ -11,7 +11,8 @@ _IS_READY = b"\x08\x01"  # a ServerReadyResponse whose first field, `ready`, is 
 
 def http_ok(host: str, port: int, path: str) -> Callable[[], Awaitable[bool]]:
     """A probe that succeeds when ``GET path`` is answered 200."""
-    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    name = f"[{host}]" if ":" in host else host
+    request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode()
 
     async def is_ok() -> bool:
         return (await _first_line(asyncio.open_connection(host, port), request)).split()[1:2] == [b"200"]

@@ -37,7 +37,7 @@ async def ask(port: int, body: bytes, *, complete: bool = True) -> asyncio.Strea
     """Send a request and leave its connection open; ``complete=False`` leaves the last byte out."""
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     head = (
-        f"POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"POST /v1/score HTTP/1.1\r\nhost: ::1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     writer.write(head.encode() + (body if complete else body[:-1]))
     await writer.drain()
@@ -83,7 +83,7 @@ async def test_a_body_that_never_ends_gives_its_place_back_at_the_deadline(
 ) -> None:
     async with serve(default_deadline_s=300) as served, listening(served) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        head = f"POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-encoding: {encoding}\r\ncontent-length: 100\r\n\r\n{{"
+        head = f"POST /v1/score HTTP/1.1\r\nhost: ::1\r\ncontent-encoding: {encoding}\r\ncontent-length: 100\r\n\r\n{{"
         writer.write(head.encode())
         await until(lambda: served.traffic.admission.in_flight == 1)
         await clock.advance(301)
@@ -135,7 +135,7 @@ async def test_requests_under_way_finish_when_the_server_stops(served: Any) -> N
 async def test_a_body_over_its_limit_is_refused_before_it_is_read(serve: Any) -> None:
     async with serve(max_body_bytes=1000) as served, listening(served) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n")
+        writer.write(b"POST /v1/score HTTP/1.1\r\nhost: ::1\r\ncontent-length: 1000000000\r\n\r\n")
         head = await reader.readuntil(b"\r\n")
         assert b" 413 " in head
         writer.close()
