@@ -1,5 +1,6 @@
 """Every setting, documented at its field: environment variables ``REWARD_GATEWAY_<NAME>`` and flags of ``serve``."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,6 +8,9 @@ from pydantic import Field, NonNegativeInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+COMPUTE_PROCESSES = max(2, min(4, (os.cpu_count() or 1) // 2))
 
 
 class Settings(BaseSettings):
@@ -121,6 +125,17 @@ class Settings(BaseSettings):
     )
     queue_timeout_s: float = Field(
         30.0, gt=0, description="Maximum time that a request waits in the queue, where the prediction was too short."
+    )
+    compute_processes: int = Field(
+        COMPUTE_PROCESSES,
+        ge=1,
+        le=64,
+        description="Processes of each worker for operations that may take over 20 ms.",
+    )
+    compute_memory: int = Field(
+        2 << 30,
+        ge=256 << 20,
+        description="Maximum bytes that an operation may allocate in such a process; over it the request fails.",
     )
     drain_s: float = Field(20.0, ge=0, description="Time that requests in flight have to finish at shutdown.")
     max_infer_calls: int = Field(4, ge=1, description="Maximum concurrent infer calls per model.")

@@ -28,6 +28,7 @@ from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
 from reward_gateway.backends.triton.repository import models_of_repository
 from reward_gateway.backends.triton.server import TritonServer
+from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.cache.breaker import Breaker
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cache.null import NullCache
@@ -51,6 +52,7 @@ from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
+from reward_gateway.operations.requests import load_operations
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -122,6 +124,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         media=media,
         repository=on_disk,
         idempotency_ttl_s=settings.idempotency_ttl_s,
+        workers=WorkerPool(load_operations, settings.compute_processes, settings.compute_memory),
     )
     try:
         await runtime.refresh_models()
@@ -273,6 +276,7 @@ async def serve(settings: Settings) -> None:
         shared.start(health.monitor.read_noted)
     traffic.start()
     stores.start()
+    gateway.runtime.workers.start()
     watching = asyncio.create_task(watch(gateway, settings.rewards_file, telemetry))
     try:
         # Not uvicorn's own `fd`, which takes every socket for a Unix one and so leaves Nagle's delay of 40 ms on.

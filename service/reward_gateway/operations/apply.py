@@ -25,6 +25,9 @@ NOT_FINITE = Invalid("not_finite", "the result is not a finite number; check the
 JUDGE_ANSWER = "judge_answer"
 """The detail of an operation's outcome that a recipe's explanation shows."""
 
+_RESULT_US = 10.0
+"""Microseconds that one result takes to be made of columns and encoded."""
+
 Steps = Effectful[Outcome]
 
 # Kinds of pydantic fault that leave the item well formed: it cannot be answered, but it breaks no schema.
@@ -140,7 +143,7 @@ class Prepared:
     @property
     def may_take_long(self) -> bool:
         """Whether the request belongs into a worker process."""
-        return self.operation.cost.exceeds_limit(self.columns, self.params)
+        return self.operation.cost.exceeds_limit(self.columns, self.params, _RESULT_US)
 
 
 def prepare(operation: Operation, items: Sequence[Any], params: Any) -> Prepared:

@@ -35,16 +35,14 @@ class Cost:
         row: per item.
         unit: per unit of all items together.
         square: per pair of units of one item: what compares everything in an item with everything.
-        cube: per triple of rows of an item's largest matrix, which has as many units as their square.
         pairs: per unit and item: what compares every item of a request with all the others.
         times: a factor that the parameters give, for example a number of iterations.
         bounded: False where neither size nor parameters tell the cost: patterns and schemas that callers write.
     """
 
-    row: float = 2.0
+    row: float = 4.0
     unit: float = 0.02
     square: float = 0.0
-    cube: float = 0.0
     pairs: float = 0.0
     times: Callable[[Any], float] = _once
     bounded: bool = True
@@ -56,9 +54,9 @@ class Cost:
         times = max(self.times(params), 0.0)
         room = LIMIT_US / times if times else float("inf")
         total = columns.size * self.row
-        if self.square or self.cube:
+        if self.square:
             for units in _count_rows(columns, room / self.unit):
-                total += units * self.unit + units * units * self.square + units**1.5 * self.cube
+                total += units * self.unit + units * units * self.square
                 if total > room:
                     break
         else:
@@ -66,13 +64,16 @@ class Cost:
             total += each * sum(count_column(column, room / each) for _, column in columns.read_fields())
         return total * times
 
-    def exceeds_limit(self, columns: Columns, params: Any) -> bool:
-        """Whether the operation belongs into a worker process."""
-        return self.estimate_us(columns, params) > LIMIT_US
+    def exceeds_limit(self, columns: Columns, params: Any, per_row: float = 0.0) -> bool:
+        """Whether the operation belongs into a worker process, with ``per_row`` microseconds more for every item."""
+        return self.estimate_us(columns, params) + per_row * columns.size > LIMIT_US
 
 
 CHEAP = Cost()
 """Linear: an operation that declares nothing."""
+
+ROW_BY_ROW = Cost(row=60.0, unit=0.3)
+"""Linear, item by item in Python, each item read, checked and described."""
 
 UNBOUNDED = Cost(bounded=False)
 """A caller's pattern or schema decides."""

@@ -8,14 +8,18 @@ To add one, write a function over columns and register it:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from reward_gateway.errors import InvalidRecipe
-from reward_gateway.sample import BoolArray, FloatArray
+from reward_gateway.sample import BoolArray, FloatArray, Invalid
 
+from .columns import Columns
+from .costs import Cost
+from .effects import Effectful, RunInWorker, perform
 from .master_keys import content_free
 from .names import ComponentName
 from .registry import NoParams, OperationParams
@@ -61,6 +65,22 @@ def guard(name: str, params: type[OperationParams] = NoParams) -> Callable[[F], 
         return function
 
     return register
+
+
+GUARD_COST = Cost(row=5.0, unit=0.2)
+"""Of any guard; the units are the characters of the responses."""
+
+
+def find_suspicious(guard: Guard, view: GuardView, params: Any) -> Effectful[BoolArray | Invalid]:
+    """Run a guard over a batch, in a worker if that may take long: [n] bool, or why it did not come to its end."""
+    if not GUARD_COST.exceeds_limit(Columns(view.size, {"response": view.responses}), params):
+        return guard.function(view, params)
+    answer: BoolArray | Invalid = yield from perform(RunInWorker(partial(_run_guard, guard.name, view, params)))
+    return answer
+
+
+def _run_guard(name: str, view: GuardView, params: Any) -> BoolArray:
+    return GUARDS[name].function(view, params)
 
 
 @guard("empty_response")

@@ -19,7 +19,7 @@ import numpy as np
 from reward_gateway.errors import Overloaded, StateUnavailable, Unavailable
 from reward_gateway.operations.apply import JUDGE_ANSWER, run
 from reward_gateway.operations.effects import DiscardWrites, Effectful, JoinCohorts, perform
-from reward_gateway.operations.guards import GuardView
+from reward_gateway.operations.guards import GuardView, find_suspicious
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import (
     Batch,
@@ -150,7 +150,7 @@ class _Evaluation:
         for component in plan.components:
             raw = scored.get(component.name) or (yield from self._score_component(component))
             yield from self._transform_component(component, raw)
-        zeroed = self._apply_guards()
+        zeroed = yield from self._apply_guards()
         reward = yield from self._combine_components()
         reward[[i for i in zeroed if i not in self.invalid]] = 0.0
         if plan.group.cohort is None and plan.group.normalize != "none":
@@ -241,7 +241,7 @@ class _Evaluation:
         shaped[rows] = np.asarray(outcome.rewards[0], dtype=np.float64)
         return shaped
 
-    def _apply_guards(self) -> list[int]:
+    def _apply_guards(self) -> Effectful[list[int]]:
         """Flag suspicious samples; returns the rows whose reward becomes 0."""
         zeroed: list[int] = []
         if not self.plan.guards:
@@ -253,8 +253,11 @@ class _Evaluation:
             self.flags,
         )
         for plan in self.plan.guards:
-            suspicious = np.flatnonzero(plan.guard.function(view, plan.params)).tolist()
-            flagged = [i for i in suspicious if i not in self.invalid]
+            suspicious = yield from find_suspicious(plan.guard, view, plan.params)
+            if isinstance(suspicious, Invalid):
+                self._fail_rows(dict.fromkeys(self._valid_rows(), suspicious), None)
+                continue
+            flagged = [i for i in np.flatnonzero(suspicious).tolist() if i not in self.invalid]
             self._flag_rows(dict.fromkeys(flagged, (plan.guard.name,)))
             if plan.action == "invalid":
                 reason = Invalid("guard", f"the guard {plan.guard.name} flagged this sample")

@@ -133,6 +133,28 @@ async def test_effects_are_answered_here_and_their_failures_raised_there(pool: W
     assert await pool.run(partial(sum, [1])) == 1
 
 
+async def test_while_work_waits_for_an_answer_another_process_computes(anyio_backend: str) -> None:
+    pool, gate = WorkerPool(load_operations, processes=1), asyncio.Event()
+
+    async def answer(effect: Any) -> effects.Moments:
+        await gate.wait()
+        return effects.Moments(2.0, 2.0, 2.0)
+
+    read = partial(_give, [{"stream": "s", "rewards": [1.0, 3.0]}])
+    try:
+        waiting = asyncio.create_task(
+            pool.run(partial(answer_body, "transform", "running_scale", read, list), answer=answer)
+        )
+        await until(lambda: pool._waiting)
+        assert await pool.run(partial(sum, [1, 2])) == 3
+        assert len(pids_of(pool)) == 2
+        gate.set()
+        assert (await waiting)[0]["error"] is None
+        await until(lambda: len(pids_of(pool)) == 1)
+    finally:
+        await pool.close()
+
+
 def _give(items: list[Any], body: bytes) -> tuple[list[Any], None]:
     return items, None
 

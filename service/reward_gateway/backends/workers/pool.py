@@ -11,7 +11,7 @@ from reward_gateway.errors import GatewayError, InternalError
 
 from .frames import LENGTHS, decode_message, encode_frame
 
-PROCESSES = max(2, min(4, (os.cpu_count() or 1) // 2))
+PROCESSES = 2
 MEMORY = 2 << 30
 GRACE_S = 1.0
 """Seconds that a process may go on after its time, before it is killed: starting another costs about as much."""
@@ -21,6 +21,9 @@ _PIECE = 1 << 20
 """Bytes that are written or read without a turn of the event loop."""
 
 _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+MOST_WAITING = 4
+"""Processes, as a multiple of those that compute, of a pool whose work waits for answers to effects."""
 
 Unfinished = Literal["time", "memory", "lost"]
 Answerer = Callable[[Any], Awaitable[Any]]
@@ -73,6 +76,13 @@ class _Process:
         message = decode_message(await stdout.readexactly(content))
         return message, await stdout.readexactly(attachment) if attachment else b""
 
+    def has_finished(self) -> bool:
+        """Whether its reply has come and is the last one of its work."""
+        reply = self.reply
+        return bool(
+            reply and reply.done() and not reply.exception() and reply.result()[0][0] in ("done", "failed", "time")
+        )
+
     async def end(self) -> None:
         """Kill the process and wait for its end."""
         if self.reply is not None:
@@ -89,7 +99,8 @@ class WorkerPool:
 
     Args:
         prepare: the first work of each process, for example its imports; a function that can be pickled.
-        processes: how many there are at most, and so how much work is done at once.
+        processes: how many compute at once. While work waits for an effect, as long as a judge may take, another does
+            other work.
         memory: bytes that work may allocate, beyond what the prepared process has.
     """
 
@@ -100,6 +111,8 @@ class WorkerPool:
         self._idle: asyncio.Queue[_Process | None] = asyncio.Queue()
         self._all: set[_Process] = set()
         self._starting = 0
+        self._wanted = 0
+        self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -137,7 +150,7 @@ class WorkerPool:
         try:
             return await self._converse(worker, work, body, until, answer)
         finally:
-            if worker.reply is None:
+            if worker.reply is None and len(self._all) <= self._processes + self._waiting:
                 self._idle.put_nowait(worker)
             else:
                 self._spawn(self._settle(worker))
@@ -161,6 +174,8 @@ class WorkerPool:
                 raise NotDone("lost") from None
             match kind:
                 case "effect":
+                    self._waiting += 1
+                    self._refill()
                     try:
                         async with asyncio.timeout_at(until):
                             message = ("send", await answer(value))
@@ -168,6 +183,8 @@ class WorkerPool:
                         message = ("throw", error)
                     except TimeoutError:
                         raise NotDone("time") from None
+                    finally:
+                        self._waiting -= 1
                 case "memory":
                     raise NotDone("memory")  # the process ends itself
                 case _:
@@ -178,33 +195,40 @@ class WorkerPool:
 
     async def _take_worker(self, deadline: float | None) -> _Process:
         """A free process, under the deadline."""
-        if self._idle.empty() and len(self._all) + self._starting < self._processes:
-            self._start_one()
         while True:
+            self._wanted += 1
             try:
+                self._refill()
                 async with asyncio.timeout_at(deadline):
                     worker = await self._idle.get()
             except TimeoutError:
                 raise NotDone("time") from None
+            finally:
+                self._wanted -= 1
             if worker is None:
                 raise InternalError("a worker process failed to start")
             if worker.process.returncode is None:
                 return worker
             self._all.discard(worker)  # somebody ended it while it was idle
-            self._start_one()
 
     async def _settle(self, worker: _Process) -> None:
-        """Take back a process that has not finished: wait a little for its answer, else replace it."""
-        assert worker.reply is not None
-        await asyncio.wait({worker.reply}, timeout=GRACE_S)
-        reply = worker.reply
-        if reply.done() and not reply.exception() and reply.result()[0][0] in ("done", "failed", "time"):
-            worker.reply = None
-            self._idle.put_nowait(worker)
-            return
+        """End a surplus process, and one that has not finished and does not do so soon; replace what is missing."""
+        if worker.reply is not None:
+            await asyncio.wait({worker.reply}, timeout=GRACE_S)
+            if worker.has_finished():
+                worker.reply = None
+                self._idle.put_nowait(worker)
+                return
         await worker.end()
         self._all.discard(worker)
         if not self._closed:
+            self.start()
+            self._refill()
+
+    def _refill(self) -> None:
+        """Start a process if one is wanted and fewer compute than may."""
+        allowed = self._processes + min(self._waiting, (MOST_WAITING - 1) * self._processes)
+        if self._wanted > self._idle.qsize() + self._starting and len(self._all) + self._starting < allowed:
             self._start_one()
 
     def _start_one(self) -> None:

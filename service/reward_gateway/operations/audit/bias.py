@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..outcome import Outcome, invalid_field
@@ -38,7 +39,17 @@ class Item(OperationItem):
     )
 
 
-@operation("audit", "bias", item=Item, params=Params, source=SOURCE, fidelity="verified", pooled=True, grouped=True)
+@operation(
+    "audit",
+    "bias",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    pooled=True,
+    grouped=True,
+    cost=ROW_BY_ROW,
+)
 def bias(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Kendall's τ-c between the polarity of a group and the polarity of what the model chose for it.
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..members import entry
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -48,7 +49,15 @@ def auc(relevant: FloatArray, irrelevant: FloatArray) -> float | None:
     return float((ranks[:p].sum() - p * (p + 1) / 2) / (p * n))
 
 
-@operation("audit", "group_auc", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+@operation(
+    "audit",
+    "group_auc",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="second-hand",
+    cost=Cost(row=60.0, unit=0.5, square=0.001),
+)
 def group_auc(columns: Columns, params: Params) -> Outcome:
     """Ranking quality of a scorer for each group, and the groups that it serves badly.
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..members import matrix
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
@@ -72,7 +73,15 @@ def feature_score(inside: FloatArray, outside: FloatArray, alpha: float) -> Floa
     return np.asarray(alpha * gap - (inside.std(axis=0) + outside.std(axis=0)))
 
 
-@operation("audit", "perceptual_fit", item=Item, params=Params, source=SOURCE, fidelity="recalled")
+@operation(
+    "audit",
+    "perceptual_fit",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="recalled",
+    cost=Cost(row=500.0, unit=0.5, times=lambda params: params.steps**2),
+)
 def perceptual_fit(columns: Columns, params: Params) -> Outcome:
     """Steps of a task, from the frames' features of a few demonstrations: what `score/perceptual_step` takes.
 

@@ -10,6 +10,7 @@ from scipy.special import entr, expit
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -43,7 +44,15 @@ def binary_entropy(p: FloatArray) -> FloatArray:
     return np.asarray(entr(p) + entr(1.0 - p))
 
 
-@operation("audit", "preference_consistency", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+@operation(
+    "audit",
+    "preference_consistency",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="second-hand",
+    cost=Cost(row=60.0, unit=0.5, square=0.001),
+)
 def preference_consistency(columns: Columns, params: Params) -> Outcome:
     """Whether several internal reward models agree on a pair, and how much they differ.
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import ROW_BY_ROW, Cost
 from ..members import column, entry
 from ..numerics import softplus
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -55,6 +56,7 @@ def margin_loss(margin: FloatArray, strength: FloatArray) -> FloatArray:
     fidelity="verified",
     returns="vector",
     grouped=True,
+    cost=Cost(row=60.0, unit=0.5, square=0.001),
 )
 def preference_strength(columns: Columns, params: Params) -> Outcome:
     """Strength of every preference pair of a data set, from the score gaps of several reward models.
@@ -118,12 +120,7 @@ class LossItem(OperationItem):
 
 
 @operation(
-    "audit",
-    "preference_loss",
-    item=LossItem,
-    params=LossParams,
-    source=SOURCE,
-    fidelity="verified",
+    "audit", "preference_loss", item=LossItem, params=LossParams, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW
 )
 def preference_loss(columns: Columns, params: LossParams) -> Outcome:
     """Loss of a reward model on preference pairs, masked and averaged.

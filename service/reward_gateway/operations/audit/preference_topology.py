@@ -11,6 +11,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, Source, operation
 
@@ -72,7 +73,15 @@ def distances(edges: Sequence[Sequence[Any]], pairs: Sequence[Sequence[Node]]) -
     return np.array([0.0 if a == b else table[place[numbers[a]], numbers[b]] for a, b in pairs])
 
 
-@operation("audit", "preference_topology", item=Item, source=SOURCE, fidelity="recalled", returns="vector")
+@operation(
+    "audit",
+    "preference_topology",
+    item=Item,
+    source=SOURCE,
+    fidelity="recalled",
+    returns="vector",
+    cost=Cost(row=100.0, unit=3.0, square=0.05),
+)
 def preference_topology(columns: Columns, _: Any) -> Outcome:
     """Uncertainty of a reward model over a graph of comparisons: variance between answers that were never compared.
 

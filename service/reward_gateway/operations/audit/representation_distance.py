@@ -10,6 +10,7 @@ from scipy.special import log_softmax, softmax
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..effects import Effectful
 from ..members import matrix
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -33,7 +34,15 @@ class Item(OperationItem):
     )
 
 
-@operation("audit", "representation_distance", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+@operation(
+    "audit",
+    "representation_distance",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="second-hand",
+    cost=Cost(row=200.0, unit=0.3, square=0.05),
+)
 def representation_distance(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Distance of a hidden state to the nearest centroid of a preference dimension.
 
@@ -87,7 +96,15 @@ class ProbeItem(OperationItem):
     test_labels: list[str] = Field(description="Label of every test state.")
 
 
-@operation("audit", "mrm_probe", item=ProbeItem, params=ProbeParams, source=SOURCE, fidelity="second-hand")
+@operation(
+    "audit",
+    "mrm_probe",
+    item=ProbeItem,
+    params=ProbeParams,
+    source=SOURCE,
+    fidelity="second-hand",
+    cost=Cost(row=1000.0, unit=1.0, square=0.05),
+)
 def mrm_probe(columns: Columns, params: ProbeParams) -> Outcome:
     """How well a reward model's hidden states tell a preference dimension's labels apart: accuracy of a linear probe.
 

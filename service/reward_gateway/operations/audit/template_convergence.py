@@ -6,6 +6,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
 
@@ -48,7 +49,7 @@ def jaccard_rows(sets: list[set[tuple[str, ...]]]) -> list[FloatArray]:
     return rows
 
 
-@operation("audit", "template_convergence", item=Item, params=Params)
+@operation("audit", "template_convergence", item=Item, params=Params, cost=Cost(row=1000.0, unit=0.6, square=0.01))
 def template_convergence(columns: Columns, params: Params) -> Outcome:
     """Mean pairwise n-gram Jaccard of a batch of responses: an alarm for diversity collapse.
 

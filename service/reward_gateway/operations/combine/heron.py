@@ -9,6 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..members import entry, matrix
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -48,6 +49,7 @@ class Item(OperationItem):
     fidelity="verified",
     returns="vector",
     grouped=True,
+    cost=Cost(row=60.0, unit=0.5, square=0.02),
 )
 def heron(columns: Columns, params: Params) -> Outcome:
     """Pairwise preferences of a batch of candidates by factors in order of importance.

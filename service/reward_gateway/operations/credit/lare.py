@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..members import matrix
 from ..mlp import Head, read_head
@@ -30,7 +31,9 @@ class Item(OperationItem):
     return_: float | None = Field(None, alias="return", description="Return of the episode.")
 
 
-@operation("credit", "lare", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
+@operation(
+    "credit", "lare", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector", cost=ROW_BY_ROW
+)
 def lare(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Proxy step rewards of an episode from its latent factors.
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import Cost
 from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..names import HostedModel
@@ -150,7 +151,16 @@ def given_values(values: dict[str, float]) -> dict[int, float]:
     return table
 
 
-@operation("credit", "shapley", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
+@operation(
+    "credit",
+    "shapley",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="second-hand",
+    returns="vector",
+    cost=Cost(row=1000.0, unit=2.0, square=0.05),
+)
 def shapley(columns: Columns, params: Params) -> Effectful[Outcome]:
     """A reward a segment: its Shapley value under a reward model, mixed with the reward of the whole text.
 

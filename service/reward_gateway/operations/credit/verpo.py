@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..members import entry
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -45,6 +46,7 @@ class Item(OperationItem):
     fidelity="second-hand",
     returns="vector",
     grouped=True,
+    cost=Cost(row=100.0, unit=0.3, square=0.02),
 )
 def verpo(columns: Columns, params: Params) -> Outcome:
     """Advantage of every turn of every rollout of a coding prompt.

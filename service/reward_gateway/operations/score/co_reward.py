@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -60,7 +61,16 @@ def majority(answers: Sequence[str]) -> str:
     return counts.most_common(1)[0][0] if counts else ""
 
 
-@operation("score", "co_reward", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
+@operation(
+    "score",
+    "co_reward",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    returns="vector",
+    cost=ROW_BY_ROW,
+)
 def co_reward(columns: Columns, params: Params) -> Outcome:
     """Agreement of each rollout with the majority of the other phrasing's rollouts.
 

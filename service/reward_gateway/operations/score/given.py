@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import ROW_BY_ROW
 from ..outcome import Outcome
 from ..registry import OperationItem, operation
 
@@ -24,7 +25,7 @@ class Steps(OperationItem):
     values: list[float] = Field(description="Step rewards, one per step.")
 
 
-@operation("score", "given_steps", item=Steps, returns="vector")
+@operation("score", "given_steps", item=Steps, returns="vector", cost=ROW_BY_ROW)
 def given_steps(columns: Columns, _: object) -> Outcome:
     """The caller's own step rewards, as they are.
 

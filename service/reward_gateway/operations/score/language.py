@@ -65,7 +65,7 @@ def _build_detector(codes: tuple[str, ...]) -> Any:
     params=Params,
     source=Source("Lingua language detector", "https://github.com/pemistahl/lingua-py"),
     fidelity="verified",
-    cost=Cost(),
+    cost=Cost(row=2000.0),
 )
 def language(columns: Columns, params: Params) -> Outcome:
     """Whether a response is in the wanted language, or how probably.

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from ..answers import NORMALISE, choice, final_answer, last_boxed, last_number
 from ..columns import Columns
-from ..costs import UNBOUNDED
+from ..costs import UNBOUNDED, Cost
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
 from ..patterns import LONGEST, compile_pattern
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -37,7 +37,7 @@ class MatchParams(OperationParams):
     )
 
 
-@operation("score", "exact_match", item=Item, params=MatchParams)
+@operation("score", "exact_match", item=Item, params=MatchParams, cost=Cost(row=8.0, unit=0.05))
 def exact_match(columns: Columns, params: MatchParams) -> Outcome:
     """1 if response and reference are equal after normalisation, else 0."""
     alike = NORMALISE[params.normalise]
@@ -54,7 +54,7 @@ class ContainsParams(OperationParams):
     normalise: Normalise = Field("fold", description="As in exact_match.")
 
 
-@operation("score", "contains", item=Item, params=ContainsParams)
+@operation("score", "contains", item=Item, params=ContainsParams, cost=Cost(row=8.0, unit=0.05))
 def contains(columns: Columns, params: ContainsParams) -> Outcome:
     """1 if the reference stands somewhere in the response after normalisation, else 0.
 
@@ -134,7 +134,7 @@ class NumericParams(OperationParams):
     absolute: float = Field(1e-9, ge=0, description="Tolerance in the reference's unit.")
 
 
-@operation("score", "numeric_match", item=Item, params=NumericParams)
+@operation("score", "numeric_match", item=Item, params=NumericParams, cost=Cost(row=15.0, unit=0.1))
 def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
     """1 if the response's last number equals the reference's within a tolerance, else 0.
 
@@ -157,7 +157,7 @@ class ChoiceParams(OperationParams):
     options: str = Field("ABCDEFGHIJ", pattern="^[A-Z]{2,26}$", description="The letters to choose from.")
 
 
-@operation("score", "multiple_choice", item=Item, params=ChoiceParams)
+@operation("score", "multiple_choice", item=Item, params=ChoiceParams, cost=Cost(row=15.0, unit=0.1))
 def multiple_choice(columns: Columns, params: ChoiceParams) -> Outcome:
     """1 if the response chooses the reference's letter, else 0.
 
@@ -182,6 +182,7 @@ def multiple_choice(columns: Columns, params: ChoiceParams) -> Outcome:
     params=ContainsParams,
     source=Source("Measuring Mathematical Problem Solving With the MATH Dataset", "https://arxiv.org/abs/2103.03874"),
     fidelity="recalled",
+    cost=Cost(row=15.0, unit=0.1),
 )
 def boxed_answer(columns: Columns, params: ContainsParams) -> Outcome:
     """1 if the last \\boxed{} of the response equals the reference (or the reference's own box) as a text, else 0.

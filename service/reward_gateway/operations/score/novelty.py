@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import Cost
 from ..effects import AppendToArchive, Effectful, ReadArchive, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -42,7 +43,16 @@ def novelty_of(point: FloatArray, others: FloatArray, k: int) -> float:
     return float(distances[:k].mean())
 
 
-@operation("score", "novelty", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
+@operation(
+    "score",
+    "novelty",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    stateful=True,
+    cost=Cost(row=500.0, pairs=0.02),
+)
 def novelty(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Mean distance of a behaviour descriptor to its k nearest neighbours.
 

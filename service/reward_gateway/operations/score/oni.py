@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import ROW_BY_ROW
 from ..effects import Effectful, LookUpLabels, MergeMoments, Moments, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -41,7 +42,7 @@ class Item(OperationItem):
     score: float | None = Field(None, description="The ranking net's output (ranking).")
 
 
-@operation("score", "oni", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
+@operation("score", "oni", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True, cost=ROW_BY_ROW)
 def oni(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Extrinsic reward plus a curious one for what the game's message says.
 

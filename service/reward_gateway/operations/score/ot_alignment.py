@@ -10,6 +10,7 @@ from scipy.special import logsumexp, softmax
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..members import matrix
 from ..numerics import unit
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -90,7 +91,16 @@ def aligned_attention(attention: FloatArray, plan: FloatArray) -> FloatArray:
     return result
 
 
-@operation("score", "ot_alignment", item=Item, params=Params, source=SOURCE, fidelity="verified", grouped=False)
+@operation(
+    "score",
+    "ot_alignment",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    grouped=False,
+    cost=Cost(row=100.0, unit=0.05, times=lambda params: params.max_iterations),
+)
 def ot_alignment(columns: Columns, params: Params) -> Outcome:
     """Mass that a partial optimal transport moves between text tokens and video patches.
 

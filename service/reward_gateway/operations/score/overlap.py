@@ -43,7 +43,7 @@ def _build_bleu(lowercase: bool, tokenize: str) -> Any:
     params=BleuParams,
     source=Source("A Call for Clarity in Reporting BLEU Scores (sacreBLEU)", "https://arxiv.org/abs/1804.08771"),
     fidelity="verified",
-    cost=Cost(),
+    cost=Cost(row=300.0, unit=1.0),
 )
 def bleu(columns: Columns, params: BleuParams) -> Outcome:
     """Sentence BLEU of the response against the reference, in [0, 1].
@@ -83,7 +83,7 @@ def _build_tokenizer(stem: bool) -> Any:
     params=RougeParams,
     source=Source("ROUGE: A Package for Automatic Evaluation of Summaries", "https://aclanthology.org/W04-1013"),
     fidelity="verified",
-    cost=Cost(),
+    cost=Cost(row=100.0, unit=2.0, square=2e-5),
 )
 def rouge(columns: Columns, params: RougeParams) -> Outcome:
     """ROUGE of the response against the reference, in [0, 1]: shared words, word pairs, or the longest common sequence.
@@ -125,7 +125,7 @@ class EditParams(OperationParams):
     params=EditParams,
     source=Source("RapidFuzz: normalized Levenshtein similarity", "https://rapidfuzz.github.io/RapidFuzz/"),
     fidelity="verified",
-    cost=Cost(),
+    cost=Cost(row=20.0, unit=0.1, square=2e-5),
 )
 def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
     """1 minus the edit distance over the length of the longer text, in [0, 1]; two empty texts are equal.
@@ -150,7 +150,7 @@ def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
     item=Item,
     source=Source("SQuAD: 100,000+ Questions for Machine Comprehension of Text", "https://arxiv.org/abs/1606.05250"),
     fidelity="recalled",
-    cost=Cost(),
+    cost=Cost(row=20.0, unit=0.5),
 )
 def token_f1(columns: Columns, params: OperationParams) -> Outcome:
     """F1 of the words that response and reference share, in [0, 1].
@@ -183,7 +183,13 @@ class KeywordParams(OperationParams):
     keywords: list[str] = Field(default_factory=list, description="What every response should mention.")
 
 
-@operation("score", "keyword_coverage", item=KeywordItem, params=KeywordParams)
+@operation(
+    "score",
+    "keyword_coverage",
+    item=KeywordItem,
+    params=KeywordParams,
+    cost=Cost(row=60.0, unit=0.3, square=5e-4, times=lambda params: 1.0 + len(params.keywords)),
+)
 def keyword_coverage(columns: Columns, params: KeywordParams) -> Outcome:
     """The share of keywords that the response mentions, in [0, 1].
 

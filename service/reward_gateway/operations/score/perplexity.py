@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import Cost
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..names import HostedModel
@@ -24,7 +25,7 @@ class Item(OperationItem):
     )
 
 
-@operation("score", "perplexity", item=Item, params=Params)
+@operation("score", "perplexity", item=Item, params=Params, cost=Cost(row=20.0, unit=0.1))
 def perplexity(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Perplexity of a response: lower is more fluent.
 

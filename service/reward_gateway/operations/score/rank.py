@@ -7,6 +7,7 @@ from scipy.special import expit
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, Source, operation
 
@@ -25,7 +26,16 @@ def best_other(scores: FloatArray) -> FloatArray:
     return best
 
 
-@operation("score", "rank", item=Item, source=SOURCE, fidelity="verified", returns="vector", grouped=True)
+@operation(
+    "score",
+    "rank",
+    item=Item,
+    source=SOURCE,
+    fidelity="verified",
+    returns="vector",
+    grouped=True,
+    cost=Cost(row=60.0, unit=0.5, square=0.001),
+)
 def rank(columns: Columns, _: object) -> Outcome:
     """Rank of each of N candidates by score, 0 the best.
 

@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import Cost
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..texts import repeated_share, words
@@ -23,6 +24,7 @@ class PenaltyParams(OperationParams):
     "repetition_penalty",
     item=Item,
     params=PenaltyParams,
+    cost=Cost(row=10.0, unit=0.3),
 )
 def repetition_penalty(columns: Columns, params: PenaltyParams) -> Outcome:
     """A cost in proportion to the share of n-grams that have occurred before.
@@ -48,6 +50,7 @@ class DistinctParams(OperationParams):
         "A Diversity-Promoting Objective Function for Neural Conversation Models", "https://arxiv.org/abs/1510.03055"
     ),
     fidelity="recalled",
+    cost=Cost(row=10.0, unit=0.3),
 )
 def distinct_ngrams(columns: Columns, params: DistinctParams) -> Outcome:
     """Distinct-n: the share of n-grams that are different from each other, in (0, 1]; 0 without any n-gram."""

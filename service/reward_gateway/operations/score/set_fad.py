@@ -10,6 +10,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..effects import Effectful
 from ..members import matrix
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -74,7 +75,9 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     return max(0.0, float(gap @ gap + np.trace(a.covariance) + np.trace(b.covariance) - 2.0 * cross))
 
 
-@operation("score", "set_fad", item=Item, source=SOURCE, fidelity="verified", grouped=True)
+@operation(
+    "score", "set_fad", item=Item, source=SOURCE, fidelity="verified", grouped=True, cost=Cost(row=1000.0, square=0.05)
+)
 def set_fad(columns: Columns, _: object) -> Effectful[Outcome]:
     """Fréchet distance (FAD, FID) of a set of embeddings to an exemplar set; the reward is its negative.
 

@@ -29,12 +29,7 @@ class TagParams(OperationParams):
     )
 
 
-@operation(
-    "score",
-    "format_tags",
-    item=Item,
-    params=TagParams,
-)
+@operation("score", "format_tags", item=Item, params=TagParams, cost=Cost(row=15.0, unit=0.05))
 def format_tags(columns: Columns, params: TagParams) -> Outcome:
     """Whether a response is made of tagged sections in order: <think>…</think><answer>…</answer>.
 
@@ -92,7 +87,7 @@ def fences(text: str) -> list[tuple[str, str]]:
     return found
 
 
-@operation("score", "code_fence", item=Item, params=FenceParams)
+@operation("score", "code_fence", item=Item, params=FenceParams, cost=Cost(row=8.0, unit=0.05))
 def code_fence(columns: Columns, params: FenceParams) -> Outcome:
     """1 if the response holds a fenced block of code (of a language, a certain number of them), else 0."""
     wanted = None if params.language is None else params.language.lower()
@@ -104,7 +99,7 @@ def code_fence(columns: Columns, params: FenceParams) -> Outcome:
     return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))
 
 
-@operation("score", "valid_python", item=Item, cost=Cost())
+@operation("score", "valid_python", item=Item, cost=Cost(row=20.0, unit=3.0))
 def valid_python(columns: Columns, params: OperationParams) -> Outcome:
     """1 if the response's Python parses, else 0. Nothing is run.
 

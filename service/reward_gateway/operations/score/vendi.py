@@ -6,6 +6,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import Cost
 from ..members import matrix
 from ..numerics import unit
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -39,7 +40,16 @@ def vendi_of(kernel: FloatArray) -> float:
     return float(np.clip(np.exp(-(positive * np.log(positive)).sum()), 1.0, len(kernel)))
 
 
-@operation("score", "vendi", item=Item, params=Params, source=SOURCE, fidelity="verified", grouped=True)
+@operation(
+    "score",
+    "vendi",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    grouped=True,
+    cost=Cost(row=200.0, square=0.2, times=lambda params: 128.0 if params.contributions else 1.0),
+)
 def vendi(columns: Columns, params: Params) -> Outcome:
     """Vendi score of a set: its effective number of different items.
 

@@ -7,6 +7,7 @@ from scipy.special import expit
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..names import HostedModel
@@ -38,7 +39,7 @@ class Item(OperationItem):
     )
 
 
-@operation("score", "verify_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
+@operation("score", "verify_rm", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
 def verify_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Whether a verifier calls a completion right: 1 if σ(logit) > .5, else 0.
 

@@ -8,6 +8,7 @@ from reward_gateway.sample import FloatArray
 
 from .. import groups
 from ..columns import Columns
+from ..costs import Cost
 from ..groups import Groups
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -89,7 +90,7 @@ def zscore(columns: Columns, params: ZscoreParams) -> Outcome:
     return Outcome(reward=groups.zscore(columns.floats("reward"), members, eps=params.eps, spread=params.spread))
 
 
-@operation("transform", "rank", item=Item, grouped=True)
+@operation("transform", "rank", item=Item, grouped=True, cost=Cost(row=60.0, unit=0.5, square=0.001))
 def rank(columns: Columns, params: OperationParams) -> Outcome:
     """Place among the items of the request, in [0, 1].
 
