@@ -13,6 +13,7 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc.service_pb2_grpc import (
     GRPCInferenceServiceServicer,
+    GRPCInferenceServiceStub,
     add_GRPCInferenceServiceServicer_to_server,
 )
 
@@ -201,3 +202,46 @@ def test_without_the_server_its_models_are_unavailable_and_rules_still_score(ser
         ]
         listed = [row["name"] for row in served.post("/v2/repository/index", {"ready": True}).json()]
         assert listed == ["right", "rule"]
+
+
+def of_shared_memory(tensor: Any) -> None:
+    tensor.parameters["shared_memory_region"].string_param = "triton_python_backend_shm_region_1"
+
+
+def of_shape(*shape: int, raw: bytes, datatype: str = "FP32") -> "pb.ModelInferRequest":
+    request = pb.ModelInferRequest(model_name="doubling", raw_input_contents=[raw])
+    request.inputs.add(name="numbers", datatype=datatype, shape=shape)
+    return request
+
+
+ODD = {
+    "an input in shared memory": lambda: of_shape(1, raw=bytes(4)),
+    "an output in shared memory": lambda: of_shape(1, raw=bytes(4)),
+    "more elements than bytes": lambda: of_shape(2**31, 2**31, raw=bytes(4)),
+    "fewer elements than bytes": lambda: of_shape(1, raw=bytes(8)),
+    "a negative dimension": lambda: of_shape(-1, -1, raw=bytes(4)),
+    "more strings than bytes": lambda: of_shape(2**40, raw=b"\x01\0\0\0a", datatype="BYTES"),
+    "an unknown datatype": lambda: of_shape(1, raw=bytes(4), datatype="FP128"),
+    "no bytes for an input": lambda: pb.ModelInferRequest(
+        model_name="doubling", inputs=[{"name": "numbers", "datatype": "FP32", "shape": [2]}]
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_request_whose_sizes_lie_or_that_names_shared_memory_never_reaches_the_server(
+    gateway: Any, behind: tuple[Doubling, str], what: str
+) -> None:
+    request = ODD[what]()
+    if what == "an input in shared memory":
+        of_shared_memory(request.inputs[0])
+    if what == "an output in shared memory":
+        of_shared_memory(request.outputs.add(name="numbers"))
+    with grpc.insecure_channel(gateway.grpc) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.ModelInfer(request, timeout=10)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        (answer,) = stub.ModelStreamInfer(iter([request]), timeout=10)
+        assert answer.error_message
+    assert behind[0].seen == []

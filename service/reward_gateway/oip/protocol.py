@@ -1,7 +1,7 @@
 """The Open Inference Protocol over one gateway: model index, metadata, configuration, statistics and inference.
 
 Recipes take precedence over models of the same name on the model server; ``reward_model`` is NeMo-Aligner's name
-for the default recipe. Calls for any other name are passed through to Triton unchanged; ``NAME@2`` means version 2.
+for the default recipe. Calls for any other name are checked and passed through to Triton; ``NAME@2`` means version 2.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from reward_gateway.settings import Settings
 from .models import NEMO, NEMO_MODEL, VERSION, VirtualModel, recipe_model
 from .scorer import Scorer
 from .statistics import ModelCounts
+from .tensors import check_request
 
 M = TypeVar("M", bound=Message)
 
@@ -130,6 +131,7 @@ class OpenInference:
                     "`reward` selects a recipe and applies to recipes only; this is a model of the model server"
                 )
             _set_version(request)
+            check_request(request)
             return await self._require_triton(name).call("ModelInfer", request, pb.ModelInferResponse, deadline)
         parameter = request.parameters["reward"].string_param if "reward" in request.parameters else None
         named = name if self._gateway.has_reward(name) else None
@@ -147,6 +149,7 @@ class OpenInference:
         """The ``ModelStreamInferResponse`` messages that answer one request of a stream. Raises GatewayError."""
         if self._find_virtual_model(request.model_name, request.model_version) is None:
             _set_version(request)
+            check_request(request)
             async for message in self._require_triton(request.model_name).stream(request, deadline):
                 yield message
             return

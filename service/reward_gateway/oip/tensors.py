@@ -14,6 +14,8 @@ from reward_gateway.errors import InvalidRequest
 
 from .datatypes import DATATYPES, Datatype
 
+_LENGTH_BYTES = 4  # before each string
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
@@ -66,6 +68,21 @@ def read_inputs(request: "pb.ModelInferRequest") -> dict[str, Tensor]:
         raw = given[i] if given else pack_values(datatype, _typed_values(datatype, tensor.contents, where), where)
         tensors[tensor.name] = check_size(Tensor(tensor.name, datatype, tuple(tensor.shape), raw, where))
     return tensors
+
+
+def check_request(request: "pb.ModelInferRequest") -> None:
+    """Check a request before Triton sees it, whose own checks were found wanting: sizes, and no use of shared memory.
+
+    Raises:
+        InvalidRequest: names the tensor at fault.
+    """
+    for tensor in read_inputs(request).values():
+        if tensor.datatype.size is None and len(tensor.raw) < _LENGTH_BYTES * math.prod(tensor.shape):
+            raise tensor.make_error(f"{tensor.where}: too few bytes for the strings of shape {list(tensor.shape)}")
+    for i, output in enumerate(request.outputs):
+        if "shared_memory_region" in output.parameters:
+            where = f"outputs[{i}]"
+            raise InvalidRequest(f"{where}: shared memory is not supported; the answer holds the data", param=where)
 
 
 def find_datatype(name: str, where: str) -> Datatype:
