@@ -1,10 +1,12 @@
 """What a program in the sandbox can do, and what stops it from doing the rest: all mechanisms, and each by itself."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import platform
 import socket
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -324,7 +326,44 @@ async def test_a_query_has_limits_of_time_rows_and_size(full: Sandbox) -> None:
     assert not (await query(full, "SELECT hex(zeroblob(900000000))"))["ok"]
 
 
-@pytest.mark.parametrize("database", ["CREATE TABLE", {"tables": {}}, 7, {"schema": "", "rows": {"none": [[1]]}}])
+def shop_file(tmp_path: Path, journal: str = "delete", rows: int = 200) -> bytes:
+    """The bytes of a real SQLite file."""
+    path = tmp_path / f"{journal}.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA journal_mode = {journal}")
+        database.execute("CREATE TABLE sales(item TEXT, price REAL)")
+        database.executemany("INSERT INTO sales VALUES (?, ?)", [(f"item {i}", i * 0.5) for i in range(rows)])
+        database.commit()
+    return path.read_bytes()
+
+
+def as_file(content: bytes) -> dict[str, str]:
+    return {"file_b64": base64.b64encode(content).decode()}
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+async def test_a_database_may_be_a_file(full: Sandbox, tmp_path: Path, journal: str) -> None:
+    database = as_file(shop_file(tmp_path, journal))
+    assert (await query(full, "SELECT count(*), sum(price) FROM sales", database))["value"] == [[200, 9950.0]]
+    assert not (await query(full, "DELETE FROM sales", database))["ok"]
+
+
+async def test_a_damaged_file_is_no_fault_of_the_query(full: Sandbox, tmp_path: Path) -> None:
+    content = shop_file(tmp_path)
+    damaged = content[:4096] + bytes(200) + content[4296:]
+    broken = [as_file(damaged), as_file(content[:5000]), as_file(b"no database"), {"file_b64": "%%%"}, {"file_b64": 7}]
+    for database in broken:
+        assert (await query(full, "SELECT count(*) FROM sales", database))["error"].startswith("database:")
+
+
+UNFIT = [[2**70], [[1]], [{}]]
+
+
+@pytest.mark.parametrize(
+    "database",
+    ["CREATE TABLE", {"tables": {}}, 7, {"schema": "", "rows": {"none": [[1]]}}, {"schema": 5}, {"rows": [1]}, {}, None]
+    + [{"schema": "CREATE TABLE a(b)", "rows": {"a": [row]}} for row in UNFIT],
+)
 async def test_a_database_that_cannot_be_built_is_no_fault_of_the_query(full: Sandbox, database: Any) -> None:
     assert (await query(full, "SELECT 1", database))["error"].startswith("database:")
 

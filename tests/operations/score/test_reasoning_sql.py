@@ -46,7 +46,7 @@ def test_a_query_that_failed_is_null_and_loses_syntax(call: Any) -> None:
         OP, {**WRONG, "pred_rows": None}, {**WRONG, "gold_rows": None}, {"pred_sql": "a", "gold_sql": "b"}
     )
     assert (pred["details"]["exec"], pred["details"]["syntax"]) == (0, 0)
-    assert (gold["details"]["exec"], gold["details"]["syntax"]) == (0, 1)
+    assert (gold["error"]["code"], gold["error"]["param"]) == ("invalid_field", "gold_rows")
     assert absent["error"]["code"] == "invalid_field"
 
 
@@ -80,10 +80,18 @@ def test_queries_run_in_the_sandbox_on_a_database(call: Any) -> None:
         {"ok": False, "error": "timeout"},
         {"ok": True, "value": [["a"]]},
     ]
-    right, late = call(OP, item, item, answers=[answers])
+    answers += [
+        {"ok": True, "value": [["a"]]},
+        {"ok": False, "error": "OperationalError: no such table: singer"},
+        {"ok": False, "error": "database: MemoryError: "},
+        {"ok": True, "value": [["a"]]},
+    ]
+    right, late, broken, unbuilt = call(OP, item, item, item, item, answers=[answers])
     assert right["details"]["exec"] == 1
     assert late["details"]["syntax"] == 0
     assert late["details"]["errors"] == ["timeout", None]
+    assert (broken["reward"], broken["error"]["code"], broken["error"]["param"]) == (None, "invalid_field", "gold_sql")
+    assert (unbuilt["reward"], unbuilt["error"]["code"], unbuilt["error"]["param"]) == (None, "invalid_field", "db")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,9 @@ from .lockdown import lock_process
 MOST_ROWS = 10_000
 LONGEST_VALUE = 16 << 20
 
+WAL_MODE = slice(18, 20)
+"""Bytes of a database's header that say how it is written: 1 by a journal, 2 by a write-ahead log."""
+
 PURE = """abc array base64 bisect calendar cmath collections.abc contextlib copy dataclasses datetime decimal enum
 fractions functools hashlib heapq itertools json.decoder math numbers operator random re statistics string struct
 textwrap time types typing unicodedata zlib _strptime encodings.ascii encodings.latin_1 encodings.utf_16"""
@@ -97,7 +100,8 @@ def run_python(program: str, value: Any) -> Any:
 
 
 def prepare_sql() -> Callable[[str, Any], Any]:
-    """Open an empty database in memory."""
+    """Open an empty database in memory, and import what filling it takes: no file can be opened later."""
+    import binascii
     import sqlite3
 
     database = sqlite3.connect(":memory:", isolation_level=None)
@@ -112,8 +116,8 @@ def prepare_sql() -> Callable[[str, Any], Any]:
 
     def run_query(query: str, database_input: Any) -> list[list[Any]]:
         try:
-            fill_database(database, database_input)
-        except (sqlite3.Error, ValueError, TypeError, LookupError, AttributeError) as error:
+            fill_database(database, database_input, binascii.a2b_base64)
+        except BaseException as error:  # memory included: whatever fails before the query is no fault of the query
             raise BadDatabase(f"{type(error).__name__}: {error}") from None
         database.set_authorizer(authorize_action)
         cursor = database.execute(query)
@@ -127,19 +131,22 @@ def prepare_sql() -> Callable[[str, Any], Any]:
     return run_query
 
 
-def fill_database(database: Any, database_input: Any) -> None:
+def fill_database(database: Any, database_input: Any, decode_base64: Callable[..., bytes]) -> None:
     """Build the database from a script, ``{schema, rows: {table: [[…]]}}``, or a copy of a file, ``{file_b64}``.
 
     Raises:
-        ValueError: the input has another form.
+        ValueError: the input has another form, or the file is damaged.
     """
     parts = {"schema": database_input} if isinstance(database_input, str) else database_input
     if not isinstance(parts, dict) or not parts or not parts.keys() <= {"schema", "rows", "file_b64"}:
         raise ValueError("a database must be a script, {schema, rows} or {file_b64}")
     if "file_b64" in parts:
-        import base64
-
-        database.deserialize(base64.b64decode(parts["file_b64"]))
+        content = bytearray(decode_base64(parts["file_b64"], strict_mode=True))
+        if content[WAL_MODE] == b"\x02\x02":  # a database in memory has no write-ahead log; the file is whole without
+            content[WAL_MODE] = b"\x01\x01"
+        database.deserialize(bytes(content))
+        if (faults := database.execute("PRAGMA quick_check(1)").fetchall()) != [("ok",)]:
+            raise ValueError(f"the file is damaged: {faults[:1]}")
     database.executescript(parts.get("schema", ""))
     for table, rows in parts.get("rows", {}).items():
         if rows:

@@ -52,13 +52,15 @@ class Item(OperationItem):
     pred_sql: str = Field(description="Predicted query.")
     gold_sql: str = Field(description="The right query; rows are compared in order where it says ORDER BY.")
     db: str | dict[str, Any] | None = Field(
-        None, description="Name of a stored database (a set of kind databases), or {schema, rows: {table: [[…]]}}."
+        None,
+        description="Name of a stored database (a set of kind databases), or {schema, rows: {table: [[…]]}}, or "
+        "{file_b64}: an SQLite file.",
     )
     pred_rows: list[list[Any]] | None = Field(
         None, description="Rows of the predicted query, null if it failed. If omitted: both queries run on `db`."
     )
     gold_rows: list[list[Any]] | None = Field(
-        None, description="Rows of the right query, null if it failed. If omitted: both queries run on `db`."
+        None, description="Rows of the right query; null is an error. If omitted: both queries run on `db`."
     )
     judge: float | None = Field(
         None, description="A judge's score, 0 to 1, for a wrong query. If omitted: that of params.judge, or 0."
@@ -77,7 +79,7 @@ class Item(OperationItem):
     @model_validator(mode="after")
     def _rows_or_a_database(self) -> Self:
         if self.db is None and not {"pred_rows", "gold_rows"} <= self.model_fields_set:
-            raise ValueError("give pred_rows and gold_rows (null for a query that failed), or db")
+            raise ValueError("give pred_rows (null for a query that failed) and gold_rows, or db")
         return self
 
 
@@ -117,13 +119,16 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
     sets of word bigrams. format: `format_ok`, or whether `output` has its reasoning and its answer in tags; 0 without
     either. A Jaccard of two empty sets is 1.
 
-    Rows are `pred_rows` and `gold_rows`, null for a query that failed (exec is then 0), or both queries run read-only
-    in the sandbox on a copy of `db`; a database that cannot be built is an item error. Wrong queries reach 6 and
-    right ones start at 4, so look at the components, which all stand in the details. A judge score outside [0, 1] is
-    an item error.
+    Rows are `pred_rows` (null for a query that failed: exec is then 0) and `gold_rows`, or both queries run read-only
+    in the sandbox on a copy of `db`. A database that cannot be built and a right query that fails are item errors.
+    Wrong queries reach 6 and right ones start at 4, so look at the components, which all stand in the details. A judge
+    score outside [0, 1] is an item error.
     """
     fields = {name: list(columns.objects(name)) for name in Item.model_fields}
     errors, invalid = yield from _run_queries(fields, params)
+    for i, rows in enumerate(fields["gold_rows"]):
+        if rows is None and i not in invalid:
+            invalid[i] = invalid_field("the right query has no rows to compare with: it failed", "gold_rows")
     parts: list[dict[str, float]] = []
     asked: dict[int, Conversation] = {}
     for i in range(columns.size):
@@ -184,7 +189,12 @@ def _run_queries(
         results = [SandboxResult.of(answer) for answer in pair if not isinstance(answer, Invalid)]
         if any(result.bad_database for result in results):
             invalid[i] = invalid_field(
-                "the database is not stored here, or cannot be built from its schema and rows", "db"
+                "the database is not stored here, or cannot be built from its schema and rows or its file", "db"
+            )
+        elif not results[1].ok:
+            reason = (results[1].error or "").partition(":")[0]
+            invalid[i] = invalid_field(
+                f"the right query failed ({reason}), so there is nothing to compare with", "gold_sql"
             )
         fields["pred_rows"][i], fields["gold_rows"][i] = (result.value if result.ok else None for result in results)
         errors[i] = [result.error for result in results]
