@@ -1,4 +1,5 @@
-"""The stack that the benchmark measures: a real model, and beside it a trivial one whose cost is nearly nothing."""
+"""The stack that the benchmark measures: a real model, a trivial one whose cost is nearly nothing, and one whose rows
+take the same time whatever else this machine does, as if it had a device of its own."""
 
 import os
 import re
@@ -19,6 +20,9 @@ import psutil
 ROOT = Path(__file__).parents[1]
 REAL = "text_preference"
 TRIVIAL = "trivial"
+TIMED = "timed"
+ROW_S = 0.009
+"""Seconds per row of the timed model."""
 
 _CONFIG = """
 backend: "python"
@@ -60,11 +64,16 @@ class TritonPythonModel:
         return answers
 '''
 
+_TIMED_MODEL = _MODEL.replace("import numpy", "import time\nimport numpy").replace(
+    "            score =", f"            time.sleep({ROW_S} * n)\n            score ="
+)
+
 _REWARDS = f"""
 default: {REAL}
 rewards:
   {REAL}: {{components: {{score: {{score: {REAL}}}}}}}
   {TRIVIAL}: {{components: {{score: {{score: {TRIVIAL}}}}}}}
+  {TIMED}: {{components: {{score: {{score: {TIMED}}}}}}}
   rule: {{components: {{brevity: {{score: length_penalty}}}}}}
   grouped:
     components:
@@ -100,18 +109,19 @@ class Bench:
 
 
 def _repository(folder: Path, root: Path) -> Path:
-    """A model repository with the trivial model beside the real one."""
+    """A model repository with the real model and the others."""
     repository = folder / "repository"
-    (repository / TRIVIAL / "1").mkdir(parents=True)
-    (repository / TRIVIAL / "config.pbtxt").write_text(f'name: "{TRIVIAL}"' + _CONFIG)
-    (repository / TRIVIAL / "1" / "model.py").write_text(_MODEL)
+    for name, code in ((TRIVIAL, _MODEL), (TIMED, _TIMED_MODEL)):
+        (repository / name / "1").mkdir(parents=True)
+        (repository / name / "config.pbtxt").write_text(f'name: "{name}"' + _CONFIG)
+        (repository / name / "1" / "model.py").write_text(code)
     shutil.copytree(root / "models" / "repository" / REAL, repository / REAL, copy_function=os.link)
     return repository
 
 
 @contextmanager
 def running(http_port: int = 18480, grpc_port: int = 18481, root: Path = ROOT) -> Iterator[Bench]:
-    """Start the stack of a source tree with a real model and the trivial one, and stop it at the end.
+    """Start the stack of a source tree with the real model and the two others, and stop it at the end.
 
     Args:
         root: the tree whose code is started; its models are built.
@@ -122,7 +132,7 @@ def running(http_port: int = 18480, grpc_port: int = 18481, root: Path = ROOT) -
         flags = {
             "rewards-file": folder / "rewards.yaml",
             "model-repository": _repository(folder, root),
-            "models": f"{REAL},{TRIVIAL}",
+            "models": f"{REAL},{TRIVIAL},{TIMED}",
             "max-samples": 100_000,
             "max-body-bytes": 1 << 28,
             "redis-max-memory": "1gb",
@@ -144,13 +154,12 @@ def serving(
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=root, env=environment, start_new_session=True)
     url = f"http://127.0.0.1:{http_port}"
     try:
-        while not _is_ready(url):
+        triton = None  # the addresses are printed once it is ready
+        while triton is None or not _is_ready(url):
             if process.poll() is not None:
                 sys.exit(f"the stack did not start:\n{log.read_text()}")
             time.sleep(0.2)
-        time.sleep(0.5)  # the addresses are printed once it is ready
-        triton = re.search(r"^\s+Triton\s+(\S+)", log.read_text(), flags=re.MULTILINE)
-        assert triton is not None
+            triton = re.search(r"^\s+Triton\s+(\S+)", log.read_text(), flags=re.MULTILINE)
         yield Bench(url, f"127.0.0.1:{grpc_port}", triton[1], process.pid)
     finally:
         process.send_signal(signal.SIGTERM)

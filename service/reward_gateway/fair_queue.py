@@ -78,14 +78,18 @@ class FairQueue(Generic[T]):
         items[item] = None
         self._size += 1
 
-    def take(self, cost: float = 1.0) -> tuple[Share, T]:
-        """Remove the next item, and charge its share. Raises ValueError if nothing waits."""
-        share = min(self._items, key=self._times.__getitem__)
+    def first(self) -> tuple[Share, T]:
+        """The next item, which stays; the queue must not be empty."""
+        share = min(self._items, key=self._times.__getitem__) if len(self._items) > 1 else next(iter(self._items))
         self._now = self._times[share]
-        item = next(iter(self._items[share]))
+        return share, next(iter(self._items[share]))
+
+    def take(self) -> T:
+        """Remove the next item, and charge 1 to its share; the queue must not be empty."""
+        share, item = self.first()
         self.discard(share, item)
-        self.charge(share, cost)
-        return share, item
+        self.charge(share, 1)
+        return item
 
     def charge(self, share: Share, cost: float) -> None:
         """Count service to a share."""

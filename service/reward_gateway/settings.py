@@ -139,6 +139,12 @@ class Settings(BaseSettings):
     )
     drain_s: float = Field(20.0, ge=0, description="Time that requests in flight have to finish at shutdown.")
     max_infer_calls: int = Field(4, ge=1, description="Maximum concurrent infer calls per model.")
+    max_in_flight_ms: float = Field(
+        50.0,
+        gt=0,
+        description="Maximum predicted time of a model's infer calls in flight: what a request that just came waits "
+        "for. Large requests are sent in pieces accordingly; a call of one row is always allowed.",
+    )
     triton_ready_s: float = Field(120.0, gt=0, description="Maximum time for the embedded Triton to load its models.")
 
     # Model updates

@@ -84,7 +84,9 @@ class Texts:
     seen: list[tuple[Text, Text | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.queue = Coalescer("texts", encode_texts, self._send, max_calls=4, max_queued=65_536)
+        self.queue = Coalescer(
+            "texts", encode_texts, self._send, max_calls=4, max_queued=65_536, max_in_flight_s=3600.0
+        )
 
     async def models(self) -> list[ModelInfo]:
         return [await self.info(name) for name in READS]

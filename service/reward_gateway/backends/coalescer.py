@@ -1,22 +1,25 @@
 """Coalesces the waiting rows of all requests for one model into infer calls.
 
-No row waits to be batched: a call is sent in the same turn of the event loop while fewer than ``max_calls`` are in
-flight; otherwise rows wait and are sent together. A call takes an equal share of every waiting request, so that a
-request of 4,096 rows does not delay one of a single row. The backend's encoder defines what a row contains.
+No row waits to be batched: a call is sent in the same turn of the event loop while few are in flight; otherwise rows
+wait and are sent together. What is in flight is bounded by the time that it is predicted to take, and a call takes a
+share of every waiting request, by the weight of its caller, so that a request of 4,096 rows does not delay one of a
+single row. The backend's encoder defines what a row contains.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
 import structlog
 
+from reward_gateway.backends.call_sizes import CallSizes
 from reward_gateway.backends.encoded_rows import EncodeRows, Model, Piece, Rows
 from reward_gateway.backends.port import ModelAnswer
+from reward_gateway.fair_queue import FairQueue, Share, current_share
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, FloatArray, Invalid
 
@@ -62,10 +65,23 @@ Send = Callable[[Sequence[Piece[Rows]], float], Awaitable[CallAnswer]]
 class Job(Generic[Rows]):
     """The rows of one request: which were sent, and which are answered."""
 
-    __slots__ = ("answer", "deadline", "done", "extra_calls", "left", "next", "open", "rows", "unanswered", "versions")
+    __slots__ = (
+        "answer",
+        "deadline",
+        "done",
+        "extra_calls",
+        "left",
+        "next",
+        "open",
+        "rows",
+        "share",
+        "unanswered",
+        "versions",
+    )
 
-    def __init__(self, rows: Rows, width: int, deadline: float, done: "asyncio.Future[None]") -> None:
+    def __init__(self, rows: Rows, width: int, deadline: float, done: "asyncio.Future[None]", share: Share) -> None:
         self.rows = rows
+        self.share = share
         self.deadline = deadline
         self.done = done
         self.next = 0
@@ -111,14 +127,17 @@ class Job(Generic[Rows]):
 
 @dataclass(slots=True, eq=False)
 class Call(Generic[Rows]):
-    """Pieces of jobs that are sent together."""
+    """Pieces of jobs that are sent together.
+
+    Attributes:
+        size: number of rows.
+        begun_at: when the server could begin with it; None while it has all its instances at work on earlier calls.
+    """
 
     pieces: list[tuple[Job[Rows], int, int]]
+    size: int
+    begun_at: float | None = None
     task: "asyncio.Task[None] | None" = None
-
-    @property
-    def size(self) -> int:
-        return sum(stop - start for _, start, stop in self.pieces)
 
     @property
     def has_waiting_job(self) -> bool:
@@ -133,6 +152,8 @@ class Coalescer(Generic[Model, Rows]):
         encode: the backend's encoder.
         send: sends one infer call.
         max_calls: maximum calls in flight.
+        max_in_flight_s: maximum predicted time of the calls in flight. A call per instance is always allowed, of at
+            least one row.
         max_queued: maximum rows that wait; a request that exceeds it while others wait is ``overloaded``.
     """
 
@@ -144,6 +165,7 @@ class Coalescer(Generic[Model, Rows]):
         *,
         max_calls: int,
         max_queued: int,
+        max_in_flight_s: float = 0.05,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self._name = name
@@ -153,31 +175,47 @@ class Coalescer(Generic[Model, Rows]):
         self._max_queued = max_queued
         self._observer = observer
         self._max_rows = 1
-        self._waiting: deque[Job[Rows]] = deque()
+        self._instances = 1
+        self._sizes = CallSizes(max_in_flight_s)
+        self._waiting: FairQueue[Job[Rows]] = FairQueue()
         self._alone: deque[tuple[Job[Rows], int, int]] = deque()
-        self._calls: set[Call[Rows]] = set()
+        self._calls: dict[Call[Rows], None] = {}  # in the order of sending
         self._queued = 0
         self._scheduled = False
 
     async def score(
-        self, model: Model, batch: Batch, rows: Sequence[int], *, width: int, deadline: float, max_rows: int
+        self,
+        model: Model,
+        batch: Batch,
+        rows: Sequence[int],
+        *,
+        width: int,
+        deadline: float,
+        max_rows: int,
+        instances: int = 1,
     ) -> ModelAnswer:
-        """Score rows of a batch, in calls of at most ``max_rows``: [n, ``width``]. A row that fails gets a reason."""
-        encoded = self._encode(model, batch, rows)
-        return encoded.spread_answer(await self._submit_rows(encoded.rows, width, deadline, max_rows))
+        """Score rows of a batch: [n, ``width``]. A row that fails gets a reason.
 
-    async def _submit_rows(self, rows: Rows, width: int, deadline: float, max_rows: int) -> ModelAnswer:
+        Args:
+            max_rows: maximum rows per call.
+            instances: number of calls that the model computes at a time.
+        """
+        self._max_rows, self._instances = max_rows, instances
+        self._sizes.set_calls(instances, self._max_calls)
+        encoded = self._encode(model, batch, rows)
+        return encoded.spread_answer(await self._submit_rows(encoded.rows, width, deadline))
+
+    async def _submit_rows(self, rows: Rows, width: int, deadline: float) -> ModelAnswer:
         """Queue encoded rows, and wait until they are answered or the deadline passes."""
         loop = asyncio.get_running_loop()
-        job = Job(rows, width, deadline, loop.create_future())
+        job = Job(rows, width, deadline, loop.create_future(), current_share())
         if rows.size == 0 or deadline <= loop.time():
             job.close(LATE)
             return job.answer
         if self._queued and self._queued + rows.size > self._max_queued:
             job.close(FULL)
             return job.answer
-        self._max_rows = max_rows
-        self._waiting.append(job)
+        self._waiting.append(job.share, job)
         self._change_queued(rows.size)
         self._schedule_dispatch()
         timer = loop.call_at(deadline, job.close, LATE)
@@ -205,6 +243,7 @@ class Coalescer(Generic[Model, Rows]):
     def _withdraw_job(self, job: Job[Rows]) -> None:
         """Remove the rows of a caller that left or timed out; cancel calls that no other request waits for."""
         job.open = False
+        self._waiting.discard(job.share, job)
         self._change_queued(job.next - job.rows.size)
         job.next = job.rows.size
         for call in self._calls:
@@ -218,40 +257,48 @@ class Coalescer(Generic[Model, Rows]):
 
     def _dispatch_calls(self) -> None:
         self._scheduled = False
-        while len(self._calls) < self._max_calls and (pieces := self._take_next_pieces()):
-            call = Call(pieces)
-            self._calls.add(call)
+        while (rows := self._count_room()) and (pieces := self._take_next_pieces(rows)):
+            call = Call(pieces, sum(stop - start for _, start, stop in pieces))
+            self._calls[call] = None
+            self._note_begun_calls()
             call.task = asyncio.get_running_loop().create_task(self._run_call(call))
 
-    def _take_next_pieces(self) -> list[tuple[Job[Rows], int, int]]:
+    def _count_room(self) -> int:
+        """Maximum rows of one more call, by the number of calls in flight and their time; 0: none may be sent."""
+        if len(self._calls) >= self._max_calls:
+            return 0
+        return min(self._max_rows, self._sizes.count_room(call.size for call in self._calls))
+
+    def _note_begun_calls(self) -> None:
+        """The server computes the first calls in flight, one per instance."""
+        for call in islice(self._calls, self._instances):
+            if call.begun_at is None:
+                call.begun_at = asyncio.get_running_loop().time()
+
+    def _take_next_pieces(self, rows: int) -> list[tuple[Job[Rows], int, int]]:
         """Take the pieces of the next call: one that must be sent alone, or a share of each waiting request in turn."""
         while self._alone:
             piece = self._alone.popleft()
             if piece[0].open:
                 return [piece]
         pieces: list[tuple[Job[Rows], int, int]] = []
-        rows, room, taken = self._max_rows, MAX_CALL_BYTES, 0
-        while self._waiting and rows > 0 and room > 0:
-            share = max(1, rows // len(self._waiting))
-            for _ in range(min(len(self._waiting), rows)):
-                job = self._waiting.popleft()
-                if not job.open:
-                    continue
-                start = job.next
-                stop = job.rows.fit_rows(start, min(share, rows), room)
-                if stop == start and not pieces:
-                    stop = start + 1  # a single row exceeds the limit: send it alone
-                if stop == start:
-                    room = 0
-                    self._waiting.appendleft(job)
-                    break
-                pieces.append((job, start, stop))
-                room -= job.rows.count_bytes(start, stop)
-                rows -= stop - start
-                taken += stop - start
-                job.next = stop
-                if stop < job.rows.size:
-                    self._waiting.append(job)
+        room, taken = MAX_CALL_BYTES, 0
+        each = max(1, rows // max(1, len(self._waiting)))
+        while self._waiting and taken < rows:
+            share, job = self._waiting.first()
+            start = job.next
+            stop = job.rows.fit_rows(start, min(each, rows - taken), room)
+            if stop == start and pieces:
+                break
+            stop = max(stop, start + 1)  # a single row that exceeds the limit is sent alone
+            pieces.append((job, start, stop))
+            room -= job.rows.count_bytes(start, stop)
+            taken += stop - start
+            job.next = stop
+            self._waiting.discard(share, job)
+            self._waiting.charge(share, stop - start)
+            if stop < job.rows.size:
+                self._waiting.append(share, job)
         if taken:
             self._change_queued(-taken)
         return pieces
@@ -264,6 +311,8 @@ class Coalescer(Generic[Model, Rows]):
             deadline = max(job.deadline for job, _, _ in call.pieces)
             answer = await self._send([Piece(job.rows, start, stop) for job, start, stop in call.pieces], deadline)
             self._distribute_answer(call, answer)
+            if call.begun_at is not None:
+                self._sizes.learn(size, loop.time() - call.begun_at, self._max_rows)
             outcome = "ok"
         except CallFailed as failure:
             outcome = failure.reason.code
@@ -275,7 +324,8 @@ class Coalescer(Generic[Model, Rows]):
                 call, CallFailed(Invalid("internal_error", "The call to the model failed."), divisible=True)
             )
         finally:
-            self._calls.discard(call)
+            del self._calls[call]
+            self._note_begun_calls()
             self._observer.model_call_finished(self._name, size, loop.time() - started, outcome)
             self._schedule_dispatch()
 

@@ -21,6 +21,11 @@ class Device:
     gpus: tuple[int, ...] = ()
     instances: int = 0
 
+    @property
+    def parallel_calls(self) -> int:
+        """How many calls the model computes at a time; 1 if unknown."""
+        return max(1, self.instances) * max(1, len(self.gpus))
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:

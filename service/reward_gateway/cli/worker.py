@@ -103,7 +103,12 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     observer = telemetry.metrics
     judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), observer)
     sandbox = await make_sandbox() if settings.allow_untrusted_code else None
-    models = TritonServer(settings.triton_url, max_infer_calls=settings.max_infer_calls, observer=observer)
+    models = TritonServer(
+        settings.triton_url,
+        max_infer_calls=settings.max_infer_calls,
+        max_in_flight_s=settings.max_in_flight_ms / 1e3,
+        observer=observer,
+    )
     state_url = settings.state_store_url
     state = StateStore.connect(state_url) if state_url else StateStore.in_process()
     cohorts = (

@@ -143,7 +143,7 @@ class Admission:
         self._rate.count_completion(asyncio.get_running_loop().time())
         granted = False
         while self._waiting and not granted:
-            granted = _settle_place(self._waiting.take()[1], None)
+            granted = _settle_place(self._waiting.take(), None)
         if not granted:
             self.in_flight -= 1
         self._reject_hopeless()

@@ -103,7 +103,7 @@ class ApiKey(BaseModel):
     @property
     def share(self) -> Share:
         """What the requests with this key are counted against where callers share what is scarce."""
-        return Share(self.name, self.priority)
+        return Share(self.caller, self.priority)
 
     def has_right(self, right: Right) -> bool:
         return right in self.rights or "admin" in self.rights

@@ -48,6 +48,7 @@ class TritonServer:
     Args:
         url: gRPC address, ``host:port``.
         max_infer_calls: maximum calls in flight per model.
+        max_in_flight_s: maximum predicted time of a model's calls in flight.
         max_queued_rows: maximum rows that wait per model.
         info_ttl_s: maximum seconds until a changed model is noticed.
     """
@@ -57,6 +58,7 @@ class TritonServer:
         url: str,
         *,
         max_infer_calls: int = 4,
+        max_in_flight_s: float = 0.05,
         max_queued_rows: int = 65_536,
         info_ttl_s: float = 5.0,
         observer: Observer = UNOBSERVED,
@@ -67,6 +69,7 @@ class TritonServer:
         self._directory = Directory(self._fetch_models, info_ttl_s)
         self.control = Control(self.passthrough, self._directory.renew)
         self._max_infer_calls = max_infer_calls
+        self._max_in_flight_s = max_in_flight_s
         self._max_queued_rows = max_queued_rows
         self._observer = observer
         self._coalescers: dict[str, Coalescer[TritonModel, TensorRows]] = {}
@@ -88,7 +91,13 @@ class TritonServer:
             return _refuse_rows(len(rows), max(1, model.width), reason)
         self._latest_models[name] = model
         return await self._get_coalescer(name).score(
-            model, batch, rows, width=model.width, deadline=deadline, max_rows=model.info.max_batch
+            model,
+            batch,
+            rows,
+            width=model.width,
+            deadline=deadline,
+            max_rows=model.info.max_batch,
+            instances=model.info.device.parallel_calls,
         )
 
     async def close(self) -> None:
@@ -141,6 +150,7 @@ class TritonServer:
                 send_pieces,
                 max_calls=self._max_infer_calls,
                 max_queued=self._max_queued_rows,
+                max_in_flight_s=self._max_in_flight_s,
                 observer=self._observer,
             )
         return self._coalescers[name]

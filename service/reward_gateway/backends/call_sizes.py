@@ -1,0 +1,115 @@
+"""How many rows a call of one model may hold, so that calls in flight never take long; learned from the calls.
+
+Who comes while calls are in flight waits for these, so their time is bounded. The right number of rows is one for a
+large model on a CPU and thousands for a trivial one, and changes with the length of the texts. A call is taken to last
+as long as a call of one row, and a time for each further row.
+"""
+
+from collections.abc import Iterable
+
+FIRST_ROWS = 16
+"""Rows of a call before anything is known."""
+
+_GAIN = 0.25
+"""How much of a measurement enters what was learned before."""
+
+_SINGLE_FACTOR = 1.5
+"""A call may always take this many times as long as one row alone: where one row takes nearly as long as ten, sending
+one at a time would cost most of the throughput and save little time."""
+
+_RETRY = 0.99
+"""While calls hold one row, the time of further rows is not measured; it is lowered by this factor per call, until a
+call of two rows is tried."""
+
+_TOGETHER = 0.1
+"""A call that took less than this part of the one before, and of its time per row, was computed together with it."""
+
+
+class CallSizes:
+    """The learned rows per call of one model.
+
+    Args:
+        limit_s: maximum predicted seconds until all calls in flight are answered.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._instances = 1
+        self._call_s = limit_s / 2
+        self._rows = FIRST_ROWS
+        self._single_s: float | None = None  # a call of one row
+        self._row_s: float | None = None  # each further row
+        self._ended: tuple[int, float] | None = None
+
+    def set_calls(self, instances: int, max_calls: int) -> None:
+        """Say how many calls the model computes at a time, and how many may be in flight.
+
+        Twice as many calls as instances are in flight, so that none is idle between two calls. Each may take a little
+        more than half of the limit then: where few rows fit, calls of three and of two are better than two of two.
+        """
+        self._instances = instances
+        self._call_s = self._limit_s * min(1.0, 1.2 * instances / min(max_calls, 2 * instances))
+
+    @property
+    def rows(self) -> int:
+        """Maximum rows of a call."""
+        return self._rows
+
+    def predict_s(self, rows: int) -> float:
+        """Seconds that a call of so many rows takes; 0 if nothing is known."""
+        return (self._single_s or 0.0) + (rows - 1) * (self._row_s or 0.0)
+
+    def count_room(self, calls: Iterable[int]) -> int:
+        """Maximum rows of one more call, while calls of so many rows each are in flight; 0: none may be sent.
+
+        An instance is never left idle.
+        """
+        in_flight = [self.predict_s(rows) for rows in calls]
+        if len(in_flight) < self._instances:
+            return self._rows
+        return min(self._rows, self._fit_rows(self._limit_s * self._instances - sum(in_flight)))
+
+    def learn(self, rows: int, seconds: float, max_rows: int) -> None:
+        """A call was answered.
+
+        Args:
+            seconds: from when the server could begin with it.
+            max_rows: maximum rows per call that the server takes.
+        """
+        ended, self._ended = self._ended, (rows, seconds)
+        if ended is None:
+            return
+        if seconds < _TOGETHER * ended[1] * min(1.0, rows / ended[0]) and rows + ended[0] <= max_rows:
+            self._ended = rows + ended[0], seconds + ended[1]
+            return
+        full = ended[0] >= self._rows
+        self._measure(*ended)
+        fitting = max(1, self._fit_rows(max(self._call_s, _SINGLE_FACTOR * (self._single_s or 0.0))))
+        if self._single_s is None and fitting < self._rows:
+            self._rows = 1  # find out what one row takes
+        elif full:
+            self._rows = min(fitting, 2 * ended[0], max_rows)
+        else:
+            self._rows = min(fitting, self._rows)
+
+    def _measure(self, rows: int, seconds: float) -> None:
+        if rows == 1:
+            single_s = seconds if self._single_s is None else self._single_s
+            self._single_s = single_s + _GAIN * (seconds - single_s)
+            if self._row_s is not None and self._rows == 1:
+                self._row_s *= _RETRY
+            return
+        if self._single_s is not None:
+            self._single_s = min(self._single_s, seconds)  # more rows never take less time than one
+        row_s = (seconds - (self._single_s or 0.0)) / (rows - 1)
+        if self._row_s is None:
+            self._row_s = row_s
+        else:  # a small call says little
+            self._row_s += _GAIN * min(1.0, rows / self._rows) * (row_s - self._row_s)
+
+    def _fit_rows(self, seconds: float) -> int:
+        """The most rows whose call is predicted to take no longer."""
+        further_s = seconds - (self._single_s or 0.0)
+        if further_s < 0:
+            return 0
+        return 1 + int(min(further_s / (self._row_s or 1e-9), 1e9))

@@ -1,0 +1,132 @@
+"""Rows per call: models of every kind, simulated, since what is learned is how long calls take."""
+
+import heapq
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reward_gateway.backends.call_sizes import CallSizes
+
+LIMIT_S = 0.05
+MAX_CALLS = 4
+
+
+class Simulation:
+    """A server that computes calls in their order, on one or more instances, beside a queue that is never empty."""
+
+    def __init__(self, call_s: Callable[[int], float], *, instances: int = 1, max_rows: int = 1024) -> None:
+        self.sizes = CallSizes(LIMIT_S)
+        self.sizes.set_calls(instances, MAX_CALLS)
+        self.call_s, self.instances, self.max_rows = call_s, instances, max_rows
+        self.now = 0.0
+        self.in_flight: list[int] = []
+        self.rows = 0
+        self.waits: list[float] = []
+
+    def run(self, calls: int) -> None:
+        """Send and answer calls as the coalescer does."""
+        began: list[tuple[float, float, int]] = []  # end, begin, rows
+        waiting: list[int] = []
+        self.rows, started = 0, self.now
+        for _ in range(calls):
+            sent = [size for _, _, size in began] + waiting
+            while len(sent) < MAX_CALLS and (rows := min(self.sizes.count_room(sent), self.max_rows)):
+                waiting.append(rows)
+                sent.append(rows)
+            while waiting and len(began) < self.instances:
+                size = waiting.pop(0)
+                heapq.heappush(began, (self.now + self.call_s(size), self.now, size))
+            assert began, "an instance is idle though rows wait"
+            ahead = [end - self.now for end, _, _ in began] + [self.call_s(size) for size in waiting]
+            self.waits.append(sum(ahead) / self.instances)
+            end, begun, size = heapq.heappop(began)
+            self.now = end
+            self.rows += size
+            self.sizes.learn(size, end - begun, self.max_rows)
+        self.rate = self.rows / (self.now - started)
+        self.waits = sorted(self.waits[-calls // 2 :])
+
+    @property
+    def usual_wait(self) -> float:
+        """What nine in ten newcomers would wait at most: now and then a larger call is tried."""
+        return self.waits[int(0.9 * len(self.waits))]
+
+
+@pytest.mark.parametrize("row_s", [1e-5, 1e-4, 1e-3, 5e-3, 9e-3, 0.02])
+def test_calls_in_flight_take_about_the_limit_and_the_model_is_never_idle(row_s: float) -> None:
+    simulation = Simulation(lambda rows: rows * row_s)
+    simulation.run(100)
+    assert simulation.usual_wait <= LIMIT_S * 1.01
+    assert simulation.rate == pytest.approx(1 / row_s, rel=0.01)
+    if row_s <= 1e-3:
+        assert simulation.usual_wait >= min(LIMIT_S / 3, 1024 * row_s)
+
+
+def test_a_row_that_takes_longer_than_the_limit_is_sent_alone() -> None:
+    simulation = Simulation(lambda rows: rows * 0.2)
+    simulation.run(50)
+    assert simulation.sizes.rows == 1
+    assert simulation.usual_wait <= 0.2 + 1e-9  # nothing waits behind it
+    assert simulation.rate == pytest.approx(5, rel=0.01)
+
+
+@pytest.mark.parametrize(("fixed_s", "row_s", "share"), [(0.02, 1e-4, 0.5), (0.1, 3e-4, 0.5), (0.01, 1e-3, 0.5)])
+def test_a_call_whose_rows_cost_little_is_large(fixed_s: float, row_s: float, share: float) -> None:
+    """A GPU: a call of one row takes nearly as long as one of 64."""
+    simulation = Simulation(lambda rows: fixed_s + rows * row_s, max_rows=64)
+    simulation.run(200)
+    simulation.run(50)
+    best = 64 / (fixed_s + 64 * row_s)
+    assert simulation.rate >= share * best
+    assert simulation.usual_wait <= max(LIMIT_S * 1.01, 1.6 * (fixed_s + row_s))
+
+
+@pytest.mark.parametrize("instances", [2, 3, 4])
+def test_every_instance_has_work(instances: int) -> None:
+    simulation = Simulation(lambda rows: rows * 4e-3, instances=instances)
+    simulation.run(200)
+    simulation.run(100)
+    assert simulation.rate == pytest.approx(instances / 4e-3, rel=0.1)
+    assert simulation.usual_wait <= 2 * LIMIT_S
+
+
+def test_a_model_that_becomes_slower_or_faster_is_followed() -> None:
+    simulation = Simulation(lambda rows: rows * 1e-3)
+    simulation.run(50)
+    before = simulation.sizes.rows
+    simulation.call_s = lambda rows: rows * 1e-2
+    simulation.run(50)
+    assert simulation.sizes.rows <= before / 5
+    simulation.call_s = lambda rows: rows * 1e-3
+    simulation.run(50)
+    assert simulation.sizes.rows >= before * 0.7
+
+
+def test_small_calls_say_nothing_of_large_ones() -> None:
+    simulation = Simulation(lambda rows: rows * 1e-3)
+    simulation.run(50)
+    before = simulation.sizes.rows
+    for _ in range(100):
+        simulation.sizes.learn(1, 1e-3, 1024)
+    assert simulation.sizes.rows >= before - 1
+
+
+def test_calls_that_were_computed_together_are_not_taken_for_fast_ones() -> None:
+    """Triton joins calls that wait: both are answered in one moment."""
+    sizes = CallSizes(LIMIT_S)
+    for _ in range(50):
+        sizes.learn(8, 16 * 2e-3, 1024)
+        sizes.learn(8, 0.0, 1024)
+    assert sizes.rows == pytest.approx(0.6 * LIMIT_S / 2e-3, abs=6)
+
+
+@given(noise=st.integers(0, 10_000), row_s=st.floats(1e-5, 5e-3))
+def test_noise_does_not_drive_the_size_away(noise: int, row_s: float) -> None:
+    """A machine that others use: calls take up to three times as long, now and then ten times."""
+    random.seed(noise)
+    simulation = Simulation(lambda rows: rows * row_s * random.choice((1, 1, 1, 1.5, 2, 3)) + 1e-4)
+    simulation.run(300)
+    wanted = min(1024.0, 0.6 * LIMIT_S / row_s)
+    assert wanted / 6 - 1 <= simulation.sizes.rows <= wanted * 1.5 + 1
