@@ -5,10 +5,13 @@ import hmac
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from reward_gateway.errors import PermissionDenied, Unauthenticated
+from reward_gateway.fair_queue import Share
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import (
     ANYBODY,
+    ApiKey,
     KeyRing,
     KeysFileError,
     UnsafeExposure,
@@ -180,3 +183,11 @@ def test_a_public_address_needs_keys_or_a_clear_word(host: str, tmp_path: Path) 
         check_exposure(Settings(http_host=host))
     check_exposure(Settings(http_host=host, allow_unauthenticated=True))
     check_exposure(Settings(http_host=host, api_keys_file=tmp_path / "keys.yaml"))
+
+
+def test_keys_of_one_tenant_and_priority_share_what_is_scarce() -> None:
+    first = ApiKey(name="a", key=SecretStr("long enough"), tenant="team")
+    second = ApiKey(name="b", key=SecretStr("long enough too"), tenant="team")
+    evaluation = ApiKey(name="c", key=SecretStr("also long enough"), tenant="team", priority="batch")
+    assert first.share == second.share == Share("team", "training")
+    assert evaluation.share == Share("team", "batch")
