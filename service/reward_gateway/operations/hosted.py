@@ -34,7 +34,7 @@ def ask_model(model: str, batch: Batch, rows: Sequence[int], size: int) -> Effec
     scores: RawScores = yield from perform(ScoreWithModel(model, batch))
     answer = HostedAnswer(np.full((size, scores.values.shape[1]), np.nan), scores.version)
     answer.values[list(rows)] = scores.values
-    answer.invalid = {rows[k]: reason for k, reason in (batch.invalid | scores.invalid).items()}
+    answer.invalid = {rows[k]: reason for k, reason in scores.invalid.items()}
     answer.flags = {rows[k]: flags for k, flags in scores.flags.items()}
     return answer
 

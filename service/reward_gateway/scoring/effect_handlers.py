@@ -105,7 +105,9 @@ async def _score_with_model(
     effect_usage = Usage()  # hits and misses are counted per component, and this call is a part of one
     answers = await services.fetch_raw_scores((effect.model,), effect.batch, replace(context, usage=effect_usage))
     context.usage.model_calls += effect_usage.model_calls
-    return answers[effect.model][0]
+    scores = answers[effect.model][0]
+    # With what was found out about the samples meanwhile: an operation in another process has a copy of the batch.
+    return replace(scores, invalid=effect.batch.invalid | scores.invalid)
 
 
 @register_handler(effects.ScoreSteps)
