@@ -81,6 +81,8 @@ ENV PATH=/opt/gateway/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 USER 10001:10001
 EXPOSE 8080 8081
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+  CMD ["python", "-c", "import os, ssl, urllib.request as r; tls = 'REWARD_GATEWAY_TLS_CERTIFICATE' in os.environ; \
+    r.urlopen(('https' if tls else 'http') + '://127.0.0.1:8080/readyz', timeout=2, \
+    context=ssl._create_unverified_context())"]
 # Asks for REWARD_GATEWAY_TRITON_URL, REWARD_GATEWAY_REDIS_URL and, on an open address, REWARD_GATEWAY_API_KEYS_FILE.
 CMD ["reward-gateway", "serve"]

@@ -74,6 +74,17 @@ class Settings(BaseSettings):
         "On a loopback address, only localhost, 127.0.0.1, ::1 and these are answered, so that no web page can reach "
         "it by a name of its own; * turns that off. On a public address, naming some refuses all others.",
     )
+    tls_certificate: Path | None = Field(
+        None,
+        description="PEM file of the certificate (and those between it and the root) with which HTTP and gRPC speak "
+        "TLS (1.2 or later), and nothing else. Read again when it changes. Unset: no TLS.",
+    )
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key, not encrypted.")
+    tls_client_ca: Path | None = Field(
+        None,
+        description="PEM file of the authorities whose certificates clients must have (mutual TLS); over HTTP, health "
+        "checks and metrics need none. Unset: clients need no certificate.",
+    )
     rate_limit: str | None = Field(
         None, description="Maximum request rate per API key, for example 600/minute. Unset: no limit."
     )

@@ -7,6 +7,7 @@ from reward_gateway.backends.judges.config import JudgesFileError, load_judges
 from reward_gateway.extras import MissingExtra, demand
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import KeyRing, KeysFileError, UnsafeExposure, check_exposure
+from reward_gateway.traffic.tls import TlsFiles, TlsFilesError
 
 from .configuration import flag_of, variable_of
 from .output import UNUSABLE, Unusable
@@ -23,7 +24,7 @@ class Fault:
 
 def find_gateway_faults(settings: Settings) -> list[Fault]:
     """Faults in settings and files that would keep a gateway process from starting."""
-    return [fault for check in (_exposure, _extras, _files) for fault in check(settings)]
+    return [fault for check in (_exposure, _extras, _tls, _files) for fault in check(settings)]
 
 
 def _exposure(settings: Settings) -> Iterator[Fault]:
@@ -42,6 +43,14 @@ def _extras(settings: Settings) -> Iterator[Fault]:
     try:
         demand(*modules)
     except MissingExtra as error:
+        yield Fault(str(error))
+
+
+def _tls(settings: Settings) -> Iterator[Fault]:
+    try:
+        if files := TlsFiles.of(settings):
+            files.load()
+    except TlsFilesError as error:
         yield Fault(str(error))
 
 

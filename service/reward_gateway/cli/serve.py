@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
@@ -104,7 +105,7 @@ def _print_addresses(console: Console, running: stack.Running) -> None:
     settings = running.settings
     host = EVERYWHERE.get(settings.http_host, settings.http_host)
     host = f"[{host}]" if ":" in host else host
-    base = f"http://{host}:{settings.http_port}"
+    base = f"{'https' if settings.tls_certificate else 'http'}://{host}:{settings.http_port}"
     rows = {"HTTP": base, "gRPC": f"{host}:{settings.grpc_port}" if settings.grpc_port else "off"}
     rows |= {"docs": f"{base}/docs", "metrics": f"{base}/metrics"}
     cache, state = _without_password(settings.redis_url), _without_password(settings.state_store_url)
@@ -117,6 +118,7 @@ def _print_addresses(console: Console, running: stack.Running) -> None:
     for name, value in rows.items():
         console.print(f"  {name:<8} {value}", markup=False)
     key = ' -H "Authorization: Bearer $KEY"' if settings.api_keys_file else ""
+    key += ' --cert "$CERTIFICATE" --key "$KEY_FILE"' if settings.tls_client_ca else ""
     request = f"curl -s {base}/v1/score{key} -H 'Content-Type: application/json' -d '{_EXAMPLE}'"
     console.print(f"\nTry it:\n  {request}\n\nCtrl-C stops it.", markup=False)
 
@@ -134,7 +136,9 @@ def find_lacking(base: str) -> list[str]:
     import httpx  # here, so that the other commands start without it
 
     try:
-        answer = httpx.get(f"{base}/readyz", timeout=_ANSWER_S, trust_env=False)
+        # Our own process on this machine, under an address that its certificate need not name.
+        unverified = ssl._create_unverified_context() if base.startswith("https") else True  # noqa: S323
+        answer = httpx.get(f"{base}/readyz", timeout=_ANSWER_S, trust_env=False, verify=unverified)
         return [] if answer.is_success else [answer.json()["error"]["message"]]
     except httpx.HTTPError as error:
         return [f"GET /readyz is not answered ({type(error).__name__})"]

@@ -4,6 +4,8 @@ from typing import Any
 
 import typer
 
+from reward_gateway.client.tls import ClientTls
+
 from .output import REFUSED, Unusable, print_error
 
 
@@ -27,11 +29,17 @@ def ask_service(
         raise Unusable(f"name the running service with --url http://HOST:PORT{f', not {url}' if url else ''}")
     import httpx  # here, so that the other commands start without it
 
+    try:
+        verify = ClientTls.of().context() if url.startswith("https:") else True
+    except (OSError, ValueError) as error:
+        raise Unusable(f"REWARD_GATEWAY_CA_FILE or REWARD_GATEWAY_CLIENT_CERTIFICATE: {error}") from None
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     if content is not None:
         headers["content-type"] = content_type
     try:
-        response = httpx.request(method, url.rstrip("/") + path, content=content, headers=headers, timeout=timeout_s)
+        response = httpx.request(
+            method, url.rstrip("/") + path, content=content, headers=headers, timeout=timeout_s, verify=verify
+        )
         body: dict[str, Any] = response.json()
     except httpx.HTTPError as error:
         print_error(f"the service cannot be reached ({type(error).__name__}); check its address and whether it runs")

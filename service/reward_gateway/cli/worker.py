@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 import uvloop
 import watchfiles
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
@@ -47,6 +48,7 @@ from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
+from reward_gateway.http.middleware.certificates import HAS_CERTIFICATE
 from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
@@ -64,6 +66,7 @@ from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.drain import Drain
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import KeysFileError
+from reward_gateway.traffic.tls import TlsFiles, TlsFilesError, reloading_context
 
 log = structlog.get_logger(__name__)
 
@@ -214,6 +217,15 @@ def freeze_startup_objects() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+class TlsConnection(HttpToolsProtocol):
+    """A connection whose requests know whether it has a client certificate."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        peer = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        self.app_state = {**self.app_state, HAS_CERTIFICATE: peer is not None}
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn that drains on a signal: readiness turns false and new requests are rejected at once."""
 
@@ -244,12 +256,13 @@ async def serve(settings: Settings) -> None:
     stores = StoreWatch.of(settings, telemetry.metrics)
     app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores)
     fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
+    tls = TlsFiles.of(settings)
     config = uvicorn.Config(
         app,
         host=settings.http_host,
         port=settings.http_port,
         loop="none",
-        http="httptools",
+        http=TlsConnection if tls else "httptools",
         ws="none",
         log_config=None,
         access_log=False,
@@ -257,6 +270,7 @@ async def serve(settings: Settings) -> None:
         backlog=4096,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=round(settings.drain_s) + 1,
+        ssl_context_factory=None if tls is None else lambda *_: reloading_context(tls),
     )
     http = HttpServer(config, traffic.drain)
     metrics, tracer = telemetry.metrics, telemetry.tracer
@@ -314,7 +328,7 @@ def main() -> int:
             runner.run(serve(settings))
     except InvalidRecipe as error:
         return _refuse(*fault_lines(settings.rewards_file, error.faults))
-    except (KeysFileError, JudgesFileError, SandboxUnavailable, MissingExtra, OSError) as error:
+    except (KeysFileError, TlsFilesError, JudgesFileError, SandboxUnavailable, MissingExtra, OSError) as error:
         return _refuse(str(error))
     return 0
 

@@ -11,9 +11,18 @@ the classes of :mod:`reward_gateway.errors`, the same on both sides of the wire.
 """
 
 from .aio import AsyncRewardClient
-from .failures import Unreachable
+from .failures import Unreachable, Untrusted
 from .scores import Component, SampleScore, Scores
 from .sync import RewardClient
 from .wire import SampleError
 
-__all__ = ["AsyncRewardClient", "Component", "RewardClient", "SampleError", "SampleScore", "Scores", "Unreachable"]
+__all__ = [
+    "AsyncRewardClient",
+    "Component",
+    "RewardClient",
+    "SampleError",
+    "SampleScore",
+    "Scores",
+    "Unreachable",
+    "Untrusted",
+]

@@ -13,6 +13,25 @@ class Unreachable(Unavailable):
     code = "unreachable"
 
 
+class Untrusted(GatewayError):
+    """TLS was refused by the service or the client; trying again changes nothing."""
+
+    code = "untrusted"
+
+
+def tls_failure(reason: str | None) -> Untrusted:
+    """The error of a TLS handshake that failed, by OpenSSL's reason."""
+    if reason == "CERTIFICATE_VERIFY_FAILED":
+        return Untrusted(
+            "the service's certificate is not trusted, or is not for this address: name its authority with ca_file "
+            "(REWARD_GATEWAY_CA_FILE)"
+        )
+    return Untrusted(
+        f"TLS failed ({reason or 'no reason given'}): check that the service speaks TLS, and that it accepts this "
+        "client's certificate (client_certificate, client_key)"
+    )
+
+
 def _iterate_classes(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
     yield root
     for child in root.__subclasses__():

@@ -14,7 +14,8 @@ from reward_gateway.errors import GatewayError, InvalidRequest, seconds_of_retry
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample.fields import MEDIA, of_form
 
-from .failures import of_grpc
+from .failures import of_grpc, tls_failure
+from .tls import ClientTls
 from .wire import SampleError, ScoreAnswer, WireComponent, WireResult
 
 _SERVICE = "/reward_gateway.v1.RewardService/"
@@ -184,6 +185,8 @@ def _listing_call(listing: str) -> tuple[str, Any, Any]:
 
 def _to_error(error: Any) -> GatewayError:
     metadata: dict[str, str] = dict(error.trailing_metadata() or ())
+    if "CERTIFICATE_VERIFY_FAILED" in (error.details() or ""):
+        return tls_failure("CERTIFICATE_VERIFY_FAILED")
     return of_grpc(
         error.code().name,
         metadata.get("error-code", ""),
@@ -201,20 +204,21 @@ def _add_key(metadata: tuple[tuple[str, str], ...], key: str | None) -> tuple[tu
     return metadata if key is None else (*metadata, ("idempotency-key", key))
 
 
-def _open_channel(library: Any, url: str) -> Any:
+def _open_channel(library: Any, url: str, tls: ClientTls) -> Any:
     """A channel of ``grpc`` or ``grpc.aio``."""
     scheme, _, target = url.rstrip("/").partition("://")
     if scheme == "grpcs":
-        return library.secure_channel(target, grpc.ssl_channel_credentials(), _OPTIONS)
+        return library.secure_channel(target, grpc.ssl_channel_credentials(*tls.read()), _OPTIONS)
     return library.insecure_channel(target, _OPTIONS)
 
 
 class GrpcTransport:
     """Calls over one channel."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
-        self._channel = _open_channel(grpc, url)
+    def __init__(self, url: str, api_key: str | None, tls: ClientTls) -> None:
+        self._channel = _open_channel(grpc, url, tls)
         self._metadata = _auth_metadata(api_key)
+        self._waits = not url.startswith("grpcs:")  # waiting for a connection would hide why TLS fails
 
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
         return score_answer(self._call_method("Score", score_request(body), pb.ScoreResponse, left_s, key))
@@ -243,7 +247,7 @@ class GrpcTransport:
             response_deserializer=response.FromString,
         )
         try:
-            return call(request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=True)
+            return call(request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=self._waits)
         except grpc.RpcError as error:
             raise _to_error(error) from error
 
@@ -251,9 +255,10 @@ class GrpcTransport:
 class AsyncGrpcTransport:
     """Calls over one ``grpc.aio`` channel."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
-        self._channel = _open_channel(grpc.aio, url)
+    def __init__(self, url: str, api_key: str | None, tls: ClientTls) -> None:
+        self._channel = _open_channel(grpc.aio, url, tls)
         self._metadata = _auth_metadata(api_key)
+        self._waits = not url.startswith("grpcs:")  # waiting for a connection would hide why TLS fails
 
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
         return score_answer(await self._call_method("Score", score_request(body), pb.ScoreResponse, left_s, key))
@@ -288,6 +293,8 @@ class AsyncGrpcTransport:
             response_deserializer=response.FromString,
         )
         try:
-            return await call(request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=True)
+            return await call(
+                request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=self._waits
+            )
         except grpc.RpcError as error:
             raise _to_error(error) from error

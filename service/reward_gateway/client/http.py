@@ -1,5 +1,6 @@
 """The HTTP transport, sync and async: one pooled connection set, one way to read an answer."""
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,8 @@ import msgspec
 
 from reward_gateway.errors import DeadlineExceeded, GatewayError, Unavailable, seconds_of_retry_after
 
-from .failures import Unreachable, of_http
+from .failures import Unreachable, of_http, tls_failure
+from .tls import ClientTls
 from .wire import ScoreAnswer, WireFailure, refusal, score_answer
 
 _GRACE_S = 1.0
@@ -21,6 +23,10 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 def _auth_headers(api_key: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {api_key}"} if api_key else {}
+
+
+def _verification(url: str, tls: ClientTls) -> ssl.SSLContext | bool:
+    return tls.context() if url.startswith("https:") else True
 
 
 def _request_arguments(body: Any, left_s: float, key: str | None) -> dict[str, Any]:
@@ -52,6 +58,11 @@ def _read_content(response: httpx.Response) -> bytes:
 
 def _to_error(error: httpx.HTTPError) -> GatewayError:
     """The error of a request without a response."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        return tls_failure(cause.reason)
     if isinstance(error, _NOT_SENT):
         return Unreachable("the service cannot be reached; check its address and whether it runs")
     if isinstance(error, httpx.TimeoutException):
@@ -68,8 +79,10 @@ def _apply_path(kind: str, name: str) -> str:
 class HttpTransport:
     """Requests over one ``httpx.Client``."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
-        self._client = httpx.Client(base_url=url, headers=_auth_headers(api_key), limits=_LIMITS)
+    def __init__(self, url: str, api_key: str | None, tls: ClientTls) -> None:
+        self._client = httpx.Client(
+            base_url=url, headers=_auth_headers(api_key), limits=_LIMITS, verify=_verification(url, tls)
+        )
 
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
         return score_answer.decode(self._send_request("POST", "/v1/score", body, left_s, key))
@@ -104,8 +117,10 @@ class HttpTransport:
 class AsyncHttpTransport:
     """Requests over one ``httpx.AsyncClient``."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
-        self._client = httpx.AsyncClient(base_url=url, headers=_auth_headers(api_key), limits=_LIMITS)
+    def __init__(self, url: str, api_key: str | None, tls: ClientTls) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=url, headers=_auth_headers(api_key), limits=_LIMITS, verify=_verification(url, tls)
+        )
 
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
         return score_answer.decode(await self._send_request("POST", "/v1/score", body, left_s, key))

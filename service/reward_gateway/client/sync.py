@@ -9,6 +9,7 @@ from reward_gateway.sample import Text
 from .request import Columns, ScoreArguments, columns_body, samples_body
 from .retry import call_with_retries, new_idempotency_key
 from .scores import Scores
+from .tls import ClientTls
 from .transport import transport_of
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -23,12 +24,26 @@ class RewardClient:
         url: ``http(s)://host:port`` or ``grpc(s)://host:port``; default: ``REWARD_GATEWAY_URL``, else this machine.
         api_key: default: ``REWARD_GATEWAY_API_KEY``.
         timeout_s: maximum seconds of a call, retries included; sent to the server as the deadline.
+        ca_file: authorities that may sign the service's certificate; default: ``REWARD_GATEWAY_CA_FILE``, else those
+            that the system trusts.
+        client_certificate, client_key: for a service that demands a certificate; default:
+            ``REWARD_GATEWAY_CLIENT_CERTIFICATE`` and ``REWARD_GATEWAY_CLIENT_KEY``.
     """
 
-    def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout_s: float = 120.0) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 120.0,
+        ca_file: str | os.PathLike[str] | None = None,
+        client_certificate: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.url = url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL
         self.timeout_s = timeout_s
-        self._transport = transport_of(self.url, api_key or os.environ.get("REWARD_GATEWAY_API_KEY"))
+        tls = ClientTls.of(ca_file, client_certificate, client_key)
+        self._transport = transport_of(self.url, api_key or os.environ.get("REWARD_GATEWAY_API_KEY"), tls)
 
     def score(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from .http import AsyncHttpTransport, HttpTransport
+from .tls import ClientTls
 from .wire import ScoreAnswer
 
 
@@ -37,22 +38,22 @@ class AsyncTransport(Protocol):
     async def close(self) -> None: ...
 
 
-def transport_of(url: str, api_key: str | None) -> Transport:
+def transport_of(url: str, api_key: str | None, tls: ClientTls) -> Transport:
     """The transport of an address: ``http(s)://host:port`` or ``grpc(s)://host:port``."""
     if is_grpc(url):
         from .grpc import GrpcTransport
 
-        return GrpcTransport(url, api_key)
-    return HttpTransport(url, api_key)
+        return GrpcTransport(url, api_key, tls)
+    return HttpTransport(url, api_key, tls)
 
 
-def async_transport_of(url: str, api_key: str | None) -> AsyncTransport:
+def async_transport_of(url: str, api_key: str | None, tls: ClientTls) -> AsyncTransport:
     """As :func:`transport_of`."""
     if is_grpc(url):
         from .grpc import AsyncGrpcTransport
 
-        return AsyncGrpcTransport(url, api_key)
-    return AsyncHttpTransport(url, api_key)
+        return AsyncGrpcTransport(url, api_key, tls)
+    return AsyncHttpTransport(url, api_key, tls)
 
 
 def is_grpc(url: str) -> bool:

@@ -17,6 +17,7 @@ from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.guard import Traffic
+from reward_gateway.traffic.tls import TlsFiles, TlsReloader
 
 from .health import GatewayHealth
 from .service import SERVICE, RewardService
@@ -62,6 +63,7 @@ async def start(
 
     Raises:
         OSError: the address cannot be listened on.
+        TlsFilesError: the files of TLS cannot be used.
     """
     server = grpc.aio.server(options=_channel_options(settings))
     services = {SERVICE: RewardService(gateway, settings, traffic, observer, tracer).handler(), **dict(more)}
@@ -72,12 +74,31 @@ async def start(
     requested_port = settings.grpc_port if port is None else port
     host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
     try:
-        bound_port = server.add_insecure_port(f"{host}:{requested_port}")
+        address = f"{host}:{requested_port}"
+        if files := TlsFiles.of(settings):
+            bound_port = server.add_secure_port(address, _reloading_credentials(files))
+        else:
+            bound_port = server.add_insecure_port(address)
     except RuntimeError:
         raise OSError(f"gRPC cannot listen on {host}:{requested_port}; is the port in use?") from None
     await checks.refresh_statuses()
     await server.start()
     return GrpcServer(server, bound_port, asyncio.create_task(checks.refresh_forever(), name="grpc-health"))
+
+
+def _reloading_credentials(files: TlsFiles) -> grpc.ServerCredentials:
+    """Credentials of which every handshake takes the newest files. Raises TlsFilesError."""
+    reloader = TlsReloader(files)
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        material = reloader.material
+        return grpc.ssl_server_certificate_configuration([(material.key, material.certificate)], material.client_ca)
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        return configuration() if reloader.refresh() else None
+
+    # The fetcher may answer None, for "as before", which the stubs do not know.
+    return grpc.dynamic_ssl_server_credentials(configuration(), fetch, files.client_ca is not None)  # type: ignore[arg-type]
 
 
 def _channel_options(settings: Settings) -> list[tuple[str, int]]:

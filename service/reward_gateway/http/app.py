@@ -27,6 +27,7 @@ from .errors import error_response
 from .middleware.admission import AdmissionLayer
 from .middleware.body import BodyLayer
 from .middleware.browsers import BrowserLayer
+from .middleware.certificates import CertificateLayer
 from .middleware.context import ContextLayer
 from .middleware.disconnect import DisconnectLayer
 from .middleware.keys import KeysLayer
@@ -94,6 +95,8 @@ def create_app(
     app.add_middleware(AdmissionLayer, traffic=traffic)
     app.add_middleware(KeysLayer, traffic=traffic, observer=telemetry.metrics)
     app.add_middleware(DisconnectLayer)
+    if settings.tls_client_ca is not None:
+        app.add_middleware(CertificateLayer)
     app.add_middleware(BrowserLayer, settings=settings)
     app.add_middleware(ContextLayer, settings=settings, telemetry=telemetry)
     return app

@@ -1,6 +1,7 @@
 """Readiness probes, one per kind of server, each with a timeout of one second."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -9,13 +10,16 @@ _SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
 _IS_READY = b"\x08\x01"  # a ServerReadyResponse whose first field, `ready`, is true
 
 
-def http_ok(host: str, port: int, path: str) -> Callable[[], Awaitable[bool]]:
-    """A probe that succeeds when ``GET path`` is answered 200."""
+def http_ok(host: str, port: int, path: str, *, tls: bool = False) -> Callable[[], Awaitable[bool]]:
+    """A probe that succeeds when ``GET path`` is answered 200; with ``tls``, whatever the certificate says."""
+    unverified = ssl._create_unverified_context() if tls else None  # noqa: S323 - a process of our own
     name = f"[{host}]" if ":" in host else host
     request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode()
 
     async def is_ok() -> bool:
-        return (await _first_line(asyncio.open_connection(host, port), request)).split()[1:2] == [b"200"]
+        return (await _first_line(asyncio.open_connection(host, port, ssl=unverified), request)).split()[1:2] == [
+            b"200"
+        ]
 
     return is_ok
 

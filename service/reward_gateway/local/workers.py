@@ -42,7 +42,7 @@ def worker_children(settings: Settings, http: socket.socket, metrics: Path | Non
         Child(
             name=f"gateway {number}" if settings.workers > 1 else "gateway",
             argv=[sys.executable, "-m", module],
-            ready=probes.http_ok(EVERYWHERE.get(host, host), port, "/livez"),
+            ready=probes.http_ok(EVERYWHERE.get(host, host), port, "/livez", tls=settings.tls_certificate is not None),
             env=env,
             ready_s=60.0,
             stop_s=settings.drain_s + 3.0,
