@@ -22,13 +22,17 @@ CALLED_BY_LIBRARIES = {
     "get_metrics": "SkyRL calls it",
     "global_post_process_and_metrics": "NeMo-RL calls it",
     "in_batch": "the tests that hold over the table of fields read it",
+    "minimum_version": "ssl reads it of a context",
     "next_stop_strings": "NeMo-RL reads it of an environment's answer",
+    "num_tickets": "ssl reads it of a context",
+    "sni_callback": "ssl calls it",
     "terminateds": "NeMo-RL reads it of an environment's answer",
     "double_param": "a field of Triton's InferParameter",
     "find_class": "pickle calls it",
     "image_tag": "a field of OpenAI's graders that has no effect here",
     "synsets": "nltk calls it",
     "uid": "a field of an item that has no effect",
+    "verify_mode": "ssl reads it of a context",
 }
 """Names that the package defines for others, and who they are."""
 
