@@ -13,10 +13,12 @@ class Delays:
     Attributes:
         answer_s: seconds by which each piece of an answer is late.
         port: where it listens.
+        target: where new connections lead.
     """
 
     answer_s: float = 0.0
     port: int = 0
+    target: int = 0
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @property
@@ -24,24 +26,37 @@ class Delays:
         """Its address as that of a Redis."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    async def switch_to(self, port: int) -> None:
+        """Break all connections; new ones lead to another port."""
+        self.target = port
+        await self._break_connections()
+
+    async def _break_connections(self) -> None:
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
 
 @contextlib.asynccontextmanager
 async def delaying_proxy(port: int) -> AsyncIterator[Delays]:
     """A proxy on loopback in front of a port there; it runs on the event loop of the test."""
-    delays = Delays()
+    delays = Delays(target=port)
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_answer: bool) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(1 << 16):
-                if is_answer and delays.answer_s:
-                    await asyncio.sleep(delays.answer_s)
-                writer.write(data)
-                await writer.drain()
-        writer.close()
+        try:
+            with contextlib.suppress(OSError):
+                while data := await reader.read(1 << 16):
+                    if is_answer and delays.answer_s:
+                        await asyncio.sleep(delays.answer_s)
+                    writer.write(data)
+                    await writer.drain()
+        finally:
+            writer.close()
 
     async def connect(client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", delays.target)
         except OSError:
             client_writer.close()
             return
@@ -54,6 +69,4 @@ async def delaying_proxy(port: int) -> AsyncIterator[Delays]:
         yield delays
     finally:
         server.close()
-        for task in delays._tasks:
-            task.cancel()
-        await asyncio.gather(*delays._tasks, return_exceptions=True)
+        await delays._break_connections()

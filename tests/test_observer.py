@@ -50,6 +50,7 @@ def tell_everything(observer: Observer) -> None:
         observer.rates_breaker_changed(state)
     for store in get_args(StoreName):
         observer.store_checked(store, False)
+    observer.state_checked(True)
     for level in get_args(CacheLevel):
         observer.cache_looked_up(level, 1, 1, 0.1)
     for operation in get_args(CacheOperation):

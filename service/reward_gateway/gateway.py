@@ -21,6 +21,7 @@ from reward_gateway.errors import (
     ModelUnavailable,
     NotFound,
     Overloaded,
+    StateUnavailable,
     TooLarge,
     Unavailable,
     Unscorable,
@@ -50,10 +51,14 @@ from reward_gateway.scoring.recorded_answers import (
 )
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
+from reward_gateway.state.epoch import Restart, allow_restart
 
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "worker_lost", "deadline_exceeded"})
 """Codes that fail the request if every sample has one of them; a judge's bad answer fails only its sample."""
 
+
+STATE_RESET = "state_reset"
+"""Flags samples whose recipe has begun anew in a store that had lost its state (``on_reset: restart``)."""
 
 ANSWERED = Invalid("internal_error", "the sample was answered by an earlier attempt")
 """Excludes a row from a repeat; its recorded answer replaces this reason."""
@@ -70,6 +75,7 @@ class ScoreOptions:
         accept: called with the scored batch before state is written, and with the recorded batch for a repeat; raises
             GatewayError if the caller's API cannot express it.
         commit: writes the request's changes, instead of :meth:`.ScoringServices.commit`.
+        restart: of a recipe that goes on with a store that has lost its state: whether it had to.
     """
 
     on_invalid: Literal["null", "fail", "default"] | None = None
@@ -80,6 +86,7 @@ class ScoreOptions:
     scope: RequestScope = NO_SCOPE
     accept: Callable[[Scored], None] | None = None
     commit: Callable[..., Awaitable[None]] | None = None
+    restart: Restart | None = None
 
 
 class Gateway:
@@ -118,6 +125,13 @@ class Gateway:
         """
         plan = self.book.get(reward)
         options = options or ScoreOptions()
+        if plan.on_reset == "refuse":
+            return await self._score_once(plan, batch, options)
+        with allow_restart() as restart:
+            return await self._score_once(plan, batch, replace(options, restart=restart))
+
+    async def _score_once(self, plan: Plan, batch: Batch, options: ScoreOptions) -> Scored:
+        """Score a batch, or return the recorded scores of a repeated request."""
         address = options.scope.make_attempt_address("score", plan.name)
         if address is None:
             return await self._score_batch(plan, batch, options)
@@ -174,6 +188,8 @@ class Gateway:
             usage=usage,
             timing_ms=timing,
         )
+        if options.restart is not None and options.restart.happened:
+            scored.flags.update({row: (*scored.flags.get(row, ()), STATE_RESET) for row in range(size)})
         if recorded is not None:
             keep_answers(recorded, answered, scored)
         self._observer.batch_scored(plan, scored, response_lengths(batch))
@@ -437,6 +453,8 @@ def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
             return DeadlineExceeded(message, param=param)
         case "overloaded":
             return Overloaded(message, param=param)
+        case "state_unavailable":
+            return StateUnavailable(message, param=param)
         case _ if reason.server_caused:
             return ModelUnavailable(message, param=param)
         case _:

@@ -72,6 +72,9 @@ class Observer:
     def store_checked(self, store: StoreName, reachable: bool) -> None:
         """A store was asked whether it is there, as it is every few seconds."""
 
+    def state_checked(self, is_lost: bool) -> None:
+        """The store of state was asked whether it has lost what it held."""
+
     # The cache of raw scores
 
     def cache_looked_up(self, level: CacheLevel, hits: int, misses: int, seconds: float | None) -> None:

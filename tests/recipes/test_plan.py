@@ -38,7 +38,7 @@ rewards:
 """
     plan = load_book(recipe, {}).get("r").describe()["plan"]
     assert plan.keys() == {
-        "components", "guards", "combine", "over", "add", "group", "credit", "on_invalid",
+        "components", "guards", "combine", "over", "add", "group", "credit", "on_invalid", "on_reset",
     }  # fmt: skip
     assert plan["components"].keys() == {"a", "b", "c"}
     assert plan["components"]["a"].keys() == {"model", "dimension", "score", "transforms", "returns", "optional"}

@@ -1,6 +1,7 @@
 """Checks whether the two stores are reachable: the cache of scores, and the state store."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
 from redis.asyncio import Redis
@@ -8,8 +9,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from reward_gateway.errors import StateUnavailable
 from reward_gateway.observer import UNOBSERVED, Observer, StoreName
 from reward_gateway.settings import Settings
+from reward_gateway.state.store import StateStore
 from reward_gateway.tasks import end_task, repeat
 
 EVERY_S = 5.0
@@ -22,12 +25,18 @@ class StoreWatch:
     Args:
         urls: ``redis://`` addresses by store; empty for none.
         observer: notified of every result.
+        state: asked whether its store has lost what it held; None: it is not asked.
 
     Attributes:
         reachable: the last result by store; a store not checked yet counts as reachable.
+        is_state_lost: whether the store of state was last found to have lost what it held.
     """
 
-    def __init__(self, urls: Mapping[StoreName, str], observer: Observer = UNOBSERVED) -> None:
+    def __init__(
+        self, urls: Mapping[StoreName, str], observer: Observer = UNOBSERVED, state: StateStore | None = None
+    ) -> None:
+        self.is_state_lost = False
+        self._state = state
         self.reachable: dict[StoreName, bool] = {name: True for name, url in urls.items() if url}
         self._observer = observer
         self._clients = {
@@ -40,9 +49,16 @@ class StoreWatch:
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    def of(cls, settings: Settings, observer: Observer = UNOBSERVED) -> "StoreWatch":
+    def of(cls, settings: Settings, observer: Observer = UNOBSERVED, state: StateStore | None = None) -> "StoreWatch":
         """Build for the stores in the settings."""
-        return cls({"cache": settings.redis_url, "state": settings.state_store_url}, observer)
+        return cls({"cache": settings.redis_url, "state": settings.state_store_url}, observer, state)
+
+    def describe(self) -> dict[str, str]:
+        """``ready``, ``away`` or ``lost`` by store."""
+        found: dict[str, str] = {name: "ready" if reached else "away" for name, reached in self.reachable.items()}
+        if self.is_state_lost and found.get("state") == "ready":
+            found["state"] = "lost"
+        return found
 
     async def check_stores(self) -> None:
         """Check both stores now."""
@@ -52,6 +68,10 @@ class StoreWatch:
         try:
             await self._clients[name].ping()
             self.reachable[name] = True
+            if name == "state" and self._state is not None:
+                with contextlib.suppress(StateUnavailable):  # it went away since
+                    self.is_state_lost = await self._state.is_lost()
+                    self._observer.state_checked(self.is_state_lost)
         except (RedisError, OSError):
             self.reachable[name] = False
         self._observer.store_checked(name, self.reachable[name])

@@ -43,7 +43,7 @@ from reward_gateway.cli.rewards import fault_lines
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.extras import MissingExtra
-from reward_gateway.gateway import Gateway
+from reward_gateway.gateway import STATE_RESET, Gateway
 from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.grpc.oip import InferenceService
@@ -60,6 +60,7 @@ from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
+from reward_gateway.state.epoch import StoreEpoch
 from reward_gateway.state.store import StateStore
 from reward_gateway.tasks import repeat
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -113,9 +114,11 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         observer=observer,
     )
     state_url = settings.state_store_url
-    state = StateStore.connect(state_url) if state_url else StateStore.in_process()
+    remembered = os.environ.get("REWARD_GATEWAY_STATE_EPOCH_FILE")  # of `serve`, for the server that it starts
+    epoch = StoreEpoch(Path(remembered) if remembered else None)
+    state = StateStore.connect(state_url, epoch=epoch) if state_url else StateStore.in_process()
     cohorts = (
-        RedisCohorts(state_url, member_ttl_s=settings.idempotency_ttl_s)
+        RedisCohorts(state_url, member_ttl_s=settings.idempotency_ttl_s, epoch=epoch)
         if state_url
         else LocalCohorts(settings.idempotency_ttl_s)
     )
@@ -166,7 +169,7 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     metrics.models.register(experiment.candidate for experiment in gateway.book.experiments.values())
     metrics.models.register(model for plan in gateway.book for model in plan.models)
     metrics.models.register(gateway.runtime.judges.names if gateway.runtime.judges is not None else ())
-    metrics.flags.register((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete"))
+    metrics.flags.register((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete", STATE_RESET))
 
 
 def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:
@@ -253,7 +256,7 @@ async def serve(settings: Settings) -> None:
     gateway = await build_gateway(settings, telemetry)
     protocol = OpenInference(gateway, settings)
     model_admin = ModelAdmin(gateway, settings)
-    stores = StoreWatch.of(settings, telemetry.metrics)
+    stores = StoreWatch.of(settings, telemetry.metrics, gateway.runtime.state)
     app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores)
     fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
     tls = TlsFiles.of(settings)

@@ -71,10 +71,13 @@ async def run_stack(
         servers: list[Child] = []
         if not (settings.state_store_url and settings.redis_url and settings.triton_url):
             sockets = held.enter_context(socket_folder())
+        environment: dict[str, str] = {}
         if not settings.state_store_url:
             child, url = state_store(settings, run_dir, sockets)
             servers.append(child)
             settings = settings.model_copy(update={"state_redis_url": url})
+            # Beside the server's folder, so that the loss of that folder is noticed.
+            environment["REWARD_GATEWAY_STATE_EPOCH_FILE"] = str(run_dir / "state-epoch")
         if not settings.redis_url:
             child, url = score_cache(settings, run_dir, sockets)
             servers.append(child)
@@ -90,7 +93,7 @@ async def run_stack(
                 metrics = held.enter_context(metrics_folder(settings.workers, run_dir))
             except StackError as error:
                 report(str(error))
-        stages = [servers, worker_children(settings, http, metrics, worker)]
+        stages = [servers, worker_children(settings, http, metrics, worker, environment)]
         await Supervisor(stages, report, partial(describe_full_disk, run_dir)).run(
             lambda: on_ready(Running(settings, run_dir))
         )

@@ -4,10 +4,11 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from prometheus_client import multiprocess
 from pydantic import SecretStr
@@ -23,7 +24,13 @@ _METRICS_BYTES = 1 << 20  # of one worker, ample
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where to reach them
 
 
-def worker_children(settings: Settings, http: socket.socket, metrics: Path | None, module: str = MODULE) -> list[Child]:
+def worker_children(
+    settings: Settings,
+    http: socket.socket,
+    metrics: Path | None,
+    module: str = MODULE,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> list[Child]:
     """One child per worker.
 
     Args:
@@ -31,9 +38,10 @@ def worker_children(settings: Settings, http: socket.socket, metrics: Path | Non
         http: the socket on which all of them listen.
         metrics: folder in which they share their metrics; None: each has its own.
         module: what a worker runs.
+        environment: further variables, which are no settings.
     """
     host, port = http.getsockname()[:2]
-    env = os.environ | settings_environment(settings) | {"REWARD_GATEWAY_HTTP_FD": str(http.fileno())}
+    env = os.environ | settings_environment(settings) | {"REWARD_GATEWAY_HTTP_FD": str(http.fileno()), **environment}
     clean_up: Callable[[int, bool], None] = lambda pid, was_ready: None  # noqa: E731
     if metrics is not None:
         env["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)

@@ -94,6 +94,7 @@ class Compiler:
             credit=credit,
             on_invalid=spec.on_invalid,
             default_reward=spec.default_reward,
+            on_reset=spec.on_reset,
             range=(spec.range[0], spec.range[1]) if spec.range else None,
             strip_template=spec.strip_template,
             answer_template=spec.answer_template,

@@ -104,6 +104,7 @@ class Plan:
     credit: Step | None
     on_invalid: Literal["null", "fail", "default"]
     default_reward: float | None
+    on_reset: Literal["refuse", "restart"]
     range: tuple[float, float] | None
     strip_template: str | None
     answer_template: str | None
@@ -188,5 +189,6 @@ class Plan:
                 "group": self.group.model_dump(mode="json"),
                 "credit": self.credit.describe() if self.credit else None,
                 "on_invalid": self.on_invalid,
+                "on_reset": self.on_reset,
             },
         }

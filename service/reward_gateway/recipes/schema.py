@@ -93,6 +93,11 @@ class RecipeSpec(_Model):
     default_reward: float | None = Field(
         None, description="The reward of an unscorable sample with on_invalid: default."
     )
+    on_reset: Literal["refuse", "restart"] = Field(
+        "refuse",
+        description="What to do once the store has lost the recipe's state. refuse: answer state_unavailable until an "
+        "operator accepts the loss. restart: begin anew, and flag every sample state_reset until then.",
+    )
     range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         None, description="Lowest and highest reward, if known. Shown in the list of rewards."
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from reward_gateway.errors import GatewayError
 from reward_gateway.operations.names import Named, names_in
 from reward_gateway.recipes.plan import Plan
+from reward_gateway.state.epoch import LOST
 
 from .effects_runtime import EffectsRuntime
 
@@ -29,7 +30,7 @@ class Readiness:
 
 
 async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[str, str]:
-    """Reasons why recipes cannot answer, by recipe: the first missing model or judge of each.
+    """Reasons why recipes cannot answer, by recipe: lost state, or the first missing model or judge of each.
 
     Default models and judges of operations do not count, as items may contain the numbers themselves.
     """
@@ -37,6 +38,8 @@ async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[s
     judges = runtime.judges.names if runtime.judges is not None else ()
     missing: dict[str, str] = {}
     for plan in plans:
+        if runtime.has_lost_state and plan.stateful and plan.on_reset == "refuse":
+            missing[plan.name] = LOST
         named = [*_find_written_names(plan)]
         for model in dict.fromkeys([*plan.models, *(n.name for n in named if n.mark.kind == "model")]):
             if model not in models:

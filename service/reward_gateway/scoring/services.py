@@ -1,7 +1,8 @@
 """What the gateway reaches outside its own arithmetic: models behind the cache, named state, judges, a sandbox."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from reward_gateway.backends.judges.judges import Judges
@@ -15,6 +16,7 @@ from reward_gateway.recipes.known_models import KnownModels, known_models
 from reward_gateway.sample import Batch, RawScores
 from reward_gateway.sample.fields import MEDIA
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts
+from reward_gateway.state.epoch import allow_restart, may_restart
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
 
@@ -26,12 +28,16 @@ from .vector_scorer import VectorScorer
 
 @dataclass(frozen=True, slots=True)
 class PendingCommit:
-    """The changes of one part of a request; see :meth:`ScoringServices.commit` for the attributes."""
+    """The changes of one part of a request; see :meth:`ScoringServices.commit` for the attributes.
+
+    ``may_restart``: the part may use a store that has lost its state.
+    """
 
     writes: StateWrites
     attempt: Attempt | None = None
     answer: bytes = b""
     complete: bool = True
+    may_restart: bool = field(default_factory=may_restart)
 
 
 class MediaIntake(Protocol):
@@ -104,6 +110,11 @@ class ScoringServices:
             raise StateUnavailable("this gateway has no store of named state; set REWARD_GATEWAY_STATE_REDIS_URL")
         return self._state
 
+    @property
+    def has_lost_state(self) -> bool:
+        """Whether the store of named state has lost it, as far as is known."""
+        return self._state is not None and self._state.is_known_lost
+
     def known_models(self) -> KnownModels | None:
         return self._known_models
 
@@ -154,7 +165,9 @@ class ScoringServices:
         keyed = [(part.attempt, part.answer, part.complete) for part in commits if part.attempt is not None]
         if keyed or writes:
             records = [attempt.make_record(answer, complete=complete) for attempt, answer, complete in keyed]
-            await self.state.commit(writes, *records)
+            # One that may not has read nothing of such a store, or it would have failed by now.
+            with allow_restart() if any(part.may_restart for part in commits) else nullcontext():
+                await self.state.commit(writes, *records)
         for attempt, _, _ in keyed:
             attempt.committed = True
 

@@ -64,8 +64,9 @@ class RedisArchives(RedisVersionedStore):
     kind = "archives"
 
     async def read(self, archive: str) -> FloatArray:
-        async def fetch(client: Any, legacy: bool) -> list[bytes] | None:
-            return await client.lrange(self.make_key(archive, legacy=legacy), 0, -1) or None
+        async def fetch(legacy: bool) -> list[bytes] | None:
+            (rows,) = await self.read_commands(("LRANGE", self.make_key(archive, legacy=legacy), 0, -1))
+            return rows or None
 
         rows = await self._read_stored(archive, fetch)
         return np.frombuffer(b"".join(rows), dtype="<f8").reshape(len(rows), -1).copy() if rows else np.empty((0, 0))
@@ -79,8 +80,7 @@ class RedisArchives(RedisVersionedStore):
         if not len(rows):
             await self.reset(name)
             return
-        async with self._replace_value(name) as pipeline:
-            pipeline.rpush(self.make_key(name), *pack_vectors(rows))
+        await self._replace_value(name, "RPUSH", self.make_key(name), pack_vectors(rows))
 
 
 def pack_vectors(rows: FloatArray) -> list[bytes]:

@@ -161,18 +161,18 @@ class RedisAttempts(RedisScripts):
             _list_attempt_keys(address),
             [digest, token, _to_milliseconds(lease_s), _to_milliseconds(ttl_s)],
         )
-        outcome, *record = await self._run_script("begin_attempt", keys, arguments)
+        outcome, *record = await self.run_script("begin_attempt", keys, arguments)
         return Begun(outcome.decode(), record[0] if record else None)
 
     async def renew_lease(self, address: str, token: str, lease_s: float) -> bool:
-        return bool(await self._run_script("renew_attempt", [lease_key(address)], [token, _to_milliseconds(lease_s)]))
+        return bool(await self.run_script("renew_attempt", [lease_key(address)], [token, _to_milliseconds(lease_s)]))
 
     async def release_lease(self, address: str, token: str) -> None:
-        await self._run_script("release_attempt", _list_attempt_keys(address), [token])
+        await self.run_script("release_attempt", _list_attempt_keys(address), [token])
 
     async def remember_body(self, address: str, digest: str, ttl_s: float) -> bool:
         return bool(
-            await self._run_script("remember_request", [attempt_key(address)], [digest, _to_milliseconds(ttl_s)])
+            await self.run_script("remember_request", [attempt_key(address)], [digest, _to_milliseconds(ttl_s)])
         )
 
 

@@ -21,11 +21,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from reward_gateway.errors import StateUnavailable
 from reward_gateway.sample import FloatArray
 from reward_gateway.tasks import end_task
 
+from .epoch import StoreEpoch
 from .namespace import NO_NAMESPACE, PREFIX, Namespace
-from .redis_store import TIMEOUT_S, load_script, state_unavailable
+from .redis_store import TIMEOUT_S, RedisScripts
 
 MEMBER_TTL_S = 900.0
 """Seconds that a named member is kept."""
@@ -150,7 +152,13 @@ class RedisCohorts:
         member_ttl_s: seconds that a named member and its cohort are kept.
     """
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, member_ttl_s: float = MEMBER_TTL_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float = TIMEOUT_S,
+        member_ttl_s: float = MEMBER_TTL_S,
+        epoch: StoreEpoch | None = None,
+    ) -> None:
         self._member_ttl_s = member_ttl_s
         # One attempt per command: a join whose answer was lost must not be sent again.
         self._client = Redis.from_url(
@@ -159,8 +167,7 @@ class RedisCohorts:
         self._subscriber = Redis.from_url(url, socket_connect_timeout=timeout_s)
         # One channel for all namespaces, so that a process needs one subscription: messages are cohorts' random ids.
         self._channel = f"{PREFIX}{{state}}:cohorts:closed"
-        self._join = self._client.register_script(load_script("join_cohort"))
-        self._close = self._client.register_script(load_script("close_cohort"))
+        self._scripts = RedisScripts(self._client, timeout_s, epoch)
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._closed: dict[str, None] = {}  # newest last; the message may arrive before the answer to the join
         self._listening = asyncio.Event()
@@ -191,13 +198,14 @@ class RedisCohorts:
             self._channel,
             0 if member is None else round(self._member_ttl_s * 1e3),
         ]
-        try:
-            answer = await self._join(keys=[open_key, f"{owner}cohorts:joined:{member or ''}"], args=arguments)
-            cohort, place, left_ms = answer[0].decode(), int(answer[1]), int(answer[2])
-            await self._wait_for_close(open_key, cohort, left_ms / 1e3)
-            members = await self._close(keys=[open_key], args=[cohort, members_prefix, self._channel])
-        except (RedisError, OSError) as error:
-            raise state_unavailable(error) from error
+        keys = [open_key, f"{owner}cohorts:joined:{member or ''}"]
+        answer = await self._scripts.run_script("join_cohort", keys, arguments)
+        cohort, place, left_ms = answer[0].decode(), int(answer[1]), int(answer[2])
+        await self._wait_for_close(open_key, cohort, left_ms / 1e3)
+        arguments = [cohort, members_prefix, self._channel]
+        members = await self._scripts.run_script("close_cohort", [open_key], arguments)
+        if len(members) <= place:  # it was lost with the store's state, which the request may do without
+            raise StateUnavailable("the store of state lost this cohort; send the sample again")
         rows = [[np.nan if value is None else value for value in json.loads(member)] for member in members]
         return Cohort(np.array(rows, dtype=np.float64), place)
 
@@ -218,7 +226,8 @@ class RedisCohorts:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(event.wait(), min(left_s, RECHECK_S))
                     return
-                if await self._client.get(open_key) != cohort.encode():
+                (current,) = await self._scripts.read_commands(("GET", open_key))
+                if current != cohort.encode():
                     return
         finally:
             self._waiting[cohort].discard(event)

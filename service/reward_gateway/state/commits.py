@@ -11,6 +11,7 @@ from reward_gateway.errors import InternalError
 from . import archives, labels, references
 from .archives import LocalArchives, RedisArchives, make_size_error, pack_vectors
 from .attempts import AttemptRecord, LeaseLost, LocalAttempts, attempt_key, lease_key
+from .epoch import StoreEpoch
 from .labels import LocalLabels, RedisLabels, encode_message
 from .moments import LocalMoments, RedisMoments
 from .namespace import Namespace
@@ -79,14 +80,14 @@ class LocalCommits:
 class RedisCommits(RedisScripts):
     """Implements :class:`Commits` in Redis: one script, whose keys are all in one slot."""
 
-    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S) -> None:
-        super().__init__(client, timeout_s)
+    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> None:
+        super().__init__(client, timeout_s, epoch)
         self._stores = RedisKinds(
-            RedisMoments(client, timeout_s),
-            RedisReferences(client, timeout_s),
-            RedisArchives(client, timeout_s),
-            RedisLabels(client, timeout_s),
-            RedisSets(client, timeout_s),
+            RedisMoments(client, timeout_s, epoch),
+            RedisReferences(client, timeout_s, epoch),
+            RedisArchives(client, timeout_s, epoch),
+            RedisLabels(client, timeout_s, epoch),
+            RedisSets(client, timeout_s, epoch),
         )
 
     async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
@@ -104,7 +105,7 @@ class RedisCommits(RedisScripts):
             calls.append([kind, len(keys) + 1, *arguments])
             keys += call_keys
         request = {"records": encoded_records, "writes": calls}
-        outcome, *details = await self._run_script(
+        outcome, *details = await self.run_script(
             "commit_writes", keys, [msgspec.msgpack.encode(request), *blobs.arguments]
         )
         match outcome:

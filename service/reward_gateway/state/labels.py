@@ -120,8 +120,8 @@ class RedisLabels(RedisVersionedStore):
         if not known:
             return []
 
-        async def fetch(client: Any, legacy: bool) -> list[bytes | None] | None:
-            values = await client.hmget(self.make_key(table, legacy=legacy), list(known.values()))
+        async def fetch(legacy: bool) -> list[bytes | None] | None:
+            (values,) = await self.read_commands(("HMGET", self.make_key(table, legacy=legacy), *known.values()))
             return values if any(value is not None for value in values) else None
 
         answers = await self._read_stored(table, fetch) or [None] * len(known)
@@ -135,20 +135,23 @@ class RedisLabels(RedisVersionedStore):
             for part in (digest_message(message), repr(label))
         ]
         await self.adopt_legacy(table)
-        await self._run_script("put_labels", [*self.list_keys(table), *self.list_version_keys(table)], [table, *pairs])
+        await self.run_script("put_labels", [*self.list_keys(table), *self.list_version_keys(table)], [table, *pairs])
 
     async def list_pending(self, table: str, limit: int = 100) -> list[str]:
-        async def fetch(client: Any, legacy: bool) -> list[tuple[bytes, dict[bytes, bytes]]] | None:
+        async def fetch(legacy: bool) -> list[tuple[bytes, dict[bytes, bytes]]] | None:
             if not legacy:
-                await self._run_script("drop_labelled", self.list_keys(table), [])
-            return await client.xrange(self.make_key(table, "queue", legacy=legacy), count=limit) or None
+                await self.run_script("drop_labelled", self.list_keys(table), [])
+            queue = self.make_key(table, "queue", legacy=legacy)
+            (entries,) = await self.read_commands(("XRANGE", queue, "-", "+", "COUNT", limit))
+            return entries or None
 
         entries = await self._read_stored(table, fetch) or []
         return [fields[b"message"].decode("utf-8", "surrogatepass") for _, fields in entries]
 
     async def export_value(self, name: str) -> dict[str, float] | None:
-        async def fetch(client: Any, legacy: bool) -> dict[bytes, bytes] | None:
-            return await client.hgetall(self.make_key(name, legacy=legacy)) or None
+        async def fetch(legacy: bool) -> dict[bytes, bytes] | None:
+            (stored,) = await self.read_commands(("HGETALL", self.make_key(name, legacy=legacy)))
+            return stored or None
 
         stored = await self._read_stored(name, fetch)
         if stored is None and name not in await self.list_versions():
@@ -156,10 +159,8 @@ class RedisLabels(RedisVersionedStore):
         return {key.decode(): float(label) for key, label in (stored or {}).items()}
 
     async def restore_value(self, name: str, value: Any) -> None:
-        labels = {key: repr(label) for key, label in _check_table(value).items()}
-        async with self._replace_value(name) as pipeline:
-            if labels:
-                pipeline.hset(self.make_key(name), mapping=labels)
+        pairs = [part for key, label in _check_table(value).items() for part in (key, repr(label))]
+        await self._replace_value(name, "HSET", self.make_key(name), pairs)
 
 
 def encode_message(message: str) -> bytes:

@@ -84,12 +84,12 @@ class RedisMoments(RedisVersionedStore):
 
     async def restore_value(self, name: str, value: Any) -> None:
         triple = _check_moments(value)
-        async with self._replace_value(name) as pipeline:
-            pipeline.hset(self.make_key(name), mapping=dict(zip(FIELDS, map(repr, triple), strict=True)))
+        pairs = [part for pair in zip(FIELDS, map(repr, triple), strict=True) for part in pair]
+        await self._replace_value(name, "HSET", self.make_key(name), pairs)
 
     async def _read_triple(self, stream: str) -> Triple | None:
-        async def fetch(client: Any, legacy: bool) -> Triple | None:
-            values = await client.hmget(self.make_key(stream, legacy=legacy), list(FIELDS))
+        async def fetch(legacy: bool) -> Triple | None:
+            (values,) = await self.read_commands(("HMGET", self.make_key(stream, legacy=legacy), *FIELDS))
             return None if None in values else (float(values[0]), float(values[1]), float(values[2]))
 
         return await self._read_stored(stream, fetch)

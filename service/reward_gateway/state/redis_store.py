@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
-from functools import cache
-from importlib.resources import files
 from typing import Any, Self, TypeVar
 
 from redis.asyncio import Redis
@@ -19,6 +17,7 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from reward_gateway.errors import StateUnavailable
 
+from .epoch import ID, MARKER, StoreEpoch, load_script
 from .namespace import LEGACY, NO_NAMESPACE, Namespace
 from .port import StoredName
 
@@ -27,13 +26,16 @@ TIMEOUT_S = 5.0
 SETTLED_LIMIT = 10_000
 """Maximum number of names that a process remembers to be without legacy state."""
 
+WORDS = 4000
+"""Maximum number of values in one command that a script runs, an even number; Lua's stack is limited."""
+
+REFUSALS = ("LATE", "RESET")
+"""How errors of ``guard.lua`` begin."""
+
+Command = tuple[str | bytes | int, ...]
+"""A command of Redis: its name, then its arguments."""
+
 T = TypeVar("T")
-
-
-@cache
-def load_script(name: str) -> str:
-    """The text of a script in ``lua/``."""
-    return files(__package__).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
 
 
 def state_unavailable(error: Exception) -> StateUnavailable:
@@ -76,32 +78,76 @@ class RedisScripts:
     Args:
         client: a client that answers bytes (``decode_responses=False``); its owner closes it.
         timeout_s: longest wait for an answer.
+        epoch: what is remembered of the store; None: nothing yet.
 
-    Every call raises :class:`StateUnavailable` if the store cannot be reached or refuses.
+    Every call raises :class:`StateUnavailable` if the store cannot be reached, refuses, or has lost its state. A script
+    whose answer did not arrive in time has changed nothing, or did so within that time.
     """
 
-    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S) -> None:
-        self._client = client
+    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> None:
+        # Typed as Any: redis-py's types mix text and bytes, and this client returns bytes.
+        self._client: Any = client
         self._timeout_s = timeout_s
+        self._epoch = epoch or StoreEpoch()
         self._scripts: dict[str, AsyncScript] = {}
 
     @asynccontextmanager
-    async def _use_client(self) -> AsyncIterator[Any]:
-        """The client within the time limit. Typed as Any: redis-py's types mix text and bytes, and this client returns
-        bytes.
-        """
+    async def _limit_time(self) -> AsyncIterator[float]:
+        """The time limit, and the errors of the client as ours; gives the time at which it ends."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                yield self._client
+            async with asyncio.timeout(self._timeout_s) as limit:
+                yield limit.when() or 0.0
         except (RedisError, OSError) as error:
             raise state_unavailable(error) from error
 
-    async def _run_script(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run a script."""
-        async with self._use_client() as client:
+    async def run_script(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Run a script behind ``guard.lua``."""
+        async with self._limit_time() as give_up_at:
             if name not in self._scripts:
-                self._scripts[name] = client.register_script(load_script(name))
-            return await self._scripts[name](keys=list(keys), args=list(arguments))
+                self._scripts[name] = self._client.register_script(load_script("guard") + load_script(name))
+            while True:
+                expected = await self._epoch.enter(self._client)
+                dated = [*arguments, expected, *self._epoch.date(give_up_at)]
+                try:
+                    return await self._scripts[name](keys=[*keys, MARKER], args=dated)
+                except ResponseError as error:
+                    if str(error).partition(" ")[0] not in REFUSALS:
+                        raise
+                await self._epoch.refresh(self._client)  # nothing has changed: try again with what holds now
+
+    async def read_commands(self, *commands: Command) -> list[Any]:
+        """The answers to commands that only read, of a store that had its state until after the last of them."""
+        async with self._limit_time():
+            while True:
+                expected = await self._epoch.enter(self._client)
+                async with self._client.pipeline(transaction=False) as pipeline:
+                    for command in commands:
+                        pipeline.execute_command(*command)
+                    pipeline.hget(MARKER, ID)
+                    answers: list[Any] = await pipeline.execute()
+                if (answers.pop() or b"").decode() == expected:
+                    return answers
+                await self._epoch.refresh(self._client)
+
+
+class RedisMarker(RedisScripts):
+    """The marker of the store itself, for those who watch over it."""
+
+    @property
+    def is_known_lost(self) -> bool:
+        """Whether the store had lost its state when it was last asked."""
+        return self._epoch.is_lost
+
+    async def is_lost(self) -> bool:
+        """Compare the marker with what is remembered, now."""
+        async with self._limit_time():
+            await self._epoch.refresh(self._client)
+        return self._epoch.is_lost
+
+    async def accept_reset(self) -> bool:
+        """Begin a new epoch; False if the store has not lost its state."""
+        async with self._limit_time():
+            return await self._epoch.accept_reset(self._client)
 
 
 class RedisVersionedStore(RedisScripts):
@@ -109,8 +155,14 @@ class RedisVersionedStore(RedisScripts):
 
     kind = ""
 
-    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S, space: Namespace = NO_NAMESPACE) -> None:
-        super().__init__(client, timeout_s)
+    def __init__(
+        self,
+        client: Redis,
+        timeout_s: float = TIMEOUT_S,
+        epoch: StoreEpoch | None = None,
+        space: Namespace = NO_NAMESPACE,
+    ) -> None:
+        super().__init__(client, timeout_s, epoch)
         self._space = space
         self._settled: dict[str, None] = {}  # index key and name of names that no longer have legacy state
 
@@ -143,35 +195,32 @@ class RedisVersionedStore(RedisScripts):
         if self._is_settled(name):
             return False
         adopted = False
-        async with self._use_client() as client:
-            if await self._reads_legacy(client, name):
-                pairs = zip(self.list_kept_keys(name, legacy=True), self.list_kept_keys(name), strict=True)
-                keys = [*self.list_version_keys(name), *(key for pair in pairs for key in pair)]
-                adopted = bool(await self._run_script("adopt_legacy", keys, [name]))
+        if await self._reads_legacy(name):
+            pairs = zip(self.list_kept_keys(name, legacy=True), self.list_kept_keys(name), strict=True)
+            keys = [*self.list_version_keys(name), *(key for pair in pairs for key in pair)]
+            adopted = bool(await self.run_script("adopt_legacy", keys, [name]))
         self._mark_settled(name)
         return adopted
 
-    async def _read_stored(self, name: str, fetch: Callable[[Any, bool], Awaitable[T | None]]) -> T | None:
+    async def _read_stored(self, name: str, fetch: Callable[[bool], Awaitable[T | None]]) -> T | None:
         """A value of the namespace, or the legacy one if the namespace has never written the name.
 
         Args:
-            fetch: reads the value through the client, and returns None if there is none; its second argument is True
-                for the legacy value.
+            fetch: reads the value, and returns None if there is none; its argument is True for the legacy value.
         """
-        async with self._use_client() as client:
-            value = await fetch(client, False)
-            if value is None and not self._is_settled(name) and await self._reads_legacy(client, name):
-                value = await fetch(client, True)
+        value = await fetch(False)
+        if value is None and not self._is_settled(name) and await self._reads_legacy(name):
+            value = await fetch(True)
         return value
 
-    async def _reads_legacy(self, client: Any, name: str) -> bool:
+    async def _reads_legacy(self, name: str) -> bool:
         """True if a name has legacy state, which the namespace has not replaced."""
         owner = self._space.find_keys(self.kind, name)
-        async with client.pipeline(transaction=False) as pipeline:
-            pipeline.hexists(index_key(LEGACY, self.kind), name)
-            pipeline.hexists(index_key(owner, self.kind), name)
-            pipeline.sismember(settled_key(owner, self.kind), name)
-            exists, written, settled = await pipeline.execute()
+        exists, written, settled = await self.read_commands(
+            ("HEXISTS", index_key(LEGACY, self.kind), name),
+            ("HEXISTS", index_key(owner, self.kind), name),
+            ("SISMEMBER", settled_key(owner, self.kind), name),
+        )
         if not exists or written or settled:
             self._mark_settled(name)
             return False
@@ -185,23 +234,26 @@ class RedisVersionedStore(RedisScripts):
             self._settled.clear()
         self._settled[self.make_key(name)] = None
 
-    @asynccontextmanager
-    async def _replace_value(self, name: str) -> AsyncIterator[Any]:
-        """One transaction that deletes a name's value, runs the queued commands, and assigns the next version."""
+    async def _replace_value(self, name: str, command: str = "", key: str = "", values: Sequence[Any] = ()) -> None:
+        """Delete a name's value, write the new one, and assign the next version, in one step.
+
+        Args:
+            command: writes some values under the key; empty: the new value is empty.
+            values: what follows the key; pairs stay together.
+        """
         await self.adopt_legacy(name)
-        async with self._use_client() as client, client.pipeline(transaction=True) as pipeline:
-            pipeline.delete(*self.list_keys(name))
-            yield pipeline
-            pipeline.eval(load_script("next_version"), 2, *self.list_version_keys(name), name)
-            await pipeline.execute()
+        words: list[Any] = []
+        for start in range(0, len(values), WORDS):
+            part = values[start : start + WORDS]
+            words += [len(part) + 2, command, key, *part]
+        await self.run_script("replace_value", [*self.list_version_keys(name), *self.list_keys(name)], [name, *words])
 
     async def list_versions(self) -> dict[str, StoredName]:
         owners = [LEGACY, self._space.tenant_keys, self._space.run_keys]
-        async with self._use_client() as client, client.pipeline(transaction=False) as pipeline:
-            for owner in owners:
-                pipeline.hgetall(index_key(owner, self.kind))
-                pipeline.smembers(settled_key(owner, self.kind))
-            answers = await pipeline.execute()
+        commands: list[Command] = []
+        for owner in owners:
+            commands += [("HGETALL", index_key(owner, self.kind)), ("SMEMBERS", settled_key(owner, self.kind))]
+        answers = await self.read_commands(*commands)
         legacy, _, tenant, tenant_settled, run, run_settled = answers
         hidden = tenant_settled | run_settled
         names = {name: StoredName(int(version), "legacy") for name, version in legacy.items() if name not in hidden}
@@ -212,12 +264,6 @@ class RedisVersionedStore(RedisScripts):
     async def reset(self, name: str) -> bool:
         (index, _), owner = self.list_version_keys(name), self._space.find_keys(self.kind, name)
         await self.adopt_legacy(name)
-        async with self._use_client() as client:
-            has_legacy = await client.hexists(index_key(LEGACY, self.kind), name)
-            async with client.pipeline(transaction=True) as pipeline:
-                pipeline.hdel(index, name)
-                pipeline.delete(*self.list_keys(name))
-                if has_legacy:  # it must not come back
-                    pipeline.sadd(settled_key(owner, self.kind), name)
-                known, *_ = await pipeline.execute()
-        return bool(known)
+        (has_legacy,) = await self.read_commands(("HEXISTS", index_key(LEGACY, self.kind), name))
+        keys = [index, settled_key(owner, self.kind), *self.list_keys(name)]
+        return bool(await self.run_script("reset_name", keys, [name, int(has_legacy)]))

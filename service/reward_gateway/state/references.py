@@ -56,8 +56,8 @@ class RedisReferences(RedisVersionedStore):
             return []
         unique_groups = list(dict.fromkeys(groups))
 
-        async def fetch(client: Any, legacy: bool) -> list[bytes | None] | None:
-            values = await client.hmget(self.make_key(name, legacy=legacy), unique_groups)
+        async def fetch(legacy: bool) -> list[bytes | None] | None:
+            (values,) = await self.read_commands(("HMGET", self.make_key(name, legacy=legacy), *unique_groups))
             return values if any(values) else None
 
         values = await self._read_stored(name, fetch) or [None] * len(unique_groups)
@@ -65,17 +65,16 @@ class RedisReferences(RedisVersionedStore):
         return [_unpack_rewards(value) if (value := packed[group]) else None for group in groups]
 
     async def export_value(self, name: str) -> dict[str, list[float]] | None:
-        async def fetch(client: Any, legacy: bool) -> dict[bytes, bytes] | None:
-            return await client.hgetall(self.make_key(name, legacy=legacy)) or None
+        async def fetch(legacy: bool) -> dict[bytes, bytes] | None:
+            (stored,) = await self.read_commands(("HGETALL", self.make_key(name, legacy=legacy)))
+            return stored or None
 
         stored = await self._read_stored(name, fetch)
         return {group.decode(): _unpack_rewards(value).tolist() for group, value in stored.items()} if stored else None
 
     async def restore_value(self, name: str, value: Any) -> None:
         packed = {group: pack_rewards(values[-CAP:]) for group, values in check_reference_rewards(value).items()}
-        async with self._replace_value(name) as pipeline:
-            if packed:
-                pipeline.hset(self.make_key(name), mapping=packed)
+        await self._replace_value(name, "HSET", self.make_key(name), [part for pair in packed.items() for part in pair])
 
 
 def pack_rewards(values: Sequence[float]) -> bytes:

@@ -50,12 +50,11 @@ class RedisResults(RedisVersionedStore):
     kind = "results"
 
     async def put(self, token: str, value: Any, ttl_s: float) -> None:
-        async with self._use_client() as client:
-            await client.set(self._make_token_key(token), json.dumps(value), px=max(1, int(ttl_s * 1000)))
+        arguments = [json.dumps(value), max(1, int(ttl_s * 1000))]
+        await self.run_script("put_result", [self._make_token_key(token)], arguments)
 
     async def read(self, token: str) -> Any:
-        async with self._use_client() as client:
-            text = await client.get(self._make_token_key(token))
+        (text,) = await self.read_commands(("GET", self._make_token_key(token)))
         return None if text is None else json.loads(text)
 
     def _make_token_key(self, token: str) -> str:

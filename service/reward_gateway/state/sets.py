@@ -83,8 +83,9 @@ class RedisSets(RedisVersionedStore):
         return None if text is None else json.loads(text)
 
     async def _read_text(self, name: str, part: str = "data") -> bytes | None:
-        async def fetch(client: Any, legacy: bool) -> bytes | None:
-            text: bytes | None = await client.get(self.make_key(name, part, legacy=legacy))
+        async def fetch(legacy: bool) -> bytes | None:
+            text: bytes | None
+            (text,) = await self.read_commands(("GET", self.make_key(name, part, legacy=legacy)))
             return text
 
         return await self._read_stored(name, fetch)
@@ -93,6 +94,4 @@ class RedisSets(RedisVersionedStore):
         return [self.make_key(name, part, legacy=legacy) for part in ("data", "count")]
 
     async def restore_value(self, name: str, value: Any) -> None:
-        text = encode_set(value)
-        async with self._replace_value(name) as pipeline:
-            pipeline.set(self.make_key(name), text)
+        await self._replace_value(name, "SET", self.make_key(name), [encode_set(value)])

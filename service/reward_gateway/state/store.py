@@ -20,11 +20,12 @@ from reward_gateway.errors import NotFound
 from .archives import LocalArchives, RedisArchives
 from .attempts import AttemptRecord, AttemptStore, LocalAttempts, RedisAttempts
 from .commits import Commits, LocalCommits, RedisCommits
+from .epoch import StoreEpoch
 from .labels import LocalLabels, RedisLabels
 from .moments import LocalMoments, RedisMoments
 from .namespace import Namespace
 from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, VersionedStore
-from .redis_store import TIMEOUT_S
+from .redis_store import TIMEOUT_S, RedisMarker
 from .references import LocalReferences, RedisReferences
 from .results import LocalResults, RedisResults
 from .sets import LocalSets, RedisSets
@@ -47,6 +48,8 @@ class StateStore:
     """Called by :meth:`close`; releases the connections if this store owns them."""
     results: ResultStore = field(default_factory=LocalResults)
     """Answers that clients fetch later; they have tokens instead of names and are not listed."""
+    marker: RedisMarker | None = None
+    """Tells whether the store has lost its state; None: a store that lives as long as this process cannot."""
 
     @classmethod
     def in_process(cls) -> Self:
@@ -56,25 +59,31 @@ class StateStore:
         return cls(*kinds, attempts, LocalCommits(*kinds, attempts))
 
     @classmethod
-    def on_redis(cls, client: Redis, timeout_s: float = TIMEOUT_S) -> Self:
-        """State in Redis, through a client that returns bytes and that its owner closes."""
+    def on_redis(cls, client: Redis, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> Self:
+        """State in Redis, through a client that returns bytes and that its owner closes.
+
+        Args:
+            epoch: what is remembered of the store; None: nothing yet.
+        """
+        arguments = client, timeout_s, epoch or StoreEpoch()
         return cls(
-            RedisMoments(client, timeout_s),
-            RedisReferences(client, timeout_s),
-            RedisArchives(client, timeout_s),
-            RedisLabels(client, timeout_s),
-            RedisSets(client, timeout_s),
-            RedisAttempts(client, timeout_s),
-            RedisCommits(client, timeout_s),
-            results=RedisResults(client, timeout_s),
+            RedisMoments(*arguments),
+            RedisReferences(*arguments),
+            RedisArchives(*arguments),
+            RedisLabels(*arguments),
+            RedisSets(*arguments),
+            RedisAttempts(*arguments),
+            RedisCommits(*arguments),
+            results=RedisResults(*arguments),
+            marker=RedisMarker(*arguments),
         )
 
     @classmethod
-    def connect(cls, url: str, timeout_s: float = TIMEOUT_S) -> Self:
-        """State in the Redis at a URL, through connections of its own."""
+    def connect(cls, url: str, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> Self:
+        """State in the Redis at a URL, through connections of its own; arguments as for :meth:`on_redis`."""
         # One attempt per command: a commit whose answer was lost must not be sent again.
         client = Redis.from_url(url, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
-        store = cls.on_redis(client, timeout_s)
+        store = cls.on_redis(client, timeout_s, epoch)
         return replace(store, release=client.aclose)
 
     def within(self, space: Namespace) -> Self:
@@ -146,6 +155,19 @@ class StateStore:
         """
         if not await self.store_of(kind).reset(name):
             raise NotFound(f"there is no state of kind {kind} under this name")
+
+    @property
+    def is_known_lost(self) -> bool:
+        """Whether the store had lost its state when it was last asked for anything."""
+        return self.marker is not None and self.marker.is_known_lost
+
+    async def is_lost(self) -> bool:
+        """Ask whether the store has lost its state."""
+        return self.marker is not None and await self.marker.is_lost()
+
+    async def accept_reset(self) -> bool:
+        """Begin anew in a store that has lost its state; False if it has not."""
+        return self.marker is not None and await self.marker.accept_reset()
 
     async def close(self) -> None:
         """Release the connections that :meth:`connect` made."""

@@ -83,6 +83,9 @@ class Metrics(Observer):
         self._in_flight = make.gauge("requests_in_flight", "Requests in flight, after admission.")
         self._queued = make.gauge("requests_queued", "Requests waiting in the admission queue.")
         self._stores_away = make.gauge("stores_away", "Workers that cannot reach a store, by store.", "store")
+        self._state_lost = make.gauge(
+            "state_lost", "Workers that find the state store without its state and wait for an operator."
+        )
         self._rates_alone = make.gauge(
             "rates_alone", "Workers that enforce their share of rates locally: the state store is unavailable."
         )
@@ -114,6 +117,9 @@ class Metrics(Observer):
 
     def store_checked(self, store: StoreName, reachable: bool) -> None:
         self._stores_away.labels(store).set(not reachable)
+
+    def state_checked(self, is_lost: bool) -> None:
+        self._state_lost.set(is_lost)
 
     def rate_checked_alone(self) -> None:
         self._rates_checked_alone.inc()

@@ -93,3 +93,10 @@ async def test_a_wrong_key_is_refused_before_the_body_is_looked_at(serve: Any, k
 async def test_where_keys_are_off_stray_tokens_are_ignored(served: Any) -> None:
     for headers in ({"authorization": "Bearer EMPTY"}, {"x-api-key": "token"}, {"authorization": "rubbish"}):
         assert (await served.score({"samples": []}, headers=headers)).status_code == 200
+
+
+async def test_only_an_admin_accepts_the_loss_of_state(serve: Any, keys: Path) -> None:
+    async with serve(api_keys_file=keys) as served:
+        for key in ("trainer-key", "keeper-key"):
+            answer = await served.client.post("/v1/state:accept-reset", headers={"x-api-key": key})
+            assert served.refused(answer, 403)["code"] == "permission_denied"

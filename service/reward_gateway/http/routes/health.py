@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reward_gateway.errors import Draining, ModelUnavailable, Unavailable
+from reward_gateway.errors import Draining, ModelUnavailable, StateUnavailable, Unavailable
+from reward_gateway.state.epoch import LOST
 
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response
@@ -42,7 +43,8 @@ async def readyz(request: Request) -> Response:
 
     `not_ready` says why other recipes cannot answer: a model that is not loaded, a judge that is not configured.
     `stores` says whether the cache of scores and the store of state could be reached a few seconds ago (`ready` or
-    `away`); recipes that need neither answer without them, so that neither makes the gateway unready.
+    `away`); recipes that need neither answer without them, so that neither makes the gateway unready. `lost` is a store
+    that came back without its state: recipes that keep state are not ready until an operator accepts the loss.
     """
     deps = dependencies_of(request)
     if deps.traffic.drain.draining:
@@ -50,17 +52,21 @@ async def readyz(request: Request) -> Response:
     reward = request.query_params.get("reward")
     if reward is not None:
         if reason := await deps.gateway.explain_missing(reward):
-            return _not_ready(request, ModelUnavailable(f"the recipe {reward} cannot answer: {reason}"))
+            return _not_ready(request, _explain(f"the recipe {reward}", reason))
         return json_response({"status": "ok", "ready": True, "reward": reward})
     readiness = await deps.gateway.check_readiness()
-    stores = {name: "ready" if reachable else "away" for name, reachable in deps.stores.reachable.items()}
+    stores = deps.stores.describe()
     parts: dict[str, object] = {"reward": readiness.default, "not_ready": readiness.missing, "stores": stores}
     if not readiness.ready:
-        reason = readiness.missing[readiness.default]
-        error = ModelUnavailable(f"the default recipe {readiness.default} cannot answer: {reason}")
+        error = _explain(f"the default recipe {readiness.default}", readiness.missing[readiness.default])
         return _not_ready(request, error, parts)
     roster = {plan.name: [plan.name not in readiness.missing] for plan in deps.gateway.book}  # UniRL's client reads it
     return json_response({"status": "ok", "ready": True, **parts, "rewards": roster})
+
+
+def _explain(recipe: str, reason: str) -> Unavailable:
+    error = StateUnavailable if reason == LOST else ModelUnavailable
+    return error(f"{recipe} cannot answer: {reason}")
 
 
 def _not_ready(request: Request, error: Unavailable, parts: dict[str, object] | None = None) -> Response:

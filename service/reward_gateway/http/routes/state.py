@@ -11,12 +11,14 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.sample import prompt_group
 from reward_gateway.state.store import StateStore
+from reward_gateway.traffic.keys import require_right
 
+from ..call import call_of
 from ..dependencies import dependencies_of, json_response, read_json
 from ..openapi import IDEMPOTENCY_KEY, RUN, TENANT, describe, parameter
 from ..ownership import owner_scope
 from ..routing import raw_router
-from ..wire.response import ReferencesAnswer, StateList, StateReset, StateValue
+from ..wire.response import ReferencesAnswer, ResetAccepted, StateList, StateReset, StateValue
 
 router = raw_router("state")
 
@@ -58,6 +60,16 @@ def _state_of(request: Request) -> StateStore:
 
 _restore = msgspec.json.Decoder(Restore)
 _references = msgspec.json.Decoder(References)
+
+
+@router.post("/v1/state:accept-reset", **describe("Accept that the store has lost its state", answer=ResetAccepted))
+async def accept_reset(request: Request) -> Response:
+    """Once the store of state came back without what it held (`stores: {"state": "lost"}` in `/readyz`), all that needs
+    state is answered 503 `state_unavailable`, so that no statistic begins anew unnoticed. This begins anew, for all
+    workers of all gateways on that store. Needs the right `admin`.
+    """
+    require_right(call_of(request.scope).key, "admin")
+    return json_response({"accepted": await dependencies_of(request).gateway.runtime.state.accept_reset()})
 
 
 @router.get("/v1/state", **describe("List named state", answer=StateList, parameters=(RUN, TENANT)))

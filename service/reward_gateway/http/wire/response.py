@@ -238,6 +238,12 @@ class StateValue(StateName):
     value: Any
 
 
+class ResetAccepted(Struct):
+    """Whether a new epoch has begun; false if the store had not lost its state."""
+
+    accepted: bool
+
+
 class StateReset(Struct):
     """Nothing is stored under the name any more."""
 

@@ -1,0 +1,266 @@
+"""A store that came back without its state is noticed by everybody, and nobody begins anew unasked."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from reward_gateway.errors import NotFound, StateUnavailable
+from reward_gateway.state.cohorts import RedisCohorts
+from reward_gateway.state.epoch import LOST, MARKER, StoreEpoch, allow_restart
+from reward_gateway.state.store import StateStore
+from reward_gateway.state.writes import StateWrites
+
+from tests.delays import delaying_proxy
+from tests.valkey import Valkey
+
+pytestmark = [pytest.mark.anyio, pytest.mark.stack]
+
+
+class Gateways:
+    """Processes on one store, each with what it remembers."""
+
+    def __init__(self, valkey: Valkey, folder: Path) -> None:
+        self.valkey, self.folder = valkey, folder
+        self._open = AsyncExitStack()
+
+    def start(self, memory: str | None = None, url: str = "") -> StateStore:
+        """A process that has just been started; ``memory`` outlives it."""
+        return self.connect(StoreEpoch(self.folder / memory if memory else None), url=url)
+
+    def connect(self, epoch: StoreEpoch, timeout_s: float = 60.0, url: str = "") -> StateStore:
+        """A store with what a process remembers."""
+        store = StateStore.connect(url or self.valkey.url, timeout_s, epoch)
+        self._open.push_async_callback(store.close)
+        return store
+
+    def lose_state(self) -> None:
+        with self.valkey.client() as client:
+            client.flushall()
+
+    def read_all(self) -> dict[bytes, bytes]:
+        """Everything that is stored."""
+        with self.valkey.client() as client:
+            stored: Any = {key: client.dump(key) for key in client.scan_iter()}
+        return dict(stored)
+
+    async def close(self) -> None:
+        await self._open.aclose()
+
+
+@pytest.fixture
+async def gateways(valkey_process: Valkey, tmp_path: Path) -> AsyncIterator[Gateways]:
+    found = Gateways(valkey_process, tmp_path)
+    found.lose_state()
+    yield found
+    await found.close()
+
+
+async def count_one(store: StateStore) -> None:
+    await store.commit(StateWrites().merge_moments("stream", 1.0, 0.5, 0.0))
+
+
+async def count_of(store: StateStore) -> float:
+    return (await store.moments.read("stream"))[0]
+
+
+async def refused(call: Any) -> None:
+    with pytest.raises(StateUnavailable, match="accept-reset") as failure:
+        await call
+    assert (failure.value.retry_after_s or 0) > 1
+
+
+async def test_a_new_store_is_used_at_once_and_by_everybody(gateways: Gateways) -> None:
+    first, second = gateways.start(), gateways.start()
+    await count_one(first)
+    await count_one(second)
+    assert await count_of(first) == await count_of(second) == 2
+    assert not await first.is_lost()
+    assert not await first.accept_reset()
+
+
+async def test_every_operation_refuses_a_store_that_lost_its_state(gateways: Gateways) -> None:
+    epoch = StoreEpoch()
+    store, cohorts = gateways.connect(epoch), RedisCohorts(gateways.valkey.url, epoch=epoch)
+    await count_one(store)
+    gateways.lose_state()
+    for call in (
+        store.moments.read("stream"),
+        count_one(store),
+        store.references.read("model", ["group"]),
+        store.archives.read("archive"),
+        store.sets.read("kind", "name"),
+        store.sets.count_versions("kind", "name"),
+        store.labels.look_up("table", ["message"]),
+        store.labels.list_pending("table"),
+        store.labels.put("table", {"message": 1.0}),
+        store.results.read("token"),
+        store.results.put("token", 1, 60.0),
+        store.attempts.begin_attempt("tenant/a", "digest", "token", 1.0, 1.0),
+        store.attempts.remember_body("tenant/a", "digest", 1.0),
+        store.commit(StateWrites().append_to_archive("archive", np.ones((1, 2)))),
+        store.commit(StateWrites().queue_messages("table", ["message"])),
+        store.commit(StateWrites().add_references("model", {"group": [1.0]})),
+        store.commit(StateWrites().add_set_version("kind", "name", 1, {})),
+        store.list_names(),
+        store.export_value("moments", "stream"),
+        store.restore_value("moments", "stream", {"count": 1, "mean": 1, "m2": 0}),
+        store.reset("moments", "stream"),
+        cohorts.join("prompt", [1.0], 2, 60.0),
+    ):
+        await refused(call)
+    assert [*gateways.read_all()] == [MARKER.encode()], "nothing was written"
+    await cohorts.close()
+
+
+async def test_a_process_that_knew_nothing_hears_of_the_loss(gateways: Gateways) -> None:
+    old = gateways.start()
+    await count_one(old)
+    gateways.lose_state()
+    came_before = gateways.start()
+    assert await count_of(came_before) == 0, "to it, the store is a new one"
+    await refused(count_of(old))
+    await refused(count_of(came_before))
+    await refused(count_of(gateways.start()))
+
+
+async def test_an_accepted_loss_lets_everybody_begin_anew(gateways: Gateways) -> None:
+    first, second = gateways.start(), gateways.start()
+    await count_one(first)
+    await count_one(second)
+    gateways.lose_state()
+    came_before = gateways.start()
+    await count_one(came_before)
+    await refused(count_of(first))
+    assert await first.is_lost()
+    assert await first.accept_reset()
+    assert [await count_of(store) for store in (first, second, came_before)] == [1, 1, 1]
+    assert not await first.is_lost()
+    gateways.lose_state()
+    for store in (first, second, came_before):
+        await refused(count_one(store))
+
+
+async def test_a_store_that_is_back_with_its_state_needs_nobody(gateways: Gateways, tmp_path: Path) -> None:
+    full, empty = Valkey(tmp_path / "full"), Valkey(tmp_path / "empty")
+    for server in (full, empty):
+        server.folder.mkdir()
+        server.start("--appendonly", "no")
+    try:
+        async with delaying_proxy(full.port) as proxy:
+            store = gateways.start(url=proxy.url)
+            await count_one(store)
+            await proxy.switch_to(empty.port)  # an empty replica takes over
+            await until_answered(store, "lost")
+            await refused(count_one(store))
+            await proxy.switch_to(full.port)
+            await until_answered(store, "kept")
+            assert await count_of(store) == 1
+    finally:
+        full.kill()
+        empty.kill()
+
+
+async def until_answered(store: StateStore, expected: str) -> None:
+    """Wait over the connections that a switch broke."""
+    while True:
+        try:
+            if await store.is_lost() == (expected == "lost"):
+                return
+        except StateUnavailable:
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_remembered_outlives_the_process(gateways: Gateways) -> None:
+    await count_one(gateways.start("state-epoch"))
+    assert await count_of(gateways.start("state-epoch")) == 1
+    gateways.lose_state()
+    await refused(count_of(gateways.start("state-epoch")))
+    accepting = gateways.start("state-epoch")
+    assert await accepting.accept_reset()
+    assert await count_of(gateways.start("state-epoch")) == 0
+
+
+async def test_a_request_that_may_goes_on_and_knows_it(gateways: Gateways) -> None:
+    store = gateways.start()
+    with allow_restart() as restart:
+        await count_one(store)
+    assert not restart.happened
+    gateways.lose_state()
+    with allow_restart() as restart:
+        assert await count_of(store) == 0
+        await count_one(store)
+        assert await count_of(store) == 1
+    assert restart.happened
+    await refused(count_of(store))
+    assert await store.accept_reset()
+    assert await count_of(store) == 1, "what was counted since stays"
+
+
+async def test_what_was_written_survives_kill_9(gateways: Gateways, tmp_path: Path) -> None:
+    server = Valkey(tmp_path)
+    server.start("--appendonly", "yes")
+    store = gateways.start(url=server.url)
+    for _ in range(50):
+        await count_one(store)
+    server.kill()
+    server.start("--appendonly", "yes")
+    try:
+        counted = None
+        while counted is None:
+            try:
+                counted = await count_of(store)
+            except StateUnavailable as error:  # it loads its file
+                if error.message == LOST:
+                    raise
+        assert counted == 50
+    finally:
+        server.kill()
+
+
+async def test_a_write_that_a_frozen_store_takes_later_changes_nothing(gateways: Gateways) -> None:
+    epoch = StoreEpoch()
+    patient, hasty = gateways.connect(epoch), gateways.connect(epoch, timeout_s=0.3)
+    cohorts = RedisCohorts(gateways.valkey.url, timeout_s=0.3, epoch=epoch)
+    turns = count(1)
+
+    def write(store: StateStore) -> list[Awaitable[object]]:
+        """One write of every kind, each time under another name."""
+        name = f"name {next(turns)}"
+        return [
+            store.commit(StateWrites().merge_moments("stream", 1.0, 0.5, 0.0)),
+            store.restore_value("moments", name, {"count": 9, "mean": 1, "m2": 0}),
+            store.reset("moments", "kept"),
+            store.labels.put(name, {"message": 1.0}),
+            store.results.put(name, 1, 60.0),
+            store.attempts.begin_attempt(f"tenant/{name}", "digest", "token", 60.0, 60.0),
+            store.attempts.remember_body(f"tenant/{name}", "digest", 60.0),
+        ]
+
+    await patient.restore_value("moments", "kept", {"count": 1, "mean": 1, "m2": 0})
+    for step in write(patient):  # so that the store knows every script, and no name has to be asked for first
+        with contextlib.suppress(NotFound):
+            await step
+    await patient.restore_value("moments", "kept", {"count": 1, "mean": 1, "m2": 0})
+    connected = 0
+    while connected < 16:  # so that every write is sent at once
+        reads = await asyncio.gather(*(hasty.moments.read("stream") for _ in range(16)), return_exceptions=True)
+        connected = sum(isinstance(read, tuple) for read in reads)
+    with contextlib.suppress(StateUnavailable):
+        await cohorts.join("prompt", [1.0], 1, 60.0)
+    await patient.moments.read("stream")  # reads the clock
+    before = gateways.read_all()
+    gateways.valkey.freeze()
+    try:
+        late = [*write(hasty), cohorts.join("prompt", [1.0], 2, 60.0)]
+        failures = await asyncio.gather(*late, return_exceptions=True)
+    finally:
+        gateways.valkey.thaw()
+    assert [type(failure) for failure in failures] == [StateUnavailable] * len(late)
+    assert gateways.read_all() == before
+    await cohorts.close()
