@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from reward_gateway.experiments.comparison import Comparison
+from reward_gateway.fair_queue import WEIGHTS
 from reward_gateway.observer import (
     UNOBSERVED,
     BreakerState,
@@ -43,6 +44,7 @@ def tell_everything(observer: Observer) -> None:
     observer.request_answered("http", "/v1/score", "200", 0.1)
     observer.request_unauthorized("unauthenticated")
     observer.admission_changed(1, 1)
+    observer.admission_queue_changed(dict.fromkeys(WEIGHTS, 1), 0.5)
     for reason in get_args(RejectReason):
         observer.admission_rejected(reason)
     observer.rate_checked_alone()

@@ -56,6 +56,9 @@ class Observer:
     def admission_changed(self, in_flight: int, queued: int) -> None:
         """How many requests are worked on and how many wait, now."""
 
+    def admission_queue_changed(self, waiting: Mapping[str, int], predicted_wait_s: float) -> None:
+        """How many requests of each priority wait, and how long one that came now would wait behind all of them."""
+
     def admission_rejected(self, reason: RejectReason) -> None:
         """A request was turned away before it was worked on."""
 

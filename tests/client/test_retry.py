@@ -111,8 +111,8 @@ async def test_a_single_call_with_a_key_travels_alone(service: Any) -> None:
 @pytest.mark.parametrize(
     ("error", "least_s", "most_s"),
     [
-        (Unavailable("x", retry_after_s=8.0), 6.0, 10.0),
-        (RateLimited("x", retry_after_s=8.0), 6.0, 10.0),
+        (Unavailable("x", retry_after_s=8.0), 8.0, 12.0),
+        (RateLimited("x", retry_after_s=8.0), 8.0, 12.0),
         (Unavailable("x", retry_after_s=1000.0), False, False),
         (DeadlineExceeded("x"), False, False),
         (InternalError("x"), False, False),
@@ -142,16 +142,26 @@ def test_the_last_failure_is_the_outcome() -> None:
         call_with_retries(attempt, PATIENT_S)
 
 
-@pytest.fixture
-def failing_grpc() -> Iterator[tuple[str, list[str]]]:
-    """A server whose first answer to every key is a broken connection's status; and the keys that it saw."""
+REFUSALS = {
+    "broken connection": (grpc.StatusCode.UNAVAILABLE, "Connection reset by peer", ()),
+    "dropped by the server": (grpc.StatusCode.CANCELLED, "CANCELLED", ()),
+    "overloaded": (grpc.StatusCode.UNAVAILABLE, "busy", (("error-code", "overloaded"), ("retry-after", "1"))),
+    "over its rate": (grpc.StatusCode.RESOURCE_EXHAUSTED, "", (("error-code", "rate_limited"), ("retry-after", "1"))),
+}
+
+
+@pytest.fixture(params=REFUSALS)
+def failing_grpc(request: pytest.FixtureRequest) -> Iterator[tuple[str, list[str]]]:
+    """A server that refuses the first call of every key; and the keys that it saw."""
+    status, details, metadata = REFUSALS[request.param]
     seen: list[str] = []
 
     def answer(request: bytes, context: Any) -> bytes:
         key = dict(context.invocation_metadata()).get("idempotency-key", "")
         seen.append(key)
         if seen.count(key) == 1:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "Connection reset by peer")
+            context.set_trailing_metadata(metadata)
+            context.abort(status, details)
         return pb.ScoreResponse(results=[pb.Result(id="0", reward=1.0, valid=True)]).SerializeToString()
 
     handler = grpc.method_handlers_generic_handler(

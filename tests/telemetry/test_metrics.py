@@ -94,7 +94,10 @@ def test_the_breaker_shows_whether_the_cache_is_left_alone(state: BreakerState, 
 def test_the_gate_shows_who_is_in_who_waits_and_who_was_refused() -> None:
     metrics = Metrics()
     metrics.admission_changed(3, 2)
+    metrics.admission_queue_changed({"interactive": 0, "training": 2, "batch": 0}, 1.5)
     metrics.admission_rejected("queue_full")
+    assert value(metrics, 'reward_gateway_admission_queued{priority="training"}') == 2
+    assert value(metrics, "reward_gateway_admission_predicted_wait_seconds") == 1.5
     assert value(metrics, "reward_gateway_requests_in_flight") == 3
     assert value(metrics, "reward_gateway_requests_queued") == 2
     assert value(metrics, 'reward_gateway_admission_rejected_total{reason="queue_full"}') == 1

@@ -1,7 +1,7 @@
 """The gate: bounded work, a bounded line, a quick no, and never a place lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,9 +24,13 @@ class Counts(Observer):
     def __init__(self) -> None:
         self.rejected: list[str] = []
         self.last = (0, 0)
+        self.queues: list[tuple[Mapping[str, int], float]] = []
 
     def admission_changed(self, in_flight: int, queued: int) -> None:
         self.last = (in_flight, queued)
+
+    def admission_queue_changed(self, waiting: Mapping[str, int], predicted_wait_s: float) -> None:
+        self.queues.append((dict(waiting), predicted_wait_s))
 
     def admission_rejected(self, reason: str) -> None:
         self.rejected.append(reason)
@@ -304,15 +308,21 @@ async def test_a_burst_that_came_before_the_rate_was_known_is_rejected_once_it_i
 
 
 async def test_callers_share_the_slots_by_the_weight_of_their_priority(clock: Clock) -> None:
-    admission = Admission(1, 4096, 1000.0)
+    counts = Counts()
+    admission = Admission(1, 4096, 1000.0, counts)
     await admission.acquire()
+    assert counts.queues == []  # nothing is reported while nothing waits
     batch = await line_up(admission, 40, Share("evaluation", "batch"))
     training = await line_up(admission, 40)
     await finish_each(admission, clock, 20, 0.1)
     assert sum(task.done() for task in training) == pytest.approx(16, abs=1)
     assert sum(task.done() for task in batch) == pytest.approx(4, abs=1)
+    waiting, predicted_wait_s = counts.queues[-1]
+    assert waiting == {"interactive": 0, "training": 40 - 16, "batch": 40 - 4}
+    assert predicted_wait_s == pytest.approx(61 * 0.1, rel=0.1)
     await finish_each(admission, clock, 60, 0.1)
     await asyncio.gather(*batch, *training)
+    assert counts.queues[-1] == ({"interactive": 0, "training": 0, "batch": 0}, 0.0)
 
 
 async def test_a_caller_that_fills_the_queue_gives_way_to_one_that_waits_for_little() -> None:

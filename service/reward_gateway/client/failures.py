@@ -63,6 +63,8 @@ def of_http(status: int, code: str, message: str, param: str | None, retry_after
 
 def of_grpc(status: str, code: str, message: str, param: str | None, retry_after_s: float | None) -> GatewayError:
     """The error of a gRPC status."""
+    if not code and status == "CANCELLED":  # the server dropped the call before anything of ours saw it
+        return _make_error(Unavailable, code, message, param, retry_after_s)
     return _make_error(_BY_CODE.get(code) or _BY_GRPC.get(status, InternalError), code, message, param, retry_after_s)
 
 

@@ -2,7 +2,8 @@
 
 Every call carries an idempotency key or changes nothing, so a retry counts once. A call is retried if there was no
 connection, if the connection broke or a proxy gave up before the response, and if the service refused it temporarily.
-``Retry-After`` is honoured. No retry starts after the deadline of the whole call.
+``Retry-After`` is honoured: no retry comes earlier, and retries spread over half as long again. No retry starts after
+the deadline of the whole call.
 """
 
 import random
@@ -45,10 +46,11 @@ class RetryBudget:
         """Seconds to wait before the next attempt; False: there is none, and ``error`` is the outcome of the call."""
         if not isinstance(error, Unavailable | RateLimited):
             return False
-        wait = min(_FIRST_PAUSE_S * 2.0**self._failures, _LONGEST_PAUSE_S)
-        if error.retry_after_s is not None:
-            wait = error.retry_after_s
-        wait *= 0.75 + random.random() / 2  # clients that failed together do not come back together
+        # Clients that failed together do not come back together, and none before the time that it was told.
+        if error.retry_after_s is None:
+            wait = min(_FIRST_PAUSE_S * 2.0**self._failures, _LONGEST_PAUSE_S) * (0.75 + random.random() / 2)
+        else:
+            wait = error.retry_after_s * (1.0 + random.random() / 2)
         self._failures += 1
         return False if time.monotonic() + wait >= self._end else wait
 

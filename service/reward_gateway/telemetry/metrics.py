@@ -92,6 +92,12 @@ class Metrics(Observer):
         self._rates_checked_alone = make.counter(
             "rates_checked_alone_total", "Requests whose rate was checked without the state store."
         )
+        self._queued_by_priority = make.gauge(
+            "admission_queued", "Requests waiting in the admission queue, by the priority of their key.", "priority"
+        )
+        self._predicted_wait = make.highest_gauge(
+            "admission_predicted_wait_seconds", "Predicted wait of a request behind all those that wait."
+        )
         self._rejected = make.counter("admission_rejected_total", "Requests rejected by admission control.", "reason")
         self._unauthorized = make.counter(
             "requests_unauthorized_total", "Requests rejected for their API key.", "reason"
@@ -111,6 +117,11 @@ class Metrics(Observer):
     def admission_changed(self, in_flight: int, queued: int) -> None:
         self._in_flight.set(in_flight)
         self._queued.set(queued)
+
+    def admission_queue_changed(self, waiting: Mapping[str, int], predicted_wait_s: float) -> None:
+        for priority, requests in waiting.items():
+            self._queued_by_priority.labels(priority).set(requests)
+        self._predicted_wait.set(predicted_wait_s)
 
     def admission_rejected(self, reason: RejectReason) -> None:
         self._rejected.labels(reason).inc()

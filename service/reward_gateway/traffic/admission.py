@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from reward_gateway.errors import DeadlineExceeded, Overloaded
-from reward_gateway.fair_queue import FairQueue, Share, current_share
+from reward_gateway.fair_queue import WEIGHTS, FairQueue, Share, current_share
 from reward_gateway.observer import UNOBSERVED, Observer, RejectReason
 
 from .completion_rate import CompletionRate
@@ -46,6 +46,7 @@ class Admission:
         self._waiting: FairQueue[asyncio.Future[RejectReason | None]] = FairQueue()
         self._rate = CompletionRate(2 * max_in_flight)
         self._idle: asyncio.Event | None = None
+        self._queue_reported = False
 
     @property
     def queued(self) -> int:
@@ -184,6 +185,11 @@ class Admission:
         if self._idle is not None and not self.in_flight and not self._waiting:
             self._idle.set()
         self._observer.admission_changed(self.in_flight, len(self._waiting))
+        if self._waiting or self._queue_reported:
+            self._queue_reported = bool(self._waiting)
+            wait_s = self._rate.predict_s(len(self._waiting) + 1, asyncio.get_running_loop().time())
+            waiting: dict[str, int] = {priority: self._waiting.count(priority) for priority in WEIGHTS}
+            self._observer.admission_queue_changed(waiting, wait_s if self._waiting else 0.0)
 
 
 _MESSAGES: dict[RejectReason, str] = {
