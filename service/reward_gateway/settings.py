@@ -26,14 +26,16 @@ class Settings(BaseSettings):
     grpc_port: int = Field(8081, ge=0, le=65535, description="gRPC port; 0 turns gRPC off.")
     workers: int = Field(1, ge=1, le=64, description="Number of gateway processes, which share the ports.")
     triton_url: str = Field(
-        "", description="gRPC address of a Triton server (host:port). Empty: start the embedded one."
+        "", description="gRPC address of a Triton server (host:port or unix:PATH). Empty: start the embedded one."
     )
     redis_url: str = Field(
-        "", description="redis:// address of the Redis or Valkey that caches scores. Empty: start the embedded one."
+        "",
+        description="redis:// or unix:// address of the Redis or Valkey that caches scores. "
+        "Empty: start the embedded one.",
     )
     state_redis_url: str = Field(
         "",
-        description="redis:// address of the Redis or Valkey that keeps state: running statistics, cohorts, "
+        description="redis:// or unix:// address of the Redis or Valkey that keeps state: running statistics, cohorts, "
         "references, rates, monitoring windows and idempotency keys. It must not evict. Empty: the server of "
         "redis_url, or a second embedded server if redis_url is empty too.",
     )
