@@ -15,6 +15,7 @@ from reward_gateway.observer import (
     CacheFault,
     CacheLevel,
     CacheOperation,
+    CloseReason,
     ExperimentOutcome,
     Observer,
     RejectReason,
@@ -47,6 +48,9 @@ def tell_everything(observer: Observer) -> None:
     observer.admission_queue_changed(dict.fromkeys(WEIGHTS, 1), 0.5)
     for reason in get_args(RejectReason):
         observer.admission_rejected(reason)
+    observer.connections_changed(1)
+    for close_reason in get_args(CloseReason):
+        observer.connection_closed(close_reason)
     observer.rate_checked_alone()
     for state in get_args(BreakerState):
         observer.rates_breaker_changed(state)

@@ -151,6 +151,18 @@ class TooLarge(RequestError):
     status, grpc_status, code = 413, "RESOURCE_EXHAUSTED", "too_large"
 
 
+class SlowRequest(RequestError):
+    """The headers or the body arrived too slowly."""
+
+    status, grpc_status, code = 408, "DEADLINE_EXCEEDED", "request_timeout"
+
+
+class HeadersTooLarge(RequestError):
+    """The headers of a request are too many, or too large together."""
+
+    status, grpc_status, code = 431, "RESOURCE_EXHAUSTED", "headers_too_large"
+
+
 class RateLimited(RequestError):
     """The API key exceeds its rate limit."""
 

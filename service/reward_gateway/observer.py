@@ -18,12 +18,15 @@ from reward_gateway.sample import FloatArray, Scored
 
 log = structlog.get_logger(__name__)
 
-RejectReason = Literal["queue_full", "predicted_wait", "queue_timeout", "deadline"]
+RejectReason = Literal["queue_full", "predicted_wait", "queue_timeout", "deadline", "body_bytes", "connections"]
 StoreName = Literal["cache", "state"]
 CacheLevel = Literal["memory", "redis"]
 CacheOperation = Literal["get", "put"]
 CacheFault = Literal["timeout", "connection", "auth", "loading", "full", "read_only", "response", "other"]
 BreakerState = Literal["closed", "half_open", "open"]
+CloseReason = Literal[
+    "headers_too_large", "request_timeout", "malformed_body", "overloaded", "draining", "idle", "unread"
+]
 ExperimentOutcome = Literal["compared", "dropped", "failed"]
 
 
@@ -61,6 +64,15 @@ class Observer:
 
     def admission_rejected(self, reason: RejectReason) -> None:
         """A request was turned away before it was worked on."""
+
+    # Connections
+
+    def connections_changed(self, open_connections: int) -> None:
+        """How many HTTP connections are open, now."""
+
+    def connection_closed(self, reason: CloseReason) -> None:
+        """The gateway closed a connection without a request that was routed: ``idle``, its answer ``unread``, or the
+        code of the error that its client was sent."""
 
     # Rates of API keys
 

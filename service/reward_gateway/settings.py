@@ -95,6 +95,14 @@ class Settings(BaseSettings):
     max_samples: int = Field(4096, ge=1, description="Maximum samples per request.")
     max_text_chars: int = Field(200_000, ge=1, description="Maximum characters per text field.")
     max_body_bytes: int = Field(64 << 20, ge=1, description="Maximum bytes per request body, as sent and decompressed.")
+    max_body_bytes_in_flight: int = Field(
+        1 << 30,
+        ge=1,
+        description="Maximum bytes of all request bodies that a worker holds, at least max_body_bytes; a caller (API "
+        "key or address) may hold as many as are still free.",
+    )
+    max_header_bytes: int = Field(32 << 10, ge=1024, description="Maximum bytes of a request's line and headers.")
+    max_headers: int = Field(128, ge=1, description="Maximum headers per request.")
     max_images: int = Field(16, ge=0, description="Maximum images per sample.")
     max_frames: int = Field(256, ge=0, description="Maximum frames per sample.")
     max_image_bytes: int = Field(20 << 20, ge=1, description="Maximum bytes per encoded image.")
@@ -151,6 +159,21 @@ class Settings(BaseSettings):
         description="Maximum bytes that an operation may allocate in such a process; over it the request fails.",
     )
     drain_s: float = Field(20.0, ge=0, description="Time that requests in flight have to finish at shutdown.")
+    max_connections: int = Field(
+        8192,
+        ge=1,
+        description="Maximum HTTP connections per worker, and as many for gRPC, within the limit of open files. For "
+        "another one the connection that has waited longest for a request is closed; if none waits, only health "
+        "checks are answered.",
+    )
+    header_timeout_s: float = Field(10.0, gt=0, description="Time that a request's headers have to arrive.")
+    idle_timeout_s: float = Field(75.0, gt=0, description="Time after which a connection without a request is closed.")
+    body_grace_s: float = Field(
+        10.0, gt=0, description="Time that a body has to arrive, beyond what min_body_rate gives it."
+    )
+    min_body_rate: float = Field(
+        1024.0, gt=0, description="Minimum bytes per second of a body; a slower one is answered 408 after body_grace_s."
+    )
     max_infer_calls: int = Field(4, ge=1, description="Maximum concurrent infer calls per model.")
     max_in_flight_ms: float = Field(
         50.0,

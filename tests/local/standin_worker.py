@@ -25,10 +25,14 @@ def main() -> None:
     if mode == "refuse":
         sys.exit(3)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if mode == "stubborn" else lambda *_: sys.exit(0))
+    signal.signal(signal.SIGHUP, lambda *_: print("reloaded", flush=True))
     if mode == "hang":
         time.sleep(600)
     server = HTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
     server.socket = socket.socket(fileno=int(os.environ["REWARD_GATEWAY_HTTP_FD"]))
+    if mode == "deaf":  # takes one connection, by which it is known to be ready
+        server.handle_request()
+        time.sleep(600)
     server.serve_forever()
 
 

@@ -1,6 +1,7 @@
 """The supervisor with a stand-in gateway and no other server: order, restarts, giving up, signals."""
 
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,12 +51,48 @@ def test_several_workers_share_one_port(start_stack: StartStack) -> None:
     assert httpx.get(f"http://127.0.0.1:{stack.http_port}/", timeout=60).status_code == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly(start_stack: StartStack, number: signal.Signals) -> None:
     stack = start_stack(**ELSEWHERE)
     stack.process.send_signal(number)
     assert stack.process.wait(120) == 0
     assert stack.left() == []
+
+
+def test_a_hangup_reaches_the_gateways_and_stops_nothing(start_stack: StartStack) -> None:
+    stack = start_stack(TRITON_URL="127.0.0.1:1", WORKERS="2")
+    before = {process.pid for process in stack.family}
+    stack.process.send_signal(signal.SIGHUP)
+    assert stack.until(lambda: stack.said().count("reloaded") == 2)
+    stack.remember()
+    assert {process.pid for process in stack.family if process.is_running()} == before
+    assert httpx.get(f"http://127.0.0.1:{stack.http_port}/", timeout=60).status_code == 200
+
+
+def test_a_gateway_that_starts_is_not_hung_up(start_stack: StartStack) -> None:
+    stack = start_stack(STANDIN="hang", wait=False, **ELSEWHERE)
+    assert stack.until(lambda: "gateway: starting" in stack.said())
+    stack.process.send_signal(signal.SIGHUP)
+    assert stack.until(lambda: "reading recipes and keys again" in stack.said())
+    stack.remember()
+    assert [process.status() for process in stack.family if process.status() == "zombie"] == []
+    assert stack.process.poll() is None
+    stack.process.send_signal(signal.SIGTERM)
+    assert stack.process.wait(120) == 0
+
+
+def test_who_connects_after_the_last_gateway_is_told_that_it_shut_down(start_stack: StartStack) -> None:
+    stack = start_stack(STANDIN="deaf", **ELSEWHERE)
+    with socket.create_connection(("127.0.0.1", stack.http_port)) as early:
+        early.sendall(b"POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}")
+        stack.process.send_signal(signal.SIGTERM)
+        answer = b"".join(iter(lambda: early.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in answer
+    assert b"draining" in answer
+    assert stack.process.wait(120) == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", stack.http_port))
 
 
 def test_a_child_that_ignores_sigterm_is_killed_when_its_time_is_up(start_stack: StartStack) -> None:

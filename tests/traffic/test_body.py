@@ -9,7 +9,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_gateway.errors import MalformedBody, TooLarge, UnsupportedMediaType
-from reward_gateway.traffic.body import MAX_FRAMES, check_declared, decompress, encoding_of
+from reward_gateway.traffic.body import MAX_FRAMES, declared_size, decompress, encoding_of
 
 PACK = {"gzip": gzip.compress, "zstd": lambda data: zstandard.ZstdCompressor().compress(data)}
 ENCODINGS = pytest.mark.parametrize("encoding", sorted(PACK))
@@ -109,10 +109,10 @@ def test_unknown_encodings_are_unsupported(header: str) -> None:
 
 
 def test_the_declared_length_is_checked_before_anything_is_read() -> None:
-    check_declared(None, 10)
-    check_declared("10", 10)
+    assert declared_size(None, 10) == 0
+    assert declared_size("10", 10) == 10
     with pytest.raises(TooLarge):
-        check_declared("11", 10)
+        declared_size("11", 10)
     for wrong in ("-1", "ten", "1e3", "²"):
         with pytest.raises(MalformedBody):
-            check_declared(wrong, 10)
+            declared_size(wrong, 10)

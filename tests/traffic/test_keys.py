@@ -138,11 +138,14 @@ def test_a_key_that_says_no_more_may_score_at_the_default_rate(tmp_path: Path) -
     assert caller.rights == ("score",)
     assert caller.rate is None
     assert ring.required
-    assert not ring.rated
 
 
-def test_the_ring_knows_whether_any_key_has_a_rate_of_its_own(ring: KeyRing) -> None:
-    assert ring.rated
+def test_a_ring_takes_the_keys_of_another(tmp_path: Path) -> None:
+    ring = load(tmp_path, "keys: [{name: a, key: some secret}]")
+    ring.replace(load(tmp_path, "keys: [{name: a, key: other secret}]"))
+    assert ring.authenticate("other secret").name == "a"
+    with pytest.raises(Unauthenticated):
+        ring.authenticate("some secret")
 
 
 def test_a_missing_file_is_a_fault_and_not_an_open_door(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """One gateway process: wires up all parts. ``serve`` starts the configured number of these.
 
-It reads its settings from the environment, takes the listening socket from ``REWARD_GATEWAY_HTTP_FD`` if set (workers
-share one socket), and stops on SIGTERM once the requests in flight are answered.
+It reads its settings from the environment and takes the listening socket from ``REWARD_GATEWAY_HTTP_FD`` if set
+(workers share one socket). On SIGTERM it stops once the requests in flight are answered; on SIGHUP it reads recipes and
+keys again.
 """
 
 import asyncio
@@ -12,15 +13,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import structlog
-import uvicorn
 import uvloop
 import watchfiles
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
@@ -48,7 +46,7 @@ from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
-from reward_gateway.http.middleware.certificates import HAS_CERTIFICATE
+from reward_gateway.http.server import HttpServer
 from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
@@ -64,15 +62,17 @@ from reward_gateway.state.epoch import StoreEpoch
 from reward_gateway.state.store import StateStore
 from reward_gateway.tasks import repeat
 from reward_gateway.telemetry.telemetry import Telemetry
-from reward_gateway.traffic.drain import Drain
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.keys import KeysFileError
-from reward_gateway.traffic.tls import TlsFiles, TlsFilesError, reloading_context
+from reward_gateway.traffic.keys import KeyRing, KeysFileError
+from reward_gateway.traffic.tls import TlsFilesError
 
 log = structlog.get_logger(__name__)
 
 JUDGE_FAILURES = 8
 """Consecutive failures of a judge after which its circuit breaker opens."""
+
+FLUSH_S = 1.0
+"""Time that the last answers of gRPC have to be sent, once its calls have ended."""
 
 RATES_FAILURES = 2
 """Consecutive failures of the state store after which each worker enforces rates alone, until it answers again."""
@@ -197,6 +197,17 @@ WATCH_AGAIN_S = 5.0
 """Time after which a recipe file whose folder cannot be watched (it was replaced, say) is watched again."""
 
 
+def reload_keys(keys: KeyRing, path: Path | None) -> None:
+    """Replace all API keys, or keep the old ones if the file cannot be used."""
+    if path is None:
+        return
+    try:
+        keys.replace(KeyRing.load(path))
+        log.info("keys_reloaded")
+    except KeysFileError as error:
+        log.error("keys_kept", reason=str(error))
+
+
 async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
     """Reload when the recipe file changes.
 
@@ -220,35 +231,6 @@ def freeze_startup_objects() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-class TlsConnection(HttpToolsProtocol):
-    """A connection whose requests know whether it has a client certificate."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        peer = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        self.app_state = {**self.app_state, HAS_CERTIFICATE: peer is not None}
-
-
-class HttpServer(uvicorn.Server):
-    """uvicorn that drains on a signal: readiness turns false and new requests are rejected at once."""
-
-    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
-        super().__init__(config)
-        self._drain = drain
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.leave, number)
-        yield
-
-    def leave(self, number: int) -> None:
-        """Drain: reject new requests, finish those in flight, then stop; a second signal stops at once."""
-        self._drain.begin()
-        self.handle_exit(number, None)
-
-
 async def serve(settings: Settings) -> None:
     """Serve until a signal stops the process."""
     telemetry = Telemetry.of(settings)
@@ -259,24 +241,8 @@ async def serve(settings: Settings) -> None:
     stores = StoreWatch.of(settings, telemetry.metrics, gateway.runtime.state)
     app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores)
     fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
-    tls = TlsFiles.of(settings)
-    config = uvicorn.Config(
-        app,
-        host=settings.http_host,
-        port=settings.http_port,
-        loop="none",
-        http=TlsConnection if tls else "httptools",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=4096,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=round(settings.drain_s) + 1,
-        ssl_context_factory=None if tls is None else lambda *_: reloading_context(tls),
-    )
-    http = HttpServer(config, traffic.drain)
     metrics, tracer = telemetry.metrics, telemetry.tracer
+    http = HttpServer(app, settings, traffic.drain, metrics)
     inference = InferenceService(gateway, protocol, settings, traffic, metrics, model_admin, tracer)
     more = [(oip.SERVICE, inference.handler())]
     grpc = None
@@ -286,6 +252,7 @@ async def serve(settings: Settings) -> None:
     reloads: set[asyncio.Task[None]] = set()
 
     def on_hangup() -> None:
+        reload_keys(traffic.keys, settings.api_keys_file)
         task = loop.create_task(reload(gateway, settings.rewards_file, telemetry))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
@@ -308,7 +275,7 @@ async def serve(settings: Settings) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await watching
         if grpc is not None:
-            await grpc.stop(settings.drain_s)
+            await grpc.stop(FLUSH_S)
         await traffic.close()
         await stores.close()
         if shared is not None:

@@ -100,7 +100,8 @@ class Calls:
             run = "" if given_run is None else run_name.agree_on_run([given_run])
             call = Call(context, RequestScope(key.caller, run, idempotency_key))
             span_metadata = _text_metadata(metadata) if self._tracer.enabled else None
-            with self._tracer.span(f"gRPC {name}", span_metadata), charge_to(key.share):
+            span = self._tracer.span(f"gRPC {name}", span_metadata)
+            with self._traffic.drain.work(), span, charge_to(key.share):
                 result = await answer(call)
             status = "OK"
         except GatewayError as error:

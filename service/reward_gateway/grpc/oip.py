@@ -115,7 +115,7 @@ class InferenceService:
             return await self._protocol.infer(request, deadline, scope=call.scope)
 
     async def model_stream_infer(self, requests: AsyncIterator[bytes], call: Call) -> None:
-        await InferStream(self._stream_answers, call).answer_requests(requests)
+        await InferStream(self._stream_answers, self._traffic.drain, call).answer_requests(requests)
 
     async def _stream_answers(self, raw: bytes, place: int, call: Call) -> AsyncIterator[Any]:
         request = parse(pb.ModelInferRequest, raw)

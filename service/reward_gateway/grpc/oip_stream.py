@@ -13,7 +13,8 @@ import structlog
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
-from reward_gateway.errors import GatewayError
+from reward_gateway.errors import Draining, GatewayError
+from reward_gateway.traffic.drain import Drain
 
 from .calls import Call
 
@@ -30,28 +31,42 @@ class InferStream:
 
     Args:
         answers: the messages that answer one request, given its bytes and its place in the stream. Raises GatewayError.
+        drain: ends the stream when it begins, once what was sent before is answered.
     """
 
-    def __init__(self, answers: Answers, call: Call) -> None:
+    def __init__(self, answers: Answers, drain: Drain, call: Call) -> None:
         self._answers = answers
+        self._drain = drain
         self._call = call
-        self._waiting: asyncio.Queue[asyncio.Task[list[bytes]] | None] = asyncio.Queue(AT_ONCE)
+        self._waiting: asyncio.Queue[asyncio.Task[list[bytes]] | GatewayError | None] = asyncio.Queue(AT_ONCE)
         self._tasks: set[asyncio.Task[list[bytes]]] = set()
         self._receiving = self._over = False
 
     async def answer_requests(self, requests: AsyncIterator[bytes]) -> None:
-        """Answer requests until the caller closes its side and has every response."""
+        """Answer requests until the caller closes its side and has every response.
+
+        Raises:
+            Draining: the gateway shuts down.
+        """
         reader = asyncio.create_task(self._read_requests(requests))
+        drain = asyncio.create_task(self._queue_drain())
         try:
             while (task := await self._waiting.get()) is not None:
+                if isinstance(task, GatewayError):
+                    raise task
                 for message in await task:
                     await self._call.context.write(message)
         finally:
             self._over = True
+            drain.cancel()
             if not self._receiving:  # a receive that is under way ends by itself when the call does
                 reader.cancel()
             for task in self._tasks:
                 task.cancel()
+
+    async def _queue_drain(self) -> None:
+        await self._drain.wait_begun()
+        await self._waiting.put(Draining("this gateway is shutting down; send what is not answered to another one"))
 
     async def _read_requests(self, requests: AsyncIterator[bytes]) -> None:
         place = 0

@@ -17,12 +17,13 @@ from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.guard import Traffic
+from reward_gateway.traffic.open_files import count_connections
 from reward_gateway.traffic.tls import TlsFiles, TlsReloader
 
 from .health import GatewayHealth
 from .service import SERVICE, RewardService
 
-_METADATA_BYTES = 64 << 10
+_HANDSHAKE_MS = 10_000
 
 _MAX_PENDING = 1 << 16
 """Calls that may wait to be looked at, before admission control. By default gRPC drops some beyond 1,000 and all beyond
@@ -102,11 +103,20 @@ def _reloading_credentials(files: TlsFiles) -> grpc.ServerCredentials:
 
 
 def _channel_options(settings: Settings) -> list[tuple[str, int]]:
+    idle_ms = round(settings.idle_timeout_s * 1e3)
     return [
         ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", settings.max_body_bytes),
         ("grpc.max_send_message_length", -1),
-        ("grpc.max_metadata_size", _METADATA_BYTES),
+        ("grpc.max_metadata_size", settings.max_header_bytes),
+        ("grpc.absolute_max_metadata_size", settings.max_header_bytes),
+        ("grpc.max_allowed_incoming_connections", count_connections(settings)),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+        # An idle connection is told to go, which its client does not notice: the next call opens another one.
+        ("grpc.max_connection_idle_ms", idle_ms),
+        # A peer that does not answer a ping is gone, with all its calls.
+        ("grpc.keepalive_time_ms", idle_ms),
+        ("grpc.keepalive_timeout_ms", round(settings.header_timeout_s * 1e3)),
         ("grpc.server.max_pending_requests", _MAX_PENDING),
         ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING),
         # Trainers keep connections open through long rollouts and may ping to keep them.

@@ -38,6 +38,8 @@ MOMENTS = 4
 _SAMPLE_CODES = frozenset(get_args(InvalidCode)) - {"too_large"}
 """Failures of a moment that are its samples' own; every other ends the stream."""
 
+_DRAINING = "this gateway is shutting down; send the samples without a result to another one"
+
 _MORE = object()
 
 
@@ -82,18 +84,20 @@ class ScoreStream:
                 schema or a limit, a sample without a score under ``on_invalid: fail``, a gateway going away.
         """
         reader = asyncio.create_task(self._read_samples(requests))
+        drain = asyncio.create_task(self._queue_drain())
         try:
             async with asyncio.TaskGroup() as tasks:
                 while samples := await self._next_samples():
                     for batch in self._split_by_terms(samples):
                         await self._places.acquire()
                         if self._traffic.drain.draining:
-                            await self._end_stream()
+                            await self._end_stream(MOMENTS - 1)
                         tasks.create_task(self._answer_batch(batch))
         except ExceptionGroup as group:
             raise _find_cause(group) from None
         finally:
             self._over = True
+            drain.cancel()
             if not self._receiving:
                 reader.cancel()
 
@@ -159,6 +163,8 @@ class ScoreStream:
             else:
                 self._last = item
         if isinstance(self._last, GatewayError) and not samples:
+            if isinstance(self._last, Draining):
+                await self._end_stream(MOMENTS)
             raise self._last
         return samples
 
@@ -171,11 +177,16 @@ class ScoreStream:
             return [[waiting] for waiting in samples]
         return _group_by_terms(samples)
 
-    async def _end_stream(self) -> None:
-        """End the stream of a gateway that goes away, once everything under way is answered."""
-        for _ in range(MOMENTS - 1):
+    async def _queue_drain(self) -> None:
+        """End the stream, also one on which nothing is sent, when the gateway begins to shut down."""
+        await self._traffic.drain.wait_begun()
+        await self._queue.put(Draining(_DRAINING))
+
+    async def _end_stream(self, places: int) -> None:
+        """End the stream of a gateway that goes away, once those places are free: everything under way is answered."""
+        for _ in range(places):
             await self._places.acquire()
-        raise Draining("this gateway is shutting down; send the samples without a result to another one")
+        raise Draining(_DRAINING)
 
     async def _answer_batch(self, batch: Sequence[_WaitingSample]) -> None:
         try:

@@ -30,6 +30,7 @@ from .middleware.browsers import BrowserLayer
 from .middleware.certificates import CertificateLayer
 from .middleware.context import ContextLayer
 from .middleware.disconnect import DisconnectLayer
+from .middleware.drain import DrainLayer
 from .middleware.keys import KeysLayer
 from .routing import found_routes
 
@@ -64,8 +65,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        traffic.drain.begin()
-        await traffic.drain.wait_finished(settings.drain_s)
+        await traffic.drain.finish(settings.drain_s)
 
     app = FastAPI(
         title="reward-gateway",
@@ -91,9 +91,10 @@ def create_app(
     openapi.install(app)
 
     # The last one added is the outermost.
-    app.add_middleware(BodyLayer, settings=settings)
     app.add_middleware(AdmissionLayer, traffic=traffic)
+    app.add_middleware(BodyLayer, settings=settings, traffic=traffic)
     app.add_middleware(KeysLayer, traffic=traffic, observer=telemetry.metrics)
+    app.add_middleware(DrainLayer, drain=traffic.drain)
     app.add_middleware(DisconnectLayer)
     if settings.tls_client_ca is not None:
         app.add_middleware(CertificateLayer)

@@ -39,6 +39,7 @@ class Child:
             process with a fault twice in a row is killed, because it runs without working.
         late_arguments: further arguments of the command, computed at each start.
         private: whether only this user may open the files, sockets and shared memory that it makes.
+        reloads: True if it reads its files again on SIGHUP.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Child:
     find_fault: Callable[[int], str] = lambda pid: ""
     late_arguments: Callable[[], Sequence[str]] = tuple
     private: bool = False
+    reloads: bool = False
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
     _fault: str = field(default="", init=False)
     _was_ready: bool = field(default=False, init=False)
@@ -115,6 +117,12 @@ class Child:
         except TimeoutError:
             self.kill()
         await self.wait_exited()
+
+    def reload(self) -> None:
+        """Let it read its files again, if it can; one that is not ready yet reads them anyway."""
+        if self.reloads and self._was_ready and not self._gone and self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGHUP)
 
     def kill(self) -> None:
         """Send SIGKILL to the process and to everything in its process group."""

@@ -1,8 +1,11 @@
 """Binds ports, with errors that name the setting instead of a traceback."""
 
+import contextlib
 import errno
+import json
 import socket
 
+from reward_gateway.errors import Draining
 from reward_gateway.local.errors import StackError
 
 
@@ -28,6 +31,35 @@ def reserve_port(host: str, port: int, setting: str) -> socket.socket:
     """
     _bind_socket(host, port, setting).close()  # without SO_REUSEPORT: another gateway's port must count as taken
     return _bind_socket(host, port, setting, share=True)
+
+
+def close_listener(listener: socket.socket, encrypted: bool = False) -> list[socket.socket]:
+    """Stop listening. Connections that nobody has accepted are answered 503, as this gateway shuts down.
+
+    Args:
+        encrypted: whether clients expect TLS; then the connections are only closed.
+
+    Returns:
+        those connections; closing them at once would reset them, so that their clients lose the answer.
+    """
+    error = Draining("this gateway has shut down; send the request to another one")
+    body = json.dumps(error.error_body()).encode()
+    head = (
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        f"retry-after: {error.retry_after_s:.0f}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    answered = []
+    listener.setblocking(False)
+    with contextlib.suppress(OSError):  # none is left, or as many files are open as may be
+        while True:
+            connection, _ = listener.accept()
+            answered.append(connection)
+            with contextlib.suppress(OSError):
+                if not encrypted:
+                    connection.sendall(head.encode() + body)
+                connection.shutdown(socket.SHUT_WR)
+    listener.close()
+    return answered
 
 
 def _bind_socket(host: str, port: int, setting: str, *, share: bool = False) -> socket.socket:

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +44,7 @@ async def run_stack(
     *,
     worker: str = MODULE,
 ) -> None:
-    """Start the stack, keep it running, and stop it on SIGINT, SIGTERM or SIGHUP.
+    """Start the stack, keep it running, and stop it on SIGINT or SIGTERM; on SIGHUP it reads recipes and keys again.
 
     Args:
         settings: an empty ``triton_url`` or ``redis_url`` starts an embedded server. State is kept in
@@ -94,9 +95,18 @@ async def run_stack(
             except StackError as error:
                 report(str(error))
         stages = [servers, worker_children(settings, http, metrics, worker, environment)]
-        await Supervisor(stages, report, partial(describe_full_disk, run_dir)).run(
-            lambda: on_ready(Running(settings, run_dir))
+        unanswered: list[socket.socket] = []
+        supervisor = Supervisor(
+            stages,
+            report,
+            partial(describe_full_disk, run_dir),
+            on_last_stopped=lambda: unanswered.extend(ports.close_listener(http, bool(settings.tls_certificate))),
         )
+        try:
+            await supervisor.run(lambda: on_ready(Running(settings, run_dir)))
+        finally:
+            for connection in unanswered:
+                connection.close()
 
 
 def describe_full_disk(folder: Path) -> str:

@@ -1,6 +1,7 @@
 """The supervisor: starts children stage by stage, restarts them, and stops them in reverse order."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from reward_gateway.local.errors import StackError
 
 Report = Callable[[str], None]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STDERR = 2
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class Supervisor:
         delays_s: delays before the first, second, … restart of a child that keeps dying; the last one is repeated for
             as long as it does. The others keep running meanwhile.
         calm_s: a child that has run this long starts again with the first delay.
+        on_last_stopped: called when the children of the last stage have ended, before the others are stopped.
     """
 
     stages: Sequence[Sequence[Child]]
@@ -31,17 +34,23 @@ class Supervisor:
     find_cause: Callable[[], str] = str
     delays_s: Sequence[float] = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
     calm_s: float = 20.0
+    on_last_stopped: Callable[[], None] = lambda: None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Run until a signal or ``stop()``, and leave no child behind.
+        """Run until SIGINT, SIGTERM or ``stop()``, and leave no child behind. SIGHUP lets children read files again.
 
         Raises:
             StackError: a child could not be started the first time.
         """
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        terminal = os.isatty(_STDERR)
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
+        # A terminal that was closed sends SIGHUP too: whoever started the stack there is gone, and so it ends.
+        loop.add_signal_handler(
+            signal.SIGHUP, lambda: self.stop() if terminal and not os.isatty(_STDERR) else self.reload()
+        )
         work = asyncio.create_task(self._run_stages(on_ready))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -57,6 +66,12 @@ class Supervisor:
             outcome = outcome.exceptions[0]
         if isinstance(outcome, Exception):
             raise outcome
+
+    def reload(self) -> None:
+        """Let the children that can read their files again."""
+        self.report("reading recipes and keys again")
+        for child in self._all_children():
+            child.reload()
 
     def stop(self) -> None:
         """Stop in order; if called again, stop at once."""
@@ -107,11 +122,13 @@ class Supervisor:
         return f"{why} ({cause})" if cause else why
 
     async def _stop_all(self) -> None:
-        for stage in reversed(self.stages):
+        for place, stage in enumerate(reversed(self.stages)):
             running = [child for child in stage if child.running]
             if running:
                 self.report(f"{', '.join(child.name for child in running)}: stopping")
             await asyncio.gather(*(child.stop() for child in running))
+            if place == 0:
+                self.on_last_stopped()
 
     def _all_children(self) -> list[Child]:
         return [child for stage in self.stages for child in stage]

@@ -21,6 +21,9 @@ from reward_gateway.settings import Settings
 MODULE = "reward_gateway.cli.worker"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made there
 _METRICS_BYTES = 1 << 20  # of one worker, ample
+STOP_S = 8.0
+"""Time that a worker has to cut off what is left, to send its last answers and to close, after it has drained."""
+
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where to reach them
 
 
@@ -53,9 +56,10 @@ def worker_children(
             ready=probes.http_ok(EVERYWHERE.get(host, host), port, "/livez", tls=settings.tls_certificate is not None),
             env=env,
             ready_s=60.0,
-            stop_s=settings.drain_s + 3.0,
+            stop_s=settings.drain_s + STOP_S,
             pass_fds=(http.fileno(),),
             clean_up=clean_up,
+            reloads=True,
         )
         for number in range(1, settings.workers + 1)
     ]

@@ -24,6 +24,7 @@ from reward_gateway.observer import (
     CacheFault,
     CacheLevel,
     CacheOperation,
+    CloseReason,
     ExperimentOutcome,
     Observer,
     RejectReason,
@@ -99,6 +100,10 @@ class Metrics(Observer):
             "admission_predicted_wait_seconds", "Predicted wait of a request behind all those that wait."
         )
         self._rejected = make.counter("admission_rejected_total", "Requests rejected by admission control.", "reason")
+        self._connections = make.gauge("connections", "Open HTTP connections.")
+        self._closed = make.counter(
+            "connections_closed_total", "HTTP connections closed without a request that was routed.", "reason"
+        )
         self._unauthorized = make.counter(
             "requests_unauthorized_total", "Requests rejected for their API key.", "reason"
         )
@@ -125,6 +130,12 @@ class Metrics(Observer):
 
     def admission_rejected(self, reason: RejectReason) -> None:
         self._rejected.labels(reason).inc()
+
+    def connections_changed(self, open_connections: int) -> None:
+        self._connections.set(open_connections)
+
+    def connection_closed(self, reason: CloseReason) -> None:
+        self._closed.labels(reason).inc()
 
     def store_checked(self, store: StoreName, reachable: bool) -> None:
         self._stores_away.labels(store).set(not reachable)

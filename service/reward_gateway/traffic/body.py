@@ -25,14 +25,16 @@ def too_large(limit: int) -> TooLarge:
     return TooLarge(f"the body exceeds the limit of {limit} bytes (as sent or decompressed)")
 
 
-def check_declared(length: str | None, limit: int) -> None:
-    """Check Content-Length before the body is read. Raises TooLarge or MalformedBody."""
+def declared_size(length: str | None, limit: int) -> int:
+    """Content-Length, checked before the body is read; 0 without one. Raises TooLarge or MalformedBody."""
     if length is None:
-        return
+        return 0
     if not length.isdecimal():
         raise MalformedBody("Content-Length is not a number")
-    if int(length) > limit:
+    size = int(length)
+    if size > limit:
         raise too_large(limit)
+    return size
 
 
 def encoding_of(header: str | None) -> str | None:

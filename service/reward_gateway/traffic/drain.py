@@ -1,41 +1,99 @@
 """Draining: how a gateway shuts down without failing requests.
 
 Readiness turns off first, so that load balancers send requests elsewhere; new requests are rejected with a reason and
-a time to retry; requests in flight finish, up to a time limit.
+a time to retry; requests in flight finish. What is not finished when time is up is cut off, and its callers are told
+to send it to another gateway.
 """
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 
 from reward_gateway.errors import Draining
 
-from .admission import Admission
+UNWIND_S = 2.0
+"""Time that work has to end after it was cut off."""
 
 
 class Drain:
-    """The drain switch of one process. It cannot be undone."""
+    """The drain switch of one process, and the work that it waits for. It cannot be undone."""
 
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
-        self._begun = False
+    def __init__(self) -> None:
+        self._begun = asyncio.Event()
+        self._cut = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._work: set[asyncio.Task[object]] = set()
 
     @property
     def draining(self) -> bool:
-        return self._begun
+        return self._begun.is_set()
+
+    @property
+    def in_progress(self) -> int:
+        """The number of requests under way, from their headers to their answers."""
+        return len(self._work)
 
     def begin(self) -> None:
         """Stop being ready and accepting requests."""
-        self._begun = True
+        self._begun.set()
+
+    async def wait_begun(self) -> None:
+        """Return once draining has begun."""
+        await self._begun.wait()
 
     def check_accepting(self) -> None:
         """Raise Draining if the gateway no longer accepts requests."""
-        if self._begun:
+        if self.draining:
             raise Draining("this gateway is shutting down; send the request to another one")
 
-    async def wait_finished(self, timeout_s: float) -> bool:
-        """Wait for the requests in flight. True if all finished, False if the time ran out."""
+    @contextlib.contextmanager
+    def work(self) -> Iterator[None]:
+        """Mark the running task as a request that is answered in the body of the ``with``.
+
+        Raises:
+            Draining: in the body, when it is cut off.
+        """
+        task = asyncio.current_task()
+        assert task is not None, "work is done by a task"
+        self._work.add(task)
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._admission.wait_idle()
-        except TimeoutError:
-            return False
-        return True
+            yield
+        except asyncio.CancelledError:
+            if not self._cut.is_set():
+                raise
+            task.uncancel()
+            raise Draining("this gateway shut down before the request was answered; send it to another one") from None
+        finally:
+            self._work.discard(task)
+            if not self._work:
+                self._idle.set()
+
+    def cut_off(self) -> None:
+        """End all work now; each request fails with Draining."""
+        self.begin()
+        self._cut.set()
+        for task in self._work:
+            task.cancel()
+
+    async def finish(self, timeout_s: float) -> bool:
+        """Wait for the requests in flight; those left after ``timeout_s``, or when others cut them off, are cut off.
+
+        Returns:
+            True if all were answered in time.
+        """
+        self.begin()
+        waits = [asyncio.create_task(self._wait_idle()), asyncio.create_task(self._cut.wait())]
+        try:
+            await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if self._work:
+                self.cut_off()
+                await asyncio.wait(waits[:1], timeout=UNWIND_S)
+            return not self._cut.is_set()
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _wait_idle(self) -> None:
+        while self._work:
+            self._idle.clear()
+            await self._idle.wait()

@@ -7,6 +7,7 @@ from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.settings import Settings
 
 from .admission import Admission
+from .body_budget import BodyBudget
 from .drain import Drain
 from .keys import ApiKey, KeyRing, Right, require_right
 from .rate_limiter import Breaker, KeyRateLimiter, SharedWindows
@@ -15,7 +16,7 @@ from .worker_census import WorkerCensus
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """API keys, rate limits, admission and drain of one process.
+    """API keys, rate limits, admission, the bytes of bodies and drain of one process.
 
     Attributes:
         census: counts the processes that divide rates while Redis is unavailable; None if rates are not shared.
@@ -24,6 +25,7 @@ class Traffic:
     keys: KeyRing
     rate_limiter: KeyRateLimiter
     admission: Admission
+    bodies: BodyBudget
     drain: Drain
     census: WorkerCensus | None = None
 
@@ -67,9 +69,11 @@ class Traffic:
             observer,
             max_queue_wait_s=settings.max_queue_wait_s,
         )
-        drain, default, url = Drain(admission), settings.rate_limit, settings.state_store_url
-        if breaker is None or not url or not (default or keys.rated):
-            return cls(keys, KeyRateLimiter(default, lambda: settings.workers, observer=observer), admission, drain)
+        bodies = BodyBudget(max(settings.max_body_bytes_in_flight, settings.max_body_bytes), observer)
+        drain, default, url = Drain(), settings.rate_limit, settings.state_store_url
+        if breaker is None or not url or not (default or keys.required):  # keys with rates may be added later
+            limiter = KeyRateLimiter(default, lambda: settings.workers, observer=observer)
+            return cls(keys, limiter, admission, bodies, drain)
         census = WorkerCensus(url, settings.workers)
         limiter = KeyRateLimiter(default, lambda: census.count, SharedWindows(url, breaker), observer)
-        return cls(keys, limiter, admission, drain, census)
+        return cls(keys, limiter, admission, bodies, drain, census)

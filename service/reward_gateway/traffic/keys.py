@@ -131,10 +131,9 @@ class KeyRing:
     def required(self) -> bool:
         return bool(self._keys)
 
-    @property
-    def rated(self) -> bool:
-        """Whether any key names a rate."""
-        return any(key.rate is not None for _, key in self._keys)
+    def replace(self, other: "KeyRing") -> None:
+        """Hold the keys of another ring from now on."""
+        self._keys = other._keys
 
     def authenticate(self, token: str | None) -> ApiKey:
         """Return the caller of a token. Raises Unauthenticated if it is missing or unknown."""

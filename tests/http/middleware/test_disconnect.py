@@ -72,23 +72,21 @@ async def test_a_client_that_left_the_queue_leaves_it_for_good(serve: Any) -> No
 async def test_a_client_that_leaves_halfway_through_its_body_holds_no_place(served: Any) -> None:
     async with listening(served) as (port, _):
         writer = await ask(port, BODY, complete=False)
-        await until(lambda: served.traffic.admission.in_flight == 1)
+        await until(lambda: served.traffic.drain.in_progress == 1)
         writer.close()
-        await until(lambda: served.traffic.admission.in_flight == 0)
+        await until(lambda: served.traffic.drain.in_progress == 0)
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-async def test_a_body_that_never_ends_gives_its_place_back_at_the_deadline(
-    serve: Any, clock: Clock, encoding: str
-) -> None:
-    async with serve(default_deadline_s=300) as served, listening(served) as (port, _):
+async def test_a_body_that_never_ends_is_refused_at_the_deadline(serve: Any, clock: Clock, encoding: str) -> None:
+    async with serve(default_deadline_s=300, body_grace_s=3600) as served, listening(served) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         head = f"POST /v1/score HTTP/1.1\r\nhost: ::1\r\ncontent-encoding: {encoding}\r\ncontent-length: 100\r\n\r\n{{"
         writer.write(head.encode())
-        await until(lambda: served.traffic.admission.in_flight == 1)
+        await until(lambda: served.traffic.drain.in_progress == 1)
         await clock.advance(301)
         assert b" 504 " in await reader.readuntil(b"\r\n")
-        await until(lambda: served.traffic.admission.in_flight == 0)
+        await until(lambda: served.traffic.drain.in_progress == 0)
         writer.close()
 
 

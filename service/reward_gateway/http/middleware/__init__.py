@@ -1,1 +1,1 @@
-"""Pure ASGI layers around the routes, outermost first: context, browsers, disconnect, keys, admission, body."""
+"""Pure ASGI layers around the routes, outermost first: context, browsers, disconnect, drain, keys, body, admission."""

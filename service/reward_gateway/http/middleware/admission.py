@@ -1,4 +1,4 @@
-"""Admission control before the body is read: a slot, or an immediate refusal. Probes and scrapes bypass it."""
+"""Admission control once the body is read: a slot, or an immediate refusal. Probes and scrapes bypass it."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,7 +18,6 @@ class AdmissionLayer:
         if scope["type"] != "http" or (call := call_of(scope)).open:
             await self.app(scope, receive, send)
             return
-        self._traffic.drain.check_accepting()
         deadline = None if call.deadline_s is None else call.arrived_at + call.deadline_s
         admission = self._traffic.admission
         await admission.acquire(deadline)

@@ -1,76 +1,90 @@
-"""The body's size, as sent and as decompressed, checked while it arrives; what the routes read is plain.
+"""The request body: read whole, within its limits, before the request takes its place in the queue.
 
-A body has until the request's deadline to arrive, so that a slow client does not hold a slot for long.
+What cannot be answered is refused at the headers: a body that is too large, a queue that is too long, a process that
+holds too many bytes already. A body that arrives too slowly is refused as well. The routes get it decompressed.
 """
 
 import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reward_gateway.errors import DeadlineExceeded
+from reward_gateway.errors import DeadlineExceeded, SlowRequest
 from reward_gateway.settings import Settings
-from reward_gateway.traffic.body import check_declared, decompress, encoding_of, too_large
+from reward_gateway.traffic.body import declared_size, decompress, encoding_of, too_large
+from reward_gateway.traffic.body_budget import Reservation
 from reward_gateway.traffic.deadlines import deadline_at
+from reward_gateway.traffic.guard import Traffic
+from reward_gateway.traffic.keys import ANYBODY
 
-from ..call import call_of
+from ..call import Call, call_of
+from .context import ClientGone
 
 _LOOP_BYTES = 4 << 10
 """Compressed bodies up to this size are opened on the event loop; more goes to a thread."""
 
 
 class BodyLayer:
-    """Bounds and decompresses request bodies."""
+    """Reads, bounds and decompresses request bodies."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, traffic: Traffic) -> None:
         self.app = app
         self._settings = settings
         self._limit = settings.max_body_bytes
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (call := call_of(scope)).open:
             await self.app(scope, receive, send)
             return
-        call = call_of(scope)
         encoding = encoding_of(call.headers.get("content-encoding"))
-        check_declared(call.headers.get("content-length"), self._limit)
-        receive_body = self._limit_body(receive, deadline_at(call.arrived_at, self._settings, call.deadline_s))
-        if encoding is not None:
-            receive_body = _replay_body(await self._decompress_body(receive_body, encoding), receive_body)
-        await self.app(scope, receive_body, send)
+        size = declared_size(call.headers.get("content-length"), self._limit)
+        self._traffic.admission.check_wait(None if call.deadline_s is None else call.arrived_at + call.deadline_s)
+        with self._traffic.bodies.reserve(_caller_of(call, scope), size) as reservation:
+            body = await self._read_body(receive, call, reservation)
+            if encoding is not None and body:
+                body = await self._decompress(body, encoding)
+                reservation.grow(len(body))
+            await self.app(scope, _replay_body(body, receive), send)
 
-    def _limit_body(self, receive: Receive, deadline: float) -> Receive:
-        size, complete = 0, False
-
-        async def receive_counted() -> Message:
-            nonlocal size, complete
-            if complete:
-                return await receive()
+    async def _read_body(self, receive: Receive, call: Call, reservation: Reservation) -> bytes:
+        deadline = deadline_at(call.arrived_at, self._settings, call.deadline_s)
+        began = asyncio.get_running_loop().time()
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
+            slowest = began + self._settings.body_grace_s + size / self._settings.min_body_rate
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(min(deadline, slowest)):
                     message = await receive()
             except TimeoutError:
+                if slowest < deadline:
+                    raise SlowRequest(
+                        f"the body arrived at less than {self._settings.min_body_rate:g} bytes per second"
+                    ) from None
                 raise DeadlineExceeded("the deadline passed before the whole body had arrived") from None
-            size += len(message.get("body", b""))
-            complete = not message.get("more_body", False)
+            if message["type"] != "http.request":
+                raise ClientGone
+            chunk = message.get("body", b"")
+            size += len(chunk)
             if size > self._limit:
                 raise too_large(self._limit)
-            return message
-
-        return receive_counted
-
-    async def _decompress_body(self, receive: Receive, encoding: str) -> bytes:
-        chunks: list[bytes] = []
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                break
-            chunks.append(message.get("body", b""))
+            reservation.grow(size)
+            chunks.append(chunk)
             more = message.get("more_body", False)
-        data = b"".join(chunks)
+        return b"".join(chunks)
+
+    async def _decompress(self, data: bytes, encoding: str) -> bytes:
         if len(data) <= _LOOP_BYTES:
             return decompress(data, encoding, self._limit)
         return await asyncio.to_thread(decompress, data, encoding, self._limit)
+
+
+def _caller_of(call: Call, scope: Scope) -> str:
+    """Whose share of the bytes a request takes: its key's, or its address's where keys are off."""
+    if call.key is not ANYBODY:
+        return f"key {call.key.name}"
+    client = scope.get("client")
+    return f"address {client[0]}" if client else ""
 
 
 def _replay_body(body: bytes, receive: Receive) -> Receive:

@@ -1,0 +1,98 @@
+"""The connections of one process: how many there may be, and which is closed for another one.
+
+A connection without a request, new or kept open, only waits. When all places are taken, the one that has waited longest
+makes room, so that connections which do nothing keep nobody out. If every connection has a request, a few more places
+are left for health checks.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from reward_gateway.observer import UNOBSERVED, Observer
+from reward_gateway.settings import Settings
+
+RESERVED = 32
+"""Places for health checks, beyond those for work."""
+
+HEAD_BYTES = 16 << 20
+"""Maximum bytes of headers that are not complete, over all connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What one connection may do; see the settings of the same names."""
+
+    max_header_bytes: int
+    max_headers: int
+    header_timeout_s: float
+    idle_timeout_s: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "ConnectionLimits":
+        return cls(settings.max_header_bytes, settings.max_headers, settings.header_timeout_s, settings.idle_timeout_s)
+
+
+class Waiting(Protocol):
+    """A connection, to those who count them."""
+
+    def make_room(self) -> None:
+        """Close, as another connection needs the place."""
+
+
+class ConnectionPlaces:
+    """Counts the connections of one process, and closes those that wait when places or memory run out.
+
+    Args:
+        limit: maximum connections at work; there are :data:`RESERVED` more for health checks.
+    """
+
+    def __init__(self, limit: int, observer: Observer = UNOBSERVED) -> None:
+        self.limit = limit
+        self._observer = observer
+        self._count = 0
+        self._waiting: dict[Waiting, None] = {}  # the one that waits longest first
+        self._heads: dict[Waiting, int] = {}
+        self._head_bytes = 0
+
+    @property
+    def full(self) -> bool:
+        """True while more connections are open than may be at work."""
+        return self._count > self.limit
+
+    def enter(self, connection: Waiting) -> bool:
+        """Count a new connection, which waits for its first request. False if there is no place for it at all."""
+        self._count += 1
+        self._observer.connections_changed(self._count)
+        if self.full and self._waiting:
+            self._evict(next(iter(self._waiting)))
+        elif self._count > self.limit + RESERVED:
+            return False
+        self._waiting[connection] = None
+        return True
+
+    def leave(self, connection: Waiting) -> None:
+        """A connection that was counted is closed."""
+        self._count -= 1
+        self._observer.connections_changed(self._count)
+        self.work(connection)
+
+    def wait(self, connection: Waiting) -> None:
+        """The connection has no request from now on."""
+        self._waiting[connection] = None
+
+    def work(self, connection: Waiting) -> None:
+        """The connection has a request from now on."""
+        self._waiting.pop(connection, None)
+        if connection in self._heads:
+            self._head_bytes -= self._heads.pop(connection)
+
+    def hold_head(self, connection: Waiting, size: int) -> None:
+        """So many bytes of headers have arrived, and they are not complete."""
+        self._head_bytes += size - self._heads.get(connection, 0)
+        self._heads[connection] = size
+        while self._head_bytes > HEAD_BYTES:
+            self._evict(next(iter(self._heads)))
+
+    def _evict(self, connection: Waiting) -> None:
+        self.work(connection)
+        connection.make_room()

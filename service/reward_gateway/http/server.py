@@ -1,0 +1,93 @@
+"""The HTTP server of one process: uvicorn with bounded connections, which drains before it stops."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from reward_gateway.observer import UNOBSERVED, Observer
+from reward_gateway.settings import Settings
+from reward_gateway.traffic.drain import Drain
+from reward_gateway.traffic.open_files import count_connections
+from reward_gateway.traffic.tls import TlsFiles, reloading_context
+
+from .connection import Connection
+from .connection_places import ConnectionLimits, ConnectionPlaces
+
+log = structlog.get_logger(__name__)
+
+FLUSH_S = 2
+"""Whole seconds that the last answers have to be sent, once all work is done."""
+
+
+class HttpServer(uvicorn.Server):
+    """Answers until it is told to leave; then it drains, and stops.
+
+    Draining, it still takes connections: readiness is false, new requests are answered 503 with ``Retry-After``, and
+    those in flight are finished. What is left after ``drain_s`` seconds is answered 503.
+
+    Args:
+        places: counts the connections; None: as many as the settings say.
+
+    Raises:
+        TlsFilesError: the certificate or its key cannot be used.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        drain: Drain,
+        observer: Observer = UNOBSERVED,
+        places: ConnectionPlaces | None = None,
+    ) -> None:
+        tls = TlsFiles.of(settings)
+        limits = ConnectionLimits.of(settings)
+        places = places or ConnectionPlaces(count_connections(settings), observer)
+        protocol: Any = partial(Connection, limits=limits, places=places, drain=drain, observer=observer)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.http_host,
+                port=settings.http_port,
+                loop="none",
+                http=protocol,
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=4096,
+                timeout_graceful_shutdown=FLUSH_S,
+                ssl_context_factory=None if tls is None else lambda *_: reloading_context(tls),
+            )
+        )
+        self._drain = drain
+        self._drain_s = settings.drain_s
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.leave)
+        yield
+
+    def leave(self) -> None:
+        """Drain and stop; if called again, cut off what is in flight and stop at once."""
+        if self._drain.draining:
+            self.force_exit = True
+            self._drain.cut_off()
+        self._drain.begin()
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        """Finish what is in flight while new requests are refused; then stop listening."""
+        log.info("draining", in_progress=self._drain.in_progress)
+        if not await self._drain.finish(self._drain_s):
+            log.warning("requests_cut_off", after_s=self._drain_s)
+        await super().shutdown(sockets)

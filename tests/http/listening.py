@@ -1,0 +1,103 @@
+"""The application on a free port, behind the server of a running gateway, and a client that writes bytes."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from reward_gateway.http.connection_places import ConnectionPlaces
+from reward_gateway.http.server import HttpServer
+
+from tests.clock import until
+
+
+@dataclass
+class Listening:
+    """A server that listens.
+
+    Attributes:
+        running: ends when the server has stopped.
+    """
+
+    port: int
+    server: HttpServer
+    running: "asyncio.Task[None]"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def listening(served: Any, places: int | None = None, send_buffer: int | None = None) -> AsyncIterator[Listening]:
+    """Serve on a free port.
+
+    Args:
+        places: maximum connections at work.
+        send_buffer: bytes that the kernel keeps of what a client does not read.
+    """
+    traffic, metrics = served.traffic, served.telemetry.metrics
+    counted = ConnectionPlaces(places, metrics) if places is not None else None
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        if send_buffer is not None:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        server = HttpServer(served.app, served.app.state.dependencies.settings, traffic.drain, metrics, counted)
+        server.capture_signals = Unsignalled  # type: ignore[method-assign, assignment]
+        running = asyncio.create_task(server.serve([bound]))
+        await until(lambda: server.started)
+        try:
+            yield Listening(bound.getsockname()[1], server, running)
+        finally:
+            server.should_exit = True
+            await running
+
+
+class Unsignalled:
+    """Signals stay those of the tests."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@dataclass
+class Client:
+    """One connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self) -> tuple[int, dict[str, str], dict[str, Any]]:
+        """Status, headers and JSON of the next answer."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        body = await self.reader.readexactly(int(headers["content-length"]))
+        return int(head[0].split()[1]), headers, json.loads(body)
+
+    async def closed(self) -> bytes:
+        """What comes until the server closes; ConnectionError if it resets the connection."""
+        return await self.reader.read()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+async def connect(to: Listening) -> Client:
+    return Client(*await asyncio.open_connection("127.0.0.1", to.port))
+
+
+def post(body: bytes = b"", *headers: str, path: str = "/v1/score", length: int | None = None) -> bytes:
+    """The bytes of a request; ``length`` is declared instead of that of the body."""
+    size = len(body) if length is None else length
+    lines = [f"POST {path} HTTP/1.1", "host: x", "content-type: application/json", f"content-length: {size}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+SCORE = json.dumps({"samples": [{"response": "a"}]}).encode()
