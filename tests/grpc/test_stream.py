@@ -216,3 +216,36 @@ async def test_a_sample_brings_its_rubric(served: Any) -> None:
 
     (batch,) = served.models.seen
     assert batch.column("rubric") == [[{"text": "Is short.", "weight": 2.0, "tags": [], "veto": False}]]
+
+
+async def test_a_stream_on_which_nothing_is_sent_ends_when_the_gateway_goes_away(served: Any) -> None:
+    call = served.stub.ScoreStream()
+    await call.write(message("four"))
+    assert (await call.read()).result.reward == 4.0
+    served.traffic.drain.begin()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert retry_after(caught.value) == "1"
+
+
+async def test_what_is_cut_off_says_when_to_come_back(served: Any) -> None:
+    served.models.gate.shut()
+    stream, single = served.stub.ScoreStream(), asyncio.ensure_future(served.stub.Score(single_request()))
+    await stream.write(message("four"))
+    await until(lambda: served.traffic.drain.in_progress == 2 and served.models.calls)
+    served.traffic.drain.cut_off()
+    for ending in (single, stream.read()):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ending
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert retry_after(caught.value) == "1"
+
+
+def single_request() -> pb.ScoreRequest:
+    return pb.ScoreRequest(samples=[message("four").sample])
+
+
+def retry_after(error: Any) -> str:
+    """When the caller may come back, in seconds."""
+    return str(dict(error.trailing_metadata())["retry-after"])

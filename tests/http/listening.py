@@ -96,7 +96,13 @@ async def connect(to: Listening) -> Client:
 def post(body: bytes = b"", *headers: str, path: str = "/v1/score", length: int | None = None) -> bytes:
     """The bytes of a request; ``length`` is declared instead of that of the body."""
     size = len(body) if length is None else length
-    lines = [f"POST {path} HTTP/1.1", "host: x", "content-type: application/json", f"content-length: {size}", *headers]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "host: localhost",
+        "content-type: application/json",
+        f"content-length: {size}",
+        *headers,
+    ]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

@@ -34,7 +34,7 @@ def code(answer: tuple[int, dict[str, str], dict[str, Any]]) -> tuple[int, str]:
 async def test_the_limit_of_header_bytes_is_exact(serve: Any, over: int) -> None:
     async with serve(max_header_bytes=2000) as served, listening(served) as to:
         client = await connect(to)
-        parts = [("host", "x"), ("content-length", str(len(SCORE)))]
+        parts = [("host", "localhost"), ("content-length", str(len(SCORE)))]
         spent = len("/v1/score") + sum(len(name) + len(value) + 4 for name, value in parts)
         parts.append(("x-pad", "p" * (2000 + over - spent - len("x-pad") - 4)))
         head = "POST /v1/score HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in parts) + "\r\n"
@@ -60,7 +60,7 @@ async def test_the_limit_of_headers_is_exact(serve: Any, over: int) -> None:
 async def test_headers_without_end_are_refused_and_the_connection_ends(served: Any, piece: bytes) -> None:
     async with listening(served) as to:
         client = await connect(to)
-        await client.send(b"POST /v1/score HTTP/1.1\r\nhost: x\r\n")
+        await client.send(b"POST /v1/score HTTP/1.1\r\nhost: localhost\r\n")
         await client.send(piece)
         assert code(await client.answer()) == (431, "headers_too_large")
         assert await client.closed() == b""
@@ -79,7 +79,7 @@ async def test_a_client_that_still_sends_headers_gets_its_answer(served: Any) ->
 async def test_a_long_url_counts_too(serve: Any) -> None:
     async with serve(max_header_bytes=1024) as served, listening(served) as to:
         client = await connect(to)
-        await client.send(b"GET /" + b"a" * 1100 + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+        await client.send(b"GET /" + b"a" * 1100 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert code(await client.answer()) == (431, "headers_too_large")
         client.close()
 
@@ -248,7 +248,7 @@ async def test_a_refusal_whose_body_has_arrived_keeps_the_connection(serve: Any)
 async def test_a_probe_with_a_body_is_answered_and_its_body_is_not_read(served: Any) -> None:
     async with listening(served) as to:
         client = await connect(to)
-        await client.send(b"GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n{")
+        await client.send(b"GET /livez HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000000\r\n\r\n{")
         status, headers, _ = await client.answer()
         assert (status, headers["connection"]) == (200, "close")
         client.close()
@@ -260,14 +260,14 @@ async def test_a_probe_with_a_body_is_answered_and_its_body_is_not_read(served: 
 async def test_pipelined_requests_are_answered_in_order(served: Any) -> None:
     async with listening(served) as to:
         client = await connect(to)
-        await client.send(post(SCORE) + b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n" + post(b"{"))
+        await client.send(post(SCORE) + b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n" + post(b"{"))
         assert [(await client.answer())[0] for _ in range(3)] == [200, 200, 400]
         client.close()
 
 
 @pytest.mark.parametrize(
     "more",
-    [b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n" * 5000, b"\x00" * 100, b"x" * 100_000],
+    [b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n" * 5000, b"\x00" * 100, b"x" * 100_000],
     ids=["requests", "nothing", "headers"],
 )
 async def test_what_follows_a_request_does_not_spoil_its_answer(served: Any, more: bytes) -> None:
@@ -332,7 +332,7 @@ async def test_probes_are_answered_while_every_place_is_taken(serve: Any) -> Non
         await until(lambda: served.traffic.admission.in_flight == 5)
         for _ in range(40):  # more than there are places in reserve
             probe = await connect(to)
-            await probe.send(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+            await probe.send(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
             assert (await probe.answer())[0] == 200
             work = await connect(to)
             await work.send(post(SCORE))
