@@ -16,7 +16,13 @@ import psutil
 import pytest
 from reward_gateway.backends.sandbox.lockdown import MECHANISMS, NOBODY
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable, is_sufficient
+from reward_gateway.cache.null import NullCache
+from reward_gateway.gateway import Gateway
+from reward_gateway.pages.answers import NoModels
+from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Invalid
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 
 from tests.clock import until
 
@@ -354,6 +360,29 @@ async def test_a_damaged_file_is_no_fault_of_the_query(full: Sandbox, tmp_path: 
     broken = [as_file(damaged), as_file(content[:5000]), as_file(b"no database"), {"file_b64": "%%%"}, {"file_b64": 7}]
     for database in broken:
         assert (await query(full, "SELECT count(*) FROM sales", database))["error"].startswith("database:")
+
+
+async def test_the_reward_of_a_query_on_a_file_is_right_and_a_broken_gold_or_database_has_none(
+    full: Sandbox, tmp_path: Path
+) -> None:
+    runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), sandbox=full)
+    gateway = Gateway(load_book("rewards: {r: {components: {a: {score: length_penalty}}}}"), runtime)
+    gold = "SELECT count(*) FROM sales WHERE price > 10"
+    item = {"pred_sql": gold, "gold_sql": gold, "db": as_file(shop_file(tmp_path)), "format_ok": True}
+    items = [
+        item,
+        {**item, "pred_sql": "SELECT count(*) FROM sales"},
+        {**item, "pred_sql": "SELECT nothing"},
+        {**item, "gold_sql": "SELECT nothing"},
+        {**item, "db": as_file(shop_file(tmp_path, "truncate")[:5000])},
+    ]
+    right, wrong, failed, no_gold, no_database = await gateway.apply_operation("score", "reasoning_sql", items)
+    assert (right["reward"], right["details"]["exec"]) == (7.0, 1.0)
+    assert (wrong["details"]["exec"], wrong["details"]["syntax"]) == (0.0, 1.0)
+    assert (failed["details"]["exec"], failed["details"]["syntax"]) == (0.0, 0.0)
+    assert [result["reward"] for result in (no_gold, no_database)] == [None, None]
+    assert [result["error"]["param"] for result in (no_gold, no_database)] == ["gold_sql", "db"]
+    assert {result["error"]["code"] for result in (no_gold, no_database)} == {"invalid_field"}
 
 
 UNFIT = [[2**70], [[1]], [{}]]

@@ -1,0 +1,134 @@
+"""Every operation gets its worst legal requests under a deadline of two seconds, while /livez is asked every 5 ms."""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import numpy as np
+import pytest
+from reward_gateway.operations.registry import KINDS, Kind, catalog
+
+from tests.chaos.conftest import GiveVerdict
+from tests.chaos.stacks import WITHOUT_TRITON, ChaosStack, Launch
+from tests.chaos.verdicts import at_most, exactly
+from tests.chaos.worst_requests import WorstRequest, worst_requests
+
+pytestmark = pytest.mark.stack
+
+POLL_S = 0.005
+DEADLINE_S = 2.0
+LARGE_BODY = 60 << 20
+LARGE: tuple[tuple[Kind, str], ...] = (
+    ("transform", "aggregate"),
+    ("credit", "return_to_go"),
+    ("score", "vendi"),
+    ("audit", "template_convergence"),
+)
+"""Operations whose largest bodies are tried: long vectors, matrices and texts."""
+
+ANSWERS = {200, 413, 503, 504}
+
+
+@pytest.fixture(scope="module")
+def stack(launch: Launch) -> ChaosStack:
+    """One worker that scores rules."""
+    return launch("--workers", "1", *WITHOUT_TRITON)
+
+
+@dataclass
+class Polls:
+    """What /livez took, in milliseconds, while requests were under way."""
+
+    times_ms: list[float] = field(default_factory=list)
+
+    @property
+    def p99_ms(self) -> float:
+        return float(np.quantile(self.times_ms, 0.99))
+
+
+@contextmanager
+def polling(url: str) -> Iterator[Polls]:
+    """Ask /livez every 5 ms, over one connection, in a thread."""
+    polls, ended = Polls(), threading.Event()
+    address = httpx.URL(url)
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
+        while not ended.is_set():
+            began = time.perf_counter()
+            connection.request("GET", "/livez")
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200
+            polls.times_ms.append((time.perf_counter() - began) * 1e3)
+            time.sleep(max(0.0, POLL_S - (time.perf_counter() - began)))
+        connection.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield polls
+    finally:
+        ended.set()
+        thread.join()
+
+
+@dataclass
+class Worst:
+    """The largest figure of all, and whose it is."""
+
+    figure: float = 0.0
+    name: str = "none"
+
+    def add(self, figure: float, name: str) -> None:
+        if figure > self.figure:
+            self.figure, self.name = figure, name
+
+
+def send(stack: ChaosStack, request: WorstRequest, late: Worst, strange: list[str]) -> None:
+    """Send a request and note how much later than its deadline it was answered."""
+    headers = {"content-type": "application/json", "x-request-deadline-ms": str(round(DEADLINE_S * 1e3))}
+    began = time.perf_counter()
+    answer = httpx.post(
+        f"{stack.http}/v1/{request.kind}/{request.name}", content=request.body, headers=headers, timeout=90
+    )
+    late.add(time.perf_counter() - began - DEADLINE_S, str(request))
+    if answer.status_code not in ANSWERS:
+        strange.append(f"{request}: {answer.status_code} {answer.text[:200]}")
+
+
+def try_operations(
+    stack: ChaosStack, names: list[tuple[Kind, str]], limit: int, target_ms: float, verdict: GiveVerdict
+) -> None:
+    slowest, late, strange, requests = Worst(), Worst(), list[str](), 0
+    for operation in catalog():
+        if (operation.kind, operation.name) not in names:
+            continue
+        bodies = list(worst_requests(operation, limit))
+        requests += len(bodies)
+        with polling(stack.http) as polls:
+            for request in bodies:
+                send(stack, request, late, strange)
+        slowest.add(polls.p99_ms, f"{operation.kind}/{operation.name}")
+    verdict(
+        f"/livez p99 beside the worst of {len(names)} operations ({slowest.name})",
+        slowest.figure,
+        at_most(target_ms),
+        "ms",
+    )
+    verdict(f"later than the deadline, worst of {requests} requests ({late.name})", late.figure, at_most(0.5), "s")
+    verdict(f"statuses outside of the closed set {strange[:3] or ''}".strip(), len(strange), exactly(0), "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_worst_requests_to_every_operation(stack: ChaosStack, kind: Kind, verdict: GiveVerdict) -> None:
+    names = [(operation.kind, operation.name) for operation in catalog() if operation.kind == kind]
+    try_operations(stack, names, 4 << 20, 100.0, verdict)
+
+
+def test_the_largest_bodies(stack: ChaosStack, verdict: GiveVerdict) -> None:
+    try_operations(stack, list(LARGE), LARGE_BODY, 150.0, verdict)
