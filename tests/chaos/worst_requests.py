@@ -187,7 +187,7 @@ SPECIAL: dict[tuple[str, str], dict[str, Callable[[], dict[str, Any]]]] = {
         "with references that double": lambda: {
             "items": [{"response": "1"}],
             "params": {
-                "schema": {
+                "json_schema": {
                     "$ref": "#/$defs/a0",
                     "$defs": {
                         f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}, {"$ref": f"#/$defs/a{i + 1}"}]}
@@ -199,7 +199,7 @@ SPECIAL: dict[tuple[str, str], dict[str, Callable[[], dict[str, Any]]]] = {
         },
         "with a deep answer": lambda: {
             "items": [{"response": "[" * 50_000 + "]" * 50_000}],
-            "params": {"schema": {"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}},
+            "params": {"json_schema": {"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}},
         },
     },
     ("score", "valid_python"): {

@@ -177,3 +177,12 @@ async def test_closing_leaves_no_process_behind(anyio_backend: str) -> None:
     pids = pids_of(pool)
     await pool.close()
     assert not any(map(psutil.pid_exists, pids))
+
+
+async def test_a_process_that_cannot_be_started_is_lost_work_that_may_be_sent_again() -> None:
+    pool = WorkerPool(partial(int, "no number"), processes=1)
+    try:
+        with pytest.raises(NotDone, match="lost"):
+            await pool.run(partial(int, "1"), None)
+    finally:
+        await pool.close()

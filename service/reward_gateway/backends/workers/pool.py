@@ -34,7 +34,7 @@ class NotDone(Exception):
 
     Attributes:
         why: ``time``: its time passed (the process is ended if it goes on). ``memory``: it needed more than the limit.
-            ``lost``: its process was ended by something else.
+            ``lost``: its process was ended by something else, or could not be started.
     """
 
     def __init__(self, why: Unfinished) -> None:
@@ -206,7 +206,7 @@ class WorkerPool:
             finally:
                 self._wanted -= 1
             if worker is None:
-                raise InternalError("a worker process failed to start")
+                raise NotDone("lost")
             if worker.process.returncode is None:
                 return worker
             self._all.discard(worker)  # somebody ended it while it was idle
