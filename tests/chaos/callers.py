@@ -119,6 +119,7 @@ class HttpCaller:
     def __init__(
         self, base: str, ledger: Ledger, headers: Mapping[str, str] | None = None, patience_s: float = 60.0
     ) -> None:
+        self.base = base
         self._parts = urlsplit(base)
         self._ledger = ledger
         self._headers = dict(headers or {})
