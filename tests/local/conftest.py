@@ -16,7 +16,7 @@ import pytest
 
 T = TypeVar("T")
 RUN = """
-import asyncio, sys
+import asyncio, os, sys
 from reward_gateway.admin.loaded_models import LoadedModels
 from reward_gateway.local import stack
 from reward_gateway.local.errors import StackError
@@ -26,7 +26,7 @@ def announce(running):
     print("UP", used.http_port, used.triton_url, used.redis_url, used.state_store_url, flush=True)
 try:
     asyncio.run(stack.run_stack(Settings(), sys.argv[1:], LoadedModels, lambda line: print(line, flush=True), announce,
-                          worker="standin_worker"))
+                          worker=os.environ.get("WORKER", "standin_worker")))
 except StackError as error:
     sys.exit(str(error))
 """
@@ -143,7 +143,8 @@ def start_stack(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     def start(models: list[str] | None = None, *, wait: bool = True, **settings: str) -> Stack:
         variables = {"REWARD_GATEWAY_MODEL_REPOSITORY": str(repository)}
         variables |= {
-            name if name == "STANDIN" else f"REWARD_GATEWAY_{name}": value for name, value in settings.items()
+            name if name in ("STANDIN", "WORKER") else f"REWARD_GATEWAY_{name}": value
+            for name, value in settings.items()
         }
         stack = Stack(tmp_path_factory.mktemp("state"), variables, models or [])
         started.append(stack)
