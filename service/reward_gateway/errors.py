@@ -154,7 +154,7 @@ class TooLarge(RequestError):
 class SlowRequest(RequestError):
     """The headers or the body arrived too slowly."""
 
-    status, grpc_status, code = 408, "DEADLINE_EXCEEDED", "request_timeout"
+    status, code = 408, "request_timeout"
 
 
 class HeadersTooLarge(RequestError):
