@@ -1,14 +1,16 @@
 """The embedded Valkeys, started alone: what they keep and where, and what whoever reaches them may do."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import redis
+import reward_gateway
 from reward_gateway.local.children import Child
 from reward_gateway.local.sockets import socket_folder
-from reward_gateway.local.valkey import score_cache, state_store
+from reward_gateway.local.valkey import COMMANDS, score_cache, state_store
 from reward_gateway.settings import Settings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stack]
@@ -74,3 +76,11 @@ async def test_its_files_and_its_socket_are_for_this_user_alone(make: Make, tmp_
         modes = {file: file.stat().st_mode & 0o077 for file in [socket, home, *tmp_path.rglob("*")]}
         assert set(modes.values()) == {0}, modes
     assert not socket.parent.exists()
+
+
+async def test_every_command_of_a_script_is_allowed() -> None:
+    package = Path(reward_gateway.__file__).parent
+    sources = [file.read_text() for pattern in ("*.lua", "*.py") for file in package.rglob(pattern)]
+    called = {name.lower() for text in sources for name in re.findall(r"redis\.p?call\(\s*['\"](\w+)", text)}
+    assert len(called) > 20
+    assert called - set(COMMANDS) == set()
