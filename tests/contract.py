@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from reward_gateway.errors import error_table
+from reward_gateway.intake.run_name import split_run_path
 from reward_gateway.sample import InvalidCode
 from starlette.routing import Match
 
@@ -56,7 +57,7 @@ class HttpContract:
     async def check(self, response: httpx.Response) -> None:
         """Fail where an answer is not as the page says: its status, its content type or its body."""
         await response.aread()
-        method, path = response.request.method, response.request.url.path
+        method, path = response.request.method, split_run_path(response.request.url.path)[1]
         if (method, path) not in self._templates:
             self._templates[method, path] = self._template(method, path)
         template = self._templates[method, path]

@@ -139,3 +139,9 @@ def test_components_that_read_the_same_fields_share_one_pass(monkeypatch: pytest
     one, other = digests.make_keys(info(name="a")), digests.make_keys(info(name="b"))
     assert [mine[-16:] for mine in one] == [theirs[-16:] for theirs in other] == first
     assert not set(one) & set(other)
+
+
+def test_the_key_of_a_tenant_begins_with_its_name_and_goes_on_as_without_keys() -> None:
+    batch = Batch(["0"], ["p"], ["r"])
+    (plain,), (alice,), (bob,) = (make_keys(info(), batch, tenant=tenant) for tenant in ("", "alice", "bob"))
+    assert (alice, bob) == (b"alice:" + plain, b"bob:" + plain)

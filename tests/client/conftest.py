@@ -21,6 +21,7 @@ from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
+from reward_gateway.state.store import StateStore
 from reward_gateway.traffic.guard import Traffic
 
 RECIPES = """
@@ -113,7 +114,9 @@ def serving(recipes: str) -> Iterator[Service]:
 
     async def serve() -> None:
         settings = Settings(max_text_chars=1000)
-        gateway = Gateway(load_book(recipes), EffectsRuntime(CachedScorer(NoModels(), NullCache())))
+        gateway = Gateway(
+            load_book(recipes), EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process())
+        )
         traffic = Traffic.of(settings)
         app = service.wrapped(create_app(gateway, settings, traffic=traffic))
         http = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))

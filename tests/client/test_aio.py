@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from reward_gateway.client import AsyncRewardClient, coalescer
@@ -90,3 +91,11 @@ async def test_a_caller_who_gives_up_does_not_disturb_the_others(service: Any) -
         assert (await second).reward == -0.5
         with pytest.raises(asyncio.CancelledError):
             await first
+
+
+async def test_the_run_is_that_of_the_client(url: str, service: Any) -> None:
+    stream = f"aio-{url[:4]}"
+    async with AsyncRewardClient(url, run="mine") as client:
+        await client.apply("transform", "running_normalise", [{"reward": 1.0}], {"stream": stream})
+    answer = httpx.get(f"{service.url}/v1/state/moments/{stream}", headers={"x-run": "mine"})
+    assert answer.json()["value"]["count"] == 1.0

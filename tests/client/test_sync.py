@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from reward_gateway.client import RewardClient, SampleError, Unreachable
@@ -191,3 +192,26 @@ def test_address_and_key_come_from_the_environment(service: Any, monkeypatch: py
     with RewardClient() as client:
         assert client.url == service.url
         assert client.ready()
+
+
+def test_the_run_is_named_by_argument_or_environment(url: str, monkeypatch: pytest.MonkeyPatch, service: Any) -> None:
+    def count(run: str) -> float:
+        answer = httpx.get(f"{service.url}/v1/state/moments/of-{url[:4]}", params={"run": run}).json()
+        return float(answer["value"]["count"]) if "value" in answer else 0.0
+
+    params = {"stream": f"of-{url[:4]}"}
+    with RewardClient(url, run="given") as client:
+        client.apply("transform", "running_normalise", [{"reward": 1.0}], params)
+    monkeypatch.setenv("REWARD_GATEWAY_RUN", "set")
+    with RewardClient(url) as client:
+        client.apply("transform", "running_normalise", [{"reward": 1.0}, {"reward": 2.0}], params)
+    assert [count(run) for run in ("given", "set", "")] == [1, 2, 0]
+
+
+def test_the_run_may_stand_in_the_address(service: Any) -> None:
+    with RewardClient(f"{service.url}/run/in-address") as client:
+        client.apply("transform", "running_normalise", [{"reward": 1.0}], {"stream": "s"})
+        assert client.ready()
+        assert client.score("p", ["a b"]).rewards == [-0.5]
+    answer = httpx.get(f"{service.url}/run/in-address/v1/state/moments/s")
+    assert answer.json()["value"]["count"] == 1.0

@@ -64,3 +64,24 @@ async def test_each_sample_of_a_stream_has_a_key_of_its_own_however_they_are_sen
         keys.setdefault(name, set()).add(scope.idempotency_key)
     assert all(len(found) == 1 for found in keys.values())
     assert len(set.union(*keys.values())) == 3
+
+
+async def test_the_run_reaches_the_dataplane_from_every_method(served: Any, scopes: Any) -> None:
+    metadata = (("x-run", "A"),)
+    await served.stub.Score(pb.ScoreRequest(samples=[pb.Sample(response="abc")]), metadata=metadata)
+    apply = ParseDict({"kind": "transform", "name": "affine", "items": [{"reward": 1.0}]}, pb.ApplyRequest())
+    await served.stub.Apply(apply, metadata=metadata)
+    call = served.stub.ScoreStream(metadata=metadata)
+    await call.write(pb.ScoreStreamRequest(sample=pb.Sample(id="s", response="abc")))
+    await call.done_writing()
+    assert [answer.result.id async for answer in call] == ["s"]
+    assert [scope for _, scope in scopes] == [RequestScope("anonymous", "A")] * 3
+
+
+@pytest.mark.parametrize("run", ["", "x" * 129, "a/b"])
+async def test_a_run_that_is_none_is_refused(served: Any, run: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await served.stub.Score(pb.ScoreRequest(), metadata=(("x-run", run),))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    metadata: Any = refused.value.trailing_metadata()
+    assert dict(metadata)["error-param"] == "X-Run"

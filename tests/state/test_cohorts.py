@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from reward_gateway.state import cohorts
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts, RedisCohorts
+from reward_gateway.state.namespace import Namespace
 from reward_gateway.tasks import end_task
 
 from tests.clock import LONGEST_WAIT_S, until
@@ -66,3 +67,17 @@ async def test_who_waits_is_woken_although_the_message_that_its_cohort_closed_wa
     assert (await asyncio.wait_for(waiting, LONGEST_WAIT_S)).members.tolist() == joined.members.tolist()
     await first.close()
     await second.close()
+
+
+async def test_members_of_two_namespaces_never_meet(homes: tuple[Cohorts, Cohorts]) -> None:
+    """A run all right, a run all wrong and another tenant's run, on the same prompt."""
+    spaces = Namespace("alice", "a"), Namespace("alice", "b"), Namespace("bob", "a")
+    joins = [
+        homes[i % 2].join("prompt", [float(owner)], 4, 20.0, f"member {i}", space)
+        for i in range(4)
+        for owner, space in enumerate(spaces)
+    ]
+    closed = await asyncio.wait_for(asyncio.gather(*joins), 10)
+    assert [cohort.members.ravel().tolist() for cohort in closed] == [[float(i % 3)] * 4 for i in range(12)]
+    again = await homes[1].join("prompt", [9.0], 4, 20.0, "member 0", spaces[1])
+    assert again.members.ravel().tolist() == [1.0] * 4

@@ -16,6 +16,7 @@ from reward_gateway.traffic.keys import (
     KeysFileError,
     UnsafeExposure,
     check_exposure,
+    is_key_name,
     is_loopback,
     require_right,
     token_of,
@@ -194,3 +195,19 @@ def test_keys_of_one_tenant_and_priority_share_what_is_scarce() -> None:
     evaluation = ApiKey(name="c", key=SecretStr("also long enough"), tenant="team", priority="batch")
     assert first.share == second.share == Share("team", "training")
     assert evaluation.share == Share("team", "batch")
+
+
+def test_a_key_belongs_to_its_tenant_else_to_itself(tmp_path: Path) -> None:
+    ring = load(tmp_path, "keys: [{name: a, key: long enough}, {name: b, tenant: a, key: another one}]")
+    assert [ring.authenticate(key).caller for key in ("long enough", "another one")] == ["a", "a"]
+    assert ANYBODY.caller == "anonymous"
+    with pytest.raises(KeysFileError, match="tenant"):
+        load(tmp_path, "keys: [{name: a, key: long enough, tenant: a/b}]")
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [("A.b_c-9", True), ("x" * 64, True), ("x" * 65, False), ("", False), ("a/b", False), ("a\n", False)],
+)
+def test_a_tenant_has_the_characters_of_a_key(name: str, fits: bool) -> None:
+    assert is_key_name(name) is fits

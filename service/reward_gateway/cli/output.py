@@ -38,6 +38,15 @@ ApiKey = Annotated[
     str | None,
     typer.Option("--api-key", envvar="REWARD_GATEWAY_API_KEY", help="API key of the service, if it requires one."),
 ]
+Run = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        envvar="REWARD_GATEWAY_RUN",
+        help="Training run, to which cohorts, streams and archives belong.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

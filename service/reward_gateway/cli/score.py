@@ -11,7 +11,7 @@ import typer
 from reward_gateway.errors import GatewayError
 from reward_gateway.sample.fields import FIELDS
 
-from .output import INTERRUPTED, ApiKey, Unusable, Url, err, out, print_error
+from .output import INTERRUPTED, ApiKey, Run, Unusable, Url, err, out, print_error
 
 if TYPE_CHECKING:
     from .scoring import Tally
@@ -33,6 +33,7 @@ def score(
     ] = None,
     url: Url = None,
     api_key: ApiKey = None,
+    training_run: Run = None,
     batch: Annotated[int, typer.Option("--batch", min=1, max=4096, help="Samples per request.")] = 256,
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64, help="Concurrent requests.")] = 4,
     timeout_s: Annotated[
@@ -70,7 +71,7 @@ def score(
     record = RunRecord(target, resumed=sink.begun)
     run = FileRun(source, sink, fields, reward, batch, concurrency, timeout_s, prefix, components, record)
     try:
-        tally = asyncio.run(_until_terminated(run.score_file(url, api_key)))
+        tally = asyncio.run(_until_terminated(run.score_file(url, api_key, training_run)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print_error(
             f"stopped after {run.tally.rows:,} rows; run the same command again to resume"

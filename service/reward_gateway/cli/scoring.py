@@ -77,15 +77,15 @@ class FileRun:
     record: RunRecord
     tally: Tally = field(default_factory=Tally)
 
-    async def score_file(self, url: str | None, api_key: str | None) -> Tally:
-        """Score the rows that are not scored yet.
+    async def score_file(self, url: str | None, api_key: str | None, training_run: str | None = None) -> Tally:
+        """Score the rows that are not scored yet, for a training run if one is named.
 
         Raises:
             Unusable: the file or the output cannot be used.
             GatewayError: the service rejected a request or cannot be reached; rows already written stay.
         """
         self._refuse_taken_columns()
-        async with AsyncRewardClient(url, api_key=api_key, timeout_s=self.timeout_s) as client:
+        async with AsyncRewardClient(url, api_key=api_key, timeout_s=self.timeout_s, run=training_run) as client:
             options = {"prefix": self.prefix, "components": self.components, "columns": self.fields}
             self.record.tell(service=_without_password(client.url), options=options, file=self.sink.source_facts())
             if self.reward is not None:

@@ -196,8 +196,10 @@ def _to_error(error: Any) -> GatewayError:
     )
 
 
-def _auth_metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
-    return (("authorization", f"Bearer {api_key}"),) if api_key else ()
+def _caller_metadata(api_key: str | None, run: str | None) -> tuple[tuple[str, str], ...]:
+    """The metadata that say who asks, and for which run."""
+    key = (("authorization", f"Bearer {api_key}"),) if api_key else ()
+    return (*key, ("x-run", run)) if run else key
 
 
 def _add_key(metadata: tuple[tuple[str, str], ...], key: str | None) -> tuple[tuple[str, str], ...]:
@@ -215,9 +217,9 @@ def _open_channel(library: Any, url: str, tls: ClientTls) -> Any:
 class GrpcTransport:
     """Calls over one channel."""
 
-    def __init__(self, url: str, api_key: str | None, tls: ClientTls) -> None:
+    def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
         self._channel = _open_channel(grpc, url, tls)
-        self._metadata = _auth_metadata(api_key)
+        self._metadata = _caller_metadata(api_key, run)
         self._waits = not url.startswith("grpcs:")  # waiting for a connection would hide why TLS fails
 
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
@@ -255,9 +257,9 @@ class GrpcTransport:
 class AsyncGrpcTransport:
     """Calls over one ``grpc.aio`` channel."""
 
-    def __init__(self, url: str, api_key: str | None, tls: ClientTls) -> None:
+    def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
         self._channel = _open_channel(grpc.aio, url, tls)
-        self._metadata = _auth_metadata(api_key)
+        self._metadata = _caller_metadata(api_key, run)
         self._waits = not url.startswith("grpcs:")  # waiting for a connection would hide why TLS fails
 
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:

@@ -21,8 +21,10 @@ _LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepal
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
-def _auth_headers(api_key: str | None) -> dict[str, str]:
-    return {"authorization": f"Bearer {api_key}"} if api_key else {}
+def _caller_headers(api_key: str | None, run: str | None) -> dict[str, str]:
+    """The headers that say who asks, and for which run."""
+    key = {"authorization": f"Bearer {api_key}"} if api_key else {}
+    return {**key, "x-run": run} if run else key
 
 
 def _verification(url: str, tls: ClientTls) -> ssl.SSLContext | bool:
@@ -79,9 +81,9 @@ def _apply_path(kind: str, name: str) -> str:
 class HttpTransport:
     """Requests over one ``httpx.Client``."""
 
-    def __init__(self, url: str, api_key: str | None, tls: ClientTls) -> None:
+    def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
         self._client = httpx.Client(
-            base_url=url, headers=_auth_headers(api_key), limits=_LIMITS, verify=_verification(url, tls)
+            base_url=url, headers=_caller_headers(api_key, run), limits=_LIMITS, verify=_verification(url, tls)
         )
 
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
@@ -117,9 +119,9 @@ class HttpTransport:
 class AsyncHttpTransport:
     """Requests over one ``httpx.AsyncClient``."""
 
-    def __init__(self, url: str, api_key: str | None, tls: ClientTls) -> None:
+    def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
         self._client = httpx.AsyncClient(
-            base_url=url, headers=_auth_headers(api_key), limits=_LIMITS, verify=_verification(url, tls)
+            base_url=url, headers=_caller_headers(api_key, run), limits=_LIMITS, verify=_verification(url, tls)
         )
 
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:

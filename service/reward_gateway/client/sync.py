@@ -28,6 +28,7 @@ class RewardClient:
             that the system trusts.
         client_certificate, client_key: for a service that demands a certificate; default:
             ``REWARD_GATEWAY_CLIENT_CERTIFICATE`` and ``REWARD_GATEWAY_CLIENT_KEY``.
+        run: the training run, to which cohorts, streams and archives belong; default: ``REWARD_GATEWAY_RUN``.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class RewardClient:
         ca_file: str | os.PathLike[str] | None = None,
         client_certificate: str | os.PathLike[str] | None = None,
         client_key: str | os.PathLike[str] | None = None,
+        run: str | None = None,
     ) -> None:
         self.url = url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL
         self.timeout_s = timeout_s
         tls = ClientTls.of(ca_file, client_certificate, client_key)
-        self._transport = transport_of(self.url, api_key or os.environ.get("REWARD_GATEWAY_API_KEY"), tls)
+        key, run = api_key or os.environ.get("REWARD_GATEWAY_API_KEY"), run or os.environ.get("REWARD_GATEWAY_RUN")
+        self._transport = transport_of(self.url, key, tls, run)
 
     def score(
         self,

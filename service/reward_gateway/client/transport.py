@@ -38,22 +38,22 @@ class AsyncTransport(Protocol):
     async def close(self) -> None: ...
 
 
-def transport_of(url: str, api_key: str | None, tls: ClientTls) -> Transport:
+def transport_of(url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> Transport:
     """The transport of an address: ``http(s)://host:port`` or ``grpc(s)://host:port``."""
     if is_grpc(url):
         from .grpc import GrpcTransport
 
-        return GrpcTransport(url, api_key, tls)
-    return HttpTransport(url, api_key, tls)
+        return GrpcTransport(url, api_key, tls, run)
+    return HttpTransport(url, api_key, tls, run)
 
 
-def async_transport_of(url: str, api_key: str | None, tls: ClientTls) -> AsyncTransport:
+def async_transport_of(url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> AsyncTransport:
     """As :func:`transport_of`."""
     if is_grpc(url):
         from .grpc import AsyncGrpcTransport
 
-        return AsyncGrpcTransport(url, api_key, tls)
-    return AsyncHttpTransport(url, api_key, tls)
+        return AsyncGrpcTransport(url, api_key, tls, run)
+    return AsyncHttpTransport(url, api_key, tls, run)
 
 
 def is_grpc(url: str) -> bool:

@@ -72,6 +72,9 @@ class LocalVersionedStore(Generic[Value]):
             for name, version in self._versions.items()
         }
 
+    async def move_legacy(self, *, discard: bool) -> dict[str, bool]:
+        return {}  # state of this process has no earlier versions
+
     async def reset(self, name: str) -> bool:
         self._values.pop(name, None)
         return self._versions.pop(name, None) is not None

@@ -48,6 +48,16 @@ class VersionedStore(Protocol):
     async def reset(self, name: str) -> bool:
         """Delete a name; False if it did not exist."""
 
+    async def move_legacy(self, *, discard: bool) -> dict[str, bool]:
+        """Move all legacy names to the namespace, where other namespaces no longer read them.
+
+        Args:
+            discard: delete the legacy values of names that the namespace has written itself; else they stay.
+
+        Returns:
+            name -> True if moved, False if the namespace had written it itself.
+        """
+
 
 class MomentsStore(VersionedStore, Protocol):
     """Running moments of streams."""

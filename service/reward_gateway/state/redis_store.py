@@ -267,3 +267,14 @@ class RedisVersionedStore(RedisScripts):
         (has_legacy,) = await self.read_commands(("HEXISTS", index_key(LEGACY, self.kind), name))
         keys = [index, settled_key(owner, self.kind), *self.list_keys(name)]
         return bool(await self.run_script("reset_name", keys, [name, int(has_legacy)]))
+
+    async def move_legacy(self, *, discard: bool) -> dict[str, bool]:
+        index = index_key(LEGACY, self.kind)
+        (names,) = await self.read_commands(("HKEYS", index))
+        moved = {}
+        for name in sorted(name.decode() for name in names):
+            moved[name] = await self.adopt_legacy(name)
+            if moved[name] or discard:
+                keys = [index, settled_key(LEGACY, self.kind), *self.list_kept_keys(name, legacy=True)]
+                await self.run_script("reset_name", keys, [name, 0])
+        return moved

@@ -156,6 +156,21 @@ class StateStore:
         if not await self.store_of(kind).reset(name):
             raise NotFound(f"there is no state of kind {kind} under this name")
 
+    async def move_legacy(self, *, discard: bool) -> list[dict[str, Any]]:
+        """Move all state of a version without namespaces to this namespace, so that no other reads it any more.
+
+        Args:
+            discard: delete what remains of names that the namespace has written itself; else it stays where it is.
+
+        Returns:
+            ``kind``, ``name`` and ``moved`` of each name; False if the namespace had written it itself.
+        """
+        return [
+            {"kind": store.kind, "name": name, "moved": moved}
+            for store in self.stores
+            for name, moved in (await store.move_legacy(discard=discard)).items()
+        ]
+
     @property
     def is_known_lost(self) -> bool:
         """Whether the store had lost its state when it was last asked for anything."""

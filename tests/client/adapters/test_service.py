@@ -12,15 +12,17 @@ from tests.client.conftest import ANSWERED_AND_BROKEN, BROKEN, Service
 def test_arguments_go_before_the_environment_and_the_environment_before_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("URL", "REWARD", "API_KEY", "TIMEOUT_S"):
+    for name in ("URL", "REWARD", "API_KEY", "TIMEOUT_S", "RUN"):
         monkeypatch.delenv(f"REWARD_GATEWAY_{name}", raising=False)
     assert Asked.of() == Asked("http://127.0.0.1:8080", None, None, 120.0)
     monkeypatch.setenv("REWARD_GATEWAY_URL", "http://there:1")
     monkeypatch.setenv("REWARD_GATEWAY_REWARD", "right")
     monkeypatch.setenv("REWARD_GATEWAY_API_KEY", "key")
     monkeypatch.setenv("REWARD_GATEWAY_TIMEOUT_S", "30")
-    assert Asked.of() == Asked("http://there:1", "right", "key", 30.0)
-    assert Asked.of("http://here:2", "brief", "other", 5, longest_s=3) == Asked("http://here:2", "brief", "other", 3.0)
+    monkeypatch.setenv("REWARD_GATEWAY_RUN", "run-1")
+    assert Asked.of() == Asked("http://there:1", "right", "key", 30.0, "run-1")
+    given = Asked.of("http://here:2", "brief", "other", 5, run="run-2", longest_s=3)
+    assert given == Asked("http://here:2", "brief", "other", 3.0, "run-2")
 
 
 def test_a_batch_over_the_services_limit_goes_out_in_pieces_that_keep_prompts_together(

@@ -26,6 +26,7 @@ class Reward:
     recipe: str | None = None
     url: str | None = None
     api_key: str | None = None
+    run: str | None = None
 
     def __call__(
         self,
@@ -36,7 +37,7 @@ class Reward:
         **columns: Any,
     ) -> float:
         truth = next((columns[name] for name in REFERENCES if columns.get(name) is not None), None)
-        service = Service.of(self.url, self.recipe, self.api_key, longest_s=LONGEST_S)
+        service = Service.of(self.url, self.recipe, self.api_key, run=self.run, longest_s=LONGEST_S)
         return require_number(service.score([make_sample(prompt, completions, truth)])[0])
 
 

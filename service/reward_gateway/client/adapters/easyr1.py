@@ -26,9 +26,10 @@ def compute_score(
     reward: str | None = None,
     api_key: str | None = None,
     timeout_s: float | None = None,
+    run: str | None = None,
     **ignored: Any,
 ) -> list[dict[str, float]]:
     """A batch in one request; each input has ``response`` and, where the recipe needs it, ``ground_truth``."""
     rows = [make_sample(row.get("prompt"), row["response"], row.get("ground_truth")) for row in reward_inputs]
-    scored = Service.of(url, reward, api_key, timeout_s).score(rows)
+    scored = Service.of(url, reward, api_key, timeout_s, run=run).score(rows)
     return [{**one.components, "overall": require_number(one)} for one in scored]

@@ -30,7 +30,7 @@ class RewardGatewayRewardModel:
     """A reward model whose weights are elsewhere.
 
     Args:
-        reward, url, api_key, timeout_s: as everywhere; what is not given comes from the environment.
+        reward, url, api_key, timeout_s, run: as everywhere; what is not given comes from the environment.
         camera: key of the batch that holds the frames.
         task: the instruction where a batch names none.
         quality: of the JPEGs, 1 to 95.
@@ -48,8 +48,9 @@ class RewardGatewayRewardModel:
         camera: str | None = None,
         task: str = "",
         quality: int = 95,
+        run: str | None = None,
     ) -> None:
-        self._service = Service.of(url, reward, api_key, timeout_s)
+        self._service = Service.of(url, reward, api_key, timeout_s, run=run)
         self._camera = camera
         self._task = task
         self._first: NDArray[np.uint8] | None = None

@@ -35,9 +35,9 @@ class RewardEnvironment:
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         settings = dict(config or {})
         names = settings.get("rewards")
+        url, api_key, timeout_s, run = map(settings.get, ("url", "api_key", "timeout_s", "run"))
         self._services = {
-            name: Service.of(settings.get("url"), name, settings.get("api_key"), settings.get("timeout_s"))
-            for name in names or [settings.get("reward")]
+            name: Service.of(url, name, api_key, timeout_s, run=run) for name in names or [settings.get("reward")]
         }
         self._several = names is not None
 

@@ -33,6 +33,7 @@ class Service:
         url: ``http(s)://…`` or ``grpc(s)://…``.
         reward: name of the recipe; None: the service's default.
         api_key: sent where there is one.
+        run: the training run, to which cohorts, streams and archives belong.
         timeout_s: seconds for an answer, waiting for a service that is down or busy included.
     """
 
@@ -40,6 +41,7 @@ class Service:
     reward: str | None
     api_key: str | None
     timeout_s: float
+    run: str | None = None
 
     @classmethod
     def of(
@@ -49,9 +51,10 @@ class Service:
         api_key: str | None = None,
         timeout_s: float | str | None = None,
         *,
+        run: str | None = None,
         longest_s: float | None = None,
     ) -> Self:
-        """What is given, else ``REWARD_GATEWAY_{URL,REWARD,API_KEY,TIMEOUT_S}``, else this machine and 120 s.
+        """What is given, else ``REWARD_GATEWAY_{URL,REWARD,API_KEY,TIMEOUT_S,RUN}``, else this machine and 120 s.
 
         Args:
             longest_s: the trainer's own timeout, an upper bound of every setting.
@@ -62,11 +65,12 @@ class Service:
             reward or os.environ.get("REWARD_GATEWAY_REWARD") or None,
             api_key or os.environ.get("REWARD_GATEWAY_API_KEY") or None,
             wanted_s if longest_s is None else min(wanted_s, longest_s),
+            run or os.environ.get("REWARD_GATEWAY_RUN") or None,
         )
 
     def score(self, samples: Sequence[Sample]) -> list[SampleScore]:
         """Score a batch: one request, or as many as the service's limit asks for. Raises GatewayError if one fails."""
-        client = _process_client(os.getpid(), self.url, self.api_key)
+        client = _process_client(os.getpid(), self.url, self.api_key, self.run)
         end = time.monotonic() + self.timeout_s
         scored: list[SampleScore] = []
         for piece in _split_batch(samples):
@@ -80,14 +84,14 @@ class Service:
 
     async def score_one(self, sample: Sample) -> SampleScore:
         """Score one sample, together with those that others on this event loop ask for now."""
-        client = _loop_client(self.url, self.api_key)
+        client = _loop_client(self.url, self.api_key, self.run)
         return await client.score_one(None, None, sample=sample, reward=self.reward, timeout_s=self.timeout_s)
 
 
 LARGEST = 4096
 """Samples of one request: what the service takes unless its operator says otherwise."""
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | None], AsyncRewardClient]]
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | None, str | None], AsyncRewardClient]]
 _clients = WeakKeyDictionary()
 
 
@@ -108,15 +112,15 @@ def _group_key(sample: Sample) -> Any:
 
 
 @lru_cache
-def _process_client(process: int, url: str, api_key: str | None) -> RewardClient:
-    return RewardClient(url, api_key=api_key)
+def _process_client(process: int, url: str, api_key: str | None, run: str | None) -> RewardClient:
+    return RewardClient(url, api_key=api_key, run=run)
 
 
-def _loop_client(url: str, api_key: str | None) -> AsyncRewardClient:
+def _loop_client(url: str, api_key: str | None, run: str | None) -> AsyncRewardClient:
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
-    if (url, api_key) not in clients:
-        clients[url, api_key] = AsyncRewardClient(url, api_key=api_key)
-    return clients[url, api_key]
+    if (url, api_key, run) not in clients:
+        clients[url, api_key, run] = AsyncRewardClient(url, api_key=api_key, run=run)
+    return clients[url, api_key, run]
 
 
 def require_number(one: SampleScore) -> float:

@@ -32,7 +32,9 @@ class RewardGatewayEnv(BaseTextEnv):  # type: ignore[misc]
     def __init__(self, env_config: Any = None, extras: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         setting = env_config.get if hasattr(env_config, "get") else dict[str, Any]().get
-        self._service = Service.of(setting("url"), setting("reward"), setting("api_key"), setting("timeout_s"))
+        self._service = Service.of(
+            setting("url"), setting("reward"), setting("api_key"), setting("timeout_s"), run=setting("run")
+        )
         self._truth = ((extras or {}).get("reward_spec") or {}).get("ground_truth")
         self._prompt: Any = None
 

@@ -26,14 +26,19 @@ RewardFunction = Callable[..., Coroutine[Any, Any, list[float | None]]]
 
 
 def make_reward(
-    recipe: str | None = None, url: str | None = None, *, api_key: str | None = None, timeout_s: float | None = None
+    recipe: str | None = None,
+    url: str | None = None,
+    *,
+    api_key: str | None = None,
+    timeout_s: float | None = None,
+    run: str | None = None,
 ) -> RewardFunction:
     """A reward function for one recipe, under whose name TRL logs it. What is not given comes from the environment."""
 
     async def reward(
         prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Any = None, **columns: Any
     ) -> list[float | None]:
-        service = Service.of(url, recipe, api_key, timeout_s)
+        service = Service.of(url, recipe, api_key, timeout_s, run=run)
         try:
             rewards = optional_numbers(await service.score_soon(make_samples(prompts, completions, columns)))
         except GatewayError as error:

@@ -3,7 +3,7 @@
     reward.custom_reward_function.path=pkg://reward_gateway.client.adapters.verl
     reward.custom_reward_function.name=compute_score              # compute_scores for the legacy batch manager
     +reward.custom_reward_function.reward_kwargs.url=http://HOST:8080
-    +reward.custom_reward_function.reward_kwargs.reward=RECIPE    # optional; timeout_s, api_key likewise
+    +reward.custom_reward_function.reward_kwargs.reward=RECIPE    # optional; timeout_s, api_key, run likewise
 
 (Releases before ``reward.`` take the same keys as ``custom_reward_function.*``.) The answer is a dict: ``score``, and
 the recipe's components by their names, the same keys and only numbers for every sample, so that validation averages
@@ -34,10 +34,11 @@ async def compute_score(
     reward: str | None = None,
     api_key: str | None = None,
     timeout_s: float | None = None,
+    run: str | None = None,
     **ignored: Any,
 ) -> dict[str, float]:
     """One sample; calls of the same moment travel in one request."""
-    service = Service.of(url, reward, api_key, timeout_s)
+    service = Service.of(url, reward, api_key, timeout_s, run=run)
     return _to_numbers(await service.score_one(_read_sample(solution_str, ground_truth, extra_info)))
 
 
@@ -51,11 +52,12 @@ def compute_scores(
     reward: str | None = None,
     api_key: str | None = None,
     timeout_s: float | None = None,
+    run: str | None = None,
     **ignored: Any,
 ) -> list[dict[str, float]]:
     """A batch, in as few requests as it fits in."""
     rows = zip(solution_strs, ground_truths, extra_infos, strict=True)
-    scored = Service.of(url, reward, api_key, timeout_s).score([_read_sample(*row) for row in rows])
+    scored = Service.of(url, reward, api_key, timeout_s, run=run).score([_read_sample(*row) for row in rows])
     return [_to_numbers(one) for one in scored]
 
 

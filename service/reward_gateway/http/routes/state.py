@@ -18,7 +18,7 @@ from ..dependencies import dependencies_of, json_response, read_json
 from ..openapi import IDEMPOTENCY_KEY, RUN, TENANT, describe, parameter
 from ..ownership import owner_scope
 from ..routing import raw_router
-from ..wire.response import ReferencesAnswer, ResetAccepted, StateList, StateReset, StateValue
+from ..wire.response import Migrated, ReferencesAnswer, ResetAccepted, StateList, StateReset, StateValue
 
 router = raw_router("state")
 
@@ -58,7 +58,14 @@ def _state_of(request: Request) -> StateStore:
     return dependencies_of(request).gateway.runtime.state.within(owner_scope(request).space)
 
 
+class Migrate(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether to delete what remains of names that the namespace has written itself."""
+
+    discard: bool = False
+
+
 _restore = msgspec.json.Decoder(Restore)
+_migrate = msgspec.json.Decoder(Migrate)
 _references = msgspec.json.Decoder(References)
 
 
@@ -110,6 +117,20 @@ async def reset(request: Request) -> Response:
     """Delete it; the next use of the name starts empty."""
     await _state_of(request).reset(request.path_params["kind"], request.path_params["name"])
     return json_response({"reset": True})
+
+
+@router.post(
+    "/v1/state:migrate",
+    **describe("Move state of an earlier version", body=Migrate, answer=Migrated, parameters=(RUN, TENANT)),
+)
+async def migrate(request: Request) -> Response:
+    """Move the state of a version without namespaces to this run and its tenant; then no other run reads it any more.
+
+    Needs the right `admin`. A name that the run or the tenant has written itself is not moved.
+    """
+    require_right(call_of(request.scope).key, "admin")
+    state, options = _state_of(request), await read_json(request, _migrate)
+    return json_response({"state": await state.move_legacy(discard=options.discard)})
 
 
 @router.put(

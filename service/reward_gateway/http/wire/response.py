@@ -244,6 +244,20 @@ class ResetAccepted(Struct):
     accepted: bool
 
 
+class MigratedName(Struct):
+    """One name of an earlier version; ``moved`` is false where the namespace had written it itself."""
+
+    kind: str
+    name: str
+    moved: bool
+
+
+class Migrated(Struct):
+    """Every name that an earlier version had stored."""
+
+    state: list[MigratedName]
+
+
 class StateReset(Struct):
     """Nothing is stored under the name any more."""
 
