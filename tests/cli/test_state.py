@@ -74,3 +74,8 @@ def test_the_loss_of_state_is_accepted_through_the_service(run: Run, accepted: b
     server.server_close()
     assert (ended.code, asked) == (0, [("/v1/state:accept-reset", "Bearer secret-key")])
     assert said in ended.err
+
+
+def test_a_run_that_has_ended_is_reset(stored: Service, run: Run) -> None:
+    assert "moments" in run("state", "reset-run", "A", "--url", stored.url).out
+    assert "moments" not in run("state", "list", "--url", stored.url, "--run", "A").out

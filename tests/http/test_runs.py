@@ -265,3 +265,19 @@ async def test_references_of_a_tenant_are_uploaded_by_an_admin(keyed: httpx.Asyn
     listed = (await keyed.get("/v1/state", headers=by("bob"))).json()["state"]
     assert [(row["kind"], row["owner"]) for row in listed] == [("references", "tenant")]
     assert (await keyed.get("/v1/state", headers=by("root"))).json()["state"] == []
+
+
+async def test_a_run_is_reset_as_a_whole_by_its_caller(keyed: httpx.AsyncClient) -> None:
+    for who in (("alice", "A"), ("alice", "B"), ("bob", "A")):
+        await score(keyed, "normalised", 5.0, headers=by(*who))
+    answer = await keyed.delete("/v1/state", headers=by("alice", "A"))
+    assert answer.json() == {"reset": [{"kind": "moments", "name": "s"}]}
+    counts = [await count(keyed, headers=by(*who)) for who in (("alice", "A"), ("alice", "B"), ("bob", "A"))]
+    assert counts == [0, 1, 1]
+    assert (await keyed.delete("/v1/state", headers=by("alice"))).status_code == 422
+
+
+async def test_only_an_admin_moves_the_state_of_an_earlier_version(keyed: httpx.AsyncClient) -> None:
+    assert (await keyed.post("/v1/state:migrate", json={}, headers=by("alice"))).status_code == 403
+    moved = await keyed.post("/v1/state:migrate", json={}, headers=by("root"), params={"tenant": "alice", "run": "A"})
+    assert moved.json() == {"state": []}

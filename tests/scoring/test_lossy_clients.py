@@ -47,10 +47,13 @@ def run(url: str, clients: list[Client]) -> list[Any]:
     return asyncio.run(play())
 
 
-def score(reward: str, values: list[float], key: str) -> Callable[[Gateway], Awaitable[Scored]]:
+def score(
+    reward: str, values: list[float], key: str, caller: str = "a", run: str = ""
+) -> Callable[[Gateway], Awaitable[Scored]]:
     def send(gateway: Gateway) -> Awaitable[Scored]:
         # Not cached: requests do not wait for each other's calls to the model, so each has its own fate.
-        return gateway.score(batch_of(*values), reward, ScoreOptions(cache="off", scope=RequestScope("a", "", key)))
+        scope = RequestScope(caller, run, key)
+        return gateway.score(batch_of(*values), reward, ScoreOptions(cache="off", scope=scope))
 
     return send
 
@@ -121,3 +124,30 @@ def test_cohorts_have_every_sample_once(
         (own,) = [cohort for cohort in members if float(i) in cohort]
         assert len(own) == 3
         assert answer.reward.tolist() == pytest.approx([i - statistics.fmean(own)])
+
+
+spaces = st.tuples(st.sampled_from(["alice", "bob"]), st.sampled_from(["", "a", "b"]))
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), spaces), min_size=1, max_size=8))
+@settings(max_examples=15, deadline=None)
+def test_namespaces_never_mix_over_two_gateways(
+    valkey_process: Valkey, plan: list[tuple[int, tuple[str, str]]]
+) -> None:
+    """At the same time, with the same keys: each namespace sends a stream's samples, and one cohort of three."""
+    owners = sorted({space for _, space in plan})
+    streams = [
+        Client(score("scaled", [1.0], f"key {i}", *space), [(place, "answered")], False)
+        for i, (place, space) in enumerate(plan)
+    ]
+    joins = [
+        Client(score("cohort", [10.0 * own], f"key {i}", *space), [((i + own) % 2, "answered")], False)
+        for own, space in enumerate(owners)
+        for i in range(3)
+    ]
+    answers = run(valkey_process.url, [*streams, *joins])
+    assert [answer.reward.tolist() for answer in answers[len(plan) :]] == [[0.0]] * len(joins)
+    with valkey_process.client() as client:
+        for space in owners:
+            stored = client.hget(f"{Namespace(*space).run_keys}moments:data:run", "count")
+            assert float(stored or 0) == [sent for _, sent in plan].count(space)

@@ -152,3 +152,17 @@ def test_over_two_gateways_each_namespace_counts_its_own(
             await gateway.close()
 
     asyncio.run(play())
+
+
+async def test_a_run_that_has_ended_is_deleted_and_nothing_else(store: StateStore) -> None:
+    for space in (A, B, OTHER):
+        await store.commit(every_kind(space).merge_moments("tenant/m", 1.0, 0.0, 0.0) if space != B else StateWrites(B))
+        await store.commit(StateWrites(space).queue_messages("l", ["message"]))
+    before = [await contents(store, space) for space in (B, OTHER)]
+    deleted = await store.within(A).reset_run()
+    assert {(row["kind"], row["name"]) for row in deleted} == {("moments", "m"), ("archives", "a"), ("queues", "l")}
+    own = await contents(store, A)
+    assert (own["moments"], own["archive"], own["queue"], own["references"], own["versions"]) == (0, 0, [], [[0.5]], 1)
+    assert (await store.within(A).moments.read("tenant/m"))[0] == 1
+    assert [await contents(store, space) for space in (B, OTHER)] == before
+    assert await store.within(A).reset_run() == []

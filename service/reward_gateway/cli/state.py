@@ -62,6 +62,18 @@ def reset(
     err.print(f"{kind} {name}: reset", markup=False)
 
 
+@app.command("reset-run")
+def reset_run(
+    run: Annotated[str, typer.Argument(help="Training run that has ended.", show_default=False)],
+    url: Url = None,
+    api_key: ApiKey = None,
+    tenant: Tenant = None,
+) -> None:
+    """Delete all that scoring wrote for one run. What was uploaded stays, and what the tenant's runs share."""
+    rows = ask_service("DELETE", _path("", run, tenant), url, api_key, TIMEOUT_S)["reset"]
+    print_table(("kind", "name"), ((row["kind"], row["name"]) for row in rows))
+
+
 @app.command()
 def migrate(
     url: Url = None,

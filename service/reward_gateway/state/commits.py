@@ -1,7 +1,7 @@
 """Commits: a request's writes to named state and the records of its keys are stored together or not at all."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 from redis.asyncio import Redis
@@ -78,17 +78,21 @@ class LocalCommits:
 
 
 class RedisCommits(RedisScripts):
-    """Implements :class:`Commits` in Redis: one script, whose keys are all in one slot."""
+    """Implements :class:`Commits` in Redis: one script, whose keys are all in one slot.
 
-    def __init__(self, client: Redis, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> None:
+    Args:
+        stores: of the kinds that are written, where others read through them; None: its own.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        timeout_s: float = TIMEOUT_S,
+        epoch: StoreEpoch | None = None,
+        stores: "RedisKinds | None" = None,
+    ) -> None:
         super().__init__(client, timeout_s, epoch)
-        self._stores = RedisKinds(
-            RedisMoments(client, timeout_s, epoch),
-            RedisReferences(client, timeout_s, epoch),
-            RedisArchives(client, timeout_s, epoch),
-            RedisLabels(client, timeout_s, epoch),
-            RedisSets(client, timeout_s, epoch),
-        )
+        self._stores = stores or RedisKinds.over(client, timeout_s, epoch)
 
     async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
         blobs = _Blobs()
@@ -128,6 +132,17 @@ class RedisKinds(NamedTuple):
     archives: RedisArchives
     labels: RedisLabels
     sets: RedisSets
+
+    @classmethod
+    def over(cls, client: Redis, timeout_s: float, epoch: StoreEpoch | None) -> Self:
+        """The stores over one client."""
+        return cls(
+            RedisMoments(client, timeout_s, epoch),
+            RedisReferences(client, timeout_s, epoch),
+            RedisArchives(client, timeout_s, epoch),
+            RedisLabels(client, timeout_s, epoch),
+            RedisSets(client, timeout_s, epoch),
+        )
 
     def within(self, space: Namespace) -> "RedisKinds":
         """The stores as a namespace sees them."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 from reward_gateway.errors import InvalidRequest
 
 from .local_store import LocalVersionedStore, OwnedNames
-from .namespace import Namespace
+from .namespace import Namespace, is_shared
 from .redis_store import RedisVersionedStore, data_key
 from .values import check_mapping, check_numbers
 
@@ -90,6 +90,12 @@ class LocalLabels(LocalVersionedStore[dict[str, float]]):
             del queue[digest]
         return list(queue.values())[:limit]
 
+    async def drop_queues(self) -> list[str]:
+        tables = [table for table, queue in self._queues.items() if queue and not is_shared(QUEUES, table)]
+        for table in tables:
+            del self._queues[table]
+        return tables
+
     async def reset(self, name: str) -> bool:
         self._queues.pop(name, None)
         return await super().reset(name)
@@ -147,6 +153,12 @@ class RedisLabels(RedisVersionedStore):
 
         entries = await self._read_stored(table, fetch) or []
         return [fields[b"message"].decode("utf-8", "surrogatepass") for _, fields in entries]
+
+    async def drop_queues(self) -> list[str]:
+        tables = [table for table in await self.list_versions() if not is_shared(QUEUES, table)]
+        keys = [[self.make_key(table, part) for part in QUEUE_PARTS] for table in tables]
+        dropped = [await self.run_script("drop_queue", own, []) for own in keys]
+        return [table for table, count in zip(tables, dropped, strict=True) if count]
 
     async def export_value(self, name: str) -> dict[str, float] | None:
         async def fetch(legacy: bool) -> dict[bytes, bytes] | None:

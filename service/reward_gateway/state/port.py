@@ -92,6 +92,9 @@ class LabelStore(VersionedStore, Protocol):
     async def list_pending(self, table: str, limit: int = 100) -> list[str]:
         """The first ``limit`` queued messages, oldest first."""
 
+    async def drop_queues(self) -> list[str]:
+        """Delete the queues of the run, of all tables; returns the tables that had one."""
+
 
 class SetStore(VersionedStore, Protocol):
     """Named JSON values by kind: embeddings, centroids, exemplar statistics, references."""

@@ -17,18 +17,18 @@ from redis.backoff import NoBackoff
 
 from reward_gateway.errors import NotFound
 
-from .archives import LocalArchives, RedisArchives
+from .archives import LocalArchives
 from .attempts import AttemptRecord, AttemptStore, LocalAttempts, RedisAttempts
-from .commits import Commits, LocalCommits, RedisCommits
+from .commits import Commits, LocalCommits, RedisCommits, RedisKinds
 from .epoch import StoreEpoch
-from .labels import LocalLabels, RedisLabels
-from .moments import LocalMoments, RedisMoments
+from .labels import LocalLabels
+from .moments import LocalMoments
 from .namespace import Namespace
 from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, VersionedStore
 from .redis_store import TIMEOUT_S, RedisMarker
-from .references import LocalReferences, RedisReferences
+from .references import LocalReferences
 from .results import LocalResults, RedisResults
-from .sets import LocalSets, RedisSets
+from .sets import LocalSets
 from .writes import StateWrites
 
 
@@ -66,14 +66,11 @@ class StateStore:
             epoch: what is remembered of the store; None: nothing yet.
         """
         arguments = client, timeout_s, epoch or StoreEpoch()
+        kinds = RedisKinds.over(*arguments)
         return cls(
-            RedisMoments(*arguments),
-            RedisReferences(*arguments),
-            RedisArchives(*arguments),
-            RedisLabels(*arguments),
-            RedisSets(*arguments),
+            *kinds,
             RedisAttempts(*arguments),
-            RedisCommits(*arguments),
+            RedisCommits(*arguments, kinds),
             results=RedisResults(*arguments),
             marker=RedisMarker(*arguments),
         )
@@ -155,6 +152,21 @@ class StateStore:
         """
         if not await self.store_of(kind).reset(name):
             raise NotFound(f"there is no state of kind {kind} under this name")
+
+    async def reset_run(self) -> list[dict[str, str]]:
+        """Delete all that scoring wrote for this namespace's run; what belongs to the tenant stays.
+
+        Returns:
+            ``kind`` and ``name`` of what was deleted.
+        """
+        deleted = []
+        for store in self.stores:
+            for name, stored in (await store.list_versions()).items():
+                if stored.owner == "run":
+                    await store.reset(name)
+                    deleted.append({"kind": store.kind, "name": name})
+        deleted += [{"kind": "queues", "name": table} for table in await self.labels.drop_queues()]
+        return deleted
 
     async def move_legacy(self, *, discard: bool) -> list[dict[str, Any]]:
         """Move all state of a version without namespaces to this namespace, so that no other reads it any more.

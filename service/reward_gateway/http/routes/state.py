@@ -9,6 +9,7 @@ from starlette.responses import Response
 from reward_gateway.admin.references import put_references
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.request import SampleItem
+from reward_gateway.intake.run_name import HEADER
 from reward_gateway.sample import prompt_group
 from reward_gateway.state.store import StateStore
 from reward_gateway.traffic.keys import require_right
@@ -18,7 +19,7 @@ from ..dependencies import dependencies_of, json_response, read_json
 from ..openapi import IDEMPOTENCY_KEY, RUN, TENANT, describe, parameter
 from ..ownership import owner_scope
 from ..routing import raw_router
-from ..wire.response import Migrated, ReferencesAnswer, ResetAccepted, StateList, StateReset, StateValue
+from ..wire.response import Migrated, ReferencesAnswer, ResetAccepted, RunReset, StateList, StateReset, StateValue
 
 router = raw_router("state")
 
@@ -117,6 +118,15 @@ async def reset(request: Request) -> Response:
     """Delete it; the next use of the name starts empty."""
     await _state_of(request).reset(request.path_params["kind"], request.path_params["name"])
     return json_response({"reset": True})
+
+
+@router.delete("/v1/state", **describe("Reset a run", answer=RunReset, parameters=(RUN, TENANT)))
+async def reset_run(request: Request) -> Response:
+    """Delete all that scoring wrote for the run that the request names; what was uploaded stays."""
+    scope = owner_scope(request)
+    if not scope.run:
+        raise InvalidRequest("name the run that is to be reset", param=HEADER)
+    return json_response({"reset": await _state_of(request).reset_run()})
 
 
 @router.post(

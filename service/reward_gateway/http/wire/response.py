@@ -264,6 +264,19 @@ class StateReset(Struct):
     reset: bool
 
 
+class ResetName(Struct):
+    """One name of a run that was deleted; the kind ``queues`` has the tables of labels as names."""
+
+    kind: str
+    name: str
+
+
+class RunReset(Struct):
+    """All that was deleted."""
+
+    reset: list[ResetName]
+
+
 class StoredReferences(Struct):
     """What was stored of one model: its version, how many prompts, how many rewards."""
 
