@@ -149,7 +149,7 @@ async def test_moving_it_gives_it_to_one_namespace(state: StateStore, earlier: r
     }
     assert await contents(state, A) == AS_LEFT
     assert await contents(state, OTHER) == GONE
-    assert {key.split(b":")[-1] for key in earlier.scan_iter("reward_gateway:{state}:*")} == {b"clock"}
+    assert {key.split(b":")[-1] for key in earlier.scan_iter("reward_gateway:{state}:*")} == {b"clock", b"epoch"}
     assert await state.within(B).move_legacy(discard=False) == []
 
 
