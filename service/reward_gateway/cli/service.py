@@ -4,8 +4,6 @@ from typing import Any
 
 import typer
 
-from reward_gateway.client.tls import ClientTls
-
 from .output import REFUSED, Unusable, print_error
 
 
@@ -28,6 +26,8 @@ def ask_service(
     if not url or not url.startswith(("http://", "https://")):
         raise Unusable(f"name the running service with --url http://HOST:PORT{f', not {url}' if url else ''}")
     import httpx  # here, so that the other commands start without it
+
+    from reward_gateway.client.tls import ClientTls
 
     try:
         verify = ClientTls.of().context() if url.startswith("https:") else True
