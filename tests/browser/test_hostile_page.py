@@ -3,20 +3,18 @@
 Each attack is also made on the gateway without its layer, where it succeeds: the attacks are real.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from reward_gateway.http import app as http_app
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.browser.attacks import ATTACKS
 from tests.browser.chromium import Tab
 from tests.browser.conftest import Victim
 from tests.clock import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-ATTACKS = Path(__file__).with_name("attacks.js").read_text()
 
 
 class NoLayer:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import chromium, elsewhere, tab, victim  # noqa: F401 - fixtures
 from tests.chaos.callers import Ledger
 from tests.chaos.stacks import Launch, Stacks
 from tests.chaos.verdicts import Table, Target, Verdict, exactly

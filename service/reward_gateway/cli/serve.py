@@ -106,7 +106,8 @@ def _print_addresses(console: Console, running: stack.Running) -> None:
     host = EVERYWHERE.get(settings.http_host, settings.http_host)
     host = f"[{host}]" if ":" in host else host
     base = f"{'https' if settings.tls_certificate else 'http'}://{host}:{settings.http_port}"
-    rows = {"HTTP": base, "gRPC": f"{host}:{settings.grpc_port}" if settings.grpc_port else "off"}
+    grpc_scheme = "grpcs://" if settings.tls_certificate else ""
+    rows = {"HTTP": base, "gRPC": f"{grpc_scheme}{host}:{settings.grpc_port}" if settings.grpc_port else "off"}
     rows |= {"docs": f"{base}/docs", "metrics": f"{base}/metrics"}
     cache, state = _without_password(settings.redis_url), _without_password(settings.state_store_url)
     rows |= {"Triton": settings.triton_url, "cache": cache, "state": state, "logs": str(running.run_dir)}
