@@ -13,7 +13,7 @@ import pytest
 from reward_gateway.operations.registry import KINDS, Kind, catalog
 
 from tests.chaos.conftest import GiveVerdict
-from tests.chaos.stacks import WITHOUT_TRITON, ChaosStack, Launch
+from tests.chaos.stacks import WITHOUT_TRITON, ChaosStack, Launch, wait_until
 from tests.chaos.verdicts import at_most, exactly
 from tests.chaos.worst_requests import WorstRequest, worst_requests
 
@@ -35,8 +35,11 @@ ANSWERS = {200, 413, 503, 504}
 
 @pytest.fixture(scope="module")
 def stack(launch: Launch) -> ChaosStack:
-    """One worker that scores rules."""
-    return launch("--workers", "1", *WITHOUT_TRITON)
+    """One worker that scores rules, and whose processes for costly operations have started."""
+    stack = launch("--workers", "1", *WITHOUT_TRITON)
+    body = {"items": [{"reward": 1.0}] * 4096}
+    wait_until(lambda: httpx.post(f"{stack.http}/v1/transform/affine", json=body, timeout=90).status_code == 200)
+    return stack
 
 
 @dataclass
