@@ -34,6 +34,7 @@ from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.operations.requests import EncodeResults, ReadBody, Results, answer_body
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate_plan
+from reward_gateway.recipes.known_models import KnownModels
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import MEDIA
@@ -370,13 +371,35 @@ class Gateway:
         """Body of ``GET /v1/rewards/{name}``."""
         return self.book.get(name).describe()
 
-    def validate_rewards(self, text: str) -> dict[str, Any]:
-        """Body of ``POST /v1/rewards:validate``: whether a recipe file would load, and every fault with its place."""
-        try:
-            book = load_book(text, self.runtime.known_models(), self._catalog)
-        except InvalidRecipe as error:
-            return {"valid": False, "faults": error.faults, "rewards": []}
-        return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
+    async def validate_rewards(
+        self, body: bytes, read: Callable[[bytes], str], deadline: float | None = None
+    ) -> dict[str, Any]:
+        """Body of ``POST /v1/rewards:validate``: whether a recipe file would load, and every fault with its place.
+
+        Args:
+            read: decodes the body to the file's text; can be pickled.
+
+        Raises:
+            DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
+        """
+        checked: dict[str, Any] = await self.compute(
+            partial(_check_recipes, self.runtime.known_models(), read), body, deadline
+        )
+        return checked
+
+    async def compute(self, work: Callable[..., Any], body: bytes = b"", deadline: float | None = None) -> Any:
+        """Do work in a worker process.
+
+        Args:
+            work: a function that can be pickled; of the body, if that is not empty.
+
+        Raises:
+            DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
+        """
+        answered = await self.runtime.answer_effect(RunInWorker(work, body), RequestContext(deadline))
+        if isinstance(answered, Invalid):
+            raise make_worker_failure(answered)
+        return answered
 
     # The servers behind
 
@@ -409,6 +432,15 @@ def _give_items(
 ) -> tuple[list[Any], dict[str, Any] | None]:
     """Read a body that has been decoded before."""
     return items, params
+
+
+def _check_recipes(known: KnownModels | None, read: Callable[[bytes], str], body: bytes = b"") -> dict[str, Any]:
+    """What a worker does to check a recipe file."""
+    try:
+        book = load_book(read(body), known)
+    except InvalidRecipe as error:
+        return {"valid": False, "faults": error.faults, "rewards": []}
+    return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
 
 
 def make_worker_failure(reason: Invalid) -> GatewayError:

@@ -33,12 +33,12 @@ def content_free(text: str, reference: str | None = None) -> bool:
     plain = _strip_markup(text)
     if reference is not None and plain == _strip_markup(reference):
         return False
-    rest = _without_marks(plain)
-    while rest:
-        opener = next((opener for opener in _OPENINGS if _starts_with(rest, opener)), None)
+    place = _skip_marks(plain, 0)
+    while place < len(plain):
+        opener = next((opener for opener in _OPENINGS if _stands_at(plain, place, opener)), None)
         if opener is None:
             return False
-        rest = _without_marks(rest[len(opener) :])
+        place = _skip_marks(plain, place + len(opener))
     return True
 
 
@@ -46,21 +46,28 @@ def _strip_markup(text: str) -> str:
     return folded(text).replace("’", "'")
 
 
-def _without_marks(text: str) -> str:
-    """The text from its first character that is no punctuation, space or control character."""
-    for i, character in enumerate(text):
-        if unicodedata.category(character)[0] not in "PZC":
-            return text[i:]
-    return ""
+def _skip_marks(text: str, start: int) -> int:
+    """The place of the first character from ``start`` on that is no punctuation, space or control character."""
+    for place in range(start, len(text)):
+        if unicodedata.category(text[place])[0] not in "PZC":
+            return place
+    return len(text)
 
 
-def _starts_with(text: str, opener: str) -> bool:
-    """Whether the opener stands at the start as words of its own: no "Solution" in "Solutions"."""
-    return text.startswith(opener) and not text[len(opener) : len(opener) + 1].isalnum()
+def _stands_at(text: str, place: int, opener: str) -> bool:
+    """Whether the opener stands at a place as words of its own: no "Solution" in "Solutions"."""
+    end = place + len(opener)
+    return text.startswith(opener, place) and not text[end : end + 1].isalnum()
+
+
+def _find_core(key: str) -> str:
+    """An opener without the marks around it."""
+    plain = _strip_markup(key)
+    return plain[_skip_marks(plain, 0) :].rstrip(".: ")
 
 
 _OPENINGS = sorted(
-    {core for key in MASTER_KEYS + OPENERS if (core := _without_marks(_strip_markup(key)).rstrip(".: "))},
+    {core for key in MASTER_KEYS + OPENERS if (core := _find_core(key))},
     key=len,
     reverse=True,
 )

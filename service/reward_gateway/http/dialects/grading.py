@@ -140,7 +140,8 @@ class Grading:
                 return _compare_texts(grader.operation, *self._fill_pair(grader, param))
             case TextSimilarity():
                 text, reference = self._fill_pair(grader, param)
-                return await measure_similarity(self._request.gateway, grader.evaluation_metric, text, reference, param)
+                gateway, deadline = self._request.gateway, self._request.deadline
+                return await measure_similarity(gateway, grader.evaluation_metric, text, reference, param, deadline)
             case ScoreModel():
                 return await self._run_score_model(grader, param)
             case LabelModel():

@@ -246,8 +246,13 @@ class DialectRequest:
             raise Unscorable(f"the program failed: {result.error or 'no reason given'}")
         return result.value
 
+    @property
+    def deadline(self) -> float:
+        """The moment the answer is due, on the loop's clock."""
+        return deadline_of(self.http_request)
+
     def _make_context(self) -> RequestContext:
-        return RequestContext(deadline_of(self.http_request), scope=call_of(self.http_request.scope).scope)
+        return RequestContext(self.deadline, scope=call_of(self.http_request.scope).scope)
 
     @property
     def results(self) -> ResultStore:

@@ -4,7 +4,7 @@ METEOR compares words and their stems; its third stage, synonyms, needs WordNet,
 needs an embedding model and is refused.
 """
 
-import asyncio
+from functools import partial
 from typing import Any, Literal
 
 from rapidfuzz import fuzz
@@ -37,7 +37,9 @@ _OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-async def measure_similarity(gateway: Gateway, metric: Metric, text: str, reference: str, param: str) -> float:
+async def measure_similarity(
+    gateway: Gateway, metric: Metric, text: str, reference: str, param: str, deadline: float | None = None
+) -> float:
     """The similarity of two texts in [0, 1]. Raises InvalidRequest for a text that is too long, or for ``cosine``."""
     if metric == "cosine":
         raise InvalidRequest(f"{param}: cosine needs an embedding model and is not supported", param=param)
@@ -45,14 +47,15 @@ async def measure_similarity(gateway: Gateway, metric: Metric, text: str, refere
         raise InvalidRequest(f"{param}: text over the limit of {LONGEST:,} characters", param=param)
     if metric in _OPERATIONS:
         name, params = _OPERATIONS[metric]
-        (result,) = await gateway.apply_operation("score", name, [{"response": text, "reference": reference}], params)
+        items = [{"response": text, "reference": reference}]
+        (result,) = await gateway.apply_operation("score", name, items, params, deadline)
         return float(result["reward"])
-    if metric == "fuzzy_match":
-        return fuzz.ratio(text, reference) / 100.0
-    return await asyncio.to_thread(_compute_metric, metric, text, reference)
+    return float(await gateway.compute(partial(_compute_metric, metric, text, reference), deadline=deadline))
 
 
 def _compute_metric(metric: str, text: str, reference: str) -> float:
+    if metric == "fuzzy_match":
+        return fuzz.ratio(text, reference) / 100.0
     if metric == "gleu":
         from nltk.translate.gleu_score import sentence_gleu  # type: ignore[import-untyped]
 

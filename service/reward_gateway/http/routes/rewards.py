@@ -1,6 +1,7 @@
 """``/v1/rewards``: the recipes that are loaded, and the check of one that is not."""
 
 import contextlib
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from reward_gateway.intake.request import any_json
 from reward_gateway.recipes.schema import json_schema
 
 from ..call import call_of
-from ..dependencies import dependencies_of, is_json, json_response, read_bytes
+from ..dependencies import deadline_of, dependencies_of, is_json, json_response, read_bytes
 from ..openapi import describe, parameter
 from ..routing import raw_router
 from ..wire.response import RewardList, Validation
@@ -65,13 +66,18 @@ async def validate(request: Request) -> Response:
     if not json and (content_type or "").partition(";")[0].strip().lower() not in _YAML:
         raise UnsupportedMediaType("send the recipe file as application/yaml or application/json")
     body = await read_bytes(request)
-    if json:
-        decode(any_json, body, deps.settings.max_nesting)
-        check_nesting(body, deps.settings.max_nesting)
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise MalformedBody("the recipe file is not valid UTF-8") from None
     with contextlib.suppress(GatewayError):
         await deps.gateway.runtime.refresh_models()  # versions come and go
-    return json_response(deps.gateway.validate_rewards(text))
+    read = partial(_read_recipe_file, deps.settings.max_nesting if json else None)
+    return json_response(await deps.gateway.validate_rewards(body, read, deadline_of(request)))
+
+
+def _read_recipe_file(max_nesting: int | None, body: bytes) -> str:
+    """The text of a recipe file; JSON if its nesting has a limit. Raises MalformedBody or InvalidRequest."""
+    if max_nesting is not None:
+        decode(any_json, body, max_nesting)
+        check_nesting(body, max_nesting)
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise MalformedBody("the recipe file is not valid UTF-8") from None
