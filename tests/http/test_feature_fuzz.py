@@ -102,7 +102,8 @@ def names_read(name: str) -> list[str]:
 def client() -> Iterator[TestClient]:
     runtime = EffectsRuntime(CachedScorer(Letters(), NullCache()), state=StateStore.in_process())
     book = RecipeBook(plans(), next(iter(plans())))
-    with TestClient(create_app(Gateway(book, runtime), Settings()), raise_server_exceptions=False) as serving:
+    app = create_app(Gateway(book, runtime), Settings())
+    with TestClient(app, "http://localhost", raise_server_exceptions=False) as serving:
         yield serving
 
 
