@@ -32,6 +32,9 @@ rewards:
 feature ``mine``. ``compared``: that feature less its mean over the four samples of a prompt, sent one by one."""
 
 MODEL = "length_in_bytes"
+SLOW, SLOW_ROW_S = "slow", 0.01
+"""A response that begins with this word takes the model so many seconds."""
+
 CONFIG = f"""
 name: "{MODEL}"
 backend: "python"
@@ -50,8 +53,10 @@ instance_group [{{ kind: KIND_CPU count: 1 }}]
 parameters: {{ key: "inputs" value: {{ string_value: "prompt,response" }} }}
 parameters: {{ key: "dimensions" value: {{ string_value: "length" }} }}
 """
-MODEL_CODE = '''
+MODEL_CODE = f'''
 """The length of the response in bytes."""
+import time
+
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
@@ -63,9 +68,10 @@ class TritonPythonModel:
     def answer(self, request):
         texts = pb_utils.get_input_tensor_by_name(request, "response").as_numpy().ravel()
         n = len(texts)
+        time.sleep({SLOW_ROW_S} * sum(text.startswith({SLOW.encode()!r}) for text in texts))
         score = np.fromiter((len(text) for text in texts), np.float32, n).reshape(n, 1)
         flags, error = np.zeros((n, 1), np.uint32), np.full((n, 1), b"", dtype=object)
-        tensors = {"score": score, "flags": flags, "error": error}
+        tensors = {{"score": score, "flags": flags, "error": error}}
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, value) for name, value in tensors.items()])
 '''
 
