@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from reward_gateway.backends.call_sizes import FIRST_ROWS
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.errors import ModelUnavailable, NotFound
@@ -102,14 +103,16 @@ class TestScores:
     async def test_one_sample_requests_at_the_same_time_travel_together(self, triton_server: "Triton") -> None:
         calls = CallSizes()
         # The directory is never renewed, so that no request waits for a lookup while others pass it.
-        models = TritonServer(triton_server.url, info_ttl_s=3600, observer=calls)
+        models = TritonServer(triton_server.url, info_ttl_s=3600, observer=calls, max_in_flight_s=3600)
         await models.info("counting")
         before = triton_server.executions("counting")
         answers = await asyncio.gather(*(ask(models, "counting", batch_of([str(i)]), 120) for i in range(300)))
         await models.close()
         assert [answer.values[0, 1] for answer in answers] == list(range(300))
-        assert sorted(calls.started) == [44, 64, 64, 64, 64]  # of at most 64 rows
-        assert triton_server.executions("counting") - before == 5
+        assert sum(calls.started) == 300
+        assert len(calls.started) <= 1 + 300 // FIRST_ROWS
+        assert max(calls.started) <= 64  # which is the model's maximum
+        assert triton_server.executions("counting") - before <= len(calls.started)
 
 
 class TestFaultsOfASample:
@@ -196,16 +199,18 @@ class TestTime:
         self, triton_server: "Triton", clock: Clock
     ) -> None:
         calls = CallSizes()
-        models = TritonServer(triton_server.url, max_infer_calls=1, observer=calls)
+        models = TritonServer(triton_server.url, max_infer_calls=1, observer=calls, max_in_flight_s=3600)
         responses = [*(str(i) for i in range(64)), "sleep 1.5", *(["9"] * 63)]
         await models.info("counting")
         asking = asyncio.ensure_future(ask(models, "counting", batch_of(responses), 3600))
-        await until(lambda: len(calls.started) == 2)  # the first is answered
+        await until(lambda: sum(calls.started) > 64)  # those before the last are answered
         await clock.advance(3601)
         answer = await asking
         await models.close()
-        assert answer.values[:64, 1].tolist() == list(range(64))
-        assert set(codes(answer).items()) == {(row, "deadline_exceeded") for row in range(64, 128)}
+        answered = sum(calls.started[:-1])
+        assert 0 < answered <= 64
+        assert answer.values[:answered, 1].tolist() == list(range(answered))
+        assert set(codes(answer).items()) == {(row, "deadline_exceeded") for row in range(answered, 128)}
 
     async def test_a_passed_deadline_asks_nothing(self, models: TritonServer) -> None:
         answer = await ask(models, "counting", batch_of(["a"]), -1)
