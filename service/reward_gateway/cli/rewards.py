@@ -20,6 +20,9 @@ app = typer.Typer(help="The recipes: list, check.", no_args_is_help=True)
 
 COLUMNS = ("name", "version", "inputs", "range", "components", "traits", "description")
 
+CHECK_TIMEOUT_S = 60.0
+"""The service checks a file in a process of its own, which may have to start first."""
+
 
 @app.command("list")
 def list_rewards(url: Url = None, api_key: ApiKey = None, as_json: AsJson = False) -> None:
@@ -93,7 +96,7 @@ def _own_check(text: str, models: "KnownModels | None") -> tuple[list[dict[str, 
 
 def _service_check(text: str, url: str, api_key: str | None) -> tuple[list[dict[str, str]], str]:
     answer = ask_service(
-        "POST", "/v1/rewards:validate", url, api_key, TIMEOUT_S, content=text, content_type="application/yaml"
+        "POST", "/v1/rewards:validate", url, api_key, CHECK_TIMEOUT_S, content=text, content_type="application/yaml"
     )
     return answer["faults"], f"{len(answer['rewards'])} recipes"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from .output import REFUSED, Unusable, print_error
+from .output import REFUSED, TIMEOUT_S, Unusable, print_error
 
 
 def ask_service(
@@ -37,8 +37,9 @@ def ask_service(
     if content is not None:
         headers["content-type"] = content_type
     try:
+        timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, TIMEOUT_S))
         response = httpx.request(
-            method, url.rstrip("/") + path, content=content, headers=headers, timeout=timeout_s, verify=verify
+            method, url.rstrip("/") + path, content=content, headers=headers, timeout=timeout, verify=verify
         )
         body: dict[str, Any] = response.json()
     except httpx.HTTPError as error:
