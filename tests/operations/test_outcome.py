@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from reward_gateway.operations.outcome import ItemError, Row, by_row
 from reward_gateway.sample import Invalid
@@ -52,3 +53,10 @@ async def test_the_error_of_an_item_names_the_field_at_fault(
     assert answer.status_code == 200, answer.text
     (result,) = answer.json()["results"]
     assert (result["error"]["code"], result["error"]["param"]) == ("invalid_field", param)
+
+
+def test_a_row_whose_numbers_run_over_is_a_row_like_others() -> None:
+    numbers = np.array([1.0, 1e308])
+    outcome = by_row(2, lambda i: Row(float(numbers[i] * np.float64(1e10))))
+    assert outcome.reward is not None
+    assert outcome.reward.tolist() == [1e10, np.inf]

@@ -62,15 +62,16 @@ def by_row(size: int, answer: Callable[[int], Row]) -> Outcome:
     """
     rows: list[Row | None] = []
     outcome = Outcome()
-    for i in range(size):
-        try:
-            row = answer(i)
-            rows.append(row)
-            if row.flags:
-                outcome.flags[i] = row.flags
-        except ItemError as error:
-            rows.append(None)
-            outcome.invalid[i] = invalid_field(str(error), error.param)
+    with np.errstate(all="ignore"):  # a number that runs over is answered as not finite
+        for i in range(size):
+            try:
+                row = answer(i)
+                rows.append(row)
+                if row.flags:
+                    outcome.flags[i] = row.flags
+            except ItemError as error:
+                rows.append(None)
+                outcome.invalid[i] = invalid_field(str(error), error.param)
     if any(row is not None and row.reward is not None for row in rows):
         outcome.reward = np.array([np.nan if r is None or r.reward is None else r.reward for r in rows])
     if any(row is not None and row.rewards is not None for row in rows):
