@@ -33,6 +33,8 @@ _IGNORE_FCHMOD = (
 def main(argv: list[str]) -> None:
     """Replace this process by ``argv[2:]``, unless the parent ``argv[0]`` has already ended."""
     parent, kind, *command = argv
+    # A gateway that is still starting must not end by the signal to read its files again, which it will read anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only
     if kind == PRIVATE:
         os.umask(0o077)
