@@ -4,7 +4,7 @@ A request is one pass of keys, one cache lookup, one infer call per model for wh
 the recipe's arithmetic. Raw scores are written to the cache after the answer.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -13,25 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.errors import (
-    DeadlineExceeded,
-    GatewayError,
-    InvalidRecipe,
-    InvalidRequest,
-    ModelUnavailable,
-    NotFound,
-    Overloaded,
-    StateUnavailable,
-    TooLarge,
-    Unavailable,
-    Unscorable,
-)
+from reward_gateway.errors import InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
-from reward_gateway.operations.apply import Prepared, answer, prepare
-from reward_gateway.operations.effects import RunInWorker
-from reward_gateway.operations.registry import Catalog, catalog
-from reward_gateway.operations.requests import EncodeResults, ReadBody, Results, answer_body
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.known_models import KnownModels
@@ -39,24 +23,15 @@ from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import MEDIA
 from reward_gateway.scoring.attempts import Attempt
-from reward_gateway.scoring.body_digest import digest_batch, digest_body
+from reward_gateway.scoring.body_digest import digest_batch
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
+from reward_gateway.scoring.failure_policy import FailurePolicy, OnInvalid
 from reward_gateway.scoring.readiness import Readiness, find_missing
-from reward_gateway.scoring.recorded_answers import (
-    decode_results,
-    decode_scores,
-    encode_recorded,
-    encode_results,
-    encode_scores,
-    keep_answers,
-)
+from reward_gateway.scoring.recorded_answers import decode_scores, encode_scores, keep_answers
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
+from reward_gateway.scoring.single_operations import SingleOperations
 from reward_gateway.state.epoch import Restart, allow_restart
-
-AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "worker_lost", "deadline_exceeded"})
-"""Codes that fail the request if every sample has one of them; a judge's bad answer fails only its sample."""
-
 
 STATE_RESET = "state_reset"
 """Flags samples whose recipe has begun anew in a store that had lost its state (``on_reset: restart``)."""
@@ -79,7 +54,7 @@ class ScoreOptions:
         restart: of a recipe that goes on with a store that has lost its state: whether it had to.
     """
 
-    on_invalid: Literal["null", "fail", "default"] | None = None
+    on_invalid: OnInvalid | None = None
     default_reward: float | None = None
     cache: Literal["use", "refresh", "off"] = "use"
     explain: bool = True
@@ -111,7 +86,7 @@ class Gateway:
         self.runtime = runtime
         self.shadow = shadow or Shadow(runtime, observer)
         self._observer = observer
-        self._catalog: Catalog = catalog()
+        self.operations = SingleOperations(runtime)
 
     # Scoring
 
@@ -170,10 +145,8 @@ class Gateway:
         combining = perf_counter()
         effects_timing = dict.fromkeys(("cache", "inference"), 0.0)
         context = replace(context, timing=effects_timing)
-
-        def check(invalid: Mapping[int, Invalid]) -> None:
-            self._refuse_failed(plan, options, invalid, size)
-
+        policy = FailurePolicy.of(plan, options.on_invalid, options.default_reward)
+        check = partial(policy.refuse_failed, size)
         outcome = await run_effects(evaluate_plan(plan, batch, raw, check), self.runtime, context)
         timing["combine"] = (perf_counter() - combining) * 1e3 - sum(effects_timing.values())
         timing.update({name: timing.get(name, 0.0) + spent for name, spent in effects_timing.items()})
@@ -196,7 +169,7 @@ class Gateway:
         self._observer.batch_scored(plan, scored, response_lengths(batch))
         if self.book.experiments and raw:
             self.shadow.offer_batch(self.book.experiments, plan, batch, raw, options.scope)
-        self._settle_failures(plan, options, scored)
+        policy.settle_failures(scored)
         _accept_scores(options, scored)
         commit = options.commit or self.runtime.commit
         if attempt is None:
@@ -225,129 +198,6 @@ class Gateway:
             return {}
         answers = await self.runtime.fetch_raw_scores(models, batch, context)
         return {c.name: _select_dimension(c, *answers[c.model]) for c in plan.components if c.model is not None}
-
-    def _settle_failures(self, plan: Plan, options: ScoreOptions, scored: Scored) -> None:
-        """Apply ``on_invalid`` to failed samples: null, failure of the request, or a default number.
-
-        If no sample was scored, each for a cause of the server, the request fails.
-        """
-        self._refuse_failed(plan, options, scored.invalid, len(scored.reward))
-        how, default = _on_invalid(plan, options)
-        if scored.invalid and how == "default":
-            if default is None:
-                raise InvalidRequest("on_invalid: default needs default_reward", param="options.default_reward")
-            for i in scored.invalid:
-                scored.reward[i] = default
-
-    @staticmethod
-    def _refuse_failed(plan: Plan, options: ScoreOptions, invalid: Mapping[int, Invalid], size: int) -> None:
-        """Raise if the failed samples fail the request."""
-        if not invalid:
-            return
-        failed_by_server = len(invalid) == size and all(reason.code in AWAY for reason in invalid.values())
-        if failed_by_server or _on_invalid(plan, options)[0] == "fail":
-            raise make_failure(invalid)
-
-    # Single operations
-
-    async def apply_operation(
-        self,
-        kind: str,
-        name: str,
-        items: list[Any],
-        params: dict[str, Any] | None = None,
-        deadline: float | None = None,
-        scope: RequestScope = NO_SCOPE,
-    ) -> Results:
-        """Apply one operation to items; returns one JSON-ready result per item. Raises as :meth:`answer_operation`."""
-        read = partial(_give_items, items, params)
-        results: Results = await self.answer_operation(kind, name, b"", read, list, deadline=deadline, scope=scope)
-        return results
-
-    async def answer_operation(
-        self,
-        kind: str,
-        name: str,
-        body: bytes,
-        read: ReadBody,
-        encode: EncodeResults,
-        *,
-        may_take_long: bool = False,
-        deadline: float | None = None,
-        scope: RequestScope = NO_SCOPE,
-    ) -> Any:
-        """Decode a body, apply one operation to its items and encode the results; in a worker if that may take long.
-
-        Args:
-            may_take_long: decoding the body may, whatever the operation.
-
-        Raises:
-            NotFound: there is no such operation.
-            InvalidRequest: the parameters or an item do not match the schema.
-            IdempotencyConflict: the request's key was sent with another body.
-            DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
-        """
-        operation = self._catalog.get(kind, name)
-        if operation is None:
-            raise NotFound("there is no operation of this kind and name; GET /v1/catalog lists them")
-        prepared: Prepared | None = None
-        content: Any = body or read(b"")
-        if not may_take_long and operation.cost.bounded:
-            content = read(body)
-            prepared = prepare(operation, *content)
-            if prepared.may_take_long:
-                prepared = None
-        if prepared is not None:
-            compute = partial(self._answer_here, prepared, encode, deadline, scope)
-        else:
-            compute = partial(self._answer_in_worker, (kind, name, read, encode), body, deadline, scope)
-        address = scope.make_attempt_address("apply", kind, name)
-        if address is None:
-            return await compute(None)
-        digest, attempts = digest_body(content), self.runtime.attempts
-        if not operation.stateful:
-            return await attempts.answer_if_same_body(address, digest, compute(None))
-        return await attempts.answer_once(
-            address, digest, deadline, compute, lambda record: encode(decode_results(record))
-        )
-
-    async def _answer_here(
-        self,
-        prepared: Prepared,
-        encode: EncodeResults,
-        deadline: float | None,
-        scope: RequestScope,
-        attempt: Attempt | None,
-    ) -> Any:
-        """Apply an operation on the event loop and commit its changes of state."""
-        context = RequestContext(deadline, scope=scope)
-        results = await run_effects(answer(prepared), self.runtime, context)
-        await self.runtime.commit(context.state.writes, attempt, encode_results(results) if attempt else b"")
-        return encode(results)
-
-    async def _answer_in_worker(
-        self,
-        request: tuple[str, str, ReadBody, EncodeResults],
-        body: bytes,
-        deadline: float | None,
-        scope: RequestScope,
-        attempt: Attempt | None,
-    ) -> Any:
-        """Apply an operation in a worker process and commit its changes of state."""
-        kind, name, read, encode = request
-        context = RequestContext(deadline, scope=scope)
-        encode_all = encode if attempt is None else partial(encode_recorded, encode)
-        work = partial(answer_body, kind, name, read, encode_all)
-        answered: Any = await self.runtime.answer_effect(RunInWorker(work, body), context)
-        if isinstance(answered, Invalid):
-            raise make_worker_failure(answered)
-        answered, record = (answered, b"") if attempt is None else answered
-        await self.runtime.commit(context.state.writes, attempt, record)
-        return answered
-
-    def list_operations(self) -> list[dict[str, Any]]:
-        """Rows of ``GET /v1/catalog``."""
-        return [operation.catalog_entry() for operation in self._catalog]
 
     # Recipes
 
@@ -382,24 +232,9 @@ class Gateway:
         Raises:
             DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
         """
-        checked: dict[str, Any] = await self.compute(
-            partial(_check_recipes, self.runtime.known_models(), read), body, deadline
-        )
+        check = partial(_check_recipes, self.runtime.known_models(), read)
+        checked: dict[str, Any] = await self.runtime.compute(check, body, RequestContext(deadline))
         return checked
-
-    async def compute(self, work: Callable[..., Any], body: bytes = b"", deadline: float | None = None) -> Any:
-        """Do work in a worker process.
-
-        Args:
-            work: a function that can be pickled; of the body, if that is not empty.
-
-        Raises:
-            DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
-        """
-        answered = await self.runtime.answer_effect(RunInWorker(work, body), RequestContext(deadline))
-        if isinstance(answered, Invalid):
-            raise make_worker_failure(answered)
-        return answered
 
     # The servers behind
 
@@ -424,16 +259,6 @@ class Gateway:
         await self.runtime.close()
 
 
-OnInvalid = Literal["null", "fail", "default"]
-
-
-def _give_items(
-    items: list[Any], params: dict[str, Any] | None, body: bytes
-) -> tuple[list[Any], dict[str, Any] | None]:
-    """Read a body that has been decoded before."""
-    return items, params
-
-
 def _check_recipes(known: KnownModels | None, read: Callable[[bytes], str], body: bytes = b"") -> dict[str, Any]:
     """What a worker does to check a recipe file."""
     try:
@@ -441,17 +266,6 @@ def _check_recipes(known: KnownModels | None, read: Callable[[bytes], str], body
     except InvalidRecipe as error:
         return {"valid": False, "faults": error.faults, "rewards": []}
     return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
-
-
-def make_worker_failure(reason: Invalid) -> GatewayError:
-    """The error of a request for an operation that a worker did not finish."""
-    match reason.code:
-        case "deadline_exceeded":
-            return DeadlineExceeded(reason.message)
-        case "worker_lost":
-            return Unavailable(reason.message)
-        case _:
-            return TooLarge(reason.message)
 
 
 def _accept_scores(options: ScoreOptions, scored: Scored) -> Scored:
@@ -464,33 +278,6 @@ def _accept_scores(options: ScoreOptions, scored: Scored) -> Scored:
 def _decode_recorded(options: ScoreOptions, record: bytes) -> Scored:
     """The scores that an earlier attempt recorded."""
     return _accept_scores(options, decode_scores(record))
-
-
-def _on_invalid(plan: Plan, options: ScoreOptions) -> tuple[OnInvalid, float | None]:
-    """What to do with an unscorable sample, and its default reward: from the request, else from the recipe."""
-    if options.on_invalid is None:
-        return plan.on_invalid, plan.default_reward
-    return options.on_invalid, options.default_reward
-
-
-def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
-    """The error of a request whose first unscorable sample fails it."""
-    i = min(invalid)
-    reason = invalid[i]
-    param = f"samples[{i}]" + (f".{reason.param}" if reason.param else "")
-    component = f" ({reason.component})" if reason.component else ""
-    message = f"{param}{component}: {reason.message}"
-    match reason.code:
-        case "deadline_exceeded":
-            return DeadlineExceeded(message, param=param)
-        case "overloaded":
-            return Overloaded(message, param=param)
-        case "state_unavailable":
-            return StateUnavailable(message, param=param)
-        case _ if reason.server_caused:
-            return ModelUnavailable(message, param=param)
-        case _:
-            return Unscorable(message, param=param)
 
 
 def _select_dimension(component: ComponentPlan, scores: RawScores, info: ModelInfo | None) -> RawScores:

@@ -8,6 +8,7 @@ from google.protobuf.json_format import ParseDict
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.scoring.request_scope import RequestScope
+from reward_gateway.scoring.single_operations import SingleOperations
 
 pytestmark = pytest.mark.anyio
 
@@ -18,18 +19,18 @@ KEY = (("idempotency-key", "a key"),)
 def scopes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], RequestScope]]:
     """Ids and scope of everything that was scored, in order."""
     seen: list[tuple[list[str], RequestScope]] = []
-    score, apply = Gateway.score, Gateway.answer_operation
+    score, apply = Gateway.score, SingleOperations.answer_request
 
     async def scored(self: Gateway, batch: Any, reward: str, options: ScoreOptions | None = None) -> Any:
         seen.append((batch.ids, (options or ScoreOptions()).scope))
         return await score(self, batch, reward, options)
 
-    async def applied(self: Gateway, *args: Any, **kwargs: Any) -> Any:
+    async def applied(self: SingleOperations, *args: Any, **kwargs: Any) -> Any:
         seen.append(([], kwargs["scope"]))
         return await apply(self, *args, **kwargs)
 
     monkeypatch.setattr(Gateway, "score", scored)
-    monkeypatch.setattr(Gateway, "answer_operation", applied)
+    monkeypatch.setattr(SingleOperations, "answer_request", applied)
     return seen
 
 

@@ -18,7 +18,7 @@ def application(kind: str, name: str, items: list[Any], **params: Any) -> pb.App
 async def test_apply_answers_items_in_order_and_keeps_whole_numbers_whole(served: Any) -> None:
     items = [{"response": "one two three"}, {"response": "one"}, {}]
     answer = await served.stub.Apply(application("score", "length_penalty", items, free_words=2, per_word=0.25))
-    expected = await served.gateway.apply_operation(
+    expected = await served.gateway.operations.apply_items(
         "score", "length_penalty", items, {"free_words": 2, "per_word": 0.25}
     )
 
@@ -62,7 +62,7 @@ async def test_list_rewards_says_what_http_says(served: Any) -> None:
 
 async def test_the_catalog_says_what_http_says(served: Any) -> None:
     answer = await served.stub.Catalog(pb.CatalogRequest())
-    rows = served.gateway.list_operations()
+    rows = served.gateway.operations.list_entries()
 
     assert len(answer.operations) == len(rows) > 0
     for message, row in zip(answer.operations, rows, strict=True):

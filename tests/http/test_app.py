@@ -75,7 +75,7 @@ async def test_a_fault_in_a_route_is_a_500_with_the_error_body(served: Any, monk
     def broken() -> None:
         raise ZeroDivisionError("/etc/secret")
 
-    monkeypatch.setattr(served.app.state.dependencies.gateway, "list_operations", broken)
+    monkeypatch.setattr(served.app.state.dependencies.gateway.operations, "list_entries", broken)
     error = served.refused(await served.client.get("/v1/catalog"), 500)
     assert error["code"] == "internal_error"
     assert "secret" not in error["message"]

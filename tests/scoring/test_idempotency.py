@@ -142,22 +142,26 @@ async def test_an_operation_counts_once_too(world: World) -> None:
     first, second = world.gateway(), world.gateway()
     scope = RequestScope("a", "", "key")
     items = [{"reward": 1.0, "stream": "run"}, {"reward": 3.0, "stream": "run"}]
-    answers = [await g.apply_operation("transform", "running_scale", items, {}, scope=scope) for g in (first, second)]
+    answers = [
+        await g.operations.apply_items("transform", "running_scale", items, {}, scope=scope) for g in (first, second)
+    ]
     assert answers[0] == answers[1]
     assert await world.count() == 2
     for changed, params in ((items[:1], {}), (items, {"center": True})):
         with pytest.raises(IdempotencyConflict):
-            await second.apply_operation("transform", "running_scale", changed, params, scope=scope)
-    await first.apply_operation("transform", "affine", [{"reward": 1.0}], {}, scope=scope)
+            await second.operations.apply_items("transform", "running_scale", changed, params, scope=scope)
+    await first.operations.apply_items("transform", "affine", [{"reward": 1.0}], {}, scope=scope)
     with pytest.raises(IdempotencyConflict):
-        await second.apply_operation("transform", "affine", [{"reward": 2.0}], {}, scope=scope)
+        await second.operations.apply_items("transform", "affine", [{"reward": 2.0}], {}, scope=scope)
 
 
 async def test_novelty_joins_the_archive_once(world: World) -> None:
     first, second = world.gateway(), world.gateway()
     scope = RequestScope("a", "", "key")
     items = [{"descriptor": [float(i)], "archive": "run"} for i in range(3)]
-    answers = [await g.apply_operation("score", "novelty", items, {"add": "all"}, scope=scope) for g in (first, second)]
+    answers = [
+        await g.operations.apply_items("score", "novelty", items, {"add": "all"}, scope=scope) for g in (first, second)
+    ]
     assert answers[0] == answers[1]
     assert len(await world.state.archives.within(Namespace("a")).read("run")) == 3
 

@@ -93,7 +93,7 @@ def test_archives_have_every_sample_once(valkey_process: Valkey, plan: list[tupl
     def send(i: int) -> Callable[[Gateway], Awaitable[Any]]:
         items = [{"descriptor": [float(i), float(k)], "archive": "run"} for k in range(2)]
         scope = RequestScope("a", "", f"key {i}")
-        return lambda gateway: gateway.apply_operation("score", "novelty", items, {"add": "all"}, scope=scope)
+        return lambda gateway: gateway.operations.apply_items("score", "novelty", items, {"add": "all"}, scope=scope)
 
     clients = [Client(send(i), sent, impatient) for i, (sent, impatient) in enumerate(plan)]
     answers = run(valkey_process.url, clients)

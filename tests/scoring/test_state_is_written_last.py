@@ -68,16 +68,16 @@ async def test_an_operation_that_cannot_be_answered_has_changed_nothing(world: W
     archive = {"archive": "a"}
     items = [{"descriptor": [1.0], **archive}, {"descriptor": "text", **archive}]
     with pytest.raises(InvalidRequest):
-        await gateway.apply_operation("score", "novelty", items)
+        await gateway.operations.apply_items("score", "novelty", items)
     assert await world.state.list_names() == []
-    await gateway.apply_operation("score", "novelty", items[:1])
+    await gateway.operations.apply_items("score", "novelty", items[:1])
     assert (await world.state.archives.read("a")).tolist() == [[1.0]]
 
 
 async def test_a_request_sees_what_it_will_write(world: World) -> None:
     gateway = world.gateway()
     items = [{"rewards": [1.0, 3.0], "stream": "s"}, {"rewards": [5.0], "stream": "s"}]
-    results = await gateway.apply_operation("transform", "running_scale", items)
+    results = await gateway.operations.apply_items("transform", "running_scale", items)
     assert [result["details"]["count"] for result in results] == [2.0, 3.0]
     assert await world.state.moments.read("s") == (3.0, 3.0, 8.0)
 

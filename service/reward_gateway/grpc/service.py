@@ -82,7 +82,7 @@ class RewardService:
         request = parse(pb.ApplyRequest, raw)
         deadline = self._deadline(call)
         async with self._traffic.admission.enter(deadline):
-            answer: bytes = await self._gateway.answer_operation(
+            answer: bytes = await self._gateway.operations.answer_request(
                 request.kind,
                 request.name,
                 raw,
@@ -108,7 +108,7 @@ class RewardService:
 
     async def catalog(self, raw: bytes, call: Call) -> pb.CatalogResponse:
         parse(pb.CatalogRequest, raw)
-        rows = self._gateway.list_operations()
+        rows = self._gateway.operations.list_entries()
         return pb.CatalogResponse(
             operations=[ParseDict(row, pb.Operation(), ignore_unknown_fields=True) for row in rows]
         )

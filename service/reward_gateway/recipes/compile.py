@@ -2,37 +2,30 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import blake3
 from pydantic import ValidationError
 
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.names import names_in
-from reward_gateway.operations.registry import Catalog, Kind, Operation
-from reward_gateway.sample import split_version
+from reward_gateway.operations.registry import Catalog
 
-from .column_types import find_fault
 from .fields import (
-    SAMPLE_FIELDS,
     infer_shape,
-    needs_row_validation,
     optional_members,
-    reads_sample,
-    table_field,
     takes_group,
     value_field,
 )
 from .known_models import KnownModels
 from .locations import Path
-from .plan import Binding, ComponentPlan, GuardPlan, Plan, Step
+from .plan import ComponentPlan, GuardPlan, Plan, Step
 from .schema import ComponentSpec, RecipeSpec
+from .step_compiler import StepCompiler
 from .suggestions import did_you_mean
 
 Faults = list[tuple[Path, str]]
 
-_BINDINGS = {"feature", "sample", "component", "stored", "quantile", "references"}
 _MODEL_FIELDS = ("prompt", "response")
 
 
@@ -54,6 +47,7 @@ class Compiler:
         self.faults: Faults = []
         self.compiled: dict[str, ComponentPlan] = {}
         self.inputs: dict[str, None] = {}
+        self.steps = StepCompiler(catalog, models, self.compiled, self.inputs, self.add_fault)
 
     def compile(self) -> Plan | None:
         """The plan, or None if there are faults."""
@@ -66,7 +60,7 @@ class Compiler:
         over, add, combine = self._compile_combiner()
         self._check_optional(over, add, combine)
         self._check_named_components(combine, over)
-        credit = self._compile_step("credit", spec.credit, ("credit",)) if spec.credit is not None else None
+        credit = self.steps.compile_step("credit", spec.credit, ("credit",)) if spec.credit is not None else None
         self._check_group(over)
         self._check_unused(over, add, combine, credit)
         if credit is None:
@@ -113,11 +107,13 @@ class Compiler:
         step = None
         vector = False
         if operation is not None:
-            step = self._compile_arguments(operation, {**spec.params, **spec.inputs}, (*path, "params"), provided=())
+            step = self.steps.compile_arguments(
+                operation, {**spec.params, **spec.inputs}, (*path, "params"), provided=()
+            )
             vector = operation.returns == "vector"
             if spec.dimension is not None:
                 self.add_fault((*path, "dimension"), f"{spec.score} is an operation: only a model has dimensions")
-        elif fault := self._explain_unknown_model(spec.score, scorer=True):
+        elif fault := self.steps.explain_unknown_model(spec.score, scorer=True):
             self.add_fault((*path, "score"), fault)
         else:
             if spec.params or spec.inputs:
@@ -127,7 +123,7 @@ class Compiler:
             self._check_model(spec, path)
         transforms = []
         for i, written in enumerate(spec.transforms):
-            transform = self._compile_step("transform", written, (*path, "transforms", i))
+            transform = self.steps.compile_step("transform", written, (*path, "transforms", i))
             if transform is not None:
                 transforms.append(transform)
                 vector = self._shape_after(transform, vector, (*path, "transforms", i))
@@ -152,20 +148,6 @@ class Compiler:
         elif spec.dimension is not None and dimensions and spec.dimension not in dimensions:
             message = f"{spec.score} has no dimension {spec.dimension!r}{did_you_mean(spec.dimension, dimensions)}"
             self.add_fault((*path, "dimension"), message)
-
-    def _explain_unknown_model(self, model: str, *, scorer: bool = False) -> str:
-        """Why a model name is unknown; empty if it is known, or if any name is accepted."""
-        if self.models is None or model in self.models:
-            return ""
-        name, version = split_version(model)
-        if version and name in self.models:
-            served = ", ".join(sorted(known for known in self.models if known.startswith(f"{name}@"))) or "none"
-            return f"the model {name} serves no version {version!r} (served: {served})"
-        known = {known for known in self.models if "@" not in known}
-        if not scorer:
-            return f"there is no model {model!r}{did_you_mean(model, known)}"
-        known.update(operation.name for operation in self.catalog if operation.kind == "score")
-        return f"{model!r} is no scoring operation and no model{did_you_mean(model, known)}"
 
     def _shape_after(self, step: Step, vector: bool, path: Path) -> bool:
         """Whether the value is a vector after a transform; adds a fault if the transform does not fit the value."""
@@ -223,7 +205,7 @@ class Compiler:
                 if component not in self.spec.components:
                     self.add_fault(("combine", key), self._explain_missing_component(component))
         name, arguments = self._replace_log_sigmoid_sum(name, arguments, over)
-        return over, add, self._compile_step("combine", {name: arguments}, ("combine",))
+        return over, add, self.steps.compile_step("combine", {name: arguments}, ("combine",))
 
     def _check_optional(self, over: tuple[str, ...], add: tuple[str, ...], combine: Step | None) -> None:
         """Add faults for optional components that are models, or that the combiner requires."""
@@ -255,7 +237,7 @@ class Compiler:
         return "weighted_sum", arguments
 
     def _compile_guard(self, written: dict[str, dict[str, Any]], path: Path) -> GuardPlan | None:
-        named = self._split_step(written, path)
+        named = self.steps.split_step(written, path)
         if named is None:
             return None
         name, arguments = named
@@ -275,7 +257,7 @@ class Compiler:
                     self.add_fault((*path, name, *read.path), self._explain_missing_component(read.name))
             return GuardPlan(guard, params, action)
         except ValidationError as error:
-            self._add_validation_faults(error, (*path, name))
+            self.steps.add_validation_faults(error, (*path, name))
             return None
 
     def _check_group(self, over: tuple[str, ...]) -> None:
@@ -347,117 +329,6 @@ class Compiler:
                     params = GUARDS[name].params.model_validate({k: v for k, v in arguments.items() if k != "action"})
                     read |= {named.name for named in names_in(params) if named.mark.kind == "component"}
         return read
-
-    def _compile_step(self, kind: Kind, written: dict[str, Any], path: Path) -> Step | None:
-        named = self._split_step(written, path)
-        if named is None:
-            return None
-        name, arguments = named
-        operation = self.catalog.get(kind, name)
-        if operation is None:
-            known = {operation.name for operation in self.catalog if operation.kind == kind}
-            self.add_fault(path, f"there is no operation {kind}/{name}{did_you_mean(name, known)}")
-            return None
-        provided = {
-            "transform": (value_field(operation),),
-            "combine": (table_field(operation),),
-            "credit": ("reward", "outcome", value_field(operation)),
-        }[cast("str", kind)]
-        if kind == "combine" and table_field(operation) is None:
-            self.add_fault(path, f"combine/{name} does not take named components, so a recipe cannot feed it")
-            return None
-        return self._compile_arguments(operation, arguments, (*path, name), provided)
-
-    def _split_step(self, written: Mapping[str, Any], path: Path) -> tuple[str, dict[str, Any]] | None:
-        if len(written) != 1:
-            self.add_fault(path, f"expected one name with its arguments, found {len(written)}")
-            return None
-        name, arguments = next(iter(written.items()))
-        if not isinstance(arguments, dict):
-            self.add_fault((*path, name), "the arguments have to be a mapping of names to values")
-            return None
-        return name, arguments
-
-    def _compile_arguments(
-        self, operation: Operation, arguments: Mapping[str, Any], path: Path, provided: tuple[str | None, ...]
-    ) -> Step | None:
-        """A step whose arguments are sorted into parameters and bindings."""
-        fault_count = len(self.faults)
-        params: dict[str, Any] = {}
-        bindings: dict[str, Binding] = {}
-        for name, value in arguments.items():
-            if name in operation.item.model_fields:
-                self._bind_field(operation, name, value, path, params, bindings)
-            else:
-                params[name] = value
-        parsed = None
-        try:
-            parsed = operation.params.model_validate(params)
-        except ValidationError as error:
-            self._add_validation_faults(error, path)
-        if parsed is not None:
-            for named in names_in(parsed):
-                if named.mark.kind == "model" and named.written and (fault := self._explain_unknown_model(named.name)):
-                    self.add_fault((*path, *named.path), fault)
-        for name, field in operation.item.model_fields.items():
-            if name in bindings:
-                binding = bindings[name]
-                if binding.kind == "sample":
-                    self.inputs[str(binding.value)] = None
-                elif binding.kind == "feature":
-                    self.inputs[f"features.{binding.value}"] = None
-            elif name not in provided and field.is_required():
-                self.inputs[name if reads_sample(name, field) else f"features.{name}"] = None
-        if len(self.faults) > fault_count or parsed is None:
-            return None
-        return Step(operation, parsed, bindings, needs_row_validation(operation))
-
-    def _bind_field(
-        self,
-        operation: Operation,
-        name: str,
-        value: Any,
-        path: Path,
-        params: dict[str, Any],
-        bindings: dict[str, Binding],
-    ) -> None:
-        if not (isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _BINDINGS):
-            if fault := find_fault(operation.item, name, value):
-                self.add_fault((*path, name), fault)
-            bindings[name] = Binding("constant", value)
-            return
-        kind, source = next(iter(value.items()))
-        if kind in ("component", "feature", "sample", "stored") and not isinstance(source, str):
-            self.add_fault((*path, name), f"{kind} takes a name")
-        elif kind == "component":
-            if source not in self.compiled:
-                self.add_fault(
-                    (*path, name),
-                    f"there is no component {source!r} before this one{did_you_mean(source, self.compiled)}",
-                )
-            bindings[name] = Binding("component", source)
-        elif kind in ("quantile", "references", "stored"):
-            references_field = name if "reference_rewards" not in operation.item.model_fields else "reference_rewards"
-            if kind == "quantile":
-                if "quantile" not in operation.params.model_fields:
-                    self.add_fault((*path, name), f"{operation.name} takes no quantile of references")
-                    return
-                params["quantile"] = source
-            bindings[references_field] = (
-                Binding("stored", source) if kind == "stored" else Binding("prompt_references", None)
-            )
-        elif kind == "sample":
-            if source not in SAMPLE_FIELDS:
-                self.add_fault(
-                    (*path, name), f"a sample has no field {source!r}{did_you_mean(str(source), SAMPLE_FIELDS)}"
-                )
-            bindings[name] = Binding("sample", source)
-        else:
-            bindings[name] = Binding("feature", source)
-
-    def _add_validation_faults(self, error: ValidationError, path: Path) -> None:
-        for fault in error.errors(include_url=False, include_input=False):
-            self.add_fault((*path, *fault["loc"]), str(fault["msg"]))
 
 
 def hash_recipe(spec: RecipeSpec) -> str:

@@ -1,10 +1,11 @@
 """The runtime of operations: it runs a computation to its end and answers each of its effects."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 from reward_gateway.backends.workers.pool import NotDone
-from reward_gateway.errors import GatewayError
+from reward_gateway.errors import DeadlineExceeded, GatewayError, TooLarge, Unavailable
 from reward_gateway.operations.effects import Effect, Effectful, RunInWorker
 from reward_gateway.sample import Invalid
 
@@ -21,6 +22,9 @@ UNFINISHED = {
 }
 """The reasons of work that did not come to its end."""
 
+_FAILURES: dict[str, type[GatewayError]] = {"deadline_exceeded": DeadlineExceeded, "worker_lost": Unavailable}
+"""Errors of a request whose work did not come to its end; any other is TooLarge."""
+
 
 class EffectsRuntime(ScoringServices):
     """The services that operations may use, through effects. Takes the arguments of :class:`ScoringServices`."""
@@ -33,6 +37,21 @@ class EffectsRuntime(ScoringServices):
         """
         answer: Answer = await HANDLERS[type(effect)](self, effect, context)
         return answer
+
+    async def compute(self, work: Callable[..., Any], body: bytes, context: RequestContext) -> Any:
+        """Do the work of a whole request in a worker process.
+
+        Args:
+            work: a function that can be pickled; of the body, if that is not empty.
+
+        Raises:
+            DeadlineExceeded, TooLarge, Unavailable: the worker did not end in time, needed too much memory, or was
+                lost.
+        """
+        answered = await self.answer_effect(RunInWorker(work, body), context)
+        if isinstance(answered, Invalid):
+            raise _FAILURES.get(answered.code, TooLarge)(answered.message)
+        return answered
 
 
 @register_handler(RunInWorker)

@@ -376,7 +376,7 @@ async def test_the_reward_of_a_query_on_a_file_is_right_and_a_broken_gold_or_dat
         {**item, "gold_sql": "SELECT nothing"},
         {**item, "db": as_file(shop_file(tmp_path, "truncate")[:5000])},
     ]
-    right, wrong, failed, no_gold, no_database = await gateway.apply_operation("score", "reasoning_sql", items)
+    right, wrong, failed, no_gold, no_database = await gateway.operations.apply_items("score", "reasoning_sql", items)
     assert (right["reward"], right["details"]["exec"]) == (7.0, 1.0)
     assert (wrong["details"]["exec"], wrong["details"]["syntax"]) == (0.0, 1.0)
     assert (failed["details"]["exec"], failed["details"]["syntax"]) == (0.0, 0.0)

@@ -11,6 +11,7 @@ from rapidfuzz import fuzz
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway
+from reward_gateway.scoring.request_context import RequestContext
 
 Metric = Literal[
     "cosine",
@@ -48,9 +49,10 @@ async def measure_similarity(
     if metric in _OPERATIONS:
         name, params = _OPERATIONS[metric]
         items = [{"response": text, "reference": reference}]
-        (result,) = await gateway.apply_operation("score", name, items, params, deadline)
+        (result,) = await gateway.operations.apply_items("score", name, items, params, deadline)
         return float(result["reward"])
-    return float(await gateway.compute(partial(_compute_metric, metric, text, reference), deadline=deadline))
+    work = partial(_compute_metric, metric, text, reference)
+    return float(await gateway.runtime.compute(work, b"", RequestContext(deadline)))
 
 
 def _compute_metric(metric: str, text: str, reference: str) -> float:

@@ -14,4 +14,4 @@ router = raw_router("operations")
 @router.get("/v1/catalog", **describe("List every operation", answer=OperationList))
 async def catalog(request: Request) -> Response:
     """Parameters and items as JSON Schema, what it returns, where its formula is published and how faithful it is."""
-    return json_response({"operations": dependencies_of(request).gateway.list_operations()})
+    return json_response({"operations": dependencies_of(request).gateway.operations.list_entries()})

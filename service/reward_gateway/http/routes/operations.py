@@ -39,7 +39,7 @@ async def apply(request: Request) -> Response:
     deps = dependencies_of(request)
     body = await read_json_bytes(request)
     path = request.path_params
-    content = await deps.gateway.answer_operation(
+    content = await deps.gateway.operations.answer_request(
         path["kind"],
         path["name"],
         body,

@@ -1,0 +1,79 @@
+"""What becomes of samples that could not be scored: null, a default number, or the failure of the request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from reward_gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    InvalidRequest,
+    ModelUnavailable,
+    Overloaded,
+    StateUnavailable,
+    Unscorable,
+)
+from reward_gateway.recipes.plan import Plan
+from reward_gateway.sample import Invalid, Scored
+
+AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "worker_lost", "deadline_exceeded"})
+"""Codes that fail the request if every sample has one of them; a judge's bad answer fails only its sample."""
+
+OnInvalid = Literal["null", "fail", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailurePolicy:
+    """The ``on_invalid`` of one request.
+
+    Attributes:
+        default: the reward of failed samples under ``default``.
+    """
+
+    on_invalid: OnInvalid
+    default: float | None
+
+    @classmethod
+    def of(cls, plan: Plan, on_invalid: OnInvalid | None, default: float | None) -> Self:
+        """The policy of a request, else that of its recipe."""
+        return cls(plan.on_invalid, plan.default_reward) if on_invalid is None else cls(on_invalid, default)
+
+    def refuse_failed(self, size: int, invalid: Mapping[int, Invalid]) -> None:
+        """Raise GatewayError if the failed samples of a batch of ``size`` fail the request.
+
+        They do under ``fail``, and if no sample was scored, each for a cause of the server.
+        """
+        if not invalid:
+            return
+        failed_by_server = len(invalid) == size and all(reason.code in AWAY for reason in invalid.values())
+        if failed_by_server or self.on_invalid == "fail":
+            raise make_failure(invalid)
+
+    def settle_failures(self, scored: Scored) -> None:
+        """Give failed samples the default reward, where that is the policy. Raises as :meth:`refuse_failed`."""
+        self.refuse_failed(len(scored.reward), scored.invalid)
+        if scored.invalid and self.on_invalid == "default":
+            if self.default is None:
+                raise InvalidRequest("on_invalid: default needs default_reward", param="options.default_reward")
+            for i in scored.invalid:
+                scored.reward[i] = self.default
+
+
+def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
+    """The error of a request whose first unscorable sample fails it."""
+    i = min(invalid)
+    reason = invalid[i]
+    param = f"samples[{i}]" + (f".{reason.param}" if reason.param else "")
+    component = f" ({reason.component})" if reason.component else ""
+    message = f"{param}{component}: {reason.message}"
+    match reason.code:
+        case "deadline_exceeded":
+            return DeadlineExceeded(message, param=param)
+        case "overloaded":
+            return Overloaded(message, param=param)
+        case "state_unavailable":
+            return StateUnavailable(message, param=param)
+        case _ if reason.server_caused:
+            return ModelUnavailable(message, param=param)
+        case _:
+            return Unscorable(message, param=param)
