@@ -1,11 +1,18 @@
 """What a call survives: refusals for now, proxies, broken connections; always as one request, never past its time."""
 
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from concurrent import futures
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import trustme
 from reward_gateway.client import AsyncRewardClient, RewardClient
 from reward_gateway.client.retry import RetryBudget, call_with_retries
 from reward_gateway.errors import (
@@ -57,6 +64,44 @@ async def test_the_awaited_calls_likewise(service: Any, fault: Any) -> None:
         assert (await client.apply("score", "length_penalty", [{"response": "one"}]))[0]["error"] is None
 
     assert [service.keys.count(key) for key in service.keys] == [2] * 6
+
+
+@contextlib.contextmanager
+def closing_first(authority: trustme.CA) -> Iterator[str]:
+    """An address that closes its first connection in the handshake, and answers 404 to the second."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def answer() -> None:
+        with listener.accept()[0] as closed:
+            closed.recv(1 << 16)
+        with listener.accept()[0] as connection, context.wrap_socket(connection, server_side=True) as encrypted:
+            encrypted.recv(1 << 16)
+            encrypted.sendall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}")
+            while encrypted.recv(1 << 16):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(20)
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_is_closed_before_tls_is_spoken_is_made_again(tmp_path: Path) -> None:
+    authority, ca = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca)
+
+    def score(url: str) -> None:
+        with RewardClient(url, ca_file=ca, timeout_s=PATIENT_S) as client:
+            client.score("p", ["a"])
+
+    with closing_first(authority) as url, pytest.raises(NotFound):
+        await asyncio.to_thread(score, url)
+    with closing_first(authority) as url, pytest.raises(NotFound):
+        async with AsyncRewardClient(url, ca_file=ca, timeout_s=PATIENT_S) as client:
+            await client.score("p", ["a"])
 
 
 def test_listings_change_nothing_and_are_tried_again_without_a_key(service: Any) -> None:

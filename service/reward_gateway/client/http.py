@@ -19,6 +19,7 @@ _GRACE_S = 1.0
 
 _LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=60.0)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 def _caller_headers(api_key: str | None, run: str | None) -> dict[str, str]:
@@ -60,11 +61,9 @@ def _read_content(response: httpx.Response) -> bytes:
 
 def _to_error(error: httpx.HTTPError) -> GatewayError:
     """The error of a request without a response."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    if cause is not None:
-        return tls_failure(cause.reason)
+    fault = _find_tls_fault(error)
+    if fault is not None:
+        return tls_failure(fault.reason)
     if isinstance(error, _NOT_SENT):
         return Unreachable("the service cannot be reached; check its address and whether it runs")
     if isinstance(error, httpx.TimeoutException):
@@ -72,6 +71,16 @@ def _to_error(error: httpx.HTTPError) -> GatewayError:
     broken = Unavailable(f"the connection to the service broke ({type(error).__name__})")
     broken.retry_after_s = None
     return broken
+
+
+def _find_tls_fault(error: BaseException) -> ssl.SSLError | None:
+    """Why TLS was refused, if it was: not where the connection was only closed, as by a service that restarts."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _CLOSED):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _apply_path(kind: str, name: str) -> str:
