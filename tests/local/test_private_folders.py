@@ -1,5 +1,7 @@
 """local/private_folders.py and local/sockets.py: one folder per stack, for one user, that nobody leaves behind."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -51,6 +53,18 @@ def test_the_first_place_that_will_do_is_taken_and_without_one_the_refusal_is_sa
     with private_folder("", [tmp_path / "missing", tmp_path]) as folder:
         assert folder.parent == tmp_path
     with pytest.raises(StackError, match="buy a disk"), private_folder("buy a disk", [tmp_path], lambda folder: False):
+        pytest.fail("it was made")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_where_folders_cannot_be_locked_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks = iter([OSError(errno.ENOLCK, "No locks available")] + [pytest.fail.Exception("tried again")] * 2)
+
+    def refuse(*_: object) -> None:
+        raise next(locks)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StackError, match="elsewhere"), private_folder("elsewhere", [tmp_path]):
         pytest.fail("it was made")
     assert list(tmp_path.iterdir()) == []
 

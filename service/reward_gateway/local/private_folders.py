@@ -68,11 +68,16 @@ def remove_left_folders(place: Path) -> None:
 def _make_locked(place: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))  # its mode is 0700
-        with contextlib.suppress(OSError):  # another stack took it for one that was left
+        try:
             lock = _lock_folder(folder)
-            if folder.exists():
-                return folder, lock
-            os.close(lock)
+        except (BlockingIOError, FileNotFoundError):  # another stack took it for one that was left
+            continue
+        except OSError:  # folders cannot be locked here
+            folder.rmdir()
+            raise
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
 
 
 def _lock_folder(folder: Path) -> int:
