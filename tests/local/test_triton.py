@@ -6,30 +6,33 @@ import sys
 import time
 from pathlib import Path
 
-from reward_gateway.local.triton import kill_orphaned_stubs
+import pytest
+from reward_gateway.local.triton import kill_orphans
 
 NO_PROCESS = 2**22 + 1
 """More than the kernel ever gives."""
 
 
-def stub_of(supervisor: int) -> "subprocess.Popen[bytes]":
-    """A process that looks like a model's, started by the stack of a supervisor."""
-    arguments = [
-        "/x/triton_python_backend_stub",
-        "-c",
-        "import time; time.sleep(60)",
-        f"reward_gateway_{supervisor}_1_a",
-    ]
+def process_of(supervisor: int, program: str, option: str) -> "subprocess.Popen[bytes]":
+    """A process that looks like one that was started by the stack of a supervisor."""
+    arguments = [f"/x/{program}", "-c", "import time; time.sleep(60)", f"{option}reward_gateway_{supervisor}_1_"]
     process = subprocess.Popen(arguments, executable=sys.executable)
     while not Path(f"/proc/{process.pid}/cmdline").read_text().startswith(arguments[0]):
         time.sleep(0.01)
     return process
 
 
-def test_processes_of_models_are_ended_where_their_supervisor_is_gone_and_only_there() -> None:
-    orphan, kept = stub_of(NO_PROCESS), stub_of(os.getpid())
+@pytest.mark.parametrize(
+    ("program", "option"),
+    [
+        ("triton_python_backend_stub", ""),
+        ("tritonserver", "--backend-config=python,shm-region-prefix-name="),
+    ],
+)
+def test_servers_and_models_are_ended_where_their_supervisor_is_gone_and_only_there(program: str, option: str) -> None:
+    orphan, kept = process_of(NO_PROCESS, program, option), process_of(os.getpid(), program, option)
     try:
-        kill_orphaned_stubs()
+        kill_orphans()
         assert orphan.wait(10) == -9
         assert kept.poll() is None
     finally:

@@ -1,9 +1,9 @@
 """Run a command as a child of the stack: ``launch.py PARENT_PID private|shared COMMAND...``.
 
-The kernel kills it when its parent dies: a supervisor killed by SIGKILL cannot stop its children, so they ask the
-kernel in advance (PR_SET_PDEATHSIG, kept over exec). The files, sockets and shared memory that a ``private`` one makes
-are for this user alone. This is a separate program rather than a function between fork and exec, where Python code may
-deadlock in a process with threads.
+The kernel ends it when its parent dies: a supervisor killed by SIGKILL cannot stop its children, so they ask the kernel
+in advance (PR_SET_PDEATHSIG, kept over exec). A ``private`` one is a server, which is asked to end; the files, sockets
+and shared memory that it makes are for this user alone. A ``shared`` one is killed. This is a separate program rather
+than a function between fork and exec, where Python code may deadlock in a process with threads.
 """
 
 import ctypes

@@ -26,7 +26,8 @@ from reward_gateway.settings import Settings
 _EXIT_S = 3  # time for in-flight inferences at shutdown; the gateways have drained by then
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the kernel keeps shared memory, not a scratch file
 _PREFIX = "reward_gateway_"
-_STUB = "triton_python_backend_stub"
+_PREFIX_OPTION = "--backend-config=python,shm-region-prefix-name="
+_SERVER, _STUB = "tritonserver", "triton_python_backend_stub"
 _PORT = 1  # Triton appends it to any address, and so to the name of the socket
 _servers = itertools.count()
 
@@ -70,16 +71,16 @@ def triton_child(
     backends = plain(backend_directory(home, settings.state_dir))
     address = f"unix:{sockets / 'triton'}"
     prefix = f"{_PREFIX}{os.getpid()}_{next(_servers)}_"
-    kill_orphaned_stubs()
+    kill_orphans()
     remove_stale_memory()
     loaded.write(models)
     argv = [
-        str(home.root / "bin" / "tritonserver"),
+        str(home.root / "bin" / _SERVER),
         f"--model-repository={plain(settings.model_repository.resolve())}",
         "--model-control-mode=explicit",
         f"--model-config-name={CONFIG_NAME}",
         f"--backend-directory={backends}",
-        f"--backend-config=python,shm-region-prefix-name={prefix}",
+        f"{_PREFIX_OPTION}{prefix}",
         *(f"--grpc-address={address}", f"--grpc-port={_PORT}"),
         *("--allow-http=false", "--allow-metrics=false"),
         "--strict-readiness=true",
@@ -126,16 +127,17 @@ def backend_directory(home: platform.TritonHome, state_dir: Path) -> Path:
     return final
 
 
-def kill_orphaned_stubs() -> None:
-    """Kill the models' processes that outlived a Triton killed by SIGKILL.
+def kill_orphans() -> None:
+    """Kill servers and models' processes whose supervisor was killed by SIGKILL.
 
-    Usually they end by themselves, but not if Triton died while it held the lock of the shared memory.
+    Usually they end by themselves; a server that hangs does not, nor a model's process if its server died while it held
+    the lock of the shared memory.
     """
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if not words or Path(words[0]).name != _STUB:
+        if not words or Path(words[0]).name not in (_SERVER, _STUB):
             continue
-        owners = [match[1] for word in words if (match := re.match(rf"{_PREFIX}(\d+)_", word))]
+        owners = [match[2] for word in words if (match := re.match(rf"({_PREFIX_OPTION})?{_PREFIX}(\d+)_", word))]
         if owners and not Path("/proc", owners[0]).exists():
             with contextlib.suppress(psutil.Error):
                 process.kill()
