@@ -5,7 +5,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from reward_models.build import build_model, is_built
 from reward_models.repository import REPOSITORY
 
 from tests.clock import Clock
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from tests.valkey import Valkey
@@ -89,13 +89,6 @@ def built_models() -> Callable[[str], Path]:
         return REPOSITORY / name
 
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)

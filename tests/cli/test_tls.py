@@ -27,7 +27,8 @@ from reward_gateway.errors import GatewayError
 from reward_gateway.local.probes import http_ok
 from reward_gateway.settings import Settings
 
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

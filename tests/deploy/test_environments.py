@@ -24,7 +24,8 @@ from reward_gateway.client import RewardClient
 from reward_models.repository import REPOSITORY
 from safetensors.numpy import save
 
-from tests.conftest import ROOT, Stack, free_port, start_stack, stop_stack
+from tests.conftest import ROOT, Stack, start_stack, stop_stack
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.packages]
 

@@ -23,9 +23,10 @@ from reward_models.convert.samples import text_rows
 from reward_models.repository import card as cards
 from reward_models.repository import list_models
 
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from tests.images.buildah import Buildah, Container
 from tests.images.conftest import ADDED, CONVERTED
+from tests.ports import free_port
 from tests.valkey import Valkey
 
 pytestmark = [pytest.mark.slow, pytest.mark.packages, pytest.mark.timeout(3600)]

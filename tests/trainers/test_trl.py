@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import ROOT, Stack, free_port, start_stack, stop_stack
+from tests.conftest import ROOT, Stack, start_stack, stop_stack
+from tests.ports import free_port
 
 RECIPES = """
 rewards:
