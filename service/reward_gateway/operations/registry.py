@@ -32,7 +32,7 @@ from typing import Any, Literal, Self, TypeVar, cast, get_args
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 
 from .columns import Columns
-from .costs import CHEAP, Cost
+from .costs import ROW_BY_ROW, Cost
 from .effects import Effectful
 from .outcome import Outcome
 
@@ -109,7 +109,7 @@ class Operation:
     grouped: bool
     pooled: bool
     """The items of a request are answered together (one result at index 0): audits over observations."""
-    cost: Cost = CHEAP
+    cost: Cost = ROW_BY_ROW
     """What grows with the request: what may take long is done in a worker process."""
 
     @property
@@ -163,7 +163,7 @@ def operation(
     stateful: bool = False,
     grouped: bool = False,
     pooled: bool = False,
-    cost: Cost = CHEAP,
+    cost: Cost = ROW_BY_ROW,
 ) -> Callable[[F], F]:
     """Register a function as the operation ``kind/name``.
 
@@ -171,7 +171,7 @@ def operation(
         stateful: the answer depends on stored state, so it is never cached and not batch invariant.
         grouped: an answer depends on the other members of its group.
         pooled: the request's items are one data set, answered by one result.
-        cost: what it costs, if it is not linear and cheap.
+        cost: what it costs, if it does not go through its items one by one in linear time.
 
     Raises:
         ValueError: two files register the same name.

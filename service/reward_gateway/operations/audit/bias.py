@@ -8,7 +8,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..outcome import Outcome, invalid_field
@@ -39,17 +38,7 @@ class Item(OperationItem):
     )
 
 
-@operation(
-    "audit",
-    "bias",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="verified",
-    pooled=True,
-    grouped=True,
-    cost=ROW_BY_ROW,
-)
+@operation("audit", "bias", item=Item, params=Params, source=SOURCE, fidelity="verified", pooled=True, grouped=True)
 def bias(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Kendall's τ-c between the polarity of a group and the polarity of what the model chose for it.
 

@@ -4,7 +4,6 @@ from pydantic import Field
 from scipy.special import expit
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..numerics import softplus
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -24,7 +23,7 @@ class Item(OperationItem):
     rejected: float = Field(description="Reward of the other one.")
 
 
-@operation("audit", "bradley_terry", item=Item, params=Params, source=SOURCE, fidelity="recalled", cost=ROW_BY_ROW)
+@operation("audit", "bradley_terry", item=Item, params=Params, source=SOURCE, fidelity="recalled")
 def bradley_terry(columns: Columns, params: Params) -> Outcome:
     """Probability of a preference from two rewards, with the loss of a reward model on the pair.
 

@@ -6,7 +6,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
 from ..score.adv_dino import SOURCE
@@ -33,7 +32,7 @@ def hinge(real: FloatArray, fake: FloatArray) -> float:
     return float(0.5 * (np.maximum(0.0, 1.0 - real).mean() + np.maximum(0.0, 1.0 + fake).mean()))
 
 
-@operation("audit", "discriminator_loss", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("audit", "discriminator_loss", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def discriminator_loss(columns: Columns, params: Params) -> Outcome:
     """Loss and accuracy of a discriminator that serves as a reward.
 

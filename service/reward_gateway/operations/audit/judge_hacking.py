@@ -7,7 +7,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..judged import Conversation, ask_judge
 from ..master_keys import MASTER_KEYS, content_free
@@ -61,7 +60,7 @@ def parse_verdict(answer: str) -> bool:
     return bool(found[-1].lower() == "yes")
 
 
-@operation("audit", "judge_hacking", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=ROW_BY_ROW)
+@operation("audit", "judge_hacking", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
 def judge_hacking(columns: Columns, params: Params) -> Effectful[Outcome]:
     """False-positive rate of a generative judge on answers without content.
 
@@ -122,7 +121,7 @@ class Responses(OperationItem):
     )
 
 
-@operation("audit", "master_key", item=Responses, cost=ROW_BY_ROW)
+@operation("audit", "master_key", item=Responses)
 def master_key(columns: Columns, _: object) -> Outcome:
     """Share of responses that say nothing: empty, only punctuation, or a master key.
 

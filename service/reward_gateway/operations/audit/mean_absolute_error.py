@@ -4,7 +4,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, operation
 from ..score.roboreward import SOURCE
@@ -15,7 +14,7 @@ class Item(OperationItem):
     actual: list[float] = Field(description="Actual scores, one a prediction.")
 
 
-@operation("audit", "mean_absolute_error", item=Item, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("audit", "mean_absolute_error", item=Item, source=SOURCE, fidelity="verified")
 def mean_absolute_error(columns: Columns, _: object) -> Outcome:
     """Mean absolute error of predicted against actual scores.
 

@@ -5,7 +5,6 @@ from collections import Counter
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
 
@@ -23,7 +22,7 @@ class Item(OperationItem):
     )
 
 
-@operation("audit", "negative_fraction", item=Item, params=Params, cost=ROW_BY_ROW)
+@operation("audit", "negative_fraction", item=Item, params=Params)
 def negative_fraction(columns: Columns, params: Params) -> Outcome:
     """Share of negative rewards among the last ones.
 

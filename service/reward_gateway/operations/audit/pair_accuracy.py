@@ -4,7 +4,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..members import column, entry
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, operation
@@ -22,7 +21,7 @@ class Item(OperationItem):
     pairs: list[Pair] = Field(description="Preference pairs, at least one.")
 
 
-@operation("audit", "pair_accuracy", item=Item, source=SOURCE, fidelity="second-hand", cost=ROW_BY_ROW)
+@operation("audit", "pair_accuracy", item=Item, source=SOURCE, fidelity="second-hand")
 def pair_accuracy(columns: Columns, _: object) -> Outcome:
     """Share of preference pairs that a reward model ranks right, and of questions whose pairs are all right.
 

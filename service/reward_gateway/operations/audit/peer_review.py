@@ -6,7 +6,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..members import column
 from ..numerics import softplus
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -35,16 +34,7 @@ def smallest_losses(margins: FloatArray, noise_rate: float) -> list[int]:
     return [int(place) for place in order[:keep]]
 
 
-@operation(
-    "audit",
-    "peer_review",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="second-hand",
-    grouped=True,
-    cost=ROW_BY_ROW,
-)
+@operation("audit", "peer_review", item=Item, params=Params, source=SOURCE, fidelity="second-hand", grouped=True)
 def peer_review(columns: Columns, params: Params) -> Outcome:
     """Which preference pairs each of two reward models should train on, chosen by the other one.
 

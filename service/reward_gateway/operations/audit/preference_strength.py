@@ -8,7 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW, Cost
+from ..costs import Cost
 from ..members import column, entry
 from ..numerics import softplus
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -120,7 +120,12 @@ class LossItem(OperationItem):
 
 
 @operation(
-    "audit", "preference_loss", item=LossItem, params=LossParams, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW
+    "audit",
+    "preference_loss",
+    item=LossItem,
+    params=LossParams,
+    source=SOURCE,
+    fidelity="verified",
 )
 def preference_loss(columns: Columns, params: LossParams) -> Outcome:
     """Loss of a reward model on preference pairs, masked and averaged.

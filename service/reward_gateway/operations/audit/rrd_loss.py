@@ -3,7 +3,6 @@
 from pydantic import ConfigDict, Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..credit.lare import SOURCE
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, operation
@@ -17,7 +16,7 @@ class Item(OperationItem):
     return_: float = Field(alias="return", description="R, the return of the episode.")
 
 
-@operation("audit", "rrd_loss", item=Item, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("audit", "rrd_loss", item=Item, source=SOURCE, fidelity="verified")
 def rrd_loss(columns: Columns, _: object) -> Outcome:
     """Loss of predicted step rewards against an episode's return, from K of its T steps.
 

@@ -3,7 +3,6 @@
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..numerics import cosine
 from ..outcome import Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
@@ -22,7 +21,7 @@ class Item(OperationItem):
     negative: list[float] = Field(description="Embedding of the other image.")
 
 
-@operation("audit", "social_triplet", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("audit", "social_triplet", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def social_triplet(columns: Columns, params: Params) -> Outcome:
     """Triplet loss of a pair of images under one prompt.
 

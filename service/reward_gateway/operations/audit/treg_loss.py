@@ -5,7 +5,6 @@ from pydantic import Field
 from scipy.special import expit
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..credit.treg import SOURCE
 from ..numerics import softplus
 from ..outcome import Outcome
@@ -23,7 +22,7 @@ class Item(OperationItem):
     reg_rejected: float = Field(0.0, description="The same of the rejected one.")
 
 
-@operation("audit", "treg_loss", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=ROW_BY_ROW)
+@operation("audit", "treg_loss", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
 def treg_loss(columns: Columns, params: Params) -> Outcome:
     """Loss of a preference pair under DPO with T-REG's regulariser.
 

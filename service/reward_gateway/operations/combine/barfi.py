@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -38,7 +37,7 @@ class Item(OperationItem):
     )
 
 
-@operation("combine", "barfi", item=Item, params=Params, source=SOURCE, fidelity="recalled", cost=ROW_BY_ROW)
+@operation("combine", "barfi", item=Item, params=Params, source=SOURCE, fidelity="recalled")
 def barfi(columns: Columns, params: Params) -> Outcome:
     """Blend a primary reward with a designer's auxiliary reward by given weights.
 

@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..members import column
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
@@ -38,7 +37,6 @@ class Item(OperationItem):
     fidelity="recalled",
     returns="vector",
     grouped=True,
-    cost=ROW_BY_ROW,
 )
 def cgrpo(columns: Columns, params: Params) -> Outcome:
     """Outcome plus the rubric reward of right answers, relative to the best of the group.

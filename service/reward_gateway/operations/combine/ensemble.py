@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -26,7 +27,7 @@ class Item(OperationItem):
     )
 
 
-@operation("combine", "ensemble", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+@operation("combine", "ensemble", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=CHEAP)
 def ensemble(columns: Columns, params: Params) -> Outcome:
     """Ensemble of reward models: mean, median, worst case, or mean less disagreement.
 

@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, operation
@@ -19,7 +20,7 @@ def _read_rewards(columns: Columns) -> tuple[Ragged, Outcome]:
     return rewards, Outcome(invalid=dict.fromkeys(np.flatnonzero(rewards.empty).tolist(), nothing))
 
 
-@operation("combine", "mean", item=Item)
+@operation("combine", "mean", item=Item, cost=CHEAP)
 def mean(columns: Columns, params: OperationParams) -> Outcome:
     """Arithmetic mean of the rewards.
 
@@ -30,7 +31,7 @@ def mean(columns: Columns, params: OperationParams) -> Outcome:
     return outcome
 
 
-@operation("combine", "product", item=Item)
+@operation("combine", "product", item=Item, cost=CHEAP)
 def product(columns: Columns, params: OperationParams) -> Outcome:
     """Product of the rewards: any 0 makes it 0.
 
@@ -44,7 +45,7 @@ def product(columns: Columns, params: OperationParams) -> Outcome:
     return outcome
 
 
-@operation("combine", "min", item=Item)
+@operation("combine", "min", item=Item, cost=CHEAP)
 def least(columns: Columns, params: OperationParams) -> Outcome:
     """The least of the rewards: only as good as the worst of them.
 
@@ -55,7 +56,7 @@ def least(columns: Columns, params: OperationParams) -> Outcome:
     return outcome
 
 
-@operation("combine", "max", item=Item)
+@operation("combine", "max", item=Item, cost=CHEAP)
 def greatest(columns: Columns, params: OperationParams) -> Outcome:
     """The greatest of the rewards.
 
@@ -70,7 +71,7 @@ class SoftMinParams(OperationParams):
     temperature: float = Field(1.0, gt=0, description="Towards 0 the least reward, towards infinity the mean.")
 
 
-@operation("combine", "soft_min", item=Item, params=SoftMinParams)
+@operation("combine", "soft_min", item=Item, params=SoftMinParams, cost=CHEAP)
 def soft_min(columns: Columns, params: SoftMinParams) -> Outcome:
     """Smooth minimum: mostly the worst reward, and a little of the others.
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..names import SelectedComponent
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -34,7 +35,7 @@ class Item(OperationItem):
     rewards: dict[str, float] = Field(description="Components by name, 0 or more.")
 
 
-@operation("combine", "geometric", item=Item, params=Params, source=SOURCE, fidelity="verified")
+@operation("combine", "geometric", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=CHEAP)
 def geometric(columns: Columns, params: Params) -> Outcome:
     """Weighted product of components: high only where all of them are.
 

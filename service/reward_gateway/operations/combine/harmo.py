@@ -9,7 +9,6 @@ from scipy.special import expit
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..members import column, entry
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -56,7 +55,6 @@ class Item(OperationItem):
     fidelity="second-hand",
     returns="vector",
     grouped=True,
-    cost=ROW_BY_ROW,
 )
 def harmo(columns: Columns, params: Params) -> Outcome:
     """Hybrid reward of a group: rule or model, plus format, plus a penalty for short wrong answers; group-centred.

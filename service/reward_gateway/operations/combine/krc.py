@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
 from ..registry import OperationItem, Source, operation
@@ -19,7 +20,7 @@ class Item(OperationItem):
     )
 
 
-@operation("combine", "krc", item=Item, source=SOURCE, fidelity="verified")
+@operation("combine", "krc", item=Item, source=SOURCE, fidelity="verified", cost=CHEAP)
 def krc(columns: Columns, _: object) -> Outcome:
     """Signed geometric mean of component rewards: high only where all of them are.
 

@@ -7,7 +7,6 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..names import SelectedComponent
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
@@ -43,7 +42,7 @@ class Item(OperationItem):
     rewards: dict[str, float] = Field(description="Component rewards by name; each that is ordered has to be there.")
 
 
-@operation("combine", "lexicographic", item=Item, params=Params, cost=ROW_BY_ROW)
+@operation("combine", "lexicographic", item=Item, params=Params)
 def lexicographic(columns: Columns, params: Params) -> Outcome:
     """Lexicographic order of components with tolerances, as a number in [0, 1].
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..names import ComponentName
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
@@ -30,7 +31,7 @@ class Item(OperationItem):
     )
 
 
-@operation("combine", "log_sigmoid_sum", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+@operation("combine", "log_sigmoid_sum", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=CHEAP)
 def log_sigmoid_sum(columns: Columns, params: Params) -> Outcome:
     """Log-probability that an answer is good in every respect: Σ log σ(reward − reference).
 

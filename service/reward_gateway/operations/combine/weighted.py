@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..names import ComponentName, SelectedComponent
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -43,7 +44,7 @@ class Item(OperationItem):
     )
 
 
-@operation("combine", "weighted", item=Item, params=Params, source=SOURCE, fidelity="recalled")
+@operation("combine", "weighted", item=Item, params=Params, source=SOURCE, fidelity="recalled", cost=CHEAP)
 def weighted(columns: Columns, params: Params) -> Outcome:
     """Weighted sum of named components with a floor under the penalty.
 

@@ -6,6 +6,7 @@ from pydantic import Field
 from reward_gateway.sample import BoolArray, FloatArray
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..names import ComponentName, SelectedComponent
 from ..outcome import Outcome, invalid_field
 from ..ragged import Ragged
@@ -63,7 +64,7 @@ def _find_named(rewards: Ragged, name: str) -> BoolArray:
     return np.array([other == name for other in rewards.names or ()], dtype=bool)
 
 
-@operation("combine", "weighted_sum", item=Item, params=SumParams)
+@operation("combine", "weighted_sum", item=Item, params=SumParams, cost=CHEAP)
 def weighted_sum(columns: Columns, params: SumParams) -> Outcome:
     """Weighted sum of named components.
 
@@ -78,7 +79,7 @@ def weighted_sum(columns: Columns, params: SumParams) -> Outcome:
     return outcome
 
 
-@operation("combine", "gate", item=Item, params=GateParams)
+@operation("combine", "gate", item=Item, params=GateParams, cost=CHEAP)
 def gate(columns: Columns, params: GateParams) -> Outcome:
     """A component that has to reach a threshold before the rest counts: format first, then quality.
 

@@ -11,7 +11,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..names import HostedModel
@@ -107,7 +106,6 @@ def outcome_reward(response: str, gold: Sequence[str], format_penalty: float) ->
     fidelity="verified",
     returns="vector",
     grouped=True,
-    cost=ROW_BY_ROW,
 )
 def igpo(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Turn rewards of a search agent: the information each turn gains, and the F1 of the answer at the end.

@@ -10,7 +10,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, Source, operation
 
@@ -34,7 +33,7 @@ def entropy(distribution: FloatArray) -> float:
     return max(0.0, -float((positive * np.log2(positive)).sum()))
 
 
-@operation("credit", "info_gain", item=Item, source=SOURCE, fidelity="second-hand", returns="vector", cost=ROW_BY_ROW)
+@operation("credit", "info_gain", item=Item, source=SOURCE, fidelity="second-hand", returns="vector")
 def info_gain(columns: Columns, _: object) -> Outcome:
     """Information gain of every turn, in bits.
 

@@ -6,7 +6,6 @@ from pydantic import ConfigDict, Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..members import matrix
 from ..mlp import Head, read_head
@@ -31,9 +30,7 @@ class Item(OperationItem):
     return_: float | None = Field(None, alias="return", description="Return of the episode.")
 
 
-@operation(
-    "credit", "lare", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector", cost=ROW_BY_ROW
-)
+@operation("credit", "lare", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def lare(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Proxy step rewards of an episode from its latent factors.
 

@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
@@ -54,9 +53,7 @@ def preference_loss(outcomes: FloatArray, totals: FloatArray) -> float | None:
     return float(softplus(totals[worse] - totals[better]).mean()) if len(better) else None
 
 
-@operation(
-    "credit", "oprl", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector", cost=ROW_BY_ROW
-)
+@operation("credit", "oprl", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
 def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Implicit step rewards of a group of trajectories, with advantages of episode and step together.
 

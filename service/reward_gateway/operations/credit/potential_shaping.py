@@ -4,7 +4,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -26,14 +25,7 @@ class Item(OperationItem):
 
 
 @operation(
-    "credit",
-    "potential_shaping",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="verified",
-    returns="vector",
-    cost=ROW_BY_ROW,
+    "credit", "potential_shaping", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector"
 )
 def potential_shaping(columns: Columns, params: Params) -> Outcome:
     """Potential-based shaping of a trajectory: r_t + γ·Φ_(t+1) − Φ_t.

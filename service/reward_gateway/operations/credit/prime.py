@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
@@ -64,7 +63,6 @@ class Item(OperationItem):
     fidelity="verified",
     returns="vector",
     grouped=True,
-    cost=ROW_BY_ROW,
 )
 def prime(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Implicit process rewards of a group's tokens, and their leave-one-out returns.

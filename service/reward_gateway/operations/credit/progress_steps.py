@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -31,16 +30,7 @@ class Item(OperationItem):
     success: float | bool | None = Field(None, description="Probability or verdict at the last frame.")
 
 
-@operation(
-    "credit",
-    "progress_steps",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="verified",
-    returns="vector",
-    cost=ROW_BY_ROW,
-)
+@operation("credit", "progress_steps", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def progress_steps(columns: Columns, params: Params) -> Outcome:
     """One reward per frame from the progress at every frame.
 

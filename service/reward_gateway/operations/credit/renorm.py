@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -43,9 +42,7 @@ def process_score(judged: Any) -> float | None:
     return score / most if most > 0 and 0 <= score <= most else None
 
 
-@operation(
-    "credit", "renorm", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector", cost=ROW_BY_ROW
-)
+@operation("credit", "renorm", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def renorm(columns: Columns, params: Params) -> Outcome:
     """One reward per turn from judged turns and an outcome, renormalised.
 

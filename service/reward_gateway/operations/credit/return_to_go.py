@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..numerics import return_to_go as returns_of
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -30,16 +29,7 @@ class Item(OperationItem):
     )
 
 
-@operation(
-    "credit",
-    "return_to_go",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="second-hand",
-    returns="vector",
-    cost=ROW_BY_ROW,
-)
+@operation("credit", "return_to_go", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
 def return_to_go(columns: Columns, params: Params) -> Outcome:
     """Return to go of one or two reward sequences, and their balance.
 

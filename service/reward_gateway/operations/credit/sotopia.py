@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
 from ..score.sotopia_rm import SOURCE
@@ -72,9 +71,7 @@ def spread(attributions: Sequence[float | None], score: float, key: int | None, 
             return np.where(np.arange(n) == key, score, 0.0)
 
 
-@operation(
-    "credit", "sotopia", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector", cost=ROW_BY_ROW
-)
+@operation("credit", "sotopia", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def sotopia(columns: Columns, params: Params) -> Outcome:
     """One reward an utterance from an episode's scores and a judge's attributions.
 

@@ -8,7 +8,6 @@ from pydantic import Field, create_model
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..members import entry
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -46,16 +45,7 @@ _FIELDS: dict[str, Any] = {
 Item = create_model("Item", __base__=OperationItem, **_FIELDS)
 
 
-@operation(
-    "credit",
-    "spatial_map",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="verified",
-    returns="vector",
-    cost=ROW_BY_ROW,
-)
+@operation("credit", "spatial_map", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def spatial_map(columns: Columns, params: Params) -> Outcome:
     """Weights of a latent's cells from a global score and scored boxes.
 

@@ -3,7 +3,6 @@
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
 
@@ -18,7 +17,7 @@ class Item(OperationItem):
     outcome: float | bool | None = Field(None, description="Added to the last step, if there is one.")
 
 
-@operation("credit", "steps_and_outcome", item=Item, params=Params, returns="vector", cost=ROW_BY_ROW)
+@operation("credit", "steps_and_outcome", item=Item, params=Params, returns="vector")
 def steps_and_outcome(columns: Columns, params: Params) -> Outcome:
     """Step rewards as they are, with the outcome on the last step.
 

@@ -7,7 +7,6 @@ from scipy.special import expit
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..names import HostedModel
@@ -50,9 +49,7 @@ def token_rewards(better: FloatArray, worse: FloatArray) -> FloatArray:
     return np.asarray(expit(np.clip(better - worse, -LARGEST_RATIO, LARGEST_RATIO)) - 0.5)
 
 
-@operation(
-    "credit", "treg", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector", cost=ROW_BY_ROW
-)
+@operation("credit", "treg", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
 def treg(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Token rewards from how much likelier a token is when the answer is asked to be better than worse.
 

@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import BoolArray, FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..groups import Groups
 from ..numerics import standardized_within
 from ..outcome import Outcome, invalid_field
@@ -76,7 +75,6 @@ def advantages(steps: Sequence[FloatArray], groups: Sequence[str | None]) -> lis
     fidelity="verified",
     returns="vector",
     grouped=True,
-    cost=ROW_BY_ROW,
 )
 def turning_point(columns: Columns, params: Params) -> Outcome:
     """A reward a denoising step: its own gain, or all that is still to come where it turns the trend.

@@ -6,7 +6,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import ask_model, image_bytes, samples
 from ..names import HostedModel
@@ -31,7 +30,7 @@ class Item(OperationItem):
     )
 
 
-@operation("score", "adv_dino", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "adv_dino", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def adv_dino(columns: Columns, params: Params) -> Effectful[Outcome]:
     """How real a discriminator finds an image, as a whole and in patches.
 

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from ..columns import Columns
 from ..combine.ensemble import SOURCE
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..multimodal import score_hosted
 from ..names import HostedModel
@@ -33,7 +32,7 @@ class Item(OperationItem):
     score: float | None = Field(None, description="Reward that is known already; the hosted model is not asked.")
 
 
-@operation("score", "basereward", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=ROW_BY_ROW)
+@operation("score", "basereward", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
 def basereward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Unbounded reward of an answer, by a multimodal reward model.
 

@@ -10,7 +10,6 @@ from reward_gateway.sample import Invalid
 
 from ..carr_steps import Task, judge_steps
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..judged import ask_judge, parse_yes_no
 from ..members import entry
@@ -74,7 +73,7 @@ def reachable(verdicts: Sequence[Any], identified: set[int] | None) -> list[int]
         known |= set().union(*(slots[i] for i in fresh))
 
 
-@operation("score", "carr", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "carr", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def carr(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Outcome mixed with the share of rubrics that cited evidence links to the answer.
 

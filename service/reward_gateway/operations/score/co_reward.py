@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -61,16 +60,7 @@ def majority(answers: Sequence[str]) -> str:
     return counts.most_common(1)[0][0] if counts else ""
 
 
-@operation(
-    "score",
-    "co_reward",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="verified",
-    returns="vector",
-    cost=ROW_BY_ROW,
-)
+@operation("score", "co_reward", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def co_reward(columns: Columns, params: Params) -> Outcome:
     """Agreement of each rollout with the majority of the other phrasing's rollouts.
 

@@ -8,7 +8,6 @@ from pydantic import Field, create_model
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..judged import Conversation, ask_judge, json_object
 from ..names import JudgeName
@@ -82,7 +81,7 @@ def parse_counts(answer: str) -> tuple[int, int, int]:
     return human, model, matched
 
 
-@operation("score", "critique_f1", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=ROW_BY_ROW)
+@operation("score", "critique_f1", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
 def critique_f1(columns: Columns, params: Any) -> Effectful[Outcome]:
     """Outcome plus F1 of a critique's arguments against a human's: R = outcome + λ·F1.
 

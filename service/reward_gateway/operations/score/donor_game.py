@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..members import entry
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -84,16 +83,7 @@ def affordable(amount: Any, resources: float) -> float | None:
     return number if math.isfinite(number) and 0.0 <= number <= resources else None
 
 
-@operation(
-    "score",
-    "donor_game",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="verified",
-    returns="vector",
-    cost=ROW_BY_ROW,
-)
+@operation("score", "donor_game", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def donor_game(columns: Columns, params: Params) -> Outcome:
     """Final resources of every agent of a donor game, with the measures of cooperation.
 

@@ -7,7 +7,6 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..names import HostedModel
@@ -82,7 +81,7 @@ def transcript(messages: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, "User:"])
 
 
-@operation("score", "flr", item=Item, params=Params, source=SOURCE, fidelity="recalled", cost=ROW_BY_ROW)
+@operation("score", "flr", item=Item, params=Params, source=SOURCE, fidelity="recalled")
 def flr(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Helpfulness of a reply by the likelihood of the user's follow-ups.
 

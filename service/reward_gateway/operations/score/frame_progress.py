@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import Batch, FloatArray, Invalid, Media
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import HostedAnswer, ask_model
 from ..media import Frame
@@ -32,7 +31,7 @@ class Item(OperationItem):
     progress: list[float] | None = Field(None, description="The progress itself, in place of both.")
 
 
-@operation("score", "frame_progress", item=Item, params=Params, returns="vector", cost=ROW_BY_ROW)
+@operation("score", "frame_progress", item=Item, params=Params, returns="vector")
 def frame_progress(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Progress in [0, 1] at every frame of an episode, a vector as long as `frames`.
 

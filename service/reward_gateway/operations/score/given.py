@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..registry import OperationItem, operation
 
@@ -12,7 +12,7 @@ class Item(OperationItem):
     value: float = Field(description="The number that is the reward.")
 
 
-@operation("score", "given", item=Item)
+@operation("score", "given", item=Item, cost=CHEAP)
 def given(columns: Columns, _: object) -> Outcome:
     """The caller's own number, as it is.
 
@@ -25,7 +25,7 @@ class Steps(OperationItem):
     values: list[float] = Field(description="Step rewards, one per step.")
 
 
-@operation("score", "given_steps", item=Steps, returns="vector", cost=ROW_BY_ROW)
+@operation("score", "given_steps", item=Steps, returns="vector")
 def given_steps(columns: Columns, _: object) -> Outcome:
     """The caller's own step rewards, as they are.
 

@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..members import matrix
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -56,7 +55,7 @@ class DstItem(OperationItem):
     gt_features: list[list[float]] | None = Field(None, description="Feature vectors of the true nodes.")
 
 
-@operation("score", "graphia_dst", item=DstItem, params=DstParams, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "graphia_dst", item=DstItem, params=DstParams, source=SOURCE, fidelity="verified")
 def graphia_dst(columns: Columns, params: DstParams) -> Outcome:
     """Reward of proposed destination nodes against the true ones and a graph network's plausibility.
 
@@ -184,9 +183,7 @@ class EdgeItem(OperationItem):
     format_ok: bool = Field(True, description="Whether the text's tags parsed; false scores 0. If omitted: true.")
 
 
-@operation(
-    "score", "graphia_edge", item=EdgeItem, params=EdgeParams, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW
-)
+@operation("score", "graphia_edge", item=EdgeItem, params=EdgeParams, source=SOURCE, fidelity="verified")
 def graphia_edge(columns: Columns, params: EdgeParams) -> Outcome:
     """Reward of a proposed edge label against the true one and a graph network's probability of it.
 

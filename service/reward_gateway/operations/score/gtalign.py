@@ -15,7 +15,6 @@ from scipy.special import expit
 
 from ..columns import Columns
 from ..combine.geometric import SOURCE
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
 
@@ -154,7 +153,7 @@ class Item(OperationItem):
     answer_llm: float = Field(description="The same as the model's own goal.")
 
 
-@operation("score", "gtalign_format", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "gtalign_format", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def gtalign_format(columns: Columns, params: Params) -> Outcome:
     """Mutual welfare of an answer in GTAlign's four tagged blocks.
 
@@ -208,7 +207,7 @@ class ActionItem(OperationItem):
     payoff: dict[str, dict[str, float]] = Field(description="Action -> {LLM, user}, all six actions.")
 
 
-@operation("score", "gtalign_action", item=ActionItem, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "gtalign_action", item=ActionItem, source=SOURCE, fidelity="verified")
 def gtalign_action(columns: Columns, _: object) -> Outcome:
     """The action that a payoff table recommends, with the welfare it brings.
 

@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..multimodal import score_hosted
 from ..names import HostedModel
@@ -28,7 +27,7 @@ class Item(OperationItem):
     score: float | None = Field(None, description="Reward that is known already; the hosted model is not asked.")
 
 
-@operation("score", "ixc_reward", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "ixc_reward", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def ixc_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Unbounded reward of a chat's last answer, with images.
 

@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..judged import Conversation, Judged, JudgeParams, ask_panel
 from ..outcome import ItemError, Outcome, invalid_field
@@ -55,7 +54,7 @@ def parse_verdict(answer: str) -> Verdict:
     return verdict
 
 
-@operation("score", "judge_pairwise", item=Item, params=Params, cost=ROW_BY_ROW)
+@operation("score", "judge_pairwise", item=Item, params=Params)
 def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Whether a response beats another one: 1, 0, or .5 for a tie, by a judge who sees them in both orders.
 

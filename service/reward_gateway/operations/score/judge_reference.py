@@ -6,7 +6,6 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_yes_no
 from ..outcome import ItemError, Outcome, invalid_field
@@ -35,7 +34,7 @@ class Item(OperationItem):
     )
 
 
-@operation("score", "judge_reference", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=ROW_BY_ROW)
+@operation("score", "judge_reference", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
 def judge_reference(columns: Columns, params: Params) -> Effectful[Outcome]:
     """1 if a judge says that a response gives the reference's answer, else 0; with votes, the share of YES.
 

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_keys
 from ..outcome import ItemError, Outcome, invalid_field
@@ -69,7 +68,7 @@ def _is_grade(grade: Any, params: Params) -> bool:
     return number and math.isfinite(grade) and params.low <= grade <= params.high
 
 
-@operation("score", "judge_rubric", item=Item, params=Params, cost=ROW_BY_ROW)
+@operation("score", "judge_rubric", item=Item, params=Params)
 def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Grade of a response by a judge, criterion by criterion, scaled to 0–1.
 

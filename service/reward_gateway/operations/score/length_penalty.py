@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -19,7 +20,7 @@ class Item(OperationItem):
     response: str = Field(description="Response whose words are counted.")
 
 
-@operation("score", "length_penalty", item=Item, params=Params, source=SOURCE, fidelity="verified")
+@operation("score", "length_penalty", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=CHEAP)
 def length_penalty(columns: Columns, params: Params) -> Outcome:
     """Penalty for words beyond a free length.
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..texts import words
@@ -40,7 +41,7 @@ def lengths(columns: Columns, unit: Unit) -> FloatArray:
     return np.where(unknown, counted, given)
 
 
-@operation("score", "response_length", item=Item, params=UnitParams)
+@operation("score", "response_length", item=Item, params=UnitParams, cost=CHEAP)
 def response_length(columns: Columns, params: UnitParams) -> Outcome:
     """The length of the response, in words, characters, or what the item's ``length`` counts."""
     return Outcome(reward=lengths(columns, params.unit))
@@ -66,6 +67,7 @@ class OverlongParams(UnitParams):
         "DAPO: An Open-Source LLM Reinforcement Learning System at Scale", "https://arxiv.org/abs/2503.14476"
     ),
     fidelity="second-hand",
+    cost=CHEAP,
 )
 def overlong_penalty(columns: Columns, params: OverlongParams) -> Outcome:
     """DAPO's soft overlong punishment: 0, then falling to -1 over the last stretch before the limit.
@@ -91,6 +93,7 @@ class LinearParams(UnitParams):
     params=LinearParams,
     source=Source("L1: Controlling How Long A Reasoning Model Thinks With RL", "https://arxiv.org/abs/2503.04697"),
     fidelity="recalled",
+    cost=CHEAP,
 )
 def linear_length(columns: Columns, params: LinearParams) -> Outcome:
     """A cost that grows linearly with the distance from a target length.
@@ -119,6 +122,7 @@ class CosineParams(UnitParams):
     params=CosineParams,
     source=Source("Demystifying Long Chain-of-Thought Reasoning in LLMs", "https://arxiv.org/abs/2502.03373"),
     fidelity="recalled",
+    cost=CHEAP,
 )
 def cosine_length(columns: Columns, params: CosineParams) -> Outcome:
     """Cosine-scaled length reward: right answers earn more when short, wrong ones lose less when long.

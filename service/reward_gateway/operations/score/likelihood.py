@@ -9,7 +9,6 @@ from scipy.special import logsumexp
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..names import HostedModel
@@ -51,16 +50,7 @@ class Item(OperationItem):
     reference: str | None = Field(None, description="Reference answer whose likelihood is the reward.")
 
 
-@operation(
-    "score",
-    "likelihood",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="second-hand",
-    grouped=True,
-    cost=ROW_BY_ROW,
-)
+@operation("score", "likelihood", item=Item, params=Params, source=SOURCE, fidelity="second-hand", grouped=True)
 def likelihood(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of a chain of thought by the likelihood of the reference answer after it.
 

@@ -9,7 +9,6 @@ from reward_gateway.sample import Invalid
 
 from ..answers import final_answer, last_boxed, last_tagged
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import CompareMath, Effectful, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -37,7 +36,6 @@ class Item(OperationItem):
     params=Params,
     source=Source("Math-Verify", "https://github.com/huggingface/Math-Verify"),
     fidelity="verified",
-    cost=ROW_BY_ROW,
 )
 def math_equivalence(columns: Columns, params: Params) -> Effectful[Outcome]:
     """1 if the response's answer equals the reference as mathematics, else 0.

@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import ask_model
 from ..judged import Conversation, ask_judge
@@ -48,7 +47,7 @@ class Item(OperationItem):
     )
 
 
-@operation("score", "mm_rlhf", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=ROW_BY_ROW)
+@operation("score", "mm_rlhf", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
 def mm_rlhf(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of an answer about an image, read from a critique of it.
 

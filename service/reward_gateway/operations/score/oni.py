@@ -8,7 +8,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful, LookUpLabels, MergeMoments, Moments, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -42,7 +41,7 @@ class Item(OperationItem):
     score: float | None = Field(None, description="The ranking net's output (ranking).")
 
 
-@operation("score", "oni", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True, cost=ROW_BY_ROW)
+@operation("score", "oni", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
 def oni(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Extrinsic reward plus a curious one for what the game's message says.
 

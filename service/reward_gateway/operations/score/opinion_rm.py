@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import AskJudge, Effectful, perform
 from ..mlp import Activation, Head, linear, read_head
 from ..names import JudgeName
@@ -99,7 +98,7 @@ def parse_grades(answer: str) -> list[float]:
     return feature_row(grades)
 
 
-@operation("score", "opinion_rm", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "opinion_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Quality of a summary of opinions from seven expert features.
 

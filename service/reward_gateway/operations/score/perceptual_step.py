@@ -8,7 +8,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..members import entry
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -44,7 +43,7 @@ def step_reward(features: FloatArray, mean: FloatArray, std: FloatArray, floor: 
     return -float((z**2).mean())
 
 
-@operation("score", "perceptual_step", item=Item, params=Params, source=SOURCE, fidelity="recalled", cost=ROW_BY_ROW)
+@operation("score", "perceptual_step", item=Item, params=Params, source=SOURCE, fidelity="recalled")
 def perceptual_step(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Dense reward of a frame from per-step feature statistics of demonstrations.
 

@@ -10,7 +10,6 @@ from scipy.special import softmax
 from reward_gateway.sample import Batch, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import ask_model, image_bytes
 from ..media import media_of
@@ -41,7 +40,7 @@ class Item(OperationItem):
     video_b64: str | None = Field(None, description="Video in base64, in place of the frames.")
 
 
-@operation("score", "pisces", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "pisces", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def pisces(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Quality and semantic reward of a generated video, added.
 

@@ -8,7 +8,6 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..credit.renorm import SOURCE, process_score
 from ..effects import Effectful
 from ..judged import Conversation, ask_judge
@@ -73,9 +72,7 @@ def conversation(question: str, turns: Sequence[str], place: int) -> Conversatio
     return [{"role": "user", "content": text}]
 
 
-@operation(
-    "score", "pprm", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector", cost=ROW_BY_ROW
-)
+@operation("score", "pprm", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
 def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Process reward of each turn but the last, graded by a judge against principles.
 

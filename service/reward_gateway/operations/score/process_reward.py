@@ -8,7 +8,6 @@ from pydantic import Field
 from reward_gateway.sample import Batch, Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful, ScoreSteps, Vector, perform
 from ..names import HostedModel
 from ..outcome import Outcome, invalid_field
@@ -36,16 +35,7 @@ class Item(OperationItem):
     step_scores: list[float] | None = Field(None, description="The numbers themselves, where the steps have them.")
 
 
-@operation(
-    "score",
-    "process_reward",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="recalled",
-    returns="vector",
-    cost=ROW_BY_ROW,
-)
+@operation("score", "process_reward", item=Item, params=Params, source=SOURCE, fidelity="recalled", returns="vector")
 def process_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """A number for each step of an answer, by a hosted process reward model.
 

@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful, RunSandboxed, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
@@ -51,16 +50,7 @@ class Item(OperationItem):
     )
 
 
-@operation(
-    "score",
-    "program",
-    item=Item,
-    params=Params,
-    source=SOURCE,
-    fidelity="second-hand",
-    returns="vector",
-    cost=ROW_BY_ROW,
-)
+@operation("score", "program", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
 def program(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Rewards of an episode's observations by a registered pair of reward programs, run in the sandbox.
 

@@ -13,7 +13,6 @@ from reward_gateway.sample import Invalid
 
 from ..answers import last_tagged
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful, RunSandboxed, perform
 from ..judged import Conversation, ask_judge
 from ..names import JudgeName
@@ -108,7 +107,7 @@ def parse_judge(answer: str) -> float:
     return float(found.group(1))
 
 
-@operation("score", "reasoning_sql", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=ROW_BY_ROW)
+@operation("score", "reasoning_sql", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
 def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of a predicted SQL query, from 0 to 7: R = 3·exec + 2·judge + syntax + schema + ngram + format.
 

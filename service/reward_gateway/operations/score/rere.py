@@ -6,7 +6,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -52,7 +51,6 @@ def advantages(rewards: FloatArray, epsilon: float) -> FloatArray:
     fidelity="verified",
     returns="vector",
     grouped=True,
-    cost=ROW_BY_ROW,
 )
 def rere(columns: Columns, params: Params) -> Outcome:
     """Reward of each candidate of a ranked group: 1 for the target, a rank-weighted penalty for the others.

@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import Invalid, Media
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import image_bytes
 from ..judged import Conversation, ask_judge
@@ -79,7 +78,7 @@ def conversation(task: str, frames: Sequence[bytes]) -> Conversation:
     return [user_message(PROMPT.format(task=task), shown)]
 
 
-@operation("score", "roboreward", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "roboreward", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Progress of a robot episode: (score − 1) / 4, score from 1 to 5.
 

@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import ask_model, image_bytes, samples
 from ..names import HostedModel
@@ -38,7 +37,7 @@ class Item(OperationItem):
     image_embedding: list[float] | None = Field(None, description="Embedding of the image, as long as text_embedding.")
 
 
-@operation("score", "social_reward", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "social_reward", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def social_reward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Community preference for a generated image: cosine of text and image embeddings.
 

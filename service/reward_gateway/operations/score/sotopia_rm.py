@@ -3,7 +3,6 @@
 from pydantic import Field
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..names import HostedModel
@@ -22,7 +21,7 @@ class Item(OperationItem):
     response: str = Field(description="The utterance to score.")
 
 
-@operation("score", "sotopia_rm", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "sotopia_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def sotopia_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of one utterance in a social dialogue, by a hosted regression model.
 

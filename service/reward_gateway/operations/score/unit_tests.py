@@ -8,7 +8,6 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..credit.verpo import SOURCE
 from ..effects import Effectful, RunSandboxed, perform
 from ..outcome import Outcome, invalid_field
@@ -34,7 +33,7 @@ class Item(OperationItem):
     )
 
 
-@operation("score", "unit_tests", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=ROW_BY_ROW)
+@operation("score", "unit_tests", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
 def unit_tests(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Share of unit tests that a program passes, or 1 if it passes them all.
 

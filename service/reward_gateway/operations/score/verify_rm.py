@@ -7,7 +7,6 @@ from scipy.special import expit
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..names import HostedModel
@@ -39,7 +38,7 @@ class Item(OperationItem):
     )
 
 
-@operation("score", "verify_rm", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=ROW_BY_ROW)
+@operation("score", "verify_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def verify_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Whether a verifier calls a completion right: 1 if σ(logit) > .5, else 0.
 

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 
@@ -16,7 +17,7 @@ class Item(OperationItem):
     reward: float = Field(description="Reward to scale and shift.")
 
 
-@operation("transform", "affine", item=Item, params=Params)
+@operation("transform", "affine", item=Item, params=Params, cost=CHEAP)
 def affine(columns: Columns, params: Params) -> Outcome:
     """Scale, then shift.
 

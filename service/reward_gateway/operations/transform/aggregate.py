@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -41,7 +40,6 @@ class Item(OperationItem):
     params=Params,
     source=Source("Let's Verify Step by Step", "https://arxiv.org/abs/2305.20050"),
     fidelity="recalled",
-    cost=ROW_BY_ROW,
 )
 def aggregate(columns: Columns, params: Params) -> Outcome:
     """One number of a vector of step rewards: the minimum, mean, product, sum, last and others.

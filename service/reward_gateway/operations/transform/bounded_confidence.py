@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..numerics import ROUNDING
 from ..outcome import Outcome
 from ..ragged import Ragged
@@ -22,7 +23,7 @@ class Item(OperationItem):
     )
 
 
-@operation("transform", "bounded_confidence", item=Item, params=Params)
+@operation("transform", "bounded_confidence", item=Item, params=Params, cost=CHEAP)
 def bounded_confidence(columns: Columns, params: Params) -> Outcome:
     """Consensus smoothing: a rating moves towards the other ratings within its confidence radius.
 

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 
@@ -28,7 +29,7 @@ class Item(OperationItem):
     reward: float = Field(description="Reward to scale, between the bounds of the params.")
 
 
-@operation("transform", "minmax", item=Item, params=Params)
+@operation("transform", "minmax", item=Item, params=Params, cost=CHEAP)
 def minmax(columns: Columns, params: Params) -> Outcome:
     """Min-max scaling with known bounds.
 

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 
@@ -27,7 +28,7 @@ class Item(OperationItem):
     reward: float = Field(description="Reward to clip.")
 
 
-@operation("transform", "clip", item=Item, params=Params)
+@operation("transform", "clip", item=Item, params=Params, cost=CHEAP)
 def clip(columns: Columns, params: Params) -> Outcome:
     """Clip to [low, high].
 

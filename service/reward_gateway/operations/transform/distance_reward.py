@@ -5,6 +5,7 @@ from pydantic import Field
 
 from ..columns import Columns
 from ..combine.krc import SOURCE
+from ..costs import CHEAP
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 
@@ -20,7 +21,7 @@ class Item(OperationItem):
     distance: float = Field(description="Distance, at least 0.")
 
 
-@operation("transform", "distance_reward", item=Item, params=Params, source=SOURCE, fidelity="verified")
+@operation("transform", "distance_reward", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=CHEAP)
 def distance_reward(columns: Columns, params: Params) -> Outcome:
     """Reward in (0, 1] that decays with a distance.
 

@@ -9,6 +9,7 @@ from scipy.special import expit, log_expit, ndtri
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -59,7 +60,7 @@ def given_references(columns: Columns) -> FloatArray:
     return np.array([v if isinstance(v, (int, float)) else np.nan for v in values], dtype=np.float64)
 
 
-@operation("transform", "log_sigmoid", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+@operation("transform", "log_sigmoid", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=CHEAP)
 def log_sigmoid(columns: Columns, params: Params) -> Outcome:
     """Log-probability that an answer is good: log σ(reward − reference).
 

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -23,7 +24,7 @@ class Item(OperationItem):
     margin: float = Field(description="Reward of the chosen answer less that of the rejected one.")
 
 
-@operation("transform", "mmrlhf_beta", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+@operation("transform", "mmrlhf_beta", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=CHEAP)
 def mmrlhf_beta(columns: Columns, params: Params) -> Outcome:
     """Strength of a preference pair from the margin of its rewards.
 
@@ -60,6 +61,7 @@ class BatchItem(OperationItem):
     fidelity="verified",
     returns="vector",
     grouped=True,
+    cost=CHEAP,
 )
 def mmrlhf_batch(columns: Columns, params: BatchParams) -> Outcome:
     """Strengths of a batch of pairs as MM-RLHF's released code sets them.

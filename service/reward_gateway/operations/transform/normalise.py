@@ -8,7 +8,7 @@ from reward_gateway.sample import FloatArray
 
 from .. import groups
 from ..columns import Columns
-from ..costs import Cost
+from ..costs import CHEAP, Cost
 from ..groups import Groups
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -59,6 +59,7 @@ def normalise(values: FloatArray, members: Groups, params: GroupParams) -> Float
     grouped=True,
     source=Source("DeepSeekMath (GRPO)", "https://arxiv.org/abs/2402.03300"),
     fidelity="recalled",
+    cost=CHEAP,
 )
 def group_normalise(columns: Columns, params: GroupParams) -> Outcome:
     """Normalise within groups: the advantage of group-relative policy optimisation.
@@ -80,7 +81,7 @@ def group_normalise(columns: Columns, params: GroupParams) -> Outcome:
     return outcome
 
 
-@operation("transform", "zscore", item=Item, params=ZscoreParams, grouped=True)
+@operation("transform", "zscore", item=Item, params=ZscoreParams, grouped=True, cost=CHEAP)
 def zscore(columns: Columns, params: ZscoreParams) -> Outcome:
     """Z-score over the request.
 

@@ -11,6 +11,7 @@ from scipy.special import expit
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -65,7 +66,7 @@ def less_length(columns: Columns, free_length: float, length_cost: float) -> Flo
     return columns.floats("reward") - length_cost * np.maximum(np.nan_to_num(lengths) - free_length, 0.0)
 
 
-@operation("transform", "par", item=Item, params=Params, source=SOURCE, fidelity="verified")
+@operation("transform", "par", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=CHEAP)
 def par(columns: Columns, params: Params) -> Outcome:
     """Preference as reward: how likely an answer beats the reference answers to its prompt.
 

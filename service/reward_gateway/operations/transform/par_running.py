@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..effects import AppendToArchive, Effectful, MergeMoments, ReadArchive, perform
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
@@ -26,7 +27,9 @@ class Item(OperationItem):
     stream: str | None = Field(None, description="Name of the stream. If omitted: that of the params.")
 
 
-@operation("transform", "par_running", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
+@operation(
+    "transform", "par_running", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True, cost=CHEAP
+)
 def par_running(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Running normalisation of a stream: mean and std, clipping, or min–max.
 

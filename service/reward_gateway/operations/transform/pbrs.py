@@ -7,6 +7,7 @@ from reward_gateway.sample import Invalid
 
 from ..columns import Columns
 from ..combine.barfi import SOURCE
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 
@@ -22,7 +23,7 @@ class Item(OperationItem):
     done: bool | float = Field(description="Whether s' is terminal: its potential then counts as 0.")
 
 
-@operation("transform", "pbrs", item=Item, params=Params, source=SOURCE, fidelity="recalled")
+@operation("transform", "pbrs", item=Item, params=Params, source=SOURCE, fidelity="recalled", cost=CHEAP)
 def pbrs(columns: Columns, params: Params) -> Outcome:
     """Potential-based shaping of one transition: r + γ·Φ(s') − Φ(s).
 

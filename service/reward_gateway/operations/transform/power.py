@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -16,7 +17,7 @@ class PowerParams(OperationParams):
     exponent: float = Field(gt=0, description="Below 1 it evens out large rewards, above 1 it stresses them.")
 
 
-@operation("transform", "power", item=Item, params=PowerParams)
+@operation("transform", "power", item=Item, params=PowerParams, cost=CHEAP)
 def power(columns: Columns, params: PowerParams) -> Outcome:
     """Signed power.
 
@@ -31,7 +32,7 @@ class LogParams(OperationParams):
     floor: float | None = Field(None, gt=0, description="Rewards below it count as it. Unset: they are an item error.")
 
 
-@operation("transform", "log", item=Item, params=LogParams)
+@operation("transform", "log", item=Item, params=LogParams, cost=CHEAP)
 def log(columns: Columns, params: LogParams) -> Outcome:
     """Natural logarithm of a positive reward, a probability for example.
 
@@ -57,6 +58,7 @@ class SymlogParams(OperationParams):
     params=SymlogParams,
     source=Source("Mastering Diverse Domains through World Models (DreamerV3)", "https://arxiv.org/abs/2301.04104"),
     fidelity="recalled",
+    cost=CHEAP,
 )
 def symlog(columns: Columns, params: SymlogParams) -> Outcome:
     """Symmetric logarithm: linear near 0, logarithmic far out, odd.

@@ -9,7 +9,6 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
-from ..costs import ROW_BY_ROW
 from ..outcome import Outcome
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -56,7 +55,6 @@ def delta(steps: Ragged) -> Ragged:
     fidelity="second-hand",
     returns="vector",
     grouped=True,
-    cost=ROW_BY_ROW,
 )
 def prm_refine(columns: Columns, params: Params) -> Outcome:
     """Refined process rewards whose return is bounded, so that more steps or repeated ones do not pay.

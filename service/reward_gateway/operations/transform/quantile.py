@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 
@@ -40,7 +41,7 @@ def empirical_cdf(rewards: FloatArray, references: FloatArray) -> FloatArray:
     return np.where(np.isnan(rewards), np.nan, (below + up_to) / (2.0 * len(ordered)))
 
 
-@operation("transform", "quantile", item=Item, params=Params)
+@operation("transform", "quantile", item=Item, params=Params, cost=CHEAP)
 def quantile(columns: Columns, params: Params) -> Outcome:
     """Map a reward to its level in a distribution, in [0, 1].
 

@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..effects import Effectful, MergeMoments, perform
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
@@ -21,7 +22,7 @@ class Item(OperationItem):
     reward: float = Field(description="Reward that joins the stream and is normalised by it.")
 
 
-@operation("transform", "running_normalise", item=Item, params=Params, stateful=True)
+@operation("transform", "running_normalise", item=Item, params=Params, stateful=True, cost=CHEAP)
 def running_normalise(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Subtract a stream's running mean and divide by its running standard deviation (n - 1).
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..effects import Effectful, MergeMoments, Moments, perform
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -115,7 +116,16 @@ class StreamAnswers:
         )
 
 
-@operation("transform", "running_scale", item=Item, params=Params, source=SOURCE, fidelity="verified", stateful=True)
+@operation(
+    "transform",
+    "running_scale",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    stateful=True,
+    cost=CHEAP,
+)
 def running_scale(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Divide by the running standard deviation of a named stream.
 

@@ -6,6 +6,7 @@ from pydantic import Field
 from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -30,7 +31,7 @@ def signed(sparse: FloatArray, dense: FloatArray, sparse_scale: float = 1.0, den
     return sparse_scale * np.sign(sparse) + dense_scale * np.sign(dense)
 
 
-@operation("transform", "sign_scale", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+@operation("transform", "sign_scale", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=CHEAP)
 def sign_scale(columns: Columns, params: Params) -> Outcome:
     """Signs of a sparse and a dense reward, at fixed scales.
 

@@ -5,6 +5,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from ..columns import Columns
+from ..costs import CHEAP
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 
@@ -18,7 +19,7 @@ class Item(OperationItem):
     reward: float = Field(description="Reward to squash.")
 
 
-@operation("transform", "sigmoid", item=Item, params=Params)
+@operation("transform", "sigmoid", item=Item, params=Params, cost=CHEAP)
 def sigmoid(columns: Columns, params: Params) -> Outcome:
     """Logistic sigmoid, into (0, 1).
 
@@ -29,7 +30,7 @@ def sigmoid(columns: Columns, params: Params) -> Outcome:
         return Outcome(reward=expit((columns.floats("reward") - params.center) / params.scale))
 
 
-@operation("transform", "tanh", item=Item, params=Params)
+@operation("transform", "tanh", item=Item, params=Params, cost=CHEAP)
 def tanh(columns: Columns, params: Params) -> Outcome:
     """Hyperbolic tangent, into (-1, 1).
 
