@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
+from ..costs import Cost
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -37,7 +38,9 @@ class Item(OperationItem):
     )
 
 
-@operation("combine", "barfi", item=Item, params=Params, source=SOURCE, fidelity="recalled")
+@operation(
+    "combine", "barfi", item=Item, params=Params, source=SOURCE, fidelity="recalled", cost=Cost(row=8.0, unit=1.0)
+)
 def barfi(columns: Columns, params: Params) -> Outcome:
     """Blend a primary reward with a designer's auxiliary reward by given weights.
 

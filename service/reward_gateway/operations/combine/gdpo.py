@@ -4,6 +4,7 @@ from pydantic import Field
 
 from .. import groups
 from ..columns import Columns
+from ..costs import Cost
 from ..groups import Groups, Spread
 from ..names import ComponentName
 from ..outcome import Outcome
@@ -35,6 +36,7 @@ class Item(OperationItem):
     grouped=True,
     source=Source("GDPO: Group reward-Decoupled Normalization Policy Optimization", "https://arxiv.org/abs/2601.05242"),
     fidelity="second-hand",
+    cost=Cost(unit=0.4),
 )
 def gdpo(columns: Columns, params: Params) -> Outcome:
     """Advantages of decoupled group normalisation: each component z-scored in its group, then summed.

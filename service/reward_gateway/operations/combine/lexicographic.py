@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..columns import Columns
+from ..costs import Cost
 from ..names import SelectedComponent
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
@@ -42,7 +43,7 @@ class Item(OperationItem):
     rewards: dict[str, float] = Field(description="Component rewards by name; each that is ordered has to be there.")
 
 
-@operation("combine", "lexicographic", item=Item, params=Params)
+@operation("combine", "lexicographic", item=Item, params=Params, cost=Cost(unit=0.6))
 def lexicographic(columns: Columns, params: Params) -> Outcome:
     """Lexicographic order of components with tolerances, as a number in [0, 1].
 

@@ -25,7 +25,7 @@ class Steps(OperationItem):
     values: list[float] = Field(description="Step rewards, one per step.")
 
 
-@operation("score", "given_steps", item=Steps, returns="vector")
+@operation("score", "given_steps", item=Steps, returns="vector", cost=CHEAP)
 def given_steps(columns: Columns, _: object) -> Outcome:
     """The caller's own step rewards, as they are.
 

@@ -8,7 +8,7 @@ from reward_gateway.sample import FloatArray
 
 from .. import groups
 from ..columns import Columns
-from ..costs import CHEAP, Cost
+from ..costs import CHEAP
 from ..groups import Groups
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -91,7 +91,7 @@ def zscore(columns: Columns, params: ZscoreParams) -> Outcome:
     return Outcome(reward=groups.zscore(columns.floats("reward"), members, eps=params.eps, spread=params.spread))
 
 
-@operation("transform", "rank", item=Item, grouped=True, cost=Cost(row=60.0, unit=0.5, square=0.001))
+@operation("transform", "rank", item=Item, grouped=True, cost=CHEAP)
 def rank(columns: Columns, params: OperationParams) -> Outcome:
     """Place among the items of the request, in [0, 1].
 
