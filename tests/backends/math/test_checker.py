@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import psutil
 import pytest
-from reward_gateway.backends.math.checker import LATE, TOO_HARD, UNREADABLE, MathChecker
+from reward_gateway.backends.math.checker import LATE, LOST, TOO_HARD, UNREADABLE, MathChecker
 
+from tests.clock import until
 from tests.worker_processes import pids_of
 
 pytestmark = pytest.mark.anyio
@@ -72,9 +73,20 @@ async def test_a_process_that_is_killed_is_replaced(checker: MathChecker) -> Non
     for child in math_children(checker):
         child.kill()
     (verdict,) = await checker.compare([("2", "3")])
-    assert verdict in (TOO_HARD, False), "asked of the dead process, or of the next"
+    assert verdict in (LOST, False), "asked of the dead process, or of the next"
     assert await checker.compare([("2", "2")]) == [True]
     assert not before & pids_of(checker.pool)
+
+
+async def test_a_process_that_is_lost_while_it_compares_is_no_fault_of_the_answer(checker: MathChecker) -> None:
+    await checker.compare([("1", "1")])
+    (child,) = math_children(checker)
+    child.suspend()
+    comparing = asyncio.create_task(checker.compare([("2", "3")]))
+    await until(checker.pool._idle.empty)
+    child.kill()
+    assert await comparing == [LOST]
+    assert LOST.retryable
 
 
 async def test_after_the_deadline_nothing_is_asked(checker: MathChecker) -> None:

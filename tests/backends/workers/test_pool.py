@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -184,5 +185,26 @@ async def test_a_process_that_cannot_be_started_is_lost_work_that_may_be_sent_ag
     try:
         with pytest.raises(NotDone, match="lost"):
             await pool.run(partial(int, "1"), None)
+    finally:
+        await pool.close()
+
+
+async def test_every_work_that_waits_for_processes_that_cannot_be_started_is_told() -> None:
+    pool = WorkerPool(partial(int, "no number"), processes=1)
+    try:
+        works = [pool.run(partial(int, "1"), None) for _ in range(3)]
+        answers = await asyncio.gather(*works, return_exceptions=True)
+        assert [getattr(answer, "why", answer) for answer in answers] == ["lost"] * 3
+    finally:
+        await pool.close()
+
+
+async def test_a_failed_start_that_nobody_waited_for_fails_no_later_work(tmp_path: Path) -> None:
+    pool = WorkerPool(partial(Path.read_text, tmp_path / "there"), processes=1)
+    try:
+        pool.start()
+        await until(lambda: not pool._starting)
+        (tmp_path / "there").touch()
+        assert await pool.run(partial(int, "1")) == 1
     finally:
         await pool.close()

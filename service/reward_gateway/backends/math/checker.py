@@ -16,6 +16,7 @@ PROCESSES = max(1, min(4, (os.cpu_count() or 1) // 2))
 TOO_HARD = Invalid("operation_error", "comparing the answer takes too long or too much memory", param="response")
 UNREADABLE = Invalid("invalid_field", "reference: holds no mathematical expression that can be read", param="reference")
 LATE = Invalid("deadline_exceeded", "the deadline passed before this answer was compared")
+LOST = Invalid("worker_lost", "the process that compared this answer has ended; send it again")
 Verdict = bool | Invalid
 
 
@@ -47,7 +48,9 @@ class MathChecker:
         work = partial(compare_answers, reference, response)
         try:
             equal: bool | None = await self.pool.run(work, deadline, limit_s=self._pair_timeout_s)
-        except NotDone:
+        except NotDone as cause:
+            if cause.why == "lost":
+                return LOST
             is_late = deadline is not None and deadline <= asyncio.get_running_loop().time()
             return LATE if is_late else TOO_HARD
         return UNREADABLE if equal is None else equal

@@ -236,7 +236,7 @@ class WorkerPool:
         self._spawn(self._start_process())
 
     async def _start_process(self) -> None:
-        """Start a process and prepare it; a failure is told to one that waits."""
+        """Start a process and prepare it; a failure is told to one that waits, if any does."""
         worker: _Process | None = None
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -257,7 +257,8 @@ class WorkerPool:
         except (TimeoutError, OSError, asyncio.IncompleteReadError, InternalError):
             if worker is not None:
                 await worker.end()
-            self._idle.put_nowait(None)
+            if self._wanted > self._idle.qsize():
+                self._idle.put_nowait(None)
         except asyncio.CancelledError:
             if worker is not None:
                 await worker.end()
@@ -267,6 +268,7 @@ class WorkerPool:
             self._idle.put_nowait(worker)
         finally:
             self._starting -= 1
+        self._refill()  # for the others that wait
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
