@@ -59,6 +59,12 @@ def print_error(sentence: str) -> None:
     err.print(f"reward-gateway: {sentence}", style="red", markup=False, soft_wrap=True)
 
 
+def without_password(url: str) -> str:
+    """An address as it may be printed or written to a file: without user and password."""
+    scheme, _, address = url.partition("://")
+    return f"{scheme}://{address.rpartition('@')[2].rstrip('/')}"
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows to standard output: a table on a terminal, tab-separated lines otherwise."""
     if not out.is_terminal:

@@ -28,7 +28,7 @@ from reward_gateway.sample import prompt_group
 from reward_gateway.sample.fields import MEDIA, of_form
 
 from . import pictures
-from .output import Unusable, err
+from .output import Unusable, err, without_password
 from .run_record import RunRecord
 from .sinks import Sink
 from .sources import Csv, Row, Source
@@ -87,7 +87,7 @@ class FileRun:
         self._refuse_taken_columns()
         async with AsyncRewardClient(url, api_key=api_key, timeout_s=self.timeout_s, run=training_run) as client:
             options = {"prefix": self.prefix, "components": self.components, "columns": self.fields}
-            self.record.tell(service=_without_password(client.url), options=options, file=self.sink.source_facts())
+            self.record.tell(service=without_password(client.url), options=options, file=self.sink.source_facts())
             if self.reward is not None:
                 self.record.tell(reward=self.reward)
             for scored in self.sink.read_held():
@@ -233,11 +233,6 @@ def _model_versions(scores: Scores) -> dict[str, str]:
         for name, component in scores.components.items()
         if component.model is not None and component.model_version is not None
     }
-
-
-def _without_password(url: str) -> str:
-    scheme, _, address = url.partition("://")
-    return f"{scheme}://{address.rpartition('@')[2].rstrip('/')}"
 
 
 def _refused_sample(error: RequestError) -> int | None:

@@ -20,7 +20,7 @@ from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.settings import Settings
 
 from .configuration import read_settings, variable_of
-from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, print_error
+from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, print_error, without_password
 from .preflight import find_faults, writable_fault
 from .serve_flags import GroupedCommand, setting_flags
 
@@ -109,7 +109,7 @@ def _print_addresses(console: Console, running: stack.Running) -> None:
     grpc_scheme = "grpcs://" if settings.tls_certificate else ""
     rows = {"HTTP": base, "gRPC": f"{grpc_scheme}{host}:{settings.grpc_port}" if settings.grpc_port else "off"}
     rows |= {"docs": f"{base}/docs", "metrics": f"{base}/metrics"}
-    cache, state = _without_password(settings.redis_url), _without_password(settings.state_store_url)
+    cache, state = without_password(settings.redis_url), without_password(settings.state_store_url)
     rows |= {"Triton": settings.triton_url, "cache": cache, "state": state, "logs": str(running.run_dir)}
     lacking = find_lacking(base)
     heading, style = ("\nStarted, not ready.", "yellow") if lacking else ("\nReady.", "bold green")
@@ -122,11 +122,6 @@ def _print_addresses(console: Console, running: stack.Running) -> None:
     key += ' --cert "$CERTIFICATE" --key "$KEY_FILE"' if settings.tls_client_ca else ""
     request = f"curl -s {base}/v1/score{key} -H 'Content-Type: application/json' -d '{_EXAMPLE}'"
     console.print(f"\nTry it:\n  {request}\n\nCtrl-C stops it.", markup=False)
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def find_lacking(base: str) -> list[str]:
