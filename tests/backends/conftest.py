@@ -248,7 +248,8 @@ def triton_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
 
 @pytest.fixture
 async def models(triton_server: Triton) -> AsyncIterator[TritonServer]:
-    server = TritonServer(triton_server.url, info_ttl_s=0.2)
+    # Calls are not cut by the time that they take, which says something about the machine.
+    server = TritonServer(triton_server.url, info_ttl_s=0.2, max_in_flight_s=3600)
     try:
         yield server
     finally:
