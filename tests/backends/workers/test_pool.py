@@ -156,6 +156,18 @@ async def test_while_work_waits_for_an_answer_another_process_computes(anyio_bac
         await pool.close()
 
 
+async def test_work_whose_time_passes_while_it_waits_for_an_answer_leaves_its_process_alive(pool: WorkerPool) -> None:
+    async def answer(effect: Any) -> None:
+        await asyncio.Event().wait()
+
+    before = await pool.run(os.getpid)
+    read = partial(_give, [{"stream": "s", "rewards": [1.0, 3.0]}])
+    with pytest.raises(NotDone) as ended:
+        await pool.run(partial(answer_body, "transform", "running_scale", read, list), limit_s=0.2, answer=answer)
+    assert ended.value.why == "time"
+    assert await pool.run(os.getpid) == before
+
+
 def _give(items: list[Any], body: bytes) -> tuple[list[Any], None]:
     return items, None
 

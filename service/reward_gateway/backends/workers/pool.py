@@ -63,6 +63,19 @@ class _Process:
         self.reply = asyncio.create_task(self._exchange(encode_frame(message, attachment)))
         return self.reply
 
+    async def await_end_of_work(self) -> bool:
+        """Whether its work ends soon by itself, as it does where its own time passes."""
+        assert self.reply is not None
+        if self.reply.done() and self._reply_kind() == "effect":  # it waits for an answer that does not come
+            self.reply = asyncio.create_task(self._exchange([]))
+        await asyncio.wait({self.reply}, timeout=GRACE_S)
+        return self.reply.done() and self._reply_kind() in ("done", "failed", "time")
+
+    def _reply_kind(self) -> str | None:
+        """What the reply that has come is; None if it could not be read."""
+        assert self.reply is not None
+        return None if self.reply.cancelled() or self.reply.exception() else self.reply.result()[0][0]
+
     async def _exchange(self, pieces: list[bytes]) -> Reply:
         stdin, stdout = self.process.stdin, self.process.stdout
         assert stdin is not None
@@ -75,13 +88,6 @@ class _Process:
         content, attachment = LENGTHS.unpack(await stdout.readexactly(LENGTHS.size))
         message = decode_message(await stdout.readexactly(content))
         return message, await stdout.readexactly(attachment) if attachment else b""
-
-    def has_finished(self) -> bool:
-        """Whether its reply has come and is the last one of its work."""
-        reply = self.reply
-        return bool(
-            reply and reply.done() and not reply.exception() and reply.result()[0][0] in ("done", "failed", "time")
-        )
 
     async def end(self) -> None:
         """Kill the process and wait for its end."""
@@ -213,12 +219,10 @@ class WorkerPool:
 
     async def _settle(self, worker: _Process) -> None:
         """End a surplus process, and one that has not finished and does not do so soon; replace what is missing."""
-        if worker.reply is not None:
-            await asyncio.wait({worker.reply}, timeout=GRACE_S)
-            if worker.has_finished():
-                worker.reply = None
-                self._idle.put_nowait(worker)
-                return
+        if worker.reply is not None and await worker.await_end_of_work():
+            worker.reply = None
+            self._idle.put_nowait(worker)
+            return
         await worker.end()
         self._all.discard(worker)
         if not self._closed:
