@@ -67,7 +67,7 @@ def test_calls_in_flight_take_about_the_limit_and_the_model_is_never_idle(row_s:
 def test_a_row_that_takes_longer_than_the_limit_is_sent_alone() -> None:
     simulation = Simulation(lambda rows: rows * 0.2)
     simulation.run(50)
-    assert simulation.sizes.rows == 1
+    assert simulation.sizes.count_room(()) == 1
     assert simulation.usual_wait <= 0.2 + 1e-9  # nothing waits behind it
     assert simulation.rate == pytest.approx(5, rel=0.01)
 
@@ -95,22 +95,22 @@ def test_every_instance_has_work(instances: int) -> None:
 def test_a_model_that_becomes_slower_or_faster_is_followed() -> None:
     simulation = Simulation(lambda rows: rows * 1e-3)
     simulation.run(50)
-    before = simulation.sizes.rows
+    before = simulation.sizes.count_room(())
     simulation.call_s = lambda rows: rows * 1e-2
     simulation.run(50)
-    assert simulation.sizes.rows <= before / 5
+    assert simulation.sizes.count_room(()) <= before / 5
     simulation.call_s = lambda rows: rows * 1e-3
     simulation.run(50)
-    assert simulation.sizes.rows >= before * 0.7
+    assert simulation.sizes.count_room(()) >= before * 0.7
 
 
 def test_small_calls_say_nothing_of_large_ones() -> None:
     simulation = Simulation(lambda rows: rows * 1e-3)
     simulation.run(50)
-    before = simulation.sizes.rows
+    before = simulation.sizes.count_room(())
     for _ in range(100):
         simulation.sizes.learn(1, 1e-3, 1024)
-    assert simulation.sizes.rows >= before - 1
+    assert simulation.sizes.count_room(()) >= before - 1
 
 
 def test_calls_that_were_computed_together_are_not_taken_for_fast_ones() -> None:
@@ -119,7 +119,7 @@ def test_calls_that_were_computed_together_are_not_taken_for_fast_ones() -> None
     for _ in range(50):
         sizes.learn(8, 16 * 2e-3, 1024)
         sizes.learn(8, 0.0, 1024)
-    assert sizes.rows == pytest.approx(0.6 * LIMIT_S / 2e-3, abs=6)
+    assert sizes.count_room(()) == pytest.approx(0.6 * LIMIT_S / 2e-3, abs=6)
 
 
 @given(noise=st.integers(0, 10_000), row_s=st.floats(1e-5, 5e-3))
@@ -129,4 +129,4 @@ def test_noise_does_not_drive_the_size_away(noise: int, row_s: float) -> None:
     simulation = Simulation(lambda rows: rows * row_s * random.choice((1, 1, 1, 1.5, 2, 3)) + 1e-4)
     simulation.run(300)
     wanted = min(1024.0, 0.6 * LIMIT_S / row_s)
-    assert wanted / 6 - 1 <= simulation.sizes.rows <= wanted * 1.5 + 1
+    assert wanted / 6 - 1 <= simulation.sizes.count_room(()) <= wanted * 1.5 + 1

@@ -50,21 +50,12 @@ class CallSizes:
         self._instances = instances
         self._call_s = self._limit_s * min(1.0, 1.2 * instances / min(max_calls, 2 * instances))
 
-    @property
-    def rows(self) -> int:
-        """Maximum rows of a call."""
-        return self._rows
-
-    def predict_s(self, rows: int) -> float:
-        """Seconds that a call of so many rows takes; 0 if nothing is known."""
-        return (self._single_s or 0.0) + (rows - 1) * (self._row_s or 0.0)
-
     def count_room(self, calls: Iterable[int]) -> int:
         """Maximum rows of one more call, while calls of so many rows each are in flight; 0: none may be sent.
 
         An instance is never left idle.
         """
-        in_flight = [self.predict_s(rows) for rows in calls]
+        in_flight = [self._predict_s(rows) for rows in calls]
         if len(in_flight) < self._instances:
             return self._rows
         return min(self._rows, self._fit_rows(self._limit_s * self._instances - sum(in_flight)))
@@ -106,6 +97,10 @@ class CallSizes:
             self._row_s = row_s
         else:  # a small call says little
             self._row_s += _GAIN * min(1.0, rows / self._rows) * (row_s - self._row_s)
+
+    def _predict_s(self, rows: int) -> float:
+        """Seconds that a call of so many rows takes; 0 if nothing is known."""
+        return (self._single_s or 0.0) + (rows - 1) * (self._row_s or 0.0)
 
     def _fit_rows(self, seconds: float) -> int:
         """The most rows whose call is predicted to take no longer."""
