@@ -16,10 +16,11 @@ from uvicorn.server import ServerState
 
 from reward_gateway.errors import Draining, GatewayError, HeadersTooLarge, MalformedBody, Overloaded, SlowRequest
 from reward_gateway.observer import CloseReason, Observer
+from reward_gateway.settings import Settings
 from reward_gateway.traffic.drain import Drain
 
 from .call import OPEN_PATHS
-from .connection_places import ConnectionLimits, ConnectionPlaces
+from .connection_places import ConnectionPlaces
 from .errors import error_response
 from .middleware.certificates import HAS_CERTIFICATE
 
@@ -40,14 +41,14 @@ class Connection(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        limits: ConnectionLimits,
+        settings: Settings,
         places: ConnectionPlaces,
         drain: Drain,
         observer: Observer,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.timeout_keep_alive = limits.idle_timeout_s  # type: ignore[assignment] # uvicorn's are whole seconds
-        self._limits = limits
+        self.timeout_keep_alive = settings.idle_timeout_s  # type: ignore[assignment] # uvicorn's are whole seconds
+        self._settings = settings
         self._places = places
         self._drain = drain
         self._observer = observer
@@ -75,7 +76,7 @@ class Connection(HttpToolsProtocol):
             transport.abort()
             return
         self._reserved = self._places.full
-        self._set_timer(self._limits.header_timeout_s, self._time_out_head)
+        self._set_timer(self._settings.header_timeout_s, self._time_out_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
@@ -94,26 +95,26 @@ class Connection(HttpToolsProtocol):
             return
         if whole:
             self._received += self._chunk
-            if self._received > self._limits.max_header_bytes:
+            if self._received > self._settings.max_header_bytes:
                 self._refuse(self._too_large())
                 return
         if self._answering:
             return
         self._places.hold_head(self, self._received)
         if self._timer is None:
-            self._set_timer(self._limits.header_timeout_s, self._time_out_head)
+            self._set_timer(self._settings.header_timeout_s, self._time_out_head)
 
     # What the parser calls; it stops at an exception
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        if len(self.headers) > self._limits.max_headers:
+        if len(self.headers) > self._settings.max_headers:
             raise self._too_large()
 
     def on_headers_complete(self) -> None:
-        if self._received + self._chunk > self._limits.max_header_bytes:  # perhaps: a body may be among it
+        if self._received + self._chunk > self._settings.max_header_bytes:  # perhaps: a body may be among it
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)  # ": ", "\r\n"
-            if size > self._limits.max_header_bytes:
+            if size > self._settings.max_header_bytes:
                 raise self._too_large()
         if len(self.pipeline) >= MAX_PIPELINED:
             self._fault = Overloaded(f"more than {MAX_PIPELINED} requests wait on this connection")
@@ -130,8 +131,8 @@ class Connection(HttpToolsProtocol):
 
     def _too_large(self) -> HeadersTooLarge:
         self._fault = HeadersTooLarge(
-            f"the headers exceed the limit of {self._limits.max_header_bytes} bytes "
-            f"or {self._limits.max_headers} headers"
+            f"the headers exceed the limit of {self._settings.max_header_bytes} bytes "
+            f"or {self._settings.max_headers} headers"
         )
         return self._fault
 
@@ -167,7 +168,7 @@ class Connection(HttpToolsProtocol):
         unread = self.transport.get_write_buffer_size()
         while self.flow.write_paused:
             try:
-                async with asyncio.timeout(self._limits.idle_timeout_s):
+                async with asyncio.timeout(self._settings.idle_timeout_s):
                     await self.flow.drain()
             except TimeoutError:
                 before, unread = unread, self.transport.get_write_buffer_size()
@@ -220,7 +221,7 @@ class Connection(HttpToolsProtocol):
     def _time_out_head(self) -> None:
         self._timer = None
         if self._received:
-            self._refuse(SlowRequest(f"the headers did not arrive within {self._limits.header_timeout_s:g} s"))
+            self._refuse(SlowRequest(f"the headers did not arrive within {self._settings.header_timeout_s:g} s"))
         else:
             self.timeout_keep_alive_handler()
 
@@ -268,7 +269,7 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
         if unread := self.transport.get_write_buffer_size():
             self._unread = unread
-            self._set_timer(self._limits.idle_timeout_s, self._check_unread)
+            self._set_timer(self._settings.idle_timeout_s, self._check_unread)
 
     def _check_unread(self) -> None:
         unread = self.transport.get_write_buffer_size()
@@ -277,7 +278,7 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._unread = unread
-            self._set_timer(self._limits.idle_timeout_s, self._check_unread)
+            self._set_timer(self._settings.idle_timeout_s, self._check_unread)
 
     def _report(self, reason: CloseReason) -> None:
         self._observer.connection_closed(reason)

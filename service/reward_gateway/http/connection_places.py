@@ -5,31 +5,15 @@ makes room, so that connections which do nothing keep nobody out. If every conne
 are left for health checks.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from reward_gateway.observer import UNOBSERVED, Observer
-from reward_gateway.settings import Settings
 
 RESERVED = 32
 """Places for health checks, beyond those for work."""
 
 HEAD_BYTES = 16 << 20
 """Maximum bytes of headers that are not complete, over all connections."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """What one connection may do; see the settings of the same names."""
-
-    max_header_bytes: int
-    max_headers: int
-    header_timeout_s: float
-    idle_timeout_s: float
-
-    @classmethod
-    def of(cls, settings: Settings) -> "ConnectionLimits":
-        return cls(settings.max_header_bytes, settings.max_headers, settings.header_timeout_s, settings.idle_timeout_s)
 
 
 class Waiting(Protocol):

@@ -18,7 +18,7 @@ from reward_gateway.traffic.open_files import count_connections
 from reward_gateway.traffic.tls import TlsFiles, reloading_context
 
 from .connection import Connection
-from .connection_places import ConnectionLimits, ConnectionPlaces
+from .connection_places import ConnectionPlaces
 
 log = structlog.get_logger(__name__)
 
@@ -48,9 +48,8 @@ class HttpServer(uvicorn.Server):
         places: ConnectionPlaces | None = None,
     ) -> None:
         tls = TlsFiles.of(settings)
-        limits = ConnectionLimits.of(settings)
         places = places or ConnectionPlaces(count_connections(settings), observer)
-        protocol: Any = partial(Connection, limits=limits, places=places, drain=drain, observer=observer)
+        protocol: Any = partial(Connection, settings=settings, places=places, drain=drain, observer=observer)
         super().__init__(
             uvicorn.Config(
                 app,
