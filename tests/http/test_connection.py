@@ -3,9 +3,12 @@
 import asyncio
 import json
 import socket
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from reward_gateway.http import connection_places
 
 from tests.clock import Clock, turns, until
@@ -322,6 +325,25 @@ async def test_connections_that_only_wait_make_room(serve: Any, data: bytes) -> 
         assert (await client.answer())[0] == 200
         await until(lambda: len(to.server.server_state.connections) <= 6)
         for one in (*waiting, client):
+            one.close()
+
+
+def shake_hands(to: Listening) -> ssl.SSLSocket:
+    """A connection over TLS, on which nothing is sent and nothing is read."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", to.port)))
+
+
+async def test_clients_that_do_not_end_tls_make_room_all_the_same(serve: Any, tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    files = {"tls_certificate": tmp_path / "server.pem", "tls_key": tmp_path / "server.pem"}
+    async with serve(header_timeout_s=3600, **files) as served, listening(served, places=5) as to:
+        waiting = [await asyncio.to_thread(shake_hands, to) for _ in range(30)]
+        await turns()
+        assert len(to.server.server_state.connections) == 5
+        for one in waiting:
             one.close()
 
 

@@ -207,8 +207,7 @@ class Connection(HttpToolsProtocol):
         if self._received and not self._closing:
             self._write_error(Overloaded("too many connections wait with incomplete headers; try again later"))
         self.transport.close()
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
+        self.transport.abort()  # neither what is not sent nor a client that does not end TLS keeps the place
 
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser stopped at."""

@@ -33,7 +33,7 @@ class ConnectionPlaces:
     def __init__(self, limit: int, observer: Observer = UNOBSERVED) -> None:
         self.limit = limit
         self._observer = observer
-        self._count = 0
+        self._open: set[Waiting] = set()
         self._waiting: dict[Waiting, None] = {}  # the one that waits longest first
         self._heads: dict[Waiting, int] = {}
         self._head_bytes = 0
@@ -41,24 +41,24 @@ class ConnectionPlaces:
     @property
     def full(self) -> bool:
         """True while more connections are open than may be at work."""
-        return self._count > self.limit
+        return len(self._open) > self.limit
 
     def enter(self, connection: Waiting) -> bool:
         """Count a new connection, which waits for its first request. False if there is no place for it at all."""
-        self._count += 1
-        self._observer.connections_changed(self._count)
-        if self.full and self._waiting:
+        if len(self._open) >= self.limit and self._waiting:
             self._evict(next(iter(self._waiting)))
-        elif self._count > self.limit + RESERVED:
+        elif len(self._open) >= self.limit + RESERVED:
             return False
+        self._open.add(connection)
+        self._observer.connections_changed(len(self._open))
         self._waiting[connection] = None
         return True
 
     def leave(self, connection: Waiting) -> None:
-        """A connection that was counted is closed."""
-        self._count -= 1
-        self._observer.connections_changed(self._count)
+        """A connection is closed."""
         self.work(connection)
+        self._open.discard(connection)
+        self._observer.connections_changed(len(self._open))
 
     def wait(self, connection: Waiting) -> None:
         """The connection has no request from now on."""
@@ -78,5 +78,5 @@ class ConnectionPlaces:
             self._evict(next(iter(self._heads)))
 
     def _evict(self, connection: Waiting) -> None:
-        self.work(connection)
+        self.leave(connection)
         connection.make_room()
