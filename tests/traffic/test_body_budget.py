@@ -72,6 +72,22 @@ def test_a_body_of_unknown_size_is_charged_as_it_arrives() -> None:
     assert budget.held == 0
 
 
+def test_a_body_of_unknown_size_may_grow_as_large_as_one_whose_size_is_declared() -> None:
+    budget = BodyBudget(100)
+    with budget.reserve("a") as reservation:
+        for size in range(10, 101, 10):
+            reservation.grow(size)
+        assert budget.held == 100
+        with pytest.raises(Overloaded):
+            reservation.grow(101)
+    assert budget.held == 0
+    with budget.reserve("a", 40), budget.reserve("a") as second:
+        second.grow(10)
+        second.grow(20)
+        with pytest.raises(Overloaded):
+            second.grow(21)
+
+
 def test_what_is_refused_is_told() -> None:
     told: list[str] = []
 

@@ -22,15 +22,16 @@ class Reservation:
     def grow(self, size: int) -> None:
         """Hold ``size`` bytes in all, if that is more than now. Raises Overloaded."""
         if size > self.size:
-            self._budget.charge(self._caller, size - self.size)
+            self._budget.charge(self._caller, size, self.size)
             self.size = size
 
 
 class BodyBudget:
     """A number of bytes that callers share.
 
-    A caller may hold as many bytes as are still free: alone at most half of the budget, with another a third each, and
-    1/(n + 1) each with n in all. So whoever sends much, or slowly, leaves room for somebody else.
+    With a new body a caller may hold as many bytes as are free without it: by many bodies, alone at most half of the
+    budget, with another a third each, and 1/(n + 1) each with n in all. So whoever sends much, or slowly, leaves room
+    for somebody else.
 
     Args:
         limit: maximum bytes held.
@@ -63,16 +64,17 @@ class BodyBudget:
             if reservation.size:
                 self._release(caller, reservation.size)
 
-    def charge(self, caller: str, size: int) -> None:
-        """Add to what a caller holds. Raises Overloaded."""
-        own = self._by_caller.get(caller, 0)
-        if own + size > self.limit - self.held:
+    def charge(self, caller: str, size: int, charged: int = 0) -> None:
+        """Charge the ``size`` bytes of a body, some of them charged already, as if all came now. Raises Overloaded."""
+        others = self.held - charged
+        own = self._by_caller.get(caller, 0) - charged
+        if own + size > self.limit - others:
             self._observer.admission_rejected("body_bytes")
             raise Overloaded(
                 f"the request bodies that are held now leave no room for this one ({size} bytes); try again later"
             )
         self._by_caller[caller] = own + size
-        self.held += size
+        self.held = others + size
 
     def _release(self, caller: str, size: int) -> None:
         left = self._by_caller[caller] - size
