@@ -333,7 +333,7 @@ async def test_a_caller_who_leaves_gives_the_place_back(served: Any) -> None:
     call.cancel()
 
     assert (await asked) is grpc.StatusCode.CANCELLED
-    await served.traffic.admission.wait_idle()
+    await until(lambda: served.traffic.admission.in_flight == 0)
 
 
 async def test_every_call_is_counted_by_method_and_status(serve: Serve) -> None:

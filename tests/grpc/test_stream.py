@@ -183,7 +183,7 @@ async def test_a_caller_who_leaves_leaves_nothing_behind(served: Any) -> None:
     await until(lambda: served.models.calls)
     call.cancel()
 
-    await served.traffic.admission.wait_idle()
+    await until(lambda: served.traffic.admission.in_flight == 0)
 
 
 async def test_a_caller_who_does_not_read_is_slowed_down(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:

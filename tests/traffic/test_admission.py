@@ -225,15 +225,6 @@ async def test_a_storm_with_timeouts_and_cancellations_ends_at_zero(clock: Clock
     assert outcomes.count("done") > 0
 
 
-async def test_idle_returns_once_everybody_left() -> None:
-    admission = Admission(2, 5, 5.0)
-    async with occupied(admission, 2):
-        idle = asyncio.create_task(admission.wait_idle())
-        await turns()
-        assert not idle.done()
-    await idle
-
-
 async def finish_each(admission: Admission, clock: Clock, requests: int, seconds: float) -> None:
     """Complete so many requests, one after another, each after so long."""
     for _ in range(requests):

@@ -45,7 +45,6 @@ class Admission:
         self._observer = observer
         self._waiting: FairQueue[asyncio.Future[RejectReason | None]] = FairQueue()
         self._rate = CompletionRate(2 * max_in_flight)
-        self._idle: asyncio.Event | None = None
         self._queue_reported = False
 
     @property
@@ -151,13 +150,6 @@ class Admission:
         self._note_emptiness()
         self._report_change()
 
-    async def wait_idle(self) -> None:
-        """Return once no request is in flight and none waits."""
-        while self.in_flight or self._waiting:
-            self._idle = self._idle or asyncio.Event()
-            self._idle.clear()
-            await self._idle.wait()
-
     def _has_free_slot(self) -> bool:
         return self.in_flight < self.max_in_flight and not self._waiting
 
@@ -182,8 +174,6 @@ class Admission:
         return Overloaded(_MESSAGES[reason], retry_after_s=max(1.0, self.predict_wait_s()))
 
     def _report_change(self) -> None:
-        if self._idle is not None and not self.in_flight and not self._waiting:
-            self._idle.set()
         self._observer.admission_changed(self.in_flight, len(self._waiting))
         if self._waiting or self._queue_reported:
             self._queue_reported = bool(self._waiting)
