@@ -1,1 +1,4 @@
-"""Pure ASGI layers around the routes, outermost first: context, browsers, disconnect, drain, keys, body, admission."""
+"""Pure ASGI layers around the routes, outermost first: context, browsers, disconnect, drain, keys, body, admission.
+
+With mutual TLS, certificates come after browsers.
+"""
