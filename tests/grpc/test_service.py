@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from reward_gateway.grpc.values import list_value, plain_object, struct
 from reward_gateway.proto import reward_pb2 as pb
+from reward_gateway.scoring.single_operations import SingleOperations
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +48,31 @@ async def test_apply_refuses_as_http_does(served: Any, asked: pb.ApplyRequest, s
     error: Any = caught.value
     said = dict(error.trailing_metadata() or ())
     assert said.get("error-param") == param
+
+
+async def test_the_items_of_a_long_message_are_not_decoded_on_the_event_loop(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str, bool]] = []
+
+    async def answer_request(
+        _: SingleOperations, kind: str, name: str, *__: Any, may_take_long: bool, **___: Any
+    ) -> bytes:
+        asked.append((kind, name, may_take_long))
+        return b""
+
+    monkeypatch.setattr(SingleOperations, "answer_request", answer_request)
+    message = application("score", "length_penalty", [{"response": "word " * 4000}]).SerializeToString()
+    broken = message.replace(b"response", b"\xff" * 8)  # no text: whoever decodes it notices
+    await served.channel.unary_unary("/reward_gateway.v1.RewardService/Apply")(broken)
+    assert asked == [("score", "length_penalty", True)]
+
+
+async def test_bytes_that_are_no_request_are_refused_by_the_name_of_what_they_should_be(served: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await served.channel.unary_unary("/reward_gateway.v1.RewardService/Apply")(b"\xff")
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "reward_gateway.v1.ApplyRequest" in str(caught.value.details())
 
 
 async def test_list_rewards_says_what_http_says(served: Any) -> None:

@@ -144,12 +144,12 @@ def call_id(requested_id: str | None) -> str:
     )
 
 
-def parse(kind: type[M], request: bytes) -> M:
-    """The message in the bytes. Raises MalformedBody."""
+def parse(kind: type[M], request: bytes, whole: type[Message] | None = None) -> M:
+    """The message in the bytes; ``whole`` is what they are, if only part of it is read. Raises MalformedBody."""
     try:
         return kind.FromString(request)
     except DecodeError:
-        raise MalformedBody(f"the bytes are no {kind.DESCRIPTOR.full_name}") from None
+        raise MalformedBody(f"the bytes are no {(whole or kind).DESCRIPTOR.full_name}") from None
 
 
 def _text_metadata(metadata: dict[str, Any]) -> dict[str, str]:

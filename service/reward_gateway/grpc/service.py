@@ -79,12 +79,12 @@ class RewardService:
         await stream.answer_samples(requests)
 
     async def apply(self, raw: bytes, call: Call) -> bytes:
-        request = parse(pb.ApplyRequest, raw)
+        target = parse(pb.ApplyTarget, raw, pb.ApplyRequest)  # the items may take the event loop long
         deadline = self._deadline(call)
         async with self._traffic.admission.enter(deadline):
             answer: bytes = await self._gateway.operations.answer_request(
-                request.kind,
-                request.name,
+                target.kind,
+                target.name,
                 raw,
                 partial(read_operation_message, self._intake.limits),
                 encode_results,
