@@ -80,8 +80,15 @@ def batch_of(prompts: int, each: int = 2) -> Batch:
     return Batch([str(i) for i in range(len(names))], list(names), ["x" * (1 + i) for i in range(len(names))])
 
 
+async def compare_all(gateway: Gateway) -> None:
+    """Wait until all samples that were chosen are compared."""
+    work = gateway.shadow._work
+    if work is not None:
+        await asyncio.wait([work])
+
+
 async def report_of(gateway: Gateway) -> dict[str, Any]:
-    await gateway.shadow.wait_idle()
+    await compare_all(gateway)
     return gateway.shadow.build_reports(gateway.book.experiments)[0]
 
 
@@ -124,7 +131,7 @@ async def test_what_the_queue_cannot_take_is_dropped_and_counted(monkeypatch: py
     plan = gateway.book.get("live")
     await gateway.score(batch_of(1), "live")
     raw = await gateway._fetch_raw_scores(plan, batch_of(4), RequestContext())
-    await gateway.shadow.wait_idle()
+    await compare_all(gateway)
     for _ in range(3):
         gateway.shadow.offer_batch(gateway.book.experiments, plan, batch_of(4), raw)
     told = await report_of(gateway)
@@ -138,7 +145,7 @@ async def test_a_prompt_is_chosen_whole_and_always_the_same() -> None:
     gateway = gateway_of(models, 0.3)
     for _ in range(2):
         await gateway.score(batch_of(200, each=3), "live")
-        await gateway.shadow.wait_idle()
+        await compare_all(gateway)
     counts = {prompt: models.shadowed.count(prompt) for prompt in models.shadowed}
     assert set(counts.values()) == {6}, "all three samples, both times"
     assert 0.2 < len(counts) / 200 < 0.4
@@ -167,7 +174,7 @@ async def test_the_service_reports_it_and_its_metrics_name_no_text() -> None:
     async with HttpContract(app).client() as client:
         body = {"samples": [{"prompt": "p", "response": "x" * (1 + k)} for k in range(4)]}
         assert (await client.post("/v1/score", json=body)).status_code == 200
-        await gateway.shadow.wait_idle()
+        await compare_all(gateway)
         listed = (await client.get("/v1/experiments")).json()["experiments"]
         one = (await client.get("/v1/experiments/next")).json()
         assert listed == [one]

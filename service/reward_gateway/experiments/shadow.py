@@ -117,11 +117,6 @@ class Shadow:
             for name, experiment in experiments.items()
         ]
 
-    async def wait_idle(self) -> None:
-        """Wait until all queued samples are compared."""
-        while self._work is not None and not self._work.done():
-            await asyncio.wait([self._work])
-
     async def close(self) -> None:
         self._waiting.clear()
         if self._work is not None:
