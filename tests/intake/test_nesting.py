@@ -1,6 +1,7 @@
 """JSON nesting on the bytes: the same depth that a parser would find."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -40,3 +41,12 @@ def test_the_check_refuses_exactly_what_is_deeper(value: Any, limit: int, above:
 
 def test_a_long_string_of_brackets_and_escapes_is_read_in_one_go() -> None:
     assert nesting(b'["' + b'\\"[{' * 200_000 + b'"]') == 1
+
+
+def test_many_strings_are_read_in_little_memory() -> None:
+    data = b"[" + b'"ab",' * 2_000_000 + b'[""]]'
+    tracemalloc.start()
+    assert nesting(data) == 2
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 * len(data)

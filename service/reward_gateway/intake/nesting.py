@@ -6,7 +6,7 @@ from reward_gateway.errors import InvalidRequest
 
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[{]}")
 _PIECE = 1 << 20
-"""Brackets that are counted at once: few enough that counting needs little memory."""
+"""Bytes that are looked at together: few enough that this needs little memory, however many strings there are."""
 
 
 def too_deep(limit: int, param: str | None = None) -> InvalidRequest:
@@ -17,12 +17,15 @@ def too_deep(limit: int, param: str | None = None) -> InvalidRequest:
 def nesting(data: bytes) -> int:
     """The deepest level of a JSON text; a bare value has level 0."""
     without_escapes = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
-    brackets = b"".join(without_escapes.split(b'"')[::2]).translate(None, _NO_BRACKETS)
-    deepest = level = 0
-    for start in range(0, len(brackets), _PIECE):
-        codes = np.frombuffer(brackets, np.uint8, min(_PIECE, len(brackets) - start), start)
-        levels = level + np.cumsum(np.where((codes == 0x5B) | (codes == 0x7B), 1, -1))
-        deepest, level = max(deepest, int(levels.max())), int(levels[-1])
+    deepest = level = in_string = 0
+    for start in range(0, len(without_escapes), _PIECE):
+        parts = without_escapes[start : start + _PIECE].split(b'"')
+        brackets = b"".join(parts[in_string::2]).translate(None, _NO_BRACKETS)
+        in_string ^= (len(parts) - 1) % 2
+        if brackets:
+            codes = np.frombuffer(brackets, np.uint8)
+            levels = level + np.cumsum(np.where((codes == 0x5B) | (codes == 0x7B), 1, -1))
+            deepest, level = max(deepest, int(levels.max())), int(levels[-1])
     return deepest
 
 
