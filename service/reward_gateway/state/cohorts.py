@@ -26,7 +26,7 @@ from reward_gateway.sample import FloatArray
 from reward_gateway.tasks import end_task
 
 from .epoch import StoreEpoch
-from .namespace import NO_NAMESPACE, PREFIX, Namespace
+from .namespace import LEGACY, NO_NAMESPACE, Namespace
 from .redis_store import TIMEOUT_S, RedisScripts
 
 MEMBER_TTL_S = 900.0
@@ -166,7 +166,7 @@ class RedisCohorts:
         )
         self._subscriber = Redis.from_url(url, socket_connect_timeout=timeout_s)
         # One channel for all namespaces, so that a process needs one subscription: messages are cohorts' random ids.
-        self._channel = f"{PREFIX}{{state}}:cohorts:closed"
+        self._channel = f"{LEGACY}cohorts:closed"
         self._scripts = RedisScripts(self._client, timeout_s, epoch)
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._closed: dict[str, None] = {}  # newest last; the message may arrive before the answer to the join

@@ -15,17 +15,17 @@ UPLOADED = frozenset({"references", "labels", "sets"})
 SHARED_PREFIX = "tenant/"
 """How a name begins that all runs of a tenant share."""
 
-PREFIX = "reward_gateway:"
-LEGACY = f"{PREFIX}{{state}}:"
-"""How the Redis keys of legacy state begin."""
+PREFIX = "reward_gateway:{state}"
+"""How all Redis keys of state begin: they have one hash tag, since every script reads the store's marker, and some name
+keys of a run, of its tenant and of legacy state."""
+
+LEGACY = f"{PREFIX}:"
+"""How the Redis keys of legacy state, and those of the store as a whole, begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
     """A tenant and one of its training runs.
-
-    All Redis keys of a tenant have the same hash tag, so that one script may write what belongs to a run and what
-    belongs to the tenant.
 
     Attributes:
         tenant: of letters, digits, ``_``, ``.`` and ``-``.
@@ -52,7 +52,7 @@ class Namespace:
 
 def make_tenant_prefix(tenant: str) -> str:
     """How all Redis keys of a tenant begin."""
-    return f"{PREFIX}{{state/{tenant}}}/"
+    return f"{PREFIX}/{tenant}/"
 
 
 def is_shared(kind: str, name: str) -> bool:

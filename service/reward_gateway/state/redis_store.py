@@ -1,8 +1,8 @@
 """Named state in Redis or Valkey: keys, versions and scripts that all kinds share.
 
 Each change increments a clock per kind and namespace and stores it as the name's version, in the same step as the
-change itself, so that versions grow across resets and processes. All keys of a tenant have the same hash tag, so that a
-script uses one slot of a cluster.
+change itself, so that versions grow across resets and processes. All keys have the same hash tag, so that a script uses
+one slot of a cluster.
 """
 
 import asyncio
