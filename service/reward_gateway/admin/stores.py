@@ -29,13 +29,11 @@ class StoreWatch:
 
     Attributes:
         reachable: the last result by store; a store not checked yet counts as reachable.
-        is_state_lost: whether the store of state was last found to have lost what it held.
     """
 
     def __init__(
         self, urls: Mapping[StoreName, str], observer: Observer = UNOBSERVED, state: StateStore | None = None
     ) -> None:
-        self.is_state_lost = False
         self._state = state
         self.reachable: dict[StoreName, bool] = {name: True for name, url in urls.items() if url}
         self._observer = observer
@@ -56,7 +54,7 @@ class StoreWatch:
     def describe(self) -> dict[str, str]:
         """``ready``, ``away`` or ``lost`` by store."""
         found: dict[str, str] = {name: "ready" if reached else "away" for name, reached in self.reachable.items()}
-        if self.is_state_lost and found.get("state") == "ready":
+        if self._state is not None and self._state.is_known_lost and found.get("state") == "ready":
             found["state"] = "lost"
         return found
 
@@ -70,8 +68,7 @@ class StoreWatch:
             self.reachable[name] = True
             if name == "state" and self._state is not None:
                 with contextlib.suppress(StateUnavailable):  # it went away since
-                    self.is_state_lost = await self._state.is_lost()
-                    self._observer.state_checked(self.is_state_lost)
+                    self._observer.state_checked(await self._state.is_lost())
         except (RedisError, OSError):
             self.reachable[name] = False
         self._observer.store_checked(name, self.reachable[name])
