@@ -15,7 +15,7 @@ from .epoch import StoreEpoch
 from .labels import LocalLabels, RedisLabels, encode_message
 from .moments import LocalMoments, RedisMoments
 from .namespace import Namespace
-from .redis_store import TIMEOUT_S, RedisScripts, RedisVersionedStore
+from .redis_store import RedisScripts, RedisVersionedStore
 from .references import LocalReferences, RedisReferences, pack_rewards
 from .sets import LocalSets, RedisSets, format_address
 from .writes import StateWrites
@@ -81,18 +81,12 @@ class RedisCommits(RedisScripts):
     """Implements :class:`Commits` in Redis: one script, whose keys are all in one slot.
 
     Args:
-        stores: of the kinds that are written, where others read through them; None: its own.
+        stores: of the kinds that are written; others read through them.
     """
 
-    def __init__(
-        self,
-        client: Redis,
-        timeout_s: float = TIMEOUT_S,
-        epoch: StoreEpoch | None = None,
-        stores: "RedisKinds | None" = None,
-    ) -> None:
+    def __init__(self, client: Redis, timeout_s: float, epoch: StoreEpoch, stores: "RedisKinds") -> None:
         super().__init__(client, timeout_s, epoch)
-        self._stores = stores or RedisKinds.over(client, timeout_s, epoch)
+        self._stores = stores
 
     async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
         blobs = _Blobs()
@@ -134,7 +128,7 @@ class RedisKinds(NamedTuple):
     sets: RedisSets
 
     @classmethod
-    def over(cls, client: Redis, timeout_s: float, epoch: StoreEpoch | None) -> Self:
+    def over(cls, client: Redis, timeout_s: float, epoch: StoreEpoch) -> Self:
         """The stores over one client."""
         return cls(
             RedisMoments(client, timeout_s, epoch),
