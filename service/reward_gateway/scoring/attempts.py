@@ -85,7 +85,7 @@ class Attempts:
         """Answer a request that changes state, or return its recorded answer.
 
         Args:
-            address: digest of caller, run, recipe or operation, and key.
+            address: the caller, and a digest of run, recipe or operation, and key.
             body: digest of the request's body.
             deadline: time of the running loop's clock until which a repeat waits for the first; None: no limit.
             answer: answers the request and commits under the attempt.
