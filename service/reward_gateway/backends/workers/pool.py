@@ -66,9 +66,12 @@ class _Process:
     async def await_end_of_work(self) -> bool:
         """Whether its work ends soon by itself, as it does where its own time passes."""
         assert self.reply is not None
-        if self.reply.done() and self._reply_kind() == "effect":  # it waits for an answer that does not come
-            self.reply = asyncio.create_task(self._exchange([]))
+        now = asyncio.get_running_loop().time
+        until = now() + GRACE_S
         await asyncio.wait({self.reply}, timeout=GRACE_S)
+        while self.reply.done() and self._reply_kind() == "effect":  # it waits for an answer that does not come
+            self.reply = asyncio.create_task(self._exchange([]))
+            await asyncio.wait({self.reply}, timeout=max(0.0, until - now()))
         return self.reply.done() and self._reply_kind() in ("done", "failed", "time")
 
     def _reply_kind(self) -> str | None:
