@@ -20,7 +20,9 @@ from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.state.attempts import AttemptRecord, RedisAttempts, lease_key
 from reward_gateway.state.cohorts import RedisCohorts
-from reward_gateway.state.commits import RedisCommits
+from reward_gateway.state.commits import RedisCommits, RedisKinds
+from reward_gateway.state.epoch import StoreEpoch
+from reward_gateway.state.redis_store import TIMEOUT_S
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
 from typing_extensions import override
@@ -113,7 +115,9 @@ def lossy_gateway(url: str) -> Gateway:
     """A gateway as one more process would have it, over the shared store."""
     store = StateStore.connect(url)
     client = store.moments._client  # type: ignore[attr-defined]
-    store = replace(store, commits=LossyCommits(client), attempts=LossyAttempts(client))
+    over = client, TIMEOUT_S, StoreEpoch()
+    commits = LossyCommits(*over, RedisKinds.over(*over))
+    store = replace(store, commits=commits, attempts=LossyAttempts(*over))
     runtime = EffectsRuntime(CachedScorer(LossyModels(), NullCache()), store, LossyCohorts(url))
     return Gateway(load_book(RECIPES), runtime)
 
