@@ -26,11 +26,13 @@ ALLOWED = frozenset({200, 429, 503, 504})
 REJECTED = frozenset({429, 503})
 """Statuses that say when to come again."""
 
+UNAVAILABLE, DEADLINE_EXCEEDED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED
+
 HTTP_STATUS = {
     grpc.StatusCode.OK: 200,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.UNAVAILABLE: 503,
-    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+    UNAVAILABLE: 503,
+    DEADLINE_EXCEEDED: 504,
 }
 """The HTTP twin of a gRPC status, for those that a well-formed request may get."""
 
@@ -49,6 +51,8 @@ class Ledger:
         strange: statuses that a well-formed request must not get.
         without_retry_after: rejections that do not say when to come again.
         unanswered: requests whose connection was refused or broken.
+        refused: of those over HTTP, requests whose connection was refused.
+        lost_seconds: how long each of those over HTTP took.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -57,6 +61,13 @@ class Ledger:
     strange: list[str] = field(default_factory=list)
     without_retry_after: list[str] = field(default_factory=list)
     unanswered: int = 0
+    refused: int = 0
+    lost_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def broken(self) -> int:
+        """Requests over HTTP whose connection was opened and ended without an answer."""
+        return len(self.lost_seconds) - self.refused
 
     @property
     def answered(self) -> int:
@@ -138,15 +149,24 @@ class HttpCaller:
         self._ledger.note_rewards([EXPECTED[reward](response) for response in responses], rewards)
         return rewards
 
-    async def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer | None:
-        """Send JSON and note the answer; None if the connection was refused or broken."""
+    async def post(
+        self, path: str, body: Any, headers: Mapping[str, str] | None = None, method: str = "POST"
+    ) -> Answer | None:
+        """Send JSON and note the answer; None if the connection was refused or broken.
+
+        Args:
+            body: None sends no body.
+        """
         began = time.monotonic()
+        content = b"" if body is None else json.dumps(body).encode()
         try:
             answer = await asyncio.wait_for(
-                self._exchange(path, json.dumps(body).encode(), headers or {}), self._patience_s
+                self._exchange(f"{method} {path}", content, headers or {}), self._patience_s
             )
-        except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             self._ledger.unanswered += 1
+            self._ledger.refused += isinstance(error, ConnectionRefusedError)
+            self._ledger.lost_seconds.append(time.monotonic() - began)
             await self.close()
             return None
         except asyncio.CancelledError:
@@ -158,12 +178,12 @@ class HttpCaller:
         self._ledger.note_answer(answer.status, time.monotonic() - began, answer.headers.get("retry-after"), text)
         return answer
 
-    async def _exchange(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _exchange(self, method_and_path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         if self._connection is None:
             self._connection = await asyncio.open_connection(self._parts.hostname, self._parts.port, limit=1 << 26)
         reader, writer = self._connection
         head = {"Host": self._parts.netloc, "Content-Type": "application/json", "Content-Length": str(len(body))}
-        lines = [f"POST {path} HTTP/1.1", *(f"{k}: {v}" for k, v in {**head, **self._headers, **headers}.items())]
+        lines = [f"{method_and_path} HTTP/1.1", *(f"{k}: {v}" for k, v in {**head, **self._headers, **headers}.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         await writer.drain()
         first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -202,8 +222,8 @@ class GrpcCaller:
         except grpc.aio.AioRpcError as error:
             metadata: Any = error.trailing_metadata()
             trailing = {key: str(value) for key, value in metadata or ()}
-            if "error-code" not in trailing and error.code() is grpc.StatusCode.UNAVAILABLE:
-                self._ledger.unanswered += 1  # the channel's own: the connection broke
+            if "error-code" not in trailing and error.code() in (UNAVAILABLE, DEADLINE_EXCEEDED):
+                self._ledger.unanswered += 1  # the channel's own: the connection broke, or patience ended
                 return None
             status = HTTP_STATUS.get(error.code(), 500)
             text = f"{error.code()}: {error.details()}"

@@ -5,9 +5,9 @@ every text, and gives its figures to the fixture ``verdict``; a test fails if on
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -22,12 +22,16 @@ if not TABLE_FILE:
 
 TABLE = Table()
 
-GiveVerdict = Callable[[str, float, Target, str], None]
+
+class GiveVerdict(Protocol):
+    """Gives a figure with its target to the table: ``verdict("rejected p99", 12.5, at_most(50), "ms")``."""
+
+    def __call__(self, name: str, figure: float, target: Target, unit: str = "") -> None: ...
 
 
 @pytest.fixture
 def verdict(request: pytest.FixtureRequest) -> GiveVerdict:
-    """Gives a figure with its target to the table: ``verdict("rejected p99", 12.5, at_most(50), "ms")``."""
+    """Gives a figure with its target to the table."""
     test = request.node.name.removeprefix("test_").replace("_", " ")
 
     def give(name: str, figure: float, target: Target, unit: str = "") -> None:

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,8 +154,8 @@ class Stacks:
     folders: pytest.TempPathFactory
     started: list[Stack] = field(default_factory=list)
 
-    def launch(self, *flags: str, recipes: str = RECIPES) -> ChaosStack:
-        """Start a stack; with the model unless the flags name another Triton."""
+    def launch(self, *flags: str, recipes: str = RECIPES, wrapper: Sequence[str] = ()) -> ChaosStack:
+        """Start a stack; with the model unless the flags name another Triton. The wrapper is a command that runs it."""
         folder = self.folders.mktemp("chaos")
         (folder / "rewards.yaml").write_text(recipes)
         chosen = ["--rewards-file", str(folder / "rewards.yaml"), "--state-dir", str(folder / "state"), *flags]
@@ -165,7 +165,7 @@ class Stacks:
             (repository / MODEL / "config.pbtxt").write_text(CONFIG)
             (repository / MODEL / "1" / "model.py").write_text(MODEL_CODE)
             chosen += ["--model-repository", str(repository)]
-        stack = start_stack(folder / "serve.log", *chosen)
+        stack = start_stack(folder / "serve.log", *chosen, wrapper=wrapper)
         self.started.append(stack)
         return ChaosStack(stack)
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+from itertools import count
 
 import pytest
 
@@ -19,7 +20,7 @@ COHORT = 4
 """The size of the cohorts of the recipe ``compared``."""
 
 ROUNDS = 3
-"""How often a worker is killed while members of cohorts wait."""
+"""How often a worker is killed while members of cohorts wait; and twice as often while numbers are counted."""
 
 PATIENCE_S = (0.002, 0.01, 0.05, 0.2)
 
@@ -45,39 +46,35 @@ async def insist(
     raise AssertionError("a request was never answered")
 
 
-async def kill_workers(stack: ChaosStack, ends: asyncio.Event, every_s: float = 4.0) -> int:
-    """Kill the older worker again and again; how often."""
-    killed = 0
-    while not ends.is_set():
-        await asyncio.sleep(every_s)
-        workers = await asyncio.to_thread(stack.workers)
-        if len(workers) == 2 and not ends.is_set():
-            os.kill(workers[0], signal.SIGKILL)
-            killed += 1
+async def kill_workers(stack: ChaosStack, times: int) -> int:
+    """Kill the older worker so many times, each time a second after both work; how often."""
+    for _ in range(times):
+        await asyncio.to_thread(wait_until, lambda: len(stack.workers()) == 2)
+        await asyncio.sleep(1.0)
+        os.kill((await asyncio.to_thread(stack.workers))[0], signal.SIGKILL)
     await asyncio.to_thread(wait_until, lambda: len(stack.workers()) == 2)
-    return killed
+    return times
 
 
 async def test_moments_with_retrying_clients(stack: ChaosStack, ledger: Ledger, verdict: GiveVerdict) -> None:
-    ends = asyncio.Event()
-    killing = asyncio.create_task(kill_workers(stack, ends))
+    killing = asyncio.create_task(kill_workers(stack, 2 * ROUNDS))
     sent = 0
 
     async def client(number: int) -> None:
         nonlocal sent
         draw = random.Random(number)
-        for turn in range(30):
+        turns = count()
+        while not killing.done():
+            turn = next(turns)
             body = make_counted(turn)
             await insist(stack, ledger, body, f"{number}-{turn}", draw)
             sent += len(body["samples"])
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
 
     await asyncio.gather(*map(client, range(8)))
-    ends.set()
-    killed = await killing
     stored = await asyncio.to_thread(Counting(stack).stored)
-    verdict(f"samples of {sent} not counted once", abs(stored - sent), exactly(0), "")
-    verdict("workers killed", killed, at_least(2), "")
+    verdict(f"samples of {sent} not counted once, {await killing} workers killed", abs(stored - sent), exactly(0), "")
+    verdict("attempts that clients gave up or that were cut off", ledger.unanswered, at_least(100), "")
 
 
 async def test_cohorts_with_retrying_clients(stack: ChaosStack, ledger: Ledger, verdict: GiveVerdict) -> None:
