@@ -60,10 +60,11 @@ async def test_the_disk_is_full(launch: Launch, small_disk: Path, ledger: Ledger
         ledger.without_retry_after += part.without_retry_after
     verdict("rules refused meanwhile", rules.answered - rules.statuses[200], exactly(0), "")
     verdict("rules scored while it was full", rules_meanwhile, at_least(100), "")
-    verdict("until a killed worker was back", restarted, at_most(30), "s")
+    verdict("until another worker ran in the place of one that was killed", restarted, at_most(30), "s")
     verdict("workers that died of it", died, exactly(0), "")
     verdict("unanswered requests, one worker killed", rules.unanswered + counted.unanswered, at_most(5), "")
     verdict("refused otherwise than state_unavailable", len({*counting.refused} - {"state_unavailable"}), exactly(0))
+    verdict("state refused while it was full", counting.refused.get("state_unavailable", 0), at_least(1), "")
     verdict("until state is kept again", seconds, at_most(15), "s")
     verdict("samples answered and not counted", max(0.0, counting.answered - stored), exactly(0), "")
     # A write may have been made whose answer was lost with the worker.

@@ -35,33 +35,30 @@ def rules(launch: Launch) -> ChaosStack:
     return launch(*(part for name, size in SIZES.items() for part in (f"--{name}", str(size))), *WITHOUT_TRITON)
 
 
-def make_bad(draw: random.Random) -> tuple[str, bytes, dict[str, str]]:
-    """A path, a body and headers that are wrong in one of many ways."""
-    good = json.dumps({"reward": "rule", "samples": [{"response": "a b"}]}).encode()
-    as_json = {"content-type": "application/json"}
-    return draw.choice(
-        [
-            ("/v1/score", draw.randbytes(draw.randrange(1, 300)), as_json),
-            ("/v1/score", good[: draw.randrange(len(good))], as_json),
-            ("/v1/score", good, {**as_json, "content-encoding": "gzip"}),
-            ("/v1/score", gzip.compress(good)[:-5], {**as_json, "content-encoding": "gzip"}),
-            ("/v1/score", gzip.compress(bytes(50_000_000), 1), {**as_json, "content-encoding": "gzip"}),
-            ("/v1/score", good, {**as_json, "content-encoding": "unknown"}),
-            ("/v1/score", b"[" * 5000, as_json),
-            ("/v1/score", json.dumps({"reward": "none", "samples": [{"response": "a"}]}).encode(), as_json),
-            ("/v1/score", json.dumps({"reward": "rule", "samples": []}).encode(), as_json),
-            ("/v1/score", json.dumps({"reward": "rule", "samples": [{"response": 3}]}).encode(), as_json),
-            ("/v1/score", json.dumps({"reward": "rule", "samples": [{"response": "a"}] * 17}).encode(), as_json),
-            ("/v1/score", json.dumps({"reward": "rule", "samples": [{"response": "a" * 1001}]}).encode(), as_json),
-            ("/v1/transform/no_such", good, as_json),
-            ("/%00/..%2f", good, as_json),
-        ]
-    )
+GOOD = json.dumps({"reward": "rule", "samples": [{"response": "a b"}]}).encode()
+BOMB = gzip.compress(bytes(50_000_000), 9)
+JSON, GZIP = {"content-type": "application/json"}, {"content-type": "application/json", "content-encoding": "gzip"}
+
+BROKEN: tuple[tuple[str, bytes, dict[str, str]], ...] = (
+    ("/v1/score", random.Random(0).randbytes(300), JSON),
+    *(("/v1/score", GOOD[:size], JSON) for size in range(0, len(GOOD), 10)),
+    ("/v1/score", GOOD, GZIP),
+    ("/v1/score", gzip.compress(GOOD)[:-5], GZIP),
+    ("/v1/score", BOMB, GZIP),
+    ("/v1/score", GOOD, {**JSON, "content-encoding": "unknown"}),
+    ("/v1/score", b"[" * 5000, JSON),
+    ("/v1/score", json.dumps({"reward": "none", "samples": [{"response": "a"}]}).encode(), JSON),
+    ("/v1/score", json.dumps({"reward": "rule", "samples": [{"response": 3}]}).encode(), JSON),
+    ("/v1/score", json.dumps({"reward": "rule", "samples": [{"response": "a"}] * 17}).encode(), JSON),
+    ("/v1/score", json.dumps({"reward": "rule", "samples": [{"response": "a" * 1001}]}).encode(), JSON),
+    ("/v1/transform/no_such", GOOD, JSON),
+    ("/%00/..%2f", GOOD, JSON),
+)
+"""Paths, bodies and headers of requests that are wrong, each in its own way."""
 
 
 async def test_broken_requests_and_impatient_clients(rules: ChaosStack, ledger: Ledger, verdict: GiveVerdict) -> None:
     answers: dict[int, int] = {}
-    strange: list[str] = []
     left = 0
 
     async def client(number: int) -> None:
@@ -70,10 +67,7 @@ async def test_broken_requests_and_impatient_clients(rules: ChaosStack, ledger: 
         async with httpx.AsyncClient(base_url=rules.http, trust_env=False) as http:
             for _ in range(REQUESTS // 8):
                 bad = draw.random() < BAD
-                body = json.dumps({"reward": "rule", "samples": [{"response": "a b"}]}).encode()
-                path, content, headers = (
-                    make_bad(draw) if bad else ("/v1/score", body, {"content-type": "application/json"})
-                )
+                path, content, headers = draw.choice(BROKEN) if bad else ("/v1/score", GOOD, JSON)
                 try:
                     async with asyncio.timeout(draw.uniform(0, PATIENCE_S)):
                         answer = await http.post(path, content=content, headers=headers)
@@ -82,7 +76,7 @@ async def test_broken_requests_and_impatient_clients(rules: ChaosStack, ledger: 
                     continue
                 answers[answer.status_code] = answers.get(answer.status_code, 0) + 1
                 if answer.status_code not in (REFUSALS if bad else {200, 503}):
-                    strange.append(f"{path} {content[:40]!r}: {answer.status_code} {answer.text[:200]}")
+                    ledger.strange.append(f"{path} {content[:40]!r}: {answer.status_code} {answer.text[:200]}")
                 if not bad and answer.status_code == 200:
                     ledger.note_rewards([-2.0], [result["reward"] for result in answer.json()["results"]])
 
@@ -92,7 +86,6 @@ async def test_broken_requests_and_impatient_clients(rules: ChaosStack, ledger: 
     await caller.close()
     verdict(f"requests answered, of {REQUESTS}", sum(answers.values()), at_least(REQUESTS / 2), "")
     verdict("clients that left", left, at_least(1), "")
-    verdict(f"unexpected statuses {strange[:2] or ''}".strip(), len(strange), exactly(0), "")
     verdict("a good request afterwards, reward", float("nan") if not good or good[0] is None else good[0], exactly(-3))
 
     def is_idle() -> bool:
@@ -111,8 +104,7 @@ def nested(depth: int) -> dict[str, Any]:
 
 def padded(size: int) -> bytes:
     """A request of so many bytes."""
-    body = json.dumps({"reward": "rule", "samples": [{"response": "a b"}]}).encode()
-    return body + b" " * (size - len(body))
+    return GOOD + b" " * (size - len(GOOD))
 
 
 async def test_limits_on_both_sides(rules: ChaosStack, verdict: GiveVerdict) -> None:
@@ -125,7 +117,7 @@ async def test_limits_on_both_sides(rules: ChaosStack, verdict: GiveVerdict) -> 
     async with httpx.AsyncClient(base_url=rules.http, trust_env=False, timeout=30) as http:
 
         async def send(content: bytes, **headers: str) -> int:
-            headers = {"content-type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+            headers = {**JSON, **{k.replace("_", "-"): v for k, v in headers.items()}}
             return (await http.post("/v1/score", content=content, headers=headers)).status_code
 
         async def differ(make: Any, limit: int, over: int, **headers: str) -> int:
@@ -170,7 +162,7 @@ async def test_200_at_once_for_16_places(launch: Launch, entry: str, ledger: Led
     ledger.seconds.clear()
     before = stack.metric("reward_gateway_admission_rejected_total")
     async with load([HttpCaller(stack.http, health)], ask, 0.02):
-        await asyncio.gather(*(c.score("model", [f"{SLOW} {k}"] * 20, cache="off") for k, c in enumerate(callers)))
+        await asyncio.gather(*(c.score("model", [f"{SLOW} {k}"] * 10, cache="off") for k, c in enumerate(callers)))
     rejected = stack.metric("reward_gateway_admission_rejected_total") - before
     for caller in callers:
         await caller.close()

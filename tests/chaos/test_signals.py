@@ -157,7 +157,7 @@ async def test_sigterm_under_load(launch: Launch, ledger: Ledger, verdict: GiveV
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-async def test_twice(launch: Launch, number: signal.Signals, ledger: Ledger, verdict: GiveVerdict) -> None:
+async def test_a_signal_twice(launch: Launch, number: signal.Signals, ledger: Ledger, verdict: GiveVerdict) -> None:
     stack = await asyncio.to_thread(launch, "--workers", "2")
     process, before = stack.running.process, processes_of(stack)
     events: list[Event] = []
