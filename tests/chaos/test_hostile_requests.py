@@ -84,7 +84,7 @@ async def test_broken_requests_and_impatient_clients(rules: ChaosStack, ledger: 
     caller = HttpCaller(rules.http, ledger)
     good = await caller.score("rule", ["one two three"])
     await caller.close()
-    verdict(f"requests answered, of {REQUESTS}", sum(answers.values()), at_least(REQUESTS / 2), "")
+    verdict(f"requests answered, of {REQUESTS}", sum(answers.values()), at_least(REQUESTS / 4), "")
     verdict("clients that left", left, at_least(1), "")
     verdict("a good request afterwards, reward", float("nan") if not good or good[0] is None else good[0], exactly(-3))
 
