@@ -1,6 +1,7 @@
 """Every setting, documented at its field: environment variables ``REWARD_GATEWAY_<NAME>`` and flags of ``serve``."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +17,7 @@ COMPUTE_PROCESSES = max(2, min(4, (os.cpu_count() or 1) // 2))
 class Settings(BaseSettings):
     """Settings of a gateway. Times are in seconds unless the name ends in ``_ms``; sizes are in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="REWARD_GATEWAY_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="REWARD_GATEWAY_", extra="ignore", allow_inf_nan=False)
 
     # Addresses
     http_host: str = Field(
@@ -237,7 +238,9 @@ class Settings(BaseSettings):
     )
 
     # Telemetry
-    log_level: str = Field("info", description="Log level: debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Log level: debug, info, warning or error."
+    )
     log_json: bool = Field(False, description="Write each log line as a JSON object.")
     otlp_endpoint: SecretStr | None = Field(None, description="OTLP endpoint for traces (needs the extra tracing).")
 
@@ -249,7 +252,12 @@ class Settings(BaseSettings):
     @property
     def run_directory(self) -> Path:
         """The folder for the logs of the stack on this port; two stacks never share a port."""
-        return self.state_dir.resolve() / "run" / str(self.http_port)
+        return self.state_dir.resolve().joinpath(*self.run_names)
+
+    @property
+    def run_names(self) -> tuple[str, str]:
+        """The path of :attr:`run_directory` within the state directory."""
+        return "run", str(self.http_port)
 
     @field_validator("redis_url", "state_redis_url")
     @classmethod
@@ -263,9 +271,30 @@ class Settings(BaseSettings):
     @classmethod
     def _is_host_and_port(cls, url: str) -> str:
         host, _, port = url.rpartition(":")
-        if url and not url.startswith(("dns:", "unix:")) and ("://" in url or not host or not port.isdecimal()):
+        named = url.startswith(("dns:", "unix:"))
+        if url and not named and ("://" in url or not host or not (port.isdecimal() and int(port) <= 65535)):
             raise ValueError("the gRPC address of Triton is host:port without http://, for example triton:8001")
         return url
+
+    @field_validator("redis_max_memory", "state_redis_max_memory")
+    @classmethod
+    def _is_memory(cls, size: str) -> str:
+        if not re.fullmatch(r"\d+([kmg]b?|b)?", size.lower(), re.ASCII):
+            raise ValueError("write bytes, or a number with kb, mb or gb, for example 512mb; 0: no limit")
+        return size
+
+    @field_validator("allowed_hosts", "media_url_hosts")
+    @classmethod
+    def _are_host_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if re.search(r"[/\s@?#]", name) or ("*" in name and not re.fullmatch(r"\*|\*\.[^*]+", name)):
+                raise ValueError(f"write the name alone, for example gateway.example.org or *.example.org, not {name}")
+        return names
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _to_lower_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("otlp_endpoint")
     @classmethod

@@ -112,9 +112,24 @@ def test_a_faulty_recipe_file_is_told_by_its_lines(tmp_path: Path) -> None:
         ("--triton-url", "triton", "host:port without http://"),
         ("--otlp-endpoint", "collector:4317", "begins with http://"),
         ("--dialect-failures", "{", "the value is not JSON"),
+        ("--triton-url", "triton:99999", "host:port without http://"),
+        ("--redis-url", "redis://:secret@host:99999", "write redis://HOST:PORT/NUMBER"),
+        ("--redis-url", "redis://:se/secret@host:6379", "special characters of a password as %XX"),
+        ("--redis-url", "redis://host:6379/name", "write redis://HOST:PORT/NUMBER"),
+        ("--redis-url", "redis://host?db=name", "write redis://HOST:PORT/NUMBER"),
+        ("--state-redis-url", "redis://[::1", "write redis://HOST:PORT/NUMBER"),
+        ("--state-redis-url", "unix://", "unix://PATH"),
+        ("--rate-limit", "fast", "a number above 0 and a span of time, for example 600/minute"),
+        ("--rate-limit", "0/minute", "for example 600/minute"),
+        ("--rate-limit", "600/minute;5/second", "for example 600/minute"),
+        ("--log-level", "loud", "'debug'"),
+        ("--redis-max-memory", "lots", "for example 512mb"),
+        ("--state-redis-max-memory", "-1", "for example 512mb"),
+        ("--drain-s", "inf", "finite number"),
+        ("--allowed-hosts", "https://gateway.example.org/", "write the name alone"),
     ],
 )
-def test_an_address_without_its_scheme_names_the_flag_and_the_variable(flag: str, value: str, said: str) -> None:
+def test_a_value_that_cannot_be_used_names_the_flag_and_the_variable(flag: str, value: str, said: str) -> None:
     result = run(flag, value)
     variable = "REWARD_GATEWAY_" + flag.removeprefix("--").replace("-", "_").upper()
     assert result.returncode == 2
@@ -135,6 +150,7 @@ def test_the_gateway_alone_says_the_same(tmp_path: Path) -> None:
         ({"REDIS_URL": "localhost"}, "write redis://localhost"),
         ({"API_KEYS_FILE": str(tmp_path / "none")}, "there is no file"),
         ({"DIALECT_FAILURES": '{"nobody": 1}'}, "unknown dialects: nobody"),
+        ({"REDIS_URL": "redis://host:99999"}, "REWARD_GATEWAY_REDIS_URL"),
     ):
         result = alone(**settings)
         assert result.returncode == 2

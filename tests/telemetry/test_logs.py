@@ -82,7 +82,7 @@ def test_the_level_holds_for_ours_and_for_libraries(capsys: pytest.CaptureFixtur
 
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="log_level"):
-        configure_logging(Settings(log_level="loud"))
+        Settings.model_validate({"log_level": "loud"})
 
 
 def test_an_exception_is_described_by_its_class_and_its_places() -> None:

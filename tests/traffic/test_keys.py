@@ -102,6 +102,8 @@ def test_without_a_file_no_key_is_asked_for_and_stray_tokens_are_ignored() -> No
         ("keys: " + "9" * 5000, "cannot be read"),
         ("keys: " + "[" * 100_000, "cannot be read"),
         ("keys: 2001-13-45", "cannot be read"),
+        ("keys: []\nkeys: []", "line 2 holds a key that its mapping has already"),
+        ("keys:\n- {a: ]", "line 2 is not YAML"),
         ("keys: [{name: a}]", "keys[0]: Value error, give either key or sha256"),
         ("keys: [{name: a, key: canary-key, sha256: " + "a" * 64 + "}]", "either key or sha256"),
         ("keys: [{name: a, key: short}]", "8 characters"),

@@ -1,10 +1,13 @@
 """Checks of a gateway process's settings and files before it starts; all faults are reported at once."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from reward_gateway.backends.judges.config import JudgesFileError, load_judges
 from reward_gateway.extras import MissingExtra, demand
+from reward_gateway.rates import parse_rate
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import KeyRing, KeysFileError, UnsafeExposure, check_exposure
 from reward_gateway.traffic.tls import TlsFiles, TlsFilesError
@@ -24,7 +27,7 @@ class Fault:
 
 def find_gateway_faults(settings: Settings) -> list[Fault]:
     """Faults in settings and files that would keep a gateway process from starting."""
-    return [fault for check in (_exposure, _extras, _tls, _files) for fault in check(settings)]
+    return [fault for check in (_exposure, _extras, _tls, _addresses, _files) for fault in check(settings)]
 
 
 def _exposure(settings: Settings) -> Iterator[Fault]:
@@ -54,6 +57,36 @@ def _tls(settings: Settings) -> Iterator[Fault]:
         yield Fault(str(error))
 
 
+def _addresses(settings: Settings) -> Iterator[Fault]:
+    """What the client of Redis and the rates would only refuse when they are made, after everything has started."""
+    named = (settings.redis_url, "redis_url"), (settings.state_redis_url, "state_redis_url")
+    for url, setting in named:
+        if url and not _is_redis_address(url):
+            yield Fault(
+                f"{flag_of(setting)} ({variable_of(setting)}) is no address of Redis: write redis://HOST:PORT/NUMBER "
+                "or unix://PATH, and special characters of a password as %XX"
+            )
+    if settings.rate_limit is not None:
+        try:
+            parse_rate(settings.rate_limit)
+        except ValueError as error:
+            yield Fault(f"{flag_of('rate_limit')} ({variable_of('rate_limit')}): {error}")
+
+
+def _is_redis_address(url: str) -> bool:
+    from redis.asyncio.connection import parse_url  # here, because it takes a third of a second
+
+    try:
+        parse_url(url)
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    return port != 0 and (parts.path in ("", "/") or parts.path[1:].isdecimal())
+
+
 def _files(settings: Settings) -> Iterator[Fault]:
     """The files named in settings exist, can be read and are valid."""
     try:
@@ -64,6 +97,14 @@ def _files(settings: Settings) -> Iterator[Fault]:
     for path, setting in (*named, (settings.oip_tokenizer, "oip_tokenizer")):
         if path is not None and not path.is_file():
             yield Fault(f"there is no file {path} ({flag_of(setting)}, {variable_of(setting)})")
+    if settings.oip_tokenizer is not None and settings.oip_tokenizer.is_file():
+        from reward_gateway.oip.tokens import Detokeniser  # needs an extra
+
+        try:
+            with contextlib.suppress(MissingExtra):  # told already
+                Detokeniser.load(settings.oip_tokenizer)
+        except OSError as error:
+            yield Fault(str(error))
     try:
         if settings.api_keys_file is not None and settings.api_keys_file.is_file():
             KeyRing.load(settings.api_keys_file)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reward_gateway.local import platform, ports, valkey
 from reward_gateway.local.errors import StackError
+from reward_gateway.local.own_folders import foreign_folder_fault
 from reward_gateway.settings import Settings
 
 from .configuration import flag_of, variable_of
@@ -40,6 +41,10 @@ def writable_fault(folder: Path, setting: str, purpose: str) -> str:
 def _folders(settings: Settings) -> Iterator[Fault]:
     if fault := writable_fault(settings.run_directory, "state_dir", "logs and state are kept there"):
         yield Fault(fault)
+    for names in (settings.run_names, ("backends",)):
+        if fault := foreign_folder_fault(settings.state_dir, *names):
+            yield Fault(fault)
+            break
     if not settings.triton_url and not settings.model_repository.is_dir():
         yield Fault(
             f"there is no model repository {settings.model_repository}: name one with {flag_of('model_repository')} "

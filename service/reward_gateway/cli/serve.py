@@ -27,6 +27,8 @@ from .serve_flags import GroupedCommand, setting_flags
 _ANSWER_S = 5.0
 """Timeout of the readiness check, in seconds."""
 
+_OTHERS_WRITE = 0o022
+
 _EXAMPLE = '{"samples": [{"prompt": "How do I boil an egg?", "response": "Put it in boiling water for 8 minutes."}]}'
 
 
@@ -40,6 +42,7 @@ def serve(**flags: Any) -> None:
     for name, value in flags.items():
         if value is not None:
             os.environ[variable_of(name)] = str(value)  # flags are read and checked as variables are
+    os.umask(os.umask(_OTHERS_WRITE) | _OTHERS_WRITE)  # no other user writes to models and files that this makes
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     report = _Progress(console)
     try:

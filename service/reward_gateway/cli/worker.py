@@ -231,8 +231,23 @@ def freeze_startup_objects() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+def take_listener() -> socket.socket | None:
+    """The socket that all workers listen on, from the supervisor; None if this worker opens its own.
+
+    Processes that this one starts, which run callers' programs, do not get it: only this one accepts connections.
+    """
+    fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
+    if not fd:
+        return None
+    # Not uvicorn's own `fd`, which takes every socket for a Unix one and so leaves Nagle's delay of 40 ms on.
+    listener = socket.socket(fileno=int(fd))
+    listener.set_inheritable(False)
+    return listener
+
+
 async def serve(settings: Settings) -> None:
     """Serve until a signal stops the process."""
+    listener = take_listener()
     telemetry = Telemetry.of(settings)
     traffic = Traffic.of(settings, telemetry.metrics, rates_breaker(telemetry))
     gateway = await build_gateway(settings, telemetry)
@@ -240,7 +255,6 @@ async def serve(settings: Settings) -> None:
     model_admin = ModelAdmin(gateway, settings)
     stores = StoreWatch.of(settings, telemetry.metrics, gateway.runtime.state)
     app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores)
-    fd = os.environ.get("REWARD_GATEWAY_HTTP_FD")
     metrics, tracer = telemetry.metrics, telemetry.tracer
     http = HttpServer(app, settings, traffic.drain, metrics)
     inference = InferenceService(gateway, protocol, settings, traffic, metrics, model_admin, tracer)
@@ -268,8 +282,7 @@ async def serve(settings: Settings) -> None:
     gateway.runtime.workers.start()
     watching = asyncio.create_task(watch(gateway, settings.rewards_file, telemetry))
     try:
-        # Not uvicorn's own `fd`, which takes every socket for a Unix one and so leaves Nagle's delay of 40 ms on.
-        await http.serve([socket.socket(fileno=int(fd))] if fd else None)
+        await http.serve([listener] if listener else None)
     finally:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from reward_gateway.local import ports
 from reward_gateway.local.children import Child
 from reward_gateway.local.errors import StackError
+from reward_gateway.local.own_folders import own_folder
 from reward_gateway.local.plain_paths import plain_links
 from reward_gateway.local.sockets import socket_folder
 from reward_gateway.local.supervisor import Report, Supervisor
@@ -63,8 +64,7 @@ async def run_stack(
         settings = settings.model_copy(update={"http_port": http.getsockname()[1]})
         if settings.grpc_port:
             held.enter_context(ports.reserve_port(settings.http_host, settings.grpc_port, "grpc_port"))
-        run_dir = settings.run_directory
-        run_dir.mkdir(parents=True, exist_ok=True)
+        run_dir = own_folder(settings.state_dir, *settings.run_names)
         run_dir.chmod(0o700)
         for log in run_dir.glob("*.log"):
             log.unlink()

@@ -21,6 +21,7 @@ import psutil
 
 from reward_gateway.local import platform, probes
 from reward_gateway.local.children import Child
+from reward_gateway.local.own_folders import own_folder
 from reward_gateway.settings import Settings
 
 _EXIT_S = 3  # time for in-flight inferences at shutdown; the gateways have drained by then
@@ -108,14 +109,16 @@ def backend_directory(home: platform.TritonHome, state_dir: Path) -> Path:
 
     It holds the backend, the stub for the environment's Python, and the package that the models import:
     a stub runs isolated from ``PYTHONPATH``, yet with this folder on its path.
+
+    Raises:
+        StackError: another user has made it, or may write to it.
     """
     spec = importlib.util.find_spec("reward_models")
     packages = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
     parts = [*sorted((home.root / "backends" / "python").glob("*.*")), home.stub, *packages]
     digest = blake2b("\n".join(map(str, parts)).encode(), digest_size=6).hexdigest()
-    final = state_dir.resolve() / "backends" / digest
+    final = own_folder(state_dir, "backends") / digest
     if not final.exists():
-        final.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=final.parent))
         (draft / "python").mkdir()
         for part in parts:
@@ -124,7 +127,7 @@ def backend_directory(home: platform.TritonHome, state_dir: Path) -> Path:
             draft.rename(final)  # atomic, also when two stacks start at once
         except OSError:
             shutil.rmtree(draft)
-    return final
+    return own_folder(state_dir, "backends", digest)
 
 
 def kill_orphans() -> None:

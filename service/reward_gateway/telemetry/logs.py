@@ -39,9 +39,7 @@ def configure_logging(settings: Settings) -> None:
 
     Values that a request binds with ``structlog.contextvars`` (its id) appear on each of its lines, also a library's.
     """
-    level = logging.getLevelName(settings.log_level.upper())
-    if not isinstance(level, int):
-        raise ValueError(f"log_level must be debug, info, warning or error, not {settings.log_level!r}")
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -29,13 +29,13 @@ import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from limits import parse as parse_rate
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from reward_gateway.errors import PermissionDenied, Unauthenticated
 from reward_gateway.fair_queue import Priority, Share
+from reward_gateway.rates import parse_rate
 from reward_gateway.settings import Settings
+from reward_gateway.yaml_file import YamlFault, read_yaml
 
 Right = Literal["score", "state", "admin"]
 """``score``: request rewards and read the catalogue. ``state``: change named state. ``admin``: everything."""
@@ -156,9 +156,9 @@ class KeyRing:
         if path is None:
             return cls([])
         try:
-            entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-            raise KeysFileError(f"the keys file cannot be read: {type(error).__name__}") from None
+            entries = read_yaml(path)
+        except YamlFault as error:
+            raise KeysFileError(f"the keys file cannot be read: {error}") from None
         if not isinstance(entries, dict) or set(entries) != {"keys"} or not isinstance(entries["keys"], list):
             raise KeysFileError("the keys file must hold one list named keys")
         if not entries["keys"]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from limits import RateLimitItem, parse
+from limits import RateLimitItem
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter as SharedMovingWindow
 from limits.storage import MemoryStorage
@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from reward_gateway.errors import RateLimited
 from reward_gateway.observer import UNOBSERVED, Observer
+from reward_gateway.rates import parse_rate
 from reward_gateway.tasks import end_task
 
 from .keys import ApiKey
@@ -150,7 +151,7 @@ class KeyRateLimiter:
         rate = key.rate or self._default
         if rate is None:
             return
-        whole_rate = self._rates.get(rate) or self._rates.setdefault(rate, parse(rate))
+        whole_rate = self._rates.get(rate) or self._rates.setdefault(rate, parse_rate(rate))
         share = share_of(whole_rate, self._workers())
         wait = None
         if self._shared is not None:

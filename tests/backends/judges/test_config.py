@@ -37,6 +37,8 @@ def test_an_address_is_taken_with_and_without_its_version(tmp_path: Path, base: 
         ("judges: " + "9" * 5000, "cannot be read"),
         ("judges: " + "[" * 100_000, "cannot be read"),
         ("judges: 2001-13-45", "cannot be read"),
+        ("judges: []\njudges: []", "line 2 holds a key that its mapping has already"),
+        ("judges:\n- {a: ]", "line 2 is not YAML"),
         ("- a", "one list named judges"),
         ("judges: [{name: a, base_url: 'ftp://h', model: m}]", r"judges\[0\].base_url: .*http"),
         ("judges: [{name: a, base_url: 'file:///etc/passwd', model: m}]", r"judges\[0\].base_url"),

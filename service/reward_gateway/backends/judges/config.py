@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-from limits import parse as parse_rate
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from reward_gateway.rates import parse_rate
+from reward_gateway.yaml_file import YamlFault, read_yaml
 
 
 class JudgesFileError(ValueError):
@@ -101,9 +102,9 @@ def load_judges(path: Path | None) -> list[JudgeConfig]:
     if path is None:
         return []
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise JudgesFileError(f"the judges file cannot be read: {type(error).__name__}") from None
+        entries = read_yaml(path)
+    except YamlFault as error:
+        raise JudgesFileError(f"the judges file cannot be read: {error}") from None
     if not isinstance(entries, dict) or set(entries) != {"judges"} or not isinstance(entries["judges"], list):
         raise JudgesFileError("the judges file must hold one list named judges")
     judges = [_parse_entry(i, entry) for i, entry in enumerate(entries["judges"])]

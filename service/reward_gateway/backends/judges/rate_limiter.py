@@ -3,9 +3,10 @@
 import asyncio
 import time
 
-from limits import parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+
+from reward_gateway.rates import parse_rate
 
 SHORTEST_WAIT_S = 0.005
 
@@ -18,7 +19,7 @@ class RateLimiter:
     """
 
     def __init__(self, rate: str | None) -> None:
-        self._item = parse(rate) if rate is not None else None
+        self._item = parse_rate(rate) if rate is not None else None
         self._limiter = MovingWindowRateLimiter(MemoryStorage()) if rate is not None else None
         self._turn = asyncio.Lock()
 
