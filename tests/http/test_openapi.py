@@ -117,7 +117,7 @@ def attack(operation: Any) -> None:
     @BOUNDED
     @given(case=operation.as_strategy())
     def sent(case: Any) -> None:
-        answer = case.call()
+        answer = case.call(timeout=120.0)
         assert answer.status_code not in (500, 501, 502), answer.text
         assert str(answer.status_code) in operation.definition.raw["responses"], answer.text
         case.validate_response(answer, checks=CONFORMS)

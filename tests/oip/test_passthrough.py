@@ -240,8 +240,8 @@ def test_a_request_whose_sizes_lie_or_that_names_shared_memory_never_reaches_the
     with grpc.insecure_channel(gateway.grpc) as channel:
         stub = GRPCInferenceServiceStub(channel)
         with pytest.raises(grpc.RpcError) as refused:
-            stub.ModelInfer(request, timeout=10)
+            stub.ModelInfer(request, timeout=60)
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-        (answer,) = stub.ModelStreamInfer(iter([request]), timeout=10)
+        (answer,) = stub.ModelStreamInfer(iter([request]), timeout=60)
         assert answer.error_message
     assert behind[0].seen == []

@@ -19,11 +19,11 @@ def test_it_starts_without_the_default_recipe_and_says_so(tmp_path: Path) -> Non
         assert "Started, not ready." in said
         assert "the default recipe helpful_harmless cannot answer: The model 'text_preference' is not ready" in said
 
-        ready = httpx.get(f"{stack.http}/readyz", timeout=10)
+        ready = httpx.get(f"{stack.http}/readyz", timeout=60)
         assert ready.status_code == 503
         assert {"helpful", "helpful_harmless", "roboreward"} <= set(ready.json()["not_ready"])
         assert {"harmless", "brevity"}.isdisjoint(ready.json()["not_ready"])
-        assert httpx.get(f"{stack.http}/readyz?reward=harmless", timeout=10).status_code == 200
+        assert httpx.get(f"{stack.http}/readyz?reward=harmless", timeout=60).status_code == 200
 
         with grpc.insecure_channel(stack.grpc) as channel:
             health = health_pb2_grpc.HealthStub(channel)
