@@ -34,6 +34,9 @@ HEADER_S, IDLE_S, GRACE_S = 10.0, 10.0, 10.0
 HEADERS = 400 << 20
 """Bytes of headers that are sent without a key."""
 
+BYTES_PER_S = 10 << 20
+"""What each of four attackers sends, so that the cores which they share with the gateway are not the limit."""
+
 BODIES = 520
 """More bodies than requests are worked on at once."""
 
@@ -136,7 +139,8 @@ async def every(clients: Iterable[Client], act: Callable[[Client], Awaitable[obj
 
 
 def flood(address: tuple[str, int], each: int, count: int) -> int:
-    """Send headers of ``each`` bytes that do not end over ``count`` connections; the bytes that were taken."""
+    """Send headers of ``each`` bytes that do not end over ``count`` connections, each after the time that its bytes
+    have; the bytes that were taken."""
     block = (b"x-filler: " + b"f" * 1012 + b"\r\n") * 32
     sent, clients = 0, list[socket.socket]()
     for _ in range(count):
@@ -146,6 +150,7 @@ def flood(address: tuple[str, int], each: int, count: int) -> int:
             for start in range(0, each, len(block)):
                 clients[-1].sendall(block[: each - start])
                 sent += min(len(block), each - start)
+        time.sleep(each / BYTES_PER_S)
     for client in clients:
         client.close()
     return sent
