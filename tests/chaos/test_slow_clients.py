@@ -31,11 +31,8 @@ SLOW = "authorization: Bearer key of the slow one"
 HEADER_S, IDLE_S, GRACE_S = 10.0, 10.0, 10.0
 """What headers and bodies have by default; a connection may be idle for 75 s by default."""
 
-HEADERS = 400 << 20
-"""Bytes of headers that are sent without a key."""
-
-BYTES_PER_S = 10 << 20
-"""What each of four attackers sends, so that the cores which they share with the gateway are not the limit."""
+ATTACKERS, FLOOD_S = 4, 10.0
+"""Clients that send headers without a key, and for how long; they share the cores of the gateway."""
 
 BODIES = 520
 """More bodies than requests are worked on at once."""
@@ -110,7 +107,7 @@ def judge_others(ledger: Ledger, alone_s: float, verdict: GiveVerdict) -> None:
     """Nobody was kept waiting or refused, and health checks were answered."""
     verdict("others' requests without rewards", ledger.answered - ledger.statuses[200], exactly(0), "")
     verdict("others' unanswered requests", ledger.unanswered, exactly(0), "")
-    verdict("others' p95 over their median alone", (ledger.quantile(0.95, 200) - alone_s) * 1e3, at_most(150), "ms")
+    verdict("others' p95 over their median alone", (ledger.quantile(0.95, 200) - alone_s) * 1e3, at_most(250), "ms")
     verdict("health p95", ledger.quantile(0.95, 0) * 1e3, at_most(500), "ms")
 
 
@@ -139,8 +136,7 @@ async def every(clients: Iterable[Client], act: Callable[[Client], Awaitable[obj
 
 
 def flood(address: tuple[str, int], each: int, count: int) -> int:
-    """Send headers of ``each`` bytes that do not end over ``count`` connections, each after the time that its bytes
-    have; the bytes that were taken."""
+    """Send headers of ``each`` bytes that do not end over ``count`` connections; the bytes that were taken."""
     block = (b"x-filler: " + b"f" * 1012 + b"\r\n") * 32
     sent, clients = 0, list[socket.socket]()
     for _ in range(count):
@@ -150,23 +146,28 @@ def flood(address: tuple[str, int], each: int, count: int) -> int:
             for start in range(0, each, len(block)):
                 clients[-1].sendall(block[: each - start])
                 sent += min(len(block), each - start)
-        time.sleep(each / BYTES_PER_S)
+        time.sleep(FLOOD_S / count)
     for client in clients:
         client.close()
     return sent
 
 
-@pytest.mark.parametrize("each", [1 << 20, 30 << 10], ids=["of_1_MiB_each", "below_the_limit_each"])
-async def test_headers_before_any_key(stack: ChaosStack, each: int, ledger: Ledger, verdict: GiveVerdict) -> None:
+@pytest.mark.parametrize(("each", "count"), [(1 << 20, 410), (30 << 10, 2000)], ids=["over_the_limit", "below_it"])
+async def test_headers_before_any_key(
+    stack: ChaosStack, each: int, count: int, ledger: Ledger, verdict: GiveVerdict
+) -> None:
     alone_s = await alone(stack)
-    address, sent = ("127.0.0.1", port_of(stack)), 0
+    address = "127.0.0.1", port_of(stack)
     async with grown(stack) as growth, beside(stack, ledger):
-        while sent < HEADERS:  # in threads, so that who measures the latency of others does nothing else
-            parts = [asyncio.to_thread(flood, address, each, 100) for _ in range(4)]
-            taken = sum(await asyncio.gather(*parts))
-            assert taken, "nothing can be sent any more"
-            sent += taken
-    verdict("headers sent", sent / 2**20, at_least(HEADERS / 2**20), "MiB")
+        # In threads, so that who measures the latency of others does nothing else.
+        parts = [asyncio.to_thread(flood, address, each, count // ATTACKERS) for _ in range(ATTACKERS)]
+        sent = sum(await asyncio.gather(*parts))
+    verdict(
+        f"headers sent, {each >> 10} KiB over each connection",
+        sent / 2**20,
+        at_least(0.95 * each * count / 2**20),
+        "MiB",
+    )
     verdict("growth of the worker", growth[0], at_most(64), "MiB")
     judge_others(ledger, alone_s, verdict)
 
