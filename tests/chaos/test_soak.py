@@ -18,8 +18,11 @@ from tests.chaos.verdicts import at_most, exactly
 
 SOAK_S = float(os.environ.get("SOAK_S", "600"))
 EVERY_S = max(1.0, SOAK_S / 120)
+WARM_UP, WARM_UP_S = 10_000, 90.0
+"""Requests, sent as fast as they are answered for so many seconds at most, in which buffers and windows grow to their
+size; only afterwards is memory looked at."""
 
-pytestmark = [pytest.mark.stack, pytest.mark.anyio, pytest.mark.timeout(SOAK_S + 300)]
+pytestmark = [pytest.mark.stack, pytest.mark.anyio, pytest.mark.timeout(SOAK_S + WARM_UP_S + 300)]
 
 
 @dataclass
@@ -98,11 +101,20 @@ async def watch(stack: ChaosStack, ledger: Ledger, memory: dict[str, Series], fi
             latency.add(at, statistics.median(seconds) * 1e3)
 
 
+def callers_of(stack: ChaosStack, ledger: Ledger) -> list[Caller]:
+    return [*(HttpCaller(stack.http, ledger) for _ in range(4)), GrpcCaller(stack.grpc, ledger)]
+
+
 async def test_soak(launch: Launch, ledger: Ledger, verdict: GiveVerdict) -> None:
     stack = await asyncio.to_thread(launch, "--workers", "2")
     memory: dict[str, Series] = {}
     files, latency = Series(), Series()
-    callers: list[Caller] = [*(HttpCaller(stack.http, ledger) for _ in range(4)), GrpcCaller(stack.grpc, ledger)]
+    async with load(callers_of(stack, ledger), ask_mixed):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WARM_UP_S):
+                while ledger.answered < WARM_UP:
+                    await asyncio.sleep(1.0)
+    callers = callers_of(stack, ledger)
     watching = asyncio.create_task(watch(stack, ledger, memory, files, latency))
     async with load(callers, ask_mixed, 0.04):
         await asyncio.sleep(SOAK_S)
