@@ -119,7 +119,7 @@ def start_stack(log: Path, *flags: str, wrapper: Sequence[str] = ()) -> Stack:
     ]
     with log.open("wb") as out:
         process = subprocess.Popen([*command, *flags], cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
-    end = time.monotonic() + 180
+    end = time.monotonic() + 240
     while process.poll() is None and time.monotonic() < end and "Ctrl-C stops it" not in log.read_text():
         time.sleep(0.2)
     said = log.read_text()
@@ -136,10 +136,10 @@ def stop_stack(stack: Stack) -> int:
     if stack.process.poll() is None:
         stack.process.send_signal(signal.SIGTERM)
     try:
-        return stack.process.wait(timeout=40)
+        return stack.process.wait(timeout=120)
     except subprocess.TimeoutExpired:
         os.killpg(stack.process.pid, signal.SIGKILL)
-        pytest.fail("the stack did not stop within 40 s")
+        pytest.fail("the stack did not stop within 120 s")
 
 
 @pytest.fixture(scope="session")

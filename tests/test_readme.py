@@ -75,7 +75,7 @@ def test_a_block_runs_and_gives_its_answer(stack: Stack, tmp_path: Path, block: 
     command = [*shell, text] if block.language == "bash" else [sys.executable, "-c", text]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "NO_COLOR": "1"}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     if answer is None:
@@ -105,7 +105,7 @@ try:
 except StopIteration as stop:
     print([result["reward"] for result in stop.value])
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False)
     assert done.stdout.strip() == "[0.5, 1.0]", done.stderr
 
 

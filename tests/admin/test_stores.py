@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from reward_gateway.admin import stores
 from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.observer import Observer, StoreName
 from reward_gateway.settings import Settings
@@ -11,6 +12,12 @@ from tests.clock import until
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine is too slow for the time limit."""
+    monkeypatch.setattr(stores, "TIMEOUT_S", 60.0)
 
 
 class Told(Observer):

@@ -185,7 +185,7 @@ class Triton:
     def start(self) -> None:
         argv = [*self.child.argv, *self.child.late_arguments()]
         self.process = subprocess.Popen(argv, env=self.child.env, stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 240
         with grpc.insecure_channel(self.url) as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
             while time.monotonic() < deadline and self.process.poll() is None:
@@ -203,18 +203,18 @@ class Triton:
     def load(self, model: str) -> None:
         with grpc.insecure_channel(self.url) as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-            stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest(model_name=model), timeout=30)
+            stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest(model_name=model), timeout=120)
 
     def unload(self, model: str) -> None:
         with grpc.insecure_channel(self.url) as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-            stub.RepositoryModelUnload(service_pb2.RepositoryModelUnloadRequest(model_name=model), timeout=30)
+            stub.RepositoryModelUnload(service_pb2.RepositoryModelUnloadRequest(model_name=model), timeout=120)
 
     def executions(self, model: str) -> int:
         """Infer calls that the model has run, before Triton's own batching."""
         with grpc.insecure_channel(self.url) as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-            answer = stub.ModelStatistics(service_pb2.ModelStatisticsRequest(name=model), timeout=5)
+            answer = stub.ModelStatistics(service_pb2.ModelStatisticsRequest(name=model), timeout=60)
             return int(answer.model_stats[0].inference_stats.success.count)
 
     def kill(self) -> None:

@@ -83,12 +83,12 @@ class Model(Observer):
     def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
         self.observed.append((outcome, rows))
 
-    async def ask(self, numbers: Sequence[int], seconds: float = 5.0, max_rows: int = 8) -> ModelAnswer:
+    async def ask(self, numbers: Sequence[int], seconds: float = 3600.0, max_rows: int = 8) -> ModelAnswer:
         batch = Batch([""] * len(numbers), [""] * len(numbers), [str(number) for number in numbers])
         deadline = asyncio.get_running_loop().time() + seconds
         return await self.queue.score("m", batch, range(batch.size), width=1, deadline=deadline, max_rows=max_rows)
 
-    def start(self, numbers: Sequence[int], seconds: float = 5.0) -> "asyncio.Task[ModelAnswer]":
+    def start(self, numbers: Sequence[int], seconds: float = 3600.0) -> "asyncio.Task[ModelAnswer]":
         return asyncio.ensure_future(self.ask(numbers, seconds))
 
 

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reward_gateway.cli import main
+from reward_gateway.cli import catalog, live, main, models, rewards, state
+from reward_gateway.cli import service as asked_service
 
 from tests.client.conftest import running, service
 
 __all__ = ["running", "service"]
+
+
+PATIENT_S = 240.0
+"""No machine is too slow for it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFi
     """``run("score", "f.jsonl")``: the console script in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("REWARD_GATEWAY_URL", raising=False)
+    monkeypatch.setattr(rewards, "CHECK_TIMEOUT_S", PATIENT_S)
+    for module in (catalog, live, models, rewards, asked_service, state):
+        monkeypatch.setattr(module, "TIMEOUT_S", PATIENT_S)
 
     def call(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["reward-gateway", *map(str, arguments)])

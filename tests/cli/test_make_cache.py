@@ -12,6 +12,7 @@ from reward_gateway.cli.worker import make_cache
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 
+from tests.clock import LONGEST_WAIT_S
 from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +56,7 @@ async def test_the_breaker_pauses_as_long_as_the_settings_say(pause_s: float, tr
     telemetry.metrics.cache_breaker_changed = states.append  # type: ignore[method-assign,assignment]
     settings = Settings(redis_url=nowhere(), cache_breaker_failures=2, cache_breaker_pause_s=pause_s)
     cache = make_cache(settings, telemetry)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         while "open" not in states:
             await cache.get_many([b"a"])
         for _ in range(10):

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 def run(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {f"REWARD_GATEWAY_{name}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "reward_gateway.cli.serve", *map(str, arguments)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
 
 
 def test_every_setting_is_a_flag_with_its_description() -> None:
@@ -143,7 +143,7 @@ def test_the_gateway_alone_says_the_same(tmp_path: Path) -> None:
     def alone(**settings: str) -> subprocess.CompletedProcess[str]:
         env = os.environ | {f"REWARD_GATEWAY_{name}": value for name, value in settings.items()}
         command = [sys.executable, "-m", "reward_gateway.cli.worker"]
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
 
     for settings, said in (
         ({"HTTP_HOST": "0.0.0.0"}, "no API keys are required"),

@@ -18,7 +18,7 @@ def stored(service: Service) -> Service:
     """The service with a set of the tenant and a stream of run A."""
     import httpx
 
-    with httpx.Client(base_url=service.url) as client:
+    with httpx.Client(base_url=service.url, timeout=60) as client:
         assert client.put("/v1/state/sets/centroids/c", json=SET).status_code == 200
         value = {"value": {"count": 2.0, "mean": 0.0, "m2": 0.0}}
         assert client.put("/run/A/v1/state/moments/s", json=value).status_code == 200

@@ -118,7 +118,7 @@ def running(folder: Path, **more: str) -> Iterator[Running]:
         )
     try:
         gateway = Running(http_port, grpc_port, files, authority, folder / "ca.pem")
-        end = time.monotonic() + 120
+        end = time.monotonic() + 240
         while find_lacking(gateway.url):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < end, (folder / "log").read_text()
@@ -126,7 +126,7 @@ def running(folder: Path, **more: str) -> Iterator[Running]:
         yield gateway
     finally:
         process.terminate()
-        assert process.wait(60) == 0, (folder / "log").read_text()
+        assert process.wait(120) == 0, (folder / "log").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ async def test_the_probes_of_the_stack_ask_over_tls(gateway: Running) -> None:
 
 def test_new_connections_get_the_new_certificate_and_faulty_files_change_nothing(gateway: Running) -> None:
     ports = (gateway.http_port, gateway.grpc_port)
-    with httpx.Client(base_url=gateway.url, verify=ssl.create_default_context(cafile=gateway.ca)) as kept:
+    with httpx.Client(base_url=gateway.url, verify=ssl.create_default_context(cafile=gateway.ca), timeout=60) as kept:
         assert kept.get("/livez").status_code == 200
         renewed = gateway.files.issue(gateway.authority)
         assert [gateway.serial(port) for port in ports] == [renewed, renewed]
@@ -244,7 +244,7 @@ def test_without_a_client_certificate_only_health_checks_and_metrics_are_answere
     mutual: tuple[Running, Path, trustme.CA],
 ) -> None:
     gateway, _, _ = mutual
-    with httpx.Client(base_url=gateway.url, verify=ssl.create_default_context(cafile=gateway.ca)) as client:
+    with httpx.Client(base_url=gateway.url, verify=ssl.create_default_context(cafile=gateway.ca), timeout=60) as client:
         for path in ("/livez", "/readyz", "/metrics"):
             assert client.get(path).status_code == 200
         for path in ("/v1/rewards", "/docs", "/nowhere", "/livez/"):
@@ -265,7 +265,7 @@ def test_a_certificate_of_another_authority_ends_the_handshake(
     certificate, key = client_files(tmp_path, trustme.CA())
     with (
         RewardClient(
-            gateway.url, timeout_s=3, ca_file=gateway.ca, client_certificate=certificate, client_key=key
+            gateway.url, timeout_s=10, ca_file=gateway.ca, client_certificate=certificate, client_key=key
         ) as client,
         pytest.raises(GatewayError, match=r"TLS|broke") as refused,
     ):
@@ -285,18 +285,20 @@ def test_the_authority_of_clients_is_renewed_too(mutual: tuple[Running, Path, tr
     authority = trustme.CA()
     before, after = client_files(old, clients), client_files(new, authority)
 
-    def answered(url: str, files: tuple[Path, Path]) -> bool:
-        client = RewardClient(url, ca_file=gateway.ca, client_certificate=files[0], client_key=files[1], timeout_s=3)
+    def answered(url: str, files: tuple[Path, Path], timeout_s: float = 60.0) -> bool:
+        client = RewardClient(
+            url, ca_file=gateway.ca, client_certificate=files[0], client_key=files[1], timeout_s=timeout_s
+        )
         with client, contextlib.suppress(GatewayError):
             return bool(client.score("p", ["a"]).valid.all())
         return False
 
     for url in (gateway.url, gateway.grpc_url):
-        assert (answered(url, before), answered(url, after)) == (True, False)
+        assert (answered(url, before), answered(url, after, 3.0)) == (True, False)
     write(clients_file, authority.cert_pem.bytes())
     try:
         for url in (gateway.url, gateway.grpc_url):
-            assert (answered(url, before), answered(url, after)) == (False, True)
+            assert (answered(url, before, 3.0), answered(url, after)) == (False, True)
     finally:
         write(clients_file, clients.cert_pem.bytes())
 

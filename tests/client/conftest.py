@@ -137,7 +137,7 @@ def serving(recipes: str) -> Iterator[Service]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(120)
     yield service
     stop.set()
     thread.join(20)

@@ -97,5 +97,5 @@ async def test_the_run_is_that_of_the_client(url: str, service: Any) -> None:
     stream = f"aio-{url[:4]}"
     async with AsyncRewardClient(url, run="mine") as client:
         await client.apply("transform", "running_normalise", [{"reward": 1.0}], {"stream": stream})
-    answer = httpx.get(f"{service.url}/v1/state/moments/{stream}", headers={"x-run": "mine"})
+    answer = httpx.get(f"{service.url}/v1/state/moments/{stream}", headers={"x-run": "mine"}, timeout=60)
     assert answer.json()["value"]["count"] == 1.0

@@ -166,16 +166,16 @@ def test_a_client_is_shared_by_threads(url: str) -> None:
 def test_a_service_that_is_not_there_is_waited_for_as_long_as_the_call_may_take() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    started = time.monotonic()
-    with RewardClient(f"http://127.0.0.1:{port}", timeout_s=0.6) as client:
-        with pytest.raises(Unreachable):
-            client.score("p", ["one"])
-        assert not client.ready()
-    with RewardClient(f"grpc://127.0.0.1:{port}", timeout_s=0.3) as client:
-        with pytest.raises(DeadlineExceeded):
-            client.score("p", ["one"])
-        assert not client.ready()
+        port = probe.getsockname()[1]  # nobody listens, and nobody else may
+        started = time.monotonic()
+        with RewardClient(f"http://127.0.0.1:{port}", timeout_s=0.6) as client:
+            with pytest.raises(Unreachable):
+                client.score("p", ["one"])
+            assert not client.ready()
+        with RewardClient(f"grpc://127.0.0.1:{port}", timeout_s=0.3) as client:
+            with pytest.raises(DeadlineExceeded):
+                client.score("p", ["one"])
+            assert not client.ready()
 
     assert time.monotonic() - started > 0.3
 
@@ -196,7 +196,7 @@ def test_address_and_key_come_from_the_environment(service: Any, monkeypatch: py
 
 def test_the_run_is_named_by_argument_or_environment(url: str, monkeypatch: pytest.MonkeyPatch, service: Any) -> None:
     def count(run: str) -> float:
-        answer = httpx.get(f"{service.url}/v1/state/moments/of-{url[:4]}", params={"run": run}).json()
+        answer = httpx.get(f"{service.url}/v1/state/moments/of-{url[:4]}", params={"run": run}, timeout=60).json()
         return float(answer["value"]["count"]) if "value" in answer else 0.0
 
     params = {"stream": f"of-{url[:4]}"}
@@ -213,5 +213,5 @@ def test_the_run_may_stand_in_the_address(service: Any) -> None:
         client.apply("transform", "running_normalise", [{"reward": 1.0}], {"stream": "s"})
         assert client.ready()
         assert client.score("p", ["a b"]).rewards == [-0.5]
-    answer = httpx.get(f"{service.url}/run/in-address/v1/state/moments/s")
+    answer = httpx.get(f"{service.url}/run/in-address/v1/state/moments/s", timeout=60)
     assert answer.json()["value"]["count"] == 1.0

@@ -181,13 +181,13 @@ def service(
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=60)
+            process.wait(timeout=120)
         except subprocess.TimeoutExpired:
             process.kill()
 
 
 def wait_ready(service: Service) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while service.process.poll() is None and time.monotonic() < end:
         try:
             if httpx.get(f"{service.http}/readyz", timeout=5).status_code == 200:
@@ -200,7 +200,7 @@ def wait_ready(service: Service) -> None:
 
 def score(service: Service) -> dict[str, Any]:
     body = {"reward": "harmless", "samples": [{"prompt": "How do I boil an egg?", "response": "For 8 minutes."}]}
-    answer = httpx.post(f"{service.http}/v1/score", json=body, timeout=30)
+    answer = httpx.post(f"{service.http}/v1/score", json=body, timeout=120)
     assert answer.status_code == 200, answer.text
     result: dict[str, Any] = answer.json()["results"][0]
     assert result["valid"], answer.text
@@ -225,14 +225,14 @@ def test_the_service_starts_from_the_lock_file_and_scores(service: Service) -> N
         over_grpc = client.score(["How do I boil an egg?"], ["For 8 minutes."], reward="harmless")
     assert over_grpc.rewards[0] == pytest.approx(reward, abs=1e-5)
     for path in ("/docs", "/pages", "/v1/catalog", "/v1/models", "/metrics"):
-        assert httpx.get(f"{service.http}{path}", timeout=30, follow_redirects=True).status_code == 200
-    assert httpx.get(f"{service.http}/openapi.json", timeout=30).json()["info"]["version"] == __version__
+        assert httpx.get(f"{service.http}{path}", timeout=120, follow_redirects=True).status_code == 200
+    assert httpx.get(f"{service.http}/openapi.json", timeout=120).json()["info"]["version"] == __version__
 
 
 @pytest.mark.stack
 def test_the_image_carries_what_sends_traces(service: Service, collector: tuple[Collector, int]) -> None:
     score(service)
-    spans = collector[0].received.get(timeout=60)
+    spans = collector[0].received.get(timeout=120)
 
     assert b"reward-gateway" in spans
     assert b"boil an egg" not in spans
@@ -249,7 +249,7 @@ def test_a_head_is_uploaded_to_the_service_and_scores(service: Service, form: st
         body = file.getvalue()
     else:
         body = save(arrays)
-    answer = httpx.put(f"{service.http}/v1/models/{NAME}/head", content=body, timeout=60)
+    answer = httpx.put(f"{service.http}/v1/models/{NAME}/head", content=body, timeout=120)
 
     assert answer.status_code in (200, 201), answer.text
     after = score(service)["components"]["a"]
@@ -259,7 +259,7 @@ def test_a_head_is_uploaded_to_the_service_and_scores(service: Service, form: st
 
 @pytest.mark.stack
 def test_the_scorer_of_an_extra_that_the_image_lacks_is_refused_in_a_sentence(service: Service) -> None:
-    answer = httpx.post(f"{service.http}/v1/score/language", json={"items": [{"response": "yes"}]}, timeout=30)
+    answer = httpx.post(f"{service.http}/v1/score/language", json={"items": [{"response": "yes"}]}, timeout=120)
 
     assert answer.status_code == 422
     assert "pip install 'reward-gateway[language]'" in answer.json()["error"]["message"]

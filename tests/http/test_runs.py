@@ -18,6 +18,7 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 
+from tests.clock import LONGEST_WAIT_S
 from tests.contract import HttpContract
 
 from .conftest import KNOWN, Letters
@@ -96,7 +97,8 @@ async def test_a_run_all_right_and_a_run_all_wrong_learn_nothing_from_each_other
     asks = [
         score(http, "compared", mine, headers={"x-run": run}) for _ in range(4) for run, mine in (("A", 1), ("B", 0))
     ]
-    assert [answer["reward"] for answer in await asyncio.wait_for(asyncio.gather(*asks), 30)] == [0.0] * 8
+    answers = await asyncio.wait_for(asyncio.gather(*asks), LONGEST_WAIT_S)
+    assert [answer["reward"] for answer in answers] == [0.0] * 8
 
 
 async def test_one_run_is_named_in_three_ways(http: httpx.AsyncClient) -> None:

@@ -68,8 +68,8 @@ async def losing(valkey_process: Valkey, tmp_path: Path) -> AsyncIterator[Losing
     with valkey_process.client() as admin:
         admin.flushall()
     epoch, telemetry = StoreEpoch(), Telemetry()
-    state = StateStore.connect(valkey_process.url, epoch=epoch)
-    cohorts = RedisCohorts(valkey_process.url, epoch=epoch)
+    state = StateStore.connect(valkey_process.url, timeout_s=60.0, epoch=epoch)
+    cohorts = RedisCohorts(valkey_process.url, timeout_s=60.0, epoch=epoch)
     gateway = Gateway(load_book(RECIPES), EffectsRuntime(CachedScorer(Letters(), NullCache()), state, cohorts))
     settings = Settings(state_redis_url=valkey_process.url)
     stores = StoreWatch.of(settings, telemetry.metrics, state)

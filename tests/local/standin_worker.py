@@ -25,14 +25,23 @@ def main() -> None:
     if mode == "refuse":
         sys.exit(3)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if mode == "stubborn" else lambda *_: sys.exit(0))
-    signal.signal(signal.SIGHUP, lambda *_: print("reloaded", flush=True))
+    reloads: list[int] = []
+
+    def reload(number: int, frame: object) -> None:
+        reloads.append(number)
+        print("reloaded", flush=True)
+
+    signal.signal(signal.SIGHUP, reload)
     if mode == "hang":
-        time.sleep(600)
+        time.sleep(3600)
     server = HTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
     server.socket = socket.socket(fileno=int(os.environ["REWARD_GATEWAY_HTTP_FD"]))
-    if mode == "deaf":  # takes one connection, by which it is known to be ready
-        server.handle_request()
-        time.sleep(600)
+    if mode == "deaf":  # from the first signal on, so that it is known to be ready
+        server.timeout = 0.05
+        while not reloads:
+            server.handle_request()
+        print("deaf", flush=True)
+        time.sleep(3600)
     server.serve_forever()
 
 

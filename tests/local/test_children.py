@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
-import anyio
 import pytest
 from reward_gateway.local.children import Child
 from reward_gateway.local.errors import StackError
 from reward_gateway.local.supervisor import Supervisor
+
+from tests.clock import until
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +48,8 @@ runs = here / 'runs'
 runs.write_text(runs.read_text() + 'x' if runs.exists() else 'x')
 if len(runs.read_text()) in (1, 4):
     (here / 'ready').touch()
-    time.sleep(60 if len(runs.read_text()) == 4 else .2)
+    while len(runs.read_text()) == 4 or not (here / 'seen').exists():
+        time.sleep(.01)
 (here / 'ready').unlink(missing_ok=True)
 raise SystemExit(3)
 """
@@ -56,8 +58,10 @@ raise SystemExit(3)
 
     def report(line: str) -> None:
         lines.append(line)
-        if "ready after" in line and any("again in" in line for line in lines):
-            supervisor.stop()
+        if "ready after" in line:
+            (tmp_path / "seen").touch()
+            if any("again in" in line for line in lines):
+                supervisor.stop()
 
     supervisor.report = report
     await supervisor.run()
@@ -85,7 +89,7 @@ time.sleep(.4)
 
 
 async def test_one_that_is_not_ready_in_time_is_named_and_stopped(tmp_path: Path) -> None:
-    child = program(tmp_path, "time.sleep(60)", ready_s=0.3)
+    child = program(tmp_path, "time.sleep(3600)", ready_s=0.3)
     with pytest.raises(StackError, match=r"it was not ready within 0\.3 s"):
         await Supervisor([[child]], lambda line: None).run()
     assert not child.running
@@ -94,17 +98,21 @@ async def test_one_that_is_not_ready_in_time_is_named_and_stopped(tmp_path: Path
 async def test_what_a_child_started_is_stopped_with_it(tmp_path: Path) -> None:
     code = """
 import subprocess, sys
-print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid, flush=True)
+print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)']).pid, flush=True)
 (here / 'ready').touch()
-time.sleep(60)
+time.sleep(3600)
 """
     child = program(tmp_path, code)
     await child.start()
     grandchild = Path("/proc", (tmp_path / "it.log").read_text().strip())
     assert grandchild.exists()
     await child.stop()
-    for _ in range(40):  # killed; whoever inherited it has yet to collect it
-        if not grandchild.exists() or "zombie" in (grandchild / "status").read_text():
-            return
-        await anyio.sleep(0.05)
-    pytest.fail("it is still running")
+    await until(lambda: has_ended(grandchild))
+
+
+def has_ended(process: Path) -> bool:
+    """It was killed; whoever inherited it may have yet to collect it."""
+    try:
+        return "zombie" in (process / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True

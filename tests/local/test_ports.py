@@ -35,7 +35,7 @@ def test_a_reserved_port_is_open_to_children_that_share_it_and_to_nobody_else() 
             child.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             child.bind((HOST, port))
             child.listen()
-            with closing(socket.create_connection((HOST, port), timeout=1)), closing(child.accept()[0]):
+            with closing(socket.create_connection((HOST, port), timeout=60)), closing(child.accept()[0]):
                 pass
         with pytest.raises(StackError, match="in use"):
             reserve_port(HOST, port, "grpc_port")

@@ -15,7 +15,7 @@ NO_PROCESS = 2**22 + 1
 
 def process_of(supervisor: int, program: str, option: str) -> "subprocess.Popen[bytes]":
     """A process that looks like one that was started by the stack of a supervisor."""
-    arguments = [f"/x/{program}", "-c", "import time; time.sleep(60)", f"{option}reward_gateway_{supervisor}_1_"]
+    arguments = [f"/x/{program}", "-c", "import time; time.sleep(3600)", f"{option}reward_gateway_{supervisor}_1_"]
     process = subprocess.Popen(arguments, executable=sys.executable)
     while not Path(f"/proc/{process.pid}/cmdline").read_text().startswith(arguments[0]):
         time.sleep(0.01)
@@ -33,7 +33,7 @@ def test_servers_and_models_are_ended_where_their_supervisor_is_gone_and_only_th
     orphan, kept = process_of(NO_PROCESS, program, option), process_of(os.getpid(), program, option)
     try:
         kill_orphans()
-        assert orphan.wait(10) == -9
+        assert orphan.wait(120) == -9
         assert kept.poll() is None
     finally:
         for process in (orphan, kept):

@@ -95,6 +95,6 @@ def test_two_hosted_models_are_compared_by_name(stack: Any) -> None:
 
 def test_a_model_that_is_not_built_says_what_to_run(stack: Any) -> None:
     body = {"items": [{"response": "Hi"}], "params": {"model": "another_model"}}
-    answer = httpx.post(f"{stack.http}/v1/score/perplexity", json=body)
+    answer = httpx.post(f"{stack.http}/v1/score/perplexity", json=body, timeout=120)
     assert answer.status_code == 503
     assert "reward-gateway models build another_model" in answer.json()["error"]["message"]

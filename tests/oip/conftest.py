@@ -116,10 +116,10 @@ class Served:
 
     def post(self, path: str, body: Any, **kwargs: Any) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return httpx.post(f"http://{self.http}{path}", content=content, **kwargs)
+        return httpx.post(f"http://{self.http}{path}", content=content, timeout=60, **kwargs)
 
     def get(self, path: str, **kwargs: Any) -> httpx.Response:
-        return httpx.get(f"http://{self.http}{path}", **kwargs)
+        return httpx.get(f"http://{self.http}{path}", timeout=60, **kwargs)
 
     def native(self, reward: str, prompts: list[str], responses: list[str]) -> list[float]:
         """The same samples through ``POST /v1/score``."""

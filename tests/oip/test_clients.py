@@ -123,7 +123,7 @@ def test_a_stream_answers_in_order_and_goes_on_after_an_error(served: Any) -> No
         for i in range(40):
             name = "nothing" if i == 20 else "plain"
             client.async_stream_infer(name, [column(over_grpc, "response", ["a" * i])], request_id=str(i))
-        got = [answers.get(timeout=20) for _ in range(40)]
+        got = [answers.get(timeout=120) for _ in range(40)]
         client.stop_stream()
     for i, (result, error) in enumerate(got):
         if i == 20:

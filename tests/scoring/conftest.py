@@ -13,6 +13,7 @@ from reward_gateway.errors import ModelUnavailable
 from reward_gateway.gateway import Gateway
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid
+from reward_gateway.scoring import attempts
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.state.attempts import LocalAttempts, RedisAttempts, lease_key
@@ -151,7 +152,9 @@ class World:
 
 
 @pytest.fixture(params=["in_process", "redis"])
-async def world(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[World]:
+async def world(
+    request: pytest.FixtureRequest, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
     """An empty store of either home, and gateways over it."""
     if request.param == "in_process":
         own = StateStore.in_process(), LocalCohorts()
@@ -160,7 +163,9 @@ async def world(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIter
         valkey: Valkey = request.getfixturevalue("valkey_process")
         with valkey.client() as client:
             client.flushdb()
-        found = World(lambda: (StateStore.connect(valkey.url), RedisCohorts(valkey.url)), valkey)
+        # No machine is too slow for its time limits.
+        monkeypatch.setattr(attempts, "REMEMBER_S", 60.0)
+        found = World(lambda: (StateStore.connect(valkey.url, 60.0), RedisCohorts(valkey.url, 60.0)), valkey)
     yield found
     for gateway in found.gateways:
         await gateway.close()

@@ -113,7 +113,7 @@ class LossyCohorts(RedisCohorts):
 
 def lossy_gateway(url: str) -> Gateway:
     """A gateway as one more process would have it, over the shared store."""
-    store = StateStore.connect(url)
+    store = StateStore.connect(url, timeout_s=60.0)
     client = store.moments._client  # type: ignore[attr-defined]
     over = client, TIMEOUT_S, StoreEpoch()
     commits = LossyCommits(*over, RedisKinds.over(*over))

@@ -83,7 +83,7 @@ def test_a_model_is_added_to_a_running_service(service: "Stack", repository: Pat
     assert versions.publish_version(repository, name, staged(tmp_path / "staged", kind, name)) == 1
     load(service, name)
     assert ask(service, name) == pytest.approx(by_torch(kind), abs=1e-4)
-    listed = {model["name"]: model for model in httpx.get(f"{service.http}/v1/models").json()["models"]}
+    listed = {model["name"]: model for model in httpx.get(f"{service.http}/v1/models", timeout=60).json()["models"]}
     assert listed[name]["ready"]
     assert ask(service, "first") == pytest.approx(by_torch("pair"), abs=1e-4)
 

@@ -114,7 +114,7 @@ def test_no_two_samples_of_a_family_need_have_one_score(name: str, alone: dict[s
 
 
 def test_each_model_says_what_it_runs_on(stack: "Stack") -> None:
-    rows = {row["name"]: row for row in httpx.get(f"{stack.http}/v1/models").json()["models"]}
+    rows = {row["name"]: row for row in httpx.get(f"{stack.http}/v1/models", timeout=60).json()["models"]}
     for name in CARDS:
         assert rows[name]["device"] == {"kind": "cpu", "gpus": [], "instances": 1}
         assert rows[name]["precision"] == "fp32"

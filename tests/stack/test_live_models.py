@@ -72,7 +72,7 @@ def infer(stack: "Stack", model: str) -> httpx.Response:
     inputs = [
         {"name": name, "shape": [len(ROWS), 1], "datatype": "BYTES", "data": data} for name, data in columns.items()
     ]
-    return httpx.post(f"{stack.http}/v2/models/{model}/infer", json={"inputs": inputs}, timeout=30)
+    return httpx.post(f"{stack.http}/v2/models/{model}/infer", json={"inputs": inputs}, timeout=120)
 
 
 def direct(stack: "Stack", model: str) -> list[float]:
@@ -85,8 +85,8 @@ def direct(stack: "Stack", model: str) -> list[float]:
 
 def score(stack: "Stack", reward: str = "live", cache: str = "use", rows: list[int] | None = None) -> httpx.Response:
     samples = [{"prompt": ROWS[i][0], "response": ROWS[i][1]} for i in rows or range(len(ROWS))]
-    body = {"reward": reward, "samples": samples, "options": {"cache": cache, "deadline_ms": 20_000}}
-    return httpx.post(f"{stack.http}/v1/score", json=body, timeout=30)
+    body = {"reward": reward, "samples": samples, "options": {"cache": cache, "deadline_ms": 100_000}}
+    return httpx.post(f"{stack.http}/v1/score", json=body, timeout=120)
 
 
 def version_of(stack: "Stack", reward: str = "live") -> str:
@@ -114,7 +114,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._ends.set()
         for thread in self._threads:
-            thread.join(40)
+            thread.join(120)
 
     def _run(self, turn: int) -> None:
         while not self._ends.is_set():
@@ -151,7 +151,7 @@ def recipes(folder: Path, stack: "Stack", live: str, other: str, *, expect: Call
 
 
 def served(stack: "Stack", name: str = NAME) -> list[str]:
-    answer = httpx.get(f"{stack.http}/v1/models/{name}")
+    answer = httpx.get(f"{stack.http}/v1/models/{name}", timeout=60)
     return [version.partition("-")[0] for version in answer.json()["versions"]] if answer.status_code == 200 else []
 
 
@@ -231,9 +231,9 @@ class TestAnUploadedHead:
 
     def test_what_is_no_head_of_this_model_is_refused(self, live: "Stack") -> None:
         for body in (b"", b"PK\x03\x04", b"\x80\x04garbage"):
-            refused = httpx.put(f"{live.http}/v1/models/{NAME}/head", content=body, timeout=30)
+            refused = httpx.put(f"{live.http}/v1/models/{NAME}/head", content=body, timeout=60)
             assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_request"), refused.text
-        missing = httpx.put(f"{live.http}/v1/models/nothing/head", content=head(2.0))
+        missing = httpx.put(f"{live.http}/v1/models/nothing/head", content=head(2.0), timeout=60)
         assert missing.status_code == 404
 
     def test_only_the_newest_stay_and_the_committed_files_are_as_they_were(self, live: "Stack", folder: Path) -> None:
@@ -271,6 +271,6 @@ def test_tritons_own_client_loads_and_unloads_here(live: "Stack") -> None:
 
 def test_a_load_takes_no_configuration_in_the_place_of_the_repositorys(live: "Stack") -> None:
     override = {"parameters": {"config": "{}"}}
-    refused = httpx.post(f"{live.http}/v2/repository/models/{NAME}/load", json=override)
+    refused = httpx.post(f"{live.http}/v2/repository/models/{NAME}/load", json=override, timeout=60)
     assert refused.status_code == 422
     assert "config" in refused.json()["error"]

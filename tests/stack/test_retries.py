@@ -24,7 +24,7 @@ rewards:
   compared:
     description: The caller's number, centred among the samples of its prompt.
     components: {{mine: {{score: given, inputs: {{value: {{feature: mine}}}}}}}}
-    group: {{normalize: mean, cohort: {{size: {COHORT}, timeout_s: 60}}}}
+    group: {{normalize: mean, cohort: {{size: {COHORT}, timeout_s: 110}}}}
 """
 
 
@@ -96,7 +96,7 @@ async def test_a_stream_counts_every_sample_of_impatient_clients_once(two_proces
     await asyncio.gather(*(insist(two_processes, request, random.Random(i)) for i, request in enumerate(requests)))
 
     numbers = [number for batch in batches for number in batch]
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         moments = (await client.get(f"{two_processes.http}/v1/state/moments/retries")).json()["value"]
     assert moments["count"] == len(numbers)
     assert moments["mean"] == pytest.approx(sum(numbers) / len(numbers))
@@ -123,7 +123,7 @@ async def test_a_cohort_seats_every_sample_of_impatient_clients_once(two_process
 
 async def test_a_client_that_vanished_counts_once_or_never(two_processes: Stack, tmp_path: Path) -> None:
     url = f"{two_processes.http}/v1/state/moments/retries"
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         before = (await client.get(url)).json()["value"]["count"]
         gone = [
             send(two_processes, write_request("counted", [1.0], "p", f"gone-{i}"), 0.001 * (i % 4)) for i in range(40)

@@ -24,6 +24,6 @@ async def store(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIter
     url = request.getfixturevalue("redis_url")
     async with Redis.from_url(url) as client:
         await client.flushdb()
-    shared = StateStore.connect(url)
+    shared = StateStore.connect(url, timeout_s=60.0)
     yield shared
     await shared.close()

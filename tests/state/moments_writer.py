@@ -9,7 +9,7 @@ from reward_gateway.state.writes import StateWrites
 
 
 async def main(url: str, stream: str, number: int, batches: int) -> None:
-    store = StateStore.connect(url)
+    store = StateStore.connect(url, timeout_s=60.0)
     for i in range(batches):
         values = [1000.0 * number + ((i * 7919 + k * 104729) % 2003) / 10.0 - 100.0 for k in range(1 + i % 5)]
         mean = statistics.fmean(values)

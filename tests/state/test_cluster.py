@@ -38,7 +38,7 @@ async def cluster(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Valkey]:
 
 @pytest.fixture
 async def store(cluster: Valkey) -> AsyncIterator[StateStore]:
-    store = StateStore.connect(cluster.url)
+    store = StateStore.connect(cluster.url, timeout_s=60.0)
     yield store
     await store.close()
 
@@ -70,7 +70,7 @@ async def test_a_namespace_takes_over_state_of_an_earlier_version(cluster: Valke
 
 
 async def test_members_of_a_cohort_meet(cluster: Valkey) -> None:
-    cohorts = RedisCohorts(cluster.url)
+    cohorts = RedisCohorts(cluster.url, timeout_s=60.0)
     cohort = await cohorts.join("prompt", [1.0], 1, 60.0, "member", SPACE)
     await cohorts.close()
     np.testing.assert_array_equal(cohort.members, [[1.0]])

@@ -10,7 +10,7 @@ from reward_gateway.state.cohorts import Cohorts, LocalCohorts, RedisCohorts
 from reward_gateway.state.namespace import Namespace
 from reward_gateway.tasks import end_task
 
-from tests.clock import LONGEST_WAIT_S, until
+from tests.clock import LONGEST_WAIT_S, Clock, until
 
 pytestmark = pytest.mark.anyio
 
@@ -23,15 +23,15 @@ async def homes(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIter
         yield local, local
         return
     url = request.getfixturevalue("redis_url")
-    first, second = RedisCohorts(url), RedisCohorts(url)
+    first, second = RedisCohorts(url, timeout_s=60.0), RedisCohorts(url, timeout_s=60.0)
     yield first, second
     await first.close()
     await second.close()
 
 
 async def test_who_comes_together_sees_the_same_members_each_from_its_own_place(homes: tuple[Cohorts, Cohorts]) -> None:
-    joins = [homes[i % 2].join("full", [float(i), -float(i)], 8, 20.0) for i in range(8)]
-    cohorts = await asyncio.wait_for(asyncio.gather(*joins), 10)
+    joins = [homes[i % 2].join("full", [float(i), -float(i)], 8, 3600.0) for i in range(8)]
+    cohorts = await asyncio.wait_for(asyncio.gather(*joins), LONGEST_WAIT_S)
     assert sorted(cohort.place for cohort in cohorts) == list(range(8))
     for i, cohort in enumerate(cohorts):
         assert cohort.members[cohort.place].tolist() == [float(i), -float(i)]
@@ -39,18 +39,31 @@ async def test_who_comes_together_sees_the_same_members_each_from_its_own_place(
 
 
 async def test_the_next_sample_opens_the_next_cohort(homes: tuple[Cohorts, Cohorts]) -> None:
-    cohorts = await asyncio.gather(*(homes[i % 2].join("next", [float(i)], 2, 20.0) for i in range(6)))
+    cohorts = await asyncio.gather(*(homes[i % 2].join("next", [float(i)], 2, 3600.0) for i in range(6)))
     assert [len(cohort.members) for cohort in cohorts] == [2] * 6
 
 
-async def test_a_cohort_that_stays_small_closes_when_its_time_is_up(homes: tuple[Cohorts, Cohorts]) -> None:
-    cohorts = await asyncio.gather(*(home.join("small", [1.0], 5, 3.0) for home in homes))
+def waiting_in(home: Cohorts) -> int:
+    """How many members wait for their cohorts to close."""
+    if isinstance(home, LocalCohorts):
+        return sum(len(cohort.payloads) for cohort in home._open.values())
+    assert isinstance(home, RedisCohorts)
+    return sum(len(events) for events in home._waiting.values())
+
+
+async def test_a_cohort_that_stays_small_closes_when_its_time_is_up(
+    homes: tuple[Cohorts, Cohorts], clock: Clock
+) -> None:
+    joins = [asyncio.create_task(home.join("small", [1.0], 5, 3600.0)) for home in homes]
+    await until(lambda: sum(map(waiting_in, set(homes))) == 2)
+    await clock.advance(3601)
+    cohorts = await asyncio.gather(*joins)
     assert [len(cohort.members) for cohort in cohorts] == [2, 2]
 
 
 async def test_a_member_without_a_number_is_counted_and_says_nothing(homes: tuple[Cohorts, Cohorts]) -> None:
     cohorts = await asyncio.gather(
-        homes[0].join("void", [float("nan")], 2, 20.0), homes[1].join("void", [2.0], 2, 20.0)
+        homes[0].join("void", [float("nan")], 2, 3600.0), homes[1].join("void", [2.0], 2, 3600.0)
     )
     assert sorted(np.isnan(cohort.members[cohort.place, 0]) for cohort in cohorts) == [False, True]
 
@@ -59,7 +72,7 @@ async def test_who_waits_is_woken_although_the_message_that_its_cohort_closed_wa
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cohorts, "RECHECK_S", 0.05)
-    first, second = RedisCohorts(redis_url), RedisCohorts(redis_url)
+    first, second = RedisCohorts(redis_url, timeout_s=60.0), RedisCohorts(redis_url, timeout_s=60.0)
     waiting = asyncio.create_task(first.join("lost", [1.0], 2, 3600.0))
     await until(lambda: first._waiting)
     await end_task(first._listener)  # nobody listens: whatever is published is lost
@@ -73,11 +86,11 @@ async def test_members_of_two_namespaces_never_meet(homes: tuple[Cohorts, Cohort
     """A run all right, a run all wrong and another tenant's run, on the same prompt."""
     spaces = Namespace("alice", "a"), Namespace("alice", "b"), Namespace("bob", "a")
     joins = [
-        homes[i % 2].join("prompt", [float(owner)], 4, 20.0, f"member {i}", space)
+        homes[i % 2].join("prompt", [float(owner)], 4, 3600.0, f"member {i}", space)
         for i in range(4)
         for owner, space in enumerate(spaces)
     ]
-    closed = await asyncio.wait_for(asyncio.gather(*joins), 10)
+    closed = await asyncio.wait_for(asyncio.gather(*joins), LONGEST_WAIT_S)
     assert [cohort.members.ravel().tolist() for cohort in closed] == [[float(i % 3)] * 4 for i in range(12)]
-    again = await homes[1].join("prompt", [9.0], 4, 20.0, "member 0", spaces[1])
+    again = await homes[1].join("prompt", [9.0], 4, 3600.0, "member 0", spaces[1])
     assert again.members.ravel().tolist() == [1.0] * 4

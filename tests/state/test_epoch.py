@@ -86,7 +86,7 @@ async def test_a_new_store_is_used_at_once_and_by_everybody(gateways: Gateways) 
 
 async def test_every_operation_refuses_a_store_that_lost_its_state(gateways: Gateways) -> None:
     epoch = StoreEpoch()
-    store, cohorts = gateways.connect(epoch), RedisCohorts(gateways.valkey.url, epoch=epoch)
+    store, cohorts = gateways.connect(epoch), RedisCohorts(gateways.valkey.url, timeout_s=60.0, epoch=epoch)
     await count_one(store)
     gateways.lose_state()
     for call in (

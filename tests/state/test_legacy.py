@@ -49,7 +49,7 @@ def earlier(valkey_process: Valkey) -> Iterator[redis.Redis]:
 @pytest.fixture
 async def state(earlier: redis.Redis, valkey_process: Valkey) -> AsyncIterator[StateStore]:
     """The store of one gateway over it."""
-    store = StateStore.connect(valkey_process.url)
+    store = StateStore.connect(valkey_process.url, timeout_s=60.0)
     yield store
     await store.close()
 
@@ -93,7 +93,7 @@ async def test_the_first_write_of_a_namespace_goes_on_from_it_and_leaves_it_to_t
     )
     await state.commit(writes)
     uploaded = [[[0.5], [0.25]], [1.0, None]]
-    other_process = StateStore.connect(valkey_process.url)
+    other_process = StateStore.connect(valkey_process.url, timeout_s=60.0)
     for store in (state, other_process):
         assert await contents(store, A) == [
             (4.0, 5.0, 2.0), [[1.0, 2.0], [3.0, 4.0]], *uploaded, ["waiting", "new"], 2
@@ -119,7 +119,7 @@ async def test_what_a_namespace_resets_does_not_come_back(
     if written_first:
         await state.commit(StateWrites(A).merge_moments("m", 1.0, 0.0, 0.0))
     await state.within(A).reset("moments", "m")
-    other_process = StateStore.connect(valkey_process.url)
+    other_process = StateStore.connect(valkey_process.url, timeout_s=60.0)
     for store in (state, other_process):
         assert await store.within(A).moments.read("m") == (0.0, 0.0, 0.0)
         assert "m" not in {row["name"] for row in await store.within(A).list_names("moments")}

@@ -55,7 +55,7 @@ async def test_concurrent_merges_lose_nothing(store: StateStore) -> None:
 
 
 async def test_both_homes_give_the_same_bits(redis_url: str) -> None:
-    shared, local = StateStore.connect(redis_url), StateStore.in_process()
+    shared, local = StateStore.connect(redis_url, timeout_s=60.0), StateStore.in_process()
     for i in range(50):
         batch = moments([i / 7, -1e4 / (i + 1), 0.1 * i])
         assert await merge(shared, "same-bits", batch) == await merge(local, "same-bits", batch)
@@ -70,7 +70,7 @@ async def test_four_processes_at_once_equal_the_serial_result(redis_url: str) ->
     ]
     assert [writer.wait(60) for writer in writers] == [0] * processes
     values = [value for number in range(processes) for i in range(batches) for value in batch_of(number, i)]
-    shared = StateStore.connect(redis_url)
+    shared = StateStore.connect(redis_url, timeout_s=60.0)
     after = await shared.moments.read(stream)
     await shared.close()
     assert after == pytest.approx(moments(values), rel=1e-9)

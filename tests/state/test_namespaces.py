@@ -128,7 +128,7 @@ def test_over_two_gateways_each_namespace_counts_its_own(
     async def play() -> None:
         async with Redis.from_url(valkey_process.url) as client:
             await client.flushdb()
-        gateways = [StateStore.connect(valkey_process.url) for _ in range(2)]
+        gateways = [StateStore.connect(valkey_process.url, timeout_s=60.0) for _ in range(2)]
         expected: dict[tuple[str, str, str, str], int] = {}
         for i, (place, space, name, kind) in enumerate(steps):
             writes = StateWrites(space)

@@ -166,7 +166,7 @@ async def test_a_command_whose_answer_is_lost_is_not_sent_again() -> None:
         writer.close()
 
     async with listening(hang_up) as url:
-        store = StateStore.connect(url)
+        store = StateStore.connect(url, timeout_s=60.0)
         with pytest.raises(StateUnavailable):
             await store.moments.read("run")
         await store.close()

@@ -54,6 +54,12 @@ def scored(rows: int, seed: int = 0, mean: float = 0.0, recipe: str = "r", versi
     return Scored(recipe, version, draw[2], parts)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine is too slow for the time limits."""
+    monkeypatch.setattr(shared_monitor, "TIMEOUT_S", 60.0)
+
+
 @pytest.fixture
 def now() -> list[float]:
     return [1_700_000_000.0]

@@ -4,12 +4,19 @@ from pathlib import Path
 
 import pytest
 from redis.exceptions import RedisError
+from reward_gateway.traffic import worker_census
 from reward_gateway.traffic.worker_census import WorkerCensus
 
 from tests.clock import Clock, turns, until
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine is too slow for the time limit."""
+    monkeypatch.setattr(worker_census, "TIMEOUT_S", 60.0)
 
 
 async def test_processes_are_counted_when_they_come_and_when_they_leave(valkey: Valkey) -> None:

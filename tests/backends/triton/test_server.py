@@ -228,7 +228,7 @@ class TestTime:
 
 class TestAServerThatChanges:
     async def test_a_full_queue_of_the_model_is_overloaded(self, models: TritonServer) -> None:
-        answer = await ask(models, "narrow", batch_of(["sleep 0.1"] * 6))
+        answer = await ask(models, "narrow", batch_of(["sleep 1.0"] * 6))
         said = codes(answer)
         assert set(said.values()) == {"overloaded"}
         assert 0 < len(said) < 6

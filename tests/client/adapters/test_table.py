@@ -103,6 +103,6 @@ def test_an_adapter_imports_the_client_and_nothing_of_a_trainer_or_the_server() 
 @pytest.mark.parametrize("row", ASKED, ids=lambda row: row[0])
 def test_a_path_answers(service: Service, row: list[str]) -> None:
     method, path = row[2].strip("`").split()
-    answer = httpx.request(method, service.url + path, json={})
+    answer = httpx.request(method, service.url + path, json={}, timeout=60)
     assert answer.status_code not in (404, 405), "there is such a path"
     assert answer.status_code < 500

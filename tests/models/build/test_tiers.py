@@ -41,15 +41,15 @@ def test_what_is_left_out_is_named_with_the_way_to_get_it() -> None:
 
 def test_a_build_without_names_leaves_the_extra_tier_alone(repository: Path) -> None:
     command = [sys.executable, "-m", "reward_models.build", "--repository", str(repository)]
-    assert subprocess.run(command, timeout=60, check=False).returncode == 0
-    wanted = subprocess.run([*command, "--all"], capture_output=True, text=True, timeout=60, check=False)
+    assert subprocess.run(command, timeout=240, check=False).returncode == 0
+    wanted = subprocess.run([*command, "--all"], capture_output=True, text=True, timeout=240, check=False)
     assert wanted.returncode == 1
     assert "head.npz" in wanted.stderr
 
 
 def test_what_is_left_out_of_an_image_is_removed_from_its_repository(repository: Path) -> None:
     command = [sys.executable, "-m", "reward_models.build", "--repository", str(repository), "--remove-unbuilt"]
-    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+    assert subprocess.run(command, timeout=240, check=False).returncode == 0
     assert [path.name for path in repository.iterdir()] == ["small"]
 
 
@@ -60,6 +60,6 @@ def test_the_text_models_that_recipes_start_with_are_of_the_default_tier() -> No
 def test_make_knows_the_extra_tier() -> None:
     make = shutil.which("make") or "make"
     said = subprocess.run(
-        [make, "-n", "models-all"], cwd=REPOSITORY.parents[1], capture_output=True, text=True, timeout=60
+        [make, "-n", "models-all"], cwd=REPOSITORY.parents[1], capture_output=True, text=True, timeout=240
     )
     assert "models build --all" in said.stdout

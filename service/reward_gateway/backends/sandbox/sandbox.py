@@ -12,11 +12,20 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import psutil
+
 from reward_gateway.sample import Invalid
 
 from .lockdown import MECHANISMS
 
 START_S = 30.0
+LOOK_S = 0.05
+"""Seconds between looks at a program whose time is over by the clock on the wall, but not on a CPU."""
+
+MOST_TIMES = 20.0
+"""A program ends after this many times its time by the clock on the wall, whatever it does."""
+
+_COMPUTES = (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP, psutil.STATUS_ZOMBIE)
 MEMORY = 512 << 20
 LARGEST_RESULT = 4 << 20
 PROCESSES = max(1, min(16, os.cpu_count() or 1))
@@ -86,7 +95,7 @@ class Sandbox:
         """Run programs, each with its input. Equal queries on equal databases run once.
 
         Args:
-            timeout_s: wall-clock time per program, from its first line.
+            timeout_s: time per program, from its first line: computing, or asleep. Waiting for a CPU is not counted.
             deadline: time on the loop's clock.
 
         Returns:
@@ -127,12 +136,10 @@ class Sandbox:
                 in_force = await _send_program(process, json.dumps(request).encode())
                 if in_force is None or (probing is None and set(in_force) != set(self.in_force)):
                     return UNSAFE
-                try:
-                    async with asyncio.timeout(timeout_s):
-                        output = await _read_output(process)
-                        status = await process.wait()
-                except TimeoutError:
+                ended = await _await_end(process, timeout_s)
+                if ended is None:
                     return _failed_answer("timeout")
+                output, status = ended
         except TimeoutError:
             return LATE
         answer = _parse_result(output, status, key)
@@ -175,6 +182,39 @@ async def _send_program(process: asyncio.subprocess.Process, request: bytes) -> 
             return cast("list[str]", json.loads(await process.stdout.readline()))
     except (TimeoutError, OSError, ValueError):
         return None
+
+
+async def _await_end(process: asyncio.subprocess.Process, timeout_s: float) -> tuple[bytes | None, int] | None:
+    """The output and the status of a process; None if it had its time without an end.
+
+    It has had its time once it computed for so long, or if it is found asleep when so long has passed: whether a
+    program is right must not depend on what else this machine has to do.
+    """
+
+    async def end() -> tuple[bytes | None, int]:
+        return await _read_output(process), await process.wait()
+
+    ending = asyncio.create_task(end())
+    now = asyncio.get_running_loop().time
+    last, before_s, left_s = now() + MOST_TIMES * timeout_s, _look_at(process.pid)[0], timeout_s
+    try:
+        while not (await asyncio.wait({ending}, timeout=left_s))[0]:
+            seconds, status = _look_at(process.pid)
+            left_s = max(LOOK_S, timeout_s - (seconds - before_s))
+            if seconds - before_s >= timeout_s or status not in _COMPUTES or now() >= last:
+                return None
+        return ending.result()
+    finally:
+        ending.cancel()
+
+
+def _look_at(pid: int) -> tuple[float, str]:
+    """The seconds that a process has computed, and what it does now; one that is not seen has ended."""
+    try:
+        process = psutil.Process(pid)
+        return sum(process.cpu_times()[:2]), process.status()
+    except psutil.Error:
+        return 0.0, psutil.STATUS_ZOMBIE
 
 
 async def _read_output(process: asyncio.subprocess.Process) -> bytes | None:

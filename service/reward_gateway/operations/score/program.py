@@ -35,7 +35,7 @@ def main(observations):
 class Params(OperationParams):
     sparse_scale: float = Field(1.0, description="Size of the sparse reward.")
     dense_scale: float = Field(0.1, description="Size of the dense reward.")
-    timeout_s: float = Field(5.0, gt=0, le=60, description="Time for an episode.")
+    timeout_s: float = Field(5.0, gt=0, le=60, description="Time for an episode, without what it waits for a CPU.")
 
 
 class Item(OperationItem):

@@ -44,7 +44,7 @@ class Params(OperationParams):
     judge: JudgeName | None = Field(
         None, description="Configured judge for wrong queries whose item has no judge score."
     )
-    timeout_s: float = Field(5.0, gt=0, le=60, description="Time for one query in the sandbox.")
+    timeout_s: float = Field(5.0, gt=0, le=60, description="Time for one query, without what it waits for a CPU.")
 
 
 class Item(OperationItem):

@@ -17,7 +17,7 @@ from ..sandboxed import SandboxResult
 
 class Params(OperationParams):
     how: Literal["share", "all"] = Field("share", description="share: of the tests passed. all: 1 if all, else 0.")
-    timeout_s: float = Field(5.0, gt=0, le=60, description="Time for one test.")
+    timeout_s: float = Field(5.0, gt=0, le=60, description="Time for one test, without what it waits for a CPU.")
 
 
 class Item(OperationItem):
