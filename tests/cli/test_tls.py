@@ -129,6 +129,13 @@ def running(folder: Path, **more: str) -> Iterator[Running]:
         assert process.wait(120) == 0, (folder / "log").read_text()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine is too slow for the time limit."""
+    for module in ("sync", "aio"):
+        monkeypatch.setattr(f"reward_gateway.client.{module}.READY_S", 60.0)
+
+
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Any client may connect."""

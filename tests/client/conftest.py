@@ -102,6 +102,13 @@ async def _swallow(message: Any) -> None:
     """Take an answer that its client never gets."""
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine is too slow for the time limit."""
+    for module in ("sync", "aio"):
+        monkeypatch.setattr(f"reward_gateway.client.{module}.READY_S", 60.0)
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Service]:
     yield from serving(RECIPES)
