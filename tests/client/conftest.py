@@ -147,7 +147,7 @@ def serving(recipes: str) -> Iterator[Service]:
     assert ready.wait(120)
     yield service
     stop.set()
-    thread.join(20)
+    thread.join(120)
     structlog.configure(**before)
     assert not thread.is_alive()
 

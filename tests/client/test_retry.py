@@ -85,7 +85,7 @@ def closing_first(authority: trustme.CA) -> Iterator[str]:
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join(20)
+        thread.join(120)
 
 
 @pytest.mark.anyio

@@ -149,6 +149,6 @@ def test_shared_memory_of_a_killed_stack_is_removed_by_the_next(start_stack: Sta
 
 def test_a_model_that_cannot_be_loaded_stops_the_stack_with_tritons_words(start_stack: StartStack) -> None:
     stack = start_stack(["missing"], wait=False)
-    assert stack.process.wait(30) != 0
+    assert stack.process.wait(240) != 0
     assert "Triton ended with status 1 before it was ready" in stack.said()
     assert "missing" in stack.said()

@@ -190,7 +190,7 @@ def serving(triton: str = "", **overrides: Any) -> Iterator[Served]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()
-    assert started.wait(20)
+    assert started.wait(120)
     try:
         host, port = listener.getsockname()
         yield Served(f"{host}:{port}", found["grpc"], models, found["traffic"])

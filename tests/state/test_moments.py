@@ -68,7 +68,7 @@ async def test_four_processes_at_once_equal_the_serial_result(redis_url: str) ->
         subprocess.Popen([sys.executable, str(WRITER), redis_url, stream, str(number), str(batches)])
         for number in range(processes)
     ]
-    assert [writer.wait(60) for writer in writers] == [0] * processes
+    assert [writer.wait(240) for writer in writers] == [0] * processes
     values = [value for number in range(processes) for i in range(batches) for value in batch_of(number, i)]
     shared = StateStore.connect(redis_url, timeout_s=60.0)
     after = await shared.moments.read(stream)

@@ -11,6 +11,8 @@ from reward_gateway.intake.fetch.addresses import Address
 from reward_gateway.intake.fetch.failures import FetchFault
 from reward_gateway.intake.fetch.network import MOST_TRIED, PublicNetwork, resolve_host
 
+from tests.clock import LONGEST_WAIT_S
+
 pytestmark = pytest.mark.anyio
 
 
@@ -98,5 +100,5 @@ async def test_an_address_that_takes_no_connection_is_given_up_in_time() -> None
     made, _ = network(["8.8.8.8", "9.9.9.9"])
     made._tcp = deaf = Deaf()  # type: ignore[assignment]
     with pytest.raises(FetchFault):
-        await asyncio.wait_for(made.connect_tcp("a.example", 443), 1)
+        await asyncio.wait_for(made.connect_tcp("a.example", 443), LONGEST_WAIT_S)
     assert deaf.tried == ["8.8.8.8", "9.9.9.9"]

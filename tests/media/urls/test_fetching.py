@@ -19,7 +19,9 @@ pytestmark = pytest.mark.anyio
 
 
 def on(site: Any, **more: Any) -> dict[str, Any]:
-    return {"fetching": site.fetching(), "media_urls": True, "media_url_ports": f"{site.port}"} | more
+    """Settings; no machine is too slow for their time limits."""
+    limits = {"media_url_timeout_s": 60.0, "media_url_connect_s": 60.0}
+    return {"fetching": site.fetching(), "media_urls": True, "media_url_ports": f"{site.port}"} | limits | more
 
 
 @pytest.mark.parametrize("path", ["/good.png", "/chunked.png", "/until-closed.png", "/moved", "/moved-twice"])

@@ -166,7 +166,7 @@ async def test_a_hostile_answer_is_an_error_of_its_sample_alone(
     serve: Any, site: Any, clock: Clock, path: str, picture: Callable[..., bytes]
 ) -> None:
     good = base64.b64encode(picture(size=(20, 10))).decode()
-    limits = {"media_url_timeout_s": PATIENCE_S, "max_image_bytes": 20_000}
+    limits = {"media_url_timeout_s": PATIENCE_S, "media_url_connect_s": PATIENCE_S, "max_image_bytes": 20_000}
     async with serve(site.fetching(), media_urls=True, media_url_ports=f"{site.port}", **limits) as served:
         samples = [{"images": [good]}, {"images": [good, site.url(path)]}, {"images": [site.url("/good.png")]}]
         asking = asyncio.create_task(served.results(samples))
