@@ -117,8 +117,11 @@ def start_stack(log: Path, *flags: str, wrapper: Sequence[str] = ()) -> Stack:
         "--grpc-port",
         str(grpc),
     ]
+    env = os.environ | {"REWARD_GATEWAY_TRITON_READY_S": "240"}
     with log.open("wb") as out:
-        process = subprocess.Popen([*command, *flags], cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
+        process = subprocess.Popen(
+            [*command, *flags], cwd=ROOT, env=env, stdout=out, stderr=out, start_new_session=True
+        )
     end = time.monotonic() + 240
     while process.poll() is None and time.monotonic() < end and "Ctrl-C stops it" not in log.read_text():
         time.sleep(0.2)

@@ -86,6 +86,7 @@ class Stack:
 
     def start(self) -> None:
         env = os.environ | {"REWARD_GATEWAY_HTTP_PORT": "0", "REWARD_GATEWAY_GRPC_PORT": "0"}
+        env |= {"REWARD_GATEWAY_TRITON_READY_S": "240"}
         env |= {
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), env.get("PYTHONPATH", "")]),
             "REWARD_GATEWAY_STATE_DIR": str(self.state_dir),
@@ -97,7 +98,7 @@ class Stack:
                 env=env | self.variables, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
-    def come_up(self, seconds: float = 180.0) -> None:
+    def come_up(self, seconds: float = 240.0) -> None:
         until(lambda: "UP " in self.said() or self.process.poll() is not None, seconds)
         line = next((line for line in self.said().splitlines() if line.startswith("UP ")), None)
         assert line is not None, self.said()

@@ -55,7 +55,7 @@ def worker_children(
             argv=[sys.executable, "-m", module],
             ready=probes.http_ok(EVERYWHERE.get(host, host), port, "/livez", tls=settings.tls_certificate is not None),
             env=env,
-            ready_s=60.0,
+            ready_s=120.0,
             stop_s=settings.drain_s + STOP_S,
             pass_fds=(http.fileno(),),
             clean_up=clean_up,
