@@ -68,7 +68,7 @@ def test_the_output_is_the_file_with_rewards_beside_its_rows(run: Run, service: 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
 def test_a_run_that_was_killed_goes_on_where_it_ended(service: Any, tmp_path: Path, suffix: str) -> None:
-    rows = [{"prompt": "p", "response": "w " * (i % 7)} for i in range(6000)]
+    rows = [{"prompt": "p", "response": "w " * (i % 7)} for i in range(2400)]
     write(tmp_path / f"data{suffix}", rows)
     command = [sys.executable, "-m", "reward_gateway.cli.main", "score", f"data{suffix}", "--url", service.url]
     command += ["--batch", "8", "--concurrency", "2"]
@@ -83,10 +83,10 @@ def test_a_run_that_was_killed_goes_on_where_it_ended(service: Any, tmp_path: Pa
 
     assert second.returncode == 0, second.stderr
     assert asked > 40
-    assert len(service.requests) < 6000 / 8 + 20  # nothing but what was under way is asked for twice
+    assert len(service.requests) < 2400 / 8 + 20  # nothing but what was under way is asked for twice
     scored = read(tmp_path / f"data.scored{suffix}")
-    assert [float(row["reward"]) for row in scored] == [-0.5 * max(i % 7 - 1, 0) for i in range(6000)]
-    assert "6,000 rewards" in second.stdout
+    assert [float(row["reward"]) for row in scored] == [-0.5 * max(i % 7 - 1, 0) for i in range(2400)]
+    assert "2,400 rewards" in second.stdout
 
 
 def test_a_line_that_was_cut_off_is_written_anew(run: Run, service: Any) -> None:
