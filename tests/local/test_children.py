@@ -68,6 +68,33 @@ raise SystemExit(3)
     assert sum("before it was ready; starting it again" in line for line in lines) == 2
 
 
+async def test_why_it_does_not_start_again_is_told_the_first_time(tmp_path: Path) -> None:
+    code = """
+if (here / 'ran').exists():
+    print('22897:M 29 Nov 2026 14:08:28.630 # Bad file format reading the append only file', flush=True)
+    raise SystemExit(1)
+(here / 'ran').touch()
+(here / 'ready').touch()
+print('all is well', flush=True)
+time.sleep(.2)
+(here / 'ready').unlink()
+"""
+    lines: list[str] = []
+    supervisor = Supervisor([[program(tmp_path, code)]], lines.append, delays_s=[0.01] * 9)
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if sum("again in" in told for told in lines) == 4:
+            supervisor.stop()
+
+    supervisor.report = report
+    await supervisor.run()
+    again = [line for line in lines if "again in" in line]
+    assert ["Bad file format" in line for line in again] == [False, True, False, False]
+    assert all("starting it again in 0.01 s" in line.splitlines()[0] for line in again)
+    assert not any(": ;" in line or ":;" in line for line in again)
+
+
 async def test_one_that_ran_long_enough_starts_again_with_the_first_pause(tmp_path: Path) -> None:
     code = """
 runs = here / 'runs'

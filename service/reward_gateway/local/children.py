@@ -17,7 +17,7 @@ from reward_gateway.local.errors import StackError
 _POLL_S = 0.05
 _CHECK_S = 1.0
 _TAIL_LINES = 12
-_FAULT_LINE = re.compile(r"error|fail|fatal|cannot|Z E ", re.IGNORECASE)
+_FAULT_LINE = re.compile(r"error|fail|fatal|cannot|Z E |\d # ", re.IGNORECASE)  # ` E ` marks Triton's, ` # ` Valkey's
 
 
 @dataclass(slots=True)

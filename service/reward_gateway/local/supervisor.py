@@ -105,17 +105,19 @@ class Supervisor:
             if time.monotonic() - began > self.calm_s:
                 died = 0
             why = f"{child.name} {child.describe_end()}"
+            failures = 0  # to start
             while True:
                 delay = self.delays_s[min(died, len(self.delays_s) - 1)]
                 died += 1
-                excerpt = child.read_log_excerpt() if died == len(self.delays_s) else ""
+                excerpt = child.read_log_excerpt() if failures == 1 or died == len(self.delays_s) else ""
                 self.report(f"{self._add_cause(why)}; starting it again in {delay:g} s{excerpt}")
                 await asyncio.sleep(delay)
                 try:
                     await self._start_child(child)
                     break
                 except (StackError, OSError) as error:
-                    why = str(error).partition("\n")[0]
+                    failures += 1
+                    why = str(error).removesuffix(child.read_log_excerpt()).partition("\n")[0]
 
     def _add_cause(self, why: str) -> str:
         cause = self.find_cause()
