@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import regex
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.operations.patterns import LONGEST, MOST_REPEATED, compile_pattern, count_elements
 
@@ -17,11 +18,13 @@ from reward_gateway.operations.patterns import LONGEST, MOST_REPEATED, compile_p
         ("a{7,}b{2,9}", 9),
         ("(ab){10}", 20),
         ("((a{10}){10}){10}", 1000),
-        ("a{1000} {1000}", 1_000_000),
+        ("a{1000} {1000}", 1_000_001),
         ("a{1000}(?#why){1000}", 1_000_000),
         ("a*b+c?", 6),
         (r"\({3}", 3),
         ("a{,5}", 5),
+        ("(( {1000}){1000}){19}", 19_000_000),
+        ("(?x)a{ 1 0 }", 12),
     ],
 )
 def test_counted_repeats_are_counted_as_if_written_out(pattern: str, elements: int) -> None:
@@ -32,6 +35,36 @@ def test_counted_repeats_are_counted_as_if_written_out(pattern: str, elements: i
 def test_a_pattern_that_unrolls_beyond_measure_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="repeats"):
         compile_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?x)#[\n(?:(?:a{1000}){1000}){1000}#]",
+        "(?x:#(?#\n((a{1000}){1000}){1000}#)\n)",
+        "(?i)(?sx)(a{1000#\n}){1000}",
+        "(?x)(?:(?:a{ 1 000 }){1 000}){1000 }",
+        "(( {1000}){1000}){1000}",
+        "((\n{1000}){1000}){1000}",
+    ],
+)
+def test_spaces_and_comments_hide_no_repeats(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"repeats|comment"):
+        compile_pattern(pattern)
+
+
+def test_the_flag_x_without_comments_is_understood() -> None:
+    assert compile_pattern(r"(?x) (?P<year> \d{4} ) [#] \# (?P<x>b)").fullmatch("2026##b")
+    assert compile_pattern("(?P<x>#a)").fullmatch("#a")
+
+
+def test_large_patterns_are_kept_only_few_at_a_time() -> None:
+    kept = len(regex._main._cache)
+    for i in range(20):
+        compile_pattern(f"a{{{MOST_REPEATED - 100}}}{i}")
+    assert len(regex._main._cache) == kept
+    assert compile_pattern("large{19000}") is compile_pattern("large{19000}")
+    assert compile_pattern("large{19000}", regex.IGNORECASE) is not compile_pattern("large{19000}")
 
 
 def test_the_exact_limits_pass() -> None:
