@@ -1,6 +1,7 @@
 """The windows that gateway processes share: merged, bounded, expiring, and no worse for a store that goes away."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from reward_gateway.sample import ComponentScores, Invalid, Scored
 from reward_gateway.telemetry import shared_monitor
 from reward_gateway.telemetry.monitor import Monitor
 from reward_gateway.telemetry.shared_monitor import MINUTE_S, MINUTES, SharedMonitor
+from reward_gateway.telemetry.window import REWARD
 
 from tests.valkey import Valkey
 
@@ -45,6 +47,12 @@ class Worker:
 
     async def report(self, recipe: str = "r") -> dict[str, Any]:
         return (await self.shared.report())[recipe]
+
+
+class Ensemble:
+    """The part of a plan that the monitor reads."""
+
+    ensemble = ("a", "b")
 
 
 def scored(rows: int, seed: int = 0, mean: float = 0.0, recipe: str = "r", version: str = "v1") -> Scored:
@@ -210,15 +218,12 @@ async def test_another_version_of_a_recipe_takes_its_place(start: Start, now: li
 
 
 async def test_an_ensemble_and_lengths_are_compared_row_by_row(start: Start) -> None:
-    class Plan:
-        ensemble = ("a", "b")
-
     one, other = start(), start()
     lengths = np.arange(200.0)
     batches = [scored(200, seed=1), scored(200, seed=2)]
     for worker, batch in zip((one, other), batches, strict=True):
         batch.reward = np.log1p(lengths)
-        await worker.score(batch, plan=Plan(), lengths=lengths)
+        await worker.score(batch, plan=Ensemble(), lengths=lengths)
     told = await one.report()
     assert told["length_correlation"] == pytest.approx(1.0)
     values = np.concatenate([[part.value for part in batch.components.values()] for batch in batches], axis=1)
@@ -282,6 +287,60 @@ async def test_a_store_that_is_away_loses_nothing_that_fits(mortal: Valkey, now:
     told = await worker.report()
     assert told["samples"] == 300, "the store lost the first hundred, and is told of the whole minute again"
     await worker.shared.close()
+
+
+async def test_the_largest_numbers_are_told_and_hold_up_nothing(start: Start) -> None:
+    worker, huge = start(), scored(4, recipe="huge")
+    huge.reward[:] = [1e308, -1e308, 0.0, 1.7e308]
+    huge.components["a"].value[:] = huge.reward[::-1]
+    huge.components["b"].value[:] = huge.reward
+    await worker.score(huge, scored(100), plan=Ensemble())
+    await worker.score(huge, plan=Ensemble())
+    told = await worker.shared.report()
+    assert told["r"]["samples"] == 100
+    assert (told["huge"]["samples"], told["huge"]["reward"]["max"]) == (8, 1.7e308)
+    own = worker.own.report()["huge"]
+    for report in (told["huge"], own):
+        assert math.isfinite(report["ensemble_disagreement"])
+        numbers = [report["reward"]["mean"], report["reward"]["std"], *report["reward"]["quantiles"].values()]
+        assert all(map(math.isfinite, numbers)), report
+    assert worker.counts == {}
+
+
+@pytest.mark.parametrize("name", ["part_of", "merge_parts"])
+async def test_rows_that_cannot_be_summarised_are_dropped_and_counted(
+    start: Start, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    worker, real = start(), getattr(shared_monitor, name)
+
+    def refuse(rows: Any, *others: Any) -> Any:
+        if sum(part.rows for part in rows) == 7 if name == "merge_parts" else len(rows[REWARD]) == 7:
+            raise TypeError("seven")
+        return real(rows, *others)
+
+    monkeypatch.setattr(shared_monitor, name, refuse)
+    await worker.score(scored(7, recipe="odd"), scored(100))
+    assert list(await worker.shared.report()) == ["r"]
+    assert worker.counts == {"lost": 7}
+
+
+async def test_a_part_that_cannot_be_written_is_dropped_and_counted(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, real = start(), getattr(shared_monitor, "part_of")  # noqa: B009
+
+    def spoil(columns: Any, *others: Any) -> Any:
+        part = real(columns, *others)
+        if part.rows == 7:
+            vars_of = {name: getattr(part, name) for name in part.__struct_fields__}
+            return type(part)(**{**vars_of, "spread": object()})
+        return part
+
+    monkeypatch.setattr(shared_monitor, "part_of", spoil)
+    monkeypatch.setattr(shared_monitor, "merge_parts", lambda parts: parts[-1])
+    await worker.score(scored(7, recipe="odd"), scored(100))
+    assert "odd" not in await worker.shared.report()
+    assert worker.counts == {"lost": 7}
 
 
 async def test_what_was_seen_before_the_end_is_written_at_the_end(start: Start) -> None:

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -67,6 +68,14 @@ def test_parts_that_are_merged_are_the_whole(numbers: list[float], cuts: list[in
     assert [getattr(merged, name) for name in exact] == [getattr(whole, name) for name in exact]
     largest = max((abs(number) for number in numbers if math.isfinite(number)), default=0.0)
     assert merged.mean == pytest.approx(whole.mean, rel=1e-9, abs=1e-6 + 1e-9 * largest)  # where they cancel out
+
+
+@given(st.lists(st.sampled_from([1e308, -1e308, 1.7e308, -1.7e308, 0.0, 5e-324]), min_size=1, max_size=20))
+def test_summaries_of_the_largest_numbers_can_be_written(numbers: list[float]) -> None:
+    summary = summarise_values(np.array(numbers))
+    for told in (summary, merge_summaries([summary, summarise_values(np.array([-1e308, 3.0]))])):
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=Summary) == told
+        assert all(math.isfinite(value) for value in describe_summary(told)["quantiles"].values())
 
 
 def test_nothing_merged_is_nothing() -> None:

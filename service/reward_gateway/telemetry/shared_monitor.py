@@ -91,12 +91,23 @@ class _Minute:
     written: bool = False
     uncounted: int = 0
 
+    def encode(self) -> bytes:
+        return msgspec.msgpack.encode(Stored(self.epoch, self.all_rows, self.current))
+
 
 @dataclass(slots=True)
 class _Reference:
     part: WindowPart
     written: bool = False
+    uncounted: int = 0
+    """Always 0: its rows are those of a minute."""
 
+    def encode(self) -> bytes:
+        return msgspec.msgpack.encode(self.part)
+
+
+Place = tuple[RecipeVersion, int]
+"""A version with a minute, or with the epoch of its reference."""
 
 Rows = tuple[RecipeVersion, Columns]
 
@@ -121,8 +132,8 @@ class SharedMonitor:
     _waiting: deque[Rows] = field(default_factory=deque, init=False)
     _waiting_rows: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)  # rows also come from a scrape's thread
-    _minutes: dict[tuple[RecipeVersion, int], _Minute] = field(default_factory=dict, init=False)
-    _references: dict[tuple[RecipeVersion, int], _Reference] = field(default_factory=dict, init=False)
+    _minutes: dict[Place, _Minute] = field(default_factory=dict, init=False)
+    _references: dict[Place, _Reference] = field(default_factory=dict, init=False)
     _client: Redis = field(init=False)
     _worker: str = field(default_factory=lambda: os.urandom(8).hex(), init=False)
     _random: np.random.Generator = field(default_factory=np.random.default_rng, init=False)
@@ -211,44 +222,65 @@ class SharedMonitor:
         for version, piece in rows:
             together.setdefault(version, []).append(piece)
         for version, pieces in together.items():
-            columns = concatenate_columns(pieces)
-            count = len(columns[REWARD])
-            before = min(count, room[version])
-            reference = part_of(take_rows(columns, 0, before), version.ensemble, self._random) if before else None
-            after = part_of(take_rows(columns, before, count), version.ensemble, self._random)
-            seen = self._minutes.get((version, minute))
-            if seen is None:
-                seen = self._minutes[version, minute] = _Minute(epoch, WindowPart(), WindowPart())
-            if seen.epoch != epoch:
-                seen.epoch, seen.current = epoch, WindowPart()
-            seen.all_rows = merge_parts([seen.all_rows, after, *([reference] if reference else [])])
-            seen.current = merge_parts([seen.current, after])
-            seen.written, seen.uncounted = False, seen.uncounted + count
-            if reference is not None:
-                held = self._references.setdefault((version, epoch), _Reference(WindowPart()))
-                held.part, held.written = merge_parts([held.part, reference]), False
+            try:
+                self._summarise_version(version, pieces, room[version], minute, epoch)
+            except Exception as error:
+                self._drop_rows(version, sum(len(columns[REWARD]) for columns in pieces), error)
+
+    def _summarise_version(
+        self, version: RecipeVersion, pieces: Sequence[Columns], room: int, minute: int, epoch: int
+    ) -> None:
+        columns = concatenate_columns(pieces)
+        count = len(columns[REWARD])
+        before = min(count, room)
+        reference = part_of(take_rows(columns, 0, before), version.ensemble, self._random) if before else None
+        after = part_of(take_rows(columns, before, count), version.ensemble, self._random)
+        seen = self._minutes.get((version, minute)) or _Minute(epoch, WindowPart(), WindowPart())
+        if seen.epoch != epoch:
+            seen.epoch, seen.current = epoch, WindowPart()
+        seen.all_rows = merge_parts([seen.all_rows, after, *([reference] if reference else [])])
+        seen.current = merge_parts([seen.current, after])
+        seen.written, seen.uncounted = False, seen.uncounted + count
+        self._minutes[version, minute] = seen
+        if reference is not None:
+            held = self._references.setdefault((version, epoch), _Reference(WindowPart()))
+            held.part, held.written = merge_parts([held.part, reference]), False
+
+    def _drop_rows(self, version: RecipeVersion, rows: int, error: Exception) -> None:
+        """Go on without rows that cannot be summarised or encoded, so that they hold up nothing else."""
+        self.lost(rows)
+        log.error("rows not monitored", recipe=version.recipe, rows=rows, once_per=version.recipe, exc_info=error)
+
+    def _encode_unwritten(self, held: dict[Place, Any]) -> dict[Place, bytes]:
+        """The parts that Redis lacks, encoded; one that cannot be encoded is dropped."""
+        encoded = {}
+        for place, part in list(held.items()):
+            if not part.written:
+                try:
+                    encoded[place] = part.encode()
+                except Exception as error:
+                    del held[place]
+                    self._drop_rows(place[0], part.uncounted, error)
+        return encoded
 
     async def _write_parts(self, minute: int) -> None:
-        minutes = {at: seen for at, seen in self._minutes.items() if not seen.written}
-        references = {at: held for at, held in self._references.items() if not held.written}
+        minutes, references = self._encode_unwritten(self._minutes), self._encode_unwritten(self._references)
         if minutes or references:
             pipeline = self._client.pipeline(transaction=False)
-            for (version, at), seen in minutes.items():
+            for (version, at), part in minutes.items():
                 key = self._minute_key(version, at)
-                pipeline.hincrby(key, "rows", seen.uncounted)
-                pipeline.hset(
-                    key, self._worker, msgspec.msgpack.encode(Stored(seen.epoch, seen.all_rows, seen.current))
-                )
+                pipeline.hincrby(key, "rows", self._minutes[version, at].uncounted)
+                pipeline.hset(key, self._worker, part)
                 pipeline.expire(key, (MINUTES + 5) * MINUTE_S)
                 pipeline.zadd(f"{PREFIX}:versions", {_encode_name(version): self.clock()})
-            for (version, epoch), held in references.items():
-                pipeline.hset(self._reference_key(version, epoch), self._worker, msgspec.msgpack.encode(held.part))
+            for (version, epoch), part in references.items():
+                pipeline.hset(self._reference_key(version, epoch), self._worker, part)
             pipeline.zremrangebyscore(f"{PREFIX}:versions", "-inf", self.clock() - (MINUTES + 1) * MINUTE_S)
             answers = await pipeline.execute()
-            for seen in minutes.values():
-                seen.written, seen.uncounted = True, 0
-            for held in references.values():
-                held.written = True
+            for place in minutes:
+                self._minutes[place].written, self._minutes[place].uncounted = True, 0
+            for place in references:
+                self._references[place].written = True
             await self._forget_before(
                 [at for at, rows in zip(minutes, answers[::4], strict=False) if rows >= 2 * self.size]
             )

@@ -5,6 +5,7 @@ sketches adds the counts of equal bins, in any order, so that windows of several
 bins of a whole array are computed at once; the library's own ``add`` takes one number at a time.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,7 +67,7 @@ def summarise_values(values: FloatArray) -> Summary:
     return Summary(
         len(numbers),
         mean,
-        squares if np.isfinite(squares) else np.finfo(np.float64).max,
+        squares if np.isfinite(squares) else sys.float_info.max,
         low,
         high,
         int(np.count_nonzero(numbers == low)),
@@ -95,7 +96,7 @@ def merge_summaries(summaries: Sequence[Summary]) -> Summary:
     return Summary(
         total,
         mean,
-        squares if np.isfinite(squares) else np.finfo(np.float64).max,
+        squares if np.isfinite(squares) else sys.float_info.max,
         low,
         high,
         sum(part.at_low for part in parts if part.low == low),

@@ -3,6 +3,7 @@
 All functions take arrays in which NaN means no observation, and return None if there are too few observations.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -24,19 +25,27 @@ def select_finite(values: FloatArray) -> FloatArray:
     return values[np.isfinite(values)]
 
 
+def find_scale(values: FloatArray) -> float:
+    """What numbers are divided by, so that squares and differences of very large ones stay finite; else 1."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return largest if largest > 1e150 else 1.0
+
+
 def describe_values(values: FloatArray) -> dict[str, Any]:
     """Count, mean, population std, min, max, quantiles and the saturated share of the observations."""
     observed = select_finite(values)
     if not len(observed):
         return {"count": 0, "mean": None, "std": None, "min": None, "max": None, "quantiles": None, "saturated": None}
-    scale = max(1.0, float(np.abs(observed).max()))  # so that squares of very large numbers stay finite
+    scale = find_scale(observed)
     return {
         "count": len(observed),
         "mean": float(np.mean(observed / scale) * scale),
         "std": float(np.std(observed / scale) * scale),
         "min": float(observed.min()),
         "max": float(observed.max()),
-        "quantiles": {f"{q:g}": float(x) for q, x in zip(QUANTILES, np.quantile(observed, QUANTILES), strict=True)},
+        "quantiles": {
+            f"{q:g}": float(x * scale) for q, x in zip(QUANTILES, np.quantile(observed / scale, QUANTILES), strict=True)
+        },
         "saturated": saturated_share(observed),
     }
 
@@ -131,8 +140,18 @@ def rank_correlation(x: FloatArray, y: FloatArray) -> float | None:
 
 def ensemble_disagreement(members: Sequence[FloatArray]) -> float | None:
     """Mean over rows of the population std over an ensemble's members, for rows that all of them scored."""
+    total, rows = sum_spread(members)
+    return total / rows if rows else None
+
+
+def sum_spread(members: Sequence[FloatArray]) -> tuple[float, int]:
+    """Sum over rows of the population std over an ensemble's members, and the number of rows that all of them scored.
+
+    The sum stays finite.
+    """
     if len(members) < 2:
-        return None
+        return 0.0, 0
     table = np.stack(members)
     table = table[:, np.isfinite(table).all(axis=0)]
-    return float(np.std(table, axis=0).mean()) if table.shape[1] else None
+    scale = find_scale(table)
+    return min(float(np.std(table / scale, axis=0).sum()) * scale, sys.float_info.max), table.shape[1]

@@ -1,5 +1,6 @@
 """Mergeable parts of a recipe's window: the summary of one process and one minute."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from reward_gateway.sample import FloatArray
 
 from . import sketches
 from .sketches import Summary
-from .statistics import rank_correlation
+from .statistics import rank_correlation, sum_spread
 from .window import LENGTH, REWARD, Column, Columns, Stage, missing_value
 
 PAIRS = 512
@@ -45,7 +46,7 @@ def part_of(columns: Columns, ensemble: tuple[str, ...], random: np.random.Gener
             scores[_encode_column(column)] = sketches.summarise_values(values)
         elif column.stage in ("flag", "invalid"):
             marks[_encode_column(column)] = int(np.count_nonzero(values))
-    spread, spread_rows = _sum_spread([columns[Column("value", n)] for n in ensemble if Column("value", n) in columns])
+    spread, spread_rows = sum_spread([columns[Column("value", n)] for n in ensemble if Column("value", n) in columns])
     pairs = np.stack([random.random(rows), columns[REWARD], columns[LENGTH]], axis=1)
     return WindowPart(rows, scores, marks, spread, spread_rows, _keep_lowest(pairs[np.isfinite(pairs).all(axis=1)]))
 
@@ -66,7 +67,7 @@ def merge_parts(parts: Sequence[WindowPart]) -> WindowPart:
         sum(part.rows for part in parts),
         {key: sketches.merge_summaries(summaries) for key, summaries in by_key.items()},
         marks,
-        sum(part.spread for part in parts),
+        min(sum(part.spread for part in parts), sys.float_info.max),
         sum(part.spread_rows for part in parts),
         _keep_lowest(pairs),
     )
@@ -123,14 +124,6 @@ def concatenate_columns(pieces: Sequence[Columns]) -> Columns:
         )
         for column in columns
     }
-
-
-def _sum_spread(members: Sequence[FloatArray]) -> tuple[float, int]:
-    if len(members) < 2:
-        return 0.0, 0
-    table = np.stack(members)
-    table = table[:, np.isfinite(table).all(axis=0)]
-    return float(np.std(table, axis=0).sum()), table.shape[1]
 
 
 def _mark_shares(part: WindowPart, stage: Stage) -> dict[str, float]:
