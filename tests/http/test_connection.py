@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trustme
 from reward_gateway.http import connection_places
+from reward_gateway.http.connection import FREE_CHUNKS, LEAST_CHUNK
 
 from tests.clock import Clock, turns, until
 
@@ -97,6 +98,14 @@ async def test_bytes_that_are_no_request_are_answered_in_our_format(served: Any)
 
 
 # Time
+
+
+async def test_two_hosts_are_no_request(served: Any) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(post(SCORE, "host: elsewhere.example"))
+        assert code(await client.answer()) == (400, "malformed_body")
+        client.close()
 
 
 async def test_headers_that_come_too_slowly_are_refused(serve: Any, clock: Clock) -> None:
@@ -255,6 +264,35 @@ async def test_a_probe_with_a_body_is_answered_and_its_body_is_not_read(served: 
         status, headers, _ = await client.answer()
         assert (status, headers["connection"]) == (200, "close")
         client.close()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "status"),
+    [(FREE_CHUNKS - 2, 200), (FREE_CHUNKS + 500, 400)],
+    ids=["as many as are free", "many"],
+)
+async def test_a_body_of_tiny_chunks_costs_no_more_than_its_bytes(served: Any, chunks: int, status: int) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(_CHUNKED_HEAD + b"1\r\n \r\n" * chunks + b"%x\r\n%s\r\n0\r\n\r\n" % (len(SCORE), SCORE))
+        answer = await client.answer()
+        assert answer[0] == status
+        if status == 400:
+            assert code(answer) == (400, "malformed_body")
+            assert "chunks" in answer[2]["error"]["message"]
+        client.close()
+
+
+async def test_chunks_of_the_least_size_may_be_any_number(served: Any) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        piece = b"40\r\n%s\r\n" % (b" " * LEAST_CHUNK)
+        await client.send(_CHUNKED_HEAD + piece * (3 * FREE_CHUNKS) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(SCORE), SCORE))
+        assert (await client.answer())[0] == 200
+        client.close()
+
+
+_CHUNKED_HEAD = post().replace(b"content-length: 0", b"transfer-encoding: chunked")
 
 
 # Requests that do not wait for their answers

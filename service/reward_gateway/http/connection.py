@@ -27,6 +27,12 @@ from .middleware.certificates import HAS_CERTIFICATE
 LINGER_S = 5.0
 """Time that a client which is still sending has to read its answer and to stop."""
 
+FREE_CHUNKS = 4096
+"""Chunks of a body that may be of any size."""
+
+LEAST_CHUNK = 64
+"""Bytes that each further chunk holds on average: reading a chunk costs the event loop some 5 µs whatever it holds."""
+
 MAX_PIPELINED = 16
 """Maximum requests of one connection that wait for the one before."""
 
@@ -54,8 +60,10 @@ class Connection(HttpToolsProtocol):
         self._observer = observer
         self._fault: GatewayError | None = None
         self._in_head = True  # also while there is nothing yet
-        self._received = 0  # bytes of this head, those of the last chunk aside
-        self._chunk = 0  # bytes of the last chunk
+        self._received = 0  # bytes of this head, those of the last read aside
+        self._read = 0  # bytes of the last read
+        self._body_read = 0  # bytes of all reads since the head ended, and of the one in which it did
+        self._body_chunks = 0
         self._current: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unread = 0
@@ -89,12 +97,13 @@ class Connection(HttpToolsProtocol):
         if self._closing:
             return
         whole = self._in_head  # all of these bytes belong to the head, if it does not end in them
-        self._chunk = len(data)
+        self._read = len(data)
+        self._body_read += self._read
         super().data_received(data)
         if not self._in_head or self._closing:
             return
         if whole:
-            self._received += self._chunk
+            self._received += self._read
             if self._received > self._settings.max_header_bytes:
                 self._refuse(self._too_large())
                 return
@@ -112,18 +121,31 @@ class Connection(HttpToolsProtocol):
             raise self._too_large()
 
     def on_headers_complete(self) -> None:
-        if self._received + self._chunk > self._settings.max_header_bytes:  # perhaps: a body may be among it
+        if self._received + self._read > self._settings.max_header_bytes:  # perhaps: a body may be among it
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)  # ": ", "\r\n"
             if size > self._settings.max_header_bytes:
                 raise self._too_large()
         if len(self.pipeline) >= MAX_PIPELINED:
             self._fault = Overloaded(f"more than {MAX_PIPELINED} requests wait on this connection")
             raise self._fault
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            self._fault = MalformedBody("the request has two Host headers")
+            raise self._fault
         self._in_head = False
         self._received = 0
+        self._body_read, self._body_chunks = self._read, 0
         self._cancel_timer()
         self._places.work(self)
         super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """One more chunk of a body begins."""
+        self._body_chunks += 1
+        if self._body_chunks > FREE_CHUNKS + self._body_read // LEAST_CHUNK:
+            self._fault = MalformedBody(
+                f"the body comes in more than {FREE_CHUNKS} chunks of less than {LEAST_CHUNK} bytes; send larger ones"
+            )
+            raise self._fault
 
     def on_message_complete(self) -> None:
         self._in_head = True

@@ -74,6 +74,10 @@ async def test_the_names_of_a_loopback_address(served: Any, host: str) -> None:
         "[::2]",
         "10.0.0.1",
         "x@y",
+        "localhost:evil.example",
+        "localhost:8080, evil.example",
+        "[::1",
+        "[localhost]",
     ],
 )
 async def test_other_names_are_refused_with_what_to_do(served: Any, host: str) -> None:

@@ -12,6 +12,7 @@ Programs send neither ``Origin`` nor ``Sec-Fetch-*``; for them only the first ap
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -108,13 +109,16 @@ def _opens_page(method: str, headers: Mapping[str, str]) -> bool:
     return method in ("GET", "HEAD") and mode == "navigate" and destination == "document"
 
 
+_AUTHORITY = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^\[\]:]*))(?::[0-9]*)?|(?P<bare>[0-9a-f:.]+)")
+
+
 def _host_name(authority: str) -> str:
-    """The host of a ``host`` or ``host:port``, lower case, without brackets and without a final dot."""
+    """The host of a ``host`` or ``host:port``, lower case, without brackets and without a final dot; else all of it."""
     authority = authority.strip().lower()
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0]
-    name = authority if authority.count(":") > 1 else authority.partition(":")[0]
-    return name.removesuffix(".")
+    parts = _AUTHORITY.fullmatch(authority)
+    if parts is None:
+        return authority
+    return parts["address"] or parts["bare"] or (parts["name"] or "").removesuffix(".")
 
 
 def _is_address(name: str) -> bool:
