@@ -25,6 +25,7 @@ def test_values_merged_from_an_anchor_may_be_replaced(tmp_path: Path) -> None:
         (b"[" * 100_000, "nested too deep"),
         (SECRET.encode() + b"\xff", "not UTF-8"),
         (b"a: " + b"9" * 5000, "number or a date"),
+        *[(b"a: !!%s" % odd, "number or a date") for odd in (b'int ""', b"bool x", b"timestamp x")],
     ],
 )
 def test_a_fault_says_its_line_and_nothing_of_the_content(content: bytes, said: str, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def read_yaml(path: Path) -> Any:
         raise YamlFault("it is not UTF-8") from None
     except OSError as error:
         raise YamlFault(str(error.strerror)) from None
-    except ValueError:
+    except (ValueError, OverflowError, LookupError, TypeError, AttributeError):  # how PyYAML reads `!!int ""`
         raise YamlFault("it holds a number or a date that cannot be read") from None
 
 

@@ -121,6 +121,7 @@ def test_bytes_that_are_no_recipe_are_faults(content: bytes) -> None:
         (b"rewards: 2001-13-45", "line 1", "date"),
         (b"rewards: {r: {description: 2001-01-01}}", "line 1", "date"),
         (b"rewards: !!binary aGFsbG8=", "line 1", "tags"),
+        *[(b"rewards: {r: !!%s}" % odd, "line 1", "") for odd in (b'int ""', b"bool x", b"timestamp x", b'float ""')],
         (b"rewards: !!python/object:os.system {}", "line 1", ""),
         (b"rewards: {r: {default_reward: .nan}}", "line 1", ""),
         (b"rewards: {r: {default_reward: 1e999}}", "line 1", ""),

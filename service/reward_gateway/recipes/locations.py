@@ -74,7 +74,7 @@ def parse_yaml(text: str) -> tuple[Any, Locations]:
         raise _make_error(position, str(getattr(error, "problem", None) or "not readable as YAML")) from None
     except RecursionError:
         raise _make_error("line 1", f"nested deeper than {MOST_LEVELS} levels") from None
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, LookupError, TypeError, AttributeError):  # how PyYAML reads `!!int ""`
         raise _make_error("line 1", "a number or a date of the file cannot be read") from None
 
 
