@@ -13,12 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.errors import InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
-from reward_gateway.recipes.book import RecipeBook, load_book
+from reward_gateway.recipes.book import RecipeBook, check_recipe_file
 from reward_gateway.recipes.evaluate import evaluate_plan
-from reward_gateway.recipes.known_models import KnownModels
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import MEDIA
@@ -232,7 +230,7 @@ class Gateway:
         Raises:
             DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
         """
-        check = partial(_check_recipes, self.runtime.known_models(), read)
+        check = partial(check_recipe_file, self.runtime.known_models(), read)
         checked: dict[str, Any] = await self.runtime.compute(check, body, RequestContext(deadline))
         return checked
 
@@ -257,15 +255,6 @@ class Gateway:
     async def close(self) -> None:
         await self.shadow.close()
         await self.runtime.close()
-
-
-def _check_recipes(known: KnownModels | None, read: Callable[[bytes], str], body: bytes = b"") -> dict[str, Any]:
-    """What a worker does to check a recipe file."""
-    try:
-        book = load_book(read(body), known)
-    except InvalidRecipe as error:
-        return {"valid": False, "faults": error.faults, "rewards": []}
-    return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
 
 
 def _accept_scores(options: ScoreOptions, scored: Scored) -> Scored:

@@ -34,6 +34,7 @@ from reward_gateway.cache.null import NullCache
 from reward_gateway.cache.port import ScoreCache
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.cache.tiered import TieredCache
+from reward_gateway.cli.compute import prepare_process
 from reward_gateway.cli.configuration import read_settings
 from reward_gateway.cli.gateway_checks import find_gateway_faults
 from reward_gateway.cli.output import UNUSABLE, Unusable
@@ -52,7 +53,6 @@ from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
-from reward_gateway.operations.requests import load_operations
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -135,7 +135,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         media=media,
         repository=on_disk,
         idempotency_ttl_s=settings.idempotency_ttl_s,
-        workers=WorkerPool(load_operations, settings.compute_processes, settings.compute_memory),
+        workers=WorkerPool(prepare_process, settings.compute_processes, settings.compute_memory),
     )
     try:
         await runtime.refresh_models()

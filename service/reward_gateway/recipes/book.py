@@ -1,6 +1,6 @@
 """The loaded recipes: a file is compiled as a whole or refused as a whole."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +111,19 @@ def _check_experiment(
         yield "candidate", f"the model {name} serves no version {version!r}"
     else:
         yield "candidate", f"there is no model {spec.candidate!r}{did_you_mean(spec.candidate, models)}"
+
+
+def check_recipe_file(known: KnownModels | None, read: Callable[[bytes], str], body: bytes = b"") -> dict[str, Any]:
+    """Whether a recipe file would load, every fault with its place, and its recipes.
+
+    Args:
+        read: decodes the body to the file's text.
+    """
+    try:
+        book = load_book(read(body), known)
+    except InvalidRecipe as error:
+        return {"valid": False, "faults": error.faults, "rewards": []}
+    return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
 
 
 def _validate_shape(value: Any, locations: Locations) -> RecipeFile:

@@ -7,11 +7,11 @@ needs an embedding model and is refused.
 from functools import partial
 from typing import Any, Literal
 
-from rapidfuzz import fuzz
-
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway
 from reward_gateway.scoring.request_context import RequestContext
+
+from .text_metrics import compute_metric
 
 Metric = Literal[
     "cosine",
@@ -51,29 +51,5 @@ async def measure_similarity(
         items = [{"response": text, "reference": reference}]
         (result,) = await gateway.operations.apply_items("score", name, items, params, deadline)
         return float(result["reward"])
-    work = partial(_compute_metric, metric, text, reference)
+    work = partial(compute_metric, metric, text, reference)
     return float(await gateway.runtime.compute(work, b"", RequestContext(deadline)))
-
-
-def _compute_metric(metric: str, text: str, reference: str) -> float:
-    if metric == "fuzzy_match":
-        return fuzz.ratio(text, reference) / 100.0
-    if metric == "gleu":
-        from nltk.translate.gleu_score import sentence_gleu  # type: ignore[import-untyped]
-
-        return float(sentence_gleu([reference.split()], text.split())) if text.split() else 0.0
-    if metric == "meteor":
-        from nltk.translate.meteor_score import single_meteor_score  # type: ignore[import-untyped]
-
-        return float(single_meteor_score(reference.split(), text.split(), wordnet=_NoSynonyms()))
-    from rouge_score.rouge_scorer import RougeScorer
-
-    kind = metric.replace("_", "")
-    return float(RougeScorer([kind]).score(reference, text)[kind].fmeasure)
-
-
-class _NoSynonyms:
-    """Replaces WordNet in METEOR: no word has synonyms."""
-
-    def synsets(self, word: str) -> list[Any]:
-        return []

@@ -6,10 +6,8 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reward_gateway.errors import GatewayError, MalformedBody, UnsupportedMediaType
-from reward_gateway.intake.decode import decode
-from reward_gateway.intake.nesting import check_nesting
-from reward_gateway.intake.request import any_json
+from reward_gateway.errors import GatewayError, UnsupportedMediaType
+from reward_gateway.intake.recipe_file import read_recipe_file
 from reward_gateway.recipes.schema import json_schema
 
 from ..call import call_of
@@ -68,16 +66,5 @@ async def validate(request: Request) -> Response:
     body = await read_bytes(request)
     with contextlib.suppress(GatewayError):
         await deps.gateway.runtime.refresh_models()  # versions come and go
-    read = partial(_read_recipe_file, deps.settings.max_nesting if json else None)
+    read = partial(read_recipe_file, deps.settings.max_nesting if json else None)
     return json_response(await deps.gateway.validate_rewards(body, read, deadline_of(request)))
-
-
-def _read_recipe_file(max_nesting: int | None, body: bytes) -> str:
-    """The text of a recipe file; JSON if its nesting has a limit. Raises MalformedBody or InvalidRequest."""
-    if max_nesting is not None:
-        decode(any_json, body, max_nesting)
-        check_nesting(body, max_nesting)
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        raise MalformedBody("the recipe file is not valid UTF-8") from None
