@@ -79,6 +79,13 @@ async def test_the_run_reaches_the_dataplane_from_every_method(served: Any, scop
     assert [scope for _, scope in scopes] == [RequestScope("anonymous", "A")] * 3
 
 
+async def test_two_runs_are_refused(served: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await served.stub.Score(pb.ScoreRequest(), metadata=(("x-run", "A"), ("x-run", "B")))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "different runs" in (refused.value.details() or "")
+
+
 @pytest.mark.parametrize("run", ["", "x" * 129, "a/b"])
 async def test_a_run_that_is_none_is_refused(served: Any, run: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:

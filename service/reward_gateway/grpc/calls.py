@@ -89,15 +89,15 @@ class Calls:
         self, name: str, context: Context, answer: Callable[[Call], Coroutine[Any, Any, R]], right: Right = "score"
     ) -> R | None:
         started, status = perf_counter(), "CANCELLED"
-        metadata = dict(context.invocation_metadata() or ())
+        sent = context.invocation_metadata() or ()
+        metadata = dict(sent)
         request_id = call_id(_read_text(metadata, "x-request-id"))
         bound_variables = bind_contextvars(request_id=request_id)
         try:
             key = await self._identify_caller(metadata, right)
             given_key = _read_text(metadata, HEADER.lower())
             idempotency_key = None if given_key is None else check_idempotency_key(given_key)
-            given_run = _read_text(metadata, run_name.HEADER.lower())
-            run = "" if given_run is None else run_name.agree_on_run([given_run])
+            run = run_name.agree_on_run(str(value) for entry, value in sent if entry == run_name.HEADER.lower())
             call = Call(context, RequestScope(key.caller, run, idempotency_key))
             span_metadata = _text_metadata(metadata) if self._tracer.enabled else None
             span = self._tracer.span(f"gRPC {name}", span_metadata)
