@@ -24,6 +24,7 @@ CALLED_BY_LIBRARIES = {
     "in_batch": "the tests that hold over the table of fields read it",
     "minimum_version": "ssl reads it of a context",
     "next_stop_strings": "NeMo-RL reads it of an environment's answer",
+    "on_chunk_header": "httptools calls it",
     "num_tickets": "ssl reads it of a context",
     "sni_callback": "ssl calls it",
     "terminateds": "NeMo-RL reads it of an environment's answer",

@@ -12,7 +12,16 @@ from reward_gateway.operations.requests import load_operations
 from reward_gateway.recipes import book
 from reward_gateway.scoring import recorded_answers
 
-PREPARED = (operation_messages, encode, text_metrics, operation_body, recipe_file, book, recorded_answers)
+__all__ = [
+    "book",
+    "encode",
+    "operation_body",
+    "operation_messages",
+    "prepare_process",
+    "recipe_file",
+    "recorded_answers",
+    "text_metrics",
+]
 
 
 def prepare_process() -> None:
