@@ -81,24 +81,46 @@ async def leave_early(caller: HttpCaller, turn: int) -> None:
     await other.close()
 
 
-async def watch(stack: ChaosStack, ledger: Ledger, memory: dict[str, Series], files: Series, latency: Series) -> None:
-    """Note figures until cancelled."""
-    began = time.monotonic()
-    while True:
-        await asyncio.sleep(EVERY_S)
-        at = time.monotonic() - began
-        rss: dict[str, float] = {}
-        descriptors = 0
-        for process in await asyncio.to_thread(stack.processes):
-            with contextlib.suppress(psutil.Error):
-                rss[name_of(process)] = rss.get(name_of(process), 0.0) + process.memory_info().rss / 2**20
-                descriptors += process.num_fds()
-        for name, mib in rss.items():
-            memory.setdefault(name, Series()).add(at, mib)
-        files.add(at, descriptors)
-        seconds, ledger.seconds[200] = ledger.seconds.get(200, []), []
-        if seconds:
-            latency.add(at, statistics.median(seconds) * 1e3)
+@dataclass
+class Watch:
+    """Figures of a stack over time.
+
+    Attributes:
+        memory: MiB of the processes, by their part.
+        files: open files of all.
+        latency: median of the answers with scores, in milliseconds.
+        work: CPU time of the workers per answer, in milliseconds; other work on the machine hardly changes it.
+    """
+
+    memory: dict[str, Series] = field(default_factory=dict)
+    files: Series = field(default_factory=Series)
+    latency: Series = field(default_factory=Series)
+    work: Series = field(default_factory=Series)
+
+    async def run(self, stack: ChaosStack, ledger: Ledger) -> None:
+        """Note figures until cancelled."""
+        began, cpu_s, answered = time.monotonic(), 0.0, 0
+        while True:
+            at = time.monotonic() - began
+            cpu_before, answered_before = cpu_s, answered
+            rss: dict[str, float] = {}
+            descriptors, cpu_s = 0, 0.0
+            for process in await asyncio.to_thread(stack.processes):
+                with contextlib.suppress(psutil.Error):
+                    name = name_of(process)
+                    rss[name] = rss.get(name, 0.0) + process.memory_info().rss / 2**20
+                    descriptors += process.num_fds()
+                    cpu_s += sum(process.cpu_times()[:2]) if name == "worker" else 0.0
+            for name, mib in rss.items():
+                self.memory.setdefault(name, Series()).add(at, mib)
+            self.files.add(at, descriptors)
+            answered = ledger.answered
+            if at and answered > answered_before:
+                self.work.add(at, (cpu_s - cpu_before) / (answered - answered_before) * 1e3)
+            seconds, ledger.seconds[200] = ledger.seconds.get(200, []), []
+            if at and seconds:
+                self.latency.add(at, statistics.median(seconds) * 1e3)
+            await asyncio.sleep(EVERY_S)
 
 
 def callers_of(stack: ChaosStack, ledger: Ledger) -> list[Caller]:
@@ -107,21 +129,20 @@ def callers_of(stack: ChaosStack, ledger: Ledger) -> list[Caller]:
 
 async def test_soak(launch: Launch, ledger: Ledger, verdict: GiveVerdict) -> None:
     stack = await asyncio.to_thread(launch, "--workers", "2")
-    memory: dict[str, Series] = {}
-    files, latency = Series(), Series()
     async with load(callers_of(stack, ledger), ask_mixed):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(WARM_UP_S):
                 while ledger.answered < WARM_UP:
                     await asyncio.sleep(1.0)
-    callers = callers_of(stack, ledger)
-    watching = asyncio.create_task(watch(stack, ledger, memory, files, latency))
-    async with load(callers, ask_mixed, 0.04):
+    watch = Watch()
+    watching = asyncio.create_task(watch.run(stack, ledger))
+    async with load(callers_of(stack, ledger), ask_mixed, 0.04):
         await asyncio.sleep(SOAK_S)
     watching.cancel()
-    for name, series in sorted(memory.items()):
+    for name, series in sorted(watch.memory.items()):
         verdict(f"memory of {name}, slope", series.slope_per_minute(), at_most(1.0), "MiB/min")
-    verdict("file descriptors, slope", files.slope_per_minute(), at_most(0.5), "per min")
-    verdict("median latency, last third by middle third", latency.late_by_early(), at_most(1.5), "")
+    verdict("file descriptors, slope", watch.files.slope_per_minute(), at_most(0.5), "per min")
+    verdict("CPU time per answer, last third by middle third", watch.work.late_by_early(), at_most(1.3), "")
+    verdict("median latency, last third by middle third", watch.latency.late_by_early(), at_most(3), "")
     verdict("unanswered requests", ledger.unanswered, exactly(0), "")
     verdict("requests in flight at the end", stack.metric("reward_gateway_requests_in_flight"), exactly(0), "")
