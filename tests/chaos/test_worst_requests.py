@@ -17,7 +17,7 @@ from tests.chaos.stacks import WITHOUT_TRITON, ChaosStack, Launch, wait_until
 from tests.chaos.verdicts import at_most, exactly
 from tests.chaos.worst_requests import WorstRequest, worst_requests
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]  # there are 332 requests to scores alone
 
 POLL_S = 0.005
 DEADLINE_S = 2.0
