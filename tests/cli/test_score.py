@@ -1,6 +1,7 @@
 """``score FILE``: the same format out with the rewards beside, resumed where it ended, summed up in a histogram."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -98,6 +99,46 @@ def test_a_line_that_was_cut_off_is_written_anew(run: Run, service: Any) -> None
 
     assert ended.code == 0
     assert Path("data.scored.jsonl").read_text() == whole
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [("none/out.jsonl", "none cannot be written to (No such file or directory)"), ("taken.jsonl", "is a folder")],
+)
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_asked(
+    run: Run, service: Any, out: str, said: str
+) -> None:
+    write(Path("data.jsonl"), ROWS)
+    Path("taken.jsonl").mkdir()
+    ended = run("score", "data.jsonl", "--url", service.url, "--out", out)
+    assert ended.code == 2
+    assert said in ended.err
+    assert "--out" in ended.err
+    assert service.requests == []
+
+
+def test_a_disk_that_is_full_ends_the_run_with_a_sentence(
+    run: Run, service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write(Path("data.jsonl"), ROWS)
+    monkeypatch.setattr(RunRecord, "save", fail)
+    ended = run("score", "data.jsonl", "--url", service.url)
+    assert ended.code == 2
+    assert "data.scored.jsonl cannot be written to (No space left on device)" in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "grpc://", "http://host:99999", "http://host:port", "http://[::1", "http://:80"]
+)
+def test_an_address_that_names_no_host_or_port_is_told_at_once(run: Run, url: str) -> None:
+    write(Path("data.jsonl"), ROWS)
+    ended = run("score", "data.jsonl", "--url", url)
+    assert ended.code == 2
+    assert "must name a host, and a port up to 65535" in " ".join(ended.err.split())
 
 
 def test_a_finished_run_asks_for_nothing(run: Run, service: Any) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -16,12 +17,22 @@ err = Console(stderr=True, highlight=False)
 
 
 def _checked_address(url: str | None) -> str | None:
-    """The address, if it has a supported scheme; raises BadParameter otherwise."""
+    """The address, if it has a supported scheme, a host and a port that exists; raises BadParameter otherwise."""
     if url is not None and not url.startswith(("http://", "https://", "grpc://", "grpcs://")):
         scheme, known, rest = url.partition("://")
         address = rest if known else scheme
         raise typer.BadParameter(f"{url} must begin with http://, https:// or grpc://; write http://{address}")
+    if url is not None and not _names_host(url):
+        raise typer.BadParameter(f"{url} must name a host, and a port up to 65535: http://HOST:PORT")
     return url
+
+
+def _names_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 Url = Annotated[

@@ -83,6 +83,9 @@ def score(
         if run.tally.rows:
             err.print(f"{run.tally.rows:,} rows are kept; run the same command again to resume")
         raise
+    except OSError as error:  # a full disk, or a folder that was removed: the service's faults are GatewayErrors
+        kept = f"; {run.tally.rows:,} rows are kept, run the same command again to resume" if run.tally.rows else ""
+        raise Unusable(f"{target} cannot be written to ({error.strerror}){kept}") from None
     out.print(summarize(run.reward or "default", tally.rewards, tally.reasons))
     err.print(f"{tally.rows:,} rows in {target}", markup=False, soft_wrap=True)
 

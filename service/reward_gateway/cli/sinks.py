@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -168,6 +169,13 @@ def open_sink(source: Source, out: Path) -> Sink:
         raise Unusable(f"{out.name} must end in {source.path.suffix}: rewards are written in the format of the file")
     if out.exists() and out.samefile(source.path):
         raise Unusable("the output would replace the input; choose another with --out")
+    if out.is_dir():
+        raise Unusable(f"{out} is a folder; choose another --out")
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise Unusable(f"{out.parent} cannot be written to ({error.strerror}); choose another --out") from None
     return LineSink(source, out) if isinstance(source, JsonLines) else PartSink(source, out)
 
 
