@@ -23,6 +23,9 @@ from tests.worker_processes import pids_of
 pytestmark = pytest.mark.anyio
 
 MEMORY = 512 << 20
+NOTHING = partial(int, "1")
+"""A preparation that takes no time."""
+
 ENDLESS = partial(hashlib.pbkdf2_hmac, "sha1", b"a", b"b", 2**31 - 1)
 """Work in one call of C, which no signal handler of Python can interrupt."""
 
@@ -186,7 +189,7 @@ async def test_a_worker_knows_no_setting_of_the_gateway(
     pool: WorkerPool, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REWARD_GATEWAY_REDIS_URL", "redis://:secret@cache")
-    fresh = WorkerPool(load_operations, processes=1)
+    fresh = WorkerPool(NOTHING, processes=1)
     try:
         assert await fresh.run(partial(os.getenv, "REWARD_GATEWAY_REDIS_URL")) is None
     finally:
@@ -194,7 +197,7 @@ async def test_a_worker_knows_no_setting_of_the_gateway(
 
 
 async def test_closing_leaves_no_process_behind(anyio_backend: str) -> None:
-    pool = WorkerPool(load_operations, processes=2)
+    pool = WorkerPool(NOTHING, processes=2)
     pool.start()
     await until(lambda: len(pids_of(pool)) == 2)
     pids = pids_of(pool)
