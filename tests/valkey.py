@@ -35,7 +35,8 @@ class Valkey:
 
     def client(self) -> redis.Redis:
         retry = redis.retry.Retry(redis.backoff.ConstantBackoff(0.02), 5000)
-        return redis.Redis.from_url(self.admin_url, retry=retry, retry_on_error=[redis.exceptions.ConnectionError])
+        again = [redis.exceptions.ConnectionError]
+        return redis.Redis.from_url(self.admin_url, retry=retry, retry_on_error=again, socket_timeout=60.0)
 
     def kill(self) -> None:
         assert self.process is not None

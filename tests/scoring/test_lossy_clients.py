@@ -35,7 +35,7 @@ def run(url: str, clients: list[Client]) -> list[Any]:
     """Let all clients run at the same time, over two gateways and an empty store; their final answers."""
 
     async def play() -> list[Any]:
-        async with Redis.from_url(url) as client:
+        async with Redis.from_url(url, socket_timeout=60.0) as client:
             await client.flushdb()
         gateways = [lossy_gateway(url), lossy_gateway(url)]
         try:

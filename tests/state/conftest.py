@@ -22,7 +22,7 @@ async def store(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIter
         yield StateStore.in_process()
         return
     url = request.getfixturevalue("redis_url")
-    async with Redis.from_url(url) as client:
+    async with Redis.from_url(url, socket_timeout=60.0) as client:
         await client.flushdb()
     shared = StateStore.connect(url, timeout_s=60.0)
     yield shared

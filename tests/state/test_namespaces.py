@@ -126,7 +126,7 @@ def test_over_two_gateways_each_namespace_counts_its_own(
         return space.tenant, "all runs" if shared else f"run {space.run}", name, kind
 
     async def play() -> None:
-        async with Redis.from_url(valkey_process.url) as client:
+        async with Redis.from_url(valkey_process.url, socket_timeout=60.0) as client:
             await client.flushdb()
         gateways = [StateStore.connect(valkey_process.url, timeout_s=60.0) for _ in range(2)]
         expected: dict[tuple[str, str, str, str], int] = {}

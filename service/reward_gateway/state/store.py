@@ -79,7 +79,9 @@ class StateStore:
     def connect(cls, url: str, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> Self:
         """State in the Redis at a URL, through connections of its own; arguments as for :meth:`on_redis`."""
         # One attempt per command: a commit whose answer was lost must not be sent again.
-        client = Redis.from_url(url, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
+        client = Redis.from_url(
+            url, socket_connect_timeout=timeout_s, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
+        )
         store = cls.on_redis(client, timeout_s, epoch)
         return replace(store, release=client.aclose)
 
