@@ -120,11 +120,14 @@ def _repository(folder: Path, root: Path) -> Path:
 
 
 @contextmanager
-def running(http_port: int = 18480, grpc_port: int = 18481, root: Path = ROOT) -> Iterator[Bench]:
+def running(
+    http_port: int = 18480, grpc_port: int = 18481, root: Path = ROOT, more: Mapping[str, object] | None = None
+) -> Iterator[Bench]:
     """Start the stack of a source tree with the real model and the two others, and stop it at the end.
 
     Args:
         root: the tree whose code is started; its models are built.
+        more: further flags.
     """
     with tempfile.TemporaryDirectory(dir=root) as name:
         folder = Path(name)
@@ -136,6 +139,7 @@ def running(http_port: int = 18480, grpc_port: int = 18481, root: Path = ROOT) -
             "max-samples": 100_000,
             "max-body-bytes": 1 << 28,
             "redis-max-memory": "1gb",
+            **(more or {}),
         }
         with serving(folder / "serve.log", http_port, grpc_port, flags, root) as bench:
             yield bench

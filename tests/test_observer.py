@@ -20,6 +20,7 @@ from reward_gateway.observer import (
     Observer,
     RejectReason,
     StoreName,
+    WorkerPoolName,
 )
 from reward_gateway.sample import ComponentScores, Invalid, Scored
 from reward_gateway.telemetry.instruments import PREFIX
@@ -71,6 +72,8 @@ def tell_everything(observer: Observer) -> None:
     observer.model_call_started("m", 1)
     observer.model_call_started("m", 1)
     observer.model_call_finished("m", 1, 0.1, "ok")
+    for pool in get_args(WorkerPoolName):
+        observer.worker_pool_changed(pool, 1, 1)
     observer.media_fetched("ok", 1, 0.1)
     for _ in range(3):  # the first rows are what the later ones are held against
         observer.batch_scored(Ensemble(), scored_batch(2048), np.arange(2048.0))

@@ -27,6 +27,7 @@ BreakerState = Literal["closed", "half_open", "open"]
 CloseReason = Literal[
     "headers_too_large", "request_timeout", "malformed_body", "overloaded", "draining", "idle", "unread"
 ]
+WorkerPoolName = Literal["operations", "math"]
 ExperimentOutcome = Literal["compared", "dropped", "failed"]
 
 
@@ -123,6 +124,11 @@ class Observer:
 
     def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
         """It came back: ``ok``, ``cancelled``, or the code of the reason why its rows have no score."""
+
+    # Processes for what may take long
+
+    def worker_pool_changed(self, pool: WorkerPoolName, busy: int, queued: int) -> None:
+        """How many processes of a pool work, and how many pieces of work wait for one, now."""
 
     # Images that samples name by an address
 

@@ -152,7 +152,8 @@ class Settings(BaseSettings):
         COMPUTE_PROCESSES,
         ge=1,
         le=64,
-        description="Processes of each worker for operations that may take over 20 ms.",
+        description="Processes of each worker for operations that may take over 20 ms; up to twice as many while "
+        "several callers want one each.",
     )
     compute_memory: int = Field(
         2 << 30,

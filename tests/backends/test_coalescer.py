@@ -11,6 +11,7 @@ from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.encoded_rows import Encoded, Piece, SizedRows
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join_pieces, unframe_values
+from reward_gateway.fair_queue import Share, charge_to
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Batch, Invalid
 
@@ -261,6 +262,25 @@ async def test_a_full_queue_is_overloaded_at_once() -> None:
     assert len(refused.invalid) == 2
     model.gate.set()
     assert not any(answer.invalid for answer in await asyncio.gather(*tasks))
+
+
+async def test_a_caller_that_waits_for_many_rows_keeps_no_other_out() -> None:
+    model = Model(max_calls=1, max_queued=10)
+    model.gate.clear()
+    tasks = [model.start([0])]
+    await turn()
+    with charge_to(Share("greedy")):
+        tasks.append(model.start(range(1, 11)))
+        await turn()
+        refused = await model.ask([11])
+    assert {reason.code for reason in refused.invalid.values()} == {"overloaded"}
+    with charge_to(Share("modest")):
+        tasks.append(model.start(range(20, 30)))
+    await turn()
+    assert [rows for told, rows in model.observed if told == "queued"][-1] == 20
+    model.gate.set()
+    assert not any(answer.invalid for answer in await asyncio.gather(*tasks))
+    assert [rows for told, rows in model.observed if told == "queued"][-1] == 0
 
 
 async def test_a_request_larger_than_the_queue_passes_an_empty_one() -> None:

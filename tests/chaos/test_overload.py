@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 import httpx
+import psutil
 import pytest
 
 from tests.chaos.callers import Caller, GrpcCaller, HttpCaller, Ledger, load, make_responses, send_at_rate
@@ -20,9 +21,9 @@ ROWS = 4
 """Samples of a request: ten times what the model can do are 250 requests a second."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def narrow(launch: Launch) -> ChaosStack:
-    """A stack in which few requests are worked on, and none waits long."""
+    """A new stack in which few requests are worked on, and none waits long."""
     return launch("--max-in-flight", "16", "--max-queue-wait-s", "1", "--queue-timeout-s", "5")
 
 
@@ -49,12 +50,8 @@ def make_callers(entry: str, stack: ChaosStack, ledger: Ledger, count: int) -> l
 
 @pytest.mark.parametrize("entry", ["http", "grpc"])
 async def test_ten_times_the_load(narrow: ChaosStack, entry: str, ledger: Ledger, verdict: GiveVerdict) -> None:
-    peak = Ledger()
-    async with load(make_callers(entry, narrow, peak, 16), ask_slow):
-        await asyncio.sleep(6.0)
-    most = peak.statuses[200] / 6.0
+    """A gateway that has answered nothing yet, and does not know how fast it is."""
     rate = 10 / (ROWS * SLOW_ROW_S)
-    await send_at_rate(make_callers(entry, narrow, Ledger(), 200), ask_slow, rate, 3.0)  # until the rate is known
     callers = make_callers(entry, narrow, ledger, 200)
     probes: list[float] = []
 
@@ -63,15 +60,24 @@ async def test_ten_times_the_load(narrow: ChaosStack, entry: str, ledger: Ledger
             pass
 
     probing = asyncio.create_task(probe_all())
-    began = time.monotonic()
+    generator, began = psutil.Process(), time.monotonic()
+    worked = sum(generator.cpu_times()[:2])
     await send_at_rate(callers, ask_slow, rate, 10.0)
-    goodput = ledger.statuses[200] / (time.monotonic() - began)
+    seconds = time.monotonic() - began
+    worked = sum(generator.cpu_times()[:2]) - worked
+    goodput = ledger.statuses[200] / seconds
     probing.cancel()
     for caller in callers:
         await caller.close()
+    peak, began = Ledger(), time.monotonic()
+    async with load(make_callers(entry, narrow, peak, 16), ask_slow):
+        await asyncio.sleep(6.0)
+    most = peak.statuses[200] / (time.monotonic() - began)
+    # Rejections are timed by their clients, which are not the bottleneck: a process of their own, mostly idle.
+    verdict("time that the process of the clients worked", worked / seconds, at_most(0.5), "")
     verdict("answers with scores, of the most without overload", goodput / most, at_least(0.9), "")
     verdict("rejected", ledger.statuses[503], at_least(100), "")
-    verdict("rejected p99", ledger.quantile(0.99, 503) * 1e3, at_most(50), "ms")
+    verdict("rejected p99, of all since the start", ledger.quantile(0.99, 503) * 1e3, at_most(50), "ms")
     verdict("health p95", sorted(probes)[int(0.95 * len(probes))] * 1e3, at_most(500), "ms")
     verdict("unanswered requests", ledger.unanswered, exactly(0), "")
     verdict("requests left in flight", narrow.metric("reward_gateway_requests_in_flight"), exactly(0), "")

@@ -250,7 +250,7 @@ async def test_who_would_wait_too_long_is_rejected_at_once_and_told_how_long(clo
     admission = Admission(1, 4096, 1000.0, counts, max_queue_wait_s=20.0)
     await admission.acquire()
     tasks = await line_up(admission, 4)
-    assert admission.predict_wait_s() == 0  # nothing is known yet
+    admission.check_wait()  # next to nothing is known yet
     tasks += await line_up(admission, 16)
     await finish_each(admission, clock, 12, 2.0)  # 8 wait
     assert admission.predict_wait_s() == pytest.approx(18, rel=0.05)
@@ -284,7 +284,7 @@ async def test_who_would_wait_past_its_deadline_is_rejected_at_once(clock: Clock
 
 async def test_a_burst_that_came_before_the_rate_was_known_is_rejected_once_it_is(clock: Clock) -> None:
     counts = Counts()
-    admission = Admission(1, 4096, 40.0, counts, max_queue_wait_s=20.0)
+    admission = Admission(1, 4096, 40.0, counts, max_queue_wait_s=1e6)
     await admission.acquire()
     tasks = await line_up(admission, 1000)
     assert admission.queued == 1000
@@ -296,6 +296,26 @@ async def test_a_burst_that_came_before_the_rate_was_known_is_rejected_once_it_i
     await finish_each(admission, clock, admission.queued, 1.0)
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(outcome, Overloaded) and outcome.retry_after_s for outcome in outcomes if outcome is not None)
+
+
+async def test_a_burst_is_bounded_before_the_rate_is_known(clock: Clock) -> None:
+    """Of what comes while the first requests take long, only as much waits as can be answered in time at best."""
+    counts = Counts()
+    admission = Admission(4, 4096, 3600.0, counts, max_queue_wait_s=1000.0)
+    for _ in range(4):
+        await admission.acquire()
+    tasks = await line_up(admission, 8)
+    await clock.advance(1000.0)
+    tasks += await line_up(admission, 8)
+    assert admission.queued == 8  # the 9th waits for five more than are in flight: 5 / 4 of 1,000 s
+    assert counts.rejected == ["predicted_wait"] * 8
+    for _ in range(12):
+        admission.release()
+        await turns()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert outcomes[:8] == [None] * 8
+    assert all(isinstance(outcome, Overloaded) and outcome.retry_after_s >= 1000 for outcome in outcomes[8:])
+    assert counts.last == (0, 0)
 
 
 async def test_callers_share_the_slots_by_the_weight_of_their_priority(clock: Clock) -> None:

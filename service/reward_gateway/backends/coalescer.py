@@ -7,7 +7,7 @@ single row. The backend's encoder defines what a row contains.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
@@ -154,7 +154,8 @@ class Coalescer(Generic[Model, Rows]):
         max_calls: maximum calls in flight.
         max_in_flight_s: maximum predicted time of the calls in flight. A call per instance is always allowed, of at
             least one row.
-        max_queued: maximum rows that wait; a request that exceeds it while others wait is ``overloaded``.
+        max_queued: maximum rows of one caller that wait; a request that exceeds it while others of the caller wait is
+            ``overloaded``. So no caller fills the queue for another.
     """
 
     def __init__(
@@ -180,7 +181,7 @@ class Coalescer(Generic[Model, Rows]):
         self._waiting: FairQueue[Job[Rows]] = FairQueue()
         self._alone: deque[tuple[Job[Rows], int, int]] = deque()
         self._calls: dict[Call[Rows], None] = {}  # in the order of sending
-        self._queued = 0
+        self._queued: Counter[str] = Counter()  # rows that wait, by caller; none has 0
         self._scheduled = False
 
     async def score(
@@ -212,11 +213,13 @@ class Coalescer(Generic[Model, Rows]):
         if rows.size == 0 or deadline <= loop.time():
             job.close(LATE)
             return job.answer
-        if self._queued and self._queued + rows.size > self._max_queued:
+        own = self._queued[job.share.caller]
+        if own and own + rows.size > self._max_queued:
             job.close(FULL)
             return job.answer
         self._waiting.append(job.share, job)
-        self._change_queued(rows.size)
+        self._count_queued(job.share, rows.size)
+        self._report_queued()
         self._schedule_dispatch()
         timer = loop.call_at(deadline, job.close, LATE)
         try:
@@ -236,15 +239,20 @@ class Coalescer(Generic[Model, Rows]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _change_queued(self, rows: int) -> None:
-        self._queued += rows
-        self._observer.rows_queued(self._name, self._queued)
+    def _count_queued(self, share: Share, rows: int) -> None:
+        self._queued[share.caller] += rows
+        if not self._queued[share.caller]:
+            del self._queued[share.caller]
+
+    def _report_queued(self) -> None:
+        self._observer.rows_queued(self._name, self._queued.total())
 
     def _withdraw_job(self, job: Job[Rows]) -> None:
         """Remove the rows of a caller that left or timed out; cancel calls that no other request waits for."""
         job.open = False
         self._waiting.discard(job.share, job)
-        self._change_queued(job.next - job.rows.size)
+        self._count_queued(job.share, job.next - job.rows.size)
+        self._report_queued()
         job.next = job.rows.size
         for call in self._calls:
             if call.task is not None and not call.has_waiting_job:
@@ -297,10 +305,11 @@ class Coalescer(Generic[Model, Rows]):
             job.next = stop
             self._waiting.discard(share, job)
             self._waiting.charge(share, stop - start)
+            self._count_queued(share, start - stop)
             if stop < job.rows.size:
                 self._waiting.append(share, job)
         if taken:
-            self._change_queued(-taken)
+            self._report_queued()
         return pieces
 
     async def _run_call(self, call: Call[Rows]) -> None:

@@ -135,7 +135,8 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         media=media,
         repository=on_disk,
         idempotency_ttl_s=settings.idempotency_ttl_s,
-        workers=WorkerPool(prepare_process, settings.compute_processes, settings.compute_memory),
+        workers=WorkerPool(prepare_process, settings.compute_processes, settings.compute_memory, observer=observer),
+        observer=observer,
     )
     try:
         await runtime.refresh_models()

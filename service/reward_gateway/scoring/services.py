@@ -11,6 +11,7 @@ from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.backends.sandbox.sandbox import Sandbox
 from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.errors import StateUnavailable
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.operations.requests import load_operations
 from reward_gateway.recipes.known_models import KnownModels, known_models
 from reward_gateway.sample import Batch, RawScores
@@ -77,6 +78,7 @@ class ScoringServices:
         repository: Callable[[], Iterable[ModelInfo]] = tuple,
         idempotency_ttl_s: float = 900.0,
         workers: WorkerPool | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self.raw = raw
         self.vectors = VectorScorer(raw.models, raw.cache)
@@ -84,8 +86,8 @@ class ScoringServices:
         self.sandbox = sandbox
         self.media = media
         self.cohorts = cohorts or LocalCohorts()
-        self.math = MathChecker()
-        self.workers = workers or WorkerPool(load_operations)
+        self.math = MathChecker(observer=observer)
+        self.workers = workers or WorkerPool(load_operations, observer=observer)
         self.attempts = Attempts(lambda: self.state.attempts, idempotency_ttl_s)
         self._state = state
         self._known_models = known_models

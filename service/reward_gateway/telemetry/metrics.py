@@ -30,6 +30,7 @@ from reward_gateway.observer import (
     RejectReason,
     ScoredPlan,
     StoreName,
+    WorkerPoolName,
 )
 from reward_gateway.sample import FloatArray, InvalidCode, Scored
 
@@ -104,6 +105,10 @@ class Metrics(Observer):
         self._closed = make.counter(
             "connections_closed_total", "HTTP connections closed without a request that was routed.", "reason"
         )
+        self._pool_busy = make.gauge("worker_processes_busy", "Worker processes at work, by their pool.", "pool")
+        self._pool_queued = make.gauge(
+            "worker_processes_queued", "Pieces of work that wait for a worker process, by its pool.", "pool"
+        )
         self._unauthorized = make.counter(
             "requests_unauthorized_total", "Requests rejected for their API key.", "reason"
         )
@@ -130,6 +135,10 @@ class Metrics(Observer):
 
     def admission_rejected(self, reason: RejectReason) -> None:
         self._rejected.labels(reason).inc()
+
+    def worker_pool_changed(self, pool: WorkerPoolName, busy: int, queued: int) -> None:
+        self._pool_busy.labels(pool).set(busy)
+        self._pool_queued.labels(pool).set(queued)
 
     def connections_changed(self, open_connections: int) -> None:
         self._connections.set(open_connections)

@@ -44,7 +44,7 @@ class Admission:
         self.in_flight = 0
         self._observer = observer
         self._waiting: FairQueue[asyncio.Future[RejectReason | None]] = FairQueue()
-        self._rate = CompletionRate(2 * max_in_flight)
+        self._rate = CompletionRate(max_in_flight)
         self._queue_reported = False
 
     @property
@@ -52,7 +52,7 @@ class Admission:
         return len(self._waiting)
 
     def predict_wait_s(self) -> float:
-        """Seconds that a request of the current share would wait now; 0 if a slot is free or nothing is known yet."""
+        """Seconds that a request of the current share would wait now; 0 if a slot is free."""
         if self._has_free_slot():
             return 0.0
         now = asyncio.get_running_loop().time()
@@ -113,6 +113,8 @@ class Admission:
         late = loop.time() + self.queue_timeout_s
         by_deadline = deadline is not None and deadline < late
         place: asyncio.Future[RejectReason | None] = loop.create_future()
+        if not self._waiting:
+            self._rate.resume(loop.time())
         self._waiting.append(share, place)
         self._report_change()
         reason: RejectReason = "deadline" if by_deadline else "queue_timeout"

@@ -14,10 +14,12 @@ import pytest
 from reward_gateway.backends.workers import pool as pool_module
 from reward_gateway.backends.workers.pool import NotDone, WorkerPool
 from reward_gateway.errors import NotFound
+from reward_gateway.fair_queue import Share, charge_to
+from reward_gateway.observer import Observer
 from reward_gateway.operations import effects
 from reward_gateway.operations.requests import answer_body, load_operations
 
-from tests.clock import turns, until
+from tests.clock import LONGEST_WAIT_S, turns, until
 from tests.worker_processes import pids_of
 
 pytestmark = pytest.mark.anyio
@@ -179,6 +181,79 @@ async def test_work_whose_time_passes_while_it_waits_for_an_answer_leaves_its_pr
         await pool.run(partial(answer_body, "transform", "running_scale", read, list), limit_s=0.2, answer=answer)
     assert ended.value.why == "time"
     assert await pool.run(os.getpid) == before
+
+
+async def run_for(pool: WorkerPool, caller: str, work: Any, done: list[str]) -> None:
+    with charge_to(Share(caller)):
+        await pool.run(work)
+    done.append(caller)
+
+
+async def test_callers_take_turns(anyio_backend: str) -> None:
+    pool, done = WorkerPool(load_operations, processes=1), list[str]()
+    work = partial(sum, [1, 2])
+    try:  # all of them wait for the first process
+        await asyncio.gather(*(run_for(pool, caller, work, done) for caller in ("many", "many", "many", "one")))
+        assert done == ["many", "one", "many", "many"]
+    finally:
+        await pool.close()
+
+
+async def test_a_caller_whose_work_takes_long_keeps_no_other_waiting(anyio_backend: str) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    class Told(Observer):
+        def worker_pool_changed(self, pool: str, busy: int, queued: int) -> None:
+            told.append((pool, busy, queued))
+
+    pool, done = WorkerPool(load_operations, processes=2, observer=Told()), list[str]()
+    try:
+        slow = [asyncio.create_task(run_for(pool, "slow", partial(time.sleep, 3600), done)) for _ in range(5)]
+        await until(lambda: told and told[-1] == ("operations", 2, 3))
+        async with asyncio.timeout(LONGEST_WAIT_S):
+            await run_for(pool, "quick", partial(sum, [1, 2]), done)
+        assert done == ["quick"]
+        await until(lambda: len(pids_of(pool)) == 2)  # the further process has ended
+        assert told[-1] == ("operations", 2, 3)
+        for task in slow:
+            task.cancel()
+        await asyncio.wait(slow)
+        assert told[-1] == ("operations", 0, 0)
+    finally:
+        await pool.close()
+
+
+async def test_what_a_caller_used_alone_is_not_held_against_it(anyio_backend: str) -> None:
+    pool, done = WorkerPool(load_operations, processes=1), list[str]()
+    try:
+        for _ in range(3):
+            await run_for(pool, "early", partial(time.sleep, 0.5), done)
+        works = [("early", 3), ("late", 3)]
+        begun = [
+            asyncio.create_task(run_for(pool, caller, partial(sum, [1]), done)) for caller, n in works for _ in range(n)
+        ]
+        await asyncio.gather(*begun)
+        assert done[3:6].count("early") >= 1
+    finally:
+        await pool.close()
+
+
+async def test_a_process_given_just_as_its_work_is_cancelled_is_passed_on(anyio_backend: str) -> None:
+    pool = WorkerPool(load_operations, processes=1)
+    try:
+        await pool.run(partial(sum, [1]))
+        (worker,) = pool._idle
+        pool._idle.clear()
+        first, second = [asyncio.create_task(pool.run(partial(sum, [n]))) for n in (1, 2)]
+        await asyncio.sleep(0)
+        pool._give(worker)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert await second == 2
+        assert len(pool._idle) == 1
+    finally:
+        await pool.close()
 
 
 def _give(items: list[Any], body: bytes) -> tuple[list[Any], None]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from reward_gateway.backends.workers.pool import NotDone, WorkerPool
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Invalid
 
 from .comparison import compare_answers, prepare
@@ -28,9 +29,11 @@ class MathChecker:
         pair_timeout_s: time limit per pair; a process that exceeds it is killed.
     """
 
-    def __init__(self, processes: int = PROCESSES, pair_timeout_s: float = PAIR_TIMEOUT_S) -> None:
+    def __init__(
+        self, processes: int = PROCESSES, pair_timeout_s: float = PAIR_TIMEOUT_S, observer: Observer = UNOBSERVED
+    ) -> None:
         self._pair_timeout_s = pair_timeout_s
-        self.pool = WorkerPool(prepare, processes)
+        self.pool = WorkerPool(prepare, processes, name="math", observer=observer)
 
     async def compare(self, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> list[Verdict]:
         """Whether each response equals its reference, or why that cannot be decided. Equal pairs are compared once.

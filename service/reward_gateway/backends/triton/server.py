@@ -49,7 +49,7 @@ class TritonServer:
         url: gRPC address, ``host:port``.
         max_infer_calls: maximum calls in flight per model.
         max_in_flight_s: maximum predicted time of a model's calls in flight.
-        max_queued_rows: maximum rows that wait per model.
+        max_queued_rows: maximum rows of one caller that wait per model.
         info_ttl_s: maximum seconds until a changed model is noticed.
     """
 

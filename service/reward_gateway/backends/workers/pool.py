@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from reward_gateway.errors import GatewayError, InternalError
+from reward_gateway.fair_queue import FairQueue, Share, current_share
+from reward_gateway.observer import UNOBSERVED, Observer, WorkerPoolName
 
 from .frames import LENGTHS, decode_message, encode_frame
 
@@ -106,21 +109,36 @@ class _Process:
 class WorkerPool:
     """Does work in processes of its own, which start when first needed, or by :meth:`start`.
 
+    Callers share the processes by the time that they use, and by the weight of their priority. As work is not broken
+    off for another caller's, one that has no process is given a further one while the others have them all.
+
     Args:
         prepare: the first work of each process, for example its imports; a function that can be pickled.
         processes: how many compute at once. While work waits for an effect, as long as a judge may take, another does
-            other work.
+            other work. While several callers want one each, there are up to twice as many.
         memory: bytes that work may allocate, beyond what the prepared process has.
+        name: for the observer.
     """
 
-    def __init__(self, prepare: Callable[[], Any], processes: int = PROCESSES, memory: int = MEMORY) -> None:
+    def __init__(
+        self,
+        prepare: Callable[[], Any],
+        processes: int = PROCESSES,
+        memory: int = MEMORY,
+        *,
+        name: WorkerPoolName = "operations",
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self._prepare = prepare
         self._processes = processes
         self._memory = memory
-        self._idle: asyncio.Queue[_Process | None] = asyncio.Queue()
+        self._name: WorkerPoolName = name
+        self._observer = observer
+        self._idle: deque[_Process] = deque()  # empty while work waits for a process
+        self._queue: FairQueue[asyncio.Future[_Process | None]] = FairQueue()
+        self._held: Counter[str] = Counter()  # processes by the caller they work for; none has 0
         self._all: set[_Process] = set()
         self._starting = 0
-        self._wanted = 0
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -139,7 +157,7 @@ class WorkerPool:
         limit_s: float | None = None,
         answer: Answerer = refuse_effects,
     ) -> Any:
-        """Do a piece of work and return its result.
+        """Do a piece of work for the caller of the running task and return its result.
 
         Args:
             work: a function that can be pickled; it may be a generator of effects.
@@ -152,17 +170,33 @@ class WorkerPool:
             NotDone: it did not come to its end.
             Exception: what the work raised.
         """
-        worker = await self._take_worker(deadline)
-        now = asyncio.get_running_loop().time()
-        limits = [limit for limit in (deadline, None if limit_s is None else now + limit_s) if limit is not None]
+        share = current_share()
+        worker = await self._take_worker(share, deadline)
+        now = asyncio.get_running_loop().time
+        begun = now()
+        self._hold(share, 1)
+        limits = [limit for limit in (deadline, None if limit_s is None else begun + limit_s) if limit is not None]
         until = min(limits, default=None)
         try:
             return await self._converse(worker, work, body, until, answer)
         finally:
-            if worker.reply is None and len(self._all) <= self._processes + self._waiting:
-                self._idle.put_nowait(worker)
+            if self._queue:  # beyond the 1 of its turn; what nobody else wants costs nothing
+                self._queue.charge(share, now() - begun)
+            self._hold(share, -1)
+            if worker.reply is None and len(self._all) <= self._count_allowed():
+                self._give(worker)
             else:
                 self._spawn(self._settle(worker))
+
+    def _hold(self, share: Share, processes: int) -> None:
+        """Count processes that a caller holds from now on."""
+        self._held[share.caller] += processes
+        if not self._held[share.caller]:
+            del self._held[share.caller]
+        self._report_change()
+
+    def _report_change(self) -> None:
+        self._observer.worker_pool_changed(self._name, self._held.total(), len(self._queue))
 
     async def _converse(
         self, worker: _Process, work: Callable[..., Any], body: bytes, until: float | None, answer: Answerer
@@ -202,40 +236,69 @@ class WorkerPool:
                         return attachment or value
                     raise NotDone("time") if kind == "time" else value
 
-    async def _take_worker(self, deadline: float | None) -> _Process:
+    async def _take_worker(self, share: Share, deadline: float | None) -> _Process:
         """A free process, under the deadline."""
         while True:
-            self._wanted += 1
-            try:
-                self._refill()
-                async with asyncio.timeout_at(deadline):
-                    worker = await self._idle.get()
-            except TimeoutError:
-                raise NotDone("time") from None
-            finally:
-                self._wanted -= 1
+            worker = self._idle.popleft() if self._idle else await self._wait_in_line(share, deadline)
             if worker is None:
                 raise NotDone("lost")
             if worker.process.returncode is None:
                 return worker
             self._all.discard(worker)  # somebody ended it while it was idle
 
+    async def _wait_in_line(self, share: Share, deadline: float | None) -> _Process | None:
+        """A process, as soon as it is the caller's turn; None if one could not be started."""
+        place: asyncio.Future[_Process | None] = asyncio.get_running_loop().create_future()
+        self._queue.append(share, place)
+        self._report_change()
+        self._refill()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await place
+        except BaseException as error:
+            if place.done() and not place.cancelled():  # given just as the caller left: pass it on
+                self._give(place.result())
+            if isinstance(error, TimeoutError):
+                raise NotDone("time") from None
+            raise
+        finally:
+            if self._queue.discard(share, place):
+                self._report_change()
+
+    def _give(self, worker: _Process | None) -> None:
+        """Give a free process, or None for one that could not be started, to whose turn it is."""
+        while self._queue:
+            place = self._queue.take()
+            if not place.done():
+                place.set_result(worker)
+                self._report_change()
+                return
+        if worker is not None:
+            self._idle.append(worker)
+
     async def _settle(self, worker: _Process) -> None:
         """End a surplus process, and one that has not finished and does not do so soon; replace what is missing."""
         if worker.reply is not None and await worker.await_end_of_work():
             worker.reply = None
-            self._idle.put_nowait(worker)
-            return
+            if len(self._all) <= self._count_allowed():
+                self._give(worker)
+                return
         await worker.end()
         self._all.discard(worker)
         if not self._closed:
             self.start()
             self._refill()
 
-    def _refill(self) -> None:
-        """Start a process if one is wanted and fewer compute than may."""
+    def _count_allowed(self) -> int:
+        """Processes that there may be now."""
         allowed = self._processes + min(self._waiting, (MOST_WAITING - 1) * self._processes)
-        if self._wanted > self._idle.qsize() + self._starting and len(self._all) + self._starting < allowed:
+        if self._queue and self._queue.first()[0].caller not in self._held:
+            allowed += min(len(self._held), self._processes)
+        return allowed
+
+    def _refill(self) -> None:
+        """Start a process if one is wanted and there may be more."""
+        if len(self._queue) > self._starting and len(self._all) + self._starting < self._count_allowed():
             self._start_one()
 
     def _start_one(self) -> None:
@@ -264,15 +327,14 @@ class WorkerPool:
         except (TimeoutError, OSError, asyncio.IncompleteReadError, InternalError):
             if worker is not None:
                 await worker.end()
-            if self._wanted > self._idle.qsize():
-                self._idle.put_nowait(None)
+            self._give(None)
         except asyncio.CancelledError:
             if worker is not None:
                 await worker.end()
             raise
         else:
             self._all.add(worker)
-            self._idle.put_nowait(worker)
+            self._give(worker)
         finally:
             self._starting -= 1
         self._refill()  # for the others that wait
