@@ -22,6 +22,7 @@ CALLED_BY_LIBRARIES = {
     "get_metrics": "SkyRL calls it",
     "global_post_process_and_metrics": "NeMo-RL calls it",
     "in_batch": "the tests that hold over the table of fields read it",
+    "intercept_service": "grpc calls it",
     "minimum_version": "ssl reads it of a context",
     "next_stop_strings": "NeMo-RL reads it of an environment's answer",
     "on_chunk_header": "httptools calls it",

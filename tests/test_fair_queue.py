@@ -132,3 +132,15 @@ def test_work_is_counted_against_the_share_of_its_request() -> None:
     with charge_to(OTHER):
         assert current_share() == OTHER
     assert current_share() == Share()
+
+
+def test_preferred_shares_come_first_and_by_the_same_rule_among_them() -> None:
+    queue: FairQueue[int] = FairQueue()
+    a, b, c = Share("a"), Share("b"), Share("c")
+    for item, share in enumerate((a, b, c)):
+        queue.append(share, item)
+    queue.charge(b, 5)
+    assert queue.first() == (a, 0)
+    assert queue.first(lambda share: share is not a) == (c, 2)
+    assert queue.first(lambda share: share == b) == (b, 1)
+    assert queue.first(lambda share: False) == (a, 0)

@@ -6,7 +6,7 @@ saves up service nor pays for what it used while nobody else wanted it.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -78,8 +78,15 @@ class FairQueue(Generic[T]):
         items[item] = None
         self._size += 1
 
-    def first(self) -> tuple[Share, T]:
-        """The next item, which stays; the queue must not be empty."""
+    def first(self, is_preferred: Callable[[Share], bool] | None = None) -> tuple[Share, T]:
+        """The next item, which stays; the queue must not be empty.
+
+        Args:
+            is_preferred: shares that come before the others, where any of them waits.
+        """
+        if is_preferred is not None and (preferred := [share for share in self._items if is_preferred(share)]):
+            share = min(preferred, key=self._times.__getitem__)
+            return share, next(iter(self._items[share]))
         share = min(self._items, key=self._times.__getitem__) if len(self._items) > 1 else next(iter(self._items))
         self._now = self._times[share]
         return share, next(iter(self._items[share]))

@@ -1,5 +1,6 @@
 """What every call has around it: the key, the drain, parsing, errors as statuses, a line in the metrics.
 
+A call that would be refused, for its key or because it would wait too long, is refused before its message is received.
 Requests reach the service as bytes, so that one which is no message is answered as the caller's error,
 like every other, and not as an internal error.
 """
@@ -22,11 +23,14 @@ from reward_gateway.intake import run_name
 from reward_gateway.intake.idempotency import HEADER, check_idempotency_key
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.scoring.request_scope import RequestScope
+from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
+from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.keys import ApiKey, Right, token_of
+from reward_gateway.traffic.keys import ANYBODY, ApiKey, Right, token_of
 
 from .failures import status_code, trailing_metadata
+from .messages import address_of, receive_message
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +48,12 @@ class Call:
 
     Attributes:
         scope: on whose behalf it is answered, and whether a repeat counts as the same request.
+        sender: whose share of the bytes its messages take: its key's, or its address's where keys are off.
     """
 
     context: Context
     scope: RequestScope
+    sender: str
 
     def time_remaining(self) -> float | None:
         """Seconds until the caller's own deadline; None without one."""
@@ -61,29 +67,58 @@ Stream = Callable[[AsyncIterator[bytes], Call], Coroutine[Any, Any, None]]
 class Calls:
     """Wraps the methods of a service into handlers."""
 
-    def __init__(self, traffic: Traffic, observer: Observer = UNOBSERVED, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self, traffic: Traffic, settings: Settings, observer: Observer = UNOBSERVED, tracer: Tracer | None = None
+    ) -> None:
         self._traffic = traffic
+        self._settings = settings
         self._observer = observer
         self._tracer = tracer or Tracer()
 
-    def unary(self, name: str, answer: Unary, right: Right = "score") -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """A handler of one message in, one out, for those who have the right."""
+    def unary(
+        self, name: str, answer: Unary, right: Right = "score", *, waits: bool = False
+    ) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """A handler of one message in, one out, for those who have the right.
 
-        async def handle(request: bytes, context: Context) -> bytes | None:
+        Args:
+            waits: ``answer`` waits for a slot; so the call is refused at once if it would wait too long.
+        """
+
+        async def handle(requests: AsyncIterator[bytes], context: Context) -> bytes | None:
             message: Message | bytes | None = await self._handle_call(
-                name, context, lambda call: answer(request, call), right
+                name, context, lambda call: self._receive_and_answer(requests, call, answer, waits=waits), right
             )
             return message if message is None or isinstance(message, bytes) else message.SerializeToString()
 
-        return grpc.unary_unary_rpc_method_handler(handle)
+        return grpc.stream_unary_rpc_method_handler(handle)
 
     def stream(self, name: str, answer: Stream) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """A handler of messages in, messages out; ``answer`` writes to the context itself."""
 
         async def handle(requests: AsyncIterator[bytes], context: Context) -> None:
-            await self._handle_call(name, context, lambda call: answer(requests, call))
+            await self._handle_call(name, context, lambda call: self._answer_stream(requests, call, answer))
 
         return grpc.stream_stream_rpc_method_handler(handle)
+
+    async def _receive_and_answer(
+        self, requests: AsyncIterator[bytes], call: Call, answer: Unary, *, waits: bool
+    ) -> Message | bytes:
+        if waits:
+            self._check_wait(call)
+        deadline = deadline_at(asyncio.get_running_loop().time(), self._settings, call.time_remaining())
+        raw = await receive_message(requests, call.sender, self._traffic.messages, deadline)
+        if raw is None:
+            raise MalformedBody("the call has no message")
+        with self._traffic.bodies.reserve(call.sender, len(raw)):
+            return await answer(raw, call)
+
+    async def _answer_stream(self, requests: AsyncIterator[bytes], call: Call, answer: Stream) -> None:
+        self._check_wait(call)
+        await answer(requests, call)
+
+    def _check_wait(self, call: Call) -> None:
+        left = call.time_remaining()
+        self._traffic.admission.check_wait(None if left is None else asyncio.get_running_loop().time() + left)
 
     async def _handle_call(
         self, name: str, context: Context, answer: Callable[[Call], Coroutine[Any, Any, R]], right: Right = "score"
@@ -98,7 +133,8 @@ class Calls:
             given_key = _read_text(metadata, HEADER.lower())
             idempotency_key = None if given_key is None else check_idempotency_key(given_key)
             run = run_name.agree_on_run(str(value) for entry, value in sent if entry == run_name.HEADER.lower())
-            call = Call(context, RequestScope(key.caller, run, idempotency_key))
+            sender = address_of(context) if key is ANYBODY else f"key {key.name}"
+            call = Call(context, RequestScope(key.caller, run, idempotency_key), sender)
             span_metadata = _text_metadata(metadata) if self._tracer.enabled else None
             span = self._tracer.span(f"gRPC {name}", span_metadata)
             with self._traffic.drain.work(), span, charge_to(key.share):

@@ -43,7 +43,7 @@ class InferenceService:
         self._settings = settings
         self._traffic = traffic
         self._lifecycle = model_admin or ModelAdmin(gateway, settings)
-        self._calls = Calls(traffic, observer, tracer)
+        self._calls = Calls(traffic, settings, observer, tracer)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """What a server is given to serve this service."""
@@ -54,11 +54,11 @@ class InferenceService:
             "ModelConfig": self.model_config,
             "ModelStatistics": self.model_statistics,
             "RepositoryIndex": self.repository_index,
-            "ModelInfer": self.model_infer,
         }
         handlers = {name: self._calls.unary(name, answer) for name, answer in guarded.items()}
         control = {"RepositoryModelLoad": self.model_load, "RepositoryModelUnload": self.model_unload}
         handlers |= {name: self._calls.unary(name, answer, "admin") for name, answer in control.items()}
+        handlers["ModelInfer"] = self._calls.unary("ModelInfer", self.model_infer, waits=True)
         handlers["ModelStreamInfer"] = self._calls.stream("ModelStreamInfer", self.model_stream_infer)
         # A probe is answered when nothing else is, and needs no key, as on HTTP.
         handlers["ServerLive"] = _probe_handler(self.server_live)
@@ -115,7 +115,7 @@ class InferenceService:
             return await self._protocol.infer(request, deadline, scope=call.scope)
 
     async def model_stream_infer(self, requests: AsyncIterator[bytes], call: Call) -> None:
-        await InferStream(self._stream_answers, self._traffic.drain, call).answer_requests(requests)
+        await InferStream(self._stream_answers, self._traffic, call).answer_requests(requests)
 
     async def _stream_answers(self, raw: bytes, place: int, call: Call) -> AsyncIterator[Any]:
         request = parse(pb.ModelInferRequest, raw)

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway.errors import Draining, GatewayError
-from reward_gateway.traffic.drain import Drain
+from reward_gateway.traffic.guard import Traffic
 
 from .calls import Call
 
@@ -31,12 +31,13 @@ class InferStream:
 
     Args:
         answers: the messages that answer one request, given its bytes and its place in the stream. Raises GatewayError.
-        drain: ends the stream when it begins, once what was sent before is answered.
+        traffic: holds the bytes of requests until they are answered; its drain ends the stream when it begins, once
+            what was sent before is answered.
     """
 
-    def __init__(self, answers: Answers, drain: Drain, call: Call) -> None:
+    def __init__(self, answers: Answers, traffic: Traffic, call: Call) -> None:
         self._answers = answers
-        self._drain = drain
+        self._traffic = traffic
         self._call = call
         self._waiting: asyncio.Queue[asyncio.Task[list[bytes]] | GatewayError | None] = asyncio.Queue(AT_ONCE)
         self._tasks: set[asyncio.Task[list[bytes]]] = set()
@@ -65,7 +66,7 @@ class InferStream:
                 task.cancel()
 
     async def _queue_drain(self) -> None:
-        await self._drain.wait_begun()
+        await self._traffic.drain.wait_begun()
         await self._waiting.put(Draining("this gateway is shutting down; send what is not answered to another one"))
 
     async def _read_requests(self, requests: AsyncIterator[bytes]) -> None:
@@ -88,7 +89,8 @@ class InferStream:
 
     async def _answer_request(self, raw: bytes, place: int) -> list[bytes]:
         try:
-            return [message.SerializeToString() async for message in self._answers(raw, place, self._call)]
+            with self._traffic.bodies.reserve(self._call.sender, len(raw)):
+                return [message.SerializeToString() async for message in self._answers(raw, place, self._call)]
         except GatewayError as error:
             message = error.message
         except Exception as error:

@@ -17,17 +17,25 @@ from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.guard import Traffic
+from reward_gateway.traffic.message_places import MessagePlaces
 from reward_gateway.traffic.open_files import count_connections
 from reward_gateway.traffic.tls import TlsFiles, TlsReloader
 
 from .health import GatewayHealth
+from .messages import OpenCalls
 from .service import SERVICE, RewardService
 
 _HANDSHAKE_MS = 10_000
 
+_LOOKAHEAD_BYTES = 64 << 10
+
 _MAX_PENDING = 1 << 16
 """Calls that may wait to be looked at, before admission control. By default gRPC drops some beyond 1,000 and all beyond
 3,000, with the status CANCELLED, which says neither why nor when to try again."""
+
+
+_OPEN_PLACES = 16
+"""Messages that are received at once of calls that need no key."""
 
 
 class GrpcServer:
@@ -66,8 +74,11 @@ async def start(
         OSError: the address cannot be listened on.
         TlsFilesError: the files of TLS cannot be used.
     """
-    server = grpc.aio.server(options=_channel_options(settings))
     services = {SERVICE: RewardService(gateway, settings, traffic, observer, tracer).handler(), **dict(more)}
+    open_places = MessagePlaces(_OPEN_PLACES, settings.max_queued + _OPEN_PLACES, observer)
+    server = grpc.aio.server(
+        options=_channel_options(settings), interceptors=[OpenCalls(open_places, settings, tuple(services))]
+    )
     server.add_generic_rpc_handlers(tuple(services.values()))
     checks = GatewayHealth(gateway, traffic.drain, tuple(services))
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
@@ -117,6 +128,10 @@ def _channel_options(settings: Settings) -> list[tuple[str, int]]:
         # A peer that does not answer a ping is gone, with all its calls.
         ("grpc.keepalive_time_ms", idle_ms),
         ("grpc.keepalive_timeout_ms", round(settings.header_timeout_s * 1e3)),
+        # What the transport holds of a message that nobody has asked for yet. Probing would raise it to megabytes, for
+        # a speed that a message under way has anyway, since all of it is asked for.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", _LOOKAHEAD_BYTES),
         ("grpc.server.max_pending_requests", _MAX_PENDING),
         ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING),
         # Trainers keep connections open through long rollouts and may ping to keep them.

@@ -43,17 +43,14 @@ class RewardService:
         self._settings = settings
         self._traffic = traffic
         self._intake = ScoreIntake(gateway, settings)
-        self._calls = Calls(traffic, observer, tracer)
+        self._calls = Calls(traffic, settings, observer, tracer)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """What a server is given to serve this service."""
-        unary: dict[str, Unary] = {
-            "Score": self.score,
-            "Apply": self.apply,
-            "ListRewards": self.list_rewards,
-            "Catalog": self.catalog,
-        }
-        handlers = {name: self._calls.unary(name, answer) for name, answer in unary.items()}
+        working: dict[str, Unary] = {"Score": self.score, "Apply": self.apply}
+        listing: dict[str, Unary] = {"ListRewards": self.list_rewards, "Catalog": self.catalog}
+        handlers = {name: self._calls.unary(name, answer, waits=True) for name, answer in working.items()}
+        handlers |= {name: self._calls.unary(name, answer) for name, answer in listing.items()}
         handlers["ScoreStream"] = self._calls.stream("ScoreStream", self.score_stream)
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 

@@ -1,8 +1,8 @@
 """A stream of samples: samples that wait at the same time are scored as one batch.
 
-Everything is bounded: the waiting samples, the batches in progress, and the responses (written one at a time, as fast
-as the caller reads). A caller that sends faster than it is answered is slowed down by the transport's flow control and
-blocks only its own stream.
+Everything is bounded: the waiting samples and their bytes, the batches in progress, and the responses (written one at a
+time, as fast as the caller reads). A caller that sends faster than it is answered is slowed down by the transport's
+flow control and blocks only its own stream.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample import InvalidCode
 from reward_gateway.settings import Settings
+from reward_gateway.traffic.body_budget import Reservation
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
@@ -53,9 +54,10 @@ class _Terms:
 
 @dataclass(slots=True)
 class _WaitingSample:
-    """A sample, its place in the stream, the terms under which it came, and when it is too late for it."""
+    """A sample, its place in the stream, the bytes of its message, its terms, and when it is too late for it."""
 
     place: int
+    size: int
     sample: pb.Sample
     terms: _Terms
     deadline: float
@@ -83,7 +85,11 @@ class ScoreStream:
             GatewayError: the stream as a whole cannot go on: an unknown reward, a sample that breaks the
                 schema or a limit, a sample without a score under ``on_invalid: fail``, a gateway going away.
         """
-        reader = asyncio.create_task(self._read_samples(requests))
+        with self._traffic.bodies.reserve(self._call.sender) as held:
+            await self._answer_within(held, requests)
+
+    async def _answer_within(self, held: Reservation, requests: AsyncIterator[bytes]) -> None:
+        reader = asyncio.create_task(self._read_samples(requests, held))
         drain = asyncio.create_task(self._queue_drain())
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -92,7 +98,7 @@ class ScoreStream:
                         await self._places.acquire()
                         if self._traffic.drain.draining:
                             await self._end_stream(MOMENTS - 1)
-                        tasks.create_task(self._answer_batch(batch))
+                        tasks.create_task(self._answer_batch(batch, held))
         except ExceptionGroup as group:
             raise _find_cause(group) from None
         finally:
@@ -101,7 +107,7 @@ class ScoreStream:
             if not self._receiving:
                 reader.cancel()
 
-    async def _read_samples(self, requests: AsyncIterator[bytes]) -> None:
+    async def _read_samples(self, requests: AsyncIterator[bytes], held: Reservation) -> None:
         """Queue the samples as they come, then None or what was wrong.
 
         A receive that is under way is never broken off: the transport would write into memory that is gone. It
@@ -113,11 +119,12 @@ class ScoreStream:
                 self._receiving = True
                 raw = await anext(requests, None)
                 self._receiving = False
-                if raw is None:
+                if raw is None or self._over:
                     break
+                held.grow(held.size + len(raw))
                 message = parse(pb.ScoreStreamRequest, raw)
                 terms = self._update_terms(terms, message, first=not place)
-                await self._queue.put(self._make_waiting(message, terms, place))
+                await self._queue.put(self._make_waiting(message, terms, place, len(raw)))
                 place += 1
             await self._queue.put(None)
         except GatewayError as error:
@@ -132,14 +139,14 @@ class ScoreStream:
             return _Terms(self._resolve_reward(message.reward or None), options)
         return terms if options is terms.options else _Terms(terms.reward, options)
 
-    def _make_waiting(self, message: pb.ScoreStreamRequest, terms: "_Terms", place: int) -> "_WaitingSample":
+    def _make_waiting(self, message: pb.ScoreStreamRequest, terms: "_Terms", place: int, size: int) -> "_WaitingSample":
         if not message.HasField("sample"):
             raise InvalidRequest("sample: missing field", param="sample")
         if not message.sample.HasField("id"):
             message.sample.id = str(place)
         now = asyncio.get_running_loop().time()
         option_s, call_s = read_deadline(terms.options), self._call.time_remaining()
-        return _WaitingSample(place, message.sample, terms, deadline_at(now, self._settings, option_s, call_s))
+        return _WaitingSample(place, size, message.sample, terms, deadline_at(now, self._settings, option_s, call_s))
 
     def _resolve_reward(self, name: str | None) -> str:
         reward = self._gateway.resolve_reward(name)
@@ -188,11 +195,12 @@ class ScoreStream:
             await self._places.acquire()
         raise Draining(_DRAINING)
 
-    async def _answer_batch(self, batch: Sequence[_WaitingSample]) -> None:
+    async def _answer_batch(self, batch: Sequence[_WaitingSample], held: Reservation) -> None:
         try:
             for response in await self._score_batch(batch):
                 await self._write_answer(response.SerializeToString())
         finally:
+            held.shrink(sum(waiting.size for waiting in batch))
             self._places.release()
 
     async def _write_answer(self, raw: bytes) -> None:

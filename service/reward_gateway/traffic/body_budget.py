@@ -25,6 +25,12 @@ class Reservation:
             self._budget.charge(self._caller, size, self.size)
             self.size = size
 
+    def shrink(self, by: int) -> None:
+        """Hold so many bytes less."""
+        if by:
+            self.size -= by
+            self._budget.release(self._caller, by)
+
 
 class BodyBudget:
     """A number of bytes that callers share.
@@ -62,7 +68,7 @@ class BodyBudget:
             yield reservation
         finally:
             if reservation.size:
-                self._release(caller, reservation.size)
+                self.release(caller, reservation.size)
 
     def charge(self, caller: str, size: int, charged: int = 0) -> None:
         """Charge the ``size`` bytes of a body, some of them charged already, as if all came now. Raises Overloaded."""
@@ -76,7 +82,8 @@ class BodyBudget:
         self._by_caller[caller] = own + size
         self.held = others + size
 
-    def _release(self, caller: str, size: int) -> None:
+    def release(self, caller: str, size: int) -> None:
+        """Give back bytes that the caller holds."""
         left = self._by_caller[caller] - size
         if left:
             self._by_caller[caller] = left

@@ -10,6 +10,7 @@ from .admission import Admission
 from .body_budget import BodyBudget
 from .drain import Drain
 from .keys import ApiKey, KeyRing, Right, require_right
+from .message_places import MessagePlaces
 from .rate_limiter import Breaker, KeyRateLimiter, SharedWindows
 from .worker_census import WorkerCensus
 
@@ -19,6 +20,7 @@ class Traffic:
     """API keys, rate limits, admission, the bytes of bodies and drain of one process.
 
     Attributes:
+        messages: the messages that gRPC receives at once.
         census: counts the processes that divide rates while Redis is unavailable; None if rates are not shared.
     """
 
@@ -26,6 +28,7 @@ class Traffic:
     rate_limiter: KeyRateLimiter
     admission: Admission
     bodies: BodyBudget
+    messages: MessagePlaces
     drain: Drain
     census: WorkerCensus | None = None
 
@@ -70,10 +73,15 @@ class Traffic:
             max_queue_wait_s=settings.max_queue_wait_s,
         )
         bodies = BodyBudget(max(settings.max_body_bytes_in_flight, settings.max_body_bytes), observer)
+        messages = MessagePlaces(
+            max(4, settings.max_body_bytes_in_flight // settings.max_body_bytes),
+            settings.max_in_flight + settings.max_queued,
+            observer,
+        )
         drain, default, url = Drain(), settings.rate_limit, settings.state_store_url
         if breaker is None or not url or not (default or keys.required):  # keys with rates may be added later
             limiter = KeyRateLimiter(default, lambda: settings.workers, observer=observer)
-            return cls(keys, limiter, admission, bodies, drain)
+            return cls(keys, limiter, admission, bodies, messages, drain)
         census = WorkerCensus(url, settings.workers)
         limiter = KeyRateLimiter(default, lambda: census.count, SharedWindows(url, breaker), observer)
-        return cls(keys, limiter, admission, bodies, drain, census)
+        return cls(keys, limiter, admission, bodies, messages, drain, census)

@@ -99,7 +99,7 @@ async def test_a_process_that_is_lost_while_it_compares_is_no_fault_of_the_answe
     (child,) = math_children(checker)
     child.suspend()
     comparing = asyncio.create_task(checker.compare([("2", "3")]))
-    await until(checker.pool._idle.empty)
+    await until(lambda: not checker.pool._idle)
     child.kill()
     assert await comparing == [LOST]
     assert LOST.retryable

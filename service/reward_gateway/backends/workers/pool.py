@@ -25,6 +25,9 @@ _PIECE = 1 << 20
 
 _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
+PATIENCE_S = 0.25
+"""Seconds that work of a caller without a process waits before one is started for it: most work ends sooner."""
+
 MOST_WAITING = 4
 """Processes, as a multiple of those that compute, of a pool whose work waits for answers to effects."""
 
@@ -110,7 +113,7 @@ class WorkerPool:
     """Does work in processes of its own, which start when first needed, or by :meth:`start`.
 
     Callers share the processes by the time that they use, and by the weight of their priority. As work is not broken
-    off for another caller's, one that has no process is given a further one while the others have them all.
+    off for another caller's, one that has no process gets the next that is free, and after a while a further one.
 
     Args:
         prepare: the first work of each process, for example its imports; a function that can be pickled.
@@ -137,6 +140,7 @@ class WorkerPool:
         self._idle: deque[_Process] = deque()  # empty while work waits for a process
         self._queue: FairQueue[asyncio.Future[_Process | None]] = FairQueue()
         self._held: Counter[str] = Counter()  # processes by the caller they work for; none has 0
+        self._overdue: set[asyncio.Future[_Process | None]] = set()  # those in the queue that have waited for a while
         self._all: set[_Process] = set()
         self._starting = 0
         self._waiting = 0
@@ -174,7 +178,6 @@ class WorkerPool:
         worker = await self._take_worker(share, deadline)
         now = asyncio.get_running_loop().time
         begun = now()
-        self._hold(share, 1)
         limits = [limit for limit in (deadline, None if limit_s is None else begun + limit_s) if limit is not None]
         until = min(limits, default=None)
         try:
@@ -239,37 +242,59 @@ class WorkerPool:
     async def _take_worker(self, share: Share, deadline: float | None) -> _Process:
         """A free process, under the deadline."""
         while True:
-            worker = self._idle.popleft() if self._idle else await self._wait_in_line(share, deadline)
+            if self._idle:
+                worker: _Process | None = self._idle.popleft()
+                self._hold(share, 1)
+            else:
+                worker = await self._wait_in_line(share, deadline)
             if worker is None:
                 raise NotDone("lost")
             if worker.process.returncode is None:
                 return worker
+            self._hold(share, -1)
             self._all.discard(worker)  # somebody ended it while it was idle
 
     async def _wait_in_line(self, share: Share, deadline: float | None) -> _Process | None:
         """A process, as soon as it is the caller's turn; None if one could not be started."""
-        place: asyncio.Future[_Process | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        place: asyncio.Future[_Process | None] = loop.create_future()
         self._queue.append(share, place)
         self._report_change()
         self._refill()
+        alarm = loop.call_later(PATIENCE_S, self._note_overdue, place)
         try:
             async with asyncio.timeout_at(deadline):
                 return await place
         except BaseException as error:
-            if place.done() and not place.cancelled():  # given just as the caller left: pass it on
-                self._give(place.result())
+            if place.done() and not place.cancelled() and (worker := place.result()) is not None:
+                self._hold(share, -1)  # given just as the caller left: pass it on
+                self._give(worker)
             if isinstance(error, TimeoutError):
                 raise NotDone("time") from None
             raise
         finally:
+            alarm.cancel()
+            self._overdue.discard(place)
             if self._queue.discard(share, place):
                 self._report_change()
+
+    def _note_overdue(self, place: "asyncio.Future[_Process | None]") -> None:
+        self._overdue.add(place)
+        self._refill()
+
+    def _find_next(self) -> "tuple[Share, asyncio.Future[_Process | None]]":
+        """Whose turn it is: callers without a process come first."""
+        return self._queue.first(lambda share: share.caller not in self._held)
 
     def _give(self, worker: _Process | None) -> None:
         """Give a free process, or None for one that could not be started, to whose turn it is."""
         while self._queue:
-            place = self._queue.take()
+            share, place = self._find_next()
+            self._queue.discard(share, place)
+            self._queue.charge(share, 1)
             if not place.done():
+                if worker is not None:
+                    self._hold(share, 1)
                 place.set_result(worker)
                 self._report_change()
                 return
@@ -292,8 +317,10 @@ class WorkerPool:
     def _count_allowed(self) -> int:
         """Processes that there may be now."""
         allowed = self._processes + min(self._waiting, (MOST_WAITING - 1) * self._processes)
-        if self._queue and self._queue.first()[0].caller not in self._held:
-            allowed += min(len(self._held), self._processes)
+        if self._overdue:
+            share, place = self._find_next()
+            if share.caller not in self._held and place in self._overdue:
+                allowed += min(len(self._held), self._processes)
         return allowed
 
     def _refill(self) -> None:

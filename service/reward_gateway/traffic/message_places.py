@@ -1,0 +1,102 @@
+"""How many messages one process receives over gRPC at once.
+
+gRPC tells the size of a message only when the whole has arrived, so each may become as large as the largest. Of a call
+that waits for its place nothing is received but what the transport holds for it (64 KiB).
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from reward_gateway.errors import DeadlineExceeded, Overloaded
+from reward_gateway.observer import UNOBSERVED, Observer
+
+
+class MessagePlaces:
+    """Places that callers share.
+
+    With a new message a caller may hold as many places as are free without it: alone at most half of them, with another
+    a third each, and 1/(n + 1) each with n in all. So whoever sends slowly leaves a place for somebody else. The others
+    wait, first come, first served within a caller.
+
+    Args:
+        places: messages that are received at once.
+        max_waiting: calls that wait for a place.
+    """
+
+    def __init__(self, places: int, max_waiting: int, observer: Observer = UNOBSERVED) -> None:
+        self._places = places
+        self._max_waiting = max_waiting
+        self._observer = observer
+        self._held: Counter[str] = Counter()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    @property
+    def held(self) -> int:
+        return self._held.total()
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    @asynccontextmanager
+    async def hold(self, caller: str, deadline: float) -> AsyncIterator[None]:
+        """Hold a place for the body of the ``async with``, waiting for it.
+
+        Args:
+            caller: whose share it is.
+            deadline: time on the running loop's clock.
+
+        Raises:
+            Overloaded: too many wait.
+            DeadlineExceeded: the deadline passed before a place was free.
+        """
+        if caller not in self._waiting and self._has_room(caller):
+            self._held[caller] += 1
+        else:
+            await self._wait(caller, deadline)
+        try:
+            yield
+        finally:
+            self._release(caller)
+
+    def _has_room(self, caller: str) -> bool:
+        return self._held[caller] < self._places - self.held
+
+    async def _wait(self, caller: str, deadline: float) -> None:
+        if self.waiting >= self._max_waiting:
+            self._observer.admission_rejected("body_bytes")
+            raise Overloaded("too many requests wait for their messages to be received; try again later")
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(caller, deque()).append(place)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await place
+        except BaseException as error:
+            if place.done() and not place.cancelled():  # granted just as the caller left: pass it on
+                self._release(caller)
+            else:
+                self._forget(caller, place)
+            if isinstance(error, TimeoutError):
+                self._observer.admission_rejected("deadline")
+                raise DeadlineExceeded("the deadline passed before the message could be received") from None
+            raise
+
+    def _forget(self, caller: str, place: "asyncio.Future[None]") -> None:
+        waiting = self._waiting[caller]
+        waiting.remove(place)
+        if not waiting:
+            del self._waiting[caller]
+
+    def _release(self, caller: str) -> None:
+        self._held[caller] -= 1
+        if not self._held[caller]:
+            del self._held[caller]
+        while able := [waiting for waiting in self._waiting if self._has_room(waiting)]:
+            following = min(able, key=self._held.__getitem__)
+            place = self._waiting[following][0]
+            self._forget(following, place)
+            if not place.done():
+                self._held[following] += 1
+                place.set_result(None)
