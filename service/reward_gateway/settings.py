@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     gpu_instances: int = Field(1, ge=1, description="Instances per model on each GPU; each holds the weights.")
     gpu_memory: int = Field(0, ge=0, description="Maximum GPU memory per graph of an instance, in bytes; 0: no limit.")
 
+    remember_inputs: bool | None = Field(
+        None,
+        description="Whether models of the embedded Triton keep what they computed of recent texts and frames, which "
+        "makes equal ones faster, whoever sent them. Unset: unless API keys are required.",
+    )
+
     # Who may call
     api_keys_file: Path | None = Field(None, description="YAML file of API keys. Unset: no keys are required.")
     allow_unauthenticated: bool = Field(
@@ -250,6 +256,11 @@ class Settings(BaseSettings):
     def state_store_url(self) -> str:
         """Address of the state store: ``state_redis_url``, or ``redis_url`` if that is empty; empty if both are."""
         return self.state_redis_url or self.redis_url
+
+    @property
+    def remembers_inputs(self) -> bool:
+        """Whether models keep results between calls: ``remember_inputs``, or whether all callers are one."""
+        return self.api_keys_file is None if self.remember_inputs is None else self.remember_inputs
 
     @property
     def run_directory(self) -> Path:

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from reward_gateway.local.triton import kill_orphans
+from reward_gateway.admin.loaded_models import LoadedModels
+from reward_gateway.local.triton import kill_orphans, triton_child
+from reward_gateway.settings import Settings
 
 NO_PROCESS = 2**22 + 1
 """More than the kernel ever gives."""
@@ -39,3 +41,20 @@ def test_servers_and_models_are_ended_where_their_supervisor_is_gone_and_only_th
         for process in (orphan, kept):
             process.kill()
             process.wait()
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(("keys", "said", "remembers"), [(False, None, True), (True, None, False), (True, True, True)])
+def test_models_keep_nothing_between_calls_where_keys_tell_callers_apart(
+    tmp_path: Path, keys: bool, said: bool | None, remembers: bool
+) -> None:
+    built = Settings().triton_env
+    settings = Settings(
+        triton_env=built if built.exists() else Path(sys.prefix),
+        state_dir=tmp_path,
+        api_keys_file=tmp_path / "keys.yaml" if keys else None,
+        remember_inputs=said,
+    )
+    child, _ = triton_child(settings, [], tmp_path, tmp_path, LoadedModels(tmp_path))
+    assert child.env is not None
+    assert child.env.get("REWARD_MODELS_REMEMBER", "1") == ("1" if remembers else "0")

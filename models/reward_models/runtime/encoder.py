@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from reward_models.runtime.budget import batch_by_tokens, pad_rows
+from reward_models.runtime.remembered import limit_remembered
 from reward_models.runtime.session import Device, Session
 
 Side = Literal["start", "end"]
@@ -49,7 +50,7 @@ class TextEncoder:
 
     Args:
         folder: the version folder of a model.
-        remembered: embeddings to cache (1.5 kB each at width 384).
+        remembered: embeddings to cache between calls (1.5 kB each at width 384); see :mod:`.remembered`.
     """
 
     def __init__(self, folder: Path, device: Device, remembered: int = 4096) -> None:
@@ -59,7 +60,7 @@ class TextEncoder:
         self._first, self._last = self._tokenizer.encode("").ids
         self.session = Session(folder / "encoder.onnx", device)
         self._budget = BUDGETS[device.kind]
-        self._remembered = remembered
+        self._remembered = limit_remembered(remembered)
         self._known: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
 
     def encode_texts(self, texts: Sequence[str], limit: Limit) -> Encoded:

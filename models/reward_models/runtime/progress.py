@@ -19,6 +19,7 @@ from reward_models.runtime.encoder import Limit, TextEncoder
 from reward_models.runtime.head import DoubleArray, Head, gelu
 from reward_models.runtime.images import ImageError, decode_image, unpack_images
 from reward_models.runtime.instance import Instance
+from reward_models.runtime.remembered import limit_remembered
 from reward_models.runtime.rows import Answer, Columns, decode_texts
 from reward_models.runtime.session import Device, Session
 
@@ -108,7 +109,7 @@ class ProgressScorer:
     """Scores [n, 3] of ``frames`` against ``prompt``: progress, success, rating.
 
     Args:
-        remembered: frame vectors to cache (under 1 kB each).
+        remembered: frame vectors to cache between calls (under 1 kB each); see :mod:`.remembered`.
     """
 
     def __init__(self, instance: Instance, remembered: int = 16_384) -> None:
@@ -118,7 +119,7 @@ class ProgressScorer:
         self._encoder = TextEncoder(instance.folder, instance.device)
         self._limit = Limit(**settings["prompt"])
         self._truncated, self._unknown = instance.flag_mask("truncated"), instance.flag_mask("out_of_distribution")
-        self._remembered = remembered
+        self._remembered = limit_remembered(remembered)
         self._known: OrderedDict[bytes, DoubleArray] = OrderedDict()
 
     def score(self, columns: Columns, rows: int) -> Answer:

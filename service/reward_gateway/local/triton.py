@@ -92,7 +92,7 @@ def triton_child(
         name="Triton",
         argv=argv,
         ready=probes.triton_ok(f"{address}:{_PORT}"),
-        env=_server_environment(home, settings.gpu_memory),
+        env=_server_environment(home, settings),
         log=run_dir / "triton.log",
         ready_s=settings.triton_ready_s,
         stop_s=_EXIT_S + 2,
@@ -169,13 +169,15 @@ def _unlink_memory(prefix: str) -> None:
             region.unlink()
 
 
-def _server_environment(home: platform.TritonHome, gpu_memory: int) -> dict[str, str]:
+def _server_environment(home: platform.TritonHome, settings: Settings) -> dict[str, str]:
     """This environment, with Triton's interpreter first on PATH, from which the stub takes its packages."""
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
     env["PATH"] = f"{home.env.absolute() / 'bin'}:{env.get('PATH', os.defpath)}"
     env.setdefault("ORT_DISABLE_TELEMETRY", "1")  # turn off usage reports of ONNX Runtime
-    if gpu_memory:
-        env["REWARD_MODELS_GPU_MEMORY"] = str(gpu_memory)  # read by reward_models.runtime.session
+    if settings.gpu_memory:
+        env["REWARD_MODELS_GPU_MEMORY"] = str(settings.gpu_memory)  # read by reward_models.runtime.session
+    if not settings.remembers_inputs:
+        env["REWARD_MODELS_REMEMBER"] = "0"  # read by reward_models.runtime.remembered
     if home.libraries is not None:
         env["LD_LIBRARY_PATH"] = ":".join(filter(None, (str(home.libraries), env.get("LD_LIBRARY_PATH"))))
     return env
