@@ -123,8 +123,12 @@ def start_stack(log: Path, *flags: str, wrapper: Sequence[str] = ()) -> Stack:
             [*command, *flags], cwd=ROOT, env=env, stdout=out, stderr=out, start_new_session=True
         )
     end = time.monotonic() + 240
-    while process.poll() is None and time.monotonic() < end and "Ctrl-C stops it" not in log.read_text():
-        time.sleep(0.2)
+    try:
+        while process.poll() is None and time.monotonic() < end and "Ctrl-C stops it" not in log.read_text():
+            time.sleep(0.2)
+    except BaseException:  # the tests are interrupted; what a supervisor started ends with it
+        process.kill()
+        raise
     said = log.read_text()
     if "Ctrl-C stops it" not in said:
         process.kill()

@@ -1,5 +1,6 @@
 """Stacks of our own, with recipes and a model whose right scores follow from the text."""
 
+import atexit
 import contextlib
 import os
 import re
@@ -149,10 +150,16 @@ class ChaosStack:
 
 @dataclass
 class Stacks:
-    """Starts stacks, each in a folder of its own, and stops them."""
+    """Starts stacks, each in a folder of its own, and stops them.
+
+    At the exit of the interpreter too: who interrupts the tests while a thread starts a stack leaves none behind.
+    """
 
     folders: pytest.TempPathFactory
     started: list[Stack] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        atexit.register(self.stop_all)
 
     def launch(self, *flags: str, recipes: str = RECIPES, wrapper: Sequence[str] = ()) -> ChaosStack:
         """Start a stack; with the model unless the flags name another Triton. The wrapper is a command that runs it."""
@@ -172,6 +179,8 @@ class Stacks:
     def stop_all(self) -> None:
         """Stop what still runs, frozen processes too."""
         for stack in self.started:
+            if stack.process.poll() is not None:
+                continue
             with contextlib.suppress(psutil.NoSuchProcess):
                 for process in psutil.Process(stack.process.pid).children(recursive=True):
                     process.send_signal(signal.SIGCONT)
