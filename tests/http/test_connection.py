@@ -48,6 +48,19 @@ async def test_the_limit_of_header_bytes_is_exact(serve: Any, over: int) -> None
         client.close()
 
 
+async def test_a_request_that_comes_in_one_piece_is_not_taken_for_headers(served: Any) -> None:
+    """A body over the limit of headers, read together with them, leaves the connection open."""
+    body = json.dumps({"samples": [{"prompt": "p", "response": "x" * 100_000}]}).encode()
+    async with listening(served) as to:
+        client = await connect(to)
+        for _ in range(2):
+            await client.send(post(body))
+            status, headers, _ = await client.answer()
+            assert (status, headers.get("connection")) == (200, None)
+        client.close()
+    assert await closed_for(served, "headers_too_large") == 0
+
+
 @pytest.mark.parametrize("over", [0, 1])
 async def test_the_limit_of_headers_is_exact(serve: Any, over: int) -> None:
     async with serve(max_headers=20) as served, listening(served) as to:

@@ -298,6 +298,25 @@ async def test_a_burst_that_came_before_the_rate_was_known_is_rejected_once_it_i
     assert all(isinstance(outcome, Overloaded) and outcome.retry_after_s for outcome in outcomes if outcome is not None)
 
 
+async def test_who_waits_is_not_rejected_by_a_rate_of_few_completions(clock: Clock) -> None:
+    counts = Counts()
+    admission = Admission(16, 4096, 50.0, counts, max_queue_wait_s=1e6)
+    for _ in range(16):
+        await admission.acquire()
+    tasks = await line_up(admission, 80)
+    await finish_each(admission, clock, 10, 1.0)  # 70 wait: 70 s, as it seems
+    assert counts.rejected == []
+    await finish_each(admission, clock, 10, 1.0)
+    assert counts.rejected
+    assert set(counts.rejected) == {"predicted_wait"}
+    assert admission.queued <= 50
+    for _ in range(admission.queued + 16):
+        admission.release()
+        await turns()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert counts.last == (0, 0)
+
+
 async def test_a_burst_is_bounded_before_the_rate_is_known(clock: Clock) -> None:
     """Of what comes while the first requests take long, only as much waits as can be answered in time at best."""
     counts = Counts()

@@ -73,3 +73,10 @@ def test_what_is_known_before_a_rate_is_forgotten_with_the_queue() -> None:
     assert rate.predict_s(1000, 120.0) == 0
     rate.resume(130.0)
     assert rate.predict_s(1000, 130.0) == 0
+
+
+def test_a_rate_is_settled_once_a_round_of_slots_was_seen() -> None:
+    rate = completed(CompletionRate(16), [k / 10 for k in range(16)])
+    assert not rate.is_settled
+    rate.count_completion(1.6)
+    assert rate.is_settled

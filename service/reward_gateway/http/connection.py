@@ -60,6 +60,7 @@ class Connection(HttpToolsProtocol):
         self._observer = observer
         self._fault: GatewayError | None = None
         self._in_head = True  # also while there is nothing yet
+        self._head_ended = False  # in the last chunk
         self._received = 0  # bytes of this head, those of the last read aside
         self._read = 0  # bytes of the last read
         self._body_read = 0  # bytes of all reads since the head ended, and of the one in which it did
@@ -99,10 +100,11 @@ class Connection(HttpToolsProtocol):
         whole = self._in_head  # all of these bytes belong to the head, if it does not end in them
         self._read = len(data)
         self._body_read += self._read
+        self._head_ended = False
         super().data_received(data)
         if not self._in_head or self._closing:
             return
-        if whole:
+        if whole and not self._head_ended:
             self._received += self._read
             if self._received > self._settings.max_header_bytes:
                 self._refuse(self._too_large())
@@ -131,7 +133,7 @@ class Connection(HttpToolsProtocol):
         if sum(name == b"host" for name, _ in self.headers) > 1:
             self._fault = MalformedBody("the request has two Host headers")
             raise self._fault
-        self._in_head = False
+        self._in_head, self._head_ended = False, True
         self._received = 0
         self._body_read, self._body_chunks = self._read, 0
         self._cancel_timer()

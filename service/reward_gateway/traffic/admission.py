@@ -157,9 +157,10 @@ class Admission:
 
     def _reject_hopeless(self) -> None:
         """Reject those at the end of the queue who would time out: requests fell behind the predicted rate, or came
-        before one was known."""
+        before one was known. They have waited already, so it must be sure."""
         now = asyncio.get_running_loop().time()
-        while self._waiting and self._rate.predict_s(len(self._waiting), now) > self.queue_timeout_s:
+        longest_s = self.queue_timeout_s * (1.0 if self._rate.is_settled else 2.0)
+        while self._waiting and self._rate.predict_s(len(self._waiting), now) > longest_s:
             self._reject_newest(None, "predicted_wait")
 
     def _reject_newest(self, newcomer: Share | None, reason: RejectReason) -> None:

@@ -32,6 +32,11 @@ class CompletionRate:
         self._last: float | None = None
         self._paused: float | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether a whole round of slots was seen; before, the rate may be off by a factor of two."""
+        return self._count >= max(self._slots, MIN_COMPLETIONS)
+
     def count_completion(self, now: float) -> None:
         """A request was completed while others waited."""
         self._since_count += 1
