@@ -13,7 +13,14 @@ from typing import Any, Self, TypeVar
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from reward_gateway.errors import StateUnavailable
 
@@ -43,6 +50,10 @@ def state_unavailable(error: Exception) -> StateUnavailable:
     store = "the store of state (REWARD_GATEWAY_STATE_REDIS_URL)"
     if isinstance(error, OutOfMemoryError):
         return StateUnavailable(f"{store} is full: give it more memory, or reset what is not needed")
+    if isinstance(error, ReadOnlyError):
+        return StateUnavailable(f"{store} is a replica, which takes no changes: name the primary")
+    if isinstance(error, (AuthenticationError, NoPermissionError)):
+        return StateUnavailable(f"{store} refuses the user or the password of its address, or a command of that user")
     if isinstance(error, ResponseError):
         return StateUnavailable(f"{store} refused: {str(error).split(' ', 1)[0]}")
     return StateUnavailable(f"{store} cannot be reached; try again")
