@@ -16,8 +16,8 @@ from time import perf_counter
 import numpy as np
 from reward_gateway.http.encode import encode_scored
 from reward_gateway.intake.batch_builder import BatchBuilder
-from reward_gateway.intake.decode import decode
-from reward_gateway.intake.request import score_request
+from reward_gateway.intake.decode import decode_as
+from reward_gateway.intake.request import ScoreRequest
 from reward_gateway.sample import Batch, ComponentScores, Scored
 from reward_gateway.settings import Settings
 
@@ -64,7 +64,7 @@ async def main() -> None:
         body, scored = body_of(size), scored_of(size)
 
         def read(body: bytes = body) -> Batch:
-            asked = decode(score_request, body, 64)
+            asked = decode_as(ScoreRequest, 64, body)
             made = maker.make(asked.samples, len(body))
             try:
                 made.send(None)  # nothing to wait for without media

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import grpc
 import pytest
 from PIL import Image
+from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.http.app import create_app
 from reward_gateway.observer import Observer
 from reward_gateway.proto import reward_pb2 as pb
@@ -56,6 +57,29 @@ async def test_results_stand_in_the_order_of_the_samples(served: Any) -> None:
     assert answer.recipe_version == served.gateway.list_rewards()["rewards"][0]["version"]
     assert answer.usage.samples == 3
     assert answer.timing_ms.total >= answer.timing_ms.decode > 0
+
+
+async def test_a_long_message_is_decoded_in_a_worker_process(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    works: list[Any] = []
+    run = WorkerPool.run
+
+    async def record(self: WorkerPool, work: Any, *args: Any, **more: Any) -> Any:
+        works.append(work)
+        return await run(self, work, *args, **more)
+
+    monkeypatch.setattr(WorkerPool, "run", record)
+    short = await served.stub.Score(request("abc", None))
+    assert works == []
+    asked = request("abc", None)
+    asked.samples[0].features["tokens"].vector.values.extend([0.0] * 50_000)
+    long = await served.stub.Score(asked)
+    assert len(works) == 1
+    assert list(long.results) == list(short.results)
+    asked.samples[0].prompt = "p" * 200_001
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await served.stub.Score(asked)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    await served.gateway.close()
 
 
 async def test_components_explain_a_reward_unless_it_is_asked_not_to(served: Any) -> None:

@@ -8,9 +8,9 @@ from google.protobuf.json_format import ParseDict
 from reward_gateway.errors import GatewayError, InvalidRequest
 from reward_gateway.gateway import ScoreOptions
 from reward_gateway.grpc.decode import decode_options
-from reward_gateway.intake.decode import decode
+from reward_gateway.intake.decode import decode_as
 from reward_gateway.intake.options import resolve_options
-from reward_gateway.intake.request import score_request
+from reward_gateway.intake.request import ScoreRequest
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
@@ -21,7 +21,7 @@ SETTINGS = Settings(default_deadline_s=5.0, max_deadline_s=9.0)
 
 def over_http(options: dict[str, Any], *seconds: float | None) -> ScoreOptions:
     body = json.dumps({"samples": [], "options": options}).encode()
-    return resolve_options(decode(score_request, body, 64).options, SCOPE, SETTINGS, 100.0, *seconds)
+    return resolve_options(decode_as(ScoreRequest, 64, body).options, SCOPE, SETTINGS, 100.0, *seconds)
 
 
 def over_grpc(options: dict[str, Any], *seconds: float | None) -> ScoreOptions:

@@ -21,9 +21,9 @@ from reward_gateway.client.grpc import score_request as grpc_request
 from reward_gateway.client.request import columns_body, samples_body
 from reward_gateway.grpc.decode import decode_samples
 from reward_gateway.intake.batch_builder import BatchBuilder
-from reward_gateway.intake.decode import decode
+from reward_gateway.intake.decode import decode_as
 from reward_gateway.intake.limits import InputLimits
-from reward_gateway.intake.request import score_request
+from reward_gateway.intake.request import ScoreRequest
 from reward_gateway.oip.input_layouts import find_layout
 from reward_gateway.oip.models import recipe_model
 from reward_gateway.oip.tensors import read_inputs
@@ -73,7 +73,7 @@ def plain(values: list[Any] | None) -> Any:
 
 def over_http(body: dict[str, Any]) -> Batch:
     raw = msgspec.json.encode(body)
-    return asyncio.run(BatchBuilder(SETTINGS).make(decode(score_request, raw, 64).samples, len(raw)))
+    return asyncio.run(BatchBuilder(SETTINGS).make(decode_as(ScoreRequest, 64, raw).samples, len(raw)))
 
 
 def over_grpc(body: dict[str, Any]) -> Batch:

@@ -14,9 +14,9 @@ from reward_gateway.client.request import columns_body
 from reward_gateway.errors import InvalidRequest, TooLarge
 from reward_gateway.grpc.decode import decode_samples
 from reward_gateway.intake.batch_builder import BatchBuilder
-from reward_gateway.intake.decode import decode
+from reward_gateway.intake.decode import decode_as
 from reward_gateway.intake.limits import InputLimits
-from reward_gateway.intake.request import score_request
+from reward_gateway.intake.request import ScoreRequest
 from reward_gateway.oip.input_layouts import find_layout
 from reward_gateway.oip.tensors import read_inputs
 from reward_gateway.operations.registry import THIS_PROJECT, NoParams, Operation, OperationItem
@@ -35,7 +35,7 @@ Entry = Callable[[list[Any]], Batch]
 def over_http(rubrics: list[Any]) -> Batch:
     samples = [{"prompt": "p", "response": "r", "rubric": rubric} for rubric in rubrics]
     body = json.dumps({"samples": samples}).encode()
-    return asyncio.run(BatchBuilder(SETTINGS).make(decode(score_request, body, 64).samples, len(body)))
+    return asyncio.run(BatchBuilder(SETTINGS).make(decode_as(ScoreRequest, 64, body).samples, len(body)))
 
 
 def over_grpc(rubrics: list[Any]) -> Batch:
@@ -102,7 +102,7 @@ def test_a_weight_is_a_finite_number() -> None:
     body = b'{"samples": [{"prompt": "p", "response": "r", "rubric": [{"text": "t", "weight": 1e999}]}]}'
     sample = pb.Sample(response="r", rubric=[pb.Criterion(text="t"), pb.Criterion(text="t", weight=float("inf"))])
     with pytest.raises(InvalidRequest) as over_json:
-        decode(score_request, body, 64)
+        decode_as(ScoreRequest, 64, body)
     with pytest.raises(InvalidRequest) as over_messages:
         decode_samples([sample], InputLimits(SETTINGS))
     assert over_json.value.param == "samples[0].rubric[0].weight"

@@ -13,11 +13,12 @@ from google.protobuf.message import Message
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.decode import wrong_shape
 from reward_gateway.intake.limits import InputLimits
-from reward_gateway.intake.request import Options
+from reward_gateway.intake.request import Options, ScoreRequest
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample.fields import FIELDS, Field, Form, SampleItem, of_form
 from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, MediaBytes, MediaObject, Part, StepItem, TextPart
 
+from .calls import parse
 from .values import number, plain_list
 
 
@@ -51,6 +52,17 @@ def decode_samples(samples: Sequence[pb.Sample], limits: InputLimits) -> list[Sa
     """
     limits.samples(len(samples))
     return [_item(sample, i) for i, sample in enumerate(samples)]
+
+
+def make_score_request(message: pb.ScoreRequest, limits: InputLimits) -> ScoreRequest:
+    """A request as JSON has it. Raises as :func:`decode_samples` and :func:`decode_options`."""
+    options = decode_options(message.options)
+    return ScoreRequest(decode_samples(message.samples, limits), message.reward or None, None, options)
+
+
+def read_score_message(limits: InputLimits, raw: bytes) -> ScoreRequest:
+    """As :func:`make_score_request`, from bytes; MalformedBody if they are no message."""
+    return make_score_request(parse(pb.ScoreRequest, raw), limits)
 
 
 def _item(sample: pb.Sample, i: int) -> SampleItem:

@@ -9,11 +9,12 @@ import grpc
 from google.protobuf.json_format import ParseDict
 
 from reward_gateway.gateway import Gateway
+from reward_gateway.intake.decoding_cost import is_long_message
 from reward_gateway.intake.options import read_deadline
-from reward_gateway.intake.request import ScoreRequest
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.proto import reward_pb2 as pb
+from reward_gateway.sample.scores import LARGE_ANSWER
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
@@ -21,7 +22,7 @@ from reward_gateway.traffic.guard import Traffic
 
 from . import encode
 from .calls import Call, Calls, Unary, parse
-from .decode import decode_options, decode_samples
+from .decode import decode_options, make_score_request, read_score_message
 from .operation_messages import encode_results, read_operation_message, takes_long_to_decode
 from .stream import ScoreStream
 
@@ -56,20 +57,28 @@ class RewardService:
 
     async def score(self, raw: bytes, call: Call) -> pb.ScoreResponse:
         started = perf_counter()
-        message = parse(pb.ScoreRequest, raw)
+        now, left = asyncio.get_running_loop().time(), call.time_remaining()
+        takes_long, limits = is_long_message(raw), self._intake.limits
+        # A long one is decoded after its admission, so that its own deadline does not bound the wait for that.
+        message = pb.ScoreRequest() if takes_long else parse(pb.ScoreRequest, raw)
+        option_s = read_deadline(decode_options(message.options))
         parsed = perf_counter()
-        now, wanted = asyncio.get_running_loop().time(), decode_options(message.options)
-        left = call.time_remaining()
-        async with self._traffic.admission.enter(deadline_at(now, self._settings, read_deadline(wanted), left)):
+        async with self._traffic.admission.enter(deadline_at(now, self._settings, option_s, left)):
             decoding = perf_counter()
-            samples = decode_samples(message.samples, self._intake.limits)
-            request = ScoreRequest(samples, message.reward or None, None, wanted)
-            batch, reward, options = await self._intake.prepare(request, call.scope, now, left, body_bytes=len(raw))
+            batch, reward, options = await self._intake.read_and_prepare(
+                partial(read_score_message, limits) if takes_long else lambda _: make_score_request(message, limits),
+                raw,
+                call.scope,
+                now,
+                left,
+                takes_long=takes_long,
+            )
             decoded = perf_counter()
             scored = await self._gateway.score(batch, reward, options)
         scored.timing_ms["decode"] = (parsed - started + decoded - decoding) * 1e3
         scored.timing_ms["total"] = (perf_counter() - started) * 1e3
-        return encode.response(batch.ids, scored, options.explain)
+        answer = partial(encode.response, batch.ids, scored, options.explain)
+        return await asyncio.to_thread(answer) if scored.count_numbers() > LARGE_ANSWER else answer()
 
     async def score_stream(self, requests: AsyncIterator[bytes], call: Call) -> None:
         stream = ScoreStream(self._gateway, self._intake, self._traffic, self._settings, call)

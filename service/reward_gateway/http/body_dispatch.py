@@ -7,17 +7,14 @@ A dialect registers the keys that only its body has:
 Nothing of this costs our own body anything: bodies are looked at only where decoding ours has failed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from .errors import ErrorFormat
 from .routing import Handler
 
 _bodies: dict[str, list["SharedBody"]] = {}
-_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +38,11 @@ def dispatch_body(path: str, shared: SharedBody) -> None:
     _bodies.setdefault(path, []).append(shared)
 
 
-def handler_for_body(path: str, body: bytes, own: str | None = None) -> Handler | None:
-    """The handler of another server's body; None where the body has our ``own`` key or nobody knows it."""
-    if path not in _bodies:
+def handler_for_body(path: str, keys: Collection[str], own: str | None = None) -> Handler | None:
+    """The handler of another server's body, by its keys; None where it has our ``own`` key or nobody knows it."""
+    if own is not None and own in keys:
         return None
-    try:
-        given = _keys.decode(body).keys()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if own is not None and own in given:
-        return None
-    return next((shared.handler for shared in _bodies[path] if shared.keys <= given), None)
+    return next((shared.handler for shared in _bodies.get(path, ()) if shared.keys.issubset(keys)), None)
 
 
 def paths_with_bodies() -> Iterable[str]:

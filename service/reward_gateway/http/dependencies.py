@@ -1,10 +1,11 @@
 """What every route has at hand: the gateway, the settings, the gate, the telemetry; and how a body is read."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -13,8 +14,8 @@ from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.errors import UnsupportedMediaType
 from reward_gateway.gateway import Gateway
-from reward_gateway.intake.decode import decode
-from reward_gateway.intake.nesting import check_nesting
+from reward_gateway.intake.decode import decode_as, list_keys
+from reward_gateway.intake.decoding_cost import TYPED
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -98,13 +99,30 @@ async def read_json_bytes(request: Request) -> bytes:
     return (await receive_json(request)).body
 
 
-async def read_json(request: Request, decoder: "msgspec.json.Decoder[T]") -> T:
-    """The decoded body, its nesting checked. Raises UnsupportedMediaType, MalformedBody or InvalidRequest."""
-    body = await read_json_bytes(request)
-    deepest = dependencies_of(request).settings.max_nesting
-    asked = decode(decoder, body, deepest)
-    check_nesting(body, deepest)
-    return asked
+async def decode_body(request: Request, kind: type[T], body: bytes, *, check_nesting: bool = False) -> T:
+    """A body decoded to a type; in a worker process if that takes long.
+
+    Args:
+        check_nesting: check the nesting of what the type leaves open, too.
+
+    Raises:
+        MalformedBody, InvalidRequest: the body is none.
+        DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
+    """
+    deps = dependencies_of(request)
+    read = partial(decode_as, kind, deps.settings.max_nesting, check=check_nesting)
+    return await deps.intake.read(read, body, deadline_of(request), takes_long=TYPED.exceeds_limit(body))
+
+
+async def read_json(request: Request, kind: type[T]) -> T:
+    """The decoded body, its nesting checked. Raises as :func:`decode_body`, or UnsupportedMediaType."""
+    return await decode_body(request, kind, await read_json_bytes(request), check_nesting=True)
+
+
+async def read_keys(request: Request, body: bytes) -> Collection[str]:
+    """The keys of a body that is a JSON object; none if it is something else."""
+    intake = dependencies_of(request).intake
+    return await intake.read(list_keys, body, deadline_of(request), takes_long=TYPED.exceeds_limit(body))
 
 
 def deadline_of(request: Request, seconds: float | None = None) -> float:

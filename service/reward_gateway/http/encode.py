@@ -10,20 +10,29 @@ import numpy as np
 import orjson
 
 from reward_gateway.sample import Batch, ComponentScores, Invalid, Scored
+from reward_gateway.sample.scores import LARGE_ANSWER
 
 _NOT_FINITE = Invalid("not_finite", "the reward is not a finite number")
 
 
 def encode_scored(batch: Batch, scored: Scored, *, explain: bool, decode_ms: float, total_ms: float) -> bytes:
     """The body of ``POST /v1/score``."""
+    rows = results(batch, scored, explain=explain)
+    # One call of the encoder holds the interpreter to its end, in whatever thread: large answers are made in pieces.
+    step = max(1, LARGE_ANSWER * len(rows) // scored.count_numbers()) if len(rows) > 1 else 1
+    pieces = [_dump(rows[start : start + step])[1:-1] for start in range(0, len(rows), step)]
     body = {
         "reward": scored.recipe,
         "recipe_version": scored.version,
-        "results": results(batch, scored, explain=explain),
+        "results": orjson.Fragment(b"[%b]" % b",".join(pieces)),
         "usage": scored.usage,
         "timing_ms": timing(scored, decode_ms, total_ms),
     }
-    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    return _dump(body)
+
+
+def _dump(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def encode_results(results: list[dict[str, Any]]) -> bytes:

@@ -30,27 +30,42 @@ class BatchBuilder:
         self._media = MediaLimits.of(settings)
         self._max_nesting = settings.max_nesting
 
-    async def make(self, samples: Sequence[SampleItem], body_bytes: int | None = None) -> Batch:
+    async def make(
+        self, samples: Sequence[SampleItem], body_bytes: int | None = None, *, takes_long: bool = False
+    ) -> Batch:
         """The batch of decoded samples.
 
         Args:
             body_bytes: size of the body they came from; no text in it can be longer. None: not known.
+            takes_long: it is made in a thread.
 
         Raises:
             TooLarge: a sample, text or list over its limit, with its path.
             InvalidRequest: nested too deep, or an image that is neither base64 nor an address.
         """
+        if takes_long:
+            return await asyncio.to_thread(self.build, samples, body_bytes)
         self.limits.samples(len(samples))
-        return await self._make(_columns_of(samples), len(samples), body_bytes)
+        return await self._load_apart(*self._take_fields(_columns_of(samples), len(samples), body_bytes))
 
-    async def make_of_columns(self, columns: Mapping[str, list[Any]]) -> Batch:
-        """The batch of fields that came as columns, one at least, of one length. Raises as :meth:`make`."""
+    def build(self, samples: Sequence[SampleItem], body_bytes: int | None = None) -> Batch:
+        """The batch of decoded samples, as :meth:`make` makes it, in one go: for threads and processes."""
+        self.limits.samples(len(samples))
+        return self._load_media(*self._take_fields(_columns_of(samples), len(samples), body_bytes))
+
+    async def make_of_columns(self, columns: Mapping[str, list[Any]], *, takes_long: bool = False) -> Batch:
+        """The batch of fields that came as columns, one at least, of one length; otherwise as :meth:`make`."""
         n = len(next(iter(columns.values())))
         self.limits.samples(n)
         given = tuple(columns.get(name) or [missing] * n for name, missing in _MISSING)
-        return await self._make(given, n, None)
+        if takes_long:
+            return await asyncio.to_thread(lambda: self._load_media(*self._take_fields(given, n, None)))
+        return await self._load_apart(*self._take_fields(given, n, None))
 
-    async def _make(self, given: tuple[list[Any], ...], n: int, body_bytes: int | None) -> Batch:
+    def _take_fields(
+        self, given: tuple[list[Any], ...], n: int, body_bytes: int | None
+    ) -> tuple[Batch, dict[str, list[list[Source]]]]:
+        """The batch without images, and the images' sources by field."""
         for field, place in _OPAQUE:
             if given[place].count(UNSET) < n:
                 self._check_opaque(field, given[place])
@@ -67,8 +82,8 @@ class BatchBuilder:
             if given[place].count(None) < n:
                 batch.set_column(field, take(self, batch, field, given[place], long))
         if sources or any(given[place].count(None) < n for _, place in _MEDIA):
-            await self._take_media(batch, given, sources)
-        return batch
+            return batch, self._list_media(given, sources)
+        return batch, {}
 
     def _ids(self, given: Sequence[str | None]) -> list[str]:
         ids = [str(i) if name is None else name for i, name in enumerate(given)]
@@ -129,7 +144,10 @@ class BatchBuilder:
                         self.limits.text(len(text), path)
         return rows
 
-    async def _take_media(self, batch: Batch, given: Sequence[list[Any]], sources: Mapping[int, list[Source]]) -> None:
+    def _list_media(
+        self, given: Sequence[list[Any]], sources: Mapping[int, list[Source]]
+    ) -> dict[str, list[list[Source]]]:
+        """The images of every sample by field, not yet decoded."""
         columns: dict[str, list[list[Source]]] = {}
         for field, place in _MEDIA:
             columns[field] = rows = [_listed(items, i, field) for i, items in enumerate(given[place])]
@@ -137,8 +155,15 @@ class BatchBuilder:
                 columns[field] = rows = [sources.get(i, []) + row for i, row in enumerate(rows)]
             for i, row in enumerate(rows):
                 self.limits.entries(len(row), field, f"samples[{i}].{field}")
-        for field, loaded in (await asyncio.to_thread(self._load, batch.invalid, columns)).items():
+        return columns
+
+    async def _load_apart(self, batch: Batch, columns: Mapping[str, list[list[Source]]]) -> Batch:
+        return await asyncio.to_thread(self._load_media, batch, columns) if columns else batch
+
+    def _load_media(self, batch: Batch, columns: Mapping[str, list[list[Source]]]) -> Batch:
+        for field, loaded in self._load(batch.invalid, columns).items():
             batch.set_column(field, loaded if any(loaded) else None)
+        return batch
 
     def _load(
         self, invalid: dict[int, Invalid], columns: Mapping[str, list[list[Source]]]

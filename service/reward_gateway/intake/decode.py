@@ -5,6 +5,7 @@ A value of the body never stands in a message.
 """
 
 import re
+from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ import orjson
 
 from reward_gateway.errors import GatewayError, InvalidRequest, MalformedBody
 
-from .nesting import nesting, too_deep
+from .nesting import check_nesting, nesting, too_deep
 
 T = TypeVar("T")
 
@@ -33,6 +34,32 @@ def decode(decoder: "msgspec.json.Decoder[T]", body: bytes, max_nesting: int) ->
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         refuse(body, error, max_nesting)
+
+
+def decode_as(kind: type[T], max_nesting: int, body: bytes, check: bool = False) -> T:
+    """Decode a body to a type, in whichever process. Raises as :func:`decode`.
+
+    Args:
+        check: check the nesting of what the type leaves open, too.
+    """
+    decoder: msgspec.json.Decoder[T] = _decoder_of(kind)  # type: ignore[arg-type]  # types can be hashed
+    decoded = decode(decoder, body, max_nesting)
+    if check:
+        check_nesting(body, max_nesting)
+    return decoded
+
+
+def list_keys(body: bytes) -> list[str]:
+    """The keys of a JSON object; none if the body is something else."""
+    try:
+        return list(_decoder_of(dict[str, msgspec.Raw]).decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
+@cache
+def _decoder_of(kind: Any) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(kind)
 
 
 def refuse(body: bytes, error: Exception, max_nesting: int) -> NoReturn:

@@ -1,17 +1,16 @@
 """A recipe file in the body of a request."""
 
+from typing import Any
+
 from reward_gateway.errors import MalformedBody
 
-from .decode import decode
-from .nesting import check_nesting
-from .request import any_json
+from .decode import decode_as
 
 
 def read_recipe_file(max_nesting: int | None, body: bytes) -> str:
     """The text of a recipe file; JSON if its nesting has a limit. Raises MalformedBody or InvalidRequest."""
     if max_nesting is not None:
-        decode(any_json, body, max_nesting)
-        check_nesting(body, max_nesting)
+        decode_as(Any, max_nesting, body, check=True)
     try:
         return body.decode()
     except UnicodeDecodeError:

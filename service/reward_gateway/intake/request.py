@@ -5,7 +5,6 @@ An optional field that is null reads as one that is missing.
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from reward_gateway.sample.fields import SampleItem as SampleItem
@@ -35,8 +34,3 @@ class ApplyRequest(Struct, forbid_unknown_fields=True):
 
     items: list[Any]
     params: dict[str, Any] | None = None
-
-
-score_request = msgspec.json.Decoder(ScoreRequest)
-apply_request = msgspec.json.Decoder(ApplyRequest)
-any_json = msgspec.json.Decoder(Any)

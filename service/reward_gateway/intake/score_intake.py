@@ -1,15 +1,27 @@
-"""From a parsed request to what the gateway scores: one way for HTTP and gRPC, shared in parts by every dialect."""
+"""From a body to what the gateway scores: one way for HTTP and gRPC, shared in parts by every dialect.
 
-from typing import NamedTuple
+A body that takes long to decode is decoded in a worker process, and its batch is made there: the event loop copies its
+bytes, and what comes back is unpickled in a thread (:mod:`reward_gateway.backends.workers.frames`).
+"""
 
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from reward_gateway.errors import GatewayError
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.sample import Batch
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
+from reward_gateway.traffic.deadlines import deadline_at
 
 from .batch_builder import BatchBuilder
+from .batch_reading import ReadScore, read_batch
 from .options import resolve_options
 from .request import ScoreRequest
+
+T = TypeVar("T")
 
 
 class PreparedRequest(NamedTuple):
@@ -33,6 +45,44 @@ class ScoreIntake:
         self.limits = self.batches.limits
         self._gateway = gateway
         self._settings = settings
+
+    async def read(self, read: Callable[[bytes], T], body: bytes, deadline: float, *, takes_long: bool) -> T:
+        """Decode a body; in a worker process if that takes long.
+
+        Args:
+            read: decodes it; can be pickled, and so can what it returns.
+            deadline: a time of the running loop's clock.
+
+        Raises:
+            GatewayError: what ``read`` raises.
+            DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
+        """
+        if not takes_long:
+            return read(body)
+        decoded: T = await self._gateway.runtime.compute(read, body, RequestContext(deadline))
+        return decoded
+
+    async def read_and_prepare(
+        self,
+        read: ReadScore,
+        body: bytes,
+        scope: RequestScope,
+        arrived_at: float,
+        *seconds: float | None,
+        query: str | None = None,
+        takes_long: bool,
+    ) -> PreparedRequest:
+        """What the gateway scores, of a body: :meth:`read` and :meth:`prepare`. Raises as those."""
+        if not takes_long:
+            return await self.prepare(read(body), scope, arrived_at, *seconds, query=query, body_bytes=len(body))
+        deadline = deadline_at(arrived_at, self._settings, *seconds)
+        work = partial(read_batch, read, self.batches)
+        request, batch = await self.read(work, body, deadline, takes_long=True)
+        options = resolve_options(request.options, scope, self._settings, arrived_at, *seconds)
+        reward = self.resolve_reward(request.reward, query, request.model)
+        if isinstance(batch, GatewayError):
+            raise batch
+        return PreparedRequest(batch, reward, options)
 
     async def prepare(
         self,

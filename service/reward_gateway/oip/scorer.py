@@ -17,6 +17,9 @@ from .statistics import ModelCounts
 from .tensors import Tensor, read_inputs
 from .tokens import Detokeniser
 
+_LARGE = 1 << 20
+"""Bytes of a request whose batch is made in a thread."""
+
 
 class Scorer:
     """Answers infer requests with recipes. Raises OSError if the configured tokenizer cannot be read."""
@@ -51,7 +54,7 @@ class Scorer:
         layout = find_layout(inputs)
         output_names = _select_outputs(request, layout)
         columns_read, unreadable = await layout.read(inputs, self._detokeniser)
-        batch = await self._builder.make_of_columns(columns_read)
+        batch = await self._builder.make_of_columns(columns_read, takes_long=request.ByteSize() > _LARGE)
         batch.invalid = unreadable | batch.invalid
         read = perf_counter_ns()
         columns: list[tuple[str, bytes]] = []

@@ -3,7 +3,7 @@
 Scores are float64 arrays; they contain NaN exactly where an :class:`Invalid` gives the reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .invalid import Invalid
+
+LARGE_ANSWER = 10_000
+"""Numbers of an answer that is encoded off the event loop; one takes about a microsecond."""
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -82,3 +85,9 @@ class Scored:
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     timing_ms: dict[str, float] = field(default_factory=dict)
+
+    def count_numbers(self) -> int:
+        """How many numbers an answer holds at most; see :data:`LARGE_ANSWER`."""
+        columns = [self.rewards, *(scores.vectors for scores in self.components.values())]
+        vectors = [len(row) for column in columns for row in column or () if isinstance(row, Sized)]
+        return len(self.reward) * (1 + len(self.components)) + sum(vectors)

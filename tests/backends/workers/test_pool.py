@@ -3,15 +3,18 @@
 import asyncio
 import hashlib
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
-from reward_gateway.backends.workers import pool as pool_module
+from reward_gateway.backends.workers import frames
+from reward_gateway.backends.workers import process as process_module
 from reward_gateway.backends.workers.pool import NotDone, WorkerPool
 from reward_gateway.errors import NotFound
 from reward_gateway.fair_queue import Share, charge_to
@@ -51,6 +54,41 @@ async def test_bytes_of_any_size_go_in_and_out(pool: WorkerPool) -> None:
     assert await pool.run(len, body=body) == len(body)
 
 
+async def test_large_messages_are_encoded_and_decoded_in_threads_and_small_ones_here(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def record(function: Any) -> Any:
+        def call(*args: Any) -> Any:
+            threads.append(threading.current_thread().name)
+            return function(*args)
+
+        return call
+
+    for holder, name in ((frames._Pieces, "write"), (frames._Reader, "read")):
+        monkeypatch.setattr(holder, name, record(getattr(holder, name)))
+    texts = [str(i) * 100 for i in range(20_000)]
+    assert await pool.run(partial(sorted, [2, 1])) == [1, 2]
+    assert set(threads) == {"MainThread"}
+    assert await pool.run(partial(list, texts)) == texts
+    assert threads.count("MainThread") < len(threads) / 2, "more than what shows that a message is large"
+
+
+@pytest.mark.parametrize("value", [b"x" * (1 << 20), "x" * (1 << 20), list(range(1 << 18)), np.arange(1 << 18), {}])
+def test_a_frame_holds_what_was_put_in(value: Any) -> None:
+    header, *content, attachment = frames.encode_frame(value, b"beside")
+    assert frames.LENGTHS.unpack(header) == (sum(map(len, content)), len(attachment))
+    cut = [b"".join(content)[i : i + 1000] for i in range(0, sum(map(len, content)), 1000)]
+    np.testing.assert_equal(frames.decode_message(cut), value)
+
+
+def test_a_frame_over_the_allowed_size_is_not_made() -> None:
+    assert frames.encode_frame("x" * 100, most=200)
+    with pytest.raises(frames.TooLong):
+        frames.encode_frame("x" * 300, most=200)
+
+
 async def test_what_work_raises_is_raised_here(pool: WorkerPool) -> None:
     with pytest.raises(ValueError, match="invalid literal") as raised:
         await pool.run(partial(int, "x"))
@@ -82,7 +120,7 @@ async def test_a_deadline_ends_the_process_and_the_next_work_gets_another(pool: 
 @pytest.fixture
 def time_to_finish(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a process whose time has passed live until it notices, however slow the machine is."""
-    monkeypatch.setattr(pool_module, "GRACE_S", 60.0)
+    monkeypatch.setattr(process_module, "GRACE_S", 60.0)
 
 
 @pytest.mark.usefixtures("time_to_finish")
@@ -278,6 +316,42 @@ async def test_closing_leaves_no_process_behind(anyio_backend: str) -> None:
     pids = pids_of(pool)
     await pool.close()
     assert not any(map(psutil.pid_exists, pids))
+
+
+async def test_closing_tells_those_that_wait_and_those_that_come_later(anyio_backend: str) -> None:
+    pool = WorkerPool(load_operations, processes=1)
+    await pool.run(os.getpid)
+    works = [asyncio.create_task(pool.run(ENDLESS)) for _ in range(3)]
+    await until(lambda: len(pool._queue) == 2)
+    await pool.close()
+    answers = await asyncio.gather(*works, pool.run(os.getpid), return_exceptions=True)
+    assert [getattr(answer, "why", answer) for answer in answers] == ["lost"] * 4
+    assert pids_of(pool) == set()
+
+
+async def test_closing_ends_a_process_that_is_just_starting(anyio_backend: str) -> None:
+    pool, before = WorkerPool(partial(time.sleep, 3600), processes=1), children()
+    pool.start()
+    await until(lambda: children() - before)
+    started = children() - before
+    await pool.close()
+    assert not any(map(psutil.pid_exists, started))
+
+
+@pytest.mark.usefixtures("time_to_finish")
+async def test_a_process_that_dies_while_its_work_is_given_up_is_replaced(pool: WorkerPool) -> None:
+    before = await pool.run(os.getpid)
+    work = asyncio.create_task(pool.run(ENDLESS))
+    await until(lambda: not pool._idle)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    psutil.Process(before).kill()
+    assert await pool.run(os.getpid) != before
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
 
 
 async def test_a_process_that_cannot_be_started_is_lost_work_that_may_be_sent_again() -> None:

@@ -45,7 +45,7 @@ class Pipe:
         if len(header) < LENGTHS.size:
             raise EOFError
         content, attachment = (self._incoming.read(length) for length in LENGTHS.unpack(header))
-        return decode_message(content), attachment
+        return decode_message([content]), attachment
 
     def send(self, message: Any, attachment: bytes = b"") -> None:
         try:

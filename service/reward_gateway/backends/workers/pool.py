@@ -1,9 +1,6 @@
 """A pool of worker processes that can be ended: work that may take long, off the event loop."""
 
 import asyncio
-import contextlib
-import os
-import sys
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
@@ -12,19 +9,11 @@ from reward_gateway.errors import GatewayError, InternalError
 from reward_gateway.fair_queue import FairQueue, Share, current_share
 from reward_gateway.observer import UNOBSERVED, Observer, WorkerPoolName
 
-from .frames import LENGTHS, decode_message, encode_frame
+from .process import ProcessLost, WorkerProcess, encode_in_steps
 
 PROCESSES = 2
 MEMORY = 2 << 30
-GRACE_S = 1.0
-"""Seconds that a process may go on after its time, before it is killed: starting another costs about as much."""
-
 START_TIMEOUT_S = 60.0
-_PIECE = 1 << 20
-"""Bytes that are written or read without a turn of the event loop."""
-
-_SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
 PATIENCE_S = 0.25
 """Seconds that work of a caller without a process waits before one is started for it: most work ends sooner."""
 
@@ -51,62 +40,6 @@ class NotDone(Exception):
 async def refuse_effects(effect: Any) -> Any:
     """Answers no effect: for work that performs none."""
     raise TypeError(f"this work needs {type(effect).__name__} from outside")
-
-
-Reply = tuple[Any, bytes]
-"""A message and its attachment."""
-
-
-class _Process:
-    """One worker process, and the reply that it owes."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.reply: asyncio.Task[Reply] | None = None
-
-    def ask(self, message: Any, attachment: bytes = b"") -> "asyncio.Task[Reply]":
-        """Send a message; returns the reply that is awaited."""
-        self.reply = asyncio.create_task(self._exchange(encode_frame(message, attachment)))
-        return self.reply
-
-    async def await_end_of_work(self) -> bool:
-        """Whether its work ends soon by itself, as it does where its own time passes."""
-        assert self.reply is not None
-        now = asyncio.get_running_loop().time
-        until = now() + GRACE_S
-        await asyncio.wait({self.reply}, timeout=GRACE_S)
-        while self.reply.done() and self._reply_kind() == "effect":  # it waits for an answer that does not come
-            self.reply = asyncio.create_task(self._exchange([]))
-            await asyncio.wait({self.reply}, timeout=max(0.0, until - now()))
-        return self.reply.done() and self._reply_kind() in ("done", "failed", "time")
-
-    def _reply_kind(self) -> str | None:
-        """What the reply that has come is; None if it could not be read."""
-        assert self.reply is not None
-        return None if self.reply.cancelled() or self.reply.exception() else self.reply.result()[0][0]
-
-    async def _exchange(self, pieces: list[bytes]) -> Reply:
-        stdin, stdout = self.process.stdin, self.process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        for piece in pieces:
-            view = memoryview(piece)
-            for start in range(0, len(view), _PIECE):
-                stdin.write(view[start : start + _PIECE])
-                await stdin.drain()
-        content, attachment = LENGTHS.unpack(await stdout.readexactly(LENGTHS.size))
-        message = decode_message(await stdout.readexactly(content))
-        return message, await stdout.readexactly(attachment) if attachment else b""
-
-    async def end(self) -> None:
-        """Kill the process and wait for its end."""
-        if self.reply is not None:
-            self.reply.cancel()
-            await asyncio.gather(self.reply, return_exceptions=True)
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-        await self.process.wait()
 
 
 class WorkerPool:
@@ -137,11 +70,13 @@ class WorkerPool:
         self._memory = memory
         self._name: WorkerPoolName = name
         self._observer = observer
-        self._idle: deque[_Process] = deque()  # empty while work waits for a process
-        self._queue: FairQueue[asyncio.Future[_Process | None]] = FairQueue()
+        self._idle: deque[WorkerProcess] = deque()  # empty while work waits for a process
+        self._queue: FairQueue[asyncio.Future[WorkerProcess | None]] = FairQueue()
         self._held: Counter[str] = Counter()  # processes by the caller they work for; none has 0
-        self._overdue: set[asyncio.Future[_Process | None]] = set()  # those in the queue that have waited for a while
-        self._all: set[_Process] = set()
+        self._overdue: set[asyncio.Future[WorkerProcess | None]] = (
+            set()
+        )  # those in the queue that have waited for a while
+        self._all: set[WorkerProcess] = set()
         self._starting = 0
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -202,7 +137,7 @@ class WorkerPool:
         self._observer.worker_pool_changed(self._name, self._held.total(), len(self._queue))
 
     async def _converse(
-        self, worker: _Process, work: Callable[..., Any], body: bytes, until: float | None, answer: Answerer
+        self, worker: WorkerProcess, work: Callable[..., Any], body: bytes, until: float | None, answer: Answerer
     ) -> Any:
         """Ask, answer effects, and return the result. ``worker.reply`` is None afterwards if the process is free."""
         now = asyncio.get_running_loop().time
@@ -210,13 +145,20 @@ class WorkerPool:
             raise NotDone("time")
         message: Any = (work, None if until is None else until - now())
         while True:
-            reply, body = worker.ask(message, body), b""
+            try:
+                async with asyncio.timeout_at(until):
+                    frame, body = await encode_in_steps(message, body), b""
+            except TimeoutError:
+                raise NotDone("time") from None
+            reply = worker.ask(frame)
             await asyncio.wait({reply}, timeout=None if until is None else max(0.0, until - now()))
             if not reply.done():
                 raise NotDone("time")
+            if reply.cancelled():  # the pool was closed
+                raise NotDone("lost")
             try:
                 (kind, value), attachment = reply.result()
-            except (OSError, asyncio.IncompleteReadError):
+            except ProcessLost:
                 raise NotDone("lost") from None
             match kind:
                 case "effect":
@@ -239,11 +181,11 @@ class WorkerPool:
                         return attachment or value
                     raise NotDone("time") if kind == "time" else value
 
-    async def _take_worker(self, share: Share, deadline: float | None) -> _Process:
+    async def _take_worker(self, share: Share, deadline: float | None) -> WorkerProcess:
         """A free process, under the deadline."""
-        while True:
+        while not self._closed:
             if self._idle:
-                worker: _Process | None = self._idle.popleft()
+                worker: WorkerProcess | None = self._idle.popleft()
                 self._hold(share, 1)
             else:
                 worker = await self._wait_in_line(share, deadline)
@@ -253,11 +195,12 @@ class WorkerPool:
                 return worker
             self._hold(share, -1)
             self._all.discard(worker)  # somebody ended it while it was idle
+        raise NotDone("lost")
 
-    async def _wait_in_line(self, share: Share, deadline: float | None) -> _Process | None:
+    async def _wait_in_line(self, share: Share, deadline: float | None) -> WorkerProcess | None:
         """A process, as soon as it is the caller's turn; None if one could not be started."""
         loop = asyncio.get_running_loop()
-        place: asyncio.Future[_Process | None] = loop.create_future()
+        place: asyncio.Future[WorkerProcess | None] = loop.create_future()
         self._queue.append(share, place)
         self._report_change()
         self._refill()
@@ -278,15 +221,15 @@ class WorkerPool:
             if self._queue.discard(share, place):
                 self._report_change()
 
-    def _note_overdue(self, place: "asyncio.Future[_Process | None]") -> None:
+    def _note_overdue(self, place: "asyncio.Future[WorkerProcess | None]") -> None:
         self._overdue.add(place)
         self._refill()
 
-    def _find_next(self) -> "tuple[Share, asyncio.Future[_Process | None]]":
+    def _find_next(self) -> "tuple[Share, asyncio.Future[WorkerProcess | None]]":
         """Whose turn it is: callers without a process come first."""
         return self._queue.first(lambda share: share.caller not in self._held)
 
-    def _give(self, worker: _Process | None) -> None:
+    def _give(self, worker: WorkerProcess | None) -> None:
         """Give a free process, or None for one that could not be started, to whose turn it is."""
         while self._queue:
             share, place = self._find_next()
@@ -301,13 +244,12 @@ class WorkerPool:
         if worker is not None:
             self._idle.append(worker)
 
-    async def _settle(self, worker: _Process) -> None:
+    async def _settle(self, worker: WorkerProcess) -> None:
         """End a surplus process, and one that has not finished and does not do so soon; replace what is missing."""
-        if worker.reply is not None and await worker.await_end_of_work():
-            worker.reply = None
-            if len(self._all) <= self._count_allowed():
-                self._give(worker)
-                return
+        free = worker.reply is not None and await worker.finishes_soon()
+        if free and len(self._all) <= self._count_allowed():
+            self._give(worker)
+            return
         await worker.end()
         self._all.discard(worker)
         if not self._closed:
@@ -325,7 +267,11 @@ class WorkerPool:
 
     def _refill(self) -> None:
         """Start a process if one is wanted and there may be more."""
-        if len(self._queue) > self._starting and len(self._all) + self._starting < self._count_allowed():
+        if (
+            not self._closed
+            and len(self._queue) > self._starting
+            and len(self._all) + self._starting < self._count_allowed()
+        ):
             self._start_one()
 
     def _start_one(self) -> None:
@@ -334,24 +280,15 @@ class WorkerPool:
 
     async def _start_process(self) -> None:
         """Start a process and prepare it; a failure is told to one that waits, if any does."""
-        worker: _Process | None = None
+        worker: WorkerProcess | None = None
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                worker = _Process(
-                    await asyncio.create_subprocess_exec(
-                        *(sys.executable, "-m", f"{__package__}.child", str(self._memory)),
-                        stdin=asyncio.subprocess.PIPE,
-                        stdout=asyncio.subprocess.PIPE,
-                        stderr=asyncio.subprocess.DEVNULL,
-                        env=_plain_environment(),
-                        limit=_PIECE,
-                    )
-                )
-                (kind, error), _ = await worker.ask((self._prepare, None))
+                worker = await WorkerProcess.start(self._memory)
+                (kind, error), _ = await worker.ask(await encode_in_steps((self._prepare, None)))
                 worker.reply = None
                 if kind != "done":
                     raise InternalError(f"a worker process failed to start: {error}")
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, InternalError):
+        except Exception:
             if worker is not None:
                 await worker.end()
             self._give(None)
@@ -374,14 +311,10 @@ class WorkerPool:
     async def close(self) -> None:
         """End the processes."""
         self._closed = True
+        while self._queue:
+            self._give(None)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(worker.end() for worker in self._all))
         self._all.clear()
-
-
-def _plain_environment() -> dict[str, str]:
-    """The environment of a worker: no setting of the gateway, which may be a secret, and one thread for arithmetic."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_GATEWAY_")}
-    return {**inherited, **dict.fromkeys(_SINGLE_THREADED, "1")}

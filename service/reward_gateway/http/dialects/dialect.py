@@ -16,13 +16,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reward_gateway.intake.decode import decode
-from reward_gateway.intake.nesting import check_nesting
+from reward_gateway.intake.decoding_cost import TYPED
 
 from ..body_dispatch import SharedBody, dispatch_body
 from ..call import call_of
 from ..client_profiles import ClientProfile, register
-from ..dependencies import dependencies_of, json_response, read_bytes, read_json_bytes
+from ..dependencies import decode_body, json_response, read_bytes, read_json_bytes
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import Handler, raw_router
 from .policy import Policy
@@ -69,16 +68,13 @@ class Dialect:
             bare: False registers the paths with the prefix only.
             streams: whether the response may also be server-sent events.
         """
-        decoder = msgspec.json.Decoder(body)
 
         def register_handler(answer_body: BodyHandler[Body]) -> BodyHandler[Body]:
             async def handler(request: Request) -> Response:
                 call_of(request.scope).error_format = self.policy.error_format
                 content = await read_json_bytes(request)
-                deepest = dependencies_of(request).settings.max_nesting
-                dialect_request = DialectRequest(request, self.policy, len(content))
-                decoded = decode(decoder, content, deepest)
-                check_nesting(content, deepest)
+                dialect_request = DialectRequest(request, self.policy, len(content), TYPED.exceeds_limit(content))
+                decoded = await decode_body(request, body, content, check_nesting=True)
                 return _to_response(await answer_body(dialect_request, decoded))
 
             described = self._describe_route(

@@ -1,14 +1,17 @@
 """Open Inference Protocol v2 under ``/v2``: every recipe is a model; Triton's models keep their own names."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.errors import InvalidRequest, ModelUnavailable
 from reward_gateway.intake.decode import decode
+from reward_gateway.intake.decoding_cost import TYPED
 from reward_gateway.oip.protocol import OpenInference, read_timeout_s
 from reward_gateway.traffic.keys import require_right
 
@@ -16,7 +19,7 @@ from ..call import call_of
 from ..client_profiles import ClientProfile, register, register_below
 from ..dependencies import deadline_of, dependencies_of, json_response, read_bytes
 from ..oip.errors import ERROR_FORMAT
-from ..oip.request import InferRequest, parse_infer_request
+from ..oip.request import InferRequest, parse_infer_request, serialize_infer_request
 from ..oip.response import LENGTH, infer_response, message_to_dict
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import raw_router
@@ -265,9 +268,13 @@ async def infer(request: Request) -> Response:
     """
     name, version = _model_of(request)
     body = await read_bytes(request)
-    infer_request, binary_outputs = parse_infer_request(
-        body, request.headers.get(LENGTH), name, version, dependencies_of(request).settings.max_nesting
-    )
+    deps, length = dependencies_of(request), request.headers.get(LENGTH)
+    if TYPED.exceeds_limit(body):
+        read = partial(serialize_infer_request, length, name, version, deps.settings.max_nesting)
+        message, binary_outputs = await deps.intake.read(read, body, deadline_of(request), takes_long=True)
+        infer_request = pb.ModelInferRequest.FromString(message)
+    else:
+        infer_request, binary_outputs = parse_infer_request(body, length, name, version, deps.settings.max_nesting)
     deadline = deadline_of(request, read_timeout_s(infer_request))
     answer = await protocol_of(request).infer(
         infer_request, deadline, request.query_params.get("reward"), call_of(request.scope).scope

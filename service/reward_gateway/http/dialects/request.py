@@ -89,13 +89,15 @@ class DialectRequest:
 
     Args:
         body_bytes: size of its body, an upper bound of the length of any text in it.
+        takes_long: what is made of the body takes the event loop too long.
     """
 
-    def __init__(self, request: Request, policy: Policy, body_bytes: int) -> None:
+    def __init__(self, request: Request, policy: Policy, body_bytes: int, takes_long: bool = False) -> None:
         self.http_request = request
         self.policy = policy
         self.started = perf_counter()
         self._body_bytes = body_bytes
+        self._takes_long = takes_long
         self._scored_parts = 0
         self._dependencies = dependencies_of(request)
         self.gateway = self._dependencies.gateway
@@ -195,7 +197,7 @@ class DialectRequest:
                     sample.prompt = strip_special_tokens(sample.prompt, plan.strip_template)
                 if isinstance(sample.response, str):
                     sample.response = strip_special_tokens(sample.response, plan.strip_template)
-        batch = await self._dependencies.intake.batches.make(samples, self._body_bytes)
+        batch = await self._dependencies.intake.batches.make(samples, self._body_bytes, takes_long=self._takes_long)
         decoded_ms = since_ms(self.started)
         answers: list[Scores] = []
 

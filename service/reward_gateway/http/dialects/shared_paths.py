@@ -1,15 +1,15 @@
 """Bare paths built into the clients of several servers: the keys of the body decide which dialect handles it."""
 
+from typing import Any, cast
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest
-from reward_gateway.intake.decode import decode
-from reward_gateway.intake.request import any_json
 
 from ..body_dispatch import bodies_at, handler_for_body
-from ..dependencies import dependencies_of, read_json_bytes
+from ..dependencies import decode_body, read_json_bytes, read_keys
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe
 from ..routing import Handler, raw_router
 from .dialect import REWARD
@@ -24,9 +24,9 @@ PATHS = {
 def _make_dispatcher(path: str) -> Handler:
     async def dispatch(request: Request) -> Response:
         body = await read_json_bytes(request)
-        handler = handler_for_body(path, body)
+        handler = handler_for_body(path, await read_keys(request, body))
         if handler is None:
-            decode(any_json, body, dependencies_of(request).settings.max_nesting)
+            await decode_body(request, cast("type[object]", Any), body)
             accepted_keys = "; or ".join(" and ".join(sorted(shared.keys)) for shared in bodies_at(path))
             raise InvalidRequest(f"the body matches no API of this path: send the keys {accepted_keys}")
         return await handler(request)

@@ -100,6 +100,14 @@ def parse_infer_request(
     return request, BinaryWanted(infer_request)
 
 
+def serialize_infer_request(
+    json_length: str | None, model: str, version: str, max_nesting: int, body: bytes
+) -> tuple[bytes, BinaryWanted]:
+    """As :func:`parse_infer_request`, for a worker process: the message as bytes, since it cannot be pickled."""
+    request, wanted = parse_infer_request(body, json_length, model, version, max_nesting)
+    return request.SerializeToString(), wanted
+
+
 def _parse_length(length: str | None, size: int) -> int:
     if length is None:
         return size

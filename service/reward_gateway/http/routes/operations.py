@@ -5,7 +5,8 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reward_gateway.intake.operation_body import read_operation_body, takes_long_to_decode
+from reward_gateway.intake.decoding_cost import ITEMS
+from reward_gateway.intake.operation_body import read_operation_body
 from reward_gateway.intake.request import ApplyRequest
 from reward_gateway.operations.registry import KINDS
 
@@ -45,7 +46,7 @@ async def apply(request: Request) -> Response:
         body,
         partial(read_operation_body, deps.settings.max_nesting, deps.intake.limits),
         encode_results,
-        may_take_long=takes_long_to_decode(body),
+        may_take_long=ITEMS.exceeds_limit(body),
         deadline=deadline_of(request),
         scope=call_of(request.scope).scope,
     )

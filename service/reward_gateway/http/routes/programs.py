@@ -42,9 +42,6 @@ class Programs(msgspec.Struct, forbid_unknown_fields=True):
     samples: list[dict[str, Any]]
 
 
-_programs = msgspec.json.Decoder(Programs)
-
-
 @router.post(
     "/v1/programs",
     **describe(
@@ -67,7 +64,7 @@ async def register(request: Request) -> Response:
     name that `score/program` takes (`diamond@3`; `diamond` alone is the newest), null where they were not kept.
     """
     deps = dependencies_of(request)
-    programs = await read_json(request, _programs)
+    programs = await read_json(request, Programs)
     if not _NAME.fullmatch(programs.name):
         raise InvalidRequest("a name is 1 to 64 letters, digits, dots, dashes and underscores", param="name")
     if not programs.samples:

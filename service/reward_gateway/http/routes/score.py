@@ -1,16 +1,20 @@
 """``POST /v1/score``: samples in, rewards out."""
 
+import asyncio
+from functools import partial
 from time import perf_counter
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest
-from reward_gateway.intake.decode import decode
-from reward_gateway.intake.request import ScoreRequest, score_request
+from reward_gateway.intake.decode import decode_as
+from reward_gateway.intake.decoding_cost import SHORT, TYPED
+from reward_gateway.intake.request import ScoreRequest
+from reward_gateway.sample.scores import LARGE_ANSWER
 
 from ..body_dispatch import handler_for_body
-from ..dependencies import receive_json
+from ..dependencies import read_keys, receive_json
 from ..encode import encode_scored, timing
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import raw_router
@@ -57,20 +61,24 @@ async def score(request: Request) -> Response:
     """
     deps, call, body = await receive_json(request)
     started = perf_counter()
+    query = request.query_params.get("reward") if request.scope["query_string"] else None
+    read, is_short = partial(decode_as, ScoreRequest, deps.settings.max_nesting), len(body) <= SHORT
+    times = call.scope, call.arrived_at, call.deadline_s
     try:
-        decoded = decode(score_request, body, deps.settings.max_nesting)
+        if is_short or not TYPED.exceeds_limit(body):
+            prepared = await deps.intake.prepare(read(body), *times, query=query, body_bytes=len(body))
+        else:
+            prepared = await deps.intake.read_and_prepare(read, body, *times, query=query, takes_long=True)
     except InvalidRequest:
-        other = handler_for_body("/v1/score", body, own="samples")
+        other = handler_for_body("/v1/score", await read_keys(request, body), own="samples")
         if other is None:
             raise
         return await other(request)
-    query = request.query_params.get("reward") if request.scope["query_string"] else None
-    batch, reward, options = await deps.intake.prepare(
-        decoded, call.scope, call.arrived_at, call.deadline_s, query=query, body_bytes=len(body)
-    )
+    batch, reward, options = prepared
     decode_ms = (perf_counter() - started) * 1e3
     scored = await deps.gateway.score(batch, reward, options)
     total_ms = (perf_counter() - call.arrived) * 1e3
     call.stages = timing(scored, decode_ms, total_ms)
-    content = encode_scored(batch, scored, explain=options.explain, decode_ms=decode_ms, total_ms=total_ms)
+    encode = partial(encode_scored, batch, scored, explain=options.explain, decode_ms=decode_ms, total_ms=total_ms)
+    content = encode() if is_short or scored.count_numbers() <= LARGE_ANSWER else await asyncio.to_thread(encode)
     return Response(content, media_type="application/json")

@@ -65,11 +65,6 @@ class Migrate(msgspec.Struct, forbid_unknown_fields=True):
     discard: bool = False
 
 
-_restore = msgspec.json.Decoder(Restore)
-_migrate = msgspec.json.Decoder(Migrate)
-_references = msgspec.json.Decoder(References)
-
-
 @router.post("/v1/state:accept-reset", **describe("Accept that the store has lost its state", answer=ResetAccepted))
 async def accept_reset(request: Request) -> Response:
     """Once the store of state came back without what it held (`stores: {"state": "lost"}` in `/readyz`), all that needs
@@ -106,7 +101,7 @@ async def restore(request: Request) -> Response:
     """Replace the state by an exported value."""
     kind, name = request.path_params["kind"], request.path_params["name"]
     state = _state_of(request)
-    await state.restore_value(kind, name, (await read_json(request, _restore)).value)
+    await state.restore_value(kind, name, (await read_json(request, Restore)).value)
     return json_response(await state.export_value(kind, name))
 
 
@@ -139,7 +134,7 @@ async def migrate(request: Request) -> Response:
     Needs the right `admin`. A name that the run or the tenant has written itself is not moved.
     """
     require_right(call_of(request.scope).key, "admin")
-    state, options = _state_of(request), await read_json(request, _migrate)
+    state, options = _state_of(request), await read_json(request, Migrate)
     return json_response({"state": await state.move_legacy(discard=options.discard)})
 
 
@@ -159,13 +154,13 @@ async def migrate(request: Request) -> Response:
 async def references(request: Request) -> Response:
     """Reference rewards by prompt and model version, for `reference: {quantile: …}` in a recipe."""
     deps = dependencies_of(request)
-    upload = await read_json(request, _references)
+    upload = await read_json(request, References)
     rewards: dict[str, list[float]] = {}
     for i, entry in enumerate(upload.references):
         if (entry.prompt is None) == (entry.group is None):
             raise InvalidRequest("say either the prompt or its group", param=f"references[{i}]")
         group = entry.group if entry.group is not None else prompt_group(entry.prompt or "")
         rewards.setdefault(group, []).extend(entry.rewards)
-    batch = await deps.intake.batches.make(upload.samples) if upload.samples else None
+    batch = await deps.intake.batches.make(upload.samples, takes_long=True) if upload.samples else None
     name, scope = request.path_params["name"], owner_scope(request)
     return json_response(await put_references(deps.gateway, name, rewards, batch, replace=upload.replace, scope=scope))

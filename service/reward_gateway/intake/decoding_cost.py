@@ -1,0 +1,39 @@
+"""How long decoding a body may take, from its bytes alone; what may take long is decoded in a worker process."""
+
+from dataclasses import dataclass
+
+from reward_gateway.operations.costs import LIMIT_US
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingCost:
+    """Microseconds that decoding and checking take: per byte, per value of a list or object, per list or object."""
+
+    byte_us: float
+    value_us: float
+    container_us: float
+
+    def exceeds_limit(self, body: bytes) -> bool:
+        """Whether the event loop should not wait for it."""
+        us = len(body) * self.byte_us
+        if us <= LIMIT_US:
+            us += (body.count(b"[") + body.count(b"{")) * self.container_us + body.count(b",") * self.value_us
+        return us > LIMIT_US
+
+
+SHORT = 20_000
+"""Bytes of a body that takes no long time to decode, whatever it holds."""
+
+TYPED = DecodingCost(byte_us=0.003, value_us=0.1, container_us=1.0)
+"""JSON whose fields are declared: samples, and the bodies of dialects."""
+
+ITEMS = DecodingCost(byte_us=0.03, value_us=0.5, container_us=4.0)
+"""JSON of any shape, which an operation's item model checks afterwards."""
+
+MESSAGE_BYTE_US = 0.1
+"""Microseconds per byte of a protobuf message of samples: a value may take a few bytes and half a microsecond."""
+
+
+def is_long_message(message: bytes) -> bool:
+    """Whether the event loop should not wait for a message of samples to be decoded."""
+    return len(message) * MESSAGE_BYTE_US > LIMIT_US

@@ -1,0 +1,100 @@
+"""Bodies that take long to decode: in a worker process, with the answers and refusals of small ones."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from reward_gateway.backends.workers.pool import WorkerPool
+from reward_gateway.intake.decoding_cost import ITEMS, TYPED
+
+from tests.http.conftest import Served, serving
+
+pytestmark = pytest.mark.anyio
+
+NUMBERS = [0.0] * 300_000
+"""A list that alone makes a body take long."""
+
+
+@pytest.fixture(scope="module")
+async def large(anyio_backend: str) -> AsyncIterator[Served]:
+    async with serving() as served:
+        yield served
+
+
+@pytest.fixture
+def works(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The works that worker processes have been given."""
+    given: list[Any] = []
+    run = WorkerPool.run
+
+    async def record(self: WorkerPool, work: Any, *args: Any, **more: Any) -> Any:
+        given.append(work)
+        return await run(self, work, *args, **more)
+
+    monkeypatch.setattr(WorkerPool, "run", record)
+    return given
+
+
+def sample(text: str, numbers: list[float]) -> dict[str, Any]:
+    return {"prompt": "p", "response": text, "features": {"tokens": numbers}}
+
+
+async def test_samples_are_decoded_in_a_worker_and_scored_like_others(large: Served, works: list[Any]) -> None:
+    short = await large.score({"samples": [sample("abc", []), sample("de", [])]})
+    assert works == []
+    long = await large.score({"samples": [sample("abc", NUMBERS), sample("de", [])]})
+    assert len(works) == 1
+    assert long.json()["results"] == short.json()["results"]
+
+
+REFUSED: list[tuple[dict[str, Any], int, str]] = [
+    ({"samples": [sample("a", NUMBERS), {"prompt": 1}]}, 422, "samples[1].prompt"),
+    ({"samples": [sample("a", NUMBERS), sample("a" * 200_001, [])]}, 413, "samples[1].response"),
+    ({"samples": [sample("a", NUMBERS)], "options": {"on_invalid": "default"}}, 422, "options.default_reward"),
+    ({"samples": [sample("a" * 200_001, NUMBERS)], "options": {"deadline_ms": -1}}, 422, "options.deadline_ms"),
+    ({"text_1": NUMBERS}, 422, "text_1"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "param"), REFUSED)
+async def test_what_is_wrong_with_them_is_said_in_the_same_words(
+    large: Served, works: list[Any], body: dict[str, Any], status: int, param: str
+) -> None:
+    refusal = large.refused(await large.score(body), status, param)
+    short = json.loads(json.dumps(body).replace(json.dumps(NUMBERS), "[0.0]"))
+    decoded = len(works)
+    assert decoded
+    assert large.refused(await large.score(short), status, param)["message"] == refusal["message"]
+    assert len(works) == decoded
+
+
+async def test_what_is_no_json_is_refused(large: Served, works: list[Any]) -> None:
+    body = json.dumps({"samples": [sample("a", NUMBERS)]}).encode()[:-1]
+    large.refused(await large.score(body), 400)
+    assert works
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/get_reward", {"query": ["pabc"], "prompts": ["p"], "labels": ["x"], "more": NUMBERS}),
+        ("/rerank", {"query": "p", "documents": ["abc"], "more": NUMBERS}),
+        ("/v2/models/plain/infer", {"inputs": [], "more": NUMBERS}),
+    ],
+)
+async def test_bodies_of_every_kind_of_entry_are_decoded_in_a_worker(
+    large: Served, works: list[Any], path: str, body: dict[str, Any]
+) -> None:
+    answer = await large.client.post(path, json=body)
+    assert answer.status_code != 500
+    assert works
+
+
+def test_the_estimate_grows_with_bytes_values_and_lists() -> None:
+    assert not TYPED.exceeds_limit(b"x" * (4 << 20)), "4,096 samples of 1 KiB"
+    assert TYPED.exceeds_limit(b"x" * (8 << 20))
+    assert TYPED.exceeds_limit(b"0," * 250_000)
+    assert TYPED.exceeds_limit(b"[]" * 25_000)
+    assert ITEMS.exceeds_limit(b"0," * 50_000)
+    assert not ITEMS.exceeds_limit(b"")
