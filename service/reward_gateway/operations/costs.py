@@ -96,8 +96,15 @@ def count_column(column: Any, room: float) -> float:
 
 
 def _count_rows(columns: Columns, room: float) -> Iterable[float]:
-    fields = [column for _, column in columns.read_fields() if isinstance(column, Sequence)]
-    return (sum(count_units(column[i], room) for column in fields) for i in range(columns.size))
+    fields = [column for _, column in columns.read_fields()]
+    return (sum(_count_row(column, i, room) for column in fields) for i in range(columns.size))
+
+
+def _count_row(column: Any, i: int, room: float) -> float:
+    """The units of one item of a column: a list, an array, or a mapping of columns."""
+    if isinstance(column, Mapping):
+        return sum(_count_row(values, i, room) for values in column.values())
+    return count_units(column[i], room) if isinstance(column, Sequence | np.ndarray) else 1
 
 
 def count_units(value: Any, room: float) -> float:
