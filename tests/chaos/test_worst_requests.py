@@ -30,7 +30,8 @@ LARGE: tuple[tuple[Kind, str], ...] = (
 )
 """Operations whose largest bodies are tried: long vectors, matrices and texts."""
 
-ANSWERS = {200, 413, 503, 504}
+ANSWERS = {200, 413, 422, 503, 504}
+"""422: a pattern or a schema that expands too far."""
 
 
 @pytest.fixture(scope="module")

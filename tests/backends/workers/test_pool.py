@@ -2,7 +2,10 @@
 
 import asyncio
 import hashlib
+import importlib
+import inspect
 import os
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from reward_gateway.backends.workers import frames
+from reward_gateway.backends.workers import child, frames
 from reward_gateway.backends.workers import process as process_module
 from reward_gateway.backends.workers.pool import NotDone, WorkerPool
 from reward_gateway.errors import NotFound
@@ -129,6 +132,18 @@ async def test_work_that_can_be_interrupted_leaves_its_process_alive(pool: Worke
     with pytest.raises(NotDone):
         await pool.run(partial(time.sleep, 3600), limit_s=0.2)
     assert await pool.run(os.getpid) == before
+
+
+async def test_a_module_is_never_imported_by_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "imported_meanwhile.py").write_text("import sys\nframe = sys._getframe()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    frame = importlib.import_module("imported_meanwhile").frame
+    alarms: list[float] = []
+    monkeypatch.setattr(signal, "setitimer", lambda timer, seconds: alarms.append(seconds))
+    child._raise_out_of_time(signal.SIGALRM, frame)  # as if the time were up there
+    assert [seconds > 0 for seconds in alarms] == [True]
+    with pytest.raises(child.OutOfTime):
+        child._raise_out_of_time(signal.SIGALRM, inspect.currentframe())
 
 
 async def test_a_cancelled_request_frees_its_process(pool: WorkerPool) -> None:

@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 from .frames import LENGTHS, decode_message, encode_frame
@@ -26,6 +27,9 @@ from .frames import LENGTHS, decode_message, encode_frame
 _PR_SET_PDEATHSIG = 1
 _NICENESS = 5
 """The event loop goes before the workers where they share a core."""
+
+_IMPORT_S = 0.02
+"""Seconds after which the time limit is tried again while a module is imported."""
 
 
 class OutOfTime(BaseException):
@@ -149,7 +153,13 @@ def _limit_memory(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _raise_out_of_time(*_: Any) -> None:
+def _raise_out_of_time(number: int, frame: FrameType | None) -> None:
+    """End the work, unless it imports a module: one that is imported by half would fail all later work."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            signal.setitimer(signal.ITIMER_REAL, _IMPORT_S)
+            return
+        frame = frame.f_back
     raise OutOfTime
 
 
