@@ -11,6 +11,7 @@ import pytest
 from reward_gateway.client import RewardClient, SampleError, Unreachable
 from reward_gateway.errors import (
     DeadlineExceeded,
+    GatewayError,
     InvalidRequest,
     NotFound,
     TooLarge,
@@ -208,10 +209,24 @@ def test_the_run_is_named_by_argument_or_environment(url: str, monkeypatch: pyte
     assert [count(run) for run in ("given", "set", "")] == [1, 2, 0]
 
 
-def test_the_run_may_stand_in_the_address(service: Any) -> None:
-    with RewardClient(f"{service.url}/run/in-address") as client:
-        client.apply("transform", "running_normalise", [{"reward": 1.0}], {"stream": "s"})
+def test_the_run_may_stand_in_the_address(url: str, service: Any) -> None:
+    stream = f"addressed-{url[:4]}"
+    with RewardClient(f"{url}/run/in-address") as client:
+        client.apply("transform", "running_normalise", [{"reward": 1.0}], {"stream": stream})
         assert client.ready()
         assert client.score("p", ["a b"]).rewards == [-0.5]
-    answer = httpx.get(f"{service.url}/run/in-address/v1/state/moments/s", timeout=60)
-    assert answer.json()["value"]["count"] == 1.0
+    with RewardClient(f"{url}/run/in-address/", run="in-address") as client:
+        client.apply("transform", "running_normalise", [{"reward": 1.0}], {"stream": stream})
+    answer = httpx.get(f"{service.url}/run/in-address/v1/state/moments/{stream}", timeout=60)
+    assert answer.json()["value"]["count"] == 2.0
+
+
+@pytest.mark.parametrize("path", ["v1", "run", "run/", "run/a/v1/score", "r/name", "runs/a"])
+def test_a_grpc_address_has_no_other_path(path: str, service: Any) -> None:
+    with pytest.raises(ValueError, match="names a run"):
+        RewardClient(f"{service.grpc_url}/{path}")
+
+
+def test_an_address_and_an_argument_do_not_name_two_runs(url: str) -> None:
+    with pytest.raises((ValueError, GatewayError), match=r"name one"), RewardClient(f"{url}/run/a", run="b") as client:
+        client.score("p", ["a b"])

@@ -206,21 +206,39 @@ def _add_key(metadata: tuple[tuple[str, str], ...], key: str | None) -> tuple[tu
     return metadata if key is None else (*metadata, ("idempotency-key", key))
 
 
-def _open_channel(library: Any, url: str, tls: ClientTls) -> Any:
-    """A channel of ``grpc`` or ``grpc.aio``."""
-    scheme, _, target = url.rstrip("/").partition("://")
-    if scheme == "grpcs":
-        return library.secure_channel(target, grpc.ssl_channel_credentials(*tls.read()), _OPTIONS)
-    return library.insecure_channel(target, _OPTIONS)
+def split_address(url: str, run: str | None) -> tuple[str, str | None]:
+    """Where an address leads (``host:port``), and the run that its path or ``run`` names.
+
+    Raises:
+        ValueError: the path is not ``/run/NAME``, or names another run.
+    """
+    target, slash, path = url.partition("://")[2].rstrip("/").partition("/")
+    if not slash:
+        return target, run
+    named = path.removeprefix("run/")
+    if named == path or not named or "/" in named:
+        raise ValueError(f"the path of a gRPC address names a run (/run/NAME) or is left out, not /{path}")
+    if run is not None and run != named:
+        raise ValueError(f"the address names the run {named}, and run or REWARD_GATEWAY_RUN names {run}: name one")
+    return target, named
+
+
+def _open_channel(library: Any, target: str, tls: ClientTls | None) -> Any:
+    """A channel of ``grpc`` or ``grpc.aio``; without TLS if ``tls`` is None."""
+    if tls is None:
+        return library.insecure_channel(target, _OPTIONS)
+    return library.secure_channel(target, grpc.ssl_channel_credentials(*tls.read()), _OPTIONS)
 
 
 class GrpcTransport:
     """Calls over one channel."""
 
     def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
-        self._channel = _open_channel(grpc, url, tls)
+        target, run = split_address(url, run)
+        is_secure = url.startswith("grpcs:")
+        self._channel = _open_channel(grpc, target, tls if is_secure else None)
         self._metadata = _caller_metadata(api_key, run)
-        self._waits = not url.startswith("grpcs:")  # waiting for a connection would hide why TLS fails
+        self._waits = not is_secure  # waiting for a connection would hide why TLS fails
 
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
         return score_answer(self._call_method("Score", score_request(body), pb.ScoreResponse, left_s, key))
@@ -258,9 +276,11 @@ class AsyncGrpcTransport:
     """Calls over one ``grpc.aio`` channel."""
 
     def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
-        self._channel = _open_channel(grpc.aio, url, tls)
+        target, run = split_address(url, run)
+        is_secure = url.startswith("grpcs:")
+        self._channel = _open_channel(grpc.aio, target, tls if is_secure else None)
         self._metadata = _caller_metadata(api_key, run)
-        self._waits = not url.startswith("grpcs:")  # waiting for a connection would hide why TLS fails
+        self._waits = not is_secure  # waiting for a connection would hide why TLS fails
 
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
         return score_answer(await self._call_method("Score", score_request(body), pb.ScoreResponse, left_s, key))

@@ -12,8 +12,7 @@ class ClientTls:
     """PEM files of a client.
 
     Attributes:
-        ca: authorities that may sign the service's certificate; None: those that the system trusts (over gRPC, those
-            that grpcio carries).
+        ca: authorities that may sign the service's certificate; None: those that the system trusts.
         certificate, key: the client's own, for a service that demands one (mutual TLS).
     """
 
@@ -51,8 +50,12 @@ class ClientTls:
         return context
 
     def read(self) -> tuple[bytes | None, bytes | None, bytes | None]:
-        """Authorities, key and certificate, as gRPC takes them. Raises OSError."""
+        """Authorities, key and certificate, as gRPC takes them; without a file of authorities, those of grpcio.
+
+        Raises OSError.
+        """
         ca, key, certificate = (
-            None if file is None else file.read_bytes() for file in (self.ca, self.key, self.certificate)
+            None if file is None else Path(file).read_bytes()
+            for file in (self.ca or ssl.get_default_verify_paths().cafile, self.key, self.certificate)
         )
         return ca, key, certificate
