@@ -160,6 +160,19 @@ def test_multiples_are_told_by_decimal_digits_of_any_size(
     assert of(call, "json_schema", response, json_schema={"multipleOf": divisor}) == [expected]
 
 
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_a_schema_that_names_its_draft_has_the_same_limits_in_its_parts(call: Any) -> None:
+    whole = {"$schema": DRAFT, "properties": {"x": {"allOf": [{"$ref": "#"}] * 2}, "n": {"multipleOf": 0.1}}}
+    deep = '{"x":' * 50 + "{}" + "}" * 50
+    nested, endless = call("score/json_schema", {"response": '{"x":{"n":0.3}}'}, {"response": deep}, json_schema=whole)
+    assert (nested["reward"], endless["error"]["code"]) == (1.0, "invalid_field")
+    with pytest.raises(InvalidRequest, match=r"\$schema stands at the top"):
+        of(call, "json_schema", "{}", json_schema={"properties": {"a": {"$schema": DRAFT, "pattern": "^(a+)+$"}}})
+    assert of(call, "json_schema", '{"$schema": 1}', json_schema={"properties": {"$schema": {"type": "string"}}}) == [0]
+
+
 def test_no_schema_is_fetched_from_elsewhere(call: Any) -> None:
     (result,) = call("score/json_schema", {"response": "{}"}, json_schema={"$ref": "http://127.0.0.1:9/schema.json"})
     assert result["error"]["code"] == "invalid_field"

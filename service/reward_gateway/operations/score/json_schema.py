@@ -43,6 +43,8 @@ class Params(OperationParams):
     @field_validator("json_schema")
     @classmethod
     def _is_a_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
+        # Where it stands, jsonschema takes a validator of its own for it, which has none of the limits here.
+        schema = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
         _check_size(schema)
         try:
             jsonschema.Draft202012Validator.check_schema(schema)
@@ -74,12 +76,12 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
     validator = _Validator(params.json_schema, registry=Registry())
 
     def compute_row(i: int) -> Row:
-        _followed.count = 0
+        checker = validator.evolve(format_checker=_FollowedReferences())
         found, value = _parse_json(columns.objects("response")[i], params.fenced)
         if not found:
             return Row(0.0, details={"fault": "no JSON"})
         try:
-            fault = next(iter(validator.iter_errors(value)), None)
+            fault = next(iter(checker.iter_errors(value)), None)
         except (TimeoutError, RecursionError, _TooManyReferences):
             raise ItemError(
                 "response: takes too long, or nests too deep, to be checked against this schema", param="response"
@@ -116,21 +118,24 @@ class _TooManyReferences(Exception):
     """A response would have more references followed than :data:`MOST_REFERENCES`."""
 
 
-class _Followed:
-    """References followed for the present response. A schema that refers to itself twice doubles with every level."""
+class _FollowedReferences(jsonschema.FormatChecker):
+    """Counts the references followed for one response. A schema that refers to itself twice doubles with every level.
 
-    count = 0
+    It stands where a validator has its checker of formats (this one checks none): that is what the validators of a
+    schema's parts take over from the validator of the whole.
+    """
 
-
-_followed = _Followed()
+    def __init__(self) -> None:
+        super().__init__(formats=())
+        self.count = 0
 
 
 def _limit_references(keyword: str) -> Any:
     check = jsonschema.Draft202012Validator.VALIDATORS[keyword]
 
     def check_reference(validator: Any, reference: Any, value: Any, schema: Any) -> Iterator[Any]:
-        _followed.count += 1
-        if _followed.count > MOST_REFERENCES:
+        validator.format_checker.count += 1
+        if validator.format_checker.count > MOST_REFERENCES:
             raise _TooManyReferences
         yield from check(validator, reference, value, schema) or ()
 
@@ -151,6 +156,8 @@ def _check_size(schema: Any) -> None:
         for held in [node[key] for key in node if key not in _VALUES] if isinstance(node, dict) else node:
             total += measure(held)
         if isinstance(node, dict):
+            if isinstance(node.get("$schema"), str):
+                raise ValueError("json_schema: $schema stands at the top alone; leave it out elsewhere")
             if isinstance(pattern := node.get("pattern"), str):
                 compile_pattern(pattern)
             for keyword in _REFERENCES:
