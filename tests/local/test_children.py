@@ -143,3 +143,17 @@ def has_ended(process: Path) -> bool:
         return "zombie" in (process / "status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+def test_the_end_of_a_long_log_is_all_that_is_read_of_it(tmp_path: Path) -> None:
+    child = program(tmp_path, "")
+    assert child.read_log_excerpt() == ""
+    assert child.log is not None
+    with child.log.open("wb") as log:
+        log.write(b"an old error\n")
+        log.truncate(1 << 40)  # a hole, larger than any memory
+        log.seek(0, 2)
+        log.write(b"\nall is well\n" * 9000 + b"an error at the end\nbye")
+    assert child.read_log_excerpt().splitlines()[1:] == ["  an error at the end"]
+    child.log.write_bytes(b"x" * 100_000)
+    assert len(child.read_log_excerpt()) < 1000, "one line without an end"

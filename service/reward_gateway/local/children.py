@@ -17,6 +17,7 @@ from reward_gateway.local.errors import StackError
 _POLL_S = 0.05
 _CHECK_S = 1.0
 _TAIL_LINES = 12
+_TAIL_BYTES = 64 << 10
 _FAULT_LINE = re.compile(r"error|fail|fatal|cannot|Z E |\d # ", re.IGNORECASE)  # ` E ` marks Triton's, ` # ` Valkey's
 
 
@@ -140,10 +141,14 @@ class Child:
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
     def read_log_excerpt(self) -> str:
-        """The lines of its log about errors, to append to a message; empty if it writes to the terminal."""
+        """The lines at the end of its log about errors, to append to a message; empty if it writes to the terminal."""
         if self.log is None or not self.log.exists():
             return ""
-        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        with self.log.open("rb") as log:
+            begin = max(log.seek(0, os.SEEK_END) - _TAIL_BYTES, 0)
+            log.seek(begin)
+            read = log.read(_TAIL_BYTES).decode(errors="replace").splitlines()
+        lines = [line for line in read[1 if begin and len(read) > 1 else 0 :] if line.strip()]  # not half of a line
         if not lines:
             return ""
         telling = [line for line in lines if _FAULT_LINE.search(line)] or lines
