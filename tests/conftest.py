@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -53,6 +53,34 @@ async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
     """Keeps one event loop for all tests: grpc.aio may hand a call's end to the loop of a test that is over."""
     yield
     await asyncio.sleep(0.05)
+
+
+class Reporting:
+    """The log of what observers raise, which keeps failed assertions for the test that made them."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self.failed: list[AssertionError] = []
+
+    def error(self, event: str, **fields: Any) -> None:
+        if isinstance(fields.get("exc_info"), AssertionError):
+            self.failed.append(fields["exc_info"])
+        self._log.error(event, **fields)
+
+
+@pytest.fixture(autouse=True)
+def failed_assertions_of_observers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[AssertionError]]:
+    """Raises what an observer of a test asserted in vain: no observer fails the request that it is told of."""
+    # Tests of the conversion have no observer, and lack what it imports.
+    observing = sys.modules.get("reward_gateway.observer")
+    if observing is None:
+        yield []
+        return
+    reporting = Reporting(observing.log)
+    monkeypatch.setattr(observing, "log", reporting)
+    yield reporting.failed
+    for error in reporting.failed:
+        raise error
 
 
 @pytest.fixture
