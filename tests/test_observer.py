@@ -20,6 +20,7 @@ from reward_gateway.observer import (
     Observer,
     RejectReason,
     StoreName,
+    UnfinishedReason,
     WorkerPoolName,
 )
 from reward_gateway.sample import ComponentScores, Invalid, Scored
@@ -68,6 +69,8 @@ def tell_everything(observer: Observer) -> None:
     observer.cache_dropped(1)
     for state in get_args(BreakerState):
         observer.cache_breaker_changed(state)
+    for unfinished in get_args(UnfinishedReason):
+        observer.work_unfinished(unfinished)
     observer.rows_queued("m", 1)
     observer.model_call_started("m", 1)
     observer.model_call_started("m", 1)
@@ -116,6 +119,18 @@ def test_what_a_hook_raises_goes_no_further() -> None:
     told: list[str] = []
     tell_everything(raising_metrics(told))
     assert sorted(set(told)) == HOOKS
+
+
+def test_what_an_observer_of_a_test_asserts_fails_the_test(
+    failed_assertions_of_observers: list[AssertionError],
+) -> None:
+    class Asserting(Observer):
+        def rate_checked_alone(self) -> None:
+            raise AssertionError("not what was expected")
+
+    Asserting().rate_checked_alone()
+    raised = [str(failed_assertions_of_observers.pop())]
+    assert (raised, failed_assertions_of_observers) == (["not what was expected"], [])
 
 
 def test_where_nobody_measures_nothing_happens() -> None:

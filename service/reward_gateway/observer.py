@@ -28,6 +28,7 @@ CloseReason = Literal[
     "headers_too_large", "request_timeout", "malformed_body", "overloaded", "draining", "idle", "unread"
 ]
 WorkerPoolName = Literal["operations", "math"]
+UnfinishedReason = Literal["time", "memory", "lost"]
 ExperimentOutcome = Literal["compared", "dropped", "failed"]
 
 
@@ -113,6 +114,11 @@ class Observer:
 
     def cache_breaker_changed(self, state: BreakerState) -> None:
         """Breaker of the cache: in use (closed), not used (open), or tried by one call (half open)."""
+
+    # Worker processes
+
+    def work_unfinished(self, reason: UnfinishedReason) -> None:
+        """Work in another process did not come to its end: its time passed, it took too much memory, or it was lost."""
 
     # Model servers and judges
 

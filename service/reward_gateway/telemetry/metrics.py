@@ -30,6 +30,7 @@ from reward_gateway.observer import (
     RejectReason,
     ScoredPlan,
     StoreName,
+    UnfinishedReason,
     WorkerPoolName,
 )
 from reward_gateway.sample import FloatArray, InvalidCode, Scored
@@ -113,6 +114,10 @@ class Metrics(Observer):
             "requests_unauthorized_total", "Requests rejected for their API key.", "reason"
         )
 
+        self._unfinished = make.counter(
+            "work_unfinished_total", "Pieces of work that a worker process did not finish.", "reason"
+        )
+
         self._samples = make.counter("samples_total", "Samples answered.", "reward")
         self._invalid = make.counter("samples_invalid_total", "Samples without a score.", "code")
         self._flags = make.counter("sample_flags_total", "Flags raised by guards and models.", "guard")
@@ -175,6 +180,9 @@ class Metrics(Observer):
 
     def cache_breaker_changed(self, state: BreakerState) -> None:
         self._cache.set_breaker(state)
+
+    def work_unfinished(self, reason: UnfinishedReason) -> None:
+        self._unfinished.labels(reason).inc()
 
     def rows_queued(self, model: str, rows: int) -> None:
         self._calls.set_queued(model, rows)

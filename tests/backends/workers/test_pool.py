@@ -21,7 +21,7 @@ from reward_gateway.backends.workers import process as process_module
 from reward_gateway.backends.workers.pool import NotDone, WorkerPool
 from reward_gateway.errors import NotFound
 from reward_gateway.fair_queue import Share, charge_to
-from reward_gateway.observer import Observer
+from reward_gateway.observer import Observer, UnfinishedReason
 from reward_gateway.operations import effects
 from reward_gateway.operations.requests import answer_body, load_operations
 
@@ -367,6 +367,27 @@ async def test_a_process_that_dies_while_its_work_is_given_up_is_replaced(pool: 
 
 def children() -> set[int]:
     return {child.pid for child in psutil.Process().children()}
+
+
+class Told(Observer):
+    def __init__(self) -> None:
+        self.unfinished: list[str] = []
+
+    def work_unfinished(self, reason: UnfinishedReason) -> None:
+        self.unfinished.append(reason)
+
+
+async def test_work_that_is_not_done_is_told_with_its_reason(anyio_backend: str) -> None:
+    told = Told()
+    pool = WorkerPool(load_operations, processes=1, memory=MEMORY, observer=told)
+    try:
+        assert await pool.run(partial(int, "1")) == 1
+        for work, limit_s in ((partial(bytes, 4 * MEMORY), None), (ENDLESS, 0.0)):
+            with pytest.raises(NotDone):
+                await pool.run(work, limit_s=limit_s)
+        assert told.unfinished == ["memory", "time"]
+    finally:
+        await pool.close()
 
 
 async def test_a_process_that_cannot_be_started_is_lost_work_that_may_be_sent_again() -> None:

@@ -27,6 +27,7 @@ class MathChecker:
     Args:
         processes: maximum pairs compared concurrently.
         pair_timeout_s: time limit per pair; a process that exceeds it is killed.
+        observer: told of comparisons that are not done.
     """
 
     def __init__(

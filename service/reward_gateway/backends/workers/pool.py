@@ -3,11 +3,11 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any
 
 from reward_gateway.errors import GatewayError, InternalError
 from reward_gateway.fair_queue import FairQueue, Share, current_share
-from reward_gateway.observer import UNOBSERVED, Observer, WorkerPoolName
+from reward_gateway.observer import UNOBSERVED, Observer, UnfinishedReason, WorkerPoolName
 
 from .process import ProcessLost, WorkerProcess, encode_in_steps
 
@@ -20,7 +20,6 @@ PATIENCE_S = 0.25
 MOST_WAITING = 4
 """Processes, as a multiple of those that compute, of a pool whose work waits for answers to effects."""
 
-Unfinished = Literal["time", "memory", "lost"]
 Answerer = Callable[[Any], Awaitable[Any]]
 
 
@@ -32,9 +31,9 @@ class NotDone(Exception):
             ``lost``: its process was ended by something else, or could not be started.
     """
 
-    def __init__(self, why: Unfinished) -> None:
+    def __init__(self, why: UnfinishedReason) -> None:
         super().__init__(why)
-        self.why: Unfinished = why
+        self.why: UnfinishedReason = why
 
 
 async def refuse_effects(effect: Any) -> Any:
@@ -53,7 +52,7 @@ class WorkerPool:
         processes: how many compute at once. While work waits for an effect, as long as a judge may take, another does
             other work. While several callers want one each, there are up to twice as many.
         memory: bytes that work may allocate, beyond what the prepared process has.
-        name: for the observer.
+        name: for the observer, which is also told of work that is not done.
     """
 
     def __init__(
@@ -109,6 +108,15 @@ class WorkerPool:
             NotDone: it did not come to its end.
             Exception: what the work raised.
         """
+        try:
+            return await self._run(work, deadline, body, limit_s, answer)
+        except NotDone as unfinished:
+            self._observer.work_unfinished(unfinished.why)
+            raise
+
+    async def _run(
+        self, work: Callable[..., Any], deadline: float | None, body: bytes, limit_s: float | None, answer: Answerer
+    ) -> Any:
         share = current_share()
         worker = await self._take_worker(share, deadline)
         now = asyncio.get_running_loop().time
