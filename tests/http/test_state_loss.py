@@ -35,6 +35,10 @@ rewards:
   compared:
     components: {{a: {{score: given, inputs: {{value: {{feature: v}}}}}}}}
     group: {{normalize: mean, cohort: {{size: 2, timeout_s: 60}}}}
+  referred: {{components: {{a: {{score: given, inputs: {{value: {{feature: v}}}}, transforms: [
+    {{log_sigmoid: {{reference: {{quantile: .5}}}}}}]}}}}}}
+  stored: {{components: {{a: {{score: given, inputs: {{value: {{feature: v}}}}, transforms: [
+    {{log_sigmoid: {{reference: {{stored: s}}}}}}]}}}}}}
   plain: {{components: {{a: {{score: given, inputs: {{value: {{feature: v}}}}}}}}}}
 """
 
@@ -97,6 +101,7 @@ async def test_state_is_refused_until_the_loss_is_accepted(losing: Losing) -> No
         await losing.score("compared"),
         await losing.client.get("/v1/state/moments/s"),
         await losing.client.get("/v1/state"),
+        await losing.client.get("/v1/state:runs"),
         await losing.client.post(
             "/v1/transform/running_scale", json={"items": [{"reward": 1.0}], "params": {"stream": "s"}}
         ),
@@ -130,7 +135,7 @@ async def test_readiness_and_metrics_tell_it(losing: Losing) -> None:
     told = await ready()
     assert (told["ready"], told["stores"]) == (False, {"state": "lost"})
     assert told["error"]["code"] == "state_unavailable"
-    assert sorted(told["not_ready"]) == ["compared", "scaled"]
+    assert sorted(told["not_ready"]) == ["compared", "referred", "scaled", "stored"]
     assert (await losing.client.get("/readyz?reward=begins_anew")).status_code == 200
     refused(await losing.client.get("/readyz?reward=scaled"))
     assert await gauge()
@@ -138,6 +143,36 @@ async def test_readiness_and_metrics_tell_it(losing: Losing) -> None:
     await losing.stores.check_stores()
     assert (await ready())["stores"] == {"state": "ready"}
     assert not await gauge()
+
+
+async def test_recipes_that_read_the_store_are_not_ready_while_it_is_away(tmp_path: Path) -> None:
+    valkey = Valkey(tmp_path)
+    valkey.start()
+    state = StateStore.connect(valkey.url)
+    gateway = Gateway(load_book(RECIPES), EffectsRuntime(CachedScorer(Letters(), NullCache()), state))
+    settings = Settings(state_redis_url=valkey.url)
+    stores = StoreWatch.of(settings, state=state)
+    try:
+        async with HttpContract(create_app(gateway, settings, stores=stores)).client() as client:
+
+            async def missing() -> list[str]:
+                await stores.check_stores()
+                body = (await client.get("/readyz")).json()
+                return [body["stores"]["state"], *sorted(body["not_ready"])]
+
+            assert await missing() == ["ready"]
+            valkey.kill()
+            assert await missing() == ["away", "begins_anew", "compared", "referred", "scaled", "stored"]
+            asked = await client.get("/readyz?reward=scaled")
+            assert (asked.status_code, asked.json()["error"]["code"]) == (503, "state_unavailable")
+            assert "cannot be reached" in asked.json()["error"]["message"]
+            assert (await client.get("/readyz?reward=plain")).status_code == 200
+            valkey.start()
+            assert (await missing())[0] == "lost", "it keeps nothing on disk"
+    finally:
+        valkey.kill()
+        await stores.close()
+        await gateway.close()
 
 
 @pytest.mark.parametrize("key", [{}, {"idempotency-key": "k"}])

@@ -16,6 +16,7 @@ from reward_gateway.state.epoch import LOST, MARKER, StoreEpoch, allow_restart
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
 
+from tests.clock import LONGEST_WAIT_S, until
 from tests.delays import delaying_proxy
 from tests.valkey import Valkey
 
@@ -166,13 +167,98 @@ async def test_a_store_that_is_back_with_its_state_needs_nobody(gateways: Gatewa
         empty.kill()
 
 
-async def until_answered(store: StateStore, expected: str) -> None:
-    """Wait over the connections that a switch broke."""
-    while True:
+async def test_a_replica_that_lagged_behind_has_lost_the_last_of_it(gateways: Gateways, tmp_path: Path) -> None:
+    primary, replica = Valkey(tmp_path / "primary"), Valkey(tmp_path / "replica")
+    for server in (primary, replica):
+        server.folder.mkdir()
+        options = ("--masteruser", "tests", "--masterauth", "any", "--repl-diskless-sync-delay", "0")
+        server.start("--appendonly", "no", *options)
+    try:
+        async with delaying_proxy(primary.port) as proxy:
+            store, reader = gateways.start(url=proxy.url), gateways.start(url=proxy.url)
+            await count_one(store)
+            with replica.client() as admin, primary.client() as asked:
+                admin.replicaof("127.0.0.1", str(primary.port))
+                await until(lambda: admin.exists(MARKER) == 1)
+                admin.replicaof("NO", "ONE")
+                assert asked.dbsize() == admin.dbsize()
+            assert await count_of(reader) == 1
+            await count_one(store)  # one write more than the replica has, which nobody has read since
+            await proxy.switch_to(replica.port)
+            await until_answered(store, "lost")
+            await refused(count_one(store))
+            await until_answered(reader, "lost")
+            await refused(count_of(reader))
+            await proxy.switch_to(primary.port)
+            await until_answered(store, "kept")
+            await until_answered(reader, "kept")
+            assert await count_of(store) == 2
+
+            await proxy.switch_to(replica.port)
+            await until_answered(store, "lost")
+            assert await store.accept_reset()
+            await until_answered(reader, "kept")
+            assert [await count_of(process) for process in (store, reader)] == [1, 1], "what the replica has"
+            await count_one(reader)
+            assert not await store.is_lost()
+    finally:
+        primary.kill()
+        replica.kill()
+
+
+@pytest.mark.parametrize("memory", [None, "state-epoch"])
+async def test_an_older_snapshot_has_lost_the_last_of_it(
+    gateways: Gateways, tmp_path: Path, memory: str | None
+) -> None:
+    server = Valkey(tmp_path)
+    server.start("--appendonly", "no")
+    try:
+        store = gateways.start(memory, url=server.url)
+        await count_one(store)
+        with server.client() as admin:
+            admin.save()
+        await count_one(store)
+        assert not await store.is_lost()  # what is remembered is written down
+        server.kill()
+        server.start("--appendonly", "no")
+        store = gateways.start(memory, url=server.url) if memory else store
+        await until_answered(store, "lost")
+        await refused(count_of(store))
+        assert await store.accept_reset()
+        assert await count_of(store) == 1
+    finally:
+        server.kill()
+
+
+async def test_many_processes_at_work_miss_no_write(gateways: Gateways) -> None:
+    stores = [gateways.start() for _ in range(4)]
+    for _ in range(10):
+        await asyncio.gather(*(call(store) for store in stores * 4 for call in (count_one, count_of)))
+    assert not any([await store.is_lost() for store in stores])
+    assert {await count_of(store) for store in stores} == {160}
+
+
+async def test_a_store_that_is_full_answers_what_changes_nothing(gateways: Gateways) -> None:
+    store = gateways.start()
+    await store.attempts.remember_body("tenant/a", "digest", 60.0)
+    with gateways.valkey.client() as admin:
+        admin.config_set("maxmemory", "1")
         try:
-            if await store.is_lost() == (expected == "lost"):
-                return
-        except StateUnavailable:
+            with pytest.raises(StateUnavailable, match="full"):
+                await count_one(store)
+            assert not await store.attempts.remember_body("tenant/a", "other", 60.0)
+        finally:
+            admin.config_set("maxmemory", "0")
+    assert not await store.is_lost()
+
+
+async def until_answered(store: StateStore, expected: str) -> None:
+    """Wait over the connections that a switch broke. Raises TimeoutError if the store never answers so."""
+    async with asyncio.timeout(LONGEST_WAIT_S):
+        while True:
+            with contextlib.suppress(StateUnavailable):
+                if await store.is_lost() == (expected == "lost"):
+                    return
             await asyncio.sleep(0.01)
 
 

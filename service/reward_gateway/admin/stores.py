@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from reward_gateway.errors import StateUnavailable
 from reward_gateway.observer import UNOBSERVED, Observer, StoreName
 from reward_gateway.settings import Settings
+from reward_gateway.state.epoch import LOST
 from reward_gateway.state.store import StateStore
 from reward_gateway.tasks import end_task, repeat
 
@@ -54,7 +55,7 @@ class StoreWatch:
     def describe(self) -> dict[str, str]:
         """``ready``, ``away`` or ``lost`` by store."""
         found: dict[str, str] = {name: "ready" if reached else "away" for name, reached in self.reachable.items()}
-        if self._state is not None and self._state.is_known_lost and found.get("state") == "ready":
+        if self._state is not None and self._state.known_fault == LOST and found.get("state") == "ready":
             found["state"] = "lost"
         return found
 
@@ -65,12 +66,13 @@ class StoreWatch:
     async def _check_store(self, name: StoreName) -> None:
         try:
             await self._clients[name].ping()
-            self.reachable[name] = True
             if name == "state" and self._state is not None:
-                with contextlib.suppress(StateUnavailable):  # it went away since
-                    self._observer.state_checked(await self._state.is_lost())
-        except (RedisError, OSError):
+                self._observer.state_checked(await _ask_twice(self._state))
+            self.reachable[name] = True
+        except (RedisError, OSError, StateUnavailable):
             self.reachable[name] = False
+            if name == "state" and self._state is not None:
+                self._state.mark_away()
         self._observer.store_checked(name, self.reachable[name])
 
     def start(self) -> None:
@@ -82,3 +84,14 @@ class StoreWatch:
         await end_task(self._task)
         for client in self._clients.values():
             await client.aclose()
+
+
+async def _ask_twice(state: StateStore) -> bool:
+    """Whether the store has lost its state. The first question may end a connection to a server that was there before.
+
+    Raises:
+        StateUnavailable: the store answers neither.
+    """
+    with contextlib.suppress(StateUnavailable):
+        return await state.is_lost()
+    return await state.is_lost()

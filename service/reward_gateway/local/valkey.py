@@ -24,7 +24,7 @@ from reward_gateway.settings import Settings
 COMMANDS = (
     *("ping", "hello", "select", "client|setinfo", "multi", "exec"),
     *("eval", "evalsha", "script|load", "script|exists", "publish", "subscribe", "unsubscribe"),
-    *("get", "mget", "set", "incr", "incrby", "exists", "copy", "del", "unlink", "rename"),
+    *("scan", "get", "mget", "set", "incr", "incrby", "exists", "copy", "del", "unlink", "rename"),
     *("expire", "pexpire", "pttl", "time"),
     *("hget", "hmget", "hgetall", "hkeys", "hset", "hdel", "hexists", "hincrby"),
     *("lindex", "llen", "lpush", "lrange", "ltrim", "rpush"),

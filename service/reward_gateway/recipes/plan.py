@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from reward_gateway.operations.guards import Guard
+from reward_gateway.operations.names import names_in
 from reward_gateway.operations.registry import Operation, OperationParams
 from reward_gateway.sample import split_version
 
@@ -128,6 +129,15 @@ class Plan:
         ends = (self.combine, self.credit)
         return tuple(step for c in self.components for step in (c.step, *c.transforms) if step) + tuple(
             filter(None, ends)
+        )
+
+    @property
+    def reads_state(self) -> bool:
+        """True if it cannot answer without the store of state: it keeps state there, or names what is stored."""
+        return self.stateful or any(
+            any(binding.kind in ("stored", "prompt_references") for binding in step.bindings.values())
+            or any(named.written and named.mark.kind == "set" for named in names_in(step.params))
+            for step in self.steps
         )
 
     @property

@@ -30,16 +30,17 @@ class Readiness:
 
 
 async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[str, str]:
-    """Reasons why recipes cannot answer, by recipe: lost state, or the first missing model or judge of each.
+    """Reasons why recipes cannot answer, by recipe: the store of state, or the first missing model or judge of each.
 
-    Default models and judges of operations do not count, as items may contain the numbers themselves.
+    Default models, judges and stored sets of operations do not count, as items may contain the numbers themselves.
     """
     models: dict[str, str] = {}
     judges = runtime.judges.names if runtime.judges is not None else ()
     missing: dict[str, str] = {}
+    state_fault = runtime.state_fault
     for plan in plans:
-        if runtime.has_lost_state and plan.stateful and plan.on_reset == "refuse":
-            missing[plan.name] = LOST
+        if state_fault and plan.reads_state and (state_fault != LOST or plan.on_reset == "refuse"):
+            missing[plan.name] = state_fault
         named = [*_find_written_names(plan)]
         for model in dict.fromkeys([*plan.models, *(n.name for n in named if n.mark.kind == "model")]):
             if model not in models:

@@ -64,6 +64,7 @@ class ScoringServices:
         media: checks images and fetches those given by URL; None: neither is done.
         idempotency_ttl_s: seconds that the answer to an idempotency key is kept.
         workers: processes for what may take long; None: a pool of the usual size.
+        observer: told of work that these, or those of the mathematics, do not finish.
     """
 
     def __init__(
@@ -113,9 +114,9 @@ class ScoringServices:
         return self._state
 
     @property
-    def has_lost_state(self) -> bool:
-        """Whether the store of named state has lost it, as far as is known."""
-        return self._state is not None and self._state.is_known_lost
+    def state_fault(self) -> str:
+        """Why named state cannot be used now, as far as is known; empty if it can."""
+        return self._state.known_fault if self._state is not None else ""
 
     def known_models(self) -> KnownModels | None:
         return self._known_models

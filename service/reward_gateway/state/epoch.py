@@ -1,12 +1,13 @@
 """The epoch of a store: a store that came back without its state is noticed, and late writes change nothing.
 
-The store holds a marker with the id of its epoch, written at first use, and every process remembers the id. A store
-whose marker is missing or another has lost its state: it was flushed, it started without its file, or an empty replica
-took over. From then on every operation raises StateUnavailable, in every process, until an operator accepts the loss,
-which begins a new epoch, or until the store is back with its state. Requests that may go on with what is there say so
-(:func:`allow_restart`).
+The store holds a marker with the id of its epoch, written at first use, and the number of writes since. Every process
+remembers both. A store whose marker is missing or another has lost its state: it was flushed, it started without its
+file, or an empty replica took over. One that has counted fewer writes than a process has seen has lost the last of it:
+a replica that lagged behind took over, or an older snapshot was restored. From then on every operation raises
+StateUnavailable, in every process, until an operator accepts the loss, which begins a new epoch, or until the store is
+back with its state. Requests that may go on with what is there say so (:func:`allow_restart`).
 
-Every script carries the id, and the span of the store's clock in which its sender waits for the answer; see
+Every script carries the id, the number, and the span of the store's clock in which its sender waits for the answer; see
 ``lua/guard.lua``.
 """
 
@@ -33,8 +34,8 @@ log = structlog.get_logger(__name__)
 MARKER = f"{LEGACY}epoch"
 """Redis key of the marker."""
 
-ID = "id"
-"""The field of the marker that holds the id of the epoch; absent while the state is lost."""
+ID, WRITES = "id", "writes"
+"""The fields of the marker: the id of the epoch, absent while the state is lost, and how many writes were counted."""
 
 CLOCK_S = 10.0
 """Seconds after which the store's clock is read again before a script is dated."""
@@ -49,6 +50,9 @@ LOST = (
     "the store of state (REWARD_GATEWAY_STATE_REDIS_URL) has lost what it held: bring it back, or begin anew with "
     "`reward-gateway state accept-reset`"
 )
+
+
+AWAY = "the store of state (REWARD_GATEWAY_STATE_REDIS_URL) cannot be reached; try again"
 
 
 @cache
@@ -86,26 +90,42 @@ def may_restart() -> bool:
     return _restart.get() is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the marker has to say.
+
+    Attributes:
+        id: of the epoch; empty: there must be none, since the request uses a store that has lost its state.
+        writes: how many must have been counted at least.
+    """
+
+    id: str
+    writes: int
+
+
 class StoreEpoch:
     """What this process remembers of the store.
 
     Args:
-        memory: file in which the id outlives the process; None: it does not.
+        memory: file in which that outlives the process; None: it does not.
 
     Attributes:
         is_lost: the store has lost its state, as far as is known.
+        is_away: the store could not be reached when it was last looked for.
     """
 
     def __init__(self, memory: Path | None = None) -> None:
         self._memory = memory
-        self._id = ""
+        self._id, self._writes = "", 0
         if memory is not None and memory.exists():
-            self._id = memory.read_text(encoding="ascii").strip()
+            self._id, _, writes = memory.read_text(encoding="ascii").strip().partition(" ")
+            self._writes = int(writes or 0)
+        self._kept = Expected(self._id, self._writes)
         self._clock: tuple[int, float] | None = None  # the store's in µs, and when it had been read
-        self.is_lost = False
+        self.is_lost = self.is_away = False
 
-    async def enter(self, client: Any) -> str:
-        """The id that the marker must have; empty if the request uses a store that has lost its state.
+    async def enter(self, client: Any) -> Expected:
+        """What the marker has to say, as far as this process knows.
 
         Args:
             client: a Redis client.
@@ -118,24 +138,33 @@ class StoreEpoch:
         if self._clock is None or self.is_lost or not 0 <= now - self._clock[1] < CLOCK_S:
             await self.refresh(client)
         if not self.is_lost:
-            return self._id
+            return Expected(self._id, self._writes)
         restart = _restart.get()
         if restart is None:
             raise StateUnavailable(LOST, retry_after_s=RETRY_AFTER_S)
         restart.happened = True
-        return ""
+        return Expected("", 0)
+
+    def note_writes(self, expected: Expected, writes: int) -> None:
+        """The store has counted so many writes, in the epoch that was expected."""
+        if expected.id and expected.id == self._id:
+            self._writes = max(self._writes, writes)
 
     async def refresh(self, client: Any) -> None:
         """Compare the marker with what is remembered, and read the store's clock. Raises RedisError or OSError."""
-        answer = await client.eval(load_script("enter_epoch"), 1, MARKER, self._id, secrets.token_hex(8))
-        self._clock = int(answer[1]), asyncio.get_running_loop().time()
+        remembered = self._id, self._writes
+        answer = await client.eval(load_script("enter_epoch"), 1, MARKER, *remembered, secrets.token_hex(8))
+        self._clock = int(answer[2]), asyncio.get_running_loop().time()
+        self.is_away = False
         current = answer[0].decode()
         if not current and not self.is_lost:
             log.error("state_lost", reason=LOST)
         self.is_lost = not current
         if current and current != self._id:
-            self._id = current
-            self._remember()
+            self._id, self._writes = current, 0
+        if current:
+            self.note_writes(Expected(current, 0), int(answer[1]))
+        self._remember()
 
     async def accept_reset(self, client: Any) -> bool:
         """Begin a new epoch; False if the store has not lost its state. Raises RedisError or OSError."""
@@ -158,11 +187,13 @@ class StoreEpoch:
         return store_us + round((now - read_at - MARGIN_S) * 1e6), store_us + round((give_up_at - read_at) * 1e6)
 
     def _remember(self) -> None:
-        if self._memory is None:
+        known = Expected(self._id, self._writes)
+        if self._memory is None or known == self._kept:
             return
         written = self._memory.with_name(f"{self._memory.name}.{os.getpid()}")
         try:
-            written.write_text(f"{self._id}\n", encoding="ascii")
+            written.write_text(f"{self._id} {self._writes}\n", encoding="ascii")
             written.replace(self._memory)
+            self._kept = known
         except OSError as error:
             log.warning("state_epoch_not_kept", reason=type(error).__name__)

@@ -90,6 +90,10 @@ class LocalLabels(LocalVersionedStore[dict[str, float]]):
             del queue[digest]
         return list(queue.values())[:limit]
 
+    def list_queueing_runs(self, tenant: str) -> set[str]:
+        """The runs of a tenant that have queued messages."""
+        return self._queues.list_runs(tenant, lambda queue: bool(queue))
+
     async def drop_queues(self) -> list[str]:
         tables = [table for table, queue in self._queues.items() if queue and not is_shared(QUEUES, table)]
         for table in tables:

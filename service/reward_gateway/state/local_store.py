@@ -1,7 +1,7 @@
 """Named state in this process, with the behaviour of the Redis stores; lost when the process ends."""
 
 import itertools
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from copy import copy
 from typing import Any, Generic, Self, TypeVar
 
@@ -26,6 +26,14 @@ class OwnedNames(MutableMapping[str, Value]):
         view = copy(self)
         view._space = space
         return view
+
+    def list_runs(self, tenant: str, has_value: Callable[[Value], bool] = lambda value: True) -> set[str]:
+        """The runs of a tenant that have a name of their own with such a value."""
+        return {
+            run
+            for (owner, run, _), value in self._entries.items()
+            if owner == tenant and run is not None and has_value(value)
+        }
 
     def _own(self, name: str) -> Owned:
         return self._space.tenant, None if is_shared(self._kind, name) else self._space.run, name
@@ -62,6 +70,10 @@ class LocalVersionedStore(Generic[Value]):
         view = copy(self)
         view._space, view._values, view._versions = space, self._values.within(space), self._versions.within(space)
         return view
+
+    def list_runs(self, tenant: str) -> set[str]:
+        """The runs of a tenant that have a value of this kind."""
+        return self._versions.list_runs(tenant)
 
     def _advance_version(self, name: str) -> None:
         self._versions[name] = next(self._clock)

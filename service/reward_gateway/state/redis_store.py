@@ -24,7 +24,7 @@ from redis.exceptions import (
 
 from reward_gateway.errors import StateUnavailable
 
-from .epoch import ID, MARKER, StoreEpoch, load_script
+from .epoch import AWAY, ID, LOST, MARKER, WRITES, StoreEpoch, load_script
 from .namespace import LEGACY, NO_NAMESPACE, Namespace
 from .port import StoredName
 
@@ -56,7 +56,7 @@ def state_unavailable(error: Exception) -> StateUnavailable:
         return StateUnavailable(f"{store} refuses the user or the password of its address, or a command of that user")
     if isinstance(error, ResponseError):
         return StateUnavailable(f"{store} refused: {str(error).split(' ', 1)[0]}")
-    return StateUnavailable(f"{store} cannot be reached; try again")
+    return StateUnavailable(AWAY)
 
 
 def index_key(owner: str, kind: str) -> str:
@@ -112,15 +112,18 @@ class RedisScripts:
             raise state_unavailable(error) from error
 
     async def run_script(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run a script behind ``guard.lua``."""
+        """Run a script between ``guard.lua`` and ``count.lua``."""
         async with self._limit_time() as give_up_at:
             if name not in self._scripts:
-                self._scripts[name] = self._client.register_script(load_script("guard") + load_script(name))
+                text = load_script("guard") + load_script(name) + load_script("count")
+                self._scripts[name] = self._client.register_script(text)
             while True:
                 expected = await self._epoch.enter(self._client)
-                dated = [*arguments, expected, *self._epoch.date(give_up_at)]
+                dated = [*arguments, expected.id, expected.writes, *self._epoch.date(give_up_at)]
                 try:
-                    return await self._scripts[name](keys=[*keys, MARKER], args=dated)
+                    writes, answer = await self._scripts[name](keys=[*keys, MARKER], args=dated)
+                    self._epoch.note_writes(expected, writes)
+                    return answer
                 except ResponseError as error:
                     if str(error).partition(" ")[0] not in REFUSALS:
                         raise
@@ -134,9 +137,11 @@ class RedisScripts:
                 async with self._client.pipeline(transaction=False) as pipeline:
                     for command in commands:
                         pipeline.execute_command(*command)
-                    pipeline.hget(MARKER, ID)
+                    pipeline.hmget(MARKER, ID, WRITES)
                     answers: list[Any] = await pipeline.execute()
-                if (answers.pop() or b"").decode() == expected:
+                epoch, writes = answers.pop()
+                if (epoch or b"").decode() == expected.id and int(writes or 0) >= expected.writes:
+                    self._epoch.note_writes(expected, int(writes or 0))
                     return answers
                 await self._epoch.refresh(self._client)
 
@@ -145,9 +150,13 @@ class RedisMarker(RedisScripts):
     """The marker of the store itself, for those who watch over it."""
 
     @property
-    def is_known_lost(self) -> bool:
-        """Whether the store had lost its state when it was last asked."""
-        return self._epoch.is_lost
+    def known_fault(self) -> str:
+        """Why the store could not be used when it was last asked, as a sentence; empty if it could."""
+        return AWAY if self._epoch.is_away else LOST if self._epoch.is_lost else ""
+
+    def mark_away(self) -> None:
+        """The store cannot be reached, until it next answers."""
+        self._epoch.is_away = True
 
     async def is_lost(self) -> bool:
         """Compare the marker with what is remembered, now."""

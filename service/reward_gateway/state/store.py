@@ -28,6 +28,7 @@ from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, Result
 from .redis_store import TIMEOUT_S, RedisMarker
 from .references import LocalReferences
 from .results import LocalResults, RedisResults
+from .runs import LocalRuns, RedisRuns, RunList
 from .sets import LocalSets
 from .writes import StateWrites
 
@@ -50,13 +51,15 @@ class StateStore:
     """Answers that clients fetch later; they have tokens instead of names and are not listed."""
     marker: RedisMarker | None = None
     """Tells whether the store has lost its state; None: a store that lives as long as this process cannot."""
+    runs: RunList = field(default_factory=LocalRuns)
+    """The runs of the namespace's tenant that have state."""
 
     @classmethod
     def in_process(cls) -> Self:
         """State that lives as long as this process, for use without Redis."""
         kinds = LocalMoments(), LocalReferences(), LocalArchives(), LocalLabels(), LocalSets()
         attempts = LocalAttempts()
-        return cls(*kinds, attempts, LocalCommits(*kinds, attempts))
+        return cls(*kinds, attempts, LocalCommits(*kinds, attempts), runs=LocalRuns(*kinds))
 
     @classmethod
     def on_redis(cls, client: Redis, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> Self:
@@ -73,6 +76,7 @@ class StateStore:
             RedisCommits(*arguments, kinds),
             results=RedisResults(*arguments),
             marker=RedisMarker(*arguments),
+            runs=RedisRuns(*arguments),
         )
 
     @classmethod
@@ -95,6 +99,7 @@ class StateStore:
             labels=self.labels.within(space),
             sets=self.sets.within(space),
             results=self.results.within(space),
+            runs=self.runs.within(space),
         )
 
     async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
@@ -186,9 +191,14 @@ class StateStore:
         ]
 
     @property
-    def is_known_lost(self) -> bool:
-        """Whether the store had lost its state when it was last asked for anything."""
-        return self.marker is not None and self.marker.is_known_lost
+    def known_fault(self) -> str:
+        """Why the store could not be used when last asked: it is away, or has lost its state; empty if it could."""
+        return self.marker.known_fault if self.marker is not None else ""
+
+    def mark_away(self) -> None:
+        """The store cannot be reached, until it next answers."""
+        if self.marker is not None:
+            self.marker.mark_away()
 
     async def is_lost(self) -> bool:
         """Ask whether the store has lost its state."""

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.errors import Draining, ModelUnavailable, StateUnavailable, Unavailable
-from reward_gateway.state.epoch import LOST
+from reward_gateway.state.epoch import AWAY, LOST
 
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response
@@ -41,10 +41,12 @@ async def livez(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 while the default recipe (or `?reward=NAME`) can answer and the gateway is not shutting down; else 503.
 
-    `not_ready` says why other recipes cannot answer: a model that is not loaded, a judge that is not configured.
-    `stores` says whether the cache of scores and the store of state could be reached a few seconds ago (`ready` or
-    `away`); recipes that need neither answer without them, so that neither makes the gateway unready. `lost` is a store
-    that came back without its state: recipes that keep state are not ready until an operator accepts the loss.
+    `not_ready` says why other recipes cannot answer: a model that is not loaded, a judge that is not configured, a
+    store of state that is not there. `stores` says whether the cache of scores and the store of state could be reached
+    a few seconds ago (`ready` or `away`); `lost` is a store that came back without its state, until an operator accepts
+    the loss. Recipes that keep state, or read stored references or sets, are not ready while the store of state is
+    `away` or `lost` (`on_reset: restart` answers while it is lost); all others, scores without the cache, and rates go
+    on.
     """
     deps = dependencies_of(request)
     if deps.traffic.drain.draining:
@@ -65,7 +67,7 @@ async def readyz(request: Request) -> Response:
 
 
 def _explain(recipe: str, reason: str) -> Unavailable:
-    error = StateUnavailable if reason == LOST else ModelUnavailable
+    error = StateUnavailable if reason in (LOST, AWAY) else ModelUnavailable
     return error(f"{recipe} cannot answer: {reason}")
 
 

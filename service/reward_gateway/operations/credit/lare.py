@@ -9,6 +9,7 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..members import matrix
 from ..mlp import Head, read_head
+from ..names import StoredSet
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -18,7 +19,7 @@ SOURCE = Source(
 
 
 class Params(OperationParams):
-    model: str = Field("lare", description="Stored net (kind heads) from factors to a step reward.")
+    model: StoredSet = Field("lare", description="Stored net (kind heads) from factors to a step reward.")
     direct: bool = Field(False, description="Skip the net: a step's reward is the sum of its factors.")
     rescale: bool = Field(False, description="Shift the rewards so that they sum to the return (our choice).")
 

@@ -12,7 +12,7 @@ from reward_gateway.sample import FloatArray, Invalid
 from ..columns import Columns
 from ..effects import AskJudge, Effectful, perform
 from ..mlp import Activation, Head, linear, read_head
-from ..names import JudgeName
+from ..names import JudgeName, StoredSet
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -48,7 +48,7 @@ class Params(OperationParams):
     )
     bias: float = Field(0.0, description="Bias beside the weights.")
     activation: Activation = Field("sigmoid", description="Of the weights' output.")
-    head: str = Field("opinion_rm", description="Stored head (kind heads), where no weights are given.")
+    head: StoredSet = Field("opinion_rm", description="Stored head (kind heads), where no weights are given.")
     judge: JudgeName = Field("default", description="Judge that grades items which come as texts.")
 
     @model_validator(mode="after")
