@@ -34,6 +34,13 @@ def test_a_run_is_listed_with_what_its_tenant_has(stored: Service, run: Run) -> 
     assert "moments" not in table
 
 
+def test_the_runs_that_have_state_are_listed(stored: Service, run: Run) -> None:
+    listed = json.loads(run("state", "runs", "--url", stored.url, "--json").out)
+    assert {"run": "A", "kinds": ["moments"]} in listed
+    assert "moments" in run("state", "runs", "--url", stored.url).out
+    assert json.loads(run("state", "runs", "--url", stored.url, "--tenant", "other", "--json").out) == []
+
+
 def test_a_value_is_shown_and_reset(stored: Service, run: Run) -> None:
     shown = run("state", "show", "moments", "s", "--url", stored.url, "--run", "A")
     assert json.loads(shown.out)["value"]["count"] == 2.0

@@ -279,6 +279,27 @@ async def test_a_run_is_reset_as_a_whole_by_its_caller(keyed: httpx.AsyncClient)
     assert (await keyed.delete("/v1/state", headers=by("alice"))).status_code == 422
 
 
+async def test_a_caller_lists_the_runs_that_have_state(keyed: httpx.AsyncClient) -> None:
+    for who in (("alice", "B"), ("alice", ""), ("alice-new", "A"), ("bob", "C")):
+        await score(keyed, "normalised", 5.0, headers=by(*who))
+
+    async def listed(key: str, **params: str) -> list[str]:
+        answer = await keyed.get("/v1/state:runs", headers=by(key), params=params)
+        assert answer.status_code == 200, answer.text
+        assert all(row["kinds"] == ["moments"] for row in answer.json()["runs"])
+        return [row["run"] for row in answer.json()["runs"]]
+
+    assert await listed("alice") == await listed("root", tenant="alice") == ["", "A", "B"]
+    assert (await listed("bob"), await listed("root")) == (["C"], [])
+    refused = await keyed.get("/v1/state:runs", headers=by("bob"), params={"tenant": "alice"})
+    assert refused.status_code == 403
+    first = (await keyed.get("/v1/state:runs", headers=by("alice"), params={"limit": "2"})).json()
+    assert ([row["run"] for row in first["runs"]], await listed("alice", cursor=first["cursor"])) == (["", "A"], ["B"])
+    for params in ({"limit": "0"}, {"limit": "1001"}, {"limit": "x"}, {"limit": "1" * 5000}, {"cursor": "5"}):
+        answer = await keyed.get("/v1/state:runs", headers=by("alice"), params=params)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, next(iter(params)))
+
+
 async def test_only_an_admin_moves_the_state_of_an_earlier_version(keyed: httpx.AsyncClient) -> None:
     assert (await keyed.post("/v1/state:migrate", json={}, headers=by("alice"))).status_code == 403
     moved = await keyed.post("/v1/state:migrate", json={}, headers=by("root"), params={"tenant": "alice", "run": "A"})

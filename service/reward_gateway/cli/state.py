@@ -45,6 +45,25 @@ def list_state(
     print_table(columns, ([str(row[column]) for column in columns] for row in rows))
 
 
+@app.command("runs")
+def list_runs(url: Url = None, api_key: ApiKey = None, tenant: Tenant = None, as_json: AsJson = False) -> None:
+    """List the runs for which scoring has written state that was not reset since; "" are requests that named no run."""
+    kinds: dict[str, set[str]] = {}
+    cursor: str | None = ""
+    while cursor is not None:
+        given = {name: value for name, value in (("tenant", tenant), ("cursor", cursor)) if value}
+        path = f"/v1/state:runs?{urlencode({'limit': 1000, **given})}"
+        answer = ask_service("GET", path, url, api_key, TIMEOUT_S)
+        for row in answer["runs"]:
+            kinds.setdefault(row["run"], set()).update(row["kinds"])
+        cursor = answer["cursor"]
+    rows = [(run, sorted(of_run)) for run, of_run in sorted(kinds.items())]
+    if as_json:
+        print(json.dumps([{"run": run, "kinds": of_run} for run, of_run in rows]))
+        return
+    print_table(("run", "kinds"), ((run or '""', ", ".join(of_run)) for run, of_run in rows))
+
+
 @app.command()
 def show(
     kind: Kind, name: Name, url: Url = None, api_key: ApiKey = None, run: Run = None, tenant: Tenant = None

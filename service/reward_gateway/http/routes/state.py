@@ -11,6 +11,7 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.intake.run_name import HEADER
 from reward_gateway.sample import prompt_group
+from reward_gateway.state.runs import DEFAULT_LIMIT, LARGEST_LIMIT
 from reward_gateway.state.store import StateStore
 from reward_gateway.traffic.keys import require_right
 
@@ -19,7 +20,16 @@ from ..dependencies import dependencies_of, json_response, read_json
 from ..openapi import IDEMPOTENCY_KEY, RUN, TENANT, describe, parameter
 from ..ownership import owner_scope
 from ..routing import raw_router
-from ..wire.response import Migrated, ReferencesAnswer, ResetAccepted, RunReset, StateList, StateReset, StateValue
+from ..wire.response import (
+    Migrated,
+    ReferencesAnswer,
+    ResetAccepted,
+    RunReset,
+    StateList,
+    StateReset,
+    StateRuns,
+    StateValue,
+)
 
 router = raw_router("state")
 
@@ -81,6 +91,36 @@ async def listing(request: Request) -> Response:
     `legacy`, from a version without namespaces, until the run or tenant first writes the name.
     """
     return json_response({"state": await _state_of(request).list_names()})
+
+
+@router.get(
+    "/v1/state:runs",
+    **describe(
+        "List runs that have state",
+        answer=StateRuns,
+        parameters=(
+            parameter(
+                "limit",
+                "query",
+                f"Runs on a page, about: {DEFAULT_LIMIT} if not given.",
+                {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT},
+            ),
+            parameter("cursor", "query", "Where the page begins: the `cursor` of the page before.", {"type": "string"}),
+            TENANT,
+        ),
+    ),
+)
+async def list_runs(request: Request) -> Response:
+    """Every run of the caller for which scoring has written `moments`, `archives` or `queues` of messages to label that
+    were not reset since; `""` are the requests that named no run. A page takes a bounded time, so that it may be short
+    or empty while there are more, and a run may stand on several pages: go on until `cursor` is null.
+    """
+    given = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    if not given.isascii() or not given.isdecimal() or len(given) > 4 or not 1 <= int(given) <= LARGEST_LIMIT:
+        raise InvalidRequest(f"limit is a whole number from 1 to {LARGEST_LIMIT}", param="limit")
+    page = await _state_of(request).runs.list_page(request.query_params.get("cursor"), int(given))
+    runs = [{"run": run, "kinds": kinds} for run, kinds in page.runs.items()]
+    return json_response({"runs": runs, "cursor": page.cursor})
 
 
 @router.get(

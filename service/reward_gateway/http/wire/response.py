@@ -232,6 +232,20 @@ class StateList(Struct):
     state: list[StateName]
 
 
+class StateRun(Struct):
+    """A run that has state, and of which kinds."""
+
+    run: str
+    kinds: list[Literal["moments", "archives", "queues"]]
+
+
+class StateRuns(Struct):
+    """Runs that have state, and where the next page begins; null: this is the last."""
+
+    runs: list[StateRun]
+    cursor: str | None
+
+
 class StateValue(StateName):
     """A stored value as JSON."""
 
