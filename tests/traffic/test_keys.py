@@ -16,6 +16,7 @@ from reward_gateway.traffic.keys import (
     KeysFileError,
     UnsafeExposure,
     check_exposure,
+    describe_unchecked_hosts,
     is_key_name,
     is_loopback,
     require_right,
@@ -189,6 +190,17 @@ def test_a_public_address_needs_keys_or_a_clear_word(host: str, tmp_path: Path) 
         check_exposure(Settings(http_host=host))
     check_exposure(Settings(http_host=host, allow_unauthenticated=True))
     check_exposure(Settings(http_host=host, api_keys_file=tmp_path / "keys.yaml"))
+
+
+def test_a_public_address_without_keys_is_told_to_name_its_hosts(tmp_path: Path) -> None:
+    public = Settings(http_host="0.0.0.0", allow_unauthenticated=True)
+    assert "REWARD_GATEWAY_ALLOWED_HOSTS" in describe_unchecked_hosts(public)
+    for settings in (
+        public.model_copy(update={"allowed_hosts": ("gateway.example.org",)}),
+        public.model_copy(update={"api_keys_file": tmp_path / "keys.yaml"}),
+        Settings(http_host="127.0.0.1"),
+    ):
+        assert describe_unchecked_hosts(settings) == ""
 
 
 def test_keys_of_one_tenant_and_priority_share_what_is_scarce() -> None:

@@ -18,6 +18,7 @@ from reward_gateway.local.errors import StackError
 from reward_gateway.local.workers import EVERYWHERE
 from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.settings import Settings
+from reward_gateway.traffic.keys import describe_unchecked_hosts
 
 from .configuration import read_settings, variable_of
 from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, print_error, without_password
@@ -51,6 +52,8 @@ def serve(**flags: Any) -> None:
             for fault in faults:
                 print_error(fault.sentence)
             raise typer.Exit(faults[0].code)
+        if warning := describe_unchecked_hosts(settings):
+            console.print(f"warning: {warning}", style="yellow", markup=False)
         models = [] if settings.triton_url else _prepare(settings, report)
         asyncio.run(
             stack.run_stack(settings, models, LoadedModels, report, lambda running: _announce(console, running))

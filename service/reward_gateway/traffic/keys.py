@@ -197,6 +197,17 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def describe_unchecked_hosts(settings: Settings) -> str:
+    """What a web page may do to a public address without keys, and what to set against it; empty if nothing."""
+    if settings.api_keys_file is not None or settings.allowed_hosts or is_loopback(settings.http_host):
+        return ""
+    return (
+        f"no API keys are required on {settings.http_host}, and a web page that somebody on this network opens can "
+        "reach it by a name of the page's own: name the hosts under which the gateway is reached in "
+        "REWARD_GATEWAY_ALLOWED_HOSTS"
+    )
+
+
 def check_exposure(settings: Settings) -> None:
     """Refuse to listen on a public address without keys. Raises UnsafeExposure."""
     if settings.api_keys_file is None and not settings.allow_unauthenticated and not is_loopback(settings.http_host):
