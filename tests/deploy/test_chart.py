@@ -21,7 +21,14 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/reward-gateway"
 HELM = os.environ.get("HELM", "")
 VARIABLES = {f"REWARD_GATEWAY_{name.upper()}" for name in Settings.model_fields}
-KEY = {"name": "trainer", "sha256": "0" * 64, "rights": ["score"], "rate": "600/minute"}
+KEY = {
+    "name": "trainer",
+    "sha256": "0" * 64,
+    "rights": ["score"],
+    "rate": "600/minute",
+    "tenant": "team-a",
+    "priority": "batch",
+}
 OPEN: dict[str, Any] = {"auth": {"allowUnauthenticated": True}}
 
 EVERYTHING: dict[str, Any] = {
@@ -36,6 +43,7 @@ EVERYTHING: dict[str, Any] = {
             "dialect_failures": {"openrlhf": -1},
             "log_level": "debug",
         },
+        "tls": {"existingSecret": "certificate", "clientCa": "ca.crt"},
         "env": [{"name": "REWARD_GATEWAY_CACHE_TTL_S", "value": "60"}],
     },
     "rewards": {"rewards": {"short": {"components": {"a": {"score": "length_penalty"}}}}},
@@ -49,7 +57,11 @@ EVERYTHING: dict[str, Any] = {
     },
     "autoscaling": {"enabled": True},
     "networkPolicy": {"from": [{"namespaceSelector": {}}], "metricsFrom": [{"namespaceSelector": {}}]},
-    "monitoring": {"podMonitor": {"enabled": True}, "grafanaDashboard": {"enabled": True}},
+    "monitoring": {
+        "podMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True, "labels": {"team": "rl"}},
+        "grafanaDashboard": {"enabled": True},
+    },
     "imagePullSecrets": [{"name": "pull"}],
     "podLabels": {"team": "rl"},
     "podAnnotations": {"example.org/note": "yes"},
@@ -58,6 +70,18 @@ EVERYTHING: dict[str, Any] = {
     "priorityClassName": "high",
     "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more"}}],
 }
+GIVEN: dict[str, Any] = {
+    "models": ("a", "b"),
+    "gpus": (0, 3),
+    "allowed_hosts": ("rewards.example", "*.example.org"),
+    "media_url_ports": (443, 8443),
+    "max_body_bytes": 1 << 31,
+    "min_body_rate": 0.5,
+    "media_urls": True,
+    "dialect_failures": {"nemo_gym": "error", "openrlhf": -1.5},
+    "otlp_endpoint": "http://traces:4317",
+}
+"""Settings of every form, none at its default."""
 ELSEWHERE: dict[str, Any] = OPEN | {
     "triton": {"enabled": False, "url": "triton.models:8001"},
     "valkey": {"enabled": False, "existingSecret": "redis"},
@@ -66,6 +90,16 @@ ELSEWHERE: dict[str, Any] = OPEN | {
     "networkPolicy": {"enabled": False},
     "podDisruptionBudget": {"enabled": False},
 }
+
+
+def set_by_the_chart() -> set[str]:
+    """Settings that have values of their own in the chart."""
+    refused = re.search(r"has \$name \(list (.*?)\)", (CHART / "templates/_helpers.tpl").read_text())
+    assert refused is not None
+    return set(re.findall(r'"(\w+)"', refused[1]))
+
+
+SET_BY_THE_CHART = set_by_the_chart()
 
 
 def values() -> dict[str, Any]:
@@ -83,9 +117,7 @@ class TestWithoutHelm:
     def test_every_variable_of_ours_is_a_setting(self) -> None:
         named = set(re.findall(r"\b(REWARD_GATEWAY_[A-Z_]+)\b", (CHART / "templates/gateway.yaml").read_text()))
         assert named - {"REWARD_GATEWAY_"} <= VARIABLES
-        refused = re.search(r"has \$name \(list (.*?)\)", (CHART / "templates/_helpers.tpl").read_text())
-        assert refused is not None
-        assert set(re.findall(r'"(\w+)"', refused[1])) <= set(Settings.model_fields)
+        assert set(Settings.model_fields) >= SET_BY_THE_CHART
 
     def test_triton_starts_as_its_image_would(self) -> None:
         image = re.search(
@@ -99,8 +131,28 @@ class TestWithoutHelm:
     def test_there_is_time_for_what_is_under_way(self) -> None:
         assert values()["shutdown"]["drainSeconds"] == Settings.model_fields["drain_s"].default
 
-    def test_the_dashboard_is_the_one_that_is_tested(self) -> None:
+    def test_the_dashboard_and_the_alerts_are_those_that_are_tested(self) -> None:
         assert (CHART / "files/reward-gateway.json").resolve() == ROOT / "deploy/grafana/reward-gateway.json"
+        assert (CHART / "files/alerts.yaml").resolve() == ROOT / "deploy/prometheus/alerts.yaml"
+
+    def test_the_memory_limit_holds_what_callers_may_have_the_gateway_take(self) -> None:
+        gateway = values()["gateway"]
+        settings = Settings(**gateway["settings"])
+        limit = int(gateway["resources"]["limits"]["memory"].removesuffix("Gi")) << 30
+        taken = settings.max_body_bytes_in_flight + settings.compute_processes * settings.compute_memory
+        assert gateway["workers"] * (taken + (1 << 30)) <= limit, (
+            "and a GiB for what each worker and its processes need"
+        )
+
+    def test_every_setting_is_one_of_the_chart_or_may_be_given_by_its_name(self) -> None:
+        pattern = json.loads((CHART / "values.schema.json").read_text())["properties"]["gateway"]["properties"][
+            "settings"
+        ]["propertyNames"]["pattern"]
+        template = (CHART / "templates/gateway.yaml").read_text()
+        for name in Settings.model_fields:
+            if name in SET_BY_THE_CHART:
+                assert f"REWARD_GATEWAY_{name.upper()}" in template
+            assert re.match(pattern, name)
 
 
 def render(given: dict[str, Any], name: str = "rg") -> str:
@@ -127,7 +179,9 @@ class TestRendered:
     @pytest.mark.parametrize("version", ["1.29", "1.34", "1.37"])
     def test_kubernetes_takes_it(self, given: dict[str, Any], version: str, tmp_path: Path) -> None:
         (tmp_path / "all.yaml").write_text(
-            "\n---\n".join(yaml.safe_dump(made) for (kind, _), made in objects(given).items() if kind != "PodMonitor")
+            "\n---\n".join(
+                yaml.safe_dump(made) for (kind, _), made in objects(given).items() if kind not in OF_AN_OPERATOR
+            )
         )
         program = Path(HELM).parent / "bin/kubernetes-validate"
         argv = [str(program), "--strict", "-k", version, str(tmp_path / "all.yaml")]
@@ -212,8 +266,42 @@ class TestRendered:
         assert [ApiKey.model_validate(key).name for key in keys] == ["trainer"]
         recipes = made["ConfigMap", "rg-reward-gateway-rewards"]["data"]["rewards.yaml"]
         assert list(load_book(recipes).plans) == ["short"]
+        rules = made["PrometheusRule", "rg-reward-gateway"]
+        assert rules["spec"] == yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
+        assert rules["metadata"]["labels"]["team"] == "rl"
         dashboard = made["ConfigMap", "rg-reward-gateway-dashboard"]["data"]["reward-gateway.json"]
         assert json.loads(dashboard)["uid"] == "reward-gateway"
+
+    def test_every_setting_arrives_as_it_was_given(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        wanted = Settings.model_validate(GIVEN)
+        names = set(Settings.model_fields) - SET_BY_THE_CHART
+        given = {name: value for name, value in wanted.model_dump(mode="json").items() if name in names and value}
+        given["otlp_endpoint"] = "http://traces:4317"  # a secret is not dumped
+        assert set(GIVEN) <= set(given)
+        for name, value in environment(objects(OPEN | {"gateway": {"settings": given}})).items():
+            if name.removeprefix("REWARD_GATEWAY_").lower() in names:
+                monkeypatch.setenv(name, value)
+        arrived = Settings()
+        assert {name: getattr(arrived, name) for name in names} == {name: getattr(wanted, name) for name in names}
+
+    def test_tls_is_spoken_by_all_who_ask_the_gateway(self) -> None:
+        made = objects(EVERYTHING)
+        given, folder = environment(made), "/etc/reward-gateway-tls"
+        files = [given[f"REWARD_GATEWAY_TLS_{name}"] for name in ("CERTIFICATE", "KEY", "CLIENT_CA")]
+        assert files == [f"{folder}/{name}" for name in ("tls.crt", "tls.key", "ca.crt")]
+        pod = made["Deployment", "rg-reward-gateway"]["spec"]["template"]["spec"]
+        assert {"name": "tls", "mountPath": folder, "readOnly": True} in pod["containers"][0]["volumeMounts"]
+        probes = [pod["containers"][0][f"{kind}Probe"]["httpGet"] for kind in ("readiness", "liveness", "startup")]
+        assert [probe["scheme"] for probe in probes] == ["HTTPS"] * 3
+        ports = made["Service", "rg-reward-gateway"]["spec"]["ports"]
+        assert [port["appProtocol"] for port in ports] == ["https", "https"]
+        assert made["PodMonitor", "rg-reward-gateway"]["spec"]["podMetricsEndpoints"][0]["scheme"] == "https"
+        assert made["Pod", "rg-reward-gateway-test"]["spec"]["containers"][0]["command"][-1].startswith("https://")
+
+        plain = objects(OPEN)
+        assert not any("TLS" in name for name in environment(plain))
+        ports = plain["Service", "rg-reward-gateway"]["spec"]["ports"]
+        assert [port["appProtocol"] for port in ports] == ["http", "kubernetes.io/h2c"]
 
     def test_what_runs_elsewhere_is_asked_there(self) -> None:
         made = objects(ELSEWHERE)
@@ -260,6 +348,8 @@ class TestRendered:
             (OPEN | {"state": {"url": "redis://a"}}, "state: enabled has no url"),
             (OPEN | {"ingress": {"enabled": True}}, "ingress: host"),
             (OPEN | {"gateway": {"settings": {"workers": 4}}}, "settings.workers is set by the chart"),
+            (OPEN | {"gateway": {"settings": {"tls_key": "/key"}}}, "settings.tls_key is set by the chart"),
+            (OPEN | {"gateway": {"tls": {"clientCa": "ca.crt"}}}, "clientCa needs existingSecret"),
             (OPEN | {"replica": 3}, "replica"),
         ],
     )
@@ -272,6 +362,7 @@ class TestRendered:
 
 
 SETS = ("Deployment", "StatefulSet")
+OF_AN_OPERATOR = ("PodMonitor", "PrometheusRule")
 SCALER = ("HorizontalPodAutoscaler", "rg-reward-gateway")
 Made = dict[tuple[str, str], dict[str, Any]]
 
@@ -282,4 +373,4 @@ def labels(made: Made, kind: str, name: str) -> Any:
 
 def environment(made: Made) -> dict[str, str]:
     container = made["Deployment", "rg-reward-gateway"]["spec"]["template"]["spec"]["containers"][0]
-    return {entry["name"]: entry["value"] for entry in container["env"]}
+    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}

@@ -45,6 +45,20 @@ def test_every_variable_given_to_the_gateway_is_a_setting() -> None:
     assert set(image) <= VARIABLES
 
 
+def test_every_setting_may_be_given_in_a_file_that_need_not_be_there() -> None:
+    assert SERVICES["gateway"]["env_file"] == [{"path": "gateway.env", "required": False}]
+    ignored = subprocess.run(["git", "check-ignore", "-q", "deploy/gateway.env", "deploy/tls/key.pem"], cwd=ROOT)
+    assert ignored.returncode in (0, 128), "they may hold secrets"
+
+
+def test_tls_is_added_by_a_file_of_its_own_and_asked_by_the_health_check() -> None:
+    gateway = yaml.safe_load((ROOT / "deploy/compose.tls.yaml").read_text())["services"]["gateway"]
+    assert set(gateway["environment"]) == {"REWARD_GATEWAY_TLS_CERTIFICATE", "REWARD_GATEWAY_TLS_KEY"}
+    folder = gateway["volumes"][0].split(":")[-2]
+    assert all(path.startswith(f"{folder}/") for path in gateway["environment"].values())
+    assert "REWARD_GATEWAY_TLS_CERTIFICATE" in SERVICES["gateway"]["healthcheck"]["test"][-1]
+
+
 def test_scores_may_be_evicted_and_state_may_not_and_is_kept_on_a_volume() -> None:
     cache, state = SERVICES["valkey"], SERVICES["state"]
     assert cache["command"][cache["command"].index("--maxmemory-policy") + 1] == "volatile-lru"

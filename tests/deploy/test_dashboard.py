@@ -21,6 +21,10 @@ def dashboard() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def series() -> dict[str, set[str]]:
+    return all_series()
+
+
+def all_series() -> dict[str, set[str]]:
     """Every series of ours with its labels."""
     found: dict[str, set[str]] = {}
     for collector in list(Metrics().registry._collector_to_names):
@@ -73,6 +77,19 @@ def test_every_figure_of_reward_health_is_shown(dashboard: dict[str, Any], serie
     health = {name for name in series if name.startswith("reward_gateway_score_")}
     health -= {"reward_gateway_score_value_count", "reward_gateway_score_value_sum"}
     assert health <= shown
+
+
+IN_NO_PANEL = ("media_fetch", "shadow_", "model_rows_total")
+"""How the names of metrics begin that are about what most do not use, or that a panel shows by another."""
+
+
+def test_every_other_metric_is_in_a_panel(dashboard: dict[str, Any], series: dict[str, set[str]]) -> None:
+    def metric(name: str) -> str:
+        return re.sub(r"_(bucket|count|sum)$", "", name).removeprefix("reward_gateway_")
+
+    shown = {metric(name) for query in queries(dashboard) for name in re.findall(r"reward_gateway_\w+", query)}
+    known = {metric(name) for name in series if name.startswith("reward_gateway_")}
+    assert [name for name in sorted(known - shown) if not name.startswith(IN_NO_PANEL)] == []
 
 
 def test_the_values_that_it_picks_out_of_labels_are_given(dashboard: dict[str, Any]) -> None:

@@ -41,9 +41,15 @@ capabilities: {drop: [ALL]}
 {{- .Values.auth.existingSecret | default (printf "%s-keys" (include "rg.name" .)) }}
 {{- end }}
 
+{{/* What HTTP is spoken over, as an address begins. */}}
+{{- define "rg.scheme" -}}
+{{- if .Values.gateway.tls.existingSecret }}https{{ else }}http{{ end }}
+{{- end }}
+
 {{/* A value as a variable has it. Numbers are floats to Helm, and large ones would be written 1e+08. */}}
 {{- define "rg.setting" -}}
-{{- if or (kindIs "map" .) (kindIs "slice" .) }}{{ toJson . | quote }}
+{{- if kindIs "map" . }}{{ toJson . | quote }}
+{{- else if kindIs "slice" . }}{{ join "," . | quote }}
 {{- else if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . | quote }}
 {{- else }}{{ toString . | quote }}{{ end }}
 {{- end }}
@@ -78,11 +84,14 @@ value: {{ $store.url | default (printf "redis://%s-%s:6379/0" (include "rg.name"
 {{- if and .Values.state.enabled (or .Values.state.url .Values.state.existingSecret) }}
 {{- fail "state: enabled has no url or existingSecret; give state.enabled=false to use a store elsewhere" }}
 {{- end }}
+{{- if and .Values.gateway.tls.clientCa (not .Values.gateway.tls.existingSecret) }}
+{{- fail "gateway.tls: clientCa needs existingSecret, the Secret with certificate and key" }}
+{{- end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) }}
 {{- fail "ingress: host is needed" }}
 {{- end }}
 {{- range $name := keys .Values.gateway.settings }}
-{{- if has $name (list "http_host" "http_port" "grpc_port" "workers" "triton_url" "redis_url" "state_redis_url" "api_keys_file" "allow_unauthenticated" "rewards_file" "judges_file" "drain_s") }}
+{{- if has $name (list "http_host" "http_port" "grpc_port" "workers" "triton_url" "redis_url" "state_redis_url" "api_keys_file" "allow_unauthenticated" "rewards_file" "judges_file" "drain_s" "tls_certificate" "tls_key" "tls_client_ca") }}
 {{- fail (printf "gateway.settings.%s is set by the chart: see values.yaml" $name) }}
 {{- end }}
 {{- end }}
