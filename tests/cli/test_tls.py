@@ -184,6 +184,15 @@ async def test_the_authority_may_come_from_the_environment(gateway: Running, mon
 
 
 @pytest.mark.parametrize("over", ["url", "grpc_url"])
+def test_what_the_system_trusts_is_trusted_over_both(
+    gateway: Running, over: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(gateway.ca))
+    with RewardClient(f"{getattr(gateway, over)}/run/named") as client:
+        assert client.score("p", ["a"]).rewards.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("over", ["url", "grpc_url"])
 def test_a_client_that_does_not_trust_it_says_so_at_once(gateway: Running, over: str, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     with (
@@ -232,6 +241,33 @@ def test_new_connections_get_the_new_certificate_and_faulty_files_change_nothing
         write(certificate, good)
         again = gateway.files.issue(gateway.authority)
         assert [gateway.serial(port) for port in ports] == [again, again]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("over", ["http", "grpc"])
+def test_a_session_of_the_certificate_before_is_resumed_over_http_alone(
+    gateway: Running, over: str, version: ssl.TLSVersion
+) -> None:
+    context = ssl.create_default_context(cafile=gateway.ca)
+    context.minimum_version = context.maximum_version = version
+    context.set_alpn_protocols(["http/1.1" if over == "http" else "h2"])
+
+    def connect(session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bool | None]:
+        """A connection until it was answered; its session, and whether it was resumed."""
+        port = gateway.http_port if over == "http" else gateway.grpc_port
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as secure,
+        ):
+            http = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            secure.sendall(http if over == "http" else b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+            assert secure.recv(1000)
+            return secure.session, secure.session_reused
+
+    session, _ = connect(None)
+    assert connect(session)[1] is True
+    gateway.files.issue(gateway.authority)
+    assert connect(session)[1] is (over == "http"), "SECURITY.md says for how long"
 
 
 def _chain(authority: trustme.CA) -> list[bytes]:
