@@ -370,3 +370,17 @@ def test_models_that_change_while_a_file_is_scored_do_not_mix(tmp_path: Path) ->
     resumed = RunRecord(tmp_path / "out.jsonl", resumed=True)
     with pytest.raises(Unusable, match="text_preference 2-c"):
         resumed.tell(models={"helpful": "text_preference 2-c"})
+
+
+@pytest.mark.parametrize(
+    ("url", "named", "said"),
+    [
+        ("grpc://127.0.0.1:1/v1", (), "names a run"),
+        ("grpcs://127.0.0.1:1/run/a", ("--run", "b"), "name one"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_a_sentence(run: Run, url: str, named: tuple[str, ...], said: str) -> None:
+    Path("data.jsonl").write_text('{"prompt": "p", "response": "r"}\n')
+    ended = run("score", "data.jsonl", "--url", url, *named)
+    assert ended.code == 2
+    assert said in " ".join(ended.err.replace("│", " ").split())

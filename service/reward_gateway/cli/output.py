@@ -1,5 +1,6 @@
 """Output of the commands: results on standard output, everything else on standard error."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ def _checked_address(url: str | None) -> str | None:
         raise typer.BadParameter(f"{url} must begin with http://, https:// or grpc://; write http://{address}")
     if url is not None and not _names_host(url):
         raise typer.BadParameter(f"{url} must name a host, and a port up to 65535: http://HOST:PORT")
+    path = "" if url is None or url.startswith("http") else url.partition("://")[2].rstrip("/").partition("/")[2]
+    if path and not re.fullmatch("run/[^/]+", path):
+        raise typer.BadParameter(f"the path of a gRPC address names a run (/run/NAME) or is left out, not /{path}")
     return url
 
 

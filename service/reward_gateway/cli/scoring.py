@@ -85,7 +85,11 @@ class FileRun:
             GatewayError: the service rejected a request or cannot be reached; rows already written stay.
         """
         self._refuse_taken_columns()
-        async with AsyncRewardClient(url, api_key=api_key, timeout_s=self.timeout_s, run=training_run) as client:
+        try:
+            connected = AsyncRewardClient(url, api_key=api_key, timeout_s=self.timeout_s, run=training_run)
+        except ValueError as error:  # an address that names another run, or half of a client certificate
+            raise Unusable(str(error)) from None
+        async with connected as client:
             options = {"prefix": self.prefix, "components": self.components, "columns": self.fields}
             self.record.tell(service=without_password(client.url), options=options, file=self.sink.source_facts())
             if self.reward is not None:
