@@ -113,7 +113,7 @@ async def test_after_the_deadline_nothing_is_asked(checker: MathChecker) -> None
 
 
 async def test_closing_leaves_no_process_behind(anyio_backend: str) -> None:
-    checker = MathChecker(processes=1)
+    checker = MathChecker(processes=1, pair_timeout_s=300.0)
     await checker.compare([("1", "1")])
     (pid,) = pids_of(checker.pool)
     await checker.close()
