@@ -64,6 +64,7 @@ class ScoringServices:
         media: checks images and fetches those given by URL; None: neither is done.
         idempotency_ttl_s: seconds that the answer to an idempotency key is kept.
         workers: processes for what may take long; None: a pool of the usual size.
+        observer: told of work that these, or those of the mathematics, do not finish.
     """
 
     def __init__(
