@@ -4,11 +4,17 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
 import pytest
+from reward_gateway.backends.workers.frames import decode_message, encode_frame
 from reward_gateway.backends.workers.pool import WorkerPool
+from reward_gateway.intake.batch_builder import LONG_LIST, BatchBuilder
 from reward_gateway.intake.decoding_cost import ITEMS, TYPED
+from reward_gateway.sample import canonical_json
+from reward_gateway.sample.fields import SampleItem
+from reward_gateway.settings import Settings
 
-from tests.http.conftest import Served, serving
+from tests.http.conftest import Serve, Served, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +52,62 @@ async def test_samples_are_decoded_in_a_worker_and_scored_like_others(large: Ser
     long = await large.score({"samples": [sample("abc", NUMBERS), sample("de", [])]})
     assert len(works) == 1
     assert long.json()["results"] == short.json()["results"]
+
+
+RECIPES = """
+rewards:
+  surprise:
+    components:
+      surprise: {score: perplexity}
+default: surprise
+"""
+
+
+async def test_a_long_list_of_numbers_is_read_as_a_short_one(serve: Serve, works: list[Any]) -> None:
+    async with serve(recipes=RECIPES) as served:
+        short = await served.score({"samples": [{"response": "a", "features": {"logprobs": [-1.5] * 2}}]})
+        long = await served.score({"samples": [{"response": "a", "features": {"logprobs": [-1.5] * 300_000}}]})
+        assert works
+        assert long.json()["results"] == short.json()["results"]
+        assert short.json()["results"][0]["valid"]
+
+
+def test_long_lists_of_numbers_become_arrays_off_the_event_loop() -> None:
+    line, flat = [0.0] * LONG_LIST, [[0.0, 1.0]] * LONG_LIST
+    ragged = [*flat, [0.0]]
+    given: dict[str, Any] = {"line": line, "flat": flat, "ragged": ragged, "short": [1.0], "number": 2.0}
+    batch = BatchBuilder(Settings()).build([SampleItem(response="a", features=dict(given)), SampleItem(response="b")])
+    assert batch.features is not None
+    row, missing = batch.features
+    assert missing == {}
+    assert {name: value.shape for name, value in row.items() if isinstance(value, np.ndarray)} == {
+        "line": (LONG_LIST,),
+        "flat": (LONG_LIST, 2),
+    }
+    assert canonical_json(row) == canonical_json(given), "and its addresses in the cache stay as they are"
+
+
+def test_a_large_array_is_sent_whole() -> None:
+    numbers = np.arange(300_000.0)
+    content = b"".join(encode_frame(numbers)[1:])
+    pieces = [content[at : at + 70_000] for at in range(0, len(content), 70_000)]
+    assert np.array_equal(decode_message(pieces), numbers)
+
+
+async def test_tensors_are_read_in_a_worker(large: Served, works: list[Any]) -> None:
+    def tensor(name: str, *rows: Any) -> dict[str, Any]:
+        return {"name": name, "shape": [len(rows), 1], "datatype": "BYTES", "data": list(rows)}
+
+    async def infer(numbers: list[float]) -> Any:
+        features = json.dumps({"tokens": numbers})
+        inputs = [tensor("response", "abc", "de"), tensor("features", features, "{}"), tensor("prompt", "p", "q")]
+        return (await large.client.post("/v2/models/plain/infer", json={"inputs": inputs})).json()
+
+    short = await infer([])
+    assert works == []
+    assert await infer(NUMBERS) == short
+    assert len(works) == 2, "the body, and its tensors"
+    assert "outputs" in short
 
 
 REFUSED: list[tuple[dict[str, Any], int, str]] = [

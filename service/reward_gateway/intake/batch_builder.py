@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from reward_gateway.errors import InvalidRequest, MalformedBody
@@ -17,6 +18,9 @@ from reward_gateway.settings import Settings
 from .messages import Source, media_content, plain_messages
 from .nesting import check_nesting
 from .objects import plain_object, texts_of
+
+LONG_LIST = 10_000
+"""Numbers of a list that becomes an array where a batch is made off the event loop."""
 
 _OPAQUE_LEVEL = 3
 """Levels above ``samples[i].metadata``: the body, the list, the sample."""
@@ -49,18 +53,33 @@ class BatchBuilder:
         return await self._load_apart(*self._take_fields(_columns_of(samples), len(samples), body_bytes))
 
     def build(self, samples: Sequence[SampleItem], body_bytes: int | None = None) -> Batch:
-        """The batch of decoded samples, as :meth:`make` makes it, in one go: for threads and processes."""
-        self.limits.samples(len(samples))
-        return self._load_media(*self._take_fields(_columns_of(samples), len(samples), body_bytes))
+        """The batch of decoded samples, as :meth:`make` makes it, in one go: for threads and processes.
 
-    async def make_of_columns(self, columns: Mapping[str, list[Any]], *, takes_long: bool = False) -> Batch:
+        Long lists of numbers are arrays in it, which take little time to send, to check, to count and to free.
+        """
+        self.limits.samples(len(samples))
+        return self._build(_columns_of(samples), len(samples), body_bytes)
+
+    def build_of_columns(self, columns: Mapping[str, list[Any]]) -> Batch:
+        """The batch of fields that came as columns, as :meth:`make_of_columns` makes it; otherwise as :meth:`build`."""
+        return self._build(*self._complete_columns(columns), None)
+
+    def _build(self, given: tuple[list[Any], ...], n: int, body_bytes: int | None) -> Batch:
+        batch, sources = self._take_fields(given, n, body_bytes)
+        for field, _ in _NUMBERS:
+            if column := batch.column(field):
+                batch.set_column(field, [_pack_lists(row) for row in column])
+        return self._load_media(batch, sources)
+
+    async def make_of_columns(self, columns: Mapping[str, list[Any]]) -> Batch:
         """The batch of fields that came as columns, one at least, of one length; otherwise as :meth:`make`."""
+        return await self._load_apart(*self._take_fields(*self._complete_columns(columns), None))
+
+    def _complete_columns(self, columns: Mapping[str, list[Any]]) -> tuple[tuple[list[Any], ...], int]:
+        """All fields of the table, those that were not given with their defaults; and how many samples there are."""
         n = len(next(iter(columns.values())))
         self.limits.samples(n)
-        given = tuple(columns.get(name) or [missing] * n for name, missing in _MISSING)
-        if takes_long:
-            return await asyncio.to_thread(lambda: self._load_media(*self._take_fields(given, n, None)))
-        return await self._load_apart(*self._take_fields(given, n, None))
+        return tuple(columns.get(name) or [missing] * n for name, missing in _MISSING), n
 
     def _take_fields(
         self, given: tuple[list[Any], ...], n: int, body_bytes: int | None
@@ -193,7 +212,7 @@ def _of_form(form: Form) -> list[tuple[str, int]]:
     return [(field.name, _PLACES[field.name]) for field in of_form(form)]
 
 
-_OPAQUE, _TEXTS, _MEDIA = _of_form("opaque"), _of_form("text"), _of_form("media")
+_OPAQUE, _TEXTS, _MEDIA, _NUMBERS = (_of_form(form) for form in ("opaque", "text", "media", "numbers"))
 
 _columns_of: Callable[[Sequence[SampleItem]], tuple[list[Any], ...]] = eval(  # noqa: S307
     f"lambda samples: ({', '.join(f'[sample.{field.name} for sample in samples]' for field in FIELDS)})"
@@ -208,6 +227,22 @@ _TAKE: dict[Form, Callable[[BatchBuilder, Batch, str, list[Any], bool], list[Any
 }
 _TAKERS = [(*field, take) for form, take in _TAKE.items() for field in _of_form(form)]
 """Fields, their places, and how their values become a column of the batch, in the order in which they are taken."""
+
+
+def _pack_lists(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Numbers by name, the long lists among them as arrays [n], [n, m] ..."""
+    packed = {name: _pack_list(value) for name, value in row.items() if isinstance(value, list) and value}
+    return {**row, **packed} if packed else row
+
+
+def _pack_list(value: list[Any]) -> "list[Any] | np.ndarray[Any, Any]":
+    if len(value) < LONG_LIST and not isinstance(value[0], list):
+        return value
+    try:
+        array = np.array(value, np.float64)
+    except (TypeError, ValueError):  # lists of several lengths, or beside numbers
+        return value
+    return array if array.size >= LONG_LIST else value
 
 
 def _take_step_scores(batch: Batch, i: int, field: str, steps: Sequence[StepItem]) -> None:

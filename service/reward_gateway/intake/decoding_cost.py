@@ -13,9 +13,9 @@ class DecodingCost:
     value_us: float
     container_us: float
 
-    def exceeds_limit(self, body: bytes) -> bool:
-        """Whether the event loop should not wait for it."""
-        us = len(body) * self.byte_us
+    def exceeds_limit(self, body: bytes, values: int = 0) -> bool:
+        """Whether the event loop should not wait for it, with so many values beside those that JSON separates."""
+        us = len(body) * self.byte_us + values * self.value_us
         if us <= LIMIT_US:
             us += (body.count(b"[") + body.count(b"{")) * self.container_us + body.count(b",") * self.value_us
         return us > LIMIT_US

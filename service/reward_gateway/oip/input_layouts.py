@@ -10,8 +10,9 @@ There is one layout per kind of client. Every recipe accepts all of them; the na
 The last two cannot report an error per sample, so a sample without a reward fails its whole request.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class InputLayout:
     Attributes:
         needs, takes: required and optional inputs.
         fails: True if a sample without a reward fails the request.
+        needs_tokenizer: True if the inputs are token ids.
         read: decodes the inputs into columns of samples. Raises InvalidRequest.
     """
 
@@ -47,7 +49,8 @@ class InputLayout:
     takes: frozenset[str]
     outputs: dict[str, Output]
     fails: bool
-    read: Callable[[Inputs, Detokeniser | None], Awaitable["tensor_decoding.Reading"]]
+    read: Callable[[Inputs, Detokeniser | None], Coroutine[Any, Any, "tensor_decoding.Reading"]]
+    needs_tokenizer: bool = False
 
 
 def find_layout(inputs: Inputs) -> InputLayout:
@@ -122,7 +125,12 @@ LAYOUTS = (
     *SAMPLES,
     InputLayout(frozenset({"sentences"}), frozenset(), _NEMO, fails=True, read=tensor_decoding.decode_sentences),
     InputLayout(
-        frozenset({"tokens", "sequence_lengths"}), frozenset(), _NEMO, fails=True, read=tensor_decoding.decode_tokens
+        frozenset({"tokens", "sequence_lengths"}),
+        frozenset(),
+        _NEMO,
+        fails=True,
+        read=tensor_decoding.decode_tokens,
+        needs_tokenizer=True,
     ),
     InputLayout(
         frozenset({"input_ids"}),
@@ -130,5 +138,6 @@ LAYOUTS = (
         {"rewards": Output("FP16", _finite_rewards_as("<f2"))},
         fails=True,
         read=tensor_decoding.decode_input_ids,
+        needs_tokenizer=True,
     ),
 )

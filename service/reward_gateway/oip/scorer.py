@@ -1,5 +1,7 @@
 """Inference with a recipe: decode tensors into samples, score them, encode the scores as tensors."""
 
+from collections.abc import Mapping
+from functools import partial
 from time import perf_counter_ns
 
 from tritonclient.grpc import service_pb2 as pb
@@ -7,18 +9,17 @@ from tritonclient.grpc import service_pb2 as pb
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.intake.batch_builder import BatchBuilder
-from reward_gateway.sample import Scored
+from reward_gateway.sample import Batch, Scored
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
+from .batch_reading import read_batch, takes_long_to_read
 from .input_layouts import InputLayout, find_layout
 from .models import VERSION
 from .statistics import ModelCounts
 from .tensors import Tensor, read_inputs
 from .tokens import Detokeniser
-
-_LARGE = 1 << 20
-"""Bytes of a request whose batch is made in a thread."""
 
 
 class Scorer:
@@ -53,9 +54,7 @@ class Scorer:
             self._limits.samples(_count_rows(tensor), tensor.where)
         layout = find_layout(inputs)
         output_names = _select_outputs(request, layout)
-        columns_read, unreadable = await layout.read(inputs, self._detokeniser)
-        batch = await self._builder.make_of_columns(columns_read, takes_long=request.ByteSize() > _LARGE)
-        batch.invalid = unreadable | batch.invalid
+        batch = await self._read_batch(inputs, layout, RequestContext(deadline))
         read = perf_counter_ns()
         columns: list[tuple[str, bytes]] = []
         options = ScoreOptions(
@@ -72,6 +71,16 @@ class Scorer:
         answer = _encode_response(request, layout, columns, len(scored.reward))
         counts.add_success(batch.size, read - began, done - read, perf_counter_ns() - done)
         return answer
+
+    async def _read_batch(self, inputs: Mapping[str, Tensor], layout: InputLayout, context: RequestContext) -> Batch:
+        """The samples of a request; read in a worker process if that takes long."""
+        if not layout.needs_tokenizer and takes_long_to_read(inputs.values()):
+            read: Batch = await self._gateway.runtime.compute(partial(read_batch, self._builder, inputs), b"", context)
+            return read
+        columns, unreadable = await layout.read(inputs, self._detokeniser)
+        batch = await self._builder.make_of_columns(columns)
+        batch.invalid = unreadable | batch.invalid
+        return batch
 
 
 def _count_rows(tensor: Tensor) -> int:

@@ -13,7 +13,7 @@ from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
 from .column_types import fit_column
-from .fields import SAMPLE_FIELDS, accepts_floats, infer_shape, reads_sample
+from .fields import SAMPLE_FIELDS, accepts_floats, accepts_vectors, infer_shape, reads_sample
 from .plan import Binding, Step
 
 Value = FloatArray | list[FloatArray | None]
@@ -179,7 +179,8 @@ def _explain_missing(name: str, param: str | None) -> Invalid:
 
 def _is_fitting(step: Step, name: str, field: FieldInfo, column: Any) -> bool:
     """True if a column is known to fit its field: a constant, which was checked when the recipe was compiled; the
-    sample's own field of that name; and what earlier steps computed, where the shape is the field's.
+    sample's own field of that name; and arrays, of long features or of what earlier steps computed, where the shape is
+    the field's.
     """
     binding = step.bindings.get(name)
     if binding is not None and binding.kind == "constant":
@@ -191,7 +192,10 @@ def _is_fitting(step: Step, name: str, field: FieldInfo, column: Any) -> bool:
         return accepts_floats(field)
     if isinstance(column, Mapping):
         return shape == "table"
-    return shape == "vector" and all(value is None or isinstance(value, np.ndarray) for value in column)
+    if not all(value is None or (isinstance(value, np.ndarray) and value.ndim == 1) for value in column):
+        return False
+    computed = binding is not None and binding.kind == "component"
+    return shape == "vector" and (computed or accepts_vectors(field))
 
 
 def _validate_rows(

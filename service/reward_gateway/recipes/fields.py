@@ -51,6 +51,12 @@ def accepts_floats(field: FieldInfo) -> bool:
     return infer_shape(field) == "number" and float in (field.annotation, *get_args(field.annotation))
 
 
+def accepts_vectors(field: FieldInfo) -> bool:
+    """True if any list of numbers will do for a field; false for lists of counts, of yes and no, or of others."""
+    lists = [kind for kind in (field.annotation, *get_args(field.annotation)) if get_origin(kind) is list]
+    return any(get_args(kind)[0] in (float, float | None) for kind in lists)
+
+
 def value_field(operation: Operation) -> str | None:
     """The field of a transform or a credit assignment that takes the value to transform."""
     return next((name for name in _VALUES if name in operation.item.model_fields), None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 Message = Mapping[str, Any]
 """A chat message: ``role`` and ``content`` (text, or a list of parts)."""
@@ -28,7 +29,11 @@ def _extract_text(content: Any) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-_canonical = msgspec.json.Encoder(order="deterministic", enc_hook=dict)
+def _to_plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else dict(value)
+
+
+_canonical = msgspec.json.Encoder(order="deterministic", enc_hook=_to_plain)
 
 
 def canonical_json(value: Any) -> str:
@@ -36,7 +41,7 @@ def canonical_json(value: Any) -> str:
     try:
         return _canonical.encode(value).decode()
     except UnicodeEncodeError:  # a lone surrogate, which JSON may contain as an escape and UTF-8 may not
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict)
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_to_plain)
 
 
 def prompt_group(prompt: Text) -> str:

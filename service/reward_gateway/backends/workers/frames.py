@@ -19,6 +19,10 @@ LARGE = 1 << 18
 """Bytes of a message that is encoded and decoded in a thread; a smaller one takes less than a change of threads may."""
 
 
+_COPIED = 1 << 18
+"""Bytes that are copied in one go."""
+
+
 class TooLong(Exception):
     """A message of more bytes than were allowed."""
 
@@ -53,6 +57,16 @@ class _Reader:
             self._piece = self._piece[size:]
             size -= len(taken[-1])
         return b"".join(taken)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill a buffer, such as that of an array, piece by piece: one copy of it all would hold others up."""
+        filled = 0
+        while filled < len(buffer) and (len(self._piece) or self._advance()):
+            taken = self._piece[: min(len(buffer) - filled, _COPIED)]
+            buffer[filled : filled + len(taken)] = taken
+            self._piece = self._piece[len(taken) :]
+            filled += len(taken)
+        return filled
 
     def readline(self) -> bytes:
         raise pickle.UnpicklingError("no line stands in a frame")  # only in protocols that are not used here
