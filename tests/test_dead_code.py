@@ -33,6 +33,7 @@ CALLED_BY_LIBRARIES = {
     "force_exit": "uvicorn reads it",
     "should_exit": "uvicorn reads it",
     "find_class": "pickle calls it",
+    "readinto": "pickle calls it",
     "image_tag": "a field of OpenAI's graders that has no effect here",
     "send_400_response": "uvicorn calls it",
     "timeout_keep_alive": "uvicorn reads it",

@@ -11,6 +11,7 @@ import tritonclient.grpc as over_grpc
 import tritonclient.grpc.aio as over_grpc_aio
 import tritonclient.http as over_http
 import tritonclient.http.aio as over_http_aio
+from reward_gateway.grpc.infer_messages import pack_message, takes_long_to_parse
 
 PROMPTS, RESPONSES = ["", "p", "grüße"], ["one", "bad", "three words here"]
 BLOCKING = {"http": over_http, "grpc": over_grpc}
@@ -114,6 +115,31 @@ def test_typed_contents_are_read_as_raw_ones_are(served: Any) -> None:
         with pytest.raises(grpc.RpcError) as refused:
             stub.ModelInfer(request)
         assert "1 tensors for 2 inputs" in str(refused.value.details())
+
+
+def test_large_messages_are_parsed_in_a_worker_with_the_same_answers(served: Any) -> None:
+    import grpc
+    from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+    request = service_pb2.ModelInferRequest(model_name="plain", id="8")
+    for name, texts in (("prompt", PROMPTS), ("response", RESPONSES), ("reference", ["x" * 180_000] * 3)):
+        tensor = request.inputs.add(name=name, datatype="BYTES", shape=(3, 1))
+        tensor.contents.bytes_contents.extend(text.encode() for text in texts)
+    assert takes_long_to_parse(request.SerializeToString())
+    packed = pack_message(request.SerializeToString())
+    assert not takes_long_to_parse(packed), "raw tensors are only copied"
+    assert takes_long_to_parse(packed + b"\x38"), "a field that does not end"
+    with grpc.insecure_channel(served.grpc) as channel:
+        stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        answer = stub.ModelInfer(request)
+        assert answer == stub.ModelInfer(service_pb2.ModelInferRequest.FromString(packed))
+        assert answer.id == "8"
+
+        request.inputs[0].contents.int64_contents.append(1)
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.ModelInfer(request)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "bytes_contents" in str(refused.value.details())
 
 
 def test_a_stream_answers_in_order_and_goes_on_after_an_error(served: Any) -> None:

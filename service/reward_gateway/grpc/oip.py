@@ -14,15 +14,20 @@ from reward_gateway.gateway import Gateway
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.oip.protocol import OpenInference, read_timeout_s
+from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
 from .calls import Call, Calls, parse
+from .infer_messages import pack_message, takes_long_to_parse
 from .oip_stream import InferStream
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
+
+_UNKNOWN = pb.ModelInferRequest()
+"""What is known of a request before it is parsed: it names no deadline of its own."""
 
 
 class InferenceService:
@@ -109,6 +114,10 @@ class InferenceService:
         return pb.RepositoryModelUnloadResponse()
 
     async def model_infer(self, raw: bytes, call: Call) -> "pb.ModelInferResponse":
+        if takes_long_to_parse(raw):
+            async with self._traffic.admission.enter(self._deadline_of(_UNKNOWN, call)):
+                request = await self._parse_apart(raw, call)
+                return await self._protocol.infer(request, self._deadline_of(request, call), scope=call.scope)
         request = parse(pb.ModelInferRequest, raw)
         deadline = self._deadline_of(request, call)
         async with self._traffic.admission.enter(deadline):
@@ -118,13 +127,19 @@ class InferenceService:
         await InferStream(self._stream_answers, self._traffic, call).answer_requests(requests)
 
     async def _stream_answers(self, raw: bytes, place: int, call: Call) -> AsyncIterator[Any]:
-        request = parse(pb.ModelInferRequest, raw)
+        long = takes_long_to_parse(raw)
+        request = await self._parse_apart(raw, call) if long else parse(pb.ModelInferRequest, raw)
         deadline = self._deadline_of(request, call)
         scope = part_of(call.scope, request.id or str(place))
         self._traffic.drain.check_accepting()
         async with self._traffic.admission.enter(deadline):
             async for message in self._protocol.stream(request, deadline, scope):
                 yield message
+
+    async def _parse_apart(self, raw: bytes, call: Call) -> "pb.ModelInferRequest":
+        """Parse a message in a worker process, under the call's own deadline."""
+        context = RequestContext(self._deadline_of(_UNKNOWN, call), scope=call.scope)
+        return pb.ModelInferRequest.FromString(await self._gateway.runtime.compute(pack_message, raw, context))
 
     def _deadline_of(self, request: "pb.ModelInferRequest", call: Call) -> float:
         now = asyncio.get_running_loop().time()

@@ -16,6 +16,7 @@ import psutil
 
 from reward_gateway.sample import Invalid
 
+from .json_pieces import encode_json
 from .lockdown import MECHANISMS
 
 START_S = 30.0
@@ -106,7 +107,7 @@ class Sandbox:
         if language != "sql":
             runs = [self._run_program(language, *pair, timeout_s, deadline) for pair in pairs]
             return list(await asyncio.gather(*runs))
-        keys = [json.dumps(pair) for pair in pairs]
+        keys = [await asyncio.to_thread(encode_json, pair) for pair in pairs]
         distinct = dict(zip(keys, pairs, strict=True))
         runs = [self._run_program(language, *pair, timeout_s, deadline) for pair in distinct.values()]
         answer_of = dict(zip(distinct, await asyncio.gather(*runs), strict=True))
@@ -133,7 +134,7 @@ class Sandbox:
         }
         try:
             async with asyncio.timeout_at(deadline), self._slots, self._open_process() as process:
-                in_force = await _send_program(process, json.dumps(request).encode())
+                in_force = await _send_program(process, await asyncio.to_thread(encode_json, request))
                 if in_force is None or (probing is None and set(in_force) != set(self.in_force)):
                     return UNSAFE
                 ended = await _await_end(process, timeout_s)
