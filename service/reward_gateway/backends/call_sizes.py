@@ -21,6 +21,9 @@ _RETRY = 0.99
 """While calls hold one row, the time of further rows is not measured; it is lowered by this factor per call, until a
 call of two rows is tried."""
 
+_GAP_S = 0.003
+"""What an instance is idle after a call if no other waits for it: until the answer is read and the next call begins."""
+
 _TOGETHER = 0.1
 """A call that took less than this part of the one before, and of its time per row, was computed together with it."""
 
@@ -37,6 +40,7 @@ class CallSizes:
         self._instances = 1
         self._call_s = limit_s / 2
         self._rows = FIRST_ROWS
+        self._alone = False  # an instance has one call at a time
         self._single_s: float | None = None  # a call of one row
         self._row_s: float | None = None  # each further row
         self._ended: tuple[int, float] | None = None
@@ -58,6 +62,8 @@ class CallSizes:
         in_flight = [self._predict_s(rows) for rows in calls]
         if len(in_flight) < self._instances:
             return self._rows
+        if self._alone:
+            return 0
         return min(self._rows, self._fit_rows(self._limit_s * self._instances - sum(in_flight)))
 
     def learn(self, rows: int, seconds: float, max_rows: int) -> None:
@@ -75,8 +81,8 @@ class CallSizes:
             return
         full = ended[0] >= self._rows
         self._measure(*ended)
-        fitting = max(1, self._fit_rows(max(self._call_s, _SINGLE_FACTOR * (self._single_s or 0.0))))
-        if self._single_s is None and fitting < self._rows:
+        fitting = max(1, self._choose_rows(max_rows), self._fit_rows(_SINGLE_FACTOR * (self._single_s or 0.0)))
+        if self._single_s is None and fitting < min(self._rows, max_rows):
             self._rows = 1  # find out what one row takes
         elif full:
             self._rows = min(fitting, 2 * ended[0], max_rows)
@@ -97,6 +103,17 @@ class CallSizes:
             self._row_s = row_s
         else:  # a small call says little
             self._row_s += _GAIN * min(1.0, rows / self._rows) * (row_s - self._row_s)
+
+    def _choose_rows(self, max_rows: int) -> int:
+        """Rows per call with which an instance computes most: of two calls that share the limit, or of one at a time.
+
+        Two leave it no time between calls; where a call costs much beside its rows, a larger one does more.
+        """
+        first, alone = (min(max_rows, self._fit_rows(seconds)) for seconds in (self._call_s, self._limit_s))
+        second = min(max_rows, self._fit_rows(self._limit_s - self._predict_s(first)))
+        together_s = self._predict_s(first) + (self._predict_s(second) if second else _GAP_S)
+        self._alone = (first + second) * (self._predict_s(alone) + _GAP_S) < alone * together_s
+        return alone if self._alone else first
 
     def _predict_s(self, rows: int) -> float:
         """Seconds that a call of so many rows takes; 0 if nothing is known."""
