@@ -114,6 +114,9 @@ class Caller(Protocol):
     async def score(self, reward: str, responses: Sequence[str], **options: Any) -> list[float | None] | None:
         """The rewards, checked; None for an answer without rewards, or none at all."""
 
+    async def connect(self) -> object:
+        """Open the connection, unless it is open."""
+
     async def close(self) -> None: ...
 
 
@@ -179,9 +182,7 @@ class HttpCaller:
         return answer
 
     async def _exchange(self, method_and_path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        if self._connection is None:
-            self._connection = await asyncio.open_connection(self._parts.hostname, self._parts.port, limit=1 << 26)
-        reader, writer = self._connection
+        reader, writer = await self.connect()
         head = {"Host": self._parts.netloc, "Content-Type": "application/json", "Content-Length": str(len(body))}
         lines = [f"{method_and_path} HTTP/1.1", *(f"{k}: {v}" for k, v in {**head, **self._headers, **headers}.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
@@ -189,6 +190,12 @@ class HttpCaller:
         first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest if line)}
         return Answer(int(first.split()[1]), fields, await reader.readexactly(int(fields["content-length"])))
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open the connection, unless it is open."""
+        if self._connection is None:
+            self._connection = await asyncio.open_connection(self._parts.hostname, self._parts.port, limit=1 << 26)
+        return self._connection
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -233,6 +240,10 @@ class GrpcCaller:
         rewards = [result.reward if result.valid else None for result in answer.results]
         self._ledger.note_rewards([EXPECTED[reward](response) for response in responses], rewards)
         return rewards
+
+    async def connect(self) -> None:
+        """Open the connection, unless it is open."""
+        await self._channel.channel_ready()
 
     async def close(self) -> None:
         await self._channel.close(None)

@@ -50,9 +50,11 @@ def make_callers(entry: str, stack: ChaosStack, ledger: Ledger, count: int) -> l
 
 @pytest.mark.parametrize("entry", ["http", "grpc"])
 async def test_ten_times_the_load(narrow: ChaosStack, entry: str, ledger: Ledger, verdict: GiveVerdict) -> None:
-    """A gateway that has answered nothing yet, and does not know how fast it is."""
+    """A gateway that has answered nothing yet, and does not know how fast it is. Connections are open."""
     rate = 10 / (ROWS * SLOW_ROW_S)
     callers = make_callers(entry, narrow, ledger, 200)
+    for caller in callers:
+        await caller.connect()
     probes: list[float] = []
 
     async def probe_all() -> None:

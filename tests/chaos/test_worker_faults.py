@@ -37,6 +37,9 @@ class Anew:
         finally:
             await caller.close()
 
+    async def connect(self) -> None:
+        """Every request has a connection of its own."""
+
     async def close(self) -> None:
         pass
 
