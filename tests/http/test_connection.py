@@ -121,6 +121,31 @@ async def test_two_hosts_are_no_request(served: Any) -> None:
         client.close()
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize(
+    "codings",
+    [
+        *("chunked", "Chunked ", "gzip, chunked", "gzip", "identity", "chunked, chunked", "xchunked"),
+        "gzip\r\ntransfer-encoding: chunked",
+        "chunked\r\ntransfer-encoding: chunked",
+    ],
+)
+async def test_no_transfer_coding_but_chunked_is_taken_and_none_over_the_old_version(
+    served: Any, codings: str, version: bytes
+) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        head = _CHUNKED_HEAD.replace(b"chunked", codings.encode()).replace(b"HTTP/1.1", b"HTTP/" + version)
+        await client.send(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(SCORE), SCORE))
+        answer = await client.answer()
+        if codings.strip().lower() == "chunked" and version == b"1.1":
+            assert answer[0] == 200
+        else:
+            assert code(answer) == (400, "malformed_body")
+            assert not served.models.seen
+        client.close()
+
+
 async def test_headers_that_come_too_slowly_are_refused(serve: Any, clock: Clock) -> None:
     async with serve(header_timeout_s=600, idle_timeout_s=7200) as served, listening(served) as to:
         slow, other = await connect(to), await connect(to)

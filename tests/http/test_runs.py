@@ -130,7 +130,7 @@ async def test_two_names_for_one_request_are_refused(
     assert answer.json()["error"]["code"] == "contradictory_run"
 
 
-@pytest.mark.parametrize("name", ["", "x" * 129, "a b", "a/b", "a\u00e9", "a,b"])
+@pytest.mark.parametrize("name", ["", " ", "x" * 129, "a b", "a/b", "a\u00e9", "a,b"])
 async def test_a_name_that_is_none_is_refused(http: httpx.AsyncClient, name: str) -> None:
     answers = [await http.post("/v1/score", json={"samples": []}, params={"run": name})]
     if name and "/" not in name:

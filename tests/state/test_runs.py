@@ -67,7 +67,9 @@ async def test_every_run_is_on_a_page_however_small_the_pages_are(
     assert list(page.runs) == sorted(page.runs)
 
 
-@pytest.mark.parametrize("cursor", ["", "0", "5", "key:", "key:-1", "key:x", f"key:{1 << 64}", "key:١", "x:1"])
+@pytest.mark.parametrize(
+    "cursor", ["", "0", "5", "key:", "key:-1", "key:x", f"key:{1 << 64}", "key:١", "x:1", "key:" + "9" * 5000]
+)
 async def test_a_cursor_that_no_page_ended_with_is_refused(store: StateStore, cursor: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await store.runs.list_page(cursor, 1)

@@ -20,7 +20,9 @@ def test_a_long_deadline_is_not_cut_to_the_default() -> None:
     assert deadline_at(0.0, SETTINGS, 500.0) == 500.0
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "-0.0", "nan", "inf", "soon", "", "1 s"])
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "-0.0", "nan", "inf", "soon", "", "1 s", "1_000", "+5", "1e3", "\u0661", "5.", ".5", "9" * 400]
+)
 def test_a_deadline_is_a_positive_finite_number(text: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         parse_milliseconds(text, "x-request-deadline-ms")

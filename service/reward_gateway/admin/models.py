@@ -22,6 +22,7 @@ from reward_gateway.gateway import Gateway
 from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.sample import split_version
 from reward_gateway.settings import Settings
+from reward_gateway.whole_numbers import parse_whole
 
 T = TypeVar("T")
 
@@ -206,8 +207,9 @@ class ModelAdmin:
         """The versions of a model that recipes or experiments name."""
         book = self._gateway.book
         candidates = (split_version(experiment.candidate) for experiment in book.experiments.values())
-        tried = {int(version) for model, version in candidates if model == name and version.isdecimal()}
-        return tried | {version for plan in book for model, version in plan.pins if model == name}
+        tried = {parse_whole(version) for model, version in candidates if model == name}
+        pinned = {version for plan in book for model, version in plan.pins if model == name}
+        return {number for number in tried if number is not None} | pinned
 
     def _require_unnamed(self, name: str, number: int) -> None:
         if number in self._named_versions(name):
@@ -225,9 +227,10 @@ def _split_name(model: str) -> tuple[str, str]:
 
 
 def _parse_number(version: str) -> int:
-    if not version.isdecimal():
+    number = parse_whole(version)
+    if number is None:
         raise NotFound(f"a version must be a number, not {version!r}")
-    return int(version)
+    return number
 
 
 def _unwritable_error(error: Exception) -> GatewayError:

@@ -133,6 +133,12 @@ class Connection(HttpToolsProtocol):
         if sum(name == b"host" for name, _ in self.headers) > 1:
             self._fault = MalformedBody("the request has two Host headers")
             raise self._fault
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and (codings != [b"chunked"] or self.parser.get_http_version() != "1.1"):
+            self._fault = MalformedBody(
+                "Transfer-Encoding: send chunked alone, over HTTP/1.1; say in Content-Encoding how a body is compressed"
+            )
+            raise self._fault
         self._in_head, self._head_ended = False, True
         self._received = 0
         self._body_read, self._body_chunks = self._read, 0

@@ -8,6 +8,7 @@ from reward_gateway.operations.guards import Guard
 from reward_gateway.operations.names import names_in
 from reward_gateway.operations.registry import Operation, OperationParams
 from reward_gateway.sample import split_version
+from reward_gateway.whole_numbers import parse_whole
 
 from .schema import GroupSpec
 
@@ -159,7 +160,8 @@ class Plan:
         """Model and version of every ``NAME@VERSION`` that a component or an operation's parameter names."""
         named = [value for step in self.steps for value in dict(step.params).values() if isinstance(value, str)]
         split = map(split_version, [*self.models, *named])
-        return frozenset((model, int(version)) for model, version in split if version.isdecimal())
+        numbered = ((model, parse_whole(version)) for model, version in split)
+        return frozenset((model, number) for model, number in numbered if number is not None)
 
     def summary(self) -> dict[str, Any]:
         """The row of ``GET /v1/rewards``."""

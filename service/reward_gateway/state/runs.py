@@ -109,7 +109,8 @@ class RedisRuns(RedisScripts):
 
 def _check_cursor(cursor: str, begins: str) -> str:
     value = cursor.removeprefix(begins)
-    if value == cursor or (begins == "key:" and not (value.isascii() and value.isdecimal() and int(value) < 1 << 64)):
+    is_number = value.isascii() and value.isdecimal() and len(value) <= 20 and int(value) < 1 << 64
+    if value == cursor or (begins == "key:" and not is_number):
         raise InvalidRequest("there is no such page; begin again without cursor", param="cursor")
     return value
 

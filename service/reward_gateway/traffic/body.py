@@ -9,6 +9,7 @@ import zlib
 import zstandard
 
 from reward_gateway.errors import MalformedBody, TooLarge, UnsupportedMediaType
+from reward_gateway.whole_numbers import parse_whole
 
 MAX_FRAMES = 100
 """Maximum gzip members or zstd frames per body: clients send one; thousands of empty ones would only waste time."""
@@ -29,9 +30,9 @@ def declared_size(length: str | None, limit: int) -> int:
     """Content-Length, checked before the body is read; 0 without one. Raises TooLarge or MalformedBody."""
     if length is None:
         return 0
-    if not length.isdecimal():
-        raise MalformedBody("Content-Length is not a number")
-    size = int(length)
+    size = parse_whole(length)
+    if size is None:
+        raise MalformedBody("Content-Length is no number of bytes")
     if size > limit:
         raise too_large(limit)
     return size

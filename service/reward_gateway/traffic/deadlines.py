@@ -5,9 +5,12 @@ operator's maximum.
 """
 
 import math
+import re
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.settings import Settings
+
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def seconds_of_milliseconds(value: float, param: str) -> float:
@@ -19,11 +22,9 @@ def seconds_of_milliseconds(value: float, param: str) -> float:
 
 def parse_milliseconds(text: str, param: str) -> float:
     """As :func:`seconds_of_milliseconds`, from the text of a header."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise InvalidRequest("a deadline must be a number of milliseconds", param=param) from None
-    return seconds_of_milliseconds(value, param)
+    if not _DECIMAL.fullmatch(text):
+        raise InvalidRequest("a deadline must be a number of milliseconds, in decimal digits", param=param)
+    return seconds_of_milliseconds(float(text), param)
 
 
 def deadline_at(arrived: float, settings: Settings, *seconds: float | None) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reward_gateway.errors import InvalidRequest, UnknownVariable
+from reward_gateway.whole_numbers import parse_whole
 
 _PLACE = re.compile(r"\{\{\s*([^{}\s]{1,200})\s*\}\}")
 _PATH = re.compile(r"(?:item|sample)(?:\.\w+|\[\d+\])*", re.ASCII)
@@ -45,8 +46,8 @@ def _look_up(path: str, values: Mapping[str, Any], param: str) -> Any:
     for step in re.findall(r"\w+", path):
         if isinstance(value, Mapping) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
+        elif isinstance(value, list) and (place := parse_whole(step)) is not None and place < len(value):
+            value = value[place]
         else:
             raise UnknownVariable(
                 f"{param}: a placeholder names a variable that neither item nor sample has", param=param

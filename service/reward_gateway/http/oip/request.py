@@ -13,6 +13,7 @@ from reward_gateway.intake.decode import decode
 from reward_gateway.intake.nesting import check_nesting
 from reward_gateway.oip.datatypes import Datatype
 from reward_gateway.oip.tensors import find_datatype, pack_values
+from reward_gateway.whole_numbers import parse_whole
 
 Parameters = dict[str, bool | int | float | str]
 
@@ -111,9 +112,10 @@ def serialize_infer_request(
 def _parse_length(length: str | None, size: int) -> int:
     if length is None:
         return size
-    if not length.isdecimal() or int(length) > size:
+    number = parse_whole(length)
+    if number is None or number > size:
         raise MalformedBody("Inference-Header-Content-Length is no number of bytes that the body has")
-    return int(length)
+    return number
 
 
 def _check_shape(tensor: InputTensor, path: str) -> list[int]:

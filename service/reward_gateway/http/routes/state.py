@@ -14,6 +14,7 @@ from reward_gateway.sample import prompt_group
 from reward_gateway.state.runs import DEFAULT_LIMIT, LARGEST_LIMIT
 from reward_gateway.state.store import StateStore
 from reward_gateway.traffic.keys import require_right
+from reward_gateway.whole_numbers import parse_whole
 
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response, read_json
@@ -116,9 +117,10 @@ async def list_runs(request: Request) -> Response:
     or empty while there are more, and a run may stand on several pages: go on until `cursor` is null.
     """
     given = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if not given.isascii() or not given.isdecimal() or len(given) > 4 or not 1 <= int(given) <= LARGEST_LIMIT:
+    limit = parse_whole(given)
+    if limit is None or not 1 <= limit <= LARGEST_LIMIT:
         raise InvalidRequest(f"limit is a whole number from 1 to {LARGEST_LIMIT}", param="limit")
-    page = await _state_of(request).runs.list_page(request.query_params.get("cursor"), int(given))
+    page = await _state_of(request).runs.list_page(request.query_params.get("cursor"), limit)
     runs = [{"run": run, "kinds": kinds} for run, kinds in page.runs.items()]
     return json_response({"runs": runs, "cursor": page.cursor})
 

@@ -7,6 +7,8 @@ from urllib.parse import urljoin
 import httpcore
 import httpx
 
+from reward_gateway.whole_numbers import parse_whole
+
 from .failures import FetchFault
 from .network import PublicNetwork
 from .urls import Url, UrlRules, read_url
@@ -90,8 +92,7 @@ class Getter:
             raise FetchFault(f"its host answered with status {response.status}", outcome="status")
         if fields.get(b"content-encoding", "identity").strip().lower() != "identity":
             raise FetchFault("its host answered with compression that was not asked for", outcome="encoded")
-        declared = fields.get(b"content-length", "")
-        if declared.isdecimal() and int(declared) > self._max_bytes:
+        if (parse_whole(fields.get(b"content-length", "")) or 0) > self._max_bytes:
             raise self._too_large()
         body = bytearray()
         async for piece in response.aiter_stream():
