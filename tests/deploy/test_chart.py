@@ -291,6 +291,9 @@ class TestRendered:
         assert files == [f"{folder}/{name}" for name in ("tls.crt", "tls.key", "ca.crt")]
         pod = made["Deployment", "rg-reward-gateway"]["spec"]["template"]["spec"]
         assert {"name": "tls", "mountPath": folder, "readOnly": True} in pod["containers"][0]["volumeMounts"]
+        secret = {"secretName": "certificate", "defaultMode": 0o440}
+        assert {"name": "tls", "secret": secret} in pod["volumes"]
+        assert pod["securityContext"]["fsGroup"] == pod["containers"][0]["securityContext"]["runAsGroup"]
         probes = [pod["containers"][0][f"{kind}Probe"]["httpGet"] for kind in ("readiness", "liveness", "startup")]
         assert [probe["scheme"] for probe in probes] == ["HTTPS"] * 3
         ports = made["Service", "rg-reward-gateway"]["spec"]["ports"]

@@ -203,6 +203,16 @@ def test_a_public_address_without_keys_is_told_to_name_its_hosts(tmp_path: Path)
         assert describe_unchecked_hosts(settings) == ""
 
 
+def test_a_keys_file_to_which_every_user_may_write_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text("keys: [{name: trainer, key: long enough}]")
+    file.chmod(0o644)
+    assert KeyRing.load(file).required
+    file.chmod(0o646)
+    with pytest.raises(KeysFileError, match="chmod o-rwx"):
+        KeyRing.load(file)
+
+
 def test_keys_of_one_tenant_and_priority_share_what_is_scarce() -> None:
     first = ApiKey(name="a", key=SecretStr("long enough"), tenant="team")
     second = ApiKey(name="b", key=SecretStr("long enough too"), tenant="team")

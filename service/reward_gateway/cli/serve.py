@@ -19,6 +19,7 @@ from reward_gateway.local.workers import EVERYWHERE
 from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import describe_unchecked_hosts
+from reward_gateway.traffic.tls import describe_readable_key
 
 from .configuration import read_settings, variable_of
 from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, print_error, without_password
@@ -52,7 +53,7 @@ def serve(**flags: Any) -> None:
             for fault in faults:
                 print_error(fault.sentence)
             raise typer.Exit(faults[0].code)
-        if warning := describe_unchecked_hosts(settings):
+        for warning in filter(None, (describe_unchecked_hosts(settings), describe_readable_key(settings))):
             console.print(f"warning: {warning}", style="yellow", markup=False)
         models = [] if settings.triton_url else _prepare(settings, report)
         asyncio.run(

@@ -37,6 +37,8 @@ from reward_gateway.rates import parse_rate
 from reward_gateway.settings import Settings
 from reward_gateway.yaml_file import YamlFault, read_yaml
 
+from .secret_files import describe_writers
+
 Right = Literal["score", "state", "admin"]
 """``score``: request rewards and read the catalogue. ``state``: change named state. ``admin``: everything."""
 
@@ -157,8 +159,13 @@ class KeyRing:
             return cls([])
         try:
             entries = read_yaml(path)
+            writable = describe_writers(path)
+        except OSError as error:
+            raise KeysFileError(f"the keys file cannot be read ({error.strerror})") from None
         except YamlFault as error:
             raise KeysFileError(f"the keys file cannot be read: {error}") from None
+        if writable:
+            raise KeysFileError(writable)
         if not isinstance(entries, dict) or set(entries) != {"keys"} or not isinstance(entries["keys"], list):
             raise KeysFileError("the keys file must hold one list named keys")
         if not entries["keys"]:

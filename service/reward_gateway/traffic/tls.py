@@ -14,6 +14,8 @@ import structlog
 
 from reward_gateway.settings import Settings
 
+from .secret_files import describe_readers, describe_writers
+
 log = structlog.get_logger(__name__)
 
 _Stamp = tuple[tuple[int, int, int], ...]
@@ -75,6 +77,8 @@ class TlsFiles:
             raise TlsFilesError(f"{self.key} holds no private key in PEM format that can be used{reason}") from None
         except OSError as error:
             raise TlsFilesError(f"{self.key} cannot be read ({error.strerror})") from None
+        if writable := describe_writers(self.key):
+            raise TlsFilesError(writable)
         if self.client_ca is not None:
             self._check_certificates(self.client_ca)
             context.load_verify_locations(self.client_ca)
@@ -159,6 +163,12 @@ class TlsReloader:
             raise TlsFilesError(f"{error.filename} cannot be read ({error.strerror})") from None
         self._stamp = stamp
         return material
+
+
+def describe_readable_key(settings: Settings) -> str:
+    """Who else may read the key of TLS, and what to do; empty if nobody may, or there is none."""
+    files = TlsFiles.of(settings)
+    return "" if files is None else describe_readers(files.key)
 
 
 def reloading_context(files: TlsFiles) -> ssl.SSLContext:
