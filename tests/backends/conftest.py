@@ -247,7 +247,8 @@ def triton_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
 
 
 @pytest.fixture
-async def models(triton_server: Triton) -> AsyncIterator[TritonServer]:
+async def models(triton_server: Triton, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TritonServer]:
+    monkeypatch.setattr("reward_gateway.backends.triton.server.LOOKUP_TIMEOUT_S", 60.0)
     # Calls are not cut by the time that they take, which says something about the machine.
     server = TritonServer(triton_server.url, info_ttl_s=0.2, max_in_flight_s=3600)
     try:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import psutil
 import pytest
+from reward_gateway.backends.math import checker as checker_module
 from reward_gateway.backends.math.checker import LATE, LOST, TOO_HARD, UNREADABLE, MathChecker, Verdict
 
 from tests.clock import turns, until
@@ -74,13 +75,27 @@ async def test_an_expression_that_never_ends_is_given_up_and_the_next_is_answere
     assert await comparing == [TOO_HARD]
 
 
-async def test_a_process_that_does_not_keep_its_time_is_replaced(checker: MathChecker) -> None:
+async def test_a_process_that_does_not_keep_its_time_is_replaced(
+    checker: MathChecker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checker_module, "MOST_TIMES", 1.0)
     await checker.compare([("1", "1")])
     for child in math_children(checker):
         child.suspend()
     comparing = await begin_hastily(checker, ("2", "3"))
     assert await checker.compare([("2", "2")]) == [True]
     assert await comparing == [TOO_HARD]
+
+
+async def test_a_machine_that_has_else_to_do_makes_no_answer_too_hard(checker: MathChecker) -> None:
+    """The process is kept from computing for longer than a pair may compute."""
+    await checker.compare([("1", "1")])
+    (child,) = math_children(checker)
+    child.suspend()
+    comparing = await begin_hastily(checker, ("1/2", "0.5"))
+    await asyncio.sleep(2.0)
+    child.resume()
+    assert await comparing == [True]
 
 
 async def test_a_process_that_is_killed_is_replaced(checker: MathChecker) -> None:

@@ -134,6 +134,23 @@ async def test_work_that_can_be_interrupted_leaves_its_process_alive(pool: Worke
     assert await pool.run(os.getpid) == before
 
 
+@pytest.mark.usefixtures("time_to_finish")
+async def test_only_what_is_computed_counts_where_the_time_on_a_cpu_is_limited(pool: WorkerPool) -> None:
+    before = await pool.run(os.getpid)
+    await pool.run(partial(time.sleep, 1.0), cpu_s=0.5)
+    for _ in range(2):
+        with pytest.raises(NotDone, match="time"):
+            await pool.run(partial(exec, "while True: pass"), cpu_s=0.5)
+    assert await pool.run(os.getpid) == before
+
+
+async def test_work_that_computes_too_long_and_cannot_be_interrupted_ends_its_process(pool: WorkerPool) -> None:
+    before = await pool.run(os.getpid)
+    with pytest.raises(NotDone, match="time"):
+        await pool.run(ENDLESS, cpu_s=0.5)
+    assert await pool.run(os.getpid) != before
+
+
 async def test_a_module_is_never_imported_by_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "imported_meanwhile.py").write_text("import sys\nframe = sys._getframe()\n")
     monkeypatch.syspath_prepend(tmp_path)

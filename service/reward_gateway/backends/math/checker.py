@@ -12,6 +12,9 @@ from reward_gateway.sample import Invalid
 from .comparison import compare_answers, prepare
 
 PAIR_TIMEOUT_S = 3.0
+MOST_TIMES = 20.0
+"""A pair has this many times its time by the clock on the wall, whatever else the machine does."""
+
 PROCESSES = max(1, min(4, (os.cpu_count() or 1) // 2))
 
 TOO_HARD = Invalid("operation_error", "comparing the answer takes too long or too much memory", param="response")
@@ -26,7 +29,8 @@ class MathChecker:
 
     Args:
         processes: maximum pairs compared concurrently.
-        pair_timeout_s: time limit per pair; a process that exceeds it is killed.
+        pair_timeout_s: time per pair on a CPU: whether an answer is right does not depend on what else the machine
+            does. A process that exceeds it is killed.
         observer: told of comparisons that are not done.
     """
 
@@ -51,7 +55,9 @@ class MathChecker:
     async def _compare_pair(self, reference: str, response: str, deadline: float | None) -> Verdict:
         work = partial(compare_answers, reference, response)
         try:
-            equal: bool | None = await self.pool.run(work, deadline, limit_s=self._pair_timeout_s)
+            equal: bool | None = await self.pool.run(
+                work, deadline, limit_s=MOST_TIMES * self._pair_timeout_s, cpu_s=self._pair_timeout_s
+            )
         except NotDone as cause:
             if cause.why == "lost":
                 return LOST

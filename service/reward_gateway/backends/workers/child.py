@@ -1,7 +1,8 @@
 """A worker process: it takes work over a pipe, one piece at a time, and answers with the result.
 
 Run as ``python -m reward_gateway.backends.workers.child MEMORY``. In: a frame with the work (a function) and the
-seconds that it may take; the function's argument is the frame's attachment, if it has one. Out: a frame with
+seconds that it may take, by the clock and on a CPU; the function's argument is the frame's attachment, if it has one.
+Work that computes for longer and cannot be interrupted ends the process with SIGXCPU. Out: a frame with
 ``("done", result)`` (a result of bytes is attached), ``("failed", exception)``, ``("time", None)`` or
 ``("memory", None)``. Work that is a generator of effects is run to its end; for each effect a frame
 ``("effect", effect)`` goes out, and ``("send", answer)`` or ``("throw", exception)`` comes in.
@@ -11,12 +12,14 @@ The first piece of work prepares the process (imports); the memory limit holds f
 
 import contextlib
 import ctypes
+import math
 import os
 import resource
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -66,13 +69,15 @@ def main(memory: int) -> None:
     _end_with_parent()
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
-    signal.signal(signal.SIGALRM, _raise_out_of_time)
+    for alarm in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(alarm, _raise_out_of_time)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the gateway, which ends its workers
     prepared = False
     with contextlib.suppress(EOFError):
         while True:
-            (work, seconds), body = pipe.receive()
-            reply = _do(partial(work, body) if body else work, seconds, pipe)
+            (work, seconds, cpu_s), body = pipe.receive()
+            with _limit_cpu(cpu_s):
+                reply = _do(partial(work, body) if body else work, seconds, cpu_s, pipe)
             del work, body
             if not prepared:
                 _limit_memory(memory)
@@ -82,13 +87,14 @@ def main(memory: int) -> None:
                 return  # the rest of what it allocated may never be freed
 
 
-def _do(work: Callable[[], Any], seconds: float | None, pipe: Pipe) -> tuple[str, Any]:
+def _do(work: Callable[[], Any], seconds: float | None, cpu_s: float | None, pipe: Pipe) -> tuple[str, Any]:
     try:
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3) if seconds is not None else 0)
+        signal.setitimer(signal.ITIMER_PROF, cpu_s or 0)
         result = work()
         if isinstance(result, Generator):
             result = _run_steps(result, pipe)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _stop_alarms()
     except OutOfTime:
         return "time", None
     except MemoryError:
@@ -98,8 +104,13 @@ def _do(work: Callable[[], Any], seconds: float | None, pipe: Pipe) -> tuple[str
     except Exception as error:
         return "failed", error
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _stop_alarms()
     return "done", result
+
+
+def _stop_alarms() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _run_steps(steps: Generator[Any, Any, Any], pipe: Pipe) -> Any:
@@ -143,6 +154,18 @@ def _end_with_parent() -> None:
     """Have the kernel end this process with the gateway, even one that is killed."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _limit_cpu(cpu_s: float | None) -> Iterator[None]:
+    """Have the kernel end the process if it computes for one to two seconds more than ``cpu_s``."""
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    if cpu_s is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + cpu_s) + 1, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
 
 
 def _limit_memory(memory: int) -> None:

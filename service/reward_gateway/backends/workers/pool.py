@@ -93,6 +93,7 @@ class WorkerPool:
         *,
         body: bytes = b"",
         limit_s: float | None = None,
+        cpu_s: float | None = None,
         answer: Answerer = refuse_effects,
     ) -> Any:
         """Do a piece of work for the caller of the running task and return its result.
@@ -102,6 +103,7 @@ class WorkerPool:
             body: the function's argument, if not empty: bytes of any size, which are sent piece by piece.
             deadline: time of the running loop's clock, waiting for a free process included; None: no limit.
             limit_s: seconds from the moment a process begins it.
+            cpu_s: seconds that it may compute: what else the machine has to do is not counted. Not for generators.
             answer: answers the effects of the work; a GatewayError is raised where the effect was performed.
 
         Raises:
@@ -109,13 +111,19 @@ class WorkerPool:
             Exception: what the work raised.
         """
         try:
-            return await self._run(work, deadline, body, limit_s, answer)
+            return await self._run(work, deadline, body, limit_s, cpu_s, answer)
         except NotDone as unfinished:
             self._observer.work_unfinished(unfinished.why)
             raise
 
     async def _run(
-        self, work: Callable[..., Any], deadline: float | None, body: bytes, limit_s: float | None, answer: Answerer
+        self,
+        work: Callable[..., Any],
+        deadline: float | None,
+        body: bytes,
+        limit_s: float | None,
+        cpu_s: float | None,
+        answer: Answerer,
     ) -> Any:
         share = current_share()
         worker = await self._take_worker(share, deadline)
@@ -124,7 +132,7 @@ class WorkerPool:
         limits = [limit for limit in (deadline, None if limit_s is None else begun + limit_s) if limit is not None]
         until = min(limits, default=None)
         try:
-            return await self._converse(worker, work, body, until, answer)
+            return await self._converse(worker, work, body, until, cpu_s, answer)
         finally:
             if self._queue:  # beyond the 1 of its turn; what nobody else wants costs nothing
                 self._queue.charge(share, now() - begun)
@@ -145,13 +153,19 @@ class WorkerPool:
         self._observer.worker_pool_changed(self._name, self._held.total(), len(self._queue))
 
     async def _converse(
-        self, worker: WorkerProcess, work: Callable[..., Any], body: bytes, until: float | None, answer: Answerer
+        self,
+        worker: WorkerProcess,
+        work: Callable[..., Any],
+        body: bytes,
+        until: float | None,
+        cpu_s: float | None,
+        answer: Answerer,
     ) -> Any:
         """Ask, answer effects, and return the result. ``worker.reply`` is None afterwards if the process is free."""
         now = asyncio.get_running_loop().time
         if until is not None and until <= now():
             raise NotDone("time")
-        message: Any = (work, None if until is None else until - now())
+        message: Any = (work, None if until is None else until - now(), cpu_s)
         while True:
             try:
                 async with asyncio.timeout_at(until):
@@ -167,7 +181,7 @@ class WorkerPool:
             try:
                 (kind, value), attachment = reply.result()
             except ProcessLost:
-                raise NotDone("lost") from None
+                raise NotDone("time" if await worker.has_spent_its_time() else "lost") from None
             match kind:
                 case "effect":
                     self._waiting += 1
@@ -292,7 +306,7 @@ class WorkerPool:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 worker = await WorkerProcess.start(self._memory)
-                (kind, error), _ = await worker.ask(await encode_in_steps((self._prepare, None)))
+                (kind, error), _ = await worker.ask(await encode_in_steps((self._prepare, None, None)))
                 worker.reply = None
                 if kind != "done":
                     raise InternalError(f"a worker process failed to start: {error}")

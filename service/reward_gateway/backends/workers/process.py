@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -10,6 +11,9 @@ from .frames import LARGE, LENGTHS, TooLong, decode_message, encode_frame
 
 GRACE_S = 1.0
 """Seconds that a process may go on after its time, before it is killed: starting another costs about as much."""
+
+END_S = 5.0
+"""Seconds that a process whose pipe has closed may take to end, which it is about to."""
 
 _PIECE = 1 << 20
 """Bytes that are written or read without a turn of the event loop."""
@@ -98,6 +102,13 @@ class WorkerProcess:
             return message, b"".join(await _read_pieces(stdout, attachment))
         except (OSError, asyncio.IncompleteReadError) as error:
             raise ProcessLost from error
+
+    async def has_spent_its_time(self) -> bool:
+        """Whether the kernel ended it, for its work computed for too long; of a process that is lost."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):  # no kill, which would take its status from who waits for it
+                await self.process.wait()
+        return self.process.returncode == -signal.SIGXCPU
 
     async def end(self) -> None:
         """Kill the process and wait for its end."""
