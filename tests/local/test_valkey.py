@@ -1,6 +1,7 @@
 """The embedded Valkeys, started alone: what they keep and where, and what whoever reaches them may do."""
 
 import contextlib
+import os
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import redis
 import reward_gateway
 from reward_gateway.local.children import Child
 from reward_gateway.local.sockets import socket_folder
-from reward_gateway.local.valkey import COMMANDS, score_cache, state_store
+from reward_gateway.local.valkey import COMMANDS, score_cache, state_store, sync_state
 from reward_gateway.settings import Settings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stack]
@@ -49,9 +50,20 @@ async def test_the_cache_of_scores_is_bounded_evicts_and_writes_nothing_to_disk(
 async def test_the_store_of_state_never_evicts_and_writes_every_change(tmp_path: Path) -> None:
     async with started(state_store, tmp_path) as url:
         client = redis.Redis.from_url(url, username="tests")
-        config = client.config_get("maxmemory*", "appendonly", "dir")
+        config = client.config_get("maxmemory*", "append*", "dir")
     assert (config["maxmemory"], config["maxmemory-policy"]) == (str(256 << 20), "noeviction")
     assert (config["appendonly"], config["dir"]) == ("yes", str(tmp_path / "state"))
+    assert config["appendfsync"] == "no", "while it syncs by itself, it answers what it has not yet written"
+
+
+async def test_what_the_store_of_state_has_written_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.pread(file, 1 << 20, 0)))
+    await sync_state(tmp_path)  # there is nothing yet
+    async with started(state_store, tmp_path) as url:
+        redis.Redis.from_url(url).set("key", "a value that is kept")
+        await sync_state(tmp_path)
+    assert any(b"a value that is kept" in content for content in synced)
 
 
 @pytest.mark.parametrize("make", [score_cache, state_store])

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from itertools import count
@@ -11,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from reward_gateway.errors import NotFound, StateUnavailable
+from reward_gateway.local.sockets import socket_folder
+from reward_gateway.local.valkey import state_store
+from reward_gateway.settings import Settings
 from reward_gateway.state.cohorts import RedisCohorts
 from reward_gateway.state.epoch import LOST, MARKER, StoreEpoch, allow_restart
 from reward_gateway.state.store import StateStore
@@ -350,3 +354,37 @@ async def test_a_write_that_a_frozen_store_takes_later_changes_nothing(gateways:
     assert [type(failure) for failure in failures] == [StateUnavailable] * len(late)
     assert gateways.read_all() == before
     await cohorts.close()
+
+
+async def test_a_file_of_the_store_that_was_cut_is_noticed_at_its_next_start(tmp_path: Path) -> None:
+    """The server that `serve` starts loads what is left of its file: it holds the marker, and too few writes."""
+    epoch, memory = StoreEpoch(), tmp_path / "memory"
+
+    @contextlib.asynccontextmanager
+    async def opened(*epochs: StoreEpoch) -> AsyncIterator[list[StateStore]]:
+        with socket_folder() as sockets:
+            child, url = state_store(Settings(), tmp_path, sockets)
+            await child.start()
+            stores = [StateStore.connect(url, 60.0, each) for each in epochs]
+            try:
+                yield stores
+            finally:
+                for store in stores:
+                    await store.close()
+                await child.stop()
+
+    async with opened(epoch, StoreEpoch(memory)) as (running, remembering):
+        for _ in range(100):
+            await count_one(running)
+        assert not await remembering.is_lost()
+    async with opened(epoch, StoreEpoch(memory)) as whole:
+        assert [await count_of(store) for store in whole] == [100, 100]
+
+    (file,) = (tmp_path / "state" / "appendonlydir").glob("*.incr.aof")
+    os.truncate(file, int(file.stat().st_size * 0.6))
+    async with opened(epoch, StoreEpoch(memory), StoreEpoch()) as (running, afresh, knowing_nothing):
+        for store in (running, afresh, knowing_nothing):
+            await refused(count_of(store))
+            await refused(count_one(store))
+        assert await running.accept_reset()
+        assert 0 < await count_of(running) == await count_of(afresh) < 100

@@ -1,5 +1,6 @@
 """Runs the whole stack on one machine: starts the servers that have no address, then the gateway."""
 
+import asyncio
 import contextlib
 import shutil
 import socket
@@ -16,9 +17,10 @@ from reward_gateway.local.plain_paths import plain_links
 from reward_gateway.local.sockets import socket_folder
 from reward_gateway.local.supervisor import Report, Supervisor
 from reward_gateway.local.triton import ModelList, triton_child
-from reward_gateway.local.valkey import score_cache, state_store
+from reward_gateway.local.valkey import SYNC_S, score_cache, state_store, sync_state
 from reward_gateway.local.workers import MODULE, metrics_folder, worker_children
 from reward_gateway.settings import Settings
+from reward_gateway.tasks import end_task, repeat
 
 _ENOUGH_BYTES = 1 << 20
 
@@ -95,6 +97,9 @@ async def run_stack(
             except StackError as error:
                 report(str(error))
         stages = [servers, worker_children(settings, http, metrics, worker, environment)]
+        syncing = None
+        if "REWARD_GATEWAY_STATE_EPOCH_FILE" in environment:
+            syncing = asyncio.create_task(repeat(partial(sync_state, run_dir), SYNC_S, "state-sync"))
         unanswered: list[socket.socket] = []
         supervisor = Supervisor(
             stages,
@@ -105,6 +110,7 @@ async def run_stack(
         try:
             await supervisor.run(lambda: on_ready(Running(settings, run_dir)))
         finally:
+            await end_task(syncing)
             for connection in unanswered:
                 connection.close()
 

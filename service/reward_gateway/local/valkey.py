@@ -2,12 +2,15 @@
 
 Scores can be recomputed, so the cache has bounded memory, evicts the least recently used keys and writes nothing to
 disk. State cannot, so its server never evicts (when it is full, changes are refused) and writes every change to an
-append-only file in the run directory, which the next start loads.
+append-only file in the run directory, which the next start loads. What was answered survives the end of the process;
+the end of the machine may cost the last second (:data:`SYNC_S`).
 
 Neither listens on a port. Whoever may open the socket, in a folder of mode 0700, needs no password, so that none is in
 a file or a command line, and may use only the commands that the gateway uses.
 """
 
+import asyncio
+import contextlib
 import importlib.util
 import os
 import platform
@@ -20,6 +23,9 @@ from reward_gateway.local import probes
 from reward_gateway.local.children import Child
 from reward_gateway.local.errors import StackError
 from reward_gateway.settings import Settings
+
+SYNC_S = 1.0
+"""Seconds between two calls of :func:`sync_state`."""
 
 COMMANDS = (
     *("ping", "hello", "select", "client|setinfo", "multi", "exec"),
@@ -67,9 +73,23 @@ def state_store(settings: Settings, run_dir: Path, sockets: Path) -> tuple[Child
         StackError: no server is installed.
     """
     memory = settings.state_redis_max_memory
-    options = ["--maxmemory", memory, "--maxmemory-policy", "noeviction", "--appendonly", "yes"]
+    # Valkey answers what it has given to the kernel. While it syncs by itself, it first answers and then does so: a
+    # kill then loses what was answered. :func:`sync_state` does it for it.
+    writes = ["--appendonly", "yes", "--appendfsync", "no"]
+    options = ["--maxmemory", memory, "--maxmemory-policy", "noeviction", *writes]
     # it loads its file first
     return _valkey_child("Valkey for state", "state", options, run_dir, sockets / "state", ready_s=60.0)
+
+
+async def sync_state(run_dir: Path) -> None:
+    """Have the disk hold what the server that keeps state has written to its files. Raises OSError."""
+    await asyncio.to_thread(_sync_files, run_dir / "state" / "appendonlydir")
+
+
+def _sync_files(folder: Path) -> None:
+    for path in folder.glob("*.aof"):
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # those that are replaced are removed
+            os.fsync(file.fileno())
 
 
 def _valkey_child(
