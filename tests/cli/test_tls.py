@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,9 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 from reward_gateway.cli.gateway_checks import find_gateway_faults
 from reward_gateway.cli.serve import find_lacking
 from reward_gateway.client import AsyncRewardClient, RewardClient, Untrusted
-from reward_gateway.errors import GatewayError
+from reward_gateway.errors import GatewayError, PermissionDenied, Unavailable
 from reward_gateway.local.probes import http_ok
 from reward_gateway.settings import Settings
+from reward_gateway.traffic.tls import describe_readable_key
 
 from tests.conftest import ROOT
 from tests.ports import free_port
@@ -134,6 +136,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """No machine is too slow for the time limit."""
     for module in ("sync", "aio"):
         monkeypatch.setattr(f"reward_gateway.client.{module}.READY_S", 60.0)
+    monkeypatch.setattr("reward_gateway.client.tls.REFUSAL_S", 60.0)
 
 
 @pytest.fixture(scope="module")
@@ -294,30 +297,40 @@ def test_without_a_client_certificate_only_health_checks_and_metrics_are_answere
             answer = client.get(path)
             assert answer.status_code == 403
             assert "certificate" in answer.json()["error"]["message"]
-    with RewardClient(gateway.grpc_url, ca_file=gateway.ca, timeout_s=2) as client:
-        assert not client.ready()
-        with pytest.raises(GatewayError) as refused:
-            client.score("p", ["a"])
-        assert refused.value.status in (503, 504)
+    with RewardClient(gateway.url, ca_file=gateway.ca) as client, pytest.raises(PermissionDenied, match="certificate"):
+        client.score("p", ["a"])
 
 
-def test_a_certificate_of_another_authority_ends_the_handshake(
-    mutual: tuple[Running, Path, trustme.CA], tmp_path: Path
+@pytest.mark.parametrize("given", ["a wrong one", "none"])
+async def test_a_client_certificate_that_is_refused_is_named_at_once(
+    mutual: tuple[Running, Path, trustme.CA], given: str, tmp_path: Path
 ) -> None:
+    """Nothing is tried again: a call that did so would end as another error."""
     gateway, _, _ = mutual
-    certificate, key = client_files(tmp_path, trustme.CA())
-    with (
-        RewardClient(
-            gateway.url, timeout_s=10, ca_file=gateway.ca, client_certificate=certificate, client_key=key
-        ) as client,
-        pytest.raises(GatewayError, match=r"TLS|broke") as refused,
-    ):
-        client.rewards()
-    assert refused.value.status in (500, 503)
-    with RewardClient(
-        gateway.grpc_url, timeout_s=2, ca_file=gateway.ca, client_certificate=certificate, client_key=key
-    ) as client:
-        assert not client.ready()
+    files: dict[str, Any] = {"ca_file": gateway.ca, "timeout_s": 120}
+    if given == "a wrong one":
+        files |= dict(zip(("client_certificate", "client_key"), client_files(tmp_path, trustme.CA()), strict=True))
+    for url in (gateway.grpc_url, gateway.url) if given == "a wrong one" else (gateway.grpc_url,):
+        with RewardClient(url, **files) as client:
+            assert not client.ready()
+            with pytest.raises(Untrusted, match="client_certificate, client_key"):
+                client.score("p", ["a"])
+        async with AsyncRewardClient(url, **files) as concurrent:
+            with pytest.raises(Untrusted, match="client_certificate, client_key"):
+                await concurrent.score("p", ["a"])
+
+
+def test_a_service_that_is_away_refuses_no_certificate(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    certificate, key = client_files(tmp_path, authority)
+    for scheme in ("https", "grpcs"):
+        url = f"{scheme}://127.0.0.1:{free_port()}"
+        client = RewardClient(
+            url, ca_file=tmp_path / "ca.pem", client_certificate=certificate, client_key=key, timeout_s=0.5
+        )
+        with client, pytest.raises(Unavailable):
+            client.score("p", ["a"])
 
 
 def test_the_authority_of_clients_is_renewed_too(mutual: tuple[Running, Path, trustme.CA], tmp_path: Path) -> None:
@@ -368,6 +381,7 @@ def encrypted(key: bytes) -> bytes:
             lambda files: (files / "key.pem").write_bytes(encrypted((files / "key.pem").read_bytes())),
             "key.pem is encrypted",
         ),
+        (lambda files: (files / "key.pem").chmod(0o606), "every user of this machine may write to "),
     ],
 )
 def test_files_that_cannot_be_used_are_named_before_anything_starts(
@@ -385,6 +399,17 @@ def test_files_that_cannot_be_used_are_named_before_anything_starts(
     (fault,) = find_gateway_faults(settings)
     assert says in fault.sentence
     assert "secret" not in fault.sentence
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o660, False), (0o604, True)])
+def test_a_key_that_every_user_may_read_is_warned_of(mode: int, warned: bool, tmp_path: Path) -> None:
+    Files(tmp_path).issue(trustme.CA())
+    (tmp_path / "key.pem").chmod(mode)
+    settings = Settings(tls_certificate=tmp_path / "certificate.pem", tls_key=tmp_path / "key.pem")
+    assert find_gateway_faults(settings) == []
+    warning = describe_readable_key(settings)
+    assert ("chmod o-rwx" in warning and "key.pem" in warning) is warned
+    assert describe_readable_key(Settings()) == ""
 
 
 @pytest.mark.parametrize("given", ["tls_certificate", "tls_key", "tls_client_ca"])

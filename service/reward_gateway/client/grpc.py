@@ -1,5 +1,6 @@
 """The gRPC transport, sync and async, where grpcio is installed. The same bodies in, the same answers out."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -196,6 +197,12 @@ def _to_error(error: Any) -> GatewayError:
     )
 
 
+def _may_be_refused(error: Any, url: str) -> bool:
+    """Whether the call did not reach the service because of this client's certificate, or for want of one."""
+    ours = "error-code" in dict(error.trailing_metadata() or ())
+    return url.startswith("grpcs:") and error.code() is grpc.StatusCode.UNAVAILABLE and not ours
+
+
 def _caller_metadata(api_key: str | None, run: str | None) -> tuple[tuple[str, str], ...]:
     """The metadata that say who asks, and for which run."""
     key = (("authorization", f"Bearer {api_key}"),) if api_key else ()
@@ -238,6 +245,7 @@ class GrpcTransport:
         is_secure = url.startswith("grpcs:")
         self._channel = _open_channel(grpc, target, tls if is_secure else None)
         self._metadata = _caller_metadata(api_key, run)
+        self._url, self._tls = url, tls
         self._waits = not is_secure  # waiting for a connection would hide why TLS fails
 
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
@@ -269,6 +277,8 @@ class GrpcTransport:
         try:
             return call(request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=self._waits)
         except grpc.RpcError as error:
+            if _may_be_refused(error, self._url) and (reason := self._tls.find_refusal(self._url)):
+                raise tls_failure(reason) from error
             raise _to_error(error) from error
 
 
@@ -280,6 +290,7 @@ class AsyncGrpcTransport:
         is_secure = url.startswith("grpcs:")
         self._channel = _open_channel(grpc.aio, target, tls if is_secure else None)
         self._metadata = _caller_metadata(api_key, run)
+        self._url, self._tls = url, tls
         self._waits = not is_secure  # waiting for a connection would hide why TLS fails
 
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
@@ -319,4 +330,8 @@ class AsyncGrpcTransport:
                 request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=self._waits
             )
         except grpc.RpcError as error:
+            if _may_be_refused(error, self._url):
+                reason = await asyncio.to_thread(self._tls.find_refusal, self._url)
+                if reason:
+                    raise tls_failure(reason) from error
             raise _to_error(error) from error

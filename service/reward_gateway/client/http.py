@@ -1,5 +1,6 @@
 """The HTTP transport, sync and async: one pooled connection set, one way to read an answer."""
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 from reward_gateway.errors import DeadlineExceeded, GatewayError, Unavailable, seconds_of_retry_after
 
 from .failures import Unreachable, of_http, tls_failure
-from .tls import ClientTls
+from .tls import CLOSED, ClientTls
 from .wire import ScoreAnswer, WireFailure, refusal, score_answer
 
 _GRACE_S = 1.0
@@ -19,7 +20,6 @@ _GRACE_S = 1.0
 
 _LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=60.0)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 def _caller_headers(api_key: str | None, run: str | None) -> dict[str, str]:
@@ -73,11 +73,16 @@ def _to_error(error: httpx.HTTPError) -> GatewayError:
     return broken
 
 
+def _may_be_refused(error: GatewayError, url: str, tls: ClientTls) -> bool:
+    """Whether the service may have closed the connection because of this client's certificate."""
+    return isinstance(error, Unavailable) and url.startswith("https:") and tls.certificate is not None
+
+
 def _find_tls_fault(error: BaseException) -> ssl.SSLError | None:
     """Why TLS was refused, if it was: not where the connection was only closed, as by a service that restarts."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _CLOSED):
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, CLOSED):
             return cause
         cause = cause.__cause__ or cause.__context__
     return None
@@ -91,6 +96,7 @@ class HttpTransport:
     """Requests over one ``httpx.Client``."""
 
     def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
+        self._url, self._tls = url, tls
         self._client = httpx.Client(
             base_url=url, headers=_caller_headers(api_key, run), limits=_LIMITS, verify=_verification(url, tls)
         )
@@ -121,7 +127,10 @@ class HttpTransport:
         try:
             response = self._client.request(method, path, **_request_arguments(body, left_s, key))
         except httpx.HTTPError as error:
-            raise _to_error(error) from error
+            failure = _to_error(error)
+            if _may_be_refused(failure, self._url, self._tls) and (reason := self._tls.find_refusal(self._url)):
+                failure = tls_failure(reason)
+            raise failure from error
         return _read_content(response)
 
 
@@ -129,6 +138,7 @@ class AsyncHttpTransport:
     """Requests over one ``httpx.AsyncClient``."""
 
     def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
+        self._url, self._tls = url, tls
         self._client = httpx.AsyncClient(
             base_url=url, headers=_caller_headers(api_key, run), limits=_LIMITS, verify=_verification(url, tls)
         )
@@ -161,5 +171,9 @@ class AsyncHttpTransport:
         try:
             response = await self._client.request(method, path, **_request_arguments(body, left_s, key))
         except httpx.HTTPError as error:
-            raise _to_error(error) from error
+            failure = _to_error(error)
+            if _may_be_refused(failure, self._url, self._tls):
+                reason = await asyncio.to_thread(self._tls.find_refusal, self._url)
+                failure = tls_failure(reason) if reason else failure
+            raise failure from error
         return _read_content(response)

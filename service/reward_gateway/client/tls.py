@@ -1,10 +1,21 @@
 """What a client trusts and who it says it is, over ``https://`` and ``grpcs://``."""
 
 import os
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
+
+REFUSAL_S = 1.0
+"""Seconds that a service has to refuse a certificate after the handshake; one that takes it is silent over HTTP."""
+
+CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""TLS errors of a connection that was only closed, as by a service that restarts."""
+
+_CLOSED = "the connection was closed"
+_HELLO = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,41 @@ class ClientTls:
         if self.certificate is not None:
             context.load_cert_chain(self.certificate, self.key)
         return context
+
+    def find_refusal(self, url: str) -> str | None:
+        """Why the service refuses this client in the handshake; None if it does not, or is not there.
+
+        A connection that broke does not say so: with TLS 1.3 the service refuses a client after the client's part of
+        the handshake, and its reason is lost where the client has sent a request meanwhile; here none is sent. Some
+        give no reason and close, as a service does that is being stopped or has no room. Over HTTP, one that refuses a
+        certificate then takes a client without any; over gRPC, one that takes a client speaks first.
+        """
+        is_grpc = url.startswith("grpcs:")
+        reason = self._shake_hands(url)
+        if reason == _CLOSED:
+            again = self._shake_hands(url) if is_grpc else ClientTls(self.ca)._shake_hands(url, _HELLO)
+            return _CLOSED if again == (_CLOSED if is_grpc else "") else None
+        return reason
+
+    def _shake_hands(self, url: str, hello: bytes = b"") -> str | None:
+        """Why a connection was refused; empty if it was not, None if there was none."""
+        parts = urlsplit(url)
+        try:
+            context = self.context()
+            context.set_alpn_protocols(["h2" if parts.scheme == "grpcs" else "http/1.1"])
+            with (
+                socket.create_connection((parts.hostname or "", parts.port or 443), timeout=REFUSAL_S) as plain,
+                context.wrap_socket(plain, server_hostname=parts.hostname) as secure,
+            ):
+                secure.sendall(hello)
+                try:
+                    return "" if secure.recv(1) else _CLOSED
+                except TimeoutError:
+                    return ""
+        except ssl.SSLError as error:
+            return None if isinstance(error, CLOSED) else error.reason
+        except OSError:
+            return None
 
     def read(self) -> tuple[bytes | None, bytes | None, bytes | None]:
         """Authorities, key and certificate, as gRPC takes them; without a file of authorities, those of grpcio.
