@@ -158,6 +158,41 @@ def _enlarge(value: Any, text: int, outer: int, inner: int) -> Any:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A body that repeats one piece, separated by commas, between a head and a tail; at most so many times."""
+
+    head: str
+    piece: str
+    tail: str
+    most: int | None = None
+
+    def fill(self, limit: int) -> bytes:
+        """The largest such body within a limit of bytes."""
+        count = (limit - len(self.head) - len(self.tail)) // (len(self.piece) + 1)
+        return f"{self.head}{','.join([self.piece] * min(count, self.most or count))}{self.tail}".encode()
+
+
+_FEATURE = '{"samples": [{"response": "a b", "features": {"mine": ['
+_TENSOR = '{"inputs": [{"name": "response", "shape": [1, 1], "datatype": "BYTES", "data": ["a"]}, '
+_JSON_TENSOR = '{"name": "features", "shape": [1, 1], "datatype": "BYTES", "data": ["{\\"mine\\": ['
+
+ENTRIES: Mapping[str, tuple[str, Piece]] = {
+    "samples with long texts": ("/v1/score", Piece('{"samples": [', f'{{"response": "{"word " * 3000}"}}', "]}", ROWS)),
+    "a long list of numbers": ("/v1/score?reward=counted", Piece(_FEATURE, "0", "]}}]}")),
+    "many short lists": ("/v1/score?reward=counted", Piece(_FEATURE, "[0]", "]}}]}")),
+    "lists of several lengths": ("/v1/score?reward=counted", Piece(_FEATURE + "[],", "[0]", "]}}]}")),
+    "more samples than are taken": ("/v1/score", Piece('{"samples": [', "{}", "]}")),
+    "criteria": ("/v1/score", Piece('{"samples": [{"response": "a", "rubric": [', '{"text": "x"}', "]}]}")),
+    "numbers in a tensor": ("/v2/models/counted/infer", Piece(_TENSOR + _JSON_TENSOR, "0", ']}"]}]}')),
+    "lists in a tensor": ("/v2/models/counted/infer", Piece(_TENSOR + _JSON_TENSOR, "[0]", ']}"]}]}')),
+    "documents to rank": ("/rerank", Piece('{"query": "q", "documents": [', f'"{"word " * 3000}"', "]}", ROWS)),
+    "more documents than are taken": ("/rerank", Piece('{"query": "q", "documents": [', '"a"', "]}")),
+    "a trainer's texts": ("/get_reward", Piece('{"query": [', f'"{"word " * 3000}"', '], "prompts": ["p"]}', ROWS)),
+}
+"""Path and body of the worst requests to what scores by recipes."""
+
+
 def _distinct_words(characters: int) -> str:
     return " ".join(f"{i:x}" for i in range(characters // 6))[:characters]
 

@@ -1,11 +1,12 @@
 """Values of a column as the operation's item model declares them: what fits is fitted, the rest has a reason."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
-from pydantic import create_model
+from pydantic import Field, create_model
 from reward_gateway.operations.registry import OperationItem
+from reward_gateway.recipes import column_types
 from reward_gateway.recipes.column_types import fit_column
 
 
@@ -59,3 +60,16 @@ def test_a_million_faults_of_a_value_are_told_as_one() -> None:
     with pytest.raises(ValueError) as caught:
         create_model("Item", __base__=OperationItem, x=(list[float], ...)).model_validate({"x": [[]] * 1000})
     assert len(caught.value.errors()) == 1  # type: ignore[attr-defined]
+
+
+def test_a_long_array_where_there_should_be_none_is_refused_by_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, faults = fit(float, [0.0])
+    monkeypatch.setattr(column_types, "_to_plain", lambda value: pytest.fail("all of it was read"))
+    assert fit(float, np.zeros(2 * column_types.PREFIX)) == ([None], faults)
+    assert fit(list[int], np.full(2 * column_types.PREFIX, 0.5))[1]
+
+
+def test_a_long_array_that_fits_is_fitted_whole() -> None:
+    length = column_types.PREFIX + 1
+    assert fit(Annotated[list[float], Field(min_length=length)], np.zeros(length)) == ([[0.0] * length], {})
+    assert fit(list[int], np.array([0.0] * (length - 1) + [0.5]))[1], "whatever stands at its end"

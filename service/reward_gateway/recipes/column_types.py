@@ -11,9 +11,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError, create_model
 
 from reward_gateway.operations.registry import OperationItem
+
+PREFIX = 1000
+"""Entries of an array that are fitted before all of them are: one that is no list at all is found out at once."""
 
 
 @cache
@@ -32,11 +36,19 @@ def fit_column(item: type[BaseModel], field: str, column: Sequence[Any]) -> tupl
         [n] fitted values, None where there is none or where it does not fit; and, by place, what is wrong with those
         that do not fit, without the value.
     """
-    places = [k for k, value in enumerate(column) if value is not None]
-    values = [_to_plain(column[k]) for k in places]
     model = _column_model(item, field)
     fitted: list[Any] = [None] * len(column)
     faults: dict[int, str] = {}
+    for k, value in enumerate(column):
+        if (
+            isinstance(value, np.ndarray)
+            and value.ndim
+            and len(value) > PREFIX
+            and (fault := _find_early_fault(model, value))
+        ):
+            faults[k] = fault
+    places = [k for k, value in enumerate(column) if value is not None and k not in faults]
+    values = [_to_plain(column[k]) for k in places]
     try:
         kept = _fit_values(model, values)
     except ValidationError:
@@ -58,6 +70,16 @@ def find_fault(item: type[BaseModel], field: str, constant: Any) -> str:
         _column_model(item, field).model_validate({"values": [constant]})
     except ValidationError as error:
         return str(error.errors(include_url=False, include_input=False)[0]["msg"])
+    return ""
+
+
+def _find_early_fault(model: type[BaseModel], array: NDArray[Any]) -> str:
+    """What is wrong with the beginning of an array, and so with all of it; empty if nothing is."""
+    try:
+        _fit_values(model, [array[:PREFIX].tolist()])
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        return "" if fault["type"] == "too_short" else str(fault["msg"])
     return ""
 
 
