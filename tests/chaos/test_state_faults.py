@@ -4,6 +4,8 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from tests.valkey import Valkey
 pytestmark = [pytest.mark.stack, pytest.mark.anyio]
 
 STREAM = "/v1/state/moments/chaos"
+KILLS = 5
+"""After more, `serve` waits half a minute before it starts the store again."""
 FREEZE_S = 8.0
 """Longer than a request waits for the store."""
 
@@ -104,6 +108,36 @@ async def test_the_store_of_state_is_killed(two_workers: ChaosStack, ledger: Led
     verdict(
         "refused otherwise than state_unavailable", len({*counting.refused} - {"state_unavailable"}), exactly(0), ""
     )
+
+
+@pytest.fixture
+def busy_disk(tmp_path: Path) -> Iterator[None]:
+    """Two processes that write and sync without pause, where the stack writes."""
+    write = "while :; do dd if=/dev/zero of=%s bs=1M count=96 conv=fsync status=none; done"
+    loops = [
+        subprocess.Popen(["/bin/sh", "-c", write % (tmp_path / f"zeros{i}")], start_new_session=True) for i in range(2)
+    ]
+    yield
+    for loop in loops:
+        os.killpg(loop.pid, signal.SIGKILL)
+        loop.wait()
+
+
+@pytest.mark.usefixtures("busy_disk")
+async def test_the_store_of_state_is_killed_while_the_disk_is_busy(
+    two_workers: ChaosStack, ledger: Ledger, verdict: GiveVerdict
+) -> None:
+    """What was answered is kept, so that it never counts as lost, which an operator would have to accept."""
+    counting, slowest = Counting(two_workers), 0.0
+    async with load(callers_of(two_workers, ledger), counting.ask, 0.01):
+        for _ in range(KILLS):
+            await asyncio.sleep(2.5)
+            os.kill(two_workers.state(), signal.SIGKILL)
+            slowest = max(slowest, await come_back(counting))
+    stored = await asyncio.to_thread(counting.stored)
+    verdict("until state is kept again, at worst", slowest, at_most(15), "s")
+    verdict("samples answered and not counted", max(0.0, counting.answered - stored), exactly(0), "")
+    verdict("samples counted without an answer", stored - counting.answered, at_most(3 * 4 * KILLS), "")
 
 
 async def test_the_store_of_state_hangs(two_workers: ChaosStack, ledger: Ledger, verdict: GiveVerdict) -> None:
