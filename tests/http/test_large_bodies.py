@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from reward_gateway.backends.workers.frames import decode_message, encode_frame
 from reward_gateway.backends.workers.pool import WorkerPool
+from reward_gateway.errors import TooLarge
 from reward_gateway.intake.batch_builder import LONG_LIST, BatchBuilder
 from reward_gateway.intake.decoding_cost import ITEMS, TYPED
 from reward_gateway.sample import canonical_json
@@ -151,6 +152,14 @@ async def test_bodies_of_every_kind_of_entry_are_decoded_in_a_worker(
     answer = await large.client.post(path, json=body)
     assert answer.status_code != 500
     assert works
+
+
+async def test_more_texts_than_samples_are_refused_where_they_are_decoded(large: Served, works: list[Any]) -> None:
+    body = {"query": "p", "documents": ["a"] * 250_000}
+    refusal = (await large.client.post("/rerank", json=body)).json()
+    with pytest.raises(TooLarge) as refused:
+        works[-1](json.dumps(body).encode())
+    assert str(refused.value) in json.dumps(refusal)
 
 
 def test_the_estimate_grows_with_bytes_values_and_lists() -> None:

@@ -99,19 +99,24 @@ async def read_json_bytes(request: Request) -> bytes:
     return (await receive_json(request)).body
 
 
-async def decode_body(request: Request, kind: type[T], body: bytes, *, check_nesting: bool = False) -> T:
+async def decode_body(
+    request: Request, kind: type[T], body: bytes, *, check_nesting: bool = False, one_per_sample: bool = False
+) -> T:
     """A body decoded to a type; in a worker process if that takes long.
 
     Args:
         check_nesting: check the nesting of what the type leaves open, too.
+        one_per_sample: lists hold one entry per sample: of a body that takes long, longer ones are refused where it is
+            decoded, before they are sent on and samples are made of them here.
 
     Raises:
         MalformedBody, InvalidRequest: the body is none.
         DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
     """
-    deps = dependencies_of(request)
-    read = partial(decode_as, kind, deps.settings.max_nesting, check=check_nesting)
-    return await deps.intake.read(read, body, deadline_of(request), takes_long=TYPED.exceeds_limit(body))
+    deps, takes_long = dependencies_of(request), TYPED.exceeds_limit(body)
+    limits = deps.intake.limits if takes_long and one_per_sample else None
+    read = partial(decode_as, kind, deps.settings.max_nesting, check=check_nesting, limits=limits)
+    return await deps.intake.read(read, body, deadline_of(request), takes_long=takes_long)
 
 
 async def read_json(request: Request, kind: type[T]) -> T:

@@ -13,6 +13,7 @@ import orjson
 
 from reward_gateway.errors import GatewayError, InvalidRequest, MalformedBody
 
+from .limits import InputLimits
 from .nesting import check_nesting, nesting, too_deep
 
 T = TypeVar("T")
@@ -36,16 +37,28 @@ def decode(decoder: "msgspec.json.Decoder[T]", body: bytes, max_nesting: int) ->
         refuse(body, error, max_nesting)
 
 
-def decode_as(kind: type[T], max_nesting: int, body: bytes, check: bool = False) -> T:
-    """Decode a body to a type, in whichever process. Raises as :func:`decode`.
+def decode_as(
+    kind: type[T], max_nesting: int, body: bytes, check: bool = False, limits: InputLimits | None = None
+) -> T:
+    """Decode a body to a type, in whichever process.
 
     Args:
         check: check the nesting of what the type leaves open, too.
+        limits: hold for the lists of a record as they do for samples, but for lists of numbers.
+
+    Raises:
+        MalformedBody, InvalidRequest: as :func:`decode`.
+        TooLarge: a list is longer than ``limits`` allow.
     """
     decoder: msgspec.json.Decoder[T] = _decoder_of(kind)  # type: ignore[arg-type]  # types can be hashed
     decoded = decode(decoder, body, max_nesting)
     if check:
         check_nesting(body, max_nesting)
+    if limits is not None and isinstance(decoded, msgspec.Struct):
+        for name in decoded.__struct_fields__:
+            value = getattr(decoded, name)
+            if isinstance(value, list) and value and not isinstance(value[0], int | float):
+                limits.samples(len(value))
     return decoded
 
 

@@ -74,7 +74,7 @@ class Dialect:
                 call_of(request.scope).error_format = self.policy.error_format
                 content = await read_json_bytes(request)
                 dialect_request = DialectRequest(request, self.policy, len(content), TYPED.exceeds_limit(content))
-                decoded = await decode_body(request, body, content, check_nesting=True)
+                decoded = await decode_body(request, body, content, check_nesting=True, one_per_sample=True)
                 return _to_response(await answer_body(dialect_request, decoded))
 
             described = self._describe_route(
