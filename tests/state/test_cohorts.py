@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+import redis
 from reward_gateway.state import cohorts
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts, RedisCohorts
-from reward_gateway.state.namespace import Namespace
+from reward_gateway.state.namespace import NO_NAMESPACE, Namespace
 from reward_gateway.tasks import end_task
 
 from tests.clock import LONGEST_WAIT_S, Clock, until
@@ -94,3 +95,21 @@ async def test_members_of_two_namespaces_never_meet(homes: tuple[Cohorts, Cohort
     assert [cohort.members.ravel().tolist() for cohort in closed] == [[float(i % 3)] * 4 for i in range(12)]
     again = await homes[1].join("prompt", [9.0], 4, 3600.0, "member 0", spaces[1])
     assert again.members.ravel().tolist() == [1.0] * 4
+
+
+async def test_whoever_leaves_at_any_moment_after_joining_has_left(redis_url: str, anyio_backend: str) -> None:
+    """The moment at which a command has been sent and not answered is one of them, and is easily missed."""
+    cohorts = RedisCohorts(redis_url, timeout_s=60.0)
+    with redis.Redis.from_url(redis_url) as client:
+        await end_task(asyncio.create_task(cohorts.join("first", [1.0], 1, 3600.0)))  # it is connected now
+        for turns in range(40):
+            join = asyncio.create_task(cohorts.join(f"cohort {turns}", [1.0], 2, 3600.0))
+            while client.get(f"{NO_NAMESPACE.run_keys}cohorts:open:cohort {turns}") is None:
+                await asyncio.sleep(0)
+            for _ in range(turns % 8):
+                await asyncio.sleep(0)
+            join.cancel()
+            done, _ = await asyncio.wait({join}, timeout=LONGEST_WAIT_S)
+            assert done, f"it is still in its cohort, {turns % 8} turns after its command was taken"
+            assert join.cancelled()
+    await cohorts.close()

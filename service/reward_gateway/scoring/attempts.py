@@ -149,7 +149,8 @@ class Attempts:
                 raise DeadlineExceeded("the first request with this Idempotency-Key is still running; send it again")
             ended = self._running.get(address, asyncio.Event())  # an attempt of another process never sets it
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), min(left_s, POLL_S))
+                async with asyncio.timeout(min(left_s, POLL_S)):
+                    await ended.wait()
 
     @contextlib.asynccontextmanager
     async def _hold_lease(self, attempt: Attempt) -> AsyncIterator[None]:

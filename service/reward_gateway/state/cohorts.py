@@ -17,8 +17,6 @@ from typing import Protocol
 
 import numpy as np
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from reward_gateway.errors import StateUnavailable
@@ -27,7 +25,7 @@ from reward_gateway.tasks import end_task
 
 from .epoch import StoreEpoch
 from .namespace import LEGACY, NO_NAMESPACE, Namespace
-from .redis_store import TIMEOUT_S, RedisScripts
+from .redis_store import TIMEOUT_S, RedisScripts, connect_client
 
 MEMBER_TTL_S = 900.0
 """Seconds that a named member is kept."""
@@ -160,10 +158,7 @@ class RedisCohorts:
         epoch: StoreEpoch | None = None,
     ) -> None:
         self._member_ttl_s = member_ttl_s
-        # One attempt per command: a join whose answer was lost must not be sent again.
-        self._client = Redis.from_url(
-            url, socket_connect_timeout=timeout_s, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
-        )
+        self._client = connect_client(url, timeout_s)
         self._subscriber = Redis.from_url(url, socket_connect_timeout=timeout_s)
         # One channel for all namespaces, so that a process needs one subscription: messages are cohorts' random ids.
         self._channel = f"{LEGACY}cohorts:closed"
@@ -185,7 +180,8 @@ class RedisCohorts:
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen_for_closing(), name="cohort-news")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._listening.wait(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._listening.wait()
         owner = space.run_keys
         open_key, members_prefix = f"{owner}cohorts:open:{name}", f"{owner}cohorts:members:"
         text = json.dumps([None if value != value else value for value in payload])
@@ -224,7 +220,8 @@ class RedisCohorts:
         try:
             while (left_s := end - loop.time()) > 0:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), min(left_s, RECHECK_S))
+                    async with asyncio.timeout(min(left_s, RECHECK_S)):
+                        await event.wait()
                     return
                 (current,) = await self._scripts.read_commands(("GET", open_key))
                 if current != cohort.encode():

@@ -12,6 +12,8 @@ from copy import copy
 from typing import Any, Self, TypeVar
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import (
     AuthenticationError,
@@ -81,6 +83,16 @@ def settled_key(owner: str, kind: str) -> str:
 def data_key(owner: str, kind: str, name: str, part: str = "data") -> str:
     """Redis key of a part of a name's value."""
     return f"{owner}{kind}:{part}:{name}"
+
+
+def connect_client(url: str, timeout_s: float) -> Redis:
+    """A client for :class:`RedisScripts`, which limit the time of every answer.
+
+    It has no time limit of its own but for connecting: the client keeps to that with ``asyncio.wait_for``, which in
+    Python 3.11 loses the cancellation of a request whose command has just been sent, and the request then stays in its
+    cohort. One attempt per command: a change whose answer was lost must not be sent again.
+    """
+    return Redis.from_url(url, socket_connect_timeout=timeout_s, socket_timeout=None, retry=Retry(NoBackoff(), 0))
 
 
 class RedisScripts:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from reward_gateway.errors import NotFound
 
@@ -25,7 +23,7 @@ from .labels import LocalLabels
 from .moments import LocalMoments
 from .namespace import Namespace
 from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, VersionedStore
-from .redis_store import TIMEOUT_S, RedisMarker
+from .redis_store import TIMEOUT_S, RedisMarker, connect_client
 from .references import LocalReferences
 from .results import LocalResults, RedisResults
 from .runs import LocalRuns, RedisRuns, RunList
@@ -82,10 +80,7 @@ class StateStore:
     @classmethod
     def connect(cls, url: str, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> Self:
         """State in the Redis at a URL, through connections of its own; arguments as for :meth:`on_redis`."""
-        # One attempt per command: a commit whose answer was lost must not be sent again.
-        client = Redis.from_url(
-            url, socket_connect_timeout=timeout_s, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
-        )
+        client = connect_client(url, timeout_s)
         store = cls.on_redis(client, timeout_s, epoch)
         return replace(store, release=client.aclose)
 
