@@ -66,7 +66,7 @@ class SharedWindows:
             max_connections=CONNECTIONS,
             timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            socket_timeout=timeout_s,
+            socket_timeout=None,  # the whole decision has a limit; the client's own loses cancellations
             retry=Retry(NoBackoff(), 1),  # a connection that a restarted server closed
         )
         options: dict[str, Any] = {"connection_pool": self._pool}
