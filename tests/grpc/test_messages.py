@@ -112,20 +112,6 @@ async def test_what_calls_hold_is_charged_until_they_are_answered(serve: Serve) 
         await until(lambda: bodies.held == 0)
 
 
-async def test_a_stream_that_holds_too_much_is_told_when_to_come_again(serve: Serve) -> None:
-    async with serve(max_body_bytes=2000, max_body_bytes_in_flight=2000) as served:
-        served.models.gate.shut()
-        stream = served.stub.ScoreStream()
-        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            for _ in range(3):
-                await stream.write(pb.ScoreStreamRequest(sample=pb.Sample(response="x" * 1000)))
-        await until(lambda: served.models.calls)
-        served.models.gate.open()
-        assert await stream.code() is grpc.StatusCode.UNAVAILABLE
-        assert dict(await stream.trailing_metadata())["retry-after"] == "1"
-        await until(lambda: served.traffic.bodies.held == 0)
-
-
 async def test_no_more_connections_are_taken_than_may_be_open(serve: Serve) -> None:
     async with serve(max_connections=2) as served, contextlib.AsyncExitStack() as opened:
 
