@@ -63,7 +63,9 @@ async def test_a_caller_that_sends_slowly_keeps_no_other_out(serve: Serve, tmp_p
     limits = {"max_body_bytes": 1 << 20, "max_body_bytes_in_flight": 4 << 20}
     async with serve(api_keys_file=write_keys(tmp_path), **limits) as served:
         messages = served.traffic.messages
-        slow = [Sender(served.channel, key="slow-secret") for _ in range(5)]
+        slow = [Sender(served.channel, key="slow-secret")]
+        await until(lambda: messages.held == 1)  # calls that begin together may arrive in any order
+        slow += [Sender(served.channel, key="slow-secret") for _ in range(4)]
         await until(lambda: (messages.held, messages.waiting) == (2, 3))
         other = await served.stub.Score(MESSAGE, metadata=(("x-api-key", "other-secret"),))
         assert other.results[0].reward == 4
@@ -110,6 +112,20 @@ async def test_what_calls_hold_is_charged_until_they_are_answered(serve: Serve) 
         await stream.done_writing()
         assert (await stream.read()).result.reward == 5
         await until(lambda: bodies.held == 0)
+
+
+async def test_a_stream_that_holds_too_much_is_told_when_to_come_again(serve: Serve) -> None:
+    async with serve(max_body_bytes=2000, max_body_bytes_in_flight=2000) as served:
+        served.models.gate.shut()
+        stream, message = served.stub.ScoreStream(), pb.ScoreStreamRequest(sample=pb.Sample(response="x" * 1000))
+        await stream.write(message)
+        await until(lambda: served.models.calls)  # its sample is held until the model answers
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            await stream.write(message)
+        assert await stream.code() is grpc.StatusCode.UNAVAILABLE
+        assert dict(await stream.trailing_metadata())["retry-after"] == "1"
+        await until(lambda: served.traffic.bodies.held == 0)
+        served.models.gate.open()
 
 
 async def test_no_more_connections_are_taken_than_may_be_open(serve: Serve) -> None:

@@ -107,3 +107,10 @@ def post(body: bytes = b"", *headers: str, path: str = "/v1/score", length: int 
 
 
 SCORE = json.dumps({"samples": [{"response": "a"}]}).encode()
+
+
+def closing_code(answer: tuple[int, dict[str, str], dict[str, Any]]) -> tuple[int, str]:
+    """Status and error code of an answer after which the connection is closed, as it says."""
+    status, headers, body = answer
+    assert headers["connection"] == "close"
+    return status, body["error"]["code"]

@@ -1,20 +1,16 @@
-"""What one connection may do, over real sockets: headers, time, bodies, answers that nobody reads, places."""
+"""What one connection may do, over real sockets: headers, time, bodies, answers that nobody reads."""
 
 import asyncio
 import json
 import socket
-import ssl
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
-from reward_gateway.http import connection_places
 from reward_gateway.http.connection import FREE_CHUNKS, LEAST_CHUNK
 
 from tests.clock import Clock, turns, until
 
-from .listening import SCORE, Client, Listening, connect, listening, post
+from .listening import SCORE, closing_code, connect, listening, post
 
 pytestmark = pytest.mark.anyio
 
@@ -23,12 +19,6 @@ async def closed_for(served: Any, reason: str) -> float:
     """How many connections were closed for a reason."""
     value: float = await served.metric(f'reward_gateway_connections_closed_total{{reason="{reason}"}}')
     return value
-
-
-def code(answer: tuple[int, dict[str, str], dict[str, Any]]) -> tuple[int, str]:
-    status, headers, body = answer
-    assert headers["connection"] == "close"
-    return status, body["error"]["code"]
 
 
 # Headers
@@ -79,7 +69,7 @@ async def test_headers_without_end_are_refused_and_the_connection_ends(served: A
         client = await connect(to)
         await client.send(b"POST /v1/score HTTP/1.1\r\nhost: localhost\r\n")
         await client.send(piece)
-        assert code(await client.answer()) == (431, "headers_too_large")
+        assert closing_code(await client.answer()) == (431, "headers_too_large")
         assert await client.closed() == b""
         client.close()
         assert await closed_for(served, "headers_too_large") == 1
@@ -89,7 +79,7 @@ async def test_a_client_that_still_sends_headers_gets_its_answer(served: Any) ->
     async with listening(served) as to:
         client = await connect(to)
         client.writer.write(b"POST /v1/score HTTP/1.1\r\n" + b"x-a: b\r\n" * 500_000)
-        assert code(await client.answer()) == (431, "headers_too_large")
+        assert closing_code(await client.answer()) == (431, "headers_too_large")
         client.close()
 
 
@@ -97,7 +87,7 @@ async def test_a_long_url_counts_too(serve: Any) -> None:
     async with serve(max_header_bytes=1024) as served, listening(served) as to:
         client = await connect(to)
         await client.send(b"GET /" + b"a" * 1100 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        assert code(await client.answer()) == (431, "headers_too_large")
+        assert closing_code(await client.answer()) == (431, "headers_too_large")
         client.close()
 
 
@@ -105,7 +95,7 @@ async def test_bytes_that_are_no_request_are_answered_in_our_format(served: Any)
     async with listening(served) as to:
         client = await connect(to)
         await client.send(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
-        assert code(await client.answer()) == (400, "malformed_body")
+        assert closing_code(await client.answer()) == (400, "malformed_body")
         assert await client.closed() == b""
         client.close()
 
@@ -117,7 +107,7 @@ async def test_two_hosts_are_no_request(served: Any) -> None:
     async with listening(served) as to:
         client = await connect(to)
         await client.send(post(SCORE, "host: elsewhere.example"))
-        assert code(await client.answer()) == (400, "malformed_body")
+        assert closing_code(await client.answer()) == (400, "malformed_body")
         client.close()
 
 
@@ -141,7 +131,7 @@ async def test_no_transfer_coding_but_chunked_is_taken_and_none_over_the_old_ver
         if codings.strip().lower() == "chunked" and version == b"1.1":
             assert answer[0] == 200
         else:
-            assert code(answer) == (400, "malformed_body")
+            assert closing_code(answer) == (400, "malformed_body")
             assert not served.models.seen
         client.close()
 
@@ -153,7 +143,7 @@ async def test_headers_that_come_too_slowly_are_refused(serve: Any, clock: Clock
         await other.send(post(SCORE))
         assert (await other.answer())[0] == 200
         await clock.advance(601)
-        assert code(await slow.answer()) == (408, "request_timeout")
+        assert closing_code(await slow.answer()) == (408, "request_timeout")
         assert await slow.closed() == b""
         await other.send(post(SCORE))
         assert (await other.answer())[0] == 200
@@ -167,7 +157,7 @@ async def test_headers_that_trickle_have_no_more_time(serve: Any, clock: Clock) 
         for byte in b"POST /v1":
             await client.send(bytes([byte]))
             await clock.advance(80)
-        assert code(await client.answer()) == (408, "request_timeout")
+        assert closing_code(await client.answer()) == (408, "request_timeout")
         client.close()
 
 
@@ -216,7 +206,7 @@ async def test_slow_bodies_keep_nobody_waiting_and_end(serve: Any, clock: Clock)
         assert (await fast.answer())[0] == 200
         await clock.advance(602)
         for client in slow:
-            assert code(await client.answer()) == (408, "request_timeout")
+            assert closing_code(await client.answer()) == (408, "request_timeout")
             client.close()
         fast.close()
 
@@ -244,7 +234,7 @@ async def test_a_body_for_which_there_is_no_room_is_refused_at_its_headers(serve
         await until(lambda: served.traffic.bodies.held == 700_000)
         await second.send(post(b"{", length=800_000))
         answer = await second.answer()
-        assert code(answer) == (503, "overloaded")
+        assert closing_code(answer) == (503, "overloaded")
         assert int(answer[1]["retry-after"]) >= 1
         small = await connect(to)
         await small.send(post(SCORE))
@@ -264,7 +254,7 @@ async def test_a_full_queue_refuses_at_the_headers(serve: Any) -> None:
         client = await connect(to)
         await client.send(post(length=50_000_000))
         answer = await client.answer()
-        assert code(answer) == (503, "overloaded")
+        assert closing_code(answer) == (503, "overloaded")
         assert int(answer[1]["retry-after"]) >= 1
         client.close()
         served.traffic.admission.release()
@@ -316,7 +306,7 @@ async def test_a_body_of_tiny_chunks_costs_no_more_than_its_bytes(served: Any, c
         answer = await client.answer()
         assert answer[0] == status
         if status == 400:
-            assert code(answer) == (400, "malformed_body")
+            assert closing_code(answer) == (400, "malformed_body")
             assert "chunks" in answer[2]["error"]["message"]
         client.close()
 
@@ -380,82 +370,3 @@ async def test_an_answer_that_nobody_reads_is_thrown_away(serve: Any, clock: Clo
         assert await closed_for(served, "unread") == 1
         assert served.traffic.admission.in_flight == 0
         client.close()
-
-
-# Places
-
-
-async def fill(to: Listening, count: int, data: bytes) -> list[Client]:
-    clients = [await connect(to) for _ in range(count)]
-    for client in clients:
-        await client.send(data)
-    return clients
-
-
-@pytest.mark.parametrize("data", [b"", b"POST /v1/score HTTP/1.1\r\nhost: "], ids=["silent", "halfway"])
-async def test_connections_that_only_wait_make_room(serve: Any, data: bytes) -> None:
-    async with serve(header_timeout_s=3600) as served, listening(served, places=5) as to:
-        waiting = await fill(to, 30, data)
-        client = await connect(to)
-        await client.send(post(SCORE))
-        assert (await client.answer())[0] == 200
-        await until(lambda: len(to.server.server_state.connections) <= 6)
-        for one in (*waiting, client):
-            one.close()
-
-
-def shake_hands(to: Listening) -> ssl.SSLSocket:
-    """A connection over TLS, on which nothing is sent and nothing is read."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", to.port)))
-
-
-async def test_clients_that_do_not_end_tls_make_room_all_the_same(serve: Any, tmp_path: Path) -> None:
-    issued = trustme.CA().issue_cert("127.0.0.1")
-    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
-    files = {"tls_certificate": tmp_path / "server.pem", "tls_key": tmp_path / "server.pem"}
-    async with serve(header_timeout_s=3600, **files) as served, listening(served, places=5) as to:
-        waiting = [await asyncio.to_thread(shake_hands, to) for _ in range(30)]
-        await turns()
-        assert len(to.server.server_state.connections) == 5
-        for one in waiting:
-            one.close()
-
-
-async def test_probes_are_answered_while_every_place_is_taken(serve: Any) -> None:
-    async with serve() as served, listening(served, places=5) as to:
-        served.models.gate.shut()
-        busy = await fill(to, 5, post(SCORE))
-        await until(lambda: served.traffic.admission.in_flight == 5)
-        for _ in range(40):  # more than there are places in reserve
-            probe = await connect(to)
-            await probe.send(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            assert (await probe.answer())[0] == 200
-            work = await connect(to)
-            await work.send(post(SCORE))
-            answer = await work.answer()
-            assert code(answer) == (503, "overloaded")
-            assert answer[1]["retry-after"]
-            probe.close()
-            work.close()
-        served.models.gate.open()
-        assert [(await client.answer())[0] for client in busy] == [200] * 5
-        await until(lambda: len(to.server.server_state.connections) == 5)
-        again = await connect(to)
-        await again.send(post(SCORE))
-        assert (await again.answer())[0] == 200
-        for client in (*busy, again):
-            client.close()
-
-
-async def test_the_bytes_of_incomplete_headers_are_bounded_in_all(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_places, "HEAD_BYTES", 50_000)
-    async with serve(header_timeout_s=3600, max_header_bytes=20_000) as served, listening(served) as to:
-        head = b"POST /v1/score HTTP/1.1\r\nx: " + b"v" * 10_000
-        clients = await fill(to, 20, head)
-        for client in clients[:10]:
-            assert code(await client.answer()) == (503, "overloaded")
-        await until(lambda: len(to.server.server_state.connections) <= 5)
-        for client in clients:
-            client.close()
