@@ -72,9 +72,8 @@ class WorkerPool:
         self._idle: deque[WorkerProcess] = deque()  # empty while work waits for a process
         self._queue: FairQueue[asyncio.Future[WorkerProcess | None]] = FairQueue()
         self._held: Counter[str] = Counter()  # processes by the caller they work for; none has 0
-        self._overdue: set[asyncio.Future[WorkerProcess | None]] = (
-            set()
-        )  # those in the queue that have waited for a while
+        # Those in the queue that have waited for a while.
+        self._overdue: set[asyncio.Future[WorkerProcess | None]] = set()
         self._all: set[WorkerProcess] = set()
         self._starting = 0
         self._waiting = 0
@@ -213,7 +212,7 @@ class WorkerPool:
                 worker = await self._wait_in_line(share, deadline)
             if worker is None:
                 raise NotDone("lost")
-            if worker.process.returncode is None:
+            if not worker.has_ended:
                 return worker
             self._hold(share, -1)
             self._all.discard(worker)  # somebody ended it while it was idle
