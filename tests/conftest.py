@@ -1,7 +1,9 @@
 """What all tests share: the real parts, started once for the session where a test asks for them, and the marker of
 tests that ask for one."""
 
+import ast
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -32,6 +34,26 @@ settings.load_profile("default")
 
 REAL_PARTS = frozenset({"stack", "start_stack", "triton_server", "valkey_process", "built_models"})
 """Fixtures that start Triton, Valkey or the gateway's processes, or need a model built."""
+
+
+def pytest_configure() -> None:
+    """Build every syntax tree without garbage collection, those of imported tests and plugins included.
+
+    CPython 3.11 fails with "AST constructor recursion depth mismatch" where what is collected in the midst of parsing
+    parses something too, as the report of an unclosed socket or of a task that was destroyed does for its traceback.
+    """
+    parse = ast.parse
+
+    def parse_without_collecting(*args: Any, **options: Any) -> Any:
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return parse(*args, **options)
+        finally:
+            if collecting:
+                gc.enable()
+
+    pytest.MonkeyPatch().setattr(ast, "parse", parse_without_collecting)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

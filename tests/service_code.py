@@ -1,7 +1,6 @@
 """The modules that a running service is made of, as syntax trees: for tests that hold over all of its code."""
 
 import ast
-import gc
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,25 +12,12 @@ ENTRIES = ("reward_gateway.cli.serve", "reward_gateway.cli.worker")
 """What ``reward-gateway serve`` runs: the process that starts the others, and each of the others."""
 
 
-def parse_source(text: str) -> ast.Module:
-    """A syntax tree, built without garbage collection.
-
-    CPython 3.11 fails with "AST constructor recursion depth mismatch" where what is collected in the midst of parsing
-    parses something too, as the report of a task that was destroyed does for its traceback.
-    """
-    gc.disable()
-    try:
-        return ast.parse(text)
-    finally:
-        gc.enable()
-
-
 @cache
 def parse(module: str) -> ast.Module | None:
     """A module of the package; None for one that is not ours."""
     path = PACKAGE.parent.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    return parse_source(file.read_text()) if file.is_file() else None
+    return ast.parse(file.read_text()) if file.is_file() else None
 
 
 def imported_by(module: str) -> Iterator[str]:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import reward_gateway
 
-from tests.service_code import parse_source
-
 PACKAGE = Path(reward_gateway.__file__).parent
 GENERATED = ("reward_pb2.py", "reward_pb2_grpc.py")
 
@@ -71,7 +69,7 @@ def test_everything_that_is_defined_is_used() -> None:
     for file in files:
         text = file.read_text()
         words.update(re.findall(r"[A-Za-z_]\w*", text))
-        defined.update({name: f"{file.relative_to(PACKAGE)}: {name}" for name in defined_names(parse_source(text))})
+        defined.update({name: f"{file.relative_to(PACKAGE)}: {name}" for name in defined_names(ast.parse(text))})
     unused = {name for name in defined if words[name] == 1 and not name.startswith("__")}
     assert sorted(defined[name] for name in unused - CALLED_BY_LIBRARIES.keys()) == []
     assert sorted(CALLED_BY_LIBRARIES.keys() - unused) == [], "the list names what is used, or is not there"

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from reward_gateway.extras import EXTRA_OF, MissingExtra, demand, needed, sentence
 
-from tests.service_code import parse_source
-
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
@@ -46,7 +44,7 @@ def imported() -> set[str]:
     """First names of all modules that the two packages import, wherever in a file."""
     found: set[str] = set()
     for path in [*(ROOT / "service").rglob("*.py"), *(ROOT / "models").rglob("*.py")]:
-        for node in ast.walk(parse_source(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
