@@ -12,7 +12,7 @@ from reward_gateway.operations import effects
 from reward_gateway.recipes.evaluate import evaluate_plan, explain_unavailable
 from reward_gateway.sample import Invalid
 
-from tests.recipes.conftest import batch_of, compile_recipe
+from tests.recipes.conftest import batch_of, compile_recipe, run_plan
 
 MIXED = """
 components:
@@ -39,6 +39,14 @@ def test_models_rules_and_a_sum_make_one_reward(evaluated: Any) -> None:
     assert result.components["brevity"].model is None
     assert result.flags == {1: ("empty_response",)}
     assert not result.invalid, "an empty response is flagged, and scored all the same"
+
+
+def test_results_begin_with_the_flags_of_the_batch_and_those_of_failed_samples_stay() -> None:
+    batch = batch_of(3, responses=["", "two", "three"], flags={0: ("noticed",), 2: ("noticed",)})
+    batch.invalid[2] = Invalid("invalid_media", "images[0]: empty", param="images[0]")
+    plan = compile_recipe("components: {brevity: {score: length_penalty}}\nguards: [empty_response]")
+    assert run_plan(plan, batch).flags == {0: ("noticed", "empty_response"), 2: ("noticed",)}
+    assert batch.flags == {0: ("noticed",), 2: ("noticed",)}
 
 
 def test_a_failed_model_row_keeps_its_reason_and_its_neighbours_their_reward(evaluated: Any) -> None:

@@ -38,3 +38,11 @@ def test_a_column_that_no_sample_fills_stays_none() -> None:
     batch.set_column("a field of the table without an attribute", ["x"])
     batch.set_column("a field of the table without an attribute", None)
     assert batch.further == {}
+
+
+def test_a_flag_is_added_once_and_is_not_a_part_of_a_selection() -> None:
+    batch = Batch(["a", "b"], ["", ""], ["", ""])
+    batch.flag(1, "noticed")
+    batch.flag(1, "noticed", "and this")
+    assert batch.flags == {1: ("noticed", "and this")}
+    assert batch.select([1]).flags == {}

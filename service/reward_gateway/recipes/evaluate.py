@@ -96,7 +96,7 @@ class _Evaluation:
         self.binder = ColumnBinder(batch, self.values)
         self.components: dict[str, ComponentScores] = {}
         self.invalid: dict[int, Invalid] = dict(batch.invalid)
-        self.flags: dict[int, tuple[str, ...]] = {}
+        self.flags: dict[int, tuple[str, ...]] = dict(batch.flags)
         self._size = batch.size
         self._valid_row_cache = list(range(self._size))
         self._failed = 0

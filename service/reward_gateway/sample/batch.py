@@ -30,6 +30,8 @@ class Batch:
     """Samples that are known to be unscorable before any model is called: row -> reason."""
     further: dict[str, list[Any]] = field(default_factory=dict)
     """Columns of the fields that have no attribute of their own, by the field's name: see :meth:`column`."""
+    flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """What was noticed of samples before they were scored: row -> names, which results begin with."""
 
     @property
     def size(self) -> int:
@@ -49,8 +51,12 @@ class Batch:
         else:
             self.further.pop(name, None)
 
+    def flag(self, row: int, *names: str) -> None:
+        """Add flags to a sample; one that it has already is not repeated."""
+        self.flags[row] = tuple(dict.fromkeys((*self.flags.get(row, ()), *names)))
+
     def select(self, rows: Sequence[int]) -> "Batch":
-        """Some samples as a new batch, without the reasons of failed samples."""
+        """Some samples as a new batch, without the reasons of failed samples and without flags."""
         chosen = Batch([self.ids[i] for i in rows], [self.prompts[i] for i in rows], [self.responses[i] for i in rows])
         for row in FIELDS:
             column = self.column(row.name)
