@@ -29,6 +29,8 @@ PATIENT_S = 240.0
 SHARES = 16
 """Tests among which the operations are shared, so that none of them takes minutes."""
 
+schemathesis.serializer.alias("application/msgpack", "application/octet-stream")
+
 CONFORMS = [content_type_conformance, response_schema_conformance]
 PATHS = """
 /v1/score /v1/{kind}/{name} /v1/catalog /v1/rewards /v1/rewards/{name} /v1/rewards:validate /v1/models /v1/monitor

@@ -16,6 +16,10 @@ class ClientProfile:
     error_format: ErrorFormat = OWN_FORMAT
     deadline_s: float | None = None
 
+    def shorten(self, asked_s: float | None, default_s: float) -> float | None:
+        """The deadline of a request that asks for ``asked_s`` (None: the default): no later than this client's."""
+        return asked_s if self.deadline_s is None else min(self.deadline_s, asked_s or default_s)
+
 
 OURS = ClientProfile()
 _profiles: dict[str, ClientProfile] = {}
@@ -23,12 +27,16 @@ _below: dict[str, ClientProfile] = {}
 
 
 def register(path: str, profile: ClientProfile) -> None:
-    """Say what a path's clients expect. Paths that are shared get our error format and the shortest deadline."""
+    """Say what a path's clients expect. Paths that are shared get our error format and the longest deadline.
+
+    The handler that the body chooses shortens the deadline to its own client's.
+    """
     held = _profiles.setdefault(path, profile)
     if held != profile:
-        waits = [each.deadline_s for each in (held, profile) if each.deadline_s is not None]
+        waits = (held.deadline_s, profile.deadline_s)
+        longest = None if None in waits else max(seconds for seconds in waits if seconds is not None)
         error_format = held.error_format if held.error_format is profile.error_format else OWN_FORMAT
-        _profiles[path] = ClientProfile(error_format, min(waits, default=None))
+        _profiles[path] = ClientProfile(error_format, longest)
 
 
 def register_below(prefix: str, profile: ClientProfile) -> None:

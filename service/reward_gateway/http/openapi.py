@@ -36,7 +36,7 @@ def describe(
     *,
     answer: Any = dict[str, Any],
     body: Any = None,
-    example: dict[str, Any] | None = None,
+    example: Any = None,
     parameters: tuple[dict[str, Any], ...] = (),
     answer_type: str = "application/json",
     body_types: tuple[str, ...] = ("application/json",),

@@ -44,7 +44,8 @@ def decode_as(
 
     Args:
         check: check the nesting of what the type leaves open, too.
-        limits: hold for the lists of a record as they do for samples, but for lists of numbers.
+        limits: hold for the lists of a record, or for the list that the body is, as they do for samples, but for
+            lists of numbers.
 
     Raises:
         MalformedBody, InvalidRequest: as :func:`decode`.
@@ -54,12 +55,20 @@ def decode_as(
     decoded = decode(decoder, body, max_nesting)
     if check:
         check_nesting(body, max_nesting)
-    if limits is not None and isinstance(decoded, msgspec.Struct):
-        for name in decoded.__struct_fields__:
-            value = getattr(decoded, name)
-            if isinstance(value, list) and value and not isinstance(value[0], int | float):
+    if limits is not None:
+        for value in _lists_of(decoded):
+            if value and not isinstance(value[0], int | float):
                 limits.samples(len(value))
     return decoded
+
+
+def _lists_of(decoded: Any) -> list[list[Any]]:
+    """The list that a body is, or those in its fields."""
+    if isinstance(decoded, msgspec.Struct):
+        values = [getattr(decoded, name) for name in decoded.__struct_fields__]
+    else:
+        values = [decoded]
+    return [value for value in values if isinstance(value, list)]
 
 
 def list_keys(body: bytes) -> list[str]:

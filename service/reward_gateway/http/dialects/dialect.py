@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,13 +20,13 @@ from reward_gateway.intake.decoding_cost import TYPED
 from ..body_dispatch import SharedBody, dispatch_body
 from ..call import call_of
 from ..client_profiles import ClientProfile, register
-from ..dependencies import decode_body, json_response, read_bytes, read_json_bytes
+from ..dependencies import decode_body, dependencies_of, json_response, read_bytes, read_json_bytes
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import Handler, raw_router
 from .policy import Policy
 from .request import DialectRequest
 
-Body = TypeVar("Body", bound=msgspec.Struct)
+Body = TypeVar("Body")
 BodyHandler = Callable[[DialectRequest, Body], Awaitable[Any]]
 BytesHandler = Callable[[DialectRequest, bytes], Awaitable[Any]]
 GetHandler = Callable[[Request], Awaitable[Any]]
@@ -53,7 +52,7 @@ class Dialect:
         *paths: str,
         body: type[Body],
         answer: Any,
-        example: dict[str, Any] | None = None,
+        example: Any = None,
         keys: Sequence[tuple[str, ...]] = (),
         bare: bool = True,
         methods: tuple[str, ...] = ("POST",),
@@ -63,7 +62,7 @@ class Dialect:
         """Register a handler of ``POST`` on the paths, bare and with the prefix.
 
         Args:
-            body: type of the decoded body; unknown keys are ignored.
+            body: type of the decoded body, a struct or a list of them; unknown keys are ignored.
             keys: for shared bare paths: the sets of keys that identify a body of this dialect.
             bare: False registers the paths with the prefix only.
             streams: whether the response may also be server-sent events.
@@ -71,7 +70,9 @@ class Dialect:
 
         def register_handler(answer_body: BodyHandler[Body]) -> BodyHandler[Body]:
             async def handler(request: Request) -> Response:
-                call_of(request.scope).error_format = self.policy.error_format
+                call, settings = call_of(request.scope), dependencies_of(request).settings
+                call.error_format = self.policy.error_format  # of a shared path, the body has now told whose it is
+                call.deadline_s = self._profile.shorten(call.deadline_s, settings.default_deadline_s)
                 content = await read_json_bytes(request)
                 dialect_request = DialectRequest(request, self.policy, len(content), TYPED.exceeds_limit(content))
                 decoded = await decode_body(request, body, content, check_nesting=True, one_per_sample=True)

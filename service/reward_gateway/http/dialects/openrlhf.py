@@ -52,6 +52,7 @@ class ShardRewards(Struct):
     body=GetReward,
     answer=ShardRewards,
     example={"query": ["Is water wet? Yes."], "prompts": ["Is water wet?"], "labels": [None]},
+    keys=(("query",),),
 )
 async def get_reward(request: DialectRequest, body: GetReward) -> Any:
     """Rewards of a shard.

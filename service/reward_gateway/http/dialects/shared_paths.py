@@ -16,6 +16,7 @@ from .dialect import REWARD
 
 PATHS = {
     "/classify": ("POST", "PUT"),
+    "/get_reward": ("POST",),
     "/rerank": ("POST",),
     "/score": ("POST",),
 }

@@ -84,8 +84,7 @@ class ContextLayer:
             call.idempotency_key = check_idempotency_key(call.headers[IDEMPOTENCY_KEY])
         if call.run_names:
             call.run = agree_on_run(call.run_names)
-        if profile.deadline_s is not None:
-            call.deadline_s = min(profile.deadline_s, call.deadline_s or self._default_deadline_s)
+        call.deadline_s = profile.shorten(call.deadline_s, self._default_deadline_s)
 
     def _report_call(self, scope: Scope, call: Call, status: str) -> None:
         seconds = perf_counter() - call.arrived

@@ -1,0 +1,101 @@
+"""The reward Lambda of Amazon Nova and Bedrock reinforcement fine-tuning: ``POST /nova``, a list of rows.
+
+AWS calls a Lambda function, and the Lambda passes its event on to this path (``guides/nova.md`` has it whole). One row
+that cannot be scored fails the request, and with it the Lambda: AWS has no mark for a row without a reward.
+"""
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from reward_gateway.errors import InvalidRequest
+from reward_gateway.sample.fields import SampleItem
+
+from .dialect import Dialect
+from .policy import Policy
+from .references import pick_reference
+from .request import DialectRequest
+from .texts import label_text, split_conversation
+
+dialect = Dialect(
+    Policy(
+        name="nova",
+        title="Amazon Nova and Bedrock reinforcement fine-tuning",
+        clients=("Amazon Nova", "Amazon Bedrock"),
+        prefix="nova",
+        deadline_s=110.0,
+    )
+)
+router = dialect.router
+
+
+class NovaRow(Struct):
+    """A row of the data set with the conversation that the policy ended. Further keys of the row are ignored."""
+
+    id: Any
+    messages: list[Any]
+    reference_answer: Any = UNSET
+    metadata: dict[str, Any] | None = None
+
+
+class Metric(Struct):
+    """One component of the reward."""
+
+    name: str
+    value: float
+    type: Literal["Metric", "Reward"]
+
+
+class NovaReward(Struct):
+    """The reward of one row."""
+
+    id: Any
+    aggregate_reward_score: float
+    metrics_list: list[Metric] | UnsetType = UNSET
+
+
+@dialect.post(
+    "",
+    body=list[NovaRow],
+    answer=list[NovaReward],
+    bare=False,
+    example=[
+        {
+            "id": "1",
+            "messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}],
+            "reference_answer": {"answer": "4"},
+        }
+    ],
+)
+async def nova(request: DialectRequest, body: list[NovaRow]) -> Any:
+    """The reward of every row, in order. No field of the rows chooses the recipe."""
+    reads_reference = "reference" in request.plan().inputs
+    samples = [_read_row(row, f"[{i}]", reads_reference) for i, row in enumerate(body)]
+    if not samples:
+        return []
+    scores = await request.score(samples)
+    components = scores.components
+    return [
+        {
+            "id": row.id,
+            "aggregate_reward_score": reward,
+            "metrics_list": [
+                {"name": name, "value": column[i], "type": "Reward"} for name, column in components.items()
+            ],
+        }
+        for i, (row, reward) in enumerate(zip(body, scores.numbers(), strict=True))
+    ]
+
+
+def _read_row(row: NovaRow, param: str, reads_reference: bool) -> SampleItem:
+    sample = split_conversation(row.messages, f"{param}.messages")
+    if row.messages[-1].get("role") != "assistant":
+        raise InvalidRequest(f"{param}.messages: expected the assistant's message last", param=f"{param}.messages")
+    where, reference = f"{param}.reference_answer", row.reference_answer
+    if reference is UNSET:
+        where, reference = f"{param}.metadata.reference_answer", (row.metadata or {}).get("reference_answer")
+    if isinstance(reference, dict):
+        sample.reference = pick_reference(reference, where, needed=reads_reference)
+    else:
+        sample.reference = label_text(reference)
+    return sample
