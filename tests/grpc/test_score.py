@@ -14,6 +14,7 @@ import grpc
 import pytest
 from PIL import Image
 from reward_gateway.backends.workers.pool import WorkerPool
+from reward_gateway.client.grpc import score_request
 from reward_gateway.http.app import create_app
 from reward_gateway.observer import Observer
 from reward_gateway.proto import reward_pb2 as pb
@@ -142,6 +143,24 @@ async def test_chat_messages_are_read_as_text(served: Any) -> None:
     answer = await served.stub.Score(pb.ScoreRequest(samples=samples))
 
     assert [result.reward for result in answer.results] == [4.0, 4.0]
+
+
+async def test_the_published_keys_of_a_message_mean_what_they_mean_over_http(served: Any) -> None:
+    turns = [
+        {"role": "assistant", "content": "four", "refusal": None, "annotations": [], "tool_calls": []},
+        {"role": "assistant", "content": "four", "refusal": "I will not."},
+        {"role": "assistant", "content": [{"type": "text", "text": "four"}, {"type": "file", "file": {"id": 1}}]},
+        {"role": "assistant", "content": "four", "function_call": {"name": "f", "arguments": "{}"}, "reasoning": "Hm."},
+    ]
+    answer = await served.stub.Score(score_request({"samples": [{"response": [turn]} for turn in turns]}))
+
+    assert [result.reward for result in answer.results] == [4.0] * 4
+    ignored = ["message_parts_ignored"]
+    assert [list(result.flags) for result in answer.results[:3]] == [[], ignored, ignored]
+    bare, _, _, calling = (response for (response,) in served.models.seen[0].responses)
+    assert bare == {"role": "assistant", "content": "four"}
+    assert calling["tool_calls"] == [{"type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    assert calling["reasoning_content"] == "Hm."
 
 
 async def test_images_come_as_bytes_as_addresses_and_in_messages(served: Any) -> None:

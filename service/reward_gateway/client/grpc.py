@@ -68,7 +68,7 @@ def _convert_feature(value: Any) -> dict[str, Any]:
 
 
 def _convert_message(message: Mapping[str, Any]) -> dict[str, Any]:
-    fields = dict(message)
+    fields = {key: value for key, value in message.items() if value is not None}
     content = fields.get("content")
     if content is not None and not isinstance(content, str):
         fields["parts"] = {"parts": [_convert_part(part) for part in fields.pop("content")]}
@@ -81,6 +81,8 @@ def _convert_part(part: Mapping[str, Any]) -> dict[str, Any]:
     if part["type"] == "image_url":
         image = part["image_url"]
         return {"image_url": image if isinstance(image, str) else image["url"]}
+    if part["type"] != "image":
+        return {"other": dict(part)}
     image = part["image"]
     text = image if isinstance(image, str) else image.get("url") or image["b64"]
     return {"image_url": text if _is_address(text) else f"data:image/*;base64,{text}"}

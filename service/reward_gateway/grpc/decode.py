@@ -16,10 +16,19 @@ from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.request import Options, ScoreRequest
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample.fields import FIELDS, Field, Form, SampleItem, of_form
-from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, MediaBytes, MediaObject, Part, StepItem, TextPart
+from reward_gateway.sample.messages import (
+    UNREAD,
+    ChatMessage,
+    ImageUrlPart,
+    MediaBytes,
+    MediaObject,
+    Part,
+    StepItem,
+    TextPart,
+)
 
 from .calls import parse
-from .values import number, plain_list
+from .values import number, plain, plain_list, plain_object
 
 
 def decode_options(message: pb.Options) -> Options:
@@ -125,13 +134,22 @@ def _message(message: pb.Message, param: str) -> ChatMessage:
             made.content = message.content
         case "parts":
             made.content = [_part(part, f"{param}.content[{i}]") for i, part in enumerate(message.parts.parts)]
-    for field in ("name", "tool_call_id", "reasoning_content"):
+    for field in ("name", "tool_call_id", "reasoning_content", "reasoning"):
         if message.HasField(field):
             setattr(made, field, getattr(message, field))
-    if message.HasField("tool_calls"):
-        calls = plain_list(message.tool_calls, f"{param}.tool_calls")
-        made.tool_calls = msgspec.Raw(msgspec.json.encode(calls))
+    for field, read in _OPEN_KEYS.items():
+        if message.HasField(field):
+            value = read(getattr(message, field), f"{param}.{field}")
+            setattr(made, field, msgspec.Raw(msgspec.json.encode(value)))
     return made
+
+
+_OPEN_KEYS: dict[str, Callable[[Any, str], Any]] = {
+    "tool_calls": plain_list,
+    "function_call": plain_object,
+    **dict.fromkeys(UNREAD, plain),
+}
+"""Keys of a message whose values are any JSON, and how they are read."""
 
 
 def _part(part: pb.Part, param: str) -> Part:
@@ -140,8 +158,20 @@ def _part(part: pb.Part, param: str) -> Part:
             return TextPart(part.text)
         case "image_url":
             return ImageUrlPart(part.image_url)
+        case "other":
+            return _other_part(plain_object(part.other, param), param)
         case _:
             raise InvalidRequest(f"{param}: give either text or image_url", param=param)
+
+
+def _other_part(given: dict[str, Any], param: str) -> Part:
+    encoded = msgspec.json.encode(given)
+    part: Part
+    try:
+        part = msgspec.json.decode(encoded, type=Part)
+    except msgspec.ValidationError as error:
+        raise wrong_shape(encoded, str(error), param) from None
+    return part
 
 
 def _objects(field: Field) -> "Read":

@@ -15,7 +15,7 @@ from reward_gateway.sample.fields import FIELDS, IMAGES, Form, SampleItem, of_fo
 from reward_gateway.sample.messages import MediaObject, StepItem
 from reward_gateway.settings import Settings
 
-from .messages import Source, media_content, plain_messages
+from .messages import MESSAGE_PARTS_IGNORED, Source, media_content, plain_messages
 from .nesting import check_nesting
 from .objects import plain_object, texts_of
 
@@ -90,13 +90,15 @@ class BatchBuilder:
                 self._check_opaque(field, given[place])
         prompts, responses = given[_PROMPT], given[_RESPONSE]
         sources: dict[int, list[Source]] = {}
+        flags: dict[int, tuple[str, ...]] = {}
         if list in set(map(type, prompts)) | set(map(type, responses)):
-            self._open_messages(prompts, responses, sources)
+            self._open_messages(prompts, responses, sources, flags)
         long = body_bytes is None or body_bytes > self.limits.max_text_chars
         if long:
             texts = {field: given[place] for field, place in _TEXTS if given[place].count(None) < n}
             self._check_texts({"prompt": prompts, "response": responses, **texts})
         batch = Batch(self._ids(given[_ID]), ["" if prompt is None else prompt for prompt in prompts], responses)
+        batch.flags = flags
         for field, place, take in _TAKERS:
             if given[place].count(None) < n:
                 batch.set_column(field, take(self, batch, field, given[place], long))
@@ -125,13 +127,22 @@ class BatchBuilder:
             except UnicodeDecodeError:
                 raise MalformedBody("the body is not valid JSON (RFC 8259, UTF-8)") from None
 
-    def _open_messages(self, prompts: list[Any], responses: list[Any], sources: dict[int, list[Source]]) -> None:
+    def _open_messages(
+        self,
+        prompts: list[Any],
+        responses: list[Any],
+        sources: dict[int, list[Source]],
+        flags: dict[int, tuple[str, ...]],
+    ) -> None:
         for column, field in ((prompts, "prompt"), (responses, "response")):
             for i, value in enumerate(column):
                 if isinstance(value, list):
                     images = sources.setdefault(i, [])
-                    column[i], chars = plain_messages(value, f"samples[{i}].{field}", images, self._max_nesting)
-                    self.limits.text(chars, f"samples[{i}].{field}")
+                    where = f"samples[{i}].{field}"
+                    column[i], chars, ignored = plain_messages(value, where, images, self._max_nesting)
+                    self.limits.text(chars, where)
+                    if ignored:
+                        flags[i] = (MESSAGE_PARTS_IGNORED,)
                     if not images:
                         del sources[i]
 

@@ -10,12 +10,16 @@ from msgspec import Meta, Raw
 
 from reward_gateway.errors import InvalidRequest, MalformedBody
 from reward_gateway.sample.fields import SampleItem
-from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, Part, TextPart
+from reward_gateway.sample.messages import UNREAD, ChatMessage, ImageUrlPart, Part, TextPart
 
 RawObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 """An object of the body that is sent back unchanged; :func:`json_object` reads it."""
 
 _TEXT_PARTS = ("text", "input_text", "output_text", "refusal")
+_OTHER_PARTS = ("thinking", "input_audio", "audio_url", "video_url", "file")
+_TEXT_KEYS = ("name", "tool_call_id", "reasoning_content", "reasoning")
+_OPEN_KEYS = ("tool_calls", "function_call", *UNREAD)
+"""Keys of a message whose values are any JSON."""
 
 
 def label_text(value: Any) -> str | None:
@@ -42,8 +46,9 @@ def plain_if_single(messages: list[ChatMessage], role: str) -> str | list[ChatMe
     if not messages:
         return ""
     only = messages[0]
-    plain = isinstance(only.content, str) and only.role == role
-    return only.content if len(messages) == 1 and plain and only.content is not None else messages  # type: ignore[return-value]
+    if len(messages) == 1 and only.role == role and only.says_text_alone:
+        return str(only.content)
+    return messages
 
 
 def split_conversation(value: Any, param: str) -> SampleItem:
@@ -90,8 +95,14 @@ def _parse_message(message: dict[str, Any], param: str) -> ChatMessage:
     if content is not None and not isinstance(content, str | list):
         raise InvalidRequest(f"{param}.content: expected str, array or null", param=f"{param}.content")
     parts = _parse_parts(content, f"{param}.content") if isinstance(content, list) else content
-    reasoning = message.get("reasoning_content")
-    return ChatMessage(role, parts, reasoning_content=reasoning if isinstance(reasoning, str) else None)
+    parsed = ChatMessage(role, parts)
+    for key in _TEXT_KEYS:
+        if isinstance(value := message.get(key), str):
+            setattr(parsed, key, value)
+    for key in _OPEN_KEYS:
+        if value := message.get(key):
+            setattr(parsed, key, Raw(msgspec.json.encode(value)))
+    return parsed
 
 
 def _parse_parts(content: Sequence[Any], param: str) -> list[Part] | str:
@@ -104,11 +115,22 @@ def _parse_parts(content: Sequence[Any], param: str) -> list[Part] | str:
             parts.append(TextPart(part.get("text", part.get("refusal"))))
         elif kind in ("image_url", "input_image", "image"):
             parts.append(ImageUrlPart(_image_address(part, f"{param}[{k}]")))
+        elif kind in _OTHER_PARTS:
+            parts.append(_other_part(part, f"{param}[{k}]"))
         else:
             raise InvalidRequest(f"{param}[{k}]: expected a text or an image", param=f"{param}[{k}]")
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     return parts
+
+
+def _other_part(part: dict[str, Any], param: str) -> Part:
+    known: Part
+    try:
+        known = msgspec.json.decode(msgspec.json.encode(part), type=Part)
+    except msgspec.ValidationError:
+        raise InvalidRequest(f"{param}: not a part of its type", param=param) from None
+    return known
 
 
 def _image_address(part: dict[str, Any], param: str) -> str:
