@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from reward_gateway.backends import coalescer as module
-from reward_gateway.backends.call_sizes import FIRST_ROWS
+from reward_gateway.backends.call_sizes import FIRST_ROWS, CallSizes, InFlight
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.encoded_rows import Encoded, Piece, SizedRows
 from reward_gateway.backends.port import ModelAnswer
@@ -127,6 +127,32 @@ async def test_what_comes_while_calls_are_in_flight_goes_in_one_call() -> None:
     model.gate.set()
     await asyncio.gather(*early, *late)
     assert model.calls == [[1], [2], [3, 4, 5, 6, 7, 8]]
+    assert model.most_in_flight == 2
+
+
+class OneAhead(CallSizes):
+    """One call at a time, of two rows and predicted to take two hours; the next one is sent when it should be over."""
+
+    def count_room(self, calls: Sequence[InFlight]) -> int:
+        return 2 if not calls or (len(calls) == 1 and self.predict_wait_s(calls) == 0.0) else 0
+
+    def predict_wait_s(self, calls: Sequence[InFlight]) -> float:
+        return max(0.0, 7200.0 - calls[0][1]) if calls else 0.0
+
+
+async def test_the_next_call_is_sent_when_the_one_in_flight_should_be_over(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CallSizes", OneAhead)
+    model = Model(max_calls=4)
+    model.gate.clear()
+    answer = model.start(range(8), seconds=1e6)
+    await clock.advance(3600.0)
+    assert model.calls == [[0, 1]]
+    await clock.advance(3600.0)
+    assert model.calls == [[0, 1], [2, 3]]
+    model.gate.set()
+    assert (await answer).values.ravel().tolist() == list(range(8))
     assert model.most_in_flight == 2
 
 

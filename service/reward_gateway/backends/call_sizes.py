@@ -5,7 +5,10 @@ large model on a CPU and thousands for a trivial one, and changes with the lengt
 as long as a call of one row, and a time for each further row.
 """
 
-from collections.abc import Iterable
+import math
+from collections import deque
+from collections.abc import Sequence
+from statistics import median
 
 FIRST_ROWS = 16
 """Rows of a call before anything is known."""
@@ -17,15 +20,26 @@ _SINGLE_FACTOR = 1.5
 """A call may always take this many times as long as one row alone: where one row takes nearly as long as ten, sending
 one at a time would cost most of the throughput and save little time."""
 
+_RECENT = 3
+"""A call that took far longer than predicted, as when the machine did something else meanwhile, says nothing of its
+rows: what is learned is the median of so many, relative to their predictions. Two in a row are believed."""
+
 _RETRY = 0.99
 """While calls hold one row, the time of further rows is not measured; it is lowered by this factor per call, until a
 call of two rows is tried."""
 
-_GAP_S = 0.003
-"""What an instance is idle after a call if no other waits for it: until the answer is read and the next call begins."""
+_LEAD_S = 0.003
+"""How long before the end of an instance's only call the next one is sent: without that the instance would be idle
+until the answer has been read and the next call arrives."""
+
+_TICK_S = 1e-4
+"""A shorter wait is none: timers are no more exact."""
 
 _TOGETHER = 0.1
 """A call that took less than this part of the one before, and of its time per row, was computed together with it."""
+
+InFlight = tuple[int, float]
+"""A call in flight: its rows, and the seconds since the server began with it."""
 
 
 class CallSizes:
@@ -44,6 +58,7 @@ class CallSizes:
         self._single_s: float | None = None  # a call of one row
         self._row_s: float | None = None  # each further row
         self._ended: tuple[int, float] | None = None
+        self._ratios: deque[float] = deque(maxlen=_RECENT)  # of measured to predicted
 
     def set_calls(self, instances: int, max_calls: int) -> None:
         """Say how many calls the model computes at a time, and how many may be in flight.
@@ -54,17 +69,32 @@ class CallSizes:
         self._instances = instances
         self._call_s = self._limit_s * min(1.0, 1.2 * instances / min(max_calls, 2 * instances))
 
-    def count_room(self, calls: Iterable[int]) -> int:
-        """Maximum rows of one more call, while calls of so many rows each are in flight; 0: none may be sent.
+    def count_room(self, calls: Sequence[InFlight]) -> int:
+        """Maximum rows of one more call beside those in flight; 0: none may be sent.
 
         An instance is never left idle.
         """
-        in_flight = [self._predict_s(rows) for rows in calls]
-        if len(in_flight) < self._instances:
+        if len(calls) < self._instances:
             return self._rows
-        if self._alone:
+        if self.predict_wait_s(calls) > 0.0:
             return 0
-        return min(self._rows, self._fit_rows(self._limit_s * self._instances - sum(in_flight)))
+        return min(self._rows, self._fit_rows(self._limit_s * self._instances - sum(self._predict_left_s(calls))))
+
+    def predict_wait_s(self, calls: Sequence[InFlight]) -> float:
+        """Seconds until the next call may be sent, if none in flight is answered before.
+
+        Where an instance has one call at a time, the next one is sent just before it is predicted to be answered.
+        """
+        if not self._alone or len(calls) < self._instances:
+            return 0.0
+        if len(calls) > self._instances:
+            return math.inf
+        wait_s = min(self._predict_left_s(calls)) - _LEAD_S
+        return wait_s if wait_s > _TICK_S else 0.0
+
+    def _predict_left_s(self, calls: Sequence[InFlight]) -> list[float]:
+        """Seconds that each call in flight still takes; the whole of it where calls share the limit."""
+        return [max(0.0, self._predict_s(rows) - (elapsed_s if self._alone else 0.0)) for rows, elapsed_s in calls]
 
     def learn(self, rows: int, seconds: float, max_rows: int) -> None:
         """A call was answered.
@@ -98,6 +128,10 @@ class CallSizes:
             return
         if self._single_s is not None:
             self._single_s = min(self._single_s, seconds)  # more rows never take less time than one
+        if self._row_s is not None:
+            predicted_s = max(self._predict_s(rows), 1e-6)
+            self._ratios.append(seconds / predicted_s)
+            seconds = median(self._ratios) * predicted_s
         row_s = (seconds - (self._single_s or 0.0)) / (rows - 1)
         if self._row_s is None:
             self._row_s = row_s
@@ -109,10 +143,10 @@ class CallSizes:
 
         Two leave it no time between calls; where a call costs much beside its rows, a larger one does more.
         """
-        first, alone = (min(max_rows, self._fit_rows(seconds)) for seconds in (self._call_s, self._limit_s))
+        first, alone = (min(max_rows, self._fit_rows(seconds)) for seconds in (self._call_s, self._limit_s - _LEAD_S))
         second = min(max_rows, self._fit_rows(self._limit_s - self._predict_s(first)))
-        together_s = self._predict_s(first) + (self._predict_s(second) if second else _GAP_S)
-        self._alone = (first + second) * (self._predict_s(alone) + _GAP_S) < alone * together_s
+        together_s = self._predict_s(first) + (self._predict_s(second) if second else _LEAD_S)
+        self._alone = (first + second) * (self._predict_s(alone) + _LEAD_S) < alone * together_s
         return alone if self._alone else first
 
     def _predict_s(self, rows: int) -> float:

@@ -7,6 +7,7 @@ single row. The backend's encoder defines what a row contains.
 """
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import structlog
 
-from reward_gateway.backends.call_sizes import CallSizes
+from reward_gateway.backends.call_sizes import CallSizes, InFlight
 from reward_gateway.backends.encoded_rows import EncodeRows, Model, Piece, Rows
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.fair_queue import FairQueue, Share, current_share
@@ -183,6 +184,7 @@ class Coalescer(Generic[Model, Rows]):
         self._calls: dict[Call[Rows], None] = {}  # in the order of sending
         self._queued: Counter[str] = Counter()  # rows that wait, by caller; none has 0
         self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def score(
         self,
@@ -234,6 +236,8 @@ class Coalescer(Generic[Model, Rows]):
         """Fail every waiting row and cancel the calls in flight."""
         for job in [*self._waiting, *(job for call in self._calls for job, _, _ in call.pieces)]:
             job.close(CLOSED)
+        if self._timer is not None:
+            self._timer.cancel()
         tasks = [call.task for call in self._calls if call.task is not None]
         for task in tasks:
             task.cancel()
@@ -270,12 +274,27 @@ class Coalescer(Generic[Model, Rows]):
             self._calls[call] = None
             self._note_begun_calls()
             call.task = asyncio.get_running_loop().create_task(self._run_call(call))
+        self._schedule_next_call()
+
+    def _schedule_next_call(self) -> None:
+        """Send the next call when the time has come, though none in flight is answered before."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if (self._waiting or self._alone) and len(self._calls) < self._max_calls:
+            wait_s = self._sizes.predict_wait_s(self._in_flight())
+            if 0.0 < wait_s < math.inf:
+                self._timer = asyncio.get_running_loop().call_later(wait_s, self._dispatch_calls)
 
     def _count_room(self) -> int:
         """Maximum rows of one more call, by the number of calls in flight and their time; 0: none may be sent."""
         if len(self._calls) >= self._max_calls:
             return 0
-        return min(self._max_rows, self._sizes.count_room(call.size for call in self._calls))
+        return min(self._max_rows, self._sizes.count_room(self._in_flight()))
+
+    def _in_flight(self) -> list[InFlight]:
+        now = asyncio.get_running_loop().time()
+        return [(call.size, 0.0 if call.begun_at is None else now - call.begun_at) for call in self._calls]
 
     def _note_begun_calls(self) -> None:
         """The server computes the first calls in flight, one per instance."""
