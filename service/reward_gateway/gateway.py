@@ -16,6 +16,7 @@ from reward_gateway.backends.port import ModelInfo
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import RecipeBook, check_recipe_file
+from reward_gateway.recipes.chat_formats import TEMPLATE_MARKS
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
@@ -33,6 +34,12 @@ from reward_gateway.state.epoch import Restart, allow_restart
 
 STATE_RESET = "state_reset"
 """Flags samples whose recipe has begun anew in a store that had lost its state (``on_reset: restart``)."""
+
+MARKED = Invalid(
+    "invalid_field",
+    "a turn of a chat template begins or ends in the response, and the recipe refuses that (template_marks: refuse)",
+    param="response",
+)
 
 ANSWERED = Invalid("internal_error", "the sample was answered by an earlier attempt")
 """Excludes a row from a repeat; its recorded answer replaces this reason."""
@@ -138,6 +145,8 @@ class Gateway:
         usage, timing = Usage(samples=size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
         if "response" in plan.inputs:
             self._refuse_missing(batch)
+        if plan.template_marks == "refuse":
+            self._refuse_template_marks(batch)
         context = RequestContext(options.deadline, options.cache, usage, timing, options.scope)
         raw = await self._fetch_raw_scores(plan, batch, context)
         combining = perf_counter()
@@ -187,6 +196,13 @@ class Gateway:
             for i, response in enumerate(batch.responses):
                 if response is None:
                     batch.invalid.setdefault(i, reason)
+
+    @staticmethod
+    def _refuse_template_marks(batch: Batch) -> None:
+        """Fail samples whose response opens or closes turns."""
+        for i, flags in batch.flags.items():
+            if TEMPLATE_MARKS in flags:
+                batch.invalid.setdefault(i, MARKED)
 
     async def _fetch_raw_scores(self, plan: Plan, batch: Batch, context: RequestContext) -> dict[str, RawScores]:
         """Raw scores by component; a model that several components share is called once."""

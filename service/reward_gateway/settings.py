@@ -118,6 +118,12 @@ class Settings(BaseSettings):
     max_nesting: int = Field(64, ge=1, description="Maximum depth of JSON nesting; the top-level object is level 1.")
     max_name_chars: int = Field(256, ge=1, description="Maximum characters of an id or a custom X- header.")
 
+    plain_text: Literal["accept", "refuse"] = Field(
+        "accept",
+        description="What to do with a text without chat marks from a client that sends prompt and response in one "
+        "text: accept it as the response to an empty prompt, flagged plain_text, or refuse it. Recipes may differ.",
+    )
+
     # Images that samples refer to by URL
     media_urls: bool = Field(
         False,

@@ -15,6 +15,7 @@ from reward_gateway.backends.encoded_rows import Encoded, Piece
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join_pieces, unframe_values
 from reward_gateway.cache.null import NullCache
+from reward_gateway.cache.port import ScoreCache
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
@@ -44,12 +45,23 @@ rewards:
     range: [0, 1]
   chat:
     components: {ratio: {score: texts}}
-    strip_template: chatml
     answer_template: "[[{reward}]]"
   lenient:
     components: {ratio: {score: texts}}
     on_invalid: default
     default_reward: -9
+  verbatim:
+    components: {ratio: {score: texts}}
+    chat_format: none
+  strict:
+    components: {ratio: {score: texts}}
+    plain_text: refuse
+  lax:
+    components: {ratio: {score: texts}}
+    plain_text: accept
+  unmarked:
+    components: {begins: {score: regex_match, params: {pattern: "^r"}}}
+    template_marks: refuse
   looks:
     components: {sight: {score: pictures}}
 default: ratio
@@ -151,12 +163,14 @@ class Speaking:
 
 
 @asynccontextmanager
-async def speaking(**settings: Any) -> AsyncIterator[Speaking]:
+async def speaking(cache: ScoreCache | None = None, **settings: Any) -> AsyncIterator[Speaking]:
     """The application under the settings given."""
     models = Texts()
     gateway = Gateway(
         load_book(RECIPES, KNOWN),
-        EffectsRuntime(CachedScorer(models, NullCache()), StateStore.in_process(), known_models=KNOWN),
+        EffectsRuntime(
+            CachedScorer(models, NullCache() if cache is None else cache), StateStore.in_process(), known_models=KNOWN
+        ),
     )
     app = create_app(gateway, Settings(**settings))
     async with HttpContract(app).client() as client:

@@ -29,8 +29,7 @@ async def test_every_refusal_is_without_scores(http: Any) -> None:
     assert all(set(answer.json()) == {"error"} for answer in refused)
 
 
-async def test_special_tokens_are_kept_unless_the_recipe_names_the_template(http: Any) -> None:
-    text = "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nSo.<|im_end|>\n"
+async def test_its_own_template_is_read_back(http: Any) -> None:
+    text = "Human: Why?<|im_end|>\nAssistant:So.<|im_end|>\n"
     await http.ok("/v1/score/evaluation", {"model": "m", "messages": [text]})
-    await http.ok("/v1/score/evaluation", {"model": "chat", "messages": [text]})
-    assert [response for _, response in http.models.seen] == [text, "Why?\nSo."]
+    assert http.models.seen == [("Why?", "So.")]

@@ -32,17 +32,22 @@ async def test_scores_stay_as_they_are_where_the_recipe_says_zero_to_one(http: A
     assert found["rewards"] == found["scores"] == [1.0]
 
 
-async def test_a_query_without_its_prompt_is_all_response(http: Any) -> None:
+async def test_marks_before_the_prompt_are_none_of_the_response(http: Any) -> None:
     await http.ok("/get_reward", {"query": ["<s>p r"], "prompts": ["p"], "labels": [None]})
+    assert http.models.seen == [("p", " r")]
+
+
+async def test_a_query_without_its_prompt_is_all_response(http: Any) -> None:
+    await http.ok("/get_reward", {"query": ["another text"], "prompts": ["a prompt"], "labels": [None]})
     await http.ok("/get_reward", {"query": ["no prompts at all"]})
-    assert http.models.seen == [("p", "<s>p r"), ("", "no prompts at all")]
+    assert http.models.seen == [("a prompt", "another text"), ("", "no prompts at all")]
 
 
-async def test_special_tokens_go_only_where_the_recipe_names_the_template(http: Any) -> None:
+async def test_a_rendered_prompt_is_read_back_unless_the_recipe_says_otherwise(http: Any) -> None:
     prompt = "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n"
     await http.ok("/get_reward", one(prompt, "So.<|im_end|>\n"))
-    await http.ok("/get_reward?reward=chat", one(prompt, "So.<|im_end|>\n"))
-    assert http.models.seen == [(prompt, "So.<|im_end|>\n"), ("Why?", "So.")]
+    await http.ok("/get_reward?reward=verbatim", one(prompt, "So.<|im_end|>\n"))
+    assert http.models.seen == [("Why?", "So."), (prompt, "So.<|im_end|>\n")]
 
 
 async def test_a_shard_is_answered_in_its_order_and_an_empty_one_with_empty_lists(http: Any) -> None:

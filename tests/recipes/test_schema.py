@@ -52,9 +52,16 @@ def test_what_a_component_does_not_say_has_its_default() -> None:
 def test_what_a_recipe_does_not_say_has_its_default() -> None:
     spec = RecipeSpec.model_validate({"components": {"a": {"score": "m"}}})
     assert (spec.description, spec.guards, spec.combine, spec.credit) == ("", [], None, None)
-    assert (spec.on_invalid, spec.default_reward, spec.range, spec.strip_template) == ("null", None, None, None)
+    assert (spec.on_invalid, spec.default_reward, spec.range) == ("null", None, None)
+    assert (spec.chat_format, spec.plain_text, spec.template_marks) == ("auto", None, "flag")
     group = spec.group
     assert (group.normalize, group.weights, group.epsilon, group.cohort) == ("none", {}, 1e-4, None)
+
+
+def test_the_option_that_chat_format_replaced_is_refused_with_its_replacement() -> None:
+    recipe = "rewards: {r: {components: {a: {score: exact_match}}, strip_template: chatml}}"
+    with pytest.raises(InvalidRecipe, match=r"rewards\.r.*chat_format"):
+        load_book(recipe)
 
 
 def test_a_cohort_waits_thirty_seconds_and_is_scored_as_it_is_then() -> None:

@@ -48,6 +48,7 @@ from reward_gateway.grpc import server as grpc_server
 from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
 from reward_gateway.http.server import HttpServer
+from reward_gateway.intake.chat_text import TEXT_FLAGS
 from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
@@ -170,7 +171,7 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     metrics.models.register(experiment.candidate for experiment in gateway.book.experiments.values())
     metrics.models.register(model for plan in gateway.book for model in plan.models)
     metrics.models.register(gateway.runtime.judges.names if gateway.runtime.judges is not None else ())
-    metrics.flags.register((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete", STATE_RESET))
+    metrics.flags.register((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete", STATE_RESET, *TEXT_FLAGS))
 
 
 def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:

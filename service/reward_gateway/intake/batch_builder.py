@@ -15,9 +15,12 @@ from reward_gateway.sample.fields import FIELDS, IMAGES, Form, SampleItem, of_fo
 from reward_gateway.sample.messages import MediaObject, StepItem
 from reward_gateway.settings import Settings
 
-from .messages import MESSAGE_PARTS_IGNORED, Source, media_content, plain_messages
+from .chat_text.flags import flag_template_marks
+from .messages import MESSAGE_PARTS_IGNORED, Source, media_content, plain_if_single, plain_messages
 from .nesting import check_nesting
 from .objects import plain_object, texts_of
+
+_SINGLE_ROLES = {"prompt": "user", "response": "assistant"}
 
 LONG_LIST = 10_000
 """Numbers of a list that becomes an array where a batch is made off the event loop."""
@@ -99,6 +102,7 @@ class BatchBuilder:
             self._check_texts({"prompt": prompts, "response": responses, **texts})
         batch = Batch(self._ids(given[_ID]), ["" if prompt is None else prompt for prompt in prompts], responses)
         batch.flags = flags
+        flag_template_marks(batch)
         for field, place, take in _TAKERS:
             if given[place].count(None) < n:
                 batch.set_column(field, take(self, batch, field, given[place], long))
@@ -139,10 +143,11 @@ class BatchBuilder:
                 if isinstance(value, list):
                     images = sources.setdefault(i, [])
                     where = f"samples[{i}].{field}"
-                    column[i], chars, ignored = plain_messages(value, where, images, self._max_nesting)
+                    messages, chars, ignored = plain_messages(value, where, images, self._max_nesting)
                     self.limits.text(chars, where)
                     if ignored:
                         flags[i] = (MESSAGE_PARTS_IGNORED,)
+                    column[i] = plain_if_single(messages, _SINGLE_ROLES[field])
                     if not images:
                         del sources[i]
 

@@ -79,6 +79,19 @@ def plain_messages(messages: Sequence[ChatMessage], path: str, images: list[Sour
     return PlainMessages(plain, chars, ignored)
 
 
+def plain_if_single(messages: list[dict[str, Any]], role: str) -> str | list[dict[str, Any]]:
+    """The text of a single message of that role with nothing but a text, else the messages.
+
+    The text and the message are one sample, whichever of them an entry sends, with one cache key and one group.
+    """
+    if len(messages) != 1 or messages[0].keys() != {"role", "content"} or messages[0]["role"] != role:
+        return messages
+    content = messages[0]["content"]
+    if isinstance(content, list) and len(content) == 1 and content[0]["type"] == "text":
+        content = content[0]["text"]
+    return content if isinstance(content, str) else messages
+
+
 def _plain_message(
     message: ChatMessage, where: str, images: list[Source], max_nesting: int
 ) -> tuple[dict[str, Any], int, bool]:

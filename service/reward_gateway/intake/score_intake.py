@@ -4,12 +4,14 @@ A body that takes long to decode is decoded in a worker process, and its batch i
 bytes, and what comes back is unpickled in a thread (:mod:`reward_gateway.backends.workers.frames`).
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 from reward_gateway.errors import GatewayError
 from reward_gateway.gateway import Gateway, ScoreOptions
+from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import RequestScope
@@ -18,10 +20,14 @@ from reward_gateway.traffic.deadlines import deadline_at
 
 from .batch_builder import BatchBuilder
 from .batch_reading import ReadScore, read_batch
+from .chat_text import ReadSamples, TextReading, read_samples
 from .options import resolve_options
-from .request import ScoreRequest
+from .request import SampleItem, ScoreRequest
 
 T = TypeVar("T")
+
+LONG_TEXTS = 100_000
+"""Bytes of a body whose chat texts are read in a thread: a few milliseconds."""
 
 
 class PreparedRequest(NamedTuple):
@@ -110,6 +116,23 @@ class ScoreIntake:
         options = resolve_options(request.options, scope, self._settings, arrived_at, *seconds)
         reward = self.resolve_reward(request.reward, query, request.model)
         return PreparedRequest(await self.batches.make(request.samples, body_bytes), reward, options)
+
+    async def read_chat_texts(
+        self, samples: Sequence[SampleItem], plan: Plan, chosen: str | None, body_bytes: int
+    ) -> ReadSamples:
+        """Read the chat texts of samples back into messages, in place; what was noticed is for their batch.
+
+        Args:
+            chosen: the request's own choice of a format, if any.
+
+        Raises:
+            InvalidRequest: there is no such format.
+            TooLarge: a text is longer than prompt and response together may be.
+        """
+        reading = TextReading.of(plan, self._settings, chosen)
+        if body_bytes > LONG_TEXTS:
+            return await asyncio.to_thread(read_samples, samples, reading)
+        return read_samples(samples, reading)
 
     def resolve_reward(self, reward: str | None, query: str | None = None, model: str | None = None) -> str:
         """Which recipe answers: ``reward``, else ``query``, else ``model`` where it names a recipe, else the default.

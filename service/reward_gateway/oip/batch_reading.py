@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from reward_gateway.intake.batch_builder import BatchBuilder
+from reward_gateway.intake.chat_text import TextReading, read_columns
 from reward_gateway.intake.decoding_cost import TYPED
 from reward_gateway.sample import Batch
 
@@ -20,14 +21,18 @@ def takes_long_to_read(tensors: Iterable[Tensor]) -> bool:
     )
 
 
-def read_batch(builder: BatchBuilder, inputs: Mapping[str, Tensor]) -> Batch:
+def read_batch(builder: BatchBuilder, reading: TextReading, inputs: Mapping[str, Tensor]) -> Batch:
     """The samples of the tensors of a layout that needs no tokenizer.
 
     Raises:
         InvalidRequest: a tensor that is not of the shape or form of its field.
         TooLarge: more samples or longer texts than the limits allow.
     """
-    columns, unreadable = asyncio.run(find_layout(inputs).read(inputs, None))  # it awaits nothing without tokens
+    layout = find_layout(inputs)
+    columns, unreadable = asyncio.run(layout.read(inputs, None))  # it awaits nothing without tokens
+    read = read_columns(columns, reading) if layout.whole_texts else None
     batch = builder.build_of_columns(columns)
     batch.invalid = unreadable | batch.invalid
+    if read is not None:
+        read.apply(batch)
     return batch

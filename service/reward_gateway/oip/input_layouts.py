@@ -42,6 +42,7 @@ class InputLayout:
         needs, takes: required and optional inputs.
         fails: True if a sample without a reward fails the request.
         needs_tokenizer: True if the inputs are token ids.
+        whole_texts: each text is a whole conversation, prompt and response.
         read: decodes the inputs into columns of samples. Raises InvalidRequest.
     """
 
@@ -51,6 +52,7 @@ class InputLayout:
     fails: bool
     read: Callable[[Inputs, Detokeniser | None], Coroutine[Any, Any, "tensor_decoding.Reading"]]
     needs_tokenizer: bool = False
+    whole_texts: bool = False
 
 
 def find_layout(inputs: Inputs) -> InputLayout:
@@ -123,7 +125,14 @@ SAMPLES = tuple(
 
 LAYOUTS = (
     *SAMPLES,
-    InputLayout(frozenset({"sentences"}), frozenset(), _NEMO, fails=True, read=tensor_decoding.decode_sentences),
+    InputLayout(
+        frozenset({"sentences"}),
+        frozenset(),
+        _NEMO,
+        fails=True,
+        read=tensor_decoding.decode_sentences,
+        whole_texts=True,
+    ),
     InputLayout(
         frozenset({"tokens", "sequence_lengths"}),
         frozenset(),
@@ -131,6 +140,7 @@ LAYOUTS = (
         fails=True,
         read=tensor_decoding.decode_tokens,
         needs_tokenizer=True,
+        whole_texts=True,
     ),
     InputLayout(
         frozenset({"input_ids"}),
@@ -139,5 +149,6 @@ LAYOUTS = (
         fails=True,
         read=tensor_decoding.decode_input_ids,
         needs_tokenizer=True,
+        whole_texts=True,
     ),
 )

@@ -1,5 +1,6 @@
 """Inference with a recipe: decode tensors into samples, score them, encode the scores as tensors."""
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 from time import perf_counter_ns
@@ -9,6 +10,7 @@ from tritonclient.grpc import service_pb2 as pb
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.intake.batch_builder import BatchBuilder
+from reward_gateway.intake.chat_text import TextReading, read_columns
 from reward_gateway.sample import Batch, Scored
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
@@ -27,6 +29,7 @@ class Scorer:
 
     def __init__(self, gateway: Gateway, settings: Settings) -> None:
         self._gateway = gateway
+        self._settings = settings
         self._builder = BatchBuilder(settings)
         self._limits = self._builder.limits
         self._detokeniser = Detokeniser.load(settings.oip_tokenizer)
@@ -54,7 +57,8 @@ class Scorer:
             self._limits.samples(_count_rows(tensor), tensor.where)
         layout = find_layout(inputs)
         output_names = _select_outputs(request, layout)
-        batch = await self._read_batch(inputs, layout, RequestContext(deadline))
+        reading = TextReading.of(self._gateway.book.get(reward), self._settings)
+        batch = await self._read_batch(inputs, layout, reading, RequestContext(deadline))
         read = perf_counter_ns()
         columns: list[tuple[str, bytes]] = []
         options = ScoreOptions(
@@ -72,14 +76,21 @@ class Scorer:
         counts.add_success(batch.size, read - began, done - read, perf_counter_ns() - done)
         return answer
 
-    async def _read_batch(self, inputs: Mapping[str, Tensor], layout: InputLayout, context: RequestContext) -> Batch:
+    async def _read_batch(
+        self, inputs: Mapping[str, Tensor], layout: InputLayout, reading: TextReading, context: RequestContext
+    ) -> Batch:
         """The samples of a request; read in a worker process if that takes long."""
         if not layout.needs_tokenizer and takes_long_to_read(inputs.values()):
-            read: Batch = await self._gateway.runtime.compute(partial(read_batch, self._builder, inputs), b"", context)
+            read: Batch = await self._gateway.runtime.compute(
+                partial(read_batch, self._builder, reading, inputs), b"", context
+            )
             return read
         columns, unreadable = await layout.read(inputs, self._detokeniser)
+        noticed = await asyncio.to_thread(read_columns, columns, reading) if layout.whole_texts else None
         batch = await self._builder.make_of_columns(columns)
         batch.invalid = unreadable | batch.invalid
+        if noticed is not None:
+            noticed.apply(batch)
         return batch
 
 

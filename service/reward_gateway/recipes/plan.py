@@ -10,6 +10,7 @@ from reward_gateway.operations.registry import Operation, OperationParams
 from reward_gateway.sample import split_version
 from reward_gateway.whole_numbers import parse_whole
 
+from .chat_formats import ChatFormatName, PlainText, TemplateMarks
 from .schema import GroupSpec
 
 SourceKind = Literal["constant", "feature", "sample", "component", "stored", "prompt_references"]
@@ -108,7 +109,9 @@ class Plan:
     default_reward: float | None
     on_reset: Literal["refuse", "restart"]
     range: tuple[float, float] | None
-    strip_template: str | None
+    chat_format: ChatFormatName
+    plain_text: PlainText | None
+    template_marks: TemplateMarks
     answer_template: str | None
     inputs: tuple[str, ...]
     stateful: bool

@@ -17,9 +17,9 @@ A field without a binding is read from the sample's field of that name, or else 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from .templates import Template
+from .chat_formats import REPLACED_STRIP_TEMPLATE, ChatFormatName, PlainText, TemplateMarks
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}$")]
 
@@ -83,6 +83,13 @@ class CohortSpec(_Model):
 class RecipeSpec(_Model):
     """The definition of one reward."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_strip_template(cls, value: object) -> object:
+        if isinstance(value, dict) and "strip_template" in value:
+            raise ValueError(REPLACED_STRIP_TEMPLATE)
+        return value
+
     description: str = Field("", description="Shown in the list of rewards.")
     components: dict[Name, ComponentSpec] = Field(min_length=1)
     guards: list[Step] = Field(default_factory=list, description="Each flags samples; `action` sets a further effect.")
@@ -101,7 +108,21 @@ class RecipeSpec(_Model):
     range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         None, description="Lowest and highest reward, if known. Shown in the list of rewards."
     )
-    strip_template: Template | None = Field(None, description="Chat template whose special tokens dialects strip.")
+    chat_format: ChatFormatName = Field(
+        "auto",
+        description="Format of the chat text that other systems' clients send, which is read back into messages. auto: "
+        "by its marks. none: every text is taken as it is.",
+    )
+    plain_text: PlainText | None = Field(
+        None,
+        description="What to do with a text without chat marks where a client sends prompt and response in one: accept "
+        "it as the response to an empty prompt, or refuse it. Default: the setting plain_text.",
+    )
+    template_marks: TemplateMarks = Field(
+        "flag",
+        description="What to do with a response in which a turn of a chat template begins or ends: flag it as "
+        "template_marks, or refuse it too.",
+    )
     answer_template: str | None = Field(
         None,
         pattern=r"\{reward\}",

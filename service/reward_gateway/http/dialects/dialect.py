@@ -33,6 +33,12 @@ GetHandler = Callable[[Request], Awaitable[Any]]
 
 REWARD = parameter("reward", "query", "Recipe, if the body names none.")
 
+CHAT_FORMAT = parameter(
+    "chat_format",
+    "query",
+    "Format of the chat text in the body: auto, none, or a name. Default: the recipe's.",
+)
+
 DIALECTS: dict[str, "Dialect"] = {}
 """The dialects that are served, by name. Each registers itself on import."""
 
@@ -84,7 +90,7 @@ class Dialect:
                 body=body,
                 answer=answer,
                 example=example,
-                parameters=(REWARD, IDEMPOTENCY_KEY, RUN, *parameters),
+                parameters=(REWARD, CHAT_FORMAT, IDEMPOTENCY_KEY, RUN, *parameters),
                 more_answer_types=("text/event-stream",) if streams else (),
             )
             for path in paths:
@@ -123,7 +129,7 @@ class Dialect:
                 body_types=(content_type,),
                 answer=answer,
                 answer_type=answer_type,
-                parameters=(REWARD, IDEMPOTENCY_KEY, RUN),
+                parameters=(REWARD, CHAT_FORMAT, IDEMPOTENCY_KEY, RUN),
             )
             for path in paths:
                 for place in (path, f"/{self.policy.prefix}{path}"):

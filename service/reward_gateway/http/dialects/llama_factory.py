@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import EmptyInput
-from reward_gateway.intake.request import SampleItem
+from reward_gateway.intake.chat_text import TextSample
 
 from .dialect import Dialect
 from .policy import Policy
@@ -52,7 +52,7 @@ async def score_evaluation(request: DialectRequest, body: ScoreEvaluation) -> An
     """One reward per text, in order."""
     if not body.messages:
         raise EmptyInput("messages: there is no text to score", param="messages")
-    scores = await request.score([SampleItem(response=text) for text in body.messages], body.reward, body.model)
+    scores = await request.score([TextSample(response=text) for text in body.messages], body.reward, body.model)
     return {
         "id": f"scoreval-{request.id}",
         "object": "score.evaluation",

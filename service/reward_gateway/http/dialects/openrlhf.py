@@ -1,6 +1,7 @@
 """OpenRLHF's remote reward model: ``--reward.remote_url http://HOST:8080/get_reward`` (older: ``--remote_rm_url``).
 
-``query`` is prompt and response in one text; the response is the text after the prompt. One sample that cannot be
+``query`` is prompt and response in one text; the response is the text after the prompt, even if the trainer's tokeniser
+has cut the prompt on the left there. One sample that cannot be
 scored fails the request, and the trainer retries it: a placeholder number would be trained on.
 """
 
@@ -9,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import InvalidRequest
-from reward_gateway.intake.request import SampleItem
+from reward_gateway.intake.chat_text import Holds, TextSample
 
 from .dialect import Dialect
 from .policy import Policy
@@ -64,19 +65,15 @@ async def get_reward(request: DialectRequest, body: GetReward) -> Any:
     for name, column in (("prompts", body.prompts), ("labels", body.labels)):
         if column is not None and len(column) != n:
             raise InvalidRequest(f"{name}: {len(column)} entries for {n} queries", param=name)
-    prompts = [text_or_messages(p, f"prompts[{i}]") for i, p in enumerate(body.prompts or [""] * n)]
     labels = body.labels or [None] * n
     if n == 0:
         request.plan(body.reward, body.model)
         return {"rewards": [], "scores": [], "extra_logs": {}}
+    holds: Holds = "conversation" if body.prompts is None else "query"
+    prompts = [None if body.prompts is None else text_or_messages(body.prompts[i], f"prompts[{i}]") for i in range(n)]
     samples = [
-        SampleItem(prompt=prompt, response=cut_response(query, prompt), reference=label_text(label))
+        TextSample(prompt=prompt, response=query, reference=label_text(label), holds=holds)
         for query, prompt, label in zip(body.query, prompts, labels, strict=True)
     ]
     scores = await request.score(samples, body.reward, body.model)
     return {"rewards": scores.raw, "scores": scores.unit, "extra_logs": scores.components}
-
-
-def cut_response(query: str, prompt: object) -> str:
-    """The text after the prompt if the query begins with it, else the whole query."""
-    return query.removeprefix(prompt) if isinstance(prompt, str) else query

@@ -16,7 +16,6 @@ from reward_gateway.intake.request import SampleItem
 from reward_gateway.operations.effects import AskJudge, RunSandboxed
 from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
-from reward_gateway.recipes.templates import strip_special_tokens
 from reward_gateway.sample import FloatArray, Invalid, Scored
 from reward_gateway.scoring.joint_commit import JointCommit
 from reward_gateway.scoring.request_context import RequestContext
@@ -191,13 +190,10 @@ class DialectRequest:
         vectors: bool = False,
         check: Callable[[Scores], None] | None = None,
     ) -> Scores:
-        if plan.strip_template is not None:
-            for sample in samples:
-                if isinstance(sample.prompt, str):
-                    sample.prompt = strip_special_tokens(sample.prompt, plan.strip_template)
-                if isinstance(sample.response, str):
-                    sample.response = strip_special_tokens(sample.response, plan.strip_template)
-        batch = await self._dependencies.intake.batches.make(samples, self._body_bytes, takes_long=self._takes_long)
+        intake = self._dependencies.intake
+        read = await intake.read_chat_texts(samples, plan, self._chat_format, self._body_bytes)
+        batch = await intake.batches.make(samples, self._body_bytes, takes_long=self._takes_long)
+        read.apply(batch)
         decoded_ms = since_ms(self.started)
         answers: list[Scores] = []
 
@@ -217,6 +213,11 @@ class DialectRequest:
         call = call_of(self.http_request.scope)
         call.stages = timing(scored, decoded_ms, since_ms(call.arrived))
         return answers[-1]
+
+    @property
+    def _chat_format(self) -> str | None:
+        """The format of chat text that the request's address names, if any."""
+        return self.http_request.query_params.get("chat_format") if self.http_request.scope["query_string"] else None
 
     @property
     def fails(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import InvalidRequest
-from reward_gateway.intake.request import SampleItem
+from reward_gateway.intake.chat_text import TextSample
 
 from .dialect import Dialect
 from .policy import Policy
@@ -83,7 +83,7 @@ async def _score_texts(request: DialectRequest, body: NativeClassify) -> Any:
         texts, param = body.input_ids, "input_ids"
     else:
         raise InvalidRequest("the body: expected text or input_ids", param="text")
-    samples = [SampleItem(response=text) for text in await texts_of(request, texts, param)]
+    samples = [TextSample(response=text) for text in await texts_of(request, texts, param)]
     scores = await request.score(samples, body.reward, body.model)
     latency = perf_counter() - request.started
     rows = [

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from reward_gateway import __version__
 from reward_gateway.errors import EmptyInput, InvalidRequest
+from reward_gateway.intake.chat_text import TextSample
 from reward_gateway.intake.request import SampleItem
 
 from ..dependencies import dependencies_of
@@ -130,9 +131,9 @@ async def info(request: Request) -> Any:
 def _read_sample(row: str | list[str], param: str) -> SampleItem:
     """A sample from one text (a response) or two (a prompt and its response)."""
     if isinstance(row, str):
-        return SampleItem(response=row)
+        return TextSample(response=row)
     if len(row) == 1:
-        return SampleItem(response=row[0])
+        return TextSample(response=row[0])
     if len(row) == 2:
         return SampleItem(prompt=row[0], response=row[1])
     raise InvalidRequest(f"{param}: expected one text, or two for a pair", param=param)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.intake.chat_text import TextSample
 from reward_gateway.intake.request import SampleItem
 
 from .dialect import Dialect
@@ -298,7 +299,7 @@ async def _score_input(request: DialectRequest, body: PoolingRequest, *, vectors
     if body.messages is not None:
         samples = [split_conversation(body.messages, "messages")]
     elif body.input is not None:
-        samples = [SampleItem(response=text) for text in await texts_of(request, body.input, "input")]
+        samples = [TextSample(response=text) for text in await texts_of(request, body.input, "input")]
     else:
         raise InvalidRequest("the body: expected input or messages", param="input")
     return await request.score(samples, body.reward, body.model, vectors=vectors)

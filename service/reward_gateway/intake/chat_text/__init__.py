@@ -1,0 +1,20 @@
+"""Rendered chat text, read back into messages.
+
+Clients that send text send what a chat template made of a conversation, whole or with the response apart. Every entry
+that takes such text reads it here. A new template is a row of ``formats.py`` and its name in ``recognition.py``.
+"""
+
+from .reader import TEXT_FLAGS, read_response, read_whole
+from .samples import Holds, ReadSamples, TextReading, TextSample, read_columns, read_samples
+
+__all__ = [
+    "TEXT_FLAGS",
+    "Holds",
+    "ReadSamples",
+    "TextReading",
+    "TextSample",
+    "read_columns",
+    "read_response",
+    "read_samples",
+    "read_whole",
+]
