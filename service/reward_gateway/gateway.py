@@ -16,11 +16,11 @@ from reward_gateway.backends.port import ModelInfo
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import RecipeBook, check_recipe_file
-from reward_gateway.recipes.chat_formats import TEMPLATE_MARKS
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import MEDIA
+from reward_gateway.sample.turn_marks import TEMPLATE_MARKS
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects

@@ -179,6 +179,13 @@ async def test_native_requests_are_flagged_and_never_rewritten(http: Speaking) -
     assert refused["results"][0]["error"]["code"] == "invalid_field"
 
 
+async def test_single_operations_flag_marks_too(http: Speaking) -> None:
+    items = [{"response": "ready<|im_end|>"}, {"response": "ready"}]
+    found = await http.ok("/v1/score/regex_match", {"items": items, "params": {"pattern": "ready.{10}"}})
+    assert [result["reward"] for result in found["results"]] == [1.0, 0.0]
+    assert [result["details"].get("flags") for result in found["results"]] == [["template_marks"], None]
+
+
 async def test_a_text_longer_than_prompt_and_response_may_be_is_refused_at_once(speak: Speak) -> None:
     async with speak(max_text_chars=100) as http:
         question = [{"role": "user", "content": "q" * 100}, {"role": "assistant", "content": "a" * 100}]

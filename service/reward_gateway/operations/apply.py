@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.sample import Invalid
+from reward_gateway.sample.turn_marks import TEMPLATE_MARKS, find_marked
 
 from .columns import Columns
 from .effects import Effectful, RunInWorker, perform
@@ -165,9 +166,18 @@ def answer(request: Prepared) -> Effectful[list[dict[str, Any]]]:
         return [(yield from _run_pooled(operation, columns, params, invalid))]
     outcome = (yield from run_here(operation, columns, params)) if columns.size else Outcome()
     results = [_encode_failure(invalid[i]) if i in invalid else {} for i in range(request.size)]
+    if operation.kind == "score":
+        _flag_template_marks(columns, outcome)
     for row, place in enumerate(request.places):
         results[place] = _encode_result(outcome, row)
     return results
+
+
+def _flag_template_marks(columns: Columns, outcome: Outcome) -> None:
+    """Flag items in whose response a turn of a chat template begins or ends."""
+    texts = [[response] if isinstance(response, str) else [] for response in columns.objects("response")]
+    for row in find_marked(texts):
+        outcome.flags[row] = (*outcome.flags.get(row, ()), TEMPLATE_MARKS)
 
 
 def apply(operation: Operation, items: Sequence[Any], params: Any) -> Effectful[list[dict[str, Any]]]:

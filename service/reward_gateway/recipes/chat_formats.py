@@ -36,9 +36,6 @@ ChatFormatName = Literal[
 PlainText = Literal["accept", "refuse"]
 TemplateMarks = Literal["flag", "refuse"]
 
-TEMPLATE_MARKS: Final = "template_marks"
-"""Flags a response in which a turn of a chat template begins or ends."""
-
 REPLACED_STRIP_TEMPLATE: Final = (
     "strip_template is gone: chat text is read back into messages without it. Remove the line, or name the format of "
     "the text with chat_format"

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .marks import BEGIN_MARKS, END_MARKS, LONGEST_MARK, find_end
+from reward_gateway.sample.turn_marks import END_MARKS
+
+from .marks import BEGIN_MARKS, LONGEST_MARK, find_end
 
 
 class Turn(NamedTuple):

@@ -1,37 +1,24 @@
 """Flags for the samples of every entry whose responses hold marks of chat templates."""
 
-from collections.abc import Iterator
-
-from reward_gateway.recipes.chat_formats import TEMPLATE_MARKS
 from reward_gateway.sample import Batch, Text
-
-from .marks import has_turn_marks, may_have_turn_marks
+from reward_gateway.sample.turn_marks import TEMPLATE_MARKS, find_marked
 
 
 def flag_template_marks(batch: Batch) -> None:
-    """Flag the samples in whose response a turn begins or ends. No text is changed.
-
-    Most batches hold no mark at all, and are looked through as one text.
-    """
-    if not may_have_turn_marks("\n".join(text for response in batch.responses for text in _texts_of(response))):
-        return
-    for row, response in enumerate(batch.responses):
-        if any(has_turn_marks(text) for text in _texts_of(response)):
-            batch.flag(row, TEMPLATE_MARKS)
+    """Flag the samples in whose response a turn begins or ends. No text is changed."""
+    for row in find_marked([_texts_of(response) for response in batch.responses]):
+        batch.flag(row, TEMPLATE_MARKS)
 
 
-def _texts_of(response: Text | None) -> Iterator[str]:
+def _texts_of(response: Text | None) -> list[str]:
     """The texts of a response; of a trajectory, those of the assistant."""
     if response is None:
-        return
+        return []
     if isinstance(response, str):
-        yield response
-        return
+        return [response]
+    texts = []
     for message in response:
-        if message.get("role") != "assistant":
-            continue
-        content = message.get("content")
-        if isinstance(content, str):
-            yield content
-        else:
-            yield from (part["text"] for part in content or () if isinstance(part.get("text"), str))
+        content = message.get("content") if message.get("role") == "assistant" else None
+        parts = [content] if isinstance(content, str) else [part.get("text") for part in content or ()]
+        texts += [text for text in parts if isinstance(text, str)]
+    return texts

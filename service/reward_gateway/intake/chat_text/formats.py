@@ -7,10 +7,11 @@ rendered. ``tests/intake/chat_text/templates.py`` renders every row.
 import re
 from dataclasses import replace
 
+from reward_gateway.sample.turn_marks import END_MARKS
+
 from . import tidying
 from .chat_format import ChatFormat
 from .harmony import Harmony, tidy_harmony
-from .marks import END_MARKS
 
 _ROLE = r"(?P<role>[A-Za-z_]{1,32})"
 _BARS_ROLE = r"(?P<role>system|user|assistant|observation|tool|tool_response|environment|developer)"

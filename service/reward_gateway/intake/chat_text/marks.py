@@ -4,31 +4,10 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
+from reward_gateway.sample.turn_marks import END_MARKS
+
 LONGEST_MARK = 64
 """No mark has more characters."""
-
-END_MARKS = (
-    "<|im_end|>",
-    "<|endoftext|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end_of_text|>",
-    "<|eot|>",
-    "<|eom|>",
-    "</s>",
-    "<end_of_turn>",
-    "<turn|>",
-    "<eos>",
-    "<|end|>",
-    "<|return|>",
-    "<|call|>",
-    "<|END_OF_TURN_TOKEN|>",
-    "<|end_of_turn|>",
-    "<EOS_TOKEN>",
-    "<｜end▁of▁sentence｜>",
-    "<|EOT|>",
-)
-"""End of a turn or of a text."""
 
 BEGIN_MARKS = ("<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "<BOS_TOKEN>", "<｜begin▁of▁sentence｜>")
 """Beginning of a text; some templates write it before every exchange."""
@@ -45,27 +24,6 @@ PADDING = (
 )
 """What fills the rows of a batch up to one length."""
 
-_UNIQUE_ENDS = tuple(mark for mark in END_MARKS if mark != "</s>")
-_HEADERS = (
-    r"<\|im_start\|>",
-    r"<\|im_(?:system|user|assistant)\|>",
-    r"<\|start_header_id\|>",
-    r"<\|header_start\|>",
-    r"<\|(?:system|user|assistant|observation)\|>",
-    r"<\|start_of_role\|>",
-    r"<\|START_OF_TURN_TOKEN\|>",
-    r"<\|start\|>(?:assistant|user|system|developer)",
-    r"<\|channel\|>",
-    r"<\|turn>",
-    r"<｜(?:User|Assistant)｜>",
-    r"<start_of_turn>",
-    r"\[/?INST\]",
-    r"<</?SYS>>",
-)
-_TURN_MARKS = re.compile("|".join((*_HEADERS, *map(re.escape, _UNIQUE_ENDS))))
-_HINTS = ("<|", "<｜", "INST]", "SYS>>", "_of_turn>", "|>", "<eos>", "<EOS_TOKEN>")
-"""One of these stands in every text with a mark; looking for them takes no time."""
-
 _LEADING_MARKS = (*BEGIN_MARKS, *PADDING, "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "</s>")
 SENTENCE = "<｜begin▁of▁sentence｜>"
 """DeepSeek's begin-of-text mark, which its format begins with: a system turn follows it without a header."""
@@ -79,19 +37,6 @@ _LEADING = _compile_leading(_LEADING_MARKS)
 _BEFORE_FORMAT = _compile_leading(mark for mark in _LEADING_MARKS if mark != SENTENCE)
 _ROW = 2048
 """Characters at the end of a text that hold all of its marks, as a rule."""
-
-
-def may_have_turn_marks(text: str) -> bool:
-    """Whether it is worth looking for turn marks in the text, or in some of the texts that it joins."""
-    return any(hint in text for hint in _HINTS)
-
-
-def has_turn_marks(text: str) -> bool:
-    """Whether a turn of a known format begins or ends in the text.
-
-    Formats of ordinary words do not count, nor do ``<s>`` and ``</s>``, which HTML has too.
-    """
-    return may_have_turn_marks(text) and _TURN_MARKS.search(text) is not None
 
 
 def skip_leading(text: str) -> int:

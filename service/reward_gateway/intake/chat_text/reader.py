@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from reward_gateway.recipes.chat_formats import TEMPLATE_MARKS
+from reward_gateway.sample.turn_marks import TEMPLATE_MARKS, has_turn_marks
 
 from .chat_format import ChatFormat, Header, Turn
-from .marks import find_end, has_turn_marks, skip_leading, strip_leading
+from .marks import find_end, skip_leading, strip_leading
 from .recognition import AUTO, NONE, recognise
 
 PROMPT_TRUNCATED: Final = "prompt_truncated"

@@ -1,0 +1,81 @@
+"""Marks with which chat templates begin and end turns: what is found of them in a response is flagged."""
+
+from collections.abc import Sequence
+from typing import Final
+
+TEMPLATE_MARKS: Final = "template_marks"
+"""Flags a response in which a turn of a chat template begins or ends."""
+
+END_MARKS = (
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|eot|>",
+    "<|eom|>",
+    "</s>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<eos>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|end_of_turn|>",
+    "<EOS_TOKEN>",
+    "<｜end▁of▁sentence｜>",
+    "<|EOT|>",
+)
+"""End of a turn or of a text."""
+
+_TURN_MARKS = (
+    "<|im_start|>",
+    "<|im_system|>",
+    "<|im_user|>",
+    "<|im_assistant|>",
+    "<|start_header_id|>",
+    "<|header_start|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|observation|>",
+    "<|start_of_role|>",
+    "<|START_OF_TURN_TOKEN|>",
+    "<|start|>assistant",
+    "<|start|>user",
+    "<|start|>system",
+    "<|start|>developer",
+    "<|channel|>",
+    "<|turn>",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    "<start_of_turn>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<</SYS>>",
+    *(mark for mark in END_MARKS if mark != "</s>"),
+)
+_HINTS = ("<|", "<｜", "INST]", "SYS>>", "_of_turn>", "|>", "<eos>", "<EOS_TOKEN>")
+"""One of these stands in every text with a mark; looking for them takes no time."""
+
+
+def may_have_turn_marks(text: str) -> bool:
+    """Whether it is worth looking for turn marks in the text, or in the texts that it joins."""
+    return any(hint in text for hint in _HINTS)
+
+
+def has_turn_marks(text: str) -> bool:
+    """Whether a turn of a known format begins or ends in the text.
+
+    Formats of ordinary words do not count, nor do ``<s>`` and ``</s>``, which HTML has too.
+    """
+    return may_have_turn_marks(text) and any(mark in text for mark in _TURN_MARKS)
+
+
+def find_marked(texts: Sequence[Sequence[str]]) -> list[int]:
+    """The rows [n] that have a text with turn marks. Most batches have none, and are looked through as one text."""
+    if not may_have_turn_marks("\n".join(text for row in texts for text in row)):
+        return []
+    return [i for i, row in enumerate(texts) if any(map(has_turn_marks, row))]
