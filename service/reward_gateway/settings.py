@@ -238,7 +238,12 @@ class Settings(BaseSettings):
     dialect_failures: dict[str, float | Literal["error"]] = Field(
         {},
         description="Overrides a dialect's policy for samples without a score: JSON, "
-        'for example {"nemo_gym": "error", "openrlhf": -1}. The trainer uses a number as if it were a score.',
+        'for example {"unirl": "error", "openrlhf": -1}. The trainer uses a number as if it were a score.',
+    )
+    nemo_gym_failures: Literal["error", "body"] = Field(
+        "error",
+        description="What NeMo-Gym's clients get for a sample without a score. error: 422 or 503. body: 200 with "
+        "reward 0.0 and _ng_failure_class, which only NeMo-Gym's own collector reads; others train on the 0.",
     )
 
     pickle: bool = Field(

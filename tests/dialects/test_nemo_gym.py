@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+from reward_gateway.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -69,20 +71,37 @@ async def test_instructions_and_earlier_turns_are_the_prompt(http: Any) -> None:
     assert answer == "So."
 
 
-async def test_a_failure_is_marked_so_that_its_zero_is_not_trained_on(http: Any) -> None:
-    found = await http.ok("/verify", row("p", "bad"))
-    assert (found["reward"], found["_ng_failure_class"]) == (0.0, "judge_failed")
-    assert found["_ng_failure_judge_error"]
-    assert {"responses_create_params", "response", "reward_components"} <= set(found)
+async def test_a_failure_is_an_error_since_most_clients_would_train_on_a_marked_zero(http: Any) -> None:
+    refused = await http.post("/verify", row("p", "bad"))
+    assert (refused.status_code, "reward" in refused.json()) == (422, False)
     http.models.away = True
-    assert (await http.ok("/verify", row("p", "good")))["_ng_failure_class"] == "judge_failed"
+    away = await http.post("/verify", row("p", "good"))
+    assert (away.status_code, "reward" in away.json()) == (503, False)
 
 
-async def test_a_failure_is_an_error_where_the_operator_says_so(speak: Any) -> None:
-    async with speak(dialect_failures={"nemo_gym": "error"}) as http:
-        assert (await http.post("/verify", row("p", "bad"))).status_code == 422
+async def test_a_failure_is_marked_where_the_operator_says_so(speak: Any) -> None:
+    async with speak(nemo_gym_failures="body") as http:
+        found = await http.ok("/verify", row("p", "bad"))
+        assert (found["reward"], found["_ng_failure_class"]) == (0.0, "judge_failed")
+        assert found["_ng_failure_judge_error"]
+        assert {"responses_create_params", "response", "reward_components"} <= set(found)
         http.models.away = True
-        assert (await http.post("/verify", row("p", "good"))).status_code == 503
+        assert (await http.ok("/verify", row("p", "good")))["_ng_failure_class"] == "judge_failed"
+        rows = {row["name"]: row for row in (await http.client.get("/v1/dialects")).json()["dialects"]}
+        assert (rows["nemo_gym"]["on_invalid"], rows["nemo_gym"]["override"]) == ("error", "marked")
+
+
+async def test_what_is_set_for_a_dialect_goes_before_its_own_form_of_failures(speak: Any) -> None:
+    async with speak(nemo_gym_failures="body", dialect_failures={"nemo_gym": "error"}) as http:
+        assert (await http.post("/verify", row("p", "bad"))).status_code == 422
+    async with speak(nemo_gym_failures="body", dialect_failures={"nemo_gym": -2.0}) as http:
+        found = await http.ok("/verify", row("p", "bad"))
+        assert (found["reward"], "_ng_failure_class" in found) == (-2.0, False)
+
+
+def test_a_form_of_failures_that_nobody_reads_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        Settings(nemo_gym_failures="zero")
 
 
 async def test_an_unknown_reward_is_an_error_all_the_same(http: Any) -> None:

@@ -28,13 +28,20 @@ async def test_the_ground_truth_is_the_reference(http: Any, truth: Any) -> None:
     assert found["score"] == 1.0
 
 
-async def test_a_failed_score_is_invalid_and_no_number(http: Any) -> None:
-    found = await http.ok("/reward", {"messages": talk("p", "bad")})
-    assert set(found) == KEYS
-    assert (found["score"], found["is_score_valid"]) == (None, False)
-    assert found["error"]
+async def test_a_failed_score_is_an_error_since_no_client_reads_whether_it_is_valid(http: Any) -> None:
+    refused = await http.post("/reward", {"messages": talk("p", "bad")})
+    assert (refused.status_code, "score" in refused.json()) == (422, False)
     http.models.away = True
-    assert (await http.post("/reward", {"messages": talk("p", "good")})).status_code == 503
+    away = await http.post("/reward", {"messages": talk("p", "good")})
+    assert (away.status_code, "score" in away.json()) == (503, False)
+
+
+@pytest.mark.parametrize("messages", [talk("2 + 2", "4"), talk("2 + 2", "4")[1:]])
+async def test_the_conversation_itself_is_no_ground_truth(http: Any, messages: list[dict[str, str]]) -> None:
+    """What eval-protocol sends where its caller gave none: the messages before the last."""
+    answer = await http.post("/reward?reward=share", {"messages": messages, "ground_truth": messages[:-1]})
+    assert answer.status_code == 422
+    assert "reference" in answer.json()["error"]["message"]
 
 
 async def test_no_messages_are_refused(http: Any) -> None:

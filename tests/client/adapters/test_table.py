@@ -100,6 +100,22 @@ def test_an_adapter_imports_the_client_and_nothing_of_a_trainer_or_the_server() 
     assert loaded.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    ("row", "trainer", "setting"),
+    [
+        ("ROLL", "ROLL makes 0", "query_filter_config"),
+        ("NeMo-RL, verifiers, axolotl", "axolotl makes 0.0", "trl.reward_funcs"),
+        ("verl", "rate_limited` makes 0.0", "naive"),
+    ],
+)
+def test_a_row_says_which_trainer_makes_numbers_of_failures_and_what_to_set(
+    row: str, trainer: str, setting: str
+) -> None:
+    said = next(found for found in IMPORTED + ASKED if found[0].startswith(row))[-1]
+    assert trainer in said
+    assert setting in said
+
+
 @pytest.mark.parametrize("row", ASKED, ids=lambda row: row[0])
 def test_a_path_answers(service: Service, row: list[str]) -> None:
     method, path = row[2].strip("`").split()

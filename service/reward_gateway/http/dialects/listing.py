@@ -1,5 +1,7 @@
 """``GET /v1/dialects``: the table of policies, with the paths of each dialect."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,9 +18,12 @@ router = raw_router("dialects")
 async def dialects(request: Request) -> Response:
     """For each: its clients, its paths, what a failed sample becomes, and the longest time a response may take.
 
-    `override` is what the operator set instead of `on_invalid` (setting `dialect_failures`).
+    `override` is what the operator set instead of `on_invalid` (settings `dialect_failures`, `nemo_gym_failures`).
     """
-    chosen = dependencies_of(request).settings.dialect_failures
+    settings = dependencies_of(request).settings
+    chosen: dict[str, Any] = dict(settings.dialect_failures)
+    if settings.nemo_gym_failures == "body":
+        chosen.setdefault("nemo_gym", "marked")
     return json_response(
         {
             "dialects": [

@@ -1,8 +1,9 @@
 """NeMo-Gym's resources server, which NeMo-RL, verifiers, prime-rl and axolotl speak.
 
-A sample that cannot be scored is answered as NeMo-Gym's own judges do: 200 with ``reward: 0.0`` and
-``_ng_failure_class``, which keeps the row out of the metrics and allows a retry. Clients that do not know that mark
-(verifiers, axolotl) would train on the 0: for them set ``dialect_failures`` to ``{"nemo_gym": "error"}``.
+A sample that cannot be scored is an HTTP error. NeMo-Gym's own judges answer 200 with ``reward: 0.0`` and
+``_ng_failure_class`` instead, which keeps the row out of the metrics and allows a retry; but only NeMo-Gym's collector
+of rollouts reads that mark, and the other clients (verifiers, NeMo-RL, axolotl) train on the 0. With the setting
+``nemo_gym_failures: body`` failures are answered so.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,6 @@ dialect = Dialect(
         title="NeMo-Gym",
         clients=("NeMo-Gym", "NeMo-RL", "verifiers and prime-rl", "axolotl"),
         prefix="nemo_gym",
-        on_invalid="marked",
         deadline_s=27.0,
     )
 )
@@ -58,7 +58,10 @@ class VerifyRequest(Struct):
 
 
 class Verified(Struct):
-    """The reward of one response; ``_ng_failure_class`` marks one that could not be scored, whose reward is 0.0."""
+    """The reward of one response.
+
+    With ``nemo_gym_failures: body``, ``_ng_failure_class`` marks one that could not be scored, whose reward is 0.0.
+    """
 
     responses_create_params: dict[str, Any]
     response: dict[str, Any]
@@ -103,11 +106,10 @@ async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
     try:
         scores = await request.score([sample], reward)
     except GatewayError as error:
-        if request.fails or not (error.status >= 500 or isinstance(error, Unscorable)):
+        unscored = error.status >= 500 or isinstance(error, Unscorable)
+        if request.fails or request.settings.nemo_gym_failures != "body" or not unscored:
             raise
         return {**echoed, **_mark_failed(error.message)}
-    if scores.failed:
-        return {**echoed, **_mark_failed(scores.failed[0].message)}
     return {**echoed, "reward": scores.numbers()[0], "reward_components": scores.component_row(0)}
 
 

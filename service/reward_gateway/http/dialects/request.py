@@ -20,6 +20,7 @@ from reward_gateway.sample import FloatArray, Invalid, Scored
 from reward_gateway.scoring.joint_commit import JointCommit
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import RequestScope
+from reward_gateway.settings import Settings
 from reward_gateway.state.port import ResultStore
 
 from ..call import call_of
@@ -218,6 +219,10 @@ class DialectRequest:
     def _chat_format(self) -> str | None:
         """The format of chat text that the request's address names, if any."""
         return self.http_request.query_params.get("chat_format") if self.http_request.scope["query_string"] else None
+
+    @property
+    def settings(self) -> Settings:
+        return self._dependencies.settings
 
     @property
     def fails(self) -> bool:

@@ -1,6 +1,6 @@
-"""Fireworks reward-kit: ``POST /reward`` or ``/evaluate`` with chat messages, one score out.
+"""Fireworks reward-kit and its successor eval-protocol: ``POST /reward`` or ``/evaluate``, chat messages to one score.
 
-A sample that cannot be scored has ``is_score_valid: false``, a null score, and the reason.
+A sample that cannot be scored is an HTTP error: their clients read ``score`` and no ``is_score_valid`` beside it.
 """
 
 from typing import Any
@@ -15,10 +15,9 @@ from .texts import label_text, split_conversation
 dialect = Dialect(
     Policy(
         name="reward_kit",
-        title="reward-kit",
-        clients=("Fireworks reward-kit",),
+        title="reward-kit and eval-protocol",
+        clients=("Fireworks reward-kit", "eval-protocol"),
         prefix="reward_kit",
-        on_invalid="null",
     )
 )
 router = dialect.router
@@ -36,20 +35,20 @@ class EvaluateRequest(Struct):
 class MetricResult(Struct):
     """One component of the reward."""
 
-    score: float | None
+    score: float
     is_score_valid: bool
     reason: str
 
 
 class Evaluated(Struct):
-    """The score of the last message, or null and the reason."""
+    """The score of the last message."""
 
-    score: float | None
+    score: float
     is_score_valid: bool
     reason: str
     metrics: dict[str, MetricResult]
     step_outputs: None
-    error: str | None
+    error: None
 
 
 @dialect.post(
@@ -62,16 +61,15 @@ class Evaluated(Struct):
 async def evaluate(request: DialectRequest, body: EvaluateRequest) -> Any:
     """The score of the last message, its components as metrics."""
     sample = split_conversation(body.messages, "messages")
-    sample.reference = _read_reference(body.ground_truth)
+    sample.reference = _read_reference(body.ground_truth, body.messages)
     scores = await request.score([sample], body.reward, body.model)
-    failed = scores.failed.get(0)
     return {
-        "score": None if failed else scores.numbers()[0],
-        "is_score_valid": failed is None,
-        "reason": failed.message if failed else f"scored by {scores.plan.name}",
-        "metrics": {} if failed else _component_metrics(scores),
+        "score": scores.numbers()[0],
+        "is_score_valid": True,
+        "reason": f"scored by {scores.plan.name}",
+        "metrics": _component_metrics(scores),
         "step_outputs": None,
-        "error": failed.message if failed else None,
+        "error": None,
     }
 
 
@@ -82,8 +80,13 @@ def _component_metrics(scores: Scores) -> dict[str, Any]:
     }
 
 
-def _read_reference(value: Any) -> str | None:
-    """The reference: a text, or the last of several messages."""
+def _read_reference(value: Any, messages: list[Any]) -> str | None:
+    """The reference: a text, or the last of several messages.
+
+    A client that was given none sends the conversation before the last message in its place, or an empty list.
+    """
+    if isinstance(value, list) and value == messages[:-1]:
+        return None
     if isinstance(value, list) and value and all(isinstance(item, dict) and "content" in item for item in value):
         value = value[-1]["content"]
     return label_text(value)
