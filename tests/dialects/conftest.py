@@ -64,10 +64,30 @@ rewards:
     template_marks: refuse
   looks:
     components: {sight: {score: pictures}}
+  film:
+    components: {sight: {score: film}}
+    judge: {format: rlinf, labels: [{below: 2, say: negative}, {below: 3, say: unclear}, {say: positive}]}
+  task:
+    components: {sight: {score: film}}
+  verdict:
+    components: {ratio: {score: texts}}
+    judge: {question: 'Question: (?P<question>.*?)\n\nAnswer: ', response: '\n\nAnswer: (?P<response>.*)\n\nIs it good'}
+  endless:
+    components: {ratio: {score: texts}}
+    judge: {question: '(?P<question>(?:a|aa)+)b', response: '(?P<response>.*)'}
+  verl:
+    components: {ratio: {score: texts}}
+    judge: verl
+  ruler:
+    components: {ratio: {score: texts}}
+    judge: ruler
+  compared:
+    components: {ratio: {score: texts}}
+    group: {normalize: mean}
 default: ratio
 """
 
-READS = {"texts": ("prompt", "response"), "pictures": ("images", "frames")}
+READS = {"texts": ("prompt", "response"), "pictures": ("images", "frames"), "film": ("prompt", "frames")}
 KNOWN = {name: KnownModel(inputs) for name, inputs in READS.items()}
 
 
@@ -85,7 +105,7 @@ def encode_texts(_: str, batch: Batch, rows: Sequence[int]) -> Encoded[TensorRow
 
 @dataclass
 class Texts:
-    """A model server: ``texts`` measures prompt and response, ``pictures`` counts images and frames.
+    """A model server: ``texts`` measures prompt and response, ``pictures`` counts images and frames, ``film`` frames.
 
     The response ``bad`` cannot be scored. Requests share its calls through the product's own coalescer.
     """
@@ -115,6 +135,10 @@ class Texts:
             columns = [column for column in (batch.images, batch.frames) if column]
             counts = [[float(sum(len(column[i]) for column in columns))] for i in rows]
             return ModelAnswer(np.array(counts), calls=1, version="1")
+        if name == "film":
+            self.seen += [(batch.prompts[i], None) for i in rows]
+            frames = batch.frames or [[]] * batch.size
+            return ModelAnswer(np.array([[float(len(frames[i]))] for i in rows]), calls=1, version="1")
         self.seen += [(batch.prompts[i], batch.responses[i]) for i in rows]
         return await self.queue.score(name, batch, rows, width=1, deadline=deadline, max_rows=256)
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from reward_gateway.sample import Invalid
 
+from tests.recipes.test_judging import make_verl_prompt
+
 pytestmark = pytest.mark.anyio
 
 
@@ -31,36 +33,112 @@ async def test_the_number_follows_final_score(http: Any, path: str) -> None:
 
 
 async def test_a_recipe_may_have_its_own_words(http: Any) -> None:
-    found = await http.ok("/v1/chat/completions", asked(("user", "12"), model="chat"))
+    found = await http.ok("/v1/chat/completions", asked(("user", ""), ("assistant", "12"), model="chat"))
     assert words(found) == "[[2]]"
 
 
-async def test_a_single_message_is_the_response(http: Any) -> None:
-    await http.ok("/v1/chat/completions", asked(("user", "Rate this.")))
-    assert http.models.seen == [("", "Rate this.")]
+PROMPT = "You judge.\n\nQuestion: Why?\n\nAnswer: It is so.\n\nAnd so.\n\nIs it good? Answer with a number."
+
+
+async def test_a_judges_prompt_is_split_where_the_recipe_says_how(http: Any) -> None:
+    for messages in ([("user", PROMPT)], [("system", "You are fair."), ("user", PROMPT)]):
+        found = await http.ok("/v1/chat/completions", asked(*messages, model="verdict"))
+        number = float(words(found).removeprefix("Final Score: "))
+        assert number == pytest.approx(await http.native("Why?", "It is so.\n\nAnd so.", "verdict"), abs=1e-5)
+    assert set(http.models.seen) == {("Why?", "It is so.\n\nAnd so.")}
+
+
+async def test_a_conversation_with_an_answer_is_never_split(http: Any) -> None:
+    await http.ok("/v1/chat/completions", asked(("user", PROMPT), ("assistant", "Yes."), model="verdict"))
+    assert http.models.seen == [(PROMPT, "Yes.")]
+
+
+async def test_a_judges_prompt_is_refused_where_nothing_says_how_to_split_it(http: Any) -> None:
+    for messages in ([("user", PROMPT)], [("system", "You are fair."), ("user", PROMPT)]):
+        answer = await http.post("/v1/chat/completions", asked(*messages, model="ratio"))
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "messages")
+        assert "judge" in answer.json()["error"]["message"]
+    assert http.models.seen == [], "it was not scored as if it were the response"
+
+
+async def test_a_prompt_that_no_pattern_matches_is_refused_without_its_text(http: Any) -> None:
+    answer = await http.post("/v1/chat/completions", asked(("user", "Secret"), model="verdict"))
+    assert answer.status_code == 422
+    assert "judge.question does not match" in answer.json()["error"]["message"]
+    assert "Secret" not in answer.text
+    assert http.models.seen == []
+
+
+async def test_a_pattern_without_end_is_given_up(http: Any) -> None:
+    answer = await http.post("/v1/chat/completions", asked(("user", "a" * 5000), model="endless"))
+    assert answer.status_code == 422
+    assert "too long" in answer.json()["error"]["message"]
+
+
+async def test_verls_judge_has_the_score_of_our_own_api(http: Any) -> None:
+    text = make_verl_prompt("Why?", "It is so.\n\nPlease evaluate how well the solution is.")
+    found = words(await http.ok("/v1/chat/completions", asked(("user", text), model="verl")))
+    wanted = await http.native("Why?", "It is so.\n\nPlease evaluate how well the solution is.", "verl")
+    assert int(found.split("\n\n")[-1].strip()) == round(wanted)
+    assert float(found.split("\n\n")[0].removeprefix("Final Score: ")) == pytest.approx(wanted, abs=1e-5)
+
+
+def pictures(count: int, text: str) -> list[dict[str, Any]]:
+    """A message's parts as RLinf sends them: pictures, then a text."""
+    url = "data:image/png;base64," + base64.b64encode(PNG).decode()
+    return [{"type": "image_url", "image_url": {"url": url}}] * count + [{"type": "text", "text": text}]
 
 
 async def test_images_are_images_of_the_sample(http: Any) -> None:
-    url = "data:image/png;base64," + base64.b64encode(PNG).decode()
-    parts = [{"type": "image_url", "image_url": {"url": url}}] * 2 + [{"type": "text", "text": "Good?"}]
-    found = await http.ok("/v1/chat/completions?reward=looks", asked(("user", parts)))
+    found = await http.ok("/v1/chat/completions?reward=looks", asked(("user", pictures(2, "Good?"))))
     assert words(found) == "Final Score: 2"
 
 
+async def test_images_become_frames_and_the_text_the_prompt_where_the_recipe_reads_those(http: Any) -> None:
+    found = await http.ok("/v1/chat/completions?reward=task", asked(("user", pictures(3, "Pick the cube."))))
+    assert words(found) == "Final Score: 3"
+    turns = asked(("user", pictures(3, "Pick the cube.")), ("assistant", "Done."))
+    assert words(await http.ok("/v1/chat/completions?reward=task", turns)) == "Final Score: 3"
+    assert http.models.seen == [("Pick the cube.", None)] * 2
+    frames = [base64.b64encode(PNG).decode()] * 3
+    assert await http.native("Pick the cube.", "", "task", frames=frames) == 3.0
+
+
+TASK = (
+    "You are currently performing the task: pick the cube. You are given two synchronized 5-frame videos. Answer with "
+    "exactly one word: positive, negative, or unclear."
+)
+
+
+@pytest.mark.parametrize(("count", "label"), [(1, "negative"), (2, "unclear"), (10, "positive")])
+async def test_rlinf_reads_one_of_its_labels_of_frames_and_task(http: Any, count: int, label: str) -> None:
+    sent = asked(("user", pictures(count, TASK)), model="film", max_tokens=16, temperature=0.0)
+    found = words(await http.ok("/v1/chat/completions", sent))
+    assert re.findall(r"\b(positive|negative|unclear)\b", found.strip().lower())[-1] == label
+    assert http.models.seen == [("pick the cube", None)]
+
+
 async def test_a_stream_has_the_same_words(http: Any) -> None:
-    answer = await http.post("/v1/chat/completions", asked(("user", "12"), stream=True))
+    turns = [("user", ""), ("assistant", "12")]
+    answer = await http.post("/v1/chat/completions", asked(*turns, stream=True))
     events = [line.removeprefix("data: ") for line in answer.text.split("\n\n") if line]
     assert events[-1] == "[DONE]"
     deltas = [json.loads(event)["choices"][0]["delta"].get("content", "") for event in events[:-1]]
-    assert "".join(deltas) == words(await http.ok("/v1/chat/completions", asked(("user", "12"))))
+    assert "".join(deltas) == words(await http.ok("/v1/chat/completions", asked(*turns)))
 
 
 async def test_a_failure_is_an_error_and_no_words(http: Any) -> None:
-    answer = await http.post("/v1/chat/completions", asked(("user", "bad")))
+    answer = await http.post("/v1/chat/completions", asked(("user", "p"), ("assistant", "bad")))
     assert answer.status_code == 422
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
     http.models.away = True
-    assert (await http.post("/v1/chat/completions", asked(("user", "good")))).status_code == 503
+    answer = await http.post("/v1/chat/completions", asked(("user", "p"), ("assistant", "good")))
+    assert (answer.status_code, "choices" in answer.json()) == (503, False)
+
+
+async def test_no_messages_are_refused(http: Any) -> None:
+    answer = await http.post("/v1/chat/completions", asked())
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "messages")
 
 
 async def test_more_than_one_choice_is_refused(http: Any) -> None:
@@ -83,7 +161,8 @@ class Sage:
 async def test_a_judge_answers_by_its_name_where_no_recipe_has_it(http: Any) -> None:
     http.gateway.runtime.judges = Sage()
     assert words(await http.ok("/v1/chat/completions", asked(("user", "x"), model="sage"))) == "sage heard: x"
-    assert words(await http.ok("/v1/chat/completions", asked(("user", "x"), model="ratio"))) == "Final Score: 1"
+    turns = [("user", ""), ("assistant", "x")]
+    assert words(await http.ok("/v1/chat/completions", asked(*turns, model="ratio"))) == "Final Score: 1"
     answer = await http.post("/v1/chat/completions", asked(("user", "?"), model="sage"))
     assert answer.status_code == 503
 

@@ -21,7 +21,11 @@ FORMS = [
     ("/tei/predict", {"inputs": "text"}, {"error", "error_type"}),
     ("/cohere/v2/rerank", {"model": "m", "query": "q", "documents": ["d"]}, {"message"}),
     ("/v2/rerank", {"model": "m", "query": "q", "documents": ["d"]}, {"message", "error"}),
-    ("/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "text"}]}, {"error"}),
+    (
+        "/v1/chat/completions",
+        {"model": "m", "messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "r"}]},
+        {"error"},
+    ),
 ]
 
 

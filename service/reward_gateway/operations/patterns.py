@@ -4,6 +4,7 @@ Compiling unrolls counted repeats: ``(?:(?:a{1000}){1000}){1000}`` would take 20
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import regex
@@ -13,6 +14,9 @@ LONGEST = 1000
 
 MOST_REPEATED = 20_000
 """Most elements that a pattern has when its counted repeats are written out: 20 ms and 10 MB."""
+
+CAPTURE_TIMEOUT_S = 0.1
+"""Longest time that a pattern of :func:`capture` may look through a text."""
 
 KEPT = 1000
 """Most elements of a pattern that ``regex`` may keep among its last five hundred: half a megabyte each."""
@@ -50,6 +54,28 @@ def compile_pattern(pattern: str, flags: int = 0) -> "regex.Pattern[str]":
         raise ValueError(f"the pattern is no regular expression: {error.msg}") from None
     except (RecursionError, OverflowError):
         raise ValueError("the pattern is nested too deep or counts too far") from None
+
+
+def capture(groups: Sequence[tuple[str, str]], text: str) -> list[str | None] | None:
+    """What named groups hold at the first match of their patterns in a text, in which a dot matches line breaks.
+
+    Args:
+        groups: pattern and name of its group.
+
+    Returns:
+        A text for each, None where the pattern does not match; None instead of the list if one takes too long.
+
+    Raises:
+        ValueError: a pattern is none.
+    """
+    try:
+        matches = [
+            (compile_pattern(pattern, regex.DOTALL).search(text, timeout=CAPTURE_TIMEOUT_S), group)
+            for pattern, group in groups
+        ]
+    except TimeoutError:
+        return None
+    return [None if match is None else match[group] for match, group in matches]
 
 
 @lru_cache(maxsize=8)

@@ -17,6 +17,7 @@ from .fields import (
     takes_group,
     value_field,
 )
+from .judging import compile_judge
 from .known_models import KnownModels
 from .locations import Path
 from .plan import ComponentPlan, GuardPlan, Plan, Step
@@ -68,6 +69,7 @@ class Compiler:
                 if name in self.compiled and self.compiled[name].vector:
                     message = f"{name} gives a vector per sample: aggregate it with a transform, or use `credit`"
                     self.add_fault(("components", name), message)
+        judge = compile_judge(spec.judge, spec.answer_template, self.add_fault)
         if spec.on_invalid == "default" and spec.default_reward is None:
             self.add_fault(("on_invalid",), "default needs default_reward")
         if self.faults:
@@ -93,7 +95,7 @@ class Compiler:
             chat_format=spec.chat_format,
             plain_text=spec.plain_text,
             template_marks=spec.template_marks,
-            answer_template=spec.answer_template,
+            judge=judge,
             inputs=tuple(self.inputs),
             stateful=spec.group.cohort is not None or any(step.operation.stateful for step in steps),
             source=spec.model_dump(mode="json", exclude_unset=True),

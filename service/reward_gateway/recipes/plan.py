@@ -11,6 +11,7 @@ from reward_gateway.sample import split_version
 from reward_gateway.whole_numbers import parse_whole
 
 from .chat_formats import ChatFormatName, PlainText, TemplateMarks
+from .judging import JudgePlan
 from .schema import GroupSpec
 
 SourceKind = Literal["constant", "feature", "sample", "component", "stored", "prompt_references"]
@@ -112,7 +113,7 @@ class Plan:
     chat_format: ChatFormatName
     plain_text: PlainText | None
     template_marks: TemplateMarks
-    answer_template: str | None
+    judge: JudgePlan
     inputs: tuple[str, ...]
     stateful: bool
     source: Mapping[str, Any] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from .chat_formats import REPLACED_STRIP_TEMPLATE, ChatFormatName, PlainText, TemplateMarks
+from .judging import Judge
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}$")]
 
@@ -129,6 +130,11 @@ class RecipeSpec(_Model):
         max_length=1000,
         description="Answer of the chat-completions shim; {reward} is replaced by the number. "
         "Default: Final Score: {reward}",
+    )
+    judge: Judge | None = Field(
+        None,
+        description="How chat completions are read and answered: a ready-made format (rlinf, ruler, verl, "
+        "genrm_remote), or its parts.",
     )
 
 

@@ -1,10 +1,12 @@
 """OpenAI chat completions for trainers that call a judge: answered by a recipe with its reward, or by a judge.
 
-``model`` names a recipe, or a judge of the judges file; any other name is the default recipe. The last message is the
-response that a recipe scores, those before it are the prompt. The reward is written into the recipe's
-``answer_template``, by default after ``Final Score:``.
+``model`` names a recipe, or a judge of the judges file; any other name is the default recipe. If the last message is
+the assistant's, it is the response that a recipe scores, and those before it are the prompt. Else it is a judge's
+prompt, which holds both: ``judge:`` of the recipe says where (:mod:`.judge_prompts`), and in which words the reward is
+given, by default after ``Final Score:``. Prompts of ART's RULER are known by their form.
 """
 
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,27 +14,28 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.sample.messages import ChatMessage
 
 from .dialect import Dialect
 from .error_formats import OPENAI
+from .judge_prompts import read_conversation, read_prompt
 from .policy import Policy
 from .request import DialectRequest
-from .texts import parse_messages, split_conversation
+from .ruler import read_trajectories, write_scores
+from .texts import parse_messages
 from .usage import unix_time
 
 dialect = Dialect(
     Policy(
         name="judge",
         title="OpenAI chat completions, answered by a recipe",
-        clients=("RLinf", "ms-swift", "ROLL", "SkyRL", "verifiers", "verl's generative rewards"),
+        clients=("RLinf", "ART's RULER", "ms-swift", "ROLL", "SkyRL", "verifiers", "verl's generative rewards"),
         prefix="judge",
         deadline_s=110.0,
         error_format=OPENAI,
     )
 )
 router = dialect.router
-
-TEMPLATE = "Final Score: {reward}"
 
 
 class ChatRequest(Struct):
@@ -81,16 +84,14 @@ class ChatCompletion(Struct):
     },
 )
 async def chat_completions(request: DialectRequest, body: ChatRequest) -> Any:
-    """The reward of a conversation's last message, as text."""
+    """The reward of a conversation's last message, or of what a judge's prompt holds, as text."""
     if body.n is not None and body.n != 1:
         raise InvalidRequest("n: only 1 is supported", param="n")
+    messages = parse_messages(body.messages, "messages")
     if body.reward is None and body.model is not None and request.is_judge(body.model):
-        parse_messages(body.messages, "messages")
         name, content = body.model, await request.judge(body.model, body.messages, body.temperature)
     else:
-        scores = await request.score([split_conversation(body.messages, "messages")], body.reward, body.model)
-        name = scores.plan.name
-        content = (scores.plan.answer_template or TEMPLATE).replace("{reward}", format_decimal(scores.numbers()[0]))
+        name, content = await _answer_with_reward(request, body, messages)
     if body.stream:
         return _stream_content(request.id, name, content)
     message = {"role": "assistant", "content": content, "refusal": None}
@@ -101,10 +102,27 @@ async def chat_completions(request: DialectRequest, body: ChatRequest) -> Any:
     }
 
 
-def format_decimal(value: float) -> str:
-    """Format a number as judges write it: at most six decimals, never an exponent."""
-    text = f"{value:.6f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+async def _answer_with_reward(
+    request: DialectRequest, body: ChatRequest, messages: list[ChatMessage]
+) -> tuple[str, str]:
+    """The name of the recipe, and the reward or rewards in its words."""
+    if not messages:
+        raise InvalidRequest("messages: expected at least one message", param="messages")
+    plan = request.plan(body.reward, body.model)
+    question = messages[-1]
+    if question.role == "assistant":
+        sample = read_conversation(plan, messages)
+    else:
+        text = question.content if isinstance(question.content, str) and not plan.judge.readings else ""
+        several = await request.read_apart(partial(read_trajectories, text, request.settings.max_nesting))
+        if several is not None:
+            ids, samples = several
+            return plan.name, write_scores(ids, await request.score(samples, body.reward, body.model))
+        if plan.judge.several:
+            raise InvalidRequest("messages: the last message is no prompt of RULER", param="messages")
+        sample = await read_prompt(request, plan, messages)
+    scores = await request.score([sample], body.reward, body.model)
+    return plan.name, plan.judge.write_answer(scores.numbers()[0])
 
 
 def _completion_head(name: str, model: str, kind: str) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """One request in a dialect, after decoding and before encoding: its recipe, its policy, its scores."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.special import expit
@@ -14,6 +16,7 @@ from reward_gateway.gateway import ScoreOptions
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.operations.effects import AskJudge, RunSandboxed
+from reward_gateway.operations.patterns import capture
 from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import FloatArray, Invalid, Scored
@@ -27,6 +30,8 @@ from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, since_ms
 from ..encode import timing
 from .policy import Policy
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +266,16 @@ class DialectRequest:
 
     def _make_context(self) -> RequestContext:
         return RequestContext(self.deadline, scope=call_of(self.http_request.scope).scope)
+
+    async def capture(self, groups: Sequence[tuple[str, str]], text: str) -> list[str | None] | None:
+        """What the named groups of patterns hold in a text, read in a worker process; None if that takes too long."""
+        found: list[str | None] | None
+        found = await self.gateway.runtime.compute(partial(capture, groups, text), b"", self._make_context())
+        return found
+
+    async def read_apart(self, read: Callable[[], T]) -> T:
+        """What a function makes of the body; in a thread if that takes the event loop too long."""
+        return await asyncio.to_thread(read) if self._takes_long else read()
 
     @property
     def results(self) -> ResultStore:
