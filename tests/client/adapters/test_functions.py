@@ -1,16 +1,13 @@
-"""EasyR1, AReaL, slime, verifiers: each as its trainer calls it."""
+"""EasyR1, slime, verifiers: each as its trainer calls it."""
 
 import asyncio
 import importlib.util
 import inspect
-import pickle
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from reward_gateway.client.adapters import areal, easyr1, slime, verifiers
+from reward_gateway.client.adapters import easyr1, slime, verifiers
 from reward_gateway.client.adapters.service import Unscored
 from reward_gateway.errors import Unavailable
 
@@ -46,30 +43,6 @@ def test_easyr1_loads_the_file_and_gets_overall_for_a_batch(service: Service) ->
 def test_easyr1_stops_where_a_sample_has_no_score(service: Service) -> None:
     with pytest.raises(Unscored):
         easyr1.compute_score([{"response": "42", "response_length": 1}], reward="right")
-
-
-def test_areal_gets_a_plain_function_that_can_be_pickled(right: Service) -> None:
-    assert not inspect.iscoroutinefunction(areal.reward)
-    assert pickle.loads(pickle.dumps(areal.reward)) is areal.reward
-    function = pickle.loads(pickle.dumps(areal.Reward("right", right.url)))
-    assert function("p", "42", [1], [2], answer="42", query_id="7") == 1.0
-    assert areal.reward("p", "41", [1], [2], solution="42") == 0.0
-
-
-def test_areal_runs_it_in_a_process_of_its_pool(right: Service) -> None:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        assert pool.submit(areal.Reward("right", right.url), "p", "42", [1], [2], answer="42").result(60) == 1.0
-        failed = pool.submit(areal.reward, "p", "42", [1], [2])
-        with pytest.raises(Unscored, match="missing_field"):
-            failed.result(60)
-
-
-def test_areal_never_waits_as_long_as_its_trainer_does(nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert areal.LONGEST_S < 15.0
-    monkeypatch.setattr(areal, "LONGEST_S", 0.4)
-    monkeypatch.setenv("REWARD_GATEWAY_TIMEOUT_S", "600")
-    with pytest.raises(Unavailable):  # and not after ten minutes
-        areal.reward("p", "42", [1], [2])
 
 
 def drawn(response: str, label: str | None, group: int = 0) -> Any:

@@ -5,18 +5,79 @@
 
 or, with arguments, ``reward_fn=Reward("RECIPE", "http://HOST:8080")`` in a script.
 
-AReaL runs the function in a pool of processes, gives it 15 s, and makes 0 of a call that takes longer; so the call
-ends by itself after 12 s, whatever is set, and raises: AReaL tries again, and then stops.
+AReaL runs the function in a pool of processes and makes 0 of a call that has not ended after 15 s, the time in the
+pool's queue included. So a call ends by itself 12 s after it was sent, whatever is set, and raises: AReaL tries again,
+and then stops. While the service is away, calls wait behind calls that wait; those for which nothing is left ask once.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from reward_gateway.client.adapters.rows import REFERENCES, make_sample
-from reward_gateway.client.adapters.service import Service, require_number
+from reward_gateway.client.adapters.service import Service, Unscored, is_temporary, require_number
+from reward_gateway.errors import GatewayError
+
+TIMEOUT_S = 15.0
+"""What AReaL gives a call."""
 
 LONGEST_S = 12.0
+"""How long after it was sent a call ends."""
+
+PROBE_S = 0.5
+"""What a call for which nothing is left waits for an answer, since the service may be back."""
+
+PAUSE_S = 1.0
+"""Seconds after a probe that got no answer at all, in which calls for which nothing is left raise at once."""
+
+
+class Patience:
+    """How long the calls of one process of the pool may wait for the service.
+
+    A call cannot see how long it was in the queue. It knows when it was handed to the pool's processes. If this process
+    was free then, nothing was queued before it, and it was sent just then. Else it may have waited for as long as the
+    calls before it, in this process, waited for a service that did not answer.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failing_since: float | None = None
+        self._begun_at = self._ended_at = self._unanswered_at = float("-inf")
+        self._probing = False
+
+    def begin(self, sent: float | None) -> float:
+        """Seconds that a call may take. Raises Unscored if nothing is left and a probe has just had no answer.
+
+        Args:
+            sent: when the call was handed to the processes; None: not known.
+        """
+        now = self._begun_at = self._clock()
+        begun = now if sent is None or not now - TIMEOUT_S < sent <= now else sent
+        if begun >= self._ended_at:
+            self._failing_since = None
+        elif self._failing_since is not None:
+            begun = min(begun, self._failing_since)
+        left = LONGEST_S - (now - begun)
+        self._probing = left < PROBE_S
+        if self._probing and now - self._unanswered_at < PAUSE_S:
+            self._ended_at = now
+            raise Unscored("the service did not answer the calls before this one, and AReaL's time for it has passed")
+        return max(left, PROBE_S)
+
+    def end(self, *, answered: bool) -> None:
+        """The call that began last has ended."""
+        self._ended_at = self._clock()
+        if answered:
+            self._failing_since = None
+            return
+        if self._failing_since is None:
+            self._failing_since = self._begun_at
+        if self._probing and self._ended_at - self._begun_at > PROBE_S / 2:
+            self._unanswered_at = self._ended_at
+
+
+_patience = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +88,11 @@ class Reward:
     url: str | None = None
     api_key: str | None = None
     run: str | None = None
+    sent: float | None = field(default=None, repr=False, compare=False)
+    """When it was pickled, which is when the pool hands a call to its processes; on the machine's monotonic clock."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Reward, (self.recipe, self.url, self.api_key, self.run, time.monotonic())
 
     def __call__(
         self,
@@ -36,17 +102,18 @@ class Reward:
         completion_ids: Sequence[int] | None = None,
         **columns: Any,
     ) -> float:
+        """The reward of one completion. Raises GatewayError or Unscored if there is none."""
         truth = next((columns[name] for name in REFERENCES if columns.get(name) is not None), None)
-        service = Service.of(self.url, self.recipe, self.api_key, run=self.run, longest_s=LONGEST_S)
-        return require_number(service.score([make_sample(prompt, completions, truth)])[0])
+        service = Service.of(self.url, self.recipe, self.api_key, run=self.run, longest_s=_patience.begin(self.sent))
+        answered = True
+        try:
+            return require_number(service.score([make_sample(prompt, completions, truth)])[0])
+        except GatewayError as error:
+            answered = not is_temporary(error)
+            raise
+        finally:
+            _patience.end(answered=answered)
 
 
-def reward(
-    prompt: str,
-    completions: str,
-    prompt_ids: Sequence[int] | None = None,
-    completion_ids: Sequence[int] | None = None,
-    **columns: Any,
-) -> float:
-    """The reward of one completion."""
-    return Reward()(prompt, completions, prompt_ids, completion_ids, **columns)
+reward = Reward()
+"""The reward of one completion, by the recipe that the environment names."""
