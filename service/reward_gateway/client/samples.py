@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from reward_gateway.sample import Text
 from reward_gateway.sample.fields import FIELDS, Form, Image
+
+from .plain_values import to_plain
 
 Sample = dict[str, Any]
 
@@ -65,7 +65,7 @@ def _convert_steps(steps: Sequence[Any], _field: str) -> list[Any]:
 
 
 def _convert_numbers(numbers: Mapping[str, Any], _field: str) -> dict[str, Any]:
-    return {name: _to_plain(value) for name, value in numbers.items()}
+    return {name: to_plain(value) for name, value in numbers.items()}
 
 
 def _convert_objects(objects: Sequence[Any], field: str) -> list[Any]:
@@ -96,7 +96,3 @@ def _convert_image(image: Image) -> Any:
     if isinstance(image, Path):
         image = image.read_bytes()
     return base64.b64encode(image).decode() if isinstance(image, (bytes, bytearray, memoryview)) else image
-
-
-def _to_plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

@@ -6,8 +6,10 @@ import math
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from reward_gateway.client.adapters import verl
+from reward_gateway.client.adapters.rows import convert_label, convert_text
 from reward_gateway.client.adapters.service import Unscored
 from reward_gateway.errors import Unavailable
 
@@ -44,6 +46,40 @@ async def test_the_batch_manager_gets_a_dict_each_in_one_request(service: Servic
     answers = verl.compute_scores(["d", "d"], ["42", "41"], ["42", 42], [None, {"question": "6*7"}], reward="right")
     assert [row["score"] for row in answers] == [1.0, 0.0]
     assert [path for path, _ in service.requests].count("/v1/score") == 1
+
+
+@pytest.mark.parametrize("truth", [np.int64(72), np.array(72), np.str_("72"), np.float32(72).astype(np.int8)])
+async def test_a_truth_of_numpy_is_its_value(service: Service, truth: Any) -> None:
+    scored = await verl.compute_score("d", "72", truth, {"question": np.str_("q")}, reward="right")
+    assert scored["score"] == 1.0
+    column: Any = np.array([truth])
+    (row,) = verl.compute_scores(["d"], ["72"], column, [{"question": "q"}], reward="right")
+    assert row["score"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("truth", "text"),
+    [
+        ({"target": np.array(["Paris", "paris"])}, '{"target": ["Paris", "paris"]}'),
+        (np.array(["Paris", "paris"], object), '["Paris", "paris"]'),
+        (np.float64(0.5), "0.5"),
+        (np.float32(0.1), "0.1"),
+        (np.bool_(True), "true"),
+        (False, "false"),
+        (float("nan"), None),
+        (np.float64("nan"), None),
+        ([np.int64(1), {"a": np.array([2])}], '[1, {"a": [2]}]'),
+    ],
+)
+def test_a_truth_of_any_type_is_its_json(truth: Any, text: str | None) -> None:
+    assert convert_label(truth) == text
+
+
+def test_turns_out_of_a_table_are_messages() -> None:
+    calls = np.array([{"type": "function", "function": {"name": "f", "arguments": np.array(["a"])}}], object)
+    turns = np.array([{"role": "assistant", "content": None, "tool_calls": calls, "refusal": None}], object)
+    call = {"type": "function", "function": {"name": "f", "arguments": ["a"]}}
+    assert convert_text(turns) == [{"role": "assistant", "tool_calls": [call]}]
 
 
 async def test_a_sample_without_a_score_raises(service: Service) -> None:

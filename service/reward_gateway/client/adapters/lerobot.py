@@ -5,9 +5,11 @@
     rewards = model.compute_reward(batch)
 
 The batch is LeRobot's: every key ``observation.image…`` a tensor [B, C, H, W] or, for a window of frames,
-[B, T, C, H, W], floats in [0, 1] or bytes; ``task``: texts. Frames go out as JPEG, in the order of time; with several
-cameras the first one in the alphabet counts unless ``camera`` names another. LeRobot finds no reward model of another
-package by configuration, so a script has to make it. A sample without a score raises. It needs Pillow.
+[B, T, C, H, W] of 1 or 3 channels; ``task``: texts. Frames are uint8 or floats in [0, 1]; whole numbers in 0 to 255 of
+another type are taken as they are. Anything else (NaN, frames normalised by mean and deviation) raises an error that
+says what came: hand over the batch as it is before the policy's normalisation. Frames go out as JPEG, in the order of
+time; with several cameras the first one in the alphabet counts unless ``camera`` names another. LeRobot finds no reward
+model of another package by configuration, so a script has to make it. A sample without a score raises. It needs Pillow.
 
 In a control loop (HIL-SERL's reward step) it is asked for each moment alone, and remembers how the episode began:
 
@@ -17,13 +19,13 @@ In a control loop (HIL-SERL's reward step) it is asked for each moment alone, an
 """
 
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reward_gateway.client.adapters.service import Service, require_numbers
+from reward_gateway.client.frames import encode_picture, to_array, to_bytes
 
 
 class RewardGatewayRewardModel:
@@ -61,10 +63,11 @@ class RewardGatewayRewardModel:
 
         Raises:
             KeyError: the batch holds no frames.
+            ValueError: frames of another shape or range; it says what came.
             Unscored, GatewayError: there is no reward for a sample, or for none.
         """
-        frames = batch[self._camera or _find_camera(batch)]
-        return _match_type(frames, self._score_windows(_to_uint8(frames), batch.get("task")))
+        frames, videos = self._read_frames(batch)
+        return _match_type(frames, self._score_windows(videos, batch.get("task")))
 
     def predict_reward(self, batch: Mapping[str, Any], threshold: float = 0.5) -> Any:
         """1 where the reward of this moment reaches the threshold, else 0: [B], as :meth:`compute_reward` gives it.
@@ -72,11 +75,10 @@ class RewardGatewayRewardModel:
         The last frame of each window counts, beside the first that was seen since :meth:`reset`.
 
         Raises:
-            KeyError: the batch holds no frames.
-            Unscored, GatewayError: there is no reward for a sample, or for none.
+            KeyError, ValueError, Unscored, GatewayError: as :meth:`compute_reward`.
         """
-        frames = batch[self._camera or _find_camera(batch)]
-        last_frames = _to_uint8(frames)[:, -1]
+        frames, videos = self._read_frames(batch)
+        last_frames = videos[:, -1]
         if self._first is None or self._first.shape != last_frames.shape:
             self._first = last_frames
         rewards = self._score_windows(np.stack([self._first, last_frames], axis=1), batch.get("task"))
@@ -96,12 +98,13 @@ class RewardGatewayRewardModel:
         ]
         return np.array(require_numbers(self._service.score(samples)), dtype=np.float32)
 
-    def _encode_frame(self, frame: Any) -> bytes:
-        from PIL import Image
+    def _read_frames(self, batch: Mapping[str, Any]) -> tuple[Any, NDArray[np.uint8]]:
+        """The frames as they came, and as windows [B, T, H, W, C]."""
+        key = self._camera or _find_camera(batch)
+        return batch[key], _to_windows(batch[key], key)
 
-        buffer = BytesIO()
-        Image.fromarray(frame).save(buffer, format="JPEG", quality=self._quality)
-        return buffer.getvalue()
+    def _encode_frame(self, frame: Any) -> bytes:
+        return encode_picture(frame, "JPEG", quality=self._quality)
 
 
 def _find_camera(batch: Mapping[str, Any]) -> str:
@@ -111,14 +114,15 @@ def _find_camera(batch: Mapping[str, Any]) -> str:
     return cameras[0]
 
 
-def _to_uint8(frames: Any) -> NDArray[np.uint8]:
+def _to_windows(frames: Any, key: str) -> NDArray[np.uint8]:
     """[B, T, H, W, C] uint8 of what LeRobot has."""
-    array = np.asarray(frames.detach().cpu() if hasattr(frames, "detach") else frames)
-    if array.ndim == 4:
-        array = array[:, None]
-    if array.dtype != np.uint8:
-        array = (np.clip(array, 0.0, 1.0) * 255.0).round().astype(np.uint8)
-    return np.ascontiguousarray(np.moveaxis(array, 2, -1))
+    array = to_array(frames)
+    if array.ndim not in (4, 5) or array.shape[-3] not in (1, 3):
+        shape = ", ".join(map(str, array.shape))
+        raise ValueError(f"{key}: expected [B, C, H, W] or [B, T, C, H, W] of 1 or 3 channels; got [{shape}]")
+    pixels = to_bytes(array, key)
+    windows = pixels[:, None] if pixels.ndim == 4 else pixels
+    return np.ascontiguousarray(np.moveaxis(windows, 2, -1))
 
 
 def _match_type(frames: Any, values: NDArray[np.float32]) -> Any:

@@ -1,14 +1,21 @@
 """Converts trainers' data (columns, chat messages, ground truths of any type) to the API's samples."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
+import numpy as np
+
+from reward_gateway.client.frames import encode_picture, to_bytes
+from reward_gateway.client.plain_values import to_plain
+from reward_gateway.sample.messages import ChatMessage
+
 REFERENCES = ("reference", "ground_truth", "answer", "solution")
 """Dataset columns that hold a ground truth, the first one that exists counts."""
 
-_MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content")
+_MESSAGE_KEYS = ChatMessage.__struct_fields__
 
 
 def make_sample(
@@ -20,7 +27,7 @@ def make_sample(
         "response": convert_response(response),
         "reference": convert_label(reference),
         "group": group,
-        "images": [convert_image(one) for one in images] if images else None,
+        "images": None if images is None or not len(images) else [convert_image(one) for one in images],
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -29,7 +36,8 @@ def make_samples(prompts: Sequence[Any], responses: Sequence[Any], columns: Mapp
     """Samples of a batch whose dataset columns are lists of its length."""
     size = len(responses)
     references = next((columns[name] for name in REFERENCES if columns.get(name) is not None), [None] * size)
-    rows = zip(prompts, responses, references, _find_images(columns) or [None] * size, strict=True)
+    images = _find_images(columns)
+    rows = zip(prompts, responses, references, [None] * size if images is None else images, strict=True)
     return [make_sample(prompt, response, reference, images=seen) for prompt, response, reference, seen in rows]
 
 
@@ -39,9 +47,11 @@ def _find_images(columns: Mapping[str, Any]) -> Sequence[Any] | None:
 
 
 def convert_text(value: Any) -> Any:
-    """A text as it is; chat messages (mappings or objects) with the keys that the API knows."""
+    """A text as it is; chat messages (mappings or objects, in a list or an array) with the keys that the API knows."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
     if value is None or isinstance(value, str):
-        return value
+        return value if value is None else str(value)
     return [_convert_message(message) for message in value]
 
 
@@ -55,14 +65,23 @@ def convert_response(value: Any) -> Any:
 
 
 def convert_label(value: Any) -> str | None:
-    """A ground truth as text: JSON where it is neither text nor a number."""
-    if value is None or isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False, default=str)
+    """A ground truth as text: JSON where it is no text; None for NaN, a table's empty cell.
+
+    Numbers and arrays of numpy are what they are in Python: 72 and not "72" in quotation marks, lists and not texts.
+    """
+    plain = to_plain(value)
+    if plain is None or isinstance(plain, str):
+        return plain
+    if isinstance(plain, float) and math.isnan(plain):
+        return None
+    return json.dumps(plain, ensure_ascii=False, default=str)
 
 
 def convert_image(value: Any) -> Any:
-    """An image for the wire: a Pillow image, or the dataset form ``{"bytes", "path"}``, becomes encoded bytes."""
+    """An image for the wire: a Pillow image, an array [height, width(, channels)] as :mod:`..frames` reads it, or the
+    dataset form ``{"bytes", "path"}``, becomes encoded bytes."""
+    if isinstance(value, np.ndarray) and value.ndim in (2, 3):
+        return encode_picture(to_bytes(value, "the image"), "PNG")
     if hasattr(value, "save"):
         buffer = BytesIO()
         value.save(buffer, format="PNG")
@@ -74,7 +93,7 @@ def convert_image(value: Any) -> Any:
 
 def _convert_message(message: Any) -> dict[str, Any]:
     fields = message if isinstance(message, Mapping) else {name: getattr(message, name, None) for name in _MESSAGE_KEYS}
-    known = {name: fields[name] for name in _MESSAGE_KEYS if fields.get(name) is not None}
+    known = {name: to_plain(fields[name]) for name in _MESSAGE_KEYS if fields.get(name) is not None}
     if isinstance(content := known.get("content"), list):  # a place holder of an image that comes in its own column
         known["content"] = [part for part in content if part.get("type") != "image"]
-    return known
+    return {name: value for name, value in known.items() if name in ("role", "content") or value not in ("", [], {})}

@@ -28,5 +28,7 @@ async def rubric_reward(
     prompt: Any, completion: Any, answer: Any = None, info: Mapping[str, Any] | None = None, **ignored: Any
 ) -> float:
     """The reward of a completion, for a legacy rubric. An empty answer is none."""
-    truth = answer or next((info[name] for name in REFERENCES if info and info.get(name) is not None), None)
+    truth = None if isinstance(answer, str) and not answer else answer
+    if truth is None:
+        truth = next((info[name] for name in REFERENCES if info and info.get(name) is not None), None)
     return require_number(await Service.of().score_one(make_sample(prompt, completion, truth)))

@@ -37,7 +37,7 @@ class RewardGateway(AsyncORM):  # type: ignore[misc]
 
 def _strip_answer(turns: Sequence[Any] | None) -> Sequence[Any] | None:
     """A conversation without the answer at its end."""
-    return turns[:-1] if turns and turns[-1]["role"] == "assistant" else turns
+    return turns[:-1] if turns is not None and len(turns) and turns[-1]["role"] == "assistant" else turns
 
 
 orms["reward_gateway"] = RewardGateway
