@@ -3,12 +3,19 @@
 import base64
 import struct
 import zlib
+from collections.abc import Callable
 from io import BytesIO
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from reward_gateway.intake.media import MediaLimits, from_bytes, from_text
 from reward_gateway.sample import Invalid, Media, media_digest
+from reward_gateway.sample.base64_text import decode_base64
+
+from tests.clock import little_work
 
 LIMITS = MediaLimits(max_bytes=10_000, max_pixels=10_000, urls=False)
 
@@ -16,6 +23,13 @@ LIMITS = MediaLimits(max_bytes=10_000, max_pixels=10_000, urls=False)
 def png(width: int = 4, height: int = 4, kind: str = "PNG") -> bytes:
     buffer = BytesIO()
     Image.new("RGB", (width, height), (10, 20, 30)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def noise(width: int, kind: str) -> bytes:
+    """An image whose base64 has every letter."""
+    buffer = BytesIO()
+    Image.effect_noise((width, 12), 90).convert("RGB").save(buffer, kind)
     return buffer.getvalue()
 
 
@@ -39,6 +53,48 @@ def test_a_data_url_is_base64_with_a_hat() -> None:
     assert from_text("data:image/png;base64," + b64(png()), "images[0]", LIMITS) == Media(data=png())
 
 
+FORMS: list[Callable[[bytes], str]] = [
+    lambda data: b64(data).rstrip("="),
+    lambda data: base64.urlsafe_b64encode(data).decode(),
+    lambda data: base64.urlsafe_b64encode(data).decode().rstrip("="),
+    lambda data: quote(b64(data), safe=""),
+    lambda data: quote(b64(data), safe="/"),
+    lambda data: quote(base64.encodebytes(data).decode(), safe=""),
+    lambda data: quote(base64.urlsafe_b64encode(data).decode()),
+    lambda data: b64(data).replace("=", "%3d").replace("+", "%2b").replace("/", "%2f"),
+]
+
+
+@pytest.mark.parametrize("encode", FORMS)
+@pytest.mark.parametrize("head", ["", "data:image/png;base64,"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_base64_as_it_really_comes_is_read(encode: Callable[[bytes], str], head: str, kind: str) -> None:
+    for width in (20, 21, 22):  # every length of padding
+        data = noise(width, kind)
+        assert from_text(head + encode(data), "images[0]", LIMITS) == Media(data=data)
+
+
+@given(st.binary(min_size=1, max_size=300), st.sampled_from(FORMS))
+def test_every_form_of_base64_is_the_same_bytes(data: bytes, encode: Callable[[bytes], str]) -> None:
+    assert decode_base64(encode(data)) == data
+
+
+def test_the_limit_of_bytes_is_of_bytes_whatever_their_form() -> None:
+    data = png() + b"\xfb" * (10_000 - len(png()))
+    for encode in FORMS:
+        assert isinstance(from_text(encode(data), "images[0]", LIMITS), Media)
+        found = from_text(encode(data + b"\xfb" * 3), "images[0]", LIMITS)
+        assert isinstance(found, Invalid)
+        assert found.code == "too_large"
+
+
+@pytest.mark.parametrize("letter", ["%2B", "%", "-", "\n", "+-"])
+def test_hostile_base64_takes_little_work(letter: str) -> None:
+    wide = MediaLimits(64 << 20, 10_000, False)
+    with little_work(10.0):
+        from_text(letter * (8 << 20), "images[0]", wide)
+
+
 def test_line_breaks_in_base64_are_forgiven() -> None:
     assert from_text(base64.encodebytes(png(60, 60)).decode(), "images[0]", LIMITS) == Media(data=png(60, 60))
 
@@ -58,7 +114,10 @@ def test_what_is_no_image_is_invalid_media(text: str) -> None:
         ("", "empty"),
         ("   ", "empty"),
         ("data:image/png;base64,", "empty"),
-        (b64(png())[:-8] + "-_-_" + b64(png())[-4:], "base64"),
+        ("+/" + b64(png())[:-8] + "-_-_" + b64(png())[-4:], "base64"),
+        (b64(png())[:41], "base64"),
+        ("%zz" + b64(png()), "base64"),
+        (b64(png()) + "%3D%3D%3D", "base64"),
         (b64(png()) + "=", "base64"),
         (b64(png()).rstrip("=") + "\0", "base64"),
         (b64(png())[:40] + "==" + b64(png())[40:], "base64"),

@@ -40,6 +40,21 @@ def test_a_column_that_no_sample_fills_stays_none() -> None:
     assert batch.further == {}
 
 
+def test_a_reason_about_an_image_is_said_of_the_place_where_it_came() -> None:
+    place = "prompt[0].content[1].image_url"
+    images = [[Media(b"a", param=place), Media(b"b", param="images[0]")], [Media(b"c")]]
+    batch = Batch(["a", "b"], ["", ""], ["", ""], images=images)
+
+    def locate(row: int, param: str | None) -> tuple[str, str | None]:
+        found = batch.locate(row, Invalid("invalid_media", f"{param}: An image is broken.", param=param))
+        return found.message, found.param
+
+    assert locate(0, "images[0]") == (f"{place}: An image is broken.", place)
+    assert locate(0, "images[1]") == ("images[0]: An image is broken.", "images[0]")
+    for row, param in ((1, "images[0]"), (0, "images[7]"), (0, "frames[0]"), (0, "prompt"), (0, None)):
+        assert locate(row, param) == (f"{param}: An image is broken.", param)
+
+
 def test_a_flag_is_added_once_and_is_not_a_part_of_a_selection() -> None:
     batch = Batch(["a", "b"], ["", ""], ["", ""])
     batch.flag(1, "noticed")

@@ -5,6 +5,8 @@ An image that cannot be decoded raises :class:`ImageError`; its message contains
 
 import io
 import warnings
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgpack
 import numpy as np
@@ -13,7 +15,6 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 40_000_000
-MAX_SIDE = 16_384
 BACKGROUND = (255, 255, 255)
 """Colour behind transparent pixels."""
 
@@ -32,8 +33,16 @@ UPRIGHT = {
 """EXIF orientation -> the operation that makes the image upright."""
 
 
+Seen = TypeVar("Seen")
+
+
 class ImageError(ValueError):
     """An image cannot be read; the message is ``code: sentence``."""
+
+    def at(self, field: str, place: int) -> "ImageError":
+        """The same error, said of one image of a row: ``code: images[2]: sentence``."""
+        code, _, sentence = str(self).partition(": ")
+        return ImageError(f"{code}: {field}[{place}]: {sentence}")
 
 
 def unpack_images(value: bytes) -> list[bytes]:
@@ -51,6 +60,18 @@ def unpack_images(value: bytes) -> list[bytes]:
     return items
 
 
+def read_images(value: bytes, read: Callable[[bytes], Seen], field: str = "images") -> list[Seen]:
+    """What ``read`` makes of every image of a row. Raises ImageError, with the place of the first one that it cannot
+    read."""
+    seen = []
+    for place, data in enumerate(unpack_images(value)):
+        try:
+            seen.append(read(data))
+        except ImageError as error:
+            raise error.at(field, place) from None
+    return seen
+
+
 def decode_image(data: bytes, least_side: int | None = None) -> Image.Image:
     """An RGB image.
 
@@ -66,10 +87,8 @@ def decode_image(data: bytes, least_side: int | None = None) -> Image.Image:
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
-                if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                    raise ImageError(
-                        f"too_large: An image has more than {MAX_PIXELS} pixels or {MAX_SIDE} pixels per side."
-                    )
+                if width * height > MAX_PIXELS:
+                    raise ImageError(f"too_large: An image has more than {MAX_PIXELS} pixels.")
                 if least_side is not None:
                     image.draft("RGB", (2 * least_side, 2 * least_side))
                 image.load()
@@ -101,7 +120,11 @@ def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
 def convert_to_rgb(image: Image.Image) -> Image.Image:
     """An image of any mode as RGB: alpha over white, 16 bits scaled to 8."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
+        values = np.asarray(image)
+        grey = eight_bits(values)
+        if isinstance(clear := image.info.get("transparency"), int):  # the one grey of the sixteen bits that is clear
+            grey[values == clear] = BACKGROUND[0]
+        return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         under = Image.new("RGB", image.size, BACKGROUND)

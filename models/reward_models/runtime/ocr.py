@@ -22,6 +22,7 @@ LEAST_CONFIDENCE = 0.5
 
 LINE_HEIGHT, LEAST_WIDTH, MOST_WIDTH = 48, 320, 3200
 MOST_LINES = 100
+LONGEST_IN_ONE_STEP = 16_384
 
 
 class TextReader:
@@ -52,7 +53,9 @@ class TextReader:
         """Boxes of the lines of text, in pixels of the image."""
         scale = min(self._side / min(image.size), self._longest / max(image.size))
         width, height = (max(32, round(length * scale / 32) * 32) for length in image.size)
-        small = image.resize((width, height), Image.Resampling.BILINEAR)
+        # A side of more than any screen's is reduced in two steps, which takes memory in proportion to the result.
+        gap = 3.0 if max(image.size) > LONGEST_IN_ONE_STEP else None
+        small = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=gap)
         (found,) = self._detector.run_graph({"x": image_to_tensor(small)[None]})
         across, down = image.width / width, image.height / height
         return [

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.images import ImageError, unpack_images
+from reward_models.runtime.images import ImageError, read_images
 from reward_models.runtime.rows import Columns
 
 IMAGES_A_RUN = {"CPU": 4, "GPU": 64}
@@ -48,7 +48,7 @@ class Pictures:
             try:
                 if prompts is not None and not prompts[row].strip():
                     raise ImageError("missing_field: The prompt is empty.")
-                seen = [see(data) for data in unpack_images(value)]
+                seen = read_images(value, see)
             except ImageError as error:
                 errors[row] = str(error)
                 continue

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from reward_models.runtime.images import MAX_PIXELS, ImageError
+
 
 class PixelReader:
     """RGB images to [3, height, width] float32, by a card's ``settings``.
@@ -27,8 +29,12 @@ class PixelReader:
         self._std = np.array(settings["std"], np.float32)[:, None, None]
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
+        """The pixels. Raises ImageError for an image so long and narrow that it would not fit into memory, scaled."""
         if self._resize is not None:
-            image = image.resize(self._target_size(image.size), self._resample)
+            width, height = self._target_size(image.size)
+            if width * height > MAX_PIXELS:
+                raise ImageError(f"too_large: An image has over {MAX_PIXELS} pixels with its shorter side scaled.")
+            image = image.resize((width, height), self._resample)
         if self._crop is not None:
             height, width = self._crop
             # PIL fills pixels outside the image with black.

@@ -127,18 +127,20 @@ class ProgressScorer:
         answer = Answer.empty(rows, 3)
         prompts = [prompt.strip() for prompt in decode_texts(columns, "prompt", rows)]
         pairs: dict[int, tuple[bytes, bytes]] = {}
+        last_places: dict[int, int] = {}
         for row, value in enumerate(columns.get("frames", [b""] * rows)):
             try:
                 if not prompts[row]:
                     raise ImageError("missing_field: The instruction is empty.")
                 frames = unpack_images(value)
-                pairs[row] = frames[0], frames[-1]
+                pairs[row], last_places[row] = (frames[0], frames[-1]), len(frames) - 1
             except ImageError as error:
                 answer.errors[row] = str(error)
         vectors, broken = self._read_frames({frame for pair in pairs.values() for frame in pair})
         for row, pair in pairs.items():
-            if faults := [broken[frame] for frame in pair if frame in broken]:
-                answer.errors[row] = faults[0]
+            for frame, place in zip(pair, (0, last_places[row]), strict=True):
+                if frame in broken:
+                    answer.errors.setdefault(row, str(broken[frame].at("frames", place)))
         kept = [row for row in pairs if row not in answer.errors]
         if kept:
             first, current = (np.stack([vectors[pairs[row][side]] for row in kept]) for side in (0, 1))
@@ -150,10 +152,10 @@ class ProgressScorer:
             answer.flags[kept] |= (self.head.find_unfamiliar(instructions) * self._unknown).astype(np.uint32)
         return answer
 
-    def _read_frames(self, frames: Iterable[bytes]) -> tuple[dict[bytes, DoubleArray], dict[bytes, str]]:
+    def _read_frames(self, frames: Iterable[bytes]) -> tuple[dict[bytes, DoubleArray], dict[bytes, ImageError]]:
         """Vectors of frames, and the errors of frames that cannot be decoded."""
         vectors: dict[bytes, DoubleArray] = {}
-        broken: dict[bytes, str] = {}
+        broken: dict[bytes, ImageError] = {}
         new: dict[bytes, FloatArray] = {}
         for frame in frames:
             digest = blake2b(frame, digest_size=16).digest()
@@ -164,7 +166,7 @@ class ProgressScorer:
             try:
                 new[frame] = self.eye.prepare_pixels(frame)
             except ImageError as error:
-                broken[frame] = str(error)
+                broken[frame] = error
         for frame, seen in zip(new, self.eye.compute_maps(list(new.values())), strict=True):
             # One at a time: a batched product sums in another order, which would make scores depend on the batch.
             vectors[frame] = seen.astype(np.float64) @ self.head.frame + self.head.frame_bias

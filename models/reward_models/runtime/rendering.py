@@ -11,15 +11,21 @@ from itertools import permutations
 
 import numpy as np
 
-from reward_models.runtime.images import ImageError, decode_image, unpack_images
+from reward_models.runtime.images import ImageError, decode_image, read_images
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.ocr import TextReader
 from reward_models.runtime.rows import Answer, Columns, decode_texts
 
-QUOTED = re.compile(
-    r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»|「([^」]*)」|『([^』]*)』'
-    r"|(?<!\w)‘([^’]+(?:’\w[^’]*)*)’|(?<!\w)'((?:[^']|(?<=\w)'(?=\w))+)'(?!\w)"
+MARK = re.compile("[\"'“„«「『‘]")
+PAIRED = re.compile(
+    r"(?<!\d)“([^“”„]*)”|(?<!\d)„([^“”„]*)[“”]|«([^«»]*)»|「([^「」]*)」|『([^『』]*)』"
+    r"|(?<!\w)‘([^‘’]+(?:’\w[^‘’]*)*)’|(?<!\w)'((?:[^']|(?<=\w)'(?=\w))+)'(?!\w)"
 )
+ESCAPED = re.compile(r"(?<!\\)\\+([\"'])")
+CANNOT_OPEN = re.compile(r"(?<=\d)\"|(?<=[A-Za-z])\"(?!\w)")
+"""A straight mark after a digit (inches, seconds), or at the end of a word."""
+CANNOT_BUT_CLOSE = re.compile(r"(?<=[^\s\d(\[])\"(?!\w)")
+"""A straight mark at the end of something that is no number."""
 MARKS = str.maketrans("“”„«»‘’`´–—", '"""""\'\'\'\'--')
 MOST_LETTERS = 1000
 MOST_ORDERED = 4
@@ -27,9 +33,38 @@ MOST_ORDERED = 4
 
 
 def find_quoted(prompt: str) -> list[str]:
-    """The texts between quotation marks of a prompt, in order; an apostrophe within a word is not a quotation mark."""
-    found = ("".join(match.groups(default="")).strip() for match in QUOTED.finditer(prompt))
-    return [text for text in found if normalize_letters(text)]
+    """The texts between quotation marks of a prompt, in order.
+
+    An apostrophe within a word is no quotation mark. A mark after a digit (``24"``, ``6'2"``) or without a partner
+    opens no quotation. A mark after a backslash counts as one.
+    """
+    text, at = ESCAPED.sub(r"\1", prompt), 0
+    found: list[str] = []
+    while mark := MARK.search(text, at):
+        at = mark.start() + 1
+        if mark[0] == '"':
+            end = -1 if CANNOT_OPEN.match(text, mark.start()) else find_closing(text, at)
+            if end >= 0:
+                found.append(text[at:end])
+                at = end + 1
+        elif quoted := PAIRED.match(text, mark.start()):
+            found.append("".join(quoted.groups(default="")))
+            at = quoted.end()
+    return [stripped for quotation in found if normalize_letters(stripped := quotation.strip())]
+
+
+def find_closing(text: str, start: int) -> int:
+    """Where the straight quotation that begins at ``start`` is closed; -1 if nowhere.
+
+    A mark after a digit closes it, unless the next mark could do nothing but close: ``"24" TV SALE"``.
+    """
+    end = text.find('"', start)
+    while end > start and text[end - 1].isdigit():
+        following = text.find('"', end + 1)
+        if following < 0 or not CANNOT_BUT_CLOSE.match(text, following):
+            return end
+        end = following
+    return end
 
 
 def normalize_letters(text: str) -> str:
@@ -74,10 +109,13 @@ class RenderingScorer:
                 wanted = find_quoted(prompts[row])
                 if not wanted:
                     raise ImageError("missing_field: The prompt quotes no text that the image is to show.")
-                read = [self._reader.read_text(decode_image(data)) for data in unpack_images(value)]
+                read = read_images(value, self._read_text)
             except ImageError as error:
                 answer.errors[row] = str(error)
                 continue
             answer.scores[row, 0] = np.mean([score_similarity(wanted, text) for text in read])
             answer.flags[row] = 0 if all(read) else self._no_text
         return answer
+
+    def _read_text(self, data: bytes) -> str:
+        return self._reader.read_text(decode_image(data))

@@ -55,6 +55,7 @@ from reward_gateway.intake.media_loader import Intake
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.recipes.book import RecipeBook, load_book
+from reward_gateway.sample.flags import FLAGS
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
@@ -171,7 +172,7 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     metrics.models.register(experiment.candidate for experiment in gateway.book.experiments.values())
     metrics.models.register(model for plan in gateway.book for model in plan.models)
     metrics.models.register(gateway.runtime.judges.names if gateway.runtime.judges is not None else ())
-    metrics.flags.register((*GUARDS, "truncated", "out_of_distribution", "cohort_incomplete", STATE_RESET, *TEXT_FLAGS))
+    metrics.flags.register((*GUARDS, *FLAGS, STATE_RESET, *TEXT_FLAGS))
 
 
 def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:

@@ -4,17 +4,14 @@ Images are not decoded: format, bytes and pixels are read from headers, so a sma
 Call it from a thread: a large image may take milliseconds.
 """
 
-import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reward_gateway.sample import Invalid, Media, media_digest
+from reward_gateway.sample.base64_text import decode_base64, to_standard
 from reward_gateway.settings import Settings
 
 from .image_headers import size_of
 from .media_faults import MediaFault
-
-_SLICE = 1 << 20
-"""Letters of base64 that are decoded at a time, a multiple of 4: other threads get a turn in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ def from_content(content: str | bytes, param: str, limits: MediaLimits) -> Media
 
 
 def from_text(text: str, param: str, limits: MediaLimits) -> Media | Invalid:
-    """An image from base64, from a ``data:`` URL, or the address of one (http, https).
+    """An image from base64 of either alphabet, from a ``data:`` URL, or the address of one (http, https).
 
     Args:
         param: path below the sample, for the reason.
@@ -46,7 +43,7 @@ def from_text(text: str, param: str, limits: MediaLimits) -> Media | Invalid:
         return from_url(text, param, limits)
     try:
         encoded = _after_head(text) if scheme.startswith("data:") else text
-        return check_image(_decode_base64(encoded, limits), limits)
+        return replace(check_image(_decode_base64(encoded, limits), limits), param=param)
     except MediaFault as fault:
         return fault.at(param)
 
@@ -61,7 +58,7 @@ def from_url(url: str, param: str, limits: MediaLimits) -> Media | Invalid:
 def from_bytes(data: bytes, param: str, limits: MediaLimits) -> Media | Invalid:
     """An encoded image, checked by its size and its header."""
     try:
-        return check_image(data, limits)
+        return replace(check_image(data, limits), param=param)
     except MediaFault as fault:
         return fault.at(param)
 
@@ -94,22 +91,16 @@ def _after_head(url: str) -> str:
 
 
 def _decode_base64(text: str, limits: MediaLimits) -> bytes:
-    if len(text) * 3 // 4 - 2 > limits.max_bytes and len(text := "".join(text.split())) * 3 // 4 - 2 > limits.max_bytes:
-        raise over_bytes(limits)
     try:
-        return _decode_strictly(text)
-    except ValueError:  # white space is forgiven, and nothing else
-        try:
-            return _decode_strictly("".join(text.split()))
-        except ValueError:
-            raise MediaFault("not valid base64 (RFC 4648, section 4: letters, digits, + and /, padded)") from None
+        if _least_bytes(text) > limits.max_bytes and _least_bytes(to_standard(text)) > limits.max_bytes:
+            raise over_bytes(limits)
+        return decode_base64(text)
+    except MediaFault:
+        raise
+    except ValueError:
+        raise MediaFault("not valid base64 (RFC 4648, section 4 or 5)") from None
 
 
-def _decode_strictly(text: str) -> bytes:
-    pieces = [
-        binascii.a2b_base64(text[start : start + _SLICE], strict_mode=True) for start in range(0, len(text), _SLICE)
-    ]
-    # A padded piece may stand at the end alone.
-    if any(len(piece) * 4 != _SLICE * 3 for piece in pieces[:-1]):
-        raise binascii.Error
-    return b"".join(pieces)
+def _least_bytes(encoded: str) -> int:
+    """How many bytes base64 of this length holds at least, if it is padded and has no white space."""
+    return len(encoded) * 3 // 4 - 2

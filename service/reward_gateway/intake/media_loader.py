@@ -33,15 +33,15 @@ class Intake:
             deadline: of the request, on the loop's clock.
         """
         unread = [
-            (items, k, row)
-            for column in (batch.column(field) for field in fields)
-            for row, items in enumerate(column or ())
+            (items, k, row, item.param or f"{field}[{k}]")
+            for field in fields
+            for row, items in enumerate(batch.column(field) or ())
             for k, item in enumerate(items)
             if item.data is not None and item.digest is None and row not in batch.invalid
         ]
         if unread:
-            results = await asyncio.to_thread(self._check_images, [items[k] for items, k, _ in unread])
-            for (items, k, row), media in zip(unread, results, strict=True):
+            results = await asyncio.to_thread(self._check_images, [(items[k], param) for items, k, _, param in unread])
+            for (items, k, row, _), media in zip(unread, results, strict=True):
                 if isinstance(media, Invalid):
                     batch.invalid.setdefault(row, media)
                 else:
@@ -49,8 +49,8 @@ class Intake:
         if self._fetcher is not None:
             await self._fetcher.fetch_media(batch, fields, deadline)
 
-    def _check_images(self, media: list[Media]) -> list[Media | Invalid]:
-        return [from_bytes(item.data or b"", item.param, self._limits) for item in media]
+    def _check_images(self, media: list[tuple[Media, str]]) -> list[Media | Invalid]:
+        return [from_bytes(item.data or b"", param, self._limits) for item, param in media]
 
     async def close(self) -> None:
         if self._fetcher is not None:

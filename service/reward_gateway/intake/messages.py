@@ -31,9 +31,6 @@ from .nesting import check_nesting
 Source = tuple[str, str | bytes]
 """Path of an image below its sample, and its bytes, its base64 or its address."""
 
-MESSAGE_PARTS_IGNORED = "message_parts_ignored"
-"""Flags samples whose messages say something that nothing reads."""
-
 _LEVEL = 5
 """Levels above a key of a message: the body, the list, the sample, the messages, the message."""
 

@@ -1,13 +1,12 @@
 """Rows that a hosted model scores beside rows whose numbers the caller gave."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from reward_gateway.sample import Batch, FloatArray, Invalid, Media, RawScores
+from reward_gateway.sample.base64_text import decode_base64
 
 from .effects import Effectful, ScoreWithModel, perform
 from .outcome import ItemError
@@ -64,8 +63,8 @@ def image_bytes(text: str) -> bytes:
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        data = decode_base64(text)
+    except ValueError:
         raise ItemError("image_b64 is not base64") from None
     if not data:
         raise ItemError("image_b64 is empty")

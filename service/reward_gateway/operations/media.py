@@ -1,13 +1,13 @@
 """Encoded frames as items, a model's batch and a judge's conversation carry them."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, InstanceOf, WithJsonSchema
 
 from reward_gateway.sample import Media
+from reward_gateway.sample.base64_text import decode_base64
 
 
 def _as_media(value: Any) -> Any:
@@ -16,8 +16,8 @@ def _as_media(value: Any) -> Any:
         return value
     text = value.partition(",")[2] if value.startswith("data:") else value
     try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        data = decode_base64(text)
+    except ValueError:
         raise ValueError("a frame is not base64") from None
     if not data:
         raise ValueError("a frame is empty")

@@ -9,7 +9,7 @@ from .invalid import Invalid, InvalidCode
 from .media import Media, media_digest
 from .model_names import split_version
 from .scores import BoolArray, ComponentScores, FloatArray, RawScores, Scored, Usage
-from .texts import Message, Text, canonical_json, plain_text, prompt_group
+from .texts import Message, Text, canonical_json, own_turns, plain_text, prompt_group, shown_text
 
 __all__ = [
     "Batch",
@@ -26,8 +26,10 @@ __all__ = [
     "Usage",
     "canonical_json",
     "media_digest",
+    "own_turns",
     "plain_text",
     "prompt_group",
     "response_lengths",
+    "shown_text",
     "split_version",
 ]

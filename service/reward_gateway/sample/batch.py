@@ -1,16 +1,17 @@
 """The samples of one request, as columns."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from .fields import FIELDS
+from .fields import FIELDS, MEDIA
 from .invalid import Invalid
 from .media import Media
 from .scores import FloatArray
-from .texts import Text, plain_text, prompt_group
+from .texts import Text, own_turns, plain_text, prompt_group
 
 
 @dataclass(slots=True)
@@ -63,16 +64,34 @@ class Batch:
             chosen.set_column(row.name, None if column is None else [column[i] for i in rows])
         return chosen
 
+    def locate(self, row: int, reason: Invalid) -> Invalid:
+        """A reason about an image that a model counted (``images[2]``), said of the place where the caller gave it.
+
+        Images of messages come before those of the sample, so that the two may differ.
+        """
+        place = _PLACE.fullmatch(reason.param or "")
+        media = (self.column(place[1]) or []) if place else []
+        if not place or row >= len(media) or int(place[2]) >= len(media[row]):
+            return reason
+        param = media[row][int(place[2])].param
+        if not param or param == reason.param:
+            return reason
+        return replace(reason, message=reason.message.replace(place[0], param, 1), param=param)
+
     def groups(self) -> list[str]:
         """The group of every sample [n]: its own, else a hash of its prompt."""
         names = self.group_names or [None] * self.size
         return [name if name is not None else prompt_group(self.prompts[i]) for i, name in enumerate(names)]
 
 
+_PLACE = re.compile(rf"({'|'.join(MEDIA)})\[(\d{{1,4}})\]")
 _ATTRIBUTES = {row.name: row.column for row in FIELDS if row.column}
 
 
 def response_lengths(batch: Batch) -> FloatArray:
     """Characters of every response [n], in the form that rules read; NaN for samples without a response."""
-    lengths = (len(r) if type(r) is str else float("nan") if r is None else len(plain_text(r)) for r in batch.responses)
+    lengths = (
+        len(r) if type(r) is str else float("nan") if r is None else len(plain_text(own_turns(r)))
+        for r in batch.responses
+    )
     return np.fromiter(lengths, dtype=np.float64, count=batch.size)

@@ -10,7 +10,7 @@ class Media:
 
     Attributes:
         digest: of the bytes, for cache keys; None: not known yet.
-        param: its path below the sample, for the reason if it cannot be fetched.
+        param: its path below the sample, for the reason if it cannot be fetched, or not be read by a model.
     """
 
     data: bytes | None = None

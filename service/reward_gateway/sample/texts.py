@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from .tool_calls import calls_text
+
 Message = Mapping[str, Any]
 """A chat message: ``role`` and ``content`` (text, or a list of parts)."""
 
@@ -15,11 +17,32 @@ Text = str | Sequence[Message]
 """A prompt or a response: plain text, or the chat messages that it consists of."""
 
 
+_POLICY = ("assistant", "model")
+
+
 def plain_text(text: Text) -> str:
     """A text in the form that rules read: chat messages become one line each; parts other than text are left out."""
     if isinstance(text, str):
         return text
     return "\n".join(_extract_text(message.get("content")) for message in text)
+
+
+def own_turns(response: Text) -> Text:
+    """What the policy itself said of a response: without the turns of tools, users and others."""
+    return response if isinstance(response, str) else [turn for turn in response if turn.get("role") in _POLICY]
+
+
+def shown_text(text: Text) -> str:
+    """A text in the form that models and judges are shown: as :func:`plain_text`, with the tool calls of a message as
+    JSON below its words."""
+    if isinstance(text, str):
+        return text
+    return "\n".join(map(_show_message, text))
+
+
+def _show_message(message: Message) -> str:
+    words, calls = _extract_text(message.get("content")), calls_text(message.get("tool_calls"))
+    return f"{words}\n{calls}" if words and calls else words or calls
 
 
 def _extract_text(content: Any) -> str:

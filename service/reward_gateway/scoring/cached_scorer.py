@@ -106,7 +106,7 @@ def spread_scores(answer: ModelRows) -> RawScores:
                 flags[row] = info.flag_names(result.flags)
         else:
             entries.append(None)
-            invalid[row] = result or WRONG_WIDTH
+            invalid[row] = answer.batch.locate(row, result or WRONG_WIDTH)
     values, _ = unpack_entries(entries, score_width(info))
     cached = answer.cached
     if len(rows) < size:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from reward_models.runtime.images import (
-    MAX_SIDE,
+    MAX_PIXELS,
     ORIENTATION,
     ImageError,
     apply_orientation,
     decode_image,
+    read_images,
     unpack_images,
 )
 
@@ -143,9 +144,29 @@ def test_what_is_broken_or_no_image_says_so(data: bytes) -> None:
 
 
 def test_an_image_over_the_limits_is_refused_before_it_is_decoded() -> None:
-    for size in ((MAX_SIDE + 1, 1), (9000, 9000)):
-        with pytest.raises(ImageError, match=r"^too_large: "):
-            decode_image(encoded(Image.new("1", size)))
+    with pytest.raises(ImageError, match=r"^too_large: "):
+        decode_image(encoded(Image.new("1", (MAX_PIXELS // 4000 + 1, 4000))))
+
+
+def test_a_side_may_be_as_long_as_the_pixels_allow() -> None:
+    assert decode_image(encoded(Image.new("RGB", (20_000, 2), "red"))).getpixel((19_999, 1)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("clear", [0, 65_535, 4_660])
+def test_the_clear_grey_of_sixteen_bits_is_white(clear: int) -> None:
+    picture = Image.fromarray(np.array([[clear, 4_661, 0x1200, 65_534]], np.uint16))
+
+    def greys(data: bytes) -> list[int]:
+        return [int(grey) for grey in np.asarray(decode_image(data))[0, :, 0]]
+
+    assert greys(encoded(picture)) == [round(clear / 257), 18, 18, 255]
+    assert greys(encoded(picture, transparency=clear)) == [255, 18, 18, 255]
+
+
+def test_an_error_says_which_image_it_is_about() -> None:
+    images = msgpack.packb([encoded(Image.new("RGB", (2, 2))), b"broken"])
+    with pytest.raises(ImageError, match=r"^invalid_media: frames\[1\]: An image "):
+        read_images(images, decode_image, "frames")
 
 
 def test_a_row_holds_a_list_of_images() -> None:

@@ -13,6 +13,8 @@ from reward_models.runtime.regions import find_boxes
 from reward_models.runtime.rendering import RenderingScorer, edit_distance, find_quoted, score_similarity
 from reward_models.runtime.rows import Columns
 
+from tests.clock import little_work
+
 
 @pytest.fixture(scope="module")
 def scorer(start: Callable[[str], Instance]) -> RenderingScorer:
@@ -49,6 +51,7 @@ def test_a_prompt_that_quotes_nothing_is_an_error_and_no_zero(scorer: RenderingS
         0: "missing_field",
         2: "invalid_media",
     }
+    assert answer.errors[2].startswith("invalid_media: images[0]: ")
     assert np.isnan(answer.scores[[0, 2]]).all()
     assert answer.scores[1, 0] == 1
 
@@ -62,10 +65,50 @@ def test_a_prompt_that_quotes_nothing_is_an_error_and_no_zero(scorer: RenderingS
         ("A poster “Hello” and «Salut» and 「你好」", ["Hello", "Salut", "你好"]),
         ("He said ‘don’t’ now", ["don’t"]),
         ('An empty "" and "  " text', []),
+        ('A 24" monitor that shows "HELLO"', ["HELLO"]),
+        ('A 6\'2" man holds a sign "HELLO"', ["HELLO"]),
+        ('A 12" x 8" print of "CAT"', ["CAT"]),
+        ('A sign says "Route 66" beside a 24" screen', ["Route 66"]),
+        ('A 7" tablet that shows "Top 10" and "5"', ["Top 10", "5"]),
+        ('A poster: "24" TV SALE"', ['24" TV SALE']),
+        ('"5"', ["5"]),
+        ('A 5 foot" plank with "HELLO"', ["HELLO"]),
+        ('A 24" monitor', []),
+        ('A 24" and a 27" monitor', []),
+        ('A sign with "HELLO', []),
+        ("A 24“ monitor that shows “HELLO”", ["HELLO"]),
+        ("A “ and then “HELLO”", ["HELLO"]),
+        ("A 24” monitor that shows “HELLO”", ["HELLO"]),
+        ('A sign that says \\"HELLO\\"', ["HELLO"]),
+        ("A sign that says \\'HELLO\\'", ["HELLO"]),
+        ('A 24\\" monitor that says \\"HELLO\\"', ["HELLO"]),
+        ('写着"你好"的24"屏幕', ["你好"]),
+        ("6' of rope and the players' sign 'OPEN'", ["OPEN"]),
+        ('"ONE" above "TWO"', ["ONE", "TWO"]),
     ],
 )
 def test_quoted_texts_are_found_and_apostrophes_are_not_quotation_marks(prompt: str, found: list[str]) -> None:
     assert find_quoted(prompt) == found
+
+
+@given(st.text("ab1 '", max_size=20), st.text("ab1 ", min_size=1, max_size=20).filter(str.strip))
+def test_a_text_between_two_marks_is_found_unless_the_first_follows_a_digit(before: str, inside: str) -> None:
+    found = find_quoted(f'{before.replace(chr(39), "")} "{inside}" b')
+    assert found == [inside.strip()]
+
+
+@pytest.mark.parametrize("piece", ['"', " '", "“", "„", "«", "「", " ‘", '1"', 'a" ', "\\", ' "1'])
+def test_many_marks_take_time_in_proportion_to_their_number(piece: str) -> None:
+    with little_work(5.0):
+        find_quoted(piece * 100_000)
+
+
+def test_an_image_has_to_show_all_that_is_quoted(scorer: RenderingScorer) -> None:
+    prompt = 'A door with "OPEN" and "DAILY"'
+    rows = [(prompt, [draw_text(text)]) for text in ("OPEN DAILY", "DAILY OPEN", "OPEN")]
+    both, turned, one = scorer.score(columns(rows), 3).scores[:, 0]
+    assert (both, turned) == (1.0, 1.0)
+    assert one < 0.5
 
 
 def test_case_counts_and_spaces_and_the_shape_of_marks_do_not() -> None:

@@ -10,11 +10,13 @@ import grpc
 
 from reward_gateway.backends.coalescer import CallFailed
 from reward_gateway.sample import Invalid, InvalidCode
+from reward_gateway.sample.fields import MEDIA
 
 _QUEUE = re.compile(r"exceeds maximum queue size|request timeout expired|maximum queue delay", re.IGNORECASE)
 _ABSENT = re.compile(r"unknown model|not ready|is not found|no available versions|not healthy|unload", re.IGNORECASE)
 _EXCEPTION = re.compile(r"message: (\w+)(?=:)")
 _PATH = re.compile(r"(?:/[\w.\-+]+){2,}")
+_PLACE = re.compile(rf"((?:{'|'.join(MEDIA)})\[\d{{1,4}}\]): ")
 _MAX_CHARS = 200
 
 
@@ -58,10 +60,14 @@ def clean_message(words: str) -> str:
 
 
 def row_failure(words: str) -> Invalid:
-    """The reason that a model returned for one row: a sentence, or ``<code>: sentence`` with a known code."""
+    """The reason that a model returned for one row: a sentence, or ``<code>: sentence`` with a known code.
+
+    A sentence about one image begins with its place: ``images[2]: An image is broken.``
+    """
     code, _, rest = words.partition(": ")
     if code in _ROW_CODES and rest:
-        return Invalid(_ROW_CODES[code], rest[:_MAX_CHARS])
+        place = _PLACE.match(rest)
+        return Invalid(_ROW_CODES[code], rest[:_MAX_CHARS], param=place[1] if place else None)
     return Invalid("model_error", words[:_MAX_CHARS])
 
 
