@@ -124,3 +124,14 @@ async def test_the_answer_is_given_up_before_the_client_gives_up(
 def test_a_policy_for_nobody_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="unknown dialects: nobody"):
         create_app(Gateway.__new__(Gateway), Settings(dialect_failures={"nobody": "error"}))
+
+
+async def test_flags_come_as_a_header_because_no_dialect_has_a_place_for_them(speak: Any) -> None:
+    async with speak() as http:
+        said = {"type": "message", "role": "assistant", "content": "good", "audio": {"id": "a"}}
+        told = await http.post("/verify", {"responses_create_params": {"input": "p"}, "response": {"output": [said]}})
+        assert told.status_code == 200, told.text
+        assert told.headers["x-reward-flags"] == "0:message_parts_ignored"
+        plain = await http.post("/get_reward", OPENRLHF)
+        assert "x-reward-flags" not in plain.headers
+    assert {dialect.policy.row()["flags"] for dialect in DIALECTS.values()} == {"X-Reward-Flags"}

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -32,6 +33,10 @@ _READ = _OURS | {*_STANDARD, *_OF_BROWSERS, IDEMPOTENCY_KEY.encode(), RUN.encode
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
+PartFlags = tuple[int, Mapping[int, Sequence[str]]]
+"""How many samples a part of a request has, and the flags of each that has some."""
+
+
 @dataclass(slots=True)
 class Call:
     """One request on its way through.
@@ -40,6 +45,7 @@ class Call:
         arrived: ``perf_counter`` at its arrival.
         arrived_at: the running loop's clock at its arrival; deadlines count from here.
         stages: name -> milliseconds, for the ``Server-Timing`` header.
+        flags: part of a dialect's request -> its samples and their flags, for the ``X-Reward-Flags`` header.
         error_format: what an error looks like to this client.
         run_names: the training run, as often as the request names it.
         run: the training run; empty if the request names none.
@@ -54,6 +60,7 @@ class Call:
     key: ApiKey = ANYBODY
     deadline_s: float | None = None
     stages: dict[str, float] = field(default_factory=dict)
+    flags: dict[int, PartFlags] = field(default_factory=dict)
     error_format: ErrorFormat = OWN_FORMAT
     run_names: tuple[str, ...] = ()
     run: str = ""

@@ -57,4 +57,5 @@ class Policy:
             "deadline_s": self.deadline_s,
             "score": self.score,
             "error_format": self.error_format.name,
+            "flags": "X-Reward-Flags",
         }

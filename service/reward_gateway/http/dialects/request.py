@@ -138,7 +138,8 @@ class DialectRequest:
             GatewayError: the request failed, or one of its samples under the policy ``error``.
         """
         plan, scope = self.plan(reward, model), self._scope_of_next_part()
-        return await self._score_part(samples, self._make_options(plan, scope), plan, vectors=vectors, check=check)
+        part, options = self._scored_parts, self._make_options(plan, scope)
+        return await self._score_part(part, samples, options, plan, vectors=vectors, check=check)
 
     async def score_parts(
         self,
@@ -173,13 +174,13 @@ class DialectRequest:
 
             options.commit = joint.commit
             try:
-                return await self._score_part(samples, options, plan, check=keep_result)
+                return await self._score_part(first + place, samples, options, plan, check=keep_result)
             except GatewayError as error:
                 results[place] = error
                 raise
 
         # Keys go by the order of the parts, whichever is ready first.
-        plans = [self.plan(reward) for _, reward in parts]
+        plans, first = [self.plan(reward) for _, reward in parts], self._scored_parts + 1
         options = [self._make_options(plan, self._scope_of_next_part()) for plan in plans]
         await joint.run([score_part(i, parts[i][0], options[i], plans[i]) for i in range(len(parts))])
         if refusals:
@@ -189,6 +190,7 @@ class DialectRequest:
 
     async def _score_part(
         self,
+        part: int,
         samples: Sequence[SampleItem],
         options: ScoreOptions,
         plan: Plan,
@@ -218,6 +220,7 @@ class DialectRequest:
             accept(scored)
         call = call_of(self.http_request.scope)
         call.stages = timing(scored, decoded_ms, since_ms(call.arrived))
+        call.flags[part] = len(samples), scored.flags
         return answers[-1]
 
     @property

@@ -19,6 +19,7 @@ from reward_gateway.traffic.deadlines import parse_milliseconds
 from ..call import API_KEY, DEADLINE, IDEMPOTENCY_KEY, REQUEST_ID, Call, begin, route_of
 from ..client_profiles import profile_of
 from ..errors import error_response
+from ..flags_header import format_flags
 
 log = structlog.get_logger(__name__)
 
@@ -103,4 +104,7 @@ _INTERNAL = "internal error; the gateway's log has the details under this reques
 def _response_headers(call: Call) -> list[tuple[bytes, bytes]]:
     stages = {**call.stages, "total": (perf_counter() - call.arrived) * 1e3}
     timing = ", ".join(f"{name};dur={ms:.3f}" for name, ms in stages.items())
-    return [(b"x-request-id", call.id.encode()), (b"server-timing", timing.encode())]
+    headers = [(b"x-request-id", call.id.encode()), (b"server-timing", timing.encode())]
+    if flags := format_flags(call.flags):
+        headers.append((b"x-reward-flags", flags.encode("ascii", "replace")))
+    return headers

@@ -326,7 +326,8 @@ class ProgramReport(Struct):
 
 
 class DialectRow(Struct):
-    """One dialect: who speaks it, where, and what a failed sample becomes; ``override`` is the operator's word."""
+    """One dialect: who speaks it, where, and what a failed sample becomes; ``override`` is the operator's word, and
+    ``flags`` the response header that has the samples' flags."""
 
     name: str
     title: str
@@ -337,6 +338,7 @@ class DialectRow(Struct):
     deadline_s: float | None
     score: str
     error_format: str
+    flags: str
     paths: list[str]
     override: float | str | None
 
