@@ -84,6 +84,13 @@ rewards:
   compared:
     components: {ratio: {score: texts}}
     group: {normalize: mean}
+  numeric:
+    components: {equal: {score: numeric_match}}
+    range: [0, 1]
+  calls:
+    components:
+      call: {score: json_schema, params: {json_schema: {type: [object, array], minItems: 1, minProperties: 1}}}
+    range: [0, 1]
 default: ratio
 """
 

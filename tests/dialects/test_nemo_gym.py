@@ -67,8 +67,72 @@ async def test_instructions_and_earlier_turns_are_the_prompt(http: Any) -> None:
     params = {"input": turns, "instructions": "Be brief."}
     await http.ok("/verify", {"responses_create_params": params, "response": response("So", ".")})
     ((prompt, answer),) = http.models.seen
-    assert [message["content"] for message in prompt] == ["Be brief.", "Why?", "Say."]
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    assert prompt == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Why?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "x", "tool_call_id": "1"},
+        {"role": "user", "content": "Say."},
+    ]
     assert answer == "So."
+
+
+def message(text: str) -> dict[str, Any]:
+    return {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}
+
+
+def call(name: str, arguments: str = "{}", call_id: str = "c") -> dict[str, Any]:
+    return {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+
+
+def output(text: Any) -> dict[str, Any]:
+    return {"type": "function_call_output", "call_id": "c", "output": text}
+
+
+def row_of(*items: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    params = {"input": [{"role": "user", "content": "What is 6 times 7?"}]}
+    return {"responses_create_params": params, "response": {"output": list(items)}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("items", "answer", "reward"),
+    [
+        ([message("The product of 6 and 7 is 4"), call("mul"), output("42"), message("2")], "42", 0.0),
+        ([message("Looking up item 1."), call("mul"), message("7")], "7", 1.0),
+        ([message("It is 4"), message("2")], "42", 0.0),
+        ([call("mul"), output("42"), message("I do not know.")], "42", 0.0),
+        ([call("mul"), output("42")], "42", 0.0),
+        ([call("mul"), output("41"), message("It is 42.")], "42", 1.0),
+    ],
+)
+async def test_turns_stay_turns_and_only_the_policys_own_words_are_paid(
+    http: Any, items: list[dict[str, Any]], answer: str, reward: float
+) -> None:
+    found = await http.ok("/verify?reward=numeric", row_of(*items, expected_answer=answer))
+    assert (found["reward"], found.get("_ng_failure_class")) == (reward, None)
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+async def test_calls_alone_are_a_response(http: Any, calls: int) -> None:
+    items = [call("get_weather", '{"city": "Paris"}', str(k)) for k in range(calls)]
+    assert (await http.ok("/verify?reward=calls", row_of(*items)))["reward"] == 1.0
+    assert (await http.ok("/verify?reward=calls", row_of(message("I would call."))))["reward"] == 0.0
+
+
+async def test_items_of_every_kind_are_turns(http: Any) -> None:
+    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}
+    search = {"type": "web_search_call", "id": "w", "status": "completed", "action": {"query": "eggs"}}
+    items = [thought, message("Wait."), search, output([{"type": "output_text", "text": "six"}]), message("Six.")]
+    await http.ok("/verify", row_of(*items, thought))
+    ((_, turns),) = http.models.seen
+    asked = {"type": "function", "function": {"name": "web_search", "arguments": {"action": {"query": "eggs"}}}}
+    assert turns == [
+        {"role": "assistant", "content": "Wait.", "reasoning_content": "Hm.", "tool_calls": [asked]},
+        {"role": "tool", "content": "six", "tool_call_id": "c"},
+        {"role": "assistant", "content": "Six."},
+        {"role": "assistant", "content": None, "reasoning_content": "Hm."},
+    ]
 
 
 async def test_a_failure_is_an_error_since_most_clients_would_train_on_a_marked_zero(http: Any) -> None:

@@ -1,6 +1,5 @@
 """Reads rows as conversations that end with the answer to be scored."""
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,12 +25,13 @@ class Conversation:
 
     @property
     def answer(self) -> str:
-        return str(self.messages[-1]["content"])
+        """The text of the answer, and its tool calls as JSON."""
+        return chat.turn_text(self.messages[-1])
 
     @property
     def asked(self) -> str:
         """The messages before the answer, as one text."""
-        return chat.render_turns([(str(turn["role"]), str(turn["content"])) for turn in self.messages[:-1]])
+        return chat.render_turns([(str(turn["role"]), chat.turn_text(turn)) for turn in self.messages[:-1]])
 
     def split_steps(self, split: str) -> list[str]:
         """The steps of the answer: those given by the caller, otherwise the parts between ``split``."""
@@ -68,8 +68,8 @@ def read_conversation(prompt: str, response: str, messages: str) -> Conversation
     """
     if not messages:
         return Conversation([make_message("user", prompt), make_message("assistant", response)])
-    parsed, ignored = chat.parse_messages(messages)
-    turns = [{**item, "content": content} for item, (_, content) in zip(json.loads(messages), parsed, strict=True)]
+    parsed, ignored = chat.read_turns(messages)
+    turns: list[Message] = [dict(turn) for turn in parsed]
     if prompt:
         turns = [make_message("user", prompt), *turns]
     if response:

@@ -92,13 +92,12 @@ class Reader:
         if self._template is None:
             return (conversation.answer,), (0, 0)
         try:
-            text = self._template.render_messages(conversation.messages)
             if not with_span:
-                return (text,), (0, 0)
-            before, after = self._template.split_around_answer(conversation.messages)
+                return (self._template.render_messages(conversation.messages),), (0, 0)
+            text, start, stop = self._template.locate_answer(conversation.messages)
         except TemplateError as error:
             raise RowError(f"invalid_field: {error}") from None
-        return (text,), (len(before), len(text) - len(after))
+        return (text,), (start, stop)
 
     def _find_answer_tokens(self, encoding: Any, sequence: int, span: tuple[int, ...]) -> list[int]:
         """Positions of the answer's tokens: by its span in a template's text, otherwise by sequence number."""

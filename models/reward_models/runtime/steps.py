@@ -5,6 +5,7 @@ trained to judge the preceding step. The dimensions of a row are summaries of it
 of thought is as good as its weakest step; Lightman et al., 2023), mean, last, product, maximum or sum.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from reward_models.runtime.graphs import TokenGraph
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.reading import Reader, RowError, TokenRow, load_chat_template, load_tokenizer
 from reward_models.runtime.rows import Answer, Columns
-from reward_models.runtime.template import TemplateError
+from reward_models.runtime.template import TemplateError, as_text
 
 Doubles = NDArray[np.float64]
 Read = Callable[[Conversation], TokenRow]
@@ -71,8 +72,9 @@ class StepReader:
     def _encode_whole_text(self, conversation: Conversation, steps: list[str]) -> tuple[list[int], list[int]]:
         # Marks in the caller's text are removed, so that they are not scored as steps.
         marked = "".join(step.replace(self._mark, "") + self._mark for step in steps)
-        before = [{**turn, "content": str(turn["content"]).replace(self._mark, "")} for turn in conversation.messages]
-        ids = self._encode_ids(self._template.render_messages([*before[:-1], {**before[-1], "content": marked}]))
+        before = [remove_mark(turn, self._mark) for turn in conversation.messages]
+        answer = {**as_text(before[-1]), "content": marked}
+        ids = self._encode_ids(self._template.render_messages([*before[:-1], answer]))
         return ids, [at for at, token in enumerate(ids) if token == self._mark_id]
 
     def _encode_by_step(self, conversation: Conversation, steps: list[str]) -> tuple[list[int], list[int]]:
@@ -99,6 +101,14 @@ class StepReader:
 
     def _encode_ids(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def remove_mark(turn: Mapping[str, Any], mark: str) -> Mapping[str, Any]:
+    """A turn without a mark in its text or in its calls."""
+    cleaned: dict[str, Any] = {**turn, "content": str(turn["content"]).replace(mark, "")}
+    if turn.get("tool_calls"):
+        cleaned["tool_calls"] = json.loads(json.dumps(turn["tool_calls"], ensure_ascii=False).replace(mark, ""))
+    return cleaned
 
 
 class StepScorer:

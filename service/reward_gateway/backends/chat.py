@@ -1,6 +1,6 @@
 """Chat conversations for models: as JSON messages for a chat model, as plain text for any other model."""
 
-from reward_gateway.sample import Message, Text, canonical_json, plain_text
+from reward_gateway.sample import Message, Text, canonical_json, shown_text
 
 
 def encode_conversation(prompt: Text, response: Text) -> str:
@@ -15,7 +15,7 @@ def flatten_prompt(prompt: Text) -> str:
     if isinstance(prompt, str):
         return prompt
     if len(prompt) == 1 and prompt[0].get("role") == "user":
-        return plain_text(prompt)
+        return shown_text(prompt)
     return _join_messages(prompt)
 
 
@@ -23,7 +23,7 @@ def flatten_response(response: Text) -> str:
     """A response for a model without chat: a single message is just its text, a trajectory keeps its roles."""
     if isinstance(response, str):
         return response
-    return plain_text(response) if len(response) == 1 else _join_messages(response)
+    return shown_text(response) if len(response) == 1 else _join_messages(response)
 
 
 def _join_messages(messages: Text) -> str:
@@ -31,4 +31,4 @@ def _join_messages(messages: Text) -> str:
 
 
 def _flatten_message(message: Message) -> str:
-    return f"{message.get('role', 'user')}: {plain_text([message])}"
+    return f"{message.get('role', 'user')}: {shown_text([message])}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
+from reward_gateway.sample import Batch, FloatArray, Invalid, shown_text
 
 from .columns import Columns
 from .effects import Effectful
@@ -43,7 +43,7 @@ def exchange(row: Mapping[str, Any]) -> tuple[Any, str]:
     if messages:
         if messages[-1].get("role") != "assistant":
             raise ItemError("the last message must be the assistant's answer")
-        return list(messages[:-1]), plain_text(messages[-1:])
+        return list(messages[:-1]), shown_text(messages[-1:])
     prompt = row.get("prompt") if row.get("prompt") is not None else row.get("question")
     if row.get("response") is None or prompt is None:
         raise ItemError("give messages, or prompt and response")

@@ -111,6 +111,8 @@ class Operation:
     """The items of a request are answered together (one result at index 0): audits over observations."""
     cost: Cost = ROW_BY_ROW
     """What grows with the request: what may take long is done in a worker process."""
+    calls: bool = False
+    """In a recipe, the texts that it reads have the tool calls of messages in them, as JSON."""
 
     @property
     def summary(self) -> str:
@@ -164,6 +166,7 @@ def operation(
     grouped: bool = False,
     pooled: bool = False,
     cost: Cost = ROW_BY_ROW,
+    calls: bool = False,
 ) -> Callable[[F], F]:
     """Register a function as the operation ``kind/name``.
 
@@ -172,6 +175,7 @@ def operation(
         grouped: an answer depends on the other members of its group.
         pooled: the request's items are one data set, answered by one result.
         cost: what it costs, if it does not go through its items one by one in linear time.
+        calls: the texts that it reads in a recipe have the tool calls of messages in them, as JSON.
 
     Raises:
         ValueError: two files register the same name.
@@ -184,7 +188,7 @@ def operation(
                 f"{kind}/{name} is registered twice: {function.__module__} and {_registered[key].function.__module__}"
             )
         _registered[key] = Operation(
-            kind, name, function, item, params, source, fidelity, returns, stateful, grouped, pooled, cost
+            kind, name, function, item, params, source, fidelity, returns, stateful, grouped, pooled, cost, calls
         )
         return function
 

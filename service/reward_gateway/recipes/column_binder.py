@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet, perform
-from reward_gateway.sample import Batch, FloatArray, Invalid, plain_text
+from reward_gateway.sample import Batch, FloatArray, Invalid, own_turns, plain_text, shown_text
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
 from .column_types import fit_column
@@ -20,6 +20,7 @@ Value = FloatArray | list[FloatArray | None]
 """A component over the batch: [n] numbers, or a vector per sample."""
 
 Rows = Sequence[int]
+_PLAIN = frozenset((str, type(None)))
 ColumnsEffect = Effectful[tuple[Columns, list[int], dict[int, Invalid]]]
 
 
@@ -71,11 +72,11 @@ class ColumnBinder:
         invalid: dict[int, Invalid] = {}
         for name, field in fields.items():
             if name in step.bindings:
-                column = yield from self._read_bound(step.bindings[name], infer_shape(field), rows, address)
+                column = yield from self._read_bound(step, step.bindings[name], infer_shape(field), rows, address)
             elif name in provided:
                 column = select_rows(provided[name], rows, self.size)
             else:
-                column = self._read_implicit(name, field, rows)
+                column = self._read_implicit(step, name, field, rows)
             param = _param_of(step, name)
             default = None if field.is_required() else field.get_default(call_default_factory=True)
             if column is None:
@@ -104,7 +105,7 @@ class ColumnBinder:
         valid_columns = {name: select_rows(column, positions, len(rows)) for name, column in columns.items()}
         return Columns(len(positions), valid_columns), [rows[k] for k in positions], invalid
 
-    def _read_bound(self, binding: Binding, wanted_shape: str, rows: Rows, address: str) -> Effectful[Any]:
+    def _read_bound(self, step: Step, binding: Binding, wanted_shape: str, rows: Rows, address: str) -> Effectful[Any]:
         n = len(rows)
         match binding.kind:
             case "constant":
@@ -117,7 +118,7 @@ class ColumnBinder:
             case "feature":
                 return self._read_feature(str(binding.value), rows)
             case "sample":
-                return self._read_sample_field(str(binding.value), rows)
+                return self._read_sample_field(str(binding.value), rows, step)
             case "component":
                 return select_rows(self.values[str(binding.value)], rows, self.size)
             case "stored":
@@ -125,8 +126,10 @@ class ColumnBinder:
             case "prompt_references":
                 return list((yield from perform(ReadReferences(address, [self.groups[i] for i in rows]))))
 
-    def _read_implicit(self, name: str, field: FieldInfo, rows: Rows) -> Any:
-        return self._read_sample_field(name, rows) if reads_sample(name, field) else self._read_feature(name, rows)
+    def _read_implicit(self, step: Step, name: str, field: FieldInfo, rows: Rows) -> Any:
+        if reads_sample(name, field):
+            return self._read_sample_field(name, rows, step)
+        return self._read_feature(name, rows)
 
     def _read_feature(self, name: str, rows: Rows) -> list[Any] | None:
         features = self.batch.features
@@ -135,7 +138,7 @@ class ColumnBinder:
         column = [features[i].get(name) for i in rows]
         return None if all(value is None for value in column) else column
 
-    def _read_sample_field(self, name: str, rows: Rows) -> list[Any] | None:
+    def _read_sample_field(self, name: str, rows: Rows, step: Step | None = None) -> list[Any] | None:
         if name == "group":
             return [self.groups[i] for i in rows]
         if name == MESSAGES:
@@ -145,7 +148,12 @@ class ColumnBinder:
             return None
         match BY_NAME[name].form:
             case "chat":
-                return [None if (text := values[i]) is None else plain_text(text) for i in rows]
+                chosen, own = [values[i] for i in rows], name == "response"
+                if _PLAIN.issuperset(map(type, chosen)):
+                    return chosen
+                if step is not None and step.shows_calls:
+                    return [None if text is None else shown_text(text) for text in chosen]
+                return [None if text is None else plain_text(own_turns(text) if own else text) for text in chosen]
             case "media" | "objects":
                 return [values[i] or None for i in rows]
             case _:

@@ -28,9 +28,11 @@ from reward_gateway.sample import (
     FloatArray,
     Invalid,
     RawScores,
-    plain_text,
+    own_turns,
+    shown_text,
     split_version,
 )
+from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 
 from .column_binder import ColumnBinder, Value, select_rows
 from .fields import infer_shape, table_field, takes_group, value_field
@@ -39,6 +41,7 @@ from .members import spread_groups
 from .outcome_rows import is_absent, spread_outcome, sum_magnitudes, sum_vectors
 from .plan import ComponentPlan, Plan, Step
 from .schema import CohortSpec
+from .unread_calls import find_unread_calls
 
 
 @dataclass(slots=True)
@@ -102,6 +105,7 @@ class _Evaluation:
         self._failed = 0
         self._absent: frozenset[int] = frozenset()
         """Rows without a value of the current optional component; its transforms skip them."""
+        self._flag_rows(dict.fromkeys(find_unread_calls(plan, batch), (MESSAGE_PARTS_IGNORED,)))
 
     def run(self) -> Effectful[Rewards]:
         plan, size = self.plan, self._size
@@ -247,7 +251,7 @@ class _Evaluation:
         if not self.plan.guards:
             return zeroed
         view = GuardView(
-            ["" if response is None else plain_text(response) for response in self.batch.responses],
+            ["" if response is None else shown_text(own_turns(response)) for response in self.batch.responses],
             self.batch.references or [None] * self._size,
             {name: scores.value for name, scores in self.components.items()},
             self.flags,

@@ -35,6 +35,11 @@ class Step:
     checked: bool
     """Rows are validated by the operation's item model, because it has constraints or reads free-form objects."""
 
+    @property
+    def shows_calls(self) -> bool:
+        """The texts that it reads have their tool calls in them: it reads calls, or shows texts to a model or judge."""
+        return self.operation.calls or any(named.mark.kind in ("model", "judge") for named in names_in(self.params))
+
     def describe(self) -> dict[str, Any]:
         """The step in the body of ``GET /v1/rewards/{name}``."""
         return {
@@ -135,6 +140,11 @@ class Plan:
         return tuple(step for c in self.components for step in (c.step, *c.transforms) if step) + tuple(
             filter(None, ends)
         )
+
+    @property
+    def shows_calls(self) -> bool:
+        """Whether something in it sees the tool calls of messages."""
+        return bool(self.models) or any(step.shows_calls for step in self.steps)
 
     @property
     def reads_state(self) -> bool:

@@ -78,6 +78,36 @@ async def test_a_refusal_among_the_parts_is_text_and_a_thought_is_reasoning(serv
     assert turn["reasoning_content"] == "Hm."
 
 
+RULES = """
+rewards:
+  rule:
+    components: {length: {score: response_length}}
+  call:
+    components: {call: {score: json_schema, params: {json_schema: {type: object, required: [name]}}}}
+  model:
+    components: {quality: {score: letters}}
+  mixed:
+    components: {length: {score: response_length}, quality: {score: letters}}
+    combine: weighted_sum
+default: rule
+"""
+
+
+@pytest.mark.parametrize(("reward", "flags"), [("rule", [IGNORED]), ("call", []), ("model", []), ("mixed", [])])
+async def test_calls_are_flagged_where_nothing_sees_them(serve: Any, reward: str, flags: list[str]) -> None:
+    async with serve(recipes=RULES) as served:
+        turn = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+        answer = (await served.score({"reward": reward, "samples": [{"prompt": "p", "response": [turn]}]})).json()
+        assert answer["results"][0]["flags"] == flags
+
+
+async def test_a_turn_that_only_calls_is_no_empty_response(served: Any) -> None:
+    turn = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    samples = [{"response": [turn]}, {"response": [{"role": "assistant", "content": None}]}]
+    calling, silent = (await served.score({"reward": "mixed", "samples": samples})).json()["results"]
+    assert (calling["flags"], silent["flags"]) == ([], ["empty_response"])
+
+
 @pytest.mark.parametrize(
     ("wrong", "param"),
     [

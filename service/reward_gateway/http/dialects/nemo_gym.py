@@ -20,7 +20,8 @@ from reward_gateway.sample.messages import ChatMessage
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
-from .texts import RawObject, echo_raw, json_object, label_text, parse_messages, plain_if_single
+from .response_items import read_items
+from .texts import RawObject, echo_raw, json_object, label_text, plain_if_single
 
 dialect = Dialect(
     Policy(
@@ -160,23 +161,14 @@ def _read_prompt(params: Mapping[str, Any]) -> str | list[ChatMessage]:
     if isinstance(input_items, str) and not isinstance(instructions, str):
         return input_items
     message_items = [{"role": "user", "content": input_items}] if isinstance(input_items, str) else input_items
-    if isinstance(message_items, list):  # tool calls and reasoning items come between the messages
-        message_items = [item for item in message_items if not isinstance(item, dict) or "role" in item]
-    conversation = parse_messages(message_items, "responses_create_params.input")
+    conversation = read_items(message_items, "responses_create_params.input")
     return plain_if_single(
         [ChatMessage("system", instructions), *conversation] if isinstance(instructions, str) else conversation, "user"
     )
 
 
-def _read_response(response: Mapping[str, Any]) -> str:
-    """All output text of the policy, as in OpenAI's ``output_text``."""
+def _read_response(response: Mapping[str, Any]) -> str | list[ChatMessage]:
+    """The policy's output: its text where it is one plain message, else its turns, with calls and what tools said."""
     output = response.get("output")
-    texts = []
-    for item in output if isinstance(output, list) else ():
-        content = item.get("content") if isinstance(item, dict) and item.get("type", "message") == "message" else None
-        if isinstance(content, str):
-            texts.append(content)
-        for part in content if isinstance(content, list) else ():
-            text = part.get("text") if isinstance(part, dict) else None
-            texts.append(text if isinstance(text, str) else "")
-    return "".join(texts)
+    items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+    return plain_if_single(read_items(items, "response.output"), "assistant")

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from reward_gateway.sample.tool_calls import calls_text
+
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
@@ -77,7 +79,8 @@ def transcript(messages: Sequence[Mapping[str, Any]]) -> str:
         content = message.get("content")
         if isinstance(content, list):
             content = " ".join(part.get("text", "") for part in content if isinstance(part, dict))
-        lines.append(f"{str(message.get('role', 'user')).capitalize()}: {content or ''}")
+        said = "\n".join(filter(None, (content, calls_text(message.get("tool_calls")))))
+        lines.append(f"{str(message.get('role', 'user')).capitalize()}: {said}")
     return "\n".join([*lines, "User:"])
 
 

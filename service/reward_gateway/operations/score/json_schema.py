@@ -65,13 +65,15 @@ class Item(OperationItem):
     item=Item,
     params=Params,
     cost=UNBOUNDED,
+    calls=True,
 )
 def json_schema(columns: Columns, params: Params) -> Outcome:
     """1 if the response is JSON that fits the schema, else 0 (with ``graded``: .5 for JSON that does not fit).
 
     Schemas are of draft 2020-12. The JSON is the whole response, else the last fenced block, else what stands in
-    <answer>. NaN and Infinity are no JSON. References to other documents are never fetched. Details: `fault`,
-    the place of the first thing that does not fit.
+    <answer>. In a recipe, the tool calls of a message are JSON below its words (``{"name", "arguments"}``, or a list of
+    them), so that a message that does nothing but call is JSON. NaN and Infinity are no JSON. References to other
+    documents are never fetched. Details: `fault`, the place of the first thing that does not fit.
     """
     validator = _Validator(params.json_schema, registry=Registry())
 

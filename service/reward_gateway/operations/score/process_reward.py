@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from reward_gateway.sample import Batch, Invalid
+from reward_gateway.sample import Batch, Invalid, shown_text
 
 from ..columns import Columns
 from ..effects import Effectful, ScoreSteps, Vector, perform
@@ -84,9 +84,9 @@ def _build_sample(item: Mapping[str, Any]) -> tuple[Any, str, list[str] | None] 
     prompt, response, steps = item["prompt"] or "", item["response"], item["steps"]
     if item["messages"]:
         *before, last = item["messages"]
-        if last.get("role") != "assistant" or not isinstance(last.get("content"), str):
-            return invalid_field("the last message is no answer of the assistant's, in words", "messages")
-        prompt, response = before or "", last["content"]
+        if last.get("role") != "assistant" or not (isinstance(last.get("content"), str) or last.get("tool_calls")):
+            return invalid_field("the last message is no answer of the assistant's, in words or calls", "messages")
+        prompt, response = before or "", shown_text([last])
     if steps is not None:
         if not steps or not all(step.strip() for step in steps):
             return invalid_field("there are no steps, or an empty one", "steps")
