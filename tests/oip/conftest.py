@@ -56,6 +56,7 @@ rewards:
   rule:
     components:
       brevity: {score: length_penalty, params: {free_words: 2, per_word: 0.25}}
+    guards: [empty_response]
   huge:
     components:
       length: {score: length, transforms: [{affine: {scale: 1.0e+300}}]}

@@ -40,6 +40,12 @@ def test_an_answer_says_what_was_asked(served: Any) -> None:
     ]
 
 
+def test_flags_of_rows_are_a_parameter_of_the_answer(served: Any) -> None:
+    flagged = served.post("/v2/models/rule/infer", served.texts(response=["one", "", "two", ""])).json()
+    assert flagged["parameters"] == {"flags": "1:empty_response;3:empty_response"}
+    assert "parameters" not in served.post("/v2/models/rule/infer", served.texts(response=["one"])).json()
+
+
 def test_a_failed_row_is_marked_and_its_neighbours_are_scored(served: Any) -> None:
     given = served.outputs(served.post(URL, served.texts(response=["one", "bad", "two"])))
     assert given == {"reward": [6.0, 0.0, 6.0], "valid": [True, False, True]}

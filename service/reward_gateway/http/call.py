@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs
 from starlette.types import Scope
 
 from reward_gateway.intake.run_name import HEADER, RUN_PATH, split_run_path
+from reward_gateway.sample.flags import PartFlags
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.traffic.keys import ANYBODY, ApiKey
 
@@ -31,10 +31,6 @@ _OF_BROWSERS = (
 """What :mod:`.middleware.browsers` reads."""
 _READ = _OURS | {*_STANDARD, *_OF_BROWSERS, IDEMPOTENCY_KEY.encode(), RUN.encode()}
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
-
-
-PartFlags = tuple[int, Mapping[int, Sequence[str]]]
-"""How many samples a part of a request has, and the flags of each that has some."""
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.chat_text import TextReading, read_columns
 from reward_gateway.sample import Batch, Scored
+from reward_gateway.sample.flags import format_flags
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
@@ -73,6 +74,8 @@ class Scorer:
             columns = _encode_columns(layout, output_names, scored)
         done = perf_counter_ns()
         answer = _encode_response(request, layout, columns, len(scored.reward))
+        if flags := format_flags({1: (batch.size, scored.flags)}):
+            answer.parameters["flags"].string_param = flags
         counts.add_success(batch.size, read - began, done - read, perf_counter_ns() - done)
         return answer
 

@@ -1,4 +1,10 @@
-"""The flags of samples: a closed set, beside the guards' names, in answers and as the label of a metric."""
+"""The flags of samples: a closed set, beside the guards' names, in answers and as the label of a metric.
+
+APIs of other servers have no place for them. There they are one short text (a header, a parameter), for example
+``0:out_of_distribution;3:truncated,empty_response``: the number of a sample in its request, from 0, and its flags.
+"""
+
+from collections.abc import Mapping, Sequence
 
 MESSAGE_PARTS_IGNORED = "message_parts_ignored"
 """A sample whose messages say something that nothing reads."""
@@ -10,3 +16,32 @@ FLAGS = (
     "out_of_distribution",
     "cohort_incomplete",
 )
+
+PartFlags = tuple[int, Mapping[int, Sequence[str]]]
+"""How many samples a part of a request has, and the flags of each that has some."""
+
+LONGEST = 2_048
+"""Characters of the text; servers and proxies refuse headers of some 8 KB. What does not fit is counted: ``;+17``."""
+
+
+def format_flags(parts: Mapping[int, PartFlags]) -> str:
+    """The flags of a request's samples as one text; empty if no sample has any.
+
+    Args:
+        parts: number of a part -> how many samples it has, and the flags of those that have some. The numbers of
+            samples count on from part to part, one recipe each.
+    """
+    entries: list[str] = []
+    first = length = more = 0
+    for _, (size, flags) in sorted(parts.items()):
+        for row, names in sorted(flags.items()):
+            if not names:
+                continue
+            entry = f"{first + row}:{','.join(names)}"
+            length += len(entry) + 1
+            if more or length > LONGEST:
+                more += 1
+            else:
+                entries.append(entry)
+        first += size
+    return ";".join(entries + ([f"+{more}"] if more else []))

@@ -107,6 +107,8 @@ def test_a_row_that_cannot_be_read_is_alone_in_its_error(scorer: ProgressScorer)
     answer = scorer.score(columns(rows), len(rows))
     codes = {row: why.partition(":")[0] for row, why in answer.errors.items()}
     assert codes == {0: "invalid_media", 2: "missing_field", 3: "missing_field", 4: "invalid_media"}
+    assert answer.errors[0].startswith("invalid_media: frames[0]: ")
+    assert answer.errors[4].startswith(f"invalid_media: frames[{len(frames)}]: ")
     assert np.isfinite(answer.scores[:, 0]).tolist() == [False, True, False, False, False]
 
 

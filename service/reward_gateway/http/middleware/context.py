@@ -11,6 +11,7 @@ from reward_gateway.errors import GatewayError, InternalError
 from reward_gateway.intake.idempotency import check_idempotency_key
 from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.run_name import agree_on_run
+from reward_gateway.sample.flags import format_flags
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.logs import describe_exception
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -19,7 +20,6 @@ from reward_gateway.traffic.deadlines import parse_milliseconds
 from ..call import API_KEY, DEADLINE, IDEMPOTENCY_KEY, REQUEST_ID, Call, begin, route_of
 from ..client_profiles import profile_of
 from ..errors import error_response
-from ..flags_header import format_flags
 
 log = structlog.get_logger(__name__)
 

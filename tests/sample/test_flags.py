@@ -1,6 +1,6 @@
-"""Flags of samples as a header of the answer: numbered as the request has them, and bounded."""
+"""Flags of samples as one text: numbered as the request has them, and bounded."""
 
-from reward_gateway.http.flags_header import LONGEST, format_flags
+from reward_gateway.sample.flags import LONGEST, format_flags
 
 
 def test_a_sample_is_named_by_its_number() -> None:
