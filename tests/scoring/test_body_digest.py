@@ -38,6 +38,7 @@ def test_what_has_no_plain_form_has_no_digest() -> None:
 def test_samples_and_options_count_and_faults_that_were_found_on_the_way_do_not() -> None:
     plain = digest_batch(batch_of(), "option")
     assert digest_batch(batch_of(), "option") == plain
+    assert digest_batch(batch_of(flags={1: ("plain_text",)}), "option") == plain
     assert digest_batch(batch_of(), "other") != plain
     assert digest_batch(batch_of(responses=["a", "c"]), "option") != plain
     assert digest_batch(batch_of(group_names=["g", "g"]), "option") != plain

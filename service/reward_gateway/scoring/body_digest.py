@@ -12,8 +12,12 @@ from reward_gateway.sample import Batch
 
 
 def digest_batch(batch: Batch, *content: Any) -> str:
-    """Digest of samples as received, before media is fetched, and of the request's options."""
-    columns = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch) if field.name != "invalid"}
+    """Digest of samples as received, before media is fetched, and of the request's options.
+
+    What was noticed of the samples on the way (faults, flags) is no part of what was sent.
+    """
+    columns = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+    del columns["invalid"], columns["flags"]
     return digest_body([columns, *content])
 
 
