@@ -260,6 +260,9 @@ class GrpcTransport:
         method, request, response = _listing_call(listing)
         return _read_listing(self._call_method(method, request(), response, left_s))
 
+    def post(self, path: str, body: Mapping[str, Any], left_s: float, key: str) -> dict[str, Any]:
+        raise InvalidRequest(f"{path} is a path of HTTP: give an address that begins with http:// or https://")
+
     def ready(self, left_s: float) -> bool:
         try:
             answer: bytes = self._channel.unary_unary(_HEALTH)(b"", timeout=left_s, metadata=self._metadata)

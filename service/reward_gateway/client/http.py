@@ -113,6 +113,10 @@ class HttpTransport:
         answer: dict[str, Any] = msgspec.json.decode(self._send_request("GET", f"/v1/{listing}", None, left_s))
         return answer
 
+    def post(self, path: str, body: Mapping[str, Any], left_s: float, key: str) -> dict[str, Any]:
+        answer: dict[str, Any] = msgspec.json.decode(self._send_request("POST", path, body, left_s, key))
+        return answer
+
     def ready(self, left_s: float) -> bool:
         try:
             self._send_request("GET", "/readyz", None, left_s)

@@ -98,6 +98,17 @@ class RewardClient:
             lambda left_s: self._transport.apply(kind, name, body, left_s, key), timeout_s or self.timeout_s
         )
 
+    def post(self, path: str, body: Mapping[str, Any], *, timeout_s: float | None = None) -> dict[str, Any]:
+        """Post JSON to one of the paths of other servers (``/classify`` …), over HTTP only; the JSON of the answer.
+
+        Raises:
+            GatewayError: the class says what.
+        """
+        key = new_idempotency_key()
+        return call_with_retries(
+            lambda left_s: self._transport.post(path, body, left_s, key), timeout_s or self.timeout_s
+        )
+
     def rewards(self) -> list[dict[str, Any]]:
         """The recipes that are loaded."""
         rows: list[dict[str, Any]] = self._get_listing("rewards")["rewards"]

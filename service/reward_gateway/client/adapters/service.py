@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from reward_gateway.client import AsyncRewardClient, RewardClient, SampleScore
@@ -82,6 +83,12 @@ class Service:
         """The same, from a coroutine."""
         return await asyncio.to_thread(self.score, samples)
 
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of a dialect to a JSON body, asked with this recipe. Raises GatewayError; needs HTTP."""
+        query = f"{path}?reward={quote(self.reward, safe='')}" if self.reward else path
+        client = _process_client(os.getpid(), self.url, self.api_key, self.run)
+        return client.post(query, body, timeout_s=self.timeout_s)
+
     async def score_one(self, sample: Sample) -> SampleScore:
         """Score one sample, together with those that others on this event loop ask for now."""
         client = _loop_client(self.url, self.api_key, self.run)
@@ -125,12 +132,23 @@ def _loop_client(url: str, api_key: str | None, run: str | None) -> AsyncRewardC
 
 def require_number(one: SampleScore) -> float:
     """The reward. Raises Unscored, with the reason, where there is none."""
-    if one.valid and math.isfinite(one.reward):
-        return one.reward
+    number = optional_number(one)
+    if number is None:
+        why = explain_failure(one)
+        raise Unscored(why if one.valid else f"a sample could not be scored ({why})")
+    return number
+
+
+def optional_number(one: SampleScore) -> float | None:
+    """The reward, None where there is none."""
+    return one.reward if one.valid and math.isfinite(one.reward) else None
+
+
+def explain_failure(one: SampleScore) -> str:
+    """Why a sample has no reward: code and message."""
     if one.valid:
-        raise Unscored("the recipe gives no single number for a sample; trainers need one")
-    why = f"{one.error.code}: {one.error.message}" if one.error else "no reason given"
-    raise Unscored(f"a sample could not be scored ({why})")
+        return "the recipe gives no single number for a sample; trainers need one"
+    return f"{one.error.code}: {one.error.message}" if one.error else "no reason given"
 
 
 def require_numbers(scored: Sequence[SampleScore]) -> list[float]:
@@ -140,7 +158,7 @@ def require_numbers(scored: Sequence[SampleScore]) -> list[float]:
 
 def optional_numbers(scored: Sequence[SampleScore]) -> list[float | None]:
     """The rewards, None where there is none."""
-    return [one.reward if one.valid and math.isfinite(one.reward) else None for one in scored]
+    return [optional_number(one) for one in scored]
 
 
 def is_temporary(error: GatewayError) -> bool:

@@ -1,0 +1,49 @@
+"""One synchronous function over a batch, for whatever calls ``fn(prompts=…, completions=…, **columns)``.
+
+That is axolotl's Hatchery, and scripts with Unsloth, torchrl, Trinity, PipelineRL (Tunix has a module of its own).
+
+    export REWARD_GATEWAY_URL=http://HOST:8080 REWARD_GATEWAY_REWARD=RECIPE
+    hatchery: {reward_funcs: [reward_gateway.client.adapters.batch.score]}      # axolotl
+    from reward_gateway.client.adapters.batch import score                      # a script
+
+``batch.RECIPE`` in place of ``batch.score`` is the recipe of that name. Ground truths come from the column
+``reference``, ``ground_truth``, ``answer`` or ``solution``. The answer has one number per completion, in their order,
+and None where a sample cannot be scored: TRL leaves it out, Hatchery stops on it. What makes a number of None needs
+another adapter. A service that stays away longer than ``REWARD_GATEWAY_TIMEOUT_S`` (120) raises.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from reward_gateway.client.adapters.rows import make_samples
+from reward_gateway.client.adapters.service import Service, optional_numbers
+
+
+def score(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
+    """Rewards of completions, by the recipe of ``REWARD_GATEWAY_REWARD`` or the service's default.
+
+    Args:
+        prompts, completions: texts, or chat messages, one for one.
+        columns: columns of the data set, lists of the same length.
+
+    Raises:
+        GatewayError: there is no answer: the service is away, the recipe unknown, the key wrong.
+        ValueError: columns of different lengths.
+    """
+    return _score_by(None, prompts, completions, columns)
+
+
+def _score_by(recipe: str | None, prompts: Any, completions: Any, columns: dict[str, Any]) -> list[float | None]:
+    return optional_numbers(Service.of(reward=recipe).score(make_samples(prompts, completions, columns)))
+
+
+def __getattr__(name: str) -> Callable[..., list[float | None]]:
+    """A recipe by its name, so that a dotted path is all that a configuration needs."""
+    if name.startswith("_"):
+        raise AttributeError(name)
+
+    def reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
+        return _score_by(name, prompts, completions, columns)
+
+    reward.__name__ = reward.__qualname__ = name
+    return reward
