@@ -19,6 +19,7 @@ GPU := $(filter gpu,$(DEVICE))
 # An environment for each, so that going from one to the other installs nothing twice.
 TRITON := $(VENV)/triton$(if $(GPU),-gpu)
 TRAINERS := .local/trainers
+CLIENTS := .local/clients
 CONVERT := .local/convert
 DEPLOY := .local/deploy
 IMAGES := .local/images
@@ -26,12 +27,15 @@ IMAGES := .local/images
 SERVE_EXTRAS := server tables language tracing local models
 IMAGE_EXTRAS := server tracing
 
+# Trainers whose own clients `make test-clients` runs, an environment each.
+CLIENT_NAMES := $(basename $(notdir $(wildcard requirements/clients/*.in)))
+
 # `make test-chaos`: where its table of figures goes, how long its soak is, and when it is ended.
 CHAOS_TABLE := .local/chaos/verdicts.md
 SOAK_S ?= 600
 CHAOS_LIMIT ?= 90m
 
-.PHONY: help serve models-all convert test test-browser test-trainers test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
+.PHONY: help serve models-all convert test test-browser test-trainers test-clients test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -54,6 +58,11 @@ test-browser: development ## attack a gateway without keys from web pages in a r
 test-trainers: development $(TRAINERS)/.ready ## train with TRL against the running service, in an environment of its own
 	@echo "==> training"
 	@TRAINERS_PYTHON="$(CURDIR)/$(TRAINERS)/bin/python" exec $(BIN)/python -m pytest tests/trainers $(ARGS)
+
+test-clients: development $(CLIENT_NAMES:%=$(CLIENTS)/%/.ready) ## run trainers' own clients against the service, and print what each did (CLIENTS_RECORD=1 keeps it)
+	@echo "==> clients"
+	@CLIENTS_FOLDER="$(CURDIR)/$(CLIENTS)" $(BIN)/python -m pytest tests/clients $(ARGS)
+	@[ -z "$${CLIENTS_RECORD:-}" ] || $(BIN)/python -m tests.clients.clients
 
 convert: $(CONVERT)/.ready ## what `reward-gateway models add` converts checkpoints with (torch, transformers)
 
@@ -97,6 +106,9 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile ../pyproject.toml $(foreach extra,$(IMAGE_EXTRAS),--extra $(extra)) -c serve.txt -o gateway.txt && \
 	compile build.in -c serve.txt -o build.txt && \
 	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
+	for name in $(CLIENT_NAMES); do \
+	  if head -1 clients/$$name.in | grep -q '^# Over '; then alone=--no-deps; else alone=; fi; \
+	  compile clients/$$name.in $$alone -o clients/$$name.txt; done && \
 	compile convert.in --override trainers.overrides --no-emit-package torch -c serve.txt -o convert.txt && \
 	compile deploy.in --no-deps -o deploy.txt && \
 	compile triton.in -o triton.txt && \
@@ -130,6 +142,10 @@ $(TRAINERS)/.ready: requirements/trainers.txt $(VENV)/.bootstrap
 	@requirements/install.sh $(TRAINERS) $< --no-deps
 	@$(TRAINERS)/bin/python -m pip -qq --disable-pip-version-check install torch==2.13.0
 	@touch $@
+
+$(CLIENTS)/%/.ready: requirements/clients/%.txt $(TRAINERS)/.ready
+	@echo "==> packages of a client ($*)"
+	@PYTHON="$(PYTHON)" requirements/client.sh $(CLIENTS)/$* $< $(TRAINERS)
 
 $(CONVERT)/.ready: requirements/convert.txt $(VENV)/.bootstrap
 	@echo "==> packages of the conversion (torch, transformers, ONNX)"

@@ -12,6 +12,11 @@ PACKAGE = Path(reward_gateway.__file__).parent
 GENERATED = ("reward_pb2.py", "reward_pb2_grpc.py")
 
 CALLED_BY_LIBRARIES = {
+    "run_single": "verl calls it of a reward manager",
+    "_run_eval_sync": "autoevals calls it",
+    "a_measure": "DeepEval calls it",
+    "initial_observation": "tinker-cookbook calls it",
+    "score_breakdown": "DeepEval reads it of a metric",
     "REWARD_NAME": "EasyR1 reads it of a reward function's module",
     "REWARD_TYPE": "EasyR1 reads it of a reward function's module",
     "RewardGatewayVerifier": "open-instruct finds it by its class",
@@ -36,7 +41,6 @@ CALLED_BY_LIBRARIES = {
     "send_400_response": "uvicorn calls it",
     "timeout_keep_alive": "uvicorn reads it",
     "synsets": "nltk calls it",
-    "uid": "a field of an item that has no effect",
     "verify_mode": "ssl reads it of a context",
 }
 """Names that the package defines for others, and who they are."""

@@ -1,42 +1,43 @@
-"""What the guides tell people to run is run as it stands."""
+"""The guides: their files are whole, their import paths are there, their recipes load, their links lead somewhere."""
 
+import importlib
 import re
-import urllib.error
 from pathlib import Path
-from typing import Any
 
 import pytest
-import reward_gateway.client.adapters as adapters
+from reward_gateway.recipes.book import load_book
 
-from tests.client.conftest import Service
+from tests.conftest import ROOT
 
-GUIDES = Path(adapters.__file__).with_name("guides")
-
-
-def code(guide: str, name: str) -> str:
-    """The block of a guide that is a file of this name."""
-    text = (GUIDES / guide).read_text(encoding="utf-8")
-    found = re.search(rf"^```\w+ {re.escape(name)}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-    assert found is not None
-    return found[1]
+FOLDER = ROOT / "service/reward_gateway/client/adapters/guides"
+OURS = ("README", "trl", "verl", "openrlhf", "ms-swift", "llama-factory", "axolotl")
+GUIDES = [FOLDER / f"{name}.md" for name in OURS]
+PLUGIN_OF_MS_SWIFT = "ms_swift"
 
 
-def test_every_guide_stands_in_the_table() -> None:
-    table = (GUIDES.parent / "README.md").read_text(encoding="utf-8")
-    assert {path.name for path in GUIDES.glob("*.md")} == set(re.findall(r"\(guides/([\w.-]+)\)", table))
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+def test_a_guide_names_what_is_there(guide: Path) -> None:
+    text = guide.read_text()
+    for module, name in re.findall(r"reward_gateway\.client\.adapters\.(\w+)(?:\.(\w+))?", text):
+        if module != PLUGIN_OF_MS_SWIFT:
+            found = importlib.import_module(f"reward_gateway.client.adapters.{module}")
+            assert not name or hasattr(found, name)
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (guide.parent / link).exists(), link
+    for language, name, content in re.findall(r"^```(\w+) file=(\S+)\n(.*?)^```$", text, flags=re.M | re.S):
+        if language == "python":
+            compile(content, name, "exec")
+        else:
+            assert load_book(content).default == "sums"
 
 
-def test_the_lambda_of_amazon_nova(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    module: dict[str, Any] = {}
-    exec(code("nova.md", "lambda_function.py"), module)
-    handler = module["lambda_handler"]
-    turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "a b c"}]
-    monkeypatch.setenv("REWARD_URL", f"{service.url}/nova?reward=brief")
-    (found,) = handler([{"id": "1", "messages": turns, "reference_answer": {"key": "value"}}], None)
-    assert found == {
-        "id": "1",
-        "aggregate_reward_score": -1.0,
-        "metrics_list": [{"name": "brevity", "value": -1.0, "type": "Reward"}],
-    }
-    with pytest.raises(urllib.error.HTTPError):
-        handler([{"id": "1", "messages": turns[:1]}], None)
+@pytest.mark.parametrize("guide", GUIDES[1:], ids=lambda guide: guide.stem)
+def test_a_guide_says_what_the_log_shows_and_what_happens_on_failure(guide: Path) -> None:
+    text = guide.read_text()
+    assert "**What the log says" in text
+    assert "n failure" in text
+    assert f"({guide.name})" in (guide.parent / "README.md").read_text()
+
+
+def test_the_table_leads_to_the_guides() -> None:
+    assert "(guides/README.md)" in (FOLDER.parent / "README.md").read_text()

@@ -14,9 +14,10 @@ import pytest
 import reward_gateway.client.adapters as adapters
 
 from tests.client.conftest import Service
+from tests.clients.clients import SECTION, fill_table, read_record
 
 TABLE = Path(adapters.__file__).with_name("README.md").read_text()
-BY_IMPORT, BY_URL = TABLE.split("## By import path")[1].split("## By URL")
+BY_IMPORT, BY_URL = TABLE.split(SECTION)[0].split("## By import path")[1].split("## By URL")
 
 
 def rows(part: str) -> list[list[str]]:
@@ -27,9 +28,11 @@ def rows(part: str) -> list[list[str]]:
 IMPORTED, ASKED = rows(BY_IMPORT), rows(BY_URL)
 
 POSITIONAL = {
+    "axolotl": ("prompts", "completions", "completion_ids"),
     "TRL": ("prompts", "completions", "completion_ids"),
     "verl": ("data_source", "solution_str", "ground_truth", "extra_info"),
-    "verl, batch manager": ("data_sources", "solution_strs", "ground_truths", "extra_infos"),
+    "verl 0.7 and later, reward manager": ("config", "tokenizer", "compute_score"),
+    "verl up to 0.6, batch manager": ("data_sources", "solution_strs", "ground_truths", "extra_infos"),
     "EasyR1": ("reward_inputs",),
     "AReaL": ("prompt", "completions", "prompt_ids", "completion_ids"),
     "SkyRL": (),
@@ -39,11 +42,27 @@ POSITIONAL = {
     "slime, miles (one request per group)": ("args", "samples"),
     "open-instruct": (),
     "LeRobot": ("reward", "url"),
+    "Unsloth, torchrl, Trinity, PipelineRL": ("prompts", "completions"),
+    "axolotl's Hatchery": ("prompts", "completions"),
+    "rLLM": ("task_info", "action"),
+    "Agent-lightning": ("task", "response"),
+    "ART": ("group",),
+    "rewardbench": (),
+    "LangSmith": ("recipe", "url"),
 }
 """How each trainer calls what it is given, by place."""
 
-ELSEWHERE = {"ms-swift": "test_classes.py"}
-"""A plugin file, which runs only where ms-swift is."""
+ELSEWHERE = {
+    "ms-swift": "ms_swift",
+    "Tunix": "tunix",
+    "tinker-cookbook": "tinker_cookbook",
+    "atropos": "atropos",
+    "inspect_ai": "inspect_ai",
+    "Braintrust (autoevals)": "autoevals",
+    "DeepEval": "deepeval",
+}
+"""Rows of modules that import their framework, or name a module and no function: see test_classes.py and
+tests/clients."""
 
 
 def named(setting: str) -> Any:
@@ -68,7 +87,7 @@ def named(setting: str) -> Any:
 
 @pytest.mark.parametrize("row", [row for row in IMPORTED if row[0] not in ELSEWHERE], ids=lambda row: row[0])
 def test_an_import_path_is_there_and_takes_its_trainers_call(row: list[str]) -> None:
-    trainer, setting, _ = row
+    trainer, setting = row[:2]
     given = named(setting)
     entry = given.main if inspect.ismodule(given) else given
     expected = next(call for name, call in POSITIONAL.items() if trainer == name or trainer.startswith(f"{name} ("))
@@ -79,14 +98,19 @@ def test_an_import_path_is_there_and_takes_its_trainers_call(row: list[str]) -> 
     assert set(required) <= set(expected)
 
 
+def test_the_table_says_of_each_row_what_make_test_clients_found() -> None:
+    assert fill_table(TABLE, read_record()) == TABLE, "run python -m tests.clients.clients"
+
+
 def test_every_adapter_stands_in_the_table() -> None:
     here = {path.stem for path in Path(adapters.__file__).parent.glob("*.py")} - {"__init__", "service", "rows"}
     assert here <= set(re.findall(r"client[./]adapters[./](\w+)", BY_IMPORT))
-    assert all(re.search(rf"\b{name}\b", BY_IMPORT) for name in ELSEWHERE)
+    assert ELSEWHERE.keys() <= {row[0] for row in IMPORTED}
 
 
 def test_an_adapter_imports_the_client_and_nothing_of_a_trainer_or_the_server() -> None:
-    names = [path.stem for path in Path(adapters.__file__).parent.glob("*.py") if path.stem != "__init__"]
+    names = [path.stem for path in Path(adapters.__file__).parent.glob("*.py")]
+    names = [name for name in names if name not in {"__init__", *ELSEWHERE.values()} - {"tunix"}]
     imports = "; ".join(f"import reward_gateway.client.adapters.{name}" for name in names)
     heavy = "{'fastapi', 'grpc', 'pydantic', 'ray', 'torch', 'trl', 'PIL', 'starlette'}"
     source = str(Path(adapters.__file__).parents[3])
@@ -104,7 +128,7 @@ def test_an_adapter_imports_the_client_and_nothing_of_a_trainer_or_the_server() 
     ("row", "trainer", "setting"),
     [
         ("ROLL", "ROLL makes 0", "query_filter_config"),
-        ("NeMo-RL, verifiers, axolotl", "axolotl makes 0.0", "trl.reward_funcs"),
+        ("axolotl through NeMo-Gym", "axolotl makes 0.0", "trl.reward_funcs"),
         ("verl", "rate_limited` makes 0.0", "naive"),
     ],
 )
@@ -120,5 +144,8 @@ def test_a_row_says_which_trainer_makes_numbers_of_failures_and_what_to_set(
 def test_a_path_answers(service: Service, row: list[str]) -> None:
     method, path = row[2].strip("`").split()
     answer = httpx.request(method, service.url + path, json={}, timeout=60)
+    if "--pickle" in row[1]:  # off unless the operator says so
+        assert "REWARD_GATEWAY_PICKLE" in answer.text
+        return
     assert answer.status_code not in (404, 405), "there is such a path"
     assert answer.status_code < 500

@@ -1,12 +1,12 @@
 """EasyR1 (a verl fork).
 
-    worker.reward.reward_type=batch
     FILE=$(python -c 'import reward_gateway.client.adapters.easyr1 as m; print(m.__file__)')
     worker.reward.reward_function=$FILE:compute_score
     worker.reward.reward_function_kwargs='{"url": "http://HOST:8080", "reward": "RECIPE"}'
 
-``overall`` is the reward, the recipe's components stand beside it. EasyR1 does not hand the prompt over. A sample
-without a score raises, and so does a service that stays away longer than ``timeout_s`` (120): the run stops.
+(Older releases also need ``worker.reward.reward_type=batch``, which newer ones do not know: they read it of this
+module.) ``overall`` is the reward, the recipe's components stand beside it. EasyR1 does not hand the prompt over. A
+sample without a score raises, and so does a service that stays away longer than ``timeout_s`` (120): the run stops.
 """
 
 from collections.abc import Mapping, Sequence

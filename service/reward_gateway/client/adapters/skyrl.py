@@ -1,8 +1,10 @@
 """SkyRL.
 
     export REWARD_GATEWAY_URL=http://HOST:8080 REWARD_GATEWAY_REWARD=RECIPE
-    python -m skyrl.train.entrypoints.main_base trainer.override_entrypoint=reward_gateway.client.adapters.skyrl \
-      environment.env_class=reward_gateway …
+    python -m reward_gateway.client.adapters.skyrl environment.env_class=reward_gateway …
+
+in place of ``python -m skyrl.train.entrypoints.main_base …``, with the same settings. (``main_base`` also takes
+``trainer.override_entrypoint=reward_gateway.client.adapters.skyrl``.)
 
 Rows of the dataset have ``env_class: reward_gateway`` and, where the recipe needs it, ``reward_spec.ground_truth``.
 One turn per episode. A sample without a score raises: no reward is made up.
@@ -78,7 +80,15 @@ def main() -> None:
     from skyrl.train.utils import validate_cfg
     from skyrl.train.utils.utils import initialize_ray
 
-    config = SkyRLTrainConfig.from_cli_overrides(sys.argv[1:])
+    # SkyRL's own parser knows no such setting, and refuses the line that led here.
+    settings = [setting for setting in sys.argv[1:] if not setting.startswith("trainer.override_entrypoint=")]
+    config = SkyRLTrainConfig.from_cli_overrides(settings)
     validate_cfg(config)
     initialize_ray(config)
     ray.get(ray.remote(num_cpus=1)(run).remote(config))
+
+
+if __name__ == "__main__":
+    from reward_gateway.client.adapters import skyrl  # under its own name, so that Ray's workers find it
+
+    skyrl.main()

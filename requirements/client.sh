@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# client.sh FOLDER LOCK BASE: an environment for one trainer's client. A lock that says so stands over BASE, the
+# environment of the trainers: what is not in it comes from there (torch, transformers).
+set -euo pipefail
+env=$1 lock=$2 base=$3
+here=$(dirname "$0")
+"${PYTHON:-python3}" -m venv --without-pip "$env"
+if head -1 "${lock%.txt}.in" | grep -q '^# Over '; then
+  site=$("$env/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  "$base/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$site/base.pth"
+fi
+"$here/install.sh" "$env" "$lock" --no-deps
+touch "$env/.ready"

@@ -1,0 +1,17 @@
+"""reward-kit: a reward function in its remote mode."""
+
+from reward_kit.reward_function import RewardFunction
+from run import Call
+
+PACKAGE = "reward-kit"
+
+
+def score(call: Call) -> list[float | None]:
+    function = RewardFunction(endpoint=f"{call.url}/reward?reward={call.recipe}", mode="remote")
+    return [
+        function(
+            [{"role": "user", "content": sample["prompt"]}, {"role": "assistant", "content": sample["response"]}],
+            ground_truth=sample.get("reference"),
+        ).score
+        for sample in call.samples
+    ]

@@ -1,0 +1,188 @@
+"""Each client's own code against the running service: the native scores, in order, and no number for a failure."""
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.clients.clients import CLIENTS, RESULTS, ROOT, Client, documented_lines
+from tests.conftest import Stack, start_stack, stop_stack
+from tests.ports import free_port
+
+RECIPES = """
+rewards:
+  right:
+    components: {answer: {score: token_f1}}
+    guards: [{empty_response: {action: invalid}}]
+  brief:
+    components: {brevity: {score: length_penalty, params: {free_words: 1, per_word: 0.125}}}
+    guards: [{empty_response: {action: invalid}}]
+  preferred:
+    components: {helpful: {score: text_preference}}
+default: brief
+"""
+SAMPLES = [
+    {"prompt": "What is 6 times 7?", "response": "42", "reference": "42"},
+    {"prompt": "How do I boil an egg?", "response": "I have no idea at all", "reference": "eight minutes"},
+    {"prompt": "Which number comes after one?", "response": "number two", "reference": "two"},
+    {"prompt": "Count to four.", "response": "one two three four", "reference": "four"},
+]
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers 503 to everything."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = json.dumps({"error": {"code": "overloaded", "message": "busy", "type": "Unavailable", "param": None}})
+        self.send_response(503)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Retry-After", "1")
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    do_GET = do_POST
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Iterator[str]:
+    """The address of a service that answers 503."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The service, started once."""
+    folder = tmp_path_factory.mktemp("service")
+    recipes = folder / "rewards.yaml"
+    recipes.write_text(RECIPES)
+    running = start_stack(folder / "serve.log", "--rewards-file", str(recipes), "--models", "text_preference")
+    yield running
+    stop_stack(running)
+
+
+def native(service: Stack, recipe: str, samples: list[dict[str, Any]]) -> list[float | None]:
+    """What ``POST /v1/score`` answers."""
+    answer = httpx.post(f"{service.http}/v1/score", json={"reward": recipe, "samples": samples}, timeout=120)
+    return [result["reward"] for result in answer.raise_for_status().json()["results"]]
+
+
+@pytest.fixture(scope="module", params=CLIENTS, ids=lambda client: client.probe)
+def client(request: pytest.FixtureRequest) -> Client:
+    chosen: Client = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def asked(client: Client) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+    """The calls of a client: a recipe and samples each. Without labels, a rule that needs none stands for the first."""
+    rule = "right" if client.labels else "brief"
+    samples = SAMPLES if client.labels else [{**sample, "reference": None} for sample in SAMPLES]
+    samples = [{key: value for key, value in sample.items() if value is not None} for sample in samples]
+    return {
+        "scored": (rule, samples),
+        "preferred": ("preferred", samples),
+        "one_fails": (rule, [samples[0], {**samples[1], "response": ""}, samples[2]]),
+        "unavailable": (rule, samples[:2]),
+        "dead": (rule, samples[:2]),
+    }
+
+
+@pytest.fixture(scope="module")
+def answered(
+    client: Client,
+    asked: dict[str, tuple[str, list[dict[str, Any]]]],
+    service: Stack,
+    refusing: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """What the client's own code made of the calls, in a process of its environment."""
+    RESULTS[client.probe] = {"package": client.environment, "version": "did not run"}
+    folder = tmp_path_factory.mktemp(client.probe)
+    urls = {"unavailable": refusing, "dead": f"http://127.0.0.1:{free_port()}"}
+    calls = {
+        name: {"url": urls.get(name, service.http), "recipe": recipe, "samples": samples}
+        for name, (recipe, samples) in asked.items()
+    }
+    (folder / "calls.json").write_text(json.dumps({"lines": documented_lines(client.rows[0]), "calls": calls}))
+    python = Path(os.environ["CLIENTS_FOLDER"]) / client.environment / "bin/python"
+    command = [str(python), str(Path(__file__).with_name("probes") / "run.py"), client.probe, "calls.json", "out.json"]
+    variables = {
+        "PYTHONPATH": str(ROOT / "service"),
+        "REWARD_GATEWAY_TIMEOUT_S": "2",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "HOME": str(folder),
+    }
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    record: dict[str, Any] = json.loads((folder / "out.json").read_text())
+    return record
+
+
+@pytest.fixture
+def row(client: Client, answered: dict[str, Any]) -> dict[str, Any]:
+    """The client's row of the table."""
+    found = RESULTS[client.probe]
+    found.update(package=answered["package"], version=answered["version"], configuration=answered["parsed"])
+    return found
+
+
+def test_the_scores_are_the_native_ones_in_their_order(
+    client: Client, asked: Any, answered: dict[str, Any], service: Stack, row: dict[str, Any]
+) -> None:
+    for name in ("scored", "preferred"):
+        rewards = answered["answers"][name].get("rewards")
+        expected = native(service, *asked[name])
+        if client.probe in UNIT_RANGE and name == "preferred":
+            continue
+        assert rewards == pytest.approx(expected, abs=1e-5), (name, answered["answers"][name])
+        assert len(set(expected)) == len(expected), "order can be told"
+    row["scored"] = "yes"
+
+
+UNIT_RANGE = {"autoevals"}
+"""Clients that refuse scores outside [0, 1]."""
+
+
+def test_one_sample_without_a_score_is_no_number(
+    client: Client, asked: Any, answered: dict[str, Any], service: Stack, row: dict[str, Any]
+) -> None:
+    first, _, last = native(service, *asked["one_fails"])
+    answer = answered["answers"]["one_fails"]
+    if client.one_fails == "raises":
+        assert "raised" in answer, answer
+    else:
+        left = 0.0 if client.one_fails == "zero" else None
+        assert answer.get("rewards") == [pytest.approx(first), left, pytest.approx(last)], answer
+    row["one_fails"] = client.one_fails
+
+
+@pytest.mark.parametrize("absence", ["unavailable", "dead"])
+def test_a_service_that_is_away_gives_no_number(
+    client: Client, answered: dict[str, Any], row: dict[str, Any], absence: str
+) -> None:
+    answer = answered["answers"][absence]
+    if client.absent == "raises":
+        assert "raised" in answer, answer
+    else:
+        assert set(answer.get("rewards", [""])) <= ({0.0} if client.absent == "zero" else {None}), answer
+    row[absence] = client.absent
