@@ -17,6 +17,7 @@ from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import RecipeBook, check_recipe_file
 from reward_gateway.recipes.evaluate import evaluate_plan
+from reward_gateway.recipes.missing_context import find_missing_context
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import MEDIA
@@ -143,8 +144,8 @@ class Gateway:
         started = perf_counter()
         size = batch.size
         usage, timing = Usage(samples=size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
-        if "response" in plan.inputs:
-            self._refuse_missing(batch)
+        for row, reason in find_missing_context(plan, batch).items():
+            batch.invalid.setdefault(row, reason)
         if plan.template_marks == "refuse":
             self._refuse_template_marks(batch)
         context = RequestContext(options.deadline, options.cache, usage, timing, options.scope)
@@ -163,6 +164,8 @@ class Gateway:
             version=plan.version,
             reward=outcome.reward,
             components=outcome.components,
+            reward_raw=outcome.reward_raw,
+            answer=plan.group.answer,
             rewards=outcome.rewards,
             invalid=outcome.invalid,
             flags=outcome.flags,
@@ -187,15 +190,6 @@ class Gateway:
             complete = not (unanswered and plan.splittable)
             await commit(context.state.writes, attempt, encode_scores(scored), complete=complete)
         return scored
-
-    @staticmethod
-    def _refuse_missing(batch: Batch) -> None:
-        """Fail samples without a response; an empty response is valid."""
-        if None in batch.responses:
-            reason = Invalid("missing_field", "the sample has no response", param="response")
-            for i, response in enumerate(batch.responses):
-                if response is None:
-                    batch.invalid.setdefault(i, reason)
 
     @staticmethod
     def _refuse_template_marks(batch: Batch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from reward_gateway.cli.output import Unusable
 from reward_gateway.cli.scoring import FileRun
-from reward_gateway.cli.sources import JsonLines
+from reward_gateway.cli.sources import Csv, JsonLines
 
 FIELDS = {name: name for name in ("prompt", "response", "group")}
 
@@ -41,3 +41,20 @@ def test_a_row_without_a_group_belongs_to_its_prompt(tmp_path: Path) -> None:
 def test_a_group_in_two_places_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="sort the file"):
         cut(tmp_path, {"prompt": "a"}, {"prompt": "b"}, {"prompt": "a"})
+
+
+def test_rows_with_neither_a_group_nor_a_prompt_are_no_group(tmp_path: Path) -> None:
+    assert cut(tmp_path, {"response": "a"}, {"response": "b", "prompt": None}) == [1, 1]
+
+
+def test_an_absent_key_or_null_is_a_missing_prompt_and_an_empty_cell_of_csv_an_empty_one(tmp_path: Path) -> None:
+    there: Any = None
+    path = tmp_path / "rows.csv"
+    path.write_text("prompt,response,group\n,a,\n")
+    run = FileRun(Csv(path), there, FIELDS, None, 1, 1, 1.0, "", True, there)
+    assert [run._make_sample(row) for row in run.source.rows()] == [{"prompt": "", "response": "a"}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": null, "response": "a"}\n{"response": "a"}\n{"prompt": "", "response": "a"}\n')
+    run = FileRun(JsonLines(path), there, FIELDS, None, 1, 1, 1.0, "", True, there)
+    samples = [run._make_sample(row) for row in run.source.rows()]
+    assert samples == [{"response": "a"}, {"response": "a"}, {"prompt": "", "response": "a"}]

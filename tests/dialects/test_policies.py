@@ -135,3 +135,13 @@ async def test_flags_come_as_a_header_because_no_dialect_has_a_place_for_them(sp
         plain = await http.post("/get_reward", OPENRLHF)
         assert "x-reward-flags" not in plain.headers
     assert {dialect.policy.row()["flags"] for dialect in DIALECTS.values()} == {"X-Reward-Flags"}
+
+
+async def test_dialects_of_single_samples_say_what_a_recipe_that_compares_needs(http: Any) -> None:
+    rows = (await http.client.get("/v1/dialects")).json()["dialects"]
+    single = {row["name"] for row in rows if row["one_sample"]}
+    assert single == {"slime", "nemo_gym", "roll", "reward_kit", "judge", "xtuner", "vertex", "robometer"}
+    page = (await http.client.get("/openapi.json")).json()["paths"]
+    for path in ("/rm", "/verify", "/roll/submit", "/reward", "/xtuner", "/vertex", "/v1/chat/completions"):
+        assert "cohort: {size: 8" in page[path]["post"]["description"]
+    assert "cohort:" not in page["/get_reward"]["post"].get("description", "")

@@ -16,6 +16,7 @@ from reward_gateway.grpc import server
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.proto.reward_pb2_grpc import RewardServiceStub
 from reward_gateway.recipes.book import load_book
+from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Invalid, plain_text
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -48,6 +49,12 @@ rewards:
 default: plain
 """
 
+KNOWN = {
+    "letters": KnownModel(("response",)),
+    "pictures": KnownModel(("response", "images")),
+    "pairs": KnownModel(("prompt", "response")),
+}
+
 
 @dataclass
 class Letters:
@@ -67,7 +74,7 @@ class Letters:
             raise ModelUnavailable("the model server is away")
         if name in self.lost:
             raise ModelUnavailable("the model is not loaded")
-        return ModelInfo(name, "1", True, ("prompt", "response"), ("count",), 1024)
+        return ModelInfo(name, "1", True, KNOWN[name].inputs, ("count",), 1024)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         self.calls.append(len(rows))
@@ -109,7 +116,7 @@ async def serving(
 ) -> AsyncIterator[Served]:
     settings = Settings(**overrides)
     models = Letters()
-    gateway = Gateway(load_book(recipes), EffectsRuntime(CachedScorer(models, NullCache())), observer)
+    gateway = Gateway(load_book(recipes, KNOWN), EffectsRuntime(CachedScorer(models, NullCache())), observer)
     traffic = Traffic.of(settings, observer)
     running = await server.start(gateway, settings, traffic, observer, port=0, tracer=tracer)
     options = [("grpc.max_send_message_length", -1)]

@@ -50,7 +50,7 @@ rewards:
 default: plain
 """
 
-READS = {"letters": ("prompt", "response"), "pictures": ("prompt", "response", "images")}
+READS = {"letters": ("response",), "pictures": ("response", "images"), "pairs": ("prompt", "response")}
 KNOWN = {name: KnownModel(inputs) for name, inputs in READS.items()}
 
 

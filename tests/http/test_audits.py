@@ -113,7 +113,7 @@ async def audit(http: httpx.AsyncClient, name: str, *items: dict[str, Any], **pa
 
 async def gap(http: httpx.AsyncClient, reward: str, chosen: str, rejected: str) -> float:
     """The margin of a pair under a recipe, as a trainer would get it."""
-    body = {"reward": reward, "samples": [{"response": chosen}, {"response": rejected}]}
+    body = {"reward": reward, "samples": [{"prompt": "p", "response": text} for text in (chosen, rejected)]}
     first, second = (await http.post("/v1/score", json=body)).json()["results"]
     return float(first["reward"] - second["reward"])
 
@@ -191,7 +191,7 @@ async def test_two_models_choose_pairs_for_each_other(http: httpx.AsyncClient) -
 
 async def test_groups_that_a_scorer_ranks_badly_are_sent_to_another(http: httpx.AsyncClient) -> None:
     async def scores(*texts: str) -> list[float]:
-        body = {"reward": "length", "samples": [{"response": text} for text in texts]}
+        body = {"reward": "length", "samples": [{"prompt": "p", "response": text} for text in texts]}
         return [result["reward"] for result in (await http.post("/v1/score", json=body)).json()["results"]]
 
     groups = {

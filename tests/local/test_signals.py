@@ -15,7 +15,7 @@ from reward_gateway.local.workers import MODULE
 
 StartStack = Callable[..., Any]
 RECIPES = "rewards: {short: {components: {a: {score: length_penalty}}}}\ndefault: short\n"
-SCORE = {"samples": [{"response": "a few words"}]}
+SCORE = {"samples": [{"prompt": "p", "response": "a few words"}]}
 
 
 @pytest.fixture

@@ -300,7 +300,7 @@ class Pictures:
         return [await self.info("pictures")]
 
     async def info(self, name: str) -> ModelInfo:
-        return ModelInfo("pictures", "1", True, ("prompt", "images", "frames"), ("width",), 1024)
+        return ModelInfo("pictures", "1", True, ("images", "frames"), ("width",), 1024)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         return await asyncio.to_thread(self._score, batch, rows)
@@ -347,7 +347,7 @@ async def serving(fetching: dict[str, Any] | None = None, **given: Any) -> Async
     telemetry, models = Telemetry(), Pictures()
     fetcher = Fetcher.of(settings, telemetry.metrics, **(fetching or {})) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
-    known = {"pictures": KnownModel(("prompt", "images", "frames"))}
+    known = {"pictures": KnownModel(("images", "frames"))}
     runtime = EffectsRuntime(CachedScorer(models, MemoryCache(1000, 60)), known_models=known, media=media)
     gateway = Gateway(load_book(RECIPES, known), runtime, telemetry.metrics)
     app = create_app(gateway, settings, telemetry, Traffic.of(settings))

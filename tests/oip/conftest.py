@@ -34,9 +34,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 RECIPES = """
 rewards:
   plain:
+    optional: [prompt]
     components:
       length: {score: length}
   mixed:
+    optional: [prompt]
     components:
       length: {score: length, transforms: [{affine: {scale: 0.3, shift: 1.0}}]}
       brevity: {score: length_penalty, params: {free_words: 2, per_word: 0.25}}
@@ -45,6 +47,7 @@ rewards:
     components:
       same: {score: exact_match}
   filled:
+    optional: [prompt]
     components:
       length: {score: length}
     on_invalid: default
@@ -58,9 +61,11 @@ rewards:
       brevity: {score: length_penalty, params: {free_words: 2, per_word: 0.25}}
     guards: [empty_response]
   huge:
+    optional: [prompt]
     components:
       length: {score: length, transforms: [{affine: {scale: 1.0e+300}}]}
   large:
+    optional: [prompt]
     components:
       length: {score: length, transforms: [{affine: {scale: 100000.0}}]}
 default: plain

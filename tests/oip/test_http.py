@@ -22,7 +22,18 @@ def binary(header: dict[str, Any], *tensors: bytes) -> tuple[bytes, dict[str, st
     return text + b"".join(tensors), {"Inference-Header-Content-Length": str(len(text))}
 
 
-@pytest.mark.parametrize("recipe", ["plain", "mixed", "rule", "grouped"])
+def test_a_recipe_that_compares_samples_answers_the_reward_before_the_comparison_too(served: Any) -> None:
+    texts = served.texts(prompt=["p", "p", "lone"], response=["one", "three words here", "x"])
+    given = served.outputs(served.post("/v2/models/grouped/infer", texts))
+    assert given == {"reward": [-13.0, 13.0, 0.0], "valid": [True, True, False], "reward_raw": [7.0, 33.0, 0.0]}
+
+
+def test_a_prompt_that_the_recipe_reads_may_not_be_missing(served: Any) -> None:
+    given = served.outputs(served.post("/v2/models/grouped/infer", served.texts(response=["one", "two"])))
+    assert given["valid"] == [False, False]
+
+
+@pytest.mark.parametrize("recipe", ["plain", "mixed", "rule"])
 def test_every_recipe_is_a_model_and_scores_as_the_service_does(served: Any, recipe: str) -> None:
     answer = served.post(f"/v2/models/{recipe}/infer", served.texts(prompt=PROMPTS, response=RESPONSES))
     given = served.outputs(answer)

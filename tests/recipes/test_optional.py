@@ -23,16 +23,17 @@ def test_a_sample_without_the_reference_is_scored_by_the_rest(evaluated: Any) ->
 
 
 def test_a_batch_in_which_no_sample_has_it_is_scored_too(evaluated: Any) -> None:
-    result = evaluated(HYBRID, responses=["a"], features=[{"m": 0.3}])
-    assert result.reward.tolist() == [0.3]
+    result = evaluated(HYBRID, responses=["a", "b"], features=[{"m": 0.3}, {"m": 0.5}])
+    assert result.reward.tolist() == [0.3, 0.5]
 
 
 def test_what_fails_for_another_reason_is_still_a_failure(evaluated: Any) -> None:
     recipe = HYBRID.replace("exact_match", "numeric_match")
-    features = [{"m": 0.3}, {"m": 0.3}]
-    result = evaluated(recipe, responses=["1", "1"], references=["no number", None], features=features)
+    features = [{"m": 0.3}, {"m": 0.3}, {"m": 0.5}]
+    references = ["no number", None, None]
+    result = evaluated(recipe, responses=["1", "1", "1"], references=references, features=features)
     assert set(result.invalid) == {0}
-    assert result.reward[1] == 0.3
+    assert result.reward[1:].tolist() == [0.3, 0.5]
 
 
 @pytest.mark.parametrize(

@@ -85,14 +85,14 @@ def test_hybrid_is_the_rule_where_there_is_a_reference_and_else_the_model(reward
     long = "<think>w w w</think><answer>42</answer>"  # 3 words
     result = reward(
         "hybrid",
-        raw={"model": [5.0, 5.0, math.log(3)]},
+        raw={"model": [5.0, 5.0, math.log(3), 0.0]},
         answers=REFUTED,
-        responses=[long, "7", "free text"],
-        references=["42", "42", None],
-        group_names=["a", "a", "b"],
+        responses=[long, "7", "free text", "free text"],
+        references=["42", "42", None, None],
+        group_names=["a", "a", "b", "b"],
     )
     # the right one 1 + 1 for its form; the wrong one, of 1 word where right ones have 3, −.5·(1 − 1/1.5) = −1/6
-    assert result.reward == pytest.approx([13 / 12, -13 / 12, 0.0])
+    assert result.reward == pytest.approx([13 / 12, -13 / 12, 0.125, -0.125])
     assert math.isnan(result.components["rule"].value[2])
     assert result.components["model"].value[2] == pytest.approx(0.75)
     assert not result.invalid

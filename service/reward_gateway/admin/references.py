@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from reward_gateway.backends.port import ModelInfo
 from reward_gateway.errors import InvalidRequest, ModelUnavailable
 from reward_gateway.gateway import Gateway
 from reward_gateway.recipes.evaluate import references_address
+from reward_gateway.recipes.missing_context import NO_GROUP, NO_PROMPT
+from reward_gateway.recipes.reads import expand_messages
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch, digest_body
@@ -75,6 +78,7 @@ async def _store_references(
     writes = StateWrites(scope.space)
     answers = {}
     if batch is not None:
+        _refuse_missing_context(batch, infos)
         answers = await gateway.runtime.fetch_raw_scores(models, batch, RequestContext(scope=scope))
         server_faults = [
             reason for scores, _ in answers.values() for reason in scores.invalid.values() if reason.server_caused
@@ -95,3 +99,10 @@ async def _store_references(
     answer = {"stored": stored, "invalid": unscored}
     await gateway.runtime.commit(writes, attempt, encode_results(answer))
     return answer
+
+
+def _refuse_missing_context(batch: Batch, models: Sequence[ModelInfo]) -> None:
+    """Fail the samples without a prompt that a model reads, or without anything that says whose references they are."""
+    if any("prompt" in expand_messages(model.inputs) for model in models):
+        batch.invalid.update(dict.fromkeys(batch.without_prompt, NO_PROMPT))
+    batch.invalid.update(dict.fromkeys(batch.without_group(), NO_GROUP))

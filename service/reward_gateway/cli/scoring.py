@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ from .output import Unusable, err, without_password
 from .run_record import RunRecord
 from .sinks import Sink
 from .sources import Csv, Row, Source
+
+_ALONE = "\0row-"
 
 _MORE = tuple(field.name for field in of_form("media", "steps", "numbers", "objects"))
 
@@ -76,6 +79,7 @@ class FileRun:
     components: bool
     record: RunRecord
     tally: Tally = field(default_factory=Tally)
+    _alone: Iterator[int] = field(default_factory=count)
 
     async def score_file(self, url: str | None, api_key: str | None, training_run: str | None = None) -> Tally:
         """Score the rows that are not scored yet, for a training run if one is named.
@@ -104,7 +108,7 @@ class FileRun:
         return self.tally
 
     def _refuse_taken_columns(self) -> None:
-        new_columns = [f"{self.prefix}{name}" for name in ("reward", "rewards", "valid", "error")]
+        new_columns = [f"{self.prefix}{name}" for name in ("reward", "rewards", "reward_raw", "valid", "error")]
         if clash := sorted(set(new_columns) & set(self.source.columns())):
             raise Unusable(f"the file already has a column {clash[0]}; rename the new columns with --prefix")
 
@@ -169,12 +173,20 @@ class FileRun:
             yield rows
 
     def _group_key(self, row: Row) -> str:
-        """The group of a row as the service determines it: the given one, or that of its prompt."""
-        group, prompt = (row.get(self.fields[name]) if name in self.fields else None for name in ("group", "prompt"))
-        return str(group) if group is not None else prompt_group(prompt if prompt is not None else "")
+        """The group of a row as the service determines it: the given one, or that of its prompt; else it is alone."""
+        group, prompt = (self._read_field(row, name) for name in ("group", "prompt"))
+        if group is None and prompt is None:
+            return f"{_ALONE}{next(self._alone)}"
+        return str(group) if group is not None else prompt_group(prompt)
+
+    def _read_field(self, row: Row, name: str) -> Any:
+        """A field's value, None where it is missing: an absent key or null. An empty CSV cell is an empty text, but no
+        group."""
+        value = row.get(self.fields[name]) if name in self.fields else None
+        return None if name == "group" and value == "" and isinstance(self.source, Csv) else value
 
     def _make_sample(self, row: Row) -> Row:
-        sample = {name: row.get(column) for name, column in self.fields.items()}
+        sample = {name: self._read_field(row, name) for name in self.fields}
         if not isinstance(self.source, Csv):
             sample |= {name: row[name] for name in _MORE if row.get(name) is not None}
         for name in MEDIA:
@@ -220,6 +232,8 @@ class FileRun:
         one = scores[k]
         reason = None if one.error is None else f"{one.error.code}: {one.error.message}"
         more: Row = {} if scores.vectors is None else {"rewards": one.vector}
+        if one.reward_raw is not None:
+            more["reward_raw"] = _finite_or_none(one.reward_raw)
         for name, component in scores.components.items() if self.components else ():
             more[f"component.{name}"] = _finite_or_none(component.value[k])
             more[f"component.{name}.raw"] = _finite_or_none(component.raw[k])

@@ -106,6 +106,7 @@ def score_answer(message: pb.ScoreResponse) -> ScoreAnswer:
         results=[_read_result(result) for result in message.results],
         usage={name: getattr(usage, name) for name in pb.Usage.DESCRIPTOR.fields_by_name},
         timing_ms={name: getattr(timing, name) for name in pb.Timing.DESCRIPTOR.fields_by_name},
+        answer=message.answer if message.HasField("answer") else None,
     )
 
 
@@ -113,6 +114,8 @@ def _read_result(message: pb.Result) -> WireResult:
     result = WireResult(message.id, message.valid, flags=list(message.flags))
     if message.HasField("reward"):
         result.reward = message.reward
+    if message.HasField("reward_raw"):
+        result.reward_raw = message.reward_raw
     if message.HasField("rewards"):
         result.rewards = _read_list(message.rewards)
     if message.HasField("error"):

@@ -1,5 +1,6 @@
 """Rewards as numpy columns over the samples of one request; NaN and a reason for samples without a reward."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -32,7 +33,11 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class SampleScore:
-    """One sample's reward: NaN and a reason, or a number; and its components' values, NaN where there is none."""
+    """One sample's reward: NaN and a reason, or a number; and its components' values, NaN where there is none.
+
+    ``reward_raw`` is the reward before the comparison with other samples, None where the recipe compares none.
+    ``answered`` is the one of the two that the recipe has clients with room for one number take.
+    """
 
     reward: float
     valid: bool
@@ -40,6 +45,14 @@ class SampleScore:
     flags: tuple[str, ...]
     vector: list[Any] | None
     components: dict[str, float] = field(default_factory=dict)
+    reward_raw: float | None = None
+    takes_raw: bool = False
+
+    @property
+    def answered(self) -> float:
+        """The reward, or the one before the comparison, as the recipe's ``group.answer`` says."""
+        raw = self.reward_raw
+        return raw if self.takes_raw and raw is not None and not math.isnan(raw) else self.reward
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,9 @@ class Scores:
         errors: [n] reasons, None where valid.
         vectors: [n] lists where the recipe ends in credit assignment, else None.
         components: by name; empty with ``explain=False``.
+        rewards_raw: [n] float64, the rewards before the comparison with other samples; None where the recipe compares
+            none.
+        takes_raw: the recipe has clients with room for one number take these.
         flags: [n] names that guards and models raised.
         usage: samples, cache_hits, cache_misses, model_calls.
         timing_ms: where the server's time went.
@@ -68,6 +84,8 @@ class Scores:
     flags: list[tuple[str, ...]]
     usage: dict[str, int]
     timing_ms: dict[str, float]
+    rewards_raw: FloatArray | None = None
+    takes_raw: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,7 +93,16 @@ class Scores:
     def __getitem__(self, i: int) -> SampleScore:
         vector = None if self.vectors is None else self.vectors[i]
         values = {name: float(component.value[i]) for name, component in self.components.items()}
-        return SampleScore(float(self.rewards[i]), bool(self.valid[i]), self.errors[i], self.flags[i], vector, values)
+        return SampleScore(
+            float(self.rewards[i]),
+            bool(self.valid[i]),
+            self.errors[i],
+            self.flags[i],
+            vector,
+            values,
+            None if self.rewards_raw is None else float(self.rewards_raw[i]),
+            self.takes_raw,
+        )
 
     @classmethod
     def of(cls, answer: ScoreAnswer) -> Self:
@@ -95,6 +122,8 @@ class Scores:
             flags=[tuple(result.flags) for result in results],
             usage=answer.usage,
             timing_ms=answer.timing_ms,
+            rewards_raw=None if answer.answer is None else _to_column([result.reward_raw for result in results]),
+            takes_raw=answer.answer == "combined",
         )
 
 

@@ -32,6 +32,7 @@ class WireResult(Struct):
     id: str
     valid: bool
     reward: float | None = None
+    reward_raw: float | None = None
     rewards: list[Any] | None = None
     components: dict[str, WireComponent] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
@@ -46,6 +47,7 @@ class ScoreAnswer(Struct):
     results: list[WireResult]
     usage: dict[str, int]
     timing_ms: dict[str, float]
+    answer: str | None = None
 
 
 class WireFailure(Struct):

@@ -28,6 +28,7 @@ def response(ids: Sequence[str], scored: Scored, explain: bool) -> pb.ScoreRespo
             cache_misses=usage.cache_misses,
             model_calls=usage.model_calls,
         ),
+        answer=None if scored.reward_raw is None else scored.answer,
         timing_ms=pb.Timing(**{name: timing.get(name, 0.0) for name in pb.Timing.DESCRIPTOR.fields_by_name}),
     )
 
@@ -37,12 +38,14 @@ def results(ids: Sequence[str], scored: Scored, explain: bool) -> list[pb.Result
     columns = [(name, _encode_components(scores)) for name, scores in scored.components.items()] if explain else []
     rewards = _finite_or_none(scored.reward)
     vectors = scored.rewards or repeat(None)
+    raw_rewards = repeat(None) if scored.reward_raw is None else _finite_or_none(scored.reward_raw)
     messages: list[pb.Result] = []
-    for i, (name, reward, vector) in enumerate(zip(ids, rewards, vectors, strict=False)):
+    for i, (name, reward, vector, raw) in enumerate(zip(ids, rewards, vectors, raw_rewards, strict=False)):
         reason = scored.invalid.get(i) or (_NOT_FINITE if reward is None and vector is None else None)
         result = pb.Result(
             id=name,
             reward=reward,
+            reward_raw=raw,
             valid=reason is None,
             components={component: column[i] for component, column in columns},
             flags=scored.flags.get(i),

@@ -21,9 +21,11 @@ def encode_scored(batch: Batch, scored: Scored, *, explain: bool, decode_ms: flo
     # One call of the encoder holds the interpreter to its end, in whatever thread: large answers are made in pieces.
     step = max(1, LARGE_ANSWER * len(rows) // scored.count_numbers()) if len(rows) > 1 else 1
     pieces = [_dump(rows[start : start + step])[1:-1] for start in range(0, len(rows), step)]
+    answer = {} if scored.reward_raw is None else {"answer": scored.answer}
     body = {
         "reward": scored.recipe,
         "recipe_version": scored.version,
+        **answer,
         "results": orjson.Fragment(b"[%b]" % b",".join(pieces)),
         "usage": scored.usage,
         "timing_ms": timing(scored, decode_ms, total_ms),
@@ -65,6 +67,9 @@ def results(batch: Batch, scored: Scored, *, explain: bool = True) -> list[dict[
         }
         for name, reward, vector, component in zip(batch.ids, rewards, vectors, components, strict=True)
     ]
+    if scored.reward_raw is not None:
+        for row, raw in zip(rows, scored.reward_raw.tolist(), strict=True):
+            row["reward_raw"] = raw
     for i, names in scored.flags.items():
         rows[i]["flags"] = names
     for i, reason in invalid.items():

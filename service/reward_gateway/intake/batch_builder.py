@@ -101,8 +101,11 @@ class BatchBuilder:
         if long:
             texts = {field: given[place] for field, place in _TEXTS if given[place].count(None) < n}
             self._check_texts({"prompt": prompts, "response": responses, **texts})
-        batch = Batch(self._ids(given[_ID]), ["" if prompt is None else prompt for prompt in prompts], responses)
+        batch = Batch(self._ids(given[_ID]), prompts, responses)
         batch.flags = flags
+        if None in prompts:
+            batch.without_prompt = frozenset(i for i, prompt in enumerate(prompts) if prompt is None)
+            batch.prompts = ["" if prompt is None else prompt for prompt in prompts]
         flag_template_marks(batch)
         for field, place, take in _TAKERS:
             if given[place].count(None) < n:

@@ -3,7 +3,7 @@
 There is one layout per kind of client. Every recipe accepts all of them; the names of the inputs select the layout:
 
 * the fields of a sample (``prompt``, ``response``, ``reference`` …), with at least a response, images or frames;
-  answered by ``reward`` and ``valid``;
+  answered by ``reward`` and ``valid``, and by ``reward_raw`` where the recipe compares samples;
 * ``sentences``, or ``tokens`` with ``sequence_lengths`` (NeMo-Aligner): answered by ``rewards`` and ``exceeded``;
 * ``input_ids`` (trlX): answered by ``rewards`` as FP16.
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reward_gateway.errors import InvalidRequest, Unscorable
-from reward_gateway.sample import Scored
+from reward_gateway.sample import FloatArray, Scored
 from reward_gateway.sample.fields import FIELDS
 
 from . import tensor_decoding
@@ -28,10 +28,14 @@ from .tokens import Detokeniser
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output tensor: its datatype, and a function that makes its elements [n, 1] from the scores."""
+    """An output tensor: its datatype, and a function that makes its elements [n, 1] from the scores.
+
+    ``grouped``: only recipes that compare samples have it.
+    """
 
     datatype: str
     make: Callable[[Scored], NDArray[np.generic]]
+    grouped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,10 @@ class InputLayout:
     needs_tokenizer: bool = False
     whole_texts: bool = False
 
+    def outputs_of(self, *, grouped: bool) -> dict[str, Output]:
+        """The outputs of a recipe, which compares samples or does not."""
+        return {name: output for name, output in self.outputs.items() if grouped or not output.grouped}
+
 
 def find_layout(inputs: Inputs) -> InputLayout:
     """The layout with these inputs. Raises InvalidRequest if there is none."""
@@ -72,27 +80,37 @@ def find_layout(inputs: Inputs) -> InputLayout:
 
 
 def find_valid_rows(scored: Scored) -> NDArray[np.bool_]:
-    """Boolean mask [n] of the rows whose reward is finite as FP32."""
-    valid: NDArray[np.bool_] = np.isfinite(_cast_rewards(scored, "<f4"))
+    """Boolean mask [n] of the rows whose rewards are finite as FP32."""
+    valid: NDArray[np.bool_] = np.isfinite(_cast_rewards(scored.reward, "<f4"))
+    if scored.reward_raw is not None:
+        valid &= np.isfinite(_cast_rewards(scored.reward_raw, "<f4"))
     if scored.invalid:
         valid[list(scored.invalid)] = False
     return valid
 
 
-def _cast_rewards(scored: Scored, dtype: str) -> NDArray[np.floating]:
+def _cast_rewards(rewards: FloatArray, dtype: str) -> NDArray[np.floating]:
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(scored.reward, np.float64).astype(dtype)
+        return np.asarray(rewards, np.float64).astype(dtype)
 
 
 def _reward_or_zero(scored: Scored) -> NDArray[np.generic]:
-    values = _cast_rewards(scored, "<f4")
+    return _finite_or_zero(scored.reward)
+
+
+def _raw_reward_or_zero(scored: Scored) -> NDArray[np.generic]:
+    return _finite_or_zero(scored.reward if scored.reward_raw is None else scored.reward_raw)
+
+
+def _finite_or_zero(rewards: FloatArray) -> NDArray[np.generic]:
+    values = _cast_rewards(rewards, "<f4")
     values[~np.isfinite(values)] = 0.0  # ``valid`` is False for these rows
     return values
 
 
 def _finite_rewards_as(dtype: str) -> Callable[[Scored], NDArray[np.generic]]:
     def make(scored: Scored) -> NDArray[np.generic]:
-        values = _cast_rewards(scored, dtype)
+        values = _cast_rewards(scored.answered, dtype)
         not_finite = np.flatnonzero(~np.isfinite(values))
         if len(not_finite):
             param = f"samples[{not_finite[0]}]"
@@ -116,7 +134,11 @@ SAMPLES = tuple(
     InputLayout(
         frozenset({scored}),
         frozenset(_TENSORS),
-        {"reward": Output("FP32", _reward_or_zero), "valid": Output("BOOL", find_valid_rows)},
+        {
+            "reward": Output("FP32", _reward_or_zero),
+            "valid": Output("BOOL", find_valid_rows),
+            "reward_raw": Output("FP32", _raw_reward_or_zero, grouped=True),
+        },
         fails=False,
         read=tensor_decoding.decode_samples,
     )

@@ -66,8 +66,13 @@ class VirtualModel:
         return config
 
 
-def recipe_model(name: str) -> VirtualModel:
-    """The model of a recipe: inputs are the fields of a sample, outputs ``reward`` and ``valid``."""
+def recipe_model(name: str, *, grouped: bool) -> VirtualModel:
+    """The model of a recipe: inputs are the fields of a sample, outputs ``reward`` and ``valid``.
+
+    Args:
+        grouped: it compares samples; then ``reward_raw`` is a further output.
+    """
+    raw = (Port("reward_raw", "FP32"),) if grouped else ()
     return VirtualModel(
         name,
         inputs=tuple(
@@ -75,7 +80,7 @@ def recipe_model(name: str) -> VirtualModel:
             for field in FIELDS
             if field.tensor
         ),
-        outputs=(Port("reward", "FP32"), Port("valid", "BOOL")),
+        outputs=(Port("reward", "FP32"), Port("valid", "BOOL"), *raw),
     )
 
 

@@ -167,7 +167,7 @@ class OpenInference:
         if name == NEMO:
             model = NEMO_MODEL
         elif self._gateway.has_reward(name):
-            model = recipe_model(name)
+            model = recipe_model(name, grouped=self._gateway.book.get(name).grouped)
         else:
             return None
         if version not in ("", VERSION):

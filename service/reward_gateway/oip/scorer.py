@@ -1,7 +1,7 @@
 """Inference with a recipe: decode tensors into samples, score them, encode the scores as tensors."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from time import perf_counter_ns
 
@@ -57,8 +57,10 @@ class Scorer:
         for tensor in inputs.values():
             self._limits.samples(_count_rows(tensor), tensor.where)
         layout = find_layout(inputs)
-        output_names = _select_outputs(request, layout)
-        reading = TextReading.of(self._gateway.book.get(reward), self._settings)
+        plan = self._gateway.book.get(reward)
+        outputs = layout.outputs_of(grouped=plan.grouped)
+        output_names = _select_outputs(request, outputs)
+        reading = TextReading.of(plan, self._settings)
         batch = await self._read_batch(inputs, layout, reading, RequestContext(deadline))
         read = perf_counter_ns()
         columns: list[tuple[str, bytes]] = []
@@ -101,18 +103,18 @@ def _count_rows(tensor: Tensor) -> int:
     return tensor.shape[0] if tensor.shape else 0
 
 
-def _select_outputs(request: "pb.ModelInferRequest", layout: InputLayout) -> list[str]:
+def _select_outputs(request: "pb.ModelInferRequest", outputs: Collection[str]) -> list[str]:
     """Names of the outputs to return, in the requested order. Raises InvalidRequest."""
     for i, output in enumerate(request.outputs):
         where = f"outputs[{i}]"
-        if output.name not in layout.outputs:
-            message = f"{where}.name: these inputs are answered by {' and '.join(layout.outputs)}"
+        if output.name not in outputs:
+            message = f"{where}.name: these inputs are answered by {' and '.join(outputs)}"
             raise InvalidRequest(message, param=f"{where}.name")
         for parameter in ("classification", "shared_memory_region"):
             if parameter in output.parameters:
                 message = f"{where}.parameters: {parameter} is not supported for recipes"
                 raise InvalidRequest(message, param=f"{where}.parameters.{parameter}")
-    return [output.name for output in request.outputs] or list(layout.outputs)
+    return [output.name for output in request.outputs] or list(outputs)
 
 
 def _encode_columns(layout: InputLayout, output_names: list[str], scored: Scored) -> list[tuple[str, bytes]]:

@@ -39,6 +39,9 @@ from .outcome import Outcome
 Kind = Literal["score", "transform", "combine", "credit", "audit"]
 Fidelity = Literal["verified", "second-hand", "recalled", "design"]
 Returns = Literal["scalar", "vector"]
+Comparison = Literal["group", "request"]
+"""With what an item is compared: the other members of its group, or all items of the request. Alone it has no answer in
+a recipe."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 PROJECT_URL = "urn:reward-gateway"
@@ -106,13 +109,16 @@ class Operation:
     fidelity: Fidelity
     returns: Returns
     stateful: bool
-    grouped: bool
+    grouped: bool | Callable[[Any], bool]
     pooled: bool
     """The items of a request are answered together (one result at index 0): audits over observations."""
     cost: Cost = ROW_BY_ROW
     """What grows with the request: what may take long is done in a worker process."""
     calls: bool = False
     """In a recipe, the texts that it reads have the tool calls of messages in them, as JSON."""
+    compares: Comparison | Callable[[Any], Comparison | None] | None = None
+    prompt_unless: str = ""
+    """The field that stands in for the prompt: an item that has it needs no prompt."""
 
     @property
     def summary(self) -> str:
@@ -133,6 +139,14 @@ class Operation:
         """A judge may be asked: a parameter names one, and the details have ``judge_answer``."""
         return not {"judge", "extractor"}.isdisjoint(self.params.model_fields)
 
+    def is_grouped(self, params: OperationParams) -> bool:
+        """With these parameters, an answer depends on other items of its group or request."""
+        return self.grouped(params) if callable(self.grouped) else self.grouped
+
+    def find_comparison(self, params: OperationParams) -> Comparison | None:
+        """With what an item is compared, with these parameters; None: with nothing."""
+        return self.compares(params) if callable(self.compares) else self.compares
+
     def catalog_entry(self) -> dict[str, Any]:
         """The row of ``GET /v1/catalog``."""
         return {
@@ -145,7 +159,7 @@ class Operation:
             "source": {"title": self.source.title, "url": self.source.url},
             "fidelity": self.fidelity,
             "stateful": self.stateful,
-            "grouped": self.grouped,
+            "grouped": bool(self.grouped),
         }
 
 
@@ -163,17 +177,21 @@ def operation(
     fidelity: Fidelity = "design",
     returns: Returns = "scalar",
     stateful: bool = False,
-    grouped: bool = False,
+    grouped: bool | Callable[[Any], bool] = False,
+    compares: Comparison | Callable[[Any], Comparison | None] | None = None,
     pooled: bool = False,
     cost: Cost = ROW_BY_ROW,
     calls: bool = False,
+    prompt_unless: str = "",
 ) -> Callable[[F], F]:
     """Register a function as the operation ``kind/name``.
 
     Args:
         stateful: the answer depends on stored state, so it is never cached and not batch invariant.
-        grouped: an answer depends on the other members of its group.
+        grouped: an answer depends on the other members of its group; a function of the parameters where they decide.
+        compares: with what an item is compared; likewise.
         pooled: the request's items are one data set, answered by one result.
+        prompt_unless: the field where numbers may be given, for which a hosted model would read the prompt.
         cost: what it costs, if it does not go through its items one by one in linear time.
         calls: the texts that it reads in a recipe have the tool calls of messages in them, as JSON.
 
@@ -188,7 +206,21 @@ def operation(
                 f"{kind}/{name} is registered twice: {function.__module__} and {_registered[key].function.__module__}"
             )
         _registered[key] = Operation(
-            kind, name, function, item, params, source, fidelity, returns, stateful, grouped, pooled, cost, calls
+            kind,
+            name,
+            function,
+            item,
+            params,
+            source,
+            fidelity,
+            returns,
+            stateful,
+            grouped,
+            pooled,
+            cost,
+            calls,
+            compares,
+            prompt_unless,
         )
         return function
 

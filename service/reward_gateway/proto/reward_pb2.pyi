@@ -19,18 +19,20 @@ class ScoreRequest(_message.Message):
     def __init__(self, reward: _Optional[str] = ..., samples: _Optional[_Iterable[_Union[Sample, _Mapping]]] = ..., options: _Optional[_Union[Options, _Mapping]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("reward", "recipe_version", "results", "usage", "timing_ms")
+    __slots__ = ("reward", "recipe_version", "results", "usage", "timing_ms", "answer")
     REWARD_FIELD_NUMBER: _ClassVar[int]
     RECIPE_VERSION_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     TIMING_MS_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
     reward: str
     recipe_version: str
     results: _containers.RepeatedCompositeFieldContainer[Result]
     usage: Usage
     timing_ms: Timing
-    def __init__(self, reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing_ms: _Optional[_Union[Timing, _Mapping]] = ...) -> None: ...
+    answer: str
+    def __init__(self, reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing_ms: _Optional[_Union[Timing, _Mapping]] = ..., answer: _Optional[str] = ...) -> None: ...
 
 class ScoreStreamRequest(_message.Message):
     __slots__ = ("reward", "options", "sample")
@@ -220,7 +222,7 @@ class Options(_message.Message):
     def __init__(self, on_invalid: _Optional[_Union[Options.OnInvalid, str]] = ..., default_reward: _Optional[float] = ..., cache: _Optional[_Union[Options.Cache, str]] = ..., explain: _Optional[bool] = ..., deadline_ms: _Optional[float] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("id", "reward", "rewards", "valid", "components", "flags", "error")
+    __slots__ = ("id", "reward", "rewards", "valid", "components", "flags", "error", "reward_raw")
     class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -235,6 +237,7 @@ class Result(_message.Message):
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     FLAGS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    REWARD_RAW_FIELD_NUMBER: _ClassVar[int]
     id: str
     reward: float
     rewards: _struct_pb2.ListValue
@@ -242,7 +245,8 @@ class Result(_message.Message):
     components: _containers.MessageMap[str, Component]
     flags: _containers.RepeatedScalarFieldContainer[str]
     error: Error
-    def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., rewards: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., valid: _Optional[bool] = ..., components: _Optional[_Mapping[str, Component]] = ..., flags: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
+    reward_raw: float
+    def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., rewards: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., valid: _Optional[bool] = ..., components: _Optional[_Mapping[str, Component]] = ..., flags: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., reward_raw: _Optional[float] = ...) -> None: ...
 
 class Component(_message.Message):
     __slots__ = ("raw", "value", "model", "model_version", "cached", "vector", "judge_answer")

@@ -39,10 +39,12 @@ class ColumnBinder:
     Args:
         batch: the samples.
         values: component name -> its values over the batch.
+        takes_no_prompt: a sample without a prompt is read as one with an empty prompt.
     """
 
-    def __init__(self, batch: Batch, values: Mapping[str, Value]) -> None:
+    def __init__(self, batch: Batch, values: Mapping[str, Value], *, takes_no_prompt: bool = False) -> None:
         self.batch = batch
+        self._unprompted = frozenset[int]() if takes_no_prompt else batch.without_prompt
         self.size = batch.size
         self.values = values
         self._groups: list[str] | None = None
@@ -78,6 +80,12 @@ class ColumnBinder:
             else:
                 column = self._read_implicit(step, name, field, rows)
             param = _param_of(step, name)
+            if self._unprompted and param in ("prompt", MESSAGES):
+                instead = columns.get(step.operation.prompt_unless)
+                lacking = [
+                    i for k, i in enumerate(rows) if i in self._unprompted and (instead is None or instead[k] is None)
+                ]
+                invalid.update(dict.fromkeys(lacking, _explain_missing(name, "prompt")))
             default = None if field.is_required() else field.get_default(call_default_factory=True)
             if column is None:
                 if field.is_required():

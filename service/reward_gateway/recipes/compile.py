@@ -21,6 +21,7 @@ from .judging import compile_judge
 from .known_models import KnownModels
 from .locations import Path
 from .plan import ComponentPlan, GuardPlan, Plan, Step
+from .reads import expand_messages, find_fields_read, needs_prompt
 from .schema import ComponentSpec, RecipeSpec
 from .step_compiler import StepCompiler
 from .suggestions import did_you_mean
@@ -70,13 +71,24 @@ class Compiler:
                     message = f"{name} gives a vector per sample: aggregate it with a transform, or use `credit`"
                     self.add_fault(("components", name), message)
         judge = compile_judge(spec.judge, spec.answer_template, self.add_fault)
+        if spec.group.single != "refuse" and spec.group.normalize == "none" and not self._compares(combine, credit):
+            self.add_fault(("group", "single"), "nothing in this recipe compares the samples of a group")
         if spec.on_invalid == "default" and spec.default_reward is None:
             self.add_fault(("on_invalid",), "default needs default_reward")
         if self.faults:
             return None
-        steps = [s for c in self.compiled.values() for s in (c.step, *c.transforms) if s] + [
-            s for s in (combine, credit) if s
-        ]
+        ends = [step for step in (combine, credit) if step]
+        steps = [s for c in self.compiled.values() for s in (c.step, *c.transforms) if s] + ends
+        read_at_ends = frozenset[str]().union(*map(find_fields_read, ends))
+        read = read_at_ends.union(*(c.reads for c in self.compiled.values()))
+        required = [c for c in self.compiled.values() if not c.optional]
+        asks_model = any(c.step is None and "prompt" in self._model_inputs(c.model or "") for c in required)
+        required_steps = [s for c in required for s in (c.step, *c.transforms) if s] + ends
+        comparisons = {step.comparison for step in steps if step.comparison is not None}
+        if spec.group.normalize != "none" and spec.group.cohort is None:
+            comparisons.add("group")
+        if "prompt" in read:
+            self.inputs["prompt"] = None
         return Plan(
             name=self.name,
             version=hash_recipe(spec),
@@ -97,6 +109,11 @@ class Compiler:
             template_marks=spec.template_marks,
             judge=judge,
             inputs=tuple(self.inputs),
+            reads=read | ({"response", "reference"} if guards else set()),
+            needs_prompt=(asks_model or any(map(needs_prompt, required_steps))) and "prompt" not in spec.optional,
+            grouped=spec.group.normalize != "none" or any(step.grouped for step in steps),
+            comparisons=tuple(sorted(comparisons)),
+            optional=tuple(spec.optional),
             stateful=spec.group.cohort is not None or any(step.operation.stateful for step in steps),
             source=spec.model_dump(mode="json", exclude_unset=True),
         )
@@ -135,7 +152,13 @@ class Compiler:
             return None
         model = None if operation is not None else spec.score
         refuse = spec.truncation == "refuse"
-        return ComponentPlan(name, model, spec.dimension, step, tuple(transforms), refuse, vector, spec.optional)
+        reads = self._model_inputs(spec.score) if step is None else find_fields_read(step)
+        reads = reads.union(*map(find_fields_read, transforms))
+        return ComponentPlan(name, model, spec.dimension, step, tuple(transforms), refuse, vector, spec.optional, reads)
+
+    def _model_inputs(self, model: str) -> frozenset[str]:
+        known = (self.models or {}).get(model)
+        return expand_messages(known.inputs if known and known.inputs else _MODEL_FIELDS)
 
     def _check_model(self, spec: ComponentSpec, path: Path) -> None:
         """Collect the sample fields that a component's model reads, and check the choice of one of the model's
@@ -273,11 +296,24 @@ class Compiler:
                 )
         if group.cohort is not None and group.normalize == "none":
             self.add_fault(("group", "cohort"), "a cohort needs a comparison: set `normalize`")
+        if group.answer == "combined" and group.normalize == "none":
+            self.add_fault(("group", "answer"), "combined is the reward before a comparison: set `normalize`")
+        if group.answer == "combined" and group.cohort is not None:
+            self.add_fault(
+                ("group", "answer"), "combined needs no group, so nothing would wait for the cohort: drop one"
+            )
+        if group.answer == "combined" and self.spec.credit is not None:
+            self.add_fault(("group", "answer"), "combined is one number, and this recipe ends in `credit`")
         if group.weights and group.normalize != "gdpo":
             self.add_fault(
                 ("group", "weights"),
                 "weights per component need `normalize: gdpo`; otherwise set the weights in `combine`",
             )
+
+    def _compares(self, *ends: Step | None) -> bool:
+        """Whether a step compares samples."""
+        steps = [step for plan in self.compiled.values() for step in (plan.step, *plan.transforms)]
+        return any(step.comparison for step in (*steps, *ends) if step is not None)
 
     def _explain_missing_component(self, name: str) -> str:
         return f"there is no component {name!r}{did_you_mean(name, self.spec.components)}"

@@ -21,6 +21,7 @@ from reward_gateway.operations.apply import JUDGE_ANSWER, run
 from reward_gateway.operations.effects import DiscardWrites, Effectful, JoinCohorts, perform
 from reward_gateway.operations.guards import GuardView, find_suspicious
 from reward_gateway.operations.outcome import Outcome
+from reward_gateway.operations.registry import Comparison
 from reward_gateway.sample import (
     Batch,
     BoolArray,
@@ -34,11 +35,12 @@ from reward_gateway.sample import (
 )
 from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 
-from .column_binder import ColumnBinder, Value, select_rows
+from .column_binder import ColumnBinder, Value
 from .fields import infer_shape, table_field, takes_group, value_field
-from .group import normalize_rewards
+from .group import find_alone, normalize_in_cohort, normalize_rows
 from .members import spread_groups
-from .outcome_rows import is_absent, spread_outcome, sum_magnitudes, sum_vectors
+from .missing_context import REASONS_OF_ONE, find_ignored_media
+from .outcome_rows import is_absent, spread_outcome, sum_magnitudes, sum_vectors, zeros_like
 from .plan import ComponentPlan, Plan, Step
 from .schema import CohortSpec
 from .unread_calls import find_unread_calls
@@ -51,6 +53,7 @@ class Rewards:
     reward: FloatArray
     components: dict[str, ComponentScores]
     rewards: list[Any] | None = None
+    reward_raw: FloatArray | None = None
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
@@ -96,7 +99,7 @@ class _Evaluation:
         self.plan, self.batch, self.raw = plan, batch, raw
         self.check = check
         self.values: dict[str, Value] = {}
-        self.binder = ColumnBinder(batch, self.values)
+        self.binder = ColumnBinder(batch, self.values, takes_no_prompt="prompt" in plan.optional)
         self.components: dict[str, ComponentScores] = {}
         self.invalid: dict[int, Invalid] = dict(batch.invalid)
         self.flags: dict[int, tuple[str, ...]] = dict(batch.flags)
@@ -106,6 +109,9 @@ class _Evaluation:
         self._absent: frozenset[int] = frozenset()
         """Rows without a value of the current optional component; its transforms skip them."""
         self._flag_rows(dict.fromkeys(find_unread_calls(plan, batch), (MESSAGE_PARTS_IGNORED,)))
+        self._reward_raw: FloatArray = np.empty(0)
+        if batch.images is not None or batch.frames is not None:
+            self._flag_rows(dict.fromkeys(find_ignored_media(plan, batch), ("media_ignored",)))
 
     def run(self) -> Effectful[Rewards]:
         plan, size = self.plan, self._size
@@ -123,11 +129,19 @@ class _Evaluation:
             self._refuse_non_finite(np.array([sum_magnitudes(vector) for vector in rewards]))
         else:
             self._refuse_non_finite(reward)
+        raw = self._reward_raw
         for i in self.invalid:
-            reward[i] = np.nan
+            reward[i] = raw[i] = np.nan
             if rewards is not None:
                 rewards[i] = None
-        return Rewards(reward if size else np.empty(0), self.components, rewards, self.invalid, self.flags)
+        return Rewards(
+            reward if size else np.empty(0),
+            self.components,
+            rewards,
+            raw if plan.grouped else None,
+            self.invalid,
+            self.flags,
+        )
 
     def _compute_rewards(self, scored: Mapping[str, _RawComponent]) -> Effectful[tuple[FloatArray, list[Any] | None]]:
         """All stages that need no cohort: rewards [n], and vectors of credit.
@@ -157,11 +171,15 @@ class _Evaluation:
         zeroed = yield from self._apply_guards()
         reward = yield from self._combine_components()
         reward[[i for i in zeroed if i not in self.invalid]] = 0.0
+        self._reward_raw = reward.copy() if plan.grouped else reward
+        self._refuse_groups_of_one(*plan.comparisons)
         if plan.group.cohort is None and plan.group.normalize != "none":
             reward = self._normalize_rewards(reward)
         rewards = None
         if plan.credit is not None and (plan.group.cohort is None or plan.credit.operation.performs_effects):
             rewards = yield from self._assign_credit(plan.credit, reward)
+        self._refuse_groups_of_one(*plan.comparisons)  # the other members may have failed since
+        self._settle_groups_of_one(reward, rewards)
         return reward, rewards
 
     def _score_component(self, component: ComponentPlan) -> Effectful[_RawComponent]:
@@ -204,7 +222,11 @@ class _Evaluation:
         if not isinstance(value, list) and wanted_shape == "vector":
             return (yield from self._transform_stream(step, value, field_name, component))
         outcome = yield from self._run_step(step, {field_name: value}, address, component)
-        return _extract_value(outcome, self._size, component, self)
+        transformed = _extract_value(outcome, self._size, component, self)
+        if step.comparison is not None and self.plan.group.of_one == "raw":
+            for i in find_alone(step.comparison, self.binder.groups, self._valid_rows()):
+                transformed[i] = value[i]
+        return transformed
 
     def _transform_vectors(
         self, step: Step, value: list[FloatArray | None], name: str, address: str, component: str
@@ -295,6 +317,8 @@ class _Evaluation:
         Returns:
             [n] a number (of a combiner) or a vector (of credit) per sample; None where it has none.
         """
+        if step.comparison is not None:
+            self._refuse_groups_of_one(step.comparison)
         outcome = yield from spread_groups(step, self.binder, self.values, table, self._valid_rows())
         self._fail_rows(outcome.invalid, None)
         return outcome.rewards
@@ -311,23 +335,40 @@ class _Evaluation:
         outcome = yield from self._run_step(step, provided, self.plan.name)
         return list(outcome.rewards) if outcome.rewards is not None else [None] * self._size
 
+    def _refuse_groups_of_one(self, *comparisons: Comparison) -> None:
+        """Fail the rows that are alone in what they are compared within, unless the recipe says what they get."""
+        if not comparisons or self.plan.group.of_one != "refuse":
+            return
+        for comparison in comparisons:
+            alone = find_alone(comparison, self.binder.groups, self._valid_rows())
+            self._fail_rows(dict.fromkeys(alone, REASONS_OF_ONE[comparison]), None)
+
+    def _settle_groups_of_one(self, reward: FloatArray, rewards: list[Any] | None) -> None:
+        """Give the rows that are alone in what they are compared within 0, where the recipe says so."""
+        if not self.plan.comparisons or self.plan.group.of_one != "zero":
+            return
+        for comparison in self.plan.comparisons:
+            for i in find_alone(comparison, self.binder.groups, self._valid_rows()):
+                reward[i] = 0.0
+                if rewards is not None and rewards[i] is not None:
+                    rewards[i] = zeros_like(rewards[i])
+
     def _normalize_rewards(self, reward: FloatArray) -> FloatArray:
-        rows, size = self._valid_rows(), self._size
-        groups = select_rows(self.binder.groups, rows, size)
-        table = {name: select_rows(self.components[name].value, rows, size) for name in self.plan.over}
-        normalized = normalize_rewards(self.plan.group, groups, select_rows(reward, rows, size), table)
-        if len(rows) == size:
-            return normalized
-        shaped = np.full(size, np.nan)
-        shaped[rows] = normalized
-        return shaped
+        table = {name: self.components[name].value for name in self.plan.over}
+        return normalize_rows(self.plan.group, self.binder.groups, self._valid_rows(), reward, table)
 
     def _compare_cohort(self, spec: CohortSpec, reward: FloatArray) -> Running:
         """Normalise rewards within the samples of the same prompt, across requests."""
         shaped = np.full(self._size, np.nan)
         # A sample that can never be scored still takes its place, as no other sample will; one that failed for a cause
         # of the server does not, as it may be sent again.
-        rows = [i for i in range(self._size) if not (i in self.invalid and self.invalid[i].server_caused)]
+        # Neither does one of which nobody knows to which prompt it belongs.
+        unknown = self.batch.without_group()
+        rows = [
+            i
+            for i in range(self._size)
+            if i not in unknown and not (i in self.invalid and self.invalid[i].server_caused)
+        ]
         if not rows:
             return shaped
         groups = self.binder.groups
@@ -340,14 +381,11 @@ class _Evaluation:
                 continue
             if len(members) < spec.size:
                 self._flag_rows({i: ("cohort_incomplete",)})
-                if spec.incomplete == "invalid":
-                    message = (
-                        f"only {len(members)} of {spec.size} samples of this prompt came within {spec.timeout_s:g} s"
-                    )
-                    self._fail_rows({i: Invalid("operation_error", message)}, None)
-                    continue
-            table = {name: members[:, k + 1] for k, name in enumerate(self.plan.over)}
-            shaped[i] = normalize_rewards(self.plan.group, ["cohort"] * len(members), members[:, 0], table)[place]
+            answer = normalize_in_cohort(self.plan.group, spec, self.plan.over, members, place)
+            if isinstance(answer, Invalid):
+                self._fail_rows({i: answer}, None)
+            else:
+                shaped[i] = answer
         return shaped
 
     def _run_step(
@@ -363,6 +401,8 @@ class _Evaluation:
 
         Rows that lack what an ``optional`` component reads have no value and stay valid.
         """
+        if step.comparison is not None:
+            self._refuse_groups_of_one(step.comparison)
         rows = self._valid_rows()
         name = component or address.rpartition("/")[2]
         no_outcome = Outcome(reward=np.full(self._size, np.nan), rewards=[None] * self._size)

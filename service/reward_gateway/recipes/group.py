@@ -1,11 +1,70 @@
-"""The group stage: rewards normalised within the samples of the same prompt."""
+"""The group stage: rewards normalised within the samples of the same prompt, and samples that are alone there."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from reward_gateway.operations.groups import Groups, centre, gdpo, rank, rloo, zscore
-from reward_gateway.sample import FloatArray
+import numpy as np
 
-from .schema import GroupSpec
+from reward_gateway.operations.groups import Groups, centre, gdpo, rank, rloo, zscore
+from reward_gateway.operations.registry import Comparison
+from reward_gateway.sample import FloatArray, Invalid
+
+from .missing_context import GROUP_OF_ONE
+from .schema import CohortSpec, GroupSpec
+
+
+def find_alone(comparison: Comparison, groups: Sequence[str], rows: Sequence[int]) -> list[int]:
+    """Those of the valid ``rows`` that are alone in their group (of ``groups`` [n]), or in their request."""
+    if comparison == "request":
+        return list(rows) if len(rows) == 1 else []
+    members = Counter(groups[i] for i in rows)
+    return [i for i in rows if members[groups[i]] == 1]
+
+
+def normalize_rows(
+    spec: GroupSpec,
+    groups: Sequence[str],
+    rows: Sequence[int],
+    reward: FloatArray,
+    components: Mapping[str, FloatArray],
+) -> FloatArray:
+    """Rewards [n] of the valid ``rows`` normalised within their groups (names [n]); NaN for the others.
+
+    A row that is alone keeps its reward, and counts nothing in what is normalised over the request.
+    """
+    alone = find_alone("group", groups, rows)
+    if alone:
+        left_out = {*alone}
+        rows = [i for i in rows if i not in left_out]
+    if len(rows) == len(reward):
+        return normalize_rewards(spec, groups, reward, components)
+    shaped = np.full(len(reward), np.nan)
+    shaped[rows] = normalize_rewards(
+        spec, [groups[i] for i in rows], reward[rows], {name: column[rows] for name, column in components.items()}
+    )
+    shaped[alone] = reward[alone]
+    return shaped
+
+
+def normalize_in_cohort(
+    spec: GroupSpec, cohort: CohortSpec, over: Sequence[str], members: FloatArray, place: int
+) -> float | Invalid:
+    """The normalised reward of one member of a closed cohort, or why it has none.
+
+    Args:
+        members: [m, 1 + components] rewards and components of the members; NaN where one is invalid.
+        place: whose reward it is.
+    """
+    alone = int(np.count_nonzero(~np.isnan(members[:, 0]))) < 2
+    if alone and spec.of_one == "refuse":
+        return GROUP_OF_ONE
+    if len(members) < cohort.size and cohort.incomplete == "invalid":
+        message = f"only {len(members)} of {cohort.size} samples of this prompt came within {cohort.timeout_s:g} s"
+        return Invalid("operation_error", message)
+    if alone:
+        return float(members[place, 0]) if spec.of_one == "raw" else 0.0
+    table = {name: members[:, k + 1] for k, name in enumerate(over)}
+    return float(normalize_rewards(spec, ["cohort"] * len(members), members[:, 0], table)[place])
 
 
 def normalize_rewards(

@@ -45,6 +45,11 @@ def sum_magnitudes(vector: Any) -> float:
     return float(sum(np.sum(np.abs(np.asarray(part, dtype=np.float64))) for part in vector))
 
 
+def zeros_like(vector: Any) -> Any:
+    """A vector of zeros, or nested ones, of the same lengths."""
+    return [zeros_like(part) if np.ndim(part) else 0.0 for part in vector]
+
+
 def sum_vectors(value: Value) -> FloatArray:
     """A component's number [n] in the answer; for vectors their sums."""
     if not isinstance(value, list):

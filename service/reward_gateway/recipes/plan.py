@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from reward_gateway.operations.guards import Guard
 from reward_gateway.operations.names import names_in
-from reward_gateway.operations.registry import Operation, OperationParams
+from reward_gateway.operations.registry import Comparison, Operation, OperationParams
 from reward_gateway.sample import split_version
 from reward_gateway.whole_numbers import parse_whole
 
@@ -40,6 +40,16 @@ class Step:
         """The texts that it reads have their tool calls in them: it reads calls, or shows texts to a model or judge."""
         return self.operation.calls or any(named.mark.kind in ("model", "judge") for named in names_in(self.params))
 
+    @property
+    def grouped(self) -> bool:
+        """An answer depends on other samples."""
+        return self.operation.is_grouped(self.params)
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """With what a sample is compared."""
+        return self.operation.find_comparison(self.params)
+
     def describe(self) -> dict[str, Any]:
         """The step in the body of ``GET /v1/rewards/{name}``."""
         return {
@@ -65,6 +75,8 @@ class ComponentPlan:
     vector: bool
     optional: bool = False
     """A sample that lacks what the operation reads is scored without this component."""
+    reads: frozenset[str] = frozenset()
+    """The sample's fields that the model or the steps read, required or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,15 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A recipe, ready to run."""
+    """A recipe, ready to run.
+
+    Attributes:
+        inputs: fields of the sample that it needs, and features by their paths.
+        reads: fields of the sample that anything in it reads, needed or not.
+        needs_prompt: a sample without a prompt cannot be scored.
+        grouped: a sample's reward depends on other samples.
+        comparisons: within what its samples are compared with others of their request.
+    """
 
     name: str
     version: str
@@ -120,18 +140,25 @@ class Plan:
     template_marks: TemplateMarks
     judge: JudgePlan
     inputs: tuple[str, ...]
+    reads: frozenset[str]
+    needs_prompt: bool
+    grouped: bool
+    comparisons: tuple[Comparison, ...]
     stateful: bool
+    optional: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def grouped(self) -> bool:
-        return self.group.normalize != "none" or any(step.operation.grouped for step in self.steps)
+    def needs_group(self) -> bool:
+        """A sample without a group and without a prompt, which names one, cannot be scored."""
+        compares = self.group.normalize != "none" or "group" in self.comparisons
+        return "group" in self.reads or (compares and self.group.answer != "combined")
 
     @property
     def splittable(self) -> bool:
         """True if a sample's reward does not depend on the other samples of its request."""
         alone = self.group.normalize == "none" or self.group.cohort is not None
-        return alone and not any(step.operation.grouped for step in self.steps)
+        return alone and not any(step.grouped for step in self.steps)
 
     @property
     def steps(self) -> tuple[Step, ...]:

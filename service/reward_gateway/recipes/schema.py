@@ -71,6 +71,21 @@ class GroupSpec(_Model):
     weights: dict[str, float] = Field(default_factory=dict, description="gdpo: weight per component, 1 if not named.")
     epsilon: float = Field(1e-4, ge=0, description="zscore, gdpo: added to the standard deviation.")
     cohort: "CohortSpec | None" = Field(None, description="Collect a prompt's samples across requests first.")
+    single: Literal["refuse", "raw", "zero"] = Field(
+        "refuse",
+        description="A group of which one member alone is valid. refuse: it is invalid (group_of_one). raw: its reward "
+        "before the comparison. zero: 0.",
+    )
+    answer: Literal["normalized", "combined"] = Field(
+        "normalized",
+        description="What an entry with room for one number answers. combined: the reward before the group, for which "
+        "no group is needed.",
+    )
+
+    @property
+    def of_one(self) -> Literal["refuse", "raw", "zero"]:
+        """What becomes of a valid sample that is alone in its group."""
+        return "raw" if self.single == "refuse" and self.answer == "combined" else self.single
 
 
 class CohortSpec(_Model):
@@ -105,6 +120,10 @@ class RecipeSpec(_Model):
         "refuse",
         description="What to do once the store has lost the recipe's state. refuse: answer state_unavailable until an "
         "operator accepts the loss. restart: begin anew, and flag every sample state_reset until then.",
+    )
+    optional: list[Literal["prompt"]] = Field(
+        default_factory=list,
+        description="Fields that a sample may lack although the recipe reads them. prompt: it is read as empty.",
     )
     range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         None, description="Lowest and highest reward, if known. Shown in the list of rewards."

@@ -16,7 +16,11 @@ from .texts import Text, own_turns, plain_text, prompt_group
 
 @dataclass(slots=True)
 class Batch:
-    """The samples of one request: one list per field, each of length ``size``."""
+    """The samples of one request: one list per field, each of length ``size``.
+
+    Attributes:
+        prompts: "" for a sample without one; ``without_prompt`` tells it from a sample whose prompt is empty.
+    """
 
     ids: list[str]
     prompts: list[Text]
@@ -33,6 +37,8 @@ class Batch:
     """Columns of the fields that have no attribute of their own, by the field's name: see :meth:`column`."""
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """What was noticed of samples before they were scored: row -> names, which results begin with."""
+    without_prompt: frozenset[int] = frozenset()
+    """Rows of the samples that came without a prompt."""
 
     @property
     def size(self) -> int:
@@ -62,6 +68,8 @@ class Batch:
         for row in FIELDS:
             column = self.column(row.name)
             chosen.set_column(row.name, None if column is None else [column[i] for i in rows])
+        if self.without_prompt:
+            chosen.without_prompt = frozenset(k for k, i in enumerate(rows) if i in self.without_prompt)
         return chosen
 
     def locate(self, row: int, reason: Invalid) -> Invalid:
@@ -79,10 +87,19 @@ class Batch:
         return replace(reason, message=reason.message.replace(place[0], param, 1), param=param)
 
     def groups(self) -> list[str]:
-        """The group of every sample [n]: its own, else a hash of its prompt."""
+        """The group of every sample [n]: its own, else a hash of its prompt; with neither it is a group by itself."""
         names = self.group_names or [None] * self.size
-        return [name if name is not None else prompt_group(self.prompts[i]) for i, name in enumerate(names)]
+        groups = [name if name is not None else prompt_group(self.prompts[i]) for i, name in enumerate(names)]
+        for i in self.without_group():
+            groups[i] = f"{_UNNAMED}{i}"
+        return groups
 
+    def without_group(self) -> list[int]:
+        """Rows of the samples that have neither a group nor a prompt, so that nothing says with whom they belong."""
+        return [i for i in sorted(self.without_prompt) if self.group_names is None or self.group_names[i] is None]
+
+
+_UNNAMED = "\0sample-"
 
 _PLACE = re.compile(rf"({'|'.join(MEDIA)})\[(\d{{1,4}})\]")
 _ATTRIBUTES = {row.name: row.column for row in FIELDS if row.column}

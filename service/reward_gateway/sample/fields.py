@@ -98,7 +98,8 @@ class Criterion(Struct, forbid_unknown_fields=True):
 
 
 class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
-    """One sample. A missing ``response`` makes the sample invalid; an empty one is a response."""
+    """One sample. Where the recipe reads the ``prompt`` or the ``response``, a missing one makes the sample invalid; an
+    empty one is a prompt, and a response."""
 
     id: Annotated[str | None, Field("name", "ids")] = None
     prompt: Annotated[str | list[ChatMessage] | None, Field("chat", "prompts", example="How do I boil an egg?")] = None

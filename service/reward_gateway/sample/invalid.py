@@ -9,6 +9,7 @@ InvalidCode = Literal[
     "invalid_media",
     "too_large",
     "truncated",
+    "group_of_one",
     "deadline_exceeded",
     "overloaded",
     "model_unavailable",

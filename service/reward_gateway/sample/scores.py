@@ -5,7 +5,7 @@ Scores are float64 arrays; they contain NaN exactly where an :class:`Invalid` gi
 
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ LARGE_ANSWER = 10_000
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+
+Answer = Literal["normalized", "combined"]
+"""The reward after the comparison within the group, or before it."""
 
 
 @dataclass(slots=True)
@@ -70,6 +74,9 @@ class Scored:
 
     Attributes:
         reward: [n] float64, NaN for rows in ``invalid``.
+        reward_raw: [n] float64 of recipes that compare samples, else None: the combined reward before the comparison;
+            NaN for rows in ``invalid``.
+        answer: which of the two an entry with room for one number answers.
         rewards: one vector per sample where the recipe ends in credit assignment, else None.
         components: by name, in the recipe's order; the same names for every sample.
         flags: row -> names.
@@ -81,10 +88,19 @@ class Scored:
     reward: FloatArray
     components: dict[str, ComponentScores]
     rewards: list[Any] | None = None
+    reward_raw: FloatArray | None = None
+    answer: Answer = "normalized"
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     timing_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def answered(self) -> FloatArray:
+        """[n] what an entry with room for one number answers; a failed row has what ``reward`` has there."""
+        if self.answer == "normalized" or self.reward_raw is None:
+            return self.reward
+        return np.where(np.isnan(self.reward_raw), self.reward, self.reward_raw)
 
     def count_numbers(self) -> int:
         """How many numbers an answer holds at most; see :data:`LARGE_ANSWER`."""

@@ -19,6 +19,9 @@ from reward_gateway.sample import Invalid, Scored
 AWAY = frozenset({"overloaded", "model_unavailable", "state_unavailable", "worker_lost", "deadline_exceeded"})
 """Codes that fail the request if every sample has one of them; a judge's bad answer fails only its sample."""
 
+CONSEQUENCES = frozenset({"group_of_one"})
+"""Codes of samples that failed because others did: where others failed, their reasons decide."""
+
 OnInvalid = Literal["null", "fail", "default"]
 
 
@@ -45,7 +48,8 @@ class FailurePolicy:
         """
         if not invalid:
             return
-        failed_by_server = len(invalid) == size and all(reason.code in AWAY for reason in invalid.values())
+        causes = {reason.code for reason in invalid.values()} - CONSEQUENCES
+        failed_by_server = len(invalid) == size and bool(causes) and causes <= AWAY
         if failed_by_server or self.on_invalid == "fail":
             raise make_failure(invalid)
 
@@ -60,8 +64,8 @@ class FailurePolicy:
 
 
 def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
-    """The error of a request whose first unscorable sample fails it."""
-    i = min(invalid)
+    """The error of a request whose first unscorable sample fails it: a cause before its consequences."""
+    i = min(invalid, key=lambda row: (invalid[row].code in CONSEQUENCES, row))
     reason = invalid[i]
     param = f"samples[{i}]" + (f".{reason.param}" if reason.param else "")
     component = f" ({reason.component})" if reason.component else ""

@@ -32,6 +32,7 @@ def encode_scores(scored: Scored) -> bytes:
         "recipe": scored.recipe,
         "version": scored.version,
         "rewards": scored.rewards,
+        "answer": scored.answer,
         "invalid": {row: asdict(reason) for row, reason in scored.invalid.items()},
         "flags": scored.flags,
         "usage": asdict(scored.usage),
@@ -53,7 +54,12 @@ def encode_scores(scored: Scored) -> bytes:
         for name, component in scored.components.items()
     ]
     return msgspec.msgpack.encode(
-        {"reward": _pack_numbers(scored.reward), "components": components, "rest": json.dumps(rest, default=_to_plain)}
+        {
+            "reward": _pack_numbers(scored.reward),
+            "reward_raw": None if scored.reward_raw is None else _pack_numbers(scored.reward_raw),
+            "components": components,
+            "rest": json.dumps(rest, default=_to_plain),
+        }
     )
 
 
@@ -81,6 +87,8 @@ def decode_scores(record: bytes) -> Scored:
         reward=_unpack_numbers(stored["reward"]),
         components=components,
         rewards=rest["rewards"],
+        reward_raw=None if stored.get("reward_raw") is None else _unpack_numbers(stored["reward_raw"]),
+        answer=rest.get("answer", "normalized"),
         invalid={int(row): Invalid(**reason) for row, reason in rest["invalid"].items()},
         flags={int(row): tuple(names) for row, names in rest["flags"].items()},
         usage=Usage(**rest["usage"]),
@@ -91,6 +99,8 @@ def decode_scores(record: bytes) -> Scored:
 def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
     """Copy the recorded answers of some rows into a batch that was scored without them, by the same recipe."""
     scored.reward[rows] = recorded.reward[rows]
+    if scored.reward_raw is not None and recorded.reward_raw is not None:
+        scored.reward_raw[rows] = recorded.reward_raw[rows]
     for name, component in scored.components.items():
         recorded_component = recorded.components[name]
         component.raw[rows], component.value[rows] = recorded_component.raw[rows], recorded_component.value[rows]

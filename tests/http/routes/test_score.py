@@ -70,11 +70,6 @@ async def test_ids_are_strings_numbered_where_missing_and_may_repeat(served: Any
     served.refused(await served.score({"samples": [{"id": 7, "response": "a"}]}), 422, "samples[0].id")
 
 
-async def test_a_missing_prompt_is_empty(served: Any) -> None:
-    await served.score({"samples": [{"response": "a"}, {"prompt": None, "response": "a"}]})
-    assert served.models.seen[0].prompts == ["", ""]
-
-
 async def test_an_empty_response_is_scored_and_flagged_where_the_recipe_guards(served: Any) -> None:
     result = (await served.score({**samples(""), "reward": "mixed"})).json()["results"][0]
     assert result["valid"] is True

@@ -8,6 +8,9 @@ or, with arguments, ``reward_fn=Reward("RECIPE", "http://HOST:8080")`` in a scri
 AReaL runs the function in a pool of processes and makes 0 of a call that has not ended after 15 s, the time in the
 pool's queue included. So a call ends by itself 12 s after it was sent, whatever is set, and raises: AReaL tries again,
 and then stops. While the service is away, calls wait behind calls that wait; those for which nothing is left ask once.
+
+Samples arrive one by one: a recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being the
+samples per prompt, or ``group: {answer: combined}``.
 """
 
 import time

@@ -5,6 +5,9 @@
 
 and ``reward_gateway`` in the dataset's column ``dataset``; the verifier of that name is found because its class is
 there. The label is the sample's reference. A sample without a score raises.
+
+Samples arrive one by one: a recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being the
+samples per prompt, or ``group: {answer: combined}``.
 """
 
 import runpy

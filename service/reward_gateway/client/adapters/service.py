@@ -131,7 +131,7 @@ def _loop_client(url: str, api_key: str | None, run: str | None) -> AsyncRewardC
 
 
 def require_number(one: SampleScore) -> float:
-    """The reward. Raises Unscored, with the reason, where there is none."""
+    """The reward that the recipe answers. Raises Unscored, with the reason, where there is none."""
     number = optional_number(one)
     if number is None:
         why = explain_failure(one)
@@ -140,8 +140,8 @@ def require_number(one: SampleScore) -> float:
 
 
 def optional_number(one: SampleScore) -> float | None:
-    """The reward, None where there is none."""
-    return one.reward if one.valid and math.isfinite(one.reward) else None
+    """The reward that the recipe answers, None where there is none."""
+    return one.answered if one.valid and math.isfinite(one.answered) else None
 
 
 def explain_failure(one: SampleScore) -> str:

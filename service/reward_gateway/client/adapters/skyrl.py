@@ -8,6 +8,9 @@ in place of ``python -m skyrl.train.entrypoints.main_base …``, with the same s
 
 Rows of the dataset have ``env_class: reward_gateway`` and, where the recipe needs it, ``reward_spec.ground_truth``.
 One turn per episode. A sample without a score raises: no reward is made up.
+
+Samples arrive one by one: a recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being the
+samples per prompt, or ``group: {answer: combined}``.
 """
 
 import sys

@@ -6,6 +6,9 @@
 With ``--group-rm`` the samples of a group arrive as one list and are compared with each other by recipes that do so.
 ``--reward-key KEY`` gives an object: the reward under KEY, the components beside it. A sample without a score raises,
 and so does a service that stays away longer than ``REWARD_GATEWAY_TIMEOUT_S`` (120): slime stops.
+
+Without ``--group-rm`` samples arrive one by one: a recipe that compares a group (``grpo``) then needs
+``group: {cohort: {size: N}}``, N being the samples per prompt, or ``group: {answer: combined}``.
 """
 
 from typing import Any

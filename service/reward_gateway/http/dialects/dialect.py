@@ -23,7 +23,7 @@ from ..client_profiles import ClientProfile, register
 from ..dependencies import decode_body, dependencies_of, json_response, read_bytes, read_json_bytes
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import Handler, raw_router
-from .policy import Policy
+from .policy import ONE_SAMPLE, Policy
 from .request import DialectRequest
 
 Body = TypeVar("Body")
@@ -87,6 +87,7 @@ class Dialect:
             described = self._describe_route(
                 handler,
                 answer_body,
+                ONE_SAMPLE if self.policy.one_sample else "",
                 body=body,
                 answer=answer,
                 example=example,
@@ -159,9 +160,11 @@ class Dialect:
         for method in methods:
             self.router.add_api_route(path, handler, methods=[method], **described)
 
-    def _describe_route(self, handler: Handler, function: Callable[..., Any], **described: Any) -> dict[str, Any]:
-        """Describe a route for the OpenAPI page, from the docstring of the dialect's function."""
-        text = (function.__doc__ or "").strip()
+    def _describe_route(
+        self, handler: Handler, function: Callable[..., Any], note: str = "", **described: Any
+    ) -> dict[str, Any]:
+        """Describe a route for the OpenAPI page, from the docstring of the dialect's function and a note on it."""
+        text = "\n\n".join(filter(None, [(function.__doc__ or "").strip(), note]))
         handler.__doc__, handler.__name__ = text, function.__name__
         summary = f"{self.policy.title}: {text.split(chr(10), 1)[0]}"
         return describe(summary, error_formats=(self.policy.error_format,), **described)

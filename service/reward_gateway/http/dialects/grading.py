@@ -178,7 +178,7 @@ class Grading:
         conversation = self._fill_messages(grader.input, param)
         if not self._request.gateway.has_reward(grader.model):
             raise NotFound(f"{param}.model: not the name of a recipe or of a judge", param=f"{param}.model")
-        return split_conversation(conversation, f"{param}.input")
+        return split_conversation(conversation, f"{param}.input", alone="")
 
     def _fill_pair(self, grader: StringCheck | TextSimilarity, param: str) -> tuple[str, str]:
         sides = (("input", grader.input), ("reference", grader.reference))

@@ -33,6 +33,7 @@ dialect = Dialect(
         prefix="judge",
         deadline_s=110.0,
         error_format=OPENAI,
+        one_sample=True,
     )
 )
 router = dialect.router

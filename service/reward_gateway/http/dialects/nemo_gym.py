@@ -30,6 +30,7 @@ dialect = Dialect(
         clients=("NeMo-Gym", "NeMo-RL", "verifiers and prime-rl", "axolotl"),
         prefix="nemo_gym",
         deadline_s=27.0,
+        one_sample=True,
     )
 )
 router = dialect.router
@@ -155,10 +156,10 @@ def _average_fields(rows: list[Any]) -> dict[str, Any]:
     return means
 
 
-def _read_prompt(params: Mapping[str, Any]) -> str | list[ChatMessage]:
-    input_items = params.get("input", "")
+def _read_prompt(params: Mapping[str, Any]) -> str | list[ChatMessage] | None:
+    input_items = params.get("input")
     instructions = params.get("instructions")
-    if isinstance(input_items, str) and not isinstance(instructions, str):
+    if input_items is None or (isinstance(input_items, str) and not isinstance(instructions, str)):
         return input_items
     message_items = [{"role": "user", "content": input_items}] if isinstance(input_items, str) else input_items
     conversation = read_items(message_items, "responses_create_params.input")
@@ -171,4 +172,5 @@ def _read_response(response: Mapping[str, Any]) -> str | list[ChatMessage]:
     """The policy's output: its text where it is one plain message, else its turns, with calls and what tools said."""
     output = response.get("output")
     items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
-    return plain_if_single(read_items(items, "response.output"), "assistant")
+    answer = plain_if_single(read_items(items, "response.output"), "assistant")
+    return "" if answer is None else answer

@@ -20,6 +20,15 @@ OnInvalid = Literal["error", "null", "marked", "absent"]
 ScoreRange = Literal["raw", "unit", "as asked", "both"]
 
 
+ONE_SAMPLE = (
+    "One sample per request: a recipe that compares the samples of a prompt refuses it (`group_of_one`), unless the "
+    "recipe collects them first, with `group: {normalize: zscore, cohort: {size: 8, timeout_s: 30}}` (`size`: samples "
+    "per prompt; the trainer has to send them at the same time), or answers the reward before the comparison, with "
+    "`group: {normalize: zscore, answer: combined}`."
+)
+"""Stands on the page of every path whose clients send one sample per request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How one dialect answers.
@@ -34,6 +43,7 @@ class Policy:
         score: rewards as the recipe gives them (``raw``), in [0, 1] (``unit``: unchanged if the recipe's range lies
             in it, else their sigmoid), whichever the request asks for (``as asked``), or both (``both``).
         error_format: status and body of an error; its status for an overloaded server is one that the clients retry.
+        one_sample: its clients send one sample per request; see :data:`ONE_SAMPLE`.
     """
 
     name: str
@@ -44,6 +54,7 @@ class Policy:
     deadline_s: float | None = None
     score: ScoreRange = "raw"
     error_format: ErrorFormat = OWN_FORMAT
+    one_sample: bool = False
 
     def row(self) -> dict[str, Any]:
         """The policy as ``GET /v1/dialects`` shows it."""
@@ -57,5 +68,6 @@ class Policy:
             "deadline_s": self.deadline_s,
             "score": self.score,
             "error_format": self.error_format.name,
+            "one_sample": self.one_sample,
             "flags": "X-Reward-Flags",
         }

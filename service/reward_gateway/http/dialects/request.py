@@ -49,14 +49,14 @@ class Scores:
 
     @property
     def raw(self) -> list[float]:
-        """Rewards as the recipe gives them; NaN in the rows that failed."""
-        return self._numbers(self.scored.reward)
+        """Rewards as the recipe answers them (its ``group.answer``); NaN in the rows that failed."""
+        return self._numbers(self.scored.answered)
 
     @property
     def unit(self) -> list[float]:
         """Rewards in [0, 1]: unchanged if the recipe's range lies in it, else their sigmoid; NaN in failed rows."""
         low, high = self.plan.range or (-np.inf, np.inf)
-        reward = self.scored.reward
+        reward = self.scored.answered
         return self._numbers(reward if low >= 0.0 and high <= 1.0 else expit(reward))
 
     def numbers(self, *, raw: bool | None = None) -> list[float]:

@@ -18,6 +18,7 @@ dialect = Dialect(
         title="reward-kit and eval-protocol",
         clients=("Fireworks reward-kit", "eval-protocol"),
         prefix="reward_kit",
+        one_sample=True,
     )
 )
 router = dialect.router

@@ -29,6 +29,7 @@ dialect = Dialect(
         clients=("robometer's clients",),
         prefix="robometer",
         deadline_s=110.0,
+        one_sample=True,
     )
 )
 router = dialect.router

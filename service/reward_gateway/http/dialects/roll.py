@@ -26,6 +26,7 @@ dialect = Dialect(
         clients=("ROLL",),
         prefix="roll",
         deadline_s=17.0,
+        one_sample=True,
     )
 )
 router = dialect.router

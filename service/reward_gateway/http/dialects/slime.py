@@ -23,6 +23,7 @@ dialect = Dialect(
         clients=("slime", "miles"),
         prefix="slime",
         deadline_s=110.0,
+        one_sample=True,
     )
 )
 router = dialect.router

@@ -34,30 +34,36 @@ def parse_messages(value: Any, param: str) -> list[ChatMessage]:
     return [_parse_message(message, f"{param}[{i}]") for i, message in enumerate(value)]
 
 
-def text_or_messages(value: Any, param: str) -> str | list[ChatMessage]:
-    """A text, or chat messages. A single user message with plain text becomes that text; null becomes an empty text."""
+def text_or_messages(value: Any, param: str) -> str | list[ChatMessage] | None:
+    """A text, or chat messages. A single user message with plain text becomes that text; null and no messages at all
+    are None: there is no text."""
     if value is None or isinstance(value, str):
-        return value or ""
+        return value
     return plain_if_single(parse_messages(value, param), "user")
 
 
-def plain_if_single(messages: list[ChatMessage], role: str) -> str | list[ChatMessage]:
-    """The text of a single plain-text message of that role, else the messages; an empty text for no messages."""
+def plain_if_single(messages: list[ChatMessage], role: str) -> str | list[ChatMessage] | None:
+    """The text of a single plain-text message of that role, else the messages; None for no messages."""
     if not messages:
-        return ""
+        return None
     only = messages[0]
     if len(messages) == 1 and only.role == role and only.says_text_alone:
         return str(only.content)
     return messages
 
 
-def split_conversation(value: Any, param: str) -> SampleItem:
-    """A conversation as a sample: the last message is the response, those before it are the prompt."""
+def split_conversation(value: Any, param: str, alone: str | None = None) -> SampleItem:
+    """A conversation as a sample: the last message is the response, those before it are the prompt.
+
+    Args:
+        alone: the prompt of a conversation of one message; None: it has none.
+    """
     messages = parse_messages(value, param)
     if not messages:
         raise InvalidRequest(f"{param}: expected at least one message", param=param)
     last = messages[-1]
-    return SampleItem(prompt=plain_if_single(messages[:-1], "user"), response=plain_if_single([last], last.role))
+    prompt = plain_if_single(messages[:-1], "user") if len(messages) > 1 else alone
+    return SampleItem(prompt=prompt, response=plain_if_single([last], last.role))
 
 
 def json_object(raw: Raw, param: str) -> dict[str, Any]:

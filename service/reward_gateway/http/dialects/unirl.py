@@ -57,7 +57,7 @@ class RewardRequest(Struct):
         """The sample: prompt and images. The images are the response."""
         texts = [turn.text for turn in self.history if turn.text]
         images: list[Any] = [turn.image_b64 for turn in self.history if turn.image_b64 is not None]
-        return SampleItem(prompt="\n".join(texts), images=images or None)
+        return SampleItem(prompt="\n".join(texts) if texts else None, images=images or None)
 
 
 class ScoreRequests(Struct):

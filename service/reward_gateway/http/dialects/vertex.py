@@ -30,6 +30,7 @@ dialect = Dialect(
         title="Vertex AI reinforcement tuning",
         clients=("Vertex AI (Cloud Run reward)",),
         prefix="vertex",
+        one_sample=True,
     )
 )
 router = dialect.router
@@ -148,7 +149,7 @@ def _check_range(plan: Plan) -> None:
     )
 
 
-def _read_response(content: Content) -> str | list[ChatMessage]:
+def _read_response(content: Content) -> str | list[ChatMessage] | None:
     turns = _read_turn(Content(content.parts, "model"), "response")
     plain = turns[0].reasoning_content is None and turns[0].tool_calls is UNSET
     return plain_if_single(turns, "assistant") if plain else turns

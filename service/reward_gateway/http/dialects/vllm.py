@@ -297,7 +297,7 @@ def _read_side(value: Any, param: str) -> Any:
 
 async def _score_input(request: DialectRequest, body: PoolingRequest, *, vectors: bool = False) -> Scores:
     if body.messages is not None:
-        samples = [split_conversation(body.messages, "messages")]
+        samples = [split_conversation(body.messages, "messages", alone="")]
     elif body.input is not None:
         samples = [TextSample(response=text) for text in await texts_of(request, body.input, "input")]
     else:

@@ -22,6 +22,7 @@ dialect = Dialect(
         clients=("xtuner",),
         prefix="xtuner",
         deadline_s=27.0,
+        one_sample=True,
     )
 )
 router = dialect.router

@@ -30,7 +30,10 @@ class SampleError(Struct):
 
 
 class SampleResult(Struct):
-    """One sample's reward, in the place of its sample."""
+    """One sample's reward, in the place of its sample.
+
+    ``reward_raw`` is there where the recipe compares samples: the combined reward before the comparison.
+    """
 
     id: str
     reward: float | None
@@ -39,6 +42,7 @@ class SampleResult(Struct):
     components: dict[str, ComponentResult]
     flags: list[str]
     error: SampleError | None
+    reward_raw: float | UnsetType | None = UNSET
 
 
 class UsageCount(Struct):
@@ -51,13 +55,18 @@ class UsageCount(Struct):
 
 
 class ScoreResponse(Struct):
-    """Results in the order of the samples, one for one."""
+    """Results in the order of the samples, one for one.
+
+    ``answer`` is there where the recipe compares samples: which number a client with room for one takes, ``reward``
+    (normalized) or ``reward_raw`` (combined).
+    """
 
     reward: str
     recipe_version: str
     results: list[SampleResult]
     usage: UsageCount
     timing_ms: dict[str, float]
+    answer: Literal["normalized", "combined"] | UnsetType = UNSET
 
 
 class ItemError(Struct):
@@ -338,6 +347,7 @@ class DialectRow(Struct):
     deadline_s: float | None
     score: str
     error_format: str
+    one_sample: bool
     flags: str
     paths: list[str]
     override: float | str | None

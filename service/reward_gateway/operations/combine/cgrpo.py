@@ -37,6 +37,7 @@ class Item(OperationItem):
     fidelity="recalled",
     returns="vector",
     grouped=True,
+    compares="group",
 )
 def cgrpo(columns: Columns, params: Params) -> Outcome:
     """Outcome plus the rubric reward of right answers, relative to the best of the group.

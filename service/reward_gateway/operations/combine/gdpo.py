@@ -34,6 +34,7 @@ class Item(OperationItem):
     item=Item,
     params=Params,
     grouped=True,
+    compares="group",
     source=Source("GDPO: Group reward-Decoupled Normalization Policy Optimization", "https://arxiv.org/abs/2601.05242"),
     fidelity="second-hand",
     cost=Cost(unit=0.4),

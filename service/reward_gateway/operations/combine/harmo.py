@@ -55,6 +55,7 @@ class Item(OperationItem):
     fidelity="second-hand",
     returns="vector",
     grouped=True,
+    compares="group",
 )
 def harmo(columns: Columns, params: Params) -> Outcome:
     """Hybrid reward of a group: rule or model, plus format, plus a penalty for short wrong answers; group-centred.

@@ -106,6 +106,8 @@ def outcome_reward(response: str, gold: Sequence[str], format_penalty: float) ->
     fidelity="verified",
     returns="vector",
     grouped=True,
+    compares="group",
+    prompt_unless="gold_logprobs",
 )
 def igpo(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Turn rewards of a search agent: the information each turn gains, and the F1 of the answer at the end.

@@ -53,7 +53,17 @@ def preference_loss(outcomes: FloatArray, totals: FloatArray) -> float | None:
     return float(softplus(totals[worse] - totals[better]).mean()) if len(better) else None
 
 
-@operation("credit", "oprl", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
+@operation(
+    "credit",
+    "oprl",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="second-hand",
+    returns="vector",
+    grouped=True,
+    compares="group",
+)
 def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Implicit step rewards of a group of trajectories, with advantages of episode and step together.
 

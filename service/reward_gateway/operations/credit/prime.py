@@ -63,6 +63,7 @@ class Item(OperationItem):
     fidelity="verified",
     returns="vector",
     grouped=True,
+    compares="group",
 )
 def prime(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Implicit process rewards of a group's tokens, and their leave-one-out returns.

@@ -160,6 +160,7 @@ def given_values(values: dict[str, float]) -> dict[int, float]:
     fidelity="second-hand",
     returns="vector",
     cost=Cost(row=1000.0, unit=2.0, square=0.05),
+    prompt_unless="values",
 )
 def shapley(columns: Columns, params: Params) -> Effectful[Outcome]:
     """A reward a segment: its Shapley value under a reward model, mixed with the reward of the whole text.

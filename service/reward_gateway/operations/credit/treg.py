@@ -49,7 +49,16 @@ def token_rewards(better: FloatArray, worse: FloatArray) -> FloatArray:
     return np.asarray(expit(np.clip(better - worse, -LARGEST_RATIO, LARGEST_RATIO)) - 0.5)
 
 
-@operation("credit", "treg", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
+@operation(
+    "credit",
+    "treg",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="second-hand",
+    returns="vector",
+    prompt_unless="logp_policy",
+)
 def treg(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Token rewards from how much likelier a token is when the answer is asked to be better than worse.
 

@@ -74,7 +74,7 @@ def advantages(steps: Sequence[FloatArray], groups: Sequence[str | None]) -> lis
     source=SOURCE,
     fidelity="verified",
     returns="vector",
-    grouped=True,
+    grouped=lambda params: params.balanced,
 )
 def turning_point(columns: Columns, params: Params) -> Outcome:
     """A reward a denoising step: its own gain, or all that is still to come where it turns the trend.

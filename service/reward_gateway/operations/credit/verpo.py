@@ -46,6 +46,7 @@ class Item(OperationItem):
     fidelity="second-hand",
     returns="vector",
     grouped=True,
+    compares="group",
     cost=Cost(row=100.0, unit=0.3, square=0.02),
 )
 def verpo(columns: Columns, params: Params) -> Outcome:

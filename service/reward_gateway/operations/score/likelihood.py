@@ -50,7 +50,21 @@ class Item(OperationItem):
     reference: str | None = Field(None, description="Reference answer whose likelihood is the reward.")
 
 
-@operation("score", "likelihood", item=Item, params=Params, source=SOURCE, fidelity="second-hand", grouped=True)
+def _averages_group(params: Params) -> bool:
+    return params.kind == "jepo"
+
+
+@operation(
+    "score",
+    "likelihood",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="second-hand",
+    grouped=_averages_group,
+    compares=lambda params: "group" if _averages_group(params) else None,
+    prompt_unless="ref_logprobs",
+)
 def likelihood(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of a chain of thought by the likelihood of the reference answer after it.
 

@@ -25,7 +25,14 @@ class Item(OperationItem):
     )
 
 
-@operation("score", "perplexity", item=Item, params=Params, cost=Cost(row=20.0, unit=0.1))
+@operation(
+    "score",
+    "perplexity",
+    item=Item,
+    params=Params,
+    cost=Cost(row=20.0, unit=0.1),
+    prompt_unless="logprobs",
+)
 def perplexity(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Perplexity of a response: lower is more fluent.
 

@@ -57,6 +57,7 @@ def normalise(values: FloatArray, members: Groups, params: GroupParams) -> Float
     item=GroupItem,
     params=GroupParams,
     grouped=True,
+    compares="group",
     source=Source("DeepSeekMath (GRPO)", "https://arxiv.org/abs/2402.03300"),
     fidelity="recalled",
     cost=CHEAP,
@@ -81,7 +82,7 @@ def group_normalise(columns: Columns, params: GroupParams) -> Outcome:
     return outcome
 
 
-@operation("transform", "zscore", item=Item, params=ZscoreParams, grouped=True, cost=CHEAP)
+@operation("transform", "zscore", item=Item, params=ZscoreParams, grouped=True, compares="request", cost=CHEAP)
 def zscore(columns: Columns, params: ZscoreParams) -> Outcome:
     """Z-score over the request.
 
@@ -91,7 +92,7 @@ def zscore(columns: Columns, params: ZscoreParams) -> Outcome:
     return Outcome(reward=groups.zscore(columns.floats("reward"), members, eps=params.eps, spread=params.spread))
 
 
-@operation("transform", "rank", item=Item, grouped=True, cost=CHEAP)
+@operation("transform", "rank", item=Item, grouped=True, compares="request", cost=CHEAP)
 def rank(columns: Columns, params: OperationParams) -> Outcome:
     """Place among the items of the request, in [0, 1].
 

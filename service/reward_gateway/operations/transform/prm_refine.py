@@ -54,7 +54,7 @@ def delta(steps: Ragged) -> Ragged:
     source=SOURCE,
     fidelity="second-hand",
     returns="vector",
-    grouped=True,
+    grouped=lambda params: params.eta == "batch_mean" and params.mode != "delta",
 )
 def prm_refine(columns: Columns, params: Params) -> Outcome:
     """Refined process rewards whose return is bounded, so that more steps or repeated ones do not pay.
