@@ -66,12 +66,8 @@ default: surprise
 
 async def test_a_long_list_of_numbers_is_read_as_a_short_one(serve: Serve, works: list[Any]) -> None:
     async with serve(recipes=RECIPES) as served:
-        short = await served.score(
-            {"samples": [{"response": "a", "features": {"logprobs": [-1.5] * 2}}]}
-        )
-        long = await served.score(
-            {"samples": [{"response": "a", "features": {"logprobs": [-1.5] * 300_000}}]}
-        )
+        short = await served.score({"samples": [{"response": "a", "features": {"logprobs": [-1.5] * 2}}]})
+        long = await served.score({"samples": [{"response": "a", "features": {"logprobs": [-1.5] * 300_000}}]})
         assert works
         assert long.json()["results"] == short.json()["results"]
         assert short.json()["results"][0]["valid"]

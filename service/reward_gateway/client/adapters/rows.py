@@ -15,7 +15,16 @@ from reward_gateway.sample.messages import ChatMessage
 REFERENCES = ("reference", "ground_truth", "answer", "solution")
 """Dataset columns that hold a ground truth, the first one that exists counts."""
 
+PROMPTS = ("raw_prompt", "prompt", "question", "problem", "query")
+"""Keys under which trainers keep what was asked, the first one that is there counts."""
+
 _MESSAGE_KEYS = ChatMessage.__struct_fields__
+
+
+def find_prompt(*rows: Any) -> Any:
+    """What was asked: the value of the first key of :data:`PROMPTS` in the first of the mappings that has one."""
+    mappings = [row for row in rows if isinstance(row, Mapping)]
+    return next((row[name] for row in mappings for name in PROMPTS if row.get(name) is not None), None)
 
 
 def make_sample(
@@ -52,6 +61,8 @@ def convert_text(value: Any) -> Any:
         value = value.item()
     if value is None or isinstance(value, str):
         return value if value is None else str(value)
+    if isinstance(value, Mapping):  # one message
+        return [_convert_message(value)]
     return [_convert_message(message) for message in value]
 
 

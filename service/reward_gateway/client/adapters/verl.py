@@ -7,8 +7,14 @@
 
 (Releases before ``reward.`` take the same keys as ``custom_reward_function.*``.) The answer is a dict: ``score``, and
 the recipe's components by their names, the same keys and only numbers for every sample, so that validation averages
-them and the ``gdpo`` manager can normalise each. verl hands the prompt over only where the dataset has it in
-``extra_info`` (``prompt``, ``question`` or ``raw_prompt``).
+them and the ``gdpo`` manager can normalise each.
+
+**The prompt.** verl's managers hand over ``extra_info`` of the dataset's row, not the prompt. Put what was asked there,
+as ``raw_prompt``, ``prompt``, ``question``, ``problem`` or ``query`` (a text, or chat messages), when the dataset is
+made; a manager that hands it over as an argument of one of these names works too. Without it, a recipe that reads the
+prompt refuses the sample (``missing_field``); rules that read none (``math``) do without. Samples arrive one by one: a
+recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being ``rollout.n``; or, as verl
+normalises by itself, ``group: {answer: combined}``, the reward before the comparison.
 
 A sample without a score raises: the managers ``naive`` and ``dapo`` stop the run. ``rate_limited`` makes 0.0 of any
 exception by itself; do not use it where a false zero hurts. Calls wait for a service that is away up to ``timeout_s``.
@@ -18,10 +24,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reward_gateway.client import SampleScore
-from reward_gateway.client.adapters.rows import make_sample
+from reward_gateway.client.adapters.rows import find_prompt, make_sample
 from reward_gateway.client.adapters.service import Service, require_number
-
-_PROMPTS = ("prompt", "question", "raw_prompt")
 
 
 async def compute_score(
@@ -35,11 +39,11 @@ async def compute_score(
     api_key: str | None = None,
     timeout_s: float | None = None,
     run: str | None = None,
-    **ignored: Any,
+    **more: Any,
 ) -> dict[str, float]:
     """One sample; calls of the same moment travel in one request."""
     service = Service.of(url, reward, api_key, timeout_s, run=run)
-    return _to_numbers(await service.score_one(_read_sample(solution_str, ground_truth, extra_info)))
+    return _to_numbers(await service.score_one(_read_sample(solution_str, ground_truth, extra_info, more)))
 
 
 def compute_scores(
@@ -61,9 +65,8 @@ def compute_scores(
     return [_to_numbers(one) for one in scored]
 
 
-def _read_sample(response: str, reference: Any, extra: Mapping[str, Any] | None) -> dict[str, Any]:
-    prompts = (extra[name] for name in _PROMPTS if extra and extra.get(name) is not None)
-    return make_sample(next(prompts, None), response, reference)
+def _read_sample(response: str, reference: Any, *rows: Mapping[str, Any] | None) -> dict[str, Any]:
+    return make_sample(find_prompt(*rows), response, reference)
 
 
 def _to_numbers(one: SampleScore) -> dict[str, float]:
