@@ -104,6 +104,26 @@ def test_harmony_says_in_the_final_channel_thinks_in_analysis_and_calls_in_comme
     assert read_response(prompt, twice).flags == ("template_marks",)
 
 
+@pytest.mark.parametrize(
+    ("system", "kept"),
+    [
+        ("<|im_start|>system\n<|im_end|>\n", None),
+        ("<|im_start|>system\nReasoning effort is set to high. Think.<|im_end|>\n", None),
+        ("<|im_start|>system\nReasoning effort is set to high. Think.\n\nBe brief.<|im_end|>\n", "Be brief."),
+        (
+            "<|im_start|>system\nBe brief.\n\n# Tools\n\nYou may call one or more functions to assist.\n\nYou are "
+            "provided with function signatures within <tools></tools> XML tags:\n<tools>\n{}\n</tools>\n\nFor each "
+            "function call, return JSON.<|im_end|>\n",
+            "Be brief.",
+        ),
+    ],
+)
+def test_what_templates_add_to_the_system_turn_is_removed(system: str, kept: str | None) -> None:
+    found = read_whole(system + PROMPT + "<think></think>So.<|im_end|>")
+    assert found.turns == ((Turn("system", kept), *WHY) if kept else WHY)
+    assert answer(found) == "So."
+
+
 def test_calls_of_tools_and_their_results_are_turns_of_the_prompt() -> None:
     tool = "<|im_system|>look<|im_middle|>## Return of look:0\n42<|im_end|>"
     text = f"<|im_user|>user<|im_middle|>Why?<|im_end|>{tool}<|im_assistant|>assistant<|im_middle|>So.<|im_end|>"

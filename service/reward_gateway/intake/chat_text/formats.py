@@ -15,7 +15,7 @@ from .harmony import Harmony, tidy_harmony
 
 _ROLE = r"(?P<role>[A-Za-z_]{1,32})"
 _BARS_ROLE = r"(?P<role>system|user|assistant|observation|tool|tool_response|environment|developer)"
-_NO_THINKING = re.compile(r"<think>\n\n</think>\n\n")
+_NO_THINKING = re.compile(r"<think>(?:\n\n</think>\n\n|</think>)")
 _WORDS = r"(?:\A\s*|[ \n]|(?<=>))"
 _ASSISTANT = {"model": "assistant"}
 _TOOL = {"observation": "tool", "environment": "tool", "tool_response": "tool", "ipython": "tool"}
@@ -27,11 +27,13 @@ CHATML = ChatFormat(
     added=_NO_THINKING,
     tidy=tidying.chain(
         tidying.split_tool_responses,
+        tidying.remove_effort,
         tidying.drop_system(
             r"You are Qwen, created by Alibaba Cloud\. You are a helpful assistant\.",
             r"You are a helpful assistant\.",
             r"Please reason step by step, and put your final answer within \\boxed\{\}\.",
             r"You are a helpful AI assistant named SmolLM, trained by Hugging Face",
+            r"",
         ),
     ),
     closers=("<|im_start|>assistant", "<|im_start|>assistant\n<think>\n\n</think>"),
@@ -40,6 +42,7 @@ PHI4 = ChatFormat(
     "phi4",
     re.compile(rf"<\|im_start\|>{_ROLE}<\|im_sep\|>"),
     ("<|im_end|>",),
+    tidy=tidying.drop_system(r"You are Phi, a language model trained by Microsoft to help users\. .*"),
     closers=("<|im_start|>assistant<|im_sep|>",),
 )
 KIMI = ChatFormat(
@@ -187,6 +190,7 @@ DEEPSEEK = ChatFormat(
     ("<｜end▁of▁sentence｜>", "<｜tool▁output▁end｜>"),
     closed=False,
     added=re.compile(r"</think>|<think>\s*</think>\n*"),
+    tidy=tidying.remove_blank_line,
     leads=True,
     closers=("<｜User｜>", "<｜Assistant｜>", "<｜Assistant｜></think>"),
 )

@@ -14,6 +14,7 @@ _TOOL_RESPONSE = re.compile(r"\n?<tool_response>\n?(.*?)\n?</tool_response>", re
 _LLAMA_DATES = re.compile(
     r"(?:Environment: ipython\n)?(?:Tools: [^\n]*\n\n)?Cutting Knowledge Date: [^\n]*\nToday Date: [^\n]*\n\n?"
 )
+_EFFORT = re.compile(r"Reasoning effort is set to [^\n]*(?:\n\n|\Z)")
 _SYS = re.compile(r"<<SYS>>\n(.*?)\n<</SYS>>(?:\n\n|\Z)", re.DOTALL)
 _KIMI_RETURN = re.compile(r"## Return of ([^\n]{1,256})\n")
 _COMMAND_PREAMBLE = re.compile(r"# (?:System|Safety) Preamble\n")
@@ -79,6 +80,18 @@ def remove_llama_dates(role: str, content: str) -> Sequence[Turn]:
         rest = content[match.end() :]
         return (Turn(role, rest),) if rest else ()
     return decode_tool_json(role, content)
+
+
+def remove_effort(role: str, content: str) -> Sequence[Turn]:
+    """The line of some Qwen templates that says how much to think."""
+    if role == "system" and (match := _EFFORT.match(content)):
+        return (Turn(role, content[match.end() :]),)
+    return keep_turn(role, content)
+
+
+def remove_blank_line(role: str, content: str) -> Sequence[Turn]:
+    """The blank line that DeepSeek V2.5 writes after the system turn."""
+    return (Turn(role, content.removesuffix("\n\n")),) if role == "system" else keep_turn(role, content)
 
 
 def decode_tool_json(role: str, content: str) -> Sequence[Turn]:
