@@ -14,9 +14,9 @@ from reward_gateway.sample import Batch, Invalid, Media
 from reward_gateway.sample.fields import FIELDS, IMAGES, Form, SampleItem, of_form
 from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 from reward_gateway.sample.messages import MediaObject, StepItem
+from reward_gateway.sample.turn_marks import flag_template_marks
 from reward_gateway.settings import Settings
 
-from .chat_text.flags import flag_template_marks
 from .messages import Source, media_content, plain_if_single, plain_messages
 from .nesting import check_nesting
 from .objects import plain_object, texts_of

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+from .batch import Batch
+from .texts import Text
+
 TEMPLATE_MARKS: Final = "template_marks"
 """Flags a response in which a turn of a chat template begins or ends."""
 
@@ -79,3 +82,23 @@ def find_marked(texts: Sequence[Sequence[str]]) -> list[int]:
     if not may_have_turn_marks("\n".join(text for row in texts for text in row)):
         return []
     return [i for i, row in enumerate(texts) if any(map(has_turn_marks, row))]
+
+
+def flag_template_marks(batch: Batch) -> None:
+    """Flag the samples in whose response a turn begins or ends. No text is changed."""
+    for row in find_marked([_texts_of(response) for response in batch.responses]):
+        batch.flag(row, TEMPLATE_MARKS)
+
+
+def _texts_of(response: Text | None) -> list[str]:
+    """The texts of a response; of a trajectory, those of the assistant."""
+    if response is None:
+        return []
+    if isinstance(response, str):
+        return [response]
+    texts = []
+    for message in response:
+        content = message.get("content") if message.get("role") == "assistant" else None
+        parts = [content] if isinstance(content, str) else [part.get("text") for part in content or ()]
+        texts += [text for text in parts if isinstance(text, str)]
+    return texts
