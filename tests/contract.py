@@ -7,6 +7,7 @@ client that was generated from the page would drop it.
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, ClassVar, get_args
+from urllib.parse import unquote
 
 import grpc
 import httpx
@@ -15,7 +16,7 @@ from fastapi import FastAPI
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from reward_gateway.errors import error_table
-from reward_gateway.intake.run_name import split_run_path
+from reward_gateway.intake.address import split_address
 from reward_gateway.sample import InvalidCode
 from starlette.routing import Match
 
@@ -57,7 +58,7 @@ class HttpContract:
     async def check(self, response: httpx.Response) -> None:
         """Fail where an answer is not as the page says: its status, its content type or its body."""
         await response.aread()
-        method, path = response.request.method, split_run_path(response.request.url.path)[1]
+        method, path = response.request.method, _served_path(response.request.url)
         if (method, path) not in self._templates:
             self._templates[method, path] = self._template(method, path)
         template = self._templates[method, path]
@@ -98,6 +99,12 @@ class HttpContract:
             held = held[name]
         found: dict[str, Any] = held
         return found
+
+
+def _served_path(url: httpx.URL) -> str:
+    """The path of a route, without the run and the recipe that the address names before it."""
+    _, recipe, path = split_address(url.raw_path.decode().partition("?")[0])
+    return "/health" if recipe is not None and path.endswith("/health") else unquote(path)
 
 
 def closed(schema: Any) -> Any:

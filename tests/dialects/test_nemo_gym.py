@@ -53,10 +53,6 @@ async def test_the_first_of_several_references_counts(http: Any) -> None:
     assert (await http.ok("/verify?reward=share", sent))["reward"] == 1.0
 
 
-async def test_a_row_may_name_the_recipe(http: Any) -> None:
-    assert (await http.ok("/verify", row("2 + 2", "4", answer="4", reward="share")))["reward"] == 1.0
-
-
 async def test_instructions_and_earlier_turns_are_the_prompt(http: Any) -> None:
     turns = [
         {"role": "user", "content": [{"type": "input_text", "text": "Why?"}]},

@@ -1,5 +1,6 @@
 """API keys: who is known, what they may do, and that a comparison tells nothing by its time."""
 
+import base64
 import hashlib
 import hmac
 from pathlib import Path
@@ -32,6 +33,11 @@ keys:
     rights: [score, state]
   - {{name: root, key: "the admin's key", rights: [admin]}}
 """
+
+
+def basic(credentials: str) -> str:
+    """The header of HTTP Basic."""
+    return f"Basic {base64.b64encode(credentials.encode()).decode()}"
 
 
 @pytest.fixture
@@ -172,10 +178,27 @@ def test_a_key_is_not_in_the_text_of_its_object(ring: KeyRing) -> None:
         ("Basic abc", None, None),
         ("Bearer ", None, None),
         (None, None, None),
+        (basic("x:abc"), None, "abc"),
+        (basic("x:abc").replace("Basic", "basic "), None, "abc"),
+        (basic(":abc"), None, "abc"),
+        (basic("x:a:b c"), None, "a:b c"),
+        (basic("x:ключ"), None, "ключ"),
+        (basic("x:proxy"), "abc", "abc"),
+        (basic("abc"), None, None),
+        (basic("abc:"), None, None),
+        (basic("x:abc")[:-3] + "*", None, None),
+        ("Basic é", None, None),
+        ("Basic ", None, None),
     ],
 )
 def test_where_a_token_is_read(authorization: str | None, x_api_key: str | None, token: str | None) -> None:
     assert token_of(authorization, x_api_key) == token
+
+
+def test_a_password_that_is_no_text_is_an_unknown_key(ring: KeyRing) -> None:
+    token = token_of(f"Basic {base64.b64encode(b'x:' + bytes([255, 254])).decode()}", None)
+    with pytest.raises(Unauthenticated):
+        ring.authenticate(token)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost"])

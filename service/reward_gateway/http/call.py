@@ -5,11 +5,12 @@ import re
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, unquote
 
 from starlette.types import Scope
 
-from reward_gateway.intake.run_name import HEADER, RUN_PATH, split_run_path
+from reward_gateway.intake.address import PREFIXES, Address, split_address
+from reward_gateway.intake.run_name import HEADER
 from reward_gateway.sample.flags import PartFlags
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.traffic.keys import ANYBODY, ApiKey
@@ -45,6 +46,7 @@ class Call:
         error_format: what an error looks like to this client.
         run_names: the training run, as often as the request names it.
         run: the training run; empty if the request names none.
+        recipe: the recipe that the address names: ``/r/NAME/…`` or else ``?reward=NAME``; None: it names none.
         idempotency_key: makes a repeat the same request; None: every request is a new one.
     """
 
@@ -60,6 +62,7 @@ class Call:
     error_format: ErrorFormat = OWN_FORMAT
     run_names: tuple[str, ...] = ()
     run: str = ""
+    recipe: str | None = None
     idempotency_key: str | None = None
 
     @property
@@ -71,29 +74,42 @@ class Call:
 def begin(scope: Scope, now: float) -> Call:
     """The call of a request that just arrived; ``now`` is the loop's clock.
 
-    A path that begins with the run's name goes on without it, so that all that follows sees one path.
+    A path that begins with the name of a run or of a recipe goes on without it, so that all that follows sees one path.
     """
     query = scope.get("query_string", b"")
-    run_names = _take_run_names(scope, query) if b"run=" in query or scope["path"].startswith(RUN_PATH) else []
+    run_names: list[str] = []
+    recipe: str | None = None
+    if b"run=" in query or b"reward=" in query:
+        named = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+        run_names = named.get("run", [])
+        recipe = named["reward"][-1] if "reward" in named else None
+    if scope["path"].startswith(PREFIXES):
+        address = _take_address(scope)
+        run_names += [address.run] if address.run is not None else []
+        recipe = recipe if address.recipe is None else address.recipe
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _READ}
     given = headers.get(REQUEST_ID, "")
     usable = len(given) <= 256 and _PRINTABLE.fullmatch(given)
     name = given if usable else os.urandom(16).hex()
     if RUN in headers:
         run_names += [value.decode("latin-1") for name, value in scope["headers"] if name == RUN.encode()]
-    call = Call(name, headers, perf_counter(), now, scope["path"] in OPEN_PATHS, run_names=tuple(run_names))
+    is_open = scope["path"] in OPEN_PATHS
+    call = Call(name, headers, perf_counter(), now, is_open, run_names=tuple(run_names), recipe=recipe)
     scope["reward_gateway.call"] = call
     return call
 
 
-def _take_run_names(scope: Scope, query: bytes) -> list[str]:
-    """The runs that query and path name; the path's is removed from it."""
-    names = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("run", [])
-    in_path, scope["path"] = split_run_path(scope["path"])
-    if in_path is not None:
-        names.append(in_path)
-        scope["raw_path"] = split_run_path(scope.get("raw_path", b"").decode("latin-1"))[1].encode("latin-1")
-    return names
+def _take_address(scope: Scope) -> Address:
+    """What the path names; the names are removed from it.
+
+    Behind a recipe's name every path that ends in ``/health`` is ``/health``: clients append it to the address of their
+    dialect (``/r/NAME/tei/health``).
+    """
+    sent = scope.get("raw_path") or quote(scope["path"]).encode()
+    address = split_address(sent.decode("latin-1"))
+    path = "/health" if address.recipe is not None and address.path.endswith("/health") else address.path
+    scope["path"], scope["raw_path"] = unquote(path), path.encode("latin-1")
+    return address
 
 
 def call_of(scope: Scope) -> Call:

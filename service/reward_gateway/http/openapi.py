@@ -27,6 +27,9 @@ Send samples to `POST /v1/score`; the recipe that you name scores them with rewa
 and combines the scores. A sample that cannot be scored is answered with `valid: false` and a reason, never
 with a number; its neighbours are scored all the same.
 
+Before any path, `/r/NAME/` names the recipe (`/r/NAME/tei/rerank`; NAME is one percent-encoded segment) and
+`/run/NAME/` the training run. `/r/NAME/health` says whether that recipe can answer: 200, 503, or 404 if there is none.
+
 Every operation and every recipe has a page: [/pages](/pages).
 """
 
@@ -143,8 +146,9 @@ def _finished(page: dict[str, Any]) -> dict[str, Any]:
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+        "basic": {"type": "http", "scheme": "basic", "description": "The password is the key: `http://x:KEY@HOST`."},
     }
-    page["security"] = [{}, {"bearer": []}, {"key": []}]
+    page["security"] = [{}, {"bearer": []}, {"key": []}, {"basic": []}]
     rows = "\n".join(f"| {e.status} | `{e.code}` | {e.grpc_status} | {_first_line(e)} |" for e in error_table())
     page["info"]["description"] = (
         f"{ABOUT}\n## Errors\nEvery refusal has the body "

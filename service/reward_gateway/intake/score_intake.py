@@ -75,17 +75,17 @@ class ScoreIntake:
         scope: RequestScope,
         arrived_at: float,
         *seconds: float | None,
-        query: str | None = None,
+        address: str | None = None,
         takes_long: bool,
     ) -> PreparedRequest:
         """What the gateway scores, of a body: :meth:`read` and :meth:`prepare`. Raises as those."""
         if not takes_long:
-            return await self.prepare(read(body), scope, arrived_at, *seconds, query=query, body_bytes=len(body))
+            return await self.prepare(read(body), scope, arrived_at, *seconds, address=address, body_bytes=len(body))
         deadline = deadline_at(arrived_at, self._settings, *seconds)
         work = partial(read_batch, read, self.batches)
         request, batch = await self.read(work, body, deadline, takes_long=True)
         options = resolve_options(request.options, scope, self._settings, arrived_at, *seconds)
-        reward = self.resolve_reward(request.reward, query, request.model)
+        reward = self.resolve_reward(request.reward, address, request.model)
         if isinstance(batch, GatewayError):
             raise batch
         return PreparedRequest(batch, reward, options)
@@ -96,7 +96,7 @@ class ScoreIntake:
         scope: RequestScope,
         arrived_at: float,
         *seconds: float | None,
-        query: str | None = None,
+        address: str | None = None,
         body_bytes: int | None = None,
     ) -> PreparedRequest:
         """What the gateway scores.
@@ -105,7 +105,7 @@ class ScoreIntake:
             scope: on whose behalf the request is answered.
             arrived_at: when it arrived, on the running loop's clock.
             seconds: deadlines from elsewhere than the options, counted from ``arrived_at``; the smallest holds.
-            query: the recipe that the request's address names.
+            address: the recipe that the request's address names.
             body_bytes: size of the body it came from; no text in it can be longer. None: not known.
 
         Raises:
@@ -114,7 +114,7 @@ class ScoreIntake:
             TooLarge: a sample, text or list over its limit, with its path.
         """
         options = resolve_options(request.options, scope, self._settings, arrived_at, *seconds)
-        reward = self.resolve_reward(request.reward, query, request.model)
+        reward = self.resolve_reward(request.reward, address, request.model)
         return PreparedRequest(await self.batches.make(request.samples, body_bytes), reward, options)
 
     async def read_chat_texts(
@@ -134,11 +134,11 @@ class ScoreIntake:
             return await asyncio.to_thread(read_samples, samples, reading)
         return read_samples(samples, reading)
 
-    def resolve_reward(self, reward: str | None, query: str | None = None, model: str | None = None) -> str:
-        """Which recipe answers: ``reward``, else ``query``, else ``model`` where it names a recipe, else the default.
+    def resolve_reward(self, reward: str | None, address: str | None = None, model: str | None = None) -> str:
+        """Which recipe answers: ``reward``, else ``address``, else ``model`` where it names a recipe, else the default.
 
         Raises:
             NotFound: the one that is named is not there.
         """
         named = model if model is not None and self._gateway.has_reward(model) else None
-        return self._gateway.resolve_reward(reward, query, named)
+        return self._gateway.resolve_reward(reward, address, named)

@@ -68,10 +68,10 @@ class OpenInference:
 
     # A model
 
-    async def is_ready(self, name: str, version: str = "") -> bool:
-        """True if a model can answer now. Raises NotFound."""
+    async def is_ready(self, name: str, version: str = "", reward: str | None = None) -> bool:
+        """True if a model can answer now; ``reward`` as in :meth:`infer`. Raises NotFound."""
         if self._find_virtual_model(name, version) is not None:
-            return await self._is_recipe_ready(name)
+            return await self._is_recipe_ready(name, reward)
         asked = pb.ModelReadyRequest(**_resolve_version(name, version))
         return bool((await self._call_triton("ModelReady", asked, pb.ModelReadyResponse)).ready)
 
@@ -117,7 +117,7 @@ class OpenInference:
 
         Args:
             deadline: a time of the running loop's clock.
-            reward: recipe asked for outside the request, for example in the query; the request's parameter
+            reward: recipe asked for outside the request, in the path or in the query; the request's parameter
                 ``reward`` goes before it, and the model's name comes after.
             scope: the caller, and the idempotency key.
 
@@ -174,9 +174,9 @@ class OpenInference:
             raise NotFound(f"a recipe has a single model version, {VERSION}")
         return model
 
-    async def _is_recipe_ready(self, name: str) -> bool:
-        reward = self._gateway.resolve_reward(name if self._gateway.has_reward(name) else None)
-        return not await self._gateway.explain_missing(reward)
+    async def _is_recipe_ready(self, name: str, reward: str | None = None) -> bool:
+        resolved = self._gateway.resolve_reward(reward, name if self._gateway.has_reward(name) else None)
+        return not await self._gateway.explain_missing(resolved)
 
     def _require_triton(self, name: str) -> Passthrough:
         models = self._gateway.runtime.models

@@ -22,6 +22,7 @@ Keys are compared as hashes, in constant time, against every entry, so that resp
 Without a file, no key is required, and tokens that clients send anyway are ignored.
 """
 
+import base64
 import hashlib
 import hmac
 import ipaddress
@@ -142,7 +143,9 @@ class KeyRing:
         if not self._keys:
             return ANYBODY
         if not token:
-            raise Unauthenticated("send an API key: Authorization: Bearer KEY, or X-Api-Key: KEY")
+            raise Unauthenticated(
+                "send an API key: Authorization: Bearer KEY, X-Api-Key: KEY, or an address http://x:KEY@HOST"
+            )
         given = digest(token)
         caller = None
         for secret, key in self._keys:  # compare all, so that the time does not reveal which one matched
@@ -183,11 +186,24 @@ def _parse_entry(index: int, entry: Any) -> ApiKey:
 
 
 def token_of(authorization: str | None, x_api_key: str | None) -> str | None:
-    """The token from the two headers that may carry one; Bearer takes precedence."""
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
-    return x_api_key or None
+    """The token from the two headers that may carry one: Bearer, else ``X-Api-Key``, else the password of HTTP Basic.
+
+    Basic is for clients that take only an address (``http://x:KEY@HOST``). It comes last, because it may as well be the
+    login of a proxy before the gateway.
+    """
+    scheme, _, value = (authorization or "").partition(" ")
+    bearer = value.strip() if scheme.lower() == "bearer" else ""
+    password = _read_password(value.strip()) if scheme.lower() == "basic" and not x_api_key else ""
+    return bearer or x_api_key or password or None
+
+
+def _read_password(credentials: str) -> str:
+    """The password in the credentials of HTTP Basic; empty if there is none."""
+    try:
+        decoded = base64.b64decode(credentials, validate=True)
+    except ValueError:
+        return ""
+    return decoded.partition(b":")[2].decode("utf-8", "surrogateescape")
 
 
 def require_right(key: ApiKey, right: Right) -> None:

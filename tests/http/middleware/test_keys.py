@@ -39,6 +39,16 @@ async def test_a_known_key_passes_in_either_header(serve: Any, keys: Path, heade
 
 
 @pytest.mark.parametrize(
+    "path", ["/v1/rewards", "/openapi.json", "/v2", "/tei/info", "/r/plain/info", "/run/A/v1/models", "/pages"]
+)
+async def test_an_address_may_carry_the_key(serve: Any, keys: Path, path: str) -> None:
+    async with serve(api_keys_file=keys) as served:
+        for login, status in (("x:trainer-key", 200), (":trainer-key", 200), ("trainer-key:", 401), ("x:nobody", 401)):
+            answer = await served.client.get(f"http://{login}@localhost:8080{path}")
+            assert answer.status_code == status, login
+
+
+@pytest.mark.parametrize(
     "headers", [{}, {"authorization": "Bearer nobody"}, {"authorization": "Basic trainer-key"}, {"x-api-key": ""}]
 )
 async def test_no_key_or_a_wrong_one_is_a_401_that_says_how(serve: Any, keys: Path, headers: dict[str, str]) -> None:

@@ -31,7 +31,7 @@ BodyHandler = Callable[[DialectRequest, Body], Awaitable[Any]]
 BytesHandler = Callable[[DialectRequest, bytes], Awaitable[Any]]
 GetHandler = Callable[[Request], Awaitable[Any]]
 
-REWARD = parameter("reward", "query", "Recipe, if the body names none.")
+REWARD = parameter("reward", "query", "Recipe, if the body names none. `/r/NAME/` before the path goes before it.")
 
 CHAT_FORMAT = parameter(
     "chat_format",

@@ -1,8 +1,8 @@
 """OpenAI's graders: their definitions, and how each grades a sample.
 
-``string_check`` and ``text_similarity`` are rules. ``score_model`` is a recipe if ``model`` names one (the last
-message is the response), else a judge of the judges file; ``label_model`` is a judge. ``python`` runs in the sandbox,
-if the operator allows code. ``multi`` is arithmetic over the others.
+``string_check`` and ``text_similarity`` are rules. ``score_model`` is a recipe if the request's address or ``model``
+names one (the last message is the response), else a judge of the judges file; ``label_model`` is a judge. ``python``
+runs in the sandbox, if the operator allows code. ``multi`` is arithmetic over the others.
 """
 
 import math
@@ -149,14 +149,24 @@ class Grading:
             case PythonCode():
                 return await self._run_python(grader)
 
+    def _is_judge(self, grader: ScoreModel) -> bool:
+        """Whether a judge scores, and not a recipe."""
+        return self._request.asks_judge(grader.model)
+
+    def _recipe_of(self, grader: ScoreModel, param: str) -> str:
+        """The recipe that scores: the one of the request's address, else the one that ``model`` names."""
+        if self._request.named_recipe is None and not self._request.gateway.has_reward(grader.model):
+            raise NotFound(f"{param}.model: not the name of a recipe or of a judge", param=f"{param}.model")
+        return self._request.plan(model=grader.model).name
+
     async def _run_multi(self, grader: Multi, parts: Mapping[str, Grader], param: str) -> float:
         """Evaluate the formula; recipes are scored last and together: a failure leaves their state unchanged."""
         recipe_parts: dict[str, tuple[list[SampleItem], str]] = {}
         scores: dict[str, float] = dict.fromkeys(parts, math.nan)
         for name, part in parts.items():
             part_param = f"{param}.graders.{name}"
-            if isinstance(part, ScoreModel) and not self._request.is_judge(part.model):
-                recipe_parts[name] = [self._make_sample(part, part_param)], part.model
+            if isinstance(part, ScoreModel) and not self._is_judge(part):
+                recipe_parts[name] = [self._make_sample(part, part_param)], self._recipe_of(part, part_param)
             else:
                 scores[name] = await self.grade(part, part_param)
         formula = Formula(grader.calculate_output, scores, f"{param}.calculate_output")
@@ -176,8 +186,6 @@ class Grading:
     def _make_sample(self, grader: ScoreModel, param: str) -> SampleItem:
         """The sample that a recipe scores; the last message is its response."""
         conversation = self._fill_messages(grader.input, param)
-        if not self._request.gateway.has_reward(grader.model):
-            raise NotFound(f"{param}.model: not the name of a recipe or of a judge", param=f"{param}.model")
         return split_conversation(conversation, f"{param}.input", alone="")
 
     def _fill_pair(self, grader: StringCheck | TextSimilarity, param: str) -> tuple[str, str]:
@@ -198,8 +206,9 @@ class Grading:
         return filled
 
     async def _run_score_model(self, grader: ScoreModel, param: str) -> float:
-        if not self._request.is_judge(grader.model):
-            return (await self._request.score([self._make_sample(grader, param)], grader.model)).numbers()[0]
+        if not self._is_judge(grader):
+            recipe, sample = self._recipe_of(grader, param), self._make_sample(grader, param)
+            return (await self._request.score([sample], recipe)).numbers()[0]
         conversation = self._fill_messages(grader.input, param)
         low, high = (grader.range or [0.0, 1.0])[:2] if len(grader.range or [0, 1]) == 2 else (0.0, 1.0)
         instruction = f'Answer with JSON alone: {{"result": NUMBER}}, a number from {low:g} to {high:g}.'

@@ -89,7 +89,7 @@ async def chat_completions(request: DialectRequest, body: ChatRequest) -> Any:
     if body.n is not None and body.n != 1:
         raise InvalidRequest("n: only 1 is supported", param="n")
     messages = parse_messages(body.messages, "messages")
-    if body.reward is None and body.model is not None and request.is_judge(body.model):
+    if body.model is not None and request.asks_judge(body.model, body.reward):
         name, content = body.model, await request.judge(body.model, body.messages, body.temperature)
     else:
         name, content = await _answer_with_reward(request, body, messages)

@@ -1,5 +1,8 @@
 """NeMo-Gym's resources server, which NeMo-RL, verifiers, prime-rl and axolotl speak.
 
+The body is a row of the trainer's own data set, so no key of it chooses the recipe: the address does
+(``/r/NAME/verify``).
+
 A sample that cannot be scored is an HTTP error. NeMo-Gym's own judges answer 200 with ``reward: 0.0`` and
 ``_ng_failure_class`` instead, which keeps the row out of the metrics and allows a retry; but only NeMo-Gym's collector
 of rollouts reads that mark, and the other clients (verifiers, NeMo-RL, axolotl) train on the 0. With the setting
@@ -56,7 +59,6 @@ class VerifyRequest(Struct):
     expected_answer: Any = None
     answer: Any = None
     label: Any = None
-    reward: Any = None
 
 
 class Verified(Struct):
@@ -104,9 +106,8 @@ async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
         reference=label_text(next((value for value in references if value is not None), None)),
     )
     echoed = {"responses_create_params": echo_raw(body.responses_create_params), "response": echo_raw(body.response)}
-    reward = body.reward if isinstance(body.reward, str) else None
     try:
-        scores = await request.score([sample], reward)
+        scores = await request.score([sample])
     except GatewayError as error:
         unscored = error.status >= 500 or isinstance(error, Unscorable)
         if request.fails or request.settings.nemo_gym_failures != "body" or not unscored:

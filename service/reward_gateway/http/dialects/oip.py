@@ -166,7 +166,7 @@ async def config(request: Request) -> Response:
 async def ready(request: Request) -> Response:
     """200 if it is; 503 if a model that it needs is not ready."""
     name, version = _model_of(request)
-    if not await protocol_of(request).is_ready(name, version):
+    if not await protocol_of(request).is_ready(name, version, call_of(request.scope).recipe):
         raise ModelUnavailable("the model is not ready")
     return json_response({"name": name, "ready": True})
 
@@ -277,6 +277,6 @@ async def infer(request: Request) -> Response:
         infer_request, binary_outputs = parse_infer_request(body, length, name, version, deps.settings.max_nesting)
     deadline = deadline_of(request, read_timeout_s(infer_request))
     answer = await protocol_of(request).infer(
-        infer_request, deadline, request.query_params.get("reward"), call_of(request.scope).scope
+        infer_request, deadline, call_of(request.scope).recipe, call_of(request.scope).scope
     )
     return infer_response(answer, binary_outputs)

@@ -112,10 +112,14 @@ class DialectRequest:
         """The request's id, for responses that carry one."""
         return call_of(self.http_request.scope).id
 
+    @property
+    def named_recipe(self) -> str | None:
+        """The recipe that the request's address names; the body's own choice goes before it, its model after it."""
+        return call_of(self.http_request.scope).recipe
+
     def plan(self, reward: str | None = None, model: str | None = None) -> Plan:
         """The recipe that scores this request. Raises NotFound for an unknown name."""
-        query = self.http_request.query_params.get("reward") if self.http_request.scope["query_string"] else None
-        return self.gateway.book.get(self._dependencies.intake.resolve_reward(reward, query, model))
+        return self.gateway.book.get(self._dependencies.intake.resolve_reward(reward, self.named_recipe, model))
 
     async def score(
         self,
@@ -241,6 +245,10 @@ class DialectRequest:
         """Whether this is the name of a configured judge and not of a recipe."""
         judges = self.gateway.runtime.judges
         return judges is not None and name in judges.names and not self.gateway.has_reward(name)
+
+    def asks_judge(self, model: str, reward: str | None = None) -> bool:
+        """Whether ``model`` means a configured judge: neither the body nor the address names a recipe."""
+        return reward is None and self.named_recipe is None and self.is_judge(model)
 
     async def judge(self, name: str, conversation: Sequence[dict[str, Any]], temperature: float | None = 0.0) -> str:
         """A judge's answer to a conversation. Raises ModelUnavailable or Unscorable if it gives none."""

@@ -10,7 +10,7 @@ from reward_gateway.intake.chat_text import TextSample
 
 from .dialect import Dialect
 from .policy import Policy
-from .ranking import RerankRequest, order_by_score, rerank_scores
+from .ranking import EXAMPLE, RerankRequest, order_by_score, rerank_scores
 from .request import DialectRequest
 from .tokens import texts_of
 
@@ -94,7 +94,7 @@ async def _score_texts(request: DialectRequest, body: NativeClassify) -> Any:
     return rows[0] if single else rows
 
 
-@dialect.post("/v1/rerank", body=RerankRequest, answer=list[RankedDocument], bare=False)
+@dialect.post("/v1/rerank", body=RerankRequest, answer=list[RankedDocument], example=EXAMPLE, bare=False)
 async def rerank(request: DialectRequest, body: RerankRequest) -> Any:
     """Documents, best first, as a bare array."""
     texts, scores = await rerank_scores(request, body)

@@ -13,6 +13,7 @@ from reward_gateway.errors import EmptyInput, InvalidRequest
 from reward_gateway.intake.chat_text import TextSample
 from reward_gateway.intake.request import SampleItem
 
+from ..call import call_of
 from ..dependencies import dependencies_of
 from .dialect import Dialect
 from .error_formats import TEI
@@ -107,9 +108,12 @@ async def rerank(request: DialectRequest, body: TextsRerank) -> Any:
 
 @dialect.get("/info", answer=dict[str, Any])
 async def info(request: Request) -> Any:
-    """What is served, with text-embeddings-inference's keys: the default recipe, as a classifier with one label."""
+    """What is served, with text-embeddings-inference's keys: a recipe, as a classifier with one label.
+
+    The recipe is that of the address, else the default one.
+    """
     deps = dependencies_of(request)
-    plan = deps.gateway.book.get(deps.gateway.resolve_reward())
+    plan = deps.gateway.book.get(deps.gateway.resolve_reward(call_of(request.scope).recipe))
     return {
         "model_id": plan.name,
         "model_sha": plan.version,

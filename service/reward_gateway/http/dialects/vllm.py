@@ -229,6 +229,7 @@ async def score(request: DialectRequest, body: PairRequest) -> Any:
     "/v1/score",
     body=PairRequest,
     answer=PairScores,
+    example={"model": "helpful", "text_1": "How do I boil an egg?", "text_2": ["In water.", "In a kettle."]},
     keys=[("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2")],
 )
 async def score_v1(request: DialectRequest, body: PairRequest) -> Any:

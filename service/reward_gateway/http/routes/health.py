@@ -41,6 +41,8 @@ async def livez(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 while the default recipe (or `?reward=NAME`) can answer and the gateway is not shutting down; else 503.
 
+    Behind `/r/NAME/` every path that ends in `/health` answers for that recipe: 404 if there is none.
+
     `not_ready` says why other recipes cannot answer: a model that is not loaded, a judge that is not configured, a
     store of state that is not there. `stores` says whether the cache of scores and the store of state could be reached
     a few seconds ago (`ready` or `away`); `lost` is a store that came back without its state, until an operator accepts
@@ -51,11 +53,11 @@ async def readyz(request: Request) -> Response:
     deps = dependencies_of(request)
     if deps.traffic.drain.draining:
         return _not_ready(request, Draining("this gateway is shutting down"))
-    reward = request.query_params.get("reward")
+    reward = call_of(request.scope).recipe
     if reward is not None:
         if reason := await deps.gateway.explain_missing(reward):
             return _not_ready(request, _explain(f"the recipe {reward}", reason))
-        return json_response({"status": "ok", "ready": True, "reward": reward})
+        return json_response({"status": "ok", "ready": True, "reward": reward, "rewards": {reward: [True]}})
     readiness = await deps.gateway.check_readiness()
     stores = deps.stores.describe()
     parts: dict[str, object] = {"reward": readiness.default, "not_ready": readiness.missing, "stores": stores}

@@ -41,7 +41,7 @@ EXAMPLE = {
         answer=ScoreResponse,
         example=EXAMPLE,
         parameters=(
-            parameter("reward", "query", "Recipe, where the body names none."),
+            parameter("reward", "query", "Recipe, where body and path name none."),
             IDEMPOTENCY_KEY,
             RUN,
             parameter(
@@ -56,19 +56,19 @@ EXAMPLE = {
 async def score(request: Request) -> Response:
     """Results stand in the order of the samples, one for one.
 
-    Which recipe answers: `reward` in the body, else `?reward=`, else the body's `model` where it names a
-    recipe, else the default of the recipe file. One bad sample never fails its neighbours.
+    Which recipe answers: `reward` in the body, else `/r/NAME/` before the path, else `?reward=`, else the body's
+    `model` where it names a recipe, else the default of the recipe file. One bad sample never fails its neighbours.
     """
     deps, call, body = await receive_json(request)
     started = perf_counter()
-    query = request.query_params.get("reward") if request.scope["query_string"] else None
+    address = call.recipe
     read, is_short = partial(decode_as, ScoreRequest, deps.settings.max_nesting), len(body) <= SHORT
     times = call.scope, call.arrived_at, call.deadline_s
     try:
         if is_short or not TYPED.exceeds_limit(body):
-            prepared = await deps.intake.prepare(read(body), *times, query=query, body_bytes=len(body))
+            prepared = await deps.intake.prepare(read(body), *times, address=address, body_bytes=len(body))
         else:
-            prepared = await deps.intake.read_and_prepare(read, body, *times, query=query, takes_long=True)
+            prepared = await deps.intake.read_and_prepare(read, body, *times, address=address, takes_long=True)
     except InvalidRequest:
         other = handler_for_body("/v1/score", await read_keys(request, body), own="samples")
         if other is None:
