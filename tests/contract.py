@@ -15,8 +15,8 @@ import jsonschema_rs
 from fastapi import FastAPI
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
+from reward_gateway.address import split_address
 from reward_gateway.errors import error_table
-from reward_gateway.intake.address import split_address
 from reward_gateway.sample import InvalidCode
 from starlette.routing import Match
 

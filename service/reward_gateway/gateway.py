@@ -4,6 +4,7 @@ A request is one pass of keys, one cache lookup, one infer call per model for wh
 the recipe's arithmetic. Raw scores are written to the cache after the answer.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,10 +14,12 @@ from typing import Any, Literal
 import numpy as np
 
 from reward_gateway.backends.port import ModelInfo
+from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import RecipeBook, check_recipe_file
 from reward_gateway.recipes.evaluate import evaluate_plan
+from reward_gateway.recipes.implicit_recipes import find_implicit_recipe
 from reward_gateway.recipes.missing_context import find_missing_context
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
@@ -46,6 +49,13 @@ ANSWERED = Invalid("internal_error", "the sample was answered by an earlier atte
 """Excludes a row from a repeat; its recorded answer replaces this reason."""
 
 
+UNKNOWN_S = 5.0
+"""Seconds for which the model server is not asked again about a name that it does not know."""
+
+UNKNOWN_NAMES = 1024
+"""How many such names are remembered."""
+
+
 @dataclass(slots=True)
 class ScoreOptions:
     """Options of one request.
@@ -58,6 +68,7 @@ class ScoreOptions:
             GatewayError if the caller's API cannot express it.
         commit: writes the request's changes, instead of :meth:`.ScoringServices.commit`.
         restart: of a recipe that goes on with a store that has lost its state: whether it had to.
+        labels: the entry answers all numbers of a served model that gives several; else such a model is refused.
     """
 
     on_invalid: OnInvalid | None = None
@@ -69,6 +80,7 @@ class ScoreOptions:
     accept: Callable[[Scored], None] | None = None
     commit: Callable[..., Awaitable[None]] | None = None
     restart: Restart | None = None
+    labels: bool = False
 
 
 class Gateway:
@@ -92,6 +104,7 @@ class Gateway:
         self.runtime = runtime
         self.shadow = shadow or Shadow(runtime, observer)
         self._observer = observer
+        self._unknown: dict[str, float] = {}
         self.operations = SingleOperations(runtime)
 
     # Scoring
@@ -101,12 +114,17 @@ class Gateway:
 
         Raises:
             NotFound: there is no such reward.
+            InvalidRequest: it is a served model that gives several numbers, and the entry answers one.
             Unscorable: ``on_invalid: fail`` and a sample could not be scored for a cause of the caller.
             ModelUnavailable, Overloaded, DeadlineExceeded: the same for a cause of the server, or no sample was scored.
             IdempotencyConflict: the request's key was sent with another body.
         """
-        plan = self.book.get(reward)
+        plan = self.book.plans.get(reward) or self.get_plan(reward)
         options = options or ScoreOptions()
+        if plan.labels and not options.labels:
+            names = ", ".join(plan.labels)
+            message = f"this model gives {len(plan.labels)} numbers ({names}): name one, {plan.name}:{plan.labels[0]}"
+            raise InvalidRequest(message, param="reward")
         if plan.on_reset == "refuse":
             return await self._score_once(plan, batch, options)
         with allow_restart() as restart:
@@ -209,8 +227,48 @@ class Gateway:
 
     # Recipes
 
+    def find_plan(self, name: str) -> Plan | None:
+        """The recipe of that name, or of that alias, or of the served model; None if nothing has the name."""
+        models = self.runtime.known_models()
+        plan = self.book.find(name)
+        return plan or (find_implicit_recipe(self.book.resolve_alias(name), models) if models else None)
+
+    def get_plan(self, name: str) -> Plan:
+        """As :meth:`find_plan`. Raises NotFound if nothing has the name."""
+        return self.find_plan(name) or self.book.get(name)
+
     def has_reward(self, name: str) -> bool:
-        return name in self.book
+        """Whether a recipe, an alias or a served model has the name."""
+        return self.find_plan(name) is not None
+
+    async def learn_model(self, name: str) -> None:
+        """Ask the model server about a name that means nothing yet: the model may have been loaded just now.
+
+        A name that means nothing to the server either is not asked about again for a few seconds.
+
+        Raises:
+            ModelUnavailable: no model is known yet, and the server does not answer.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._unknown.get(name, now) > now:
+            return
+        wanted = self.book.resolve_alias(name)
+        try:
+            if await self._is_served(wanted) or await self._is_served(wanted.rpartition(":")[0]):
+                await self.runtime.refresh_models()
+        except ModelUnavailable:
+            if self.runtime.known_models() is None:
+                raise
+        if not self.has_reward(name):
+            if len(self._unknown) >= UNKNOWN_NAMES:
+                self._unknown.clear()
+            self._unknown[name] = now + UNKNOWN_S
+
+    async def _is_served(self, model: str) -> bool:
+        try:
+            return bool(model) and await self.runtime.models.info(model) is not None
+        except NotFound:
+            return False
 
     def resolve_reward(self, *names: str | None) -> str:
         """The first name that is not None, or the file's default.
@@ -219,7 +277,7 @@ class Gateway:
             NotFound: there is no reward of that name.
         """
         name = next((name for name in names if name is not None), self.book.default)
-        return self.book.get(name).name
+        return self.get_plan(name).name
 
     def list_rewards(self) -> dict[str, Any]:
         """Body of ``GET /v1/rewards``."""
@@ -227,7 +285,7 @@ class Gateway:
 
     def describe_reward(self, name: str) -> dict[str, Any]:
         """Body of ``GET /v1/rewards/{name}``."""
-        return self.book.get(name).describe()
+        return self.get_plan(name).describe()
 
     async def validate_rewards(
         self, body: bytes, read: Callable[[bytes], str], deadline: float | None = None
@@ -260,7 +318,8 @@ class Gateway:
         Raises:
             NotFound: there is no such reward.
         """
-        return (await find_missing([self.book.get(reward)], self.runtime)).get(reward, "")
+        plan = self.get_plan(reward)
+        return (await find_missing([plan], self.runtime)).get(plan.name, "")
 
     async def close(self) -> None:
         await self.shadow.close()

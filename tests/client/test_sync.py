@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 import pytest
 from reward_gateway.client import RewardClient, SampleError, Unreachable
+from reward_gateway.client.grpc import read_address
 from reward_gateway.errors import (
     DeadlineExceeded,
     GatewayError,
@@ -221,7 +222,34 @@ def test_the_run_may_stand_in_the_address(url: str, service: Any) -> None:
     assert answer.json()["value"]["count"] == 2.0
 
 
-@pytest.mark.parametrize("path", ["v1", "run", "run/", "run/a/v1/score", "r/name", "runs/a"])
+def test_the_recipe_and_the_key_may_stand_in_the_address(url: str, service: Any) -> None:
+    scheme, host = url.split("://")
+    with RewardClient(f"{scheme}://x:a%20key@{host}/r/shaped") as client:
+        assert client.score("p", ["a b"]).rewards == [0.5]
+        assert client.score("p", ["a b"], reward="brief").rewards == [-0.5]
+        assert client.ready()
+    for path in ("run/A/r/shaped", "r/shaped/run/A/"):
+        with RewardClient(f"{url}/{path}") as client:
+            assert client.score("p", ["a b"]).rewards == [0.5]
+    with RewardClient(f"{url}/r/nobody") as client:
+        assert not client.ready()
+        with pytest.raises(NotFound):
+            client.score("p", ["a b"])
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "metadata", "recipe"),
+    [
+        ("grpc://h:1", "h:1", (("authorization", "Bearer given"), ("x-run", "R")), None),
+        ("grpc://x:k%40y@h:1/r/a%2Fb", "h:1", (("authorization", "Bearer k@y"), ("x-run", "R")), "a/b"),
+        ("grpcs://h/r/a/run/R/", "h", (("authorization", "Bearer given"), ("x-run", "R")), "a"),
+    ],
+)
+def test_a_grpc_address_is_taken_apart(url: str, target: str, metadata: Any, recipe: str | None) -> None:
+    assert read_address(url, "given", "R") == (target, metadata, recipe)
+
+
+@pytest.mark.parametrize("path", ["v1", "run", "run/", "run/a/v1/score", "r", "r/", "r/a/r/b", "runs/a"])
 def test_a_grpc_address_has_no_other_path(path: str, service: Any) -> None:
     with pytest.raises(ValueError, match="names a run"):
         RewardClient(f"{service.grpc_url}/{path}")

@@ -94,8 +94,14 @@ rewards:
 default: ratio
 """
 
-READS = {"texts": ("prompt", "response"), "pictures": ("images", "frames"), "film": ("prompt", "frames")}
-KNOWN = {name: KnownModel(inputs) for name, inputs in READS.items()}
+READS = {
+    "texts": ("prompt", "response"),
+    "pictures": ("images", "frames"),
+    "film": ("prompt", "frames"),
+    "traits": ("prompt", "response"),
+}
+NUMBERS = {name: ("long", "calm", "kind of") if name == "traits" else ("number",) for name in READS}
+KNOWN = {name: KnownModel(inputs, NUMBERS[name]) for name, inputs in READS.items()}
 
 
 def value(prompt: str, response: str) -> float:
@@ -114,12 +120,17 @@ def encode_texts(_: str, batch: Batch, rows: Sequence[int]) -> Encoded[TensorRow
 class Texts:
     """A model server: ``texts`` measures prompt and response, ``pictures`` counts images and frames, ``film`` frames.
 
+    ``traits`` gives three numbers: the length of the response, minus that of the prompt, and a half. ``loaded`` are
+    further models, which were loaded after the start and give the length of the response.
+
     The response ``bad`` cannot be scored. Requests share its calls through the product's own coalescer.
     """
 
     away: bool = False
     gate: Gate = field(default_factory=Gate)
     calls: int = 0
+    looked_up: list[str] = field(default_factory=list)
+    loaded: set[str] = field(default_factory=set)
     seen: list[tuple[Text, Text | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -128,14 +139,16 @@ class Texts:
         )
 
     async def models(self) -> list[ModelInfo]:
-        return [await self.info(name) for name in READS]
+        return [await self.info(name) for name in (*READS, *self.loaded)]
 
     async def info(self, name: str) -> ModelInfo:
-        if name not in READS:
+        self.looked_up.append(name)
+        if name not in READS and name not in self.loaded:
             raise NotFound("no such model")
         if self.away:
             raise ModelUnavailable("the model server is away")
-        return ModelInfo(name, "1", True, READS[name], ("number",), 256)
+        inputs, numbers = READS.get(name, READS["texts"]), NUMBERS.get(name, ("number",))
+        return ModelInfo(name, "1", True, inputs, numbers, 256)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         if name == "pictures":
@@ -146,6 +159,10 @@ class Texts:
             self.seen += [(batch.prompts[i], None) for i in rows]
             frames = batch.frames or [[]] * batch.size
             return ModelAnswer(np.array([[float(len(frames[i]))] for i in rows]), calls=1, version="1")
+        if name == "traits" or name in self.loaded:
+            lengths = [(len(plain_text(batch.responses[i] or "")), len(plain_text(batch.prompts[i]))) for i in rows]
+            numbers = [[float(r), -float(p), 0.5] if name == "traits" else [float(r)] for r, p in lengths]
+            return ModelAnswer(np.array(numbers), calls=1, version="1")
         self.seen += [(batch.prompts[i], batch.responses[i]) for i in rows]
         return await self.queue.score(name, batch, rows, width=1, deadline=deadline, max_rows=256)
 
@@ -194,11 +211,11 @@ class Speaking:
 
 
 @asynccontextmanager
-async def speaking(cache: ScoreCache | None = None, **settings: Any) -> AsyncIterator[Speaking]:
-    """The application under the settings given."""
+async def speaking(cache: ScoreCache | None = None, more: str = "", **settings: Any) -> AsyncIterator[Speaking]:
+    """The application under the settings given; ``more`` goes on with its recipe file."""
     models = Texts()
     gateway = Gateway(
-        load_book(RECIPES, KNOWN),
+        load_book(RECIPES + more, KNOWN),
         EffectsRuntime(
             CachedScorer(models, NullCache() if cache is None else cache), StateStore.in_process(), known_models=KNOWN
         ),

@@ -101,7 +101,7 @@ async def test_a_right_answer_is_paid_with_an_end_mark_behind_it(http: Speaking)
 
 
 async def test_text_without_marks_is_the_response_to_no_prompt_or_refused(http: Speaking, speak: Speak) -> None:
-    body = {"model": "m", "messages": ["So it is."]}
+    body = {"model": "model", "messages": ["So it is."]}
     assert (await http.ok("/v1/score/evaluation", body))["scores"] == [await http.native("", "So it is.")]
     async with speak(plain_text="refuse") as strict:
         answer = await strict.post("/v1/score/evaluation", body)
@@ -121,15 +121,15 @@ async def test_the_request_or_the_recipe_chooses_the_format(http: Speaking) -> N
         ("/v1/score/evaluation?reward=verbatim", ("", text)),
         ("/v1/score/evaluation?reward=verbatim&chat_format=auto", (QUESTION, ANSWER)),
     ):
-        await http.ok(path, {"model": "m", "messages": [text]})
+        await http.ok(path, {"model": "model", "messages": [text]})
         assert http.models.seen[-1] == seen, path
-    answer = await http.post("/v1/score/evaluation?chat_format=esperanto", {"model": "m", "messages": [text]})
+    answer = await http.post("/v1/score/evaluation?chat_format=esperanto", {"model": "model", "messages": [text]})
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, "chat_format")
 
 
 async def test_a_text_without_a_turn_of_the_assistant_has_no_response(http: Speaking) -> None:
     text = rendering_of("chatml").render(TURNS[:1])
-    assert (await http.post("/v1/score/evaluation", {"model": "m", "messages": [text]})).status_code == 422
+    assert (await http.post("/v1/score/evaluation", {"model": "model", "messages": [text]})).status_code == 422
 
 
 async def test_system_turns_and_earlier_turns_are_messages_of_the_prompt(http: Speaking) -> None:
@@ -139,13 +139,13 @@ async def test_system_turns_and_earlier_turns_are_messages_of_the_prompt(http: S
         {"role": "user", "content": "And two?"},
         {"role": "assistant", "content": "The same."},
     ]
-    await http.ok("/v1/score/evaluation", {"messages": [rendering_of("llama3").render(messages)], "model": "m"})
+    await http.ok("/v1/score/evaluation", {"messages": [rendering_of("llama3").render(messages)], "model": "model"})
     assert http.models.seen == [(messages[:-1], "The same.")]
 
 
 async def test_what_the_analysis_channel_holds_is_the_reasoning_of_the_response(http: Speaking) -> None:
     turns = [TURNS[0], {**TURNS[1], "reasoning": "An egg is small."}]
-    await http.ok("/v1/score/evaluation", {"messages": [rendering_of("harmony").render(turns)], "model": "m"})
+    await http.ok("/v1/score/evaluation", {"messages": [rendering_of("harmony").render(turns)], "model": "model"})
     message = {"role": "assistant", "content": ANSWER, "reasoning_content": "An egg is small."}
     assert http.models.seen == [(QUESTION, [message])]
 
@@ -198,7 +198,7 @@ async def test_a_text_longer_than_prompt_and_response_may_be_is_refused_at_once(
     async with speak(max_text_chars=100) as http:
         question = [{"role": "user", "content": "q" * 100}, {"role": "assistant", "content": "a" * 100}]
         text = rendering_of("chatml").render(question)
-        await http.ok("/v1/score/evaluation", {"model": "m", "messages": [text]})
+        await http.ok("/v1/score/evaluation", {"model": "model", "messages": [text]})
         for long in (text.replace("<|im_end|>\n<|im_start|>a", "q<|im_end|>\n<|im_start|>a"), "a" * 101, "a" * 70_000):
-            answer = await http.post("/v1/score/evaluation", {"model": "m", "messages": [long]})
+            answer = await http.post("/v1/score/evaluation", {"model": "model", "messages": [long]})
             assert answer.status_code == 413

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 def asked(*messages: tuple[str, Any], **fields: Any) -> dict[str, Any]:
-    return {"model": "m", "messages": [{"role": role, "content": content} for role, content in messages], **fields}
+    return {"model": "model", "messages": [{"role": role, "content": content} for role, content in messages], **fields}
 
 
 def words(found: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ def response(*texts: str) -> dict[str, Any]:
     return {
         "id": "resp",
         "created_at": 0,
-        "model": "m",
+        "model": "model",
         "object": "response",
         "output": [{"type": "reasoning", "id": "r", "summary": []}, message],
         "parallel_tool_calls": True,

@@ -88,11 +88,12 @@ async def test_a_number_stands_for_a_failure_only_where_the_operator_says_so(htt
         assert (await told.ok("/get_reward", one("p", "bad")))["rewards"] == [-1.0]
 
 
-async def test_a_reward_that_is_named_and_not_there_is_an_error_and_an_unknown_model_is_not(http: Any) -> None:
+async def test_a_name_that_is_not_there_is_an_error_and_a_clients_constant_is_no_name(http: Any) -> None:
     bodies: list[dict[str, Any]] = [one("p", "r"), {"query": []}]
     for body in bodies:
         assert (await http.post("/get_reward?reward=nobody", body)).status_code == 404
-    await http.ok("/get_reward", {**one("p", "r"), "model": "nobody"})
+        assert (await http.post("/get_reward", {**body, "model": "nobody"})).status_code == 404
+    await http.ok("/get_reward", {**one("p", "r"), "model": "reward_model"})
     share = await http.ok("/get_reward", {**one("p", "r", "r"), "model": "share"})
     assert share["rewards"] == [1.0]
 

@@ -19,11 +19,11 @@ OPENRLHF = {"query": ["pr"], "prompts": ["p"], "labels": [None]}
 FORMS = [
     ("/get_reward", OPENRLHF, {"error"}),
     ("/tei/predict", {"inputs": "text"}, {"error", "error_type"}),
-    ("/cohere/v2/rerank", {"model": "m", "query": "q", "documents": ["d"]}, {"message"}),
-    ("/v2/rerank", {"model": "m", "query": "q", "documents": ["d"]}, {"message", "error"}),
+    ("/cohere/v2/rerank", {"model": "model", "query": "q", "documents": ["d"]}, {"message"}),
+    ("/v2/rerank", {"model": "model", "query": "q", "documents": ["d"]}, {"message", "error"}),
     (
         "/v1/chat/completions",
-        {"model": "m", "messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "r"}]},
+        {"model": "model", "messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "r"}]},
         {"error"},
     ),
 ]

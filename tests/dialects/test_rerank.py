@@ -15,7 +15,7 @@ PATHS = [
     "/cohere/v1/rerank",
     "/cohere/v2/rerank",
 ]
-BODY = {"model": "rerank-v3.5", "query": "q", "documents": ["a", "ccc", "bb"]}
+BODY = {"model": "reward_model", "query": "q", "documents": ["a", "ccc", "bb"]}
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def raw(prompt: str, response: str) -> dict[str, Asked]:
         "tei": ("/predict", {"inputs": [[prompt, response]], "raw_scores": True}, lambda body: body[0][0]["score"]),
         "judge": (
             "/v1/chat/completions",
-            {"model": "m", "messages": turns},
+            {"model": "model", "messages": turns},
             lambda body: float(re.findall(r"-?[\d.]+", body["choices"][0]["message"]["content"])[-1]),
         ),
         "graders": (
@@ -61,7 +61,7 @@ def raw(prompt: str, response: str) -> dict[str, Asked]:
 
 def bounded(prompt: str, response: str) -> dict[str, Asked]:
     """Dialects that give it in [0, 1]."""
-    ranking = {"model": "m", "query": prompt, "documents": [response]}
+    ranking = {"model": "model", "query": prompt, "documents": [response]}
     return {
         "vllm": ("/score", {"text_1": prompt, "text_2": response}, lambda body: body["data"][0]["score"]),
         "vllm rerank": ("/rerank", ranking, lambda body: body["results"][0]["relevance_score"]),
@@ -97,4 +97,4 @@ async def test_every_dialect_has_the_score_of_our_own_api(http: Any, prompt: str
     ],
 )
 async def test_a_single_text_is_a_response_without_a_prompt(http: Any, path: str, body: Any, number: Any) -> None:
-    assert number(await http.ok(path, {"model": "m", **body})) == pytest.approx(await http.native("", "It is so."))
+    assert number(await http.ok(path, {"model": "model", **body})) == pytest.approx(await http.native("", "It is so."))

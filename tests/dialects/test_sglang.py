@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize("path", ["/classify", "/sglang/classify", "/encode"])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_texts_are_an_array_and_one_text_is_an_object(http: Any, path: str, method: str) -> None:
-    answer = await http.client.request(method, path, json={"model": "m", "text": ["a", "bbb"]})
+    answer = await http.client.request(method, path, json={"model": "model", "text": ["a", "bbb"]})
     wanted = [[pytest.approx(await http.native("", text))] for text in ("a", "bbb")]
     assert [row["embedding"] for row in answer.json()] == wanted
     assert {frozenset(row) for row in answer.json()} == {frozenset({"embedding", "meta_info"})}

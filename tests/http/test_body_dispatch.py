@@ -33,7 +33,7 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def test_another_servers_body_is_answered_by_its_own_handler(served: Any) -> None:
-    answer = await served.score({"text_1": "a", "text_2": "b", "model": "m"})
+    answer = await served.score({"text_1": "a", "text_2": "b", "model": "model"})
     assert answer.json() == "pairs of a"
 
 

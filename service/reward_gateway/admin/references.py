@@ -68,7 +68,8 @@ async def _store_references(
     scope: RequestScope,
     attempt: Attempt | None = None,
 ) -> dict[str, Any]:
-    models = gateway.book.get(name).models if gateway.has_reward(name) else (name,)
+    recipe = gateway.book.find(name)
+    models = recipe.models if recipe is not None else (gateway.book.resolve_alias(name),)
     if rewards and len(models) != 1:
         message = f"this reward uses {len(models)} models: send the numbers for one model by its name, or send samples"
         raise InvalidRequest(message, param="references")

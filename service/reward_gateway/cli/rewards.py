@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -47,16 +47,19 @@ def check(
 ) -> None:
     """Check a recipe file as the service does at start; list every fault with file and line. Exit 1 if there are any.
 
-    Known models are those of the repository or, with --url, those of the running service.
+    Warnings are listed as well. Known models are those of the repository or, with --url, those of the running service.
     """
     path = file or _default()
     text = read_recipes(path)
     if url is not None:
-        faults, summary = _service_check(text, url, api_key)
+        found = _service_check(text, url, api_key)
     else:
-        faults, summary = _own_check(text, None if any_model else _repository_models(repository))
+        found = _own_check(text, None if any_model else _repository_models(repository))
+    faults, warnings, summary = found
     for line in fault_lines(path, faults):
         print(line)
+    for line in fault_lines(path, warnings):
+        err.print(f"{line} (warning)", markup=False, soft_wrap=True)
     if faults:
         raise typer.Exit(FAULTY)
     err.print(f"{path}: {summary}, no faults", markup=False, soft_wrap=True)
@@ -82,23 +85,30 @@ def _located(path: Path, place: str) -> str:
     return ":".join([str(path), *re.findall(r"\d+", place)])
 
 
-def _own_check(text: str, models: "KnownModels | None") -> tuple[list[dict[str, str]], str]:
-    """The faults of a recipe file, and a summary of it."""
+class Checked(NamedTuple):
+    """What is wrong with a recipe file, what is odd, and a summary of it."""
+
+    faults: Sequence[dict[str, str]]
+    warnings: Sequence[dict[str, str]]
+    summary: str
+
+
+def _own_check(text: str, models: "KnownModels | None") -> Checked:
     from reward_gateway.errors import InvalidRecipe
     from reward_gateway.recipes.book import load_book
 
     try:
         book = load_book(text, models)
     except InvalidRecipe as error:
-        return error.faults or [{"place": "", "path": "", "message": error.message}], ""
-    return [], f"{len(book.plans)} recipes, default {book.default}"
+        return Checked(error.faults or [{"place": "", "path": "", "message": error.message}], (), "")
+    return Checked((), book.warnings, f"{len(book.plans)} recipes, default {book.default}")
 
 
-def _service_check(text: str, url: str, api_key: str | None) -> tuple[list[dict[str, str]], str]:
+def _service_check(text: str, url: str, api_key: str | None) -> Checked:
     answer = ask_service(
         "POST", "/v1/rewards:validate", url, api_key, CHECK_TIMEOUT_S, content=text, content_type="application/yaml"
     )
-    return answer["faults"], f"{len(answer['rewards'])} recipes"
+    return Checked(answer["faults"], answer.get("warnings", ()), f"{len(answer['rewards'])} recipes")
 
 
 def _default() -> Path:

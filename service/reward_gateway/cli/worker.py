@@ -55,6 +55,7 @@ from reward_gateway.intake.media_loader import Intake
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.recipes.book import RecipeBook, load_book
+from reward_gateway.recipes.implicit_recipes import COMPONENT, list_implicit_recipes
 from reward_gateway.sample.flags import FLAGS
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -165,9 +166,11 @@ async def make_sandbox() -> Sandbox:
 def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     """Register the names that may be used as label values of metrics."""
     metrics = telemetry.metrics
-    metrics.rewards.register(gateway.book.plans)
+    models = gateway.runtime.known_models() or {}
+    metrics.rewards.register([*gateway.book.plans, *list_implicit_recipes(models)])
     metrics.components.register(component.name for plan in gateway.book for component in plan.components)
-    metrics.models.register(gateway.runtime.known_models() or ())
+    metrics.components.register([COMPONENT, *(label for model in models.values() for label in model.dimensions)])
+    metrics.models.register(models)
     metrics.experiments.register(gateway.book.experiments)
     metrics.models.register(experiment.candidate for experiment in gateway.book.experiments.values())
     metrics.models.register(model for plan in gateway.book for model in plan.models)
@@ -177,7 +180,10 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
 
 def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:
     """The recipes of a file. Raises InvalidRecipe or OSError."""
-    return load_book(rewards_file.read_bytes(), runtime.known_models())
+    book = load_book(rewards_file.read_bytes(), runtime.known_models())
+    for warning in book.warnings:
+        log.warning("rewards_warning", **warning)
+    return book
 
 
 async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:

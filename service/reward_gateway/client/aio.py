@@ -19,8 +19,7 @@ class AsyncRewardClient:
     """Rewards from a running service, for one event loop.
 
     Args:
-        url: ``http(s)://host:port`` or ``grpc(s)://host:port``, with ``/run/NAME`` behind it where the address names
-            the run; default: ``REWARD_GATEWAY_URL``, else this machine.
+        url: as of :class:`.sync.RewardClient`.
         api_key: default: ``REWARD_GATEWAY_API_KEY``.
         timeout_s: maximum seconds of a call, retries included; sent to the server as the deadline.
         ca_file: authorities that may sign the service's certificate; default: ``REWARD_GATEWAY_CA_FILE``, else those

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from reward_gateway import extras
+from reward_gateway.address import split_address
 
 with extras.needed():
     import grpc
@@ -218,21 +219,53 @@ def _add_key(metadata: tuple[tuple[str, str], ...], key: str | None) -> tuple[tu
     return metadata if key is None else (*metadata, ("idempotency-key", key))
 
 
-def split_address(url: str, run: str | None) -> tuple[str, str | None]:
-    """Where an address leads (``host:port``), and the run that its path or ``run`` names.
+class GrpcAddress(NamedTuple):
+    """What an address says.
+
+    Attributes:
+        target: ``host:port``.
+        metadata: who asks, and for which run.
+        recipe: the recipe of requests that name none; None: the service's default.
+    """
+
+    target: str
+    metadata: tuple[tuple[str, str], ...]
+    recipe: str | None
+
+
+def read_address(url: str, api_key: str | None, run: str | None) -> GrpcAddress:
+    """Take ``grpc(s)://x:KEY@host:port/run/NAME/r/RECIPE`` apart; all but host and port may be left out.
+
+    Args:
+        api_key: the key of an address that has none.
+        run: the run that is named elsewhere.
 
     Raises:
-        ValueError: the path is not ``/run/NAME``, or names another run.
+        ValueError: the path names something else, or another run.
     """
-    target, slash, path = url.partition("://")[2].rstrip("/").partition("/")
-    if not slash:
-        return target, run
-    named = path.removeprefix("run/")
-    if named == path or not named or "/" in named:
-        raise ValueError(f"the path of a gRPC address names a run (/run/NAME) or is left out, not /{path}")
-    if run is not None and run != named:
-        raise ValueError(f"the address names the run {named}, and run or REWARD_GATEWAY_RUN names {run}: name one")
-    return target, named
+    authority, _, path = url.partition("://")[2].rstrip("/").partition("/")
+    login, _, target = authority.rpartition("@")
+    named = split_address(f"/{path}/" if path else "/")
+    if named.path != "/" or "" in (named.run, named.recipe):
+        message = "names a run (/run/NAME), a recipe (/r/RECIPE), both, or is left out"
+        raise ValueError(f"the path of a gRPC address {message}, not /{path}")
+    if None not in (run, named.run) and run != named.run:
+        raise ValueError(f"the address names the run {named.run}, and run or REWARD_GATEWAY_RUN names {run}: name one")
+    key = unquote(login.partition(":")[2]) or api_key
+    return GrpcAddress(target, _caller_metadata(key, named.run or run), named.recipe)
+
+
+def _with_recipe(body: Mapping[str, Any], recipe: str | None) -> Mapping[str, Any]:
+    """The body of a request, with the recipe of the address where it names none."""
+    return body if recipe is None or body.get("reward") else {**body, "reward": recipe}
+
+
+def _health_request(recipe: str | None) -> bytes:
+    """A HealthCheckRequest for a recipe, or for the service as a whole.
+
+    A text with the field number 1, as the recipe of a ScoreRequest, so that no further package is needed.
+    """
+    return b"" if recipe is None else pb.ScoreRequest(reward=recipe).SerializeToString()
 
 
 def _open_channel(library: Any, target: str, tls: ClientTls | None) -> Any:
@@ -246,15 +279,20 @@ class GrpcTransport:
     """Calls over one channel."""
 
     def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
-        target, run = split_address(url, run)
+        self._address = read_address(url, api_key, run)
         is_secure = url.startswith("grpcs:")
-        self._channel = _open_channel(grpc, target, tls if is_secure else None)
-        self._metadata = _caller_metadata(api_key, run)
+        self._channel = _open_channel(grpc, self._address.target, tls if is_secure else None)
+        self._metadata = self._address.metadata
+        self._health = _health_request(self._address.recipe)
         self._url, self._tls = url, tls
         self._waits = not is_secure  # waiting for a connection would hide why TLS fails
 
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
-        return score_answer(self._call_method("Score", score_request(body), pb.ScoreResponse, left_s, key))
+        return score_answer(
+            self._call_method(
+                "Score", score_request(_with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key
+            )
+        )
 
     def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str) -> list[dict[str, Any]]:
         return apply_results(self._call_method("Apply", apply_request(kind, name, body), pb.ApplyResponse, left_s, key))
@@ -268,7 +306,7 @@ class GrpcTransport:
 
     def ready(self, left_s: float) -> bool:
         try:
-            answer: bytes = self._channel.unary_unary(_HEALTH)(b"", timeout=left_s, metadata=self._metadata)
+            answer: bytes = self._channel.unary_unary(_HEALTH)(self._health, timeout=left_s, metadata=self._metadata)
         except grpc.RpcError:
             return False
         return answer == _SERVING
@@ -294,15 +332,20 @@ class AsyncGrpcTransport:
     """Calls over one ``grpc.aio`` channel."""
 
     def __init__(self, url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> None:
-        target, run = split_address(url, run)
+        self._address = read_address(url, api_key, run)
         is_secure = url.startswith("grpcs:")
-        self._channel = _open_channel(grpc.aio, target, tls if is_secure else None)
-        self._metadata = _caller_metadata(api_key, run)
+        self._channel = _open_channel(grpc.aio, self._address.target, tls if is_secure else None)
+        self._metadata = self._address.metadata
+        self._health = _health_request(self._address.recipe)
         self._url, self._tls = url, tls
         self._waits = not is_secure  # waiting for a connection would hide why TLS fails
 
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
-        return score_answer(await self._call_method("Score", score_request(body), pb.ScoreResponse, left_s, key))
+        return score_answer(
+            await self._call_method(
+                "Score", score_request(_with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key
+            )
+        )
 
     async def apply(
         self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str
@@ -317,7 +360,9 @@ class AsyncGrpcTransport:
 
     async def ready(self, left_s: float) -> bool:
         try:
-            answer: bytes = await self._channel.unary_unary(_HEALTH)(b"", timeout=left_s, metadata=self._metadata)
+            answer: bytes = await self._channel.unary_unary(_HEALTH)(
+                self._health, timeout=left_s, metadata=self._metadata
+            )
         except grpc.RpcError:
             return False
         return answer == _SERVING

@@ -21,8 +21,9 @@ class RewardClient:
     """Rewards from a running service.
 
     Args:
-        url: ``http(s)://host:port`` or ``grpc(s)://host:port``, with ``/run/NAME`` behind it where the address names
-            the run; default: ``REWARD_GATEWAY_URL``, else this machine.
+        url: ``http(s)://host:port`` or ``grpc(s)://host:port``, with ``/run/NAME`` and ``/r/RECIPE`` behind it where
+            the address names the run or the recipe, and ``x:KEY@`` before the host where it carries the key; default:
+            ``REWARD_GATEWAY_URL``, else this machine.
         api_key: default: ``REWARD_GATEWAY_API_KEY``.
         timeout_s: maximum seconds of a call, retries included; sent to the server as the deadline.
         ca_file: authorities that may sign the service's certificate; default: ``REWARD_GATEWAY_CA_FILE``, else those

@@ -41,7 +41,7 @@ class AsyncTransport(Protocol):
 
 
 def transport_of(url: str, api_key: str | None, tls: ClientTls, run: str | None = None) -> Transport:
-    """The transport of an address: ``http(s)://host:port`` or ``grpc(s)://host:port``, and ``/run/NAME`` behind it."""
+    """The transport of an address: ``http(s)://host:port`` or ``grpc(s)://host:port``, with what the address names."""
     if is_grpc(url):
         from .grpc import GrpcTransport
 

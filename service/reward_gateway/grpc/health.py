@@ -2,14 +2,18 @@
 
 ``Check`` asks the gateway each time; ``Watch`` is told every few seconds. A service is the server as a whole ("") or
 one of its services by its full name, both SERVING while the default recipe can answer; or a recipe, by its name.
+``Check`` takes aliases and served models as well.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from grpc_health.v1 import health, health_pb2
 
+from reward_gateway.errors import GatewayError
 from reward_gateway.gateway import Gateway
+from reward_gateway.intake.recipe_name import learn_models
 from reward_gateway.tasks import repeat
 from reward_gateway.traffic.drain import Drain
 
@@ -30,7 +34,13 @@ class GatewayHealth(health.aio.HealthServicer):  # type: ignore[name-defined,mis
         self._interval_s = interval_s
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
-        """The health of one service now."""
+        """The health of one service now; a recipe may also be named by an alias or be a served model."""
+        name = request.service
+        if name not in self._services and name not in self._gateway.book.plans:
+            with contextlib.suppress(GatewayError):
+                await learn_models(self._gateway, name)
+                missing = self._drain.draining or await self._gateway.explain_missing(name)
+                return health_pb2.HealthCheckResponse(status=NOT_SERVING if missing else SERVING)
         await self.refresh_statuses()
         return await super().Check(request, context)
 

@@ -123,6 +123,7 @@ class ScoreStream:
                     break
                 held.grow(held.size + len(raw))
                 message = parse(pb.ScoreStreamRequest, raw)
+                await self._intake.learn_models(message.reward or None)
                 terms = self._update_terms(terms, message, first=not place)
                 await self._queue.put(self._make_waiting(message, terms, place, len(raw)))
                 place += 1

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 from starlette.types import Scope
 
-from reward_gateway.intake.address import PREFIXES, Address, split_address
+from reward_gateway.address import PREFIXES, Address, split_address
 from reward_gateway.intake.run_name import HEADER
 from reward_gateway.sample.flags import PartFlags
 from reward_gateway.scoring.request_scope import RequestScope

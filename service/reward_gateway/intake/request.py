@@ -25,7 +25,10 @@ class ScoreRequest(Struct, forbid_unknown_fields=True):
 
     samples: list[SampleItem]
     reward: Annotated[str, Meta(description="Name of a recipe; else ?reward=, model, the default.")] | None = None
-    model: Annotated[str, Meta(description="Used where it names a recipe and reward is not given.")] | None = None
+    model: (
+        Annotated[str, Meta(description="Recipe, alias or served model; read where nothing else names a recipe.")]
+        | None
+    ) = None
     options: Options | None = None
 
 

@@ -1,7 +1,7 @@
 """The training run that a request belongs to: one rule for HTTP, gRPC and every dialect.
 
 Cohorts, streams and all else that scoring writes belong to a caller and its run. A run is named by a header, by the
-query, or by the address alone (:mod:`.address`), because many trainers take only an address.
+query, or by the address alone (:mod:`reward_gateway.address`), because many trainers take only an address.
 """
 
 import re

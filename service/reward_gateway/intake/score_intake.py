@@ -22,6 +22,7 @@ from .batch_builder import BatchBuilder
 from .batch_reading import ReadScore, read_batch
 from .chat_text import ReadSamples, TextReading, read_samples
 from .options import resolve_options
+from .recipe_name import learn_models, resolve_recipe
 from .request import SampleItem, ScoreRequest
 
 T = TypeVar("T")
@@ -85,7 +86,10 @@ class ScoreIntake:
         work = partial(read_batch, read, self.batches)
         request, batch = await self.read(work, body, deadline, takes_long=True)
         options = resolve_options(request.options, scope, self._settings, arrived_at, *seconds)
-        reward = self.resolve_reward(request.reward, address, request.model)
+        reward = request.reward if request.reward is not None else address
+        if reward is None or reward not in self._gateway.book.plans:  # the usual name needs no looking up
+            await self.learn_models(request.reward, address, request.model)
+            reward = self.resolve_reward(request.reward, address, request.model)
         if isinstance(batch, GatewayError):
             raise batch
         return PreparedRequest(batch, reward, options)
@@ -110,11 +114,14 @@ class ScoreIntake:
 
         Raises:
             InvalidRequest: options that make no sense, or a sample that is none.
-            NotFound: there is no recipe of the name.
+            NotFound: there is no recipe, alias or served model of the name.
             TooLarge: a sample, text or list over its limit, with its path.
         """
         options = resolve_options(request.options, scope, self._settings, arrived_at, *seconds)
-        reward = self.resolve_reward(request.reward, address, request.model)
+        reward = request.reward if request.reward is not None else address
+        if reward is None or reward not in self._gateway.book.plans:  # the usual name needs no looking up
+            await self.learn_models(request.reward, address, request.model)
+            reward = self.resolve_reward(request.reward, address, request.model)
         return PreparedRequest(await self.batches.make(request.samples, body_bytes), reward, options)
 
     async def read_chat_texts(
@@ -135,10 +142,9 @@ class ScoreIntake:
         return read_samples(samples, reading)
 
     def resolve_reward(self, reward: str | None, address: str | None = None, model: str | None = None) -> str:
-        """Which recipe answers: ``reward``, else ``address``, else ``model`` where it names a recipe, else the default.
+        """As :func:`.resolve_recipe`."""
+        return resolve_recipe(self._gateway, reward, address, model)
 
-        Raises:
-            NotFound: the one that is named is not there.
-        """
-        named = model if model is not None and self._gateway.has_reward(model) else None
-        return self._gateway.resolve_reward(reward, address, named)
+    async def learn_models(self, reward: str | None, address: str | None = None, model: str | None = None) -> None:
+        """As :func:`.learn_models`."""
+        await learn_models(self._gateway, reward, address, model)

@@ -16,6 +16,7 @@ from reward_gateway import __version__
 from reward_gateway.backends.triton.passthrough import PassesThrough, Passthrough
 from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
+from reward_gateway.intake.recipe_name import learn_models, resolve_recipe
 from reward_gateway.sample import split_version
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
@@ -51,7 +52,7 @@ class OpenInference:
 
     async def repository_index(self, ready_only: bool = False) -> "pb.RepositoryIndexResponse":
         """The recipes, and the model server's models if it can be reached."""
-        names = [*self._list_recipes(), *([] if self._gateway.has_reward(NEMO) else [NEMO])]
+        names = [*self._list_recipes(), *([] if NEMO in self._gateway.book.plans else [NEMO])]
         rows = []
         for name in names:
             ready = await self._is_recipe_ready(name)
@@ -125,17 +126,17 @@ class OpenInference:
             GatewayError: the request cannot be answered.
         """
         name = request.model_name
+        parameter = request.parameters["reward"].string_param if "reward" in request.parameters else None
+        await learn_models(self._gateway, parameter, reward, name)
         if self._find_virtual_model(name, request.model_version) is None:
-            if reward is not None or "reward" in request.parameters:
+            if {parameter, reward} - {None, name}:
                 raise InvalidRequest(
                     "`reward` selects a recipe and applies to recipes only; this is a model of the model server"
                 )
             _set_version(request)
             check_request(request)
             return await self._require_triton(name).call("ModelInfer", request, pb.ModelInferResponse, deadline)
-        parameter = request.parameters["reward"].string_param if "reward" in request.parameters else None
-        named = name if self._gateway.has_reward(name) else None
-        resolved = self._gateway.resolve_reward(parameter, reward, named)
+        resolved = resolve_recipe(self._gateway, parameter, reward, name)
         counts, began = self._counts.setdefault(name, ModelCounts()), perf_counter_ns()
         try:
             return await self._scorer.infer(request, resolved, deadline, counts, scope)
@@ -163,19 +164,27 @@ class OpenInference:
         return [plan.name for plan in self._gateway.book]
 
     def _find_virtual_model(self, name: str, version: str) -> VirtualModel | None:
-        """The recipe with this name, or None for one of Triton's. Raises NotFound for any version but 1."""
+        """The recipe of this name or alias, or None for one of Triton's. Raises NotFound for any version but 1."""
         if name == NEMO:
             model = NEMO_MODEL
-        elif self._gateway.has_reward(name):
-            model = recipe_model(name, grouped=self._gateway.book.get(name).grouped)
+        elif self._is_recipe(name):
+            model = recipe_model(name, grouped=self._gateway.get_plan(name).grouped)
         else:
             return None
         if version not in ("", VERSION):
             raise NotFound(f"a recipe has a single model version, {VERSION}")
         return model
 
+    def _is_recipe(self, name: str) -> bool:
+        """Whether the gateway answers to the name: a recipe, an alias, or one number of a served model, NAME:LABEL.
+
+        A served model's own name remains the model itself.
+        """
+        plan = self._gateway.find_plan(name)
+        return plan is not None and (name in self._gateway.book or plan.models != (name,))
+
     async def _is_recipe_ready(self, name: str, reward: str | None = None) -> bool:
-        resolved = self._gateway.resolve_reward(reward, name if self._gateway.has_reward(name) else None)
+        resolved = resolve_recipe(self._gateway, None, reward, name)
         return not await self._gateway.explain_missing(resolved)
 
     def _require_triton(self, name: str) -> Passthrough:

@@ -57,7 +57,7 @@ class Scorer:
         for tensor in inputs.values():
             self._limits.samples(_count_rows(tensor), tensor.where)
         layout = find_layout(inputs)
-        plan = self._gateway.book.get(reward)
+        plan = self._gateway.get_plan(reward)
         outputs = layout.outputs_of(grouped=plan.grouped)
         output_names = _select_outputs(request, outputs)
         reading = TextReading.of(plan, self._settings)

@@ -1,6 +1,6 @@
 """The loaded recipes: a file is compiled as a whole or refused as a whole."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,41 +11,61 @@ from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.sample import split_version
 
 from .compile import Compiler
+from .implicit_recipes import find_implicit_recipe
 from .known_models import KnownModels
 from .locations import Locations, decode_text, parse_yaml
 from .plan import Experiment, Plan
 from .schema import ExperimentSpec, RecipeFile
 from .suggestions import did_you_mean
 
+ANY_MODEL = "*"
+"""The alias of every ``model`` that nothing else has as its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecipeBook:
-    """Plans by name, in the order of the file."""
+    """Plans by name, in the order of the file.
+
+    Attributes:
+        aliases: further names of recipes and of served models; :data:`ANY_MODEL` for every other ``model``.
+        warnings: what works but is hardly meant, with its place in the file.
+    """
 
     plans: Mapping[str, Plan]
     default: str
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[dict[str, str]] = ()
 
     def __iter__(self) -> Iterator[Plan]:
         return iter(self.plans.values())
 
     def __contains__(self, name: object) -> bool:
-        return name in self.plans
+        return isinstance(name, str) and self.find(name) is not None
+
+    def find(self, name: str) -> Plan | None:
+        """The plan of a recipe, by its name or an alias; None if there is none."""
+        return self.plans.get(name) or self.plans.get(self.resolve_alias(name))
+
+    def resolve_alias(self, name: str) -> str:
+        """What an alias stands for; any other name unchanged."""
+        return self.aliases.get(name, name) if name != ANY_MODEL else name
 
     def get(self, name: str) -> Plan:
-        """The plan of a reward.
+        """The plan of a recipe, by its name or an alias.
 
         Raises:
-            NotFound: there is no such reward.
+            NotFound: there is no such recipe.
         """
-        plan = self.plans.get(name)
+        plan = self.find(name)
         if plan is None:
             raise NotFound("there is no reward of this name; GET /v1/rewards lists them", param="reward")
         return plan
 
     def summary(self) -> dict[str, Any]:
         """The body of ``GET /v1/rewards``."""
-        return {"rewards": [plan.summary() for plan in self], "default": self.default}
+        rewards = [plan.summary() for plan in self]
+        return {"rewards": rewards, "default": self.default, "aliases": dict(self.aliases)}
 
 
 def load_book(
@@ -78,6 +98,8 @@ def load_book(
     if default not in file.rewards:
         message = f"the default names no reward of this file{did_you_mean(default, file.rewards)}"
         faults.append(locations.describe_fault(("default",), message))
+    for alias, message in _check_aliases(file, models):
+        faults.append(locations.describe_fault(("model_aliases", alias), message))
     for name, experiment in file.experiments.items():
         for key, message in _check_experiment(experiment, file, plans, models):
             faults.append(locations.describe_fault(("experiments", name, key), message))
@@ -87,7 +109,23 @@ def load_book(
         name: Experiment(name, spec.model, spec.candidate, spec.fraction, spec.reward)
         for name, spec in file.experiments.items()
     }
-    return RecipeBook(plans, default, experiments)
+    warnings = [
+        locations.describe_fault(("rewards", name), "a served model has this name, too: the recipe answers to it")
+        for name in file.rewards
+        if models is not None and name in models
+    ]
+    return RecipeBook(plans, default, experiments, file.model_aliases, warnings)
+
+
+def _check_aliases(file: RecipeFile, models: KnownModels | None) -> Iterator[tuple[str, str]]:
+    """Faults of aliases: the alias, and what is wrong with it."""
+    for alias, target in file.model_aliases.items():
+        if alias in file.rewards:
+            yield alias, "is the name of a recipe: an alias needs a name of its own"
+        if target in file.rewards or models is None or find_implicit_recipe(target, models) is not None:
+            continue
+        known = [*file.rewards, *models]
+        yield alias, f"there is no reward and no served model {target!r}{did_you_mean(target, known)}"
 
 
 def _check_experiment(
@@ -122,8 +160,9 @@ def check_recipe_file(known: KnownModels | None, read: Callable[[bytes], str], b
     try:
         book = load_book(read(body), known)
     except InvalidRecipe as error:
-        return {"valid": False, "faults": error.faults, "rewards": []}
-    return {"valid": True, "faults": [], "rewards": book.summary()["rewards"]}
+        return {"valid": False, "faults": error.faults, "warnings": [], "rewards": []}
+    warnings = list(book.warnings)
+    return {"valid": True, "faults": [], "warnings": warnings, "rewards": book.summary()["rewards"]}
 
 
 def _validate_shape(value: Any, locations: Locations) -> RecipeFile:

@@ -147,6 +147,8 @@ class Plan:
     stateful: bool
     optional: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    """Of a served model that gives several numbers: their names. Its components are the numbers; it has no reward."""
 
     @property
     def needs_group(self) -> bool:

@@ -25,6 +25,9 @@ from .judging import Judge
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}$")]
 
 
+Alias = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -176,6 +179,11 @@ class RecipeFile(_Model):
         default_factory=dict, description="Model versions compared on live traffic, without changing an answer."
     )
     default: str | None = Field(None, description="Recipe for requests that name no reward; the first if not set.")
+    model_aliases: dict[Alias, str] = Field(
+        default_factory=dict,
+        description="Further names of recipes and served models, for clients whose `model` is fixed: "
+        "{gpt-4o: helpful}. `*` is every `model` that nothing else has as its name.",
+    )
 
 
 GroupSpec.model_rebuild()

@@ -95,7 +95,10 @@ async def enqueue(request: DialectRequest, body: bytes) -> Any:
     if len(array.shape) != 4 or len(array) != len(enqueued.prompts):
         raise InvalidRequest("prompts: expected one per image [n, height, width, channels]", param="prompts")
     images = await asyncio.to_thread(encode_pictures, array, "array")
-    names = [request.plan(name).name for name in enqueued.reward_fn] or [request.plan().name]
+    names = list(enqueued.reward_fn) or [request.plan().name]  # scores are pulled under the name that was asked for
+    for name in names:
+        await request.learn_models(name)
+        request.plan(name)
     samples = [
         SampleItem(prompt=prompt, images=[image]) for prompt, image in zip(enqueued.prompts, images, strict=True)
     ]

@@ -82,6 +82,7 @@ class Dialect:
                 content = await read_json_bytes(request)
                 dialect_request = DialectRequest(request, self.policy, len(content), TYPED.exceeds_limit(content))
                 decoded = await decode_body(request, body, content, check_nesting=True, one_per_sample=True)
+                await dialect_request.learn_models(getattr(decoded, "reward", None), getattr(decoded, "model", None))
                 return _to_response(await answer_body(dialect_request, decoded))
 
             described = self._describe_route(
@@ -121,7 +122,9 @@ class Dialect:
         def register_handler(answer_bytes: BytesHandler) -> BytesHandler:
             async def handler(request: Request) -> Response:
                 content = await read_bytes(request)
-                return _to_response(await answer_bytes(DialectRequest(request, self.policy, len(content)), content))
+                dialect_request = DialectRequest(request, self.policy, len(content))
+                await dialect_request.learn_models()
+                return _to_response(await answer_bytes(dialect_request, content))
 
             described = self._describe_route(
                 handler,

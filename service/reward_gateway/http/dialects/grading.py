@@ -153,11 +153,15 @@ class Grading:
         """Whether a judge scores, and not a recipe."""
         return self._request.asks_judge(grader.model)
 
-    def _recipe_of(self, grader: ScoreModel, param: str) -> str:
+    async def _recipe_of(self, grader: ScoreModel, param: str) -> str:
         """The recipe that scores: the one of the request's address, else the one that ``model`` names."""
-        if self._request.named_recipe is None and not self._request.gateway.has_reward(grader.model):
-            raise NotFound(f"{param}.model: not the name of a recipe or of a judge", param=f"{param}.model")
-        return self._request.plan(model=grader.model).name
+        await self._request.learn_models(model=grader.model)
+        try:
+            return self._request.plan(model=grader.model).name
+        except NotFound:
+            if self._request.named_recipe is not None:
+                raise
+            raise NotFound(f"{param}.model: not the name of a recipe or of a judge", param=f"{param}.model") from None
 
     async def _run_multi(self, grader: Multi, parts: Mapping[str, Grader], param: str) -> float:
         """Evaluate the formula; recipes are scored last and together: a failure leaves their state unchanged."""
@@ -166,7 +170,7 @@ class Grading:
         for name, part in parts.items():
             part_param = f"{param}.graders.{name}"
             if isinstance(part, ScoreModel) and not self._is_judge(part):
-                recipe_parts[name] = [self._make_sample(part, part_param)], self._recipe_of(part, part_param)
+                recipe_parts[name] = [self._make_sample(part, part_param)], await self._recipe_of(part, part_param)
             else:
                 scores[name] = await self.grade(part, part_param)
         formula = Formula(grader.calculate_output, scores, f"{param}.calculate_output")
@@ -207,7 +211,7 @@ class Grading:
 
     async def _run_score_model(self, grader: ScoreModel, param: str) -> float:
         if not self._is_judge(grader):
-            recipe, sample = self._recipe_of(grader, param), self._make_sample(grader, param)
+            recipe, sample = await self._recipe_of(grader, param), self._make_sample(grader, param)
             return (await self._request.score([sample], recipe)).numbers()[0]
         conversation = self._fill_messages(grader.input, param)
         low, high = (grader.range or [0.0, 1.0])[:2] if len(grader.range or [0, 1]) == 2 else (0.0, 1.0)

@@ -1,9 +1,9 @@
 """OpenAI chat completions for trainers that call a judge: answered by a recipe with its reward, or by a judge.
 
-``model`` names a recipe, or a judge of the judges file; any other name is the default recipe. If the last message is
-the assistant's, it is the response that a recipe scores, and those before it are the prompt. Else it is a judge's
-prompt, which holds both: ``judge:`` of the recipe says where (:mod:`.judge_prompts`), and in which words the reward is
-given, by default after ``Final Score:``. Prompts of ART's RULER are known by their form.
+``model`` names a recipe (or an alias, or a served model), or a judge of the judges file; any other name is refused. If
+the last message is the assistant's, it is the response that a recipe scores, and those before it are the prompt. Else
+it is a judge's prompt, which holds both: ``judge:`` of the recipe says where (:mod:`.judge_prompts`), and in which
+words the reward is given, by default after ``Final Score:``. Prompts of ART's RULER are known by their form.
 """
 
 from functools import partial

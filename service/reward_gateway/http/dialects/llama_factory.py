@@ -46,7 +46,7 @@ class Evaluation(Struct):
     "/v1/score/evaluation",
     body=ScoreEvaluation,
     answer=Evaluation,
-    example={"model": "m", "messages": ["Is water wet? Yes."]},
+    example={"model": "model", "messages": ["Is water wet? Yes."]},
 )
 async def score_evaluation(request: DialectRequest, body: ScoreEvaluation) -> Any:
     """One reward per text, in order."""

@@ -66,6 +66,18 @@ class Scores:
         return self.unit if self.policy.score == "unit" else self.raw
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Of a served model that gives several numbers: their names; else empty."""
+        return self.plan.labels
+
+    def label_rows(self, *, raw: bool | None) -> list[list[float]]:
+        """[n][K] the numbers of each sample, as the model gives them if ``raw``, else the sigmoid of each."""
+        columns = [self.scored.components[label].value for label in self.labels]
+        table = np.stack(columns, axis=1) if raw else expit(np.stack(columns, axis=1))
+        rows: list[list[float]] = table.tolist()
+        return rows
+
+    @property
     def components(self) -> dict[str, list[float]]:
         """One number per sample for every component that is a single number; NaN in the rows that failed.
 
@@ -117,9 +129,16 @@ class DialectRequest:
         """The recipe that the request's address names; the body's own choice goes before it, its model after it."""
         return call_of(self.http_request.scope).recipe
 
+    async def learn_models(self, reward: str | None = None, model: str | None = None) -> None:
+        """Ask the model server about the name that counts, where it means nothing yet: before :meth:`plan`.
+
+        Handlers have done so for the ``reward`` and ``model`` of their body, and for the request's address.
+        """
+        await self._dependencies.intake.learn_models(reward, self.named_recipe, model)
+
     def plan(self, reward: str | None = None, model: str | None = None) -> Plan:
         """The recipe that scores this request. Raises NotFound for an unknown name."""
-        return self.gateway.book.get(self._dependencies.intake.resolve_reward(reward, self.named_recipe, model))
+        return self.gateway.get_plan(self._dependencies.intake.resolve_reward(reward, self.named_recipe, model))
 
     async def score(
         self,
@@ -128,14 +147,16 @@ class DialectRequest:
         model: str | None = None,
         *,
         vectors: bool = False,
+        labels: bool = False,
         check: Callable[[Scores], None] | None = None,
     ) -> Scores:
         """Score samples under the dialect's policy. Each call within one request has its own idempotency key.
 
         Args:
             reward: the recipe that the body names, if any.
-            model: the model that the body names; used if it is the name of a recipe.
+            model: the model that the body names; used if neither ``reward`` nor the address names a recipe.
             vectors: whether the dialect accepts a vector if the recipe gives one; else every sample needs one number.
+            labels: whether the dialect answers all numbers of a served model that gives several.
             check: raises GatewayError if the dialect cannot encode these scores; then no state is written.
 
         Raises:
@@ -143,6 +164,7 @@ class DialectRequest:
         """
         plan, scope = self.plan(reward, model), self._scope_of_next_part()
         part, options = self._scored_parts, self._make_options(plan, scope)
+        options.labels = labels
         return await self._score_part(part, samples, options, plan, vectors=vectors, check=check)
 
     async def score_parts(
@@ -211,7 +233,10 @@ class DialectRequest:
 
         def accept(scored: Scored) -> None:
             """Refuse scores that the dialect cannot encode, before any state is written."""
-            failed = {i: scored.invalid.get(i, _NO_NUMBER) for i in _find_missing_rows(scored, vectors=vectors)}
+            failed = {
+                i: scored.invalid.get(i, _NO_NUMBER)
+                for i in _find_missing_rows(scored, vectors=vectors, labels=bool(plan.labels))
+            }
             if failed and options.on_invalid == "fail":
                 raise Unscorable(f"samples[{min(failed)}]: {failed[min(failed)].message}")
             answers.append(Scores(self.policy, plan, scored, failed))
@@ -315,11 +340,17 @@ def _refusal_of(reason: Invalid) -> GatewayError:
     return (ModelUnavailable if reason.server_caused else Unscorable)(reason.message)
 
 
-def _find_missing_rows(scored: Scored, *, vectors: bool) -> list[int]:
-    """The rows without a finite number, or without a vector if vectors are accepted."""
+def _find_missing_rows(scored: Scored, *, vectors: bool, labels: bool) -> list[int]:
+    """The rows without a finite number, or without a vector if vectors are accepted.
+
+    ``labels``: the components are the numbers, each of which must be finite.
+    """
     if vectors and scored.rewards is not None:
         return [i for i, vector in enumerate(scored.rewards) if vector is None]
-    missing: list[int] = np.flatnonzero(~np.isfinite(scored.reward)).tolist()
+    finite = np.isfinite(scored.reward)
+    for component in scored.components.values() if labels else ():
+        finite &= np.isfinite(component.value)
+    missing: list[int] = np.flatnonzero(~finite).tolist()
     return missing
 
 

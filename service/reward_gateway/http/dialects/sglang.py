@@ -35,7 +35,10 @@ class NativeClassify(Struct):
 
 
 class RewardEmbedding(Struct):
-    """The raw reward of one text as an embedding of one number."""
+    """The raw reward of one text as an embedding of one number; of a served model with several, all of them.
+
+    Then ``meta_info`` has their names, as ``labels``.
+    """
 
     embedding: list[float]
     meta_info: dict[str, Any]
@@ -84,11 +87,16 @@ async def _score_texts(request: DialectRequest, body: NativeClassify) -> Any:
     else:
         raise InvalidRequest("the body: expected text or input_ids", param="text")
     samples = [TextSample(response=text) for text in await texts_of(request, texts, param)]
-    scores = await request.score(samples, body.reward, body.model)
+    scores = await request.score(samples, body.reward, body.model, labels=True)
     latency = perf_counter() - request.started
-    rows = [
-        {"embedding": [x], "meta_info": {"id": f"{request.id}-{i}", "prompt_tokens": 0, "e2e_latency": latency}}
-        for i, x in enumerate(scores.numbers())
+    numbers = scores.label_rows(raw=True) if scores.labels else [[x] for x in scores.numbers()]
+    names: dict[str, Any] = {"labels": scores.labels} if scores.labels else {}
+    rows: list[dict[str, Any]] = [
+        {
+            "embedding": row,
+            "meta_info": {"id": f"{request.id}-{i}", "prompt_tokens": 0, "e2e_latency": latency} | names,
+        }
+        for i, row in enumerate(numbers)
     ]
     single = isinstance(texts, str) or bool(param == "input_ids" and texts and isinstance(texts[0], int))
     return rows[0] if single else rows

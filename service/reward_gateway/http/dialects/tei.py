@@ -3,6 +3,7 @@
 ``["a", "b"]`` is one pair, as in text-embeddings-inference: a prompt and its response. A single text is a response.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
@@ -55,7 +56,7 @@ class TextsRerank(Struct):
 
 
 class Prediction(Struct):
-    """The score of the only label."""
+    """The score of a label."""
 
     score: float
     label: str
@@ -76,14 +77,20 @@ class RankedText(Struct):
     example={"inputs": [["How do I boil an egg?", "In water."]], "raw_scores": True},
 )
 async def predict(request: DialectRequest, body: PredictRequest) -> Any:
-    """A score and its label for each input; in [0, 1] unless raw_scores is true."""
+    """A score and its label for each input; in [0, 1] unless raw_scores is true.
+
+    A served model with several numbers is answered with all of them, the highest first.
+    """
     batch = isinstance(body.inputs, list) and any(isinstance(item, list) for item in body.inputs)
     rows: list[Any] = list(body.inputs) if batch else [body.inputs]
     if not rows or rows == [[]]:
         raise EmptyInput("inputs: there is nothing to score", param="inputs")
     samples = [_read_sample(row, f"inputs[{i}]" if batch else "inputs") for i, row in enumerate(rows)]
-    scores = await request.score(samples, body.reward, body.model)
-    answers = [[{"score": x, "label": "LABEL_0"}] for x in scores.numbers(raw=body.raw_scores)]
+    scores = await request.score(samples, body.reward, body.model, labels=True)
+    if scores.labels:
+        answers = [_sort_labels(scores.labels, row) for row in scores.label_rows(raw=body.raw_scores)]
+    else:
+        answers = [[{"score": x, "label": "LABEL_0"}] for x in scores.numbers(raw=body.raw_scores)]
     return answers if batch else answers[0]
 
 
@@ -108,17 +115,23 @@ async def rerank(request: DialectRequest, body: TextsRerank) -> Any:
 
 @dialect.get("/info", answer=dict[str, Any])
 async def info(request: Request) -> Any:
-    """What is served, with text-embeddings-inference's keys: a recipe, as a classifier with one label.
+    """What is served, with text-embeddings-inference's keys: a recipe, as a classifier.
 
     The recipe is that of the address, else the default one.
     """
     deps = dependencies_of(request)
-    plan = deps.gateway.book.get(deps.gateway.resolve_reward(call_of(request.scope).recipe))
+    plan = deps.gateway.get_plan(deps.gateway.resolve_reward(call_of(request.scope).recipe))
+    labels = plan.labels or ("LABEL_0",)
     return {
         "model_id": plan.name,
         "model_sha": plan.version,
         "model_dtype": "float32",
-        "model_type": {"classifier": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
+        "model_type": {
+            "classifier": {
+                "id2label": {str(k): label for k, label in enumerate(labels)},
+                "label2id": {label: k for k, label in enumerate(labels)},
+            }
+        },
         "max_concurrent_requests": deps.settings.max_in_flight,
         "max_input_length": deps.settings.max_text_chars,
         "max_batch_tokens": deps.settings.max_text_chars * deps.settings.max_samples,
@@ -130,6 +143,11 @@ async def info(request: Request) -> Any:
         "sha": None,
         "docker_label": None,
     }
+
+
+def _sort_labels(labels: Sequence[str], row: Sequence[float]) -> list[dict[str, Any]]:
+    """The labels of one input, the highest score first."""
+    return [{"score": row[k], "label": labels[k]} for k in order_by_score(row, None)]
 
 
 def _read_sample(row: str | list[str], param: str) -> SampleItem:

@@ -93,10 +93,12 @@ async def score(request: DialectRequest, body: ScoreRequests) -> Any:
     rows: dict[str, list[int]] = {}
     for i, reward_request in enumerate(body.requests):
         for name in dict.fromkeys(reward_request.required_rewards or [request.plan().name]):
+            await request.learn_models(name)
+            request.plan(name)  # refuses an unknown name; scores are answered under the name that was asked for
             if reward_request.has_video:
-                errors[i][request.plan(name).name] = "videos are not decoded; send images"
+                errors[i][name] = "videos are not decoded; send images"
             else:
-                rows.setdefault(request.plan(name).name, []).append(i)
+                rows.setdefault(name, []).append(i)
 
     parts = [([body.requests[i].to_sample() for i in rows_of_recipe], name) for name, rows_of_recipe in rows.items()]
     part_scores = await request.score_parts(parts, _refuse_failed_parts)

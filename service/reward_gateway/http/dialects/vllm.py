@@ -3,9 +3,10 @@
 A single text is the response, with an empty prompt; in a chat, the last message is the response. Token counts are zero.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.chat_text import TextSample
@@ -65,20 +66,25 @@ class PairRequest(Struct):
 
 
 class ClassRow(Struct):
-    """One text's probability, or its raw reward."""
+    """One text's probability, or its raw reward; of a served model with several numbers all of them, and their names.
+
+    ``label`` is the name of the highest.
+    """
 
     index: int
     label: str
     probs: list[float]
     num_classes: int
+    labels: list[str] | UnsetType = UNSET
 
 
 class PooledRow(Struct):
-    """One text's raw reward: a list of one number, a list per step, or base64."""
+    """One text's raw reward: a list of one number, of a served model's several numbers, per step, or base64."""
 
     index: int
     object: str
     data: list[Any] | str
+    labels: list[str] | UnsetType = UNSET
 
 
 class EmbeddingRow(Struct):
@@ -164,10 +170,17 @@ async def classify_v1(request: DialectRequest, body: PoolingRequest) -> Any:
 
 
 async def _score_classes(request: DialectRequest, body: PoolingRequest) -> Any:
-    scores = await _score_input(request, body)
+    scores = await _score_input(request, body, labels=True)
+    raw = body.activated is False
+    if names := scores.labels:
+        data = [
+            {"index": i, "label": _name_highest(names, row), "probs": row, "num_classes": len(row), "labels": names}
+            for i, row in enumerate(scores.label_rows(raw=raw))
+        ]
+        return _make_answer("classify", request, scores, data)
     data = [
         {"index": i, "label": "LABEL_0", "probs": [number], "num_classes": 1}
-        for i, number in enumerate(scores.numbers(raw=body.activated is False))
+        for i, number in enumerate(scores.numbers(raw=raw))
     ]
     return _make_answer("classify", request, scores, data)
 
@@ -180,7 +193,13 @@ async def _score_classes(request: DialectRequest, body: PoolingRequest) -> Any:
 )
 async def pooling(request: DialectRequest, body: PoolingRequest) -> Any:
     """The raw reward of each text; one list per step if the recipe returns a vector."""
-    scores = await _score_input(request, body, vectors=True)
+    scores = await _score_input(request, body, vectors=True, labels=True)
+    if names := scores.labels:
+        data = [
+            {"index": i, "object": "pooling", "data": _encode_row(row, body, steps=False), "labels": names}
+            for i, row in enumerate(scores.label_rows(raw=True))
+        ]
+        return _make_answer("pool", request, scores, data)
     vectors = scores.scored.rewards
     numbers = [[x] for x in scores.raw] if vectors is None else [[float(x) for x in v] for v in vectors]
     data = [
@@ -188,6 +207,10 @@ async def pooling(request: DialectRequest, body: PoolingRequest) -> Any:
         for i, row in enumerate(numbers)
     ]
     return _make_answer("pool", request, scores, data)
+
+
+def _name_highest(names: Sequence[str], row: Sequence[float]) -> str:
+    return names[max(range(len(row)), key=row.__getitem__)]
 
 
 def _encode_row(row: list[float], body: PoolingRequest, *, steps: bool) -> Any:
@@ -296,14 +319,16 @@ def _read_side(value: Any, param: str) -> Any:
     return part_text(value, param)
 
 
-async def _score_input(request: DialectRequest, body: PoolingRequest, *, vectors: bool = False) -> Scores:
+async def _score_input(
+    request: DialectRequest, body: PoolingRequest, *, vectors: bool = False, labels: bool = False
+) -> Scores:
     if body.messages is not None:
         samples = [split_conversation(body.messages, "messages", alone="")]
     elif body.input is not None:
         samples = [TextSample(response=text) for text in await texts_of(request, body.input, "input")]
     else:
         raise InvalidRequest("the body: expected input or messages", param="input")
-    return await request.score(samples, body.reward, body.model, vectors=vectors)
+    return await request.score(samples, body.reward, body.model, vectors=vectors, labels=labels)
 
 
 def _make_answer(kind: str, request: DialectRequest, scores: Scores, data: list[dict[str, Any]]) -> dict[str, Any]:

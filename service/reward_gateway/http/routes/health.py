@@ -55,6 +55,7 @@ async def readyz(request: Request) -> Response:
         return _not_ready(request, Draining("this gateway is shutting down"))
     reward = call_of(request.scope).recipe
     if reward is not None:
+        await deps.intake.learn_models(reward)
         if reason := await deps.gateway.explain_missing(reward):
             return _not_ready(request, _explain(f"the recipe {reward}", reason))
         return json_response({"status": "ok", "ready": True, "reward": reward, "rewards": {reward: [True]}})

@@ -37,12 +37,14 @@ async def schema(request: Request) -> Response:
     "/v1/rewards/{name}",
     **describe(
         "Show one recipe with its compiled plan",
-        parameters=(parameter("name", "path", "Name of the recipe."),),
+        parameters=(parameter("name", "path", "Name of the recipe, an alias of it, or a served model."),),
     ),
 )
 async def reward(request: Request) -> Response:
     """What the recipe was compiled to, step by step, and its version."""
-    return json_response(dependencies_of(request).gateway.describe_reward(request.path_params["name"]))
+    deps, name = dependencies_of(request), request.path_params["name"]
+    await deps.intake.learn_models(name)
+    return json_response(deps.gateway.describe_reward(name))
 
 
 _VALIDATE = describe("Check a recipe file", answer=Validation)

@@ -57,7 +57,8 @@ async def score(request: Request) -> Response:
     """Results stand in the order of the samples, one for one.
 
     Which recipe answers: `reward` in the body, else `/r/NAME/` before the path, else `?reward=`, else the body's
-    `model` where it names a recipe, else the default of the recipe file. One bad sample never fails its neighbours.
+    `model`, else the default of the recipe file. Each names a recipe, an alias, or a served model (its raw score). One
+    bad sample never fails its neighbours.
     """
     deps, call, body = await receive_json(request)
     started = perf_counter()

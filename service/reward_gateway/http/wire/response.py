@@ -109,10 +109,11 @@ class ErrorResponse(Struct):
 
 
 class RewardList(Struct):
-    """The recipes that are loaded."""
+    """The recipes that are loaded; ``aliases``: further names, for clients whose ``model`` is fixed."""
 
     rewards: list[dict[str, Any]]
     default: str | None
+    aliases: dict[str, str]
 
 
 class OperationList(Struct):
@@ -190,10 +191,11 @@ class ExperimentList(Struct):
 
 
 class Validation(Struct):
-    """Whether a recipe file would load, with every fault and its place."""
+    """Whether a recipe file would load, with every fault and its place; ``warnings`` do not stop it."""
 
     valid: bool
     faults: list[dict[str, str]]
+    warnings: list[dict[str, str]]
     rewards: list[dict[str, Any]]
 
 

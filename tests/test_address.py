@@ -1,7 +1,7 @@
 """What an address names before its path: the run and the recipe, in either order, each once."""
 
 import pytest
-from reward_gateway.intake.address import split_address
+from reward_gateway.address import split_address
 
 
 @pytest.mark.parametrize(
