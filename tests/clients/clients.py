@@ -57,7 +57,7 @@ CLIENTS = (
     Client("eval_protocol", "eval-protocol", ("reward-kit, eval-protocol",)),
     Client("axolotl", "axolotl", ("axolotl through NeMo-Gym",), one_fails="zero", absent="zero"),
     Client("tunix", "tunix", ("Tunix",)),
-    Client("art", "art", ("ART",), one_fails="none"),
+    Client("art", "art", ("ART (OpenPipe)",), one_fails="none"),
     Client("agent_lightning", "agent-lightning", ("Agent-lightning",)),
     Client("atropos", "atropos", ("atropos",)),
     Client("tinker_cookbook", "tinker-cookbook", ("tinker-cookbook",)),
@@ -77,7 +77,8 @@ def read_record() -> dict[str, Any]:
 
 def documented_lines(row: str) -> list[str]:
     """The settings between backquotes in the table's row that begins so; a name that begins with a dot is whole."""
-    (line,) = [line for line in TABLE.read_text().splitlines() if line.startswith(f"| {row}")]
+    rows = TABLE.read_text().split(SECTION)[0].splitlines()
+    (line,) = [line for line in rows if line.startswith(f"| {row}")]
     found: list[str] = []
     for setting in re.findall(r"`([^`]+)`", line.split(" | ")[1]):
         if setting.startswith("."):  # `.name=…` after `reward.reward_manager.module.path=…`

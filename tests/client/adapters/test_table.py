@@ -14,7 +14,7 @@ import pytest
 import reward_gateway.client.adapters as adapters
 
 from tests.client.conftest import Service
-from tests.clients.clients import SECTION, fill_table, read_record
+from tests.clients.clients import CLIENTS, SECTION, Client, documented_lines, fill_table, read_record
 
 TABLE = Path(adapters.__file__).with_name("README.md").read_text()
 BY_IMPORT, BY_URL = TABLE.split(SECTION)[0].split("## By import path")[1].split("## By URL")
@@ -100,6 +100,11 @@ def test_an_import_path_is_there_and_takes_its_trainers_call(row: list[str]) -> 
 
 def test_the_table_says_of_each_row_what_make_test_clients_found() -> None:
     assert fill_table(TABLE, read_record()) == TABLE, "run python -m tests.clients.clients"
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.probe)
+def test_a_client_that_make_test_clients_runs_has_rows(client: Client) -> None:
+    assert all(documented_lines(row) for row in client.rows)
 
 
 def test_every_adapter_stands_in_the_table() -> None:
