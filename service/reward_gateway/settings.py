@@ -43,6 +43,12 @@ class Settings(BaseSettings):
 
     # Files
     rewards_file: Path = Field(Path(__file__).with_name("rewards.yaml"), description="YAML file of the recipes.")
+    tasks_file: Path | None = Field(
+        None,
+        description="JSONL file of tasks that OpenReward and OpenEnv clients are given: a prompt per line, with its "
+        "reference and further fields of a sample, and its split and reward. Read at the start. Unset: clients name "
+        "their own tasks.",
+    )
     model_repository: Path = Field(PROJECT_ROOT / "models" / "repository", description="Triton's model repository.")
     state_dir: Path = Field(PROJECT_ROOT / ".local", description="Folder for logs and files of the embedded servers.")
     triton_env: Path = Field(
@@ -116,6 +122,9 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(20 << 20, ge=1, description="Maximum bytes per encoded image.")
     max_image_pixels: int = Field(40_000_000, ge=1, description="Maximum pixels per image, checked before decoding.")
     max_nesting: int = Field(64, ge=1, description="Maximum depth of JSON nesting; the top-level object is level 1.")
+    max_sessions: int = Field(
+        4096, ge=1, description="Maximum open sessions per caller, of OpenReward and OpenEnv clients."
+    )
     max_name_chars: int = Field(256, ge=1, description="Maximum characters of an id or a custom X- header.")
 
     plain_text: Literal["accept", "refuse"] = Field(

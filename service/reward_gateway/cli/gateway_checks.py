@@ -116,6 +116,8 @@ def _files(settings: Settings) -> Iterator[Fault]:
                 judge.api_key()
     except JudgesFileError as error:
         yield Fault(f"{settings.judges_file}: {error}")
+    if settings.tasks_file is not None:
+        yield from _tasks(settings)
     if settings.dialect_failures:
         from reward_gateway.http.dialects.dialect import check_failures  # needs the server's packages, and a moment
 
@@ -123,3 +125,18 @@ def _files(settings: Settings) -> Iterator[Fault]:
             check_failures(settings.dialect_failures)
         except ValueError as error:
             yield Fault(str(error))
+
+
+def _tasks(settings: Settings) -> Iterator[Fault]:
+    """Every line of the file of tasks is one, of a recipe of the recipe file."""
+    from reward_gateway.errors import InvalidRecipe
+    from reward_gateway.intake.task_file import TaskFile, TaskFileError
+    from reward_gateway.recipes.book import load_book
+
+    has_reward = None
+    with contextlib.suppress(Unusable, InvalidRecipe):  # told elsewhere
+        has_reward = load_book(read_recipes(settings.rewards_file)).__contains__
+    try:
+        TaskFile.read(settings.tasks_file, settings.max_nesting, has_reward)
+    except TaskFileError as error:
+        yield Fault(f"{error} ({flag_of('tasks_file')}, {variable_of('tasks_file')})")

@@ -14,6 +14,7 @@ from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.score_intake import ScoreIntake
+from reward_gateway.intake.task_file import TaskFile
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -55,6 +56,7 @@ def create_app(
     Raises:
         KeysFileError: the file of API keys cannot be used.
         OSError: the tokenizer that is set cannot be read.
+        TaskFileError: the file of tasks cannot be used.
         ValueError: the setting ``dialect_failures`` names no dialect.
     """
     found = found_routes(routes, dialects)
@@ -84,6 +86,7 @@ def create_app(
         ScoreIntake(gateway, settings),
         model_admin or ModelAdmin(gateway, settings),
         stores or StoreWatch({}, telemetry.metrics),
+        TaskFile.read(settings.tasks_file, settings.max_nesting),
     )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found)

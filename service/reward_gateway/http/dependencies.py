@@ -17,6 +17,7 @@ from reward_gateway.gateway import Gateway
 from reward_gateway.intake.decode import decode_as, list_keys
 from reward_gateway.intake.decoding_cost import TYPED
 from reward_gateway.intake.score_intake import ScoreIntake
+from reward_gateway.intake.task_file import TaskFile
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.deadlines import deadline_at
@@ -39,6 +40,7 @@ class Dependencies:
     intake: ScoreIntake
     model_admin: ModelAdmin
     stores: StoreWatch
+    tasks: TaskFile
 
 
 def dependencies_of(request: Request) -> Dependencies:

@@ -56,12 +56,12 @@ def describe(
         error_formats: what refusals look like; several where a path is shared.
         unavailable: type of the 503 answer, where it is not the format's.
     """
-    schema: dict[str, Any] = {"type": "string"}
+    schema = _schema_of_bytes(answer_type)
     if answer_type == "application/json":
         schema = answer if isinstance(answer, dict) else schema_of(answer)
     responses: dict[str, Any] = {"200": {"description": "The answer.", "content": {answer_type: {"schema": schema}}}}
     for kind in more_answer_types:
-        responses["200"]["content"][kind] = {"schema": {"type": "string"}}
+        responses["200"]["content"][kind] = {"schema": _schema_of_bytes(kind)}
     if unavailable is not None:
         content = {"application/json": {"schema": schema_of(unavailable)}}
         responses["503"] = {"description": "Not now; see Retry-After.", "content": content}
@@ -75,6 +75,11 @@ def describe(
     if parameters:
         extra["parameters"] = list(parameters)
     return {"summary": summary, "openapi_extra": extra}
+
+
+def _schema_of_bytes(content_type: str) -> dict[str, Any]:
+    """The schema of an answer that is no JSON. A stream's holds for each of its events, which may be any."""
+    return {} if content_type == "text/event-stream" else {"type": "string"}
 
 
 def parameter(name: str, where: str, text: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:

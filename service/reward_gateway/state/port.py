@@ -124,3 +124,25 @@ class ResultStore(Protocol):
 
     async def read(self, token: str) -> Any:
         """The value; None if there is none or it has expired."""
+
+
+class SessionStore(Protocol):
+    """Sessions of clients that ask in several requests, each tenant's by its names."""
+
+    def within(self, space: Namespace) -> Self:
+        """The same store as another namespace sees it."""
+
+    async def open(self, name: str, value: Any, ttl_s: float, most: int) -> Literal["opened", "exists", "full"]:
+        """Open a session with a JSON value, unless there is one of the name or ``most`` of the tenant are open."""
+
+    async def read(self, name: str) -> Any:
+        """The session's value; None if there is none or its time is over."""
+
+    async def replace(self, name: str, value: Any, ttl_s: float) -> bool:
+        """Replace the value of a session, which then lives for another ``ttl_s``; False if there is none."""
+
+    async def touch(self, name: str, ttl_s: float) -> bool:
+        """Let a session live for another ``ttl_s``, whatever its value is by now; False if there is none."""
+
+    async def close(self, name: str) -> bool:
+        """End a session; False if there was none."""

@@ -22,11 +22,21 @@ from .epoch import StoreEpoch
 from .labels import LocalLabels
 from .moments import LocalMoments
 from .namespace import Namespace
-from .port import ArchiveStore, LabelStore, MomentsStore, ReferenceStore, ResultStore, SetStore, VersionedStore
+from .port import (
+    ArchiveStore,
+    LabelStore,
+    MomentsStore,
+    ReferenceStore,
+    ResultStore,
+    SessionStore,
+    SetStore,
+    VersionedStore,
+)
 from .redis_store import TIMEOUT_S, RedisMarker, connect_client
 from .references import LocalReferences
 from .results import LocalResults, RedisResults
 from .runs import LocalRuns, RedisRuns, RunList
+from .sessions import LocalSessions, RedisSessions
 from .sets import LocalSets
 from .writes import StateWrites
 
@@ -49,6 +59,8 @@ class StateStore:
     """Answers that clients fetch later; they have tokens instead of names and are not listed."""
     marker: RedisMarker | None = None
     """Tells whether the store has lost its state; None: a store that lives as long as this process cannot."""
+    sessions: SessionStore = field(default_factory=LocalSessions)
+    """Sessions of clients that ask in several requests; not listed."""
     runs: RunList = field(default_factory=LocalRuns)
     """The runs of the namespace's tenant that have state."""
 
@@ -73,6 +85,7 @@ class StateStore:
             RedisAttempts(*arguments),
             RedisCommits(*arguments, kinds),
             results=RedisResults(*arguments),
+            sessions=RedisSessions(*arguments),
             marker=RedisMarker(*arguments),
             runs=RedisRuns(*arguments),
         )
@@ -94,6 +107,7 @@ class StateStore:
             labels=self.labels.within(space),
             sets=self.sets.within(space),
             results=self.results.within(space),
+            sessions=self.sessions.within(space),
             runs=self.runs.within(space),
         )
 

@@ -116,11 +116,13 @@ class Dialect:
         answer: Any = None,
         content_type: str = "application/octet-stream",
         answer_type: str = "application/json",
+        parameters: tuple[dict[str, Any], ...] = (),
     ) -> Callable[[BytesHandler], BytesHandler]:
         """Register a handler of ``POST`` on the paths, bare and with the prefix, for bodies that are not JSON."""
 
         def register_handler(answer_bytes: BytesHandler) -> BytesHandler:
             async def handler(request: Request) -> Response:
+                call_of(request.scope).error_format = self.policy.error_format
                 content = await read_bytes(request)
                 dialect_request = DialectRequest(request, self.policy, len(content))
                 await dialect_request.learn_models()
@@ -133,7 +135,7 @@ class Dialect:
                 body_types=(content_type,),
                 answer=answer,
                 answer_type=answer_type,
-                parameters=(REWARD, CHAT_FORMAT, IDEMPOTENCY_KEY, RUN),
+                parameters=(REWARD, CHAT_FORMAT, IDEMPOTENCY_KEY, RUN, *parameters),
             )
             for path in paths:
                 for place in (path, f"/{self.policy.prefix}{path}"):
@@ -142,14 +144,17 @@ class Dialect:
 
         return register_handler
 
-    def get(self, *paths: str, answer: Any) -> Callable[[GetHandler], GetHandler]:
+    def get(
+        self, *paths: str, answer: Any, parameters: tuple[dict[str, Any], ...] = ()
+    ) -> Callable[[GetHandler], GetHandler]:
         """Register a handler of ``GET`` on the paths, bare and with the prefix."""
 
         def register_handler(answer_get: GetHandler) -> GetHandler:
             async def handler(request: Request) -> Response:
+                call_of(request.scope).error_format = self.policy.error_format
                 return _to_response(await answer_get(request))
 
-            described = self._describe_route(handler, answer_get, answer=answer)
+            described = self._describe_route(handler, answer_get, answer=answer, parameters=parameters)
             for path in paths:
                 for place in (path, f"/{self.policy.prefix}{path}") if self.policy.prefix else (path,):
                     self._add_route(place, handler, ("GET",), described)

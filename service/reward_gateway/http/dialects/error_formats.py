@@ -84,6 +84,11 @@ def _render_detail(error: GatewayError) -> tuple[int, dict[str, Any]]:
     return 400 if error.status in (404, 422) else error.status, {"detail": error.message}
 
 
+def _render_fastapi(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """FastAPI's ``{"detail": text}`` with the gateway's own statuses."""
+    return error.status, {"detail": error.message}
+
+
 def _render_without_500(error: GatewayError) -> tuple[int, dict[str, Any]]:
     """The gateway's own body without 500, which some clients retry for hours: 400 or 503 instead."""
     status, body = render_own(error)
@@ -95,4 +100,5 @@ TEI = ErrorFormat("tei", _render_tei, TextError)
 MESSAGE = ErrorFormat("message", _render_message, MessageError)
 RERANK = ErrorFormat("rerank", _render_rerank, MessageAndError)
 DETAIL = ErrorFormat("detail", _render_detail, DetailError)
+FASTAPI = ErrorFormat("fastapi", _render_fastapi, DetailError)
 NO_500 = ErrorFormat("no_500", _render_without_500, ErrorResponse)

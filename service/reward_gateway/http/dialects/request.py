@@ -24,7 +24,7 @@ from reward_gateway.scoring.joint_commit import JointCommit
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
-from reward_gateway.state.port import ResultStore
+from reward_gateway.state.port import ResultStore, SessionStore
 
 from ..call import call_of
 from ..dependencies import deadline_of, dependencies_of, since_ms
@@ -317,6 +317,11 @@ class DialectRequest:
     def results(self) -> ResultStore:
         """The store of results that are fetched later. Raises StateUnavailable if there is none."""
         return self.gateway.runtime.state.results.within(call_of(self.http_request.scope).scope.space)
+
+    @property
+    def sessions(self) -> SessionStore:
+        """The store of the caller's sessions."""
+        return self.gateway.runtime.state.sessions.within(call_of(self.http_request.scope).scope.space)
 
     def _scope_of_next_part(self) -> RequestScope:
         """The first call of a request has the request's idempotency key; later ones have keys derived from it."""
