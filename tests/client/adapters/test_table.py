@@ -49,6 +49,7 @@ POSITIONAL = {
     "ART": ("group",),
     "rewardbench": (),
     "LangSmith": ("recipe", "url"),
+    "OpenEnv, in an environment of your own": ("reward", "url"),
 }
 """How each trainer calls what it is given, by place."""
 
