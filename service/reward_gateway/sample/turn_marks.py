@@ -1,10 +1,9 @@
 """Marks with which chat templates begin and end turns: what is found of them in a response is flagged."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from .batch import Batch
-from .texts import Text
 
 TEMPLATE_MARKS: Final = "template_marks"
 """Flags a response in which a turn of a chat template begins or ends."""
@@ -61,11 +60,16 @@ _TURN_MARKS = (
     *(mark for mark in END_MARKS if mark != "</s>"),
 )
 _HINTS = ("<|", "<｜", "INST]", "SYS>>", "_of_turn>", "|>", "<eos>", "<EOS_TOKEN>")
-"""One of these stands in every text with a mark; looking for them takes no time."""
+"""One of these stands in every text with a mark."""
 
 
 def may_have_turn_marks(text: str) -> bool:
-    """Whether it is worth looking for turn marks in the text, or in the texts that it joins."""
+    """Whether it is worth looking for turn marks in the text.
+
+    Every hint has one of four characters, and most texts have none of them: looking for these takes no time.
+    """
+    if not (">" in text or "|" in text or "]" in text or "｜" in text):
+        return False
     return any(hint in text for hint in _HINTS)
 
 
@@ -77,27 +81,22 @@ def has_turn_marks(text: str) -> bool:
     return may_have_turn_marks(text) and any(mark in text for mark in _TURN_MARKS)
 
 
-def find_marked(texts: Sequence[Sequence[str]]) -> list[int]:
-    """The rows [n] that have a text with turn marks. Most batches have none, and are looked through as one text."""
-    if not may_have_turn_marks("\n".join(text for row in texts for text in row)):
-        return []
+def find_marked(texts: Iterable[Sequence[str]]) -> list[int]:
+    """The rows [n] that have a text with turn marks."""
     return [i for i, row in enumerate(texts) if any(map(has_turn_marks, row))]
 
 
 def flag_template_marks(batch: Batch) -> None:
     """Flag the samples in whose response a turn begins or ends. No text is changed."""
-    for row in find_marked([_texts_of(response) for response in batch.responses]):
+    texts = ((text,) if isinstance(text, str) else _texts_of(text or ()) for text in batch.responses)
+    for row in find_marked(texts):
         batch.flag(row, TEMPLATE_MARKS)
 
 
-def _texts_of(response: Text | None) -> list[str]:
-    """The texts of a response; of a trajectory, those of the assistant."""
-    if response is None:
-        return []
-    if isinstance(response, str):
-        return [response]
-    texts = []
-    for message in response:
+def _texts_of(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The texts of the assistant's messages."""
+    texts: list[str] = []
+    for message in messages:
         content = message.get("content") if message.get("role") == "assistant" else None
         parts = [content] if isinstance(content, str) else [part.get("text") for part in content or ()]
         texts += [text for text in parts if isinstance(text, str)]
