@@ -4,7 +4,10 @@ Known by the path alone, because a request may fail before its body is read: at 
 Where several servers' clients share a path, the format is ours until the body has told whose it is.
 """
 
+import re
 from dataclasses import dataclass
+
+from starlette.routing import compile_path
 
 from .errors import OWN_FORMAT, ErrorFormat
 
@@ -24,6 +27,8 @@ class ClientProfile:
 OURS = ClientProfile()
 _profiles: dict[str, ClientProfile] = {}
 _below: dict[str, ClientProfile] = {}
+_with_names: dict[str, list[tuple[re.Pattern[str], ClientProfile]]] = {}
+"""Paths with names in them, such as ``/{environment}/tools``, by their last segment."""
 
 
 def register(path: str, profile: ClientProfile) -> None:
@@ -31,6 +36,9 @@ def register(path: str, profile: ClientProfile) -> None:
 
     The handler that the body chooses shortens the deadline to its own client's.
     """
+    if "{" in path:
+        _with_names.setdefault(path.rpartition("/")[2], []).append((compile_path(path)[0], profile))
+        return
     held = _profiles.setdefault(path, profile)
     if held != profile:
         waits = (held.deadline_s, profile.deadline_s)
@@ -49,4 +57,7 @@ def profile_of(path: str) -> ClientProfile:
     held = _profiles.get(path)
     if held is not None:
         return held
+    for pattern, profile in _with_names.get(path.rpartition("/")[2], ()):
+        if pattern.match(path):
+            return profile
     return next((profile for prefix, profile in _below.items() if path.startswith(prefix)), OURS)
