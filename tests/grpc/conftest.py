@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.null import NullCache
-from reward_gateway.errors import ModelUnavailable
+from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import server
 from reward_gateway.observer import UNOBSERVED, Observer
@@ -74,6 +74,8 @@ class Letters:
             raise ModelUnavailable("the model server is away")
         if name in self.lost:
             raise ModelUnavailable("the model is not loaded")
+        if name not in KNOWN:
+            raise NotFound("there is no such model")
         return ModelInfo(name, "1", True, KNOWN[name].inputs, ("count",), 1024)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:

@@ -109,7 +109,6 @@ async def test_the_recipe_named_in_the_body_goes_before_the_query_before_the_mod
     assert await answered("looks", reward="mixed", model="strict") == "mixed"
     assert await answered("looks", model="strict") == "looks"
     assert await answered("", model="strict") == "strict"
-    assert await answered("", model="gpt-4") == "plain"
     assert await answered("") == "plain"
 
 
@@ -119,6 +118,11 @@ async def test_an_unknown_recipe_is_not_found(served: Any) -> None:
         await served.score(samples("a"), params={"reward": "nobody"}),
     ):
         assert served.refused(answer, 404, "reward")["code"] == "not_found"
+
+
+async def test_a_model_that_names_no_recipe_is_not_found(served: Any) -> None:
+    answer = await served.score({**samples("a"), "model": "gpt-4"})
+    assert served.refused(answer, 404, "model")["code"] == "not_found"
 
 
 # Options
