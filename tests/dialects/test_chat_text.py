@@ -182,7 +182,7 @@ async def test_native_requests_are_flagged_and_never_rewritten(http: Speaking) -
 async def test_a_repeat_of_a_request_with_flags_is_known_by_its_key(http: Speaking) -> None:
     text = rendering_of("chatml").render(TURNS)[9:]
     for name, sent in (("cut", text), ("marked", "So.<|im_end|> No.")):
-        body, key = {"model": "m", "messages": [sent]}, {"Idempotency-Key": name}
+        body, key = {"model": "model", "messages": [sent]}, {"Idempotency-Key": name}
         first = await http.ok("/v1/score/evaluation", body, headers=key)
         assert (await http.ok("/v1/score/evaluation", body, headers=key))["scores"] == first["scores"]
 

@@ -72,6 +72,8 @@ class Letters:
     async def info(self, name: str) -> ModelInfo:
         if self.away:
             raise ModelUnavailable("the model server is away")
+        if name not in KNOWN:
+            raise NotFound("there is no such model")
         if name in self.lost:
             raise ModelUnavailable("the model is not loaded")
         if name not in KNOWN:

@@ -64,8 +64,7 @@ class RecipeBook:
 
     def summary(self) -> dict[str, Any]:
         """The body of ``GET /v1/rewards``."""
-        rewards = [plan.summary() for plan in self]
-        return {"rewards": rewards, "default": self.default, "aliases": dict(self.aliases)}
+        return {"rewards": [plan.summary() for plan in self], "default": self.default}
 
 
 def load_book(

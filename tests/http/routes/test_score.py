@@ -109,6 +109,7 @@ async def test_the_recipe_named_in_the_body_goes_before_the_query_before_the_mod
     assert await answered("looks", reward="mixed", model="strict") == "mixed"
     assert await answered("looks", model="strict") == "looks"
     assert await answered("", model="strict") == "strict"
+    assert await answered("", model="model") == "plain"  # a client's constant
     assert await answered("") == "plain"
 
 

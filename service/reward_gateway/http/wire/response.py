@@ -109,11 +109,10 @@ class ErrorResponse(Struct):
 
 
 class RewardList(Struct):
-    """The recipes that are loaded; ``aliases``: further names, for clients whose ``model`` is fixed."""
+    """The recipes that are loaded."""
 
     rewards: list[dict[str, Any]]
     default: str | None
-    aliases: dict[str, str]
 
 
 class OperationList(Struct):
