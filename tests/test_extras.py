@@ -17,7 +17,10 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 CLIENT = {"httpx", "msgspec", "numpy", "stamina"}
 OURS = {"reward_gateway", "reward_models"}
 # What a trainer's own environment has, where it imports our adapter; and the header that Triton's backend provides.
-GIVEN = {"nemo_rl", "open_instruct", "ray", "skyrl", "skyrl_gym", "swift", "triton_python_backend_utils"}
+GIVEN = {
+    "atroposlib", "autoevals", "deepeval", "inspect_ai", "nemo_rl", "open_instruct", "openenv", "ray", "rewardbench",
+    "rllm", "skyrl", "skyrl_gym", "swift", "tinker_cookbook", "triton_python_backend_utils", "verl",
+}  # fmt: skip
 # Imported by what trains heads and exports graphs, from the dependency group `train` or an environment of their own.
 TRAINING = {"metaworld", "mujoco"}
 # What makes the generated modules of the proto, from the dependency group `dev`.
