@@ -109,6 +109,16 @@ except StopIteration as stop:
     assert done.stdout.strip() == "[0.5, 1.0]", done.stderr
 
 
+def test_the_aliases_are_read_beside_the_shipped_recipes() -> None:
+    from reward_gateway.recipes.book import load_book
+
+    (aliases,) = (block for block in BLOCKS if block.mark == "aliases")
+    shipped = (ROOT / "service" / "reward_gateway" / "rewards.yaml").read_text()
+    book = load_book(f"{shipped}\n{aliases.text}\n")
+    assert book.resolve_alias("gpt-4o") == "helpful"
+    assert book.aliases["*"] in book.plans
+
+
 def test_every_link_into_the_repository_leads_to_something() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert links
@@ -128,7 +138,7 @@ def test_what_it_says_of_limits_is_what_the_settings_say() -> None:
 
 
 def test_every_block_is_run_read_or_marked_as_not_to_be() -> None:
-    known = {"run", "answer", "scorer"}
+    known = {"run", "answer", "scorer", "aliases"}
     bare = [block for block in BLOCKS if block.mark not in known and not block.mark.startswith("file=")]
     assert [block.language for block in bare] == ["bash", "text"], "the two make commands, and the diagram"
     assert re.findall(r"^make (\w+)", bare[0].text, flags=re.MULTILINE) == ["serve", "test"]
