@@ -52,6 +52,13 @@ async def test_an_episode_is_a_task_and_its_answer(env: Any, prefix: str) -> Non
     assert (again.status_code, set(again.json())) == (409, {"detail"})
 
 
+async def test_the_address_may_name_the_recipe(env: Any) -> None:
+    begun = await env.ok("/r/share/openenv/reset", {"split": "train", "index": 2})
+    ended = await env.ok("/r/share/openenv/step", step("4", begun["observation"]["episode_id"]))
+    assert (ended["reward"], ended["metadata"]) == (1.0, {"components": {"equal": 1.0}})
+    assert (await env.post("/r/nobody/openenv/reset", {"index": 2})).status_code == 404
+
+
 async def test_a_seed_always_chooses_the_same_task(env: Any) -> None:
     first, second = [(await env.ok("/reset", {"seed": 42}))["observation"]["prompt"] for _ in range(2)]
     assert first == second

@@ -173,6 +173,15 @@ async def test_paths_without_an_environment_mean_the_clients_or_the_default(env:
     assert (status, ranked["supports_score_group"]) == (200, True)
 
 
+async def test_the_address_may_name_the_recipe(env: Any) -> None:
+    assert (await env.client.get("/r/share/tools")).json() == (await env.client.get("/share/tools")).json()
+    sid = await begin(env, split="train", index=0)
+    body = {"name": "answer", "input": {"answer": "4"}}
+    by_path = await env.post("/r/share/openreward/call", body, headers=by(sid))
+    assert result(by_path)["output"] == result(await call(env, await begin(env, split="train", index=0), "4"))["output"]
+    assert (await env.client.get("/r/nobody/tools")).status_code == 404
+
+
 async def test_what_cannot_be_scored_has_no_reward_and_says_why(env: Any) -> None:
     sid = await begin(env, env_name="ratio", split="train", index=0)
     output = result(await call(env, sid, "bad", "ratio"))["output"]
