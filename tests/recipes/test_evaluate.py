@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.errors import ModelUnavailable, Overloaded, StateUnavailable, Unavailable
 from reward_gateway.operations import effects
-from reward_gateway.recipes.evaluate import evaluate_plan, explain_unavailable
+from reward_gateway.recipes.evaluate import evaluate_plan
+from reward_gateway.recipes.unavailable import explain_unavailable
 from reward_gateway.sample import Invalid
 
 from tests.recipes.conftest import batch_of, compile_recipe, run_plan

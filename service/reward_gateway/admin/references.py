@@ -13,9 +13,9 @@ import numpy as np
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.errors import InvalidRequest, ModelUnavailable
 from reward_gateway.gateway import Gateway
-from reward_gateway.recipes.evaluate import references_address
 from reward_gateway.recipes.missing_context import NO_GROUP, NO_PROMPT
 from reward_gateway.recipes.reads import expand_messages
+from reward_gateway.recipes.stored_references import references_address
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch, digest_body

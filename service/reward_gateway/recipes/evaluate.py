@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from reward_gateway.errors import Overloaded, StateUnavailable, Unavailable
+from reward_gateway.errors import Unavailable
 from reward_gateway.operations.apply import JUDGE_ANSWER, run
-from reward_gateway.operations.effects import DiscardWrites, Effectful, JoinCohorts, perform
+from reward_gateway.operations.effects import DiscardWrites, Effectful, perform
 from reward_gateway.operations.guards import GuardView, find_suspicious
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.operations.registry import Comparison
@@ -31,18 +31,20 @@ from reward_gateway.sample import (
     RawScores,
     own_turns,
     shown_text,
-    split_version,
 )
 from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 
+from .cohort import compare_cohorts
 from .column_binder import ColumnBinder, Value
 from .fields import infer_shape, table_field, takes_group, value_field
-from .group import find_alone, normalize_in_cohort, normalize_rows
+from .group import find_alone, normalize_rows
 from .members import spread_groups
 from .missing_context import REASONS_OF_ONE, find_ignored_media
 from .outcome_rows import is_absent, spread_outcome, sum_magnitudes, sum_vectors, zeros_like
 from .plan import ComponentPlan, Plan, Step
 from .schema import CohortSpec
+from .stored_references import references_address
+from .unavailable import explain_unavailable
 from .unread_calls import find_unread_calls
 
 
@@ -359,34 +361,13 @@ class _Evaluation:
 
     def _compare_cohort(self, spec: CohortSpec, reward: FloatArray) -> Running:
         """Normalise rewards within the samples of the same prompt, across requests."""
-        shaped = np.full(self._size, np.nan)
-        # A sample that can never be scored still takes its place, as no other sample will; one that failed for a cause
-        # of the server does not, as it may be sent again.
-        # Neither does one of which nobody knows to which prompt it belongs.
-        unknown = self.batch.without_group()
-        rows = [
-            i
-            for i in range(self._size)
-            if i not in unknown and not (i in self.invalid and self.invalid[i].server_caused)
-        ]
-        if not rows:
-            return shaped
-        groups = self.binder.groups
-        names = [f"{self.plan.name}/{self.plan.version}/{groups[i]}" for i in rows]
-        payloads = np.stack([reward, *(self.components[name].value for name in self.plan.over)], axis=1)
-        payloads[list(self.invalid)] = np.nan
-        cohorts = yield from perform(JoinCohorts(rows, names, payloads[rows], spec.size, spec.timeout_s))
-        for i, (members, place) in zip(rows, cohorts, strict=True):
-            if i in self.invalid:
-                continue
-            if len(members) < spec.size:
-                self._flag_rows({i: ("cohort_incomplete",)})
-            answer = normalize_in_cohort(self.plan.group, spec, self.plan.over, members, place)
-            if isinstance(answer, Invalid):
-                self._fail_rows({i: answer}, None)
-            else:
-                shaped[i] = answer
-        return shaped
+        values = [self.components[name].value for name in self.plan.over]
+        compared = yield from compare_cohorts(
+            self.plan, spec, self.batch, self.binder.groups, reward, values, self.invalid
+        )
+        self._flag_rows(dict.fromkeys(compared.incomplete, ("cohort_incomplete",)))
+        self._fail_rows(compared.invalid, None)
+        return compared.reward
 
     def _run_step(
         self,
@@ -448,22 +429,6 @@ def _scored_first(component: ComponentPlan) -> bool:
     if step is None:
         return True
     return not step.operation.stateful and all(binding.kind != "component" for binding in step.bindings.values())
-
-
-def references_address(model: str, version: str | None) -> str:
-    """Name under which a model's reference rewards are stored, one per version as scores of versions differ."""
-    return f"{split_version(model)[0]}@{version}"
-
-
-def explain_unavailable(error: Unavailable) -> Invalid:
-    """The reason of samples whose effect failed."""
-    match error:
-        case StateUnavailable():
-            return Invalid("state_unavailable", error.message)
-        case Overloaded():
-            return Invalid("overloaded", error.message)
-        case _:
-            return Invalid("model_unavailable", error.message)
 
 
 def _extract_value(outcome: Outcome, size: int, name: str, evaluation: _Evaluation) -> Value:
