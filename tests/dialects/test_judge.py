@@ -61,6 +61,30 @@ async def test_a_judges_prompt_is_refused_where_nothing_says_how_to_split_it(htt
     assert http.models.seen == [], "it was not scored as if it were the response"
 
 
+def rendered(*turns: tuple[str, str]) -> str:
+    """ChatML, with what opens the answer where the assistant does not speak last."""
+    text = "".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in turns)
+    return text if turns[-1][0] == "assistant" else text + "<|im_start|>assistant\n"
+
+
+async def test_a_conversation_rendered_into_one_message_is_read_back(http: Any) -> None:
+    text = rendered(("user", "Why?"), ("assistant", "It is so."))
+    found = words(await http.ok("/v1/chat/completions", asked(("user", text))))
+    assert found == f"Final Score: {await http.native('Why?', 'It is so.'):.6f}"
+    assert set(http.models.seen) == {("Why?", "It is so.")}
+
+
+async def test_a_rendered_question_is_no_answer(http: Any) -> None:
+    quoted = "Is this good? " + rendered(("assistant", "It is so."), ("user", "Really?"), ("assistant", "Yes."))
+    for text in (rendered(("user", PROMPT)), quoted, "Assistant: It is so."):
+        answer = await http.post("/v1/chat/completions", asked(("user", text)))
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "messages")
+    text = rendered(("user", "Why?"), ("assistant", "It is so."))
+    answer = await http.post("/v1/chat/completions?chat_format=none", asked(("user", text)))
+    assert answer.status_code == 422
+    assert http.models.seen == []
+
+
 async def test_a_prompt_that_no_pattern_matches_is_refused_without_its_text(http: Any) -> None:
     answer = await http.post("/v1/chat/completions", asked(("user", "Secret"), model="verdict"))
     assert answer.status_code == 422
@@ -102,6 +126,13 @@ async def test_images_become_frames_and_the_text_the_prompt_where_the_recipe_rea
     assert http.models.seen == [("Pick the cube.", None)] * 2
     frames = [base64.b64encode(PNG).decode()] * 3
     assert await http.native("Pick the cube.", "", "task", frames=frames) == 3.0
+
+
+async def test_a_rendered_task_is_the_task(http: Any) -> None:
+    text = rendered(("user", "Pick the cube."))
+    for sent in (pictures(3, text), pictures(3, text + "Picked.<|im_end|>")):
+        assert words(await http.ok("/v1/chat/completions?reward=task", asked(("user", sent)))) == "Final Score: 3"
+    assert set(http.models.seen) == {("Pick the cube.", None)}
 
 
 TASK = (

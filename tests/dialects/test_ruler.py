@@ -18,14 +18,15 @@ def said(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": text}
 
 
-def ask(*trajectories: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
-    """RULER's request (openpipe-art 0.5): what all begin with once, then the rest of each, as JSON."""
+def ask(*trajectories: list[dict[str, Any]], tools: Any = None, **fields: Any) -> dict[str, Any]:
+    """RULER's request (openpipe-art 0.5): what all begin with once, the tools, then the rest of each, as JSON."""
     common = 0
     for i, message in enumerate(trajectories[0]):
         if not all(len(other) > i and other[i] == message for other in trajectories):
             break
         common += 1
     text = f"<context>\n{json.dumps(trajectories[0][:common])}\n</context>\n\n" if common else ""
+    text += f"<available_tools>\n{json.dumps(tools)}\n</available_tools>\n\n" if tools else ""
     pieces = [
         f'<trajectory id="{k}">\n' + json.dumps(whole[common:]) + "\n</trajectory>"
         for k, whole in enumerate(trajectories, start=1)
@@ -72,6 +73,16 @@ async def test_trajectories_with_nothing_in_common_or_in_all_are_read(http: Any)
     assert [one.score for one in twice] == [alone[0].score] * 2
     apart = scores(await http.ok(URL, ask([{"role": "user", "content": "a"}, said("4")], [USER, said("4")])))
     assert [one.score for one in apart] == pytest.approx([await http.native("a", "4"), alone[0].score])
+
+
+@pytest.mark.parametrize("model", ["ratio", "ruler"])
+@pytest.mark.parametrize("others", [USER, {"role": "user", "content": "a"}])
+async def test_the_tools_that_a_policy_had_change_no_score(http: Any, others: Any, model: str) -> None:
+    trajectories = [USER, said("4")], [others, said("I do not know.")]
+    tools = [{"type": "function", "function": {"name": "look", "description": "Looks.\n\nTrajectories:"}}]
+    without = scores(await http.ok(URL, ask(*trajectories, model=model)))
+    assert scores(await http.ok(URL, ask(*trajectories, model=model, tools=tools))) == without
+    assert len(without) == 2
 
 
 async def test_what_follows_the_first_answer_is_part_of_the_trajectory(http: Any) -> None:
@@ -126,6 +137,7 @@ async def test_a_trajectory_that_holds_no_answer_is_refused(http: Any, piece: st
         "Trajectories:",
         "Trajectories:\n\nnone",
         "<context>\n[]\n</context>\n\nWhat?",
+        "<available_tools>\n[]\n</available_tools>",
         'x <trajectory id="1">\n[]\n</trajectory>',
     ],
 )

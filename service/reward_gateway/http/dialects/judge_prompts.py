@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from reward_gateway.errors import InvalidRequest, Unscorable
+from reward_gateway.intake.chat_text import TextSample, prompt_of
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.recipes.judging import Reading
 from reward_gateway.recipes.plan import Plan
@@ -21,8 +22,9 @@ async def read_prompt(request: DialectRequest, plan: Plan, messages: Sequence[Ch
     """The sample of a conversation that ends with a question to the judge.
 
     Where the recipe has patterns, they split the last message, and what stands before it is the judge's instruction.
-    Else the conversation is the prompt, if the recipe reads no response. Its images become the field that the recipe
-    reads.
+    Else the conversation is the prompt, if the recipe reads no response. A single message that a chat template rendered
+    is read back: it is the conversation that it holds, with the response if the recipe reads one. Images become the
+    field that the recipe reads.
 
     Raises:
         InvalidRequest: there is no answer to score in it.
@@ -37,16 +39,26 @@ async def read_prompt(request: DialectRequest, plan: Plan, messages: Sequence[Ch
         sample = SampleItem()
         for name, value in (await _split(request, readings, content)).items():
             setattr(sample, name, value)
-    elif reads_response(plan):
-        raise InvalidRequest(
-            f"messages: the last message is no answer, and {plan.name} scores answers: send the answer as an assistant "
-            "message, or let the recipe say where it stands in a judge's prompt (judge: {question: …, response: …})",
-            param="messages",
-        )
     else:
-        sample = SampleItem(prompt=plain_if_single(texts, "user"))
+        sample = await _read_conversation_of(request, plan, texts)
     place_images(sample, plan, images)
     return sample
+
+
+async def _read_conversation_of(request: DialectRequest, plan: Plan, messages: list[ChatMessage]) -> SampleItem:
+    """The sample of a judge's prompt that no pattern splits. Raises InvalidRequest if there is no answer to score."""
+    prompt = plain_if_single(messages, "user")
+    rendered = await request.read_rendered(plan, prompt) if isinstance(prompt, str) else None
+    if not reads_response(plan):
+        return SampleItem(prompt=prompt_of(rendered.turns) if rendered is not None and rendered.turns else prompt)
+    answer = rendered.answer if rendered is not None else None
+    if isinstance(prompt, str) and answer is not None and (answer.content or answer.reasoning):
+        return TextSample(response=prompt)
+    raise InvalidRequest(
+        f"messages: the last message is no answer, and {plan.name} scores answers: send the answer as an assistant "
+        "message, or let the recipe say where it stands in a judge's prompt (judge: {question: …, response: …})",
+        param="messages",
+    )
 
 
 def read_conversation(plan: Plan, messages: Sequence[ChatMessage]) -> SampleItem:

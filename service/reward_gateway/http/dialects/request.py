@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from reward_gateway.errors import GatewayError, InternalError, ModelUnavailable, Unscorable
 from reward_gateway.gateway import ScoreOptions
+from reward_gateway.intake.chat_text import ChatText, TextReading, read_rendered
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.operations.effects import AskJudge, RunSandboxed
@@ -308,6 +309,12 @@ class DialectRequest:
         found: list[str | None] | None
         found = await self.gateway.runtime.compute(partial(capture, groups, text), b"", self._make_context())
         return found
+
+    async def read_rendered(self, plan: Plan, text: str) -> ChatText | None:
+        """The conversation that a chat template rendered as this text, in the recipe's or the request's format; None
+        for other text. Raises InvalidRequest if there is no such format."""
+        reading = TextReading.of(plan, self.settings, self._chat_format)
+        return await self.read_apart(partial(read_rendered, text, reading))
 
     async def read_apart(self, read: Callable[[], T]) -> T:
         """What a function makes of the body; in a thread if that takes the event loop too long."""

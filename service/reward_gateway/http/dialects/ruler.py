@@ -1,7 +1,8 @@
 """ART's RULER: one prompt that holds several trajectories as JSON, answered with a score for each.
 
-The prompt is ``<context>`` with the messages that all have in common, if there are any, then every ``<trajectory>``
-with its further messages. JSON has no line break within it, so no trajectory can end itself or open another.
+The prompt is ``<context>`` with the messages that all have in common, if there are any, ``<available_tools>`` with the
+tools that the policy had, if it had any, then every ``<trajectory>`` with its further messages. JSON has no line break
+within it, so no trajectory can end itself or open another.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from .request import Scores
 from .texts import parse_messages, plain_if_single
 
 _CONTEXT = re.compile(r"<context>\n(.*)\n</context>")
+_TOOLS = re.compile(r"<available_tools>\n(.*)\n</available_tools>")
 _TRAJECTORY = re.compile(r'<trajectory id="([^"\n]{1,64})">\n(.*)\n</trajectory>')
 _OPENING = "Trajectories:"
 
@@ -38,6 +40,8 @@ def read_trajectories(text: str, max_nesting: int) -> tuple[list[str], list[Samp
     context: list[Any] = []
     if held := _CONTEXT.fullmatch(pieces[0]):
         context, pieces = _decode_list(held[1], "context", max_nesting), pieces[1:]
+    if pieces and _TOOLS.fullmatch(pieces[0]):  # a sample has no place for what the policy could have called
+        pieces = pieces[1:]
     if pieces[:1] != [_OPENING] or len(pieces) < 2:
         return None
     found = [_TRAJECTORY.fullmatch(piece) for piece in pieces[1:]]

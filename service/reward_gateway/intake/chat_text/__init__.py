@@ -4,16 +4,28 @@ Clients that send text send what a chat template made of a conversation, whole o
 that takes such text reads it here. A new template is a row of ``formats.py`` and its name in ``recognition.py``.
 """
 
-from .reader import TEXT_FLAGS, read_response, read_whole
-from .samples import Holds, ReadSamples, TextReading, TextSample, read_columns, read_samples
+from .reader import TEXT_FLAGS, ChatText, read_response, read_whole
+from .samples import (
+    Holds,
+    ReadSamples,
+    TextReading,
+    TextSample,
+    prompt_of,
+    read_columns,
+    read_rendered,
+    read_samples,
+)
 
 __all__ = [
     "TEXT_FLAGS",
+    "ChatText",
     "Holds",
     "ReadSamples",
     "TextReading",
     "TextSample",
+    "prompt_of",
     "read_columns",
+    "read_rendered",
     "read_response",
     "read_samples",
     "read_whole",

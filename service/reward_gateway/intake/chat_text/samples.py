@@ -16,7 +16,7 @@ from reward_gateway.settings import Settings
 
 from .chat_format import Turn
 from .query import read_query
-from .reader import PLAIN_TEXT, ChatText, read_response, read_whole
+from .reader import PLAIN_TEXT, PROMPT_TRUNCATED, ChatText, read_response, read_whole
 from .recognition import CHOICES
 
 NO_ANSWER = Invalid("missing_field", "the chat text has no turn of the assistant", param="response")
@@ -127,6 +127,17 @@ def _read_sample(sample: SampleItem, response: str, choice: str) -> ChatText:
         given = sample.prompt if isinstance(sample.prompt, list) else []
         return read_query(response, prompt, choice, sum(message.role == "assistant" for message in given))
     return read_response(prompt, response, choice)
+
+
+def read_rendered(text: str, reading: TextReading) -> ChatText | None:
+    """A conversation that a chat template rendered from its first turn on.
+
+    None for other text, which may quote turns, and for text that is too long to be one.
+    """
+    if reading.max_chars is not None and len(text) > reading.max_chars:
+        return None
+    read = read_whole(text, reading.choice)
+    return None if {PLAIN_TEXT, PROMPT_TRUNCATED}.intersection(read.flags) else read
 
 
 def read_columns(columns: dict[str, list[Any]], reading: TextReading) -> ReadSamples:
