@@ -105,6 +105,29 @@ async def test_calls_of_functions_are_part_of_their_turns(http: Any) -> None:
     assert prompt[2]["content"] == '{"sky":"grey"}'
 
 
+async def test_fields_may_have_the_names_of_their_definition(http: Any) -> None:
+    """ProtoJSON's readers take ``system_instruction`` for ``systemInstruction``; what is dropped would be unscored."""
+    image = {"mime_type": "image/png", "data": "AAAA"}
+    bodies = []
+    for own in (False, True):
+        body = asked("Weather?", "Grey.")
+        body["example"]["system_instruction" if own else "systemInstruction"] = {"parts": [{"text": "Be brief."}]}
+        call, answer = {"name": "look", "args": {"at": "Ulm"}}, {"name": "look", "response": {"sky": "grey"}}
+        body["example"]["contents"] += [
+            {"role": "model", "parts": [{"function_call" if own else "functionCall": call}]},
+            {"role": "user", "parts": [{"function_response" if own else "functionResponse": answer}]},
+        ]
+        bodies.append(body)
+    rewards = [(await http.ok("/vertex?clip=1", body))["reward"] for body in bodies]
+    assert rewards[0] == rewards[1]
+    first, second = http.models.seen
+    assert first == second
+    assert [turn["role"] for turn in second[0]] == ["system", "user", "assistant", "tool"]
+    body["response"]["parts"] = [{"inline_data": image}]
+    answer = await http.post("/vertex?clip=1&reward=looks", body)
+    assert "not an image" in answer.json()["error"]["message"], "it was read as an image"
+
+
 async def test_a_part_that_cannot_be_read_is_named(http: Any) -> None:
     body = asked("What is this?", "A cat.")
     body["example"]["contents"][0]["parts"].append({"fileData": {"fileUri": "gs://bucket/cat.png"}})

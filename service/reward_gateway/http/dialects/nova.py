@@ -34,7 +34,7 @@ class NovaRow(Struct):
 
     id: Any
     messages: list[Any]
-    reference_answer: Any = UNSET
+    reference_answer: Any = None
     metadata: dict[str, Any] | None = None
 
 
@@ -92,7 +92,7 @@ def _read_row(row: NovaRow, param: str, reads_reference: bool) -> SampleItem:
     if row.messages[-1].get("role") != "assistant":
         raise InvalidRequest(f"{param}.messages: expected the assistant's message last", param=f"{param}.messages")
     where, reference = f"{param}.reference_answer", row.reference_answer
-    if reference is UNSET:
+    if reference is None:
         where, reference = f"{param}.metadata.reference_answer", (row.metadata or {}).get("reference_answer")
     if isinstance(reference, dict):
         sample.reference = pick_reference(reference, where, needed=reads_reference)

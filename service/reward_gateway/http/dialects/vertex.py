@@ -7,7 +7,7 @@ a very good answer equal: a recipe whose range is wider or unknown is refused, u
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.recipes.plan import Plan
@@ -36,11 +36,19 @@ dialect = Dialect(
 router = dialect.router
 
 
+# These are messages in ProtoJSON, whose readers take a field by its camelCase name and by the one in its definition.
+# ``own_NAME`` is what came by the latter, and becomes the value of ``NAME``.
+
+
 class Blob(Struct, rename="camel"):
     """Bytes of a part, as base64."""
 
     data: str
     mime_type: str = "image/png"
+    own_mime_type: str | None = field(default=None, name="mime_type")
+
+    def __post_init__(self) -> None:
+        self.mime_type = self.own_mime_type or self.mime_type
 
 
 class FunctionCall(Struct):
@@ -65,6 +73,14 @@ class ContentPart(Struct, rename="camel"):
     inline_data: Blob | None = None
     function_call: FunctionCall | None = None
     function_response: FunctionResponse | None = None
+    own_inline_data: Blob | None = field(default=None, name="inline_data")
+    own_function_call: FunctionCall | None = field(default=None, name="function_call")
+    own_function_response: FunctionResponse | None = field(default=None, name="function_response")
+
+    def __post_init__(self) -> None:
+        self.inline_data = self.inline_data or self.own_inline_data
+        self.function_call = self.function_call or self.own_function_call
+        self.function_response = self.function_response or self.own_function_response
 
 
 class Content(Struct):
@@ -75,11 +91,15 @@ class Content(Struct):
 
 
 class TuningExample(Struct, rename="camel"):
-    """A row of the tuning data set, in ProtoJSON."""
+    """A row of the tuning data set."""
 
     contents: list[Content]
     system_instruction: Content | None = None
     references: dict[str, Any] | None = None
+    own_system_instruction: Content | None = field(default=None, name="system_instruction")
+
+    def __post_init__(self) -> None:
+        self.system_instruction = self.system_instruction or self.own_system_instruction
 
 
 class VertexRequest(Struct):
