@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from reward_gateway.address import split_address
 from reward_gateway.errors import error_table
+from reward_gateway.http.dialects.dialect import DIALECTS
 from reward_gateway.sample import InvalidCode
 from starlette.routing import Match
 
@@ -102,9 +103,10 @@ class HttpContract:
 
 
 def _served_path(url: httpx.URL) -> str:
-    """The path of a route, without the run and the recipe that the address names before it."""
+    """The path of a route, without the run and the recipe that the address names before it, or a prefix of health."""
     _, recipe, path = split_address(url.raw_path.decode().partition("?")[0])
-    return "/health" if recipe is not None and path.endswith("/health") else unquote(path)
+    prefixes = {f"/{dialect.policy.prefix}/health" for dialect in DIALECTS.values()}
+    return "/health" if path in prefixes or (recipe is not None and path.endswith("/health")) else unquote(path)
 
 
 def closed(schema: Any) -> Any:

@@ -47,6 +47,15 @@ async def test_every_dialect_but_the_shared_one_has_paths_of_its_own(http: Any) 
         assert own or row["prefix"] is None
 
 
+async def test_health_is_answered_behind_the_prefix_of_every_dialect(speak: Any, tmp_path: Path) -> None:
+    (tmp_path / "keys.yaml").write_text("keys: [{name: trainer, key: abcdefgh}]")
+    async with speak(api_keys_file=tmp_path / "keys.yaml") as http:  # health needs no key
+        for dialect in DIALECTS.values():
+            prefix = f"/{dialect.policy.prefix}" if dialect.policy.prefix else ""
+            for address in (prefix, f"/run/A{prefix}"):
+                assert (await http.client.get(f"{address}/health")).json()["status"] == "ok", address
+
+
 def test_no_client_waits_longer_than_the_trainer_behind_it() -> None:
     timeouts = {"openrlhf": 180, "slime": 120, "nemo_gym": 30, "judge": 120}
     timeouts |= {"xtuner": 30, "align_anything": 100, "oat": 5}

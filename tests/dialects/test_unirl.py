@@ -35,10 +35,11 @@ async def test_an_unknown_reward_is_a_400_with_detail(http: Any) -> None:
         assert set(answer.json()) == {"detail"}
 
 
-async def test_the_client_finds_its_rewards_before_it_begins(http: Any) -> None:
+@pytest.mark.parametrize("base_url", ["", "/unirl", "/run/A/unirl"])
+async def test_the_client_finds_its_rewards_before_it_begins(http: Any, base_url: str) -> None:
     names = {plan.name for plan in http.gateway.book}
-    assert set((await http.client.get("/rewards")).json()["rewards"]) == names
-    health = (await http.client.get("/health")).json()
+    assert set((await http.client.get(f"{base_url}/rewards")).json()["rewards"]) == names
+    health = (await http.client.get(f"{base_url}/health")).json()
     assert (health["status"], set(health["rewards"])) == ("ok", names)
 
 

@@ -20,6 +20,9 @@ from .errors import OWN_FORMAT, ErrorFormat
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/health", "/v2/health/live", "/v2/health/ready", "/metrics"})
 """Exact paths that need no key and no place: a probe or a scrape must be answered when nothing else is."""
 
+HEALTH = "/health"
+_other_names_of_health: set[str] = set()
+
 REQUEST_ID, DEADLINE, API_KEY = "x-request-id", "x-request-deadline-ms", "x-api-key"
 IDEMPOTENCY_KEY = "idempotency-key"
 RUN = HEADER.lower()
@@ -71,6 +74,11 @@ class Call:
         return RequestScope(self.key.caller, self.run, self.idempotency_key)
 
 
+def register_health(prefix: str) -> None:
+    """Let ``PREFIX/health`` be ``/health``: clients append it to the address of their dialect (``/unirl/health``)."""
+    _other_names_of_health.add(prefix + HEALTH)
+
+
 def begin(scope: Scope, now: float) -> Call:
     """The call of a request that just arrived; ``now`` is the loop's clock.
 
@@ -87,6 +95,8 @@ def begin(scope: Scope, now: float) -> Call:
         address = _take_address(scope)
         run_names += [address.run] if address.run is not None else []
         recipe = recipe if address.recipe is None else address.recipe
+    if scope["path"] in _other_names_of_health:
+        scope["path"], scope["raw_path"] = HEALTH, HEALTH.encode()
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _READ}
     given = headers.get(REQUEST_ID, "")
     usable = len(given) <= 256 and _PRINTABLE.fullmatch(given)
@@ -102,12 +112,11 @@ def begin(scope: Scope, now: float) -> Call:
 def _take_address(scope: Scope) -> Address:
     """What the path names; the names are removed from it.
 
-    Behind a recipe's name every path that ends in ``/health`` is ``/health``: clients append it to the address of their
-    dialect (``/r/NAME/tei/health``).
+    Behind a recipe's name every path that ends in ``/health`` is ``/health`` (``/r/NAME/vllm/v1/health``).
     """
     sent = scope.get("raw_path") or quote(scope["path"]).encode()
     address = split_address(sent.decode("latin-1"))
-    path = "/health" if address.recipe is not None and address.path.endswith("/health") else address.path
+    path = HEALTH if address.recipe is not None and address.path.endswith(HEALTH) else address.path
     scope["path"], scope["raw_path"] = unquote(path), path.encode("latin-1")
     return address
 

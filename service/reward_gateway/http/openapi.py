@@ -29,6 +29,7 @@ with a number; its neighbours are scored all the same.
 
 Before any path, `/r/NAME/` names the recipe (`/r/NAME/tei/rerank`; NAME is one percent-encoded segment) and
 `/run/NAME/` the training run. `/r/NAME/health` says whether that recipe can answer: 200, 503, or 404 if there is none.
+Behind the prefix of a dialect (`/unirl/health`) it is `/health`, for clients that append it to their address.
 
 Every operation and every recipe has a page: [/pages](/pages).
 """

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from reward_gateway.intake.decoding_cost import TYPED
 
 from ..body_dispatch import SharedBody, dispatch_body
-from ..call import call_of
+from ..call import call_of, register_health
 from ..client_profiles import ClientProfile, register
 from ..dependencies import decode_body, dependencies_of, json_response, read_bytes, read_json_bytes
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
@@ -51,6 +51,8 @@ class Dialect:
         self.router: APIRouter = raw_router(policy.title)
         self.paths: list[str] = []
         self._profile = ClientProfile(policy.error_format, policy.deadline_s)
+        if policy.prefix:
+            register_health(f"/{policy.prefix}")
         DIALECTS[policy.name] = self
 
     def post(

@@ -41,7 +41,8 @@ async def livez(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 while the default recipe (or `?reward=NAME`) can answer and the gateway is not shutting down; else 503.
 
-    Behind `/r/NAME/` every path that ends in `/health` answers for that recipe: 404 if there is none.
+    Behind `/r/NAME/` every path that ends in `/health` answers for that recipe: 404 if there is none. Behind the prefix
+    of a dialect (`/unirl/health`) it is the same as without.
 
     `not_ready` says why other recipes cannot answer: a model that is not loaded, a judge that is not configured, a
     store of state that is not there. `stores` says whether the cache of scores and the store of state could be reached
