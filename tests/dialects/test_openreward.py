@@ -15,7 +15,7 @@ from tests.clock import Clock, until
 
 pytestmark = pytest.mark.anyio
 
-TASKS = [
+TASKS: list[dict[str, Any]] = [
     {"prompt": "2 + 2?", "reference": "4", "metadata": {"level": 1}},
     {"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}], "reference": "So."},
     {"prompt": "3 + 3?", "reference": "6", "split": "test", "reward": "share"},
@@ -104,6 +104,7 @@ async def test_tasks_come_from_the_file_without_what_they_are_graded_by(env: Any
     first = {"split": "train", "index": 0, "prompt": "2 + 2?", "metadata": {"level": 1}}
     assert (found["env_name"], found["tasks"][0], len(found["tasks"])) == ("share", first, 2)
     assert all("reference" not in task for task in found["tasks"])
+    assert (await env.ok("/ratio/task", {"split": "train", "index": 1}))["task"]["prompt"] == TASKS[1]["prompt"]
     assert await env.ok("/share/num_tasks", {"split": "test"}) == {"num_tasks": 1}
     assert await env.ok("/share/task", {"split": "train", "index": 0}) == {"task": first, "env_name": "share"}
     ranged = await env.ok("/share/task_range", {"split": "train", "start": -1})
@@ -293,10 +294,19 @@ async def test_a_candidate_says_what_its_last_turn_says(env: Any) -> None:
         "four",
         "xy",
     ]
-    silent = [{"messages": [{"role": "user", "blocks": [text("2 + 2?")]}]}]
-    answer = await env.post("/ratio/score_group", {"candidates": silent}, headers=by(sid))
-    assert answer.status_code == 422
-    assert "candidates[0].messages" in answer.json()["detail"]
+    for turn in ({"role": "user", "blocks": [text("2 + 2?")]}, {"role": "assistant"}):
+        answer = await env.post("/ratio/score_group", {"candidates": [{"messages": [turn]}]}, headers=by(sid))
+        assert answer.status_code == 422
+        assert "candidates[0].messages" in answer.json()["detail"]
+
+
+async def test_a_candidate_may_have_chat_messages(env: Any) -> None:
+    sid = await begin(env, env_name="compared", split="train", index=0)
+    turns = [{"role": "user", "content": "2 + 2?"}, {"role": "tool", "content": "4"}]
+    spoken = [{"messages": [*turns, {"role": "assistant", "content": each}]} for each in ("a", "bbb")]
+    found = result(await env.post("/compared/score_group", {"candidates": spoken}, headers=by(sid)))
+    blocks = [candidate(text(each)) for each in ("a", "bbb")]
+    assert found == result(await env.post("/compared/score_group", {"candidates": blocks}, headers=by(sid)))
 
 
 async def test_a_candidate_that_cannot_be_scored_ends_the_stream_with_an_error(env: Any) -> None:

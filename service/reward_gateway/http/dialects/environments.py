@@ -10,6 +10,7 @@ from reward_gateway.errors import InvalidRequest, NotFound
 from reward_gateway.intake.task_file import TaskFile, TaskItem
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample.fields import SampleItem
+from reward_gateway.sample.messages import ChatMessage
 
 from ..dependencies import dependencies_of
 
@@ -54,10 +55,18 @@ def count_tasks(tasks: TaskFile, plan: Plan, split: str) -> int:
 def describe_task(tasks: TaskFile, plan: Plan, split: str, index: int) -> dict[str, Any]:
     """A task as clients see it: its place, its prompt and its metadata, but nothing that it is graded by."""
     task = _get(tasks, plan.name, split, index)
-    shown: dict[str, Any] = {"split": split, "index": index, "prompt": msgspec.to_builtins(task.prompt)}
+    shown: dict[str, Any] = {"split": split, "index": index, "prompt": write_prompt(task.prompt)}
     if task.metadata is not msgspec.UNSET:
         shown["metadata"] = msgspec.json.decode(task.metadata)
     return shown
+
+
+def write_prompt(prompt: str | list[ChatMessage] | None) -> Any:
+    """A prompt for the wire: a text, or messages with the keys that they have."""
+    if not isinstance(prompt, list):
+        return prompt
+    messages: list[dict[str, Any]] = msgspec.to_builtins(prompt)
+    return [{key: value for key, value in message.items() if value is not None} for message in messages]
 
 
 def choose_task(tasks: TaskFile, plan: Plan, split: str, index: int) -> EnvironmentTask:

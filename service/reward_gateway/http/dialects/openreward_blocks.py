@@ -40,22 +40,23 @@ class Block(Struct, rename={"mime_type": "mimeType"}):
 
 
 class Turn(Struct):
-    """One turn. A tool's result stands in a turn of the user."""
+    """One turn, of blocks, or with its text as a chat message has it. A tool's result stands in a turn of the user."""
 
-    role: Literal["system", "user", "assistant"]
-    blocks: list[Block]
+    role: Literal["system", "user", "assistant", "tool"]
+    blocks: list[Block] | None = None
+    content: str | None = None
 
 
 def read_candidate(turns: Sequence[Turn], param: str) -> str | list[ChatMessage] | None:
     """The response of a rollout: what its last assistant's turn says, or gives to the tool ``answer``.
 
     Raises:
-        InvalidRequest: there is no assistant's turn.
+        InvalidRequest: there is no assistant's turn, or nothing in it.
     """
     last = next((turn for turn in reversed(turns) if turn.role == "assistant"), None)
-    if last is None:
-        raise InvalidRequest(f"{param}: expected a turn of the assistant", param=param)
-    for block in last.blocks:
+    if last is None or (last.blocks is None and last.content is None):
+        raise InvalidRequest(f"{param}: expected a turn of the assistant, with blocks or content", param=param)
+    for block in last.blocks or ():
         if block.type == "tool_call" and block.name == ANSWER and isinstance(answer := block.input.get(ANSWER), str):
             return answer
     message = _read_turn(last)
@@ -64,18 +65,19 @@ def read_candidate(turns: Sequence[Turn], param: str) -> str | list[ChatMessage]
 
 
 def _read_turn(turn: Turn) -> ChatMessage:
-    parts: list[Part] = []
-    reasoning = [block.text for block in turn.blocks if block.type == "reasoning"]
+    blocks = turn.blocks or []
+    parts: list[Part] = [TextPart(turn.content)] if turn.content is not None else []
+    reasoning = [block.text for block in blocks if block.type == "reasoning"]
     calls = [
         {
             "id": block.id,
             "type": "function",
             "function": {"name": block.name, "arguments": msgspec.json.encode(block.input).decode()},
         }
-        for block in turn.blocks
+        for block in blocks
         if block.type == "tool_call"
     ]
-    for block in turn.blocks:
+    for block in blocks:
         if block.type == "text":
             parts.append(TextPart(block.text))
         elif block.type == "image":
