@@ -1,4 +1,7 @@
-"""inspect_ai: eval() scores what a solver left in the state; a scorer that raises is the sample's error."""
+"""inspect_ai: eval() scores what a solver left in the state; a scorer that raises is the sample's error.
+
+Every second input is a message with parts, as data sets with pictures have them.
+"""
 
 import tempfile
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 from inspect_ai import Task
 from inspect_ai import eval as evaluate
 from inspect_ai.dataset import Sample
-from inspect_ai.model import ModelOutput
+from inspect_ai.model import ChatMessageUser, ContentText, ModelOutput
 from inspect_ai.solver import solver
 from reward_gateway.client.adapters.inspect_ai import reward
 from run import Call
@@ -27,7 +30,7 @@ def score(call: Call) -> list[float | None]:
     rows = [
         Sample(
             id=i,
-            input=sample["prompt"],
+            input=[ChatMessageUser(content=[ContentText(text=sample["prompt"])])] if i % 2 else sample["prompt"],
             target=sample.get("reference") or "",
             metadata={"response": sample["response"]},
         )

@@ -9,6 +9,7 @@ several accepted answers). The recipe's components are the score's metadata. A s
 ``REWARD_GATEWAY_TIMEOUT_S`` (120) is the sample's error.
 """
 
+import json
 from typing import Any
 
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
@@ -38,17 +39,32 @@ def reward(
 
 
 def _read_input(given: Any) -> Any:
-    """The input for the wire: a text, or messages with their texts and images."""
-    if isinstance(given, str):
-        return given
-    return [{"role": message.role, "content": _read_content(message.content)} for message in given]
+    """The input for the wire: a text, or messages with what they hold."""
+    return given if isinstance(given, str) else [_read_message(message) for message in given]
 
 
-def _read_content(content: Any) -> Any:
-    if isinstance(content, str):
-        return content
-    return [
-        {"type": "image_url", "image_url": {"url": part.image}} if part.type == "image" else part.model_dump()
-        for part in content
-        if part.type != "reasoning"
-    ]
+def _read_message(message: Any) -> dict[str, Any]:
+    calls = [_read_call(call) for call in getattr(message, "tool_calls", None) or ()]
+    fields = {"tool_calls": calls, "tool_call_id": getattr(message, "tool_call_id", None)}
+    content = message.content if isinstance(message.content, str) else [_read_part(part) for part in message.content]
+    if len(content) == 1 and isinstance(content, list) and content[0]["type"] == "text":
+        content = content[0]["text"]
+    return {"role": message.role, "content": content, **{name: value for name, value in fields.items() if value}}
+
+
+def _read_call(call: Any) -> dict[str, Any]:
+    function = {"name": call.function, "arguments": json.dumps(call.arguments)}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _read_part(part: Any) -> dict[str, Any]:
+    """A part of a message. What no recipe reads (sound, videos, documents) is sent as such, and flags the sample."""
+    match part.type:
+        case "text":
+            return {"type": "text", "text": part.text}
+        case "image":
+            return {"type": "image_url", "image_url": {"url": part.image}}
+        case "reasoning":
+            return {"type": "thinking", "thinking": part.reasoning}
+        case kind:
+            return {"type": "file", "file": {"kind": kind}}
