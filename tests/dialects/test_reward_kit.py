@@ -44,6 +44,12 @@ async def test_the_conversation_itself_is_no_ground_truth(http: Any, messages: l
     assert "reference" in answer.json()["error"]["message"]
 
 
+async def test_what_a_user_said_is_no_response(http: Any) -> None:
+    for messages in (talk("2 + 2", "4")[:1], [*talk("2 + 2", "5"), {"role": "user", "content": "It is 4"}]):
+        answer = await http.post("/reward?reward=begins", {"messages": messages})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "messages")
+
+
 async def test_no_messages_are_refused(http: Any) -> None:
     answer = await http.post("/reward", {"messages": []})
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, "messages")

@@ -8,14 +8,13 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from reward_gateway.errors import InvalidRequest
 from reward_gateway.sample.fields import SampleItem
 
 from .dialect import Dialect
 from .policy import Policy
 from .references import pick_reference
 from .request import DialectRequest
-from .texts import label_text, split_conversation
+from .texts import label_text, split_answered
 
 dialect = Dialect(
     Policy(
@@ -88,9 +87,7 @@ async def nova(request: DialectRequest, body: list[NovaRow]) -> Any:
 
 
 def _read_row(row: NovaRow, param: str, reads_reference: bool) -> SampleItem:
-    sample = split_conversation(row.messages, f"{param}.messages")
-    if row.messages[-1].get("role") != "assistant":
-        raise InvalidRequest(f"{param}.messages: expected the assistant's message last", param=f"{param}.messages")
+    sample = split_answered(row.messages, f"{param}.messages")
     where, reference = f"{param}.reference_answer", row.reference_answer
     if reference is None:
         where, reference = f"{param}.metadata.reference_answer", (row.metadata or {}).get("reference_answer")

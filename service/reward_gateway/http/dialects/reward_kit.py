@@ -10,7 +10,7 @@ from msgspec import Struct
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest, Scores
-from .texts import label_text, split_conversation
+from .texts import label_text, split_answered
 
 dialect = Dialect(
     Policy(
@@ -25,7 +25,7 @@ router = dialect.router
 
 
 class EvaluateRequest(Struct):
-    """A conversation whose last message is scored."""
+    """A conversation whose last message, the assistant's, is scored."""
 
     messages: list[Any]
     ground_truth: Any = None
@@ -61,7 +61,7 @@ class Evaluated(Struct):
 )
 async def evaluate(request: DialectRequest, body: EvaluateRequest) -> Any:
     """The score of the last message, its components as metrics."""
-    sample = split_conversation(body.messages, "messages")
+    sample = split_answered(body.messages, "messages")
     sample.reference = _read_reference(body.ground_truth, body.messages)
     scores = await request.score([sample], body.reward, body.model)
     return {

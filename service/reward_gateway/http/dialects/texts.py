@@ -66,6 +66,15 @@ def split_conversation(value: Any, param: str, alone: str | None = None) -> Samp
     return SampleItem(prompt=prompt, response=plain_if_single([last], last.role))
 
 
+def split_answered(value: Any, param: str) -> SampleItem:
+    """As :func:`split_conversation`, of a conversation whose last message is the assistant's: what others said is no
+    response. Raises InvalidRequest for another."""
+    sample = split_conversation(value, param)
+    if value[-1].get("role") != "assistant":
+        raise InvalidRequest(f"{param}: expected the assistant's message last", param=param)
+    return sample
+
+
 def json_object(raw: Raw, param: str) -> dict[str, Any]:
     """Decode an object of the body that is also sent back unchanged. Raises InvalidRequest or MalformedBody."""
     content = bytes(raw)
