@@ -131,6 +131,14 @@ async def test_items_of_every_kind_are_turns(http: Any) -> None:
     ]
 
 
+async def test_no_output_is_no_response_and_an_empty_one_is(http: Any) -> None:
+    empty = await http.ok("/verify", row("Why?", "") | {"response": {"output": []}})
+    assert empty["reward"] == pytest.approx(await http.native("Why?", ""))
+    for missing in ({}, {"output": None}, {"output": "So."}, {"output": ["So."]}):
+        answer = await http.post("/verify", row("Why?", "") | {"response": missing})
+        assert (answer.status_code, "reward" in answer.json()) == (422, False), missing
+
+
 async def test_a_failure_is_an_error_since_most_clients_would_train_on_a_marked_zero(http: Any) -> None:
     refused = await http.post("/verify", row("p", "bad"))
     assert (refused.status_code, "reward" in refused.json()) == (422, False)

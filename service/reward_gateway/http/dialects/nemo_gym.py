@@ -169,9 +169,13 @@ def _read_prompt(params: Mapping[str, Any]) -> str | list[ChatMessage] | None:
     )
 
 
-def _read_response(response: Mapping[str, Any]) -> str | list[ChatMessage]:
-    """The policy's output: its text where it is one plain message, else its turns, with calls and what tools said."""
+def _read_response(response: Mapping[str, Any]) -> str | list[ChatMessage] | None:
+    """The policy's output: its text where it is one plain message, else its turns, with calls and what tools said.
+
+    An output without items is an empty response; None: there is no output.
+    """
     output = response.get("output")
-    items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
-    answer = plain_if_single(read_items(items, "response.output"), "assistant")
+    if output is None:
+        return None
+    answer = plain_if_single(read_items(output, "response.output"), "assistant")
     return "" if answer is None else answer
