@@ -15,7 +15,9 @@ LIST = {"id", "object", "created", "model", "data", "usage"}
 @pytest.mark.parametrize("path", ["/classify", "/v1/classify", "/vllm/classify"])
 async def test_classify_gives_the_raw_reward_only_without_activation(http: Any, unit: Any, path: str) -> None:
     reward = await http.native("", "It is so.")
-    for extra, wanted in (({}, unit(reward)), ({"use_activation": False}, reward), ({"activation": False}, reward)):
+    asked: list[tuple[dict[str, bool], float]] = [({}, unit(reward)), ({"use_activation": True}, unit(reward))]
+    asked += [({name: False}, reward) for name in ("use_activation", "activation", "softmax")]
+    for extra, wanted in [*asked, ({"use_activation": False, "softmax": True}, reward)]:
         found = await http.ok(path, {"model": "model", "input": "It is so.", **extra})
         assert set(found) == LIST
         (row,) = found["data"]

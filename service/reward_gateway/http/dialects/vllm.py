@@ -32,24 +32,31 @@ dialect = Dialect(
 router = dialect.router
 
 
-class PoolingRequest(Struct):
+class Activation(Struct, kw_only=True):
+    """Whether scores are probabilities, under the name that vLLM has for it now and its earlier ones."""
+
+    use_activation: bool | None = None
+    activation: bool | None = None
+    softmax: bool | None = None
+
+    @property
+    def activated(self) -> bool | None:
+        """What the newest name of these says; None: the request leaves it open."""
+        given = (self.use_activation, self.activation, self.softmax)
+        return next((asked for asked in given if asked is not None), None)
+
+
+class PoolingRequest(Activation, kw_only=True):
     """``input`` (a text, texts, or token ids) or ``messages`` (a chat)."""
 
     input: Any = None
     messages: list[Any] | None = None
     model: str | None = None
     reward: str | None = None
-    use_activation: bool | None = None
-    activation: bool | None = None
     encoding_format: Literal["float", "base64"] = "float"
 
-    @property
-    def activated(self) -> bool | None:
-        """Whether the request asks for a sigmoid, under the new or the old name of the option."""
-        return self.activation if self.use_activation is None else self.use_activation
 
-
-class PairRequest(Struct):
+class PairRequest(Activation, kw_only=True):
     """Prompts and responses, under any of vLLM's names for them."""
 
     text_1: Any = None
@@ -61,8 +68,6 @@ class PairRequest(Struct):
     data_2: Any = None
     model: str | None = None
     reward: str | None = None
-    use_activation: bool | None = None
-    activation: bool | None = None
 
 
 class ClassRow(Struct):
@@ -274,8 +279,8 @@ async def _score_pairs(request: DialectRequest, body: PairRequest) -> Any:
         SampleItem(prompt=prompt, response=response) for prompt, response in zip(prompts, responses, strict=True)
     ]
     scores = await request.score(samples, body.reward, body.model)
-    raw = (body.activation if body.use_activation is None else body.use_activation) is False
-    data = [{"index": i, "object": "score", "score": number} for i, number in enumerate(scores.numbers(raw=raw))]
+    numbers = scores.numbers(raw=body.activated is False)
+    data = [{"index": i, "object": "score", "score": number} for i, number in enumerate(numbers)]
     return _make_answer("score", request, scores, data)
 
 
