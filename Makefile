@@ -19,6 +19,7 @@ GPU := $(filter gpu,$(DEVICE))
 # An environment for each, so that going from one to the other installs nothing twice.
 TRITON := $(VENV)/triton$(if $(GPU),-gpu)
 TRAINERS := .local/trainers
+OPENRLHF := .local/openrlhf
 CLIENTS := .local/clients
 CONVERT := .local/convert
 DEPLOY := .local/deploy
@@ -55,9 +56,10 @@ test: development ## build the models and run every test (ARGS="-k cache")
 test-browser: development ## attack a gateway without keys from web pages in a real Chromium (Debian's chromium)
 	@CHROMIUM_REQUIRED=1 exec $(BIN)/python -m pytest tests/browser $(ARGS)
 
-test-trainers: development $(TRAINERS)/.ready ## train with TRL against the running service, in an environment of its own
+test-trainers: development $(TRAINERS)/.ready $(OPENRLHF)/.ready ## train with TRL and OpenRLHF against the running service, in environments of their own
 	@echo "==> training"
-	@TRAINERS_PYTHON="$(CURDIR)/$(TRAINERS)/bin/python" exec $(BIN)/python -m pytest tests/trainers $(ARGS)
+	@TRAINERS_PYTHON="$(CURDIR)/$(TRAINERS)/bin/python" OPENRLHF_PYTHON="$(CURDIR)/$(OPENRLHF)/bin/python" \
+	  exec $(BIN)/python -m pytest tests/trainers $(ARGS)
 
 test-clients: development $(CLIENT_NAMES:%=$(CLIENTS)/%/.ready) ## run trainers' own clients against the service, and print what each did (CLIENTS_RECORD=1 keeps it)
 	@echo "==> clients"
@@ -106,6 +108,7 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile ../pyproject.toml $(foreach extra,$(IMAGE_EXTRAS),--extra $(extra)) -c serve.txt -o gateway.txt && \
 	compile build.in -c serve.txt -o build.txt && \
 	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
+	compile openrlhf.in --overrides openrlhf.overrides --excludes openrlhf.excludes -o openrlhf.txt && \
 	for name in $(CLIENT_NAMES); do \
 	  if head -1 clients/$$name.in | grep -q '^# Over '; then alone=--no-deps; else alone=; fi; \
 	  compile clients/$$name.in $$alone -o clients/$$name.txt; done && \
@@ -142,6 +145,10 @@ $(TRAINERS)/.ready: requirements/trainers.txt $(VENV)/.bootstrap
 	@requirements/install.sh $(TRAINERS) $< --no-deps
 	@$(TRAINERS)/bin/python -m pip -qq --disable-pip-version-check install torch==2.13.0
 	@touch $@
+
+$(OPENRLHF)/.ready: requirements/openrlhf.txt $(TRAINERS)/.ready
+	@echo "==> packages of OpenRLHF (vLLM for CPUs, DeepSpeed, Ray: 2 GB)"
+	@PYTHON="$(PYTHON)" requirements/client.sh $(OPENRLHF) $< $(TRAINERS)
 
 $(CLIENTS)/%/.ready: requirements/clients/%.txt $(TRAINERS)/.ready
 	@echo "==> packages of a client ($*)"
