@@ -17,8 +17,9 @@ Outcome = Literal["none", "raises", "zero"]
 SECTION = "## How each row was checked"
 INTRODUCTION = """\
 `make test-clients` runs a trainer's own client against the service: the native scores, in their order, one failure in a
-batch, a service that answers 503, and none. The other rows follow the trainer's documented call. This table is made by
-`python -m tests.clients.clients`."""
+batch, a service that answers 503, and none. `make test-trainers` trains with TRL and OpenRLHF for real, and compares
+every reward that they trained on with the native one. The other rows follow the trainer's documented call. This table
+is made by `python -m tests.clients.clients`."""
 DOCUMENTED = "checked against its documented call"
 
 
