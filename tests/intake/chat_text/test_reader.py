@@ -28,6 +28,9 @@ def answer(text: ChatText) -> str:
         ("So.<|eot_id|><|end_of_text|><pad><pad>", "So."),
         ("So.</s>", "So."),
         ("<s>old</s>", "<s>old</s>"),
+        ("<s>old</s></s>", "<s>old</s>"),
+        ("<s>old</s> and new</s></s>", "<s>old</s> and new"),
+        ("<s>a <s>b</s></s>", "<s>a <s>b</s></s>"),
         ("So it ends: <|im_end|> here", "So it ends: <|im_end|> here"),
         ("<|im_end|>", ""),
         ("", ""),
@@ -44,6 +47,35 @@ def test_of_a_plain_response_only_the_marks_at_its_very_end_are_removed(response
 def test_of_a_row_of_end_marks_the_formats_first_own_one_ends_the_turn() -> None:
     assert answer(read_response(PROMPT, "It is </s><|im_end|></s></s>")) == "It is </s>"
     assert answer(read_response(PROMPT, "It is so.</s>")) == "It is so."
+    assert answer(read_response(PROMPT, "<s>old</s> It is so.<|im_end|></s></s>")) == "<s>old</s> It is so."
+    zephyr = "<|user|>\nWhy?</s>\n<|assistant|>\n"
+    assert answer(read_response(zephyr, "Write <s>old</s></s>")) == "Write <s>old</s>"
+    assert answer(read_response(zephyr, "The tag <s></s>")) == "The tag <s>"
+
+
+@pytest.mark.parametrize("mark", ["<eos>", "<|eot_id|>", "<|end|>", "<｜end▁of▁sentence｜>", "<pad>", "[BOS]"])
+def test_a_row_of_marks_before_a_text_is_padding(mark: str) -> None:
+    for text in (PROMPT, "Human: Why?\nAssistant:"):
+        for padded in (mark + text, mark * 40 + text):
+            found = read_whole(padded + "So.")
+            assert (found.turns, answer(found), found.flags) == (WHY, "So.", ())
+
+
+def test_users_may_be_called_user() -> None:
+    for begin in ("", "<｜begin▁of▁sentence｜>"):
+        found = read_whole(begin + "User: Why?\n\nAssistant: So.<｜end▁of▁sentence｜>User: Well?\n\nAssistant: Yes.")
+        assert found.turns == (*WHY, Turn("assistant", "So."), Turn("user", "Well?"))
+        assert answer(found) == "Yes."
+
+
+def test_headers_in_bars_are_told_apart_where_the_cut_was_in_an_answer() -> None:
+    """Of Tulu's turns only the assistant's have an end mark, so that a mark before a user's header says nothing."""
+    for ends, line in (("<|endoftext|>", "\n"), ("<|end_of_text|>", "\n")):
+        found = read_whole(f"st of it.{ends}\n<|user|>\nWhy?{line}<|assistant|>\nSo.{ends}")
+        assert (found.turns, answer(found)) == ((Turn("user", "st of it."), *WHY), "So.")
+        assert found.flags == ("prompt_truncated",)
+    empty = read_whole("<|system|>\n<|user|>\nWhy?<|assistant|>\nSo.")
+    assert ([turn for turn in empty.turns or () if turn.content], answer(empty)) == ([*WHY], "So.")
 
 
 def test_a_mark_within_a_response_is_flagged_and_stays() -> None:

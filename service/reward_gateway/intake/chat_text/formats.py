@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from reward_gateway.sample.turn_marks import END_MARKS
 
-from . import tidying
+from . import offered_tools, system_lines, tidying
 from .chat_format import ChatFormat
 from .harmony import Harmony, tidy_harmony
 
 _ROLE = r"(?P<role>[A-Za-z_]{1,32})"
 _BARS_ROLE = r"(?P<role>system|user|assistant|observation|tool|tool_response|environment|developer)"
 _NO_THINKING = re.compile(r"<think>(?:\n\n</think>\n\n|</think>)")
-_WORDS = r"(?:\A\s*|[ \n]|(?<=>))"
+_WORDS = r"(?:\A\s*|[ \n]|(?<=>)|(?<=questions\.))"
 _ASSISTANT = {"model": "assistant"}
 _TOOL = {"observation": "tool", "environment": "tool", "tool_response": "tool", "ipython": "tool"}
 
@@ -27,14 +27,9 @@ CHATML = ChatFormat(
     added=_NO_THINKING,
     tidy=tidying.chain(
         tidying.split_tool_responses,
+        tidying.remove_offer(offered_tools.remove_signatures, "system"),
         tidying.remove_effort,
-        tidying.drop_system(
-            r"You are Qwen, created by Alibaba Cloud\. You are a helpful assistant\.",
-            r"You are a helpful assistant\.",
-            r"Please reason step by step, and put your final answer within \\boxed\{\}\.",
-            r"You are a helpful AI assistant named SmolLM, trained by Hugging Face",
-            r"",
-        ),
+        tidying.drop_system(*system_lines.CHATML),
     ),
     closers=("<|im_start|>assistant", "<|im_start|>assistant\n<think>\n\n</think>"),
 )
@@ -42,7 +37,7 @@ PHI4 = ChatFormat(
     "phi4",
     re.compile(rf"<\|im_start\|>{_ROLE}<\|im_sep\|>"),
     ("<|im_end|>",),
-    tidy=tidying.drop_system(r"You are Phi, a language model trained by Microsoft to help users\. .*"),
+    tidy=tidying.drop_system(*system_lines.PHI4),
     closers=("<|im_start|>assistant<|im_sep|>",),
 )
 KIMI = ChatFormat(
@@ -56,18 +51,16 @@ KIMI = ChatFormat(
     tidy=tidying.chain(
         tidying.read_kimi_return,
         tidying.drop_role("tool_declare"),
-        tidying.drop_system(
-            r"You are a helpful assistant\.?", r"You are Kimi, an AI assistant created by Moonshot AI\.?"
-        ),
+        tidying.drop_system(*system_lines.KIMI),
     ),
-    closers=("<|im_assistant|>assistant<|im_middle|>",),
+    closers=("<|im_assistant|>assistant<|im_middle|>", "[EOS]"),
 )
 LLAMA3 = ChatFormat(
     "llama3",
     re.compile(rf"<\|start_header_id\|>{_ROLE}<\|end_header_id\|>\n\n"),
     ("<|eot_id|>", "<|eom_id|>"),
     roles=_TOOL,
-    tidy=tidying.remove_llama_dates,
+    tidy=tidying.chain(tidying.remove_llama_dates, tidying.remove_offer(offered_tools.remove_json, "system", "user")),
     closers=("<|start_header_id|>assistant<|end_header_id|>",),
 )
 LLAMA4 = ChatFormat(
@@ -75,7 +68,7 @@ LLAMA4 = ChatFormat(
     re.compile(rf"<\|header_start\|>{_ROLE}<\|header_end\|>\n\n"),
     ("<|eot|>", "<|eom|>"),
     roles=_TOOL,
-    tidy=tidying.decode_tool_json,
+    tidy=tidying.chain(tidying.remove_llama_dates, tidying.remove_offer(offered_tools.remove_json, "system", "user")),
     closers=("<|header_start|>assistant<|header_end|>",),
 )
 _INST = r"(?:<s>)?{space}\[INST\]{after}(?P<user>)|{before}\[/INST\]{answer}(?P<assistant>)"
@@ -86,17 +79,15 @@ _MISTRAL_MORE = (
 _MISTRAL_ENDS = ("</s>", "[/SYSTEM_PROMPT]", "[/AVAILABLE_TOOLS]")
 _MISTRAL_TIDY = tidying.chain(
     tidying.drop_role("tools"),
-    tidying.drop_system(
-        r"You are Mistral Small 3, a Large Language Model \(LLM\) created by Mistral AI, a French startup .*"
-        r'"When is the next flight to Tokyo" => "Where do you travel from\?"\)'
-    ),
+    tidying.read_mistral_result,
+    tidying.drop_system(*system_lines.MISTRAL),
 )
 LLAMA2 = ChatFormat(
     "llama2",
     re.compile(_INST.format(space=r"\s?", after=" ?", before=" ?", answer=" ?")),
     ("</s>",),
     closed=False,
-    tidy=tidying.split_system,
+    tidy=tidying.chain(tidying.split_system, tidying.drop_system(*system_lines.LLAMA2)),
     spaced=True,
     closers=("[INST]",),
 )
@@ -141,6 +132,11 @@ GEMMA4 = ChatFormat(
     ("<turn|>",),
     _ASSISTANT,
     added=re.compile(r"<\|channel>thought\n<channel\|>"),
+    tidy=tidying.chain(
+        tidying.remove_offer(offered_tools.remove_declarations, "system"),
+        tidying.drop_system(*system_lines.GEMMA4),
+        tidying.remove_think_mark,
+    ),
     closers=("<|turn>model",),
 )
 PHI3 = ChatFormat(
@@ -158,6 +154,7 @@ ZEPHYR = ChatFormat(
     re.compile(rf"<\|{_BARS_ROLE}\|>\n"),
     ("</s>", "<|endoftext|>"),
     _TOOL,
+    tidy=tidying.drop_system(*system_lines.ZEPHYR),
     closers=("<|assistant|>",),
 )
 TULU = ChatFormat(
@@ -166,6 +163,7 @@ TULU = ChatFormat(
     ("</s>", "<|endoftext|>", "<|end_of_text|>"),
     _TOOL,
     closed=False,
+    tidy=tidying.drop_system(*system_lines.TULU),
     closers=("<|assistant|>",),
 )
 """Tulu and OLMo 2: only the assistant's turns have an end mark."""
@@ -176,7 +174,12 @@ GLM4 = ChatFormat(
     _TOOL,
     closed=False,
     added=re.compile(r"<think></think>\n?"),
-    tidy=tidying.split_tool_responses,
+    tidy=tidying.chain(
+        tidying.split_tool_responses,
+        tidying.remove_offer(offered_tools.remove_signatures, "system"),
+        tidying.drop_system(*system_lines.GLM4),
+        tidying.remove_no_thinking,
+    ),
     silent=True,
     closers=("<|user|>", "<|observation|>", "<|assistant|>", "<|assistant|>\n<think></think>"),
 )
@@ -185,12 +188,12 @@ DEEPSEEK = ChatFormat(
     re.compile(
         r"<｜User｜>(?P<user>)|<｜Assistant｜>(?P<assistant>)|"
         r"(?:<｜tool▁outputs▁begin｜>)?\s?<｜tool▁output▁begin｜>(?P<tool>)|"
-        r"<｜tool▁outputs▁end｜>(?P<assistant_>)|<｜tool▁output▁end｜>(?!\s?<｜tool▁output)(?P<assistant__>)"
+        r"<｜tool▁outputs▁end｜>(?:<｜end▁of▁sentence｜><｜Assistant｜>)?(?P<assistant_>)|<｜tool▁output▁end｜>(?!\s?<｜tool▁output)(?P<assistant__>)"
     ),
     ("<｜end▁of▁sentence｜>", "<｜tool▁output▁end｜>"),
     closed=False,
     added=re.compile(r"</think>|<think>\s*</think>\n*"),
-    tidy=tidying.remove_blank_line,
+    tidy=tidying.chain(tidying.remove_offer(offered_tools.remove_signatures, "system"), tidying.remove_blank_line),
     leads=True,
     closers=("<｜User｜>", "<｜Assistant｜>", "<｜Assistant｜></think>"),
 )
@@ -201,11 +204,10 @@ COMMAND_R = ChatFormat(
     {"chatbot": "assistant"},
     added=re.compile(r"<\|START_RESPONSE\|>"),
     tidy=tidying.chain(
+        tidying.split_tool_responses,
         tidying.remove_command_preamble,
-        tidying.drop_system(
-            r"You are Command-R, a brilliant, sophisticated, AI-assistant .* You are trained by Cohere\.",
-            r"You are Aya, a brilliant, sophisticated, multilingual AI-assistant .* built by Cohere For AI\.",
-        ),
+        tidying.remove_offer(offered_tools.remove_signatures, "system"),
+        tidying.drop_system(*system_lines.COMMAND_R),
     ),
     closers=("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>", "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_RESPONSE|>"),
 )
@@ -216,11 +218,8 @@ GRANITE = ChatFormat(
     _TOOL,
     tidy=tidying.chain(
         tidying.drop_role("available_tools", "tools", "document", "documents"),
-        tidying.drop_system(
-            r"Knowledge Cutoff Date: [^\n.]*\.\s*Today's Date: [^\n.]*\.\s*You are Granite, developed by IBM\..*",
-            r"You are Granite, an AI language model developed by IBM in 2024\.",
-            r"You are a helpful assistant\. Please ensure responses are professional, accurate, and safe\.",
-        ),
+        tidying.remove_offer(offered_tools.remove_signatures, "system"),
+        tidying.drop_system(*system_lines.GRANITE),
     ),
     closers=("<|start_of_role|>assistant<|end_of_role|>",),
 )
@@ -231,10 +230,7 @@ VICUNA = ChatFormat(
     closed=False,
     tidy=tidying.chain(
         tidying.strip_system,
-        tidying.drop_system(
-            r"A chat between a curious (?:user|human) and an artificial intelligence assistant\. The assistant gives "
-            r"helpful, detailed, and polite answers to the (?:user|human)'s questions\."
-        ),
+        tidying.drop_system(*system_lines.VICUNA),
     ),
     leads=True,
     closers=(" USER:", "\nUSER:", " ASSISTANT:", "\nASSISTANT:", "ASSISTANT:"),
@@ -247,18 +243,16 @@ ALPACA = ChatFormat(
     tidy=tidying.chain(
         tidying.strip_system,
         tidying.join_alpaca_input,
-        tidying.drop_system(
-            r"Below is an instruction that describes a task(?:, paired with an input that provides further context)?\. "
-            r"Write a response that appropriately completes the request\."
-        ),
+        tidying.drop_system(*system_lines.ALPACA),
     ),
     leads=True,
     closers=("\n\n### Instruction:", "\n\n### Response:", "### Response:"),
 )
 _PEOPLE = {"human": "user"}
+_PERSON = r"(?P<role>Human|User|Assistant|System):[ ]?"
 HUMAN_ASSISTANT = ChatFormat(
     "human_assistant",
-    re.compile(r"(?:\A\s*|\n|(?<=>))(?P<role>Human|Assistant|System):[ ]?"),
+    re.compile(rf"(?:\A\s*|\n|(?<=>)){_PERSON}"),
     END_MARKS,
     _PEOPLE,
     closed=False,
@@ -267,7 +261,7 @@ HUMAN_ASSISTANT = ChatFormat(
 """LLaMA-Factory's ``default``: a line per turn."""
 HH_RLHF = ChatFormat(
     "human_assistant",
-    re.compile(r"(?:\A\s*|\n\n|(?<=>))(?P<role>Human|Assistant|System):[ ]?"),
+    re.compile(rf"(?:\A\s*|\n\n|(?<=>)){_PERSON}"),
     END_MARKS,
     _PEOPLE,
     closed=False,

@@ -18,14 +18,17 @@ _MESSAGE = re.compile(
 _RECIPIENT = re.compile(r"to=(?:functions\.)?([^\s<]+)")
 _INSTRUCTIONS = re.compile(r"# Instructions\n\n(.*?)(?:\n\n)?(?:# Tools\n\n## .*)?\Z", re.DOTALL)
 _TOOLS = re.compile(r"# Tools\n\n## ")
+_IDENTITY = "You are ChatGPT, a large language model trained by OpenAI."
 _SYSTEM = re.compile(
-    r"(?:You are ChatGPT, a large language model trained by OpenAI\.|(?P<identity>[^\n]*))\n"
+    rf"(?:{re.escape(_IDENTITY)}|(?P<identity>[^\n]*))\n"
     r"Knowledge cutoff: [^\n]*\n(?:Current date: [^\n]*\n)?"
 )
 
 
 def tidy_harmony(role: str, content: str) -> Sequence[Turn]:
     """The developer's instructions are the system turn that was given; the system message is the template's own."""
+    if role == "system" and content == _IDENTITY:
+        return ()
     if role == "system" and (system := _SYSTEM.match(content)):
         return (Turn("system", system["identity"]),) if system["identity"] else ()
     if role == "developer":
@@ -73,7 +76,7 @@ class Harmony(ChatFormat):
                 break
             until = messages[k + 1].start() if k + 1 < len(messages) else len(words)
             content = self.cut_end(words[message.end() : until], last=True)
-            recipient = _RECIPIENT.search(message["before"] + message["channel"])
+            recipient = _RECIPIENT.search(f"{message['before']} {message['channel']}")
             if recipient is not None:
                 calls.append((recipient[1], content))
             elif channel == "analysis":

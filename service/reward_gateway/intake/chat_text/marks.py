@@ -9,7 +9,15 @@ from reward_gateway.sample.turn_marks import END_MARKS
 LONGEST_MARK = 64
 """No mark has more characters."""
 
-BEGIN_MARKS = ("<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "<BOS_TOKEN>", "<｜begin▁of▁sentence｜>")
+BEGIN_MARKS = (
+    "<s>",
+    "<bos>",
+    "<|begin_of_text|>",
+    "<|startoftext|>",
+    "<BOS_TOKEN>",
+    "[BOS]",
+    "<｜begin▁of▁sentence｜>",
+)
 """Beginning of a text; some templates write it before every exchange."""
 
 PADDING = (
@@ -24,7 +32,7 @@ PADDING = (
 )
 """What fills the rows of a batch up to one length."""
 
-_LEADING_MARKS = (*BEGIN_MARKS, *PADDING, "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "</s>")
+_LEADING_MARKS = (*BEGIN_MARKS, *PADDING, *END_MARKS)
 SENTENCE = "<｜begin▁of▁sentence｜>"
 """DeepSeek's begin-of-text mark, which its format begins with: a system turn follows it without a header."""
 
@@ -35,6 +43,8 @@ def _compile_leading(marks: Iterable[str]) -> re.Pattern[str]:
 
 _LEADING = _compile_leading(_LEADING_MARKS)
 _BEFORE_FORMAT = _compile_leading(mark for mark in _LEADING_MARKS if mark != SENTENCE)
+_CLOSING = "</s>"
+_CLOSINGS = re.compile(rf"(?:{_CLOSING})+")
 _ROW = 2048
 """Characters at the end of a text that hold all of its marks, as a rule."""
 
@@ -61,9 +71,7 @@ def find_end(words: str, ends: tuple[str, ...], closers: tuple[str, ...] = ()) -
         ends: the format's own end marks.
         closers: further marks of the format that count at the end of a text.
     """
-    own = (*ends, *closers)
-    struck_out = "</s>" not in ends and "<s>" in words  # HTML, whose tags are no marks
-    row, first = _compile_row(own, struck_out)
+    row, first = _compile_row((*ends, *closers))
     match = row.match(words[: -_ROW - 1 : -1])
     if match is not None and match.end() == _ROW:
         match = row.match(words[::-1])
@@ -71,13 +79,27 @@ def find_end(words: str, ends: tuple[str, ...], closers: tuple[str, ...] = ()) -
         return len(words)
     stop = len(words) - match.end()
     found = first.search(words, stop)
-    return found.start() if found else stop
+    place = found.start() if found else stop
+    return place + _length_of_closed_tags(words, place, 1 if _CLOSING in ends else 0)
+
+
+def _length_of_closed_tags(words: str, place: int, ending: int) -> int:
+    """How much of a row of ``</s>`` closes HTML's ``<s>`` in the words before it, and is no mark.
+
+    Args:
+        place: where the row of marks begins.
+        ending: how many of the row are marks in any case.
+    """
+    tags = _CLOSINGS.match(words, place)
+    row = (tags.end() - place) // len(_CLOSING) if tags else 0
+    still_open = words.count("<s>", 0, place) - words.count(_CLOSING, 0, place)
+    return len(_CLOSING) * max(0, min(still_open, row - ending))
 
 
 @cache
-def _compile_row(own: tuple[str, ...], struck_out: bool) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _compile_row(own: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """A row of marks at the end of a text, read backwards; and the format's own marks."""
     marks = dict.fromkeys((*own, *END_MARKS, *PADDING))
-    backwards = [re.escape(mark[::-1]) for mark in marks if not (struck_out and mark == "</s>")]
+    backwards = [re.escape(mark[::-1]) for mark in marks]
     first = re.compile("|".join(map(re.escape, own)) or r"(?!)")
     return re.compile(rf"(?:\s*(?:{'|'.join(backwards)}))*"), first

@@ -5,6 +5,7 @@ from typing import Final
 
 from reward_gateway.sample.turn_marks import TEMPLATE_MARKS, has_turn_marks
 
+from .called_tools import read_answered_calls
 from .chat_format import ChatFormat, Header, Turn
 from .marks import find_end, skip_leading, strip_leading
 from .recognition import AUTO, NONE, recognise
@@ -106,7 +107,7 @@ def _read_prompt(chat_format: ChatFormat, body: str, headers: list[Header], stop
             turns.append(Turn("user", lead))
     elif chat_format.leads and (system := lead[skip_leading(lead) :]).strip():
         turns += chat_format.tidy("system", system)
-    return (*turns, *chat_format.read_turns(body, headers, stop))
+    return tuple(read_answered_calls([*turns, *chat_format.read_turns(body, headers, stop)]))
 
 
 def _cut_flag(cut: bool) -> tuple[str, ...]:

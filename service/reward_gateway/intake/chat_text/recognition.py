@@ -47,13 +47,17 @@ _NEXT_BAR = re.compile(_BARS)
 
 
 def choose_bars(text: str) -> ChatFormat:
-    """Phi-3, Zephyr, Tulu or GLM-4, by what stands before the second header (of a cut text: the first)."""
-    first = _NEXT_BAR.search(text)
-    if first is None or text.lstrip().startswith("[gMASK]"):
+    """Phi-3, Zephyr, Tulu or GLM-4, by what stands before the first header of the assistant that follows another turn.
+
+    Zephyr and Phi-3 end the turns of users, too; Tulu begins a line for a header, and GLM-4 does not.
+    """
+    if text.lstrip().startswith("[gMASK]"):
         return formats.GLM4
-    whole = not text[: first.start()].strip()
-    second = _NEXT_BAR.search(text, first.end()) if whole else first
-    before = text[max(0, second.start() - LONGEST_MARK) : second.start()] if second else text[-LONGEST_MARK:].rstrip()
+    headers = [header.start() for header in _NEXT_BAR.finditer(text)]
+    if not text[: headers[0]].strip() if headers else False:
+        headers = headers[1:]
+    place = next((start for start in headers if text.startswith("<|assistant|>", start)), next(iter(headers), None))
+    before = text[max(0, place - LONGEST_MARK) : place] if place is not None else text[-LONGEST_MARK:].rstrip()
     if before.rstrip().endswith("<|end|>"):
         return choose_phi3(text)
     if before.rstrip().endswith(formats.ZEPHYR.ends):
@@ -100,20 +104,21 @@ def _family(chat_format: ChatFormat, mark: str, header: str, end: str) -> Family
 FAMILIES: tuple[Family, ...] = (
     Family(
         "Assistant:",
-        re.compile(r"\s*(?:Human|System):[\s\S]*?\n\n?Assistant:"),
+        re.compile(rf"\s*(?:{SENTENCE})?(?:Human|User|System):[\s\S]*?\n\n?Assistant:"),
         None,
         choose_people,
     ),
     Family(
         "ASSISTANT:",
-        re.compile(r"\s*(?:A chat between a curious [^\n]*?\s{1,2})?(?:SYSTEM|USER):[\s\S]*?\sASSISTANT:"),
+        re.compile(r"\s*(?:A chat between a curious [^\n]*?\s{0,2})?(?:SYSTEM|USER):[\s\S]*?\sASSISTANT:"),
         None,
         _always(formats.VICUNA),
     ),
     Family(
         "### Response:",
         re.compile(
-            r"\s*(?:Below is an instruction that describes a task[^\n]*\n+)?### Instruction:[\s\S]*?### Response:"
+            r"\s*(?:Below (?:is an instruction that describes a task|are some instructions that)[^\n]*\n+)?"
+            r"### Instruction:[\s\S]*?### Response:"
         ),
         None,
         _always(formats.ALPACA),

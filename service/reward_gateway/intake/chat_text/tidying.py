@@ -2,24 +2,31 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .chat_format import Tidy, Turn, keep_turn
 
-_QWEN_TOOLS = re.compile(
-    r"(?:\A|\n\n)# Tools\n\nYou (?:may|are provided|have access)[^\n]*\n(?:(?!<tools>)[^\n]*\n){0,4}<tools>.*\Z",
-    re.DOTALL,
-)
 _TOOL_RESPONSE = re.compile(r"\n?<tool_response>\n?(.*?)\n?</tool_response>", re.DOTALL)
 _LLAMA_DATES = re.compile(
-    r"(?:Environment: ipython\n)?(?:Tools: [^\n]*\n\n)?Cutting Knowledge Date: [^\n]*\nToday Date: [^\n]*\n\n?"
+    r"(?:Environment: ipython\n)?(?:Tools: [^\n]*\n\n?)?(?:Cutting Knowledge Date: [^\n]*\nToday Date: [^\n]*\n\n?)?"
 )
 _EFFORT = re.compile(r"Reasoning effort is set to [^\n]*(?:\n\n|\Z)")
 _SYS = re.compile(r"<<SYS>>\n(.*?)\n<</SYS>>(?:\n\n|\Z)", re.DOTALL)
-_KIMI_RETURN = re.compile(r"## Return of ([^\n]{1,256})\n")
+_KIMI_RETURN = re.compile(r"## Return of ([^\n]{1,256}?)(?:\n|\\n)")
 _COMMAND_PREAMBLE = re.compile(r"# (?:System|Safety) Preamble\n")
-_COMMAND_DEVELOPER = re.compile(r"# Developer Preamble\n[^\n]*\n(.*)\Z", re.DOTALL)
-_TOOL_RESULT = re.compile(r"<\|START_TOOL_RESULT\|>(.*?)(?:<\|END_TOOL_RESULT\|>)?\Z", re.DOTALL)
+_COMMAND_GIVEN = re.compile(
+    r"# Developer Preamble\n[^\n]*\n(.*)\Z|# User Preamble\n((?!## Task and Context\nYou help people answer ).*?)"
+    r"(?:\n\n## Available Tools\n.*)?\Z",
+    re.DOTALL,
+)
+_COMMAND_ACTION = re.compile(r"Write 'Action:' followed by a json-formatted list of actions ")
+_TOOL_RESULT = re.compile(
+    r"<\|START_TOOL_RESULT\|>(.*?)(?:<\|END_TOOL_RESULT\|>)?\Z|<results>\n(.*?)\n?</results>\Z", re.DOTALL
+)
+_MISTRAL_RESULT = re.compile(
+    r'\{"content": (.*), "call_id": "([^"]{1,64})"\}\Z|([^\[\]\s]{1,64})\[TOOL_CONTENT\](.*)\Z', re.DOTALL
+)
+_THINK_MARK = re.compile(r"<\|think\|>\n?")
 _ALPACA_INPUT = re.compile(r"\n\n?### Input:\n")
 
 
@@ -42,6 +49,22 @@ def drop_role(*roles: str) -> Tidy:
     return tidy
 
 
+def remove_offer(remove: Callable[[str], str], *roles: str) -> Tidy:
+    """Take what the template wrote of the tools on offer out of turns of these roles; a system turn may be gone then.
+
+    Args:
+        remove: gives the words without it (:mod:`.offered_tools`).
+    """
+
+    def tidy(role: str, content: str) -> Sequence[Turn]:
+        if role not in roles:
+            return keep_turn(role, content)
+        rest = remove(content)
+        return () if role == "system" and content and not rest else (Turn(role, rest),)
+
+    return tidy
+
+
 def chain(*steps: Tidy) -> Tidy:
     """One after the other."""
 
@@ -59,10 +82,7 @@ def _is_plain(turn: Turn) -> bool:
 
 
 def split_tool_responses(role: str, content: str) -> Sequence[Turn]:
-    """Turns of tools that Qwen and GLM write into one turn, and the list of tools in the system turn."""
-    if role == "system" and "<tools>" in content and (tools := _QWEN_TOOLS.search(content)):
-        rest = content[: tools.start()]
-        return (Turn(role, rest),) if rest else ()
+    """Turns of tools that Qwen and GLM write into one turn."""
     if (
         role in ("user", "tool")
         and content[:20].lstrip("\n").startswith("<tool_response>")
@@ -76,10 +96,11 @@ def split_tool_responses(role: str, content: str) -> Sequence[Turn]:
 
 def remove_llama_dates(role: str, content: str) -> Sequence[Turn]:
     """Llama 3.1's dates before the system turn, which is there even if there is none; JSON around a tool's turn."""
-    if role == "system" and (match := _LLAMA_DATES.match(content)):
-        rest = content[match.end() :]
-        return (Turn(role, rest),) if rest else ()
-    return decode_tool_json(role, content)
+    match = _LLAMA_DATES.match(content) if role == "system" else None
+    if match is None or not match[0]:
+        return decode_tool_json(role, content)
+    rest = content[match.end() :]
+    return (Turn(role, rest),) if rest else ()
 
 
 def remove_effort(role: str, content: str) -> Sequence[Turn]:
@@ -125,11 +146,43 @@ def remove_command_preamble(role: str, content: str) -> Sequence[Turn]:
     if role != "system":
         return keep_turn(role, content)
     if result := _TOOL_RESULT.match(content):
-        return (Turn("tool", result[1]),)
+        return (Turn("tool", _decode_result(result[1]) if result[1] is not None else result[2]),)
+    if _COMMAND_ACTION.match(content):
+        return ()
     if not _COMMAND_PREAMBLE.match(content):
         return keep_turn(role, content)
-    given = _COMMAND_DEVELOPER.search(content)
-    return (Turn(role, given[1]),) if given else ()
+    given = _COMMAND_GIVEN.search(content)
+    return (Turn(role, given[1] or given[2]),) if given and (given[1] or given[2]) else ()
+
+
+def _decode_result(listed: str) -> str:
+    """A single result's text, from Command's list of results; other lists stay."""
+    try:
+        results = json.loads(listed)
+        ((result,),) = [list(entry["results"].values()) for entry in results]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return listed
+    return result if isinstance(result, str) else listed
+
+
+def read_mistral_result(role: str, content: str) -> Sequence[Turn]:
+    """The words of a tool's turn, and the call that it answers, which Mistral writes around them."""
+    match = _MISTRAL_RESULT.match(content) if role == "tool" else None
+    if match is None:
+        return keep_turn(role, content)
+    return (Turn(role, match[1] if match[1] is not None else match[4], tool_call_id=match[2] or match[3]),)
+
+
+def remove_no_thinking(role: str, content: str) -> Sequence[Turn]:
+    """What GLM-4.5 writes after the user's words where it shall not think."""
+    return (Turn(role, content.removesuffix("/nothink")),) if role == "user" else keep_turn(role, content)
+
+
+def remove_think_mark(role: str, content: str) -> Sequence[Turn]:
+    """What Gemma 4 writes before the system turn's words where it shall think."""
+    if role == "system" and (match := _THINK_MARK.match(content)):
+        return (Turn(role, content[match.end() :]),)
+    return keep_turn(role, content)
 
 
 def strip_system(role: str, content: str) -> Sequence[Turn]:
