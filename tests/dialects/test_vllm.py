@@ -52,6 +52,18 @@ async def test_the_last_message_of_a_chat_is_the_response(http: Any) -> None:
     assert found["data"][0]["probs"] == [pytest.approx(await http.native("Why?", "So."))]
 
 
+async def test_a_chat_of_one_message_of_the_user_is_a_single_text_and_of_the_assistant_has_no_prompt(http: Any) -> None:
+    rendered = "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nSo.<|im_end|>"
+    for text, sample, flags in (("So.", ("", "So."), "0:plain_text"), (rendered, ("Why?", "So."), None)):
+        asked = {"model": "model", "messages": [{"role": "user", "content": text}], "use_activation": False}
+        found = await http.post("/classify", asked)
+        assert found.json()["data"][0]["probs"] == [pytest.approx(await http.native(*sample))]
+        assert found.headers.get("x-reward-flags") == flags
+    answered = {"model": "model", "messages": [{"role": "assistant", "content": "So."}]}
+    refused = await http.post("/classify", answered)
+    assert (refused.status_code, "reads the prompt" in refused.text) == (422, True)
+
+
 async def test_pooling_gives_raw_rewards(http: Any) -> None:
     for path in ("/pooling", "/vllm/pooling"):
         found = await http.ok(path, {"model": "model", "input": ["a", "bbb"]})

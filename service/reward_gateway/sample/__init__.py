@@ -9,9 +9,10 @@ from .invalid import Invalid, InvalidCode
 from .media import Media, media_digest
 from .model_names import split_version
 from .scores import BoolArray, ComponentScores, FloatArray, RawScores, Scored, Usage
-from .texts import Message, Text, canonical_json, own_turns, plain_text, prompt_group, shown_text
+from .texts import POLICY_ROLES, Message, Text, canonical_json, own_turns, plain_text, prompt_group, shown_text
 
 __all__ = [
+    "POLICY_ROLES",
     "Batch",
     "BoolArray",
     "ComponentScores",

@@ -17,7 +17,8 @@ Text = str | Sequence[Message]
 """A prompt or a response: plain text, or the chat messages that it consists of."""
 
 
-_POLICY = ("assistant", "model")
+POLICY_ROLES = ("assistant", "model")
+"""Roles of what the policy says."""
 
 
 def plain_text(text: Text) -> str:
@@ -29,7 +30,7 @@ def plain_text(text: Text) -> str:
 
 def own_turns(response: Text) -> Text:
     """What the policy itself said of a response: without the turns of tools, users and others."""
-    return response if isinstance(response, str) else [turn for turn in response if turn.get("role") in _POLICY]
+    return response if isinstance(response, str) else [turn for turn in response if turn.get("role") in POLICY_ROLES]
 
 
 def shown_text(text: Text) -> str:

@@ -190,7 +190,7 @@ class Grading:
     def _make_sample(self, grader: ScoreModel, param: str) -> SampleItem:
         """The sample that a recipe scores; the last message is its response."""
         conversation = self._fill_messages(grader.input, param)
-        return split_conversation(conversation, f"{param}.input", alone="")
+        return split_conversation(conversation, f"{param}.input", whole=True)
 
     def _fill_pair(self, grader: StringCheck | TextSimilarity, param: str) -> tuple[str, str]:
         sides = (("input", grader.input), ("reference", grader.reference))

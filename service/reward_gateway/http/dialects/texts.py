@@ -9,6 +9,8 @@ import orjson
 from msgspec import Meta, Raw
 
 from reward_gateway.errors import InvalidRequest, MalformedBody
+from reward_gateway.intake.chat_text import TextSample
+from reward_gateway.sample import POLICY_ROLES
 from reward_gateway.sample.fields import SampleItem
 from reward_gateway.sample.messages import UNREAD, ChatMessage, ImageUrlPart, Part, TextPart
 
@@ -52,18 +54,21 @@ def plain_if_single(messages: list[ChatMessage], role: str) -> str | list[ChatMe
     return messages
 
 
-def split_conversation(value: Any, param: str, alone: str | None = None) -> SampleItem:
+def split_conversation(value: Any, param: str, *, whole: bool = False) -> SampleItem:
     """A conversation as a sample: the last message is the response, those before it are the prompt.
 
     Args:
-        alone: the prompt of a conversation of one message; None: it has none.
+        whole: a single message that is not the assistant's is a text that may hold all of a conversation. Else it is a
+            response without a prompt, as a single message of the assistant is.
     """
     messages = parse_messages(value, param)
     if not messages:
         raise InvalidRequest(f"{param}: expected at least one message", param=param)
     last = messages[-1]
-    prompt = plain_if_single(messages[:-1], "user") if len(messages) > 1 else alone
-    return SampleItem(prompt=prompt, response=plain_if_single([last], last.role))
+    response = plain_if_single([last], last.role)
+    if whole and len(messages) == 1 and last.role not in POLICY_ROLES:
+        return TextSample(response=response) if isinstance(response, str) else SampleItem(prompt="", response=response)
+    return SampleItem(prompt=plain_if_single(messages[:-1], "user") if messages[1:] else None, response=response)
 
 
 def split_answered(value: Any, param: str) -> SampleItem:

@@ -328,7 +328,7 @@ async def _score_input(
     request: DialectRequest, body: PoolingRequest, *, vectors: bool = False, labels: bool = False
 ) -> Scores:
     if body.messages is not None:
-        samples = [split_conversation(body.messages, "messages", alone="")]
+        samples = [split_conversation(body.messages, "messages", whole=True)]
     elif body.input is not None:
         samples = [TextSample(response=text) for text in await texts_of(request, body.input, "input")]
     else:
