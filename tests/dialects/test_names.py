@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from .conftest import value
+from .test_judge import pictures
 from .test_recipe_in_the_path import CALLS, asked, tensors
 
 __all__ = ["asked"]
@@ -165,6 +166,13 @@ async def test_classify_answers_all_numbers_with_their_names(http: Any, unit: An
     assert (row["data"], row["labels"]) == (TRAITS, LABELS)
     (row,) = (await http.ok("/pooling", {**body, "encoding_format": "base64"}))["data"]
     assert struct.unpack("<3f", base64.b64decode(row["data"])) == tuple(TRAITS)
+
+
+async def test_the_pictures_of_a_chat_are_the_frames_of_a_model_that_reads_those(http: Any) -> None:
+    question = {"role": "user", "content": pictures(2, "Open it.")}
+    for turns in ([question], [question, {"role": "assistant", "content": ""}]):
+        (row,) = (await http.ok("/classify", {"model": "film", "messages": turns, "use_activation": False}))["data"]
+        assert row["probs"] == [2.0]
 
 
 async def test_predict_and_sglang_answer_all_numbers_with_their_names(http: Any) -> None:

@@ -1,6 +1,7 @@
 """What a trainer asks a judge, read as a sample: a conversation with an answer, or one message that holds both."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -9,10 +10,11 @@ from reward_gateway.intake.chat_text import TextSample, prompt_of
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.recipes.judging import Reading
 from reward_gateway.recipes.plan import Plan
+from reward_gateway.sample import POLICY_ROLES
 from reward_gateway.sample.messages import ChatMessage, ImageUrl, ImageUrlPart, MediaObject, Part, TextPart
 
 from .request import DialectRequest
-from .texts import plain_if_single
+from .texts import parse_messages, plain_if_single, split_conversation
 
 _FIELDS = {"question": "prompt", "response": "response", "reference": "reference"}
 """What a pattern reads -> the field of the sample."""
@@ -59,6 +61,24 @@ async def _read_conversation_of(request: DialectRequest, plan: Plan, messages: l
         "message, or let the recipe say where it stands in a judge's prompt (judge: {question: …, response: …})",
         param="messages",
     )
+
+
+def read_chat(plan: Plan, value: Any, param: str) -> SampleItem:
+    """The sample of a chat that a classifier's client sends: its last message is the response, or, where the recipe
+    reads none, a question. Its images become the field that the recipe reads.
+
+    Raises:
+        InvalidRequest: it is no chat.
+    """
+    messages = parse_messages(value, param)
+    if messages and messages[-1].role not in POLICY_ROLES and not reads_response(plan):
+        texts, images = lift_images(messages)
+        sample = SampleItem(prompt=plain_if_single(texts, "user"))
+        place_images(sample, plan, images)
+        return sample
+    if messages[1:] and _media_field(plan) == "frames":
+        return read_conversation(plan, messages)
+    return split_conversation(value, param, whole=True)
 
 
 def read_conversation(plan: Plan, messages: Sequence[ChatMessage]) -> SampleItem:

@@ -13,10 +13,11 @@ from reward_gateway.intake.chat_text import TextSample
 from reward_gateway.intake.request import SampleItem
 
 from .dialect import Dialect
+from .judge_prompts import read_chat
 from .policy import Policy
 from .ranking import EXAMPLE, RankedRow, RerankRequest, rerank_scores, vllm_results
 from .request import DialectRequest, Scores
-from .texts import part_text, split_conversation, text_or_messages
+from .texts import part_text, text_or_messages
 from .tokens import texts_of
 from .usage import TokenUsage, base64_floats, no_usage, unix_time
 
@@ -328,7 +329,7 @@ async def _score_input(
     request: DialectRequest, body: PoolingRequest, *, vectors: bool = False, labels: bool = False
 ) -> Scores:
     if body.messages is not None:
-        samples = [split_conversation(body.messages, "messages", whole=True)]
+        samples = [read_chat(request.plan(body.reward, body.model), body.messages, "messages")]
     elif body.input is not None:
         samples = [TextSample(response=text) for text in await texts_of(request, body.input, "input")]
     else:
