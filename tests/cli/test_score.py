@@ -179,6 +179,18 @@ def test_rows_without_a_score_have_a_reason_and_their_neighbours_a_reward(run: R
         assert f"1  {code}" in ended.out
 
 
+def test_a_key_that_the_first_row_lacks_is_read_of_the_others(run: Run, service: Any) -> None:
+    write(Path("data.jsonl"), [{"prompt": "p"}, {"id": "n1", "response": "one two"}, {"response": "one", "id": "n2"}])
+    ended = run("score", "data.jsonl", "--url", service.url)
+    scored = read(Path("data.scored.jsonl"))
+
+    assert ended.code == 0, ended.err
+    assert [(row["reward"], row["valid"]) for row in scored] == [(None, False), (-0.5, True), (0.0, True)]
+    assert scored[0]["error"].startswith("missing_field")
+    write(Path("taken.jsonl"), [{"response": "one"}, {"response": "two", "reward": 3}])
+    assert "the file already has a column reward" in run("score", "taken.jsonl", "--url", service.url).err
+
+
 def test_columns_are_mapped_and_names_kept_apart(run: Run, service: Any) -> None:
     write(Path("data.csv"), [{"question": "q", "answer": "one two", "reward": "mine"}])
     refused = run("score", "data.csv", "--url", service.url, "--response-column", "answer")

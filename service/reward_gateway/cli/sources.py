@@ -3,7 +3,8 @@
 import csv
 import sys
 from collections.abc import Iterator
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ class Source(Protocol):
         """Number of rows."""
 
     def columns(self) -> list[str]:
-        """Names of the columns; for JSON lines those of the first row."""
+        """Names of the columns; of JSON lines those that any row has. Raises Unusable for a row that cannot be read."""
 
     def rows(self, start: int = 0) -> Iterator[Row]:
         """Rows from ``start`` on. Raises Unusable for a row that cannot be read."""
@@ -42,7 +43,12 @@ class JsonLines:
             return sum(1 for line in file if not line.isspace())
 
     def columns(self) -> list[str]:
-        return list(next(self.rows(), {}))
+        return list(self._columns)
+
+    @cached_property
+    def _columns(self) -> dict[str, None]:
+        """A row may lack a key that others have, the first one too."""
+        return dict.fromkeys(chain.from_iterable(self.rows()))
 
     def rows(self, start: int = 0) -> Iterator[Row]:
         with self.path.open("rb") as file:
