@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import structlog
 import uvicorn
-from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
 from reward_gateway.cache.null import NullCache
+from reward_gateway.cache.port import ScoreCache
 from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.http.app import create_app
 from reward_gateway.recipes.book import load_book
+from reward_gateway.recipes.known_models import KnownModels
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -114,15 +116,17 @@ def running() -> Iterator[Service]:
     yield from serving(RECIPES)
 
 
-def serving(recipes: str) -> Iterator[Service]:
+def serving(
+    recipes: str, models: ModelServer | None = None, cache: ScoreCache | None = None, known: KnownModels | None = None
+) -> Iterator[Service]:
     """The service while the generator waits."""
-    service = Service()
+    service, scorer = Service(), CachedScorer(models or NoModels(), NullCache() if cache is None else cache)
     ready, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
         settings = Settings(max_text_chars=1000)
         gateway = Gateway(
-            load_book(recipes), EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process())
+            load_book(recipes, known), EffectsRuntime(scorer, StateStore.in_process(), known_models=known)
         )
         traffic = Traffic.of(settings)
         app = service.wrapped(create_app(gateway, settings, traffic=traffic))

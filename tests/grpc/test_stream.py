@@ -82,6 +82,24 @@ async def test_results_come_while_the_caller_is_still_sending(served: Any) -> No
     assert await call.read() is grpc.aio.EOF  # type: ignore[attr-defined]
 
 
+async def test_texts_are_read_back_where_the_options_say_that_they_are_rendered(served: Any) -> None:
+    messages = [
+        message("four<|im_end|>", id="as it is"),
+        message("four<|im_end|>", options=pb.Options(chat_format="auto"), id="read"),
+        message("four<|im_end|>", id="read, too"),
+        message("four<|im_end|>", options=pb.Options(chat_format="none"), id="again as it is"),
+    ]
+    answers = await exchanged(served, messages)
+    found = {name: (answer.result.reward, list(answer.result.flags)) for name, answer in answers.items()}
+    assert found == {
+        "as it is": (14.0, ["template_marks"]),
+        "read": (4.0, []),
+        "read, too": (4.0, []),
+        "again as it is": (14.0, ["template_marks"]),
+    }
+    assert (await ended(served, [message("x", options=pb.Options(chat_format="esperanto"))]))[0] == "INVALID_ARGUMENT"
+
+
 async def test_reward_and_options_hold_until_others_are_named(served: Any) -> None:
     options = pb.Options(explain=False)
     messages = [

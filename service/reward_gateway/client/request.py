@@ -16,6 +16,9 @@ class ScoreArguments(TypedDict, total=False):
     ``null`` (NaN, the default), ``fail`` or ``default`` (then ``default_reward``). ``cache``: ``use``, ``refresh``
     or ``off``. ``explain``: give the components (default). ``timeout_s``: seconds for this call, its repetitions
     included. ``idempotency_key``: a key of your own, where you repeat the call yourself; default: a random one.
+    ``chat_format``: prompts and responses are texts that a chat template rendered, to be read back into messages: by
+    the format that the recipe names (``recipe``), found by its marks (``auto``), or named here; default: they are taken
+    as they are.
     """
 
     reward: str | None
@@ -25,6 +28,7 @@ class ScoreArguments(TypedDict, total=False):
     explain: bool
     timeout_s: float | None
     idempotency_key: str | None
+    chat_format: str | None
 
 
 class Columns(SampleColumns, ScoreArguments, total=False):
@@ -34,7 +38,7 @@ class Columns(SampleColumns, ScoreArguments, total=False):
 _COLUMNS = {field.argument: field.name for field in FIELDS if field.argument in SampleColumns.__annotations__}
 """The argument of each column that a caller may give beside prompts and responses -> the field."""
 
-_OPTIONS = ("on_invalid", "default_reward", "cache", "explain")
+_OPTIONS = ("on_invalid", "default_reward", "cache", "explain", "chat_format")
 
 
 def columns_body(

@@ -50,6 +50,7 @@ class Call:
         run_names: the training run, as often as the request names it.
         run: the training run; empty if the request names none.
         recipe: the recipe that the address names: ``/r/NAME/…`` or else ``?reward=NAME``; None: it names none.
+        chat_format: the format of chat text that the address names, by ``?chat_format=``.
         idempotency_key: makes a repeat the same request; None: every request is a new one.
     """
 
@@ -66,6 +67,7 @@ class Call:
     run_names: tuple[str, ...] = ()
     run: str = ""
     recipe: str | None = None
+    chat_format: str | None = None
     idempotency_key: str | None = None
 
     @property
@@ -87,10 +89,11 @@ def begin(scope: Scope, now: float) -> Call:
     query = scope.get("query_string", b"")
     run_names: list[str] = []
     recipe: str | None = None
-    if b"run=" in query or b"reward=" in query:
+    chat_format: str | None = None
+    if b"run=" in query or b"reward=" in query or b"chat_format=" in query:
         named = parse_qs(query.decode("latin-1"), keep_blank_values=True)
         run_names = named.get("run", [])
-        recipe = named["reward"][-1] if "reward" in named else None
+        recipe, chat_format = (named[name][-1] if name in named else None for name in ("reward", "chat_format"))
     if scope["path"].startswith(PREFIXES):
         address = _take_address(scope)
         run_names += [address.run] if address.run is not None else []
@@ -105,6 +108,7 @@ def begin(scope: Scope, now: float) -> Call:
         run_names += [value.decode("latin-1") for name, value in scope["headers"] if name == RUN.encode()]
     is_open = scope["path"] in OPEN_PATHS
     call = Call(name, headers, perf_counter(), now, is_open, run_names=tuple(run_names), recipe=recipe)
+    call.chat_format = chat_format
     scope["reward_gateway.call"] = call
     return call
 

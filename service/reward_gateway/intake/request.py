@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from reward_gateway.recipes.chat_formats import RequestChatFormat
 from reward_gateway.sample.fields import SampleItem as SampleItem
 
 
@@ -18,6 +19,17 @@ class Options(Struct, forbid_unknown_fields=True):
     cache: Literal["use", "refresh", "off"] | None = None
     explain: bool | None = None
     deadline_ms: Annotated[float, Meta(description="Milliseconds; positive.")] | None = None
+    chat_format: (
+        Annotated[
+            RequestChatFormat,
+            Meta(
+                description="Prompts and responses are texts that a chat template rendered: read them back into "
+                "messages, by the format that is named, found by its marks (auto), or named by the recipe (recipe). "
+                "Without it they are taken as they are."
+            ),
+        ]
+        | None
+    ) = None
 
 
 class ScoreRequest(Struct, forbid_unknown_fields=True):

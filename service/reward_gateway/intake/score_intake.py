@@ -20,15 +20,15 @@ from reward_gateway.traffic.deadlines import deadline_at
 
 from .batch_builder import BatchBuilder
 from .batch_reading import ReadScore, read_batch
-from .chat_text import ReadSamples, TextReading, read_samples
+from .chat_text import ReadSamples, TextReading, read_batch_texts, read_samples
 from .options import resolve_options
 from .recipe_name import learn_models, resolve_recipe
-from .request import SampleItem, ScoreRequest
+from .request import Options, SampleItem, ScoreRequest
 
 T = TypeVar("T")
 
 LONG_TEXTS = 100_000
-"""Bytes of a body whose chat texts are read in a thread: a few milliseconds."""
+"""Characters of chat texts that are read in a thread: a few milliseconds."""
 
 
 class PreparedRequest(NamedTuple):
@@ -77,11 +77,14 @@ class ScoreIntake:
         arrived_at: float,
         *seconds: float | None,
         address: str | None = None,
+        chat_format: str | None = None,
         takes_long: bool,
     ) -> PreparedRequest:
         """What the gateway scores, of a body: :meth:`read` and :meth:`prepare`. Raises as those."""
         if not takes_long:
-            return await self.prepare(read(body), scope, arrived_at, *seconds, address=address, body_bytes=len(body))
+            return await self.prepare(
+                read(body), scope, arrived_at, *seconds, address=address, chat_format=chat_format, body_bytes=len(body)
+            )
         deadline = deadline_at(arrived_at, self._settings, *seconds)
         work = partial(read_batch, read, self.batches)
         request, batch = await self.read(work, body, deadline, takes_long=True)
@@ -92,6 +95,7 @@ class ScoreIntake:
             reward = self.resolve_reward(request.reward, address, request.model)
         if isinstance(batch, GatewayError):
             raise batch
+        await self._read_rendered(batch, reward, request.options, chat_format)
         return PreparedRequest(batch, reward, options)
 
     async def prepare(
@@ -101,6 +105,7 @@ class ScoreIntake:
         arrived_at: float,
         *seconds: float | None,
         address: str | None = None,
+        chat_format: str | None = None,
         body_bytes: int | None = None,
     ) -> PreparedRequest:
         """What the gateway scores.
@@ -110,6 +115,7 @@ class ScoreIntake:
             arrived_at: when it arrived, on the running loop's clock.
             seconds: deadlines from elsewhere than the options, counted from ``arrived_at``; the smallest holds.
             address: the recipe that the request's address names.
+            chat_format: the format of chat text that the address names; the one of the options goes before it.
             body_bytes: size of the body it came from; no text in it can be longer. None: not known.
 
         Raises:
@@ -122,7 +128,20 @@ class ScoreIntake:
         if reward is None or reward not in self._gateway.book.plans:  # the usual name needs no looking up
             await self.learn_models(request.reward, address, request.model)
             reward = self.resolve_reward(request.reward, address, request.model)
-        return PreparedRequest(await self.batches.make(request.samples, body_bytes), reward, options)
+        batch = await self.batches.make(request.samples, body_bytes)
+        await self._read_rendered(batch, reward, request.options, chat_format)
+        return PreparedRequest(batch, reward, options)
+
+    async def _read_rendered(self, batch: Batch, reward: str, options: Options | None, chat_format: str | None) -> None:
+        """Read the texts of a batch back into messages where the request says that a chat template rendered them."""
+        chosen = options.chat_format if options is not None and options.chat_format is not None else chat_format
+        if chosen is None:
+            return
+        reading = TextReading.of(self._gateway.get_plan(reward), self._settings, chosen)
+        if sum(len(text) for text in batch.responses if isinstance(text, str)) > LONG_TEXTS:
+            await asyncio.to_thread(read_batch_texts, batch, reading)
+        else:
+            read_batch_texts(batch, reading)
 
     async def read_chat_texts(
         self, samples: Sequence[SampleItem], plan: Plan, chosen: str | None, body_bytes: int

@@ -188,7 +188,7 @@ class Vector(_message.Message):
     def __init__(self, values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("on_invalid", "default_reward", "cache", "explain", "deadline_ms")
+    __slots__ = ("on_invalid", "default_reward", "cache", "explain", "deadline_ms", "chat_format")
     class OnInvalid(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ON_INVALID_UNSPECIFIED: _ClassVar[Options.OnInvalid]
@@ -214,12 +214,14 @@ class Options(_message.Message):
     CACHE_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    CHAT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     on_invalid: Options.OnInvalid
     default_reward: float
     cache: Options.Cache
     explain: bool
     deadline_ms: float
-    def __init__(self, on_invalid: _Optional[_Union[Options.OnInvalid, str]] = ..., default_reward: _Optional[float] = ..., cache: _Optional[_Union[Options.Cache, str]] = ..., explain: _Optional[bool] = ..., deadline_ms: _Optional[float] = ...) -> None: ...
+    chat_format: str
+    def __init__(self, on_invalid: _Optional[_Union[Options.OnInvalid, str]] = ..., default_reward: _Optional[float] = ..., cache: _Optional[_Union[Options.Cache, str]] = ..., explain: _Optional[bool] = ..., deadline_ms: _Optional[float] = ..., chat_format: _Optional[str] = ...) -> None: ...
 
 class Result(_message.Message):
     __slots__ = ("id", "reward", "rewards", "valid", "components", "flags", "error", "reward_raw")

@@ -33,6 +33,9 @@ ChatFormatName = Literal[
 ]
 """``auto`` recognises the format by its marks, ``none`` takes every text as it is."""
 
+RequestChatFormat = Literal["recipe"] | ChatFormatName
+"""What a request may ask for: a format, or ``recipe``, the one that the recipe names."""
+
 PlainText = Literal["accept", "refuse"]
 TemplateMarks = Literal["flag", "refuse"]
 

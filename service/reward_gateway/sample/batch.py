@@ -62,6 +62,11 @@ class Batch:
         """Add flags to a sample; one that it has already is not repeated."""
         self.flags[row] = tuple(dict.fromkeys((*self.flags.get(row, ()), *names)))
 
+    def unflag(self, row: int, name: str) -> None:
+        """Take a flag from a sample, if it has it."""
+        if name in self.flags.get(row, ()):
+            self.flags[row] = tuple(flag for flag in self.flags[row] if flag != name)
+
     def select(self, rows: Sequence[int]) -> "Batch":
         """Some samples as a new batch, without the reasons of failed samples and without flags."""
         chosen = Batch([self.ids[i] for i in rows], [self.prompts[i] for i in rows], [self.responses[i] for i in rows])

@@ -1,11 +1,18 @@
 """A real service with recipes that trainers' tests can tell apart, and an environment that names it."""
 
+import importlib.util
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from tests.client.conftest import Service, serving
+
+Module = Callable[..., ModuleType]
 
 RECIPES = """
 rewards:
@@ -47,3 +54,28 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("REWARD_GATEWAY_URL", url)
     monkeypatch.setenv("REWARD_GATEWAY_TIMEOUT_S", "0.5")
     return url
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Module:
+    """Make a module importable for this test."""
+
+    def install(name: str, **contents: Any) -> ModuleType:
+        for end in range(1, name.count(".") + 2):
+            part = ".".join(name.split(".")[:end])
+            if part not in sys.modules or part == name:
+                monkeypatch.setitem(sys.modules, part, ModuleType(part))
+        vars(sys.modules[name]).update(contents)
+        return sys.modules[name]
+
+    return install
+
+
+def fresh(path: Path) -> Any:
+    """A module as a trainer loads it from a file."""
+    spec = importlib.util.spec_from_file_location(f"loaded_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,13 +1,11 @@
 """Trainers that want a class: ms-swift, SkyRL, open-instruct, NeMo-RL, LeRobot. Their own bases are stood in for."""
 
-import importlib.util
 import inspect
 import io
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,35 +19,11 @@ from reward_gateway.errors import NotFound, Unavailable
 
 from tests.client.conftest import Service
 
+from .conftest import Module, fresh
+
 pytestmark = pytest.mark.anyio
 
 ADAPTERS = Path(skyrl.__file__).parent
-Module = Callable[..., ModuleType]
-
-
-@pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> Module:
-    """Make a module importable for this test."""
-
-    def install(name: str, **contents: Any) -> ModuleType:
-        for end in range(1, name.count(".") + 2):
-            part = ".".join(name.split(".")[:end])
-            if part not in sys.modules or part == name:
-                monkeypatch.setitem(sys.modules, part, ModuleType(part))
-        vars(sys.modules[name]).update(contents)
-        return sys.modules[name]
-
-    return install
-
-
-def fresh(path: Path) -> Any:
-    """A module as a trainer loads it from a file."""
-    spec = importlib.util.spec_from_file_location(f"loaded_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class AsyncORM:

@@ -9,6 +9,9 @@ AReaL runs the function in a pool of processes and makes 0 of a call that has no
 pool's queue included. So a call ends by itself 12 s after it was sent, whatever is set, and raises: AReaL tries again,
 and then stops. While the service is away, calls wait behind calls that wait; those for which nothing is left ask once.
 
+AReaL decodes the tokens of prompt and completion with their special tokens; the service reads them back into messages
+(guides/chat_text.md).
+
 Samples arrive one by one: a recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being the
 samples per prompt, or ``group: {answer: combined}``.
 """
@@ -107,7 +110,8 @@ class Reward:
     ) -> float:
         """The reward of one completion. Raises GatewayError or Unscored if there is none."""
         truth = next((columns[name] for name in REFERENCES if columns.get(name) is not None), None)
-        service = Service.of(self.url, self.recipe, self.api_key, run=self.run, longest_s=_patience.begin(self.sent))
+        longest_s = _patience.begin(self.sent)
+        service = Service.of(self.url, self.recipe, self.api_key, run=self.run, longest_s=longest_s, rendered=True)
         answered = True
         try:
             return require_number(service.score([make_sample(prompt, completions, truth)])[0])

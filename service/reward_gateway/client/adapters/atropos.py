@@ -32,7 +32,7 @@ class RewardGateway(RewardFunction):  # type: ignore[misc]
         timeout_s: float | None = None,
     ) -> None:
         super().__init__(weight=weight, name=name or recipe or "reward_gateway")
-        self._service = Service.of(url, recipe, api_key, timeout_s)
+        self._service = Service.of(url, recipe, api_key, timeout_s, rendered=True)
 
     def compute(self, completions: Sequence[Any], **fields: Any) -> list[float]:
         """Rewards, one per completion. Raises Unscored, GatewayError."""

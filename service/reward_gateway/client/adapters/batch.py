@@ -34,7 +34,8 @@ def score(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) ->
 
 
 def _score_by(recipe: str | None, prompts: Any, completions: Any, columns: dict[str, Any]) -> list[float | None]:
-    return optional_numbers(Service.of(reward=recipe).score(make_samples(prompts, completions, columns)))
+    service = Service.of(reward=recipe, rendered=True)
+    return optional_numbers(service.score(make_samples(prompts, completions, columns)))
 
 
 def __getattr__(name: str) -> Callable[..., list[float | None]]:

@@ -36,7 +36,8 @@ def compute_score(
     **ignored: Any,
 ) -> list[dict[str, float]]:
     """A batch in one request; each input has ``response`` and, where the recipe needs it, ``ground_truth``."""
-    scored = Service.of(url, reward, api_key, timeout_s, run=run).score([_read_sample(row) for row in reward_inputs])
+    service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True)
+    scored = service.score([_read_sample(row) for row in reward_inputs])
     return [{**one.components, "overall": require_number(one)} for one in scored]
 
 

@@ -8,7 +8,8 @@ in its configuration:
 
 (NeMo-Gym, by URL alone, needs no code of the training script.) With ``rewards`` the answer is a reward a recipe, which
 NeMo-RL's GDPO normalises each by itself. Ground truths come from a row's ``ground_truth`` (``reference``, ``answer``,
-``solution``). A sample without a score raises.
+``solution``). What the chat template made of a message is read back into messages by the service
+(guides/chat_text.md). A sample without a score raises.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from reward_gateway.client.adapters.rows import REFERENCES, make_sample
 from reward_gateway.client.adapters.service import Service, require_numbers
+from reward_gateway.sample.turn_marks import has_turn_marks
 
 
 class StepReturn(NamedTuple):
@@ -37,7 +39,8 @@ class RewardEnvironment:
         names = settings.get("rewards")
         url, api_key, timeout_s, run = map(settings.get, ("url", "api_key", "timeout_s", "run"))
         self._services = {
-            name: Service.of(url, name, api_key, timeout_s, run=run) for name in names or [settings.get("reward")]
+            name: Service.of(url, name, api_key, timeout_s, run=run, rendered=True)
+            for name in names or [settings.get("reward")]
         }
         self._several = names is not None
 
@@ -73,7 +76,29 @@ class RewardEnvironment:
 def _read_sample(messages: Sequence[Mapping[str, Any]], row: Any) -> dict[str, Any]:
     fields = row if isinstance(row, Mapping) else {}
     reference = next((fields[name] for name in REFERENCES if fields.get(name) is not None), None)
-    return make_sample(messages[:-1], messages[-1:], reference)
+    return make_sample(_read_prompt(messages[:-1]), messages[-1:], reference)
+
+
+def _read_prompt(messages: Sequence[Mapping[str, Any]]) -> Any:
+    """The prompt of a message log.
+
+    NeMo-RL's processors keep what the chat template made of a message as its content: from the first of these on, the
+    log is one text, to be read by the service. Messages of no tokens are not in the sequence.
+    """
+    kept = [message for message in messages if _has_tokens(message)]
+    texts = [content for message in kept if isinstance(content := message.get("content"), str)]
+    if len(texts) < len(kept):
+        return kept
+    first = next((k for k, text in enumerate(texts) if has_turn_marks(text)), None)
+    if first is None:
+        return texts[0] if len(texts) == 1 else kept
+    rest = "".join(texts[first:])
+    return [*kept[:first], {"role": "user", "content": rest}] if first else rest
+
+
+def _has_tokens(message: Mapping[str, Any]) -> bool:
+    tokens: Any = message.get("token_ids")
+    return not hasattr(tokens, "__len__") or len(tokens) > 0
 
 
 def _step_return() -> Any:

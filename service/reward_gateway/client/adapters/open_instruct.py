@@ -4,12 +4,14 @@
     python -m reward_gateway.client.adapters.open_instruct open_instruct/grpo_fast.py …   # in place of `python …`
 
 and ``reward_gateway`` in the dataset's column ``dataset``; the verifier of that name is found because its class is
-there. The label is the sample's reference. A sample without a score raises.
+there. The query, which open-instruct writes as ``user: …``, is read back into messages, and the label is the sample's
+reference. A sample without a score raises.
 
 Samples arrive one by one: a recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being the
 samples per prompt, or ``group: {answer: combined}``.
 """
 
+import re
 import runpy
 import sys
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,10 @@ else:
         VerifierFunction, VerificationResult = object, None
 
 
+_TURN = re.compile(r"^(system|user|assistant): ", re.MULTILINE)
+_PROMPT = re.compile(r"(?:system )?(?:user assistant )*user")
+
+
 class RewardGatewayVerifier(VerifierFunction):  # type: ignore[misc]
     """The reward of a prediction by the recipe."""
 
@@ -39,13 +45,36 @@ class RewardGatewayVerifier(VerifierFunction):  # type: ignore[misc]
     def __call__(
         self, tokenized_prediction: Any, prediction: str, label: Any, query: Any = None, rollout_state: Any = None
     ) -> Any:
-        return _to_result(Service.of().score([make_sample(query, prediction, label)])[0])
+        return _to_result(_service().score([_read_sample(query, prediction, label)])[0])
 
     async def async_call(
         self, tokenized_prediction: Any, prediction: str, label: Any, query: Any = None, rollout_state: Any = None
     ) -> Any:
         """The same, where calls of the same moment travel together."""
-        return _to_result(await Service.of().score_one(make_sample(query, prediction, label)))
+        return _to_result(await _service().score_one(_read_sample(query, prediction, label)))
+
+
+def _service() -> Service:
+    return Service.of(rendered=True)
+
+
+def _read_sample(query: Any, prediction: str, label: Any) -> dict[str, Any]:
+    return make_sample(_read_query(query) if isinstance(query, str) else query, prediction, label)
+
+
+def _read_query(query: str) -> Any:
+    """The messages of a query, which open-instruct writes as lines: ``system: …``, ``user: …``, ``assistant: …``.
+
+    A prompt alternates and ends with the user. Where its lines do not, some stand in a message that looks like turns:
+    then everything after the system's message is the user's.
+    """
+    marks = list(_TURN.finditer(query))
+    if not marks or marks[0].start():
+        return query
+    if not _PROMPT.fullmatch(" ".join(mark[1] for mark in marks)):
+        marks = [mark for k, mark in enumerate(marks[:2]) if k == 0 or marks[0][1] == "system"]
+    ends = [mark.start() - 1 for mark in marks[1:]] + [len(query)]
+    return [{"role": mark[1], "content": query[mark.end() : end]} for mark, end in zip(marks, ends, strict=True)]
 
 
 def _to_result(score: SampleScore) -> Any:

@@ -39,7 +39,8 @@ def reward(
     """The reward of an answer; ``is_correct`` where it is above 0. Raises Unscored, GatewayError."""
     prompt = next((task_info[name] for name in _PROMPTS if task_info.get(name) is not None), None)
     reference = next((task_info[name] for name in REFERENCES if task_info.get(name) is not None), None)
-    (one,) = Service.of(url, recipe, api_key, timeout_s).score([make_sample(prompt, action, reference)])
+    service = Service.of(url, recipe, api_key, timeout_s, rendered=True)
+    (one,) = service.score([make_sample(prompt, action, reference)])
     number = require_number(one)
     return _reward_output()(reward=number, is_correct=number > 0.0)
 

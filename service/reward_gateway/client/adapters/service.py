@@ -36,6 +36,8 @@ class Service:
         api_key: sent where there is one.
         run: the training run, to which cohorts, streams and archives belong.
         timeout_s: seconds for an answer, waiting for a service that is down or busy included.
+        chat_format: how the service reads texts that a chat template rendered back into messages; None: the trainer
+            hands over none, and texts are taken as they are.
     """
 
     url: str
@@ -43,6 +45,7 @@ class Service:
     api_key: str | None
     timeout_s: float
     run: str | None = None
+    chat_format: str | None = None
 
     @classmethod
     def of(
@@ -54,11 +57,14 @@ class Service:
         *,
         run: str | None = None,
         longest_s: float | None = None,
+        rendered: bool = False,
     ) -> Self:
         """What is given, else ``REWARD_GATEWAY_{URL,REWARD,API_KEY,TIMEOUT_S,RUN}``, else this machine and 120 s.
 
         Args:
             longest_s: the trainer's own timeout, an upper bound of every setting.
+            rendered: prompts or responses may be texts of the policy's chat template, or of its tokeniser with special
+                tokens. The recipe says how they are read, or ``REWARD_GATEWAY_CHAT_FORMAT``.
         """
         wanted_s = float(timeout_s or os.environ.get("REWARD_GATEWAY_TIMEOUT_S") or 120.0)
         return cls(
@@ -67,6 +73,7 @@ class Service:
             api_key or os.environ.get("REWARD_GATEWAY_API_KEY") or None,
             wanted_s if longest_s is None else min(wanted_s, longest_s),
             run or os.environ.get("REWARD_GATEWAY_RUN") or None,
+            (os.environ.get("REWARD_GATEWAY_CHAT_FORMAT") or "recipe") if rendered else None,
         )
 
     def score(self, samples: Sequence[Sample]) -> list[SampleScore]:
@@ -75,7 +82,8 @@ class Service:
         end = time.monotonic() + self.timeout_s
         scored: list[SampleScore] = []
         for piece in _split_batch(samples):
-            scores = client.score_samples(piece, reward=self.reward, timeout_s=max(end - time.monotonic(), 1e-3))
+            left_s = max(end - time.monotonic(), 1e-3)
+            scores = client.score_samples(piece, reward=self.reward, chat_format=self.chat_format, timeout_s=left_s)
             scored.extend(scores[i] for i in range(len(scores)))
         return scored
 
@@ -92,7 +100,14 @@ class Service:
     async def score_one(self, sample: Sample) -> SampleScore:
         """Score one sample, together with those that others on this event loop ask for now."""
         client = _loop_client(self.url, self.api_key, self.run)
-        return await client.score_one(None, None, sample=sample, reward=self.reward, timeout_s=self.timeout_s)
+        return await client.score_one(
+            None,
+            None,
+            sample=sample,
+            reward=self.reward,
+            chat_format=self.chat_format,
+            timeout_s=self.timeout_s,
+        )
 
 
 LARGEST = 4096

@@ -38,7 +38,12 @@ class RewardGatewayEnv(BaseTextEnv):  # type: ignore[misc]
         super().__init__()
         setting = env_config.get if hasattr(env_config, "get") else dict[str, Any]().get
         self._service = Service.of(
-            setting("url"), setting("reward"), setting("api_key"), setting("timeout_s"), run=setting("run")
+            setting("url"),
+            setting("reward"),
+            setting("api_key"),
+            setting("timeout_s"),
+            run=setting("run"),
+            rendered=True,
         )
         self._truth = ((extras or {}).get("reward_spec") or {}).get("ground_truth")
         self._prompt: Any = None

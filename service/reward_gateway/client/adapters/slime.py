@@ -7,6 +7,9 @@ With ``--group-rm`` the samples of a group arrive as one list and are compared w
 ``--reward-key KEY`` gives an object: the reward under KEY, the components beside it. A sample without a score raises,
 and so does a service that stays away longer than ``REWARD_GATEWAY_TIMEOUT_S`` (120): slime stops.
 
+A prompt that ``--apply-chat-template`` has rendered, and a response with the marks of its tokens, are read back into
+messages by the service (guides/chat_text.md).
+
 Without ``--group-rm`` samples arrive one by one: a recipe that compares a group (``grpo``) then needs
 ``group: {cohort: {size: N}}``, N being the samples per prompt, or ``group: {answer: combined}``.
 """
@@ -22,7 +25,7 @@ Reward = float | dict[str, float]
 
 async def reward(args: Any, samples: Any, **ignored: Any) -> Reward | list[Reward]:
     """The reward of a sample, or those of a list of samples in one request."""
-    service = Service.of()
+    service = Service.of(rendered=True)
     if isinstance(samples, list):
         return [_to_reward(args, one) for one in await service.score_soon([_read_sample(one) for one in samples])]
     return _to_reward(args, await service.score_one(_read_sample(samples)))

@@ -38,7 +38,7 @@ def make_reward(
     async def reward(
         prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Any = None, **columns: Any
     ) -> list[float | None]:
-        service = Service.of(url, recipe, api_key, timeout_s, run=run)
+        service = Service.of(url, recipe, api_key, timeout_s, run=run, rendered=True)
         try:
             rewards = optional_numbers(await service.score_soon(make_samples(prompts, completions, columns)))
         except GatewayError as error:

@@ -8,6 +8,9 @@ Ground truths come from the column ``reference``, ``ground_truth``, ``answer`` o
 rewards as 0.0, so a sample without a score raises here, and stops the run, as a service does that stays away longer
 than ``REWARD_GATEWAY_TIMEOUT_S`` (120).
 
+Prompts that a template has rendered, and the marks at the ends of completions, are read by the service
+(guides/chat_text.md).
+
 Tunix takes every public function of the module for a reward: ``reward`` is the only one.
 """
 
@@ -20,4 +23,4 @@ from reward_gateway.client.adapters.service import Service, require_numbers
 
 def reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
     """Rewards, one per completion. Raises Unscored, GatewayError."""
-    return require_numbers(Service.of().score(make_samples(prompts, completions, columns)))
+    return require_numbers(Service.of(rendered=True).score(make_samples(prompts, completions, columns)))

@@ -42,7 +42,7 @@ async def compute_score(
     **more: Any,
 ) -> dict[str, float]:
     """One sample; calls of the same moment travel in one request."""
-    service = Service.of(url, reward, api_key, timeout_s, run=run)
+    service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True)
     return _to_numbers(await service.score_one(_read_sample(solution_str, ground_truth, extra_info, more)))
 
 
@@ -61,7 +61,8 @@ def compute_scores(
 ) -> list[dict[str, float]]:
     """A batch, in as few requests as it fits in."""
     rows = zip(solution_strs, ground_truths, extra_infos, strict=True)
-    scored = Service.of(url, reward, api_key, timeout_s, run=run).score([_read_sample(*row) for row in rows])
+    service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True)
+    scored = service.score([_read_sample(*row) for row in rows])
     return [_to_numbers(one) for one in scored]
 
 

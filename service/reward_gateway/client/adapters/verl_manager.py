@@ -47,7 +47,7 @@ class RewardGatewayManager(RewardManagerBase):  # type: ignore[misc]
         super().__init__(config, tokenizer, compute_score)
         settings = dict((config.reward.get("custom_reward_function") or {}).get("reward_kwargs") or {})
         url, reward, api_key, timeout_s, run = map(settings.get, ("url", "reward", "api_key", "timeout_s", "run"))
-        self._service = Service.of(url, reward, api_key, timeout_s, run=run)
+        self._service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True)
 
     async def run_single(self, data: Any) -> dict[str, Any]:
         """The reward of a sequence (of several sequences of one trajectory, the last) and its components.

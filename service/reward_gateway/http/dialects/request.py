@@ -226,7 +226,8 @@ class DialectRequest:
         check: Callable[[Scores], None] | None = None,
     ) -> Scores:
         intake = self._dependencies.intake
-        read = await intake.read_chat_texts(samples, plan, self._chat_format, self._body_bytes)
+        chosen = call_of(self.http_request.scope).chat_format
+        read = await intake.read_chat_texts(samples, plan, chosen, self._body_bytes)
         batch = await intake.batches.make(samples, self._body_bytes, takes_long=self._takes_long)
         read.apply(batch)
         decoded_ms = since_ms(self.started)
@@ -252,11 +253,6 @@ class DialectRequest:
         call.stages = timing(scored, decoded_ms, since_ms(call.arrived))
         call.flags[part] = len(samples), scored.flags
         return answers[-1]
-
-    @property
-    def _chat_format(self) -> str | None:
-        """The format of chat text that the request's address names, if any."""
-        return self.http_request.query_params.get("chat_format") if self.http_request.scope["query_string"] else None
 
     @property
     def settings(self) -> Settings:

@@ -42,6 +42,7 @@ EXAMPLE = {
         example=EXAMPLE,
         parameters=(
             parameter("reward", "query", "Recipe, where body and path name none."),
+            parameter("chat_format", "query", "As `options.chat_format`, which goes before it."),
             IDEMPOTENCY_KEY,
             RUN,
             parameter(
@@ -62,14 +63,18 @@ async def score(request: Request) -> Response:
     """
     deps, call, body = await receive_json(request)
     started = perf_counter()
-    address = call.recipe
+    address, chosen = call.recipe, call.chat_format
     read, is_short = partial(decode_as, ScoreRequest, deps.settings.max_nesting), len(body) <= SHORT
     times = call.scope, call.arrived_at, call.deadline_s
     try:
         if is_short or not TYPED.exceeds_limit(body):
-            prepared = await deps.intake.prepare(read(body), *times, address=address, body_bytes=len(body))
+            prepared = await deps.intake.prepare(
+                read(body), *times, address=address, chat_format=chosen, body_bytes=len(body)
+            )
         else:
-            prepared = await deps.intake.read_and_prepare(read, body, *times, address=address, takes_long=True)
+            prepared = await deps.intake.read_and_prepare(
+                read, body, *times, address=address, chat_format=chosen, takes_long=True
+            )
     except InvalidRequest:
         other = handler_for_body("/v1/score", await read_keys(request, body), own="samples")
         if other is None:

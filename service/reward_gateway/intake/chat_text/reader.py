@@ -8,7 +8,7 @@ from reward_gateway.sample.turn_marks import TEMPLATE_MARKS, has_turn_marks
 from .called_tools import read_answered_calls
 from .chat_format import ChatFormat, Header, Turn
 from .marks import find_end, skip_leading, strip_leading
-from .recognition import AUTO, NONE, recognise
+from .recognition import AUTO, NONE, recognise, recognise_response
 
 PROMPT_TRUNCATED: Final = "prompt_truncated"
 PLAIN_TEXT: Final = "plain_text"
@@ -65,7 +65,9 @@ def read_response(prompt: str | None, response: str, choice: str = AUTO) -> Chat
         return found
     if choice == NONE:
         return _flag(ChatText(None, Turn("assistant", response)), None)
-    return _flag(ChatText(None, Turn("assistant", response[: find_end(response, ())])), None)
+    parts = recognise_response(response, choice)
+    answer = parts.read_answer(response) if parts else Turn("assistant", response[: find_end(response, ())])
+    return _flag(ChatText(None, answer), None)
 
 
 def _read_open_prompt(prompt: str, response: str, choice: str) -> ChatText | None:

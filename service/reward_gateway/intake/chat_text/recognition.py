@@ -188,8 +188,10 @@ FORMATS: Mapping[str, Choose] = {
 """What recipes and ``?chat_format=`` may name."""
 
 
-CHOICES = (AUTO, NONE, *FORMATS)
-assert set(CHOICES) == set(get_args(ChatFormatName))
+RECIPE = "recipe"
+CHOICES = (RECIPE, AUTO, NONE, *FORMATS)
+"""What requests may name."""
+assert set(CHOICES) == {RECIPE, *get_args(ChatFormatName)}
 
 
 def recognise(text: str, choice: str = AUTO) -> Recognised | None:
@@ -217,6 +219,12 @@ def recognise(text: str, choice: str = AUTO) -> Recognised | None:
     chosen = family.choose(text)
     headers = chosen.find_headers(text)
     return Recognised(chosen, not _leads(chosen, headers[0].role)) if headers else None
+
+
+def recognise_response(response: str, choice: str = AUTO) -> ChatFormat | None:
+    """The format of a response whose prompt was not rendered: one that writes a response in parts; else None."""
+    own = choice == AUTO or (choice != NONE and FORMATS[choice](response) is formats.HARMONY)
+    return formats.HARMONY if own and response.startswith("<|channel|>") else None
 
 
 def _leads(chat_format: ChatFormat, first_role: str) -> bool:

@@ -17,7 +17,7 @@ from reward_gateway.settings import Settings
 from .chat_format import Turn
 from .query import read_query
 from .reader import PLAIN_TEXT, PROMPT_TRUNCATED, ChatText, read_response, read_whole
-from .recognition import CHOICES
+from .recognition import CHOICES, RECIPE
 
 NO_ANSWER = Invalid("missing_field", "the chat text has no turn of the assistant", param="response")
 NO_PROMPT = Invalid(
@@ -59,7 +59,7 @@ class TextReading:
 
     @classmethod
     def of(cls, plan: Plan, settings: Settings, chosen: str | None = None) -> "TextReading":
-        """As the recipe and the settings say; ``chosen`` is the request's own ``?chat_format=``.
+        """As the recipe and the settings say; ``chosen`` is the request's own choice, if it has one.
 
         Raises:
             InvalidRequest: there is no such format.
@@ -68,7 +68,8 @@ class TextReading:
             known = ", ".join(CHOICES)
             raise InvalidRequest(f"chat_format: there is no such chat format; known: {known}", param="chat_format")
         refuses = (plan.plain_text or settings.plain_text) == "refuse"
-        return cls(chosen or plan.chat_format, refuses, 2 * settings.max_text_chars + MARKS)
+        choice = plan.chat_format if chosen is None or chosen == RECIPE else chosen
+        return cls(choice, refuses, 2 * settings.max_text_chars + MARKS)
 
 
 @dataclass(frozen=True, slots=True)
