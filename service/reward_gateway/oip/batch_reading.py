@@ -5,9 +5,9 @@ import math
 from collections.abc import Iterable, Mapping
 
 from reward_gateway.intake.batch_builder import BatchBuilder
-from reward_gateway.intake.chat_text import TextReading, read_columns
+from reward_gateway.intake.chat_text import ReadSamples, TextReading, read_batch_texts, read_columns
 from reward_gateway.intake.decoding_cost import TYPED
-from reward_gateway.sample import Batch
+from reward_gateway.sample import Batch, Invalid
 
 from .input_layouts import find_layout
 from .tensors import Tensor
@@ -21,8 +21,11 @@ def takes_long_to_read(tensors: Iterable[Tensor]) -> bool:
     )
 
 
-def read_batch(builder: BatchBuilder, reading: TextReading, inputs: Mapping[str, Tensor]) -> Batch:
+def read_batch(builder: BatchBuilder, reading: TextReading | None, inputs: Mapping[str, Tensor]) -> Batch:
     """The samples of the tensors of a layout that needs no tokenizer.
+
+    Args:
+        reading: of texts that are rendered; None: texts are taken as they are.
 
     Raises:
         InvalidRequest: a tensor that is not of the shape or form of its field.
@@ -30,9 +33,25 @@ def read_batch(builder: BatchBuilder, reading: TextReading, inputs: Mapping[str,
     """
     layout = find_layout(inputs)
     columns, unreadable = asyncio.run(layout.read(inputs, None))  # it awaits nothing without tokens
-    read = read_columns(columns, reading) if layout.whole_texts else None
-    batch = builder.build_of_columns(columns)
+    noticed = read_columns(columns, reading) if layout.whole_texts and reading is not None else None
+    return complete_batch(builder.build_of_columns(columns), unreadable, reading, noticed)
+
+
+def complete_batch(
+    batch: Batch,
+    unreadable: dict[int, Invalid],
+    reading: TextReading | None = None,
+    noticed: ReadSamples | None = None,
+) -> Batch:
+    """The batch of columns, its rendered texts read.
+
+    Args:
+        unreadable: rows that could not be read, and why.
+        noticed: what was noticed of whole texts, which are read before a batch is made of them.
+    """
     batch.invalid = unreadable | batch.invalid
-    if read is not None:
-        read.apply(batch)
+    if noticed is not None:
+        noticed.apply(batch)
+    elif reading is not None:
+        read_batch_texts(batch, reading)
     return batch

@@ -113,6 +113,7 @@ class OpenInference:
         deadline: float,
         reward: str | None = None,
         scope: RequestScope = NO_SCOPE,
+        chat_format: str | None = None,
     ) -> "pb.ModelInferResponse":
         """Run inference with a recipe, or pass the request to Triton.
 
@@ -121,17 +122,18 @@ class OpenInference:
             reward: recipe asked for outside the request, in the path or in the query; the request's parameter
                 ``reward`` goes before it, and the model's name comes after.
             scope: the caller, and the idempotency key.
+            chat_format: format of chat text asked for outside it; the parameter ``chat_format`` goes before it.
 
         Raises:
             GatewayError: the request cannot be answered.
         """
         name = request.model_name
-        parameter = request.parameters["reward"].string_param if "reward" in request.parameters else None
+        parameter = _read_text(request, "reward")
         await learn_models(self._gateway, parameter, reward, name)
         if self._find_virtual_model(name, request.model_version) is None:
-            if {parameter, reward} - {None, name}:
+            if {parameter, reward} - {None, name} or chat_format is not None:
                 raise InvalidRequest(
-                    "`reward` selects a recipe and applies to recipes only; this is a model of the model server"
+                    "`reward` and `chat_format` apply to recipes only; this is a model of the model server"
                 )
             _set_version(request)
             check_request(request)
@@ -139,7 +141,8 @@ class OpenInference:
         resolved = resolve_recipe(self._gateway, parameter, reward, name)
         counts, began = self._counts.setdefault(name, ModelCounts()), perf_counter_ns()
         try:
-            return await self._scorer.infer(request, resolved, deadline, counts, scope)
+            chosen = _read_text(request, "chat_format") or chat_format
+            return await self._scorer.infer(request, resolved, deadline, counts, scope, chosen)
         except GatewayError:
             counts.add_failure(perf_counter_ns() - began)
             raise
@@ -209,6 +212,17 @@ def _resolve_version(name: str, version: str) -> dict[str, str]:
 def _set_version(request: "pb.ModelInferRequest") -> None:
     asked = _resolve_version(request.model_name, request.model_version)
     request.model_name, request.model_version = asked["name"], asked["version"]
+
+
+def _read_text(request: "pb.ModelInferRequest", name: str) -> str | None:
+    """A parameter of the request that is a text; None if it is absent. Raises InvalidRequest for another type."""
+    if name not in request.parameters:
+        return None
+    given = request.parameters[name]
+    if given.WhichOneof("parameter_choice") != "string_param":
+        raise InvalidRequest(f"parameters.{name}: must be a text", param=f"parameters.{name}")
+    text: str = given.string_param
+    return text
 
 
 def read_timeout_s(request: "pb.ModelInferRequest") -> float | None:

@@ -17,7 +17,7 @@ from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
-from .batch_reading import read_batch, takes_long_to_read
+from .batch_reading import complete_batch, read_batch, takes_long_to_read
 from .input_layouts import InputLayout, find_layout
 from .models import VERSION
 from .statistics import ModelCounts
@@ -42,8 +42,13 @@ class Scorer:
         deadline: float,
         counts: ModelCounts,
         scope: RequestScope = NO_SCOPE,
+        chat_format: str | None = None,
     ) -> "pb.ModelInferResponse":
         """The response to one request.
+
+        Args:
+            chat_format: the request's own choice: how texts are read that a chat template rendered. Without it, prompts
+                and responses in fields of their own are taken as they are.
 
         Raises:
             InvalidRequest: the inputs match no layout, or do not match their shapes and datatypes.
@@ -60,8 +65,9 @@ class Scorer:
         plan = self._gateway.get_plan(reward)
         outputs = layout.outputs_of(grouped=plan.grouped)
         output_names = _select_outputs(request, outputs)
-        reading = TextReading.of(plan, self._settings)
-        batch = await self._read_batch(inputs, layout, reading, RequestContext(deadline))
+        reading = TextReading.of(plan, self._settings, chat_format)
+        rendered = layout.whole_texts or chat_format is not None
+        batch = await self._read_batch(inputs, layout, reading if rendered else None, RequestContext(deadline))
         read = perf_counter_ns()
         columns: list[tuple[str, bytes]] = []
         options = ScoreOptions(
@@ -82,21 +88,27 @@ class Scorer:
         return answer
 
     async def _read_batch(
-        self, inputs: Mapping[str, Tensor], layout: InputLayout, reading: TextReading, context: RequestContext
+        self, inputs: Mapping[str, Tensor], layout: InputLayout, reading: TextReading | None, context: RequestContext
     ) -> Batch:
-        """The samples of a request; read in a worker process if that takes long."""
+        """The samples of a request; read in a worker process if that takes long.
+
+        Args:
+            reading: of texts that are rendered; None: texts are taken as they are.
+        """
         if not layout.needs_tokenizer and takes_long_to_read(inputs.values()):
             read: Batch = await self._gateway.runtime.compute(
                 partial(read_batch, self._builder, reading, inputs), b"", context
             )
             return read
-        columns, unreadable = await layout.read(inputs, self._detokeniser)
+        detokeniser = self._detokeniser
+        if detokeniser is not None and reading is not None:
+            detokeniser = detokeniser.for_format(reading.choice)
+        columns, unreadable = await layout.read(inputs, detokeniser)
+        if reading is None:
+            return complete_batch(await self._builder.make_of_columns(columns), unreadable)
         noticed = await asyncio.to_thread(read_columns, columns, reading) if layout.whole_texts else None
         batch = await self._builder.make_of_columns(columns)
-        batch.invalid = unreadable | batch.invalid
-        if noticed is not None:
-            noticed.apply(batch)
-        return batch
+        return await asyncio.to_thread(complete_batch, batch, unreadable, reading, noticed)
 
 
 def _count_rows(tensor: Tensor) -> int:

@@ -23,6 +23,7 @@ from ..oip.request import InferRequest, parse_infer_request, serialize_infer_req
 from ..oip.response import LENGTH, infer_response, message_to_dict
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import raw_router
+from .dialect import CHAT_FORMAT
 
 router = raw_router("open inference protocol")
 
@@ -255,16 +256,21 @@ _BINARY = ("application/octet-stream",)
 _INFER = {"body": InferRequest, "answer": InferAnswer, "example": _EXAMPLE, "more_answer_types": _BINARY}
 
 
-@router.post("/v2/models/{model}/infer", **_describe_route("Score by tensors", _MODEL, IDEMPOTENCY_KEY, RUN, **_INFER))
+@router.post(
+    "/v2/models/{model}/infer",
+    **_describe_route("Score by tensors", _MODEL, CHAT_FORMAT, IDEMPOTENCY_KEY, RUN, **_INFER),
+)
 @router.post(
     "/v2/models/{model}/versions/{version}/infer",
-    **_describe_route("Score by tensors", _MODEL, _VERSION, IDEMPOTENCY_KEY, RUN, **_INFER),
+    **_describe_route("Score by tensors", _MODEL, _VERSION, CHAT_FORMAT, IDEMPOTENCY_KEY, RUN, **_INFER),
 )
 async def infer(request: Request) -> Response:
     """Recipes take `prompt`, `response`, `reference` and `group` (BYTES [n, 1]) and give `reward` and `valid`.
 
     A row without a reward has `valid` false and `reward` 0. NeMo-Aligner's and trlX's tensors are accepted too; they
-    are answered with `rewards`, and a sample without a reward fails the request.
+    are answered with `rewards`, and a sample without a reward fails the request. Their texts are whole conversations,
+    which are read back into messages if a chat template rendered them. So are `prompt` and `response` where the request
+    says that they are rendered, by the parameter or the query `chat_format` (`auto`, `recipe`, or a format's name).
     """
     name, version = _model_of(request)
     body = await read_bytes(request)
@@ -276,7 +282,8 @@ async def infer(request: Request) -> Response:
     else:
         infer_request, binary_outputs = parse_infer_request(body, length, name, version, deps.settings.max_nesting)
     deadline = deadline_of(request, read_timeout_s(infer_request))
+    call = call_of(request.scope)
     answer = await protocol_of(request).infer(
-        infer_request, deadline, call_of(request.scope).recipe, call_of(request.scope).scope
+        infer_request, deadline, call.recipe, call.scope, chat_format=call.chat_format
     )
     return infer_response(answer, binary_outputs)
