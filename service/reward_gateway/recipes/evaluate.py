@@ -217,6 +217,14 @@ class _Evaluation:
         )
 
     def _apply_transform(self, step: Step, value: Value, address: str, component: str) -> Running:
+        transformed = yield from self._transform_value(step, value, address, component)
+        if step.comparison is not None and self.plan.group.of_one == "raw":
+            before = value if isinstance(transformed, list) else sum_vectors(value)
+            for i in find_alone(step.comparison, self.binder.groups, self._valid_rows()):
+                transformed[i] = before[i]
+        return transformed
+
+    def _transform_value(self, step: Step, value: Value, address: str, component: str) -> Running:
         field_name = value_field(step.operation) or "reward"
         wanted_shape = infer_shape(step.operation.item.model_fields[field_name])
         if isinstance(value, list) and wanted_shape == "number":
@@ -224,11 +232,7 @@ class _Evaluation:
         if not isinstance(value, list) and wanted_shape == "vector":
             return (yield from self._transform_stream(step, value, field_name, component))
         outcome = yield from self._run_step(step, {field_name: value}, address, component)
-        transformed = _extract_value(outcome, self._size, component, self)
-        if step.comparison is not None and self.plan.group.of_one == "raw":
-            for i in find_alone(step.comparison, self.binder.groups, self._valid_rows()):
-                transformed[i] = value[i]
-        return transformed
+        return _extract_value(outcome, self._size, component, self)
 
     def _transform_vectors(
         self, step: Step, value: list[FloatArray | None], name: str, address: str, component: str

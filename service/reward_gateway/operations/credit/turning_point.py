@@ -75,6 +75,7 @@ def advantages(steps: Sequence[FloatArray], groups: Sequence[str | None]) -> lis
     fidelity="verified",
     returns="vector",
     grouped=lambda params: params.balanced,
+    compares=lambda params: "request" if params.balanced else None,
 )
 def turning_point(columns: Columns, params: Params) -> Outcome:
     """A reward a denoising step: its own gain, or all that is still to come where it turns the trend.

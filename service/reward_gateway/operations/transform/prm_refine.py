@@ -46,6 +46,10 @@ def delta(steps: Ragged) -> Ragged:
     return steps.with_values(np.where(left > 1, steps.values - following, 0.0))
 
 
+def _averages_request(params: Params) -> bool:
+    return params.eta == "batch_mean" and params.mode != "delta"
+
+
 @operation(
     "transform",
     "prm_refine",
@@ -54,7 +58,8 @@ def delta(steps: Ragged) -> Ragged:
     source=SOURCE,
     fidelity="second-hand",
     returns="vector",
-    grouped=lambda params: params.eta == "batch_mean" and params.mode != "delta",
+    grouped=_averages_request,
+    compares=lambda params: "request" if _averages_request(params) else None,
 )
 def prm_refine(columns: Columns, params: Params) -> Outcome:
     """Refined process rewards whose return is bounded, so that more steps or repeated ones do not pay.
