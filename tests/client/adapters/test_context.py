@@ -9,8 +9,12 @@ import pytest
 from reward_gateway.client.adapters import areal, easyr1, verifiers, verl
 from reward_gateway.client.adapters.rows import find_prompt
 from reward_gateway.client.adapters.service import Unscored
+from reward_gateway.errors import GatewayError
 
 from tests.client.conftest import Service, serving
+
+from .calls import ADAPTERS, LEAVE_OUT, MESSAGE_CALLS, OTHER_CALLS, TEXT_CALLS, framework_calls, number
+from .conftest import Module
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +81,37 @@ def test_adapters_answer_the_number_that_the_recipe_says(address: str) -> None:
         "compared": [1.0, -1.0],
         "combined": [-2.0, -4.0],
     }
+
+
+ALL_CALLS = sorted({*TEXT_CALLS, *MESSAGE_CALLS, *OTHER_CALLS})
+FRAMEWORKS = (
+    *("atropos", "autoevals", "deepeval", "inspect_ai", "ms_swift", "nemo_rl", "open_instruct", "tinker_cookbook"),
+)
+
+
+def test_every_adapter_is_called_here() -> None:
+    called = {name.partition(",")[0] for name in (*ALL_CALLS, *FRAMEWORKS)}
+    adapters = {path.stem for path in ADAPTERS.glob("*.py")} - {"__init__", "rows", "service"} | {"ms_swift"}
+    assert called == adapters
+
+
+@pytest.mark.parametrize("name", [*ALL_CALLS, *FRAMEWORKS])
+async def test_every_adapter_answers_the_number_that_the_recipe_says(
+    comparing: Service, name: str, installed: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = (TEXT_CALLS | MESSAGE_CALLS | OTHER_CALLS | framework_calls(installed))[name]
+    monkeypatch.setenv("REWARD_GATEWAY_URL", comparing.url)
+    monkeypatch.setenv("REWARD_GATEWAY_REWARD", "combined")
+    words = 0 if name == "lerobot" else 3  # frames have no words
+    assert await number(call, f"to {name}", "a b c") == -words
+    monkeypatch.setenv("REWARD_GATEWAY_REWARD", "compared")
+    if name in LEAVE_OUT:
+        assert await number(call, f"to {name}", "a b c") is None
+    elif name == "slime, a group":  # of two
+        assert await number(call, f"to {name}", "a b c") == 0.0
+    else:
+        with pytest.raises((Unscored, GatewayError), match=r"group_of_one|alone in its group"):
+            await number(call, f"to {name}", "a b c")
 
 
 def test_a_lone_sample_is_refused_unless_the_answer_is_the_combined_one(address: str) -> None:

@@ -4,12 +4,9 @@ Each adapter is called as its trainer calls it, with a prompt and a response as 
 with special tokens, or already messages. The number is that of the native request, from the same row of the cache.
 """
 
-import inspect
 import math
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import SimpleNamespace
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,20 +14,7 @@ import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.client import RewardClient
-from reward_gateway.client.adapters import (
-    areal,
-    batch,
-    easyr1,
-    nemo_rl,
-    open_instruct,
-    rllm,
-    skyrl,
-    slime,
-    trl,
-    tunix,
-    verl,
-    verl_manager,
-)
+from reward_gateway.client.adapters import areal, nemo_rl, open_instruct
 from reward_gateway.client.adapters.service import Unscored
 from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Text, plain_text
@@ -38,11 +22,11 @@ from reward_gateway.sample import Batch, Text, plain_text
 from tests.client.conftest import NoModels, Service, serving
 from tests.intake.chat_text.templates import RENDERINGS, Rendering
 
-from .conftest import Module, fresh
+from .calls import ADAPTERS, ASKED, LEAVE_OUT, MESSAGE_CALLS, TEXT_CALLS, framework_calls, number
+from .conftest import Module
 
 pytestmark = pytest.mark.anyio
 
-ADAPTERS = Path(skyrl.__file__).parent
 RECIPES = """
 rewards:
   ratio: {components: {ratio: {score: texts}}}
@@ -50,8 +34,7 @@ rewards:
   unmarked: {components: {ratio: {score: texts}}, template_marks: refuse}
 default: ratio
 """
-SYSTEM, QUESTION, ANSWER = "Be brief.", "How do I boil an egg?", "Put it in boiling water\nfor 8 minutes."
-ASKED = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
+ANSWER = "Put it in boiling water\nfor 8 minutes."
 
 
 class Texts(NoModels):
@@ -90,89 +73,6 @@ def asked(measuring: Service, request: pytest.FixtureRequest, monkeypatch: pytes
     monkeypatch.setenv("REWARD_GATEWAY_URL", measuring.url if request.param == "http" else measuring.grpc_url)
     TEXTS.seen.clear()
     return measuring
-
-
-# Each adapter as its trainer calls it: what the template made of the prompt, and of the response.
-
-Call = Callable[[str, str], Any]
-
-
-def _slime(prompt: str, response: str) -> Any:
-    sample = SimpleNamespace(prompt=prompt, response=response, label=None, group_index=None, metadata={})
-    return slime.reward(SimpleNamespace(), sample)
-
-
-async def _slime_group(prompt: str, response: str) -> Any:
-    sample = SimpleNamespace(prompt=prompt, response=response, label=None, group_index=1, metadata={})
-    first, second = await slime.reward(SimpleNamespace(), [sample, sample])  # type: ignore[misc]
-    assert first == second
-    return first
-
-
-def _easyr1(prompt: str, response: str) -> Any:
-    return easyr1.compute_score([{"prompt": prompt, "response": response}])[0]["overall"]
-
-
-async def _verl(prompt: str, response: str) -> Any:
-    return (await verl.compute_score("d", response, None, {"prompt": prompt}))["score"]
-
-
-def _verl_batch(prompt: str, response: str) -> Any:
-    return verl.compute_scores(["d"], [response], [None], [{"prompt": prompt}])[0]["score"]
-
-
-async def _trl(prompt: str, response: str) -> Any:
-    return (await trl.reward([prompt], [response]))[0]
-
-
-TEXT_CALLS: dict[str, Call] = {
-    "areal": lambda prompt, response: areal.reward(prompt, response, [1], [2], messages=ASKED),
-    "slime": _slime,
-    "slime, a group": _slime_group,
-    "easyr1": _easyr1,
-    "verl": _verl,
-    "verl, a batch": _verl_batch,
-    "tunix": lambda prompt, response: tunix.reward([np.str_(prompt)], [np.str_(response)])[0],
-    "batch": lambda prompt, response: batch.score([prompt], [response])[0],
-    "trl": _trl,
-    "rllm": lambda prompt, response: rllm.reward({"question": prompt}, response).reward,
-}
-
-
-def _skyrl(_: str, response: str) -> Any:
-    environment = skyrl.RewardGatewayEnv({}, {})
-    environment.init(ASKED)
-    return environment.step(response)["reward"]
-
-
-async def _verl_manager(_: str, response: str) -> Any:
-    manager = verl_manager.RewardGatewayManager(SimpleNamespace(reward={}), Decoder(response))
-    tensors = {"responses": np.array([1, 2]), "attention_mask": np.array([1, 1, 1])}
-    row = SimpleNamespace(batch=tensors, non_tensor_batch={"raw_prompt": np.array(ASKED, dtype=object)})
-    return (await manager.run_single([row]))["reward_score"]
-
-
-class Decoder:
-    """A tokeniser for which the end mark is no special token."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def decode(self, tokens: Any, skip_special_tokens: bool) -> str:
-        return self.text
-
-
-MESSAGE_CALLS: dict[str, Call] = {"skyrl": _skyrl, "verl_manager": _verl_manager}
-"""Adapters that are handed the prompt as messages, and the response decoded."""
-
-
-LEAVE_OUT = ("batch", "trl")
-"""Adapters that answer None for a sample without a score."""
-
-
-async def number(call: Call, prompt: str, response: str) -> Any:
-    found = call(prompt, response)
-    return await found if inspect.isawaitable(found) else found
 
 
 def rendering_of(name: str) -> Rendering:
@@ -268,22 +168,13 @@ async def test_nemo_rl_keeps_what_the_template_made_of_each_message(
     assert TEXTS.seen == []
 
 
-class VerifierFunction:
-    """open-instruct's base."""
-
-    def __init__(self, name: str, weight: float = 1.0, verifier_config: Any = None) -> None:
-        self.name = name
-
-
 async def test_open_instruct_writes_the_prompts_messages_as_lines(asked: Service, installed: Module) -> None:
-    result = {"VerificationResult": SimpleNamespace, "VerifierFunction": VerifierFunction}
-    installed("open_instruct.ground_truth_utils", **result)
-    verifier = fresh(ADAPTERS / "open_instruct.py").RewardGatewayVerifier()
+    call = framework_calls(installed)["open_instruct"]
     wanted = native(asked)
     TEXTS.seen.clear()
     query = "\n".join(f"{message['role']}: {message['content']}" for message in ASKED)
-    assert (await verifier.async_call([1], ANSWER, "label", query)).score == pytest.approx(wanted, rel=1e-5)
-    assert verifier([1], ANSWER + "<|im_end|>", "label", query).score == pytest.approx(wanted, rel=1e-5)
+    for response in (ANSWER, ANSWER + "<|im_end|>"):
+        assert await number(call, query, response) == pytest.approx(wanted, rel=1e-5)
     assert TEXTS.seen == []
 
 
@@ -307,27 +198,13 @@ def test_a_query_of_another_kind_is_the_prompt(query: str) -> None:
 
 
 async def test_ms_swift_and_atropos_read_rendered_text_too(asked: Service, installed: Module) -> None:
-    orms: dict[str, Any] = {}
-    installed("swift.rewards", AsyncORM=object, orms=orms)
-    fresh(ADAPTERS / "ms_swift" / "plugin.py")
-    wanted = native(asked)
+    calls, rendering = framework_calls(installed), rendering_of("llama3")
+    wanted = native(asked, ASKED[1]["content"])
     TEXTS.seen.clear()
-    turns = [*ASKED, {"role": "assistant", "content": "x"}]
-    assert await orms["reward_gateway"]()([f"{ANSWER}<|im_end|>"], messages=[turns]) == pytest.approx([wanted])
-
-    installed("atroposlib.envs.reward_fns.registry", registry=SimpleNamespace(register=lambda name: lambda kind: kind))
-    installed("atroposlib.envs.reward_fns.reward_function", RewardFunction=type("RewardFunction", (Registered,), {}))
-    scored = fresh(ADAPTERS / "atropos.py").RewardGateway()
-    prompt = rendering_of("llama3").render(ASKED, generate=True)
-    assert scored.compute([f"{ANSWER}<|eot_id|>"], prompts=[prompt]) == pytest.approx([wanted])
+    prompt = rendering.render(ASKED[1:], generate=True)
+    assert await number(calls["atropos"], prompt, f"{ANSWER}<|eot_id|>") == pytest.approx(wanted)
+    assert await number(calls["ms_swift"], ASKED[1]["content"], f"{ANSWER}<|eot_id|>") == pytest.approx(wanted)
     assert TEXTS.seen == []
-
-
-class Registered:
-    """atropos' base."""
-
-    def __init__(self, weight: float, name: str) -> None:
-        self.weight, self.wandb_logger = weight, None
 
 
 NATIVE = {
@@ -350,7 +227,7 @@ def test_every_adapter_says_whether_its_trainer_hands_over_rendered_text() -> No
     asks = {}
     for path in [*ADAPTERS.glob("*.py"), ADAPTERS / "ms_swift" / "plugin.py"]:
         source = path.read_text()
-        if "Service.of(" in source and path.stem != "service":
-            asks[path.stem] = source.count("rendered=True") == source.count("Service.of(")
+        if ("Service.of(" in source or "RecipeScorer" in source) and path.stem != "service":
+            asks[path.stem] = 0 < source.count("rendered=True") == source.count("Service.of(")
             assert asks[path.stem] or "rendered=True" not in source, f"{path.stem} reads some of its texts alone"
     assert {name for name, reads in asks.items() if not reads} == set(NATIVE)

@@ -1,5 +1,6 @@
 """reward-kit: a reward function in its remote mode."""
 
+from remote_reward_function import score_remotely
 from reward_kit.reward_function import RewardFunction
 from run import Call
 
@@ -7,11 +8,4 @@ PACKAGE = "reward-kit"
 
 
 def score(call: Call) -> list[float | None]:
-    function = RewardFunction(endpoint=f"{call.url}/reward?reward={call.recipe}", mode="remote")
-    return [
-        function(
-            [{"role": "user", "content": sample["prompt"]}, {"role": "assistant", "content": sample["response"]}],
-            ground_truth=sample.get("reference"),
-        ).score
-        for sample in call.samples
-    ]
+    return score_remotely(RewardFunction, call)

@@ -13,20 +13,11 @@ from typing import Any
 from autoevals.score import Score, Scorer
 
 from reward_gateway.client.adapters.rows import make_sample
-from reward_gateway.client.adapters.service import Service, explain_failure, optional_number
+from reward_gateway.client.adapters.service import RecipeScorer, explain_failure, optional_number
 
 
-class RewardGateway(Scorer):  # type: ignore[misc]
+class RewardGateway(RecipeScorer, Scorer):  # type: ignore[misc]
     """The reward by a recipe; what is not given comes from the environment."""
-
-    def __init__(
-        self,
-        recipe: str | None = None,
-        url: str | None = None,
-        api_key: str | None = None,
-        timeout_s: float | None = None,
-    ) -> None:
-        self._service = Service.of(url, recipe, api_key, timeout_s)
 
     def _name(self) -> str:
         return self._service.reward or "reward"

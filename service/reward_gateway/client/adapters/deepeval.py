@@ -13,21 +13,14 @@ from deepeval.metrics import BaseMetric
 
 from reward_gateway.client import SampleScore
 from reward_gateway.client.adapters.rows import make_sample
-from reward_gateway.client.adapters.service import Service, require_number
+from reward_gateway.client.adapters.service import RecipeScorer, require_number
 
 
-class RewardGatewayMetric(BaseMetric):  # type: ignore[misc]
+class RewardGatewayMetric(RecipeScorer, BaseMetric):  # type: ignore[misc]
     """The reward by a recipe; what is not given comes from the environment."""
 
-    def __init__(
-        self,
-        recipe: str | None = None,
-        url: str | None = None,
-        api_key: str | None = None,
-        timeout_s: float | None = None,
-        threshold: float = 0.5,
-    ) -> None:
-        self._service = Service.of(url, recipe, api_key, timeout_s)
+    def __init__(self, recipe: str | None = None, *service: Any, threshold: float = 0.5, **settings: Any) -> None:
+        super().__init__(recipe, *service, **settings)
         self.threshold = threshold
 
     @property

@@ -110,6 +110,23 @@ class Service:
         )
 
 
+class RecipeScorer:
+    """Base of the classes that evaluation frameworks are given: they score by one recipe of a service.
+
+    Args:
+        recipe: its name. What is not given comes from the environment.
+    """
+
+    def __init__(
+        self,
+        recipe: str | None = None,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
+        self._service = Service.of(url, recipe, api_key, timeout_s)
+
+
 LARGEST = 4096
 """Samples of one request: what the service takes unless its operator says otherwise."""
 
