@@ -135,9 +135,8 @@ def _openenv(prompt: str, response: str) -> Any:
 
 def _rewardbench(prompt: str, response: str) -> Any:
     text = f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n{response}<|im_end|>\n"
-    return rewardbench.RewardGatewayPipeline("", rewardbench.build_model(os.environ["REWARD_GATEWAY_REWARD"]), None)(
-        [text]
-    )[0]["score"]
+    model = rewardbench.build_model(os.environ["REWARD_GATEWAY_REWARD"])
+    return rewardbench.RewardGatewayPipeline("", model, None)([text])[0]["score"]
 
 
 async def _verifiers(prompt: str, response: str) -> Any:
