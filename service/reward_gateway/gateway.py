@@ -346,7 +346,7 @@ def _select_dimension(component: ComponentPlan, scores: RawScores, info: ModelIn
         return scores
     if component.dimension in dimensions:
         k = dimensions.index(component.dimension)
-        return replace(scores, values=scores.values[:, k : k + 1])
+        return replace(scores, values=scores.values[:, k : k + 1], dimension=component.dimension if k else None)
     known = ", ".join(dimensions) or "none that is known"
     message = f"the model has no dimension {component.dimension} (it has: {known})"
     if component.dimension is None:

@@ -90,6 +90,21 @@ def test_a_models_name_equal_to_a_recipes_is_a_warning() -> None:
     assert load_book(RECIPES, MODELS).warnings == []
 
 
+@pytest.mark.parametrize(
+    ("recipe", "warns"),
+    [
+        ("{components: {a: {score: traits, dimension: kind}}}", False),
+        ("{components: {a: {score: traits, dimension: kind, transforms: [sigmoid]}}}", True),
+        ("{components: {a: {score: traits, dimension: kind}}, group: {normalize: mean}}", True),
+        ("{components: {a: {score: traits, dimension: kind}}, guards: [empty_response]}", True),
+        ("{components: {a: {score: preference}}}", True),
+    ],
+)
+def test_a_recipe_that_says_which_number_of_the_model_is_meant_is_none(recipe: str, warns: bool) -> None:
+    models = {**MODELS, "traits": MODELS["org/traits"]}
+    assert bool(load_book(f"rewards: {{traits: {recipe}}}", models).warnings) is warns
+
+
 def test_a_served_models_name_is_a_recipe_of_its_raw_score() -> None:
     plan = find_implicit_recipe("preference@2", MODELS)
     assert plan is not None

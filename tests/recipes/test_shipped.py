@@ -63,6 +63,10 @@ def test_the_names_that_others_rely_on_are_there_and_one_is_the_default(book: Re
     assert book.default == "helpful_harmless"
 
 
+def test_no_name_means_two_things(book: RecipeBook) -> None:
+    assert book.warnings == []
+
+
 def test_helpful_is_the_models_score(reward: Any) -> None:
     assert reward("helpful", raw={"helpful": [1.42, -3.0]}).reward.tolist() == [1.42, -3.0]
 

@@ -110,8 +110,8 @@ def load_book(
     }
     warnings = [
         locations.describe_fault(("rewards", name), "a served model has this name, too: the recipe answers to it")
-        for name in file.rewards
-        if models is not None and name in models
+        for name, plan in plans.items()
+        if models is not None and name in models and not plan.is_number_of(name)
     ]
     return RecipeBook(plans, default, experiments, file.model_aliases, warnings)
 

@@ -90,6 +90,7 @@ class _RawComponent:
     value: Value
     model: str | None = None
     version: str | None = None
+    dimension: str | None = None
     cached: BoolArray | None = None
     judge_answers: Sequence[Any] | None = None
     absent: frozenset[int] = frozenset()
@@ -193,7 +194,7 @@ class _Evaluation:
             if component.refuse_truncated:
                 reason = Invalid("truncated", "a text exceeds the model's limit, and the recipe refuses truncation")
                 self._fail_rows({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, name)
-            return _RawComponent(scores.values[:, 0], scores.model, scores.version, scores.cached)
+            return _RawComponent(scores.values[:, 0], scores.model, scores.version, scores.dimension, scores.cached)
         optional = component.optional
         outcome = yield from self._run_step(component.step, {}, f"{self.plan.name}/{name}", optional=optional)
         raw = _RawComponent(_extract_value(outcome, size, name, self))
@@ -205,7 +206,9 @@ class _Evaluation:
 
     def _transform_component(self, component: ComponentPlan, raw: _RawComponent) -> Running:
         name, value, model = component.name, raw.value, raw.model
-        address = references_address(model, raw.version) if model is not None else f"{self.plan.name}/{name}"
+        address = f"{self.plan.name}/{name}"
+        if model is not None:
+            address = references_address(model, raw.version, raw.dimension)
         self._absent = raw.absent
         for step in component.transforms:
             value = yield from self._apply_transform(step, value, address, name)

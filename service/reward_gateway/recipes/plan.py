@@ -162,6 +162,10 @@ class Plan:
         alone = self.group.normalize == "none" or self.group.cohort is not None
         return alone and not any(step.grouped for step in self.steps)
 
+    def is_number_of(self, model: str) -> bool:
+        """Whether its reward is a number that the model gives, as it gives it."""
+        return self.models == (model,) and not self.steps and not self.guards and self.group.normalize == "none"
+
     @property
     def steps(self) -> tuple[Step, ...]:
         """Every step of the plan."""

@@ -33,6 +33,8 @@ class RawScores:
         flags: row -> names of the flags that the model raised (``truncated``, ``out_of_distribution`` …).
         cached: [n] bool, True for rows from the cache.
         model, version: the model that answered; both are in the answer and in the cache key.
+        dimension: name of the one number of several that ``values`` holds; None for a model's first or only number, and
+            where ``values`` holds all.
     """
 
     values: FloatArray
@@ -41,6 +43,7 @@ class RawScores:
     cached: BoolArray
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    dimension: str | None = None
 
 
 @dataclass(slots=True)

@@ -187,7 +187,11 @@ async def migrate(request: Request) -> Response:
         body=References,
         answer=ReferencesAnswer,
         parameters=(
-            parameter("name", "path", "A model, or a recipe: then of every model that it asks."),
+            parameter(
+                "name",
+                "path",
+                "A model, a number of one (`MODEL:LABEL`), or a recipe: then of every number that it asks for.",
+            ),
             IDEMPOTENCY_KEY,
             TENANT,
         ),
