@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from reward_gateway.errors import Overloaded
 from reward_gateway.observer import UNOBSERVED, Observer
 
+from .fair_shares import FairShares
+
 
 class Reservation:
     """The bytes that one request holds."""
@@ -33,24 +35,21 @@ class Reservation:
 
 
 class BodyBudget:
-    """A number of bytes that callers share.
-
-    With a new body a caller may hold as many bytes as are free without it: by many bodies, alone at most half of the
-    budget, with another a third each, and 1/(n + 1) each with n in all. So whoever sends much, or slowly, leaves room
-    for somebody else.
+    """A number of bytes that callers share, so that whoever sends much, or slowly, leaves room for somebody else.
 
     Args:
         limit: maximum bytes held.
-
-    Attributes:
-        held: bytes held now.
     """
 
     def __init__(self, limit: int, observer: Observer = UNOBSERVED) -> None:
         self.limit = limit
-        self.held = 0
-        self._by_caller: dict[str, int] = {}
+        self._shares = FairShares(limit)
         self._observer = observer
+
+    @property
+    def held(self) -> int:
+        """Bytes held now."""
+        return self._shares.held
 
     @contextmanager
     def reserve(self, caller: str, size: int = 0) -> Iterator[Reservation]:
@@ -72,21 +71,13 @@ class BodyBudget:
 
     def charge(self, caller: str, size: int, charged: int = 0) -> None:
         """Charge the ``size`` bytes of a body, some of them charged already, as if all came now. Raises Overloaded."""
-        others = self.held - charged
-        own = self._by_caller.get(caller, 0) - charged
-        if own + size > self.limit - others:
+        if not self._shares.has_room(caller, size, charged):
             self._observer.admission_rejected("body_bytes")
             raise Overloaded(
                 f"the request bodies that are held now leave no room for this one ({size} bytes); try again later"
             )
-        self._by_caller[caller] = own + size
-        self.held = others + size
+        self._shares.take(caller, size - charged)
 
     def release(self, caller: str, size: int) -> None:
         """Give back bytes that the caller holds."""
-        left = self._by_caller[caller] - size
-        if left:
-            self._by_caller[caller] = left
-        else:
-            del self._by_caller[caller]
-        self.held -= size
+        self._shares.release(caller, size)

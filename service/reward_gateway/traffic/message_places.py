@@ -5,20 +5,20 @@ that waits for its place nothing is received but what the transport holds for it
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from reward_gateway.errors import DeadlineExceeded, Overloaded
 from reward_gateway.observer import UNOBSERVED, Observer
 
+from .fair_shares import FairShares
+
 
 class MessagePlaces:
-    """Places that callers share.
+    """Places that callers share, so that whoever sends slowly leaves a place for somebody else.
 
-    With a new message a caller may hold as many places as are free without it: alone at most half of them, with another
-    a third each, and 1/(n + 1) each with n in all. So whoever sends slowly leaves a place for somebody else. The others
-    wait, first come, first served within a caller.
+    The others wait, first come, first served within a caller.
 
     Args:
         places: messages that are received at once.
@@ -26,15 +26,14 @@ class MessagePlaces:
     """
 
     def __init__(self, places: int, max_waiting: int, observer: Observer = UNOBSERVED) -> None:
-        self._places = places
+        self._shares = FairShares(places)
         self._max_waiting = max_waiting
         self._observer = observer
-        self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @property
     def held(self) -> int:
-        return self._held.total()
+        return self._shares.held
 
     @property
     def waiting(self) -> int:
@@ -52,17 +51,14 @@ class MessagePlaces:
             Overloaded: too many wait.
             DeadlineExceeded: the deadline passed before a place was free.
         """
-        if caller not in self._waiting and self._has_room(caller):
-            self._held[caller] += 1
+        if caller not in self._waiting and self._shares.has_room(caller):
+            self._shares.take(caller)
         else:
             await self._wait(caller, deadline)
         try:
             yield
         finally:
             self._release(caller)
-
-    def _has_room(self, caller: str) -> bool:
-        return self._held[caller] < self._places - self.held
 
     async def _wait(self, caller: str, deadline: float) -> None:
         if self.waiting >= self._max_waiting:
@@ -90,13 +86,11 @@ class MessagePlaces:
             del self._waiting[caller]
 
     def _release(self, caller: str) -> None:
-        self._held[caller] -= 1
-        if not self._held[caller]:
-            del self._held[caller]
-        while able := [waiting for waiting in self._waiting if self._has_room(waiting)]:
-            following = min(able, key=self._held.__getitem__)
+        self._shares.release(caller)
+        while able := [waiting for waiting in self._waiting if self._shares.has_room(waiting)]:
+            following = min(able, key=self._shares.held_by)
             place = self._waiting[following][0]
             self._forget(following, place)
             if not place.done():
-                self._held[following] += 1
+                self._shares.take(following)
                 place.set_result(None)
