@@ -127,6 +127,12 @@ class MethodNotAllowed(RequestError):
     status, grpc_status, code = 405, "UNIMPLEMENTED", "method_not_allowed"
 
 
+class UpgradeRequired(RequestError):
+    """The path answers WebSockets only."""
+
+    status, code = 426, "upgrade_required"
+
+
 class NotFound(RequestError):
     """An unknown reward, operation, model or path."""
 

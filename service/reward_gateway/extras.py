@@ -36,7 +36,7 @@ EXTRA_OF: dict[str, tuple[str, str]] = {
             *("httpcore", "httptools", "idna", "jsonschema", "limits", "markdown_it", "math_verify", "nltk", "orjson"),
             *("prometheus_client", "psutil", "pydantic", "pydantic_settings", "python_multipart", "rapidfuzz"),
             *("redis", "referencing", "regex", "rich", "rouge_score", "sacrebleu", "scipy", "starlette", "structlog"),
-            *("tritonclient", "typer", "uvicorn", "uvloop", "watchfiles", "yaml", "zstandard"),
+            *("tritonclient", "typer", "uvicorn", "uvloop", "watchfiles", "wsproto", "yaml", "zstandard"),
         ),
         ("server", COMMAND),
     ),

@@ -18,14 +18,16 @@ from reward_gateway.sample import FloatArray, Scored
 
 log = structlog.get_logger(__name__)
 
-RejectReason = Literal["queue_full", "predicted_wait", "queue_timeout", "deadline", "body_bytes", "connections"]
+RejectReason = Literal[
+    "queue_full", "predicted_wait", "queue_timeout", "deadline", "body_bytes", "connections", "websockets"
+]
 StoreName = Literal["cache", "state"]
 CacheLevel = Literal["memory", "redis"]
 CacheOperation = Literal["get", "put"]
 CacheFault = Literal["timeout", "connection", "auth", "loading", "full", "read_only", "response", "other"]
 BreakerState = Literal["closed", "half_open", "open"]
 CloseReason = Literal[
-    "headers_too_large", "request_timeout", "malformed_body", "overloaded", "draining", "idle", "unread"
+    "headers_too_large", "request_timeout", "malformed_body", "too_large", "overloaded", "draining", "idle", "unread"
 ]
 WorkerPoolName = Literal["operations", "math"]
 UnfinishedReason = Literal["time", "memory", "lost"]

@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     max_sessions: int = Field(
         4096, ge=1, description="Maximum open sessions per caller, of OpenReward and OpenEnv clients."
     )
+    max_message_bytes: int = Field(
+        4 << 20, ge=1024, description="Maximum bytes of a message of a WebSocket (of OpenEnv clients)."
+    )
     max_name_chars: int = Field(256, ge=1, description="Maximum characters of an id or a custom X- header.")
 
     plain_text: Literal["accept", "refuse"] = Field(
@@ -190,13 +193,27 @@ class Settings(BaseSettings):
         "another one the connection that has waited longest for a request is closed; if none waits, only health "
         "checks are answered.",
     )
+    max_websockets: int = Field(
+        4096,
+        ge=2,
+        description="Maximum WebSockets per worker, and at most half of its connections; a caller (API key or address) "
+        "may hold as many as are still free. Further ones are answered 503.",
+    )
     header_timeout_s: float = Field(10.0, gt=0, description="Time that a request's headers have to arrive.")
     idle_timeout_s: float = Field(75.0, gt=0, description="Time after which a connection without a request is closed.")
+    websocket_idle_s: float = Field(
+        900.0, gt=0, description="Time after which a WebSocket without a message is closed, and its episode is over."
+    )
     body_grace_s: float = Field(
-        10.0, gt=0, description="Time that a body has to arrive, beyond what min_body_rate gives it."
+        10.0,
+        gt=0,
+        description="Time that a body or a WebSocket's message has to arrive, beyond what min_body_rate gives it.",
     )
     min_body_rate: float = Field(
-        1024.0, gt=0, description="Minimum bytes per second of a body; a slower one is answered 408 after body_grace_s."
+        1024.0,
+        gt=0,
+        description="Minimum bytes per second of a body or a WebSocket's message; after body_grace_s a slower body is "
+        "answered 408, and the WebSocket of a slower message is closed.",
     )
     max_infer_calls: int = Field(4, ge=1, description="Maximum concurrent infer calls per model.")
     max_in_flight_ms: float = Field(

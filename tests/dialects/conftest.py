@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.encoded_rows import Encoded, Piece
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
@@ -29,6 +30,7 @@ from reward_gateway.state.store import StateStore
 
 from tests.clock import Gate
 from tests.contract import HttpContract
+from tests.websocket import WebSocket, websocket
 
 RECIPES = r"""
 rewards:
@@ -192,6 +194,11 @@ class Speaking:
     client: httpx.AsyncClient
     models: Texts
     gateway: Gateway
+    app: FastAPI
+
+    def websocket(self, path: str, headers: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[WebSocket]:
+        """A WebSocket on a path."""
+        return websocket(self.app, path, headers)
 
     async def post(self, path: str, body: Any, **kwargs: Any) -> httpx.Response:
         return await self.client.post(path, json=body, **kwargs)
@@ -222,7 +229,7 @@ async def speaking(cache: ScoreCache | None = None, more: str = "", **settings: 
     )
     app = create_app(gateway, Settings(**settings))
     async with HttpContract(app).client() as client:
-        yield Speaking(client, models, gateway)
+        yield Speaking(client, models, gateway, app)
 
 
 Speak = Callable[..., AbstractAsyncContextManager[Speaking]]

@@ -3,11 +3,14 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import wsproto
+import wsproto.connection
+import wsproto.events
 from reward_gateway.http.connection_places import ConnectionPlaces
 from reward_gateway.http.server import HttpServer
 
@@ -114,3 +117,76 @@ def closing_code(answer: tuple[int, dict[str, str], dict[str, Any]]) -> tuple[in
     status, headers, body = answer
     assert headers["connection"] == "close"
     return status, body["error"]["code"]
+
+
+@dataclass
+class WebSocketClient(Client):
+    """One connection whose handshake was accepted; it can send what no client would."""
+
+    def __post_init__(self) -> None:
+        self._protocol = wsproto.connection.Connection(wsproto.ConnectionType.CLIENT)
+        self._messages: list[Any] = []
+
+    async def send_message(self, message: Any) -> None:
+        """Send one message of text: a text as it is, anything else as JSON."""
+        text = message if isinstance(message, str) else json.dumps(message)
+        await self.send(self._protocol.send(wsproto.events.TextMessage(text)))
+
+    async def ask(self, message: Any) -> Any:
+        """The answer to a message, as JSON; or the code with which the WebSocket was closed."""
+        await self.send_message(message)
+        return await self.next_message()
+
+    async def next_message(self) -> Any:
+        """What comes next: JSON, or the code with which the WebSocket is closed, 1006 if it only ends."""
+        text = ""
+        while True:
+            for event in self._events():
+                if isinstance(event, wsproto.events.CloseConnection):
+                    return event.code
+                if isinstance(event, wsproto.events.TextMessage):
+                    text += event.data
+                    if event.message_finished:
+                        return json.loads(text)
+            if not (data := await self.reader.read(65_536)):
+                return 1006
+            self._protocol.receive_data(data)
+
+    def _events(self) -> Iterator[Any]:
+        """One event after the other, of which the rest is kept."""
+        self._messages += self._protocol.events()
+        while self._messages:
+            yield self._messages.pop(0)
+
+
+UPGRADE = ("upgrade: websocket", "connection: upgrade", "sec-websocket-version: 13")
+KEY = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+
+
+def handshake(path: str, *headers: str, host: str = "localhost", method: str = "GET") -> bytes:
+    """The bytes of a handshake."""
+    return "\r\n".join([f"{method} {path} HTTP/1.1", f"host: {host}", *UPGRADE, KEY, *headers, "", ""]).encode()
+
+
+async def open_websocket(to: Listening, path: str, *headers: str) -> WebSocketClient:
+    """A WebSocket that the server accepts."""
+    client = WebSocketClient(*await asyncio.open_connection("127.0.0.1", to.port))
+    await client.send(handshake(path, *headers))
+    head = await client.reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 "), head
+    assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head  # of the key, as in RFC 6455
+    return client
+
+
+def frame(opcode: int, payload: bytes = b"", *, final: bool = True, masked: bool = True) -> bytes:
+    """The bytes of one frame, under a mask of zeros."""
+    size = len(payload)
+    head = bytes([opcode | (0x80 if final else 0)])
+    mask = 0x80 if masked else 0
+    if size < 126:
+        head += bytes([mask | size])
+    elif size < 1 << 16:
+        head += bytes([mask | 126]) + size.to_bytes(2, "big")
+    else:
+        head += bytes([mask | 127]) + size.to_bytes(8, "big")
+    return head + (bytes(4) if masked else b"") + payload

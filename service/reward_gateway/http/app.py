@@ -33,6 +33,7 @@ from .middleware.context import ContextLayer
 from .middleware.disconnect import DisconnectLayer
 from .middleware.drain import DrainLayer
 from .middleware.keys import KeysLayer
+from .middleware.websockets import WebSocketLayer
 from .routing import found_routes
 
 
@@ -103,6 +104,7 @@ def create_app(
         app.add_middleware(CertificateLayer)
     app.add_middleware(BrowserLayer, settings=settings)
     app.add_middleware(ContextLayer, settings=settings, telemetry=telemetry)
+    app.add_middleware(WebSocketLayer, settings=settings, traffic=traffic)
     return app
 
 

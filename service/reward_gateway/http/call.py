@@ -22,6 +22,8 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/health", "/v2/health/live", "/v2/
 
 HEALTH = "/health"
 _other_names_of_health: set[str] = set()
+WEBSOCKET = "reward_gateway.websocket"
+"""Key of the :class:`.websocket.WebSocketSession` in the scope of a request that is part of a WebSocket."""
 
 REQUEST_ID, DEADLINE, API_KEY = "x-request-id", "x-request-deadline-ms", "x-api-key"
 IDEMPOTENCY_KEY = "idempotency-key"
@@ -52,6 +54,7 @@ class Call:
         recipe: the recipe that the address names: ``/r/NAME/…`` or else ``?reward=NAME``; None: it names none.
         chat_format: the format of chat text that the address names, by ``?chat_format=``.
         idempotency_key: makes a repeat the same request; None: every request is a new one.
+        protocol: ``http``, or ``websocket`` for the handshake and the messages of one; a label of the metrics.
     """
 
     id: str
@@ -69,6 +72,7 @@ class Call:
     recipe: str | None = None
     chat_format: str | None = None
     idempotency_key: str | None = None
+    protocol: str = "http"
 
     @property
     def scope(self) -> RequestScope:
@@ -109,6 +113,7 @@ def begin(scope: Scope, now: float) -> Call:
     is_open = scope["path"] in OPEN_PATHS
     call = Call(name, headers, perf_counter(), now, is_open, run_names=tuple(run_names), recipe=recipe)
     call.chat_format = chat_format
+    call.protocol = "websocket" if WEBSOCKET in scope else "http"
     scope["reward_gateway.call"] = call
     return call
 
@@ -129,6 +134,14 @@ def call_of(scope: Scope) -> Call:
     """The call of a request that passed the context layer."""
     call: Call = scope["reward_gateway.call"]
     return call
+
+
+def caller_of(call: Call, scope: Scope) -> str:
+    """Whose share a request takes of what callers share: its key's, or its address's where keys are off."""
+    if call.key is not ANYBODY:
+        return f"key {call.key.name}"
+    client = scope.get("client")
+    return f"address {client[0]}" if client else ""
 
 
 def route_of(scope: Scope) -> str:

@@ -6,9 +6,12 @@ loses the answer; here the client gets the answer first.
 """
 
 import asyncio
+import re
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -23,6 +26,8 @@ from .call import OPEN_PATHS
 from .connection_places import ConnectionPlaces
 from .errors import error_response
 from .middleware.certificates import HAS_CERTIFICATE
+
+_WEBSOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 LINGER_S = 5.0
 """Time that a client which is still sending has to read its answer and to stop."""
@@ -71,6 +76,7 @@ class Connection(HttpToolsProtocol):
         self._closing = False  # what the client still sends is thrown away
         self._lost = False
         self._reserved = False  # only health checks are answered
+        self._upgrades = False  # the head that has just been read asks for a WebSocket
 
     # What the transport calls
 
@@ -144,6 +150,12 @@ class Connection(HttpToolsProtocol):
         self._body_read, self._body_chunks = self._read, 0
         self._cancel_timer()
         self._places.work(self)
+        self._upgrades = self._asks_for_websocket()
+        if self._upgrades:
+            url = httptools.parse_url(self.url)
+            raw_path = url.path or b"/"
+            path = {"path": unquote(raw_path.decode("ascii")), "raw_path": raw_path, "query_string": url.query or b""}
+            self.scope.update(path)  # type: ignore[typeddict-item]
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
@@ -158,6 +170,43 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_head = True
         super().on_message_complete()
+
+    # WebSockets
+
+    def _asks_for_websocket(self) -> bool:
+        """Whether the request is the handshake of a WebSocket, in every part; else it is answered as HTTP.
+
+        There is no WebSocket for a request behind another one, nor on a connection that only health checks may use.
+        """
+        headers = dict(self.headers)
+        return (
+            self.parser.should_upgrade()
+            and self._get_upgrade() == b"websocket"
+            and self.parser.get_method() == b"GET"
+            and self.parser.get_http_version() == "1.1"
+            and headers.get(b"sec-websocket-version") == b"13"
+            and _WEBSOCKET_KEY.fullmatch(headers.get(b"sec-websocket-key", b"")) is not None
+            and headers.get(b"content-length", b"0") == b"0"
+            and b"transfer-encoding" not in headers
+            and not self._answering
+            and not (self._reserved and self._places.full)
+        )
+
+    def _should_upgrade(self) -> bool:
+        return self._upgrades
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Other protocols are declined by an answer in this one, which is no event."""
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over; what this one has of it ends here."""
+        self._closing = True
+        self._places.leave(self)
+        self.connections.discard(self)
+        protocol: Any = self.ws_protocol_class
+        websocket = protocol(self.config, self.server_state, self.app_state, self.loop)
+        self.transport.set_protocol(websocket)
+        websocket.begin(self.transport, self.scope)
 
     def _too_large(self) -> HeadersTooLarge:
         self._fault = HeadersTooLarge(

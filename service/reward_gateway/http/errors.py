@@ -20,6 +20,7 @@ from reward_gateway.errors import (
     Overloaded,
     TooLarge,
     Unauthenticated,
+    UpgradeRequired,
     error_table,
 )
 
@@ -75,6 +76,8 @@ def error_response(
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
+    if isinstance(error, UpgradeRequired):
+        headers |= {"upgrade": "websocket", "connection": "upgrade"}
     if isinstance(error, TooLarge | MalformedBody):
         headers["connection"] = "close"  # the rest of the body may still be on its way; nobody will read it
     return Response(orjson.dumps({**body, **(extra or {})}), status, headers, "application/json")

@@ -19,6 +19,7 @@ from reward_gateway.traffic.tls import TlsFiles, reloading_context
 
 from .connection import Connection
 from .connection_places import ConnectionPlaces
+from .websocket_connection import PING_S, WebSocketConnection
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,7 @@ class HttpServer(uvicorn.Server):
         tls = TlsFiles.of(settings)
         places = places or ConnectionPlaces(count_connections(settings), observer)
         protocol: Any = partial(Connection, settings=settings, places=places, drain=drain, observer=observer)
+        websocket: Any = partial(WebSocketConnection, settings=settings, places=places, observer=observer)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -57,7 +59,11 @@ class HttpServer(uvicorn.Server):
                 port=settings.http_port,
                 loop="none",
                 http=protocol,
-                ws="none",
+                ws=websocket,
+                ws_max_size=settings.max_message_bytes,
+                ws_ping_interval=PING_S,
+                ws_ping_timeout=PING_S,
+                ws_per_message_deflate=False,  # a small message could become a large one
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -23,7 +23,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from reward_gateway.settings import Settings
 
-_VERBOSE_LIBRARIES = ("httpcore", "httpx", "PIL")
+_VERBOSE_LIBRARIES = ("httpcore", "httpx", "PIL", "uvicorn.websockets")
 """Libraries whose log lines below warnings contain addresses and parts of files."""
 
 

@@ -11,7 +11,9 @@ from .body_budget import BodyBudget
 from .drain import Drain
 from .keys import ApiKey, KeyRing, Right, require_right
 from .message_places import MessagePlaces
+from .open_files import count_connections
 from .rate_limiter import Breaker, KeyRateLimiter, SharedWindows
+from .websocket_places import WebSocketPlaces
 from .worker_census import WorkerCensus
 
 
@@ -21,6 +23,7 @@ class Traffic:
 
     Attributes:
         messages: the messages that gRPC receives at once.
+        websockets: the WebSockets that are open.
         census: counts the processes that divide rates while Redis is unavailable; None if rates are not shared.
     """
 
@@ -29,6 +32,7 @@ class Traffic:
     admission: Admission
     bodies: BodyBudget
     messages: MessagePlaces
+    websockets: WebSocketPlaces
     drain: Drain
     census: WorkerCensus | None = None
 
@@ -78,10 +82,11 @@ class Traffic:
             settings.max_in_flight + settings.max_queued,
             observer,
         )
+        websockets = WebSocketPlaces(min(settings.max_websockets, max(2, count_connections(settings) // 2)), observer)
         drain, default, url = Drain(), settings.rate_limit, settings.state_store_url
         if breaker is None or not url or not (default or keys.required):  # keys with rates may be added later
             limiter = KeyRateLimiter(default, lambda: settings.workers, observer=observer)
-            return cls(keys, limiter, admission, bodies, messages, drain)
+            return cls(keys, limiter, admission, bodies, messages, websockets, drain)
         census = WorkerCensus(url, settings.workers)
         limiter = KeyRateLimiter(default, lambda: census.count, SharedWindows(url, breaker), observer)
-        return cls(keys, limiter, admission, bodies, messages, drain, census)
+        return cls(keys, limiter, admission, bodies, messages, websockets, drain, census)

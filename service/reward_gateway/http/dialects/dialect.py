@@ -21,8 +21,10 @@ from ..body_dispatch import SharedBody, dispatch_body
 from ..call import call_of, register_health
 from ..client_profiles import ClientProfile, register
 from ..dependencies import decode_body, dependencies_of, json_response, read_bytes, read_json_bytes
+from ..errors import ErrorFormat
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import Handler, raw_router
+from ..websocket import open_session, session_of
 from .policy import ONE_SAMPLE, Policy
 from .request import DialectRequest
 
@@ -164,8 +166,63 @@ class Dialect:
 
         return register_handler
 
-    def _add_route(self, path: str, handler: Handler, methods: Sequence[str], described: dict[str, Any]) -> None:
-        register(path, self._profile)
+    def websocket(
+        self, *paths: str, body: Any, error_format: ErrorFormat, deadline_s: float
+    ) -> Callable[[BodyHandler[Body]], BodyHandler[Body]]:
+        """Register a handler of the messages of a WebSocket on the paths, bare and with the prefix.
+
+        A message is a ``POST`` to the path of its WebSocket (:mod:`..middleware.websockets`); what the handler returns
+        is the answer, and a response of status 204 closes the WebSocket. The handshake fails for an unknown recipe.
+
+        Args:
+            body: type of the decoded message.
+            error_format: of messages, and of a refused handshake.
+            deadline_s: longest time that the answer to a message may take, below the clients' own timeout.
+        """
+
+        def register_handler(answer_body: BodyHandler[Body]) -> BodyHandler[Body]:
+            profile = ClientProfile(error_format, deadline_s)
+
+            async def shake_hands(request: Request) -> Response:
+                open_session(request)
+                dialect_request = DialectRequest(request, self.policy, 0)
+                await dialect_request.learn_models()
+                dialect_request.plan()
+                return Response(status_code=101)
+
+            async def answer_message(request: Request) -> Response:
+                session_of(request)
+                content = await read_json_bytes(request)
+                dialect_request = DialectRequest(request, self.policy, len(content), TYPED.exceeds_limit(content))
+                decoded = await decode_body(request, body, content, check_nesting=True)
+                await dialect_request.learn_models()
+                return _to_response(await answer_body(dialect_request, decoded))
+
+            described = self._describe_route(
+                shake_hands,
+                answer_body,
+                ONE_SAMPLE if self.policy.one_sample else "",
+                parameters=(REWARD, CHAT_FORMAT, RUN),
+                error_formats=(error_format,),
+            )
+            described["openapi_extra"]["responses"] = {"101": {"description": "A WebSocket."}}
+            for path in paths:
+                for place in (path, f"/{self.policy.prefix}{path}") if self.policy.prefix else (path,):
+                    self._add_route(place, shake_hands, ("GET",), {**described, "status_code": 101}, profile)
+                    self.router.add_api_route(place, answer_message, methods=["POST"], include_in_schema=False)
+            return answer_body
+
+        return register_handler
+
+    def _add_route(
+        self,
+        path: str,
+        handler: Handler,
+        methods: Sequence[str],
+        described: dict[str, Any],
+        profile: ClientProfile | None = None,
+    ) -> None:
+        register(path, profile or self._profile)
         self.paths.append(path)
         for method in methods:
             self.router.add_api_route(path, handler, methods=[method], **described)
@@ -177,7 +234,7 @@ class Dialect:
         text = "\n\n".join(filter(None, [(function.__doc__ or "").strip(), note]))
         handler.__doc__, handler.__name__ = text, function.__name__
         summary = f"{self.policy.title}: {text.split(chr(10), 1)[0]}"
-        return describe(summary, error_formats=(self.policy.error_format,), **described)
+        return describe(summary, **{"error_formats": (self.policy.error_format,), **described})
 
 
 def check_failures(chosen: Mapping[str, Any]) -> None:

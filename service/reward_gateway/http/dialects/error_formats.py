@@ -10,10 +10,15 @@ from reward_gateway.errors import (
     EmptyInput,
     GatewayError,
     InternalError,
+    InvalidRequest,
+    MalformedBody,
     ModelUnavailable,
     Overloaded,
+    PermissionDenied,
     RateLimited,
     StateUnavailable,
+    TooLarge,
+    Unauthenticated,
 )
 
 from ..errors import ErrorFormat, render_own
@@ -44,6 +49,21 @@ class DetailError(Struct):
     """FastAPI's error."""
 
     detail: str
+
+
+class OpenEnvErrorData(Struct, omit_defaults=True):
+    """What an OpenEnv client is told of a failure: its own code, and ours beside it."""
+
+    message: str
+    code: str
+    error: str
+    retry_after_s: float | None = None
+
+
+class OpenEnvError(Struct, tag="error"):
+    """OpenEnv's error on a WebSocket."""
+
+    data: OpenEnvErrorData
 
 
 def _render_openai(error: GatewayError) -> tuple[int, dict[str, Any]]:
@@ -95,10 +115,33 @@ def _render_without_500(error: GatewayError) -> tuple[int, dict[str, Any]]:
     return {422: 400, 500: 503, 504: 503}.get(status, status), body
 
 
+def _render_openenv(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """OpenEnv on a WebSocket: ``{"type": "error", "data": {"message", "code"}}``, and our code as ``error``."""
+    message = error.message
+    match error:
+        case MalformedBody():
+            code = "INVALID_JSON"
+        case InvalidRequest(param="type"):
+            code, message = "UNKNOWN_TYPE", "type: expected reset, step, state or close"
+        case InvalidRequest() | TooLarge():
+            code = "VALIDATION_ERROR"
+        case RateLimited() | Overloaded():
+            code = "CAPACITY_REACHED"
+        case Unauthenticated() | PermissionDenied() | Draining():
+            code = "SESSION_ERROR"
+        case _:
+            code = "EXECUTION_ERROR"
+    data: dict[str, Any] = {"message": message, "code": code, "error": error.code}
+    if error.retry_after_s is not None:
+        data["retry_after_s"] = error.retry_after_s
+    return error.status, {"type": "error", "data": data}
+
+
 OPENAI = ErrorFormat("openai", _render_openai, ErrorResponse)
 TEI = ErrorFormat("tei", _render_tei, TextError)
 MESSAGE = ErrorFormat("message", _render_message, MessageError)
 RERANK = ErrorFormat("rerank", _render_rerank, MessageAndError)
 DETAIL = ErrorFormat("detail", _render_detail, DetailError)
 FASTAPI = ErrorFormat("fastapi", _render_fastapi, DetailError)
+OPENENV_MESSAGE = ErrorFormat("openenv_message", _render_openenv, OpenEnvError)
 NO_500 = ErrorFormat("no_500", _render_without_500, ErrorResponse)

@@ -14,9 +14,8 @@ from reward_gateway.traffic.body import declared_size, decompress, encoding_of, 
 from reward_gateway.traffic.body_budget import Reservation
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.keys import ANYBODY
 
-from ..call import Call, call_of
+from ..call import Call, call_of, caller_of
 from .context import ClientGone
 
 _LOOP_BYTES = 4 << 10
@@ -39,7 +38,7 @@ class BodyLayer:
         encoding = encoding_of(call.headers.get("content-encoding"))
         size = declared_size(call.headers.get("content-length"), self._limit)
         self._traffic.admission.check_wait(None if call.deadline_s is None else call.arrived_at + call.deadline_s)
-        with self._traffic.bodies.reserve(_caller_of(call, scope), size) as reservation:
+        with self._traffic.bodies.reserve(caller_of(call, scope), size) as reservation:
             body = await self._read_body(receive, call, reservation)
             if encoding is not None and body:
                 body = await self._decompress(body, encoding)
@@ -77,14 +76,6 @@ class BodyLayer:
         if len(data) <= _LOOP_BYTES:
             return decompress(data, encoding, self._limit)
         return await asyncio.to_thread(decompress, data, encoding, self._limit)
-
-
-def _caller_of(call: Call, scope: Scope) -> str:
-    """Whose share of the bytes a request takes: its key's, or its address's where keys are off."""
-    if call.key is not ANYBODY:
-        return f"key {call.key.name}"
-    client = scope.get("client")
-    return f"address {client[0]}" if client else ""
 
 
 def _replay_body(body: bytes, receive: Receive) -> Receive:

@@ -90,7 +90,7 @@ class ContextLayer:
     def _report_call(self, scope: Scope, call: Call, status: str) -> None:
         seconds = perf_counter() - call.arrived
         route = route_of(scope)
-        self._telemetry.metrics.request_answered("http", route, status, seconds)
+        self._telemetry.metrics.request_answered(call.protocol, route, status, seconds)
         line = {"route": route, "status": status, "seconds": round(seconds, 6), "key": call.key.name}
         if status >= "500":
             log.warning("request", **line, once_per=(route, status))

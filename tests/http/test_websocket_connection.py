@@ -1,0 +1,471 @@
+"""What the connection of a WebSocket may do, over real sockets: frames, sizes, time, and what nobody reads."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+from typing import Any
+
+import pytest
+from reward_gateway.http.websocket_connection import FREE_FRAMES, LEAST_FRAME, MAX_WAITING
+from reward_gateway.settings import Settings
+from reward_gateway.telemetry.logs import configure_logging
+
+from tests.clock import Clock, little_work, until
+
+from .listening import KEY, SCORE, connect, frame, handshake, listening, open_websocket, post
+
+pytestmark = pytest.mark.anyio
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+STATE = {"type": "state"}
+STATE_TEXT = json.dumps(STATE).encode()
+RESET = {"type": "reset", "data": {"task": {"prompt": "p"}}}
+STEP = {"type": "step", "data": {"answer": "abc"}}
+
+
+async def closed_for(served: Any, reason: str) -> float:
+    """How many connections were closed for a reason."""
+    value: float = await served.metric(f'reward_gateway_connections_closed_total{{reason="{reason}"}}')
+    return value
+
+
+# The handshake
+
+
+async def test_an_episode_over_a_real_connection(served: Any) -> None:
+    async with listening(served) as to:
+        ws = await open_websocket(to, "/run/A/r/plain/ws?reward=nobody")
+        assert (await ws.ask(RESET))["data"]["observation"]["prompt"] == "p"
+        assert (await ws.ask(STEP))["data"]["reward"] == 3.0
+        assert await ws.ask({"type": "close"}) == 1000
+        ws.close()
+    await until(lambda: not served.traffic.websockets.held)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/ws", ("origin: http://evil.example",), 403),
+        ("/r/nobody/ws", (), 404),
+        ("/nowhere", (), 404),
+        ("/%2e/%ff", (), 404),
+        ("/v1/score", (), 405),
+    ],
+)
+async def test_a_handshake_is_refused_with_an_answer(
+    served: Any, path: str, headers: tuple[str, ...], status: int
+) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(handshake(path, *headers))
+        assert (await client.answer())[0] == status
+        assert await client.closed() == b""
+        client.close()
+
+
+@pytest.mark.parametrize("host", ["rebound.example", "xn--mnchen-3ya.example", "x" * 70, "a..b", "\xfc.example"])
+async def test_the_host_of_a_handshake_is_checked_as_it_was_sent(serve: Any, host: str) -> None:
+    async with serve() as served, listening(served) as to:
+        client = await connect(to)
+        await client.send(handshake("/ws", host=host).replace(host.encode(), host.encode("latin-1")))
+        assert (await client.answer())[0] in (400, 403)
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("left", "put"),
+    [
+        (KEY, "x-key: none"),
+        (KEY, "sec-websocket-key: short"),
+        (KEY, "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=\x01"),
+        ("sec-websocket-version: 13", "sec-websocket-version: 8"),
+        ("connection: upgrade", "connection: keep-alive"),
+        ("upgrade: websocket", "upgrade: h2c"),
+        ("HTTP/1.1", "HTTP/1.0"),
+    ],
+)
+async def test_half_a_handshake_is_answered_as_http(served: Any, left: str, put: str) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(handshake("/ws").replace(left.encode(), put.encode()))
+        status, headers, _ = await client.answer()
+        assert status == (400 if "\x01" in put else 426)
+        if status == 426 and "1.0" not in put:
+            assert headers["upgrade"] == "websocket"
+            await client.send(post(SCORE))
+            assert (await client.answer())[0] == 200, "the connection goes on"
+        client.close()
+
+
+@pytest.mark.parametrize("body", ["content-length: 2", "transfer-encoding: chunked"])
+async def test_a_handshake_with_a_body_is_no_handshake(served: Any, body: str) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(handshake("/ws", body) + (b"{}" if "length" in body else b"0\r\n\r\n"))
+        assert (await client.answer())[0] == 426
+        client.close()
+
+
+async def test_a_post_that_asks_for_a_websocket_is_a_post(served: Any) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(handshake("/ws", "content-length: 0", method="POST"))
+        assert (await client.answer())[0] == 426
+        client.close()
+
+
+async def test_behind_a_request_there_is_no_websocket(served: Any) -> None:
+    served.models.gate.shut()
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(post(SCORE))
+        await until(lambda: served.models.running)
+        await client.send(handshake("/ws"))
+        served.models.gate.open()
+        assert [(await client.answer())[0] for _ in range(2)] == [200, 426]
+        client.close()
+
+
+async def test_a_connection_that_was_kept_open_may_become_one(served: Any) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(post(SCORE))
+        assert (await client.answer())[0] == 200
+        await client.send(handshake("/ws"))
+        assert b" 101 " in await client.reader.readline()
+        client.close()
+
+
+async def test_the_limits_on_headers_hold_for_a_handshake(serve: Any) -> None:
+    async with serve(max_header_bytes=2000, max_headers=20) as served, listening(served) as to:
+        for more in (("x: " + "v" * 3000,), tuple(f"x-{i}: {i}" for i in range(30))):
+            client = await connect(to)
+            await client.send(handshake("/ws", *more))
+            assert (await client.answer())[0] == 431
+            client.close()
+
+
+async def test_what_comes_before_the_answer_to_the_handshake_ends_it(served: Any, monkeypatch: Any) -> None:
+    held = asyncio.Event()
+
+    async def wait(*_: Any) -> Any:
+        await held.wait()
+
+    monkeypatch.setattr(type(served.traffic), "identify_caller", wait)
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(handshake("/ws"))
+        await until(lambda: served.traffic.drain.in_progress)
+        await client.send(b"x" * 10_000)
+        with contextlib.suppress(ConnectionError):
+            assert await client.closed() == b""
+        assert await closed_for(served, "malformed_body") == 1
+        held.set()
+        client.close()
+
+
+async def test_frames_are_not_compressed(served: Any) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        await client.send(handshake("/ws", "sec-websocket-extensions: permessage-deflate"))
+        assert b"permessage-deflate" not in await client.reader.readuntil(b"\r\n\r\n")
+        client.close()
+
+
+# Places
+
+
+async def test_it_keeps_its_place_where_idle_connections_make_room(served: Any) -> None:
+    async with listening(served, places=3) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.ask(RESET)
+        others = [await connect(to) for _ in range(10)]
+        for other in others[-2:]:
+            await other.send(post(SCORE))
+            assert (await other.answer())[0] == 200
+        assert (await ws.ask(STEP))["data"]["reward"] == 3.0
+        for client in (ws, *others):
+            client.close()
+
+
+async def test_its_place_is_free_once_it_is_gone(served: Any) -> None:
+    async with listening(served, places=2) as to:
+        for _ in range(5):
+            clients = [await open_websocket(to, "/ws") for _ in range(2)]
+            for client in clients:
+                client.close()
+            await until(lambda: not to.server.server_state.connections)
+        assert await served.metric("reward_gateway_connections_open") == 0
+        await until(lambda: not served.traffic.websockets.held)
+
+
+async def test_where_all_places_are_at_work_there_is_none_for_a_websocket(served: Any) -> None:
+    served.models.gate.shut()
+    async with listening(served, places=1) as to:
+        busy = await connect(to)
+        await busy.send(post(SCORE))
+        await until(lambda: served.models.running)
+        late = await connect(to)
+        await late.send(handshake("/ws"))
+        assert (await late.answer())[0] == 503
+        served.models.gate.open()
+        assert (await busy.answer())[0] == 200
+        for client in (busy, late):
+            client.close()
+
+
+# Messages
+
+
+async def test_a_message_may_come_in_pieces_with_pings_between_them(served: Any) -> None:
+    async with listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.send(
+            frame(TEXT, STATE_TEXT[:5], final=False) + frame(PING, b"?") + frame(CONTINUATION, b"", final=False)
+        )
+        for byte in STATE_TEXT[5:-1]:
+            await ws.send(frame(CONTINUATION, bytes([byte]), final=False))
+        await ws.send(frame(CONTINUATION, STATE_TEXT[-1:]))
+        assert (await ws.next_message())["type"] == "state"
+        ws.close()
+
+
+@pytest.mark.parametrize("over", [0, 1])
+@pytest.mark.parametrize("pieces", [1, 3])
+async def test_the_limit_of_a_message_is_exact(serve: Any, over: int, pieces: int) -> None:
+    async with serve(max_message_bytes=10_000) as served, listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        text = STATE_TEXT + b" " * (10_000 - len(STATE_TEXT) + over)
+        size = -(-len(text) // pieces)
+        for i in range(pieces):
+            final = i == pieces - 1
+            await ws.send(frame(TEXT if i == 0 else CONTINUATION, text[i * size : (i + 1) * size], final=final))
+        answer = await ws.next_message()
+        assert answer == 1009 if over else answer["type"] == "state"
+        assert await closed_for(served, "too_large") == over
+        ws.close()
+
+
+async def test_a_client_that_still_sends_a_message_over_the_limit_hears_so(serve: Any) -> None:
+    async with serve(max_message_bytes=10_000) as served, listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        ws.writer.write(frame(TEXT, b"x" * 20_000_000))
+        assert await ws.next_message() == 1009
+        ws.close()
+        await until(lambda: not to.server.server_state.connections)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        pytest.param(frame(TEXT, b"{}", masked=False), 1002, id="unmasked"),
+        pytest.param(frame(3, b"x"), 1002, id="unknown"),
+        pytest.param(frame(PING, b"x", final=False), 1002, id="ping in pieces"),
+        pytest.param(frame(CONTINUATION, b"x"), 1002, id="continues nothing"),
+        pytest.param(frame(TEXT, b"a", final=False) + frame(TEXT, b"b"), 1002, id="two at once"),
+        pytest.param(b"\xc1" + frame(TEXT, b"x")[1:], 1002, id="compressed, which was not agreed on"),
+        pytest.param(frame(TEXT, b"\xff\xfe"), 1007, id="no UTF-8"),
+        pytest.param(frame(BINARY, b"{}"), 1003, id="binary"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", 1002, id="HTTP"),
+    ],
+)
+async def test_what_is_no_message_closes_it_with_a_code(served: Any, data: bytes, code: int) -> None:
+    async with listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.ask(STATE)
+        await ws.send(data)
+        assert await ws.next_message() == code
+        ws.close()
+        await until(lambda: not to.server.server_state.connections)
+        await until(lambda: not served.traffic.websockets.held)
+
+
+async def test_the_client_may_close_it(served: Any) -> None:
+    async with listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.send(frame(CLOSE, (1000).to_bytes(2, "big")))
+        assert await ws.next_message() == 1000
+        await until(lambda: not served.traffic.websockets.held)
+        ws.close()
+
+
+async def test_messages_that_do_not_wait_for_their_answers_are_few(served: Any) -> None:
+    served.models.gate.shut()
+    async with listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.ask(RESET)
+        await ws.send_message(STEP)
+        await until(lambda: served.models.running)
+        await ws.send(frame(TEXT, STATE_TEXT) * (MAX_WAITING // 2))
+        served.models.gate.open()
+        kinds = [(await ws.next_message())["type"] for _ in range(1 + MAX_WAITING // 2)]
+        assert kinds == ["observation", *["state"] * (MAX_WAITING // 2)]
+        with little_work(2.0):
+            await ws.send(frame(TEXT, STATE_TEXT) * 50_000)
+            while isinstance(code := await ws.next_message(), dict):
+                pass
+        assert code == 1008
+        assert await closed_for(served, "overloaded") == 1
+        ws.close()
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG])
+async def test_pings_and_pongs_without_end_close_it(served: Any, opcode: int) -> None:
+    async with listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.send(frame(opcode, b"x") * (FREE_FRAMES - 1))
+        assert (await ws.ask(STATE))["type"] == "state"
+        with little_work(2.0):
+            await ws.send(frame(opcode, b"x") * (100 * FREE_FRAMES))
+            assert await ws.next_message() == 1008
+        assert await closed_for(served, "malformed_body") == 1
+        ws.close()
+
+
+async def test_a_message_of_tiny_frames_costs_no_more_than_its_bytes(served: Any) -> None:
+    async with listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        padded = b" " * (2 * FREE_FRAMES * LEAST_FRAME) + STATE_TEXT
+        pieces = [padded[start : start + LEAST_FRAME] for start in range(0, len(padded), LEAST_FRAME)]
+        await ws.send(frame(TEXT, final=False) + b"".join(frame(CONTINUATION, piece, final=False) for piece in pieces))
+        await ws.send(frame(CONTINUATION))
+        assert (await ws.next_message())["type"] == "state"
+        await ws.send(frame(TEXT, b" ", final=False) + frame(CONTINUATION, final=False) * (2 * FREE_FRAMES))
+        assert await ws.next_message() == 1008
+        ws.close()
+
+
+# Time
+
+
+async def test_a_message_that_comes_too_slowly_closes_it(serve: Any, clock: Clock) -> None:
+    async with serve(body_grace_s=600, min_body_rate=1, websocket_idle_s=36_000) as served, listening(served) as to:
+        slow, other = await open_websocket(to, "/ws"), await open_websocket(to, "/ws")
+        await slow.send(frame(TEXT, STATE_TEXT[:5], final=False))
+        await other.ask(RESET)
+        connections = to.server.server_state.connections
+        await until(lambda: any(vars(each)["_message_began"] is not None for each in connections))
+        await clock.advance(602)
+        assert (await other.ask(STEP))["data"]["reward"] == 3.0
+        await clock.advance(10)
+        assert await slow.next_message() == 1008
+        assert await closed_for(served, "request_timeout") == 1
+        for client in (slow, other):
+            client.close()
+
+
+async def test_a_message_at_the_minimum_rate_arrives(serve: Any, clock: Clock) -> None:
+    async with serve(body_grace_s=1, min_body_rate=100) as served, listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.send(frame(TEXT, STATE_TEXT, final=False))
+        for _ in range(6):  # less than a ping waits for its answer
+            await ws.send(frame(CONTINUATION, b" " * 500, final=False))
+            await asyncio.sleep(0.02)
+            await clock.advance(4)
+        await ws.send(frame(CONTINUATION))
+        assert (await ws.next_message())["type"] == "state"
+        ws.close()
+
+
+async def test_a_peer_that_answers_no_ping_is_closed(served: Any, clock: Clock) -> None:
+    async with listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.ask(STATE)
+        await clock.advance(21)
+        await clock.advance(21)
+        assert await ws.next_message() == 1011
+        await until(lambda: not to.server.server_state.connections)
+        await until(lambda: not served.traffic.websockets.held)
+        ws.close()
+
+
+async def test_one_without_messages_is_closed_with_a_code(serve: Any, clock: Clock) -> None:
+    async with serve(websocket_idle_s=15) as served, listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.ask(STATE)
+        await clock.advance(16)
+        assert await ws.next_message() == 1001
+        ws.close()
+
+
+async def test_pongs_that_nobody_reads_are_not_kept(serve: Any, clock: Clock) -> None:
+    """A client that sends without reading: it is not read either, and in the end cut off."""
+    async with serve(idle_timeout_s=600) as served, listening(served, send_buffer=8192) as to:
+        ws = await open_websocket(to, "/ws")
+        ws.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        ws.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        (connection,) = to.server.server_state.connections
+        ping = frame(PING, b"x" * 125)
+        began = frame(TEXT, b" ", final=False) + frame(CONTINUATION, b" " * 4_000_000, final=False)
+        ws.writer.write(began + ping * 60_000)  # of a long message, which allows many frames
+        await until(lambda: vars(connection)["_unread_timer"] is not None)
+        written = vars(connection)["_socket"].get_write_buffer_size()
+        assert written < 200_000
+        assert not vars(connection)["_socket"].is_reading()
+        await clock.advance(601)
+        await until(lambda: not to.server.server_state.connections)
+        assert await closed_for(served, "unread") == 1
+        ws.close()
+
+
+# Shutdown
+
+
+async def test_told_to_leave_the_server_closes_them_with_a_code(served: Any) -> None:
+    async with listening(served) as to:
+        idle, busy = await open_websocket(to, "/ws"), await open_websocket(to, "/ws")
+        await busy.ask(RESET)
+        served.models.gate.shut()
+        await busy.send_message(STEP)
+        await until(lambda: served.models.running)
+        to.server.leave()
+        assert await idle.next_message() == 1012
+        late = await connect(to)
+        await late.send(handshake("/ws"))
+        assert (await late.answer())[0] == 503
+        served.models.gate.open()
+        assert (await busy.next_message())["data"]["reward"] == 3.0
+        assert await busy.next_message() == 1012
+        for client in (idle, busy, late):
+            client.close()
+        await to.running
+
+
+async def test_one_whose_client_reads_nothing_does_not_hold_up_the_end(served: Any) -> None:
+    async with listening(served) as to:
+        ws = await open_websocket(to, "/ws")
+        await ws.ask(STATE)
+        ws.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        to.server.leave()
+        await to.running
+        ws.close()
+
+
+# Logs
+
+
+async def test_no_text_and_no_address_stands_in_the_log(serve: Any, capfd: Any) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    configure_logging(Settings(log_level="debug"))
+    try:
+        async with serve(max_message_bytes=2000) as served, listening(served) as to:
+            ws = await open_websocket(to, "/ws?x=secret-query")
+            await ws.ask({"type": "reset", "data": {"task": {"prompt": "secret-prompt"}, "episode_id": "secret-id"}})
+            await ws.ask({"type": "step", "data": {"answer": "secret-answer"}})
+            for wrong in ("secret {", {"type": "secret-type"}, {"type": "step", "data": {"secret-key": 1}}):
+                await ws.ask(wrong)
+            assert await ws.ask("secret" * 1000) == 1009
+            ws.close()
+            refused = await connect(to)
+            await refused.send(handshake("/r/secret-recipe/ws?secret"))
+            assert (await refused.answer())[0] == 404
+            refused.close()
+    finally:
+        root.handlers[:], level = before
+        root.setLevel(level)
+    written = capfd.readouterr().err
+    assert "route=" in written or "/ws" in written, "there is a log"
+    assert "secret" not in written
