@@ -67,6 +67,9 @@ CLIENTS = (
     Client("langsmith", "langsmith", ("LangSmith",), one_fails="none"),
     Client("autoevals", "autoevals", ("Braintrust",), one_fails="none"),
     Client("deepeval", "deepeval", ("DeepEval",), one_fails="none", absent="none"),
+    Client("openenv", "openenv", ("OpenEnv ([guide]",), one_fails="none"),
+    Client("openenv_core", "openenv-core", ("OpenEnv ([guide]",), one_fails="none"),
+    Client("openreward", "openreward", ("OpenReward",), one_fails="none"),
 )
 
 

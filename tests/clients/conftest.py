@@ -2,15 +2,53 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.clients.clients import CLIENTS, RECORD, RESULTS
+from tests.conftest import Stack, start_stack, stop_stack
 
 if "CLIENTS_FOLDER" not in os.environ:
     collect_ignore_glob = ["test_*.py"]
 
+RECIPES = """
+rewards:
+  right:
+    components: {answer: {score: token_f1}}
+    guards: [{empty_response: {action: invalid}}]
+  brief:
+    components: {brevity: {score: length_penalty, params: {free_words: 1, per_word: 0.125}}}
+    guards: [{empty_response: {action: invalid}}]
+  preferred:
+    components: {helpful: {score: text_preference}}
+  compared:
+    components: {answer: {score: token_f1}}
+    guards: [{empty_response: {action: invalid}}]
+    group: {normalize: mean}
+default: brief
+"""
+GROUPED = "compared"
+"""The recipe that compares the samples of a group."""
+
+TASKS = [{"prompt": "What is 2 + 2?", "reference": "4"}, {"prompt": "What is 3 + 3?", "reference": "6"}]
+
 COLUMNS = ("client", "version", "configuration read by", "equal scores", "one fails", "503", "no service")
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The service with a file of tasks, started once."""
+    folder = tmp_path_factory.mktemp("service")
+    recipes, tasks = folder / "rewards.yaml", folder / "tasks.jsonl"
+    recipes.write_text(RECIPES)
+    tasks.write_text("".join(json.dumps(task) + "\n" for task in TASKS))
+    files = ("--rewards-file", str(recipes), "--tasks-file", str(tasks))
+    running = start_stack(folder / "serve.log", *files, "--models", "text_preference")
+    yield running
+    stop_stack(running)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -13,21 +13,9 @@ import httpx
 import pytest
 
 from tests.clients.clients import CLIENTS, RESULTS, ROOT, Client, documented_lines
-from tests.conftest import Stack, start_stack, stop_stack
+from tests.conftest import Stack
 from tests.ports import free_port
 
-RECIPES = """
-rewards:
-  right:
-    components: {answer: {score: token_f1}}
-    guards: [{empty_response: {action: invalid}}]
-  brief:
-    components: {brevity: {score: length_penalty, params: {free_words: 1, per_word: 0.125}}}
-    guards: [{empty_response: {action: invalid}}]
-  preferred:
-    components: {helpful: {score: text_preference}}
-default: brief
-"""
 SAMPLES = [
     {"prompt": "What is 6 times 7?", "response": "42", "reference": "42"},
     {"prompt": "How do I boil an egg?", "response": "I have no idea at all", "reference": "eight minutes"},
@@ -64,17 +52,6 @@ def refusing() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The service, started once."""
-    folder = tmp_path_factory.mktemp("service")
-    recipes = folder / "rewards.yaml"
-    recipes.write_text(RECIPES)
-    running = start_stack(folder / "serve.log", "--rewards-file", str(recipes), "--models", "text_preference")
-    yield running
-    stop_stack(running)
 
 
 def native(service: Stack, recipe: str, samples: list[dict[str, Any]]) -> list[float | None]:

@@ -283,6 +283,16 @@ async def test_a_group_of_rollouts_is_scored_as_a_group(env: Any) -> None:
     assert [score["metadata"] for score in scores] == [{"rollout": i} for i in range(3)]
 
 
+async def test_a_group_is_told_the_cause_and_not_that_it_leaves_a_candidate_alone(env: Any) -> None:
+    sid = await begin(env, env_name="compared", split="train", index=0)
+    candidates = [candidate(text("4")), candidate(text("bad"))]
+    (_, ended) = events(await env.post("/compared/score_group", {"candidates": candidates}, headers=by(sid)))
+    assert ended[0] == "error"
+    assert ended[1].startswith("candidates[1]: "), ended[1]
+    (_, ended) = events(await env.post("/compared/score_group", {"candidates": candidates[:1]}, headers=by(sid)))
+    assert (ended[0], "group" in ended[1]) == ("error", True), "one that is alone by itself is told so"
+
+
 async def test_a_candidate_says_what_its_last_turn_says(env: Any) -> None:
     sid = await begin(env, env_name="ratio", split="train", index=0)
     thought = {"type": "reasoning", "text": "Hm.", "signature": None}

@@ -41,3 +41,13 @@ def test_a_guide_says_what_the_log_shows_and_what_happens_on_failure(guide: Path
 
 def test_the_table_leads_to_the_guides() -> None:
     assert "(guides/README.md)" in (FOLDER.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["openenv", "openreward"])
+def test_the_script_of_an_environment_can_be_compiled(name: str) -> None:
+    """``make test-clients`` runs it with the client itself."""
+    text = (FOLDER / f"{name}.md").read_text()
+    (script,) = re.findall(r"^```python file=play\.py\n(.*?)^```$", text, flags=re.M | re.S)
+    compile(script, "play.py", "exec")
+    assert f"({name}.md)" in (FOLDER / "README.md").read_text()
+    assert f"(guides/{name}.md)" in (FOLDER.parent / "README.md").read_text()

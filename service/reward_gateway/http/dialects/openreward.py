@@ -418,7 +418,8 @@ async def _score_candidates(
     if not samples:
         return {"scores": []}
     scores = await request.score(samples, task.reward)
-    for i, failed in sorted(scores.failed.items()):
+    # A candidate that is left alone, because the others have no score, is the consequence and not the cause.
+    for i, failed in sorted(scores.failed.items(), key=lambda found: (found[1].code == "group_of_one", found[0])):
         raise (ModelUnavailable if failed.server_caused else Unscorable)(f"candidates[{i}]: {failed.message}")
     pairs = zip(scores.numbers(), body.candidates, strict=True)
     return {"scores": [{"reward": reward, "metadata": candidate.metadata} for reward, candidate in pairs]}
