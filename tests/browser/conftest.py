@@ -103,7 +103,7 @@ async def serving(folder: Path) -> AsyncIterator[Victim]:
 async def listening(app: Any) -> AsyncIterator[int]:
     """An application on a free port of 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="wsproto", lifespan="off"))
         running = asyncio.create_task(server.serve([bound]))
         await until(lambda: server.started)
         try:

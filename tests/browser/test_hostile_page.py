@@ -71,6 +71,36 @@ async def test_a_page_whose_name_was_pointed_here_reads_and_changes_nothing(
         assert "json" in await victim.changes()
 
 
+WEBSOCKET = """(address) => new Promise((resolve) => {
+  const ws = new WebSocket(address);
+  ws.onopen = () => ws.send('{"type": "state"}');
+  ws.onmessage = (message) => resolve(message.data);
+  ws.onerror = () => resolve("");
+})"""
+"""What a page reads over a WebSocket; browsers let every page try."""
+
+
+@pytest.mark.parametrize("site", ["http://evil.test", "http://127.0.0.1", "http://localhost"])
+async def test_a_page_of_another_site_opens_no_websocket(
+    protected: bool, victim: Victim, elsewhere: int, tab: Tab, site: str
+) -> None:
+    await tab.open(f"{site}:{elsewhere}/")
+    for path in ("/ws", "/r/plain/ws"):
+        read = await tab.run(f"({WEBSOCKET})('ws://127.0.0.1:{victim.port}{path}')")
+        assert ("step_count" in read) is not protected
+
+
+async def test_a_page_whose_name_was_pointed_here_opens_no_websocket(protected: bool, victim: Victim, tab: Tab) -> None:
+    await tab.open(f"http://rebound.test:{victim.port}/v1/rewards")
+    read = await tab.run(f"({WEBSOCKET})('ws://rebound.test:{victim.port}/ws')")
+    assert ("step_count" in read) is not protected
+
+
+async def test_our_own_page_opens_a_websocket(victim: Victim, tab: Tab) -> None:
+    await tab.open(f"{victim.url}/docs")
+    assert "step_count" in await tab.run(f"({WEBSOCKET})('ws://127.0.0.1:{victim.port}/ws')")
+
+
 async def test_a_link_on_another_site_opens_our_page(victim: Victim, elsewhere: int, tab: Tab) -> None:
     await tab.open(f"http://evil.test:{elsewhere}/")
     await tab.run(f"void (location.href = '{victim.url}/docs')")
