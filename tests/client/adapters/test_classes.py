@@ -1,7 +1,6 @@
-"""Trainers that want a class: ms-swift, SkyRL, open-instruct, NeMo-RL, LeRobot. Their own bases are stood in for."""
+"""Trainers that want a class: ms-swift, SkyRL, open-instruct, NeMo-RL. Their own bases are stood in for."""
 
 import inspect
-import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
-from reward_gateway.client import SampleScore
-from reward_gateway.client.adapters import lerobot, nemo_rl, skyrl
-from reward_gateway.client.adapters.service import Service as Asked
+from reward_gateway.client.adapters import nemo_rl, skyrl
 from reward_gateway.client.adapters.service import Unscored
-from reward_gateway.errors import NotFound, Unavailable
+from reward_gateway.errors import Unavailable
 
 from tests.client.conftest import Service
 
@@ -162,62 +158,3 @@ def test_nemo_rl_gets_a_reward_a_recipe_where_it_names_several(installed: Module
 def test_nemo_rl_makes_an_actor_of_the_dotted_name(installed: Module) -> None:
     installed("ray", remote=lambda made: SimpleNamespace(actor_of=made))
     assert nemo_rl.Environment.actor_of is nemo_rl.RewardEnvironment
-
-
-class Film:
-    """A service that looks at frames: its reward is the first frame's mean brightness."""
-
-    def __init__(self) -> None:
-        self.samples: list[Any] = []
-
-    def score(self, samples: list[Any]) -> Any:
-        self.samples = samples
-        seen = [np.asarray(Image.open(io.BytesIO(sample["frames"][0]))).mean() for sample in samples]
-        return [SampleScore(float(value), True, None, (), None) for value in seen]
-
-
-def test_lerobots_windows_of_frames_go_out_in_order_with_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    film = Film()
-    monkeypatch.setattr(Asked, "score", lambda self, samples: film.score(samples))
-    model = lerobot.RewardGatewayRewardModel("film", "http://127.0.0.1:1")
-    brightness = np.array([[0.2, 0.4, 0.6], [0.8, 1.0, 0.0]], dtype=np.float32)
-    frames = np.broadcast_to(brightness[:, :, None, None, None], (2, 3, 3, 16, 24))
-    rewards = model.compute_reward({"observation.images.front": frames, "task": ["lift", "drop"]})
-    assert rewards.dtype == np.float32
-    assert rewards == pytest.approx([51.0, 204.0], abs=1.5)
-    assert [sample["prompt"] for sample in film.samples] == ["lift", "drop"]
-    means = [np.asarray(Image.open(io.BytesIO(frame))).mean() for frame in film.samples[1]["frames"]]
-    assert means == pytest.approx([204.0, 255.0, 0.0], abs=1.5)
-    assert Image.open(io.BytesIO(film.samples[0]["frames"][0])).size == (24, 16)
-
-
-def test_lerobots_single_frames_are_windows_of_one(service: Service) -> None:
-    model = lerobot.RewardGatewayRewardModel("brief", service.url)
-    assert model.compute_reward({"observation.image": np.zeros((2, 3, 16, 16), np.uint8)}).tolist() == [0.0, 0.0]
-    with pytest.raises(KeyError, match="camera"):
-        model.compute_reward({"observation.state": np.zeros((2, 7))})
-    with pytest.raises(NotFound):
-        lerobot.RewardGatewayRewardModel("film", service.url).compute_reward(
-            {"observation.image": np.zeros((1, 3, 16, 16), np.uint8)}
-        )
-
-
-def test_lerobots_control_step_is_one_moment_beside_the_first_of_its_episode(monkeypatch: pytest.MonkeyPatch) -> None:
-    film = Film()
-    monkeypatch.setattr(Asked, "score", lambda self, samples: film.score(samples))
-    model = lerobot.RewardGatewayRewardModel("film", "http://127.0.0.1:1", task="lift")
-
-    def step(brightness: float) -> list[float]:
-        return list(model.predict_reward({"observation.image": np.full((1, 3, 8, 8), brightness)}, threshold=100.0))
-
-    def shown() -> list[float]:
-        pictures = [np.asarray(Image.open(io.BytesIO(frame))) for frame in film.samples[0]["frames"]]
-        return [round(float(picture.mean()) / 255, 1) for picture in pictures]
-
-    for brightness in (0.4, 0.6, 0.8):
-        assert step(brightness) == [1.0]
-        assert shown() == [0.4, brightness]
-    model.reset()
-    assert step(0.2) == [0.0]
-    assert shown() == [0.2, 0.2]
-    assert film.samples[0]["prompt"] == "lift"

@@ -1,22 +1,4 @@
-"""LeRobot, and what else rewards robots by ``compute_reward(batch) -> Tensor[B]`` (RLinf's in-process models).
-
-    from reward_gateway.client.adapters.lerobot import RewardGatewayRewardModel
-    model = RewardGatewayRewardModel("RECIPE", "http://HOST:8080")
-    rewards = model.compute_reward(batch)
-
-The batch is LeRobot's: every key ``observation.image…`` a tensor [B, C, H, W] or, for a window of frames,
-[B, T, C, H, W] of 1 or 3 channels; ``task``: texts. Frames are uint8 or floats in [0, 1]; whole numbers in 0 to 255 of
-another type are taken as they are. Anything else (NaN, frames normalised by mean and deviation) raises an error that
-says what came: hand over the batch as it is before the policy's normalisation. Frames go out as JPEG, in the order of
-time; with several cameras the first one in the alphabet counts unless ``camera`` names another. LeRobot finds no reward
-model of another package by configuration, so a script has to make it. A sample without a score raises. It needs Pillow.
-
-In a control loop (HIL-SERL's reward step) it is asked for each moment alone, and remembers how the episode began:
-
-    model = RewardGatewayRewardModel("robot_success", "http://HOST:8080", task="open the drawer")
-    model.reset()                                            # at the start of an episode
-    done = model.predict_reward(observation, threshold=0.5)  # each step
-"""
+"""A recipe as a reward model over frames, for scripts. It needs no package of a trainer."""
 
 from collections.abc import Mapping
 from typing import Any
