@@ -122,7 +122,7 @@ class OnDevice(np.ndarray[Any, Any]):
         return device, self.tolist()
 
 
-STOOD_IN = {
+STOOD_IN: dict[str, dict[str, Any]] = {
     "lerobot.configs.rewards": {"RewardModelConfig": RewardModelConfig},
     "lerobot.rewards.pretrained": {"PreTrainedRewardModel": PreTrainedRewardModel},
     "lerobot.processor": {
@@ -146,7 +146,8 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
             module = ".".join(parts[:end])
             if module not in sys.modules:
                 monkeypatch.setitem(sys.modules, module, ModuleType(module))
-        vars(sys.modules[name]).update(contents)
+        for attribute, value in contents.items():
+            setattr(sys.modules[name], attribute, value)
     for name in [name for name in sys.modules if name.startswith(lerobot.__name__)]:
         monkeypatch.delitem(sys.modules, name)
     package = importlib.import_module(lerobot.__name__)
@@ -196,7 +197,7 @@ def test_lerobot_chooses_the_model_by_the_type_of_its_configuration(
         default_task="lift",
     )
     model = make_model(config)
-    assert isinstance(model, PreTrainedRewardModel)
+    assert issubclass(type(model), PreTrainedRewardModel)
     assert model.name == "reward_gateway"
     frames = {
         "observation.images.front": np.zeros((2, 3, 8, 8), np.uint8),
@@ -204,7 +205,7 @@ def test_lerobot_chooses_the_model_by_the_type_of_its_configuration(
     }
     assert model.compute_reward(frames) == ("cpu", [51.0, 51.0])
     assert [sample["prompt"] for sample in film.samples] == ["lift", "lift"]
-    (used,) = asked
+    used = asked[0]
     assert (used.url, used.reward, used.run, used.timeout_s) == ("http://127.0.0.1:1", "film", "lifting", 3.0)
     assert model.predict_reward(frames, threshold=52.0) == ("cpu", [0.0, 0.0])
 
