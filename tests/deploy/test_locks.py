@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
-LOCKS = sorted(REQUIREMENTS.glob("*.txt"))
+LOCKS = sorted(REQUIREMENTS.glob("**/*.txt"))
+COMPILED = ("numpy", "msgspec", "pyyaml", "pydantic-core", "yarl", "scipy")
+"""Packages whose every version is a file for each Python and platform."""
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 
 
@@ -21,6 +23,13 @@ def test_every_package_is_pinned_by_hash_and_no_index_is_named(lock: Path) -> No
     assert entries
     assert all(PIN.match(entry) and "--hash=sha256:" in entry for entry in entries)
     assert not re.search(r"://|--(extra-)?index-url|--find-links", text)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_a_version_is_known_for_every_python_and_platform(lock: Path) -> None:
+    for name in COMPILED:
+        for entry in re.findall(rf"^{name}==.*\n(?:    --hash=.*\n)+", lock.read_text(), re.MULTILINE):
+            assert entry.count("--hash=") > 20, f"{entry.splitlines()[0]}: renew it with `make lock`"
 
 
 @pytest.mark.parametrize("smaller", ["gateway", "serve"])
