@@ -1,14 +1,13 @@
 """The synchronous batch function, and the helpers of frameworks that need nothing of theirs to be called."""
 
-import importlib
 import inspect
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from reward_gateway.client.adapters import agent_lightning, art, batch, langsmith, rewardbench, rllm, tunix
+from reward_gateway.client.adapters import agent_lightning, art, batch, hatchery, langsmith, rewardbench, rllm, tunix
 from reward_gateway.client.adapters.service import Unscored
-from reward_gateway.errors import InvalidRequest, NotFound, Unavailable
+from reward_gateway.errors import InvalidRequest, NotFound, Unavailable, Unscorable
 
 from tests.client.conftest import Service
 
@@ -53,11 +52,25 @@ def test_a_busy_service_is_asked_again(right: Service) -> None:
     assert batch.score(["p"], ["42"], answer=["42"]) == [1.0]
 
 
-def test_hatchery_finds_two_parameters_and_a_name() -> None:
-    for function in (batch.score, batch.brief):
-        assert list(inspect.signature(function).parameters) == ["prompts", "completions", "columns"]
-    assert batch.brief.__name__ == "brief"
-    assert not hasattr(importlib.import_module(batch.__name__), "_private")
+def test_hatcherys_texts_are_the_conversation_that_they_render_with_the_ground_truth_apart(right: Service) -> None:
+    rendered = "<|im_start|>user\n6 times 7?<|gold|> 42 <|/gold|><|im_end|>\n<|im_start|>assistant\n"
+    plain = "<|im_start|>user\nHm?<|im_end|>\n<|im_start|>assistant\n"
+    assert hatchery.score([rendered, rendered], ["42<|im_end|>", "4 2<|im_end|>"]) == [1.0, -0.5]
+    assert hatchery.brief([plain], ["so it is<|im_end|>"]) == [-1.0]
+
+
+def test_hatchery_stops_where_a_sample_has_no_score(right: Service) -> None:
+    rendered = "6 times 7?<|gold|>42<|/gold|>"
+    with pytest.raises(Unscorable, match=r"samples\[1\].reference"):
+        hatchery.score([rendered, "6 times 7?"], ["42", "42"])
+
+
+@pytest.mark.parametrize("module", [batch, hatchery])
+def test_a_dotted_path_finds_two_parameters_and_a_name(module: Any) -> None:
+    for function in (module.score, module.brief):
+        assert list(inspect.signature(function).parameters)[:2] == ["prompts", "completions"]
+    assert module.brief.__name__ == "brief"
+    assert not hasattr(module, "_private")
 
 
 def test_tunix_finds_one_function_which_raises_where_tunix_would_train_on_zero(right: Service) -> None:

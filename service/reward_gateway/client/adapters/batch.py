@@ -1,15 +1,14 @@
 """One synchronous function over a batch, for whatever calls ``fn(prompts=…, completions=…, **columns)``.
 
-That is axolotl's Hatchery, and scripts with Unsloth, torchrl, Trinity, PipelineRL (Tunix has a module of its own).
+That is scripts with Unsloth, torchrl, Trinity, PipelineRL (Tunix and axolotl's Hatchery have modules of their own).
 
     export REWARD_GATEWAY_URL=http://HOST:8080 REWARD_GATEWAY_REWARD=RECIPE
-    hatchery: {reward_funcs: [reward_gateway.client.adapters.batch.score]}      # axolotl
-    from reward_gateway.client.adapters.batch import score                      # a script
+    from reward_gateway.client.adapters.batch import score
 
 ``batch.RECIPE`` in place of ``batch.score`` is the recipe of that name. Ground truths come from the column
 ``reference``, ``ground_truth``, ``answer`` or ``solution``. The answer has one number per completion, in their order,
-and None where a sample cannot be scored: TRL leaves it out, Hatchery stops on it. What makes a number of None needs
-another adapter. A service that stays away longer than ``REWARD_GATEWAY_TIMEOUT_S`` (120) raises.
+and None where a sample cannot be scored: TRL leaves it out. What makes a number of None needs another adapter. A
+service that stays away longer than ``REWARD_GATEWAY_TIMEOUT_S`` (120) raises.
 """
 
 from collections.abc import Callable, Sequence
