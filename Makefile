@@ -28,15 +28,21 @@ IMAGES := .local/images
 SERVE_EXTRAS := server tables language tracing local models
 IMAGE_EXTRAS := server tracing
 
-# Trainers whose own clients `make test-clients` runs, an environment each.
+# Trainers whose own clients `make test-clients` runs, an environment each. Some need Python 3.13,
+# which a line of their `.in` file says; without one they are left out.
 CLIENT_NAMES := $(basename $(notdir $(wildcard requirements/clients/*.in)))
+NEWER_NAMES := $(basename $(notdir $(shell grep -l '^\# Python 3.13' requirements/clients/*.in)))
+NEWER := .local/python3.13
+CLIENT_PYTHON ?= $(firstword $(foreach name,$(NEWER)/usr/bin/python3.13 python3 python3.13,$(shell \
+  $(name) -c 'import sys; sys.exit(not (3, 13, 14) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
+CLIENTS_HERE := $(if $(CLIENT_PYTHON),$(CLIENT_NAMES),$(filter-out $(NEWER_NAMES),$(CLIENT_NAMES)))
 
 # `make test-chaos`: where its table of figures goes, how long its soak is, and when it is ended.
 CHAOS_TABLE := .local/chaos/verdicts.md
 SOAK_S ?= 600
 CHAOS_LIMIT ?= 90m
 
-.PHONY: help serve models-all convert test test-browser test-trainers test-clients test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
+.PHONY: help serve models-all convert test test-browser test-trainers test-clients client-python test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -61,10 +67,12 @@ test-trainers: development $(TRAINERS)/.ready $(OPENRLHF)/.ready ## train with T
 	@TRAINERS_PYTHON="$(CURDIR)/$(TRAINERS)/bin/python" OPENRLHF_PYTHON="$(CURDIR)/$(OPENRLHF)/bin/python" \
 	  exec $(BIN)/python -m pytest tests/trainers $(ARGS)
 
-test-clients: development $(CLIENT_NAMES:%=$(CLIENTS)/%/.ready) ## run trainers' own clients against the service, and print what each did (CLIENTS_RECORD=1 keeps it)
+test-clients: development $(CLIENTS_HERE:%=$(CLIENTS)/%/.ready) ## run trainers' own clients against the service, and print what each did (CLIENTS_RECORD=1 keeps it)
 	@echo "==> clients"
 	@CLIENTS_FOLDER="$(CURDIR)/$(CLIENTS)" $(BIN)/python -m pytest tests/clients $(ARGS)
 	@[ -z "$${CLIENTS_RECORD:-}" ] || $(BIN)/python -m tests.clients.clients
+
+client-python: $(NEWER)/.ready ## Python 3.13 for the clients that need it (root, Debian's debootstrap and patchelf; 46 MB)
 
 convert: $(CONVERT)/.ready ## what `reward-gateway models add` converts checkpoints with (torch, transformers)
 
@@ -99,8 +107,9 @@ clean: ## remove the environment, what was built and what the servers left
 	rm -rf $(VENV) .local .mypy_cache .ruff_cache .import_linter_cache
 	rm -f models/repository/*/1/{*.onnx,*.onnx.data,*.safetensors,*.pth,tokenizer.json,classes.json}
 
+# Hashes are asked for anew: uv would keep those of an earlier run, which may have seen a part of a version's files.
 lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
-	@cd requirements && compile() { "$(CURDIR)/$(BIN)/uv" pip compile --quiet --universal --python-version 3.11 \
+	@cd requirements && sed -i '/^    --hash=/d; s/ \\$$//' *.txt clients/*.txt && compile() { "$(CURDIR)/$(BIN)/uv" pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header $(ARGS) "$$@"; } && \
 	compile bootstrap.in -o bootstrap.txt && \
 	compile ../pyproject.toml $(foreach extra,$(SERVE_EXTRAS),--extra $(extra)) -o serve.txt && \
@@ -110,8 +119,9 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
 	compile openrlhf.in --overrides openrlhf.overrides --excludes openrlhf.excludes -o openrlhf.txt && \
 	for name in $(CLIENT_NAMES); do \
-	  if head -1 clients/$$name.in | grep -q '^# Over '; then alone=--no-deps; else alone=; fi; \
-	  compile clients/$$name.in $$alone -o clients/$$name.txt; done && \
+	  if grep -q '^# Over ' clients/$$name.in; then alone=--no-deps; else alone=; fi; \
+	  version=$$(sed -n 's/^# Python \([0-9.]*\).*/--python-version \1/p' clients/$$name.in); \
+	  compile clients/$$name.in $$alone $$version -o clients/$$name.txt; done && \
 	compile convert.in --override trainers.overrides --no-emit-package torch -c serve.txt -o convert.txt && \
 	compile deploy.in --no-deps -o deploy.txt && \
 	compile triton.in -o triton.txt && \
@@ -139,12 +149,13 @@ $(VENV)/.development: requirements/dev.txt $(VENV)/.serve
 	@touch $@
 
 # pip and no hash for torch: a machine without a GPU wants another build of it than one with.
-$(TRAINERS)/.ready: requirements/trainers.txt $(VENV)/.bootstrap
-	@echo "==> packages of the trainers (torch, TRL)"
-	@$(PYTHON) -m venv $(TRAINERS)
-	@requirements/install.sh $(TRAINERS) $< --no-deps
-	@$(TRAINERS)/bin/python -m pip -qq --disable-pip-version-check install torch==2.13.0
+$(TRAINERS)/.ready $(TRAINERS)-3.13/.ready: requirements/trainers.txt $(VENV)/.bootstrap
+	@echo "==> packages of the trainers (torch, TRL), with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv --without-pip $(@D)
+	@requirements/install.sh $(@D) $< --no-deps
+	@$(BIN)/python -m pip -qq --disable-pip-version-check --python $(@D)/bin/python install torch==2.13.0
 	@touch $@
+$(TRAINERS)-3.13/.ready: private PYTHON := $(CLIENT_PYTHON)
 
 $(OPENRLHF)/.ready: requirements/openrlhf.txt $(TRAINERS)/.ready
 	@echo "==> packages of OpenRLHF (vLLM for CPUs, DeepSpeed, Ray: 2 GB)"
@@ -153,6 +164,14 @@ $(OPENRLHF)/.ready: requirements/openrlhf.txt $(TRAINERS)/.ready
 $(CLIENTS)/%/.ready: requirements/clients/%.txt $(TRAINERS)/.ready
 	@echo "==> packages of a client ($*)"
 	@PYTHON="$(PYTHON)" requirements/client.sh $(CLIENTS)/$* $< $(TRAINERS)
+
+$(NEWER_NAMES:%=$(CLIENTS)/%/.ready): $(CLIENTS)/%/.ready: requirements/clients/%.txt $(TRAINERS)-3.13/.ready
+	@echo "==> packages of a client ($*), with $$($(CLIENT_PYTHON) -V)"
+	@PYTHON="$(CLIENT_PYTHON)" requirements/client.sh $(CLIENTS)/$* $< $(TRAINERS)-3.13
+
+$(NEWER)/.ready: requirements/newer_python.sh
+	@echo "==> Python 3.13"
+	@$< $(NEWER)
 
 $(CONVERT)/.ready: requirements/convert.txt $(VENV)/.bootstrap
 	@echo "==> packages of the conversion (torch, transformers, ONNX)"

@@ -5,7 +5,7 @@ set -euo pipefail
 env=$1 lock=$2 base=$3
 here=$(dirname "$0")
 "${PYTHON:-python3}" -m venv --without-pip "$env"
-if head -1 "${lock%.txt}.in" | grep -q '^# Over '; then
+if grep -q '^# Over ' "${lock%.txt}.in"; then
   site=$("$env/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   "$base/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$site/base.pth"
 fi

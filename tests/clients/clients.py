@@ -43,6 +43,12 @@ class Client:
     absent: Outcome = "raises"
     labels: bool = True
 
+    @property
+    def needs_newer_python(self) -> bool:
+        """Whether its environment is made for Python 3.13, as its ``.in`` file says."""
+        wanted = ROOT / f"requirements/clients/{self.environment}.in"
+        return wanted.exists() and "\n# Python 3.13" in wanted.read_text()
+
 
 CLIENTS = (
     Client("trl", "../trainers", ("TRL",), one_fails="none", absent="none"),
@@ -56,7 +62,9 @@ CLIENTS = (
     Client("verifiers_nemo_gym", "verifiers", ("verifiers, prime-rl through NeMo-Gym",)),
     Client("llamafactory", "llamafactory", ("LLaMA-Factory",), labels=False),
     Client("eval_protocol", "eval-protocol", ("reward-kit, eval-protocol",)),
-    Client("axolotl", "axolotl", ("axolotl through NeMo-Gym",), one_fails="zero", absent="zero"),
+    Client("axolotl_trl", "axolotl", ("axolotl |",), one_fails="none", absent="none"),
+    Client("axolotl_hatchery", "axolotl", ("axolotl's Hatchery",)),
+    Client("axolotl_nemo_gym", "axolotl", ("axolotl through NeMo-Gym",), one_fails="zero", absent="zero"),
     Client("tunix", "tunix", ("Tunix",)),
     Client("art", "art", ("ART (OpenPipe)",), one_fails="none"),
     Client("agent_lightning", "agent-lightning", ("Agent-lightning",)),

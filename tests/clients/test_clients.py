@@ -90,6 +90,9 @@ def answered(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:
     """What the client's own code made of the calls, in a process of its environment."""
+    environment = Path(os.environ["CLIENTS_FOLDER"]) / client.environment
+    if client.needs_newer_python and not (environment / ".ready").exists():
+        pytest.skip(f"{client.environment} needs Python 3.13: make client-python, or CLIENT_PYTHON=… make test-clients")
     RESULTS[client.probe] = {"package": client.environment, "version": "did not run"}
     folder = tmp_path_factory.mktemp(client.probe)
     urls = {"unavailable": refusing, "dead": f"http://127.0.0.1:{free_port()}"}
@@ -98,8 +101,8 @@ def answered(
         for name, (recipe, samples) in asked.items()
     }
     (folder / "calls.json").write_text(json.dumps({"lines": documented_lines(client.rows[0]), "calls": calls}))
-    python = Path(os.environ["CLIENTS_FOLDER"]) / client.environment / "bin/python"
-    command = [str(python), str(Path(__file__).with_name("probes") / "run.py"), client.probe, "calls.json", "out.json"]
+    run = Path(__file__).with_name("probes") / "run.py"
+    command = [str(environment / "bin/python"), str(run), client.probe, "calls.json", "out.json"]
     variables = {
         "PYTHONPATH": str(ROOT / "service"),
         "REWARD_GATEWAY_TIMEOUT_S": "2",

@@ -6,15 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from letters import CHATML
 from reward_gateway.client.adapters import rewardbench
 from run import Call
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 PACKAGE = "rewardbench"
-CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-)
 
 
 def score(call: Call) -> list[float | None]:

@@ -16,14 +16,16 @@ PACKAGE = "trl"
 
 def score(call: Call) -> list[float | None]:
     rows = [{"prompt": sample["prompt"], "answer": sample.get("reference")} for sample in call.samples]
-    trainer = make_trainer(rows)
+    from reward_gateway.client.adapters.trl import reward
+
+    trainer = make_trainer(rows, [reward])
     texts = call.column("response")
     tokens = [[1] for _ in texts]
     rewards = trainer._calculate_rewards(rows, call.column("prompt"), texts, tokens)
     return [None if torch.isnan(row).any() else float(row[0]) for row in rewards]
 
 
-def make_trainer(rows: list[dict[str, Any]]) -> GRPOTrainer:
+def make_trainer(rows: list[dict[str, Any]], functions: list[Any], kind: type[GRPOTrainer] = GRPOTrainer) -> Any:
     """A trainer of a model of no size, which is only asked for rewards."""
     made = Tokenizer(models.WordLevel({"<pad>": 0, "<eos>": 1, "a": 2}, unk_token="<pad>"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -32,12 +34,10 @@ def make_trainer(rows: list[dict[str, Any]]) -> GRPOTrainer:
     )
     config = GRPOConfig(output_dir=tempfile.mkdtemp(), report_to=[], use_cpu=True, bf16=False, num_generations=2,
                         per_device_train_batch_size=2)  # fmt: skip
-    from reward_gateway.client.adapters.trl import reward
-
-    return GRPOTrainer(
+    return kind(
         model=model,
         processing_class=PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="<eos>"),
-        reward_funcs=[reward],
+        reward_funcs=functions,
         args=config,
         train_dataset=Dataset.from_list(rows),
     )

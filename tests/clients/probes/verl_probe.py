@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
+from letters import make_tokenizer
 from run import Call
-from verl_rows import compose_config, make_row, make_tokenizer
+from verl_rows import compose_config, make_row
 
 PACKAGE = "verl"
 
@@ -22,7 +23,7 @@ def score(call: Call) -> list[float | None]:
 async def score_rows(call: Call, lines: list[str]) -> list[float | None]:
     from verl.trainer.ppo.reward import load_reward_manager
 
-    tokenizer = make_tokenizer(call.samples)
+    tokenizer = make_tokenizer(call.column("prompt") + call.column("response"))
     manager: Any = load_reward_manager(compose_config(lines), tokenizer)
     manager.loop = asyncio.get_running_loop()
     answers = await asyncio.gather(*(manager.run_single(make_row(tokenizer, sample)) for sample in call.samples))

@@ -14,19 +14,6 @@ def compose_config(overrides: list[str]) -> Any:
         return compose("ppo_trainer", overrides=overrides)
 
 
-def make_tokenizer(samples: list[dict[str, Any]]) -> Any:
-    """A tokenizer of the samples' characters."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    letters = sorted({letter for sample in samples for letter in sample["prompt"] + sample["response"]})
-    model = models.WordLevel({letter: i for i, letter in enumerate(["<pad>", "<eos>", *letters])}, unk_token="<pad>")
-    made = Tokenizer(model)
-    made.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    made.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="<eos>")
-
-
 def make_row(tokenizer: Any, sample: dict[str, Any]) -> Any:
     """A row of one sample: the prompt padded on the left, the response on the right."""
     import numpy as np
