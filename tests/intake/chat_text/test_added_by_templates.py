@@ -37,7 +37,9 @@ MISTRAL_LINE = (
     "You are {}, a Large Language Model (LLM) created by Mistral AI, a French startup headquartered in Paris.\nYour "
     "knowledge base was last updated on 2023-10-01. The current date is 2026-11-29.\n\n{}"
 )
-ASKS = '(e.g. "What are some good restaurants?" => "Where are you?" or "The next flight" => "Where do you travel from?")'
+ASKS = (
+    '(e.g. "What are some good restaurants?" => "Where are you?" or "The next flight" => "Where do you travel from?")'
+)
 NO_TOOLS = "If tools are not available, inform the user that you cannot perform the requested action at the moment."
 CURIOUS = (
     "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
@@ -54,8 +56,8 @@ CURIOUS = (
         (CHATML, "You are a helpful AI assistant named SmolLM, trained by Hugging Face."),
         (
             CHATML,
-            "You are OLMo, a helpful function-calling AI assistant built by Ai2. Your date cutoff is November 2024, and "
-            "your model weights are available at https://huggingface.co/allenai. You do not currently have access to "
+            "You are OLMo, a helpful function-calling AI assistant built by Ai2. Your date cutoff is November 2024, "
+            "and your model weights are available at https://huggingface.co/allenai. You do not currently have access to "
             "any functions. <functions></functions>",
         ),
         (CHATML, "You are OpenCoder, created by OpenCoder Team."),
@@ -132,8 +134,8 @@ CODER_TOOLS = (
         ),
         (
             LLAMA3,
-            "Environment: ipython\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\nYou have access to "
-            "the following functions. To call a function, please respond with JSON for a function call. Respond in the "
+            "Environment: ipython\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\nYou have access "
+            "to the following functions. To call a function, please respond with JSON for a function call. Respond in the "
             'format {"name": function name, "parameters": dictionary of argument name and its value}. Do not use '
             f"variables.\n\n{json.dumps(FUNCTION, indent=4)}\n\n{WRITTEN}\n\nBe kind.",
         ),

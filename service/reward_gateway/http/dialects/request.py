@@ -309,7 +309,7 @@ class DialectRequest:
     async def read_rendered(self, plan: Plan, text: str) -> ChatText | None:
         """The conversation that a chat template rendered as this text, in the recipe's or the request's format; None
         for other text. Raises InvalidRequest if there is no such format."""
-        reading = TextReading.of(plan, self.settings, self._chat_format)
+        reading = TextReading.of(plan, self.settings, call_of(self.http_request.scope).chat_format)
         return await self.read_apart(partial(read_rendered, text, reading))
 
     async def read_apart(self, read: Callable[[], T]) -> T:
