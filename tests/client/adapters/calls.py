@@ -15,6 +15,7 @@ from reward_gateway.client.adapters import (
     art,
     batch,
     easyr1,
+    hatchery,
     langsmith,
     lerobot,
     nemo_rl,
@@ -120,6 +121,11 @@ async def _art(prompt: str, response: str) -> Any:
     return trajectory.reward if await art.score_group(group) is not None else None
 
 
+def _hatchery(prompt: str, response: str) -> Any:
+    asked = f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
+    return hatchery.score([asked], [f"{response}<|im_end|>"])[0]
+
+
 def _langsmith(prompt: str, response: str) -> Any:
     return langsmith.reward({"question": prompt}, {"answer": response})["score"]
 
@@ -150,6 +156,7 @@ async def _rubric(prompt: str, response: str) -> Any:
 OTHER_CALLS: dict[str, Call] = {
     "agent_lightning": _agent_lightning,
     "art": _art,
+    "hatchery": _hatchery,
     "langsmith": _langsmith,
     "lerobot": _lerobot,
     "openenv": _openenv,

@@ -85,13 +85,23 @@ def test_adapters_answer_the_number_that_the_recipe_says(address: str) -> None:
 
 ALL_CALLS = sorted({*TEXT_CALLS, *MESSAGE_CALLS, *OTHER_CALLS})
 FRAMEWORKS = (
-    *("atropos", "autoevals", "deepeval", "inspect_ai", "ms_swift", "nemo_rl", "open_instruct", "tinker_cookbook"),
+    *(
+        "atropos",
+        "autoevals",
+        "deepeval",
+        "inspect_ai",
+        "ms_swift",
+        "nemo_rl",
+        "open_instruct",
+        "tinker_cookbook",
+    ),
 )
 
 
 def test_every_adapter_is_called_here() -> None:
     called = {name.partition(",")[0] for name in (*ALL_CALLS, *FRAMEWORKS)}
-    adapters = {path.stem for path in ADAPTERS.glob("*.py")} - {"__init__", "rows", "service"} | {"ms_swift"}
+    modules = {path.stem for path in ADAPTERS.glob("*.py")} - {"__init__", "rows", "service"}
+    adapters = modules | {path.parent.name for path in ADAPTERS.glob("*/*.py")}
     assert called == adapters
 
 

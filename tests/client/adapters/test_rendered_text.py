@@ -212,6 +212,7 @@ NATIVE = {
     "art": "messages of an API",
     "autoevals": "texts of an evaluation",
     "deepeval": "texts of an evaluation",
+    "hatchery": "read by /get_reward, which takes rendered text",
     "inspect_ai": "messages of an evaluation",
     "langsmith": "texts of an evaluation",
     "lerobot": "frames",
@@ -225,9 +226,10 @@ NATIVE = {
 
 def test_every_adapter_says_whether_its_trainer_hands_over_rendered_text() -> None:
     asks = {}
-    for path in [*ADAPTERS.glob("*.py"), ADAPTERS / "ms_swift" / "plugin.py"]:
+    for path in [*ADAPTERS.glob("*.py"), ADAPTERS / "ms_swift" / "plugin.py", *ADAPTERS.glob("lerobot/*.py")]:
         source = path.read_text()
-        if ("Service.of(" in source or "RecipeScorer" in source) and path.stem != "service":
-            asks[path.stem] = 0 < source.count("rendered=True") == source.count("Service.of(")
-            assert asks[path.stem] or "rendered=True" not in source, f"{path.stem} reads some of its texts alone"
+        name = path.stem if path.parent == ADAPTERS else path.parent.name
+        if ("Service.of(" in source or "RecipeScorer" in source) and name != "service":
+            asks[name] = 0 < source.count("rendered=True") == source.count("Service.of(")
+            assert asks[name] or "rendered=True" not in source, f"{path.stem} reads some of its texts alone"
     assert {name for name, reads in asks.items() if not reads} == set(NATIVE)

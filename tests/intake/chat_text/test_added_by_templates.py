@@ -56,9 +56,9 @@ CURIOUS = (
         (CHATML, "You are a helpful AI assistant named SmolLM, trained by Hugging Face."),
         (
             CHATML,
-            "You are OLMo, a helpful function-calling AI assistant built by Ai2. Your date cutoff is November 2024, "
-            "and your model weights are available at https://huggingface.co/allenai. You do not currently have access to "
-            "any functions. <functions></functions>",
+            "You are OLMo, a helpful function-calling AI assistant built by Ai2. Your date cutoff is November "
+            "2024, and your model weights are available at https://huggingface.co/allenai. You do not currently have "
+            "access to any functions. <functions></functions>",
         ),
         (CHATML, "You are OpenCoder, created by OpenCoder Team."),
         (LLAMA3, "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"),
@@ -135,8 +135,8 @@ CODER_TOOLS = (
         (
             LLAMA3,
             "Environment: ipython\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\nYou have access "
-            "to the following functions. To call a function, please respond with JSON for a function call. Respond in the "
-            'format {"name": function name, "parameters": dictionary of argument name and its value}. Do not use '
+            "to the following functions. To call a function, please respond with JSON for a function call. Respond in "
+            'the format {"name": function name, "parameters": dictionary of argument name and its value}. Do not use '
             f"variables.\n\n{json.dumps(FUNCTION, indent=4)}\n\n{WRITTEN}\n\nBe kind.",
         ),
     ],
