@@ -21,6 +21,7 @@ from reward_gateway.recipes.book import RecipeBook, check_recipe_file
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.implicit_recipes import find_implicit_recipe
 from reward_gateway.recipes.missing_context import find_missing_context
+from reward_gateway.recipes.part_batches import select_part
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import MEDIA
@@ -218,12 +219,14 @@ class Gateway:
 
     async def _fetch_raw_scores(self, plan: Plan, batch: Batch, context: RequestContext) -> dict[str, RawScores]:
         """Raw scores by component; a model that several components share is called once."""
-        models = plan.models
         await self.runtime.fetch_media(batch, [name for name in MEDIA if name in plan.inputs], context.deadline)
-        if not models:
-            return {}
-        answers = await self.runtime.fetch_raw_scores(models, batch, context)
-        return {c.name: _select_dimension(c, *answers[c.model]) for c in plan.components if c.model is not None}
+        raw: dict[str, RawScores] = {}
+        for part in dict.fromkeys(component.text for component in plan.components if component.model is not None):
+            readers = [(c, c.model) for c in plan.components if c.model is not None and c.text == part]
+            models = tuple(dict.fromkeys(model for _, model in readers))
+            answers = await self.runtime.fetch_raw_scores(models, select_part(plan, batch, part), context)
+            raw |= {component.name: _select_dimension(component, *answers[model]) for component, model in readers}
+        return raw
 
     # Recipes
 

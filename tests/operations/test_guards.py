@@ -20,7 +20,8 @@ def flagged(
 ) -> list[bool]:
     values = {key: np.array(column) for key, column in (components or {}).items()}
     size = len(responses) or len(next(iter(values.values())))
-    view = GuardView(responses or [""] * size, references or [None] * size, values, flags or {})
+    accepted = [[] if reference is None else [reference] for reference in references or [None] * size]
+    view = GuardView(responses or [""] * size, accepted, values, flags or {})
     caught = GUARDS[name].function(view, GUARDS[name].params.model_validate(params))
     assert caught.dtype == bool
     result: list[bool] = caught.tolist()
@@ -100,7 +101,7 @@ def test_a_value_far_from_where_values_used_to_be_has_drifted() -> None:
 
 def test_members_that_lie_far_apart_disagree() -> None:
     members = {"a": [0.0, 0.0, np.nan], "b": [0.1, 4.0, 1.0]}
-    view = GuardView([""] * 3, [None] * 3, {name: np.array(column) for name, column in members.items()}, {})
+    view = GuardView([""] * 3, [[]] * 3, {name: np.array(column) for name, column in members.items()}, {})
     guard = GUARDS["ensemble_disagreement"]
     params = guard.params.model_validate({"components": ["a", "b"], "threshold": 1.0})
     assert guard.function(view, params).tolist() == [False, True, False]

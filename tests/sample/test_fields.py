@@ -19,6 +19,7 @@ from reward_gateway.cli import scoring as file_scoring
 from reward_gateway.cli.score import _FIELDS as FILE_COLUMNS
 from reward_gateway.client.grpc import score_request as grpc_request
 from reward_gateway.client.request import columns_body, samples_body
+from reward_gateway.errors import InvalidRequest
 from reward_gateway.grpc.decode import decode_samples
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.decode import decode_as
@@ -51,6 +52,7 @@ GIVEN: dict[Form, Callable[[Field, int], Any]] = {
     "name": lambda field, i: f"{field.name}-{i}",
     "chat": lambda field, i: f"{field.name} {i}",
     "text": lambda field, i: f"{field.name} {i}",
+    "answer": lambda field, i: f"{field.name} {i}",
     "media": lambda field, i: [PIXEL] * (i + 1),
     "steps": lambda field, i: field.example[: i + 1],
     "numbers": lambda field, i: {**field.example, "number": i + 0.5, "vector": [1.0, 2.0]},
@@ -188,7 +190,8 @@ def test_recipes_have_a_tensor_for_every_field_that_can_be_one() -> None:
 
 def test_the_proto_has_the_fields_of_the_table_and_no_other() -> None:
     chat = {f"{field.name}_messages" for field in FIELDS if field.form == "chat"}
-    assert set(pb.Sample.DESCRIPTOR.fields_by_name) == {field.name for field in FIELDS} | chat
+    answers = {f"{field.name}{end}" for field in FIELDS if field.form == "answer" for end in ("s", "_value")}
+    assert set(pb.Sample.DESCRIPTOR.fields_by_name) == {field.name for field in FIELDS} | chat | answers
 
 
 def test_the_client_has_an_argument_for_every_field() -> None:
@@ -218,3 +221,38 @@ def test_a_list_that_is_empty_is_as_good_as_none() -> None:
             sample = {"prompt": "p", "response": "r"}
             empty = over_http({"samples": [{**sample, field.name: []}]})
             assert make_keys(info, empty) == make_keys(info, over_http({"samples": [sample]}))
+
+
+ANSWERS = ["4", 4, 0.5, True, ["4", "four"], ["4", 4], [["A", "C"], ["B"]], {"answer": "4", "choices": ["3", "4"]}]
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=str)
+def test_an_answer_of_any_form_is_the_same_over_every_entry(answer: Any) -> None:
+    body = samples_body([{"prompt": "p", "response": "r", "reference": answer}], {})
+    column = over_http(body).references
+    assert column == [json.dumps(answer) if isinstance(answer, (bool, int, float)) else answer]
+    assert over_grpc(body).references == column
+
+
+def test_several_answers_are_columns_of_a_tensor() -> None:
+    request = oip.ModelInferRequest(model_name="m")
+    for name, width, texts in (("response", 1, ["r", "r"]), ("reference", 2, ["4", "four", "5", ""])):
+        request.inputs.add(name=name, datatype="BYTES", shape=[2, width])
+        request.raw_input_contents.append(b"".join(frame_value(text.encode()) for text in texts))
+    inputs = read_inputs(request)
+    columns, invalid = asyncio.run(find_layout(inputs).read(inputs, None))
+    assert columns["reference"] == [["4", "four"], ["5"]]
+    assert not invalid
+
+
+def test_a_model_reads_several_answers_as_json() -> None:
+    batch = over_http({"samples": [{"response": "r", "reference": ["4", "four"]}]})
+    info = ModelInfo("m", "1", True, ("reference",), ("score",), 8)
+    encoded = encode_rows(TritonModel(info, "1"), batch, [0])
+    assert encoded.rows.columns["reference"] == [frame_value(b'["4","four"]')]
+
+
+def test_a_reference_in_two_forms_is_refused_over_grpc() -> None:
+    sample = pb.Sample(response="r", reference="4", references=["5"])
+    with pytest.raises(InvalidRequest, match=r"samples\[0\]\.reference"):
+        decode_samples([sample], InputLimits(SETTINGS))

@@ -128,6 +128,10 @@ def _frame_json(value: Any) -> str:
     return _frame_text(canonical_json(value))
 
 
+def _frame_answer(value: str | list[Any] | dict[str, Any] | None) -> str:
+    return _frame_text(value) if value is None or isinstance(value, str) else _frame_json(value)
+
+
 def _frame_objects(objects: Sequence[Mapping[str, Any]] | None) -> str:
     """An empty list equals a missing one."""
     return _frame_json(objects) if objects else "n"
@@ -136,6 +140,7 @@ def _frame_objects(objects: Sequence[Mapping[str, Any]] | None) -> str:
 _FRAME_BY_FORM: dict[Form, Callable[[Any], str]] = {
     "chat": _frame_text,
     "text": _frame_text,
+    "answer": _frame_answer,
     "media": _frame_media,
     "steps": _frame_steps,
     "numbers": _frame_json,

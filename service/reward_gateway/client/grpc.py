@@ -27,6 +27,7 @@ _SERVING = b"\x08\x01"
 
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _CHAT = tuple(field.name for field in of_form("chat"))
+_ANSWERS = tuple(field.name for field in of_form("answer"))
 _NUMBERS = tuple(field.name for field in of_form("numbers"))
 _UPPER = {"on_invalid": "ON_INVALID_", "cache": "CACHE_"}
 
@@ -58,6 +59,12 @@ def _convert_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
     for field in MEDIA:
         if fields.get(field):
             fields[field] = [_convert_media(item) for item in fields[field]]
+    for field in _ANSWERS:
+        value = fields.get(field)
+        if isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value):
+            fields[f"{field}s"] = fields.pop(field)
+        elif value is not None and not isinstance(value, str):
+            fields[f"{field}_value"] = fields.pop(field)
     for field in _NUMBERS:
         if fields.get(field):
             fields[field] = {name: _convert_feature(value) for name, value in fields[field].items()}

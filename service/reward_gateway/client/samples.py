@@ -75,6 +75,10 @@ def _convert_objects(objects: Sequence[Any], field: str) -> list[Any]:
     ]
 
 
+def _convert_answer(answer: Any, _field: str) -> Any:
+    return to_plain(answer)
+
+
 def _convert_object(entry: Mapping[str, Any], path: str) -> dict[str, Any]:
     wire = _convert_numbers(entry, path)
     for name, value in wire.items():
@@ -84,6 +88,7 @@ def _convert_object(entry: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 _CONVERT_FORM: dict[Form, Callable[[Any, str], Any]] = {
+    "answer": _convert_answer,
     "media": _convert_images,
     "steps": _convert_steps,
     "numbers": _convert_numbers,

@@ -78,6 +78,8 @@ def _item(sample: pb.Sample, i: int) -> SampleItem:
     item = SampleItem()
     for descriptor, value in sample.ListFields():
         name, read = _READERS[descriptor.number]
+        if descriptor.name != name and getattr(item, name) is not None:
+            raise InvalidRequest(f"samples[{i}].{name}: give it in one form", param=f"samples[{i}].{name}")
         if read is None:
             setattr(item, name, value)
         elif (made := read(value, f"samples[{i}].{name}")) is not None:
@@ -119,6 +121,10 @@ def _feature(feature: pb.Feature, param: str) -> float | list[float]:
             return [number(value, param) for value in feature.vector.values]
         case _:
             raise InvalidRequest(f"{param}: a feature of no kind", param=param)
+
+
+def _texts(texts: Sequence[str], _param: str) -> list[str]:
+    return list(texts)
 
 
 def _messages(conversation: pb.Conversation, param: str) -> list[ChatMessage]:
@@ -206,6 +212,7 @@ _READ: dict[Form, Callable[[Field], Read | None]] = {
     "name": lambda _: None,
     "chat": lambda _: None,
     "text": lambda _: None,
+    "answer": lambda _: None,
     "media": lambda _: _media,
     "steps": lambda _: _steps,
     "numbers": lambda _: _features,
@@ -216,5 +223,7 @@ _NUMBERS = {name: entry.number for name, entry in pb.Sample.DESCRIPTOR.fields_by
 _READERS: dict[int, tuple[str, Read | None]] = {
     **{_NUMBERS[field.name]: (field.name, _READ[field.form](field)) for field in FIELDS},
     **{_NUMBERS[f"{field.name}_messages"]: (field.name, _messages) for field in of_form("chat")},
+    **{_NUMBERS[f"{field.name}s"]: (field.name, _texts) for field in of_form("answer")},
+    **{_NUMBERS[f"{field.name}_value"]: (field.name, plain) for field in of_form("answer")},
 }
 """Number of a field of ``Sample`` -> the field, and how its value is read; None: as it is."""

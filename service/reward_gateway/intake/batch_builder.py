@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from reward_gateway.errors import InvalidRequest, MalformedBody
 from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.media import MediaLimits, from_content
-from reward_gateway.sample import Batch, Invalid, Media
+from reward_gateway.sample import Batch, Invalid, Media, json_text
 from reward_gateway.sample.fields import FIELDS, IMAGES, Form, SampleItem, of_form
 from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 from reward_gateway.sample.messages import MediaObject, StepItem
@@ -162,6 +162,13 @@ class BatchBuilder:
     def _take_as_given(self, _batch: Batch, _field: str, values: list[Any], _long: bool) -> list[Any]:
         return values
 
+    def _take_answers(self, _batch: Batch, field: str, values: list[Any], long: bool) -> list[Any]:
+        if long:
+            for i, value in enumerate(values):
+                for path, text in texts_of(value, f"samples[{i}].{field}"):
+                    self.limits.text(len(text), path)
+        return [json_text(value) if isinstance(value, (bool, int, float)) else value for value in values]
+
     def _take_numbers(self, _batch: Batch, _field: str, values: list[Any], _long: bool) -> list[Any]:
         return [{} if value is None else value for value in values]
 
@@ -241,6 +248,7 @@ _columns_of: Callable[[Sequence[SampleItem]], tuple[list[Any], ...]] = eval(  # 
 
 _TAKE: dict[Form, Callable[[BatchBuilder, Batch, str, list[Any], bool], list[Any]]] = {
     "text": BatchBuilder._take_as_given,
+    "answer": BatchBuilder._take_answers,
     "numbers": BatchBuilder._take_numbers,
     "steps": BatchBuilder._take_steps,  # after the numbers, to which the scores of steps are added
     "objects": BatchBuilder._take_objects,

@@ -26,10 +26,13 @@ def _defaults(kind: type[Struct]) -> dict[str, Any]:
     }
 
 
-def texts_of(item: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """The texts in an object, each with its path below the request."""
-    for name, value in item.items():
-        if isinstance(value, str):
-            yield f"{path}.{name}", value
-        elif isinstance(value, list):
-            yield from ((f"{path}.{name}[{i}]", entry) for i, entry in enumerate(value) if isinstance(entry, str))
+def texts_of(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The texts in a value, however nested, each with its path below the request."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for i, entry in enumerate(value):
+            yield from texts_of(entry, f"{path}[{i}]")
+    elif isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from texts_of(entry, f"{path}.{name}")

@@ -66,6 +66,10 @@ class VirtualModel:
         return config
 
 
+_SEVERAL = ("answer", "media")
+"""Forms of fields of which a sample may have several, a column of the tensor for each."""
+
+
 def recipe_model(name: str, *, grouped: bool) -> VirtualModel:
     """The model of a recipe: inputs are the fields of a sample, outputs ``reward`` and ``valid``.
 
@@ -76,7 +80,12 @@ def recipe_model(name: str, *, grouped: bool) -> VirtualModel:
     return VirtualModel(
         name,
         inputs=tuple(
-            Port(field.name, "BYTES", (-1,) if field.form == "media" else (1,), optional=field.name != "response")
+            Port(
+                field.name,
+                "BYTES",
+                (-1,) if field.form in _SEVERAL else (1,),
+                optional=field.name != "response",
+            )
             for field in FIELDS
             if field.tensor
         ),

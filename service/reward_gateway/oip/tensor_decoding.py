@@ -1,6 +1,6 @@
 """Decodes input tensors into samples; row ``i`` of every tensor belongs to sample ``i``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -84,15 +84,35 @@ def _decode_texts(tensor: Tensor, n: int, field: str, invalid: dict[int, Invalid
         raise InvalidRequest(f"{tensor.where}: {tensor.name} must be BYTES", param=f"{tensor.where}.datatype")
     if tensor.shape not in ((n, 1), (n,)):
         raise _wrong_shape(tensor, f"[{n}, 1], one text per sample")
+    return _decode_rows(tensor, range(n), field, invalid)
+
+
+def _decode_rows(tensor: Tensor, owners: Sequence[int], field: str, invalid: dict[int, Invalid]) -> list[str]:
+    """The texts of a tensor; ``owners``: the sample of each."""
     rows = tensor.read_strings()
     try:
         return [row.decode() for row in rows]
     except UnicodeDecodeError:
-        return [_decode_row(row, i, field, invalid) for i, row in enumerate(rows)]
+        return [_decode_row(row, i, field, invalid) for i, row in zip(owners, rows, strict=True)]
 
 
 def _read_texts(tensor: Tensor, n: int, field: Field, invalid: dict[int, Invalid]) -> list[Any]:
     return _decode_texts(tensor, n, field.name, invalid)
+
+
+def _read_answers(tensor: Tensor, n: int, field: Field, invalid: dict[int, Invalid]) -> list[Any]:
+    """The accepted answers of each row: a text, or the list of its texts, empty ones at its end left out."""
+    if len(tensor.shape) != 2 or tensor.shape[0] != n or tensor.shape[1] == 1:
+        return _decode_texts(tensor, n, field.name, invalid)
+    k = tensor.shape[1]
+    texts = _decode_rows(tensor, [i for i in range(n) for _ in range(k)], field.name, invalid)
+    return [_drop_padding(texts[i * k : (i + 1) * k]) for i in range(n)]
+
+
+def _drop_padding(answers: list[str]) -> list[str]:
+    while answers and not answers[-1]:
+        answers.pop()
+    return answers
 
 
 def _read_media(tensor: Tensor, n: int, _field: Field, _invalid: dict[int, Invalid]) -> list[Any]:
@@ -136,6 +156,7 @@ def _decode_value(decoder: "msgspec.json.Decoder[Any]", row: bytes, param: str) 
 _READ: dict[Form, Callable[[Tensor, int, Field, dict[int, Invalid]], list[Any]]] = {
     "chat": _read_texts,
     "text": _read_texts,
+    "answer": _read_answers,
     "media": _read_media,
     "steps": _read_json,
     "numbers": _read_json,

@@ -19,12 +19,18 @@ from reward_gateway.sample.turn_marks import TEMPLATE_MARKS, find_marked
 from .columns import Columns
 from .effects import Effectful, RunInWorker, perform
 from .outcome import Outcome
+from .reading.alternatives import MATCHED, REFERENCE, choose_best, expand_alternatives
+from .reading.params import TextParams
+from .reading.view import UNFINISHED, mark_unfinished, view_texts
 from .registry import Operation, OperationItem, OperationParams, catalog
 
 NOT_FINITE = Invalid("not_finite", "the result is not a finite number; check the size of the inputs")
 
 JUDGE_ANSWER = "judge_answer"
 """The detail of an operation's outcome that a recipe's explanation shows."""
+
+_OWN_DETAILS = (UNFINISHED, MATCHED)
+"""Details that an item has or has not, whatever its neighbours have."""
 
 _RESULT_US = 10.0
 """Microseconds that one result takes to be made of columns and encoded."""
@@ -102,7 +108,24 @@ def run(operation: Operation, columns: Columns, params: OperationParams) -> Step
 
 
 def run_here(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
-    """Run an operation in this process, whatever it costs."""
+    """Run an operation in this process, whatever it costs: over the part of each response that its parameters ask for,
+    and over each accepted answer of an item that has several."""
+    unfinished: list[int] = []
+    if isinstance(params, TextParams):
+        columns, unfinished = view_texts(columns, params, calls=operation.calls)
+    outcome = yield from _run_over_alternatives(operation, columns, params)
+    return mark_unfinished(outcome, unfinished, columns.size)
+
+
+def _run_over_alternatives(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
+    alternatives = expand_alternatives(columns) if operation.kind == "score" and REFERENCE in columns else None
+    if alternatives is None:
+        return (yield from _call(operation, columns, params))
+    outcome = yield from _call(operation, alternatives.columns, params)
+    return choose_best(outcome, alternatives, columns.size)
+
+
+def _call(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
     answer = operation.function(columns, params)
     return (yield from answer) if isinstance(answer, Generator) else answer
 
@@ -212,7 +235,11 @@ def _encode_result(outcome: Outcome, row: int) -> dict[str, Any]:
         if _has_infinity(outcome.rewards[row]):
             return _encode_failure(NOT_FINITE)
         result["rewards"] = jsonable(outcome.rewards[row])
-    details = {name: jsonable(column[row]) for name, column in outcome.details.items()}
+    details = {
+        name: jsonable(column[row])
+        for name, column in outcome.details.items()
+        if column[row] is not None or name not in _OWN_DETAILS
+    }
     if row in outcome.flags:
         details["flags"] = list(outcome.flags[row])
     return {**result, "details": details, "error": None}

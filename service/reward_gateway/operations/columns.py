@@ -43,6 +43,14 @@ class Columns:
         """Every column by its name, as it was given."""
         return self._fields.items()
 
+    def replaced(self, name: str, column: Any) -> "Columns":
+        """The same columns with another one in place of ``name``."""
+        return Columns(self.size, {**self._fields, name: column})
+
+    def selected(self, rows: Sequence[int]) -> "Columns":
+        """The columns of some rows, which may repeat, in this order."""
+        return Columns(len(rows), {name: _select(column, rows) for name, column in self._fields.items()})
+
     def objects(self, name: str, default: Any = None) -> Sequence[Any]:
         """[n] values as they came: text, lists, models; ``default`` where the field is absent."""
         column = self._fields.get(name)
@@ -88,3 +96,11 @@ class Columns:
     def map_rows(self, function: Callable[[int], Any]) -> list[Any]:
         """``function(i)`` for every item, in order."""
         return [function(i) for i in range(self.size)]
+
+
+def _select(column: Any, rows: Sequence[int]) -> Any:
+    if isinstance(column, Mapping):
+        return {name: _select(values, rows) for name, values in column.items()}
+    if isinstance(column, np.ndarray):
+        return column[list(rows)]
+    return [column[i] for i in rows] if isinstance(column, Sequence) and not isinstance(column, str) else column

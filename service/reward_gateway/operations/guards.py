@@ -28,10 +28,10 @@ from .texts import repeated_share, words
 
 @dataclass(frozen=True, slots=True)
 class GuardView:
-    """What a guard may look at: texts, references, component values [n] by name, and the models' own flags."""
+    """What a guard may look at: texts, accepted answers, component values [n] by name, and the models' own flags."""
 
     responses: Sequence[str]
-    references: Sequence[str | None]
+    references: Sequence[Sequence[str]]
     components: Mapping[str, FloatArray]
     flags: Mapping[int, tuple[str, ...]]
 
@@ -96,7 +96,7 @@ def master_key(view: GuardView, _: NoParams) -> BoolArray:
     Source of the keys: One Token to Fool LLM-as-a-Judge, arXiv 2507.08794.
     """
     pairs = zip(view.responses, view.references, strict=True)
-    return np.array([content_free(response, reference) for response, reference in pairs], dtype=bool)
+    return np.array([content_free(response, *references) for response, references in pairs], dtype=bool)
 
 
 class Repetition(OperationParams):

@@ -25,13 +25,13 @@ OPENERS = ("Let's think step by step.", "The answer is", "Final answer", "Here i
 """Openings of the same kind that are no answer by themselves."""
 
 
-def content_free(text: str, reference: str | None = None) -> bool:
+def content_free(text: str, *references: str | None) -> bool:
     """Whether a text says nothing: it is empty, only punctuation, or only openers, the master keys among them.
 
-    A text that equals the reference says what it should, whatever it is.
+    A text that equals one of the references says what it should, whatever it is.
     """
     plain = _strip_markup(text)
-    if reference is not None and plain == _strip_markup(reference):
+    if any(reference is not None and plain == _strip_markup(reference) for reference in references):
         return False
     place = _skip_marks(plain, 0)
     while place < len(plain):

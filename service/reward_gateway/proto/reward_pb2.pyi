@@ -55,7 +55,7 @@ class ScoreStreamResponse(_message.Message):
     def __init__(self, reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
 
 class Sample(_message.Message):
-    __slots__ = ("id", "prompt", "prompt_messages", "response", "response_messages", "reference", "images", "frames", "steps", "group", "features", "metadata", "rubric")
+    __slots__ = ("id", "prompt", "prompt_messages", "response", "response_messages", "reference", "images", "frames", "steps", "group", "features", "metadata", "rubric", "references", "reference_value")
     class FeaturesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,8 @@ class Sample(_message.Message):
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     RUBRIC_FIELD_NUMBER: _ClassVar[int]
+    REFERENCES_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_VALUE_FIELD_NUMBER: _ClassVar[int]
     id: str
     prompt: str
     prompt_messages: Conversation
@@ -89,7 +91,9 @@ class Sample(_message.Message):
     features: _containers.MessageMap[str, Feature]
     metadata: _struct_pb2.Struct
     rubric: _containers.RepeatedCompositeFieldContainer[Criterion]
-    def __init__(self, id: _Optional[str] = ..., prompt: _Optional[str] = ..., prompt_messages: _Optional[_Union[Conversation, _Mapping]] = ..., response: _Optional[str] = ..., response_messages: _Optional[_Union[Conversation, _Mapping]] = ..., reference: _Optional[str] = ..., images: _Optional[_Iterable[_Union[Media, _Mapping]]] = ..., frames: _Optional[_Iterable[_Union[Media, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., group: _Optional[str] = ..., features: _Optional[_Mapping[str, Feature]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rubric: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...
+    references: _containers.RepeatedScalarFieldContainer[str]
+    reference_value: _struct_pb2.Value
+    def __init__(self, id: _Optional[str] = ..., prompt: _Optional[str] = ..., prompt_messages: _Optional[_Union[Conversation, _Mapping]] = ..., response: _Optional[str] = ..., response_messages: _Optional[_Union[Conversation, _Mapping]] = ..., reference: _Optional[str] = ..., images: _Optional[_Iterable[_Union[Media, _Mapping]]] = ..., frames: _Optional[_Iterable[_Union[Media, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., group: _Optional[str] = ..., features: _Optional[_Mapping[str, Feature]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rubric: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., references: _Optional[_Iterable[str]] = ..., reference_value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Conversation(_message.Message):
     __slots__ = ("messages",)

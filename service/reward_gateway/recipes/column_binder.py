@@ -1,6 +1,7 @@
 """Builds the columns that a step of a plan reads, for the rows that are still valid."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet, perform
+from reward_gateway.operations.reading.params import TextParams
+from reward_gateway.operations.reading.response import prompt_opens_reasoning
+from reward_gateway.operations.reading.view import OPENED, RESPONSE
 from reward_gateway.sample import Batch, FloatArray, Invalid, own_turns, plain_text, shown_text
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
@@ -40,14 +44,28 @@ class ColumnBinder:
         batch: the samples.
         values: component name -> its values over the batch.
         takes_no_prompt: a sample without a prompt is read as one with an empty prompt.
+        reasoning_opened: every response begins inside reasoning that its prompt opened.
     """
 
-    def __init__(self, batch: Batch, values: Mapping[str, Value], *, takes_no_prompt: bool = False) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        values: Mapping[str, Value],
+        *,
+        takes_no_prompt: bool = False,
+        reasoning_opened: bool = False,
+    ) -> None:
         self.batch = batch
+        self._reasoning_opened = reasoning_opened
         self._unprompted = frozenset[int]() if takes_no_prompt else batch.without_prompt
         self.size = batch.size
         self.values = values
         self._groups: list[str] | None = None
+
+    @cached_property
+    def _opened(self) -> list[bool]:
+        """[n] whether the prompt of a sample has opened the reasoning in which its response begins."""
+        return [self._reasoning_opened or prompt_opens_reasoning(prompt) for prompt in self.batch.prompts]
 
     @property
     def groups(self) -> list[str]:
@@ -71,6 +89,8 @@ class ColumnBinder:
         """
         fields = step.operation.item.model_fields
         columns: dict[str, Any] = {}
+        if isinstance(step.params, TextParams) and any(self._opened):
+            columns[OPENED] = [self._opened[i] for i in rows]
         invalid: dict[int, Invalid] = {}
         for name, field in fields.items():
             if name in step.bindings:
@@ -157,6 +177,8 @@ class ColumnBinder:
         match BY_NAME[name].form:
             case "chat":
                 chosen, own = [values[i] for i in rows], name == "response"
+                if own and step is not None and isinstance(step.params, TextParams):
+                    return chosen  # the operation is given the part that its parameters ask for
                 if _PLAIN.issuperset(map(type, chosen)):
                     return chosen
                 if step is not None and step.shows_calls:
@@ -218,7 +240,12 @@ def _validate_rows(
     step: Step, columns: Mapping[str, Any], rows: Rows, invalid: dict[int, Invalid]
 ) -> tuple[Columns, list[int], dict[int, Invalid]]:
     """Validate rows one by one with the item model, for operations whose item has more constraints than types."""
-    items, valid_rows = [], []
+    items, valid_rows, positions = [], [], []
+    texts = columns.get(RESPONSE) if isinstance(step.params, TextParams) else None
+    opened = columns.get(OPENED)
+    if texts is not None:  # chat messages or a text, of which the operation will be given a part
+        columns = {name: column for name, column in columns.items() if name != OPENED}
+        columns[RESPONSE] = [""] * len(rows)
     plain = {name: column.tolist() if isinstance(column, np.ndarray) else column for name, column in columns.items()}
     for k, i in enumerate(rows):
         if i in invalid:
@@ -234,6 +261,7 @@ def _validate_rows(
             item = {name: value for name, value in row.items() if value is not None}
             items.append(step.operation.item.model_validate(item))
             valid_rows.append(i)
+            positions.append(k)
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]
             name = str(fault["loc"][0]) if fault["loc"] else ""
@@ -241,4 +269,9 @@ def _validate_rows(
             label = param or name
             message = f"{label}: {fault['msg']}" if label else str(fault["msg"])
             invalid[i] = Invalid("invalid_field", message, param=param)
-    return Columns.of_items(items, list(step.operation.item.model_fields)), valid_rows, invalid
+    validated = Columns.of_items(items, list(step.operation.item.model_fields))
+    kept = {} if texts is None else {RESPONSE: texts, OPENED: opened}
+    for name, column in kept.items():
+        if column is not None:
+            validated = validated.replaced(name, select_rows(column, positions, len(rows)))
+    return validated, valid_rows, invalid

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.names import names_in
+from reward_gateway.operations.reading.params import TextParams
 from reward_gateway.operations.registry import Catalog
 
 from .fields import (
@@ -113,6 +114,8 @@ class Compiler:
             needs_prompt=(asks_model or any(map(needs_prompt, required_steps))) and "prompt" not in spec.optional,
             grouped=spec.group.normalize != "none" or any(step.grouped for step in steps),
             comparisons=tuple(sorted(comparisons)),
+            reasoning_opened=spec.reasoning == "opened",
+            json_references=spec.references == "json",
             optional=tuple(spec.optional),
             stateful=spec.group.cohort is not None or any(step.operation.stateful for step in steps),
             source=spec.model_dump(mode="json", exclude_unset=True),
@@ -126,10 +129,14 @@ class Compiler:
         fault_count = len(self.faults)
         operation = self.catalog.get("score", spec.score)
         step = None
-        vector = False
+        vector = ruled = False
         if operation is not None:
+            ruled = issubclass(operation.params, TextParams)
+            text = {"text": spec.text} if ruled and spec.text is not None else {}
+            if text and "text" in spec.params:
+                self.add_fault((*path, "text"), "`text` is given twice, here and among the params")
             step = self.steps.compile_arguments(
-                operation, {**spec.params, **spec.inputs}, (*path, "params"), provided=()
+                operation, {**text, **spec.params, **spec.inputs}, (*path, "params"), provided=()
             )
             vector = operation.returns == "vector"
             if spec.dimension is not None:
@@ -154,7 +161,18 @@ class Compiler:
         refuse = spec.truncation == "refuse"
         reads = self._model_inputs(spec.score) if step is None else find_fields_read(step)
         reads = reads.union(*map(find_fields_read, transforms))
-        return ComponentPlan(name, model, spec.dimension, step, tuple(transforms), refuse, vector, spec.optional, reads)
+        return ComponentPlan(
+            name,
+            model,
+            spec.dimension,
+            step,
+            tuple(transforms),
+            refuse,
+            vector,
+            spec.optional,
+            reads,
+            "whole" if ruled else spec.text or "whole",
+        )
 
     def _model_inputs(self, model: str) -> frozenset[str]:
         known = (self.models or {}).get(model)

@@ -21,6 +21,7 @@ from reward_gateway.operations.apply import JUDGE_ANSWER, run
 from reward_gateway.operations.effects import DiscardWrites, Effectful, perform
 from reward_gateway.operations.guards import GuardView, find_suspicious
 from reward_gateway.operations.outcome import Outcome
+from reward_gateway.operations.reading.alternatives import accepted_texts
 from reward_gateway.operations.registry import Comparison
 from reward_gateway.sample import (
     Batch,
@@ -41,6 +42,7 @@ from .group import find_alone, normalize_rows
 from .members import spread_groups
 from .missing_context import REASONS_OF_ONE, find_ignored_media
 from .outcome_rows import is_absent, spread_outcome, sum_magnitudes, sum_vectors, zeros_like
+from .part_batches import read_json_references, select_part
 from .plan import ComponentPlan, Plan, Step
 from .schema import CohortSpec
 from .stored_references import references_address
@@ -102,7 +104,9 @@ class _Evaluation:
         self.plan, self.batch, self.raw = plan, batch, raw
         self.check = check
         self.values: dict[str, Value] = {}
-        self.binder = ColumnBinder(batch, self.values, takes_no_prompt="prompt" in plan.optional)
+        if plan.json_references:
+            self.batch = batch = read_json_references(batch)
+        self.binder = self._bind(batch)
         self.components: dict[str, ComponentScores] = {}
         self.invalid: dict[int, Invalid] = dict(batch.invalid)
         self.flags: dict[int, tuple[str, ...]] = dict(batch.flags)
@@ -115,6 +119,14 @@ class _Evaluation:
         self._reward_raw: FloatArray = np.empty(0)
         if batch.images is not None or batch.frames is not None:
             self._flag_rows(dict.fromkeys(find_ignored_media(plan, batch), ("media_ignored",)))
+
+    def _bind(self, batch: Batch) -> ColumnBinder:
+        return ColumnBinder(
+            batch,
+            self.values,
+            takes_no_prompt="prompt" in self.plan.optional,
+            reasoning_opened=self.plan.reasoning_opened,
+        )
 
     def run(self) -> Effectful[Rewards]:
         plan, size = self.plan, self._size
@@ -196,7 +208,11 @@ class _Evaluation:
                 self._fail_rows({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, name)
             return _RawComponent(scores.values[:, 0], scores.model, scores.version, scores.dimension, scores.cached)
         optional = component.optional
-        outcome = yield from self._run_step(component.step, {}, f"{self.plan.name}/{name}", optional=optional)
+        shown = select_part(self.plan, self.batch, component.text)
+        binder = self.binder if shown is self.batch else self._bind(shown)
+        outcome = yield from self._run_step(
+            component.step, {}, f"{self.plan.name}/{name}", optional=optional, binder=binder
+        )
         raw = _RawComponent(_extract_value(outcome, size, name, self))
         if optional:
             raw.absent = frozenset(i for i in self._valid_rows() if is_absent(raw.value[i]))
@@ -283,7 +299,7 @@ class _Evaluation:
             return zeroed
         view = GuardView(
             ["" if response is None else shown_text(own_turns(response)) for response in self.batch.responses],
-            self.batch.references or [None] * self._size,
+            [accepted_texts(reference) for reference in self.batch.references or [None] * self._size],
             {name: scores.value for name, scores in self.components.items()},
             self.flags,
         )
@@ -384,10 +400,12 @@ class _Evaluation:
         component: str | None = None,
         *,
         optional: bool = False,
+        binder: ColumnBinder | None = None,
     ) -> Running:
         """Run one operation over the valid rows; returns an outcome over the whole batch.
 
-        Rows that lack what an ``optional`` component reads have no value and stay valid.
+        Rows that lack what an ``optional`` component reads have no value and stay valid. ``binder`` reads the columns
+        where the operation is shown a part of the responses.
         """
         if step.comparison is not None:
             self._refuse_groups_of_one(step.comparison)
@@ -395,7 +413,7 @@ class _Evaluation:
         name = component or address.rpartition("/")[2]
         no_outcome = Outcome(reward=np.full(self._size, np.nan), rewards=[None] * self._size)
         try:
-            columns, kept, invalid = yield from self.binder.read_columns(step, provided, rows, address)
+            columns, kept, invalid = yield from (binder or self.binder).read_columns(step, provided, rows, address)
             self._fail_rows({i: r for i, r in invalid.items() if not (optional and r.code == "missing_field")}, name)
             if not kept:
                 return no_outcome

@@ -3,7 +3,7 @@
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.registry import Operation
@@ -93,4 +93,9 @@ def needs_row_validation(operation: Operation) -> bool:
     decorators = operation.item.__pydantic_decorators__
     if decorators.field_validators or decorators.model_validators:
         return True
-    return any(field.metadata or infer_shape(field) == "objects" for field in operation.item.model_fields.values())
+    return any(_constrains(field) or infer_shape(field) == "objects" for field in operation.item.model_fields.values())
+
+
+def _constrains(field: FieldInfo) -> bool:
+    """Whether a field has more than a type; what is done to a value before its type is looked at is no constraint."""
+    return not all(isinstance(mark, BeforeValidator) for mark in field.metadata)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from reward_gateway.operations.guards import Guard
 from reward_gateway.operations.names import names_in
+from reward_gateway.operations.reading.response import Part
 from reward_gateway.operations.registry import Comparison, Operation, OperationParams
 from reward_gateway.sample import split_version
 from reward_gateway.whole_numbers import parse_whole
@@ -77,6 +78,8 @@ class ComponentPlan:
     """A sample that lacks what the operation reads is scored without this component."""
     reads: frozenset[str] = frozenset()
     """The sample's fields that the model or the steps read, required or not."""
+    text: Part = "whole"
+    """What a model or a judge reads of the response; a rule has it among its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,10 @@ class Plan:
     grouped: bool
     comparisons: tuple[Comparison, ...]
     stateful: bool
+    reasoning_opened: bool = False
+    """Every response begins inside reasoning that its prompt opened."""
+    json_references: bool = False
+    """A reference that holds a JSON list is the list of accepted answers."""
     optional: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()

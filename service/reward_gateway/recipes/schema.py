@@ -60,6 +60,12 @@ class ComponentSpec(_Model):
         False,
         description="A sample that lacks what this component reads is scored without it, if the combiner allows that.",
     )
+    text: Literal["final", "whole", "reasoning"] | None = Field(
+        None,
+        description="What is read of the response. final: its last turn without the reasoning. whole: all turns of the "
+        "assistant. reasoning: what stands in <think> and its like. Default: the operation's; for models and judges "
+        "whole.",
+    )
     truncation: Literal["flag", "refuse"] = Field(
         "flag", description="What to do with a text that exceeds the model's limit."
     )
@@ -145,6 +151,16 @@ class RecipeSpec(_Model):
         "flag",
         description="What to do with a response in which a turn of a chat template begins or ends: flag it as "
         "template_marks, or refuse it too.",
+    )
+    reasoning: Literal["auto", "opened"] = Field(
+        "auto",
+        description="opened: the prompt has opened the reasoning (<think>) in which every response begins, so that one "
+        "without the closing tag has no answer. auto: it has where the prompt ends in the opening tag.",
+    )
+    references: Literal["text", "json"] = Field(
+        "text",
+        description="What a reference is that is a text. json: one that holds a JSON list is the list of accepted "
+        "answers. text: it is one answer, whatever it looks like.",
     )
     answer_template: str | None = Field(
         None,

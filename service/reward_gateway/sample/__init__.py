@@ -9,7 +9,18 @@ from .invalid import Invalid, InvalidCode
 from .media import Media, media_digest
 from .model_names import split_version
 from .scores import BoolArray, ComponentScores, FloatArray, RawScores, Scored, Usage
-from .texts import POLICY_ROLES, Message, Text, canonical_json, own_turns, plain_text, prompt_group, shown_text
+from .texts import (
+    POLICY_ROLES,
+    Message,
+    Text,
+    canonical_json,
+    json_text,
+    own_turns,
+    plain_text,
+    prompt_group,
+    shown_text,
+    turn_text,
+)
 
 __all__ = [
     "POLICY_ROLES",
@@ -26,6 +37,7 @@ __all__ = [
     "Text",
     "Usage",
     "canonical_json",
+    "json_text",
     "media_digest",
     "own_turns",
     "plain_text",
@@ -33,4 +45,5 @@ __all__ = [
     "response_lengths",
     "shown_text",
     "split_version",
+    "turn_text",
 ]

@@ -25,7 +25,7 @@ class Batch:
     ids: list[str]
     prompts: list[Text]
     responses: list[Text | None]
-    references: list[str | None] | None = None
+    references: list[str | list[Any] | dict[str, Any] | None] | None = None
     images: list[list[Media]] | None = None
     frames: list[list[Media]] | None = None
     steps: list[list[str] | None] | None = None

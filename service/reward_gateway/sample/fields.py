@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from .messages import ChatMessage, MediaObject, StepItem
 
-Form = Literal["name", "chat", "text", "media", "steps", "numbers", "objects", "opaque"]
+Form = Literal["name", "chat", "text", "answer", "media", "steps", "numbers", "objects", "opaque"]
 """What a value is, which decides how each part of the gateway carries it:
 
 =========  ====================================  ==========================  ========================  ================
@@ -24,6 +24,7 @@ form       in JSON                               in a batch                  as 
 name       string                                str                         none                      never
 chat       string, or chat messages              str, or list of mappings    BYTES [n, 1], text        its text or JSON
 text       string                                str or None                 BYTES [n, 1], text        its text
+answer     string, number, boolean, list, object str, list, dict or None     BYTES [n, k], text        its text or JSON
 media      base64, addresses, objects            list of Media               BYTES [n, k], encoded     hashes of bytes
 steps      objects with a text                   list of str or None         BYTES [n, 1], JSON        their texts
 numbers    object of numbers and lists of them   mapping                     BYTES [n, 1], JSON        canonical JSON
@@ -31,7 +32,8 @@ objects    list of objects                       list of dicts or None       BYT
 opaque     any object                            not there                   none                      never
 =========  ====================================  ==========================  ========================  ================
 
-Dicts of ``objects`` have every key: one that was not given, or null, has its default.
+Dicts of ``objects`` have every key: one that was not given, or null, has its default. A number or boolean that is an
+``answer`` is its JSON text in a batch, and an answer of several texts has one tensor column for each.
 """
 
 
@@ -107,7 +109,10 @@ class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
         str | list[ChatMessage] | None,
         Field("chat", "responses", scored=True, required=True, example="Put it in boiling water for 8 minutes."),
     ] = None
-    reference: Annotated[str | None, Field("text", "references", required=True, example="8 minutes")] = None
+    reference: Annotated[
+        str | bool | int | float | list[Any] | dict[str, Any] | None,
+        Field("answer", "references", required=True, example="8 minutes"),
+    ] = None
     images: Annotated[
         list[str | MediaObject] | None,
         Field("media", "images", scored=True, required=True, limit="max_images", example=["<base64>"]),
@@ -130,6 +135,9 @@ class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
     metadata: Annotated[Raw | UnsetType, Field("opaque")] = UNSET
 
 
+Answer = str | bool | int | float | Sequence[Any] | Mapping[str, Any]
+"""A ground truth: a text, a number, a list of accepted answers, or an object with the fields of a rule."""
+
 Image = bytes | str | Path | Mapping[str, str]
 """Encoded bytes, a file, base64, a ``data:`` or ``https:`` address, or the wire's own ``{"b64"}`` / ``{"url"}``."""
 
@@ -137,14 +145,15 @@ Image = bytes | str | Path | Mapping[str, str]
 class SampleColumns(TypedDict, total=False):
     """Further columns of the samples, each of the responses' length; a None is a value that is missing.
 
-    ``references``: ground truths. ``groups``: samples that are compared with each other (default: those of one
+    ``references``: ground truths: texts or numbers, lists of accepted answers, or objects with the fields of a rule.
+    ``groups``: samples that are compared with each other (default: those of one
     prompt). ``images``, ``frames``: encoded bytes, files, base64 or addresses. ``steps``: texts of a solution's
     steps. ``features``: numbers by name, that recipes ask for. ``rubrics``: criteria that the responses are judged by,
     each with a ``text`` and, where wanted, ``weight``, ``tags`` and ``veto``.
     """
 
     ids: Sequence[str] | None
-    references: Sequence[str | None] | None
+    references: Sequence[Answer | None] | None
     groups: Sequence[str | None] | None
     images: Sequence[Sequence[Image] | None] | None
     frames: Sequence[Sequence[Image] | None] | None

@@ -41,6 +41,11 @@ def shown_text(text: Text) -> str:
     return "\n".join(map(_show_message, text))
 
 
+def turn_text(turn: Message, *, calls: bool = False) -> str:
+    """The words of one message; with its tool calls as JSON below them if ``calls``."""
+    return _show_message(turn) if calls else _extract_text(turn.get("content"))
+
+
 def _show_message(message: Message) -> str:
     words, calls = _extract_text(message.get("content")), calls_text(message.get("tool_calls"))
     return f"{words}\n{calls}" if words and calls else words or calls
@@ -66,6 +71,11 @@ def canonical_json(value: Any) -> str:
         return _canonical.encode(value).decode()
     except UnicodeEncodeError:  # a lone surrogate, which JSON may contain as an escape and UTF-8 may not
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_to_plain)
+
+
+def json_text(value: bool | float) -> str:
+    """A number or a boolean as its JSON text: 42, 0.5, true."""
+    return json.dumps(value)
 
 
 def prompt_group(prompt: Text) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from reward_gateway.operations.apply import run_here
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import CompareMath
 from reward_gateway.operations.registry import catalog
@@ -14,9 +15,8 @@ TOO_HARD = Invalid("operation_error", "too hard")
 def asked(response: str, reference: str) -> CompareMath:
     operation = catalog().get("score", "math_equivalence")
     assert operation is not None
-    steps: Any = operation.function(
-        Columns(1, {"response": [response], "reference": [reference]}), operation.params.model_validate({})
-    )
+    columns = Columns(1, {"response": [response], "reference": [reference]})
+    steps = run_here(operation, columns, operation.params.model_validate({}))
     need = next(steps)
     assert isinstance(need, CompareMath)
     return need

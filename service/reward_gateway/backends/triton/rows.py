@@ -27,12 +27,17 @@ def _encode_json(value: Any) -> bytes:
     return _encode_text(canonical_json(value))
 
 
+def _encode_answer(answer: Any) -> bytes:
+    return _encode_text(answer) if isinstance(answer, str) else _encode_json(answer)
+
+
 def _encode_text(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
 _ENCODER_OF_FORM: dict[Form, Callable[[Any], bytes]] = {
     "text": _encode_text,
+    "answer": _encode_answer,
     "media": _encode_media,
     "steps": _encode_steps,
     "numbers": _encode_json,

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from reward_gateway.errors import GatewayError, InvalidRequest, NotFound, Unscorable
 from reward_gateway.intake.request import SampleItem
-from reward_gateway.operations.answers import last_number
+from reward_gateway.operations.answers.numbers import last_number
 from reward_gateway.operations.judged import json_object
 from reward_gateway.operations.outcome import ItemError
 

@@ -13,12 +13,13 @@ from pydantic import Field, field_validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from ..answers.sections import fences
 from ..columns import Columns
 from ..costs import UNBOUNDED
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..patterns import compile_pattern
-from ..registry import OperationItem, OperationParams, operation
-from .structure import fences
+from ..reading.params import FinalTextParams
+from ..registry import OperationItem, operation
 
 _PATTERN_TIMEOUT_S = 0.05
 
@@ -33,7 +34,7 @@ _VALUES = ("const", "enum", "default", "examples")
 """Keywords that hold values, not schemas."""
 
 
-class Params(OperationParams):
+class Params(FinalTextParams):
     json_schema: dict[str, Any] = Field(
         description="JSON Schema, draft 2020-12. References within it only; written out, at most 10,000 nodes."
     )

@@ -13,6 +13,7 @@ from ..effects import Effectful
 from ..judged import Conversation, Judged, JudgeParams, ask_panel
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
+from ..reading.alternatives import Reference
 from ..registry import OperationItem, operation
 
 Verdict = Literal["A", "B", "TIE"]
@@ -37,7 +38,7 @@ class Item(OperationItem):
         None, description="Response that should win. If omitted: the item has to give `answers`."
     )
     other: str | None = Field(None, description="Response that it is compared with; needed with `response`.")
-    reference: str | None = Field(None, description="Reference answer that the judge is shown. If omitted: none.")
+    reference: Reference | None = Field(None, description="Reference answer that the judge is shown. If omitted: none.")
     answers: list[str] | None = Field(None, description="The judge's two answers: as given, and with the two swapped.")
 
 

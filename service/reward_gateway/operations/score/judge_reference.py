@@ -10,6 +10,7 @@ from ..effects import Effectful
 from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_yes_no
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
+from ..reading.alternatives import Reference
 from ..registry import OperationItem, Source, operation
 
 SOURCE = Source("One Token to Fool LLM-as-a-Judge", "https://arxiv.org/abs/2507.08794")
@@ -26,7 +27,7 @@ class Item(OperationItem):
         None, description="Prompt, shown to the judge where params.show_prompt is on. If omitted: none is."
     )
     response: str | None = Field(None, description="Response to judge. If omitted: the item has to give `answer`.")
-    reference: str | None = Field(
+    reference: Reference | None = Field(
         None, description="Reference answer that the response should give. If omitted: the item has to give `answer`."
     )
     answer: str | None = Field(

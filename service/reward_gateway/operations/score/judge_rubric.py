@@ -13,6 +13,7 @@ from ..effects import Effectful
 from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_keys
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
+from ..reading.alternatives import Reference
 from ..registry import OperationItem, operation
 
 
@@ -44,7 +45,7 @@ class Params(JudgeParams):
 class Item(OperationItem):
     prompt: str | None = Field(None, description="Prompt that the judge is shown. If omitted: none.")
     response: str | None = Field(None, description="Response to grade. If omitted: the item has to give `answer`.")
-    reference: str | None = Field(None, description="Reference answer that the judge is shown. If omitted: none.")
+    reference: Reference | None = Field(None, description="Reference answer that the judge is shown. If omitted: none.")
     answer: str | None = Field(
         None, description="The judge's answer, which ends with a JSON object of grades; the judge is then not asked."
     )

@@ -9,7 +9,8 @@ from ...extras import MissingExtra, needed
 from ..columns import Columns
 from ..costs import Cost
 from ..outcome import Outcome, Row, by_row
-from ..registry import OperationItem, OperationParams, Source, operation
+from ..reading.params import FinalTextParams
+from ..registry import OperationItem, Source, operation
 
 _READ = 400
 """Characters that are read: enough to tell a language, and a bound on the time."""
@@ -17,7 +18,7 @@ _READ = 400
 CANDIDATES = ["en", "zh", "es", "fr", "de", "pt", "ru", "ja", "ko", "ar", "hi", "it"]
 
 
-class Params(OperationParams):
+class Params(FinalTextParams):
     language: str = Field("en", description="The language that is wanted (ISO 639-1).")
     candidates: list[str] = Field(
         CANDIDATES, min_length=1, max_length=75, description="The languages that are told apart (ISO 639-1)."

@@ -6,12 +6,13 @@ from pydantic import Field
 from ..columns import Columns
 from ..costs import CHEAP
 from ..outcome import Outcome
-from ..registry import OperationItem, OperationParams, Source, operation
+from ..reading.params import TextParams
+from ..registry import OperationItem, Source, operation
 
 SOURCE = Source("Reward Shaping to Mitigate Reward Hacking in RLHF (PAR)", "https://arxiv.org/abs/2502.18770")
 
 
-class Params(OperationParams):
+class Params(TextParams):
     free_words: int = Field(300, ge=0, description="Words that cost nothing.")
     per_word: float = Field(0.01, ge=0, description="Cost of each further word.")
 

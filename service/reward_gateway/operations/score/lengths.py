@@ -10,7 +10,8 @@ from reward_gateway.sample import FloatArray
 from ..columns import Columns
 from ..costs import CHEAP
 from ..outcome import Outcome
-from ..registry import OperationItem, OperationParams, Source, operation
+from ..reading.params import TextParams
+from ..registry import OperationItem, Source, operation
 from ..texts import words
 
 Unit = Literal["words", "characters"]
@@ -25,7 +26,7 @@ class CorrectItem(Item):
     correct: bool | float = Field(description="Whether the response is right: true, or a number above 0.5.")
 
 
-class UnitParams(OperationParams):
+class UnitParams(TextParams):
     unit: Unit = Field("words", description="What is counted where the item gives no length; whitespace parts words.")
 
 

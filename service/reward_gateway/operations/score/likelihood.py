@@ -13,6 +13,7 @@ from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..names import HostedModel
 from ..outcome import Outcome, invalid_field
+from ..reading.alternatives import Reference
 from ..registry import OperationItem, OperationParams, Source, operation
 
 SOURCE = Source("Likelihood-Based Reward Designs for General LLM Reasoning", "https://arxiv.org/abs/2602.03979")
@@ -47,7 +48,7 @@ class Item(OperationItem):
         None, description="Prompt, for the hosted language model where there are no ref_logprobs."
     )
     cot: str | None = Field(None, description="Chain of thought that stands between prompt and reference.")
-    reference: str | None = Field(None, description="Reference answer whose likelihood is the reward.")
+    reference: Reference | None = Field(None, description="Reference answer whose likelihood is the reward.")
 
 
 def _averages_group(params: Params) -> bool:

@@ -7,12 +7,18 @@ import numpy as np
 import regex
 from pydantic import Field, field_validator
 
-from ..answers import NORMALISE, choice, final_answer, last_boxed, last_number
+from ..answers.choices import choice
+from ..answers.final import final_answer
+from ..answers.normalise import NORMALISE
+from ..answers.numbers import last_number
+from ..answers.sections import last_boxed
 from ..columns import Columns
 from ..costs import UNBOUNDED, Cost
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
 from ..patterns import LONGEST, compile_pattern
-from ..registry import OperationItem, OperationParams, Source, operation
+from ..reading.alternatives import Reference
+from ..reading.params import FinalTextParams
+from ..registry import OperationItem, Source, operation
 
 Normalise = Literal["none", "strip", "fold", "squad"]
 
@@ -23,10 +29,10 @@ _PATTERN_TIMEOUT_S = 0.1
 
 class Item(OperationItem):
     response: str = Field(description="Response to compare.")
-    reference: str = Field(description="What the response should say.")
+    reference: Reference = Field(description="What the response should say.")
 
 
-class MatchParams(OperationParams):
+class MatchParams(FinalTextParams):
     normalise: Normalise = Field(
         "fold",
         description="none; strip: outer spaces; fold: also case, width and runs of spaces (NFKC); "
@@ -50,7 +56,7 @@ def exact_match(columns: Columns, params: MatchParams) -> Outcome:
     return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))
 
 
-class ContainsParams(OperationParams):
+class ContainsParams(FinalTextParams):
     normalise: Normalise = Field("fold", description="As in exact_match.")
 
 
@@ -73,7 +79,7 @@ def contains(columns: Columns, params: ContainsParams) -> Outcome:
     return by_row(columns.size, compute_row)
 
 
-class RegexParams(OperationParams):
+class RegexParams(FinalTextParams):
     pattern: str = Field(
         min_length=1,
         max_length=LONGEST,
@@ -129,7 +135,7 @@ def _compare(pattern: "regex.Pattern[str]", mode: str, text: str) -> float:
     return float(ask(text, timeout=_PATTERN_TIMEOUT_S) is not None)
 
 
-class NumericParams(OperationParams):
+class NumericParams(FinalTextParams):
     relative: float = Field(1e-6, ge=0, description="Tolerance as a share of the reference.")
     absolute: float = Field(1e-9, ge=0, description="Tolerance in the reference's unit.")
 
@@ -153,7 +159,7 @@ def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
     return by_row(columns.size, compute_row)
 
 
-class ChoiceParams(OperationParams):
+class ChoiceParams(FinalTextParams):
     options: str = Field("ABCDEFGHIJ", pattern="^[A-Z]{2,26}$", description="The letters to choose from.")
 
 

@@ -7,18 +7,21 @@ from pydantic import Field
 
 from reward_gateway.sample import Invalid
 
-from ..answers import final_answer, last_boxed, last_tagged
+from ..answers.final import final_answer
+from ..answers.sections import last_boxed, last_tagged
 from ..columns import Columns
 from ..effects import CompareMath, Effectful, perform
 from ..outcome import Outcome, invalid_field
-from ..registry import OperationItem, OperationParams, Source, operation
+from ..reading.alternatives import Reference
+from ..reading.params import FinalTextParams
+from ..registry import OperationItem, Source, operation
 from ..texts import folded
 
 _LONGEST = 5_000
 """Characters that are compared: of a response, its last ones, where answers stand."""
 
 
-class Params(OperationParams):
+class Params(FinalTextParams):
     too_hard: Literal["error", "wrong"] = Field(
         "error", description="What an answer is that cannot be compared in time: an item error, or 0."
     )
@@ -26,7 +29,7 @@ class Params(OperationParams):
 
 class Item(OperationItem):
     response: str = Field(description="Response with its answer in <answer>, in a \\boxed{}, or after </think>.")
-    reference: str = Field(description="The right answer, in LaTeX or as a plain expression.")
+    reference: Reference = Field(description="The right answer, in LaTeX or as a plain expression.")
 
 
 @operation(
@@ -71,7 +74,7 @@ def math_equivalence(columns: Columns, params: Params) -> Effectful[Outcome]:
 
 def _extract_answer(response: str) -> str:
     """What the parser is given: a box in its box, a tagged answer in dollars, else the end of the text."""
-    boxed = last_boxed(last_tagged(response, "answer") or response.rpartition("</think>")[2])
+    boxed = last_boxed(last_tagged(response, "answer") or response)
     if boxed is not None:
         return f"\\boxed{{{boxed[:_LONGEST]}}}"
     tagged = last_tagged(response, "answer")

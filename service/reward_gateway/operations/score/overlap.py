@@ -8,11 +8,13 @@ import numpy as np
 from pydantic import Field
 from rapidfuzz.distance import LCSseq, Levenshtein
 
-from ..answers import squad
+from ..answers.normalise import squad
 from ..columns import Columns
 from ..costs import Cost
 from ..outcome import ItemError, Outcome, Row, by_row
-from ..registry import OperationItem, OperationParams, Source, operation
+from ..reading.alternatives import Reference
+from ..reading.params import FinalTextParams
+from ..registry import OperationItem, Source, operation
 from ..texts import folded, tokens
 
 _LONGEST_EDITED = 20_000
@@ -21,10 +23,10 @@ _LONGEST_EDITED = 20_000
 
 class Item(OperationItem):
     response: str = Field(description="Response to compare.")
-    reference: str = Field(description="Text to compare it with.")
+    reference: Reference = Field(description="Text to compare it with.")
 
 
-class BleuParams(OperationParams):
+class BleuParams(FinalTextParams):
     lowercase: bool = Field(False, description="Compare in lower case.")
     tokenize: Literal["13a", "intl", "char", "none"] = Field("13a", description="sacreBLEU's tokeniser.")
 
@@ -56,7 +58,7 @@ def bleu(columns: Columns, params: BleuParams) -> Outcome:
     return Outcome(reward=np.clip(np.array(scores, dtype=np.float64), 0.0, 1.0))
 
 
-class RougeParams(OperationParams):
+class RougeParams(FinalTextParams):
     kind: Literal["rouge1", "rouge2", "rougeL"] = Field("rougeL", description="Which ROUGE.")
     measure: Literal["f", "precision", "recall"] = Field("f", description="Which of its three numbers.")
     stem: bool = Field(False, description="Compare word stems (English).")
@@ -114,7 +116,7 @@ def _longest_common(response: list[str], reference: list[str], measure: str) -> 
     return 2.0 * precision * recall / (precision + recall) if common else 0.0
 
 
-class EditParams(OperationParams):
+class EditParams(FinalTextParams):
     fold: bool = Field(False, description="Ignore case, width and runs of spaces.")
 
 
@@ -148,11 +150,12 @@ def edit_similarity(columns: Columns, params: EditParams) -> Outcome:
     "score",
     "token_f1",
     item=Item,
+    params=FinalTextParams,
     source=Source("SQuAD: 100,000+ Questions for Machine Comprehension of Text", "https://arxiv.org/abs/1606.05250"),
     fidelity="recalled",
     cost=Cost(row=20.0, unit=0.5),
 )
-def token_f1(columns: Columns, params: OperationParams) -> Outcome:
+def token_f1(columns: Columns, params: FinalTextParams) -> Outcome:
     """F1 of the words that response and reference share, in [0, 1].
 
     P = shared / words of the response, R = shared / words of the reference, F1 = 2PR / (P + R), over bags of
@@ -179,7 +182,7 @@ class KeywordItem(OperationItem):
     keywords: list[str] | None = Field(None, description="What this response should mention, where items differ.")
 
 
-class KeywordParams(OperationParams):
+class KeywordParams(FinalTextParams):
     keywords: list[str] = Field(default_factory=list, description="What every response should mention.")
 
 

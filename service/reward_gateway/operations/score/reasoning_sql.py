@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from reward_gateway.sample import Invalid
 
-from ..answers import last_tagged
+from ..answers.sections import has_section
 from ..columns import Columns
 from ..effects import Effectful, RunSandboxed, perform
 from ..judged import Conversation, ask_judge
@@ -95,8 +95,8 @@ def _row_key(row: Sequence[Any]) -> str:
 
 def tagged(output: str) -> bool:
     """Whether an output has its reasoning and its answer in tags."""
-    reasoning = any(last_tagged(output, tag) is not None for tag in ("think", "reasoning"))
-    return reasoning and last_tagged(output, "answer") is not None
+    reasoning = any(has_section(output, tag) for tag in ("think", "reasoning"))
+    return reasoning and has_section(output, "answer")
 
 
 def parse_judge(answer: str) -> float:

@@ -6,7 +6,8 @@ from pydantic import Field
 from ..columns import Columns
 from ..costs import Cost
 from ..outcome import Outcome
-from ..registry import OperationItem, OperationParams, Source, operation
+from ..reading.params import TextParams
+from ..registry import OperationItem, Source, operation
 from ..texts import repeated_share, words
 
 
@@ -14,7 +15,7 @@ class Item(OperationItem):
     response: str = Field(description="Response whose n-grams are counted.")
 
 
-class PenaltyParams(OperationParams):
+class PenaltyParams(TextParams):
     n: int = Field(3, ge=1, le=20, description="Words in a row that count as one n-gram; case is ignored.")
     max_penalty: float = Field(1.0, ge=0, description="Cost of a response that says only one thing.")
 
@@ -37,7 +38,7 @@ def repetition_penalty(columns: Columns, params: PenaltyParams) -> Outcome:
     return Outcome(reward=0.0 - params.max_penalty * np.array(shares, dtype=np.float64))
 
 
-class DistinctParams(OperationParams):
+class DistinctParams(TextParams):
     n: int = Field(2, ge=1, le=20, description="Words in a row that count as one n-gram; case is ignored.")
 
 

@@ -8,10 +8,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from ..answers.sections import fences
 from ..columns import Columns
 from ..costs import Cost
 from ..outcome import Outcome, Row, by_row
-from ..registry import OperationItem, OperationParams, operation
+from ..reading.params import FinalTextParams, TextParams
+from ..registry import OperationItem, operation
 
 _FILTERS = threading.Lock()
 _LONGEST_PROGRAM = 50_000
@@ -22,7 +24,7 @@ class Item(OperationItem):
     response: str = Field(description="Response whose form is looked at.")
 
 
-class TagParams(OperationParams):
+class TagParams(TextParams):
     tags: list[str] = Field(["think", "answer"], min_length=1, max_length=16, description="Tags in order, no brackets.")
     mode: Literal["strict", "soft"] = Field(
         "strict", description="strict: 1 or 0 for the whole form. soft: share of opening and closing tags found once."
@@ -65,26 +67,9 @@ def _nothing_outside(text: str, marks: list[str]) -> bool:
     return not text[end:].strip()
 
 
-class FenceParams(OperationParams):
+class FenceParams(FinalTextParams):
     language: str | None = Field(None, description="The fence has to name it, in any case; any fence counts if unset.")
     count: int | None = Field(None, ge=1, description="Fences that there have to be; at least one if unset.")
-
-
-def fences(text: str) -> list[tuple[str, str]]:
-    """(language, content) of every fenced block that is closed, in order. One pass over the lines."""
-    found: list[tuple[str, str]] = []
-    mark, language, content = "", "", list[str]()
-    for line in text.splitlines():
-        bare = line.strip()
-        if not mark:
-            if bare.startswith(("```", "~~~")):
-                mark, language, content = bare[:3], bare[3:].strip("`~ ").lower(), []
-        elif bare.startswith(mark) and not bare.strip(mark[0]):
-            found.append((language, "\n".join(content)))
-            mark = ""
-        else:
-            content.append(line)
-    return found
 
 
 @operation("score", "code_fence", item=Item, params=FenceParams, cost=Cost(row=8.0, unit=0.05))
@@ -99,8 +84,8 @@ def code_fence(columns: Columns, params: FenceParams) -> Outcome:
     return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))
 
 
-@operation("score", "valid_python", item=Item, cost=Cost(row=20.0, unit=3.0))
-def valid_python(columns: Columns, params: OperationParams) -> Outcome:
+@operation("score", "valid_python", item=Item, params=FinalTextParams, cost=Cost(row=20.0, unit=3.0))
+def valid_python(columns: Columns, params: FinalTextParams) -> Outcome:
     """1 if the response's Python parses, else 0. Nothing is run.
 
     The program is the last fenced block that names python or nothing, else the whole response. An empty

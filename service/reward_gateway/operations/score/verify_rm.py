@@ -11,6 +11,7 @@ from ..effects import Effectful
 from ..hosted import ask_model, samples
 from ..names import HostedModel
 from ..outcome import Outcome
+from ..reading.alternatives import Reference
 from ..registry import OperationItem, OperationParams, Source, operation
 
 SOURCE = Source("Cooper: co-optimizing policy and reward models", "https://arxiv.org/abs/2508.05613")
@@ -31,7 +32,7 @@ class Params(OperationParams):
 class Item(OperationItem):
     logit: float | None = Field(None, description="The verifier's logit. If omitted: the hosted verifier is asked.")
     question: str | None = Field(None, description="Question, for the hosted verifier.")
-    reference: str | None = Field(None, description="Reference answer, for the hosted verifier.")
+    reference: Reference | None = Field(None, description="Reference answer, for the hosted verifier.")
     completion: str | None = Field(None, description="Completion to verify.")
     truncated: bool = Field(
         False, description="Whether the completion was cut off: it is scored and flagged. If omitted: false."

@@ -1,0 +1,75 @@
+r"""Marked pieces of a text: the last ``\boxed{}``, a tag's content, fenced blocks. All in linear time."""
+
+import re
+from functools import cache
+
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s?(?:\[[^\]]{0,20}\]){0,2}\s?\{")
+
+
+def last_boxed(text: str) -> str | None:
+    r"""What stands in the last ``\boxed{…}`` (``\fbox``, ``\framebox``) whose braces balance; None without one."""
+    end = len(text)
+    for found in reversed(list(_BOX.finditer(text))):
+        content = _match_braces(text, found.end() - 1, end)
+        if content is not None:
+            return content.strip()
+        end = found.start()  # what did not balance up to here will not further on
+    return None
+
+
+def _match_braces(text: str, opening: int, end: int) -> str | None:
+    depth = 0
+    for place in range(opening, end):
+        if text[place] == "{":
+            depth += 1
+        elif text[place] == "}":
+            depth -= 1
+            if depth == 0:
+                return text[opening + 1 : place]
+    return None
+
+
+@cache
+def _compile_tag(tag: str) -> tuple["re.Pattern[str]", "re.Pattern[str]"]:
+    name = re.escape(tag)
+    return re.compile(rf"<\s{{0,3}}{name}\s{{0,3}}>", re.IGNORECASE), re.compile(
+        rf"<\s{{0,3}}/\s{{0,3}}{name}\s{{0,3}}>", re.IGNORECASE
+    )
+
+
+def last_tagged(text: str, tag: str) -> str | None:
+    """What stands in the last ``<tag>``, whatever its case, up to its closing tag or the end; None without one.
+
+    A generation is often ended by the closing tag as a stop string, which is then not part of the text.
+    """
+    opening, closing = _compile_tag(tag)
+    openings = list(opening.finditer(text))
+    if not openings:
+        return None
+    start = openings[-1].end()
+    end = closing.search(text, start)
+    return text[start : end.start() if end else len(text)].strip()
+
+
+def has_section(text: str, tag: str) -> bool:
+    """Whether a ``<tag>`` opens and closes."""
+    opening, closing = _compile_tag(tag)
+    found = opening.search(text)
+    return found is not None and closing.search(text, found.end()) is not None
+
+
+def fences(text: str) -> list[tuple[str, str]]:
+    """(language, content) of every fenced block that is closed, in order. One pass over the lines."""
+    found: list[tuple[str, str]] = []
+    mark, language, content = "", "", list[str]()
+    for line in text.splitlines():
+        bare = line.strip()
+        if not mark:
+            if bare.startswith(("```", "~~~")):
+                mark, language, content = bare[:3], bare[3:].strip("`~ ").lower(), []
+        elif bare.startswith(mark) and not bare.strip(mark[0]):
+            found.append((language, "\n".join(content)))
+            mark = ""
+        else:
+            content.append(line)
+    return found
