@@ -29,5 +29,22 @@ def repeated_share(text: str, n: int) -> float:
 
 
 def folded(text: str) -> str:
-    """The text for comparisons that ignore case, width and spacing: NFKC, case folded, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """The text for comparisons that ignore case, width, spacing and invisible characters.
+
+    Superscripts, fractions and enclosed digits stay what they are: 10² is not 102.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", "".join(map(_fold_width, text)))
+    return " ".join(text.casefold().split())
+
+
+def _fold_width(character: str) -> str:
+    if character.isascii():
+        return character
+    if character in _INVISIBLE:
+        return ""
+    wide = unicodedata.decomposition(character).startswith(("<wide>", "<narrow>"))
+    return unicodedata.normalize("NFKC", character) if wide else character
+
+
+_INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")

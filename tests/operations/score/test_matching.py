@@ -80,10 +80,21 @@ def test_a_pattern_that_backtracks_without_end_is_an_error_of_its_items_in_bound
     ("response", "reference", "expected"),
     [
         ("so 1,200 in all", "1200", 1.0),
-        ("0.3333", "1/3 = 0.33333", 0.0),
+        ("0.3333", "1/3 = 0.33333", None),
+        ("0.3333333", "1/3", 1.0),
+        ("0.3333", "1/3", 0.0),
+        ("50%", "0.5", 1.0),
+        ("1234568", "1234567", 0.0),
+        ("3.0", "3", 1.0),
+        ("3.000001", "3", 0.0),
+        ("0", "1e-10", 0.0),
+        ("6.02e-24", "6.02e-23", 0.0),
+        ("1.0000001e400", "1e400", 0.0),
+        ("It is 72", "A worked solution.\n#### 72", 1.0),
         (r"3 then \boxed{4} of 5", "4", 1.0),
         ("none", "4", 0.0),
-        ("4", "four", None),
+        ("4", "four", 1.0),
+        ("4", "no number", None),
     ],
 )
 def test_numbers_are_compared_as_numbers(call: Any, response: str, reference: str, expected: float | None) -> None:
@@ -91,9 +102,9 @@ def test_numbers_are_compared_as_numbers(call: Any, response: str, reference: st
 
 
 def test_the_tolerance_is_relative_or_absolute(call: Any) -> None:
-    assert reward(call, "numeric_match", "101", "100", relative=0.01) == 1.0
-    assert reward(call, "numeric_match", "101.1", "100", relative=0.01) == 0.0
-    assert reward(call, "numeric_match", "0.4", "0", absolute=0.5) == 1.0
+    assert reward(call, "numeric_match", "101", "100", rel_tol=0.01) == 1.0
+    assert reward(call, "numeric_match", "101.1", "100", rel_tol=0.01) == 0.0
+    assert reward(call, "numeric_match", "0.4", "0", abs_tol=0.5) == 1.0
 
 
 def test_a_choice_is_right_wrong_or_not_made(call: Any) -> None:
@@ -101,6 +112,20 @@ def test_a_choice_is_right_wrong_or_not_made(call: Any) -> None:
     assert reward(call, "multiple_choice", "The answer is (A)", "(B) 42") == 0.0
     assert reward(call, "multiple_choice", "no idea", "B") == 0.0
     assert reward(call, "multiple_choice", "B", "42") is None
+    assert reward(call, "multiple_choice", "B and C", "B") == 0.0
+
+
+def test_several_letters_are_an_answer_where_several_may_be_right(call: Any) -> None:
+    assert reward(call, "multiple_choice", "Answer: A, C", "AC", multiple=True) == 1.0
+    assert reward(call, "multiple_choice", "Answer: A", "AC", multiple=True) == 0.0
+    assert reward(call, "multiple_choice", "Answer: A, B", "AC", multiple=True, partial=True) == pytest.approx(1 / 3)
+
+
+def test_the_text_of_an_option_and_the_words_of_two_are_choices(call: Any) -> None:
+    item = {"response": "It is Rome.\n\nRome", "reference": "B", "choices": ["Paris", "Rome"]}
+    assert call("score/multiple_choice", item)[0]["reward"] == 1.0
+    assert reward(call, "multiple_choice", "The answer is yes.", "True") == 1.0
+    assert reward(call, "multiple_choice", "The answer is no.", "Yes") == 0.0
 
 
 def test_a_boxed_answer_is_compared_with_the_reference_or_its_box(call: Any) -> None:

@@ -269,7 +269,8 @@ def _read_number(judge_answer: str) -> float | None:
     try:
         value = json_object(judge_answer).get("result")
     except ItemError:
-        return last_number(judge_answer)
+        number = last_number(judge_answer)
+        return None if number is None else number.as_double()
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if is_number and value is not None else None
 

@@ -1,17 +1,376 @@
-"""Numbers in a text."""
+"""Numbers as people and models write them, read exactly: 1,000, 3/4, 2 1/2, 1.5 × 10³, 50 %, $18.90, twenty-one.
 
+Values are fractions, so that integers and powers are compared exactly; roots are doubles.
+"""
+
+import math
 import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
 
-# Digits with thousands separators or without, a fraction of decimals, an exponent.
-_NUMBER = re.compile(
-    r"[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,3})?|[-+−]?\.\d+(?:[eE][-+]?\d{1,3})?"
+_LONGEST = 2_000
+"""Characters of a text that is evaluated as one number."""
+_MOST_DIGITS = 4_000
+"""Digits that a number may have: 9^9^9 is none that anybody means."""
+_MOST_NESTED = 50
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("−–﹣－‐‑", "-"),
+        "—": " ",
+        **dict.fromkeys("×⋅·∙✕", "*"),
+        "÷": "/",
+        "⁄": "/",
+        "∕": "/",
+        "＋": "+",
+        "％": "%",
+    }
+)
+_LATEX = (
+    (re.compile(r"\\(?:left|right|displaystyle|limits|mathstrut)\b"), ""),
+    (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s?\{([^{}]*)\}"), r" \1 "),
+    (re.compile(r"\{,\}|,\\!|\\,(?=\d{3}(?!\d))"), ","),
+    (re.compile(r"\\[,;:! ]|~|\\quad|\\qquad"), " "),
+    (re.compile(r"\\(?:times|cdot|ast)(?![a-z])"), "*"),
+    (re.compile(r"\\div(?![a-z])"), "/"),
+    (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)(?!\d)"), r" (\1)/(\2) "),
+    (re.compile(r"\\[dtc]?frac\s?\{([^{}]*)\}\s?(\d)"), r" (\1)/(\2) "),
+    (re.compile(r"\\[dtc]?frac\s?(\d)\s?\{([^{}]*)\}"), r" (\1)/(\2) "),
+    (re.compile(r"\\[dtc]?frac\s?\{([^{}]*)\}\s?\{([^{}]*)\}"), r" (\1)/(\2) "),
+    (re.compile(r"\\sqrt\s?\{([^{}]*)\}|\\sqrt\s?(\d)|√\s?(\d+(?:\.\d+)?)"), r" sqrt(\1\2\3) "),
+    (re.compile(r"\^\s?\{?\s?\\circ(?![a-z])\s?\}?|\\degree(?![a-z])"), "°"),
+    (re.compile(r"\^\s?\{([^{}]*)\}"), r"^(\1)"),
+    (
+        re.compile(r"\\?\$|\\[()\[\]]|[€£¥₹]|\\pounds(?![a-z])|\\euro(?![a-z])|\b(?:US|USD|EUR|GBP|Rs)\b\.?(?=\s?\d)"),
+        " ",
+    ),
+    (re.compile(r"\\%"), "%"),
+    (re.compile(r"\*\*(?=\s*[-+(]?\d)"), "^"),
+    (re.compile(r"[*_`]{2,3}"), " "),
 )
 
+_GROUPS = r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:[ _'\u2009\u202f\u00a0]\d{3})+(?![\d ]\d)"
+_NUMBER = re.compile(rf"(?:{_GROUPS}|\d+(?:_\d+)*)(?:\.\d+|\.(?!\w))?|\.\d+")
+_EXPONENT = re.compile(r"[eE][-+]?\d{1,6}(?!\w)")
+_WORD = re.compile(r"[^\W\d_]+")
 
-def last_number(text: str) -> float | None:
-    """The last number in a text: 1,234.5, -3, .5, 6e-3; None without one, or where a double cannot hold it."""
-    numbers = _NUMBER.findall(text)
-    if not numbers:
+_SMALL = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_WORD_VALUES = {
+    **{word: value for value, word in enumerate(_SMALL)},
+    **{word: 10 * (place + 2) for place, word in enumerate(_TENS)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number that was read.
+
+    Attributes:
+        value: a Fraction, exact; a float where a root made it irrational.
+        percent: a percent sign follows it: ``value`` is what stands before the sign.
+    """
+
+    value: Fraction | float
+    percent: bool = False
+
+    def as_double(self) -> float | None:
+        """The nearest double; None where none is near."""
+        return nearest_double(self.value)
+
+    def readings(self) -> tuple[Fraction | float, ...]:
+        """What it may mean: 50 % is 50 and 0.5."""
+        return (self.value, self.value / 100) if self.percent else (self.value,)
+
+
+def nearest_double(value: Fraction | float) -> float | None:
+    """The double nearest to a number; None where none is near."""
+    try:
+        return float(value)
+    except OverflowError:
         return None
-    value = float(numbers[-1].replace(",", "").replace("−", "-"))
-    return value if abs(value) != float("inf") else None
+
+
+class _Unreadable(Exception):
+    pass
+
+
+def plain_notation(text: str) -> str:
+    """A text with every sign, digit and LaTeX command of a number in plain notation: ``1.5 \\times 10^{3}`` is
+    ``1.5 * 10^(3)``, ``3½`` is ``3 (1)/(2)``."""
+    text = _SUPERSCRIPT_RUN.sub(lambda run: f"^({run.group().translate(_SUPERSCRIPTS)})", text)
+    text = "".join(map(_plain_character, text)).translate(_SIGNS)
+    if "\\" in text or "$" in text or "^" in text or "*" in text or any(mark in text for mark in "€£¥₹√~{_`"):
+        for _ in range(2):  # a fraction within a fraction
+            for pattern, replacement in _LATEX:
+                text = pattern.sub(replacement, text)
+    return re.sub(r"\b(?:US|USD|EUR|GBP|Rs)\b\.?(?=\s?\d)", " ", text)
+
+
+def _plain_character(character: str) -> str:
+    if character.isascii():
+        return character
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    if unicodedata.category(character) == "No" and "⁄" in (form := unicodedata.normalize("NFKC", character)):
+        numerator, _, denominator = form.partition("⁄")
+        return f" ({numerator})/({denominator}) "
+    return unicodedata.normalize("NFKC", character) if 0xFF01 <= ord(character) <= 0xFF5E else character
+
+
+def read_number(text: str) -> Number | None:
+    """The number that a whole text is, an expression of numbers included; None if it is none, or more than one.
+
+    A unit may follow it ("18 dollars", "5 cm").
+    """
+    plain = plain_notation(text[: _LONGEST + 1]).strip().rstrip(".!。").strip()
+    if not plain or len(plain) > 2 * _LONGEST or _NO_NUMBER.match(plain):
+        return None
+    parser = _Parser(plain)
+    try:
+        number = parser.read_expression()
+    except _Unreadable:
+        words = _read_words(plain)
+        return None if words is None else Number(words)
+    rest = plain[parser.place :]
+    return number if not rest.strip() or (_UNIT.fullmatch(rest) and not _VARIABLE.match(rest)) else None
+
+
+def last_number(text: str) -> Number | None:
+    """The last number in a text, as the value of the whole expression that it stands in; None without one.
+
+    GSM8K's ``#### 5`` ends at its line. A digit within a word (H2O, x2), a term of a symbolic expression, a date, a
+    time and an ordinal are no numbers. Words (twenty-one) are read where there are no digits.
+    """
+    marked = _MARKED.findall(text)
+    plain = plain_notation(marked[-1] if marked else text)
+    found: Number | None = None
+    place = 0
+    for start in _START.finditer(plain):
+        if start.start() < place:
+            continue
+        if (other := _NO_NUMBER.match(plain, start.start())) is not None:
+            place = other.end()
+            continue
+        parser = _Parser(plain, start.start())
+        try:
+            number = parser.read_expression()
+        except _Unreadable:
+            place = max(parser.place, start.end())
+            continue
+        place = parser.place
+        if not (_is_symbolic(plain, start.start()) or _VARIABLE.match(plain, place)):
+            found = number
+    if found is None and not any(character.isdigit() for character in plain):
+        words = _last_words(plain)
+        return None if words is None else Number(words)
+    return found
+
+
+_MARKED = re.compile(r"^[ \t]*####[ \t]*(.+)$", re.MULTILINE)
+_START = re.compile(r"(?<![\w.])[-+]?\s?\(?-?(?:\d|\.\d|sqrt\()")
+_NO_NUMBER = re.compile(
+    r"\d+(?::\d+)+|\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)|\d+(?:st|nd|rd|th)\b|\d+(?:\.\d+){2,}", re.IGNORECASE
+)
+_VARIABLE = re.compile(r"[xyznkpqrtuvwi](?![a-z])|\^|\s?[-+*/^]\s?[a-z](?![a-z])|\s?\*\s?[a-z]", re.IGNORECASE)
+"""What follows a coefficient or a term of a symbolic expression."""
+_UNIT = re.compile(r"(?!\s*(?:or|and|of|to|not|is)\b)\s*(?:[^\W\d_]+[²³]?(?:\^\(?-?\d\)?)?[\s./·*%°'-]{0,3}|°\s?){1,6}")
+_SYMBOLS_BEFORE = re.compile(r"(?:[\w)]\s?[*/^+-]\s?|\b[^\W\d_]\s[-+]\s|[*/^]\s?)$")
+_GROUPED = re.compile("[, _'\u2009\u202f\u00a0]")
+
+
+def _is_symbolic(plain: str, start: int) -> bool:
+    """Whether what stands before a number makes it a term of an expression with symbols."""
+    before = plain[max(0, start - 6) : start]
+    sign = plain[start] if plain[start] in "+-" else ""
+    if sign and re.search(r"(?:\b[^\W\d_]|[)\d])\s?$", before):
+        return True
+    return _SYMBOLS_BEFORE.search(before) is not None
+
+
+class _Parser:
+    """Reads an expression of numbers from a place of a plain text on; ``place`` is where it ended."""
+
+    def __init__(self, text: str, place: int = 0) -> None:
+        self.text, self.place = text, place
+        self._depth = 0
+
+    def read_expression(self) -> Number:
+        value = self._read_sum()
+        percent = self._take(r"\s?%")
+        if percent and self._take(r"\s{0,3}of\s{1,3}"):
+            return Number(_checked(value / 100 * self._read_sum()))
+        return Number(value, percent=percent)
+
+    def _take(self, pattern: str) -> bool:
+        found = _compiled(pattern).match(self.text, self.place)
+        if found:
+            self.place = found.end()
+        return found is not None
+
+    def _read_sum(self) -> Fraction | float:
+        value = self._read_product()
+        while (sign := _SUM_SIGN.match(self.text, self.place)) is not None:
+            start, self.place = self.place, sign.end()
+            try:
+                term = self._read_product()
+            except _Unreadable:
+                self.place = start
+                break
+            value = _checked(value + term if sign.group(1) == "+" else value - term)
+        return value
+
+    def _read_product(self) -> Fraction | float:
+        value = self._read_power()
+        while (sign := _PRODUCT_SIGN.match(self.text, self.place)) is not None:
+            start, self.place = self.place, sign.end()
+            try:
+                factor = self._read_power()
+            except _Unreadable:
+                self.place = start
+                break
+            if sign.group(1) == "/" and factor == 0:
+                raise _Unreadable
+            value = _checked(value / factor if sign.group(1) == "/" else value * factor)
+        return value
+
+    def _read_power(self) -> Fraction | float:
+        with self._deeper():
+            if self._take(r"\s?-"):
+                return -self._read_power()
+            self._take(r"\s?\+")
+            value = self._read_atom()
+            if self._take(r"\s?\^\s?"):
+                return _raise_to(value, self._read_power())
+            return value
+
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
+        """One level of nesting more, up to a limit."""
+        self._depth += 1
+        if self._depth > _MOST_NESTED:
+            raise _Unreadable
+        yield
+        self._depth -= 1
+
+    def _read_atom(self) -> Fraction | float:
+        self._take(r"\s{1,4}")
+        if self._take(r"sqrt\("):
+            return math.sqrt(_positive(self._read_closed()))
+        if self._take(r"\("):
+            return self._read_closed()
+        literal = _NUMBER.match(self.text, self.place)
+        if literal is None:
+            raise _Unreadable
+        if len(literal.group()) > _MOST_DIGITS:
+            self.place = literal.end()
+            raise _Unreadable
+        self.place = literal.end()
+        value = Fraction(_GROUPED.sub("", literal.group()).rstrip("."))
+        if (exponent := _EXPONENT.match(self.text, self.place)) is not None:
+            self.place = exponent.end()
+            return _raise_to(Fraction(10), Fraction(int(exponent.group()[1:]))) * value
+        if (scale := _SCALE.match(self.text, self.place)) is not None:
+            self.place = scale.end()
+            return value * _SCALES[scale.group(1).lower()]
+        if value.denominator == 1 and (part := _MIXED.match(self.text, self.place)) is not None:
+            numerator, denominator = (int(digits) for digits in part.groups() if digits is not None)
+            if denominator:
+                self.place = part.end()
+                return value + Fraction(numerator, denominator)
+        return value
+
+    def _read_closed(self) -> Fraction | float:
+        value = self._read_sum()
+        if not self._take(r"\s?\)"):
+            raise _Unreadable
+        return value
+
+
+_SUM_SIGN = re.compile(r"\s{0,2}([-+])(?=\s{0,2}[\d.(s])")
+_PRODUCT_SIGN = re.compile(r"\s{0,2}([*/])\s{0,2}(?=[-\d.(s])")
+_SCALE = re.compile(r"\s(thousand|million|billion|trillion)\b", re.IGNORECASE)
+_MIXED = re.compile(r"\s{0,2}\((\d{1,9})\)/\((\d{1,9})\)|\s(\d{1,9})/(\d{1,9})(?![\d.])")
+
+
+@cache
+def _compiled(pattern: str) -> "re.Pattern[str]":
+    return re.compile(pattern)
+
+
+def _checked(value: Fraction | float) -> Fraction | float:
+    if isinstance(value, Fraction):
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) > 4 * _MOST_DIGITS:
+            raise _Unreadable
+        return value
+    if not math.isfinite(value):
+        raise _Unreadable
+    return value
+
+
+def _positive(value: Fraction | float) -> Fraction | float:
+    if value < 0:
+        raise _Unreadable
+    return value
+
+
+def _raise_to(base: Fraction | float, exponent: Fraction | float) -> Fraction | float:
+    """A power, exact where its exponent is a whole number."""
+    if isinstance(exponent, Fraction) and exponent.denominator == 1 and isinstance(base, Fraction):
+        power = exponent.numerator
+        digits = abs(power) * max(base.numerator.bit_length(), base.denominator.bit_length())
+        if digits > 4 * _MOST_DIGITS or (base == 0 and power < 0):
+            raise _Unreadable
+        return base**power
+    try:
+        return _checked(_positive(float(base)) ** float(exponent))
+    except (OverflowError, ZeroDivisionError):
+        raise _Unreadable from None
+
+
+def _read_words(text: str) -> Fraction | None:
+    """The value of a text that is nothing but an English number word."""
+    words = [word for word in _WORD.findall(text.lower()) if word != "and"]
+    return None if len(words) > 20 or not words else _value_of_words(words)
+
+
+def _value_of_words(words: list[str]) -> Fraction | None:
+    total = current = 0
+    for word in words:
+        if word in _WORD_VALUES:
+            current += _WORD_VALUES[word]
+        elif word == "hundred":
+            current = max(current, 1) * 100
+        elif word in _SCALES:
+            total += max(current, 1) * _SCALES[word]
+            current = 0
+        else:
+            return None
+    return Fraction(total + current)
+
+
+def _last_words(text: str) -> Fraction | None:
+    """The last number word in a text; "one" counts at the end alone, since it is a pronoun too."""
+    run: list[str] = []
+    words = _WORD.findall(text[-_LONGEST:].lower())
+    for place in range(len(words) - 1, -1, -1):
+        word = words[place]
+        if word in _WORD_VALUES or word in _SCALES or (word == "and" and run):
+            run.insert(0, word)
+        elif run:
+            break
+    while run and run[0] == "and":
+        run.pop(0)
+    if run == ["one"] and words[-1] != "one":
+        return None
+    return _value_of_words([word for word in run if word != "and"]) if run else None

@@ -1,16 +1,17 @@
 """Does the response say what the reference says? Exact rules, 1 or 0, for tasks whose answer can be checked."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 import regex
 from pydantic import Field, field_validator
 
-from ..answers.choices import choice
+from ..answers.choices import WORDS, find_letters, find_word
 from ..answers.final import final_answer
 from ..answers.normalise import NORMALISE
-from ..answers.numbers import last_number
+from ..answers.numbers import Number, last_number, nearest_double, read_number
 from ..answers.sections import last_boxed
 from ..columns import Columns
 from ..costs import UNBOUNDED, Cost
@@ -136,49 +137,109 @@ def _compare(pattern: "regex.Pattern[str]", mode: str, text: str) -> float:
 
 
 class NumericParams(FinalTextParams):
-    relative: float = Field(1e-6, ge=0, description="Tolerance as a share of the reference.")
-    absolute: float = Field(1e-9, ge=0, description="Tolerance in the reference's unit.")
+    rel_tol: float | None = Field(
+        None,
+        ge=0,
+        description="Tolerance as a share of the reference. If omitted: 1e-6, and whole numbers exactly.",
+    )
+    abs_tol: float = Field(0.0, ge=0, description="Tolerance in the reference's unit.")
 
 
-@operation("score", "numeric_match", item=Item, params=NumericParams, cost=Cost(row=15.0, unit=0.1))
+@operation("score", "numeric_match", item=Item, params=NumericParams, cost=Cost(row=60.0, unit=0.5))
 def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
-    """1 if the response's last number equals the reference's within a tolerance, else 0.
+    """1 if the response's number equals the reference's, else 0.
 
-    |a - b| <= max(absolute, relative * |b|). The number is the last one in <answer> or \\boxed{}, or after
-    </think>, where there is one; thousands separators and exponents are read. No number: 0. Details: `number`.
+    The reference is evaluated (1/2, \\frac{3}{4}, 10^3, 1 000); one that is no single number is an item error. The
+    response's number is the last one in <answer>, in \\boxed{}, after #### or in the text, as the value of the whole
+    expression that it stands in. Whole numbers are compared exactly, others with |a - b| <= max(abs_tol, rel_tol * |b|). Percent,
+    currencies and units are left out; 50 % is 50 and 0.5. No number: 0. Details: `number`.
     """
 
     def compute_row(i: int) -> Row:
-        wanted = last_number(columns.objects("reference")[i])
+        reference = columns.objects("reference")[i]
+        wanted = _read_wanted(reference)
         if wanted is None:
-            raise ItemError("reference: holds no number", param="reference")
+            raise ItemError("reference: is no single number", param="reference")
         given = last_number(final_answer(columns.objects("response")[i]))
-        tolerance = max(params.absolute, params.relative * abs(wanted))
-        return Row(float(given is not None and abs(given - wanted) <= tolerance), details={"number": given})
+        number = None if given is None else given.as_double()
+        equal = given is not None and any(
+            _are_close(one, other, params) for one in given.readings() for other in wanted.readings()
+        )
+        return Row(float(equal), details={"number": number})
 
     return by_row(columns.size, compute_row)
+
+
+def _read_wanted(reference: str) -> Number | None:
+    """The number of a reference: the whole of it, its box, or what follows #### in a worked solution."""
+    boxed = last_boxed(reference)
+    if boxed is None and "####" in reference:
+        return last_number(reference)
+    return read_number(reference if boxed is None else boxed)
+
+
+def _are_close(given: Fraction | float, wanted: Fraction | float, params: NumericParams) -> bool:
+    if given == wanted:
+        return True
+    if params.rel_tol is None and not params.abs_tol and isinstance(wanted, Fraction) and wanted.denominator == 1:
+        return False
+    share = _REL_TOL if params.rel_tol is None else params.rel_tol
+    if isinstance(given, Fraction) and isinstance(wanted, Fraction):
+        return abs(given - wanted) <= max(Fraction(params.abs_tol), Fraction(share) * abs(wanted))
+    one, other = nearest_double(given), nearest_double(wanted)
+    return one is not None and other is not None and abs(one - other) <= max(params.abs_tol, share * abs(other))
+
+
+class ChoiceItem(OperationItem):
+    response: str = Field(description="Response that chooses.")
+    reference: Reference = Field(description="The right letter; with `multiple` letters; or true/false, yes/no.")
+    choices: list[str] | None = Field(
+        None,
+        max_length=26,
+        description="Texts of the options, in their letters' order; each stands for its letter.",
+    )
 
 
 class ChoiceParams(FinalTextParams):
     options: str = Field("ABCDEFGHIJ", pattern="^[A-Z]{2,26}$", description="The letters to choose from.")
+    multiple: bool = Field(False, description="Several letters may be right: the reference names all of them.")
+    partial: bool = Field(
+        False, description="With multiple: the share of letters in common (Jaccard) in place of all or nothing."
+    )
 
 
-@operation("score", "multiple_choice", item=Item, params=ChoiceParams, cost=Cost(row=15.0, unit=0.1))
+@operation("score", "multiple_choice", item=ChoiceItem, params=ChoiceParams, cost=Cost(row=60.0, unit=0.5))
 def multiple_choice(columns: Columns, params: ChoiceParams) -> Outcome:
     """1 if the response chooses the reference's letter, else 0.
 
-    Read in this order: a final answer that begins with the letter, the last "answer is X", the last letter
-    that stands alone. No letter: 0. Details: `choice`.
+    Read in this order: the last <answer>, a box with letters or with an option's text, the last "answer is X" (in
+    English, Chinese, Japanese, Korean, French, German, Spanish and others), a letter that stands alone. A box of
+    mathematics does not hide the letter stated after it. Letters that are denied do not count; several letters are no
+    single answer, but a set with `multiple`. A reference of true/false or yes/no is compared with the response's word.
+    Details: `choice` (the letters or the word; null without one).
     """
 
     def compute_row(i: int) -> Row:
-        wanted = choice(columns.objects("reference")[i], params.options)
-        if wanted is None:
+        response, reference = columns.objects("response")[i], columns.objects("reference")[i].strip()
+        if reference.lower() in _YES_OR_NO:
+            word = find_word(response)
+            return Row(float(word == WORDS[reference.lower()]), details={"choice": word})
+        choices = columns.objects("choices")[i] or ()
+        wanted = find_letters(reference, params.options, choices)
+        if wanted is None or (len(wanted) > 1 and not params.multiple):
             raise ItemError(f"reference: names none of the options {params.options}", param="reference")
-        chosen = choice(columns.objects("response")[i], params.options)
-        return Row(float(chosen == wanted), details={"choice": chosen})
+        chosen = find_letters(response, params.options, choices) or frozenset()
+        if params.multiple and params.partial:
+            reward = len(chosen & wanted) / len(chosen | wanted)
+        else:
+            reward = float(chosen == wanted)
+        return Row(reward, details={"choice": "".join(sorted(chosen)) or None})
 
     return by_row(columns.size, compute_row)
+
+
+_YES_OR_NO = ("true", "false", "yes", "no")
+_REL_TOL = 1e-6
 
 
 @operation(
