@@ -42,13 +42,41 @@ def test_soft_tags_count_what_is_there_once(call: Any) -> None:
     assert of(call, "format_tags", *responses, mode="soft") == [1.0, 0.5, 0.25, 0.0, 0.75]
 
 
+def test_what_follows_the_last_section_is_said_by_the_recipe(call: Any) -> None:
+    thought = ["<think>a</think>b", "<think>a</think>", "<think>a b"]
+    assert of(call, "format_tags", *thought, tags=["think"]) == [1.0, 1.0, 0.0]
+    assert of(call, "format_tags", *thought, tags=["think"], after="text") == [1.0, 0.0, 0.0]
+    assert of(call, "format_tags", *thought, tags=["think"], after="nothing") == [0.0, 1.0, 0.0]
+
+
+def test_an_empty_section_does_not_count_unless_it_may(call: Any) -> None:
+    empty = "<think> </think><answer>4</answer>"
+    assert of(call, "format_tags", empty) == [0.0]
+    assert of(call, "format_tags", empty, allow_empty=True) == [1.0]
+
+
+def test_a_section_that_the_prompt_opened_needs_no_opening_tag(call: Any) -> None:
+    closed = "a</think><answer>b</answer>"
+    assert of(call, "format_tags", closed) == [0.0]
+    assert of(call, "format_tags", closed, reasoning="opened") == [1.0]
+
+
 def test_tags_can_be_named(call: Any) -> None:
     assert of(call, "format_tags", "<plan>a</plan><code>b</code>", tags=["plan", "code"]) == [1.0]
 
 
-def test_a_fence_counts_once_it_is_closed(call: Any) -> None:
-    closed, other, opened = "a\n```Python\nx\n```\n", "~~~\nx\n~~~", "```python\nx"
-    assert of(call, "code_fence", closed, other, opened, "") == [1.0, 1.0, 0.0, 0.0]
+def test_a_fence_counts_closed_or_cut_off_with_something_in_it(call: Any) -> None:
+    closed, other, cut = "a\n```Python\nx\n```\n", "~~~\nx\n~~~", "```python\nx"
+    assert of(call, "code_fence", closed, other, cut, "```python\n", "", "a ```x``` b") == [
+        1.0,
+        1.0,
+        1.0,
+        0.0,
+        0.0,
+        0.0,
+    ]
+    named = ["```py\nx\n```", '```python title="a.py"\nx\n```', "```{.python}\nx\n```", "```python3 \nx\n```"]
+    assert of(call, "code_fence", *named, language="py") == [1.0] * 4
     assert of(call, "code_fence", closed, other, language="python") == [1.0, 0.0]
     assert of(call, "code_fence", closed, closed * 2, count=2) == [0.0, 1.0]
 

@@ -1,4 +1,4 @@
-r"""Marked pieces of a text: the last ``\boxed{}``, a tag's content, fenced blocks. All in linear time."""
+r"""Marked pieces of a text: the last ``\boxed{}``, a tag's content. All in linear time."""
 
 import re
 from functools import cache
@@ -56,20 +56,3 @@ def has_section(text: str, tag: str) -> bool:
     opening, closing = _compile_tag(tag)
     found = opening.search(text)
     return found is not None and closing.search(text, found.end()) is not None
-
-
-def fences(text: str) -> list[tuple[str, str]]:
-    """(language, content) of every fenced block that is closed, in order. One pass over the lines."""
-    found: list[tuple[str, str]] = []
-    mark, language, content = "", "", list[str]()
-    for line in text.splitlines():
-        bare = line.strip()
-        if not mark:
-            if bare.startswith(("```", "~~~")):
-                mark, language, content = bare[:3], bare[3:].strip("`~ ").lower(), []
-        elif bare.startswith(mark) and not bare.strip(mark[0]):
-            found.append((language, "\n".join(content)))
-            mark = ""
-        else:
-            content.append(line)
-    return found

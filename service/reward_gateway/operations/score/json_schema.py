@@ -13,7 +13,8 @@ from pydantic import Field, field_validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from ..answers.sections import fences
+from ..answers.fences import find_fences
+from ..answers.sections import last_tagged
 from ..columns import Columns
 from ..costs import UNBOUNDED
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -73,8 +74,9 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
 
     Schemas are of draft 2020-12. The JSON is the whole response, else the last fenced block, else what stands in
     <answer>. In a recipe, the tool calls of a message are JSON below its words (``{"name", "arguments"}``, or a list of
-    them), so that a message that does nothing but call is JSON. NaN and Infinity are no JSON. References to other
-    documents are never fetched. Details: `fault`, the place of the first thing that does not fit.
+    them), so that a message that does nothing but call is JSON. NaN and Infinity are no JSON, nor is an object with the
+    same key twice. `format` is checked. References to other documents are never fetched. Details: `fault`, the place of
+    the first thing that does not fit.
     """
     validator = _Validator(params.json_schema, registry=Registry())
 
@@ -101,16 +103,31 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
 
 
 def _parse_json(text: str, fenced: bool) -> tuple[bool, Any]:
+    """Whether a text is JSON, or holds it in a closed fence or in <answer>; and its value."""
     texts = [text]
     if fenced:
-        texts += [content for language, content in fences(text)[::-1] if language in ("json", "")]
-        texts += [text.rpartition("<answer>")[2].partition("</answer>")[0]] if "<answer>" in text else []
+        answer = last_tagged(text, "answer")
+        within = [text] if answer is None else [answer, text]
+        texts += within[:-1]
+        texts += [
+            block.content
+            for part in within
+            for block in find_fences(part)[::-1]
+            if block.closed and block.language in ("json", "jsonc", "json5", "")
+        ]
     for candidate in texts:
         try:
-            return True, json.loads(candidate, parse_constant=_no_constant)
+            return True, json.loads(candidate, parse_constant=_no_constant, object_pairs_hook=_refuse_duplicates)
         except (ValueError, RecursionError):
             continue
     return False, None
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return made
 
 
 def _no_constant(name: str) -> None:
@@ -124,12 +141,15 @@ class _TooManyReferences(Exception):
 class _FollowedReferences(jsonschema.FormatChecker):
     """Counts the references followed for one response. A schema that refers to itself twice doubles with every level.
 
-    It stands where a validator has its checker of formats (this one checks none): that is what the validators of a
-    schema's parts take over from the validator of the whole.
+    It is the validator's checker of formats as well: that is what the validators of a schema's parts take over from the
+    validator of the whole.
     """
+
+    checkers = jsonschema.Draft202012Validator.FORMAT_CHECKER.checkers
 
     def __init__(self) -> None:
         super().__init__(formats=())
+        self.checkers = {name: check for name, check in type(self).checkers.items() if name != "regex"}
         self.count = 0
 
 

@@ -151,8 +151,9 @@ def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
 
     The reference is evaluated (1/2, \\frac{3}{4}, 10^3, 1 000); one that is no single number is an item error. The
     response's number is the last one in <answer>, in \\boxed{}, after #### or in the text, as the value of the whole
-    expression that it stands in. Whole numbers are compared exactly, others with |a - b| <= max(abs_tol, rel_tol * |b|). Percent,
-    currencies and units are left out; 50 % is 50 and 0.5. No number: 0. Details: `number`.
+    expression that it stands in. Whole numbers are compared exactly, others with |a - b| <=
+    max(abs_tol, rel_tol * |b|). Percent, currencies and units are left out; 50 % is 50 and 0.5. No number: 0.
+    Details: `number`.
     """
 
     def compute_row(i: int) -> Row:
