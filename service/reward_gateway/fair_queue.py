@@ -48,13 +48,16 @@ def charge_to(share: Share) -> Iterator[None]:
         _CURRENT.reset(token)
 
 
+_MOST_KEPT = 1_000
+"""Times of shares without anything waiting, above which those that owe nothing are forgotten."""
+
 T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
     """Items that wait, each under its share: first come, first served within a share.
 
-    The number of shares is that of the API keys, so that a step may look at each.
+    The number of shares that wait is that of API keys or of requests, so that a step may look at each.
     """
 
     def __init__(self) -> None:
@@ -73,10 +76,18 @@ class FairQueue(Generic[T]):
         """Add an item at the end of its share."""
         items = self._items.get(share)
         if items is None:
+            self._forget_past_shares()
             items = self._items[share] = {}
             self._times[share] = max(self._now, self._times.get(share, 0.0))
         items[item] = None
         self._size += 1
+
+    def _forget_past_shares(self) -> None:
+        """Forget the times of shares that have nothing waiting and owe nothing, once there are many."""
+        if len(self._times) > _MOST_KEPT + 2 * len(self._items):
+            self._times = {
+                share: time for share, time in self._times.items() if share in self._items or time > self._now
+            }
 
     def first(self, is_preferred: Callable[[Share], bool] | None = None) -> tuple[Share, T]:
         """The next item, which stays; the queue must not be empty.

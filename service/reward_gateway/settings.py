@@ -180,6 +180,13 @@ class Settings(BaseSettings):
         description="Processes of each worker for operations that may take over 20 ms; up to twice as many while "
         "several callers want one each.",
     )
+    math_processes: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Processes of each worker that compare mathematical answers which need computer algebra. Default: "
+        "one per core, at least 2.",
+    )
     compute_memory: int = Field(
         2 << 30,
         ge=256 << 20,

@@ -138,6 +138,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         media=media,
         repository=on_disk,
         idempotency_ttl_s=settings.idempotency_ttl_s,
+        math_processes=settings.math_processes,
         workers=WorkerPool(prepare_process, settings.compute_processes, settings.compute_memory, observer=observer),
         observer=observer,
     )

@@ -212,14 +212,20 @@ class RunSandboxed(Effect[list[SandboxAnswer | Invalid]]):
 
 
 @dataclass(frozen=True, slots=True)
-class CompareMath(Effect[list[bool | Invalid]]):
-    """Whether responses equal references as mathematics, in processes of their own, with limits.
+class CompareMath(Effect[list[tuple[bool, str] | Invalid]]):
+    """Whether expressions in LaTeX are equal as mathematics, in processes of their own, with limits.
 
-    Answer: list of bool or :class:`reward_gateway.sample.Invalid`, one per pair.
+    Answer: list of (whether they are, by what: symbolic or numeric) or :class:`reward_gateway.sample.Invalid`, one per
+    pair.
     """
 
     pairs: Sequence[tuple[str, str]]
     """(reference, response)."""
+    rel_tol: float = 1e-6
+    min_digits: int = 4
+    strict: bool = False
+    timeout_s: float = 3.0
+    """Processor time for one pair."""
 
 
 @dataclass(frozen=True, slots=True)

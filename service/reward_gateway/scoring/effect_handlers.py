@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from reward_gateway.backends.math.comparison import Tolerances
 from reward_gateway.errors import NotFound
 from reward_gateway.operations import effects
 from reward_gateway.operations.effects import Effect
@@ -128,8 +129,13 @@ async def _token_logprobs(
 @register_handler(effects.CompareMath)
 async def _compare_math(
     services: ScoringServices, effect: effects.CompareMath, context: RequestContext
-) -> list[bool | Invalid]:
-    return await services.math.compare(effect.pairs, context.deadline)
+) -> list[tuple[bool, str] | Invalid]:
+    return await services.math.compare(
+        effect.pairs,
+        context.deadline,
+        Tolerances(effect.rel_tol, effect.min_digits, effect.strict),
+        effect.timeout_s,
+    )
 
 
 @register_handler(effects.AskJudge)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from reward_gateway.backends.judges.judges import Judges
-from reward_gateway.backends.math.checker import MathChecker
+from reward_gateway.backends.math.checker import PROCESSES, MathChecker
 from reward_gateway.backends.port import ModelInfo, ModelServer
 from reward_gateway.backends.sandbox.sandbox import Sandbox
 from reward_gateway.backends.workers.pool import WorkerPool
@@ -64,6 +64,7 @@ class ScoringServices:
         media: checks images and fetches those given by URL; None: neither is done.
         idempotency_ttl_s: seconds that the answer to an idempotency key is kept.
         workers: processes for what may take long; None: a pool of the usual size.
+        math_processes: processes that compare mathematical answers; None: one per core, at least 2.
         observer: told of work that these, or those of the mathematics, do not finish.
     """
 
@@ -79,6 +80,7 @@ class ScoringServices:
         repository: Callable[[], Iterable[ModelInfo]] = tuple,
         idempotency_ttl_s: float = 900.0,
         workers: WorkerPool | None = None,
+        math_processes: int | None = None,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self.raw = raw
@@ -87,7 +89,7 @@ class ScoringServices:
         self.sandbox = sandbox
         self.media = media
         self.cohorts = cohorts or LocalCohorts()
-        self.math = MathChecker(observer=observer)
+        self.math = MathChecker(math_processes or PROCESSES, observer=observer)
         self.workers = workers or WorkerPool(load_operations, observer=observer)
         self.attempts = Attempts(lambda: self.state.attempts, idempotency_ttl_s)
         self._state = state

@@ -2,26 +2,35 @@
 
 import asyncio
 import os
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import count
 
 from reward_gateway.backends.workers.pool import NotDone, WorkerPool
+from reward_gateway.fair_queue import charge_to, current_share
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Invalid
 
-from .comparison import compare_answers, prepare
+from .comparison import DEFAULT, Tolerances, compare_answers, prepare
 
 PAIR_TIMEOUT_S = 3.0
 MOST_TIMES = 20.0
 """A pair has this many times its time by the clock on the wall, whatever else the machine does."""
 
-PROCESSES = max(1, min(4, (os.cpu_count() or 1) // 2))
+PROCESSES = max(2, os.cpu_count() or 1)
+REMEMBERED = 20_000
+"""Verdicts that are kept: the same answers come again and again in a run."""
 
 TOO_HARD = Invalid("operation_error", "comparing the answer takes too long or too much memory", param="response")
 UNREADABLE = Invalid("invalid_field", "reference: holds no mathematical expression that can be read", param="reference")
 LATE = Invalid("deadline_exceeded", "the deadline passed before this answer was compared")
 LOST = Invalid("worker_lost", "the process that compared this answer has ended; send it again")
-Verdict = bool | Invalid
+Verdict = tuple[bool, str] | Invalid
+"""Whether two expressions are equal, and by what (symbolic, numeric); or why that is not known."""
+
+Pair = tuple[str, str]
 
 
 class MathChecker:
@@ -39,31 +48,56 @@ class MathChecker:
     ) -> None:
         self._pair_timeout_s = pair_timeout_s
         self.pool = WorkerPool(prepare, processes, name="math", observer=observer)
+        self._known: OrderedDict[tuple[Pair, Tolerances], tuple[bool, str] | None] = OrderedDict()
+        self._numbers = count()
 
-    async def compare(self, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> list[Verdict]:
-        """Whether each response equals its reference, or why that cannot be decided. Equal pairs are compared once.
+    async def compare(
+        self,
+        pairs: Sequence[Pair],
+        deadline: float | None = None,
+        tolerances: Tolerances = DEFAULT,
+        pair_timeout_s: float | None = None,
+    ) -> list[Verdict]:
+        """Whether the expressions of each pair are equal, or why that cannot be decided.
+
+        Equal pairs are compared once, and verdicts are remembered. Every call has its own place in the line for
+        processes, so that the hostile answers of one request delay no other's easy ones.
 
         Args:
-            pairs: (reference, response).
-            deadline: time on the loop's clock.
+            pairs: (reference, response), in LaTeX.
+            deadline: time on the loop's clock, waiting for a process included.
+            pair_timeout_s: time per pair on a CPU; None: the checker's.
         """
         distinct = list(dict.fromkeys(pairs))
-        verdicts = await asyncio.gather(*(self._compare_pair(*pair, deadline) for pair in distinct))
+        limit_s = self._pair_timeout_s if pair_timeout_s is None else pair_timeout_s
+        share = current_share()
+        with charge_to(replace(share, caller=f"{share.caller}#{next(self._numbers)}")):
+            verdicts = await asyncio.gather(
+                *(self._compare_pair(pair, tolerances, deadline, limit_s) for pair in distinct)
+            )
         verdict_of = dict(zip(distinct, verdicts, strict=True))
         return [verdict_of[pair] for pair in pairs]
 
-    async def _compare_pair(self, reference: str, response: str, deadline: float | None) -> Verdict:
-        work = partial(compare_answers, reference, response)
+    async def _compare_pair(
+        self, pair: Pair, tolerances: Tolerances, deadline: float | None, limit_s: float
+    ) -> Verdict:
+        key = pair, tolerances
+        if key in self._known:
+            self._known.move_to_end(key)
+            verdict = self._known[key]
+            return UNREADABLE if verdict is None else verdict
+        work = partial(compare_answers, *pair, tolerances)
         try:
-            equal: bool | None = await self.pool.run(
-                work, deadline, limit_s=MOST_TIMES * self._pair_timeout_s, cpu_s=self._pair_timeout_s
-            )
+            verdict = await self.pool.run(work, deadline, limit_s=MOST_TIMES * limit_s, cpu_s=limit_s)
         except NotDone as cause:
             if cause.why == "lost":
                 return LOST
             is_late = deadline is not None and deadline <= asyncio.get_running_loop().time()
             return LATE if is_late else TOO_HARD
-        return UNREADABLE if equal is None else equal
+        self._known[key] = verdict
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return UNREADABLE if verdict is None else verdict
 
     async def close(self) -> None:
         """End the processes."""

@@ -1,12 +1,37 @@
-"""The comparison of two answers as mathematics, as a worker process does it (:mod:`reward_gateway.backends.workers`).
+"""The comparison of two expressions as mathematics, as a worker process does it.
 
-An expression can be built to run forever or to fill the memory (9^9^9^9), and the library's own time limit works only
-in a main thread.
+Math-Verify parses both sides and compares them; what it calls equal is looked at again where it rounds (6.02e-23 is not
+6.02e-24). An expression can be built to run forever or to fill the memory (9^9^9^9), and the library's own time limit
+works only in a main thread.
 """
 
 import logging
+from dataclasses import dataclass
+from typing import Any
 
-_DELIMITERS = ("$", "\\(", "\\[", "\\boxed")
+Verdict = tuple[bool, str]
+"""Whether the expressions are equal, and by what: symbolic or numeric."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """How near is equal.
+
+    Attributes:
+        rel_tol: two decimals, as a share of the reference.
+        min_digits: significant digits that a decimal for an exact value has to show.
+        strict: a decimal is never an exact value.
+    """
+
+    rel_tol: float = 1e-6
+    min_digits: int = 4
+    strict: bool = False
+
+
+DEFAULT = Tolerances()
+
+_DIGITS = 40
+"""Significant digits to which exact numbers are compared where they do not cancel symbolically."""
 
 
 def prepare() -> None:
@@ -15,13 +40,8 @@ def prepare() -> None:
     compare_answers("1", "1")
 
 
-def delimit_latex(text: str) -> str:
-    """A reference as the parser expects it: bare LaTeX in dollar signs."""
-    return text if any(mark in text for mark in _DELIMITERS) else f"${text}$"
-
-
-def compare_answers(reference: str, response: str) -> bool | None:
-    """Whether the response's answer equals the reference's as mathematics; None if the reference is unreadable.
+def compare_answers(reference: str, response: str, tolerances: Tolerances = DEFAULT) -> Verdict | None:
+    """Whether two expressions in LaTeX are equal as mathematics; None if the reference is unreadable.
 
     Raises:
         MemoryError: an expression is too large or nested too deep.
@@ -30,14 +50,93 @@ def compare_answers(reference: str, response: str) -> bool | None:
 
     # Without the library's time limits: the worker process has its own.
     try:
-        parsed_reference = parse(delimit_latex(reference), parsing_timeout=None)
-        if not parsed_reference:
+        wanted = parse(_box(reference), parsing_timeout=None)
+        if not _is_read(wanted):
             return None
-        parsed_response = parse(response, parsing_timeout=None)
-        return bool(parsed_response) and bool(verify(parsed_reference, parsed_response, timeout_seconds=None))
+        given = parse(_box(response), parsing_timeout=None)
+        if not _is_read(given):
+            return False, "symbolic"
+        if (verdict := _compare_numbers(wanted[0], given[0], tolerances)) is not None:
+            return verdict
+        if not _have_same_symbols(wanted, given):
+            return False, "symbolic"
+        return bool(verify(wanted, given, timeout_seconds=None, allow_set_relation_comp=True)), "symbolic"
     except RecursionError:
         raise MemoryError from None
     except MemoryError:
         raise
     except Exception:
-        return False  # the library could not parse or compare it
+        return False, "symbolic"  # the library could not parse or compare it
+
+
+def _box(expression: str) -> str:
+    """An expression as the parser finds it whole."""
+    return f"\\boxed{{{expression}}}"
+
+
+def _is_read(parsed: list[Any]) -> bool:
+    """Whether the library read an expression, and not only the text of one."""
+    return bool(parsed) and not isinstance(parsed[0], str)
+
+
+def _have_same_symbols(wanted: list[Any], given: list[Any]) -> bool:
+    """Whether two symbols are one: the library reads X as x, and Delta as delta."""
+    from sympy import Symbol
+
+    if not all(isinstance(side[0], Symbol) and len(side) > 1 for side in (wanted, given)):
+        return True
+    one, other = (str(side[1]).strip() for side in (wanted, given))
+    if one == other:
+        return True
+    return not one.startswith("\\") and len(one) > 1 and one.lower() == other.lower()
+
+
+def _compare_numbers(wanted: Any, given: Any, tolerances: Tolerances) -> Verdict | None:
+    """The verdict over two numbers; None if one of them is none."""
+    from sympy import E, Expr, Float, I
+
+    if not (isinstance(wanted, Expr) and isinstance(given, Expr)):
+        return None
+    constants = {"e": E, "i": I}
+    wanted, given = (_replace_constants(side, constants) for side in (wanted, given))
+    if wanted.free_symbols or given.free_symbols or not (wanted.is_number and given.is_number):
+        return None
+    decimals = [side.has(Float) for side in (wanted, given)]
+    if not any(decimals):
+        return _are_exactly_equal(wanted, given), "symbolic"
+    one, other = wanted.evalf(_DIGITS), given.evalf(_DIGITS)
+    if not (one.is_number and other.is_number):
+        return None
+    difference, size = abs(one - other), abs(one)
+    if all(decimals):
+        return bool(difference <= tolerances.rel_tol * size), "numeric"
+    decimal = wanted if decimals[0] else given
+    digits = max((_count_digits(number) for number in decimal.atoms(Float)), default=0)
+    if tolerances.strict or digits < tolerances.min_digits:
+        return bool(difference <= 10.0 ** -(_DIGITS - 10) * size), "numeric"
+    return bool(difference <= abs(other if decimals[0] else one) * 0.5 * 10.0 ** (1 - digits)), "numeric"
+
+
+def _replace_constants(side: Any, constants: dict[str, Any]) -> Any:
+    """An expression with e and i as the constants that they are, where it has no other symbols."""
+    symbols = {symbol: constants.get(symbol.name) for symbol in side.free_symbols}
+    return side if None in symbols.values() else side.subs(symbols)
+
+
+def _count_digits(number: Any) -> int:
+    """Significant digits that a decimal was written with."""
+    return len(str(number).partition("e")[0].replace(".", "").strip("-0")) or 1
+
+
+def _are_exactly_equal(wanted: Any, given: Any) -> bool:
+    """Whether two exact numbers are one: by their difference, simplified, else to forty digits."""
+    from sympy import simplify
+
+    difference = wanted - given
+    if difference.is_Rational:
+        return bool(difference == 0)
+    size = abs(wanted.evalf(_DIGITS))
+    value = abs(difference.evalf(_DIGITS, maxn=400))
+    if value.is_number and size.is_number and not bool(value <= size * 10.0**-25):
+        return False
+    return bool(simplify(difference) == 0) or bool(value <= size * 10.0 ** -(_DIGITS - 5))

@@ -84,6 +84,11 @@ class Number:
     value: Fraction | float
     percent: bool = False
 
+    @property
+    def exact(self) -> bool:
+        """Its value is a fraction."""
+        return isinstance(self.value, Fraction)
+
     def as_double(self) -> float | None:
         """The nearest double; None where none is near."""
         return nearest_double(self.value)
@@ -133,7 +138,7 @@ def read_number(text: str) -> Number | None:
 
     A unit may follow it ("18 dollars", "5 cm").
     """
-    plain = plain_notation(text[: _LONGEST + 1]).strip().rstrip(".!。").strip()
+    plain = plain_notation(text[: _LONGEST + 1]).strip().rstrip(".。").strip()
     if not plain or len(plain) > 2 * _LONGEST or _NO_NUMBER.match(plain):
         return None
     parser = _Parser(plain)

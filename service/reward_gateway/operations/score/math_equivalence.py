@@ -7,28 +7,34 @@ from pydantic import Field
 
 from reward_gateway.sample import Invalid
 
-from ..answers.final import final_answer
-from ..answers.sections import last_boxed, last_tagged
+from ..answers.sections import last_boxed
 from ..columns import Columns
 from ..effects import CompareMath, Effectful, perform
+from ..mathematics.decide import Decision, Question, Tolerance, decide
+from ..mathematics.extract import find_expression
 from ..outcome import Outcome, invalid_field
 from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
 from ..registry import OperationItem, Source, operation
-from ..texts import folded
 
 _LONGEST = 5_000
-"""Characters that are compared: of a response, its last ones, where answers stand."""
+"""Characters of a reference."""
 
 
 class Params(FinalTextParams):
+    rel_tol: float = Field(1e-6, ge=0, le=1, description="Tolerance of decimals, as a share of the reference.")
+    min_digits: int = Field(
+        4, ge=1, le=30, description="Significant digits that a decimal for a fraction, root or constant has to show."
+    )
+    strict: bool = Field(False, description="A decimal is never a fraction, a root or a constant.")
+    timeout_s: float = Field(3.0, gt=0, le=60, description="Processor time for one comparison.")
     too_hard: Literal["error", "wrong"] = Field(
         "error", description="What an answer is that cannot be compared in time: an item error, or 0."
     )
 
 
 class Item(OperationItem):
-    response: str = Field(description="Response with its answer in <answer>, in a \\boxed{}, or after </think>.")
+    response: str = Field(description="Response with its answer in <answer>, in a \\boxed{}, or at its end.")
     reference: Reference = Field(description="The right answer, in LaTeX or as a plain expression.")
 
 
@@ -43,41 +49,55 @@ class Item(OperationItem):
 def math_equivalence(columns: Columns, params: Params) -> Effectful[Outcome]:
     """1 if the response's answer equals the reference as mathematics, else 0.
 
-    The answer is read from <answer>, from the last \\boxed{}, else from what follows </think>; both sides are
-    parsed as LaTeX or plain expressions and compared with SymPy (library Math-Verify), in a process with
-    limits on time and memory. Equal texts are equal without being parsed. A response without an answer that
-    can be read gives 0; a reference that cannot be read is an item error.
+    The answer is read from the last <answer>, the last \\\\boxed{}, ####, what follows "the answer is", else from the
+    last line. Both sides are written in one notation (LaTeX, plain, Unicode; currencies, units and separators of
+    thousands left out). Whole numbers and fractions are compared exactly, decimals to `rel_tol`, a decimal for an exact
+    value to the digits that it shows; words as text. What is left is parsed and compared by the library Math-Verify
+    with SymPy, in a process with limits on time and memory. Several answers where one is right are wrong. A response
+    without an answer gives 0; a reference that cannot be read is an item error.
+    Details: `by` (exact, rational, symbolic, numeric, text), `several_answers`.
     """
     responses, references = columns.objects("response"), columns.objects("reference")
-    outcome = Outcome(reward=np.zeros(columns.size))
-    assert outcome.reward is not None
-    rows: list[int] = []
-    for i in range(columns.size):
-        reference = last_boxed(references[i]) or references[i]
-        if not reference.strip() or len(reference) > _LONGEST:
-            outcome.invalid[i] = invalid_field(f"reference: 1 to {_LONGEST:,} characters are needed", "reference")
-        elif folded(final_answer(responses[i])) == folded(reference):
-            outcome.reward[i] = 1.0
-        elif responses[i].strip():
-            rows.append(i)
-    if not rows:
-        return outcome
-    verdicts = yield from perform(CompareMath([(references[i], _extract_answer(responses[i])) for i in rows]))
-    for i, verdict in zip(rows, verdicts, strict=True):
-        if not isinstance(verdict, Invalid):
-            outcome.reward[i] = float(verdict)
-        elif verdict.code != "operation_error" or params.too_hard == "error":
-            outcome.invalid[i] = verdict
-    outcome.reward[list(outcome.invalid)] = np.nan
-    return outcome
+    tolerance = Tolerance(params.rel_tol, params.min_digits, params.strict)
+    rewards = np.zeros(columns.size)
+    by: list[str | None] = [None] * columns.size
+    several: list[bool | None] = [None] * columns.size
+    invalid: dict[int, Invalid] = {}
+    questions: dict[int, Question] = {}
+    for i, (response, reference) in enumerate(zip(responses, references, strict=True)):
+        wanted = _read_reference(reference)
+        if wanted is None:
+            invalid[i] = invalid_field(f"reference: 1 to {_LONGEST:,} characters are needed", "reference")
+            continue
+        found = find_expression(response)
+        if found is None:
+            continue
+        decision = decide(wanted, found.expression, tolerance)
+        if isinstance(decision, Decision):
+            rewards[i], by[i], several[i] = float(decision.equal), decision.by, decision.several or None
+        else:
+            questions[i] = decision
+    if questions:
+        pairs = [(question.reference, question.response) for question in questions.values()]
+        verdicts = yield from perform(
+            CompareMath(pairs, params.rel_tol, params.min_digits, params.strict, params.timeout_s)
+        )
+        for i, verdict in zip(questions, verdicts, strict=True):
+            if not isinstance(verdict, Invalid):
+                rewards[i], by[i] = float(verdict[0]), verdict[1]
+            elif verdict.code != "operation_error" or params.too_hard == "error":
+                invalid[i] = verdict
+    rewards[list(invalid)] = np.nan
+    return Outcome(reward=rewards, details={"by": by, "several_answers": several}, invalid=invalid)
 
 
-def _extract_answer(response: str) -> str:
-    """What the parser is given: a box in its box, a tagged answer in dollars, else the end of the text."""
-    boxed = last_boxed(last_tagged(response, "answer") or response)
+def _read_reference(reference: str) -> str | None:
+    """The answer of a reference: its box, what follows #### in a worked solution, else all of it."""
+    if not reference.strip() or len(reference) > _LONGEST:
+        return None
+    boxed = last_boxed(reference)
     if boxed is not None:
-        return f"\\boxed{{{boxed[:_LONGEST]}}}"
-    tagged = last_tagged(response, "answer")
-    if tagged is not None and "$" not in tagged and "\\" in tagged:
-        return f"${tagged[:_LONGEST]}$"
-    return final_answer(response)[-_LONGEST:]
+        return boxed
+    if "####" in reference:
+        return reference.rpartition("####")[2].strip() or None
+    return reference

@@ -1,0 +1,393 @@
+"""Verdicts that need no computer algebra: equal texts, exact numbers, other structures; else what to compare."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from ..answers.choices import find_letters
+from ..answers.numbers import Number, read_number
+from .notation import plain_words, to_latex
+
+By = Literal["exact", "rational", "symbolic", "numeric", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How near is equal.
+
+    Attributes:
+        rel_tol: of decimals, as a share of the reference.
+        min_digits: significant digits that a decimal for an exact value has to show, all of them right.
+        strict: a decimal is never an exact value.
+    """
+
+    rel_tol: float = 1e-6
+    min_digits: int = 4
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict, and how it was reached; ``several``: the response offers several answers where one is right."""
+
+    equal: bool
+    by: By
+    several: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a computer algebra system has to compare: two expressions in LaTeX."""
+
+    reference: str
+    response: str
+
+
+_OR = re.compile(
+    r"\s*,?\s*(?:\\text\s?\{\s*,?\s*(?:or|and)\s*\}|(?<![A-Za-z\\])(?:or|and)(?![A-Za-z])|\\lor|\\vee|\\land|\\wedge|或|和|;)"
+    r"\s*"
+)
+_NEGATED = re.compile(
+    r"\\text\s?\{\s*not\b|\\ne(?![a-z])|\\neg(?![a-z])|"
+    r"(?<![A-Za-z\\])(?:not|isn't|neither|nor|except|between|maybe|perhaps|either)(?![A-Za-z])",
+    re.IGNORECASE,
+)
+_NAME = re.compile(
+    r"\s*(?:[A-Za-z]{1,3}|\\[A-Za-z]+|\\text\s?\{[^{}]*\}|[A-Za-z][A-Za-z ]{2,40})(?:\s?_\s?(?:\{[^{}]*\}|\w))?'?"
+    r"(?:\s?\(\s?[A-Za-z](?:\s?,\s?[A-Za-z])*\s?\))?\s*"
+)
+_SYMBOL = re.compile(r"[A-Za-z]|\\[A-Za-z]+")
+_DOTS = "\\ldots"
+_CONGRUENCE = re.compile(r"(?:(.*?)\\equiv\s*)?(.*?)\\?\(?\s*\\p?mod\s*(?:\{([^{}]*)\}|(\d+))\s*\)?\s*", re.DOTALL)
+_ONE_LETTER = re.compile(r"\(?\s*([A-J])\s*\)?")
+_LETTER_MARKS = re.compile(r"[(.)]|\\text")
+_ORDINAL = re.compile(r"\s*\d+\s?(?:\\text\s?\{\s?)?(?:\^\s?\{)?\s?(?:st|nd|rd|th)\b.*", re.DOTALL)
+_PRODUCT = re.compile(r"[a-z]{2,3}")
+_RELATION = re.compile(r"\\le(?![a-z])|\\ge(?![a-z])|<|>")
+_UNFINISHED_BRACE = re.compile(r"\A\\\{(?!.*\\\})")
+
+
+def decide(reference: str, response: str, tolerance: Tolerance) -> Decision | Question:
+    """Decide whether a response's expression equals a reference's, or say what is to be compared.
+
+    Args:
+        reference: LaTeX, or any other notation.
+        response: likewise.
+    """
+    wanted, given = to_latex(reference), to_latex(response)
+    if wanted == given:
+        return Decision(True, "exact")
+    if (letters := _decide_letter(wanted, response)) is not None:
+        return letters
+    number, other = read_number(wanted), read_number(given)
+    if number is not None and other is not None:
+        if number.exact and other.exact:
+            return _decide_numbers(number, other, wanted, given, tolerance)
+    elif number is not None and _ORDINAL.fullmatch(given):
+        return Decision(False, "text")
+    elif (words := _decide_words(wanted, given, number)) is not None:
+        return words
+    if _NEGATED.search(given) and not _NEGATED.search(wanted):
+        return Decision(False, "text", several=True)
+    if _SYMBOL.fullmatch(wanted.strip()) and _SYMBOL.fullmatch(given.strip()):
+        return Decision(False, "text")
+    return _decide_structure(wanted, given, tolerance)
+
+
+def _decide_letter(wanted: str, response: str) -> Decision | None:
+    """An option of a multiple choice as reference: (C) is C, and \\textbf{(C)} 5 is too."""
+    found = _ONE_LETTER.fullmatch(wanted.replace("\\text{", "").replace("}", ""))
+    if found is None:
+        return None
+    letters = find_letters(response, "ABCDEFGHIJ")
+    if letters == frozenset(found.group(1)) and _LETTER_MARKS.search(response + wanted):
+        return Decision(True, "text")
+    return None
+
+
+def _decide_numbers(wanted: Number, given: Number, wanted_text: str, given_text: str, tolerance: Tolerance) -> Decision:
+    for one in wanted.readings():
+        for other in given.readings():
+            if one == other:
+                return Decision(True, "exact" if isinstance(one, Fraction) and one.denominator == 1 else "rational")
+    decimals = (_shown_digits(wanted_text), _shown_digits(given_text))
+    if decimals == (None, None):
+        return Decision(False, "exact")
+    for one in wanted.readings():
+        for other in given.readings():
+            if _are_near(Fraction(one), Fraction(other), decimals, tolerance):
+                return Decision(True, "numeric")
+    return Decision(False, "numeric")
+
+
+def _shown_digits(text: str) -> int | None:
+    """Significant digits of a decimal; None if a text has no decimal point."""
+    found = re.search(r"\d*\.\d+", text)
+    return None if found is None else len(found.group().replace(".", "").lstrip("0"))
+
+
+def _are_near(wanted: Fraction, given: Fraction, decimals: tuple[int | None, int | None], tolerance: Tolerance) -> bool:
+    """Two decimals within the relative tolerance; a decimal and an exact value to the digits that the decimal shows."""
+    difference = abs(wanted - given)
+    if None not in decimals:
+        return difference <= Fraction(tolerance.rel_tol) * abs(wanted)
+    digits = decimals[0] if decimals[0] is not None else decimals[1]
+    exact = given if decimals[0] is not None else wanted
+    if tolerance.strict or digits is None or digits < tolerance.min_digits or exact.denominator == 1:
+        return False
+    return difference <= abs(exact) * Fraction(1, 10 ** (digits - 1)) / 2
+
+
+def _decide_words(wanted: str, given: str, number: Number | None) -> Decision | None:
+    words = plain_words(wanted) if number is None else None
+    if words is None:
+        return None
+    said = plain_words(given)
+    if _PRODUCT.fullmatch(wanted) and _PRODUCT.fullmatch(given):
+        return Decision(sorted(wanted) == sorted(given), "symbolic")
+    if said == words:
+        return Decision(True, "text")
+    return Decision(False, "text") if said is not None else None
+
+
+def _decide_structure(wanted: str, given: str, tolerance: Tolerance) -> Decision | Question:
+    wanted, given = (_UNFINISHED_BRACE.sub("", text) for text in (wanted, given))
+    if (verdict := _compare_congruences(wanted, given)) is not None:
+        return verdict
+    if _DOTS in wanted or _DOTS in given:
+        return _compare_patterns(wanted, given)
+    wanted, given = _as_sets(wanted, given)
+    wanted, given = (_OR.sub(", ", text) if not _RELATION.search(text) else text for text in (wanted, given))
+    if "=" not in wanted and "=" in given:
+        values = _values_of(given, wanted)
+        if values is None:
+            return Decision(False, "symbolic")
+        return _decide_again(wanted, values, tolerance)
+    if "=" in wanted and "=" not in given:
+        values = _values_of(wanted, given)
+        if values is not None:
+            return _decide_again(values, given, tolerance)
+    count, offered = _count_answers(wanted), _count_answers(given)
+    if count is not None and offered is not None and count != offered:
+        return Decision(False, "symbolic", several=offered > count)
+    return Question(*_in_one_unit(wanted, given))
+
+
+def _decide_again(wanted: str, given: str, tolerance: Tolerance) -> Decision | Question:
+    """The verdict over values, once the names before them are gone."""
+    if wanted == given:
+        return Decision(True, "exact")
+    number, other = read_number(wanted), read_number(given)
+    if number is not None and other is not None and number.exact and other.exact:
+        return _decide_numbers(number, other, wanted, given, tolerance)
+    count, offered = _count_answers(wanted), _count_answers(given)
+    if count is not None and offered is not None and count != offered:
+        return Decision(False, "symbolic", several=offered > count)
+    return Question(*_in_one_unit(wanted, given))
+
+
+def split_top(text: str, separator: str = ",") -> list[str]:
+    """A text parted at the separators that stand in no bracket."""
+    parts, depth, start = list[str](), 0, 0
+    for place, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth = max(0, depth - 1)
+        elif character == separator and depth == 0:
+            parts.append(text[start:place])
+            start = place + 1
+    return [part.strip() for part in (*parts, text[start:])]
+
+
+def _values_of(equation: str, other: str) -> str | None:
+    """What a named equation says ("x = 5", "a = 1, b = 2", "3 + 2 = 5"); None if it is no name for a value."""
+    values: list[str] = []
+    inside = _strip_brackets(equation)
+    for part in split_top(inside):
+        sides = split_top(part, "=")
+        if len(sides) == 1:
+            values.append(sides[0])
+            continue
+        if not _names_value(sides):
+            return None
+        values.append(sides[-1])
+    if len(values) == 1:
+        return values[0]
+    joined = ", ".join(values)
+    return f"({joined})" if other.strip().startswith("(") else joined
+
+
+def _names_value(sides: Sequence[str]) -> bool:
+    """Whether the sides of an equation say what its last one is: a name, a computation, or both in a chain."""
+    if all(_NAME.fullmatch(side) for side in sides[:-1]):
+        return True
+    computed, result = read_number(sides[-2]), read_number(sides[-1])
+    if computed is not None and result is not None:
+        return computed.value == result.value
+    return len(sides) > 2 and _NAME.fullmatch(sides[0]) is not None
+
+
+def _strip_brackets(text: str) -> str:
+    found = re.fullmatch(r"\s*\\?[{(](.*?)\\?[})]\s*", text, re.DOTALL)
+    if found and len(split_top(text)) == 1 and "=" in found.group(1) and len(split_top(found.group(1))) > 1:
+        return found.group(1)
+    return text
+
+
+def _count_answers(text: str) -> int | None:
+    """How many values an answer has; None for a set, in which a value may be named twice, and for relations."""
+    text = text.strip()
+    if _RELATION.search(text) or "\\cup" in text or "\\in " in text or "\\cap" in text:
+        return None
+    if text.startswith("\\{"):
+        return None
+    inner = re.fullmatch(r"[(\[](.*)[)\]]", text, re.DOTALL)
+    parts = split_top(text)
+    if len(parts) == 1 and inner is not None and len(split_top(inner.group(1))) > 1:
+        parts = split_top(inner.group(1))
+    if len(parts) == 1 and _ROW_OF_NUMBERS.fullmatch(text):
+        return len(text.split())
+    return sum(2 if _PLUS_MINUS.search(part) else 1 for part in parts)
+
+
+_ROW_OF_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:\s+-?\d+(?:\.\d+)?)+")
+_PLUS_MINUS = re.compile(r"\\(?:pm|mp)(?![a-z])")
+
+
+def _compare_congruences(wanted: str, given: str) -> Decision | None:
+    if "mod" not in wanted or "mod" not in given:
+        return None
+    one, other = _CONGRUENCE.fullmatch(wanted), _CONGRUENCE.fullmatch(given)
+    if one is None or other is None:
+        return None
+    modulus, again = (read_number(found.group(3) or found.group(4) or "") for found in (one, other))
+    if modulus is None or again is None or modulus.value != again.value or not modulus.value:
+        return Decision(False, "exact")
+    residues: list[set[Fraction]] = []
+    for found in (one, other):
+        numbers = [read_number(part) for part in split_top(_OR.sub(", ", found.group(2)))]
+        values = [number.value for number in numbers if number is not None and isinstance(number.value, Fraction)]
+        if len(values) < len(numbers):
+            return None
+        residues.append({value % Fraction(modulus.value) for value in values})
+    same_name = (one.group(1) or "").strip() == (other.group(1) or "").strip() or not one.group(1) or not other.group(1)
+    return Decision(residues[0] == residues[1] and same_name, "exact")
+
+
+_MOST_TERMS = 10_000
+
+
+def _compare_patterns(wanted: str, given: str) -> Decision:
+    """Sequences with an ellipsis: the same terms, written out as far as both are known."""
+    one, other = _write_out(wanted), _write_out(given)
+    return Decision(one is not None and one == other, "exact")
+
+
+def _write_out(text: str) -> tuple[str, ...] | None:
+    """The terms of a sequence; with an ellipsis between numbers, all that it stands for; None without a pattern."""
+    inner = re.fullmatch(r"\s*\\?[{(\[]?(.*?)\\?[})\]]?\s*", text, re.DOTALL)
+    body = inner.group(1) if inner else text
+    terms = [term for term in split_top(body, ":" if ":" in body and "," not in body else ",") if term]
+    if _DOTS not in terms:
+        return tuple(terms) if _DOTS not in body else (_squeeze(body),)
+    place = terms.index(_DOTS)
+    head, tail = terms[:place], terms[place + 1 :]
+    numbers = [read_number(term) for term in (*head, *tail)]
+    values = [number.value for number in numbers if number is not None]
+    if len(values) < len(numbers) or len(head) < 2:
+        return (*map(_squeeze, head[:2]), _DOTS, *map(_squeeze, tail))
+    step = values[1] - values[0]
+    if any(values[k + 1] - values[k] != step for k in range(len(head) - 1)):
+        return (*map(str, values[: len(head)]), _DOTS, *map(str, values[len(head) :]))
+    if not tail:
+        return ("from", str(values[0]), "by", str(step))
+    if not step or (values[len(head)] - values[0]) / step > _MOST_TERMS:
+        return None
+    written, value = list[str](), values[0]
+    while (value <= values[len(head)]) if step > 0 else (value >= values[len(head)]):
+        written.append(str(value))
+        value += step
+    return (*written, *map(str, values[len(head) + 1 :]))
+
+
+def _squeeze(term: str) -> str:
+    return "".join(term.split())
+
+
+def _as_sets(wanted: str, given: str) -> tuple[str, str]:
+    """Inequalities as intervals where the other side is one: 0 < x < 5 is (0, 5)."""
+    one, other = _is_interval(wanted), _is_interval(given)
+    wanted, given = (re.sub(r"\A\s*[A-Za-z]\s*\\in(?![a-z])", "", text) for text in (wanted, given))
+    if one and not other and (interval := _to_interval(given)) is not None:
+        return wanted, interval
+    if other and not one and (interval := _to_interval(wanted)) is not None:
+        return interval, given
+    return wanted, given
+
+
+def _is_interval(text: str) -> bool:
+    return not _RELATION.search(text) and (
+        "\\cup" in text or "\\in " in text or re.fullmatch(r"\s*[(\[].*,.*[)\]]\s*", text, re.DOTALL) is not None
+    )
+
+
+_CHAIN = re.compile(r"(.+?)(\\le|<)\s*([A-Za-z]|\\[A-Za-z]+)\s*(\\le|<)(.+)", re.DOTALL)
+_CHAIN_DOWN = re.compile(r"(.+?)(\\ge|>)\s*([A-Za-z]|\\[A-Za-z]+)\s*(\\ge|>)(.+)", re.DOTALL)
+_ONE_SIDED = re.compile(r"\s*([A-Za-z]|\\(?!le|ge)[A-Za-z]+)\s*(\\le|\\ge|<|>)(.+)", re.DOTALL)
+_TURNED = re.compile(r"(.+?)(\\le|\\ge|<|>)\s*([A-Za-z]|\\[A-Za-z]+)\s*", re.DOTALL)
+
+
+_ALTERNATIVE = re.compile(r"\s*(?:\\text\s?\{\s*or\s*\}|(?<![A-Za-z\\])or(?![A-Za-z])|\\lor|\\vee|\\cup|,|或)\s*")
+
+
+def _to_interval(text: str) -> str | None:
+    intervals = [_one_interval(part) for part in _ALTERNATIVE.split(text) if part]
+    return None if None in intervals else "\\cup ".join(interval for interval in intervals if interval is not None)
+
+
+_OPEN = {"<": "(", ">": "(", "\\le": "[", "\\ge": "["}
+_CLOSE = {"<": ")", ">": ")", "\\le": "]", "\\ge": "]"}
+_TURN = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
+
+
+def _one_interval(text: str) -> str | None:
+    """An inequality over one variable as an interval; None for any other text."""
+    if (found := _CHAIN.fullmatch(text)) is not None:
+        low, left, _, right, high = found.groups()
+    elif (found := _CHAIN_DOWN.fullmatch(text)) is not None:
+        high, right, _, left, low = found.groups()
+    elif (found := _ONE_SIDED.fullmatch(text)) is not None:
+        return _half_line(found.group(2), found.group(3))
+    elif (found := _TURNED.fullmatch(text)) is not None:
+        return _half_line(_TURN[found.group(2)], found.group(1))
+    else:
+        return None
+    if _RELATION.search(low) or _RELATION.search(high):
+        return None
+    return f"{_OPEN[left]}{low.strip()},{high.strip()}{_CLOSE[right]}"
+
+
+def _half_line(relation: str, bound: str) -> str | None:
+    bound = bound.strip()
+    if _RELATION.search(bound):
+        return None
+    below = relation in ("<", "\\le")
+    return f"(-\\infty,{bound}{_CLOSE[relation]}" if below else f"{_OPEN[relation]}{bound},\\infty)"
+
+
+def _in_one_unit(wanted: str, given: str) -> tuple[str, str]:
+    """Degrees as radians where only one side has them and the other is a multiple of pi."""
+    marks = ["^\\circ" in text or "^{\\circ}" in text for text in (wanted, given)]
+    if marks == [True, False] and "\\pi" in given:
+        return _to_radians(wanted), given
+    if marks == [False, True] and "\\pi" in wanted:
+        return wanted, _to_radians(given)
+    return wanted, given
+
+
+def _to_radians(text: str) -> str:
+    bare = re.sub(r"\s?\^\s?\{?\\circ\s?\}?", "", text)
+    return f"\\frac{{{bare}\\cdot \\pi}}{{180}}"

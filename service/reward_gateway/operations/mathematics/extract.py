@@ -1,0 +1,109 @@
+r"""The expression that a response answers with: tagged, boxed, after ####, after "the answer is", or its last line."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ..answers.sections import last_boxed, last_tagged
+
+Place = Literal["box", "tag", "mark", "lead", "line"]
+
+_LONGEST = 5_000
+"""Characters of an expression that are compared."""
+
+_BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s+(\\?[A-Za-z]+|-?[\d.,/]+)")
+_MARKED = re.compile(r"^[ \t]*####[ \t]*(.+)$", re.MULTILINE)
+_LEAD = re.compile(
+    r"(?:\b(?:answer|result|solution|value|respuesta|réponse|antwort|ответ)s?\b(?:\s+(?:to|of|for)\s[^\n:=.]{0,80}?)?"
+    r"\s*(?:\*\*)?\s*(?:is|are|was|equals?|would be|should be|must be|comes out (?:to|as)|[:=：]|es|est|ist)+"
+    r"(?:\s+(?:the|equal to|given by|simply|just|therefore|thus|then|approximately|about|indeed|now|clearly|:))*"
+    r"|答案(?:是|为|為|[:：])|答え(?:は|[:：])|答[:：]|정답(?:은|[:：])|답(?:은|[:：])"
+    r"|\\therefore|∴)\s*[:：]?\s*(?:\*\*)?",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r",\s*(?:not|I|but|so|which|because|since|where|as|we|and not|though|although|however|instead of|rather than)\b"
+    r"|\s(?:because|since|whereas|although|though|which|instead of|rather than)\s"
+    r"|(?<!\d)\.(?=\s|\Z)|(?<=\d)\.(?=\s+[A-Z\\]|\s*\Z)|[。！？]",
+)
+_SPAN = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]{1,1000}?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_WORDS_ONLY = re.compile(r"[^\d=<>^_\\{}|+*/]*")
+_OPENER = re.compile(
+    r"\A\s*(?:(?:so|thus|hence|therefore|then|and|finally|we have|we get|this gives)[\s,:]+)+", re.IGNORECASE
+)
+_COPULA = re.compile(
+    r"(?:\b(?:is|are|equals?|be|get|gives?|have|obtain|total of|are left with)\b|是|为|等于|は)\s*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An expression, and where it stood."""
+
+    expression: str
+    place: Place
+
+
+def find_expression(text: str) -> Found | None:
+    """The answer of a final text; None if it has none (it is empty, or its answer tag is)."""
+    tagged = last_tagged(text, "answer")
+    within = (text if tagged is None else tagged).strip()
+    boxed = last_boxed(within)
+    if boxed is None and (bare := list(_BARE_BOX.finditer(within[-_LONGEST:]))):
+        boxed = bare[-1].group(1)
+    if boxed is not None:
+        return Found(boxed[:_LONGEST], "box")
+    if not within:
+        return None
+    if marked := _MARKED.findall(within):
+        return Found(marked[-1].strip()[:_LONGEST], "mark")
+    within = within[-_LONGEST:]
+    if leads := list(_LEAD.finditer(within)):
+        following = within[leads[-1].end() :]
+        if following.strip():
+            return Found(_first_expression(following), "lead")
+    if tagged is not None:
+        return Found(_only_span(within) or within, "tag")
+    line = next(line for line in reversed(within.splitlines()) if line.strip())
+    return Found(_line_expression(line), "line")
+
+
+def _first_expression(text: str) -> str:
+    """What a lead announces: the mathematics that begins there, else the clause."""
+    text = text.lstrip(" \t*:_")
+    span = _SPAN.search(text)
+    if span is not None:
+        before = text[: span.start()]
+        if _WORDS_ONLY.fullmatch(before) and "\n\n" not in before.strip():
+            return _group(span)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return _cut_clause(first)
+
+
+def _only_span(text: str) -> str | None:
+    """The last piece of mathematics between delimiters, where only words stand around it."""
+    spans = list(_SPAN.finditer(text))
+    if not spans:
+        return None
+    around = _SPAN.sub(" ", text)
+    return _group(spans[-1]) if len(spans) == 1 and _WORDS_ONLY.fullmatch(around.replace("*", " ")) else None
+
+
+def _line_expression(line: str) -> str:
+    spans = list(_SPAN.finditer(line))
+    if spans:
+        return _group(spans[-1])
+    clause = _cut_clause(line)
+    copulas = list(_COPULA.finditer(clause))
+    return clause[copulas[-1].end() :].strip() if copulas and clause[copulas[-1].end() :].strip() else clause
+
+
+def _cut_clause(text: str) -> str:
+    text = _OPENER.sub("", text)
+    end = _CLAUSE.search(text)
+    cut = text[: end.start()] if end and text[: end.start()].strip() else text
+    return cut.strip().strip("*_").strip()
+
+
+def _group(span: "re.Match[str]") -> str:
+    return next(group for group in span.groups() if group is not None).strip()

@@ -1,0 +1,230 @@
+r"""One notation for mathematics: LaTeX, whatever an answer came in.
+
+Models write the same answer as ``\frac{\pi}{2}``, ``pi/2`` or ``π⁄2``, between ``$``, ``\[`` or ``**``, with a currency
+before and a unit behind. The parser of LaTeX is given the first form for all of them. Linear in the text's length.
+"""
+
+import re
+import unicodedata
+
+_DELIMITERS = (
+    re.compile(r"\A\s*\$\$(.*)\$\$\s*\Z", re.DOTALL),
+    re.compile(r"\A\s*\$(?!\d[^$]*\Z)([^$]*)\$\s*\Z", re.DOTALL),
+    re.compile(r"\A\s*\\\[(.*)\\\]\s*\Z", re.DOTALL),
+    re.compile(r"\A\s*\\\((.*)\\\)\s*\Z", re.DOTALL),
+    re.compile(
+        r"\A\s*\\begin\{(?:equation|align|aligned|gather|math|displaymath)\*?\}(.*)\\end\{[a-z]+\*?\}\s*\Z", re.DOTALL
+    ),
+    re.compile(r"\A\s*\*\*(.*)\*\*\s*\Z", re.DOTALL),
+    re.compile(r"\A\s*__(.*)__\s*\Z", re.DOTALL),
+    re.compile(r"\A\s*`(.*)`\s*\Z", re.DOTALL),
+    re.compile(r"\A\s*\\(?:boxed|fbox|framebox)\s?\{(.*)\}\s*\Z", re.DOTALL),
+    re.compile(r"\A\s*#{1,4}\s(.*)\Z", re.DOTALL),
+)
+
+_GREEK = {
+    **dict(zip("αβγδεζηθ", ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"), strict=True)),
+    **dict(zip("ικλμνξοπ", ("iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi"), strict=True)),
+    **dict(zip("ρστυφχψω", ("rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"), strict=True)),
+    **dict(zip("ΓΔΘΛΞΠ", ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi"), strict=True)),
+    **dict(zip("ΣΥΦΨΩ", ("Sigma", "Upsilon", "Phi", "Psi", "Omega"), strict=True)),
+    **dict(zip("ϕϵϑς", ("phi", "epsilon", "theta", "sigma"), strict=True)),
+}
+_SYMBOLS = {
+    **{letter: f"\\{name} " for letter, name in _GREEK.items()},
+    **dict.fromkeys("−–﹣－‐‑", "-"),
+    "×": "\\times ",
+    "·": "\\cdot ",
+    "⋅": "\\cdot ",
+    "∙": "\\cdot ",
+    "÷": "\\div ",
+    "⁄": "/",
+    "∕": "/",
+    "≤": "\\le ",
+    "≥": "\\ge ",
+    "≠": "\\ne ",
+    "≡": "\\equiv ",
+    "≈": "\\approx ",
+    "±": "\\pm ",
+    "∓": "\\mp ",
+    "∞": "\\infty ",
+    "∪": "\\cup ",
+    "∩": "\\cap ",
+    "∈": "\\in ",
+    "∅": "\\emptyset ",
+    "∖": "\\setminus ",
+    "°": "^\\circ ",
+    "⟨": "\\langle ",
+    "⟩": "\\rangle ",
+    "→": "\\to ",
+    "…": "\\ldots ",
+    "⋯": "\\ldots ",
+    "ℝ": "\\mathbb{R}",
+    "ℕ": "\\mathbb{N}",
+    "ℤ": "\\mathbb{Z}",
+    "ℚ": "\\mathbb{Q}",
+    "ℂ": "\\mathbb{C}",
+    "∑": "\\sum ",
+    "∏": "\\prod ",
+    "∫": "\\int ",
+    "′": "'",
+    "％": "\\%",
+    "，": ",",
+    "；": ";",
+    "：": ":",
+}
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ", "0123456789+-=()ni", strict=True))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎", "0123456789+-=()", strict=True))
+_RAISED = re.compile("[" + "".join(_SUPERSCRIPTS) + "]+")
+_LOWERED = re.compile("[" + "".join(_SUBSCRIPTS) + "]+")
+
+_ROOT = re.compile(r"√\s?(\d+(?:\.\d+)?|[A-Za-z](?![A-Za-z]))")
+_FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|ln|lim|min|max|gcd|lcm|det|mod|log"
+_PLAIN_FUNCTION = re.compile(rf"(?<![A-Za-z\\])({_FUNCTIONS})(?=[\s(_^]|\d|[a-z](?![a-z]))")
+_PLAIN_CONSTANT = re.compile(r"(?<![A-Za-z\\])(pi|infinity|inf|oo|theta|alpha|beta|gamma|lambda)(?![A-Za-z])")
+_CONSTANTS = {"infinity": "infty", "inf": "infty", "oo": "infty"}
+
+_SPACES = re.compile(r"\\[,;:! ]|\\quad|\\qquad|~|\\hspace\{[^{}]*\}|\\phantom\{[^{}]*\}")
+_NO_MEANING = re.compile(
+    r"\\(?:displaystyle|textstyle|limits|left\.|right\.|left|right|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|mathstrut|"
+    r"normalsize|large|Large|color\{[^{}]*\}|,)(?![A-Za-z])"
+)
+_TEXT = re.compile(
+    r"\\(?:text|textbf|textit|textrm|textsf|texttt|mbox|hbox|mathrm|mathbf|mathit|mathsf|bm|boldsymbol)\s?\{([^{}]*)\}"
+)
+_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3}(?:(?:\{,\}|,\\!|\\,|,|\u202f|\u00a0|\u2009| )\d{3})+)(?!\d)(?!\{?,\}?\d)")
+_SEPARATOR = re.compile(r"\{,\}|,\\!|\\,|[,\u202f\u00a0\u2009 ]")
+_CURRENCY = re.compile(
+    r"(?:\b(?:US|USD|EUR|GBP|CAD|AUD|HK|Rs|INR)\.?\s?)?(?:\\\$|\$|[€£¥₹]|\\pounds(?![a-z])|\\euro(?![a-z])|\\textdollar)\s?(?=[-.\d\\({])"
+    r"|\b(?:USD|EUR|GBP|Rs)\.?\s?(?=\d)|\s?(?:\\cents?(?![a-z])|[€£¥¢₹]|(?<=\d)\\?\$)"
+)
+_MIXED = re.compile(r"(?<![\d.\w^/])(-?)(\d{1,9})\s+(\d{1,9})\s?/\s?(\d{1,9})(?![\d/.])")
+_VULGAR = re.compile(r"(?<![\w.])(-?)(\d{1,9})\s?(\\frac\{\d{1,9}\}\{\d{1,9}\})")
+_LONG_POWER = re.compile(r"\^\s?(-?\d{2,}(?:\.\d+)?|-\d)")
+_SIGNS = ((re.compile(r"\+\s*-"), "-"), (re.compile(r"-\s*-"), "+"), (re.compile(r"-\s*\+(?=\s*\d)"), "-"))
+_ROWS = re.compile(
+    r"\\begin\{(?:cases|array|aligned|matrix)\}(?:\{[^{}]*\})?(.*?)\\end\{(?:cases|array|aligned|matrix)\}", re.DOTALL
+)
+
+
+def strip_delimiters(text: str) -> str:
+    """A text without the delimiters, Markdown, boxes and full stops around it."""
+    for _ in range(8):
+        before = text
+        text = text.strip().rstrip("。").rstrip()
+        if text.endswith((".", ",", ";", ":")) and not text.endswith((r"\ldots.", "...", r"\,", r"\;", r"\:", r"\!")):
+            text = text[:-1]
+        for pattern in _DELIMITERS:
+            if (found := pattern.match(text)) is not None and _is_balanced(found.group(1)):
+                text = found.group(1)
+        if text == before:
+            break
+    return text.strip()
+
+
+def _is_balanced(text: str) -> bool:
+    """Whether no brace closes before it opens, so that the outer braces belong together."""
+    depth = 0
+    for character in text:
+        depth += (character == "{") - (character == "}")
+        if depth < 0:
+            return False
+    return True
+
+
+def to_latex(text: str) -> str:
+    """An answer as LaTeX: signs, functions, powers, numbers and fractions in one notation, currencies left out."""
+    text = strip_delimiters(text)
+    text = _RAISED.sub(lambda run: "^{" + "".join(_SUPERSCRIPTS[c] for c in run.group()) + "}", text)
+    text = _LOWERED.sub(lambda run: "_{" + "".join(_SUBSCRIPTS[c] for c in run.group()) + "}", text)
+    text = _ROOT.sub(r"\\sqrt{\1}", text)
+    text = _call_to_braces(text, "√", "\\sqrt")
+    if not text.isascii():
+        text = "".join(map(_plain_character, text))
+    text = _CURRENCY.sub("", text)
+    text = _GROUPED.sub(_join_groups, text)
+    text = _ROWS.sub(_join_rows, text)
+    text = _NO_MEANING.sub("", text)
+    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
+    text = text.replace("\\leq", "\\le").replace("\\geq", "\\ge").replace("\\neq", "\\ne").replace("\\dots", "\\ldots")
+    text = text.replace("\\le" + "slant", "\\le").replace("\\ge" + "slant", "\\ge").replace("...", "\\ldots ")
+    text = text.replace("<=", "\\le ").replace(">=", "\\ge ").replace("!=", "\\ne ").replace("**", "^")
+    text = _SPACES.sub(" ", text)
+    for name in ("sqrt", "cbrt", "exp"):
+        text = _call_to_braces(text, name, {"sqrt": "\\sqrt", "cbrt": "\\sqrt[3]", "exp": "e^"}[name])
+    text = _PLAIN_FUNCTION.sub(r"\\\1 ", text)
+    text = _PLAIN_CONSTANT.sub(lambda name: f"\\{_CONSTANTS.get(name.group(), name.group())} ", text)
+    text = re.sub(r"(?<!\\)\*", "\\\\cdot ", text)
+    text = _LONG_POWER.sub(r"^{\1}", text)
+    text = _call_to_braces(text, "^", "^")
+    text = text.replace("\\mathrm{e}", "e").replace("\\mathrm{i}", "i").replace("\\text{e}", "e")
+    text = text.replace("\\langle", "(").replace("\\rangle", ")")
+    text = _MIXED.sub(r"\1(\2+\\frac{\3}{\4})", text)
+    text = _VULGAR.sub(r"\1(\2+\3)", text)
+    text = re.sub(r"(?<!\\)%", r"\\%", text)
+    for pattern, replacement in _SIGNS:
+        text = pattern.sub(replacement, text)
+    return " ".join(text.split())
+
+
+def _plain_character(character: str) -> str:
+    if character.isascii():
+        return character
+    if (written := _SYMBOLS.get(character)) is not None:
+        return written
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    form = unicodedata.normalize("NFKC", character)
+    if unicodedata.category(character) == "No" and "⁄" in form:
+        numerator, _, denominator = form.partition("⁄")
+        return f"\\frac{{{numerator}}}{{{denominator}}}"
+    if 0xFF01 <= ord(character) <= 0xFF5E:
+        return form
+    return "" if character in "\u200b\u200c\u200d\u2060\ufeff" else " " if character.isspace() else character
+
+
+def _join_groups(number: "re.Match[str]") -> str:
+    return _SEPARATOR.sub("", number.group(1))
+
+
+def _join_rows(rows: "re.Match[str]") -> str:
+    """The rows of a system of equations as a list."""
+    parts = [part.replace("&", " ").strip() for part in rows.group(1).split("\\\\")]
+    return ", ".join(part for part in parts if part)
+
+
+def _call_to_braces(text: str, name: str, command: str) -> str:
+    r"""``name(…)`` as ``command{…}``: ``sqrt(2)`` is ``\sqrt{2}``, ``x^(1/2)`` is ``x^{1/2}``."""
+    mark = f"{name}("
+    if mark not in text:
+        return text
+    pieces: list[str] = []
+    closings: list[tuple[int, bool]] = []  # of each open parenthesis: whether it becomes a brace
+    place = 0
+    while place < len(text):
+        before = text[place - 1] if place else " "
+        if text.startswith(mark, place) and not (name.isalpha() and (before.isalpha() or before == "\\")):
+            pieces.append(command + "{")
+            closings.append((place, True))
+            place += len(mark)
+            continue
+        character = text[place]
+        if character == "(":
+            closings.append((place, False))
+        elif character == ")" and closings:
+            character = "}" if closings.pop()[1] else ")"
+        pieces.append(character)
+        place += 1
+    return text if any(brace for _, brace in closings) else "".join(pieces)
+
+
+def plain_words(text: str) -> str | None:
+    """The words that an answer is, in lower case and without marks; None if it is mathematics."""
+    words = _TEXT.sub(r" \1 ", text)
+    words = re.sub(r"\\[,;:! ]|~|[$*`_]", " ", words).strip(" .!?。")
+    if "\\" in words or re.search(r"[=<>^+/{}]|\d\s*[-*]\s*\d", words):
+        return None
+    letters = re.findall(r"[^\W\d_]{2,}", words)
+    if not letters and re.search(r"[⺀-鿿가-힯]", words) is None:
+        return None
+    return " ".join(re.sub(r"[^\w\s]", " ", words.casefold()).split())
