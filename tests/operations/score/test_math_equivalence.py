@@ -25,32 +25,49 @@ def asked(response: str, reference: str) -> CompareMath:
 @pytest.mark.parametrize(
     ("response", "given"),
     [
-        (r"<think>\boxed{1}</think> so \boxed{\frac{1}{2}}.", r"\boxed{\frac{1}{2}}"),
-        (r"<answer>\frac12</answer>", r"$\frac12$"),
-        ("<think>7</think> It is 0.5", "It is 0.5"),
-        ("x" * 9000 + " 0.5", ("x" * 9000 + " 0.5")[-5000:]),
+        (r"<think>\boxed{1}</think> so \boxed{\sqrt{2}}.", r"\sqrt{2}"),
+        (r"<answer>\sqrt2</answer>", r"\sqrt2"),
+        ("<think>7</think> The answer is sqrt(2).", r"\sqrt{2}"),
+        ("<answer>√2</answer>", r"\sqrt{2}"),
     ],
 )
-def test_the_answer_alone_is_compared(response: str, given: str) -> None:
-    assert asked(response, "1/2").pairs == [("1/2", given)]
+def test_the_answer_alone_is_compared_in_one_notation(response: str, given: str) -> None:
+    assert asked(response, "pi/2").pairs == [(r"\pi /2", given)]
 
 
-def test_equal_texts_and_empty_responses_are_answered_without_asking(call: Any) -> None:
-    equal, empty = call(
-        "score/math_equivalence",
-        {"response": r"\boxed{ \PI }", "reference": r"\boxed{\pi}"},
+def test_what_is_plain_is_answered_without_asking(call: Any) -> None:
+    items = [
+        {"response": r"\boxed{ \pi }", "reference": r"\boxed{\pi}"},
         {"response": " ", "reference": "4"},
-    )
-    assert (equal["reward"], empty["reward"]) == (1.0, 0.0)
+        {"response": "The answer is 1,000.", "reference": "1000"},
+        {"response": r"\boxed{5 \text{ or } 6}", "reference": "5"},
+        {"response": r"\boxed{no solution}", "reference": r"\text{no solution}"},
+        {"response": "It is 72", "reference": "A worked solution.\n#### 72"},
+    ]
+    results = call("score/math_equivalence", *items)
+    assert [result["reward"] for result in results] == [1.0, 0.0, 1.0, 0.0, 1.0, 1.0]
+    assert [result["details"]["by"] for result in results] == ["exact", None, "exact", "symbolic", "text", "exact"]
+    assert results[3]["details"]["several_answers"] is True
 
 
 def test_verdicts_become_rewards_and_failures_stay_failures(call: Any) -> None:
-    items = [{"response": f"{i}", "reference": "x"} for i in range(3)]
-    right, wrong, hard = call("score/math_equivalence", *items, answers=[[True, False, TOO_HARD]])
+    items = [{"response": f"{i}+y", "reference": "x"} for i in range(3)]
+    verdicts = [(True, "symbolic"), (False, "numeric"), TOO_HARD]
+    right, wrong, hard = call("score/math_equivalence", *items, answers=[verdicts])
     assert (right["reward"], wrong["reward"]) == (1.0, 0.0)
+    assert (right["details"]["by"], wrong["details"]["by"]) == ("symbolic", "numeric")
     assert hard["error"]["code"] == "operation_error"
     (forgiven,) = call("score/math_equivalence", items[0], answers=[[TOO_HARD]], too_hard="wrong")
     assert forgiven["reward"] == 0.0
+
+
+def test_the_tolerance_goes_along_with_the_question() -> None:
+    operation = catalog().get("score", "math_equivalence")
+    assert operation is not None
+    columns = Columns(1, {"response": ["1.41421"], "reference": [r"\sqrt{2}"]})
+    params = operation.params.model_validate({"strict": True, "rel_tol": 0.1, "min_digits": 3, "timeout_s": 1.0})
+    need = next(run_here(operation, columns, params))
+    assert need == CompareMath([(r"\sqrt{2}", "1.41421")], 0.1, 3, True, 1.0)
 
 
 @pytest.mark.parametrize("reference", ["", " ", "1" * 5001])

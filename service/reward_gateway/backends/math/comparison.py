@@ -114,7 +114,10 @@ def _compare_numbers(wanted: Any, given: Any, tolerances: Tolerances) -> Verdict
     digits = max((_count_digits(number) for number in decimal.atoms(Float)), default=0)
     if tolerances.strict or digits < tolerances.min_digits:
         return bool(difference <= 10.0 ** -(_DIGITS - 10) * size), "numeric"
-    return bool(difference <= abs(other if decimals[0] else one) * 0.5 * 10.0 ** (1 - digits)), "numeric"
+    shown, exact = (one, other) if decimals[0] else (other, one)
+    unit = 10.0 ** -max((_count_places(number) for number in decimal.atoms(Float)), default=0)
+    near = difference <= unit / 2 or (abs(shown) <= abs(exact) and difference < unit)
+    return bool(near), "numeric"
 
 
 def _replace_constants(side: Any, constants: dict[str, Any]) -> Any:
@@ -126,6 +129,12 @@ def _replace_constants(side: Any, constants: dict[str, Any]) -> Any:
 def _count_digits(number: Any) -> int:
     """Significant digits that a decimal was written with."""
     return len(str(number).partition("e")[0].replace(".", "").strip("-0")) or 1
+
+
+def _count_places(number: Any) -> int:
+    """Digits behind the point that a decimal was written with."""
+    mantissa, _, exponent = str(number).partition("e")
+    return len(mantissa.partition(".")[2].rstrip("0")) - int(exponent or 0)
 
 
 def _are_exactly_equal(wanted: Any, given: Any) -> bool:

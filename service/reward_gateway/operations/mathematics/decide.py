@@ -112,12 +112,11 @@ def _decide_numbers(wanted: Number, given: Number, wanted_text: str, given_text:
         for other in given.readings():
             if one == other:
                 return Decision(True, "exact" if isinstance(one, Fraction) and one.denominator == 1 else "rational")
-    decimals = (_shown_digits(wanted_text), _shown_digits(given_text))
-    if decimals == (None, None):
+    if (_shown_digits(wanted_text), _shown_digits(given_text)) == (None, None):
         return Decision(False, "exact")
     for one in wanted.readings():
         for other in given.readings():
-            if _are_near(Fraction(one), Fraction(other), decimals, tolerance):
+            if _are_near(Fraction(one), Fraction(other), wanted_text, given_text, tolerance):
                 return Decision(True, "numeric")
     return Decision(False, "numeric")
 
@@ -128,8 +127,9 @@ def _shown_digits(text: str) -> int | None:
     return None if found is None else len(found.group().replace(".", "").lstrip("0"))
 
 
-def _are_near(wanted: Fraction, given: Fraction, decimals: tuple[int | None, int | None], tolerance: Tolerance) -> bool:
+def _are_near(wanted: Fraction, given: Fraction, wanted_text: str, given_text: str, tolerance: Tolerance) -> bool:
     """Two decimals within the relative tolerance; a decimal and an exact value to the digits that the decimal shows."""
+    decimals = (_shown_digits(wanted_text), _shown_digits(given_text))
     difference = abs(wanted - given)
     if None not in decimals:
         return difference <= Fraction(tolerance.rel_tol) * abs(wanted)
@@ -137,7 +137,22 @@ def _are_near(wanted: Fraction, given: Fraction, decimals: tuple[int | None, int
     exact = given if decimals[0] is not None else wanted
     if tolerance.strict or digits is None or digits < tolerance.min_digits or exact.denominator == 1:
         return False
-    return difference <= abs(exact) * Fraction(1, 10 ** (digits - 1)) / 2
+    places = _count_places(wanted_text if decimals[0] is not None else given_text)
+    shown = given if exact is wanted else wanted
+    return _shows(shown, exact, places)
+
+
+def _count_places(text: str) -> int:
+    """Digits behind the point of a decimal."""
+    found = re.search(r"\.(\d+)", text)
+    return 0 if found is None else len(found.group(1))
+
+
+def _shows(decimal: Fraction, exact: Fraction, places: int) -> bool:
+    """Whether a decimal is an exact value to the digits that it shows, rounded or cut off."""
+    difference = abs(decimal - exact)
+    unit = Fraction(1, 10**places)
+    return difference <= unit / 2 or (abs(decimal) <= abs(exact) and difference < unit)
 
 
 def _decide_words(wanted: str, given: str, number: Number | None) -> Decision | None:
