@@ -25,8 +25,8 @@ MODELS = {
 RIGHT = "<think>6 times 7</think><answer>42</answer>"
 WRONG = "<think>6 plus 7</think><answer>13</answer>"
 BARE = "42"
-REFUTED = [[False]]
-"""What the world says where one answer is not the reference word for word, and has to be compared as mathematics."""
+EQUAL, UNEQUAL = (True, "symbolic"), (False, "symbolic")
+"""What the world says of expressions that have to be compared as mathematics."""
 
 
 def sigmoid(x: float) -> float:
@@ -90,7 +90,6 @@ def test_hybrid_is_the_rule_where_there_is_a_reference_and_else_the_model(reward
     result = reward(
         "hybrid",
         raw={"model": [5.0, 5.0, math.log(3), 0.0]},
-        answers=REFUTED,
         responses=[long, "7", "free text", "free text"],
         references=["42", "42", None, None],
         group_names=["a", "a", "b", "b"],
@@ -102,19 +101,45 @@ def test_hybrid_is_the_rule_where_there_is_a_reference_and_else_the_model(reward
     assert not result.invalid
 
 
-def test_math_is_1_only_for_a_right_answer_in_the_asked_form(reward: Any) -> None:
-    result = reward("math", answers=REFUTED, responses=[RIGHT, WRONG, BARE], references=["42"] * 3)
+def test_math_is_1_for_a_right_answer_in_any_form(reward: Any) -> None:
+    responses = [RIGHT, WRONG, BARE, r"\boxed{42}", "So it is 42.0", "42 or 43", "<think>42"]
+    assert reward("math", responses=responses, references=["42"] * 7).reward.tolist() == [1, 0, 1, 1, 1, 0, 0]
+    asked = reward("math", answers=[[EQUAL, UNEQUAL]], responses=["x+1", "x+2"], references=["1+x"] * 2)
+    assert asked.reward.tolist() == [1, 0]
+    decimals = ["0.3333", "0.33", "1/3"]
+    assert reward("math", responses=decimals, references=[r"\frac{1}{3}"] * 3).reward.tolist() == [1, 0, 1]
+
+
+def test_math_strict_is_math_without_decimals_for_exact_values(reward: Any) -> None:
+    decimals = ["0.3333", "0.5", "1/3"]
+    references = [r"\frac{1}{3}", r"\frac{1}{2}", r"\frac{1}{3}"]
+    assert reward("math_strict", responses=decimals, references=references).reward.tolist() == [0, 1, 1]
+
+
+def test_math_r1_is_1_only_for_a_right_answer_in_the_asked_form(reward: Any) -> None:
+    result = reward("math_r1", responses=[RIGHT, WRONG, BARE], references=["42"] * 3)
     assert result.reward.tolist() == [1, 0, 0]
 
 
+def test_gsm8k_is_1_for_the_right_last_number(reward: Any) -> None:
+    solution = "She sells 9 eggs.\n#### 18"
+    responses = ["9 * 2 = 18", "#### 18\n", "18 eggs, at 2 dollars", "I do not know"]
+    assert reward("gsm8k", responses=responses, references=[solution] * 4).reward.tolist() == [1, 1, 0, 0]
+
+
+def test_choice_is_1_for_the_right_letter_alone(reward: Any) -> None:
+    responses = ["The answer is (C).", "故选C。", "B or C", "not C", "D"]
+    assert reward("choice", responses=responses, references=["C"] * 5).reward.tolist() == [1, 1, 0, 0, 0]
+
+
 def test_grpo_is_a_z_score_within_the_prompt(reward: Any) -> None:
-    result = reward("grpo", answers=REFUTED, responses=[RIGHT, WRONG], references=["42"] * 2)
+    result = reward("grpo", responses=[RIGHT, WRONG], references=["42"] * 2)
     # 1.1 and .1: ± ½ over a standard deviation (n − 1) of 1/√2, and 1e-4
     assert result.reward == pytest.approx([0.5 / (math.sqrt(0.5) + 1e-4), -0.5 / (math.sqrt(0.5) + 1e-4)])
 
 
 def test_gdpo_is_each_aim_normalised_before_it_is_weighed(reward: Any) -> None:
-    result = reward("gdpo", answers=REFUTED, responses=[BARE, WRONG], references=["42"] * 2)
+    result = reward("gdpo", responses=[BARE, WRONG], references=["42"] * 2)
     # Right without the form against wrong in it: ± 1 − ½ = ± ½ of 1/√2, brevity equal; then over the batch.
     assert result.reward == pytest.approx([math.sqrt(0.5), -math.sqrt(0.5)], abs=1e-3)
     alike = reward("gdpo", responses=[BARE, BARE], references=["42"] * 2)
@@ -136,7 +161,7 @@ def test_rloo_cohort_is_against_the_mean_of_the_others_of_its_prompt(book: Recip
 def test_dapo_is_the_verdict_and_a_cost_near_the_limit(reward: Any) -> None:
     tokens = [{"tokens": 100.0}, {"tokens": 18_432.0}, {"tokens": 30_000.0}]
     responses = [BARE, BARE, WRONG]
-    result = reward("dapo", answers=REFUTED, responses=responses, references=["42"] * 3, features=tokens)
+    result = reward("dapo", responses=responses, references=["42"] * 3, features=tokens)
     assert result.reward.tolist() == [1.0, 0.5, -2.0]
 
 
@@ -167,7 +192,7 @@ def test_renorm_is_process_plus_outcome_less_one_a_turn(reward: Any) -> None:
 
 def test_process_is_refined_steps_with_the_verdict_on_the_last(reward: Any) -> None:
     scores = [{"step_scores": [0.9, 0.2, 0.4]}, {"step_scores": [0.1]}]
-    result = reward("process", answers=REFUTED, responses=[BARE, WRONG], references=["42"] * 2, features=scores)
+    result = reward("process", responses=[BARE, WRONG], references=["42"] * 2, features=scores)
     # clipped at .5: [0, −.3, −.1]; differenced: [0 − (−.3), −.3, 0]; a fiftieth of that, and the verdict
     assert result.rewards == [pytest.approx([0.006, -0.006, 1.0]), pytest.approx([0.0])]
 
