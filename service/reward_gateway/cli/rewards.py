@@ -1,5 +1,6 @@
 """``rewards``: list the recipes of a running service, or check a recipe file."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +42,16 @@ def list_rewards(url: Url = None, api_key: ApiKey = None, as_json: AsJson = Fals
 def check(
     file: Annotated[Path | None, typer.Argument(help="A recipe file.", show_default="the settings' one")] = None,
     any_model: Annotated[bool, typer.Option("--any-model", help="Accept unknown model names.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Samples (.jsonl, .csv or .parquet) whose references are checked as well."),
+    ] = None,
+    reward: Annotated[
+        str | None, typer.Option("--reward", help="The recipe that reads them.", show_default="the file's default")
+    ] = None,
+    reference_column: Annotated[
+        str, typer.Option("--reference-column", help="Column of the references.")
+    ] = "reference",
     repository: Repository = None,
     url: Url = None,
     api_key: ApiKey = None,
@@ -48,9 +59,14 @@ def check(
     """Check a recipe file as the service does at start; list every fault with file and line. Exit 1 if there are any.
 
     Warnings are listed as well. Known models are those of the repository or, with --url, those of the running service.
+    With --data, every reference of a data set that the recipe's rules cannot read is listed with its row: each would be
+    an error of its sample during the run.
     """
     path = file or _default()
     text = read_recipes(path)
+    if data is not None:
+        _check_data(text, path, data, reward, reference_column)
+        return
     if url is not None:
         found = _service_check(text, url, api_key)
     else:
@@ -63,6 +79,46 @@ def check(
     if faults:
         raise typer.Exit(FAULTY)
     err.print(f"{path}: {summary}, no faults", markup=False, soft_wrap=True)
+
+
+def _check_data(text: str, path: Path, data: Path, reward: str | None, column: str) -> None:
+    """Print the references of a data set that cannot be read. Raises Unusable, and Exit if there are any."""
+    from reward_gateway.errors import InvalidRecipe, NotFound
+    from reward_gateway.recipes.book import load_book
+
+    from .data_check import find_faults, rules_over_references
+    from .progress import progress_bar
+    from .sources import open_source
+
+    try:
+        book = load_book(text, None)
+        plan = book.get(reward or book.default)
+    except InvalidRecipe as error:
+        raise Unusable(f"{path} has faults; check it without --data first ({error.message})") from None
+    except NotFound as error:
+        raise Unusable(error.message) from None
+    source = open_source(data)
+    if column not in source.columns():
+        raise Unusable(f"{data} has no column {column}; name it with --reference-column")
+
+    rules_over_references(plan)
+
+    async def run() -> tuple[int, int]:
+        rows = faults = 0
+        with progress_bar() as progress:
+            bar = progress.add_task("checking references", total=source.count())
+            async for checked, found in find_faults(plan, source, column):
+                rows, faults = rows + checked, faults + len(found)
+                for fault in found:
+                    print(f"{data}: row {fault.row}: {fault.message}")
+                progress.advance(bar, checked)
+        return rows, faults
+
+    rows, faults = asyncio.run(run())
+    if faults:
+        err.print(f"{data}: {faults:,} of {rows:,} references cannot be read by {plan.name}", markup=False)
+        raise typer.Exit(FAULTY)
+    err.print(f"{data}: {rows:,} references, all of them read by {plan.name}", markup=False, soft_wrap=True)
 
 
 def read_recipes(path: Path) -> str:

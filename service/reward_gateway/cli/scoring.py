@@ -8,19 +8,7 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from rich.progress import Progress, TaskID
 
 from reward_gateway.client import AsyncRewardClient, Scores
 from reward_gateway.errors import InvalidRequest, NotFound, RequestError, Unscorable
@@ -29,7 +17,8 @@ from reward_gateway.sample import prompt_group
 from reward_gateway.sample.fields import MEDIA, of_form
 
 from . import pictures
-from .output import Unusable, err, without_password
+from .output import Unusable, without_password
+from .progress import progress_bar
 from .run_record import RunRecord
 from .sinks import Sink
 from .sources import Csv, Row, Source
@@ -101,7 +90,7 @@ class FileRun:
             for scored in self.sink.read_held():
                 self.tally.add(scored, self.prefix)
             grouped = await self._choose_reward(client)
-            with _progress_bar() as progress:
+            with progress_bar() as progress:
                 bar = progress.add_task("scoring", total=self.source.count(), completed=self.tally.rows)
                 await self._score_batches(client, self._read_batches(grouped), progress, bar)
         self.sink.finish()
@@ -262,24 +251,3 @@ def _refused_sample(error: RequestError) -> int | None:
 
 def _finite_or_none(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-class _Rate(ProgressColumn):
-    """Rows per second."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f}/s", style="progress.data.speed")
-
-
-def _progress_bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=err,
-    )

@@ -132,6 +132,13 @@ def _is_balanced(text: str) -> bool:
     return True
 
 
+def is_whole(text: str) -> bool:
+    """Whether an expression says something and every brace in it closes: ``\\frac{1}{`` is cut off."""
+    bare = strip_delimiters(text).replace("\\{", "").replace("\\}", "")
+    says = any(character.isalnum() for character in _NO_MEANING.sub("", bare))
+    return says and _is_balanced(bare) and bare.count("{") == bare.count("}")
+
+
 def to_latex(text: str) -> str:
     """An answer as LaTeX: signs, functions, powers, numbers and fractions in one notation, currencies left out."""
     text = strip_delimiters(text)

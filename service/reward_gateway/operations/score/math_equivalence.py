@@ -12,6 +12,7 @@ from ..columns import Columns
 from ..effects import CompareMath, Effectful, perform
 from ..mathematics.decide import Decision, Question, Tolerance, decide
 from ..mathematics.extract import find_expression
+from ..mathematics.notation import is_whole
 from ..outcome import Outcome, invalid_field
 from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
@@ -19,6 +20,11 @@ from ..registry import OperationItem, Source, operation
 
 _LONGEST = 5_000
 """Characters of a reference."""
+
+
+_UNREADABLE = invalid_field(
+    f"reference: has to be an expression or words of 1 to {_LONGEST:,} characters, with every brace closed", "reference"
+)
 
 
 class Params(FinalTextParams):
@@ -67,7 +73,7 @@ def math_equivalence(columns: Columns, params: Params) -> Effectful[Outcome]:
     for i, (response, reference) in enumerate(zip(responses, references, strict=True)):
         wanted = _read_reference(reference)
         if wanted is None:
-            invalid[i] = invalid_field(f"reference: 1 to {_LONGEST:,} characters are needed", "reference")
+            invalid[i] = _UNREADABLE
             continue
         found = find_expression(response)
         if found is None:
@@ -97,7 +103,9 @@ def _read_reference(reference: str) -> str | None:
         return None
     boxed = last_boxed(reference)
     if boxed is not None:
-        return boxed
-    if "####" in reference:
-        return reference.rpartition("####")[2].strip() or None
-    return reference
+        answer = boxed
+    elif "####" in reference:
+        answer = reference.rpartition("####")[2].strip()
+    else:
+        answer = reference
+    return answer if is_whole(answer) else None
