@@ -18,9 +18,10 @@ from reward_gateway.sample.turn_marks import TEMPLATE_MARKS, find_marked
 
 from .columns import Columns
 from .effects import Effectful, RunInWorker, perform
-from .outcome import Outcome
+from .outcome import ItemError, Outcome
 from .reading.alternatives import MATCHED, REFERENCE, choose_best, expand_alternatives
 from .reading.params import TextParams
+from .reading.rule_fields import unpack_item
 from .reading.view import UNFINISHED, mark_unfinished, view_texts
 from .registry import Operation, OperationItem, OperationParams, catalog
 
@@ -82,8 +83,10 @@ def parse_items(
     invalid: dict[int, Invalid] = {}
     for i, item in enumerate(items):
         try:
-            usable.append(operation.item.model_validate(item))
+            usable.append(operation.item.model_validate(unpack_item(operation, item)))
             places.append(i)
+        except ItemError as error:
+            invalid[i] = Invalid("invalid_field", str(error), param=error.param)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False)
             if not all(fault["type"].startswith(_UNANSWERABLE) for fault in faults):
@@ -118,7 +121,9 @@ def run_here(operation: Operation, columns: Columns, params: OperationParams) ->
 
 
 def _run_over_alternatives(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
-    alternatives = expand_alternatives(columns) if operation.kind == "score" and REFERENCE in columns else None
+    alternatives = None
+    if operation.kind == "score" and REFERENCE in columns:
+        alternatives = expand_alternatives(columns, one_is_list=operation.takes_lists(params))
     if alternatives is None:
         return (yield from _call(operation, columns, params))
     outcome = yield from _call(operation, alternatives.columns, params)

@@ -119,6 +119,10 @@ class Operation:
     compares: Comparison | Callable[[Any], Comparison | None] | None = None
     prompt_unless: str = ""
     """The field that stands in for the prompt: an item that has it needs no prompt."""
+    rule_fields: tuple[str, ...] = ()
+    """Fields of the item that its reference may carry; see :mod:`.reading.rule_fields`."""
+    one_is_list: bool | Callable[[Any], bool] = False
+    """One accepted answer is a list itself: several are a list of lists."""
 
     @property
     def summary(self) -> str:
@@ -142,6 +146,10 @@ class Operation:
     def is_grouped(self, params: OperationParams) -> bool:
         """With these parameters, an answer depends on other items of its group or request."""
         return self.grouped(params) if callable(self.grouped) else self.grouped
+
+    def takes_lists(self, params: OperationParams) -> bool:
+        """With these parameters, one accepted answer is a list."""
+        return self.one_is_list(params) if callable(self.one_is_list) else self.one_is_list
 
     def find_comparison(self, params: OperationParams) -> Comparison | None:
         """With what an item is compared, with these parameters; None: with nothing."""
@@ -183,6 +191,8 @@ def operation(
     cost: Cost = ROW_BY_ROW,
     calls: bool = False,
     prompt_unless: str = "",
+    rule_fields: tuple[str, ...] = (),
+    one_is_list: bool | Callable[[Any], bool] = False,
 ) -> Callable[[F], F]:
     """Register a function as the operation ``kind/name``.
 
@@ -194,9 +204,11 @@ def operation(
         prompt_unless: the field where numbers may be given, for which a hosted model would read the prompt.
         cost: what it costs, if it does not go through its items one by one in linear time.
         calls: the texts that it reads in a recipe have the tool calls of messages in them, as JSON.
+        rule_fields: fields of the item that its ``reference`` may carry, as an object with their names.
+        one_is_list: one accepted answer is a list itself; a function of the parameters where they decide.
 
     Raises:
-        ValueError: two files register the same name.
+        ValueError: two files register the same name, or a rule's field is none of the item's.
     """
 
     def register(function: F) -> F:
@@ -205,6 +217,8 @@ def operation(
             raise ValueError(
                 f"{kind}/{name} is registered twice: {function.__module__} and {_registered[key].function.__module__}"
             )
+        if rule_fields and (missing := {"reference", *rule_fields} - item.model_fields.keys()):
+            raise ValueError(f"{kind}/{name}: its item has no field {', '.join(sorted(missing))}")
         _registered[key] = Operation(
             kind,
             name,
@@ -221,6 +235,8 @@ def operation(
             calls,
             compares,
             prompt_unless,
+            rule_fields,
+            one_is_list,
         )
         return function
 

@@ -10,8 +10,10 @@ from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet, perform
+from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.reading.params import TextParams
 from reward_gateway.operations.reading.response import prompt_opens_reasoning
+from reward_gateway.operations.reading.rule_fields import Carried, carries_fields, unpack_references
 from reward_gateway.operations.reading.view import OPENED, RESPONSE
 from reward_gateway.sample import Batch, FloatArray, Invalid, own_turns, plain_text, shown_text
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
@@ -45,6 +47,7 @@ class ColumnBinder:
         values: component name -> its values over the batch.
         takes_no_prompt: a sample without a prompt is read as one with an empty prompt.
         reasoning_opened: every response begins inside reasoning that its prompt opened.
+        rule_fields: fields of rules that references may carry, for all steps together.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class ColumnBinder:
         *,
         takes_no_prompt: bool = False,
         reasoning_opened: bool = False,
+        rule_fields: frozenset[str] = frozenset(),
     ) -> None:
         self.batch = batch
+        self._rule_fields = rule_fields
         self._reasoning_opened = reasoning_opened
         self._unprompted = frozenset[int]() if takes_no_prompt else batch.without_prompt
         self.size = batch.size
@@ -91,14 +96,15 @@ class ColumnBinder:
         columns: dict[str, Any] = {}
         if isinstance(step.params, TextParams) and any(self._opened):
             columns[OPENED] = [self._opened[i] for i in rows]
-        invalid: dict[int, Invalid] = {}
+        carried = yield from self._unpack_references(step, provided, rows, address)
+        invalid: dict[int, Invalid] = {rows[k]: reason for k, reason in carried.invalid.items()}
         for name, field in fields.items():
-            if name in step.bindings:
-                column = yield from self._read_bound(step, step.bindings[name], infer_shape(field), rows, address)
-            elif name in provided:
-                column = select_rows(provided[name], rows, self.size)
+            if name == REFERENCE and name in carried.columns:
+                column = carried.columns[name]
             else:
-                column = self._read_implicit(step, name, field, rows)
+                column = yield from self._read_field(step, name, field, provided, rows, address)
+                if name in carried.columns:
+                    column = _lay_over(column, carried.columns[name])
             param = _param_of(step, name)
             if self._unprompted and param in ("prompt", MESSAGES):
                 instead = columns.get(step.operation.prompt_unless)
@@ -132,6 +138,27 @@ class ColumnBinder:
         positions = [k for k, i in enumerate(rows) if i not in invalid]
         valid_columns = {name: select_rows(column, positions, len(rows)) for name, column in columns.items()}
         return Columns(len(positions), valid_columns), [rows[k] for k in positions], invalid
+
+    def _unpack_references(
+        self, step: Step, provided: Mapping[str, Any], rows: list[int], address: str
+    ) -> Effectful[Carried]:
+        """What the references of samples carry for a step, where some of them are objects."""
+        if not carries_fields(step.operation):
+            return Carried()
+        field = step.operation.item.model_fields[REFERENCE]
+        references = yield from self._read_field(step, REFERENCE, field, provided, rows, address)
+        if not isinstance(references, list):
+            return Carried()
+        return unpack_references(step.operation, references, self._rule_fields)
+
+    def _read_field(
+        self, step: Step, name: str, field: FieldInfo, provided: Mapping[str, Any], rows: list[int], address: str
+    ) -> Effectful[Any]:
+        if name in step.bindings:
+            return (yield from self._read_bound(step, step.bindings[name], infer_shape(field), rows, address))
+        if name in provided:
+            return select_rows(provided[name], rows, self.size)
+        return self._read_implicit(step, name, field, rows)
 
     def _read_bound(self, step: Step, binding: Binding, wanted_shape: str, rows: Rows, address: str) -> Effectful[Any]:
         n = len(rows)
@@ -190,6 +217,12 @@ class ColumnBinder:
                 return [values[i] for i in rows]
 
 
+def _lay_over(column: Any, carried: list[Any]) -> list[Any]:
+    """The values that references carry, and those of a column where they carry none."""
+    below = [None] * len(carried) if column is None else column
+    return [beneath if value is None else value for value, beneath in zip(carried, below, strict=True)]
+
+
 def _join_messages(batch: Batch, i: int) -> list[dict[str, Any]]:
     """Prompt and response of a sample as one list of chat messages."""
     messages: list[dict[str, Any]] = []
@@ -205,6 +238,8 @@ def _param_of(step: Step, name: str) -> str | None:
     """Path of the sample's value that a field reads; None if it reads no value of the sample."""
     binding = step.bindings.get(name)
     if binding is None:
+        if name in step.operation.rule_fields:
+            return f"{REFERENCE}.{name}"
         return name if name in SAMPLE_FIELDS else f"features.{name}"
     if binding.kind == "feature":
         return f"features.{binding.value}"

@@ -126,6 +126,7 @@ class _Evaluation:
             self.values,
             takes_no_prompt="prompt" in self.plan.optional,
             reasoning_opened=self.plan.reasoning_opened,
+            rule_fields=self.plan.rule_fields,
         )
 
     def run(self) -> Effectful[Rewards]:

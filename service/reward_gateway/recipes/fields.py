@@ -90,6 +90,8 @@ def optional_members(operation: Operation) -> frozenset[str]:
 
 def needs_row_validation(operation: Operation) -> bool:
     """True if the item model has more constraints than types, so that rows have to be validated one by one."""
+    if operation.rule_fields:
+        return True
     decorators = operation.item.__pydantic_decorators__
     if decorators.field_validators or decorators.model_validators:
         return True

@@ -182,6 +182,11 @@ class Plan:
         )
 
     @property
+    def rule_fields(self) -> frozenset[str]:
+        """The fields that the references of its samples may carry."""
+        return frozenset(name for step in self.steps for name in step.operation.rule_fields)
+
+    @property
     def shows_calls(self) -> bool:
         """Whether something in it sees the tool calls of messages."""
         return bool(self.models) or any(step.shows_calls for step in self.steps)

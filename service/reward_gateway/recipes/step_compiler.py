@@ -6,6 +6,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from reward_gateway.operations.names import names_in
+from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.registry import Catalog, Kind, Operation
 from reward_gateway.sample import split_version
 
@@ -16,6 +17,7 @@ from .locations import Path
 from .plan import Binding, Step
 from .suggestions import did_you_mean
 
+_NO_DEFAULT = object()
 _BINDINGS = {"feature", "sample", "component", "stored", "quantile", "references"}
 
 
@@ -117,6 +119,9 @@ class StepCompiler:
                     self._inputs[str(binding.value)] = None
                 elif binding.kind == "feature":
                     self._inputs[f"features.{binding.value}"] = None
+            elif name in operation.rule_fields:
+                if field.is_required() or (parsed is not None and getattr(parsed, name, _NO_DEFAULT) is None):
+                    self._inputs[REFERENCE] = None
             elif name not in provided and field.is_required():
                 self._inputs[name if reads_sample(name, field) else f"features.{name}"] = None
         if self._faults > fault_count or parsed is None:

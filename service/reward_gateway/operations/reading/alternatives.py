@@ -19,11 +19,12 @@ MOST = 1_000
 """Most accepted answers of one item."""
 
 
-def _read_reference(value: Any) -> Any:
+def read_answer(value: Any) -> Any:
+    """An accepted answer: a number or boolean as its JSON text, all else as it is."""
     return json_text(value) if isinstance(value, (bool, int, float)) else value
 
 
-Reference = Annotated[str | list[Any], BeforeValidator(_read_reference)]
+Reference = Annotated[str | list[Any], BeforeValidator(read_answer)]
 """The accepted answer, or a list of accepted answers, of which the best counts. Numbers and booleans are read as their
 JSON text."""
 
@@ -33,9 +34,9 @@ def accepted_texts(reference: Any) -> list[str]:
     if isinstance(reference, str):
         return [reference]
     if isinstance(reference, dict):
-        return accepted_texts(_read_reference(reference.get("answer")))
+        return accepted_texts(read_answer(reference.get("answer")))
     answers = reference if isinstance(reference, list) else []
-    return [text for answer in answers if isinstance(text := _read_reference(answer), str)]
+    return [text for answer in answers if isinstance(text := read_answer(answer), str)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def expand_alternatives(columns: Columns, *, one_is_list: bool = False) -> Alter
     for i, reference in enumerate(references):
         answers = reference[: MOST + 1] if i in listed else [reference]
         owners += [i] * len(answers)
-        spread += [_read_reference(answer) for answer in answers]
+        spread += [read_answer(answer) for answer in answers]
     return Alternatives(columns.selected(owners).replaced(REFERENCE, spread), owners, listed)
 
 

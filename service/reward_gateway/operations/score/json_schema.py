@@ -20,6 +20,7 @@ from ..costs import UNBOUNDED
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..patterns import compile_pattern
 from ..reading.params import FinalTextParams
+from ..reading.rule_fields import FieldsOnly
 from ..registry import OperationItem, operation
 
 _PATTERN_TIMEOUT_S = 0.05
@@ -36,29 +37,42 @@ _VALUES = ("const", "enum", "default", "examples")
 
 
 class Params(FinalTextParams):
-    json_schema: dict[str, Any] = Field(
-        description="JSON Schema, draft 2020-12. References within it only; written out, at most 10,000 nodes."
+    json_schema: dict[str, Any] | None = Field(
+        None,
+        description="JSON Schema, draft 2020-12. References within it only; written out, at most 10,000 nodes. If "
+        "omitted: every item has its own.",
     )
     fenced: bool = Field(True, description="Also read JSON from the last fenced block, or from <answer> tags.")
     graded: bool = Field(False, description="Half a point for JSON that does not fit the schema.")
 
     @field_validator("json_schema")
     @classmethod
-    def _is_a_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
-        # Where it stands, jsonschema takes a validator of its own for it, which has none of the limits here.
-        schema = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
-        _check_size(schema)
-        try:
-            jsonschema.Draft202012Validator.check_schema(schema)
-        except (jsonschema.SchemaError, RecursionError) as error:
-            raise ValueError(f"json_schema is no JSON Schema: {getattr(error, 'message', 'nested too deep')}") from None
-        if "patternProperties" in json.dumps(schema):
-            raise ValueError("json_schema: patternProperties is not supported; name the properties")
-        return schema
+    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if schema is None else check_schema(schema)
+
+
+def check_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without its ``$schema``.
+
+    Raises:
+        ValueError: it is none, too large, or has what is not supported.
+    """
+    # Where $schema stands, jsonschema takes a validator of its own for it, which has none of the limits here.
+    schema = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
+    _check_size(schema)
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except (jsonschema.SchemaError, RecursionError) as error:
+        raise ValueError(f"json_schema is no JSON Schema: {getattr(error, 'message', 'nested too deep')}") from None
+    if "patternProperties" in json.dumps(schema):
+        raise ValueError("json_schema: patternProperties is not supported; name the properties")
+    return schema
 
 
 class Item(OperationItem):
     response: str = Field(description="Response that is JSON, or holds it in a fenced block or in <answer>.")
+    json_schema: dict[str, Any] | None = Field(None, description="Its own schema, in place of the parameters'.")
+    reference: FieldsOnly = Field(None, description="An object with `json_schema`.")
 
 
 @operation(
@@ -68,25 +82,29 @@ class Item(OperationItem):
     params=Params,
     cost=UNBOUNDED,
     calls=True,
+    rule_fields=("json_schema",),
 )
 def json_schema(columns: Columns, params: Params) -> Outcome:
     """1 if the response is JSON that fits the schema, else 0 (with ``graded``: .5 for JSON that does not fit).
 
-    Schemas are of draft 2020-12. The JSON is the whole response, else the last fenced block, else what stands in
-    <answer>. In a recipe, the tool calls of a message are JSON below its words (``{"name", "arguments"}``, or a list of
-    them), so that a message that does nothing but call is JSON. NaN and Infinity are no JSON, nor is an object with the
-    same key twice. `format` is checked. References to other documents are never fetched. Details: `fault`, the place of
-    the first thing that does not fit.
+    The schema is the item's own (in the item or in its reference), else that of the parameters; an item without any, or
+    with one that is none, is an item error. Schemas are of draft 2020-12. The JSON is the whole response, else the last
+    fenced block, else what stands in <answer>. In a recipe, the tool calls of a message are JSON below its words
+    (``{"name", "arguments"}``, or a list of them), so that a message that does nothing but call is JSON. NaN and
+    Infinity are no JSON, nor is an object with the same key twice. `format` is checked. References to other documents
+    are never fetched. Details: `fault`, the place of the first thing that does not fit.
     """
-    validator = _Validator(params.json_schema, registry=Registry())
+    schemas = columns.objects("json_schema")
 
     def compute_row(i: int) -> Row:
-        checker = validator.evolve(format_checker=_FollowedReferences())
+        schema = params.json_schema if schemas[i] is None else _own_schema(schemas[i])
+        if schema is None:
+            raise ItemError("json_schema: give one in the parameters, or in the item or its reference", "json_schema")
         found, value = _parse_json(columns.objects("response")[i], params.fenced)
         if not found:
             return Row(0.0, details={"fault": "no JSON"})
         try:
-            fault = next(iter(checker.iter_errors(value)), None)
+            fault = find_fault(schema, value)
         except (TimeoutError, RecursionError, _TooManyReferences):
             raise ItemError(
                 "response: takes too long, or nests too deep, to be checked against this schema", param="response"
@@ -100,6 +118,19 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
         return Row(0.5 if params.graded else 0.0, details={"fault": f"{fault.json_path}: {fault.validator}"})
 
     return by_row(columns.size, compute_row)
+
+
+def find_fault(schema: dict[str, Any], value: Any) -> jsonschema.ValidationError | None:
+    """The first thing in a value that does not fit a schema that :func:`check_schema` took."""
+    checker = _Validator(schema, registry=Registry(), format_checker=_FollowedReferences())
+    return next(iter(checker.iter_errors(value)), None)
+
+
+def _own_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return check_schema(schema)
+    except ValueError as error:
+        raise ItemError(str(error), "json_schema") from None
 
 
 def _parse_json(text: str, fenced: bool) -> tuple[bool, Any]:

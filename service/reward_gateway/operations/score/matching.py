@@ -1,5 +1,6 @@
 """Does the response say what the reference says? Exact rules, 1 or 0, for tasks whose answer can be checked."""
 
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Literal
@@ -19,12 +20,15 @@ from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
 from ..patterns import LONGEST, compile_pattern
 from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
+from ..reading.rule_fields import FieldsOnly
 from ..registry import OperationItem, Source, operation
 
 Normalise = Literal["none", "strip", "fold", "squad"]
 
 _HOPELESS = 3
-"""Items on which a pattern may run out of time before the rest of the request is refused untried."""
+"""Items on which a pattern may run out of time before the others that have it are refused untried."""
+_ALL_HOPELESS = 30
+"""The same, for the patterns of one request together: a worker is held for the sum of their times."""
 _PATTERN_TIMEOUT_S = 0.1
 
 
@@ -81,10 +85,12 @@ def contains(columns: Columns, params: ContainsParams) -> Outcome:
 
 
 class RegexParams(FinalTextParams):
-    pattern: str = Field(
+    pattern: str | None = Field(
+        None,
         min_length=1,
         max_length=LONGEST,
-        description="Regular expression (Python's syntax), of at most 20,000 elements with its counts written out.",
+        description="Regular expression (Python's syntax), of at most 20,000 elements with its counts written out. "
+        "If omitted: every item has its own.",
     )
     mode: Literal["search", "fullmatch", "count"] = Field(
         "search", description="search: somewhere; fullmatch: all of it; count: the number of matches."
@@ -94,38 +100,54 @@ class RegexParams(FinalTextParams):
 
     @field_validator("pattern")
     @classmethod
-    def _check_pattern(cls, pattern: str) -> str:
-        compile_pattern(pattern)
+    def _check_pattern(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            compile_pattern(pattern)
         return pattern
 
-    def compiled(self) -> "regex.Pattern[str]":
+    def compiled(self, own: str | None) -> "regex.Pattern[str]":
+        """An item's own pattern, else that of the parameters. Raises ItemError if there is none, or a faulty one."""
+        pattern = self.pattern if own is None else own
+        if not pattern:
+            raise ItemError("pattern: give one in the parameters, or in the item or its reference", param="pattern")
         flags = (regex.IGNORECASE if self.ignore_case else 0) | (regex.DOTALL if self.dot_all else 0)
-        return compile_pattern(self.pattern, flags)
+        try:
+            return compile_pattern(pattern, flags)
+        except ValueError as error:
+            raise ItemError(str(error), param="pattern") from None
 
 
-class ResponseItem(OperationItem):
+class RegexItem(OperationItem):
     response: str = Field(description="Response to look into.")
+    pattern: str | None = Field(None, description="Its own pattern, in place of the parameters'.")
+    reference: FieldsOnly = Field(None, description="An object with `pattern`.")
 
 
-@operation("score", "regex_match", item=ResponseItem, params=RegexParams, cost=UNBOUNDED)
+@operation("score", "regex_match", item=RegexItem, params=RegexParams, cost=UNBOUNDED, rule_fields=("pattern",))
 def regex_match(columns: Columns, params: RegexParams) -> Outcome:
     """1 if a regular expression matches the response, else 0; or how often it does.
 
-    A pattern that backtracks without end on a response is an item error after a tenth of a second;
-    after three such items the rest of the request is refused without trying.
+    The pattern is the item's own (in the item or in its reference), else that of the parameters; an item without any,
+    or with one that is no regular expression, is an item error. A pattern that backtracks without end on a response is
+    an item error after a tenth of a second; after three such items the rest with that pattern is refused without
+    trying, and after thirty the rest of the request.
     """
-    pattern = params.compiled()
     outcome = Outcome(reward=np.full(columns.size, np.nan))
     reason = invalid_field("the pattern takes too long on this response; simplify it", "response")
     assert outcome.reward is not None
+    patterns = columns.objects("pattern")
+    endless: Counter[str | None] = Counter()  # items that ran out of time so far, by their own pattern
     for i, response in enumerate(columns.objects("response")):
-        if len(outcome.invalid) >= _HOPELESS:
+        if endless[patterns[i]] >= _HOPELESS or endless.total() >= _ALL_HOPELESS:
             outcome.invalid[i] = reason
             continue
         try:
-            outcome.reward[i] = _compare(pattern, params.mode, response)
+            outcome.reward[i] = _compare(params.compiled(patterns[i]), params.mode, response)
+        except ItemError as error:
+            outcome.invalid[i] = invalid_field(str(error), error.param)
         except TimeoutError:
             outcome.invalid[i] = reason
+            endless[patterns[i]] += 1
     return outcome
 
 
@@ -193,7 +215,9 @@ def _are_close(given: Fraction | float, wanted: Fraction | float, params: Numeri
 
 class ChoiceItem(OperationItem):
     response: str = Field(description="Response that chooses.")
-    reference: Reference = Field(description="The right letter; with `multiple` letters; or true/false, yes/no.")
+    reference: Reference = Field(
+        description="The right letter; with `multiple` letters, or a list of them; or true/false, yes/no."
+    )
     choices: list[str] | None = Field(
         None,
         max_length=26,
@@ -209,7 +233,15 @@ class ChoiceParams(FinalTextParams):
     )
 
 
-@operation("score", "multiple_choice", item=ChoiceItem, params=ChoiceParams, cost=Cost(row=60.0, unit=0.5))
+@operation(
+    "score",
+    "multiple_choice",
+    item=ChoiceItem,
+    params=ChoiceParams,
+    cost=Cost(row=60.0, unit=0.5),
+    rule_fields=("choices",),
+    one_is_list=lambda params: params.multiple,
+)
 def multiple_choice(columns: Columns, params: ChoiceParams) -> Outcome:
     """1 if the response chooses the reference's letter, else 0.
 
@@ -221,7 +253,8 @@ def multiple_choice(columns: Columns, params: ChoiceParams) -> Outcome:
     """
 
     def compute_row(i: int) -> Row:
-        response, reference = columns.objects("response")[i], columns.objects("reference")[i].strip()
+        response, reference = columns.objects("response")[i], columns.objects("reference")[i]
+        reference = (", ".join(map(str, reference)) if isinstance(reference, list) else reference).strip()
         if reference.lower() in _YES_OR_NO:
             word = find_word(response)
             return Row(float(word == WORDS[reference.lower()]), details={"choice": word})
