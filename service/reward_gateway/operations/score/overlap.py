@@ -16,6 +16,7 @@ from ..costs import Cost
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
+from ..reading.rule_fields import FieldsOnly
 from ..registry import OperationItem, Source, operation
 from ..texts import folded
 from ..tokens import Tokens, isolate_letters, split_letters, split_terms, split_words
@@ -230,6 +231,7 @@ def token_f1(columns: Columns, params: TokenF1Params) -> Outcome:
 class KeywordItem(OperationItem):
     response: str = Field(description="Response that should mention the keywords.")
     keywords: list[str] | None = Field(None, description="What this response should mention, where items differ.")
+    reference: FieldsOnly = Field(None, description="An object with `keywords`, as samples carry it.")
 
 
 class KeywordParams(FinalTextParams):
@@ -242,6 +244,7 @@ class KeywordParams(FinalTextParams):
     "keyword_coverage",
     item=KeywordItem,
     params=KeywordParams,
+    rule_fields=("keywords",),
     cost=Cost(row=60.0, unit=0.3, square=5e-4, times=lambda params: 1.0 + len(params.keywords)),
 )
 def keyword_coverage(columns: Columns, params: KeywordParams) -> Outcome:
