@@ -7,14 +7,20 @@ A ``python`` program defines ``main(value)``, which is called once with its inpu
 A ``sql`` program is one query, its input a database: the name of a stored one, or the database itself
 (``{schema, rows}``). It runs read-only, on a copy. Where the database cannot be built, ``error`` begins with
 ``database:``: no fault of the query.
+A ``unit_tests`` program is a Python program, its input ``{tests, most_timeouts}``: pieces of Python that use its names
+and raise where it fails. The value is one ``[passed, error]`` per test. The tests run in a process apart from the
+program's, which cannot see them.
 
-A program that was not run for no fault of its own (code is not allowed here, the deadline passed) is answered by an
-:class:`reward_gateway.sample.Invalid`: its item has no score, never a bad one.
+A program that was not run for no fault of its own (code is not allowed here, the deadline passed, the sandbox failed)
+is answered by an :class:`reward_gateway.sample.Invalid`: its item has no score, never a bad one.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+BROKEN_TEST = "broken test: "
+"""How the error of a test begins that is no Python, or no test: no fault of the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +40,30 @@ class SandboxResult:
         if isinstance(answer, SandboxResult):
             return answer
         return cls(bool(answer.get("ok")), answer.get("value"), answer.get("error"))
+
+
+@dataclass(frozen=True, slots=True)
+class TestResults:
+    """How each test of a program went.
+
+    Attributes:
+        passed: [t] whether it passed.
+        errors: [t] why it did not.
+    """
+
+    passed: list[bool]
+    errors: list[str | None]
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any], count: int) -> "TestResults":
+        """Read an answer for a program with ``count`` tests. One that failed as a whole has failed every test."""
+        result = SandboxResult.of(answer)
+        if not result.ok or not isinstance(result.value, list) or len(result.value) != count:
+            return cls([False] * count, [result.error] * count)
+        return cls([ok is True for ok, _ in result.value], [error for _, error in result.value])
+
+    @property
+    def broken(self) -> int | None:
+        """The first test that cannot be run, whatever the program is."""
+        faults = (k for k, error in enumerate(self.errors) if error is not None and error.startswith(BROKEN_TEST))
+        return next(faults, None)

@@ -19,9 +19,17 @@ What is refused to begin with: a machine on which a child can still be made, and
 whether a file exists and its size can be asked, and a user namespace of its own made; files, network, processes and
 signals stay closed all the same.
 
+Programs that come with tests are judged where they cannot reach (``supervisor``):
+
+- A **spawner** is forked before the tests are read, and starts programs' processes: whatever a program finds in its
+  memory, in frames or by ``gc``, the tests and their answers are not there.
+- A program's process (``player``) gives the functions and classes that it defines to the process of the tests
+  (``examiner``), over a socket, as plain data in JSON (``values``, ``remote``). It sees the arguments of its calls, and
+  gives results back. What it says of equality is no evidence.
+- Both are locked down as above; the **supervisor** runs no foreign code, ends them, and starts new ones after a test
+  that did not end.
+
 What is **not** stopped: a program uses its CPU time and memory to the limit; it sees the clock; side channels of the
-processor are the kernel's matter. And a program shares its process with the tests that follow it, so that one that is
-written to deceive (an ``__eq__`` that is always true, a search through frames for the harness) can pass tests that it
-should not: the sandbox protects the machine, not the verdict. Ending early, printing a result or closing the pipe
-does not pass for one.
+processor are the kernel's matter. A ``python`` program with its ``main`` alone has its process to itself, and whatever
+code it is put together with. Ending early, printing a result or closing the pipe does not pass for one.
 """

@@ -2,7 +2,8 @@
 
 In, on standard input, to its end: one JSON object (``language``, ``program``, ``input``, ``memory``, ``cpu_s``,
 ``mechanisms``, ``key``). Out, on standard output: a line with the mechanisms in force; then the result, a
-line that begins with the key, so that output of the program itself cannot be taken for it.
+line that begins with the key, so that output of the program itself cannot be taken for it. Programs in ``python`` and
+``sql`` run in this process; those with tests in further ones, which this one watches (:mod:`.supervisor`).
 """
 
 import json
@@ -13,18 +14,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .library import load_modules
 from .lockdown import lock_process
+from .player import Silence, prepare_interpreter
+from .spawner import Spawner
+from .supervisor import examine_program
 
 MOST_ROWS = 10_000
 LONGEST_VALUE = 16 << 20
 
 WAL_MODE = slice(18, 20)
 """Bytes of a database's header that say how it is written: 1 by a journal, 2 by a write-ahead log."""
-
-PURE = """abc array base64 bisect calendar cmath collections.abc contextlib copy dataclasses datetime decimal enum
-fractions functools hashlib heapq itertools json.decoder math numbers operator random re statistics string struct
-textwrap time types typing unicodedata zlib _strptime encodings.ascii encodings.latin_1 encodings.utf_16"""
-"""Modules that programs may import: they are loaded before the lockdown, after which no file can be opened."""
 
 Ran = tuple[bool, Any, str | None]
 
@@ -33,26 +33,15 @@ class BadDatabase(ValueError):
     """The database could not be built; the query is not at fault."""
 
 
-class Silence:
-    """A standard output that discards what is written."""
-
-    encoding = "utf-8"
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass
-
-
 def main() -> None:
     """Read the request, lock the process down, run the program, write the result, exit."""
+    spawner = Spawner() if sys.argv[1:] == ["supervise"] else None
     request = json.loads(sys.stdin.buffer.read())
-    prepared = PREPARE[request["language"]]()
-    sys.path, sys.argv = [], [""]
-    sys.path_importer_cache.clear()
-    os.environ.clear()
+    if spawner is not None:
+        _supervise(request, spawner)
+    prepared = PREPARE[request["language"]](request["program"])
     os.close(0)
+    prepare_interpreter()
     sys.stdin, sys.stdout, sys.stderr = None, Silence(), Silence()
     cpu_s = request["cpu_s"] + math.ceil(time.process_time())  # what has been computed up to here is not the program's
     write_line(json.dumps(lock_process(request["mechanisms"], request["memory"], cpu_s)))
@@ -65,6 +54,14 @@ def main() -> None:
     except (TypeError, ValueError, RecursionError):
         line = '{"ok": false, "error": "the result is not JSON with finite numbers"}'
     write_line(key + line)
+    os._exit(0)
+
+
+def _supervise(request: dict[str, Any], spawner: Spawner) -> None:
+    """Have the tests of a program run, write the verdicts, exit."""
+    in_force, verdicts = examine_program(request, spawner)
+    value = {"mechanisms": in_force, "verdicts": verdicts}
+    write_line(request["key"] + json.dumps({"ok": True, "value": value, "error": None}))
     os._exit(0)
 
 
@@ -87,10 +84,9 @@ def capture_outcome(program: Callable[[], Any]) -> Ran:
         return False, None, f"{type(error).__name__}: {error}"[:300].rstrip(": ")
 
 
-def prepare_python() -> Callable[[str, Any], Any]:
+def prepare_python(program: str) -> Callable[[str, Any], Any]:
     """Import the modules that programs may use."""
-    for name in PURE.split():
-        __import__(name)
+    load_modules([program])
     return run_python
 
 
@@ -101,7 +97,7 @@ def run_python(program: str, value: Any) -> Any:
     return scope["main"](value)
 
 
-def prepare_sql() -> Callable[[str, Any], Any]:
+def prepare_sql(_: str) -> Callable[[str, Any], Any]:
     """Open an empty database in memory, and import what filling it takes: no file can be opened later."""
     import binascii
     import sqlite3
@@ -164,4 +160,4 @@ def to_json_value(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-PREPARE: dict[str, Callable[[], Callable[[str, Any], Any]]] = {"python": prepare_python, "sql": prepare_sql}
+PREPARE: dict[str, Callable[[str], Callable[[str, Any], Any]]] = {"python": prepare_python, "sql": prepare_sql}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -9,15 +10,18 @@ import secrets
 import signal
 import sys
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import psutil
 
+from reward_gateway.fair_queue import charge_to, current_share
 from reward_gateway.sample import Invalid
 
 from .json_pieces import encode_json
 from .lockdown import MECHANISMS
+from .slots import FairSlots
 
 START_S = 30.0
 LOOK_S = 0.05
@@ -32,10 +36,14 @@ LARGEST_RESULT = 4 << 20
 PROCESSES = max(1, min(16, os.cpu_count() or 1))
 
 _ROOT = str(Path(__file__).parents[3])
-_BEGIN = f"import sys; sys.path.append({_ROOT!r}); from {__package__}.child import main; main()"
+_BEGIN = (
+    f"import sys; sys.path.append({_ROOT!r}); from {__package__}.child import main; sys.path.remove({_ROOT!r}); main()"
+)
+SUPERVISED = frozenset(("unit_tests", "stdio"))
+"""Kinds of work that come with tests: a process watches those of the program and of the tests."""
 
 LATE = Invalid("deadline_exceeded", "the deadline passed before this program had run")
-UNSAFE = Invalid("operation_error", "the sandbox could not be set up, so this program was not run")
+UNSAFE = Invalid("worker_lost", "the sandbox could not be set up, so this program was not run; send it again")
 
 Answer = dict[str, Any] | Invalid
 
@@ -64,7 +72,8 @@ class Sandbox:
         self.in_force: tuple[str, ...] = ()
         self._wanted = tuple(mechanisms)
         self._memory = memory
-        self._slots = asyncio.Semaphore(processes)
+        self._slots = FairSlots(processes)
+        self._numbers = itertools.count()
         self._running: set[asyncio.subprocess.Process] = set()
 
     async def start(self) -> tuple[str, ...]:
@@ -104,6 +113,13 @@ class Sandbox:
             exception), or the reason why a program did not run to its end through no fault of its own.
         """
         pairs = list(zip(programs, inputs, strict=True))
+        share = current_share()
+        with charge_to(replace(share, caller=f"{share.caller}#{next(self._numbers)}")):
+            return await self._run_pairs(language, pairs, timeout_s, deadline)
+
+    async def _run_pairs(
+        self, language: str, pairs: list[tuple[str, Any]], timeout_s: float, deadline: float | None
+    ) -> list[Answer]:
         if language != "sql":
             runs = [self._run_program(language, *pair, timeout_s, deadline) for pair in pairs]
             return list(await asyncio.gather(*runs))
@@ -128,12 +144,19 @@ class Sandbox:
             "program": program,
             "input": value,
             "memory": self._memory,
+            "timeout_s": timeout_s,
             "cpu_s": math.ceil(timeout_s) + 1,
             "mechanisms": self._wanted,
             "key": key,
         }
         try:
-            async with asyncio.timeout_at(deadline), self._slots, self._open_process() as process:
+            async with (
+                asyncio.timeout_at(deadline),
+                self._slots.hold(current_share()),
+                self._open_process(supervises=language in SUPERVISED) as process,
+            ):
+                if language in SUPERVISED:
+                    return await self._await_verdicts(process, request)
                 in_force = await _send_program(process, await asyncio.to_thread(encode_json, request))
                 if in_force is None or (probing is None and set(in_force) != set(self.in_force)):
                     return UNSAFE
@@ -146,11 +169,29 @@ class Sandbox:
         answer = _parse_result(output, status, key)
         return {**answer, "mechanisms": in_force} if probing is not None else answer
 
+    async def _await_verdicts(self, process: asyncio.subprocess.Process, request: dict[str, Any]) -> Answer:
+        """What the tests' supervisor says, which limits their time itself."""
+        assert process.stdin is not None
+        data = await asyncio.to_thread(encode_json, request)
+        try:
+            process.stdin.write(data)
+            process.stdin.close()
+            output = await _read_output(process)
+        except OSError:
+            return UNSAFE
+        answer = _parse_result(output, await process.wait(), request["key"])
+        if not answer["ok"]:
+            return UNSAFE
+        value: dict[str, Any] = answer["value"]
+        if set(value["mechanisms"]) != set(self.in_force):
+            return UNSAFE
+        return {"ok": True, "value": value["verdicts"], "error": None}
+
     @contextlib.asynccontextmanager
-    async def _open_process(self) -> Any:
+    async def _open_process(self, *, supervises: bool = False) -> Any:
         """Start a process in its own group; the whole group is killed when the block ends."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BEGIN),
+            *(sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BEGIN, *(["supervise"] if supervises else [])),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

@@ -28,10 +28,10 @@ def view_texts(columns: Columns, params: TextParams, *, calls: bool = False) -> 
     responses = columns.objects(RESPONSE)
     opened = columns.objects(OPENED, False)
     forced = params.reasoning == "opened"
-    texts: list[str] = []
+    texts: list[str | None] = []
     unfinished: list[int] = []
     for i, response in enumerate(responses):
-        if params.text == "whole" and isinstance(response, str):
+        if response is None or (params.text == "whole" and isinstance(response, str)):  # None: it may be left out
             texts.append(response)
             continue
         reading = read_response(response, opened=forced or bool(opened[i]), turns=params.turns, calls=calls)

@@ -1,0 +1,191 @@
+"""Runs a program's tests in processes that it watches, and says how each went. Standard library only.
+
+Three processes beside this one: the spawner, which starts those of programs and knows no test; the program's; and that
+of the tests, which uses the program's names from afar. The two that run foreign code are locked down.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import time
+from typing import Any
+
+from .examiner import run_tests
+from .library import load_modules
+from .spawner import Spawner
+
+LOOK_S = 0.05
+MOST_TIMES = 20.0
+START_S = 30.0
+
+Verdict = tuple[bool, str | None]
+
+
+class Fault(Exception):
+    """The sandbox failed, through no fault of the program."""
+
+
+class Process:
+    """A process that is watched, and how much it has computed."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._clock = (~pid << 3) | 2  # CPUCLOCK_SCHED of a process, as clock_getcpuclockid(3) gives it
+
+    def cpu_s(self) -> float:
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:
+            return 0.0
+
+    def is_busy(self) -> bool:
+        """Whether it runs, or waits for a CPU."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
+                return file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
+        except (OSError, IndexError):
+            return False
+
+    def kill(self) -> None:
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+
+class Budget:
+    """The time of one test: what its processes compute, or what passes while they sleep."""
+
+    def __init__(self, processes: list[Process], seconds: float) -> None:
+        self._processes, self._seconds = processes, seconds
+        self.restart()
+
+    def restart(self) -> None:
+        self._before = self._total()
+        self._begun = time.monotonic()
+
+    def is_spent(self) -> bool:
+        passed = time.monotonic() - self._begun
+        if passed < self._seconds:
+            return False
+        spent = self._total() - self._before >= self._seconds or passed >= MOST_TIMES * self._seconds
+        return spent or not any(process.is_busy() for process in self._processes)
+
+    def _total(self) -> float:
+        return sum(process.cpu_s() for process in self._processes)
+
+
+def examine_program(request: dict[str, Any], spawner: Spawner) -> tuple[list[str], list[Verdict]]:
+    """Run all tests of a request; the mechanisms in force, and a verdict per test.
+
+    After ``most_timeouts`` tests that ended their process (out of time, or crashed) the others are not run, and fail.
+
+    Raises:
+        Fault: a process could not be started.
+    """
+    tests: list[str] = request["input"]["tests"]
+    most = request["input"]["most_timeouts"]
+    load_modules([request["program"], *tests])
+    verdicts: list[Verdict] = []
+    in_force: list[str] = []
+    endings = 0
+    while len(verdicts) < len(tests):
+        in_force, new, error = _run_pair(request, spawner, len(verdicts))
+        verdicts += new
+        if error is None:
+            continue
+        if not error.startswith("!"):
+            verdicts += [(False, error)] * (len(tests) - len(verdicts))
+            break
+        verdicts.append((False, error[1:]))
+        endings += 1
+        if endings >= most:
+            verdicts += [(False, f"not run: {endings} tests before it had ended the program")] * (
+                len(tests) - len(verdicts)
+            )
+    return in_force, verdicts
+
+
+def _run_pair(request: dict[str, Any], spawner: Spawner, first: int) -> tuple[list[str], list[Verdict], str | None]:
+    """Run tests from the first on, until one ends the processes.
+
+    Returns:
+        Mechanisms, verdicts, and how it ended: None (all have run), ``!error`` (of the test that follows the verdicts),
+        or the error of the program itself, which all tests share.
+    """
+    tests: list[str] = request["input"]["tests"]
+    timeout_s: float = request["timeout_s"]
+    cpu_s = int(timeout_s * (len(tests) - first + 1)) + 2
+    limits = {"mechanisms": request["mechanisms"], "memory": request["memory"], "cpu_s": cpu_s}
+    ours, theirs = socket.socketpair()
+    incoming, outgoing = os.pipe()
+    call = {"kind": "serve", "program": request["program"], "texts": tests[:0], **limits}
+    program = Process(spawner.start(call, [theirs.fileno()]))
+    theirs.close()
+    examiner = Process(os.fork())
+    if examiner.pid == 0:
+        for descriptor in (0, 1, incoming):
+            os.close(descriptor)
+        spawner.close()
+        run_tests(tests, first, ours, lambda told: _write_line(outgoing, told), **limits)
+    ours.close()
+    os.close(outgoing)
+    try:
+        return _follow(incoming, len(tests) - first, Budget([program, examiner], timeout_s))
+    finally:
+        os.close(incoming)
+        for process in (program, examiner):
+            process.kill()
+        os.waitpid(examiner.pid, 0)
+        spawner.wait(program.pid)
+
+
+def _follow(incoming: int, count: int, budget: Budget) -> tuple[list[str], list[Verdict], str | None]:
+    lines = Lines(incoming)
+    in_force = lines.next(None)
+    if not isinstance(in_force, list):
+        raise Fault("a process could not be started")
+    budget.restart()
+    loaded = lines.next(budget)
+    if loaded is None or loaded[1] is not None:
+        return in_force, [], "timeout" if loaded is None else loaded[1]
+    verdicts: list[Verdict] = []
+    while len(verdicts) < count:
+        budget.restart()
+        told = lines.next(budget)
+        if told is None:
+            return in_force, verdicts, "!timeout" if not lines.ended else "!crashed"
+        if told[0] == "loaded" or told[3]:
+            return in_force, verdicts, f"!{told[1] if told[0] == 'loaded' else told[2]}"
+        verdicts.append((told[1], told[2]))
+    return in_force, verdicts, None
+
+
+class Lines:
+    """Lines of JSON from a pipe, with a limit of time."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._data, self.ended = descriptor, b"", False
+
+    def next(self, budget: Budget | None) -> Any:
+        """The next line; None at the end, or when the budget is spent (``ended`` tells)."""
+        until = time.monotonic() + START_S
+        while b"\n" not in self._data:
+            if select.select([self._descriptor], [], [], LOOK_S)[0]:
+                piece = os.read(self._descriptor, 1 << 16)
+                if not piece:
+                    self.ended = True
+                    return None
+                self._data += piece
+            elif budget.is_spent() if budget is not None else time.monotonic() > until:
+                return None
+        line, _, self._data = self._data.partition(b"\n")
+        return json.loads(line)
+
+
+def _write_line(descriptor: int, value: Any) -> None:
+    data = json.dumps(value).encode() + b"\n"
+    while data:
+        data = data[os.write(descriptor, data) :]
