@@ -31,12 +31,14 @@ TEXT_RULES: dict[str, dict[str, Any]] = {
     "token_f1": {},
     "keyword_coverage": {"keywords": ["a"]},
     "language": {},
+    "tool_calls": {"rel_tol": 0.1},
 }
 WITHOUT_REFERENCE = {
     *("regex_match", "json_schema", "format_tags", "code_fence", "valid_python", "response_length", "language"),
     *("overlong_penalty", "linear_length", "repetition_penalty", "distinct_ngrams", "keyword_coverage"),
 }
 PIECES = ["", " ", "a", "B", "12", "1,000.5", r"\boxed{4}", "<think>", "</think>", "<answer>", "</answer>"]
+PIECES += ["<tool_call>", "[TOOL_CALLS]", "f(a=1)", '\n{"name": "f", "arguments": {"a": 1}}']
 PIECES += ["```\n", "```json\n", '{"a": 1}', "the", "\n", "解", "\ud800", "\0", "…", "🙂", "NaN", "-"]
 texts = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=4)), max_size=8).map("".join)
 pairs = st.lists(st.tuples(texts, texts), min_size=1, max_size=4)

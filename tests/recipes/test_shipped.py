@@ -171,13 +171,14 @@ def test_code_tests_is_the_share_of_tests_passed_by_a_block_of_python(reward: An
     assert reward("code_tests", responses=[fenced, "print(1)"], features=verdicts).reward.tolist() == [0.5, 0]
 
 
-def test_tool_call_is_1_for_its_form_and_half_for_other_json(reward: Any) -> None:
+def test_tool_calls_is_1_for_the_right_calls_as_text_and_as_tool_calls(reward: Any) -> None:
+    right = [{"name": "search", "arguments": {"query": "eggs"}}]
     responses = ['{"name": "search", "arguments": {"query": "eggs"}}', '{"name": "search"}', "I would search."]
-    assert reward("tool_call", responses=responses).reward.tolist() == [1.0, 0.5, 0.0]
+    assert reward("tool_calls", responses=responses, references=[right] * 3).reward.tolist() == [1.0, 0.0, 0.0]
     call = {"type": "function", "function": {"name": "search", "arguments": '{"query": "eggs"}'}}
     turns = [[{"role": "assistant", "content": None, "tool_calls": [call] * k}] for k in (1, 2)]
-    native = reward("tool_call", responses=turns)
-    assert (native.reward.tolist(), native.flags) == ([1.0, 1.0], {})
+    native = reward("tool_calls", responses=turns, references=[right] * 2)
+    assert (native.reward.tolist(), native.flags) == ([1.0, 0.0], {})
 
 
 def test_renorm_is_process_plus_outcome_less_one_a_turn(reward: Any) -> None:

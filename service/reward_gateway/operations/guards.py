@@ -23,7 +23,8 @@ from .effects import Effectful, RunInWorker, perform
 from .master_keys import content_free
 from .names import ComponentName
 from .registry import NoParams, OperationParams
-from .texts import repeated_share, words
+from .texts import repeated_share
+from .tokens import Tokens, split_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +104,24 @@ class Repetition(OperationParams):
     n: int = Field(3, ge=1, le=20, description="Words in a row that count as one n-gram.")
     share: float = Field(0.5, gt=0, le=1, description="Share of n-grams that have occurred before, from which on.")
     min_words: int = Field(20, ge=1, description="Shorter responses are let through.")
+    tokens: Tokens = "auto"
 
 
 @guard("repetition", Repetition)
 def repetition(view: GuardView, params: Repetition) -> BoolArray:
     """The response says the same again and again."""
-    return np.array(
-        [
-            len(words(response)) >= params.min_words and repeated_share(response, params.n) >= params.share
-            for response in view.responses
-        ],
-        dtype=bool,
-    )
+
+    def is_repetitive(response: str) -> bool:
+        words = split_words(response.lower(), params.tokens)
+        return len(words) >= params.min_words and repeated_share(words, params.n) >= params.share
+
+    return np.array([is_repetitive(response) for response in view.responses], dtype=bool)
 
 
 class TooLong(OperationParams):
     max_words: int | None = Field(None, ge=0, description="Most words that are not flagged.")
     max_characters: int | None = Field(None, ge=0, description="Most characters that are not flagged.")
+    tokens: Tokens = "auto"
 
     @model_validator(mode="after")
     def _some_limit(self) -> Self:
@@ -133,7 +135,9 @@ def too_long(view: GuardView, params: TooLong) -> BoolArray:
     """The response is longer than a limit."""
     long = np.zeros(view.size, dtype=bool)
     if params.max_words is not None:
-        long |= np.array([len(words(response)) > params.max_words for response in view.responses], dtype=bool)
+        long |= np.array(
+            [len(split_words(response, params.tokens)) > params.max_words for response in view.responses], dtype=bool
+        )
     if params.max_characters is not None:
         long |= np.array([len(response) > params.max_characters for response in view.responses], dtype=bool)
     return long

@@ -1,20 +1,7 @@
-"""Words, n-grams and answers in texts: what rules and guards count alike."""
+"""N-grams and foldings of texts: what rules and guards compare alike. Words are those of :mod:`.tokens`."""
 
-import re
 import unicodedata
 from collections.abc import Sequence
-
-WORD = re.compile(r"\w+")
-
-
-def words(text: str) -> list[str]:
-    """What whitespace separates."""
-    return text.split()
-
-
-def tokens(text: str) -> list[str]:
-    """Runs of letters, digits and underscores, in lower case."""
-    return WORD.findall(text.lower())
 
 
 def ngrams(sequence: Sequence[str], n: int) -> list[tuple[str, ...]]:
@@ -22,9 +9,9 @@ def ngrams(sequence: Sequence[str], n: int) -> list[tuple[str, ...]]:
     return list(zip(*(sequence[i:] for i in range(n)), strict=False))
 
 
-def repeated_share(text: str, n: int) -> float:
-    """Share of n-grams of words that have occurred before: 1 - distinct / all, in [0, 1); 0 for a short text."""
-    grams = ngrams(text.lower().split(), n)
+def repeated_share(words: Sequence[str], n: int) -> float:
+    """Share of n-grams that have occurred before: 1 - distinct / all, in [0, 1); 0 for less than n words."""
+    grams = ngrams(words, n)
     return 1.0 - len(set(grams)) / len(grams) if grams else 0.0
 
 

@@ -1,10 +1,27 @@
 """score/bleu, rouge, edit_similarity, token_f1, keyword_coverage."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reward_gateway.errors import InvalidRequest
+
+SCRIPTS = {
+    "Arabic": ("الطقس جميل اليوم", "الطقس"),
+    "Bengali": ("আমি ভাত খাই", "আমি ভাত"),
+    "Chinese": ("今天天气很好", "今天天气"),
+    "Cyrillic": ("Погода сегодня хорошая", "Погода сегодня"),
+    "Devanagari": ("मौसम आज अच्छा है", "मौसम आज"),
+    "Greek": ("Καλημέρα κόσμε", "Καλημέρα"),
+    "Hangul": ("오늘은 날씨가 좋아요", "오늘은 날씨가"),
+    "Hebrew": ("שלום עולם", "שלום"),
+    "Japanese": ("東京へ行きました", "東京へ"),
+    "Khmer": ("ខ្ញុំស្រលាញ់ភាសា", "ខ្ញុំស្រលាញ់"),
+    "Latin": ("Über öde Straßen", "Über öde"),
+    "Thai": ("สวัสดีครับผม", "สวัสดีครับ"),
+}
 
 LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CAT = "the cat sat on the mat"
@@ -24,7 +41,7 @@ def test_the_reference_itself_scores_one_and_another_text_zero(call: Any, name: 
 
 
 @pytest.mark.parametrize("name", ["bleu", "rouge", "edit_similarity", "token_f1"])
-@given(response=sentences, reference=sentences)
+@given(response=sentences, reference=sentences.filter(bool))
 @LAWS
 def test_overlap_lies_in_the_unit_interval(call: Any, name: str, response: str, reference: str) -> None:
     value = of(call, name, response, reference)
@@ -56,6 +73,59 @@ def test_rouge_l_is_that_of_the_library(call: Any, response: str, reference: str
     assert of(call, "rouge", response, reference, measure="precision") == pytest.approx(expected.precision)
 
 
+@given(response=st.text(st.characters(max_codepoint=127)), reference=st.text(st.characters(max_codepoint=127)))
+@LAWS
+def test_plain_english_keeps_the_published_numbers(call: Any, response: str, reference: str) -> None:
+    from rouge_score.rouge_scorer import RougeScorer
+    from sacrebleu.metrics.bleu import BLEU
+
+    words = f"{response} cat's", f"{reference} U.S.A."
+    for kind in ("rouge1", "rouge2"):
+        for stem in (False, True):
+            expected = RougeScorer([kind], use_stemmer=stem).score(words[1], words[0])[kind].fmeasure
+            assert of(call, "rouge", *words, kind=kind, stem=stem) == pytest.approx(expected)
+    published = BLEU(effective_order=True).sentence_score(words[0], [words[1]]).score / 100
+    assert of(call, "bleu", *words) == pytest.approx(min(published, 1.0))
+
+
+@pytest.mark.parametrize("tokens", ["auto", "words", "characters", "zh"])
+@pytest.mark.parametrize(("text", "half"), SCRIPTS.values(), ids=SCRIPTS)
+def test_equal_texts_score_one_and_half_of_them_less_in_any_script(
+    call: Any, text: str, half: str, tokens: str
+) -> None:
+    for name in ("bleu", "rouge", "token_f1"):
+        assert of(call, name, text, text, tokens=tokens) == pytest.approx(1.0)
+        if tokens == "auto":
+            value = of(call, name, half, text, tokens=tokens)
+            assert value is not None
+            assert 0.0 < value < 1.0
+
+
+def test_signs_alone_are_compared_by_their_characters(call: Any) -> None:
+    assert of(call, "rouge", "😀!", "😀!") == 1.0
+    assert of(call, "rouge", "😀", "😢") == 0.0
+
+
+def test_words_with_signs_are_found_only_where_they_stand(call: Any) -> None:
+    def missing(response: str, *keywords: str) -> list[str]:
+        (result,) = call("score/keyword_coverage", {"response": response, "keywords": list(keywords)})
+        absent: list[str] = result["details"]["missing"]
+        return absent
+
+    assert missing("I write C++, C#, and .NET.", "C++", "C#", ".NET", "C", "NET", "C+") == ["C", "NET", "C+"]
+    assert missing("Plain C, on the net.", "C", "net", "C++", ".NET") == ["C++", ".NET"]
+    assert missing("C/C++17 got an A+; x+y is 50+ here", "C", "C++", "A+", "A", "x", "50") == ["A"]
+    assert missing("我用Python写程序。", "Python", "程序", "序程") == ["序程"]
+    assert missing("प्रधानमन्त्री", "प्रधान") == ["प्रधान"]
+
+
+def test_japanese_says_what_to_install(call: Any) -> None:
+    if find_spec("MeCab"):
+        pytest.skip("MeCab is installed here")
+    with pytest.raises(InvalidRequest, match=r"sacrebleu\[ja\]"):
+        of(call, "rouge", "東京", "東京", tokens="ja")
+
+
 def test_edit_similarity_counts_edits_over_the_longer_text(call: Any) -> None:
     assert of(call, "edit_similarity", "kitten", "sitting") == pytest.approx(1 - 3 / 7)
     assert of(call, "edit_similarity", "KITTEN", " kitten", fold=True) == 1.0
@@ -67,7 +137,17 @@ def test_token_f1_by_hand(call: Any) -> None:
     (result,) = call("score/token_f1", {"response": "A black cat, a mat!", "reference": "the cat sat"})
     assert result["reward"] == pytest.approx(0.4)
     assert result["details"] == {"precision": pytest.approx(1 / 3), "recall": 0.5}
-    assert of(call, "token_f1", "the", "a") == 1.0
+    assert of(call, "token_f1", "the", "a") == 0.0
+    assert of(call, "token_f1", "the", "The!") == 1.0
+    assert of(call, "token_f1", "", CAT) == 0.0
+    assert of(call, "token_f1", "", "") is None
+
+
+def test_token_f1_reads_the_answer_and_keeps_yes_and_no_alone(call: Any) -> None:
+    assert of(call, "token_f1", "I think it is <answer>the cat</answer>", "a cat", answer_only=True) == 1.0
+    assert of(call, "token_f1", "yes, a cat", "yes") == pytest.approx(2 / 3)
+    assert of(call, "token_f1", "yes, a cat", "yes", yes_no_alone=True) == 0.0
+    assert of(call, "token_f1", "Yes.", "yes", yes_no_alone=True) == 1.0
 
 
 def test_keywords_count_as_whole_words(call: Any) -> None:

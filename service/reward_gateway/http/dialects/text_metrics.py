@@ -10,11 +10,11 @@ def compute_metric(metric: str, text: str, reference: str) -> float:
     if metric == "fuzzy_match":
         return fuzz.ratio(text, reference) / 100.0
     if metric == "gleu":
-        from nltk.translate.gleu_score import sentence_gleu  # type: ignore[import-untyped]
+        from nltk.translate.gleu_score import sentence_gleu
 
         return float(sentence_gleu([reference.split()], text.split())) if text.split() else 0.0
     if metric == "meteor":
-        from nltk.translate.meteor_score import single_meteor_score  # type: ignore[import-untyped]
+        from nltk.translate.meteor_score import single_meteor_score
 
         return float(single_meteor_score(reference.split(), text.split(), wordnet=_NoSynonyms()))
     from rouge_score.rouge_scorer import RougeScorer

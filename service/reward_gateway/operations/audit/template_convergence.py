@@ -9,6 +9,7 @@ from ..columns import Columns
 from ..costs import Cost
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, operation
+from ..tokens import Tokens, split_words
 
 _BLOCK = 256
 
@@ -16,15 +17,16 @@ _BLOCK = 256
 class Params(OperationParams):
     n: int = Field(3, ge=1, le=16, description="Words in an n-gram.")
     lowercase: bool = Field(True, description="Compare without regard to case.")
+    tokens: Tokens = "auto"
 
 
 class Item(OperationItem):
     responses: list[str] = Field(description="Batch of responses, at least two.")
 
 
-def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
+def ngrams(text: str, n: int, tokens: str = "auto") -> set[tuple[str, ...]]:
     """The word n-grams of a text; a text of fewer words is one gram, a blank text has none."""
-    words = text.split()
+    words = split_words(text, tokens)
     if len(words) <= n:
         return {tuple(words)} if words else set()
     return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
@@ -54,7 +56,7 @@ def template_convergence(columns: Columns, params: Params) -> Outcome:
     """Mean pairwise n-gram Jaccard of a batch of responses: an alarm for diversity collapse.
 
     reward = mean over pairs i < j of |G_i ∩ G_j| / |G_i ∪ G_j|, where G is the set of word n-grams (n = 3,
-    white-space words, lower case). 0: no n-gram is shared; 1: all responses are one template.
+    words of `tokens`, lower case). 0: no n-gram is shared; 1: all responses are one template.
 
     This project's design, motivated by the finding of MoltNet (arXiv 2602.13458) that agents converge on templates;
     it is not a formula of that paper.
@@ -69,7 +71,9 @@ def template_convergence(columns: Columns, params: Params) -> Outcome:
         texts: list[str] = responses[i]
         if len(texts) < 2:
             raise ItemError("responses must hold at least two texts: similarity is of pairs", param="responses")
-        rows = jaccard_rows([ngrams(text.lower() if params.lowercase else text, params.n) for text in texts])
+        rows = jaccard_rows(
+            [ngrams(text.lower() if params.lowercase else text, params.n, params.tokens) for text in texts]
+        )
         similar = np.concatenate(rows)
         tops = [row.max() if len(row) else -1.0 for row in rows]
         first = int(np.argmax(tops))

@@ -103,16 +103,7 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
         found, value = _parse_json(columns.objects("response")[i], params.fenced)
         if not found:
             return Row(0.0, details={"fault": "no JSON"})
-        try:
-            fault = find_fault(schema, value)
-        except (TimeoutError, RecursionError, _TooManyReferences):
-            raise ItemError(
-                "response: takes too long, or nests too deep, to be checked against this schema", param="response"
-            ) from None
-        except ValueError as error:  # a pattern that stands where no keyword is expected
-            raise ItemError(str(error)) from None
-        except Unresolvable as error:
-            raise ItemError("the schema refers to what does not stand in it") from error
+        fault = _find_fault(schema, value)
         if fault is None:
             return Row(1.0, details={"fault": None})
         return Row(0.5 if params.graded else 0.0, details={"fault": f"{fault.json_path}: {fault.validator}"})
@@ -120,10 +111,25 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
     return by_row(columns.size, compute_row)
 
 
-def find_fault(schema: dict[str, Any], value: Any) -> jsonschema.ValidationError | None:
-    """The first thing in a value that does not fit a schema that :func:`check_schema` took."""
+def _find_fault(schema: dict[str, Any], value: Any) -> jsonschema.ValidationError | None:
+    """The first thing in a value that does not fit a schema that :func:`check_schema` took. Raises ItemError where that
+    cannot be told."""
     checker = _Validator(schema, registry=Registry(), format_checker=_FollowedReferences())
-    return next(iter(checker.iter_errors(value)), None)
+    try:
+        return next(iter(checker.iter_errors(value)), None)
+    except (TimeoutError, RecursionError, _TooManyReferences):
+        raise ItemError(
+            "response: takes too long, or nests too deep, to be checked against this schema", param="response"
+        ) from None
+    except ValueError as error:  # a pattern that stands where no keyword is expected
+        raise ItemError(str(error)) from None
+    except Unresolvable as error:
+        raise ItemError("the schema refers to what does not stand in it") from error
+
+
+def fits_schema(schema: dict[str, Any], value: Any) -> bool:
+    """Whether a value fits a schema that :func:`check_schema` took. Raises ItemError where that cannot be told."""
+    return _find_fault(schema, value) is None
 
 
 def _own_schema(schema: dict[str, Any]) -> dict[str, Any]:

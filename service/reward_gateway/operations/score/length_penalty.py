@@ -8,6 +8,7 @@ from ..costs import CHEAP
 from ..outcome import Outcome
 from ..reading.params import TextParams
 from ..registry import OperationItem, Source, operation
+from ..tokens import Tokens, split_words
 
 SOURCE = Source("Reward Shaping to Mitigate Reward Hacking in RLHF (PAR)", "https://arxiv.org/abs/2502.18770")
 
@@ -15,6 +16,7 @@ SOURCE = Source("Reward Shaping to Mitigate Reward Hacking in RLHF (PAR)", "http
 class Params(TextParams):
     free_words: int = Field(300, ge=0, description="Words that cost nothing.")
     per_word: float = Field(0.01, ge=0, description="Cost of each further word.")
+    tokens: Tokens = "auto"
 
 
 class Item(OperationItem):
@@ -25,9 +27,11 @@ class Item(OperationItem):
 def length_penalty(columns: Columns, params: Params) -> Outcome:
     """Penalty for words beyond a free length.
 
-    r = −per_word · max(0, words − free_words), at most 0; words are what whitespace separates. Defaults 300 and .01.
-    An empty response costs nothing. Details: `words`.
+    r = −per_word · max(0, words − free_words), at most 0; words are what white space separates, and each character
+    of scripts without spaces. Defaults 300 and .01. An empty response costs nothing. Details: `words`.
     """
-    words = np.array([len(response.split()) for response in columns.objects("response")], dtype=np.float64)
+    words = np.array(
+        [len(split_words(response, params.tokens)) for response in columns.objects("response")], dtype=np.float64
+    )
     reward = 0.0 - params.per_word * np.maximum(words - params.free_words, 0.0)
     return Outcome(reward=reward, details={"words": words.astype(int).tolist()})

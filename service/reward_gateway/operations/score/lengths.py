@@ -12,7 +12,7 @@ from ..costs import CHEAP
 from ..outcome import Outcome
 from ..reading.params import TextParams
 from ..registry import OperationItem, Source, operation
-from ..texts import words
+from ..tokens import Tokens, split_words
 
 Unit = Literal["words", "characters"]
 
@@ -27,17 +27,18 @@ class CorrectItem(Item):
 
 
 class UnitParams(TextParams):
-    unit: Unit = Field("words", description="What is counted where the item gives no length; whitespace parts words.")
+    unit: Unit = Field("words", description="What is counted where the item gives no length.")
+    tokens: Tokens = "auto"
 
 
-def lengths(columns: Columns, unit: Unit) -> FloatArray:
+def lengths(columns: Columns, params: UnitParams) -> FloatArray:
     """[n] the lengths that the items give, else those of their responses."""
     given = columns.floats("length")
     unknown = np.isnan(given)
     if not unknown.any():
         return given
     responses = columns.objects("response")
-    count = (lambda text: len(words(text))) if unit == "words" else len
+    count = (lambda text: len(split_words(text, params.tokens))) if params.unit == "words" else len
     counted = [float(count(text)) if unknown[i] else 0.0 for i, text in enumerate(responses)]
     return np.where(unknown, counted, given)
 
@@ -45,7 +46,7 @@ def lengths(columns: Columns, unit: Unit) -> FloatArray:
 @operation("score", "response_length", item=Item, params=UnitParams, cost=CHEAP)
 def response_length(columns: Columns, params: UnitParams) -> Outcome:
     """The length of the response, in words, characters, or what the item's ``length`` counts."""
-    return Outcome(reward=lengths(columns, params.unit))
+    return Outcome(reward=lengths(columns, params))
 
 
 class OverlongParams(UnitParams):
@@ -76,7 +77,7 @@ def overlong_penalty(columns: Columns, params: OverlongParams) -> Outcome:
     L <= L_max - L_cache: 0;  up to L_max: ((L_max - L_cache) - L) / L_cache;  beyond: -1.
     The paper counts tokens (L_max 20,480, L_cache 4,096): give them as the item's ``length``.
     """
-    over = lengths(columns, params.unit) - (params.max_length - params.cache)
+    over = lengths(columns, params) - (params.max_length - params.cache)
     return Outcome(reward=-np.clip(over / params.cache, 0.0, 1.0) + 0.0)
 
 
@@ -101,7 +102,7 @@ def linear_length(columns: Columns, params: LinearParams) -> Outcome:
 
     both: r = -per_unit |L - target| (L1's length term, alpha = .0003);  over: r = -per_unit max(0, L - target).
     """
-    distance = lengths(columns, params.unit) - params.target
+    distance = lengths(columns, params) - params.target
     cost = np.abs(distance) if params.side == "both" else np.maximum(distance, 0.0)
     reward = 0.0 - params.per_unit * cost
     return Outcome(reward=reward if params.floor is None else np.maximum(reward, params.floor))
@@ -131,7 +132,7 @@ def cosine_length(columns: Columns, params: CosineParams) -> Outcome:
     L < L_max: r = long + (short - long) (1 + cos(pi L / L_max)) / 2, with the pair of the response's verdict;
     L >= L_max: exceed.
     """
-    length = lengths(columns, params.unit)
+    length = lengths(columns, params)
     verdicts = columns.floats("correct")
     right = verdicts > 0.5
     short = np.where(right, params.correct_short, params.wrong_short)

@@ -41,7 +41,7 @@ class MatchParams(FinalTextParams):
     normalise: Normalise = Field(
         "fold",
         description="none; strip: outer spaces; fold: also case, width and runs of spaces (NFKC); "
-        "squad: lower case without punctuation and articles.",
+        "squad: lower case without punctuation and articles (an answer of nothing else keeps them).",
     )
     answer_only: bool = Field(
         False, description="Compare what stands in <answer>, in \\boxed{} or after </think>, where there is one."
@@ -50,15 +50,21 @@ class MatchParams(FinalTextParams):
 
 @operation("score", "exact_match", item=Item, params=MatchParams, cost=Cost(row=8.0, unit=0.05))
 def exact_match(columns: Columns, params: MatchParams) -> Outcome:
-    """1 if response and reference are equal after normalisation, else 0."""
+    """1 if response and reference are equal after normalisation, else 0.
+
+    An empty response equals nothing; a reference that is empty after normalisation is an item error.
+    """
     alike = NORMALISE[params.normalise]
 
-    def compute_row(i: int) -> float:
+    def compute_row(i: int) -> Row:
+        wanted = alike(columns.objects("reference")[i])
+        if not wanted:
+            raise ItemError("reference: is empty after normalisation", param="reference")
         response = columns.objects("response")[i]
         given = final_answer(response) if params.answer_only else response
-        return float(alike(given) == alike(columns.objects("reference")[i]))
+        return Row(float(alike(given) == wanted))
 
-    return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))
+    return by_row(columns.size, compute_row)
 
 
 class ContainsParams(FinalTextParams):

@@ -8,7 +8,8 @@ from ..costs import Cost
 from ..outcome import Outcome
 from ..reading.params import TextParams
 from ..registry import OperationItem, Source, operation
-from ..texts import repeated_share, words
+from ..texts import repeated_share
+from ..tokens import Tokens, split_words
 
 
 class Item(OperationItem):
@@ -18,6 +19,7 @@ class Item(OperationItem):
 class PenaltyParams(TextParams):
     n: int = Field(3, ge=1, le=20, description="Words in a row that count as one n-gram; case is ignored.")
     max_penalty: float = Field(1.0, ge=0, description="Cost of a response that says only one thing.")
+    tokens: Tokens = "auto"
 
 
 @operation(
@@ -34,12 +36,17 @@ def repetition_penalty(columns: Columns, params: PenaltyParams) -> Outcome:
     Demystifying Long Chain-of-Thought Reasoning (arXiv 2502.03373) penalises repeated n-grams token by token; this
     is the share over the response.
     """
-    shares = columns.map_rows(lambda i: repeated_share(columns.objects("response")[i], params.n))
+
+    def compute_row(i: int) -> float:
+        return repeated_share(split_words(columns.objects("response")[i].lower(), params.tokens), params.n)
+
+    shares = columns.map_rows(compute_row)
     return Outcome(reward=0.0 - params.max_penalty * np.array(shares, dtype=np.float64))
 
 
 class DistinctParams(TextParams):
     n: int = Field(2, ge=1, le=20, description="Words in a row that count as one n-gram; case is ignored.")
+    tokens: Tokens = "auto"
 
 
 @operation(
@@ -57,7 +64,7 @@ def distinct_ngrams(columns: Columns, params: DistinctParams) -> Outcome:
     """Distinct-n: the share of n-grams that are different from each other, in (0, 1]; 0 without any n-gram."""
 
     def compute_row(i: int) -> float:
-        response = columns.objects("response")[i]
-        return 1.0 - repeated_share(response, params.n) if len(words(response)) >= params.n else 0.0
+        words = split_words(columns.objects("response")[i].lower(), params.tokens)
+        return 1.0 - repeated_share(words, params.n) if len(words) >= params.n else 0.0
 
     return Outcome(reward=np.array(columns.map_rows(compute_row), dtype=np.float64))
