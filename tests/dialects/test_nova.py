@@ -31,6 +31,7 @@ async def test_every_row_has_a_reward_in_order(http: Any) -> None:
     [
         {"reference_answer": "4"},
         {"reference_answer": 4},
+        {"reference_answer": ["four", "4"]},
         {"reference_answer": {"answer": "4"}},
         {"reference_answer": {"answer": "4", "explanation": "two and two"}},
         {"metadata": {"reference_answer": "4", "my_key": "sample-001"}},

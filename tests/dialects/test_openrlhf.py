@@ -32,6 +32,12 @@ async def test_scores_stay_as_they_are_where_the_recipe_says_zero_to_one(http: A
     assert found["rewards"] == found["scores"] == [1.0]
 
 
+async def test_a_label_may_be_several_accepted_answers(http: Any) -> None:
+    for label, reward in ((["four", "4"], 1.0), (["five", "4"], 0.0)):
+        body = {"query": ["2 + 2? four"], "prompts": ["2 + 2? "], "labels": [label]}
+        assert (await http.ok("/get_reward?reward=share", body))["rewards"] == [reward]
+
+
 async def test_marks_before_the_prompt_are_none_of_the_response(http: Any) -> None:
     await http.ok("/get_reward", {"query": ["<s>p r"], "prompts": ["p"], "labels": [None]})
     assert http.models.seen == [("p", " r")]

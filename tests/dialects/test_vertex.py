@@ -64,6 +64,13 @@ async def test_a_range_that_google_would_clip_is_refused_unless_the_address_says
     assert (await http.ok("/vertex?clip=1", asked("Why?" * 10, "So.")))["reward"] == -1.0
 
 
+async def test_several_accepted_answers_stay_several(http: Any) -> None:
+    body = asked("2 + 2?", "four", references={"answer": ["4", "four"]})
+    assert (await http.ok("/vertex?reward=share", body))["reward"] == 1.0
+    body = asked("2 + 2?", "five", references={"answer": ["4", "four"]})
+    assert (await http.ok("/vertex?reward=share", body))["reward"] == 0.0
+
+
 async def test_the_system_instruction_and_earlier_turns_are_the_prompt(http: Any) -> None:
     body = asked("", "Yes.", systemInstruction={"parts": [{"text": "Be brief."}]})
     body["example"]["contents"] = [

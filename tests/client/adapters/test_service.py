@@ -47,15 +47,16 @@ def test_a_recipe_that_gives_a_vector_gives_no_number() -> None:
         require_number(SampleScore(float("nan"), True, None, (), [1.0]))
 
 
-def test_ground_truths_of_any_type_are_text() -> None:
+def test_ground_truths_are_texts_lists_of_answers_or_the_fields_of_a_rule() -> None:
     assert [convert_label(value) for value in ("4", 4, 4.5, ["a", 1], {"b": None}, None)] == [
         "4",
         "4",
         "4.5",
-        '["a", 1]',
+        ["a", 1],
         '{"b": null}',
         None,
     ]
+    assert convert_label({"pattern": "^a", "answer": ["a"]}) == {"pattern": "^a", "answer": ["a"]}
 
 
 def test_place_holders_of_images_that_come_in_a_column_are_left_out() -> None:

@@ -10,6 +10,8 @@ import numpy as np
 
 from reward_gateway.client.frames import encode_picture, to_bytes
 from reward_gateway.client.plain_values import to_plain
+from reward_gateway.sample.fields import Answer
+from reward_gateway.sample.labels import read_label
 from reward_gateway.sample.messages import ChatMessage
 
 REFERENCES = ("reference", "ground_truth", "answer", "solution")
@@ -75,17 +77,15 @@ def convert_response(value: Any) -> Any:
     return messages
 
 
-def convert_label(value: Any) -> str | None:
-    """A ground truth as text: JSON where it is no text; None for NaN, a table's empty cell.
+def convert_label(value: Any) -> Answer | None:
+    """A ground truth as a reference (:func:`.read_label`); None for NaN, a table's empty cell.
 
     Numbers and arrays of numpy are what they are in Python: 72 and not "72" in quotation marks, lists and not texts.
     """
     plain = to_plain(value)
-    if plain is None or isinstance(plain, str):
-        return plain
     if isinstance(plain, float) and math.isnan(plain):
         return None
-    return json.dumps(plain, ensure_ascii=False, default=str)
+    return read_label(json.loads(json.dumps(plain, default=str)))
 
 
 def convert_image(value: Any) -> Any:

@@ -18,13 +18,14 @@ from starlette.requests import Request
 
 from reward_gateway.errors import GatewayError, Unscorable
 from reward_gateway.sample.fields import SampleItem
+from reward_gateway.sample.labels import read_label
 from reward_gateway.sample.messages import ChatMessage
 
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
 from .response_items import read_items
-from .texts import RawObject, echo_raw, json_object, label_text, plain_if_single
+from .texts import RawObject, echo_raw, json_object, plain_if_single
 
 dialect = Dialect(
     Policy(
@@ -103,7 +104,7 @@ async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
     sample = SampleItem(
         prompt=_read_prompt(json_object(body.responses_create_params, "responses_create_params")),
         response=_read_response(json_object(body.response, "response")),
-        reference=label_text(next((value for value in references if value is not None), None)),
+        reference=read_label(next((value for value in references if value is not None), None)),
     )
     echoed = {"responses_create_params": echo_raw(body.responses_create_params), "response": echo_raw(body.response)}
     try:

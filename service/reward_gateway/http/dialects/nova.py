@@ -9,12 +9,13 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from reward_gateway.sample.fields import SampleItem
+from reward_gateway.sample.labels import read_label
 
 from .dialect import Dialect
 from .policy import Policy
 from .references import pick_reference
 from .request import DialectRequest
-from .texts import label_text, split_answered
+from .texts import split_answered
 
 dialect = Dialect(
     Policy(
@@ -94,5 +95,5 @@ def _read_row(row: NovaRow, param: str, reads_reference: bool) -> SampleItem:
     if isinstance(reference, dict):
         sample.reference = pick_reference(reference, where, needed=reads_reference)
     else:
-        sample.reference = label_text(reference)
+        sample.reference = read_label(reference)
     return sample

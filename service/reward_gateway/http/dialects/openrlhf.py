@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.chat_text import Holds, TextSample
+from reward_gateway.sample.labels import read_label
 
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
-from .texts import label_text, text_or_messages
+from .texts import text_or_messages
 
 dialect = Dialect(
     Policy(
@@ -72,7 +73,7 @@ async def get_reward(request: DialectRequest, body: GetReward) -> Any:
     holds: Holds = "conversation" if body.prompts is None else "query"
     prompts = [None if body.prompts is None else text_or_messages(body.prompts[i], f"prompts[{i}]") for i in range(n)]
     samples = [
-        TextSample(prompt=prompt, response=query, reference=label_text(label), holds=holds)
+        TextSample(prompt=prompt, response=query, reference=read_label(label), holds=holds)
         for query, prompt, label in zip(body.query, prompts, labels, strict=True)
     ]
     scores = await request.score(samples, body.reward, body.model)

@@ -7,10 +7,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from reward_gateway.sample.labels import Label, read_label
+
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest, Scores
-from .texts import label_text, split_answered
+from .texts import split_answered
 
 dialect = Dialect(
     Policy(
@@ -81,7 +83,7 @@ def _component_metrics(scores: Scores) -> dict[str, Any]:
     }
 
 
-def _read_reference(value: Any, messages: list[Any]) -> str | None:
+def _read_reference(value: Any, messages: list[Any]) -> Label | None:
     """The reference: a text, or the last of several messages.
 
     A client that was given none sends the conversation before the last message in its place, or an empty list.
@@ -90,4 +92,4 @@ def _read_reference(value: Any, messages: list[Any]) -> str | None:
         return None
     if isinstance(value, list) and value and all(isinstance(item, dict) and "content" in item for item in value):
         value = value[-1]["content"]
-    return label_text(value)
+    return read_label(value)

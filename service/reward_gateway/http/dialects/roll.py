@@ -13,11 +13,12 @@ from msgspec import Struct
 
 from reward_gateway.errors import NotFound
 from reward_gateway.intake.request import SampleItem
+from reward_gateway.sample.labels import read_label
 
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
-from .texts import label_text, text_or_messages
+from .texts import text_or_messages
 
 dialect = Dialect(
     Policy(
@@ -88,7 +89,7 @@ async def submit(request: DialectRequest, body: Submission) -> Any:
     """Score a sample and keep its reward for the second call."""
     started = datetime.now(UTC)
     info = body.reward_info or {}
-    reference = label_text(info.get("ground_truth", info.get("test_cases")))
+    reference = read_label(info.get("ground_truth", info.get("test_cases")))
     sample = SampleItem(prompt=text_or_messages(body.prompt, "prompt"), response=body.response, reference=reference)
     scores = await request.score([sample], body.reward, body.model)
     token = secrets.token_hex(16)

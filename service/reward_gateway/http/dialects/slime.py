@@ -9,12 +9,13 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.intake.request import SampleItem
+from reward_gateway.sample.labels import read_label
 
 from ..openapi import parameter
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
-from .texts import label_text, text_or_messages
+from .texts import text_or_messages
 
 dialect = Dialect(
     Policy(
@@ -50,7 +51,7 @@ class RemoteReward(Struct):
 async def rm(request: DialectRequest, body: RemoteReward) -> Any:
     """The reward of one sample, as a bare number."""
     prompt = text_or_messages(body.prompt, "prompt")
-    sample = SampleItem(prompt=prompt, response=body.response, reference=label_text(body.label))
+    sample = SampleItem(prompt=prompt, response=body.response, reference=read_label(body.label))
     scores = await request.score([sample], body.reward, body.model)
     key = request.http_request.query_params.get("key")
     if not key:

@@ -1,6 +1,5 @@
 """Texts as other servers' clients send them: strings, chat messages in several formats, labels of any type."""
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -22,11 +21,6 @@ _OTHER_PARTS = ("thinking", "input_audio", "audio_url", "video_url", "file")
 _TEXT_KEYS = ("name", "tool_call_id", "reasoning_content", "reasoning")
 _OPEN_KEYS = ("tool_calls", "function_call", *UNREAD)
 """Keys of a message whose values are any JSON."""
-
-
-def label_text(value: Any) -> str | None:
-    """A dataset's label as a reference: text unchanged, None stays None, anything else as JSON."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def parse_messages(value: Any, param: str) -> list[ChatMessage]:

@@ -9,11 +9,12 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.sample.fields import SampleItem
+from reward_gateway.sample.labels import read_label
 
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
-from .texts import label_text, text_or_messages
+from .texts import text_or_messages
 
 dialect = Dialect(
     Policy(
@@ -65,7 +66,7 @@ async def xtuner(request: DialectRequest, body: JudgeRequest) -> Any:
     """The reward of one response. No field of the body chooses the recipe."""
     rollout = body.extra_info.rollout_state if body.extra_info is not None else None
     message = rollout.message if rollout is not None else None
-    sample = SampleItem(response=body.response, reference=label_text(body.label))
+    sample = SampleItem(response=body.response, reference=read_label(body.label))
     if message is not None:
         sample.prompt = text_or_messages(message, "extra_info.rollout_state.message")
     scores = await request.score([sample])
