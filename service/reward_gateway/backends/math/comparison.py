@@ -101,6 +101,8 @@ def _compare_numbers(wanted: Any, given: Any, tolerances: Tolerances) -> Verdict
     wanted, given = (_replace_constants(side, constants) for side in (wanted, given))
     if wanted.free_symbols or given.free_symbols or not (wanted.is_number and given.is_number):
         return None
+    if wanted.is_infinite or given.is_infinite:
+        return bool(wanted == given), "symbolic"
     decimals = [side.has(Float) for side in (wanted, given)]
     if not any(decimals):
         return _are_exactly_equal(wanted, given), "symbolic"

@@ -182,7 +182,7 @@ def last_number(text: str) -> Number | None:
     return found
 
 
-_MARKED = re.compile(r"^[ \t]*####[ \t]*(.+)$", re.MULTILINE)
+_MARKED = re.compile(r"(?:^|\s)####[ \t]*(.+)$", re.MULTILINE)
 _START = re.compile(r"(?<![\w.])[-+]?\s?\(?-?(?:\d|\.\d|sqrt\()")
 _NO_NUMBER = re.compile(
     r"\d+(?::\d+)+|\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)|\d+(?:st|nd|rd|th)\b|\d+(?:\.\d+){2,}", re.IGNORECASE

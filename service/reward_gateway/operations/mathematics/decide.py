@@ -157,14 +157,29 @@ def _shows(decimal: Fraction, exact: Fraction, places: int) -> bool:
 
 def _decide_words(wanted: str, given: str, number: Number | None) -> Decision | None:
     words = plain_words(wanted) if number is None else None
-    if words is None:
+    if words is None and _list_words(wanted) is None:
         return None
     said = plain_words(given)
+    if (one := _list_words(wanted)) is not None and (other := _list_words(given)) is not None:
+        return Decision(one == other, "text", several=len(other) > len(one))
     if _PRODUCT.fullmatch(wanted) and _PRODUCT.fullmatch(given):
         return Decision(sorted(wanted) == sorted(given), "symbolic")
     if said == words:
         return Decision(True, "text")
     return Decision(False, "text") if said is not None else None
+
+
+def _list_words(text: str) -> list[str] | None:
+    """The words or letters of a list, sorted; None for anything else."""
+    bare = _TEXT_COMMAND.sub(r"\1", text)
+    parts = [part.strip() for part in _OR.sub(", ", bare).split(",")]
+    if len(parts) < 2 or not all(_WORDS.fullmatch(part) for part in parts):
+        return None
+    return sorted(part.casefold() if len(part) > 1 else part for part in parts)
+
+
+_TEXT_COMMAND = re.compile(r"\\text\s?\{([^{}]*)\}")
+_WORDS = re.compile(r"[^\W\d_]+(?:\s[^\W\d_]+){0,3}")
 
 
 def _decide_structure(wanted: str, given: str, tolerance: Tolerance) -> Decision | Question:
@@ -395,12 +410,22 @@ def _half_line(relation: str, bound: str) -> str | None:
 
 def _in_one_unit(wanted: str, given: str) -> tuple[str, str]:
     """Degrees as radians where only one side has them and the other is a multiple of pi."""
+    wanted, given = (_DEGREES_OF_ANGLE.sub(_turn_to_radians, text) for text in (wanted, given))
     marks = ["^\\circ" in text or "^{\\circ}" in text for text in (wanted, given)]
     if marks == [True, False] and "\\pi" in given:
         return _to_radians(wanted), given
     if marks == [False, True] and "\\pi" in wanted:
         return wanted, _to_radians(given)
     return wanted, given
+
+
+_DEGREES_OF_ANGLE = re.compile(
+    r"(\\(?:sin|cos|tan|cot|sec|csc)(?:\s?\^\s?(?:\d|\{[^{}]*\}))?)\s*[({]?\s*(-?\d+(?:\.\d+)?)\s?\^\s?\{?\s?\\circ\s?\}?\s*[)}]?"
+)
+
+
+def _turn_to_radians(angle: "re.Match[str]") -> str:
+    return f"{angle.group(1)}(\\frac{{{angle.group(2)}\\cdot \\pi}}{{180}})"
 
 
 def _to_radians(text: str) -> str:

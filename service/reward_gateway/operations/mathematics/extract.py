@@ -12,7 +12,7 @@ _LONGEST = 5_000
 """Characters of an expression that are compared."""
 
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s+(\\?[A-Za-z]+|-?[\d.,/]+)")
-_MARKED = re.compile(r"^[ \t]*####[ \t]*(.+)$", re.MULTILINE)
+_MARKED = re.compile(r"(?:^|\s)####[ \t]*(.+)$", re.MULTILINE)
 _LEAD = re.compile(
     r"(?:\b(?:answer|result|solution|value|respuesta|réponse|antwort|ответ)s?\b(?:\s+(?:to|of|for)\s[^\n:=.]{0,80}?)?"
     r"\s*(?:\*\*)?\s*(?:is|are|was|equals?|would be|should be|must be|comes out (?:to|as)|[:=：]|es|est|ist)+"
@@ -23,10 +23,12 @@ _LEAD = re.compile(
 )
 _CLAUSE = re.compile(
     r",\s*(?:not|I|but|so|which|because|since|where|as|we|and not|though|although|however|instead of|rather than)\b"
-    r"|\s(?:because|since|whereas|although|though|which|instead of|rather than)\s"
+    r"|\s(?:and|but)\snot\b|\s(?:because|since|whereas|although|though|which|instead of|rather than)\s"
     r"|(?<!\d)\.(?=\s|\Z)|(?<=\d)\.(?=\s+[A-Z\\]|\s*\Z)|[。！？]",
 )
 _SPAN = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]{1,1000}?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_SAID = re.compile(r"\A\s*\\text\s?\{[^{}]*(?:\bis|\bare|:|=)\s*\}(?=\s*\S)")
+"""Words in a box before the answer: ``\\text{The answer is } 17``."""
 _WORDS_ONLY = re.compile(r"[^\d=<>^_\\{}|+*/]*")
 _OPENER = re.compile(
     r"\A\s*(?:(?:so|thus|hence|therefore|then|and|finally|we have|we get|this gives)[\s,:]+)+", re.IGNORECASE
@@ -52,7 +54,7 @@ def find_expression(text: str) -> Found | None:
     if boxed is None and (bare := list(_BARE_BOX.finditer(within[-_LONGEST:]))):
         boxed = bare[-1].group(1)
     if boxed is not None:
-        return Found(boxed[:_LONGEST], "box")
+        return Found(_SAID.sub("", boxed[:_LONGEST], count=1), "box")
     if not within:
         return None
     if marked := _MARKED.findall(within):

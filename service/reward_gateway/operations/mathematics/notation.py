@@ -84,7 +84,7 @@ _PLAIN_FUNCTION = re.compile(rf"(?<![A-Za-z\\])({_FUNCTIONS})(?=[\s(_^]|\d|[a-z]
 _PLAIN_CONSTANT = re.compile(r"(?<![A-Za-z\\])(pi|infinity|inf|oo|theta|alpha|beta|gamma|lambda)(?![A-Za-z])")
 _CONSTANTS = {"infinity": "infty", "inf": "infty", "oo": "infty"}
 
-_SPACES = re.compile(r"\\[,;:! ]|\\quad|\\qquad|~|\\hspace\{[^{}]*\}|\\phantom\{[^{}]*\}")
+_SPACES = re.compile(r"(?<!\\)\\[,;:! ]|\\quad|\\qquad|~|\\hspace\{[^{}]*\}|\\phantom\{[^{}]*\}")
 _NO_MEANING = re.compile(
     r"\\(?:displaystyle|textstyle|limits|left\.|right\.|left|right|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|mathstrut|"
     r"normalsize|large|Large|color\{[^{}]*\}|,)(?![A-Za-z])"
@@ -111,7 +111,7 @@ def strip_delimiters(text: str) -> str:
     """A text without the delimiters, Markdown, boxes and full stops around it."""
     for _ in range(8):
         before = text
-        text = text.strip().rstrip("。").rstrip()
+        text = text.strip().rstrip("。?？").rstrip()
         if text.endswith((".", ",", ";", ":")) and not text.endswith((r"\ldots.", "...", r"\,", r"\;", r"\:", r"\!")):
             text = text[:-1]
         for pattern in _DELIMITERS:
@@ -165,6 +165,7 @@ def to_latex(text: str) -> str:
     text = _LONG_POWER.sub(r"^{\1}", text)
     text = _call_to_braces(text, "^", "^")
     text = text.replace("\\mathrm{e}", "e").replace("\\mathrm{i}", "i").replace("\\text{e}", "e")
+    text = text.replace("\\varnothing", "\\emptyset").removeprefix("+")
     text = text.replace("\\langle", "(").replace("\\rangle", ")")
     text = _MIXED.sub(r"\1(\2+\\frac{\3}{\4})", text)
     text = _VULGAR.sub(r"\1(\2+\3)", text)
