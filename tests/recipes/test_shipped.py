@@ -1,5 +1,6 @@
 """The recipes that ship, each on a few samples with raw scores given, against numbers worked out by hand."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -125,6 +126,22 @@ def test_gsm8k_is_1_for_the_right_last_number(reward: Any) -> None:
     solution = "She sells 9 eggs.\n#### 18"
     responses = ["9 * 2 = 18", "#### 18\n", "18 eggs, at 2 dollars", "I do not know"]
     assert reward("gsm8k", responses=responses, references=[solution] * 4).reward.tolist() == [1, 1, 0, 0]
+
+
+def test_search_qa_is_1_for_any_accepted_answer_and_never_for_an_empty_one(reward: Any) -> None:
+    responses = ["<answer>The Beatles</answer>", "Beatles!", "<answer></answer>", "the", "The Beatles or the Who"]
+    aliases = ["Fab Four", "beatles"]
+    assert reward("search_qa", responses=responses, references=[aliases] * 5).reward.tolist() == [1, 1, 0, 0, 0]
+
+
+def test_if_eval_is_1_for_all_instructions_followed(reward: Any) -> None:
+    asked = {
+        "instruction_id_list": ["punctuation:no_comma", "length_constraints:number_words"],
+        "kwargs": [{}, {"num_words": 3, "relation": "at least", "keywords": None}],
+    }
+    responses = ["one two three", "one, two three", "one two", "<think>one, two</think>one two three"]
+    given = [asked, json.dumps(asked), asked, json.dumps(asked)]
+    assert reward("if_eval", responses=responses, references=given).reward.tolist() == [1, 0, 0, 1]
 
 
 def test_choice_is_1_for_the_right_letter_alone(reward: Any) -> None:

@@ -1,13 +1,13 @@
 """Which language a response is in."""
 
-from functools import cache
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ...extras import MissingExtra, needed
+from ...extras import MissingExtra
 from ..columns import Columns
 from ..costs import Cost
+from ..languages import load_languages, tell_languages
 from ..outcome import Outcome, Row, by_row
 from ..reading.params import FinalTextParams
 from ..registry import OperationItem, Source, operation
@@ -30,7 +30,7 @@ class Params(FinalTextParams):
     @model_validator(mode="after")
     def _check_codes(self) -> Self:
         try:
-            known = set(_load_languages())
+            known = set(load_languages())
         except MissingExtra as error:
             raise ValueError(str(error)) from None
         unknown = sorted({self.language, *self.candidates} - known)
@@ -41,22 +41,6 @@ class Params(FinalTextParams):
 
 class Item(OperationItem):
     response: str = Field(description="Response; its first 400 characters count.")
-
-
-@cache
-def _load_languages() -> dict[str, Any]:
-    with needed():
-        from lingua import Language  # imported when first asked for: it takes its time
-
-    return {language.iso_code_639_1.name.lower(): language for language in Language.all()}
-
-
-@cache
-def _build_detector(codes: tuple[str, ...]) -> Any:
-    from lingua import LanguageDetectorBuilder
-
-    languages = [_load_languages()[code] for code in codes]
-    return LanguageDetectorBuilder.from_languages(*languages).with_low_accuracy_mode().build()
 
 
 @operation(
@@ -75,19 +59,13 @@ def language(columns: Columns, params: Params) -> Outcome:
     without letters is in no language and gives 0. Details: `language`, the likeliest or null.
     """
     codes = tuple(sorted({params.language, *params.candidates}))
-    detector = (
-        _build_detector(codes) if len(codes) > 1 else _build_detector((*codes, "en" if codes[0] != "en" else "zh"))
-    )
+    candidates = codes if len(codes) > 1 else (*codes, "en" if codes[0] != "en" else "zh")
 
     def compute_row(i: int) -> Row:
-        # A lone half of a surrogate pair is a character that the detector cannot take.
-        text = columns.objects("response")[i][:_READ].encode("utf-8", "replace").decode("utf-8")
+        text = columns.objects("response")[i][:_READ]
         if not any(character.isalpha() for character in text):
             return Row(0.0, details={"language": None})
-        confidences = {
-            entry.language.iso_code_639_1.name.lower(): entry.value
-            for entry in detector.compute_language_confidence_values(text)
-        }
+        confidences = tell_languages(text, candidates)
         likeliest = max(confidences, key=lambda code: confidences[code])
         known = likeliest if confidences[likeliest] > 0 else None
         wanted = confidences[params.language]
