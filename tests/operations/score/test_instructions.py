@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-WORDS = {
+WORDS: dict[str, Any] = {
     "instruction_id_list": ["length_constraints:number_words"],
     "kwargs": [{"num_words": 3, "relation": "at least"}],
 }
-TWO = {
+TWO: dict[str, Any] = {
     "instruction_id_list": ["punctuation:no_comma", "detectable_format:title"],
     "kwargs": [{"num_words": None}, {}],
     "key": 1001,
@@ -77,14 +77,17 @@ def test_faults_are_errors_of_the_item(call: Any, item: dict[str, Any], param: s
 
 def test_loose_leaves_out_the_first_line_the_last_and_asterisks(call: Any) -> None:
     for response in ('Sure:\n"Quoted."', '"Quoted."\nBye', 'Sure:\n"Quoted."\nBye', '*"Quoted."*'):
-        item = {"response": response, "instruction_id_list": ["startend:quotation"], "kwargs": [{}]}
+        item: dict[str, Any] = {"response": response, "instruction_id_list": ["startend:quotation"], "kwargs": [{}]}
         assert reward(call, item) == 0.0
         assert reward(call, item, mode="loose") == 1.0
     assert reward(call, {**item, "response": 'Sure:\n\n"Quoted." it\nBye'}, mode="loose") == 0.0
 
 
 def test_reasoning_is_not_read(call: Any) -> None:
-    item = {"response": "<think>a, b, c</think>No comma.", "instruction_id_list": ["punctuation:no_comma"]}
+    item: dict[str, Any] = {
+        "response": "<think>a, b, c</think>No comma.",
+        "instruction_id_list": ["punctuation:no_comma"],
+    }
     assert reward(call, item) == 1.0
     assert reward(call, item, text="whole") == 0.0
     assert reward(call, {**item, "response": "<think>no end"}) == 0.0
