@@ -188,6 +188,22 @@ def test_code_tests_is_the_share_of_tests_passed_by_a_block_of_python(reward: An
     assert reward("code_tests", responses=[fenced, "print(1)"], features=verdicts).reward.tolist() == [0.5, 0]
 
 
+def test_code_stdio_is_1_for_a_program_that_passes_every_test(reward: Any) -> None:
+    passed, failed = [True, None], [False, "wrong answer"]
+    answers = [[{"ok": True, "value": [passed, passed]}, {"ok": True, "value": [passed, failed]}]]
+    tests = {"inputs": ["1", "2"], "outputs": ["1", "2"]}
+    responses = ["```python\nprint(input())\n```", "```python\nprint(1)\n```"]
+    result = reward("code_stdio", responses=responses, references=[tests, json.dumps(tests)], answers=answers)
+    assert result.reward.tolist() == [1, 0]
+
+
+def test_code_tests_are_read_from_the_reference(reward: Any) -> None:
+    answers = [[{"ok": True, "value": [[True, None], [False, "AssertionError"]]}]]
+    tests = ["assert f(1) == 1", "assert f(2) == 1"]
+    result = reward("code_tests", responses=["```py\ndef f(x): return x\n```"], references=[tests], answers=answers)
+    assert result.reward.tolist() == [0.5]
+
+
 def test_tool_calls_is_1_for_the_right_calls_as_text_and_as_tool_calls(reward: Any) -> None:
     right = [{"name": "search", "arguments": {"query": "eggs"}}]
     responses = ['{"name": "search", "arguments": {"query": "eggs"}}', '{"name": "search"}', "I would search."]

@@ -18,7 +18,7 @@ from .library import load_modules
 from .lockdown import lock_process
 from .player import Silence, prepare_interpreter
 from .spawner import Spawner
-from .supervisor import examine_program
+from .supervisor import examine_program, examine_script
 
 MOST_ROWS = 10_000
 LONGEST_VALUE = 16 << 20
@@ -59,7 +59,8 @@ def main() -> None:
 
 def _supervise(request: dict[str, Any], spawner: Spawner) -> None:
     """Have the tests of a program run, write the verdicts, exit."""
-    in_force, verdicts = examine_program(request, spawner)
+    examine = examine_script if request["language"] == "stdio" else examine_program
+    in_force, verdicts = examine(request, spawner)
     value = {"mechanisms": in_force, "verdicts": verdicts}
     write_line(request["key"] + json.dumps({"ok": True, "value": value, "error": None}))
     os._exit(0)

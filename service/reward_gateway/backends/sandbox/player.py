@@ -1,7 +1,9 @@
 """The process that runs a program for tests that it cannot see. Standard library only."""
 
+import builtins
 import gc
 import io
+import json
 import os
 import resource
 import socket
@@ -9,7 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO, cast
 
 from .library import PRELUDE, hide_modules
 from .lockdown import lock_process
@@ -77,6 +79,11 @@ def _run_thread(thread: threading.Thread) -> None:
     thread.run()
 
 
+def _replace(module: ModuleType, **functions: Any) -> None:
+    """Put other functions into a module."""
+    vars(module).update(functions)
+
+
 def _do_nothing(*_: Any, **__: Any) -> bool:
     return False
 
@@ -89,7 +96,7 @@ def serve_program(program: str, connection: socket.socket, mechanisms: list[str]
     peer = Peer(connection, guarded=False)
     try:
         peer.send([lock_process(mechanisms, memory, cpu_s)])
-        resource.setrlimit = _do_nothing  # type: ignore[assignment]  # programs ask for a stack that they have
+        _replace(resource, setrlimit=_do_nothing)  # programs ask for a stack that they have
         if peer.receive() == START:
             peer.send(_load(program, peer))
             while True:
@@ -121,3 +128,65 @@ def _load(program: str, peer: Peer) -> list[Any]:
         raise
     except BaseException as error:
         return ["raised", describe_exception(error)]
+
+
+def run_script(program: str, descriptors: list[int], mechanisms: list[str], memory: int, cpu_s: int) -> None:
+    """Lock this process down and run a program that reads its standard input and writes its output. Never returns.
+
+    Args:
+        descriptors: of the input, of the output, and of the report: a line with the mechanisms in force, and one with
+            the exception where the program raised one. The status of the process says whether it ended well.
+    """
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number, inheritable=False)
+    prepare_interpreter()
+    hide_frames()
+    sys.stdin, sys.stdout = _open_stream(0, "r"), _open_stream(1, "w")
+    sys.stderr = Silence()
+    _open_streams_again()
+    _write(2, lock_process(mechanisms, memory, cpu_s))
+    _replace(resource, setrlimit=_do_nothing)
+    status = 0
+    try:
+        scope = sys.modules["__main__"].__dict__
+        scope.clear()
+        scope.update(__name__="__main__", __builtins__=builtins)
+        exec(PRELUDE, scope)  # noqa: S102
+        exec(compile(program, "<program>", "exec"), scope)  # noqa: S102 - the purpose of this process
+    except SystemExit as end:
+        status = 0 if end.code in (None, 0) else 1
+        if status:
+            _write(2, "SystemExit")
+    except BaseException as error:
+        status = 1
+        _write(2, type(error).__name__)
+    try:
+        sys.stdout.flush()
+    except BaseException:
+        status = status or 1
+    os._exit(status)
+
+
+def _open_stream(descriptor: int, mode: str) -> TextIO:
+    return cast("TextIO", open(descriptor, mode, encoding="utf-8", errors="surrogateescape"))
+
+
+def _write(descriptor: int, value: Any) -> None:
+    os.write(descriptor, json.dumps(value).encode() + b"\n")
+
+
+def _open_streams_again() -> None:
+    """Let programs open their input and output once more, as ``open(0)``: a locked process opens nothing."""
+    own_open = builtins.open
+
+    def open_stream(file: Any, mode: str = "r", *arguments: Any, **named: Any) -> Any:
+        stream = {0: sys.stdin, "/dev/stdin": sys.stdin, 1: sys.stdout, "/dev/stdout": sys.stdout}.get(file)
+        if stream is None:
+            return own_open(file, mode, *arguments, **named)
+        return stream.buffer if "b" in mode else stream
+
+    known = {number: os.fstat(number) for number in (0, 1)}
+    own_fstat = os.fstat
+    _replace(builtins, open=open_stream, exit=sys.exit, quit=sys.exit)  # the module site, which has exit, is not loaded
+    _replace(io, open=open_stream)
+    _replace(os, fstat=lambda descriptor: known.get(descriptor) or own_fstat(descriptor))

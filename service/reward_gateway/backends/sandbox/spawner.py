@@ -9,7 +9,7 @@ import socket
 from typing import Any
 
 from .library import load_modules
-from .player import serve_program
+from .player import run_script, serve_program
 
 
 class Spawner:
@@ -69,6 +69,8 @@ def _become_program(request: dict[str, Any], descriptors: list[int]) -> None:
         limits = request["mechanisms"], request["memory"], request["cpu_s"]
         if request["kind"] == "serve":
             serve_program(request["program"], socket.socket(fileno=descriptors[0]), *limits)
+        else:
+            run_script(request["program"], descriptors, *limits)
     finally:
         os._exit(1)
 

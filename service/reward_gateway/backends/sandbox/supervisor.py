@@ -5,6 +5,7 @@ of the tests, which uses the program's names from afar. The two that run foreign
 """
 
 import json
+import math
 import os
 import select
 import signal
@@ -14,10 +15,15 @@ from typing import Any
 
 from .examiner import run_tests
 from .library import load_modules
+from .outputs import same_output
 from .spawner import Spawner
 
 LOOK_S = 0.05
 MOST_TIMES = 20.0
+MOST_WRITTEN = 16 << 20
+"""Bytes that a program may write for one test."""
+MOST_KEPT = 2 << 20
+"""Bytes of all outputs together that are handed on to a checker."""
 START_S = 30.0
 
 Verdict = tuple[bool, str | None]
@@ -42,11 +48,19 @@ class Process:
 
     def is_busy(self) -> bool:
         """Whether it runs, or waits for a CPU."""
+        return self._state() in (b"R", b"D")
+
+    def _state(self) -> bytes:
+        """The letter of its state; empty if it has ended and is forgotten."""
         try:
             with open(f"/proc/{self.pid}/stat", "rb") as file:
-                return file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
+                return file.read().rpartition(b")")[2].split()[0]
         except (OSError, IndexError):
-            return False
+            return b""
+
+    def is_alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._state() not in (b"Z", b"X", b"")
 
     def kill(self) -> None:
         try:
@@ -161,6 +175,91 @@ def _follow(incoming: int, count: int, budget: Budget) -> tuple[list[str], list[
             return in_force, verdicts, f"!{told[1] if told[0] == 'loaded' else told[2]}"
         verdicts.append((told[1], told[2]))
     return in_force, verdicts, None
+
+
+def examine_script(request: dict[str, Any], spawner: Spawner) -> tuple[list[str], list[Verdict]]:
+    """Run a program once for each input; the mechanisms in force, and a verdict per test.
+
+    With ``keep`` (outputs are judged elsewhere) the verdict of a run that ended well has its output for an error.
+
+    Raises:
+        Fault: a process could not be started.
+    """
+    tests = request["input"]
+    verdicts: list[Verdict] = []
+    in_force: list[str] = []
+    endings = kept = 0
+    for given, expected in zip(tests["inputs"], tests["outputs"], strict=True):
+        if endings >= tests["most_timeouts"] or (tests["stop"] and verdicts and not verdicts[-1][0]):
+            verdicts.append((False, "not run"))
+            continue
+        in_force, output, error = _run_script(request, given, spawner)
+        if error is not None:
+            endings += error in ("timeout", "crashed", "output")
+            verdicts.append((False, error))
+        elif tests["keep"]:
+            kept += len(output)
+            verdicts.append((True, output.decode(errors="replace")) if kept <= MOST_KEPT else (False, "output"))
+        else:
+            same = same_output(expected, output.decode(errors="replace"), tests["rel_tol"], tests["abs_tol"])
+            verdicts.append((same, None if same else "wrong answer"))
+    return in_force, verdicts
+
+
+def _run_script(request: dict[str, Any], given: str, spawner: Spawner) -> tuple[list[str], bytes, str | None]:
+    """Run the program with an input; mechanisms, output, and why it did not end well."""
+    timeout_s: float = request["timeout_s"]
+    limits = {"mechanisms": request["mechanisms"], "memory": request["memory"], "cpu_s": math.ceil(timeout_s) + 1}
+    standard_input = os.memfd_create("input")
+    with open(standard_input, "wb", closefd=False) as file:
+        file.write(given.encode(errors="surrogatepass"))
+    os.lseek(standard_input, 0, os.SEEK_SET)
+    incoming, outgoing = os.pipe()
+    reports, report = os.pipe()
+    ends = [standard_input, outgoing, report]
+    process = Process(spawner.start({"kind": "script", "program": request["program"], **limits}, ends))
+    for descriptor in ends:
+        os.close(descriptor)
+    lines = Lines(reports)
+    output, error = bytearray(), None
+    try:
+        in_force = lines.next(None)
+        if not isinstance(in_force, list):
+            raise Fault("a process could not be started")
+        budget = Budget([process], timeout_s)
+        while error is None:
+            if select.select([incoming], [], [], LOOK_S)[0]:
+                piece = os.read(incoming, 1 << 16)
+                if not piece:
+                    break
+                output += piece
+                error = "output" if len(output) > MOST_WRITTEN else None
+            elif budget.is_spent():
+                error = "timeout"
+        if error is None:
+            error = _await_end(process, lines, budget)
+    finally:
+        process.kill()
+        status = spawner.wait(process.pid)
+        os.close(incoming)
+        os.close(reports)
+    if error is None and status != 0:
+        error = "timeout" if status == -signal.SIGXCPU else "crashed"
+    return in_force, bytes(output), error
+
+
+def _await_end(process: Process, lines: "Lines", budget: Budget) -> str | None:
+    """Wait until a program that has closed its output ends; the name of its exception, if it raised one."""
+    raised = lines.next(budget)
+    if raised is None and not lines.ended:
+        return "timeout"
+    if isinstance(raised, str):
+        return raised if raised.isidentifier() else "Exception"
+    while process.is_alive():
+        if budget.is_spent():
+            return "timeout"
+        time.sleep(0.001)
+    return None
 
 
 class Lines:
