@@ -61,6 +61,23 @@ def test_a_row_of_marks_before_a_text_is_padding(mark: str) -> None:
             assert (found.turns, answer(found), found.flags) == (WHY, "So.", ())
 
 
+def test_mistrals_spaces_are_those_that_every_turn_has() -> None:
+    """Of a single mark, a space after it may be the turn's own or the template's."""
+    for space, words in (("", " Why?"), (" ", "Why?")):
+        first = Turn("user", words)
+        text = f"<s>[INST] Why?[/INST]{space}So.</s>[INST]{space}Well?[/INST]{space}Yes.</s>"
+        found = read_whole(text)
+        assert found.turns == (first, Turn("assistant", "So."), Turn("user", "Well?"))
+        assert answer(found) == "Yes."
+
+
+@pytest.mark.parametrize("mark", ["<s>old</s>", "<pad>", "<|end|>"])
+def test_a_system_turn_without_a_header_keeps_marks_of_other_formats(mark: str) -> None:
+    begin = "<｜begin▁of▁sentence｜>"
+    found = read_whole(f"<pad>{begin}{begin}{mark} Be kind.<｜User｜>Why?<｜Assistant｜>So.")
+    assert found.turns == (Turn("system", f"{mark} Be kind."), *WHY)
+
+
 def test_users_may_be_called_user() -> None:
     for begin in ("", "<｜begin▁of▁sentence｜>"):
         found = read_whole(begin + "User: Why?\n\nAssistant: So.<｜end▁of▁sentence｜>User: Well?\n\nAssistant: Yes.")
