@@ -337,6 +337,23 @@ async def test_a_message_of_tiny_frames_costs_no_more_than_its_bytes(served: Any
         ws.close()
 
 
+async def test_the_bytes_of_a_message_that_arrives_count_among_those_of_bodies(serve: Any) -> None:
+    async with serve(max_body_bytes=200_000, max_body_bytes_in_flight=200_000) as served, listening(served) as to:
+        first, second = await open_websocket(to.port, "/ws"), await open_websocket(to.port, "/ws")
+        await first.send(frame(TEXT, STATE_TEXT + b" " * 90_000, final=False))
+        await until(lambda: served.traffic.bodies.held > 90_000)
+        await second.send(frame(TEXT, b" " * 60_000, final=False))
+        assert await second.next_message() == 1013
+        await first.send(frame(CONTINUATION))
+        assert (await first.next_message())["type"] == "state"
+        assert served.traffic.bodies.held == 0
+        await first.send(frame(TEXT, b" " * 90_000, final=False))
+        await until(lambda: served.traffic.bodies.held == 90_000)
+        first.close()
+        await until(lambda: served.traffic.bodies.held == 0)
+        second.close()
+
+
 # Time
 
 
