@@ -34,6 +34,7 @@ CALLED_BY_LIBRARIES = {
     "intercept_service": "grpc calls it",
     "logger": "uvicorn reads it",
     "minimum_version": "ssl reads it of a context",
+    "config_class": "LeRobot reads it of a reward model",
     "next_stop_strings": "NeMo-RL reads it of an environment's answer",
     "on_chunk_header": "httptools calls it",
     "num_tickets": "ssl reads it of a context",

@@ -64,7 +64,7 @@ CLIENTS = (
     Client("eval_protocol", "eval-protocol", ("reward-kit, eval-protocol",)),
     Client("axolotl_trl", "axolotl", ("axolotl |",), one_fails="none", absent="none"),
     Client("axolotl_hatchery", "axolotl", ("axolotl's Hatchery",)),
-    Client("axolotl_nemo_gym", "axolotl", ("axolotl through NeMo-Gym",), one_fails="zero", absent="zero"),
+    Client("axolotl_nemo_gym", "axolotl", ("axolotl through NeMo-Gym",), absent="zero"),
     Client("tunix", "tunix", ("Tunix",)),
     Client("art", "art", ("ART (OpenPipe)",), one_fails="none"),
     Client("agent_lightning", "agent-lightning", ("Agent-lightning",)),

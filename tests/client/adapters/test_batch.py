@@ -31,6 +31,12 @@ def test_a_sample_without_a_score_is_none_and_its_neighbours_are_scored(right: S
     assert batch.score(["p", "q", "r"], ["42"] * 3, ground_truth=["42", None, "41"]) == [1.0, None, 0.0]
 
 
+def test_a_trainer_that_makes_a_number_of_none_gets_all_scores_or_an_error(right: Service) -> None:
+    assert batch.score_all(["p", "q"], ["42", "4 2"], answer=["42", "4 2"]) == [1.0, 0.5]
+    with pytest.raises(Unscored, match="missing_field"):
+        batch.score_all(["p", "q"], ["42", "42"], answer=["42", None])
+
+
 def test_messages_score_as_their_texts(right: Service) -> None:
     prompt = [{"role": "user", "content": "p"}]
     completion = [{"role": "assistant", "content": "42"}]

@@ -31,6 +31,7 @@ ADAPTERS = [found.name for found in pkgutil.iter_modules(adapters.__path__)]
 
 POSITIONAL = {
     "axolotl": ("prompts", "completions", "completion_ids"),
+    "axolotl with `trl.async_prefetch` or `context_parallel_size` over 1": ("prompts", "completions"),
     "TRL": ("prompts", "completions", "completion_ids"),
     "verl": ("data_source", "solution_str", "ground_truth", "extra_info"),
     "verl 0.7 and later, reward manager": ("config", "tokenizer", "compute_score"),

@@ -51,6 +51,12 @@ class DetailError(Struct):
     detail: str
 
 
+class UnscoredReward(Struct):
+    """Why there is no reward, in its place."""
+
+    reward: str
+
+
 class OpenEnvErrorData(Struct, omit_defaults=True):
     """What an OpenEnv client is told of a failure: its own code, and ours beside it."""
 
@@ -115,6 +121,11 @@ def _render_without_500(error: GatewayError) -> tuple[int, dict[str, Any]]:
     return {422: 400, 500: 503, 504: 503}.get(status, status), body
 
 
+def _render_axolotl(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """axolotl makes 0.0 of every status but 200, and stops with the text where a number should be."""
+    return 200, {"reward": f"no reward: {error.message}"}
+
+
 def _render_openenv(error: GatewayError) -> tuple[int, dict[str, Any]]:
     """OpenEnv on a WebSocket: ``{"type": "error", "data": {"message", "code"}}``, and our code as ``error``."""
     message = error.message
@@ -145,3 +156,4 @@ DETAIL = ErrorFormat("detail", _render_detail, DetailError)
 FASTAPI = ErrorFormat("fastapi", _render_fastapi, DetailError)
 OPENENV_MESSAGE = ErrorFormat("openenv_message", _render_openenv, OpenEnvError)
 NO_500 = ErrorFormat("no_500", _render_without_500, ErrorResponse)
+AXOLOTL = ErrorFormat("axolotl", _render_axolotl, UnscoredReward)

@@ -7,12 +7,17 @@ A sample that cannot be scored is an HTTP error. NeMo-Gym's own judges answer 20
 ``_ng_failure_class`` instead, which keeps the row out of the metrics and allows a retry; but only NeMo-Gym's collector
 of rollouts reads that mark, and the other clients (verifiers, NeMo-RL, axolotl) train on the 0. With the setting
 ``nemo_gym_failures: body`` failures are answered so.
+
+``/global_config_dict_yaml`` is that of NeMo-Gym's head server, where axolotl's plugin looks for resources servers:
+every recipe is one, under its name.
 """
 
 from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
+from urllib.parse import quote
 
+import yaml
 from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
 
@@ -20,6 +25,8 @@ from reward_gateway.errors import GatewayError, Unscorable
 from reward_gateway.sample.fields import SampleItem
 from reward_gateway.sample.messages import ChatMessage
 
+from ..call import call_of
+from ..dependencies import dependencies_of
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
@@ -99,12 +106,7 @@ EXAMPLE = {
 @dialect.post("/verify", body=VerifyRequest, answer=Verified, example=EXAMPLE)
 async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
     """The reward of one response, its components, and both objects as they were sent."""
-    references = (getattr(body, name) for name in REFERENCES)
-    sample = SampleItem(
-        prompt=_read_prompt(json_object(body.responses_create_params, "responses_create_params")),
-        response=_read_response(json_object(body.response, "response")),
-        reference=label_text(next((value for value in references if value is not None), None)),
-    )
+    sample = read_row(body)
     echoed = {"responses_create_params": echo_raw(body.responses_create_params), "response": echo_raw(body.response)}
     try:
         scores = await request.score([sample])
@@ -114,6 +116,16 @@ async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
             raise
         return {**echoed, **_mark_failed(error.message)}
     return {**echoed, "reward": scores.numbers()[0], "reward_components": scores.component_row(0)}
+
+
+def read_row(body: VerifyRequest) -> SampleItem:
+    """The sample of a row. Raises InvalidRequest where its objects are not OpenAI's."""
+    references = (getattr(body, name) for name in REFERENCES)
+    return SampleItem(
+        prompt=_read_prompt(json_object(body.responses_create_params, "responses_create_params")),
+        response=_read_response(json_object(body.response, "response")),
+        reference=label_text(next((value for value in references if value is not None), None)),
+    )
 
 
 def _mark_failed(message: str) -> dict[str, Any]:
@@ -140,6 +152,31 @@ async def aggregate_metrics(request: DialectRequest, body: AggregateMetrics) -> 
 async def reverify_mode(request: Request) -> Any:
     """Whether a row may be verified again: yes, verification is stateless."""
     return "stateless"
+
+
+@dialect.get("/global_config_dict_yaml", answer=str)
+async def global_config_dict_yaml(request: Request) -> Any:
+    """Every recipe as a resources server of its name, in YAML in a JSON string; behind ``/r/NAME/`` that one alone.
+
+    Host and port are those that the request was sent to. NeMo-Gym knows no paths, and its clients write ``host:port``
+    as it stands here: the port goes on with the recipe's path.
+    """
+    call, gateway = call_of(request.scope), dependencies_of(request).gateway
+    if call.recipe is None:
+        names = [plan.name for plan in gateway.book if plan.returns == "scalar"]
+    else:
+        await dependencies_of(request).intake.learn_models(None, call.recipe)
+        gateway.get_plan(call.recipe)  # raises NotFound
+        names = [call.recipe]
+    host, colon, port = request.url.netloc.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = request.url.netloc, "443" if request.url.scheme == "https" else "80"
+    run = f"/run/{quote(call.run, safe='')}" if call.run else ""
+    servers = {
+        name: {"resources_servers": {name: {"host": host, "port": f"{port}{run}/r/{quote(name, safe='')}/axolotl"}}}
+        for name in names
+    }
+    return yaml.safe_dump(servers, sort_keys=False, allow_unicode=True)
 
 
 def _average_fields(rows: list[Any]) -> dict[str, Any]:
