@@ -24,7 +24,7 @@ NAMED = "lenient"
 """The recipe of the path. It has a number for every sample, so that any body of a dialect can be scored by it."""
 
 SCORES_NOTHING = {
-    *("/seed_session", "/aggregate_metrics", "/result", "/api/reward/pull", "/api/reward/ping"),
+    *("/seed_session", "/close_session", "/aggregate_metrics", "/result", "/api/reward/pull", "/api/reward/ping"),
     *("/fine_tuning/alpha/graders/validate", "/v1/fine_tuning/alpha/graders/validate"),
 }
 """Paths that ask for no score, without the dialect's prefix."""

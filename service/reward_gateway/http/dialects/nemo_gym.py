@@ -26,7 +26,7 @@ from reward_gateway.sample.fields import SampleItem
 from reward_gateway.sample.messages import ChatMessage
 
 from ..call import call_of
-from ..dependencies import dependencies_of
+from ..dependencies import dependencies_of, json_response
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
@@ -53,7 +53,15 @@ REFERENCES = ("reference", "ground_truth", "expected_answer", "answer", "label")
 
 
 class SeedSession(Struct):
-    """A row of the dataset. It is not stored."""
+    """A row of the dataset, or an episode of an environment server (NeMo-Gym 0.7). Neither is stored."""
+
+    resources_session_id: str | None = None
+
+
+class CloseSession(Struct):
+    """An episode of an environment server ends."""
+
+    resources_session_id: str
 
 
 class VerifyRequest(Struct):
@@ -90,8 +98,20 @@ class AggregateMetrics(Struct):
 
 @dialect.post("/seed_session", body=SeedSession, answer=dict[str, Any], example={"question": "What is 2 + 2?"})
 async def seed_session(request: DialectRequest, body: SeedSession) -> Any:
-    """Begin an episode. The gateway keeps no session."""
-    return {}
+    """Begin an episode. The gateway keeps no session; an environment server wants its identifier back, and a cookie."""
+    if body.resources_session_id is None:
+        return {}
+    answer = json_response({"resources_session_id": body.resources_session_id})
+    answer.set_cookie("session", "stateless", httponly=True, samesite="strict")
+    return answer
+
+
+@dialect.post(
+    "/close_session", body=CloseSession, answer=dict[str, str], example={"resources_session_id": "resources-session-1"}
+)
+async def close_session(request: DialectRequest, body: CloseSession) -> Any:
+    """End an episode, of which nothing was kept."""
+    return {"resources_session_id": body.resources_session_id}
 
 
 EXAMPLE = {
@@ -144,8 +164,12 @@ def _mark_failed(message: str) -> dict[str, Any]:
     example={"verify_responses": [{"reward": 1.0}]},
 )
 async def aggregate_metrics(request: DialectRequest, body: AggregateMetrics) -> Any:
-    """The mean of every numeric field over the rows that did not fail."""
-    return _average_fields([row for row in body.verify_responses if not row.get("_ng_failure_class")])
+    """The mean of every numeric field over the rows that did not fail, as it is and as NeMo-Gym names it."""
+    kept = [row for row in body.verify_responses if not (row.get("_ng_failure_class") or row.get("mask_sample"))]
+    means = _average_fields(kept)
+    named = {f"mean/{name}": mean for name, mean in means.items() if isinstance(mean, float)}
+    headline = {name: named[name] for name in ("mean/reward",) if name in named}
+    return {**means, "group_level_metrics": [], "agent_metrics": named, "key_metrics": headline} if means else {}
 
 
 @dialect.get("/reverify_mode", answer=str)
