@@ -11,8 +11,8 @@ TABLE = ROOT / "service/reward_gateway/client/adapters/README.md"
 RECORD = Path(__file__).with_name("record.json")
 RESULTS: dict[str, dict[str, Any]] = {}
 """What this run finds, by probe: the rows of the table that it prints."""
-Outcome = Literal["none", "raises", "zero"]
-"""What a client makes of a sample without a score: nothing, an exception, or 0.0 of its own."""
+Outcome = Literal["none", "raises", "zero", "waits"]
+"""What a client makes of a sample without a score: nothing, an exception, 0.0 of its own, or it asks on without end."""
 
 SECTION = "## How each row was checked"
 INTRODUCTION = """\
@@ -33,6 +33,7 @@ class Client:
         rows: beginnings of the rows of the table that it proves.
         one_fails: what it does where one sample of a batch has no score.
         absent: what it does while the service answers 503, or not at all.
+        dead: what it does while the service does not answer at all, where that is something else.
         labels: whether it can send a reference.
     """
 
@@ -41,6 +42,7 @@ class Client:
     rows: tuple[str, ...]
     one_fails: Outcome = "raises"
     absent: Outcome = "raises"
+    dead: Outcome | None = None
     labels: bool = True
 
     @property
@@ -65,9 +67,11 @@ CLIENTS = (
     Client("axolotl_trl", "axolotl", ("axolotl |",), one_fails="none", absent="none"),
     Client("axolotl_hatchery", "axolotl", ("axolotl's Hatchery",)),
     Client("axolotl_nemo_gym", "axolotl", ("axolotl through NeMo-Gym",), absent="zero"),
+    Client("nemo_gym", "nemo-gym", ("NeMo-RL through NeMo-Gym",), one_fails="none", absent="none", dead="waits"),
+    Client("nemo_gym_environment", "nemo-gym", ("NeMo-RL through",), one_fails="none", absent="none", dead="waits"),
     Client("tunix", "tunix", ("Tunix",)),
     Client("art", "art", ("ART (OpenPipe)",), one_fails="none"),
-    Client("agent_lightning", "agent-lightning", ("Agent-lightning",)),
+    Client("agent_lightning", "agent-lightning", ("Agent-lightning",), one_fails="zero", absent="zero"),
     Client("atropos", "atropos", ("atropos",)),
     Client("tinker_cookbook", "tinker-cookbook", ("tinker-cookbook",)),
     Client("inspect_ai", "inspect-ai", ("inspect_ai",), one_fails="none"),
