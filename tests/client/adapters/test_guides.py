@@ -15,7 +15,10 @@ from reward_gateway.recipes.book import load_book
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "service/reward_gateway/client/adapters/guides"
-OURS = ("README", "trl", "verl", "openrlhf", "ms-swift", "llama-factory", "axolotl")
+OURS = (
+    *("README", "trl", "verl", "openrlhf", "ms-swift", "llama-factory", "axolotl", "slime", "skyrl", "areal"),
+    "verifiers",
+)
 GUIDES = [FOLDER / f"{name}.md" for name in OURS]
 PLUGIN_OF_MS_SWIFT = "ms_swift"
 READERS: dict[str, Callable[[str], Any]] = {"yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads}
