@@ -44,6 +44,7 @@ CALLED_BY_LIBRARIES = {
     "force_exit": "uvicorn reads it",
     "should_exit": "uvicorn reads it",
     "find_class": "pickle calls it",
+    "ray_enabled": "NeMo-Gym reads it of a server",
     "readinto": "pickle calls it",
     "image_tag": "a field of OpenAI's graders that has no effect here",
     "send_400_response": "uvicorn calls it",

@@ -13,8 +13,8 @@ RESULTS: dict[str, dict[str, Any]] = {}
 """What this run finds, by probe: the rows of the table that it prints."""
 OUTCOMES = ("scored", "one_fails", "unavailable", "dead")
 """What a run says of a client that passed everything."""
-Outcome = Literal["none", "raises", "zero", "waits"]
-"""What a client makes of a sample without a score: nothing, an exception, 0.0 of its own, or it asks on without end."""
+Outcome = Literal["none", "raises", "zero"]
+"""What a client makes of a sample without a score: nothing, an exception, or 0.0 of its own."""
 
 SECTION = "## How each row was checked"
 INTRODUCTION = """\
@@ -35,7 +35,6 @@ class Client:
         rows: beginnings of the rows of the table that it proves.
         one_fails: what it does where one sample of a batch has no score.
         absent: what it does while the service answers 503, or not at all.
-        dead: what it does while the service does not answer at all, where that is something else.
         labels: whether it can send a reference.
         media: what it sends beside a prompt in place of a response: two frames, or the last of them as a picture.
         calls: whether the caller itself is in its package; elsewhere only the configuration is read.
@@ -46,7 +45,6 @@ class Client:
     rows: tuple[str, ...]
     one_fails: Outcome = "raises"
     absent: Outcome = "raises"
-    dead: Outcome | None = None
     labels: bool = True
     media: Literal["frames", "images"] | None = None
     calls: bool = True
@@ -73,8 +71,8 @@ CLIENTS = (
     Client("axolotl_trl", "axolotl", ("axolotl |",), one_fails="none", absent="none"),
     Client("axolotl_hatchery", "axolotl", ("axolotl's Hatchery",)),
     Client("axolotl_nemo_gym", "axolotl", ("axolotl through NeMo-Gym",), absent="zero"),
-    Client("nemo_gym", "nemo-gym", ("NeMo-RL through NeMo-Gym",), one_fails="none", absent="none", dead="waits"),
-    Client("nemo_gym_environment", "nemo-gym", ("NeMo-RL through",), one_fails="none", absent="none", dead="waits"),
+    Client("nemo_gym", "nemo-gym", ("NeMo-Gym, and",), one_fails="none", absent="none"),
+    Client("nemo_gym_environment", "nemo-gym", ("NeMo-Gym, and",), one_fails="none", absent="none"),
     Client("tunix", "tunix", ("Tunix",)),
     Client("art", "art", ("ART (OpenPipe)",), one_fails="none"),
     Client("ruler", "art", ("ART's RULER",), labels=False),

@@ -151,7 +151,9 @@ async def test_a_failure_is_marked_where_the_operator_says_so(speak: Any) -> Non
     async with speak(nemo_gym_failures="body") as http:
         found = await http.ok("/verify", row("p", "bad"))
         assert (found["reward"], found["_ng_failure_class"]) == (0.0, "judge_failed")
-        assert found["_ng_failure_judge_error"]
+        assert found["_ng_failure_judge_error"] == found["failure_reason"] != ""
+        assert (found["mask_sample"], found["failure_kind"]) == (True, "judge_failed")
+        assert found["instance_config"] == {"mask_sample": True}
         assert {"responses_create_params", "response", "reward_components"} <= set(found)
         http.models.away = True
         assert (await http.ok("/verify", row("p", "good")))["_ng_failure_class"] == "judge_failed"

@@ -1,13 +1,15 @@
 """What both probes of NeMo-Gym share: its servers in one event loop, its collector of rollouts, its configuration."""
 
 import asyncio
+import importlib.util
 import json
+import os
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import uvicorn
 import yaml
@@ -18,8 +20,11 @@ from nemo_gym.rollout_collection import RolloutCollectionHelper
 from nemo_gym.server_utils import ServerClient
 from omegaconf import OmegaConf
 from responses_api_agents.simple_agent.app import SimpleAgent, SimpleAgentConfig
+from reward_gateway.client.adapters import nemo_gym as ours
 from run import Call
 
+ROOT = Path(ours.__path__[0])
+SERVER = ROOT / "resources_servers/reward_gateway"
 WAIT_S = 10.0
 """NeMo-Gym asks a server that cannot be reached again and again, for good."""
 RESOURCES = {"type": "resources_servers", "name": "reward_gateway"}
@@ -46,19 +51,19 @@ async def _collect(
         kind: of environment server, whose class is ``make``, its configuration ``config_of`` with these settings.
     """
     servers = {
-        "reward_gateway": _documented(call.url),
+        "reward_gateway": _own(RESOURCES["type"], "reward_gateway"),
         "policy_model": _own(POLICY["type"], "policy_model"),
         "simple_agent": _own(AGENT["type"], "simple_agent", resources_server=RESOURCES, model_server=POLICY),
         "environment": _own("environment_servers", kind, agent_server=AGENT, **settings),
     }
     head = BaseServerConfig(host="127.0.0.1", port=_serve_head(servers))
     client = ServerClient(head_server_config=head, global_config_dict=OmegaConf.create(servers))
-    client._server_base_urls["reward_gateway"] = f"{call.url}/r/{call.recipe}"  # its configuration has no path
     agent = SimpleAgentConfig(name="simple_agent", **_settings_of(servers["simple_agent"]))
     environment = config_of(name="environment", **_settings_of(servers["environment"]))
     running = [
         _start(app, _settings_of(servers[name])["port"])
         for name, app in {
+            "reward_gateway": _make_server(call, _settings_of(servers["reward_gateway"]), client),
             "policy_model": _policy(call),
             "simple_agent": SimpleAgent(config=agent, server_client=client).setup_webserver(),
             "environment": make(config=environment, server_client=client).setup_webserver(),
@@ -85,9 +90,15 @@ def _reward_of(result: dict[str, Any]) -> float | None:
     return None if "_ng_failure_class" in result else reward
 
 
-def _documented(url: str) -> dict[str, Any]:
-    place = urlsplit(url)
-    return {"resources_servers": {"reward_gateway": {"host": place.hostname, "port": place.port}}}
+def _make_server(call: Call, settings: dict[str, Any], client: ServerClient) -> FastAPI:
+    """Our resources server, from the file that NeMo-Gym would run."""
+    spec = importlib.util.spec_from_file_location("app", SERVER / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    app = sys.modules["app"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(app)
+    config = app.RewardGatewayConfig(name="reward_gateway", url=call.url, reward=call.recipe, **settings)
+    return app.RewardGatewayServer(config=config, server_client=client).setup_webserver()
 
 
 def _own(kind: str, name: str, **settings: Any) -> dict[str, Any]:
@@ -145,14 +156,17 @@ def _serve_head(servers: dict[str, Any]) -> int:
 
 
 def parse(lines: list[str]) -> str:
-    """Read the documented file with NeMo-Gym's own parser."""
-    (line,) = [line for line in lines if line.startswith("reward_gateway: ")]
-    Path("reward_gateway.yaml").write_text(line)
-    given = OmegaConf.create({"config_paths": [str(Path("reward_gateway.yaml").resolve())]})
+    """Read our file, beside one with a policy's model, with NeMo-Gym's own parser, which finds it where we document."""
+    (documented,) = [line for line in lines if line.endswith(".yaml")]
+    os.environ["NEMO_GYM_EXTRA_ROOTS"] = str(ROOT)
+    model = {"entrypoint": "app.py", "base_url": "http://127.0.0.1:9/v1", "api_key": "k", "model": "m"}
+    policy = {"policy_model": {"responses_api_models": {"vllm_model": model}}}
+    Path("policy.yaml").write_text(yaml.safe_dump(policy))
+    given = OmegaConf.create({"config_paths": [documented, str(Path("policy.yaml").resolve())]})
     config = GlobalConfigDictParser().parse(
         GlobalConfigDictParserConfig(
             initial_global_config_dict=given, skip_load_from_cli=True, skip_load_from_dotenv=True
         )
     )
-    assert OmegaConf.to_container(config)["reward_gateway"] == yaml.safe_load(line)["reward_gateway"]
+    assert config.reward_gateway.resources_servers.reward_gateway.port
     return GlobalConfigDictParser.__name__

@@ -3,10 +3,10 @@
 The body is a row of the trainer's own data set, so no key of it chooses the recipe: the address does
 (``/r/NAME/verify``).
 
-A sample that cannot be scored is an HTTP error. NeMo-Gym's own judges answer 200 with ``reward: 0.0`` and
-``_ng_failure_class`` instead, which keeps the row out of the metrics and allows a retry; but only NeMo-Gym's collector
-of rollouts reads that mark, and the other clients (verifiers, NeMo-RL, axolotl) train on the 0. With the setting
-``nemo_gym_failures: body`` failures are answered so.
+A sample that cannot be scored is an HTTP error. NeMo-Gym's own judges answer 200 with ``reward: 0.0``,
+``_ng_failure_class`` and ``mask_sample`` instead, which keep the row out of the metrics and allow a retry; but only
+NeMo-Gym's collector of rollouts reads all of that. NeMo-RL takes such a row out of the loss and leaves the 0 in its
+group's baseline; verifiers and axolotl train on the 0. The setting ``nemo_gym_failures: body`` answers failures so.
 
 ``/global_config_dict_yaml`` is that of NeMo-Gym's head server, where axolotl's plugin looks for resources servers:
 every recipe is one, under its name.
@@ -79,7 +79,8 @@ class VerifyRequest(Struct):
 class Verified(Struct):
     """The reward of one response.
 
-    With ``nemo_gym_failures: body``, ``_ng_failure_class`` marks one that could not be scored, whose reward is 0.0.
+    With ``nemo_gym_failures: body``, the further fields mark one that could not be scored, whose reward is 0.0, each
+    for the versions of NeMo-Gym and NeMo-RL that read it.
     """
 
     responses_create_params: dict[str, Any]
@@ -88,6 +89,10 @@ class Verified(Struct):
     reward_components: dict[str, float | None]
     _ng_failure_class: str | UnsetType = UNSET
     _ng_failure_judge_error: str | UnsetType = UNSET
+    mask_sample: bool | UnsetType = UNSET
+    failure_kind: str | UnsetType = UNSET
+    failure_reason: str | UnsetType = UNSET
+    instance_config: dict[str, bool] | UnsetType = UNSET
 
 
 class AggregateMetrics(Struct):
@@ -154,6 +159,10 @@ def _mark_failed(message: str) -> dict[str, Any]:
         "reward_components": {},
         "_ng_failure_class": "judge_failed",
         "_ng_failure_judge_error": message,
+        "mask_sample": True,
+        "failure_kind": "judge_failed",
+        "failure_reason": message,
+        "instance_config": {"mask_sample": True},
     }
 
 
