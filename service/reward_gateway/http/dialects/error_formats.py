@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import (
+    BrowserRefused,
     DeadlineExceeded,
     Draining,
     EmptyInput,
@@ -12,6 +13,7 @@ from reward_gateway.errors import (
     InternalError,
     InvalidRequest,
     MalformedBody,
+    MethodNotAllowed,
     ModelUnavailable,
     Overloaded,
     PermissionDenied,
@@ -122,8 +124,10 @@ def _render_without_500(error: GatewayError) -> tuple[int, dict[str, Any]]:
 
 
 def _render_axolotl(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    """axolotl makes 0.0 of every status but 200, and stops with the text where a number should be."""
-    return 200, {"reward": f"no reward: {error.message}"}
+    """axolotl makes 0.0 of every status but 200, and stops with the text where a number should be. What it never sends,
+    a browser's request for another site or another method, is refused as everywhere."""
+    status = error.status if isinstance(error, BrowserRefused | MethodNotAllowed) else 200
+    return status, {"reward": f"no reward: {error.message}"}
 
 
 def _render_openenv(error: GatewayError) -> tuple[int, dict[str, Any]]:
