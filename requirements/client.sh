@@ -9,5 +9,10 @@ if grep -q '^# Over ' "${lock%.txt}.in"; then
   site=$("$env/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   "$base/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$site/base.pth"
 fi
-"$here/install.sh" "$env" "$lock" --no-deps
+if grep -q '^# Python 3.10' "${lock%.txt}.in"; then  # uv has no option for a Python that a package does not ask for
+  "$here/../.venv/bin/python" -m pip -qq --disable-pip-version-check --python "$env/bin/python" \
+    install --require-hashes --no-deps --ignore-requires-python -r "$lock"
+else
+  "$here/install.sh" "$env" "$lock" --no-deps
+fi
 touch "$env/.ready"

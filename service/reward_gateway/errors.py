@@ -151,6 +151,10 @@ class PermissionDenied(RequestError):
     status, grpc_status, code, type = 403, "PERMISSION_DENIED", "permission_denied", "permission_error"
 
 
+class BrowserRefused(PermissionDenied):
+    """A browser sent the request for another site: no client of the service is answered so."""
+
+
 class TooLarge(RequestError):
     """A body, batch, text or image exceeds its limit."""
 

@@ -111,9 +111,9 @@ class Settings(BaseSettings):
     max_body_bytes_in_flight: int = Field(
         1 << 30,
         ge=1,
-        description="Maximum bytes of all request bodies that a worker holds, at least max_body_bytes; a caller (API "
-        "key or address) may hold as many as are still free. Over gRPC this many bytes by max_body_bytes messages, at "
-        "least 4, are received at once.",
+        description="Maximum bytes of all request bodies and WebSocket messages that a worker holds, at least "
+        "max_body_bytes; a caller (API key or address) may hold as many as are still free. Over gRPC this many bytes "
+        "by max_body_bytes messages, at least 4, are received at once.",
     )
     max_header_bytes: int = Field(32 << 10, ge=1024, description="Maximum bytes of a request's line and headers.")
     max_headers: int = Field(128, ge=1, description="Maximum headers per request.")

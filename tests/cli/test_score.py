@@ -67,6 +67,15 @@ def test_the_output_is_the_file_with_rewards_beside_its_rows(run: Run, service: 
     assert sum(path == "/v1/score" for path, _ in service.requests) == 1 + 7  # the reward's name, then 100 rows by 16
 
 
+def test_rendered_texts_are_read_back_where_the_command_says_so(run: Run, service: Any) -> None:
+    write(Path("data.jsonl"), [{"prompt": "<|im_start|>user\np<|im_end|>\n", "response": "w w <|im_end|>"}])
+    for out, more, reward in (("a.jsonl", [], -1.0), ("b.jsonl", ["--chat-format", "auto"], -0.5)):
+        ended = run("score", "data.jsonl", "--url", service.url, "--out", out, *more)
+        assert ended.code == 0, ended.err
+        assert [row["reward"] for row in read(Path(out))] == [reward]
+    assert "chat_format" in run("score", "data.jsonl", "--url", service.url, "--chat-format", "esperanto").err
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
 def test_a_run_that_was_killed_goes_on_where_it_ended(service: Any, tmp_path: Path, suffix: str) -> None:
     rows = [{"prompt": "p", "response": "w " * (i % 7)} for i in range(2400)]
@@ -290,6 +299,7 @@ def begun(run: Run, service: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     [
         (["--reward", "shaped"], "the recipe brief, and now it is shaped"),
         (["--prefix", "x."], "the option prefix"),
+        (["--chat-format", "auto"], "the option chat_format"),
         (["--no-components"], "the option components"),
         (["--response-column", "prompt"], "the option columns"),
     ],

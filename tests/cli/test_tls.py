@@ -1,5 +1,6 @@
 """TLS of a real gateway process over HTTP and gRPC: who may connect, what is renewed, and files that cannot be used."""
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -30,6 +31,7 @@ from reward_gateway.settings import Settings
 from reward_gateway.traffic.tls import describe_readable_key
 
 from tests.conftest import ROOT
+from tests.http.listening import handshake, open_websocket
 from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -299,6 +301,21 @@ def test_without_a_client_certificate_only_health_checks_and_metrics_are_answere
             assert "certificate" in answer.json()["error"]["message"]
     with RewardClient(gateway.url, ca_file=gateway.ca) as client, pytest.raises(PermissionDenied, match="certificate"):
         client.score("p", ["a"])
+
+
+async def test_a_websocket_is_held_to_mutual_tls(mutual: tuple[Running, Path, trustme.CA], tmp_path: Path) -> None:
+    gateway, _, clients = mutual
+    context = ssl.create_default_context(cafile=gateway.ca)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.http_port, ssl=context)
+    writer.write(handshake("/ws"))
+    assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
+    writer.close()
+    context.load_cert_chain(*client_files(tmp_path, clients))
+    ws = await open_websocket(gateway.http_port, "/ws", tls=context)
+    await ws.ask({"type": "reset", "data": {"task": {"prompt": "p"}}})
+    assert (await ws.ask({"type": "step", "data": {"answer": "a b" + " " * 100_000}}))["data"]["reward"] == -1.0
+    assert await ws.ask({"type": "close"}) == 1000
+    ws.close()
 
 
 @pytest.mark.parametrize("given", ["a wrong one", "none"])

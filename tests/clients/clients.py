@@ -11,6 +11,8 @@ TABLE = ROOT / "service/reward_gateway/client/adapters/README.md"
 RECORD = Path(__file__).with_name("record.json")
 RESULTS: dict[str, dict[str, Any]] = {}
 """What this run finds, by probe: the rows of the table that it prints."""
+OUTCOMES = ("scored", "one_fails", "unavailable", "dead")
+"""What a run says of a client that passed everything."""
 Outcome = Literal["none", "raises", "zero"]
 """What a client makes of a sample without a score: nothing, an exception, or 0.0 of its own."""
 
@@ -34,6 +36,8 @@ class Client:
         one_fails: what it does where one sample of a batch has no score.
         absent: what it does while the service answers 503, or not at all.
         labels: whether it can send a reference.
+        media: what it sends beside a prompt in place of a response: two frames, or the last of them as a picture.
+        calls: whether the caller itself is in its package; elsewhere only the configuration is read.
     """
 
     probe: str
@@ -42,6 +46,8 @@ class Client:
     one_fails: Outcome = "raises"
     absent: Outcome = "raises"
     labels: bool = True
+    media: Literal["frames", "images"] | None = None
+    calls: bool = True
 
     @property
     def needs_newer_python(self) -> bool:
@@ -64,10 +70,13 @@ CLIENTS = (
     Client("eval_protocol", "eval-protocol", ("reward-kit, eval-protocol",)),
     Client("axolotl_trl", "axolotl", ("axolotl |",), one_fails="none", absent="none"),
     Client("axolotl_hatchery", "axolotl", ("axolotl's Hatchery",)),
-    Client("axolotl_nemo_gym", "axolotl", ("axolotl through NeMo-Gym",), one_fails="zero", absent="zero"),
+    Client("axolotl_nemo_gym", "axolotl", ("axolotl through NeMo-Gym",), absent="zero"),
+    Client("nemo_gym", "nemo-gym", ("NeMo-Gym, and",), one_fails="none", absent="none"),
+    Client("nemo_gym_environment", "nemo-gym", ("NeMo-Gym, and",), one_fails="none", absent="none"),
     Client("tunix", "tunix", ("Tunix",)),
     Client("art", "art", ("ART (OpenPipe)",), one_fails="none"),
-    Client("agent_lightning", "agent-lightning", ("Agent-lightning",)),
+    Client("ruler", "art", ("ART's RULER",), labels=False),
+    Client("agent_lightning", "agent-lightning", ("Agent-lightning",), one_fails="zero", absent="zero"),
     Client("atropos", "atropos", ("atropos",)),
     Client("tinker_cookbook", "tinker-cookbook", ("tinker-cookbook",)),
     Client("inspect_ai", "inspect-ai", ("inspect_ai",), one_fails="none"),
@@ -75,6 +84,10 @@ CLIENTS = (
     Client("langsmith", "langsmith", ("LangSmith",), one_fails="none"),
     Client("autoevals", "autoevals", ("Braintrust",), one_fails="none"),
     Client("deepeval", "deepeval", ("DeepEval",), one_fails="none", absent="none"),
+    Client("lerobot", "lerobot", ("LeRobot |",), media="frames"),
+    Client("unirl", "unirl", ("UniRL",), media="images"),
+    Client("vertex", "vertex", ("Vertex AI",), calls=False),
+    Client("oat", "oat", ("oat |",), labels=False),
     Client("openenv", "openenv", ("OpenEnv ([guide]",), one_fails="none"),
     Client("openenv_core", "openenv-core", ("OpenEnv ([guide]",), one_fails="none"),
     Client("openreward", "openreward", ("OpenReward",), one_fails="none"),
@@ -101,12 +114,16 @@ def documented_lines(row: str) -> list[str]:
 
 def evidence_of(row: str, record: dict[str, Any]) -> str:
     """How a row of the table was checked: the versions that it ran with, or that it has not run."""
-    ran = [
-        f"{record[client.probe]['package']} {record[client.probe]['version']}"
+    found = [
+        (client, f"{record[client.probe]['package']} {record[client.probe]['version']}")
         for client in CLIENTS
         if client.probe in record and any(row.startswith(f"| {name}") for name in client.rows)
     ]
-    return f"ran with {', '.join(dict.fromkeys(ran))}" if ran else DOCUMENTED
+    if ran := dict.fromkeys(version for client, version in found if client.calls):
+        return f"ran with {', '.join(ran)}"
+    if read := dict.fromkeys(version for _, version in found):
+        return f"{DOCUMENTED}; configuration read by {', '.join(read)}"
+    return DOCUMENTED
 
 
 def fill_table(text: str, record: dict[str, Any]) -> str:

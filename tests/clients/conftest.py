@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.clients import CLIENTS, RECORD, RESULTS
+from tests.clients.clients import CLIENTS, OUTCOMES, RECORD, RESULTS
 from tests.conftest import Stack, start_stack, stop_stack
 
 if "CLIENTS_FOLDER" not in os.environ:
@@ -28,11 +28,20 @@ rewards:
     components: {answer: {score: token_f1}}
     guards: [{empty_response: {action: invalid}}]
     group: {normalize: mean}
+  progress:
+    components: {progress: {score: robot_progress, dimension: progress}}
+  solved:
+    components: {success: {score: robot_progress, dimension: success}}
+  aligned:
+    components: {alignment: {score: image_text_alignment}}
+  misaligned:
+    components: {alignment: {score: image_text_alignment, transforms: [{affine: {scale: -1.0}}]}}
 default: brief
 """
 GROUPED = "compared"
 """The recipe that compares the samples of a group."""
 
+MODELS = "text_preference,robot_progress,image_text_alignment"
 TASKS = [{"prompt": "What is 2 + 2?", "reference": "4"}, {"prompt": "What is 3 + 3?", "reference": "6"}]
 
 COLUMNS = ("client", "version", "configuration read by", "equal scores", "one fails", "503", "no service")
@@ -46,7 +55,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     recipes.write_text(RECIPES)
     tasks.write_text("".join(json.dumps(task) + "\n" for task in TASKS))
     files = ("--rewards-file", str(recipes), "--tasks-file", str(tasks))
-    running = start_stack(folder / "serve.log", *files, "--models", "text_preference")
+    running = start_stack(folder / "serve.log", *files, "--models", MODELS)
     yield running
     stop_stack(running)
 
@@ -60,7 +69,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             f"{row['package']} ({name})",
             row["version"],
             row.get("configuration") or "-",
-            *(row.get(key, "FAILED") for key in ("scored", "one_fails", "unavailable", "dead")),
+            *(row.get(key, "FAILED") for key in OUTCOMES),
         )
         for name, row in RESULTS.items()
     ]
@@ -74,7 +83,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def keep_record(path: Path, found: dict[str, dict[str, Any]]) -> None:
     """Add to the record what passed everything, and take out what did not, in the order of the clients."""
     known = json.loads(path.read_text()) if path.exists() else {}
-    whole = {name: row for name, row in found.items() if row.keys() >= {"scored", "one_fails", "unavailable", "dead"}}
+    whole = {name: row for name, row in found.items() if row.keys() >= {*OUTCOMES}}
     known = {name: row for name, row in known.items() if name not in found} | whole
     ordered = {client.probe: known[client.probe] for client in CLIENTS if client.probe in known}
     path.write_text(json.dumps(ordered, indent=1) + "\n")

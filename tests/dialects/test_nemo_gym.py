@@ -151,7 +151,9 @@ async def test_a_failure_is_marked_where_the_operator_says_so(speak: Any) -> Non
     async with speak(nemo_gym_failures="body") as http:
         found = await http.ok("/verify", row("p", "bad"))
         assert (found["reward"], found["_ng_failure_class"]) == (0.0, "judge_failed")
-        assert found["_ng_failure_judge_error"]
+        assert found["_ng_failure_judge_error"] == found["failure_reason"] != ""
+        assert (found["mask_sample"], found["failure_kind"]) == (True, "judge_failed")
+        assert found["instance_config"] == {"mask_sample": True}
         assert {"responses_create_params", "response", "reward_components"} <= set(found)
         http.models.away = True
         assert (await http.ok("/verify", row("p", "good")))["_ng_failure_class"] == "judge_failed"
@@ -181,14 +183,32 @@ async def test_a_session_begins_with_any_row(http: Any) -> None:
         assert await http.ok(path, {"question": "Why?", "verifier": {"x": [1]}}) == {}
 
 
+async def test_an_episode_of_an_environment_server_gets_its_identifier_back_and_a_cookie(http: Any) -> None:
+    asked = {"resources_session_id": "resources-session-1", "episode_id": {"rollout_id": "r"}, "task_data": {}}
+    for prefix in ("", "/nemo_gym", "/r/share"):
+        seeded = await http.post(f"{prefix}/seed_session", asked)
+        assert seeded.json() == {"resources_session_id": "resources-session-1"}
+        assert dict(seeded.cookies)
+        assert await http.ok(f"{prefix}/close_session", asked) == {"resources_session_id": "resources-session-1"}
+    assert (await http.post("/close_session", {})).status_code == 422
+
+
 async def test_metrics_are_means_over_the_rows_that_did_not_fail(http: Any) -> None:
     rows = [
         {"reward": 1.0, "tokens": 10, "name": "a", "solved": True, "reward_components": {"a": 0.5}},
         {"reward": 0.0, "tokens": 20, "name": "b", "solved": False, "reward_components": {"a": 1.5}},
         {"reward": 0.0, "_ng_failure_class": "judge_failed"},
+        {"reward": 0.0, "mask_sample": True},
     ]
     found = await http.ok("/aggregate_metrics", {"verify_responses": rows})
-    assert found == {"reward": 0.5, "tokens": 15.0, "solved": 0.5, "reward_components": {"a": 1.0}}
+    means = {"reward": 0.5, "tokens": 15.0, "solved": 0.5}
+    assert found == {
+        **means,
+        "reward_components": {"a": 1.0},
+        "group_level_metrics": [],
+        "agent_metrics": {f"mean/{name}": mean for name, mean in means.items()},
+        "key_metrics": {"mean/reward": 0.5},
+    }
     assert await http.ok("/aggregate_metrics", {"verify_responses": []}) == {}
 
 
@@ -199,7 +219,7 @@ async def test_what_is_sent_back_is_not_touched(http: Any) -> None:
     found = await http.ok("/verify", sent)
     assert found["response"] == sent["response"]
     assert found["responses_create_params"] == sent["responses_create_params"]
-    assert (await http.ok("/aggregate_metrics", {"verify_responses": [{"n": 10**400}, {"n": 2}]})) == {"n": 2.0}
+    assert (await http.ok("/aggregate_metrics", {"verify_responses": [{"n": 10**400}, {"n": 2}]}))["n"] == 2.0
 
 
 @pytest.mark.parametrize("name", ["response", "responses_create_params"])

@@ -57,7 +57,7 @@ async def test_health_is_answered_behind_the_prefix_of_every_dialect(speak: Any,
 
 
 def test_no_client_waits_longer_than_the_trainer_behind_it() -> None:
-    timeouts = {"openrlhf": 180, "slime": 120, "nemo_gym": 30, "judge": 120}
+    timeouts = {"openrlhf": 180, "slime": 120, "nemo_gym": 30, "axolotl": 30, "judge": 120}
     timeouts |= {"xtuner": 30, "align_anything": 100, "oat": 5}
     for name, seconds in timeouts.items():
         deadline = DIALECTS[name].policy.deadline_s
@@ -114,7 +114,8 @@ async def test_overload_has_the_status_that_the_clients_try_again_on(
 def test_the_status_of_a_server_that_is_too_busy_is_that_of_the_error_format() -> None:
     statuses = {name: dialect.policy.row()["overload_status"] for name, dialect in DIALECTS.items()}
     assert {name for name, status in statuses.items() if status == 429} == {"tei", "judge", "graders"}
-    assert set(statuses.values()) == {429, 503}
+    assert {name for name, status in statuses.items() if status == 200} == {"axolotl"}, "which makes 0.0 of any other"
+    assert set(statuses.values()) == {200, 429, 503}
 
 
 async def test_the_answer_is_given_up_before_the_client_gives_up(
@@ -149,7 +150,7 @@ async def test_flags_come_as_a_header_because_no_dialect_has_a_place_for_them(sp
 async def test_dialects_of_single_samples_say_what_a_recipe_that_compares_needs(http: Any) -> None:
     rows = (await http.client.get("/v1/dialects")).json()["dialects"]
     single = {row["name"] for row in rows if row["one_sample"]}
-    assert single == {"slime", "nemo_gym", "roll", "reward_kit", "judge", "xtuner", "vertex", "robometer"}
+    assert single == {"slime", "nemo_gym", "axolotl", "roll", "reward_kit", "judge", "xtuner", "vertex", "robometer"}
     page = (await http.client.get("/openapi.json")).json()["paths"]
     for path in ("/rm", "/verify", "/roll/submit", "/reward", "/xtuner", "/vertex", "/v1/chat/completions"):
         assert "cohort: {size: 8" in page[path]["post"]["description"]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -168,9 +169,9 @@ def handshake(path: str, *headers: str, host: str = "localhost", method: str = "
     return "\r\n".join([f"{method} {path} HTTP/1.1", f"host: {host}", *UPGRADE, KEY, *headers, "", ""]).encode()
 
 
-async def open_websocket(to: Listening, path: str, *headers: str) -> WebSocketClient:
+async def open_websocket(port: int, path: str, *headers: str, tls: ssl.SSLContext | None = None) -> WebSocketClient:
     """A WebSocket that the server accepts."""
-    client = WebSocketClient(*await asyncio.open_connection("127.0.0.1", to.port))
+    client = WebSocketClient(*await asyncio.open_connection("127.0.0.1", port, ssl=tls))
     await client.send(handshake(path, *headers))
     head = await client.reader.readuntil(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 101 "), head

@@ -6,7 +6,7 @@ An image that cannot be decoded raises :class:`ImageError`; its message contains
 import io
 import warnings
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgpack
 import numpy as np
@@ -17,6 +17,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 40_000_000
 BACKGROUND = (255, 255, 255)
 """Colour behind transparent pixels."""
+GREY_STEPS = {"L;2": 85, "L;4": 17}
+"""What a step of grey is in eight bits, by Pillow's name of the packed form."""
 
 PngImagePlugin.MAX_TEXT_MEMORY = 8 << 20  # compressed text chunks, which are not read here, could exhaust memory
 
@@ -91,6 +93,7 @@ def decode_image(data: bytes, least_side: int | None = None) -> Image.Image:
                     raise ImageError(f"too_large: An image has more than {MAX_PIXELS} pixels.")
                 if least_side is not None:
                     image.draft("RGB", (2 * least_side, 2 * least_side))
+                scale_clear_grey(image)
                 image.load()
                 return apply_orientation(convert_to_rgb(image), read_orientation(image))
     except ImageError:
@@ -101,6 +104,14 @@ def decode_image(data: bytes, least_side: int | None = None) -> Image.Image:
         raise ImageError(f"invalid_media: An image is not one of {', '.join(FORMATS)}.") from None
     except Exception:  # a hostile file can make a decoder raise any exception
         raise ImageError("invalid_media: An image is broken or truncated.") from None
+
+
+def scale_clear_grey(image: Image.Image) -> None:
+    """Scale the one clear grey of a PNG of two or four bits, before it is loaded, as Pillow will scale the others."""
+    tiles: Any = getattr(image, "tile", ())
+    step = GREY_STEPS.get(tiles[0][3]) if image.format == "PNG" and len(tiles) == 1 else None
+    if step is not None and isinstance(clear := image.info.get("transparency"), int):
+        image.info["transparency"] = clear * step
 
 
 def read_orientation(image: Image.Image) -> int:

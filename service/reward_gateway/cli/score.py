@@ -43,6 +43,15 @@ def score(
     components: Annotated[
         bool, typer.Option("--components/--no-components", help="Add the columns of the components.")
     ] = True,
+    chat_format: Annotated[
+        str | None,
+        typer.Option(
+            "--chat-format",
+            help="Prompts and responses were rendered by a chat template; read them back: auto, recipe, or a format's "
+            "name.",
+            show_default="they are taken as they are",
+        ),
+    ] = None,
     prompt_column: Annotated[str | None, _column("prompt", "prompts")] = None,
     response_column: Annotated[str | None, _column("response", "responses")] = None,
     reference_column: Annotated[str | None, _column("reference", "ground truths")] = None,
@@ -69,7 +78,7 @@ def score(
     target = to or file.with_name(f"{file.stem}.scored{file.suffix}")
     sink = open_sink(source, target)
     record = RunRecord(target, resumed=sink.begun)
-    run = FileRun(source, sink, fields, reward, batch, concurrency, timeout_s, prefix, components, record)
+    run = FileRun(source, sink, fields, reward, batch, concurrency, timeout_s, prefix, components, record, chat_format)
     try:
         tally = asyncio.run(_until_terminated(run.score_file(url, api_key, training_run)))
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -55,6 +55,7 @@ class FileRun:
         fields: field of a sample -> column of the file.
         prefix: of the names of the new columns.
         record: how the output was started; a run that differs is refused.
+        chat_format: how texts that a chat template rendered are read; None: texts are taken as they are.
     """
 
     source: Source
@@ -67,6 +68,7 @@ class FileRun:
     prefix: str
     components: bool
     record: RunRecord
+    chat_format: str | None = None
     tally: Tally = field(default_factory=Tally)
     _alone: Iterator[int] = field(default_factory=count)
 
@@ -83,7 +85,12 @@ class FileRun:
         except ValueError as error:  # an address that names another run, or half of a client certificate
             raise Unusable(str(error)) from None
         async with connected as client:
-            options = {"prefix": self.prefix, "components": self.components, "columns": self.fields}
+            options = {
+                "prefix": self.prefix,
+                "components": self.components,
+                "columns": self.fields,
+                "chat_format": self.chat_format,
+            }
             self.record.tell(service=without_password(client.url), options=options, file=self.sink.source_facts())
             if self.reward is not None:
                 self.record.tell(reward=self.reward)
@@ -204,7 +211,7 @@ class FileRun:
         while True:
             try:
                 asked = [samples[i] for i in left]
-                scores = await client.score_samples(asked, reward=self.reward)
+                scores = await client.score_samples(asked, reward=self.reward, chat_format=self.chat_format)
             except RequestError as error:
                 place = _refused_sample(error)
                 if place is None or place >= len(left):

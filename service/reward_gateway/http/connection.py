@@ -178,10 +178,11 @@ class Connection(HttpToolsProtocol):
 
         There is no WebSocket for a request behind another one, nor on a connection that only health checks may use.
         """
+        if not self.parser.should_upgrade():
+            return False
         headers = dict(self.headers)
         return (
-            self.parser.should_upgrade()
-            and self._get_upgrade() == b"websocket"
+            self._get_upgrade() == b"websocket"
             and self.parser.get_method() == b"GET"
             and self.parser.get_http_version() == "1.1"
             and headers.get(b"sec-websocket-version") == b"13"

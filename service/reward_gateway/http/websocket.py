@@ -12,19 +12,25 @@ from reward_gateway.traffic.guard import Traffic
 
 from .call import WEBSOCKET, call_of, caller_of
 
+ARRIVING = "reward_gateway.arriving"
+"""Extension of a WebSocket's scope, where our server accepted it: called with the reservation for the bytes of a
+message that is not complete."""
+
 
 class WebSocketSession:
     """One WebSocket. What it holds is given back at the end of the ``with``.
 
     Attributes:
         kept: what a dialect keeps for the next message; empty at first.
+        arriving: for the bytes of a message that is not complete; None before the handshake.
     """
 
     def __init__(self, traffic: Traffic) -> None:
         self.kept = b""
         self._traffic = traffic
         self._holds = ExitStack()
-        self._bytes: Reservation | None = None
+        self._kept: Reservation | None = None
+        self.arriving: Reservation | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -37,16 +43,15 @@ class WebSocketSession:
     def open(self, caller: str) -> None:
         """Take the place of a WebSocket. Raises Overloaded if there is none for this caller."""
         self._holds.enter_context(self._traffic.websockets.hold(caller))
-        self._bytes = self._holds.enter_context(self._traffic.bodies.reserve(caller))
+        self._kept, self.arriving = (self._holds.enter_context(self._traffic.bodies.reserve(caller)) for _ in range(2))
 
     def keep(self, state: bytes) -> None:
         """Keep this in place of what was kept; its bytes count among those of request bodies.
 
         Raises Overloaded if there is no room for it; then what was kept stays.
         """
-        assert self._bytes is not None, "messages come after the handshake"
-        self._bytes.grow(len(state))
-        self._bytes.shrink(self._bytes.size - len(state))
+        assert self._kept is not None, "messages come after the handshake"
+        self._kept.resize(len(state))
         self.kept = state
 
 

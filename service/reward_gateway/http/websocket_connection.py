@@ -15,10 +15,13 @@ from uvicorn.server import ServerState
 from wsproto import events
 from wsproto.connection import ConnectionState
 
+from reward_gateway.errors import Overloaded
 from reward_gateway.observer import CloseReason, Observer
 from reward_gateway.settings import Settings
+from reward_gateway.traffic.body_budget import Reservation
 
 from .connection_places import ConnectionPlaces
+from .websocket import ARRIVING
 
 PING_S = 20.0
 """Seconds between two pings, and for the answer to one: a peer that vanished is noticed, and proxies see life."""
@@ -64,6 +67,7 @@ class WebSocketConnection(WSProtocol):
         self._observer = observer
         self._socket: asyncio.Transport = None  # type: ignore[assignment] # what `transport` writes to
         self._frames = 0  # since the last whole message
+        self._arriving: Reservation | None = None
         self._message_began: float | None = None
         self._timer: asyncio.TimerHandle | None = None  # of a message that is arriving
         self._unread_timer: asyncio.TimerHandle | None = None
@@ -86,6 +90,10 @@ class WebSocketConnection(WSProtocol):
         # As it came: what wsproto makes of a name or of an address is not what HTTP would have made of it.
         as_sent: Any = {name: scope[name] for name in ("path", "raw_path", "query_string", "headers")}
         self.scope.update(as_sent)
+        self.scope["extensions"][ARRIVING] = self._charge_to  # type: ignore[assignment] # an object of ours
+
+    def _charge_to(self, arriving: Reservation) -> None:
+        self._arriving = arriving
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -154,15 +162,18 @@ class WebSocketConnection(WSProtocol):
             self._refuse(VIOLATION, f"more than {FREE_FRAMES} small frames: send larger ones", "malformed_body")
 
     def _watch_message(self) -> None:
-        """Give what has arrived of a message its time, and a place among what is not complete."""
-        if self.buffer.value is None or self.close_sent:
+        """Give what has arrived of a message its time, and its bytes their place among those of request bodies."""
+        arrives = self.buffer.value is not None and not self.close_sent
+        if not arrives:
             self._message_began = None
-            self._places.work(self)
-            return
-        if self._message_began is None:
+        elif self._message_began is None:
             self._message_began = self.loop.time()
             self._check_pace()
-        self._places.hold_head(self, self.buffer.length)
+        if self._arriving is not None:
+            try:
+                self._arriving.resize(self.buffer.length if arrives else 0)
+            except Overloaded as error:
+                self._refuse(TRY_LATER, error.message, "overloaded")
 
     def _check_pace(self) -> None:
         """Refuse a message that arrives too slowly, or look again when it would."""
@@ -207,12 +218,7 @@ class WebSocketConnection(WSProtocol):
     # How it ends
 
     def make_room(self) -> None:
-        """Close, as messages that are not complete take too much memory together."""
-        self._observer.connection_closed("overloaded")
-        if not self.close_sent:
-            self.close_sent = True
-            self.transport.write(self.conn.send(events.CloseConnection(code=TRY_LATER)))
-        self._socket.close()
+        """Leave at once; it is not asked for, since a WebSocket is always at work."""
         self._socket.abort()
 
     def _refuse(self, code: int, message: str, reason: CloseReason) -> None:

@@ -14,7 +14,7 @@ Call = tuple[str, Any]
 _BLOCK = re.compile(r"\s*<tool_call>(.*?)</tool_call>", re.DOTALL)
 _NAMED = re.compile(r"<function=([^>\n]{1,256})>(.*?)</function>\Z", re.DOTALL)
 _PARAMETER = re.compile(r"\s*<parameter=([^>\n]{1,256})>\n?(.*?)\n?</parameter>", re.DOTALL)
-_ARGUMENT = re.compile(r"\s*<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
+_ARGUMENT = re.compile(r"\s*<arg_key>([^<]{1,256})</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
 _MISTRAL = re.compile(r"(?:\[TOOL_CALLS\])?([^\[\]{}]{1,256})(?:\[CALL_ID\][^\[\]{}]{1,256})?\[ARGS\]")
 _DEEPSEEK = re.compile(
     r"\s*<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>([^\n]{1,256})\n```json\n(.*?)\n```|(.{1,256}?)<｜tool▁sep｜>(.*?))"
@@ -22,7 +22,7 @@ _DEEPSEEK = re.compile(
     re.DOTALL,
 )
 _KIMI = re.compile(
-    r"<\|tool_call_begin\|>(?:functions\.)?([^<]{1,256}?)(?::\d+)?<\|tool_call_argument_begin\|>(.*?)<\|tool_call_end\|>",
+    r"\s*<\|tool_call_begin\|>(?:functions\.)?([^<]{1,256}?)(?::\d+)?<\|tool_call_argument_begin\|>(.*?)<\|tool_call_end\|>",
     re.DOTALL,
 )
 _PYTHON = re.compile(r"\A\s*(?:<\|python_tag\|>|<\|python_start\|><\|python_end\|>)?")
@@ -123,7 +123,12 @@ def _read_deepseek(text: str) -> list[Call]:
 
 
 def _read_kimi(text: str) -> list[Call]:
-    return _all_read([_call(call[1], call[2]) for call in _KIMI.finditer(text)], "")
+    place = len("<|tool_calls_section_begin|>")
+    calls = []
+    for call in _iterate(_KIMI, text, place):
+        calls.append(_call(call[1], call[2]))
+        place = call.end()
+    return _all_read(calls, text[place:].lstrip().removeprefix("<|tool_calls_section_end|>"))
 
 
 def _read_list(mark: str, *ends: str) -> Callable[[str], list[Call]]:

@@ -69,7 +69,7 @@ def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
     reason = invalid[i]
     param = f"samples[{i}]" + (f".{reason.param}" if reason.param else "")
     component = f" ({reason.component})" if reason.component else ""
-    message = f"{param}{component}: {reason.message}"
+    message = f"{param}{component}: {reason.message.removeprefix(f'{reason.param}: ')}"
     match reason.code:
         case "deadline_exceeded":
             return DeadlineExceeded(message, param=param)

@@ -27,6 +27,11 @@ class Reservation:
             self._budget.charge(self._caller, size, self.size)
             self.size = size
 
+    def resize(self, size: int) -> None:
+        """Hold ``size`` bytes in all. Raises Overloaded, if that is more than now; then what is held stays."""
+        self.grow(size)
+        self.shrink(self.size - size)
+
     def shrink(self, by: int) -> None:
         """Hold so many bytes less."""
         if by:
@@ -66,8 +71,7 @@ class BodyBudget:
             reservation.grow(size)
             yield reservation
         finally:
-            if reservation.size:
-                self.release(caller, reservation.size)
+            reservation.shrink(reservation.size)
 
     def charge(self, caller: str, size: int, charged: int = 0) -> None:
         """Charge the ``size`` bytes of a body, some of them charged already, as if all came now. Raises Overloaded."""

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from fastapi import HTTPException
 from reward_gateway.client.adapters import (
     agent_lightning,
     areal,
@@ -30,8 +31,10 @@ from reward_gateway.client.adapters import (
     verl,
     verl_manager,
 )
+from reward_gateway.client.adapters.service import Unscored
 
 from .conftest import Module, fresh
+from .nemo_gym_server import load_server, row_of
 
 ADAPTERS = Path(skyrl.__file__).parent
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How do I boil an egg?"}]
@@ -235,11 +238,20 @@ def framework_calls(installed: Module) -> dict[str, Call]:
         environment = read("tinker_cookbook.py").RewardGatewayEnv([{"role": "user", "content": prompt}])
         return (await environment.step({"role": "assistant", "content": response})).reward
 
+    async def nemo_gym(prompt: str, response: str) -> Any:
+        app = load_server(installed)
+        row = row_of(app, response, prompt)
+        try:
+            return (await app.RewardGatewayServer(app.RewardGatewayConfig()).verify(row)).reward
+        except HTTPException as refused:
+            raise Unscored(refused.detail) from None
+
     return {
         "ms_swift": ms_swift,
         "atropos": atropos,
         "open_instruct": open_instruct,
         "nemo_rl": nemo,
+        "nemo_gym": nemo_gym,
         "autoevals": autoevals,
         "deepeval": deepeval,
         "inspect_ai": inspect_ai,

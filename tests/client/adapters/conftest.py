@@ -24,6 +24,7 @@ rewards:
       equal: {score: exact_match}
       brevity: {score: length_penalty, params: {free_words: 1, per_word: 0.5}}
     combine: {weighted_sum: {over: [equal, brevity]}}
+  equal: {components: {equal: {score: exact_match}}}
 default: brief
 """
 

@@ -1,9 +1,14 @@
 """The synchronous batch function, and the helpers of frameworks that need nothing of theirs to be called."""
 
 import inspect
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from reward_gateway.client.adapters import agent_lightning, art, batch, hatchery, langsmith, rewardbench, rllm, tunix
 from reward_gateway.client.adapters.service import Unscored
@@ -29,6 +34,12 @@ def test_a_batch_is_scored_in_one_request_in_its_order(right: Service) -> None:
 
 def test_a_sample_without_a_score_is_none_and_its_neighbours_are_scored(right: Service) -> None:
     assert batch.score(["p", "q", "r"], ["42"] * 3, ground_truth=["42", None, "41"]) == [1.0, None, 0.0]
+
+
+def test_a_trainer_that_makes_a_number_of_none_gets_all_scores_or_an_error(right: Service) -> None:
+    assert batch.score_all(["p", "q"], ["42", "4 2"], answer=["42", "4 2"]) == [1.0, 0.5]
+    with pytest.raises(Unscored, match="missing_field"):
+        batch.score_all(["p", "q"], ["42", "42"], answer=["42", None])
 
 
 def test_messages_score_as_their_texts(right: Service) -> None:
@@ -98,6 +109,44 @@ async def test_agent_lightning_gets_a_number(right: Service) -> None:
     assert await agent_lightning.reward("6*7?", "one two", recipe="brief") == -0.5
     with pytest.raises(Unscored):
         await agent_lightning.reward("6*7?", "42")
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str | None, Any]]]:
+    """The key and body of every event that is posted where Agent-lightning tells its agents to."""
+    posted: list[tuple[str | None, Any]] = []
+
+    class Events(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            posted.append((self.headers["authorization"], body))
+            self.send_response(200 if body["data"]["value"] else 500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Events)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("AGL_EVENT_URL", f"http://127.0.0.1:{server.server_address[1]}/events")
+    monkeypatch.setenv("AGL_KEY", "secret")
+    yield posted
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+async def test_agent_lightning_is_told_the_reward_of_a_rollout_and_nothing_where_there_is_none(
+    right: Service, events: list[tuple[str | None, Any]]
+) -> None:
+    assert await agent_lightning.report({"question": "6*7?", "answer": 42}, "42") == 1.0
+    assert events == [("Bearer secret", {"event_type": "reward", "data": {"value": 1.0, "source": "agent"}})]
+    with pytest.raises(Unscored):
+        await agent_lightning.report("6*7?", "42")
+    assert len(events) == 1
+    with pytest.raises(httpx.HTTPStatusError):  # a report that is not taken is no reward
+        await agent_lightning.report({"question": "6*7?", "answer": 42}, "41")
 
 
 def trajectory(text: str, **metadata: Any) -> Any:

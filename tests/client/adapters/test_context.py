@@ -91,6 +91,7 @@ FRAMEWORKS = (
         "deepeval",
         "inspect_ai",
         "ms_swift",
+        "nemo_gym",
         "nemo_rl",
         "open_instruct",
         "tinker_cookbook",

@@ -1,18 +1,27 @@
 """The guides: their files are whole, their import paths are there, their recipes load, their links lead somewhere."""
 
 import importlib
+import json
 import re
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from reward_gateway.recipes.book import load_book
 
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "service/reward_gateway/client/adapters/guides"
-OURS = ("README", "trl", "verl", "openrlhf", "ms-swift", "llama-factory", "axolotl")
+OURS = (
+    *("README", "trl", "verl", "openrlhf", "ms-swift", "llama-factory", "axolotl", "slime", "skyrl", "areal"),
+    "verifiers",
+)
 GUIDES = [FOLDER / f"{name}.md" for name in OURS]
 PLUGIN_OF_MS_SWIFT = "ms_swift"
+READERS: dict[str, Callable[[str], Any]] = {"yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads}
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
@@ -22,13 +31,15 @@ def test_a_guide_names_what_is_there(guide: Path) -> None:
         if module != PLUGIN_OF_MS_SWIFT:
             found = importlib.import_module(f"reward_gateway.client.adapters.{module}")
             assert not name or hasattr(found, name)
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (guide.parent / link).exists(), link
     for language, name, content in re.findall(r"^```(\w+) file=(\S+)\n(.*?)^```$", text, flags=re.M | re.S):
         if language == "python":
             compile(content, name, "exec")
-        else:
+        elif name == "rewards.yaml":
             assert load_book(content).default == "sums"
+        else:
+            assert READERS[language](content)
 
 
 @pytest.mark.parametrize("guide", GUIDES[1:], ids=lambda guide: guide.stem)

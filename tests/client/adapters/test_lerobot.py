@@ -122,13 +122,15 @@ class OnDevice(np.ndarray[Any, Any]):
         return device, self.tolist()
 
 
+TO_TRANSITION, TO_TENSOR = object(), object()
 STOOD_IN: dict[str, dict[str, Any]] = {
     "lerobot.configs.rewards": {"RewardModelConfig": RewardModelConfig},
     "lerobot.rewards.pretrained": {"PreTrainedRewardModel": PreTrainedRewardModel},
     "lerobot.processor": {
         "AddBatchDimensionProcessorStep": type("AddBatchDimensionProcessorStep", (), {}),
         "PolicyProcessorPipeline": Pipeline,
-        "policy_action_to_transition": object(),
+        "policy_action_to_transition": TO_TRANSITION,
+        "transition_to_policy_action": TO_TENSOR,
     },
     "lerobot.utils.constants": {
         "POLICY_PREPROCESSOR_DEFAULT_NAME": "policy_preprocessor",
@@ -210,10 +212,11 @@ def test_lerobot_chooses_the_model_by_the_type_of_its_configuration(
     assert model.predict_reward(frames, threshold=52.0) == ("cpu", [0.0, 0.0])
 
 
-def test_lerobots_processors_leave_frames_as_they_are(plugin: ModuleType) -> None:
+def test_lerobots_processors_leave_frames_as_they_are_and_give_rewards_as_a_tensor(plugin: ModuleType) -> None:
     before, after = make_processors(make_config())
     assert [type(step).__name__ for step in before.steps] == ["AddBatchDimensionProcessorStep"]
     assert after.steps == []
+    assert (after.named["to_transition"], after.named["to_output"]) == (TO_TRANSITION, TO_TENSOR)
 
 
 def test_a_configuration_that_lerobot_saves_holds_no_key(plugin: ModuleType) -> None:

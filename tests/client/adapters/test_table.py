@@ -31,6 +31,7 @@ ADAPTERS = [found.name for found in pkgutil.iter_modules(adapters.__path__)]
 
 POSITIONAL = {
     "axolotl": ("prompts", "completions", "completion_ids"),
+    "axolotl with `trl.async_prefetch` or `context_parallel_size` over 1": ("prompts", "completions"),
     "TRL": ("prompts", "completions", "completion_ids"),
     "verl": ("data_source", "solution_str", "ground_truth", "extra_info"),
     "verl 0.7 and later, reward manager": ("config", "tokenizer", "compute_score"),
@@ -38,7 +39,7 @@ POSITIONAL = {
     "EasyR1": ("reward_inputs",),
     "AReaL": ("prompt", "completions", "prompt_ids", "completion_ids"),
     "SkyRL": (),
-    "NeMo-RL": ("config",),
+    "NeMo-RL": (),
     "verifiers, prime-rl": ("task", "trace"),
     "verifiers up to 0.2": ("prompt", "completion", "answer", "info"),
     "slime, miles (one request per group)": ("args", "samples"),
@@ -58,6 +59,7 @@ POSITIONAL = {
 ELSEWHERE = {
     "ms-swift": "ms_swift",
     "LeRobot": "lerobot",
+    "NeMo-Gym, and NeMo-RL through it": "nemo_gym",
     "Tunix": "tunix",
     "tinker-cookbook": "tinker_cookbook",
     "atropos": "atropos",
@@ -118,7 +120,9 @@ def test_every_adapter_stands_in_the_table() -> None:
 
 
 def test_an_adapter_imports_the_client_and_nothing_of_a_trainer_or_the_server() -> None:
-    names = [name for name in ADAPTERS if name not in set(ELSEWHERE.values()) - {"tunix", "ms_swift", "lerobot"}]
+    names = [
+        name for name in ADAPTERS if name not in set(ELSEWHERE.values()) - {"tunix", "ms_swift", "lerobot", "nemo_gym"}
+    ]
     imports = "; ".join(f"import reward_gateway.client.adapters.{name}" for name in names)
     heavy = "{'fastapi', 'grpc', 'pydantic', 'ray', 'torch', 'trl', 'PIL', 'starlette'}"
     source = str(Path(adapters.__file__).parents[3])
@@ -137,6 +141,7 @@ def test_an_adapter_imports_the_client_and_nothing_of_a_trainer_or_the_server() 
     [
         ("ROLL", "ROLL makes 0", "query_filter_config"),
         ("axolotl through NeMo-Gym", "axolotl makes 0.0", "trl.reward_funcs"),
+        ("verl-omni", "it makes 0 of every failure", "required=true"),
         ("verl", "rate_limited` makes 0.0", "naive"),
     ],
 )

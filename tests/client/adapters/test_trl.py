@@ -35,6 +35,17 @@ async def test_texts_get_a_reward_each_in_one_request(service: Service) -> None:
     assert [path for path, _ in service.requests].count("/v1/score") == 1
 
 
+async def test_what_a_tool_said_is_not_paid(service: Service) -> None:
+    call = {"type": "function", "function": {"name": "multiply", "arguments": {"a": 6, "b": 7}}}
+    turns = [
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "name": "multiply", "content": "42"},
+    ]
+    completions = [[*turns, {"role": "assistant", "content": said}] for said in ("I do not know.", "42")]
+    prompts = [[{"role": "user", "content": "6 * 7?"}]] * 2
+    assert await trl.make_reward("equal")(prompts, completions, answer=["42", "42"], **REST) == [0.0, 1.0]
+
+
 async def test_messages_score_as_their_texts_do(service: Service) -> None:
     prompts = [[{"role": "user", "content": "p"}]]
     completions = [[{"role": "assistant", "content": "one two three"}]]

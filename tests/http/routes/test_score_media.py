@@ -26,6 +26,7 @@ async def test_an_image_that_cannot_be_read_makes_its_sample_invalid_and_no_othe
     assert (bad["valid"], bad["error"]["code"]) == (False, "invalid_media")
     failing = await served.score({**body, "options": {"on_invalid": "fail"}})
     served.refused(failing, 422, "samples[1].images[1]")
+    assert failing.json()["error"]["message"].count("images[1]") == 1
 
 
 @pytest.mark.parametrize("settings", [{"max_image_bytes": 60}, {"max_image_pixels": 6}])

@@ -186,6 +186,14 @@ TOOL_TURNS = [
         ],
     ),
     (
+        "<|im_user|>user<|im_middle|>Why?<|im_end|><|im_assistant|>assistant<|im_middle|>{}<|im_end|><|im_system|>tool"
+        "<|im_middle|>rain<|im_end|><|im_assistant|>assistant<|im_middle|>So.<|im_end|>",
+        [
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0<|tool_call_argument_begin|>"
+            '{"at": "Paris", "n": 2}<|tool_call_end|><|tool_calls_section_end|>'
+        ],
+    ),
+    (
         "<s>[INST]Why?[/INST]{}</s>[TOOL_RESULTS]rain[/TOOL_RESULTS]So.</s>",
         [
             '[TOOL_CALLS][{"name": "look", "arguments": {"at": "Paris", "n": 2}, "id": "call00001"}]',

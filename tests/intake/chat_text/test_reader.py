@@ -7,8 +7,11 @@ from reward_gateway.intake.chat_text import read_response, read_whole
 from reward_gateway.intake.chat_text.chat_format import Turn
 from reward_gateway.intake.chat_text.query import find_overlap, read_query
 from reward_gateway.intake.chat_text.reader import ChatText
+from reward_gateway.sample.written_calls import find_calls
 
 from tests.clock import little_work
+
+from .test_added_by_templates import COMMAND, GEMMA4, LLAMA3, TOOL_TURNS
 
 PROMPT = "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n"
 WHY = (Turn("user", "Why?"),)
@@ -59,6 +62,23 @@ def test_a_row_of_marks_before_a_text_is_padding(mark: str) -> None:
         for padded in (mark + text, mark * 40 + text):
             found = read_whole(padded + "So.")
             assert (found.turns, answer(found), found.flags) == (WHY, "So.", ())
+
+
+def test_mistrals_spaces_are_those_that_every_turn_has() -> None:
+    """Of a single mark, a space after it may be the turn's own or the template's."""
+    for space, words in (("", " Why?"), (" ", "Why?")):
+        first = Turn("user", words)
+        text = f"<s>[INST] Why?[/INST]{space}So.</s>[INST]{space}Well?[/INST]{space}Yes.</s>"
+        found = read_whole(text)
+        assert found.turns == (first, Turn("assistant", "So."), Turn("user", "Well?"))
+        assert answer(found) == "Yes."
+
+
+@pytest.mark.parametrize("mark", ["<s>old</s>", "<pad>", "<|end|>"])
+def test_a_system_turn_without_a_header_keeps_marks_of_other_formats(mark: str) -> None:
+    begin = "<｜begin▁of▁sentence｜>"
+    found = read_whole(f"<pad>{begin}{begin}{mark} Be kind.<｜User｜>Why?<｜Assistant｜>So.")
+    assert found.turns == (Turn("system", f"{mark} Be kind."), *WHY)
 
 
 def test_users_may_be_called_user() -> None:
@@ -213,6 +233,17 @@ def test_the_overlap_is_the_longest_end_of_the_prompt_with_which_the_query_begin
         "<｜tool▁outputs▁begin｜>",
         "<|start|>assistant<|channel|>final<|message|>",
         "<tool_response>",
+        "<|tool>",
+        "<tools>",
+        "\n\n# Tools\n\nYou may call\n",
+        "\n\n## Available Tools\n",
+        " <functions>",
+        '{"name": ',
+        "[TOOL_CALLS]",
+        "<｜tool▁call▁begin｜>",
+        "<|tool_call_begin|>f<|tool_call_argument_begin|>",
+        "<arg_key>a</arg_key><arg_value>",
+        "<parameter=a>",
         "<|user|>\n",
         "<|image_pad|>",
     ],
@@ -222,5 +253,15 @@ def test_a_text_of_a_million_characters_takes_little_work_whatever_it_repeats(pi
     with little_work(8.0):
         for text in (long, "<|im_start|>user\n" + long, "Human: " + long, "<s>[INST] " + long, "<|user|>\n" + long):
             read_whole(text)
+        for template in (GEMMA4, COMMAND, LLAMA3, *(text for text, _ in TOOL_TURNS)):
+            read_whole(template.replace("{}", long, 1))
+        for begin in (
+            "<tool_call>",
+            "<tool_call>f\n",
+            "<｜tool▁calls▁begin｜>",
+            "<|tool_calls_section_begin|>",
+            "Action:\n",
+        ):
+            find_calls(begin + long)
         read_response(PROMPT, long)
         read_query(long[5:] + "x", long)

@@ -110,12 +110,21 @@ def test_grey_palette_and_print_colours_are_read(mode: str, kind: str, seen: tup
     assert np.abs(found - seen).max() <= 3
 
 
+def written(width: int, height: int, depth: int, colour: int, rows: bytes, clear: bytes = b"") -> bytes:
+    """A PNG of rows of packed pixels, which Pillow does not write itself."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    pieces = [(b"IHDR", header), (b"tRNS", clear), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in pieces
+        if data or kind == b"IEND"
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
 def test_sixteen_bits_of_colour_become_eight() -> None:
     rows = b"".join(b"\0" + struct.pack(">6H", 65535, 0, 32896, 0, 257, 65535) for _ in range(2))
-    header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
-    pieces = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    chunks = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in pieces]
-    found = decode_image(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    found = decode_image(written(2, 2, 16, 2, rows))
     assert [found.getpixel((x, 1)) for x in (0, 1)] == [(255, 0, 128), (0, 1, 255)]
 
 
@@ -161,6 +170,22 @@ def test_the_clear_grey_of_sixteen_bits_is_white(clear: int) -> None:
 
     assert greys(encoded(picture)) == [round(clear / 257), 18, 18, 255]
     assert greys(encoded(picture, transparency=clear)) == [255, 18, 18, 255]
+
+
+@pytest.mark.parametrize(
+    ("depth", "row", "clear", "seen"),
+    [
+        (8, [0, 51, 119, 255], 51, [0, 255, 119, 255]),
+        (4, [0x03, 0x7F], 3, [0, 255, 119, 255]),
+        (4, [0x03, 0x7F], 0, [255, 51, 119, 255]),
+        (2, [0b00011011], 1, [0, 255, 170, 255]),
+        (1, [0b01000000], 0, [255, 255, 255, 255]),
+        (1, [0b01000000], 1, [0, 255, 0, 0]),
+    ],
+)
+def test_the_clear_grey_of_fewer_bits_is_white(depth: int, row: list[int], clear: int, seen: list[int]) -> None:
+    found = decode_image(written(4, 1, depth, 0, bytes([0, *row]), struct.pack(">H", clear)))
+    assert np.asarray(found)[0, :, 0].tolist() == seen
 
 
 def test_an_error_says_which_image_it_is_about() -> None:

@@ -7,15 +7,18 @@ That is scripts with Unsloth, torchrl, Trinity, PipelineRL (Tunix and axolotl's 
 
 ``batch.RECIPE`` in place of ``batch.score`` is the recipe of that name. Ground truths come from the column
 ``reference``, ``ground_truth``, ``answer`` or ``solution``. The answer has one number per completion, in their order,
-and None where a sample cannot be scored: TRL leaves it out. What makes a number of None needs another adapter. A
-service that stays away longer than ``REWARD_GATEWAY_TIMEOUT_S`` (120) raises.
+and None where a sample cannot be scored: TRL leaves it out. A service that stays away longer than
+``REWARD_GATEWAY_TIMEOUT_S`` (120) raises.
+
+What makes a number of None takes ``batch.score_all``, which raises instead: axolotl with ``trl.async_prefetch`` or
+``context_parallel_size`` over 1, whose own trainers count None as 0.0.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from reward_gateway.client.adapters.rows import make_samples
-from reward_gateway.client.adapters.service import Service, optional_numbers
+from reward_gateway.client.adapters.service import Service, optional_numbers, require_numbers
 
 
 def score(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
@@ -30,6 +33,11 @@ def score(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) ->
         ValueError: columns of different lengths.
     """
     return _score_by(None, prompts, completions, columns)
+
+
+def score_all(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
+    """As :func:`score`, for trainers that make a number of None. Raises Unscored where a completion has no score."""
+    return require_numbers(Service.of(rendered=True).score(make_samples(prompts, completions, columns)))
 
 
 def _score_by(recipe: str | None, prompts: Any, completions: Any, columns: dict[str, Any]) -> list[float | None]:

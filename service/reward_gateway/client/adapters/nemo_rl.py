@@ -1,23 +1,28 @@
 """NeMo-RL.
 
-In the training script, once: ``register_env("reward_gateway", "reward_gateway.client.adapters.nemo_rl.Environment")``;
-in its configuration:
+    python -m reward_gateway.client.adapters.nemo_rl examples/run_grpo.py --config …      # in place of `python …`
 
-    env:
-      reward_gateway: {url: "http://HOST:8080", reward: RECIPE}      # or several: rewards: [helpful, brevity]
+and in its configuration:
 
-(NeMo-Gym, by URL alone, needs no code of the training script.) With ``rewards`` the answer is a reward a recipe, which
-NeMo-RL's GDPO normalises each by itself. Ground truths come from a row's ``ground_truth`` (``reference``, ``answer``,
-``solution``). What the chat template made of a message is read back into messages by the service
-(guides/chat_text.md). A sample without a score raises.
+    data: {default: {env_name: reward_gateway, …}}
+    env: {reward_gateway: {url: "http://HOST:8080", reward: RECIPE}}      # or several: rewards: [helpful, brevity]
+
+A training script of your own calls :func:`register` instead, before it makes environments. With ``rewards`` the answer
+is a reward a recipe, which NeMo-RL's GDPO normalises each by itself. Ground truths come from a row's ``ground_truth``
+(``reference``, ``answer``, ``solution``). What the chat template made of a message is read back into messages by the
+service (guides/chat_text.md). A sample without a score raises.
 """
 
+import runpy
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from reward_gateway.client.adapters.rows import REFERENCES, make_sample
 from reward_gateway.client.adapters.service import Service, require_numbers
 from reward_gateway.sample.turn_marks import has_turn_marks
+
+NAME = "reward_gateway"
 
 
 class StepReturn(NamedTuple):
@@ -116,3 +121,27 @@ def __getattr__(name: str) -> Any:
     import ray
 
     return ray.remote(RewardEnvironment)
+
+
+def register() -> None:
+    """Make the environment known to NeMo-RL, in this process. Its actor runs with this process's Python."""
+    from nemo_rl.distributed.ray_actor_environment_registry import ACTOR_ENVIRONMENT_REGISTRY
+    from nemo_rl.distributed.virtual_cluster import PY_EXECUTABLES
+    from nemo_rl.environments.utils import register_env
+
+    actor = f"{__name__}.Environment"
+    ACTOR_ENVIRONMENT_REGISTRY[actor] = PY_EXECUTABLES.SYSTEM
+    register_env(NAME, actor)
+
+
+def main() -> None:
+    """Run NeMo-RL's script, to which the environment is known by then."""
+    register()
+    sys.argv = sys.argv[1:]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    from reward_gateway.client.adapters import nemo_rl  # under its own name, so that Ray's workers find it
+
+    nemo_rl.main()

@@ -17,10 +17,9 @@ Tunix takes every public function of the module for a reward: ``reward`` is the 
 from collections.abc import Sequence
 from typing import Any
 
-from reward_gateway.client.adapters.rows import make_samples
-from reward_gateway.client.adapters.service import Service, require_numbers
+from reward_gateway.client.adapters import batch
 
 
 def reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
     """Rewards, one per completion. Raises Unscored, GatewayError."""
-    return require_numbers(Service.of(rendered=True).score(make_samples(prompts, completions, columns)))
+    return batch.score_all(prompts, completions, **columns)

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from reward_gateway.errors import (
+    BrowserRefused,
     DeadlineExceeded,
     Draining,
     EmptyInput,
@@ -12,6 +13,7 @@ from reward_gateway.errors import (
     InternalError,
     InvalidRequest,
     MalformedBody,
+    MethodNotAllowed,
     ModelUnavailable,
     Overloaded,
     PermissionDenied,
@@ -49,6 +51,12 @@ class DetailError(Struct):
     """FastAPI's error."""
 
     detail: str
+
+
+class UnscoredReward(Struct):
+    """Why there is no reward, in its place."""
+
+    reward: str
 
 
 class OpenEnvErrorData(Struct, omit_defaults=True):
@@ -115,6 +123,13 @@ def _render_without_500(error: GatewayError) -> tuple[int, dict[str, Any]]:
     return {422: 400, 500: 503, 504: 503}.get(status, status), body
 
 
+def _render_axolotl(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    """axolotl makes 0.0 of every status but 200, and stops with the text where a number should be. What it never sends,
+    a browser's request for another site or another method, is refused as everywhere."""
+    status = error.status if isinstance(error, BrowserRefused | MethodNotAllowed) else 200
+    return status, {"reward": f"no reward: {error.message}"}
+
+
 def _render_openenv(error: GatewayError) -> tuple[int, dict[str, Any]]:
     """OpenEnv on a WebSocket: ``{"type": "error", "data": {"message", "code"}}``, and our code as ``error``."""
     message = error.message
@@ -145,3 +160,4 @@ DETAIL = ErrorFormat("detail", _render_detail, DetailError)
 FASTAPI = ErrorFormat("fastapi", _render_fastapi, DetailError)
 OPENENV_MESSAGE = ErrorFormat("openenv_message", _render_openenv, OpenEnvError)
 NO_500 = ErrorFormat("no_500", _render_without_500, ErrorResponse)
+AXOLOTL = ErrorFormat("axolotl", _render_axolotl, UnscoredReward)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reward_gateway.errors import PermissionDenied, UnsupportedMediaType
+from reward_gateway.errors import BrowserRefused, UnsupportedMediaType
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import is_loopback
 
@@ -69,7 +69,7 @@ class BrowserLayer:
             headers = call_of(scope).headers
             host = headers.get("host")
             if self._hosts is not None and host is not None and host not in self._hosts:
-                raise PermissionDenied(_FOREIGN_HOST)
+                raise BrowserRefused(_FOREIGN_HOST)
             if "origin" in headers or any(name in headers for name in _FETCH):
                 self._check_browser(scope["method"], scope["scheme"], headers)
         await self.app(scope, receive, send)
@@ -84,11 +84,11 @@ class BrowserLayer:
         else:
             foreign = site not in ("same-origin", "none") or not self._is_own(origin, scheme, headers.get("host", ""))
         if foreign:
-            raise PermissionDenied(_FOREIGN_SITE)
+            raise BrowserRefused(_FOREIGN_SITE)
         if method in _SAFE or headers.get(OWN_PAGE) == "1":
             return
         if headers.get("content-length", "0").strip() in ("", "0") and "transfer-encoding" not in headers:
-            raise PermissionDenied("a request from a browser that changes something needs X-Reward-Gateway: 1")
+            raise BrowserRefused("a request from a browser that changes something needs X-Reward-Gateway: 1")
         if headers.get("content-type", "").partition(";")[0].strip().lower() in _FORM_TYPES:
             raise UnsupportedMediaType(
                 "a request from a browser needs the content type of its body, such as application/json, or "

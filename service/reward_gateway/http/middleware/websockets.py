@@ -17,7 +17,7 @@ from reward_gateway.tasks import end_task
 from reward_gateway.traffic.guard import Traffic
 
 from ..call import IDEMPOTENCY_KEY, REQUEST_ID, WEBSOCKET
-from ..websocket import WebSocketSession
+from ..websocket import ARRIVING, WebSocketSession
 
 ACCEPTED, FINISHED = 101, 204
 """The status of a handshake that becomes a WebSocket, and of a message after which it is over."""
@@ -53,6 +53,8 @@ class WebSocketLayer:
         with WebSocketSession(self._traffic) as session:
             requests = _Requests(self.app, scope, session)
             if await _shake_hands(requests, scope, receive, send):
+                if (charge_to := scope.get("extensions", {}).get(ARRIVING)) is not None:
+                    charge_to(session.arriving)
                 await self._answer_messages(requests, receive, send)
 
     async def _answer_messages(self, requests: "_Requests", receive: Receive, send: Send) -> None:

@@ -45,6 +45,7 @@ _LEADING = _compile_leading(_LEADING_MARKS)
 _BEFORE_FORMAT = _compile_leading(mark for mark in _LEADING_MARKS if mark != SENTENCE)
 _CLOSING = "</s>"
 _CLOSINGS = re.compile(rf"(?:{_CLOSING})+")
+_SENTENCES = re.compile(rf"(?:\s*{SENTENCE})+")
 _ROW = 2048
 """Characters at the end of a text that hold all of its marks, as a rule."""
 
@@ -53,6 +54,11 @@ def skip_leading(text: str) -> int:
     """Where a text begins after the marks of its beginning, and padding. Some tokenisers pad with an end mark."""
     match = _LEADING.match(text)
     return match.end() if match else 0
+
+
+def strip_sentence(text: str) -> str:
+    """What stands before DeepSeek's first header, without the marks of the text's beginning."""
+    return text[match.end() :] if (match := _SENTENCES.match(text)) else text
 
 
 def strip_leading(text: str) -> str:

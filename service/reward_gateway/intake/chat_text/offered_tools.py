@@ -18,7 +18,7 @@ _FUNCTIONS = re.compile(
     r"|\A<functions>[^<]*</functions>\Z"
 )
 _LISTED = re.compile(r"(?:\A|\n\n)## Tools\nYou have access to the following tools:\n.*\Z", re.DOTALL)
-_DECLARED = re.compile(r"(?:<\|tool>(?:(?!<tool\|>).)*<tool\|>)+\Z", re.DOTALL)
+_DECLARED = re.compile(r"<\|tool>.*?<tool\|>", re.DOTALL)
 _JSON = re.compile(
     r"(?:Given the following functions, please respond with a JSON for a function call with its proper arguments that "
     r"best answers the given prompt\.\n\n|You have access to the following functions\. To call a function, please "
@@ -36,9 +36,13 @@ def remove_signatures(words: str) -> str:
 
 
 def remove_declarations(words: str) -> str:
-    """A system turn without Gemma 4's declarations."""
-    found = _DECLARED.search(words)
-    return words[: found.start()] if found else words
+    """A system turn without Gemma 4's declarations, which end it."""
+    begin = place = words.find("<|tool>")
+    if begin < 0:
+        return words
+    while declared := _DECLARED.match(words, place):
+        place = declared.end()
+    return words[:begin] if place == len(words) else words
 
 
 def remove_json(words: str) -> str:

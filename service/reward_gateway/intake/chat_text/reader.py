@@ -7,7 +7,7 @@ from reward_gateway.sample.turn_marks import TEMPLATE_MARKS, has_turn_marks
 
 from .called_tools import read_answered_calls
 from .chat_format import ChatFormat, Header, Turn
-from .marks import find_end, skip_leading, strip_leading
+from .marks import find_end, strip_leading, strip_sentence
 from .recognition import AUTO, NONE, recognise, recognise_response
 
 PROMPT_TRUNCATED: Final = "prompt_truncated"
@@ -107,7 +107,7 @@ def _read_prompt(chat_format: ChatFormat, body: str, headers: list[Header], stop
         lead = chat_format.cut_end(lead)
         if lead.strip():
             turns.append(Turn("user", lead))
-    elif chat_format.leads and (system := lead[skip_leading(lead) :]).strip():
+    elif chat_format.leads and (system := strip_sentence(lead)).strip():
         turns += chat_format.tidy("system", system)
     return tuple(read_answered_calls([*turns, *chat_format.read_turns(body, headers, stop)]))
 

@@ -71,12 +71,15 @@ def choose_phi3(text: str) -> ChatFormat:
     return formats.PHI4_MINI if first and text[first.end() : first.end() + 1] != "\n" else formats.PHI3
 
 
+_UNSPACED = re.compile(r"(?:\A|</?s>|\[/SYSTEM_PROMPT\]|\[/AVAILABLE_TOOLS\])\s*\[INST\](?! )")
+
+
 def choose_inst(text: str) -> ChatFormat:
     """Llama 2, or one of Mistral's templates, by the spaces around the marks."""
     opened, closed = text.find("[INST]"), text.find("[/INST]")
     if text.startswith("<<SYS>>\n", opened + len("[INST] ")) or "</s><s>[INST]" in text:
         return formats.LLAMA2
-    if opened >= 0 and text[opened + 6 : opened + 7] != " ":
+    if _UNSPACED.search(text):  # of a first mark alone, a space may be its turn's own
         return formats.MISTRAL_TEKKEN
     return formats.MISTRAL_SPACED if text[max(0, closed - 1) : max(0, closed)] == " " else formats.MISTRAL_V3
 
