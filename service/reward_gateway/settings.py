@@ -266,6 +266,11 @@ class Settings(BaseSettings):
     # Judges and code
     judges_file: Path | None = Field(None, description="YAML file of OpenAI-compatible judges.")
     allow_untrusted_code: bool = Field(False, description="Run programs and SQL from requests in the sandbox.")
+    sql_databases: Path | None = Field(
+        None,
+        description="Folder of SQLite databases that queries may read by name: NAME/NAME.sqlite, as Spider and BIRD "
+        "have them, or NAME.sqlite.",
+    )
 
     # Dialects
     dialect_failures: dict[str, float | Literal["error"]] = Field(

@@ -214,6 +214,15 @@ def test_tool_calls_is_1_for_the_right_calls_as_text_and_as_tool_calls(reward: A
     assert (native.reward.tolist(), native.flags) == ([1.0, 0.0], {})
 
 
+def test_text_to_sql_is_1_for_the_rows_of_the_right_query(reward: Any) -> None:
+    rows = [{"ok": True, "value": value} for value in ([["Ann"]], [["Ann"]], [["Bo"]], [["Ann"]])]
+    reference = {"answer": "SELECT name FROM singer", "database": "concert_singer"}
+    result = reward("text_to_sql", responses=["SELECT name"] * 2, references=[reference] * 2, answers=[rows])
+    assert result.reward.tolist() == [1.0, 0.0]
+    lacking = reward("text_to_sql", responses=["SELECT name"], references=["SELECT name FROM singer"])
+    assert (lacking.invalid[0].code, lacking.invalid[0].param) == ("missing_field", "reference.database")
+
+
 def test_renorm_is_process_plus_outcome_less_one_a_turn(reward: Any) -> None:
     result = reward(
         "renorm",

@@ -47,9 +47,12 @@ async def test_a_query_gets_the_stored_database_that_it_names() -> None:
     await state.sets.put("databases", "other", {"schema": "CREATE TABLE u (y)"})
     runtime = EffectsRuntime(CachedScorer(None, NullCache()), state, sandbox=EchoSandbox())  # type: ignore[arg-type]
     given: Any = {"schema": "CREATE TABLE w (z)"}
-    query = effects.RunSandboxed("sql", ["SELECT 1"] * 4, ["sqlite:shop", "other", given, "sqlite:nothing"])
+    named = ["sqlite:shop", "other", given, "sqlite:nothing"]
+    inputs = [{"database": database, "max_rows": 5} for database in named]
+    query = effects.RunSandboxed("sql", ["SELECT 1"] * 4, inputs)
     answers = await runtime.answer_effect(query, RequestContext())
-    assert [answer["value"] for answer in answers if not isinstance(answer, Invalid)] == [
+    assert {answer["value"]["max_rows"] for answer in answers if not isinstance(answer, Invalid)} == {5}
+    assert [answer["value"]["database"] for answer in answers if not isinstance(answer, Invalid)] == [
         {"schema": "CREATE TABLE t (x)"},
         {"schema": "CREATE TABLE u (y)"},
         given,

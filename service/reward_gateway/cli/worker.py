@@ -24,6 +24,7 @@ from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.backends.judges.config import JudgesFileError, load_judges
 from reward_gateway.backends.judges.judges import Judges
+from reward_gateway.backends.sandbox.databases import DatabaseFolder
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
 from reward_gateway.backends.triton.repository import models_of_repository
 from reward_gateway.backends.triton.server import TritonServer
@@ -141,6 +142,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         math_processes=settings.math_processes,
         workers=WorkerPool(prepare_process, settings.compute_processes, settings.compute_memory, observer=observer),
         observer=observer,
+        databases=DatabaseFolder(settings.sql_databases),
     )
     try:
         await runtime.refresh_models()

@@ -157,16 +157,28 @@ async def _run_sandboxed(
     return await services.sandbox.run(effect.language, effect.programs, inputs, effect.timeout_s, context.deadline)
 
 
-async def _read_databases(services: ScoringServices, databases: Sequence[Any], context: RequestContext) -> list[Any]:
-    """Replace names of stored databases (sets of kind ``databases``) by their content."""
-    stored: dict[str, Any] = {}
-    for name in dict.fromkeys(database for database in databases if isinstance(database, str)):
+async def _read_databases(
+    services: ScoringServices, inputs: Sequence[Any], context: RequestContext
+) -> list[dict[str, Any]]:
+    """Inputs of queries with databases in place of their names: a file of the operator's folder, else a stored set of
+    kind ``databases``. Only here a file is named: what a caller gave stays under ``database``."""
+    stored: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys(given["database"] for given in inputs if isinstance(given["database"], str)):
+        if (file := await asyncio.to_thread(services.databases.find, name)) is not None:
+            stored[name] = {"file": str(file)}
+            continue
         try:
             sets = services.state.sets.within(context.scope.space)
-            stored[name] = await sets.read("databases", name.removeprefix("sqlite:"))
+            stored[name] = {"database": await sets.read("databases", name.removeprefix("sqlite:"))}
         except NotFound:
-            stored[name] = None  # the sandbox reports that it cannot be built
-    return [stored[database] if isinstance(database, str) else database for database in databases]
+            stored[name] = {"database": None}  # the sandbox reports that it cannot be built
+    return [
+        {
+            "max_rows": given["max_rows"],
+            **(stored[given["database"]] if isinstance(given["database"], str) else {"database": given["database"]}),
+        }
+        for given in inputs
+    ]
 
 
 def _cohort_time_s(deadline: float) -> float:

@@ -8,6 +8,7 @@ from typing import Protocol
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.math.checker import PROCESSES, MathChecker
 from reward_gateway.backends.port import ModelInfo, ModelServer
+from reward_gateway.backends.sandbox.databases import DatabaseFolder
 from reward_gateway.backends.sandbox.sandbox import Sandbox
 from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.errors import StateUnavailable
@@ -61,6 +62,7 @@ class ScoringServices:
         repository: returns the models on disk, for those that the server has not loaded; called at each refresh.
         judges: language models as judges; None: none configured.
         sandbox: runs callers' code; None: not allowed.
+        databases: the operator's databases for queries; None: none.
         media: checks images and fetches those given by URL; None: neither is done.
         idempotency_ttl_s: seconds that the answer to an idempotency key is kept.
         workers: processes for what may take long; None: a pool of the usual size.
@@ -82,11 +84,13 @@ class ScoringServices:
         workers: WorkerPool | None = None,
         math_processes: int | None = None,
         observer: Observer = UNOBSERVED,
+        databases: DatabaseFolder | None = None,
     ) -> None:
         self.raw = raw
         self.vectors = VectorScorer(raw.models, raw.cache)
         self.judges = judges
         self.sandbox = sandbox
+        self.databases = databases or DatabaseFolder()
         self.media = media
         self.cohorts = cohorts or LocalCohorts()
         self.math = MathChecker(math_processes or PROCESSES, observer=observer)

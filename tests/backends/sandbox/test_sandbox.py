@@ -314,7 +314,7 @@ SHOP = {"schema": "CREATE TABLE sales(item TEXT, price REAL)", "rows": {"sales":
 
 
 async def query(sandbox: Sandbox, text: str, database: Any = SHOP, timeout_s: float = 60.0) -> Any:
-    (answer,) = await sandbox.run("sql", [text], [database], timeout_s)
+    (answer,) = await sandbox.run("sql", [text], [{"database": database}], timeout_s)
     return answer
 
 
@@ -416,6 +416,6 @@ async def test_a_database_that_cannot_be_built_is_no_fault_of_the_query(full: Sa
 
 
 async def test_equal_queries_on_equal_databases_run_once(full: Sandbox) -> None:
-    answers = await full.run("sql", ["SELECT 1"] * 64, [SHOP] * 64, 5.0)
+    answers = await full.run("sql", ["SELECT 1"] * 64, [{"database": SHOP}] * 64, 5.0)
     assert answers == [{"ok": True, "value": [[1]], "error": None}] * 64
     assert json.dumps(answers)

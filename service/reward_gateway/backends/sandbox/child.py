@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from .library import load_modules
 from .lockdown import lock_process
@@ -39,7 +40,7 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.read())
     if spawner is not None:
         _supervise(request, spawner)
-    prepared = PREPARE[request["language"]](request["program"])
+    prepared = PREPARE[request["language"]](request)
     os.close(0)
     prepare_interpreter()
     sys.stdin, sys.stdout, sys.stderr = None, Silence(), Silence()
@@ -85,9 +86,9 @@ def capture_outcome(program: Callable[[], Any]) -> Ran:
         return False, None, f"{type(error).__name__}: {error}"[:300].rstrip(": ")
 
 
-def prepare_python(program: str) -> Callable[[str, Any], Any]:
+def prepare_python(request: dict[str, Any]) -> Callable[[str, Any], Any]:
     """Import the modules that programs may use."""
-    load_modules([program])
+    load_modules([request["program"]])
     return run_python
 
 
@@ -98,12 +99,15 @@ def run_python(program: str, value: Any) -> Any:
     return scope["main"](value)
 
 
-def prepare_sql(_: str) -> Callable[[str, Any], Any]:
-    """Open an empty database in memory, and import what filling it takes: no file can be opened later."""
+def prepare_sql(request: dict[str, Any]) -> Callable[[str, Any], Any]:
+    """Open the operator's file, or an empty database in memory, and import what filling it takes: no file can be opened
+    later."""
     import binascii
     import sqlite3
 
-    database = sqlite3.connect(":memory:", isolation_level=None)
+    file = request["input"].get("file")
+    address = ":memory:" if file is None else f"file:{quote(file)}?mode=ro&immutable=1"
+    database = sqlite3.connect(address, isolation_level=None, uri=file is not None)
     database.execute("PRAGMA temp_store = MEMORY")
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
     database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -113,18 +117,24 @@ def prepare_sql(_: str) -> Callable[[str, Any], Any]:
         harmless = action in reads or (action == sqlite3.SQLITE_FUNCTION and second not in {"load_extension"})
         return sqlite3.SQLITE_OK if harmless else sqlite3.SQLITE_DENY
 
-    def run_query(query: str, database_input: Any) -> list[list[Any]]:
+    if file is not None:  # its size is asked for once a transaction, and the lockdown would refuse to tell
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+
+    def run_query(query: str, given: Any) -> list[list[Any]]:
+        most = given.get("max_rows", MOST_ROWS)
         try:
-            fill_database(database, database_input, binascii.a2b_base64)
+            if file is None:
+                fill_database(database, given["database"], binascii.a2b_base64)
         except BaseException as error:  # memory included: whatever fails before the query is no fault of the query
             raise BadDatabase(f"{type(error).__name__}: {error}") from None
         database.set_authorizer(authorize_action)
         cursor = database.execute(query)
         if cursor.description is None:
             raise ValueError("the query gives no rows")
-        rows = cursor.fetchmany(MOST_ROWS + 1)
-        if len(rows) > MOST_ROWS:
-            raise ValueError(f"more than {MOST_ROWS} rows")
+        rows = cursor.fetchmany(most + 1)
+        if len(rows) > most:
+            raise ValueError(f"more than {most} rows")
         return [[to_json_value(value) for value in row] for row in rows]
 
     return run_query
@@ -161,4 +171,7 @@ def to_json_value(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-PREPARE: dict[str, Callable[[str], Callable[[str, Any], Any]]] = {"python": prepare_python, "sql": prepare_sql}
+PREPARE: dict[str, Callable[[dict[str, Any]], Callable[[str, Any], Any]]] = {
+    "python": prepare_python,
+    "sql": prepare_sql,
+}

@@ -1,9 +1,8 @@
 """Reasoning-SQL: partial rewards for text-to-SQL, from the result of a query down to its words."""
 
-import json
 import re
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,13 +12,13 @@ from reward_gateway.sample import Invalid
 
 from ..answers.sections import has_section
 from ..columns import Columns
-from ..effects import Effectful, RunSandboxed, perform
+from ..effects import Effectful
 from ..judged import Conversation, ask_judge
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
-from ..sandboxed import SandboxResult
 from ..sql import bigrams, is_ordered, jaccard, schema_items
+from ..sql_results import MOST_ROWS, run_queries, same_rows
 
 SOURCE = Source(
     "Reasoning-SQL: Reinforcement Learning with SQL Tailored Partial Rewards", "https://arxiv.org/abs/2503.23157"
@@ -44,6 +43,7 @@ class Params(OperationParams):
     judge: JudgeName | None = Field(
         None, description="Configured judge for wrong queries whose item has no judge score."
     )
+    max_rows: int = Field(MOST_ROWS, ge=1, le=1_000_000, description="Rows that a result may have.")
     timeout_s: float = Field(5.0, gt=0, le=60, description="Time for one query, without what it waits for a CPU.")
 
 
@@ -80,17 +80,6 @@ class Item(OperationItem):
         if self.db is None and not {"pred_rows", "gold_rows"} <= self.model_fields_set:
             raise ValueError("give pred_rows (null for a query that failed) and gold_rows, or db")
         return self
-
-
-def same_result(predicted: Sequence[Sequence[Any]], gold: Sequence[Sequence[Any]], *, ordered: bool) -> bool:
-    """Whether two results hold the same rows, in the same order where it matters; as multisets otherwise."""
-    a, b = ([_row_key(row) for row in rows] for rows in (predicted, gold))
-    return a == b if ordered else Counter(a) == Counter(b)
-
-
-def _row_key(row: Sequence[Any]) -> str:
-    """A row as text in which 1 and 1.0 are the same."""
-    return json.dumps([float(v) if isinstance(v, int) and abs(v) < 2**53 else v for v in row], sort_keys=True)
 
 
 def tagged(output: str) -> bool:
@@ -151,7 +140,7 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
 def _compute_components(row: dict[str, Any]) -> dict[str, float]:
     predicted, gold = row["pred_rows"], row["gold_rows"]
     right = predicted is not None and gold is not None
-    right = right and same_result(predicted, gold, ordered=is_ordered(row["gold_sql"]))
+    right = right and same_rows(predicted, gold, "ordered" if is_ordered(row["gold_sql"]) else "multiset")
     schemas = [
         {str(name).lower() for name in given} if given is not None else schema_items(row[query])
         for given, query in ((row["pred_schema"], "pred_sql"), (row["gold_schema"], "gold_sql"))
@@ -172,29 +161,15 @@ def _run_queries(
 ) -> Effectful[tuple[dict[int, list[str | None]], dict[int, Invalid]]]:
     """Fill in the rows of items that name a database; why queries failed, and why items could not be answered."""
     rows = [i for i, db in enumerate(fields["db"]) if db is not None]
-    if not rows:
-        return {}, {}
-    queries = [fields[name][i] for i in rows for name in ("pred_sql", "gold_sql")]
-    databases = [fields["db"][i] for i in rows for _ in (0, 1)]
-    answers = yield from perform(RunSandboxed("sql", queries, databases, params.timeout_s))
+    pairs = [(fields["pred_sql"][i], fields["gold_sql"][i]) for i in rows]
+    databases = [fields["db"][i] for i in rows]
+    answers = yield from run_queries(pairs, databases, params.timeout_s, params.max_rows, "gold_sql")
     errors: dict[int, list[str | None]] = {}
     invalid: dict[int, Invalid] = {}
-    for place, i in enumerate(rows):
-        pair = answers[2 * place : 2 * place + 2]
-        unrun = next((answer for answer in pair if isinstance(answer, Invalid)), None)
-        if unrun is not None:
-            invalid[i] = unrun
+    for i, answer in zip(rows, answers, strict=True):
+        if isinstance(answer, Invalid):
+            invalid[i] = replace(answer, param="db") if answer.param == "database" else answer
             continue
-        results = [SandboxResult.of(answer) for answer in pair if not isinstance(answer, Invalid)]
-        if any(result.bad_database for result in results):
-            invalid[i] = invalid_field(
-                "the database is not stored here, or cannot be built from its schema and rows or its file", "db"
-            )
-        elif not results[1].ok:
-            reason = (results[1].error or "").partition(":")[0]
-            invalid[i] = invalid_field(
-                f"the right query failed ({reason}), so there is nothing to compare with", "gold_sql"
-            )
-        fields["pred_rows"][i], fields["gold_rows"][i] = (result.value if result.ok else None for result in results)
-        errors[i] = [result.error for result in results]
+        fields["pred_rows"][i], fields["gold_rows"][i] = answer.rows, answer.gold_rows
+        errors[i] = [answer.error, None]
     return errors, invalid
