@@ -4,8 +4,8 @@
     groups = await art.gather_trajectory_groups(…, after_each=score_group)      # RECIPE by REWARD_GATEWAY_REWARD, or
     groups = await art.gather_trajectory_groups(…, after_each=lambda group: score_group(group, "RECIPE"))
 
-A trajectory's messages up to its last answer are the prompt, that answer (and what a tool said after it) the response;
-the reference is ``reference``, ``ground_truth``, ``answer`` or ``solution`` of its metadata or the group's. The group
+A trajectory's messages up to its last answer are the prompt, that answer is the response (what a tool said after it is
+left out); the reference is ``reference``, ``ground_truth``, ``answer`` or ``solution`` of its metadata or the group's. The group
 goes out in one request, under one ``group``, so that recipes which compare its members can. Trajectories without a
 score leave the group, with the reason in its log: their 0.0 would be trained on. A group of which nothing is scored is
 None, which ART leaves out; a service that stays away longer than ``timeout_s`` (120) raises.
@@ -50,4 +50,4 @@ def _read_sample(trajectory: Any, shared: Any, group: str) -> dict[str, Any]:
     facts = {**shared, **trajectory.metadata}
     reference = next((facts[name] for name in REFERENCES if facts.get(name) is not None), None)
     answer = next((i for i in range(len(messages) - 1, -1, -1) if messages[i]["role"] == "assistant"), len(messages))
-    return make_sample(messages[:answer], messages[answer:] or None, reference, group=group)
+    return make_sample(messages[:answer], messages[answer : answer + 1] or None, reference, group=group)
