@@ -5,10 +5,10 @@
     groups = await art.gather_trajectory_groups(…, after_each=lambda group: score_group(group, "RECIPE"))
 
 A trajectory's messages up to its last answer are the prompt, that answer is the response (what a tool said after it is
-left out); the reference is ``reference``, ``ground_truth``, ``answer`` or ``solution`` of its metadata or the group's. The group
-goes out in one request, under one ``group``, so that recipes which compare its members can. Trajectories without a
-score leave the group, with the reason in its log: their 0.0 would be trained on. A group of which nothing is scored is
-None, which ART leaves out; a service that stays away longer than ``timeout_s`` (120) raises.
+left out); the reference is ``reference``, ``ground_truth``, ``answer`` or ``solution`` of its metadata or the group's.
+The group goes out in one request, under one ``group``, so that recipes which compare its members can. Trajectories
+without a score leave the group, with the reason in its log: their 0.0 would be trained on. A group of which nothing is
+scored is None, which ART leaves out; a service that stays away longer than ``timeout_s`` (120) raises.
 """
 
 import uuid
