@@ -10,9 +10,14 @@ HOLDERS = ("target", "ground_truth", "reference", "solution")
 """Keys by which data sets hold nothing but the answer: ``{"target": ["Paris"]}``."""
 
 RULE_FIELDS = frozenset(
-    {"choices", "pattern", "json_schema", "tests", "instruction_id_list", "kwargs", "tools", "database"}
+    (
+        *("choices", "pattern", "json_schema", "keywords", "tools", "database", "instruction_id_list", "kwargs"),
+        *("tests", "entry_point", "fn_name", "inputs", "outputs", "checker"),
+        *("public_tests", "private_tests", "generated_tests", "test_cases"),
+    )
 )
-"""Fields of rules that a reference may carry by their names, beside ``answer``."""
+"""Fields of rules that a reference may carry by their names, beside ``answer``. Names that data sets also give to other
+things (``key``, ``input``, ``output``) do not tell an object of a rule's fields."""
 
 
 def read_label(value: Any) -> Label | None:
