@@ -21,3 +21,14 @@ def score(call: Call) -> list[float | None]:
         for sample in call.samples
     ]
     return asyncio.run(function(call.column("response"), messages=turns, solution=call.column("reference")))
+
+
+def parse(lines: list[str]) -> str:
+    from swift.arguments import RLHFArguments
+    from transformers import HfArgumentParser
+
+    words = lines[0].replace("…/reward_gateway/client/adapters/ms_swift", plugin.__path__[0]).split()
+    parsed = HfArgumentParser(RLHFArguments).parse_args(["--rlhf_type", "grpo", *words])
+    assert parsed.reward_funcs == ["reward_gateway"]
+    assert parsed.external_plugins == [f"{plugin.__path__[0]}/plugin.py"]
+    return RLHFArguments.__name__
