@@ -1,4 +1,4 @@
-"""Instructions that a program can check: IFEval's 25 and IFBench's 58, a function each.
+"""Instructions that a program can check: IFEval's 25, IFBench's 58 and those of M-IFEval, a function each.
 
 To add one, write a function in a file of this folder (a new file is found by itself):
 

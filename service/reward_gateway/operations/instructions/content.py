@@ -2,14 +2,14 @@
 
 import re
 
-from .registry import Count, Wanted, instruction
-from .text import Text
+from .registry import Count, Relation, Wanted, instruction
+from .text import Text, compare
 
 
 @instruction("detectable_content:number_placeholders")
-def number_placeholders(response: Text, *, num_placeholders: Count) -> bool:
+def number_placeholders(response: Text, *, num_placeholders: Count, relation: Relation = "at least") -> bool:
     """The response must contain at least {num_placeholders} placeholders in square brackets, such as [address]."""
-    return sum(map(_count_placeholders, response.lines)) >= num_placeholders
+    return compare(sum(map(_count_placeholders, response.lines)), relation, num_placeholders)
 
 
 def _count_placeholders(line: str) -> int:

@@ -3,8 +3,8 @@
 import json
 import re
 
-from .registry import Count, Wanted, instruction
-from .text import Text
+from .registry import Count, Relation, Wanted, instruction
+from .text import Text, compare
 
 _OPTIONS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
@@ -23,17 +23,20 @@ def constrained_response(response: Text) -> bool:
 
 
 @instruction("detectable_format:number_highlighted_sections")
-def number_highlighted_sections(response: Text, *, num_highlights: Count) -> bool:
+def number_highlighted_sections(response: Text, *, num_highlights: Count, relation: Relation = "at least") -> bool:
     """Highlight at least {num_highlights} sections in your answer with markdown, i.e. *highlighted section*."""
     single = re.findall(r"\*([^\n*]*)\*", response.raw)
     double = re.findall(r"\*\*([^\n*]*)\*\*", response.raw)
-    return len([inner for inner in single + double if inner.strip()]) >= num_highlights
+    return compare(len([inner for inner in single + double if inner.strip()]), relation, num_highlights)
 
 
 @instruction("detectable_format:multiple_sections")
-def multiple_sections(response: Text, *, section_spliter: Wanted, num_sections: Count) -> bool:
+def multiple_sections(
+    response: Text, *, section_spliter: Wanted, num_sections: Count, relation: Relation = "at least"
+) -> bool:
     """Your response must have {num_sections} sections, each marked with {section_spliter} X, such as Section 1."""
-    return len(re.findall(re.escape(section_spliter.strip()) + r"\s?\d+", response.raw)) >= num_sections
+    marks = re.findall(re.escape(section_spliter.strip()) + r"\s?\d+", response.raw)
+    return compare(len(marks), relation, num_sections)
 
 
 @instruction("detectable_format:json_format")

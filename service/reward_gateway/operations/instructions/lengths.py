@@ -3,7 +3,7 @@
 import re
 
 from .registry import Count, Place, Relation, Wanted, instruction
-from .text import Text, compare
+from .text import NO_PUNCTUATION, Text, compare
 
 
 @instruction("length_constraints:number_sentences")
@@ -39,6 +39,9 @@ def nth_paragraph_first_word(
     if len(written) != num_paragraphs or nth_paragraph > len(written):
         return False
     words = paragraphs[nth_paragraph - 1].split()
+    if " " in first_word:
+        wanted = first_word.lower().split()
+        return [word.translate(NO_PUNCTUATION).lower() for word in words[: len(wanted)]] == wanted
     if not words:
         return False
     first = re.split(r"[.,?!'\"]", words[0].lstrip("'").lstrip('"'), maxsplit=1)[0]

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from ..outcome import ItemError
 from .text import Text
@@ -17,7 +17,18 @@ from .text import Text
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Place = Annotated[int, Field(ge=1, le=10**9)]
 Percentage = Annotated[float, Field(ge=0, le=100)]
-Relation = Literal["less than", "at least"]
+_RELATIONS = {
+    **dict.fromkeys(("al menos", "au moins", "以上"), "at least"),
+    **dict.fromkeys(("moins de", "未満"), "less than"),
+    "como máximo": "at most",
+}
+"""Relations as M-IFEval writes them."""
+
+Relation = Annotated[
+    Literal["less than", "at least", "at most"],
+    BeforeValidator(lambda value: _RELATIONS.get(value, value) if isinstance(value, str) else value),
+]
+_LANGUAGES = ("en:", "es:", "fr:", "ja:")
 Wanted = Annotated[str, Field(min_length=1)]
 
 MOST = 100
@@ -94,8 +105,14 @@ def read_instructions(names: Sequence[str], kwargs: Sequence[Mapping[str, Any] |
     return [_read_one(i, name, values or {}) for i, (name, values) in enumerate(zip(names, given, strict=True))]
 
 
+def _find_instruction(name: str) -> Instruction | None:
+    """The rule of an id; one with a language before it is that language's own, or the common one."""
+    known = all_instructions()
+    return known.get(name) or (known.get(name[3:]) if name.startswith(_LANGUAGES) else None)
+
+
 def _read_one(place: int, name: str, values: Mapping[str, Any]) -> Asked:
-    known = all_instructions().get(name)
+    known = _find_instruction(name)
     if known is None:
         near = get_close_matches(name, all_instructions(), 1)
         hint = f"; did you mean {near[0]}?" if near else ""

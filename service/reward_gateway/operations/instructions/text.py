@@ -73,7 +73,9 @@ def find_word(word: str, text: str) -> bool:
 
 
 def compare(count: int, relation: str, wanted: int) -> bool:
-    """``less than`` or ``at least``."""
+    """``less than``, ``at least`` or ``at most``."""
+    if relation == "at most":
+        return count <= wanted
     return count < wanted if relation == "less than" else count >= wanted
 
 

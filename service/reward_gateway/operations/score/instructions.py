@@ -61,12 +61,13 @@ class Params(FinalTextParams):
     one_is_list=True,
 )
 def instructions(columns: Columns, params: Params) -> Outcome:
-    """Whether a response follows verifiable instructions: IFEval's 25, IFBench's 58 (arXiv 2507.02833).
+    """Whether a response follows the instructions of its prompt that a program can check: IFEval, IFBench, M-IFEval.
 
-    Each instruction is checked by its published rule; an unknown id, or arguments that do not fit it, is an item error
-    that says which. An empty response follows nothing. Sentences are split without downloaded models, languages are
-    told by lingua (the extra `language`), verbs and syllables by English lists and rules: in these the verdict may
-    differ from the published programs'. Details: `followed`, one truth per instruction.
+    All 25 of IFEval, the 58 of IFBench (arXiv 2507.02833), and M-IFEval's of Spanish, French and Japanese (arXiv
+    2502.04688). Each instruction is checked by its published rule; an unknown id, or arguments that do not fit it, is
+    an item error that says which. An empty response follows nothing. Sentences are split without downloaded models,
+    languages are told by lingua (the extra `language`), verbs and syllables by English lists and rules: in these the
+    verdict may differ from the published programs'. Details: `followed`, one truth per instruction.
     """
 
     def compute_row(i: int) -> Row:
