@@ -38,7 +38,8 @@ PROCESSES = max(1, min(16, os.cpu_count() or 1))
 
 _ROOT = str(Path(__file__).parents[3])
 _BEGIN = (
-    f"import sys; sys.path.insert(0, {_ROOT!r}); from {__package__}.child import main; sys.path.remove({_ROOT!r}); main()"
+    f"import sys; sys.path.insert(0, {_ROOT!r}); from {__package__}.child import main; "
+    f"sys.path.remove({_ROOT!r}); main()"
 )
 _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SUPERVISED = frozenset(("unit_tests", "stdio"))
