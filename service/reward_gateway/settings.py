@@ -271,6 +271,20 @@ class Settings(BaseSettings):
         description="Folder of SQLite databases that queries may read by name: NAME/NAME.sqlite, as Spider and BIRD "
         "have them, or NAME.sqlite.",
     )
+    sandbox_processes: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="Programs that each worker runs at the same time. Default: one per core, at most 16.",
+    )
+    sandbox_python: Path | None = Field(
+        None,
+        description="Interpreter for programs, 3.11 or later: its environment's packages (numpy) can be imported. "
+        "Default: the gateway's interpreter, with the standard library alone.",
+    )
+    sandbox_memory: int = Field(
+        512 << 20, ge=128 << 20, description="Bytes of address space of a program; numpy and pandas want 2 GB."
+    )
 
     # Dialects
     dialect_failures: dict[str, float | Literal["error"]] = Field(

@@ -94,7 +94,7 @@ def _sandbox(settings: Settings) -> Iterator[Fault]:
     from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
 
     async def try_it() -> None:
-        sandbox = Sandbox()
+        sandbox = Sandbox.of(settings)
         try:
             await sandbox.start()
         finally:

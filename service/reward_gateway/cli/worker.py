@@ -110,7 +110,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     """
     observer = telemetry.metrics
     judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), observer)
-    sandbox = await make_sandbox() if settings.allow_untrusted_code else None
+    sandbox = await make_sandbox(settings) if settings.allow_untrusted_code else None
     models = TritonServer(
         settings.triton_url,
         max_infer_calls=settings.max_infer_calls,
@@ -159,9 +159,9 @@ def rates_breaker(telemetry: Telemetry) -> Breaker:
     return Breaker(RATES_FAILURES, time.monotonic, changed=telemetry.metrics.rates_breaker_changed)
 
 
-async def make_sandbox() -> Sandbox:
+async def make_sandbox(settings: Settings) -> Sandbox:
     """Start the sandbox for callers' code and log its protections. Raises SandboxUnavailable."""
-    sandbox = Sandbox()
+    sandbox = Sandbox.of(settings)
     log.info("sandbox_ready", in_force=await sandbox.start())
     return sandbox
 

@@ -1,6 +1,8 @@
 """Tests of a program run apart from it: what honest programs may do, and what cheating ones do not gain."""
 
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -386,3 +388,21 @@ async def test_memory_ends_at_its_limit_and_a_sleep_at_its_time(sandbox: Sandbox
 async def test_a_test_that_is_no_python_is_no_fault_of_the_program(sandbox: Sandbox) -> None:
     (verdict,) = await run(sandbox, "def f(): return 1", "assert f( == 1")
     assert verdict[1].startswith("broken test: SyntaxError")
+
+
+async def test_packages_of_the_operators_python_can_be_imported_and_no_others(sandbox: Sandbox) -> None:
+    program = "import numpy as np\ndef f(n): return np.arange(n) * 2"
+    tests = (
+        "import numpy as np\nassert (f(3) == np.array([0, 2, 4])).all() and f(2).tolist() == [0, 2]",
+        "import numpy as np\nassert np.allclose(f(3), [0, 2, 5])",
+    )
+    assert await passed(sandbox, program, *tests) == [False, False]
+    with_numpy = Sandbox(sandbox.in_force, memory=4 << 30, python=Path(sys.executable))
+    await with_numpy.start()
+    assert await passed(with_numpy, program, *tests) == [True, False]
+    await with_numpy.close()
+
+
+async def test_an_interpreter_that_is_not_there_is_said() -> None:
+    with pytest.raises(SandboxUnavailable, match="SANDBOX_PYTHON"):
+        await Sandbox(python=Path("/none")).start()

@@ -18,6 +18,7 @@ import psutil
 
 from reward_gateway.fair_queue import charge_to, current_share
 from reward_gateway.sample import Invalid
+from reward_gateway.settings import Settings
 
 from .json_pieces import encode_json
 from .lockdown import MECHANISMS
@@ -37,8 +38,9 @@ PROCESSES = max(1, min(16, os.cpu_count() or 1))
 
 _ROOT = str(Path(__file__).parents[3])
 _BEGIN = (
-    f"import sys; sys.path.append({_ROOT!r}); from {__package__}.child import main; sys.path.remove({_ROOT!r}); main()"
+    f"import sys; sys.path.insert(0, {_ROOT!r}); from {__package__}.child import main; sys.path.remove({_ROOT!r}); main()"
 )
+_SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SUPERVISED = frozenset(("unit_tests", "stdio"))
 """Kinds of work that come with tests: a process watches those of the program and of the tests."""
 
@@ -64,17 +66,33 @@ class Sandbox:
         mechanisms: mechanisms to apply, as far as the kernel supports them.
         processes: maximum programs that run concurrently.
         memory: bytes of address space per program.
+        python: interpreter for programs, whose environment they may import from; None: this one, without its packages.
     """
 
     def __init__(
-        self, mechanisms: Collection[str] = MECHANISMS, processes: int = PROCESSES, memory: int = MEMORY
+        self,
+        mechanisms: Collection[str] = MECHANISMS,
+        processes: int = PROCESSES,
+        memory: int = MEMORY,
+        python: Path | None = None,
     ) -> None:
         self.in_force: tuple[str, ...] = ()
         self._wanted = tuple(mechanisms)
         self._memory = memory
+        # -S: without the packages of the gateway's own environment.
+        self._interpreter = (sys.executable, "-S") if python is None else (str(python),)
         self._slots = FairSlots(processes)
         self._numbers = itertools.count()
         self._running: set[asyncio.subprocess.Process] = set()
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Sandbox":
+        """As the operator has set it up."""
+        return cls(
+            processes=settings.sandbox_processes or PROCESSES,
+            memory=settings.sandbox_memory,
+            python=settings.sandbox_python,
+        )
 
     async def start(self) -> tuple[str, ...]:
         """Find out which mechanisms this kernel supports; from then on every program must have all of them in force.
@@ -88,8 +106,8 @@ class Sandbox:
         if not is_sufficient(in_force):
             raise SandboxUnavailable(
                 "this machine cannot run untrusted code safely: it needs seccomp, or landlock with namespaces and a "
-                f"limit of processes that holds (in force: {', '.join(in_force) or 'none'}); turn "
-                "REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE off"
+                f"limit of processes that holds (in force: {', '.join(in_force) or 'none'}), and an interpreter of "
+                "Python 3.11 or later (REWARD_GATEWAY_SANDBOX_PYTHON); turn REWARD_GATEWAY_ALLOW_UNTRUSTED_CODE off"
             )
         self.in_force = self._wanted = tuple(in_force)
         return self.in_force
@@ -166,6 +184,8 @@ class Sandbox:
                 output, status = ended
         except TimeoutError:
             return LATE
+        except OSError:  # no process can be started now, or its interpreter is not there
+            return UNSAFE
         answer = _parse_result(output, status, key)
         return {**answer, "mechanisms": in_force} if probing is not None else answer
 
@@ -191,11 +211,11 @@ class Sandbox:
     async def _open_process(self, *, supervises: bool = False) -> Any:
         """Start a process in its own group; the whole group is killed when the block ends."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BEGIN, *(["supervise"] if supervises else [])),
+            *(*self._interpreter, "-I", "-B", "-X", "utf8", "-c", _BEGIN, *(["supervise"] if supervises else [])),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={},
+            env=dict.fromkeys(_SINGLE_THREADED, "1"),  # a locked process starts no thread
             cwd="/",
             start_new_session=True,
         )
