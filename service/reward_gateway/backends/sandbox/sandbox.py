@@ -38,7 +38,8 @@ PROCESSES = max(1, min(16, os.cpu_count() or 1))
 
 _ROOT = str(Path(__file__).parents[3])
 _BEGIN = (
-    f"import sys; sys.path.insert(0, {_ROOT!r}); from {__package__}.child import main; sys.path.remove({_ROOT!r}); main()"
+    f"import sys; sys.path.insert(0, {_ROOT!r}); from {__package__}.child import main; "
+    f"sys.path.remove({_ROOT!r}); main()"
 )
 _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SUPERVISED = frozenset(("unit_tests", "stdio"))
@@ -313,6 +314,11 @@ def _failed_answer(error: str) -> dict[str, Any]:
 
 
 def _kill_group(process: asyncio.subprocess.Process) -> None:
+    """Kill a process and those that it started, in its group or not: without seccomp a program may leave the group."""
     if process.returncode is None:
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
