@@ -1,12 +1,17 @@
 """Tests of a program run apart from it: what honest programs may do, and what cheating ones do not gain."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
+from reward_gateway.backends.sandbox.sandbox import _BEGIN, Sandbox, SandboxUnavailable
+from reward_gateway.sample import Invalid
+
+from tests.clock import until
 
 from .test_sandbox import SETS
 
@@ -406,3 +411,26 @@ async def test_packages_of_the_operators_python_can_be_imported_and_no_others(sa
 async def test_an_interpreter_that_is_not_there_is_said() -> None:
     with pytest.raises(SandboxUnavailable, match="SANDBOX_PYTHON"):
         await Sandbox(python=Path("/none")).start()
+
+
+async def test_a_program_that_leaves_its_group_is_ended_when_it_is_given_up(sandbox: Sandbox) -> None:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    program = """
+import os, sys, time
+try: os.setsid()
+except OSError: pass
+libc = sys.modules['ctypes'].CDLL(None)
+libc.prctl(1, 0, 0, 0, 0)
+time.sleep(999)
+"""
+    deadline = asyncio.get_running_loop().time() + 2
+    request = {"tests": ["f()"], "most_timeouts": 1}
+    (answer,) = await sandbox.run("unit_tests", [program], [request], 60, deadline)
+    assert isinstance(answer, Invalid)
+    assert answer.code == "deadline_exceeded"
+
+    def left() -> list[psutil.Process]:
+        lines = [(process, process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+        return [process for process, line in lines if _BEGIN in line and process.pid not in before]
+
+    await until(lambda: not left())

@@ -103,7 +103,6 @@ class Peer:
         self._connection = connection
         self._guarded = guarded
         self._given: dict[int, Any] = {}
-        self._remotes: dict[int, Remote] = {}
         self.exceptions: dict[str, type[BaseException]] = {}
         self.lost = False
         self.failed_assertion = False

@@ -314,6 +314,11 @@ def _failed_answer(error: str) -> dict[str, Any]:
 
 
 def _kill_group(process: asyncio.subprocess.Process) -> None:
+    """Kill a process and those that it started, in its group or not: without seccomp a program may leave the group."""
     if process.returncode is None:
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

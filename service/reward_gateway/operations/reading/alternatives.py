@@ -24,7 +24,8 @@ def read_answer(value: Any) -> Any:
     return json_text(value) if isinstance(value, (bool, int, float)) else value
 
 
-Reference = Annotated[str | list[Any], BeforeValidator(read_answer)]
+_FORMS = str | float | bool | list[Any] | dict[str, Any]
+Reference = Annotated[str | list[Any], BeforeValidator(read_answer, json_schema_input_type=_FORMS)]
 """The accepted answer, or a list of accepted answers, of which the best counts. Numbers and booleans are read as their
 JSON text."""
 

@@ -59,6 +59,7 @@ class Item(OperationItem):
     item=Item,
     params=Params,
     source=Source("LiveCodeBench", "https://github.com/LiveCodeBench/LiveCodeBench"),
+    fidelity="recalled",
     rule_fields=("tests", "fn_name", "checker", *_FORMS),
     one_is_list=True,
 )

@@ -45,6 +45,7 @@ class Item(OperationItem):
     item=Item,
     params=Params,
     source=Source("Spider: semantic evaluation by test suites", "https://arxiv.org/abs/2010.02840"),
+    fidelity="recalled",
     rule_fields=("database",),
 )
 def sql_execution(columns: Columns, params: Params) -> Effectful[Outcome]:
