@@ -51,6 +51,7 @@ CALLED_BY_LIBRARIES = {
     "timeout_keep_alive": "uvicorn reads it",
     "synsets": "nltk calls it",
     "verify_mode": "ssl reads it of a context",
+    "writelines": "a program calls it of its standard output",
 }
 """Names that the package defines for others, and who they are."""
 

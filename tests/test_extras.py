@@ -25,6 +25,8 @@ GIVEN = {
 TRAINING = {"metaworld", "mujoco"}
 # Frameworks whose own classes an adapter derives from: they load it, so that they are there.
 FRAMEWORKS = {"lerobot", "nemo_gym"}
+# What comes with another package whose objects it makes: math-verify's expressions are sympy's.
+WITHIN = {"sympy"}
 # What makes the generated modules of the proto, from the dependency group `dev`.
 GENERATING = {"grpc_tools"}
 
@@ -80,7 +82,7 @@ def test_the_fixtures_that_all_tests_share_can_be_imported_where_checkpoints_are
 
 
 def test_every_module_that_is_imported_comes_with_the_client_or_an_extra_of_the_table() -> None:
-    assert imported() - CLIENT - OURS - GIVEN - TRAINING - FRAMEWORKS - GENERATING <= EXTRA_OF.keys()
+    assert imported() - CLIENT - OURS - GIVEN - TRAINING - FRAMEWORKS - WITHIN - GENERATING <= EXTRA_OF.keys()
     assert {normalised(re.split(r"[>=]", line)[0]) for line in PROJECT["dependencies"]} == CLIENT
 
 

@@ -45,14 +45,12 @@ def read_tests(given: Any, fn_name: str | None = None) -> ProgramTests:
     Raises:
         ItemError: they are none of these, or empty.
     """
-    given = _parse(given)
-    if isinstance(given, Mapping):
-        fn_name = given.get("fn_name") or fn_name
-        tests = _read_mapping(given, fn_name)
-    elif isinstance(given, Sequence) and not isinstance(given, str):
-        tests = _read_cases(given, fn_name)
-    else:
-        raise ItemError("tests: a list of {input, output}, or {inputs, outputs}, is expected", "tests")
+    try:
+        tests = _read_form(_parse(given), fn_name)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, ItemError):
+            raise
+        raise ItemError(_NO_FORM, "tests") from None
     if not len(tests):
         raise ItemError("tests: at least one is needed", "tests")
     if len(tests) > MOST_TESTS:
@@ -60,6 +58,17 @@ def read_tests(given: Any, fn_name: str | None = None) -> ProgramTests:
     if tests.fn_name is not None and not (isinstance(tests.fn_name, str) and tests.fn_name.isidentifier()):
         raise ItemError("fn_name: the name of a function is expected", "fn_name")
     return tests
+
+
+_NO_FORM = "tests: a list of {input, output}, or {inputs, outputs}, is expected"
+
+
+def _read_form(given: Any, fn_name: str | None) -> ProgramTests:
+    if isinstance(given, Mapping):
+        return _read_mapping(given, given.get("fn_name") or fn_name)
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        return _read_cases(given, fn_name)
+    raise ItemError(_NO_FORM, "tests")
 
 
 def _parse(given: Any) -> Any:

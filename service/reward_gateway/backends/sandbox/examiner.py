@@ -16,8 +16,6 @@ from .remote import Peer, PeerLost, Remote, describe_exception
 
 Tell = Callable[[Any], None]
 
-_DUNDER = "__"
-
 
 def run_tests(
     tests: list[str], first: int, connection: socket.socket, tell: Tell, mechanisms: list[str], memory: int, cpu_s: int

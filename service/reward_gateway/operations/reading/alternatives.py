@@ -30,6 +30,9 @@ Reference = Annotated[str | list[Any], BeforeValidator(read_answer, json_schema_
 JSON text."""
 
 
+_UNFIT = invalid_field("reference: an accepted answer is a text or a number", REFERENCE)
+
+
 def accepted_texts(reference: Any) -> list[str]:
     """The accepted answers of a sample that are texts; none without a reference."""
     if isinstance(reference, str):
@@ -48,11 +51,13 @@ class Alternatives:
         columns: the rows.
         owners: the item of each row, ascending.
         listed: the items that have a list of accepted answers.
+        unfit: the rows whose answer is neither a text nor a number; an empty text stands in for it.
     """
 
     columns: Columns
     owners: list[int]
     listed: frozenset[int]
+    unfit: frozenset[int]
 
 
 def expand_alternatives(columns: Columns, *, one_is_list: bool = False) -> Alternatives | None:
@@ -71,7 +76,12 @@ def expand_alternatives(columns: Columns, *, one_is_list: bool = False) -> Alter
         answers = reference[: MOST + 1] if i in listed else [reference]
         owners += [i] * len(answers)
         spread += [read_answer(answer) for answer in answers]
-    return Alternatives(columns.selected(owners).replaced(REFERENCE, spread), owners, listed)
+    texts = not one_is_list
+    unfit = frozenset(
+        row for row, owner in enumerate(owners) if texts and owner in listed and not isinstance(spread[row], str)
+    )
+    fitting = ["" if row in unfit else answer for row, answer in enumerate(spread)]
+    return Alternatives(columns.selected(owners).replaced(REFERENCE, fitting), owners, listed, unfit)
 
 
 def _is_several(reference: Any, one_is_list: bool) -> bool:
@@ -86,6 +96,7 @@ def choose_best(outcome: Outcome, alternatives: Alternatives, size: int) -> Outc
     An item without any accepted answer is invalid.
     """
     owners, listed = alternatives.owners, alternatives.listed
+    outcome.invalid.update(dict.fromkeys(alternatives.unfit, _UNFIT))
     best: list[int | None] = [None] * size
     rewards = np.full(len(owners), np.nan) if outcome.reward is None else outcome.reward
     for k, owner in enumerate(owners):
