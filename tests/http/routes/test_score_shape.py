@@ -54,7 +54,6 @@ async def test_a_body_that_is_no_json_is_a_400(served: Any, body: bytes) -> None
             {"samples": [{"prompt": [{"role": "user", "content": [{"type": "smell", "text": "x"}]}]}]},
             "samples[0].prompt[0].content[0].type",
         ),
-        ({"samples": [{"reference": 1}]}, "samples[0].reference"),
         ({"samples": [{"images": "aaaa"}]}, "samples[0].images"),
         ({"samples": [{}, {}, {}, {"images": [7]}]}, "samples[3].images[0]"),
         ({"samples": [{"images": [{}]}]}, "samples[0].images[0]"),
