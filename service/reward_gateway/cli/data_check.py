@@ -7,6 +7,7 @@ from typing import Any
 
 from reward_gateway.backends.math.checker import MathChecker
 from reward_gateway.intake.batch_builder import BatchBuilder
+from reward_gateway.observer import UNOBSERVED
 from reward_gateway.operations.apply import run, run_pure
 from reward_gateway.operations.effects import CompareMath, Effect, Effectful, RunInWorker
 from reward_gateway.recipes.column_binder import ColumnBinder
@@ -58,7 +59,7 @@ async def find_faults(plan: Plan, source: Source, column: str) -> AsyncIterator[
         column: the column of the references.
     """
     steps = rules_over_references(plan)
-    builder, math = BatchBuilder(Settings()), MathChecker()
+    builder, math = BatchBuilder(Settings()), MathChecker(observer=UNOBSERVED)
     try:
         checked = 0
         for rows in _read_batches(source):
