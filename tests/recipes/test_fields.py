@@ -70,7 +70,7 @@ def test_rows_are_checked_one_by_one_where_an_item_demands_more_than_numbers_and
             pass
 
         stub: Any = Stub()
-        stub.item = item
+        stub.item, stub.rule_fields = item, ()
         return needs_row_validation(stub)
 
     assert needs(Validated)
