@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "service/reward_gateway/client/adapters/README.md"
+GUIDES = TABLE.with_name("guides")
 RECORD = Path(__file__).with_name("record.json")
 RESULTS: dict[str, dict[str, Any]] = {}
 """What this run finds, by probe: the rows of the table that it prints."""
@@ -37,6 +38,7 @@ class Client:
         absent: what it does while the service answers 503, or not at all.
         labels: whether it can send a reference.
         media: what it sends beside a prompt in place of a response: two frames, or the last of them as a picture.
+        guide: the guide whose files and commands its own configuration reads, by its name.
         calls: whether the caller itself is in its package; elsewhere only the configuration is read.
     """
 
@@ -47,6 +49,7 @@ class Client:
     absent: Outcome = "raises"
     labels: bool = True
     media: Literal["frames", "images"] | None = None
+    guide: str = ""
     calls: bool = True
 
     @property
@@ -60,17 +63,17 @@ CLIENTS = (
     Client("trl", "../trainers", ("TRL",), one_fails="none", absent="none"),
     Client("openrlhf", "openrlhf", ("OpenRLHF",), one_fails="none", absent="none"),
     Client("verl", "verl", ("verl |",)),
-    Client("verl_manager", "verl", ("verl 0.7 and later",)),
+    Client("verl_manager", "verl", ("verl 0.7 and later",), guide="verl"),
     Client("ms_swift", "ms-swift", ("ms-swift",), one_fails="none", absent="none"),
-    Client("areal", "areal", ("AReaL",)),
-    Client("skyrl", "skyrl", ("SkyRL",)),
-    Client("verifiers", "verifiers", ("verifiers, prime-rl |",)),
+    Client("areal", "areal", ("AReaL",), guide="areal"),
+    Client("skyrl", "skyrl", ("SkyRL",), guide="skyrl"),
+    Client("verifiers", "verifiers", ("verifiers, prime-rl |",), guide="verifiers"),
     Client("verifiers_nemo_gym", "verifiers", ("verifiers, prime-rl through NeMo-Gym",)),
-    Client("llamafactory", "llamafactory", ("LLaMA-Factory",), labels=False),
+    Client("llamafactory", "llamafactory", ("LLaMA-Factory",), labels=False, guide="llama-factory"),
     Client("eval_protocol", "eval-protocol", ("reward-kit, eval-protocol",)),
     Client("axolotl_trl", "axolotl", ("axolotl |",), one_fails="none", absent="none"),
     Client("axolotl_hatchery", "axolotl", ("axolotl's Hatchery",)),
-    Client("axolotl_nemo_gym", "axolotl", ("axolotl through NeMo-Gym",), absent="zero"),
+    Client("axolotl_nemo_gym", "axolotl", ("axolotl through NeMo-Gym",), absent="zero", guide="axolotl"),
     Client("nemo_gym", "nemo-gym", ("NeMo-Gym, and",), one_fails="none", absent="none"),
     Client("nemo_gym_environment", "nemo-gym", ("NeMo-Gym, and",), one_fails="none", absent="none"),
     Client("tunix", "tunix", ("Tunix",)),

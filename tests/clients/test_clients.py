@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from reward_gateway.client.frames import encode_picture
 
-from tests.clients.clients import CLIENTS, OUTCOMES, RESULTS, ROOT, Client, documented_lines
+from tests.clients.clients import CLIENTS, GUIDES, OUTCOMES, RESULTS, ROOT, Client, documented_lines
 from tests.conftest import Stack
 from tests.ports import free_port
 
@@ -130,7 +130,9 @@ def answered(
         name: {"url": urls.get(name, service.http), "recipe": recipe, "samples": samples}
         for name, (recipe, samples) in asked.items()
     }
-    (folder / "calls.json").write_text(json.dumps({"lines": documented_lines(client.rows[0]), "calls": calls}))
+    guide = (GUIDES / f"{client.guide}.md").read_text() if client.guide else ""
+    given = {"lines": documented_lines(client.rows[0]), "guide": guide, "calls": calls}
+    (folder / "calls.json").write_text(json.dumps(given))
     run = Path(__file__).with_name("probes") / "run.py"
     command = [str(environment / "bin/python"), str(run), client.probe, "calls.json", "out.json"]
     variables = {
@@ -168,6 +170,12 @@ def test_the_documented_lines_are_read_by_its_own_configuration(client: Client, 
     assert client.calls or row["configuration"]
     if not client.calls:
         row.update(dict.fromkeys(OUTCOMES, "-"))
+
+
+def test_the_guide_is_read_by_its_own_configuration(client: Client, answered: dict[str, Any]) -> None:
+    if not client.guide:
+        pytest.skip("its guide, if it has one, is no configuration of its own")
+    assert answered["guide"]
 
 
 @pytest.mark.usefixtures("calls")

@@ -1,6 +1,7 @@
 """Trainers that want a class: ms-swift, SkyRL, open-instruct, NeMo-RL. Their own bases are stood in for."""
 
 import inspect
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,7 @@ def test_a_step_in_skyrls_environment_is_scored_against_the_prompt_and_ends(serv
         "done": True,
         "metadata": {"equal": 1.0, "brevity": 0.0},
     }
+    assert environment.get_metrics() == {"equal": 1.0, "brevity": 0.0}
     with pytest.raises(Unscored):
         skyrl.RewardGatewayEnv({"reward": "right"}, {}).step("42")
 
@@ -78,6 +80,45 @@ def test_skyrl_knows_the_environment_once_it_is_registered(installed: Module) ->
     skyrl.register()
     module, name = known["reward_gateway"].split(":")
     assert getattr(sys.modules[module], name) is skyrl.RewardGatewayEnv
+
+
+def test_skyrls_training_runs_in_rays_process_with_our_settings_and_the_environment_registered(
+    installed: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[Any] = []
+
+    class Config:
+        @staticmethod
+        def from_cli_overrides(settings: list[str]) -> list[str]:
+            return settings
+
+    class Experiment:
+        def __init__(self, config: Any) -> None:
+            self.config = config
+
+        def run(self) -> None:
+            done.append(("trained", self.config))
+
+    def remote(**options: Any) -> Any:
+        done.append(options)
+        return lambda function: SimpleNamespace(remote=function)
+
+    installed("skyrl_gym.envs", register=lambda id, entry_point: done.append(id))
+    installed("skyrl.train.entrypoints.main_base", BasePPOExp=Experiment)
+    installed("skyrl.train.config", SkyRLTrainConfig=Config)
+    installed("skyrl.train.utils", validate_cfg=lambda config: None)
+    installed("skyrl.train.utils.utils", initialize_ray=lambda config: None)
+    installed("ray", remote=remote, get=lambda result: result)
+    for name in [name for name in os.environ if name.startswith("REWARD_GATEWAY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("REWARD_GATEWAY_REWARD", "right")
+    monkeypatch.setattr(sys, "argv", ["main", "a=1", f"trainer.override_entrypoint={skyrl.__name__}"])
+    skyrl.main()
+    assert done == [
+        {"num_cpus": 1, "runtime_env": {"env_vars": {"REWARD_GATEWAY_REWARD": "right"}}},
+        "reward_gateway",
+        ("trained", ["a=1"]),
+    ]
 
 
 def test_skyrls_environment_raises_while_the_service_is_down(nobody: str) -> None:

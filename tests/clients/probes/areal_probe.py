@@ -1,10 +1,12 @@
 """AReaL: a function in its pool of processes, under its time limit."""
 
 import asyncio
+import re
+from pathlib import Path
 
 from areal.api.reward_api import AsyncRewardWrapper
 from reward_gateway.client.adapters.areal import Reward
-from run import Call
+from run import Call, find_file
 
 PACKAGE = "areal"
 
@@ -20,3 +22,17 @@ async def _score(call: Call) -> list[float | None]:
         for sample in call.samples
     )
     return list(await asyncio.gather(*calls))
+
+
+def read_guide(guide: str) -> str:
+    from areal.api.cli_args import GRPOConfig, parse_cli_args, to_structured_cfg
+    from areal.utils.dynamic_import import import_from_string
+    from omegaconf import OmegaConf
+
+    Path("grpo.yaml").write_text(find_file(guide, "grpo.yaml"))
+    parsed, _ = parse_cli_args(["--config", "grpo.yaml"])
+    config = OmegaConf.to_object(to_structured_cfg(parsed, config_cls=GRPOConfig))
+    (function,) = re.findall(r'"reward_fn": "([^"]+)"', find_file(guide, "train.py"))
+    assert isinstance(import_from_string(function), Reward)
+    assert config.gconfig.n_samples == config.actor.reward_norm.group_size
+    return type(config).__name__

@@ -1,9 +1,11 @@
 """axolotl: its NeMo-Gym plugin finds the recipes in the head server's configuration, and posts to their addresses."""
 
+import importlib
+
 import yaml
 from axolotl.integrations.nemo_gym.rewards import create_nemo_gym_reward_fn
 from axolotl.integrations.nemo_gym.server import get_server_configs, get_verify_endpoint
-from run import Call
+from run import Call, find_file
 
 PACKAGE = "axolotl"
 
@@ -36,3 +38,15 @@ def score(call: Call) -> list[float | None]:
         verify_extra=[{"expected_answer": reference} for reference in references],
     )
     return [float(reward) for reward in rewards]
+
+
+def read_guide(guide: str) -> str:
+    from axolotl.integrations.nemo_gym.args import NemoGymArgs
+
+    settings = yaml.safe_load(find_file(guide, "nemo_gym.yaml"))
+    ours = {name: value for name, value in settings.items() if name.startswith("nemo_gym_")}
+    assert ours.keys() <= NemoGymArgs.model_fields.keys()
+    (function,) = settings["trl"]["reward_funcs"]
+    module, _, name = function.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+    return type(NemoGymArgs(**ours)).__name__

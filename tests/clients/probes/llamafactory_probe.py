@@ -1,6 +1,7 @@
 """LLaMA-Factory: PPO posts whole conversations, rendered, and reads ``scores``."""
 
-from run import Call, import_alone, render_chatml
+import yaml
+from run import Call, find_file, import_alone, render_chatml
 
 get_rewards_from_server = import_alone("llamafactory.train.ppo.ppo_utils").get_rewards_from_server
 
@@ -21,3 +22,13 @@ def parse(lines: list[str]) -> str:
     assert parsed.reward_model_type == "api"
     assert parsed.reward_model == settings["reward_model"]
     return "FinetuningArguments"
+
+
+def read_guide(guide: str) -> str:
+    from transformers import HfArgumentParser
+
+    arguments = import_alone("llamafactory.hparams.finetuning_args").FinetuningArguments
+    settings = yaml.safe_load(find_file(guide, "ppo.yaml"))
+    (parsed,) = HfArgumentParser(arguments).parse_dict(settings, allow_extra_keys=True)
+    assert parsed.reward_model == settings["reward_model"]
+    return type(parsed).__name__

@@ -4,13 +4,15 @@
 
 NAME is a module ``NAME_probe`` beside this: ``PACKAGE`` is the distribution whose version counts, ``score`` asks for
 the rewards of a :class:`Call` as the client does, and ``parse`` (where the client has a configuration of its own) reads
-the lines that our table documents with it, and says what it was read with.
+the lines that our table documents with it, and says what it was read with; ``read_guide`` does the same with our guide.
 """
 
 import importlib
 import importlib.util
 import json
 import os
+import re
+import shlex
 import sys
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -37,6 +39,20 @@ class Call:
 def render_chatml(prompt: str) -> str:
     """A prompt as a policy that speaks ChatML sees it, up to where its answer begins."""
     return f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def find_file(guide: str, name: str) -> str:
+    """A file that a guide gives."""
+    found = re.search(rf"^```\w+ file={re.escape(name)}\n(.*?)^```$", guide, flags=re.M | re.S)
+    assert found is not None, name
+    return found[1]
+
+
+def find_command(guide: str, program: str) -> list[str]:
+    """The words after a program in a guide's command."""
+    found = re.search(rf"{re.escape(program)} (.*?)^```$", guide, flags=re.M | re.S)
+    assert found is not None, program
+    return shlex.split(found[1].replace("\\\n", " "))
 
 
 def import_alone(name: str) -> Any:
@@ -75,6 +91,7 @@ def main(name: str, calls: str, answers: str) -> None:
         "package": probe.PACKAGE,
         "version": version(probe.PACKAGE),
         "parsed": parse(asked["lines"]) if parse and asked["lines"] else None,
+        "guide": probe.read_guide(asked["guide"]) if asked["guide"] else None,
         "answers": {key: answer_call(probe, Call(**call)) for key, call in asked["calls"].items()},
     }
     Path(answers).write_text(json.dumps(record))

@@ -6,7 +6,7 @@ from typing import Any
 
 from letters import make_tokenizer
 from reward_gateway.client.adapters import skyrl
-from run import Call
+from run import Call, find_command
 from skyrl.train.config import SkyRLTrainConfig
 from skyrl.train.generators.skyrl_gym_generator import SkyRLGymGenerator
 from skyrl.train.utils import validate_cfg
@@ -46,6 +46,13 @@ def parse(lines: list[str]) -> str:
     _, _, module, *words = lines[0].split()
     assert module == skyrl.__name__
     config = SkyRLTrainConfig.from_cli_overrides([*(word for word in words if "=" in word), "trainer.logger=console"])
+    validate_cfg(config)
+    assert config.environment.env_class == skyrl.ENVIRONMENT
+    return type(config).__name__
+
+
+def read_guide(guide: str) -> str:
+    config = SkyRLTrainConfig.from_cli_overrides(find_command(guide, f"python -m {skyrl.__name__}"))
     validate_cfg(config)
     assert config.environment.env_class == skyrl.ENVIRONMENT
     return type(config).__name__

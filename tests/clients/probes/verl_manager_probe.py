@@ -2,7 +2,7 @@
 
 import asyncio
 
-from run import Call
+from run import Call, find_command
 from verl_probe import score_rows
 from verl_rows import compose_config
 
@@ -25,4 +25,13 @@ def parse(lines: list[str]) -> str:
     from verl.trainer.ppo.reward import resolve_reward_manager_cls
 
     assert resolve_reward_manager_cls(compose_config(lines)) is RewardGatewayManager
+    return "ppo_trainer"
+
+
+def read_guide(guide: str) -> str:
+    from reward_gateway.client.adapters.verl_manager import RewardGatewayManager
+    from verl.trainer.ppo.reward import resolve_reward_manager_cls
+
+    config = compose_config(find_command(guide, "python -m verl.trainer.main_ppo"))
+    assert resolve_reward_manager_cls(config) is RewardGatewayManager
     return "ppo_trainer"

@@ -6,8 +6,9 @@
 or, with arguments, ``reward_fn=Reward("RECIPE", "http://HOST:8080")`` in a script.
 
 AReaL runs the function in a pool of processes and makes 0 of a call that has not ended after 15 s, the time in the
-pool's queue included. So a call ends by itself 12 s after it was sent, whatever is set, and raises: AReaL tries again,
-and then stops. While the service is away, calls wait behind calls that wait; those for which nothing is left ask once.
+pool's queue included. So a call ends by itself 12 s after it was sent, whatever is set, and raises: AReaL tries three
+times more, then drops that prompt's samples and goes on. While the service is away, calls wait behind calls that wait;
+those for which nothing is left ask once.
 
 AReaL decodes the tokens of prompt and completion with their special tokens; the service reads them back into messages
 (guides/chat_text.md).

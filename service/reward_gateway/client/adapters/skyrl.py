@@ -7,12 +7,14 @@ in place of ``python -m skyrl.train.entrypoints.main_base …``, with the same s
 ``trainer.override_entrypoint=reward_gateway.client.adapters.skyrl``.)
 
 Rows of the dataset have ``env_class: reward_gateway`` and, where the recipe needs it, ``reward_spec.ground_truth``.
-One turn per episode. A sample without a score raises: no reward is made up.
+One turn per episode. A sample without a score raises: no reward is made up. SkyRL logs the recipe's components as
+``environment/NAME``. Ray's processes get this process' ``REWARD_GATEWAY_…``.
 
 Samples arrive one by one: a recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being the
 samples per prompt, or ``group: {answer: combined}``.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -47,6 +49,7 @@ class RewardGatewayEnv(BaseTextEnv):  # type: ignore[misc]
         )
         self._truth = ((extras or {}).get("reward_spec") or {}).get("ground_truth")
         self._prompt: Any = None
+        self._components: dict[str, float] = {}
 
     def init(self, prompt: Any) -> tuple[Any, dict[str, Any]]:
         """Keep the question, which the reward is about."""
@@ -56,14 +59,15 @@ class RewardGatewayEnv(BaseTextEnv):  # type: ignore[misc]
     def step(self, action: str) -> dict[str, Any]:
         """Score the answer. Raises Unscored or GatewayError where there is no reward."""
         one = self._service.score([make_sample(self._prompt, action, self._truth)])[0]
-        return {"observations": [], "reward": require_number(one), "done": True, "metadata": dict(one.components)}
+        reward, self._components = require_number(one), dict(one.components)
+        return {"observations": [], "reward": reward, "done": True, "metadata": dict(self._components)}
 
     def close(self) -> None:
         """Nothing is held."""
 
     def get_metrics(self) -> dict[str, Any]:
-        """Nothing beside the reward."""
-        return {}
+        """The recipe's components, whose means SkyRL logs as ``environment/NAME``."""
+        return dict(self._components)
 
 
 def register() -> None:
@@ -93,7 +97,9 @@ def main() -> None:
     config = SkyRLTrainConfig.from_cli_overrides(settings)
     validate_cfg(config)
     initialize_ray(config)
-    ray.get(ray.remote(num_cpus=1)(run).remote(config))
+    # Ray's processes on other machines have not got this one's environment, which says where the gateway is.
+    ours = {name: value for name, value in os.environ.items() if name.startswith("REWARD_GATEWAY_")}
+    ray.get(ray.remote(num_cpus=1, runtime_env={"env_vars": ours})(run).remote(config))
 
 
 if __name__ == "__main__":
