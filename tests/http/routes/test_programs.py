@@ -203,7 +203,7 @@ async def test_a_recipe_tests_responses(http: httpx.AsyncClient) -> None:
 async def test_without_the_operators_word_no_code_runs_and_no_score_is_made_up(closed: httpx.AsyncClient) -> None:
     assert (await register(closed)).status_code == 403
     (program,) = await apply(closed, "program", {"sparse_src": "", "dense_src": "", "observations": WALK})
-    given, tested = await apply(closed, "unit_tests", {"passed": [True]}, {"program": "", "tests": ["pass"]})
+    given, tested = await apply(closed, "unit_tests", {"passed": [True]}, {"program": "x = 1", "tests": ["pass"]})
     (query,) = await apply(closed, "reasoning_sql", {"pred_sql": "SELECT 1", "gold_sql": "SELECT 1", "db": SHOP})
     for result in (program, tested, query):
         assert result["reward"] is None
