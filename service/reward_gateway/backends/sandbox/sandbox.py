@@ -163,7 +163,7 @@ class Sandbox:
             yield process
         finally:
             _kill_group(process)
-            await asyncio.shield(process.wait())
+            await asyncio.shield(await_exit(process))
             self._running.discard(process)
 
     async def close(self) -> None:
@@ -193,7 +193,7 @@ async def _await_end(process: asyncio.subprocess.Process, timeout_s: float) -> t
     """
 
     async def end() -> tuple[bytes | None, int]:
-        return await _read_output(process), await process.wait()
+        return await _read_output(process), await await_exit(process)
 
     ending = asyncio.create_task(end())
     now = asyncio.get_running_loop().time
@@ -207,6 +207,7 @@ async def _await_end(process: asyncio.subprocess.Process, timeout_s: float) -> t
         return ending.result()
     finally:
         ending.cancel()
+        await asyncio.wait({ending})  # two may not read at once
 
 
 def _look_at(pid: int) -> tuple[float, str]:
@@ -228,6 +229,18 @@ async def _read_output(process: asyncio.subprocess.Process) -> bytes | None:
             _kill_group(process)
             return None
     return bytes(output)
+
+
+async def await_exit(process: asyncio.subprocess.Process) -> int:
+    """Wait for the end of a process; its status.
+
+    What is left of its output is discarded, since asyncio only lets a process end whose pipes have ended, and stops
+    reading a pipe of which nobody takes what is there.
+    """
+    assert process.stdout is not None
+    while await process.stdout.read(1 << 16):
+        pass
+    return await process.wait()
 
 
 def _parse_result(output: bytes | None, status: int, key: str) -> dict[str, Any]:
