@@ -16,6 +16,7 @@ import psutil
 
 from reward_gateway.sample import Invalid
 
+from ..process_exit import await_exit
 from .json_pieces import encode_json
 from .lockdown import MECHANISMS
 
@@ -229,18 +230,6 @@ async def _read_output(process: asyncio.subprocess.Process) -> bytes | None:
             _kill_group(process)
             return None
     return bytes(output)
-
-
-async def await_exit(process: asyncio.subprocess.Process) -> int:
-    """Wait for the end of a process; its status.
-
-    What is left of its output is discarded, since asyncio only lets a process end whose pipes have ended, and stops
-    reading a pipe of which nobody takes what is there.
-    """
-    assert process.stdout is not None
-    while await process.stdout.read(1 << 16):
-        pass
-    return await process.wait()
 
 
 def _parse_result(output: bytes | None, status: int, key: str) -> dict[str, Any]:
