@@ -12,6 +12,10 @@ from reward_gateway.tasks import end_task
 
 from tests.clock import LONGEST_WAIT_S
 
+STATE = {"type": "state"}
+RESET = {"type": "reset", "data": {"task": {"prompt": "p"}}}
+STEP = {"type": "step", "data": {"answer": "abc"}}
+
 
 @dataclass
 class WebSocket:

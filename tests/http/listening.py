@@ -191,3 +191,9 @@ def frame(opcode: int, payload: bytes = b"", *, final: bool = True, masked: bool
     else:
         head += bytes([mask | 127]) + size.to_bytes(8, "big")
     return head + (bytes(4) if masked else b"") + payload
+
+
+async def closed_for(served: Any, reason: str) -> float:
+    """How many connections were closed for a reason."""
+    value: float = await served.metric(f'reward_gateway_connections_closed_total{{reason="{reason}"}}')
+    return value

@@ -10,15 +10,9 @@ from reward_gateway.http.connection import FREE_CHUNKS, LEAST_CHUNK
 
 from tests.clock import Clock, turns, until
 
-from .listening import SCORE, closing_code, connect, listening, post
+from .listening import SCORE, closed_for, closing_code, connect, listening, post
 
 pytestmark = pytest.mark.anyio
-
-
-async def closed_for(served: Any, reason: str) -> float:
-    """How many connections were closed for a reason."""
-    value: float = await served.metric(f'reward_gateway_connections_closed_total{{reason="{reason}"}}')
-    return value
 
 
 # Headers

@@ -1,6 +1,7 @@
 """Bodies that take long to decode: in a worker process, with the answers and refusals of small ones."""
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,8 +10,11 @@ import pytest
 from reward_gateway.backends.workers.frames import decode_message, encode_frame
 from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.errors import TooLarge
+from reward_gateway.intake import score_intake
 from reward_gateway.intake.batch_builder import LONG_LIST, BatchBuilder
+from reward_gateway.intake.chat_text import read_batch_texts
 from reward_gateway.intake.decoding_cost import ITEMS, TYPED
+from reward_gateway.intake.score_intake import LONG_TEXTS
 from reward_gateway.sample import canonical_json
 from reward_gateway.sample.fields import SampleItem
 from reward_gateway.settings import Settings
@@ -53,6 +57,34 @@ async def test_samples_are_decoded_in_a_worker_and_scored_like_others(large: Ser
     long = await large.score({"samples": [sample("abc", NUMBERS), sample("de", [])]})
     assert len(works) == 1
     assert long.json()["results"] == short.json()["results"]
+
+
+LONG = "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n" + "a " * (LONG_TEXTS // 5)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "response", "beside"),
+    [
+        ("p", "short", False),
+        ("p", LONG, True),
+        (LONG, "short", True),
+        ([{"role": "user", "content": LONG}], "short", True),
+        ([{"role": "user", "content": "q"}], [{"role": "assistant", "content": LONG}], True),
+    ],
+)
+async def test_long_rendered_texts_are_read_beside_the_event_loop(
+    large: Served, monkeypatch: pytest.MonkeyPatch, prompt: Any, response: Any, beside: bool
+) -> None:
+    threads: list[int] = []
+
+    def record(*args: Any) -> None:
+        threads.append(threading.get_ident())
+        read_batch_texts(*args)
+
+    monkeypatch.setattr(score_intake, "read_batch_texts", record)
+    body = {"samples": [{"prompt": prompt, "response": response}] * 3, "options": {"chat_format": "auto"}}
+    assert (await large.score(body)).status_code == 200
+    assert [thread != threading.get_ident() for thread in threads] == [beside]
 
 
 RECIPES = """

@@ -21,7 +21,8 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/health", "/v2/health/live", "/v2/
 """Exact paths that need no key and no place: a probe or a scrape must be answered when nothing else is."""
 
 HEALTH = "/health"
-_other_names_of_health: set[str] = set()
+_other_names_of_health: set[str] = set()  # behind the prefix of each dialect
+
 WEBSOCKET = "reward_gateway.websocket"
 """Key of the :class:`.websocket.WebSocketSession` in the scope of a request that is part of a WebSocket."""
 
@@ -110,10 +111,17 @@ def begin(scope: Scope, now: float) -> Call:
     name = given if usable else os.urandom(16).hex()
     if RUN in headers:
         run_names += [value.decode("latin-1") for name, value in scope["headers"] if name == RUN.encode()]
-    is_open = scope["path"] in OPEN_PATHS
-    call = Call(name, headers, perf_counter(), now, is_open, run_names=tuple(run_names), recipe=recipe)
-    call.chat_format = chat_format
-    call.protocol = "websocket" if WEBSOCKET in scope else "http"
+    call = Call(
+        name,
+        headers,
+        perf_counter(),
+        now,
+        scope["path"] in OPEN_PATHS,
+        run_names=tuple(run_names),
+        recipe=recipe,
+        chat_format=chat_format,
+        protocol="websocket" if WEBSOCKET in scope else "http",
+    )
     scope["reward_gateway.call"] = call
     return call
 

@@ -41,7 +41,7 @@ LEAST_FRAME = 64
 PIECE = 8 << 10
 """Bytes that are parsed before the limits are looked at again: a read may hold tens of thousands of frames."""
 
-UNSUPPORTED, VIOLATION, TOO_BIG, TRY_LATER = 1002, 1008, 1009, 1013
+VIOLATION, TOO_BIG, TRY_LATER = 1008, 1009, 1013
 """Codes of a closed WebSocket."""
 
 

@@ -20,7 +20,7 @@ from reward_gateway.traffic.deadlines import deadline_at
 
 from .batch_builder import BatchBuilder
 from .batch_reading import ReadScore, read_batch
-from .chat_text import ReadSamples, TextReading, read_batch_texts, read_samples
+from .chat_text import ReadSamples, TextReading, count_chars, read_batch_texts, read_samples
 from .options import resolve_options
 from .recipe_name import learn_models, resolve_recipe
 from .request import Options, SampleItem, ScoreRequest
@@ -138,7 +138,7 @@ class ScoreIntake:
         if chosen is None:
             return
         reading = TextReading.of(self._gateway.get_plan(reward), self._settings, chosen)
-        if sum(len(text) for text in batch.responses if isinstance(text, str)) > LONG_TEXTS:
+        if count_chars(batch) > LONG_TEXTS:
             await asyncio.to_thread(read_batch_texts, batch, reading)
         else:
             read_batch_texts(batch, reading)

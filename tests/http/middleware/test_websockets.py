@@ -11,13 +11,9 @@ from reward_gateway.traffic.keys import ApiKey, KeyRing
 
 from tests.clock import Clock, turns, until
 from tests.http.middleware.test_browsers import OWN
-from tests.websocket import websocket
+from tests.websocket import RESET, STATE, STEP, websocket
 
 pytestmark = pytest.mark.anyio
-
-STATE = {"type": "state"}
-RESET = {"type": "reset", "data": {"task": {"prompt": "p"}}}
-STEP = {"type": "step", "data": {"answer": "abc"}}
 
 KEYS = """keys:
   - {name: trainer, key: trainer-key}

@@ -20,6 +20,7 @@ from reward_gateway.fair_queue import charge_to, current_share
 from reward_gateway.sample import Invalid
 from reward_gateway.settings import Settings
 
+from ..process_exit import await_exit
 from .json_pieces import encode_json
 from .lockdown import MECHANISMS
 from .slots import FairSlots
@@ -200,7 +201,7 @@ class Sandbox:
             output = await _read_output(process)
         except OSError:
             return UNSAFE
-        answer = _parse_result(output, await _reap(process), request["key"])
+        answer = _parse_result(output, await await_exit(process), request["key"])
         if not answer["ok"]:
             return UNSAFE
         value: dict[str, Any] = answer["value"]
@@ -225,7 +226,7 @@ class Sandbox:
             yield process
         finally:
             _kill_group(process)
-            await asyncio.shield(_reap(process))
+            await asyncio.shield(await_exit(process))
             self._running.discard(process)
 
     async def close(self) -> None:
@@ -255,7 +256,7 @@ async def _await_end(process: asyncio.subprocess.Process, timeout_s: float) -> t
     """
 
     async def end() -> tuple[bytes | None, int]:
-        return await _read_output(process), await _reap(process)
+        return await _read_output(process), await await_exit(process)
 
     ending = asyncio.create_task(end())
     now = asyncio.get_running_loop().time
@@ -291,18 +292,6 @@ async def _read_output(process: asyncio.subprocess.Process) -> bytes | None:
             _kill_group(process)
             return None
     return bytes(output)
-
-
-async def _reap(process: asyncio.subprocess.Process) -> int:
-    """Wait for the end of a process; its status.
-
-    What is left of its output is discarded, since asyncio only lets a process end whose pipes have ended, and stops
-    reading a pipe of which nobody takes what is there.
-    """
-    assert process.stdout is not None
-    while await process.stdout.read(1 << 16):
-        pass
-    return await process.wait()
 
 
 def _parse_result(output: bytes | None, status: int, key: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import Any
 
+from ..process_exit import await_exit
 from .frames import LARGE, LENGTHS, TooLong, decode_message, encode_frame
 
 GRACE_S = 1.0
@@ -38,6 +39,7 @@ class WorkerProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.reply: asyncio.Task[Reply] | None = None
+        self._exit: asyncio.Task[int] | None = None
 
     @classmethod
     async def start(cls, memory: int) -> "WorkerProcess":
@@ -107,7 +109,7 @@ class WorkerProcess:
         """Whether the kernel ended it, for its work computed for too long; of a process that is lost."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_S):  # no kill, which would take its status from who waits for it
-                await self.process.wait()
+                await self._await_exit()
         return self.process.returncode == -signal.SIGXCPU
 
     async def end(self) -> None:
@@ -118,7 +120,13 @@ class WorkerProcess:
         if not self.has_ended:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
-        await self.process.wait()
+        await self._await_exit()
+
+    async def _await_exit(self) -> None:
+        """Wait for its end, as several may at once."""
+        if self._exit is None:
+            self._exit = asyncio.create_task(await_exit(self.process))
+        await asyncio.shield(self._exit)
 
 
 async def encode_in_steps(message: Any, attachment: bytes = b"") -> list[bytes | memoryview]:

@@ -4,7 +4,7 @@ Clients that send text send what a chat template made of a conversation, whole o
 that takes such text reads it here. A new template is a row of ``formats.py`` and its name in ``recognition.py``.
 """
 
-from .batches import read_batch_texts
+from .batches import count_chars, read_batch_texts
 from .reader import TEXT_FLAGS, ChatText, read_response, read_whole
 from .samples import (
     Holds,
@@ -24,6 +24,7 @@ __all__ = [
     "ReadSamples",
     "TextReading",
     "TextSample",
+    "count_chars",
     "prompt_of",
     "read_batch_texts",
     "read_columns",

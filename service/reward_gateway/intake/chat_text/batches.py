@@ -39,6 +39,18 @@ def read_batch_texts(batch: Batch, reading: TextReading) -> None:
             batch.flag(row, *text.flags)
 
 
+def count_chars(batch: Batch) -> int:
+    """Characters of the texts that :func:`read_batch_texts` looks at."""
+    prompts = map(_last_text, batch.prompts)
+    return sum(map(len, prompts)) + sum(len(text) for text in batch.responses if isinstance(text, str))
+
+
+def _last_text(prompt: Text) -> str:
+    """A prompt, or the text of its last message."""
+    content = prompt if isinstance(prompt, str) else prompt[-1].get("content") if prompt else None
+    return content if isinstance(content, str) else ""
+
+
 def _read_sample(prompt: Text | None, response: str, choice: str) -> tuple[Sequence[Mapping[str, Any]], ChatText]:
     """The messages that stay before what was read, and what was read."""
     if prompt is None or isinstance(prompt, str):

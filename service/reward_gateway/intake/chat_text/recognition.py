@@ -54,10 +54,13 @@ def choose_bars(text: str) -> ChatFormat:
     if text.lstrip().startswith("[gMASK]"):
         return formats.GLM4
     headers = [header.start() for header in _NEXT_BAR.finditer(text)]
-    if not text[: headers[0]].strip() if headers else False:
+    if headers and not text[: headers[0]].strip():
         headers = headers[1:]
-    place = next((start for start in headers if text.startswith("<|assistant|>", start)), next(iter(headers), None))
-    before = text[max(0, place - LONGEST_MARK) : place] if place is not None else text[-LONGEST_MARK:].rstrip()
+    if headers:
+        place = next((start for start in headers if text.startswith("<|assistant|>", start)), headers[0])
+        before = text[max(0, place - LONGEST_MARK) : place]
+    else:
+        before = text[-LONGEST_MARK:].rstrip()
     if before.rstrip().endswith("<|end|>"):
         return choose_phi3(text)
     if before.rstrip().endswith(formats.ZEPHYR.ends):
