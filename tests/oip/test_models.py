@@ -8,8 +8,8 @@ from google.protobuf.json_format import MessageToDict
 
 TENSORS = {
     "inputs": [
-        *({"name": name, "datatype": "BYTES", "shape": [-1, 1]} for name in ("prompt", "response", "reference")),
-        *({"name": name, "datatype": "BYTES", "shape": [-1, -1]} for name in ("images", "frames")),
+        *({"name": name, "datatype": "BYTES", "shape": [-1, 1]} for name in ("prompt", "response")),
+        *({"name": name, "datatype": "BYTES", "shape": [-1, -1]} for name in ("reference", "images", "frames")),
         *({"name": name, "datatype": "BYTES", "shape": [-1, 1]} for name in ("steps", "group", "features", "rubric")),
     ],
     "outputs": [
@@ -44,7 +44,7 @@ def test_a_configuration_is_one_of_a_batching_model_with_one_answer_a_request(se
     assert [(t["name"], t["data_type"], t["dims"], t["optional"]) for t in said["input"]] == [
         ("prompt", "TYPE_STRING", [1], True),
         ("response", "TYPE_STRING", [1], False),
-        ("reference", "TYPE_STRING", [1], True),
+        ("reference", "TYPE_STRING", [-1], True),
         ("images", "TYPE_STRING", [-1], True),
         ("frames", "TYPE_STRING", [-1], True),
         ("steps", "TYPE_STRING", [1], True),

@@ -204,6 +204,15 @@ def test_code_tests_are_read_from_the_reference(reward: Any) -> None:
     assert result.reward.tolist() == [0.5]
 
 
+def test_tool_call_is_1_for_its_form_and_half_for_other_json(reward: Any) -> None:
+    responses = ['{"name": "search", "arguments": {"query": "eggs"}}', '{"name": "search"}', "I would search."]
+    assert reward("tool_call", responses=responses).reward.tolist() == [1.0, 0.5, 0.0]
+    call = {"type": "function", "function": {"name": "search", "arguments": '{"query": "eggs"}'}}
+    turns = [[{"role": "assistant", "content": None, "tool_calls": [call] * k}] for k in (1, 2)]
+    native = reward("tool_call", responses=turns)
+    assert (native.reward.tolist(), native.flags) == ([1.0, 1.0], {})
+
+
 def test_tool_calls_is_1_for_the_right_calls_as_text_and_as_tool_calls(reward: Any) -> None:
     right = [{"name": "search", "arguments": {"query": "eggs"}}]
     responses = ['{"name": "search", "arguments": {"query": "eggs"}}', '{"name": "search"}', "I would search."]
