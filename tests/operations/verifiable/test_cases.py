@@ -1,6 +1,8 @@
 """Rules against cases from public bug reports and their neighbourhoods: a table per operation and class.
 
 ``cases.jsonl`` has one case per line: the operation, its class, parameters, the item, and the reward that is right.
+``neighbours.jsonl`` has more of the same classes, written without a look at the rules: other numbers, mirrored, wrong
+ones beside right ones.
 """
 
 import json
@@ -16,7 +18,11 @@ from reward_gateway.operations.effects import CompareMath, Effect, RunInWorker, 
 from reward_gateway.operations.registry import catalog
 from reward_gateway.sample import Invalid
 
-CASES = [json.loads(line) for line in Path(__file__).with_name("cases.jsonl").read_text().splitlines()]
+CASES = [
+    json.loads(line)
+    for name in ("cases.jsonl", "neighbours.jsonl")
+    for line in Path(__file__).with_name(name).read_text().splitlines()
+]
 CLASSES = list(dict.fromkeys((case["operation"], case["class"]) for case in CASES))
 SANDBOXED = {"unit_tests", "code_stdio", "sql_execution"}
 

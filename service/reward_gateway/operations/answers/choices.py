@@ -11,7 +11,7 @@ _MARKUP = str.maketrans(dict.fromkeys('*`$_"“”「」『』', " "))
 
 # What stands before the letter of an answer, in the languages of the benchmarks.
 _LEADS = re.compile(
-    r"(?:\b(?:answer|option|choice|choose|chose|select|pick|r[ée]ponse|antwort|l[öo]sung|respuesta|resposta|risposta|"
+    r"(?:\b(?:answers?|options?|choices?|choose|chose|select|pick|r[ée]ponse|antwort|l[öo]sung|respuesta|resposta|risposta|"
     r"ответ|answered)\b|答案|答え|回答|正解|应选|應選|故选|故選|选项|選項|选择|選擇|选|選|정답|답)",
     re.IGNORECASE,
 )
@@ -29,21 +29,39 @@ _SET = re.compile(
     r"[(\[{]?\s*([A-Za-z])\s*[)\]}.:]?(?:\s*(?:,|;|/|&|、|，|and|or|和|或|及|\s)\s*[(\[{]?\s*([A-Za-z])\s*[)\]}.:]?)*"
 )
 _JOINED = re.compile(
-    r"(?:\s|[)\].,;/&、，和或及]|\band\b|\bor\b|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b)+", re.IGNORECASE
+    r"(?:\s|[)\].,;/&+、，和或与與及跟]|\b(?:and|or|und|oder|et|ou|y|o|и|или|maybe|perhaps|possibly|probably|also|both|"
+    r"either|even|option|choice)\b)+",
+    re.IGNORECASE,
 )
+_LIST_WORD = re.compile(r"[/&、，,+和或与與及跟]|\b(?:and|or|und|oder|et|ou|и|или)\b", re.IGNORECASE)
 
 _NEGATION_BEFORE = re.compile(
-    r"(?:\b(?:not|isn['’]t|cannot|can['’]t|neither|nor|except|excluding|without|rather than|instead of|anything but|"
-    r"everything but|all but|other than|rule out|rules out|eliminate[sd]?|nicht|pas|no)\b|不是|不选|非|排除|아니)"
-    r"[\s:(\[{*\"'’a-z]{0,12}$",
+    r"(?:\b(?:not|never|\w+n['’]t|cannot|neither|nor|except|excluding|without|besides|apart from|rather than|"
+    r"instead of|anything but|everything but|anyone but|all but|other than|unlike|doubt|avoid|nicht|kein|pas|no|"
+    r"(?:rul|eliminat|exclud|discard|reject|dismiss|remov)(?:e|ed|es|s|ing)?(?:\sout)?)\b|"
+    r"\b(?:wrong|incorrect|false|bad|worst|unlikely|least\s\w+)\s(?:answer|option|choice)\b|"
+    r"不是|不选|不選|不能选|非|排除|除了|并非|아니)"
+    r"(?:(?!\b(?:but|so|and|yes)\b)[\s:(\[{*\"'’a-z]){0,24}$",
     re.IGNORECASE,
 )
 _NEGATION_AFTER = re.compile(
-    r"^\s{0,3}[)\].:]?\s{0,3}(?:(?:is|are|was|were|seems?|looks?|cannot|can['’]?t?|isn['’]t|to|be|also|clearly|"
-    r"definitely|obviously)\s{1,3}){0,4}(?:not\b|n['’]t\b|wrong\b|incorrect\b|false\b|ruled out\b|eliminated\b|"
-    r"isn['’]t\b|cannot\b)|^\s{0,3}(?:不对|不正确|错|錯|是错|は誤|은 틀)",
+    r"^\s{0,3}[)\].:]?\s{0,3}(?:(?:is|are|was|were|would|could|should|must|may|might|has|have|been|does|do|did|seems?|looks?|appears?|"
+    r"cannot|can|can['’]t|to|be|the|a|an|also|clearly|definitely|obviously|certainly|probably|therefore|thus|"
+    r"completely|simply|just|very)\s{1,3}){0,5}"
+    r"(?:not\b|never\b|\w*n['’]t\b|wrong\b|incorrect\b|false\b|invalid\b|impossible\b|unlikely\b|implausible\b|"
+    r"improbable\b|inconsistent\b|least\b|distractor\b|cannot\b|out\b|fails?\b|contradicts?\b|worst\b|"
+    r"(?:ruled|crossed)\sout\b|eliminated\b|excluded\b|rejected\b|discarded\b|dismissed\b)"
+    r"|^\s{0,3}[)）】]?\s{0,3}(?:选项|選項|项|項)?\s{0,3}(?:是|为|為|也|都|均|并|並|就|肯定|显然|一定|而){0,3}"
+    r"(?:不|错|錯|误|誤|排除|有误)"
+    r"|^\s{0,3}[)）】]?\s{0,3}(?:(?:은|는|이|가)\s{0,2}(?:틀|아니|아닙|오답|잘못)|(?:は|が|で)\s{0,2}(?:誤|ない|なく|は?ない|は?ありません|違|間違|不))",
     re.IGNORECASE,
 )
+_WRONG_LEAD = re.compile(
+    r"\b(?:wrong|incorrect|false|bad|worst|unlikely|least\s\w+|not\s(?:the|an?)(?:\s\w+)?|isn['’]t\s(?:the|an?)(?:\s\w+)?)\s{0,3}$"
+    r"|[不非未]\s?$",
+    re.IGNORECASE,
+)
+"""What makes "answer" the opposite of one: "the wrong answer is B"."""
 _LONGEST_STATEMENT = 400
 """Characters of a text that may be nothing but an answer, and of a clause that names one."""
 
@@ -121,7 +139,7 @@ def _without_boxes(text: str) -> str:
 
 def _read_statement(text: str, options: str, choices: Sequence[str]) -> frozenset[str] | None:
     """The letters of a short text that is nothing but the answer: "C", "(C) 42", "A, C", "AC", an option's text."""
-    bare = text.strip().strip(".!。:").strip()
+    bare = text.strip().strip(".!。:'’‘").strip()
     if bare.startswith("{") and bare.endswith("}"):
         bare = bare[1:-1].strip()
     if not bare or len(bare) > _LONGEST_STATEMENT:
@@ -156,7 +174,9 @@ def _read_leads(text: str, options: str, choices: Sequence[str]) -> frozenset[st
     for lead in reversed(list(_LEADS.finditer(text))):
         link = _LINK.match(text, lead.end())
         start = link.end() if link else lead.end()
-        if _NEGATION_BEFORE.search(text[max(lead.end(), start - 24) : start]):
+        if _NEGATION_BEFORE.search(text[max(lead.end(), start - 24) : start]) or _WRONG_LEAD.search(
+            text[max(0, lead.start() - 24) : lead.start()]
+        ):
             return None
         clause = _first_clause(text[start : start + _LONGEST_STATEMENT])
         if (letter := _letter_of_choice(clause, choices)) is not None:
@@ -164,9 +184,16 @@ def _read_leads(text: str, options: str, choices: Sequence[str]) -> frozenset[st
         first = re.match(r"\s*(?:[(\[{（【]\s*)?([A-Za-z])(?![A-Za-z'’])", clause)
         if first and first.group(1).upper() in options and _is_named(first.group(1), clause, first.end(1)):
             return _collect(clause, first, options)
-        if re.match(r"\s*(?:not|anything but|neither|none|no)\b", clause, re.IGNORECASE):
+        if _DENYING_CLAUSE.match(clause):
             return None
     return None
+
+
+_DENYING_CLAUSE = re.compile(
+    r"\s*(?:(?:certainly|definitely|clearly|probably|surely|most)\s)?"
+    r"(?:not|never|n['’]t|anything but|everything but|anything except|neither|none|no|不|非)(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 def _is_named(letter: str, clause: str, end: int) -> bool:
@@ -205,19 +232,39 @@ def _read_loose(text: str, options: str, choices: Sequence[str]) -> frozenset[st
             return frozenset(letter)
         letters: list[str] = []
         denied = False
+        denied_to = -1  # the end of a letter that is denied from before: so are those that are joined to it
         for found in _LETTER.finditer(sentence):
             letter = found.group(1)
-            if letter not in options or not _stands_as_letter(sentence, found):
-                continue
-            if _NEGATION_BEFORE.search(sentence[max(0, found.start() - 40) : found.start()]) or _NEGATION_AFTER.match(
-                sentence[found.end() : found.end() + 60]
+            if letter not in options or not (
+                _stands_as_letter(sentence, found) or _is_listed(sentence, found, options)
             ):
+                continue
+            joined = denied_to >= 0 and _JOINED.fullmatch(sentence, denied_to, found.start()) is not None
+            if joined or _NEGATION_BEFORE.search(sentence[max(0, found.start() - 40) : found.start()]):
+                denied, denied_to = True, found.end()
+                continue
+            if _NEGATION_AFTER.match(sentence[found.end() : found.end() + 60]):
                 denied = True
                 continue
             letters.append(letter)
         if letters or denied:
             return frozenset(letters) if letters else None
     return None
+
+
+def _is_listed(sentence: str, found: "re.Match[str]", options: str) -> bool:
+    """Whether a letter is one of several that are joined: the A of "A and B"."""
+    after = _JOINED.match(sentence, found.end())
+    if after is not None and _LIST_WORD.search(after.group()):
+        following = _NEXT_LETTER.match(sentence, after.end())
+        if following is not None and following.group(1) in options:
+            return True
+    return _LISTED_BEFORE.search(sentence[max(0, found.start() - 24) : found.start()]) is not None
+
+
+_LISTED_BEFORE = re.compile(
+    r"(?<![A-Za-z'’])[A-Z][)\]]?\s{0,3}(?:[,/&、，+和或与與及]|and|or|und|oder|et|ou)\s{0,3}(?:maybe|perhaps|possibly)?\s{0,3}\Z"
+)
 
 
 def _stands_as_letter(sentence: str, found: "re.Match[str]") -> bool:

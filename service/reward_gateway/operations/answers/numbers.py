@@ -6,7 +6,7 @@ Values are fractions, so that integers and powers are compared exactly; roots ar
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,15 +30,27 @@ _SIGNS = str.maketrans(
         "∕": "/",
         "＋": "+",
         "％": "%",
+        "π": " pi ",
     }
 )
-_LATEX = (
+
+
+def write_repeating(whole: str, fixed: str, period: str) -> str:
+    """A repeating decimal as a fraction: of 0, 1 and 6 (0.1666…) it is ``(15)/(90)``."""
+    denominator = (10 ** len(period) - 1) * 10 ** len(fixed)
+    numerator = int(whole + fixed + period or 0) - int(whole + fixed or 0)
+    return f" ({numerator})/({denominator}) "
+
+
+_LATEX: tuple[tuple["re.Pattern[str]", "str | Callable[[re.Match[str]], str]"], ...] = (
     (re.compile(r"\\(?:left|right|displaystyle|limits|mathstrut)\b"), ""),
     (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s?\{([^{}]*)\}"), r" \1 "),
     (re.compile(r"\{,\}|,\\!|\\,(?=\d{3}(?!\d))"), ","),
     (re.compile(r"\\[,;:! ]|~|\\quad|\\qquad"), " "),
     (re.compile(r"\\(?:times|cdot|ast)(?![a-z])"), "*"),
     (re.compile(r"\\div(?![a-z])"), "/"),
+    (re.compile(r"\\pi(?![a-z])"), " pi "),
+    (re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s?\{(\d+)\}"), lambda found: write_repeating(*found.groups())),
     (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)(?!\d)"), r" (\1)/(\2) "),
     (re.compile(r"\\[dtc]?frac\s?\{([^{}]*)\}\s?(\d)"), r" (\1)/(\2) "),
     (re.compile(r"\\[dtc]?frac\s?(\d)\s?\{([^{}]*)\}"), r" (\1)/(\2) "),
@@ -51,7 +63,7 @@ _LATEX = (
         " ",
     ),
     (re.compile(r"\\%"), "%"),
-    (re.compile(r"\*\*(?=\s*[-+(]?\d)"), "^"),
+    (re.compile(r"(?<=[\w)])(?:\*\*|\s\*\*\s)(?=[-+(]?\d)"), "^"),
     (re.compile(r"[*_`]{2,3}"), " "),
 )
 
@@ -65,7 +77,7 @@ _SMALL = (
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALES = {"hundred": 100, "dozen": 12, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _WORD_VALUES = {
     **{word: value for value, word in enumerate(_SMALL)},
     **{word: 10 * (place + 2) for place, word in enumerate(_TENS)},
@@ -174,7 +186,10 @@ def last_number(text: str) -> Number | None:
             place = max(parser.place, start.end())
             continue
         place = parser.place
-        if not (_is_symbolic(plain, start.start()) or _VARIABLE.match(plain, place)):
+        before = plain[max(0, start.start() - _NEAR) : start.start()]
+        if found is not None and _OFFERED.search(before):
+            found = None  # "5 or 6" is no one number
+        elif not (_is_symbolic(plain, start.start()) or _VARIABLE.match(plain, place) or _DENIED.search(before)):
             found = number
     if found is None and not any(character.isdigit() for character in plain):
         words = _last_words(plain)
@@ -183,13 +198,20 @@ def last_number(text: str) -> Number | None:
 
 
 _MARKED = re.compile(r"(?:^|\s)####[ \t]*(.+)$", re.MULTILINE)
-_START = re.compile(r"(?<![\w.])[-+]?\s?\(?-?(?:\d|\.\d|sqrt\()")
+_START = re.compile(r"(?<![\w.])[-+]?\s?\(?-?(?:\d|\.\d|sqrt\(|pi\b)")
 _NO_NUMBER = re.compile(
     r"\d+(?::\d+)+|\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)|\d+(?:st|nd|rd|th)\b|\d+(?:\.\d+){2,}", re.IGNORECASE
 )
-_VARIABLE = re.compile(r"[xyznkpqrtuvwi](?![a-z])|\^|\s?[-+*/^]\s?[a-z](?![a-z])|\s?\*\s?[a-z]", re.IGNORECASE)
+_VARIABLE = re.compile(
+    r"(?:[xyznkpqrtuvwi]|(?-i:[abefjo]))(?![a-z])|\^|\s?[-+*/^]\s?[a-z](?![a-z])|\s?\*\s?[a-z]", re.IGNORECASE
+)
 """What follows a coefficient or a term of a symbolic expression."""
 _UNIT = re.compile(r"(?!\s*(?:or|and|of|to|not|is)\b)\s*(?:[^\W\d_]+[²³]?(?:\^\(?-?\d\)?)?[\s./·*%°'-]{0,3}|°\s?){1,6}")
+_NEAR = 40
+"""Characters before a number that may deny it or offer another."""
+_OFFERED = re.compile(r"\d[^\n.;]{0,20}\s(?:or|oder|ou|或)\s{0,3}\Z")
+"""What stands before the second of two numbers that are offered."""
+_DENIED = re.compile(r"\b(?:not|never|isn['’]t|wasn['’]t|except|不是)\s(?:the\snumber\s)?\Z", re.IGNORECASE)
 _SYMBOLS_BEFORE = re.compile(r"(?:[\w)]\s?[*/^+-]\s?|\b[^\W\d_]\s[-+]\s|[*/^]\s?)$")
 _GROUPED = re.compile("[, _'\u2009\u202f\u00a0]")
 
@@ -270,6 +292,8 @@ class _Parser:
 
     def _read_atom(self) -> Fraction | float:
         self._take(r"\s{1,4}")
+        if self._take(r"pi\b"):
+            return math.pi
         if self._take(r"sqrt\("):
             return math.sqrt(_positive(self._read_closed()))
         if self._take(r"\("):
@@ -285,6 +309,8 @@ class _Parser:
         if (exponent := _EXPONENT.match(self.text, self.place)) is not None:
             self.place = exponent.end()
             return _raise_to(Fraction(10), Fraction(int(exponent.group()[1:]))) * value
+        if self._take(r"\s?pi\b"):
+            return float(value) * math.pi
         if (scale := _SCALE.match(self.text, self.place)) is not None:
             self.place = scale.end()
             return value * _SCALES[scale.group(1).lower()]
@@ -302,9 +328,9 @@ class _Parser:
         return value
 
 
-_SUM_SIGN = re.compile(r"\s{0,2}([-+])(?=\s{0,2}[\d.(s])")
-_PRODUCT_SIGN = re.compile(r"\s{0,2}([*/])\s{0,2}(?=[-\d.(s])")
-_SCALE = re.compile(r"\s(thousand|million|billion|trillion)\b", re.IGNORECASE)
+_SUM_SIGN = re.compile(r"\s{0,2}([-+])(?=\s{0,2}[\d.(sp])")
+_PRODUCT_SIGN = re.compile(r"\s{0,2}([*/])\s{0,2}(?=[-\d.(sp])|\s{0,2}(x)\s{0,2}(?=10\^)")
+_SCALE = re.compile(r"\s(hundred|dozen|thousand|million|billion|trillion)s?\b", re.IGNORECASE)
 _MIXED = re.compile(r"\s{0,2}\((\d{1,9})\)/\((\d{1,9})\)|\s(\d{1,9})/(\d{1,9})(?![\d.])")
 
 
@@ -354,8 +380,8 @@ def _value_of_words(words: list[str]) -> Fraction | None:
     for word in words:
         if word in _WORD_VALUES:
             current += _WORD_VALUES[word]
-        elif word == "hundred":
-            current = max(current, 1) * 100
+        elif word in ("hundred", "dozen"):
+            current = max(current, 1) * _SCALES[word]
         elif word in _SCALES:
             total += max(current, 1) * _SCALES[word]
             current = 0
