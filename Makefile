@@ -25,7 +25,7 @@ CONVERT := .local/convert
 DEPLOY := .local/deploy
 IMAGES := .local/images
 # What is installed for `make serve`, and what the gateway's image carries.
-SERVE_EXTRAS := server tables language tracing local models
+SERVE_EXTRAS := server tables language japanese tracing local models
 IMAGE_EXTRAS := server tracing
 
 # Trainers whose own clients `make test-clients` runs, an environment each. Some need Python 3.13,
