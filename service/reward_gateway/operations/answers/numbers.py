@@ -63,8 +63,10 @@ _LATEX: tuple[tuple["re.Pattern[str]", "str | Callable[[re.Match[str]], str]"], 
         " ",
     ),
     (re.compile(r"\\%"), "%"),
-    (re.compile(r"(?<=[\w)])(?:\*\*|\s\*\*\s)(?=[-+(]?\d)"), "^"),
+    (re.compile(r"(?<=[A-Za-z0-9)])(?:\*\*|\s\*\*\s)(?=[-+(]?\d)"), "^"),  # elsewhere it is Markdown's: **42**
     (re.compile(r"[*_`]{2,3}"), " "),
+    (re.compile(r"(?<![\w)*])(?<![\d)]\s)\*(?=[-+]?\d[^*\n]{0,80}\*(?![\w(*]))"), " "),
+    (re.compile(r"(?<!\w)_(?=[-+]?\d[^_\n]{0,80}_(?!\w))"), " "),
 )
 
 _GROUPS = r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:[ _'\u2009\u202f\u00a0]\d{3})+(?![\d ]\d)"
@@ -169,9 +171,46 @@ def last_number(text: str) -> Number | None:
     GSM8K's ``#### 5`` ends at its line. A digit within a word (H2O, x2), a term of a symbolic expression, a date, a
     time and an ordinal are no numbers. Words (twenty-one) are read where there are no digits.
     """
-    marked = _MARKED.findall(text)
-    plain = plain_notation(marked[-1] if marked else text)
+    plain = plain_notation(marked_answer(text))
     found: Number | None = None
+    for span in find_numbers(plain):
+        if found is not None and span.offered:
+            found = None  # "5 or 6" is no one number
+        elif span.counts and not _VARIABLE.match(plain, span.end):
+            found = span.number
+    if found is None and not any(character.isdigit() for character in plain):
+        words = _last_words(plain)
+        return None if words is None else Number(words)
+    return found
+
+
+def marked_answer(text: str) -> str:
+    """What follows the last ``####`` on its line, in the manner of GSM8K; without one, the text."""
+    marked = _MARKED.findall(text)
+    return str(marked[-1]) if marked else text
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A number, and the characters of a plain text that it stands in.
+
+    Attributes:
+        counts: it may be an answer: it is no term that follows a symbol, and is not denied.
+        offered: it is the second of two that are offered, as in "5 or 6".
+    """
+
+    number: Number
+    start: int
+    end: int
+    counts: bool
+    offered: bool
+
+
+def find_numbers(plain: str) -> Iterator[Span]:
+    """The numbers of a text in plain notation, in order, each as the value of the expression that it stands in.
+
+    Digits within words, dates, times and ordinals are left out.
+    """
     place = 0
     for start in _START.finditer(plain):
         if start.start() < place:
@@ -187,18 +226,14 @@ def last_number(text: str) -> Number | None:
             continue
         place = parser.place
         before = plain[max(0, start.start() - _NEAR) : start.start()]
-        if found is not None and _OFFERED.search(before):
-            found = None  # "5 or 6" is no one number
-        elif not (_is_symbolic(plain, start.start()) or _VARIABLE.match(plain, place) or _DENIED.search(before)):
-            found = number
-    if found is None and not any(character.isdigit() for character in plain):
-        words = _last_words(plain)
-        return None if words is None else Number(words)
-    return found
+        counts = not (_is_symbolic(plain, start.start()) or _DENIED.search(before))
+        yield Span(number, start.start(), place, counts, _OFFERED.search(before) is not None)
 
 
 _MARKED = re.compile(r"(?:^|\s)####[ \t]*(.+)$", re.MULTILINE)
-_START = re.compile(r"(?<![\w.])[-+]?\s?\(?-?(?:\d|\.\d|sqrt\(|pi\b)")
+_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+"""Letters after which a number begins without a space: Thai, Lao, Burmese, Khmer, Chinese, Japanese, Korean."""
+_START = re.compile(rf"(?<![^\W{_SPACELESS}])(?<!\.)[-+]?\s?\(?-?(?:\d|\.\d|sqrt\(|pi\b)")
 _NO_NUMBER = re.compile(
     r"\d+(?::\d+)+|\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)|\d+(?:st|nd|rd|th)\b|\d+(?:\.\d+){2,}", re.IGNORECASE
 )
@@ -405,3 +440,12 @@ def _last_words(text: str) -> Fraction | None:
     if run == ["one"] and words[-1] != "one":
         return None
     return _value_of_words([word for word in run if word != "and"]) if run else None
+
+
+_WORDS = "|".join((*_WORD_VALUES, *_SCALES))
+_RUN = re.compile(rf"\b(?:{_WORDS})(?:[\s-]{{1,3}}(?:and\s)?(?:{_WORDS}))*\b", re.IGNORECASE)
+
+
+def words_as_digits(text: str) -> str:
+    """A text with its English number words in digits: "twenty-one miles" is "21 miles"."""
+    return _RUN.sub(lambda run: str(_read_words(run.group()) or 0), text)

@@ -13,7 +13,9 @@ from ..answers.choices import WORDS, find_letters, find_word
 from ..answers.final import final_answer
 from ..answers.normalise import NORMALISE
 from ..answers.numbers import Number, last_number, nearest_double, read_number
+from ..answers.quantities import last_quantity, read_quantity
 from ..answers.sections import last_boxed
+from ..answers.units import name_unit
 from ..columns import Columns
 from ..costs import UNBOUNDED, Cost
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
@@ -171,9 +173,17 @@ class NumericParams(FinalTextParams):
         description="Tolerance as a share of the reference. If omitted: 1e-6, and whole numbers exactly.",
     )
     abs_tol: float = Field(0.0, ge=0, description="Tolerance in the reference's unit.")
+    unit: Literal["strip", "required"] = Field(
+        "strip", description="strip: units do not count. required: the number must have one, and is converted."
+    )
 
 
-@operation("score", "numeric_match", item=Item, params=NumericParams, cost=Cost(row=60.0, unit=0.5))
+def _weigh_units(params: NumericParams) -> float:
+    """Comparing units begins with loading them, which takes a second: for a worker process, and not the event loop."""
+    return 400.0 if params.unit == "required" else 1.0
+
+
+@operation("score", "numeric_match", item=Item, params=NumericParams, cost=Cost(row=60.0, unit=0.5, times=_weigh_units))
 def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
     """1 if the response's number equals the reference's, else 0.
 
@@ -182,14 +192,22 @@ def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
     expression that it stands in. Whole numbers are compared exactly, others with |a - b| <=
     max(abs_tol, rel_tol * |b|). Percent, currencies and units are left out; 50 % is 50 and 0.5. No number: 0.
     Details: `number`.
+
+    With `unit: required` the number is converted to the reference's unit first: 36 km/h is 10 m/s, 25 °C is 298.15 K,
+    1 h 30 min is 90 min, $5 is 500 cents. Money has no rates of exchange; percent are a pure number (50 % is 0.5). No
+    unit, an unknown one or one that measures something else: 0. A reference without a unit that is known is an item
+    error. Further details: `unit` (what was read, in pint's names) and `mismatch` (null; no_number, unit_missing,
+    unit_unknown, unit_incompatible, value).
     """
 
     def compute_row(i: int) -> Row:
-        reference = columns.objects("reference")[i]
+        response, reference = columns.objects("response")[i], columns.objects("reference")[i]
+        if params.unit == "required":
+            return _compare_quantities(response, reference, params)
         wanted = _read_wanted(reference)
         if wanted is None:
             raise ItemError("reference: is no single number", param="reference")
-        given = last_number(final_answer(columns.objects("response")[i]))
+        given = last_number(final_answer(response))
         number = None if given is None else given.as_double()
         equal = given is not None and any(
             _are_close(one, other, params) for one in given.readings() for other in wanted.readings()
@@ -197,6 +215,30 @@ def numeric_match(columns: Columns, params: NumericParams) -> Outcome:
         return Row(float(equal), details={"number": number})
 
     return by_row(columns.size, compute_row)
+
+
+def _compare_quantities(response: str, reference: str, params: NumericParams) -> Row:
+    wanted = read_quantity(reference)
+    if wanted is None:
+        raise ItemError("reference: is no number with a unit that is known, such as 5 km or $5", param="reference")
+    given = last_quantity(response)
+    if given is None:
+        return Row(0.0, details={"number": None, "unit": None, "mismatch": "no_number"})
+    values = [value for unit in wanted.units for value in given.readings(unit)]
+    equal = any(_are_close(value, _as_known(wanted.value, value), params) for value in values)
+    if equal:
+        mismatch = None
+    elif values:
+        mismatch = "value"
+    else:
+        mismatch = "unit_incompatible" if given.units else "unit_unknown" if given.named else "unit_missing"
+    unit = name_unit(given.units[0]) if given.units else None
+    return Row(float(equal), details={"number": nearest_double(given.value), "unit": unit, "mismatch": mismatch})
+
+
+def _as_known(wanted: Fraction | float, given: Fraction | float) -> Fraction | float:
+    """A whole number that something inexact is compared with is no longer compared exactly: 180° with radians."""
+    return wanted if isinstance(given, Fraction) else float(wanted)
 
 
 def _read_wanted(reference: str) -> Number | None:
