@@ -5,63 +5,19 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from .conftest import ROOT, Stack
+from .documents import Block, agrees, pair_commands, read_blocks, without_times
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SERVED = "http://127.0.0.1:8080"
 
 
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: its language, what is marked beside it, its text, its line."""
-
-    language: str
-    mark: str
-    text: str
-    line: int
-
-
-def blocks() -> list[Block]:
-    found = re.finditer(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-    return [Block(m[1], m[2] or "", m[3], README[: m.start()].count("\n") + 1) for m in found]
-
-
-BLOCKS = blocks()
-RUN = [
-    pytest.param(block, following if following is not None and following.mark == "answer" else None, id=str(block.line))
-    for block, following in zip(BLOCKS, [*BLOCKS[1:], None], strict=True)
-    if block.mark == "run"
-]
-
-
-def agrees(said: Any, got: Any) -> bool:
-    """The README may round, and shorten a text with an ellipsis."""
-    if isinstance(said, dict):
-        return isinstance(got, dict) and set(said) == set(got) and all(agrees(said[key], got[key]) for key in said)
-    if isinstance(said, list):
-        return isinstance(got, list) and len(said) == len(got) and all(map(agrees, said, got))
-    if isinstance(said, float) and isinstance(got, float):
-        return abs(said - got) <= 6e-3
-    if isinstance(said, str) and said.endswith("…"):
-        return isinstance(got, str) and got.startswith(said[:-1])
-    return type(said) is type(got) and bool(said == got)
-
-
-def timeless(answer: Any) -> Any:
-    """An answer without what differs from call to call: times, and what an earlier test left in the cache."""
-    if not isinstance(answer, dict) or "timing_ms" not in answer:
-        return answer
-    kept = {key: value for key, value in answer.items() if key not in ("timing_ms", "usage")}
-    for result in kept["results"]:
-        for component in result["components"].values():
-            component.pop("cached")
-    return kept
+BLOCKS = read_blocks(README)
+RUN = [pytest.param(block, answer, id=str(block.line)) for block, answer in pair_commands(BLOCKS)]
 
 
 @pytest.mark.stack
@@ -84,7 +40,7 @@ def test_a_block_runs_and_gives_its_answer(stack: Stack, tmp_path: Path, block: 
     elif answer.language == "json":
         said, got = json.loads(answer.text), json.loads(done.stdout)
         assert set(said) == set(got)
-        assert agrees(timeless(said), timeless(got)), done.stdout
+        assert agrees(without_times(said), without_times(got)), done.stdout
     else:
         said, got = ([float(n) for n in re.findall(r"-?\d+\.?\d*", t)] for t in (answer.text, done.stdout))
         assert got == pytest.approx(said, abs=1.1e-2)
