@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from reward_gateway.backends.workers.pool import MEMORY
 from reward_gateway.recipes.book import load_book
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import ApiKey
@@ -45,6 +46,8 @@ EVERYTHING: dict[str, Any] = {
         },
         "tls": {"existingSecret": "certificate", "clientCa": "ca.crt"},
         "env": [{"name": "REWARD_GATEWAY_CACHE_TTL_S", "value": "60"}],
+        "volumes": [{"name": "databases", "persistentVolumeClaim": {"claimName": "spider"}}],
+        "volumeMounts": [{"name": "databases", "mountPath": "/databases", "readOnly": True}],
     },
     "rewards": {"rewards": {"short": {"components": {"a": {"score": "length_penalty"}}}}},
     "judges": {"existingSecret": "judges"},
@@ -77,6 +80,8 @@ GIVEN: dict[str, Any] = {
     "media_url_ports": (443, 8443),
     "max_body_bytes": 1 << 31,
     "min_body_rate": 0.5,
+    "math_processes": 3,
+    "sandbox_processes": 5,
     "media_urls": True,
     "dialect_failures": {"nemo_gym": "error", "openrlhf": -1.5},
     "otlp_endpoint": "http://traces:4317",
@@ -139,7 +144,10 @@ class TestWithoutHelm:
         gateway = values()["gateway"]
         settings = Settings(**gateway["settings"])
         limit = int(gateway["resources"]["limits"]["memory"].removesuffix("Gi")) << 30
+        assert settings.math_processes is not None
+        assert settings.sandbox_processes is not None
         taken = settings.max_body_bytes_in_flight + settings.compute_processes * settings.compute_memory
+        taken += settings.math_processes * MEMORY + settings.sandbox_processes * settings.sandbox_memory
         assert gateway["workers"] * (taken + (1 << 30)) <= limit, (
             "and a GiB for what each worker and its processes need"
         )
@@ -305,6 +313,12 @@ class TestRendered:
         assert not any("TLS" in name for name in environment(plain))
         ports = plain["Service", "rg-reward-gateway"]["spec"]["ports"]
         assert [port["appProtocol"] for port in ports] == ["http", "kubernetes.io/h2c"]
+
+    def test_databases_for_queries_are_a_volume_of_the_gateway(self) -> None:
+        pod = objects(EVERYTHING)["Deployment", "rg-reward-gateway"]["spec"]["template"]["spec"]
+        mount = {"name": "databases", "mountPath": "/databases", "readOnly": True}
+        assert mount in pod["containers"][0]["volumeMounts"]
+        assert {"name": "databases", "persistentVolumeClaim": {"claimName": "spider"}} in pod["volumes"]
 
     def test_what_runs_elsewhere_is_asked_there(self) -> None:
         made = objects(ELSEWHERE)
