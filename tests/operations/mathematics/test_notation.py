@@ -43,7 +43,7 @@ def test_what_stands_around_an_answer_is_left_out(text: str) -> None:
         ("x^(1/2)", "x^{1/2}"),
         ("x²", "x^{2}"),
         ("10²", "10^{2}"),
-        ("x₁", "x_{1}"),
+        ("x₁", "x_1"),
         ("½", r"\frac{1}{2}"),
         ("3½", r"(3+\frac{1}{2})"),
         ("2 1/2", r"(2+\frac{1}{2})"),

@@ -60,7 +60,8 @@ def compare_answers(reference: str, response: str, tolerances: Tolerances = DEFA
             return verdict
         if not _have_same_symbols(wanted, given):
             return False, "symbolic"
-        return bool(verify(wanted, given, timeout_seconds=None, allow_set_relation_comp=True)), "symbolic"
+        equal = bool(verify(wanted, given, timeout_seconds=None, allow_set_relation_comp=True))
+        return equal or _are_equal_over_reals(wanted[0], given[0]), "symbolic"
     except RecursionError:
         raise MemoryError from None
     except MemoryError:
@@ -137,6 +138,34 @@ def _count_places(number: Any) -> int:
     """Digits behind the point that a decimal was written with."""
     mantissa, _, exponent = str(number).partition("e")
     return len(mantissa.partition(".")[2].rstrip("0")) - int(exponent or 0)
+
+
+_PLACES = (-2, -1, 1, 3)
+"""Values of the symbols at which two expressions are compared."""
+
+
+def _are_equal_over_reals(wanted: Any, given: Any) -> bool:
+    """Whether two expressions with a root in one symbol are one function of a real number: sqrt(1/n) is 1/sqrt(n).
+
+    Over the complex numbers they differ where neither is real. They are equal if they are for positive numbers, and
+    both real and equal, or both not real, at some places.
+    """
+    from sympy import Expr, Pow, Symbol, simplify
+
+    if not (isinstance(wanted, Expr) and isinstance(given, Expr)) or wanted.free_symbols != given.free_symbols:
+        return False
+    roots = [power for side in (wanted, given) for power in side.atoms(Pow) if power.exp.is_integer is False]
+    if len(wanted.free_symbols) != 1 or not roots:
+        return False
+    symbol = next(iter(wanted.free_symbols))
+    positive = Symbol("x", positive=True)
+    if simplify(wanted.subs(symbol, positive) - given.subs(symbol, positive)) != 0:
+        return False
+    for place in _PLACES:
+        one, other = wanted.subs(symbol, place), given.subs(symbol, place)
+        if one.is_real is not other.is_real or (one.is_real and simplify(one - other) != 0):
+            return False
+    return True
 
 
 def _are_exactly_equal(wanted: Any, given: Any) -> bool:

@@ -35,11 +35,14 @@ _SIGNS = str.maketrans(
 )
 
 
-def write_repeating(whole: str, fixed: str, period: str) -> str:
-    """A repeating decimal as a fraction: of 0, 1 and 6 (0.1666…) it is ``(15)/(90)``."""
+def repeating_fraction(whole: str, fixed: str, period: str) -> tuple[int, int]:
+    """Numerator and denominator of a repeating decimal: of 0, 1 and 6 (0.1666…) they are 15 and 90."""
     denominator = (10 ** len(period) - 1) * 10 ** len(fixed)
-    numerator = int(whole + fixed + period or 0) - int(whole + fixed or 0)
-    return f" ({numerator})/({denominator}) "
+    return int(whole + fixed + period) - int(whole + fixed or 0), denominator
+
+
+def _write_repeating(decimal: "re.Match[str]") -> str:
+    return " ({})/({}) ".format(*repeating_fraction(*decimal.groups()))
 
 
 _LATEX: tuple[tuple["re.Pattern[str]", "str | Callable[[re.Match[str]], str]"], ...] = (
@@ -50,7 +53,7 @@ _LATEX: tuple[tuple["re.Pattern[str]", "str | Callable[[re.Match[str]], str]"], 
     (re.compile(r"\\(?:times|cdot|ast)(?![a-z])"), "*"),
     (re.compile(r"\\div(?![a-z])"), "/"),
     (re.compile(r"\\pi(?![a-z])"), " pi "),
-    (re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s?\{(\d+)\}"), lambda found: write_repeating(*found.groups())),
+    (re.compile(r"(?<![\d.])(\d{0,99})\.(\d{0,99})\\(?:overline|bar|dot)\s?\{(\d{1,99})\}"), _write_repeating),
     (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)(?!\d)"), r" (\1)/(\2) "),
     (re.compile(r"\\[dtc]?frac\s?\{([^{}]*)\}\s?(\d)"), r" (\1)/(\2) "),
     (re.compile(r"\\[dtc]?frac\s?(\d)\s?\{([^{}]*)\}"), r" (\1)/(\2) "),
@@ -70,7 +73,7 @@ _LATEX: tuple[tuple["re.Pattern[str]", "str | Callable[[re.Match[str]], str]"], 
 )
 
 _GROUPS = r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:[ _'\u2009\u202f\u00a0]\d{3})+(?![\d ]\d)"
-_NUMBER = re.compile(rf"(?:{_GROUPS}|\d+(?:_\d+)*)(?:\.\d+|\.(?!\w))?|\.\d+")
+_NUMBER = re.compile(rf"(?:{_GROUPS}|\d{1, 3}(?:_\d{3})+(?!\d)|\d+)(?:\.\d+|\.(?!\w))?|\.\d+")
 _EXPONENT = re.compile(r"[eE][-+]?\d{1,6}(?!\w)")
 _WORD = re.compile(r"[^\W\d_]+")
 

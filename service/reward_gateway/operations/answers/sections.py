@@ -17,6 +17,32 @@ def last_boxed(text: str) -> str | None:
     return None
 
 
+_BETWEEN_BOXES = re.compile(
+    r"(?:[\s$]|\\[()]|\\q?quad|\\[,; ]){0,20}(?:[,;]|\b(?:and|or)\b|\\text\s?\{\s*,?\s*(?:and|or)\s*\})"
+    r"(?:[\s$,]|\\[()]|\\q?quad|\\[,; ]|\b(?:and|or)\b|\\text\s?\{\s*(?:and|or)\s*\}){0,20}"
+)
+
+
+def last_boxes(text: str) -> list[str]:
+    r"""What stands in the last box, and in those before it that a comma, "and" or "or" joins to it, in their order.
+
+    ``\boxed{2} and \boxed{3}`` are one answer of two values. Equal ones count once.
+    """
+    boxes: list[str] = []
+    following: int | None = None  # where the box behind begins
+    for found in reversed(list(_BOX.finditer(text))):
+        content = _match_braces(text, found.end() - 1, len(text) if following is None else following)
+        if content is None:
+            break
+        end = found.end() + len(content) + 1
+        if following is not None and _BETWEEN_BOXES.fullmatch(text, end, following) is None:
+            break
+        if content.strip() not in boxes:
+            boxes.insert(0, content.strip())
+        following = found.start()
+    return boxes
+
+
 def _match_braces(text: str, opening: int, end: int) -> str | None:
     depth = 0
     for place in range(opening, end):

@@ -1,9 +1,10 @@
 """Verdicts that need no computer algebra: equal texts, exact numbers, other structures; else what to compare."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice, pairwise
 from typing import Literal
 
 from ..answers.choices import find_letters
@@ -45,22 +46,34 @@ class Question:
     response: str
 
 
+def _close_up(text: str) -> str:
+    """A text without the spaces that stand beside a sign."""
+    return _IDLE_SPACE.sub("", text)
+
+
+_IDLE_SPACE = re.compile(r"\s+(?![A-Za-z0-9-])|(?<![A-Za-z0-9])\s+")
 _OR = re.compile(
     r"\s*,?\s*(?:\\text\s?\{\s*,?\s*(?:or|and)\s*\}|(?<![A-Za-z\\])(?:or|and)(?![A-Za-z])|\\lor|\\vee|\\land|\\wedge|或|和|;)"
     r"\s*"
 )
 _NEGATED = re.compile(
     r"\\text\s?\{\s*not\b|\\ne(?![a-z])|\\neg(?![a-z])|"
-    r"(?<![A-Za-z\\])(?:not|isn't|neither|nor|except|between|maybe|perhaps|either)(?![A-Za-z])",
+    r"(?<![A-Za-z\\])(?:not|isn't|neither|nor|except|between|maybe|perhaps|either|"
+    r"or\s(?:more|less|fewer|greater|higher|lower|so)|at\s(?:least|most)|(?:more|less|fewer|greater)\sthan)(?![A-Za-z])"
+    r"|\\to(?![a-z])|\\(?:right|left)arrow(?![a-z])|\\text\s?\{[^{}]*\bor\s(?:more|less|fewer|greater)\b",
     re.IGNORECASE,
 )
 _NAME = re.compile(
-    r"\s*(?:[A-Za-z]{1,3}|\\[A-Za-z]+|\\text\s?\{[^{}]*\}|[A-Za-z][A-Za-z ]{2,40})(?:\s?_\s?(?:\{[^{}]*\}|\w))?'?"
+    r"\s*(?:(?:m\s?)?(?:\\(?:angle|measuredangle|triangle|overline|overrightarrow|vec|arc)\s?|\|)?(?:\{?[A-Za-z]{1,3}\}?|"
+    r"\\[A-Za-z]+)\|?|\\text\s?\{[^{}]*\}|[A-Za-z][A-Za-z ]{2,40})(?:\s?_\s?(?:\{[^{}]*\}|\w))?'?"
     r"(?:\s?\(\s?[A-Za-z](?:\s?,\s?[A-Za-z])*\s?\))?\s*"
 )
 _SYMBOL = re.compile(r"[A-Za-z]|\\[A-Za-z]+")
 _DOTS = "\\ldots"
-_CONGRUENCE = re.compile(r"(?:(.*?)\\equiv\s*)?(.*?)\\?\(?\s*\\p?mod\s*(?:\{([^{}]*)\}|(\d+))\s*\)?\s*", re.DOTALL)
+_CONGRUENCE = re.compile(
+    r"(?:(.*?)\\equiv\s*)?(.*?)\\?\(?\s*(?:\\[bp]?mod|\\text\s?\{\s*mod\s*\})\s*(?:\{([^{}]*)\}|(\d+))\s*\)?\s*",
+    re.DOTALL,
+)
 _ONE_LETTER = re.compile(r"\(?\s*([A-J])\s*\)?")
 _LETTER_MARKS = re.compile(r"[(.)]|\\text")
 _ORDINAL = re.compile(r"\s*\d+\s?(?:\\text\s?\{\s?)?(?:\^\s?\{)?\s?(?:st|nd|rd|th)\b.*", re.DOTALL)
@@ -77,7 +90,7 @@ def decide(reference: str, response: str, tolerance: Tolerance) -> Decision | Qu
         response: likewise.
     """
     wanted, given = to_latex(reference), to_latex(response)
-    if wanted == given:
+    if wanted == given or _close_up(wanted) == _close_up(given):
         return Decision(True, "exact")
     if (letters := _decide_letter(wanted, response)) is not None:
         return letters
@@ -98,7 +111,7 @@ def decide(reference: str, response: str, tolerance: Tolerance) -> Decision | Qu
 
 def _decide_letter(wanted: str, response: str) -> Decision | None:
     """An option of a multiple choice as reference: (C) is C, and \\textbf{(C)} 5 is too."""
-    found = _ONE_LETTER.fullmatch(wanted.replace("\\text{", "").replace("}", ""))
+    found = _ONE_LETTER.fullmatch(_TEXT_COMMANDS.sub(r"\1", wanted))
     if found is None:
         return None
     letters = find_letters(response, "ABCDEFGHIJ")
@@ -178,18 +191,21 @@ def _list_words(text: str) -> list[str] | None:
     return sorted(part.casefold() if len(part) > 1 else part for part in parts)
 
 
+_TEXT_COMMANDS = re.compile(r"\\(?:text\w{0,2}|mathrm|mathbf|mbox|bf|rm)\s?\{([^{}]*)\}")
 _TEXT_COMMAND = re.compile(r"\\text\s?\{([^{}]*)\}")
 _WORDS = re.compile(r"[^\W\d_]+(?:\s[^\W\d_]+){0,3}")
 
 
 def _decide_structure(wanted: str, given: str, tolerance: Tolerance) -> Decision | Question:
     wanted, given = (_UNFINISHED_BRACE.sub("", text) for text in (wanted, given))
-    if (verdict := _compare_congruences(wanted, given)) is not None:
-        return verdict
+    for compare in (_compare_congruences, _compare_bases, _compare_times, _compare_ratios):
+        if (verdict := compare(wanted, given)) is not None:
+            return verdict
     if _DOTS in wanted or _DOTS in given:
         return _compare_patterns(wanted, given)
     wanted, given = _as_sets(wanted, given)
     wanted, given = (_OR.sub(", ", text) if not _RELATION.search(text) else text for text in (wanted, given))
+    wanted, given = _spread_signs(wanted), _spread_signs(given)
     if "=" not in wanted and "=" in given:
         values = _values_of(given, wanted)
         if values is None:
@@ -199,10 +215,46 @@ def _decide_structure(wanted: str, given: str, tolerance: Tolerance) -> Decision
         values = _values_of(wanted, given)
         if values is not None:
             return _decide_again(values, given, tolerance)
+    return _ask(wanted, given)
+
+
+def _ask(wanted: str, given: str) -> Decision | Question:
+    """The question of whether two expressions are equal; a refusal where they have other numbers of values or letters
+    that differ in case."""
     count, offered = _count_answers(wanted), _count_answers(given)
     if count is not None and offered is not None and count != offered:
         return Decision(False, "symbolic", several=offered > count)
+    if _differ_in_case(wanted, given):
+        return Decision(False, "symbolic")
     return Question(*_in_one_unit(wanted, given))
+
+
+def _differ_in_case(wanted: str, given: str) -> bool:
+    """Whether a symbol of one side stands on the other in its other case alone: the parser takes X and x for one."""
+    one, other = (set(_SYMBOL_TOKEN.findall(_TEXT_COMMAND.sub(" ", text))) for text in (wanted, given))
+    return any(symbol.swapcase() in one - other for symbol in other - one if len(symbol) == 1) or any(
+        (symbol[:2].swapcase() + symbol[2:]) in one - other for symbol in other - one if len(symbol) > 2
+    )
+
+
+_SYMBOL_TOKEN = re.compile(r"\\[A-Za-z]+|[A-Za-z]")
+
+
+def _spread_signs(text: str) -> str:
+    r"""Every value of a list with a ± as two: ``1 \pm \sqrt{2}`` is ``1 + \sqrt{2}, 1 - \sqrt{2}``."""
+    if len(_PLUS_MINUS.findall(text)) == 0:
+        return text
+    values: list[str] = []
+    for part in split_top(text):
+        if len(_PLUS.findall(part)) == 1:
+            values.append(_MINUS.sub("-", _PLUS.sub("+", part)).removeprefix("+").strip())
+            values.append(_MINUS.sub("+", _PLUS.sub("-", part)))
+        else:
+            values.append(part)
+    return ", ".join(values)
+
+
+_PLUS, _MINUS = re.compile(r"\\pm(?![a-z])"), re.compile(r"\\mp(?![a-z])")
 
 
 def _decide_again(wanted: str, given: str, tolerance: Tolerance) -> Decision | Question:
@@ -212,10 +264,7 @@ def _decide_again(wanted: str, given: str, tolerance: Tolerance) -> Decision | Q
     number, other = read_number(wanted), read_number(given)
     if number is not None and other is not None and number.exact and other.exact:
         return _decide_numbers(number, other, wanted, given, tolerance)
-    count, offered = _count_answers(wanted), _count_answers(given)
-    if count is not None and offered is not None and count != offered:
-        return Decision(False, "symbolic", several=offered > count)
-    return Question(*_in_one_unit(wanted, given))
+    return _ask(wanted, given)
 
 
 def split_top(text: str, separator: str = ",") -> list[str]:
@@ -288,8 +337,11 @@ _PLUS_MINUS = re.compile(r"\\(?:pm|mp)(?![a-z])")
 
 
 def _compare_congruences(wanted: str, given: str) -> Decision | None:
-    if "mod" not in wanted or "mod" not in given:
+    if "mod" not in wanted and "mod" not in given:
         return None
+    if "mod" not in wanted or "mod" not in given:
+        remainder, value = (given, wanted) if "mod" in given else (wanted, given)
+        return Decision(_remainder(remainder) == _value(value) is not None, "exact")
     one, other = _CONGRUENCE.fullmatch(wanted), _CONGRUENCE.fullmatch(given)
     if one is None or other is None:
         return None
@@ -307,7 +359,61 @@ def _compare_congruences(wanted: str, given: str) -> Decision | None:
     return Decision(residues[0] == residues[1] and same_name, "exact")
 
 
+_REMAINDER = re.compile(r"\s*(-?\d{1,99})\s*\\(?:mod|bmod)\s*\{?(\d{1,99})\}?\s*")
+
+
+def _remainder(text: str) -> Fraction | None:
+    r"""The value of ``17 \bmod 5``; None for a congruence or anything else."""
+    found = _REMAINDER.fullmatch(text)
+    return None if found is None or not int(found.group(2)) else Fraction(int(found.group(1)) % int(found.group(2)))
+
+
+def _value(text: str) -> Fraction | float | None:
+    number = read_number(text)
+    return None if number is None else number.value
+
+
+_BASED = re.compile(r"\(?\s*([0-9A-F]+)\s*\)?\s*_\s?\{?\s*(\d{1,2}|\\text\s?\{\s*\w+\s*\})\s*\}?")
+
+
+def _compare_bases(wanted: str, given: str) -> Decision | None:
+    """Numbers in a base that is named: the same digits in the same one."""
+    one, other = _BASED.fullmatch(wanted.strip()), _BASED.fullmatch(given.strip())
+    if one is None and other is None:
+        return None
+    return Decision(one is not None and other is not None and one.groups() == other.groups(), "exact")
+
+
+_TIME = re.compile(r"0?(\d{1,2}:[0-5]\d(?::[0-5]\d)?)(?:\s?(?:\\text\s?\{)?\s?([ap])\.?\s?m\.?\s?\}?)?", re.IGNORECASE)
+
+
+def _compare_times(wanted: str, given: str) -> Decision | None:
+    """Times of day, which are no ratios: 12:00 is not 1:00."""
+    one, other = _TIME.fullmatch(wanted), _TIME.fullmatch(given)
+    if one is None or other is None:
+        return None
+    halves = {one.group(2) or other.group(2), other.group(2) or one.group(2)}
+    same_half = len({half.lower() for half in halves if half}) < 2
+    return Decision(one.group(1) == other.group(1) and same_half, "exact")
+
+
+def _compare_ratios(wanted: str, given: str) -> Decision | None:
+    """Ratios of three numbers and more: 2:3:4 is 4:6:8, which is no division by division."""
+    one, other = (split_top(text, ":") for text in (wanted, given))
+    if max(len(one), len(other)) < 3 or _DOTS in wanted or _DOTS in given:
+        return None
+    values, others = ([_value(part) for part in side] for side in (one, other))
+    if None in values or None in others or len(values) != len(others):
+        return Decision(False, "exact") if len(one) != len(other) else None
+    pairs = [
+        (left, right) for left, right in zip(values, others, strict=True) if left is not None and right is not None
+    ]
+    (first, again), rest = pairs[0], pairs[1:]
+    return Decision(bool(first and again) and all(left * again == right * first for left, right in rest), "exact")
+
+
 _MOST_TERMS = 10_000
+_LARGEST_TERM = 10**30
 
 
 def _compare_patterns(wanted: str, given: str) -> Decision:
@@ -329,18 +435,45 @@ def _write_out(text: str) -> tuple[str, ...] | None:
     values = [number.value for number in numbers if number is not None]
     if len(values) < len(numbers) or len(head) < 2:
         return (*map(_squeeze, head[:2]), _DOTS, *map(_squeeze, tail))
-    step = values[1] - values[0]
-    if any(values[k + 1] - values[k] != step for k in range(len(head) - 1)):
-        return (*map(str, values[: len(head)]), _DOTS, *map(str, values[len(head) :]))
+    known = values[: len(head)]
+    rule = _rule_of(known)
+    if rule is None:
+        return (*map(str, known), _DOTS, *map(str, values[len(head) :]))
     if not tail:
-        return ("from", str(values[0]), "by", str(step))
-    if not step or (values[len(head)] - values[0]) / step > _MOST_TERMS:
-        return None
-    written, value = list[str](), values[0]
-    while (value <= values[len(head)]) if step > 0 else (value >= values[len(head)]):
-        written.append(str(value))
-        value += step
-    return (*written, *map(str, values[len(head) + 1 :]))
+        return ("from", *map(str, _first_terms(known[0], rule)))
+    last, written = values[len(head)], list[str]()
+    for term in islice(_follow(known[0], rule), _MOST_TERMS):
+        written.append(str(term))
+        if term == last:
+            return (*written, *map(str, values[len(head) + 1 :]))
+    return (*map(str, known), _DOTS, *map(str, values[len(head) :]))
+
+
+_Rule = tuple[Fraction | float, Fraction | float, Fraction | float]
+"""How a sequence goes on: its first step, by what each step grows, and by what each is multiplied."""
+
+
+def _rule_of(terms: Sequence[Fraction | float]) -> _Rule | None:
+    """The simplest rule that terms follow: equal steps, equal quotients, steps that grow equally; None without one."""
+    steps = [later - earlier for earlier, later in pairwise(terms)]
+    growths = [later - earlier for earlier, later in pairwise(steps)]
+    if not any(growths):
+        return (steps[0], Fraction(0), Fraction(1)) if steps[0] else None
+    if terms[0] and all(later * terms[0] == earlier * terms[1] for earlier, later in pairwise(terms)):
+        return steps[0], Fraction(0), terms[1] / terms[0]
+    return (steps[0], growths[0], Fraction(1)) if len(set(growths)) == 1 else None
+
+
+def _follow(first: Fraction | float, rule: _Rule) -> Iterator[Fraction | float]:
+    step, growth, factor = rule
+    term = first
+    while -_LARGEST_TERM < term < _LARGEST_TERM:
+        yield term
+        term, step = term + step, (step + growth) * factor
+
+
+def _first_terms(first: Fraction | float, rule: _Rule) -> list[Fraction | float]:
+    return list(islice(_follow(first, rule), 4))
 
 
 def _squeeze(term: str) -> str:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ..answers.sections import last_boxed, last_tagged
+from ..answers.sections import last_boxed, last_boxes, last_tagged
 
 Place = Literal["box", "tag", "mark", "lead", "line"]
 
@@ -14,8 +14,9 @@ _LONGEST = 5_000
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s+(\\?[A-Za-z]+|-?[\d.,/]+)")
 _MARKED = re.compile(r"(?:^|\s)####[ \t]*(.+)$", re.MULTILINE)
 _LEAD = re.compile(
-    r"(?:\b(?:answer|result|solution|value|respuesta|réponse|antwort|ответ)s?\b(?:\s+(?:to|of|for)\s[^\n:=.]{0,80}?)?"
-    r"\s*(?:\*\*)?\s*(?:is|are|was|equals?|would be|should be|must be|comes out (?:to|as)|[:=：]|es|est|ist)+"
+    r"(?:\b(?:answer|result|solution|value|respuesta|resposta|risposta|réponse|antwort|ответ)s?\b(?:\s+(?:to|of|for)\s[^\n:=.]{0,80}?)?"
+    r"\s*(?:\*\*)?\s*(?:\b(?:is|are|was|equals?|would be|should be|must be|comes out (?:to|as)|es|est|ist|é|è)\b"
+    r"|[:=：])+"
     r"(?:\s+(?:the|equal to|given by|simply|just|therefore|thus|then|approximately|about|indeed|now|clearly|:))*"
     r"|答案(?:是|为|為|[:：])|答え(?:は|[:：])|答[:：]|정답(?:은|[:：])|답(?:은|[:：])"
     r"|\\therefore|∴)\s*[:：]?\s*(?:\*\*)?",
@@ -24,8 +25,11 @@ _LEAD = re.compile(
 _CLAUSE = re.compile(
     r",\s*(?:not|I|but|so|which|because|since|where|as|we|and not|though|although|however|instead of|rather than)\b"
     r"|\s(?:and|but)\snot\b|\s(?:because|since|whereas|although|though|which|instead of|rather than)\s"
-    r"|(?<!\d)\.(?=\s|\Z)|(?<=\d)\.(?=\s+[A-Z\\]|\s*\Z)|[。！？]",
+    r"|(?<!\d)\.(?=\s|\Z)|(?<=\d)\.(?=\s+[A-Z\\(\[*]|\s*\Z)|[。！？]",
 )
+_REMARK = re.compile(r"(?<=[a-z]),\s+(?!(?:and|or|with)\b)[a-z]{4,}(?![A-Za-z(^_]|\s?=)[^,\d=]*\Z")
+"""Words behind a number and its unit: "72 clips, altogether"."""
+_NOT_BUT = re.compile(r"\A\s*not\s(?:(?!\bbut\b)[^\n]){1,60}?\sbut\s(?:rather\s)?", re.IGNORECASE)
 _SPAN = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]{1,1000}?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SAID = re.compile(r"\A\s*\\text\s?\{[^{}]*(?:\bis|\bare|:|=)\s*\}(?=\s*\S)")
 """Words in a box before the answer: ``\\text{The answer is } 17``."""
@@ -50,7 +54,7 @@ def find_expression(text: str) -> Found | None:
     """The answer of a final text; None if it has none (it is empty, or its answer tag is)."""
     tagged = last_tagged(text, "answer")
     within = (text if tagged is None else tagged).strip()
-    boxed = last_boxed(within)
+    boxed = ", ".join(last_boxes(within)) or last_boxed(within)
     if boxed is None and (bare := list(_BARE_BOX.finditer(within[-_LONGEST:]))):
         boxed = bare[-1].group(1)
     if boxed is not None:
@@ -66,7 +70,8 @@ def find_expression(text: str) -> Found | None:
             return Found(_first_expression(following), "lead")
     if tagged is not None:
         return Found(_only_span(within) or within, "tag")
-    line = next(line for line in reversed(within.splitlines()) if line.strip())
+    lines = [line for line in within.splitlines() if line.strip()]
+    line = next((line for line in reversed(lines) if not line.lstrip().startswith("```")), lines[-1])
     return Found(_line_expression(line), "line")
 
 
@@ -101,9 +106,11 @@ def _line_expression(line: str) -> str:
 
 
 def _cut_clause(text: str) -> str:
-    text = _OPENER.sub("", text)
+    text = _NOT_BUT.sub("", _OPENER.sub("", text))
     end = _CLAUSE.search(text)
     cut = text[: end.start()] if end and text[: end.start()].strip() else text
+    if (remark := _REMARK.search(cut)) is not None and any(map(str.isdigit, cut[: remark.start()])):
+        cut = cut[: remark.start()]
     return cut.strip().strip("*_").strip()
 
 

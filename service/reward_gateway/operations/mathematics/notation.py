@@ -7,6 +7,8 @@ before and a unit behind. The parser of LaTeX is given the first form for all of
 import re
 import unicodedata
 
+from ..answers.numbers import repeating_fraction
+
 _DELIMITERS = (
     re.compile(r"\A\s*\$\$(.*)\$\$\s*\Z", re.DOTALL),
     re.compile(r"\A\s*\$(?!\d[^$]*\Z)([^$]*)\$\s*\Z", re.DOTALL),
@@ -17,6 +19,7 @@ _DELIMITERS = (
     ),
     re.compile(r"\A\s*\*\*(.*)\*\*\s*\Z", re.DOTALL),
     re.compile(r"\A\s*__(.*)__\s*\Z", re.DOTALL),
+    re.compile(r"\A\s*```[a-z]*\s*\n(.*)\n\s*```\s*\Z", re.DOTALL),
     re.compile(r"\A\s*`(.*)`\s*\Z", re.DOTALL),
     re.compile(r"\A\s*\\(?:boxed|fbox|framebox)\s?\{(.*)\}\s*\Z", re.DOTALL),
     re.compile(r"\A\s*#{1,4}\s(.*)\Z", re.DOTALL),
@@ -78,6 +81,8 @@ _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎", "0123456
 _RAISED = re.compile("[" + "".join(_SUPERSCRIPTS) + "]+")
 _LOWERED = re.compile("[" + "".join(_SUBSCRIPTS) + "]+")
 
+_CALLS = {"sqrt": "\\sqrt", "cbrt": "\\sqrt[3]", "exp": "e^"}
+_ABSOLUTE = re.compile(r"(?<![A-Za-z\\])abs\(([^()]*)\)")
 _ROOT = re.compile(r"√\s?(\d+(?:\.\d+)?|[A-Za-z](?![A-Za-z]))")
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|ln|lim|min|max|gcd|lcm|det|mod|log"
 _PLAIN_FUNCTION = re.compile(rf"(?<![A-Za-z\\])({_FUNCTIONS})(?=[\s(_^]|\d|[a-z](?![a-z]))")
@@ -92,14 +97,19 @@ _NO_MEANING = re.compile(
 _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|texttt|mbox|hbox|mathrm|mathbf|mathit|mathsf|bm|boldsymbol)\s?\{([^{}]*)\}"
 )
-_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3}(?:(?:\{,\}|,\\!|\\,|,|\u202f|\u00a0|\u2009| )\d{3})+)(?!\d)(?!\{?,\}?\d)")
-_SEPARATOR = re.compile(r"\{,\}|,\\!|\\,|[,\u202f\u00a0\u2009 ]")
+_GROUPED = re.compile(
+    r"(?<![\d.,])(\d{1,3}(?:(?:\{,\s?\}|,\\!\s?|\\,|,|\u202f|\u00a0|\u2009| )\d{3})+)(?!\d)(?!\{?,\}?\d)"
+)
+_SEPARATOR = re.compile(r"\{,\s?\}|,\\!|\\,|[,\u202f\u00a0\u2009 ]")
 _CURRENCY = re.compile(
     r"(?:\b(?:US|USD|EUR|GBP|CAD|AUD|HK|Rs|INR)\.?\s?)?(?:\\\$|\$|[€£¥₹]|\\pounds(?![a-z])|\\euro(?![a-z])|\\textdollar)\s?(?=[-.\d\\({])"
     r"|\b(?:USD|EUR|GBP|Rs)\.?\s?(?=\d)|\s?(?:\\cents?(?![a-z])|[€£¥¢₹]|(?<=\d)\\?\$)"
 )
 _MIXED = re.compile(r"(?<![\d.\w^/])(-?)(\d{1,9})\s+(\d{1,9})\s?/\s?(\d{1,9})(?![\d/.])")
 _VULGAR = re.compile(r"(?<![\w.])(-?)(\d{1,9})\s?(\\frac\{\d{1,9}\}\{\d{1,9}\})")
+_REPEATING = re.compile(r"(?<![\d.])(\d{0,99})\.(\d{0,99})\\(?:overline|bar|dot)\s?\{(\d{1,99})\}")
+_TIMES_TEN = re.compile(r"(?<=\d)\s?x\s?(?=10\s?\^)")
+_ONE_MARK = re.compile(r"_\s?\{(\w)\}")
 _LONG_POWER = re.compile(r"\^\s?(-?\d{2,}(?:\.\d+)?|-\d)")
 _SIGNS = ((re.compile(r"\+\s*-"), "-"), (re.compile(r"-\s*-"), "+"), (re.compile(r"-\s*\+(?=\s*\d)"), "-"))
 _ROWS = re.compile(
@@ -153,15 +163,25 @@ def to_latex(text: str) -> str:
     text = _ROWS.sub(_join_rows, text)
     text = _NO_MEANING.sub("", text)
     text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
-    text = text.replace("\\leq", "\\le").replace("\\geq", "\\ge").replace("\\neq", "\\ne").replace("\\dots", "\\ldots")
+    text = (
+        text.replace("\\cdots", "\\ldots")
+        .replace("\\leq", "\\le")
+        .replace("\\geq", "\\ge")
+        .replace("\\neq", "\\ne")
+        .replace("\\dots", "\\ldots")
+    )
     text = text.replace("\\le" + "slant", "\\le").replace("\\ge" + "slant", "\\ge").replace("...", "\\ldots ")
     text = text.replace("<=", "\\le ").replace(">=", "\\ge ").replace("!=", "\\ne ").replace("**", "^")
     text = _SPACES.sub(" ", text)
-    for name in ("sqrt", "cbrt", "exp"):
-        text = _call_to_braces(text, name, {"sqrt": "\\sqrt", "cbrt": "\\sqrt[3]", "exp": "e^"}[name])
+    for name, command in _CALLS.items():
+        text = _call_to_braces(text, name, command)
+    text = _ABSOLUTE.sub(r"|\1|", text)
     text = _PLAIN_FUNCTION.sub(r"\\\1 ", text)
     text = _PLAIN_CONSTANT.sub(lambda name: f"\\{_CONSTANTS.get(name.group(), name.group())} ", text)
     text = re.sub(r"(?<!\\)\*", "\\\\cdot ", text)
+    text = _REPEATING.sub(_fraction_of_repeating, text)
+    text = _TIMES_TEN.sub(r"\\times ", text)
+    text = _ONE_MARK.sub(r"_\1", text)
     text = _LONG_POWER.sub(r"^{\1}", text)
     text = _call_to_braces(text, "^", "^")
     text = text.replace("\\mathrm{e}", "e").replace("\\mathrm{i}", "i").replace("\\text{e}", "e")
@@ -173,6 +193,11 @@ def to_latex(text: str) -> str:
     for pattern, replacement in _SIGNS:
         text = pattern.sub(replacement, text)
     return " ".join(text.split())
+
+
+def _fraction_of_repeating(decimal: "re.Match[str]") -> str:
+    numerator, denominator = repeating_fraction(*decimal.groups())
+    return f"\\frac{{{numerator}}}{{{denominator}}}"
 
 
 def _plain_character(character: str) -> str:
@@ -235,4 +260,7 @@ def plain_words(text: str) -> str | None:
     letters = re.findall(r"[^\W\d_]{2,}", words)
     if not letters and re.search(r"[⺀-鿿가-힯]", words) is None:
         return None
-    return " ".join(re.sub(r"[^\w\s]", " ", words.casefold()).split())
+    return " ".join(_ARTICLE.sub("", re.sub(r"[^\w\s]", " ", words.casefold()).strip()).split())
+
+
+_ARTICLE = re.compile(r"\A(?:an?|the)\s+(?=\S)")
