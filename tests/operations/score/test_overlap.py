@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reward_gateway.errors import InvalidRequest
 
+NO_KOREAN = pytest.mark.skipif(find_spec("mecab_ko") is None, reason="the extra `korean` is not installed")
 SCRIPTS = {
     "Arabic": ("الطقس جميل اليوم", "الطقس"),
     "Bengali": ("আমি ভাত খাই", "আমি ভাত"),
@@ -119,11 +120,93 @@ def test_words_with_signs_are_found_only_where_they_stand(call: Any) -> None:
     assert missing("प्रधानमन्त्री", "प्रधान") == ["प्रधान"]
 
 
-def test_japanese_says_what_to_install(call: Any) -> None:
-    if find_spec("MeCab"):
-        pytest.skip("MeCab is installed here")
-    with pytest.raises(InvalidRequest, match=r"sacrebleu\[ja\]"):
-        of(call, "rouge", "東京", "東京", tokens="ja")
+ALPHABETS = {
+    "Chinese": "今天气很好，我爱北京。",
+    "Japanese": "東京へ行きマシタ。ー",
+    "Thai": "สวัสดีครับผม่้",
+    "Khmer": "ខ្ញុំស្រលាញ់ភាសា។",
+    "Lao": "ສະບາຍດີຂອບໃຈ",
+    "Burmese": "မင်္ဂလာပါကျေးဇူး",
+    "Korean": "오늘은 날씨가 좋아요",
+    "Arabic": "الطقس جميل اليوم؟",
+    "Hindi": "मौसम आज अच्छा है।",
+    "Tibetan": "བཀྲ་ཤིས་བདེ་ལེགས།",
+    "emoji": "😀👨‍👩‍👧🇩🇪❤️👍🏽",
+    "Latin": "Über C++ 3.5, ok!",
+}
+KINDS = ["auto", "words", "characters", "zh", "ja", pytest.param("ko", marks=NO_KOREAN)]
+
+
+def texts_of(letters: str) -> st.SearchStrategy[str]:
+    """Texts of some letters with spaces and lines; the last stands for what no operation may call empty."""
+    return st.text(st.sampled_from([*letters, " ", "\n"]), max_size=30).map(lambda text: text + letters[0])
+
+
+@pytest.mark.parametrize("tokens", KINDS)
+@pytest.mark.parametrize("script", ALPHABETS)
+@given(data=st.data())
+@settings(LAWS, max_examples=10)
+def test_equal_texts_score_one_in_any_script(call: Any, script: str, tokens: str, data: st.DataObject) -> None:
+    text = data.draw(texts_of(ALPHABETS[script]))
+    for name in ("bleu", "rouge", "token_f1"):
+        assert of(call, name, text, text, tokens=tokens) == pytest.approx(1.0), name
+    assert of(call, "edit_similarity", text, text) == 1.0
+
+
+@pytest.mark.parametrize("tokens", KINDS)
+@pytest.mark.parametrize("script", [script for script in ALPHABETS if script != "emoji"])
+def test_all_that_counts_words_counts_some_in_any_script(call: Any, script: str, tokens: str) -> None:
+    text = "\n".join([ALPHABETS[script]] * 8)
+    for name in ("repetition_penalty", "distinct_ngrams", "length_penalty", "linear_length"):
+        params = {"target": 10} if name == "linear_length" else {}
+        (result,) = call(f"score/{name}", {"response": text}, tokens=tokens, **params)
+        assert result["error"] is None, (name, result)
+    (repeated,) = call("score/distinct_ngrams", {"response": text}, tokens=tokens, n=1)
+    assert 0.0 < repeated["reward"] < 0.5
+
+
+@pytest.mark.parametrize("tokens", ["auto", "words", "zh", "ja", pytest.param("ko", marks=NO_KOREAN)])
+@pytest.mark.parametrize(
+    ("response", "there", "not_there"),
+    [
+        ("I write C++, C#, and .NET.", ["C++", "C#", ".NET"], ["C", "NET", "C+"]),
+        ("Plain C on the net", ["C", "net"], ["C++", "C#", ".NET"]),
+        ("Since C++11 and C#9.", ["C++", "C#"], ["C"]),
+        ("Use node.js here", ["node.js", "Node.js"], ["js node"]),
+        ("A node, js and more", ["node", "js"], ["node.js"]),
+        ("我用C++写程序", ["C++"], ["C", "C#"]),
+        ("C++とC#を使う", ["C++", "C#"], ["C"]),
+    ],
+)
+def test_words_with_signs_are_found_where_they_stand_by_any_tokens(
+    call: Any, response: str, there: list[str], not_there: list[str], tokens: str
+) -> None:
+    item = {"response": response, "keywords": [*there, *not_there]}
+    (result,) = call("score/keyword_coverage", item, tokens=tokens)
+    assert result["details"]["missing"] == not_there
+
+
+def test_japanese_is_parted_into_its_words(call: Any) -> None:
+    def missing(*keywords: str) -> list[str]:
+        item = {"response": "東京都に住んでいます。", "keywords": list(keywords)}
+        (result,) = call("score/keyword_coverage", item, tokens="ja")
+        absent: list[str] = result["details"]["missing"]
+        return absent
+
+    assert missing("東京", "都", "住ん") == []
+    assert missing("京都") == ["京都"]  # which stands in it by its letters
+
+
+@pytest.mark.parametrize("tokens", ["ja", pytest.param("ko", marks=NO_KOREAN)])
+def test_nothing_is_hidden_from_mecab(call: Any, tokens: str) -> None:
+    (result,) = call("score/length_penalty", {"response": "a b\0c \ud800 d"}, tokens=tokens, free_words=0, per_word=1.0)
+    assert result["reward"] <= -4.0
+
+
+@pytest.mark.skipif(find_spec("mecab_ko") is not None, reason="MeCab for Korean is installed here")
+def test_korean_says_what_to_install(call: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"reward-gateway\[korean\]"):
+        of(call, "rouge", "서울", "서울", tokens="ko")
 
 
 def test_edit_similarity_counts_edits_over_the_longer_text(call: Any) -> None:

@@ -1,5 +1,6 @@
 """How much of the reference's wording a response shares: BLEU, ROUGE, edit similarity, tokens, keywords."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
@@ -228,6 +229,9 @@ def token_f1(columns: Columns, params: TokenF1Params) -> Outcome:
     return by_row(columns.size, compute_row)
 
 
+_DOTTED = re.compile(r"\w\.\w")
+
+
 class KeywordItem(OperationItem):
     response: str = Field(description="Response that should mention the keywords.")
     keywords: list[str] | None = Field(None, description="What this response should mention, where items differ.")
@@ -250,8 +254,9 @@ class KeywordParams(FinalTextParams):
 def keyword_coverage(columns: Columns, params: KeywordParams) -> Outcome:
     """The share of keywords that the response mentions, in [0, 1].
 
-    A keyword counts as whole words, whatever its case; C++, C#, A+ and .NET are words of their own, so that C is not
-    in C++. The item's own come before the request's. None at all is an item error. Details: `missing`.
+    A keyword counts as whole words, whatever its case; C++, C#, A+ and .NET are words of their own, so that C is not in
+    C++, and C++ is in C++17. One with a dot inside (node.js) stands as it is written. The item's own come before the
+    request's. None at all is an item error. Details: `missing`.
     """
 
     def compute_row(i: int) -> Row:
@@ -260,8 +265,13 @@ def keyword_coverage(columns: Columns, params: KeywordParams) -> Outcome:
         terms = {keyword: " ".join(split_terms(keyword, params.tokens)) for keyword in wanted}
         if not wanted or not all(terms.values()):
             raise ItemError("keywords: name at least one, each with a letter or digit", param="keywords")
-        text = " ".join(("", *split_terms(columns.objects("response")[i], params.tokens), ""))
-        missing = [keyword for keyword in wanted if f" {terms[keyword]} " not in text]
+        response = columns.objects("response")[i]
+        text, written = " ".join(("", *split_terms(response, params.tokens), "")), response.lower()
+        missing = [
+            keyword
+            for keyword in wanted
+            if f" {terms[keyword]} " not in text or (_DOTTED.search(keyword) and keyword.strip().lower() not in written)
+        ]
         return Row(1.0 - len(missing) / len(wanted), details={"missing": missing})
 
     return by_row(columns.size, compute_row)
