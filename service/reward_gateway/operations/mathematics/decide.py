@@ -301,19 +301,33 @@ def _values_of(equation: str, other: str) -> str | None:
 
 def _names_value(sides: Sequence[str]) -> bool:
     """Whether the sides of an equation say what its last one is: a name, a computation, or both in a chain."""
-    if all(_NAME.fullmatch(side) for side in sides[:-1]):
+    if all(_is_name(side) for side in sides[:-1]):
         return True
     computed, result = read_number(sides[-2]), read_number(sides[-1])
     if computed is not None and result is not None:
         return computed.value == result.value
-    return len(sides) > 2 and _NAME.fullmatch(sides[0]) is not None
+    return len(sides) > 2 and _is_name(sides[0])
+
+
+def _is_name(side: str) -> bool:
+    """Whether a side is a name, names of a pair "(x, y)", or those of a ratio "a : b"."""
+    return _NAMES.fullmatch(side) is not None or all(_NAME.fullmatch(part) for part in side.split(":"))
+
+
+_NAMES = re.compile(r"\s*\(\s*\\?[A-Za-z]\w*(?:_\w)?(?:\s*,\s*\\?[A-Za-z]\w*(?:_\w)?){1,5}\s*\)\s*")
 
 
 def _strip_brackets(text: str) -> str:
     found = re.fullmatch(r"\s*\\?[{(](.*?)\\?[})]\s*", text, re.DOTALL)
-    if found and len(split_top(text)) == 1 and "=" in found.group(1) and len(split_top(found.group(1))) > 1:
+    if found is None or _PAIRS_APART.search(found.group(1)):
+        return text
+    if len(split_top(text)) == 1 and "=" in found.group(1) and len(split_top(found.group(1))) > 1:
         return found.group(1)
     return text
+
+
+_PAIRS_APART = re.compile(r"\A[^(){}]*[)}]")
+"""What stands between the first and the last bracket of "(x, y) = (1, 2)", which are no pair."""
 
 
 def _count_answers(text: str) -> int | None:
@@ -400,7 +414,7 @@ def _compare_times(wanted: str, given: str) -> Decision | None:
 def _compare_ratios(wanted: str, given: str) -> Decision | None:
     """Ratios of three numbers and more: 2:3:4 is 4:6:8, which is no division by division."""
     one, other = (split_top(text, ":") for text in (wanted, given))
-    if max(len(one), len(other)) < 3 or _DOTS in wanted or _DOTS in given:
+    if max(len(one), len(other)) < 3 or any(mark in text for mark in (_DOTS, "=") for text in (wanted, given)):
         return None
     values, others = ([_value(part) for part in side] for side in (one, other))
     if None in values or None in others or len(values) != len(others):

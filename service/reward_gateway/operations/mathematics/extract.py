@@ -34,6 +34,10 @@ _SPAN = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]{1,1000}?)(?<!\\)\$|\\\((.+?)
 _SAID = re.compile(r"\A\s*\\text\s?\{[^{}]*(?:\bis|\bare|:|=)\s*\}(?=\s*\S)")
 """Words in a box before the answer: ``\\text{The answer is } 17``."""
 _WORDS_ONLY = re.compile(r"[^\d=<>^_\\{}|+*/]*")
+_SAID_OF_SPAN = re.compile(r"\s*(?:,\s*[^\n.=]{0,60}?,?\s*)?\b(?:is|are|equals?|was)\b\s*(?=[-$\\(\[\d.])")
+"""What follows a named quantity: the largest ``$n$`` is 34."""
+_MATHEMATICS = re.compile(r"[\d\\$]")
+_NEGATED_SAID = re.compile(r"\s*(?:not|never)\b", re.IGNORECASE)
 _OPENER = re.compile(
     r"\A\s*(?:(?:so|thus|hence|therefore|then|and|finally|we have|we get|this gives)[\s,:]+)+", re.IGNORECASE
 )
@@ -70,6 +74,9 @@ def find_expression(text: str) -> Found | None:
             return Found(_first_expression(following), "lead")
     if tagged is not None:
         return Found(_only_span(within) or within, "tag")
+    spans = list(_SPAN.finditer(within))
+    if spans and not within[spans[-1].end() :].strip(" .。\n*"):
+        return Found(_group(spans[-1]), "line")
     lines = [line for line in within.splitlines() if line.strip()]
     line = next((line for line in reversed(lines) if not line.lstrip().startswith("```")), lines[-1])
     return Found(_line_expression(line), "line")
@@ -79,12 +86,16 @@ def _first_expression(text: str) -> str:
     """What a lead announces: the mathematics that begins there, else the clause."""
     text = text.lstrip(" \t*:_")
     span = _SPAN.search(text)
+    if span is not None and (said := _SAID_OF_SPAN.match(text, span.end())) is not None:
+        return _first_expression(text[said.end() :])
     if span is not None:
         before = text[: span.start()]
         if _WORDS_ONLY.fullmatch(before) and "\n\n" not in before.strip():
             return _group(span)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return _cut_clause(first)
+    clause = _cut_clause(next((line for line in text.splitlines() if line.strip()), ""))
+    copulas = list(_COPULA.finditer(clause))
+    value = clause[copulas[-1].end() :].strip() if copulas else ""
+    return value if _MATHEMATICS.search(value) and _NEGATED_SAID.match(value) is None else clause
 
 
 def _only_span(text: str) -> str | None:

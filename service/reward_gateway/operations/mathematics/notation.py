@@ -112,6 +112,12 @@ _TIMES_TEN = re.compile(r"(?<=\d)\s?x\s?(?=10\s?\^)")
 _ONE_MARK = re.compile(r"_\s?\{(\w)\}")
 _LONG_POWER = re.compile(r"\^\s?(-?\d{2,}(?:\.\d+)?|-\d)")
 _SIGNS = ((re.compile(r"\+\s*-"), "-"), (re.compile(r"-\s*-"), "+"), (re.compile(r"-\s*\+(?=\s*\d)"), "-"))
+_ARRAY = re.compile(
+    r"(?:\\left)?\s?[(\[]\s*\\begin\{array\}\s?\{[lcr|\s]*\}((?:(?!\\begin)[^=]){0,2000}?)\\end\{array\}\s*(?:\\right)?\s?[)\]]"
+)
+"""An array in parentheses or brackets, which is a matrix."""
+_BARE_BRACES = re.compile(r"\A\s*\{([^{}=]*,[^{}=]*)\}\s*\Z")
+"""A list between plain braces, which LaTeX does not show, is the set that was meant."""
 _ROWS = re.compile(
     r"\\begin\{(?:cases|array|aligned|matrix)\}(?:\{[^{}]*\})?(.*?)\\end\{(?:cases|array|aligned|matrix)\}", re.DOTALL
 )
@@ -160,8 +166,10 @@ def to_latex(text: str) -> str:
         text = "".join(map(_plain_character, text))
     text = _CURRENCY.sub("", text)
     text = _GROUPED.sub(_join_groups, text)
+    text = _ARRAY.sub(r"\\begin{pmatrix}\1\\end{pmatrix}", text)
     text = _ROWS.sub(_join_rows, text)
     text = _NO_MEANING.sub("", text)
+    text = _BARE_BRACES.sub(r"\\{\1\\}", text)
     text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
     text = (
         text.replace("\\cdots", "\\ldots")
@@ -217,6 +225,9 @@ def _plain_character(character: str) -> str:
 
 
 def _join_groups(number: "re.Match[str]") -> str:
+    text, (start, end) = number.string, number.span()
+    if text[start - 1 : start] in ("(", "[") and text[end : end + 1] in (")", "]") and number.group().count(",") == 1:
+        return number.group()  # the pair (12,102)
     return _SEPARATOR.sub("", number.group(1))
 
 

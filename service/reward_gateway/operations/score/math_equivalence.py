@@ -7,7 +7,7 @@ from pydantic import Field
 
 from reward_gateway.sample import Invalid
 
-from ..answers.sections import last_boxed
+from ..answers.sections import last_boxed, last_boxes
 from ..columns import Columns
 from ..effects import CompareMath, Effectful, perform
 from ..mathematics.decide import Decision, Question, Tolerance, decide
@@ -101,7 +101,7 @@ def _read_reference(reference: str) -> str | None:
     """The answer of a reference: its box, what follows #### in a worked solution, else all of it."""
     if not reference.strip() or len(reference) > _LONGEST:
         return None
-    boxed = last_boxed(reference)
+    boxed = ", ".join(last_boxes(reference)) or last_boxed(reference)
     if boxed is not None:
         answer = boxed
     elif "####" in reference:
