@@ -27,22 +27,25 @@ _MOST_PAIRED = 300
 """Rows that differ in no exact way and are paired one by one."""
 
 _STARTS = re.compile(r"\s*(?:select|with|values)\b", re.IGNORECASE)
-_LINE = re.compile(r"^[ \t]*(?:select|with)\b", re.IGNORECASE | re.MULTILINE)
+_LINE = re.compile(r"(?:^|:)[ \t]*(?P<query>(?:select|with)\b)", re.IGNORECASE | re.MULTILINE)
 
 
 def read_query(text: str) -> str:
     """The query in a text: its last fence for SQL (within <answer> or <sql>, if there is one), the text itself, or the
-    last of its statements that begins a line."""
+    last of its statements that begins a line, or stands behind a colon; without what ends it."""
     for tag in ("answer", "sql"):
         within = last_tagged(text, tag)
         text = text if within is None else within
     blocks = [block for block in find_fences(text) if block.language in ("sql", "")]
     named = [block for block in blocks if block.language == "sql"] or blocks
     if named:
-        return named[-1].content.strip()
+        return named[-1].content.strip("; \t\n")
     if _STARTS.match(text) is None and (lines := list(_LINE.finditer(text))):
-        text = re.split(r";|\n\s*\n", text[lines[-1].start() :])[0]
-    return text.strip().strip("`").strip()
+        text = re.split(r";|\n\s*\n", text[lines[-1].start("query") :])[0]
+    text = text.strip()
+    if text.startswith("`") and text.endswith("`"):  # elsewhere backticks quote names
+        text = text.strip("`")
+    return text.strip("; \t\n")
 
 
 @dataclass(frozen=True, slots=True)
