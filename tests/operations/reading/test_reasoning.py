@@ -40,6 +40,9 @@ def test_a_block_is_reasoning_and_the_rest_is_final(opening: str, closing: str) 
         ("```\n<think>\na\n</think>\n```\nb", "", "```\n<think>\na\n</think>\n```\nb"),
         ("~~~xml\n</think>\n~~~", "", "~~~xml\n</think>\n~~~"),
         ("<think>\n```\ncode</think>\nb", "```\ncode", "b"),  # a fence in reasoning hides no closing tag
+        ("<think>\n```\ncode\n```</think>\nb", "```\ncode\n```", "b"),  # nor does the end of one
+        ("<think>~~~\ncode\n~~~ </think>b", "~~~\ncode\n~~~", "b"),
+        ("```\n```</think>\n```\nb", "", "```\n```</think>\n```\nb"),  # in an answer's block, it is text
         ("I say <reasoning>a</reasoning> and b", "", "I say <reasoning>a</reasoning> and b"),
         ("<think></think>4", "", "4"),
         ("no tags", "", "no tags"),

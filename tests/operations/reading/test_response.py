@@ -34,6 +34,14 @@ def test_a_turn_that_is_cut_off_in_its_reasoning_is_unfinished() -> None:
     assert read_response(cut).final == ""
 
 
+@pytest.mark.parametrize("part", ["final", "whole", "reasoning"])
+def test_a_byte_order_mark_before_a_response_is_none_of_its_text(call: Any, part: str) -> None:
+    marked = {"response": "\ufeff<think>42</think>42"}
+    (result,) = call("score/regex_match", marked, text=part, pattern="(<think>42</think>)?42", mode="fullmatch")
+    assert result["reward"] == 1.0
+    assert read_response(marked["response"]).whole[0] == "<"
+
+
 def test_the_prompt_may_have_opened_the_reasoning() -> None:
     assert prompt_opens_reasoning("Solve it.\n<think>\n")
     assert prompt_opens_reasoning([{"role": "user", "content": "?"}, {"role": "assistant", "content": "<think>"}])

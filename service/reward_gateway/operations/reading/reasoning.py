@@ -19,7 +19,7 @@ _PAIRS = {
 _CLOSING = frozenset(_PAIRS.values())
 
 _TOKEN = re.compile(
-    r"(?P<fence>^[ \t]{0,3}(?:`{3,}[^`\n]*|~{3,}[^\n]*)$)|(?P<code>`[^`\n]+`)|(?P<tag>"
+    r"(?P<fence>^[ \t]{0,3}(?:`{3,}(?=[^`\n]*$)|~{3,}))|(?P<code>`[^`\n]+`)|(?P<tag>"
     + "|".join(re.escape(tag) for tag in sorted((*_PAIRS, *_CLOSING), key=len, reverse=True))
     + ")",
     re.IGNORECASE | re.MULTILINE,
@@ -90,7 +90,8 @@ def _split_blocks(text: str, opened: bool) -> Split:
         had_words, line_has_words, seen = line_has_words, True, token.end()
         if token.lastgroup == "fence":
             if not closing:
-                fence = _follow_fence(fence, token.group())
+                line_end = text.find("\n", token.end())
+                fence = _follow_fence(fence, text[token.start() : line_end if line_end >= 0 else len(text)])
             continue
         if fence or token.lastgroup == "code":
             continue

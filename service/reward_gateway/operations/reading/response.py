@@ -43,6 +43,7 @@ def read_response(response: Text, *, opened: bool = False, turns: Turns = "own",
         calls: the tool calls of a message are part of its text, as JSON below its words.
     """
     if isinstance(response, str):
+        response = without_mark(response)
         split = split_reasoning(response, opened=opened)
         return Reading(response, split.final, split.reasoning, split.unfinished)
     counted = _counted_turns(response, turns)
@@ -60,6 +61,11 @@ def read_response(response: Text, *, opened: bool = False, turns: Turns = "own",
         "\n\n".join(reasoning),
         unfinished=last is not None and last.unfinished,
     )
+
+
+def without_mark(text: str) -> str:
+    """The text without a byte order mark before it."""
+    return text.removeprefix("\ufeff")
 
 
 def prompt_opens_reasoning(prompt: Text | None) -> bool:

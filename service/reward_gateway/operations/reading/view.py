@@ -5,7 +5,7 @@ import numpy as np
 from ..columns import Columns
 from ..outcome import Outcome
 from .params import TextParams
-from .response import Reading, read_response
+from .response import Reading, read_response, without_mark
 
 RESPONSE = "response"
 OPENED = "reasoning_opened"
@@ -31,8 +31,11 @@ def view_texts(columns: Columns, params: TextParams, *, calls: bool = False) -> 
     texts: list[str | None] = []
     unfinished: list[int] = []
     for i, response in enumerate(responses):
-        if response is None or (params.text == "whole" and isinstance(response, str)):  # None: it may be left out
-            texts.append(response)
+        if response is None:  # it may be left out
+            texts.append(None)
+            continue
+        if params.text == "whole" and isinstance(response, str):
+            texts.append(without_mark(response))
             continue
         reading = read_response(response, opened=forced or bool(opened[i]), turns=params.turns, calls=calls)
         if reading.unfinished and params.text == "final":
