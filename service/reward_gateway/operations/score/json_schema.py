@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 from urllib.parse import unquote
@@ -17,6 +17,7 @@ from ..answers.fences import find_fences
 from ..answers.sections import last_tagged
 from ..columns import Columns
 from ..costs import UNBOUNDED
+from ..json_formats import FORMATS
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..patterns import compile_pattern
 from ..reading.params import FinalTextParams
@@ -31,6 +32,7 @@ MOST_NODES = 10_000
 MOST_REFERENCES = 20_000
 """Most references that are followed for one response."""
 
+_JSON = ("json", "jsonc", "json5")
 _REFERENCES = ("$ref", "$dynamicRef")
 _VALUES = ("const", "enum", "default", "examples")
 """Keywords that hold values, not schemas."""
@@ -88,8 +90,9 @@ def json_schema(columns: Columns, params: Params) -> Outcome:
     """1 if the response is JSON that fits the schema, else 0 (with ``graded``: .5 for JSON that does not fit).
 
     The schema is the item's own (in the item or in its reference), else that of the parameters; an item without any, or
-    with one that is none, is an item error. Schemas are of draft 2020-12. The JSON is the whole response, else the last
-    fenced block, else what stands in <answer>. In a recipe, the tool calls of a message are JSON below its words
+    with one that is none, is an item error. Schemas are of draft 2020-12. The JSON is the whole response, else what
+    stands in the last <answer>, else the last closed fence that names JSON (within <answer> first), else the last that
+    names nothing. In a recipe, the tool calls of a message are JSON below its words
     (``{"name", "arguments"}``, or a list of them), so that a message that does nothing but call is JSON. NaN and
     Infinity are no JSON, nor is an object with the same key twice. `format` is checked. References to other documents
     are never fetched. Details: `fault`, the place of the first thing that does not fit.
@@ -146,12 +149,10 @@ def _parse_json(text: str, fenced: bool) -> tuple[bool, Any]:
         answer = last_tagged(text, "answer")
         within = [text] if answer is None else [answer, text]
         texts += within[:-1]
-        texts += [
-            block.content
-            for part in within
-            for block in find_fences(part)[::-1]
-            if block.closed and block.language in ("json", "jsonc", "json5", "")
-        ]
+        for part in within:
+            blocks = [block for block in find_fences(part) if block.language in (*_JSON, "")]
+            named = [block for block in blocks if block.language] or blocks
+            texts += [block.content for block in named[-1:] if block.closed]
     for candidate in texts:
         try:
             return True, json.loads(candidate, parse_constant=_no_constant, object_pairs_hook=_refuse_duplicates)
@@ -175,6 +176,17 @@ class _TooManyReferences(Exception):
     """A response would have more references followed than :data:`MOST_REFERENCES`."""
 
 
+def _write_checks(formats: Mapping[str, Callable[[str], bool]]) -> dict[str, Any]:
+    """The checks as the library calls them; values that are no text have no format."""
+    return {
+        name: (lambda value, check=check: not isinstance(value, str) or check(value), ())
+        for name, check in formats.items()
+    }
+
+
+_CHECKS = {**jsonschema.Draft202012Validator.FORMAT_CHECKER.checkers, **_write_checks(FORMATS)}
+
+
 class _FollowedReferences(jsonschema.FormatChecker):
     """Counts the references followed for one response. A schema that refers to itself twice doubles with every level.
 
@@ -182,11 +194,9 @@ class _FollowedReferences(jsonschema.FormatChecker):
     validator of the whole.
     """
 
-    checkers = jsonschema.Draft202012Validator.FORMAT_CHECKER.checkers
-
     def __init__(self) -> None:
         super().__init__(formats=())
-        self.checkers = {name: check for name, check in type(self).checkers.items() if name != "regex"}
+        self.checkers = _CHECKS
         self.count = 0
 
 
