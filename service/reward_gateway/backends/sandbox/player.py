@@ -1,5 +1,6 @@
 """The process that runs a program for tests that it cannot see. Standard library only."""
 
+import atexit
 import builtins
 import gc
 import io
@@ -143,7 +144,9 @@ def run_script(program: str, descriptors: list[int], mechanisms: list[str], memo
     hide_frames()
     sys.stdin, sys.stdout = _open_stream(0, "r"), _open_stream(1, "w")
     sys.stderr = Silence()
+    _replace(sys, __stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)
     _open_streams_again()
+    atexit._clear()
     _write(2, lock_process(mechanisms, memory, cpu_s))
     _replace(resource, setrlimit=_do_nothing)
     status = 0
@@ -161,7 +164,10 @@ def run_script(program: str, descriptors: list[int], mechanisms: list[str], memo
         status = 1
         _write(2, type(error).__name__)
     try:
-        sys.stdout.flush()
+        atexit._run_exitfuncs()  # programs that gather their output write it there
+        for stream in (sys.stdout, sys.__stdout__):
+            if stream is not None:
+                stream.flush()
     except BaseException:
         status = status or 1
     os._exit(status)

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+_LINE_END = re.compile(r"\r\n?|\n")
+_ANSWER = re.compile(r"^[ \t]*<answer>", re.IGNORECASE | re.MULTILINE)
 _OPENING = re.compile(r"([ \t]*)(`{3,}|~{3,})([^\n]*)")
 _LANGUAGE = re.compile(r"\{?\s*\.?([^\s{}.,:=]+)")
 _ALIASES = {
@@ -39,7 +41,7 @@ def find_fences(text: str) -> list[Fence]:
     """Every fenced block, in order; the last may be unclosed."""
     found: list[Fence] = []
     mark, language, indent, content = "", "", "", list[str]()
-    for line in text.splitlines():
+    for line in _LINE_END.split(text):  # not at the other ends of lines that Python knows: texts have them inside
         if not mark:
             opening = _OPENING.match(line)
             if opening is None or ("`" in opening.group(3) and opening.group(2)[0] == "`"):
@@ -71,10 +73,24 @@ def _join(lines: list[str]) -> str:
 
 
 def last_program(text: str, language: str) -> str:
-    """The program in a text: the last block of the language, else the last that names none, else all of the text."""
+    """The program in a text: the last block of the language, else the last that names none, else all of the text.
+
+    Where <answer> begins a line outside of a block, only what stands in it is read.
+    """
+    text = _read_answer(text)
     blocks = find_fences(text)
     for wanted in (language, ""):
         programs = [block.content for block in blocks if block.language == wanted]
         if programs:
             return programs[-1]
     return text.removeprefix("\ufeff")
+
+
+def _read_answer(text: str) -> str:
+    """What stands in the last <answer> that begins a line outside of a block, up to its closing tag or the end."""
+    openings = list(_ANSWER.finditer(text))
+    if not openings or not all(block.closed for block in find_fences(text[: openings[-1].start()])):
+        return text
+    content = text[openings[-1].end() :]
+    end = content.lower().rfind("</answer>")
+    return content if end < 0 else content[:end]

@@ -1,6 +1,7 @@
 """How texts are made alike before they are compared."""
 
 import string
+import unicodedata
 from collections.abc import Callable
 
 from ..texts import folded
@@ -11,7 +12,7 @@ def squad(text: str) -> str:
 
     A text of nothing but articles ("A") or punctuation ("++") keeps them: an answer is empty only if nothing was said.
     """
-    lower = text.lower()
+    lower = unicodedata.normalize("NFC", text).lower()
     words = lower.translate(_NO_PUNCTUATION).split() or lower.split()
     return " ".join([word for word in words if word not in ("a", "an", "the")] or words)
 
