@@ -35,3 +35,10 @@ def _fold_width(character: str) -> str:
 
 
 _INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")
+_BLANK = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+"""Letters, marks and signs that show nothing: fillers of Hangul, Braille's empty cell, the joiner of graphemes."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: spaces, control characters and invisible ones alone."""
+    return all(character in _BLANK or unicodedata.category(character)[0] in "ZC" for character in text)

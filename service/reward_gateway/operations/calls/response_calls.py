@@ -20,6 +20,7 @@ from ..answers.fences import find_fences
 from .given_values import Untyped
 
 _BLOCK = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
+_TOOLS_WORDS = re.compile(r"<tool_response>.*?(?:</tool_response>|\Z)", re.DOTALL)
 _FUNCTION = re.compile(r"<function=([^>\n]{1,256})>\s*(?=\{)")
 _BETWEEN = re.compile(r"\s*;\s*(?=\{)")
 """What stands between Llama's several calls in one line."""
@@ -45,7 +46,11 @@ class GivenCall:
 
 
 def read_calls(text: str) -> list[GivenCall] | None:
-    """The calls of a text, in order; empty if it makes none, None if it has marks of calls that cannot be read."""
+    """The calls of a text, in order; empty if it makes none, None if it has marks of calls that cannot be read.
+
+    What stands in <tool_response> are a tool's words, whoever wrote them, and no calls.
+    """
+    text = _TOOLS_WORDS.sub("", text)
     try:
         return [_given(name, arguments) for name, arguments in _find(text)]
     except (ValueError, RecursionError, MemoryError):

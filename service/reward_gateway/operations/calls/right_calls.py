@@ -62,7 +62,7 @@ class RightCall:
         defaults = tool.defaults() if tool else {}
         right = {**defaults, **self.arguments}
         arguments = {**defaults, **given.arguments}
-        for name, value in right.items():
+        for name, value in (self.arguments if how == "subset" else right).items():
             if name not in arguments or not equal(arguments[name], value):
                 return f"arguments.{name}"
         extra = [name for name in arguments if name not in right]

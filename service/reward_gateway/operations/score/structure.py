@@ -14,6 +14,7 @@ from ..outcome import Outcome, Row, by_row
 from ..reading.params import FinalTextParams, TextParams
 from ..reading.view import OPENED
 from ..registry import OperationItem, operation
+from ..texts import is_blank
 
 _FILTERS = threading.Lock()
 _LONGEST_PROGRAM = 50_000
@@ -77,13 +78,13 @@ def _is_well_formed(text: str, marks: list[str], params: TagParams) -> bool:
         if text[end:start].strip():
             return False
         end = text.find(closing)
-        if not params.allow_empty and not text[start + len(opening) : end].strip():
+        if not params.allow_empty and is_blank(text[start + len(opening) : end]):
             return False
         end += len(closing)
     after = params.after
     if after == "auto":
         after = "anything" if params.tags[-1].lower() in _REASONING else "nothing"
-    return after == "anything" or bool(text[end:].strip()) == (after == "text")
+    return after == "anything" or not (is_blank(text[end:]) if after == "text" else text[end:].strip())
 
 
 _REASONING = ("think", "thinking", "thought", "reasoning")
