@@ -42,6 +42,9 @@ rewards:
   share:
     components: {equal: {score: exact_match}}
     range: [0, 1]
+  judged:
+    components: {correct: {score: math_equivalence}}
+    range: [0, 1]
   begins:
     components: {begins: {score: regex_match, params: {pattern: "^r"}}}
     range: [0, 1]

@@ -35,7 +35,7 @@ def row(prompt: Any, said: str, **fields: Any) -> dict[str, Any]:
 async def test_the_reward_comes_with_both_objects_as_they_were(http: Any, path: str, prompt: Any) -> None:
     sent = row(prompt, "So.")
     found = await http.ok(path, sent)
-    assert set(found) == {"responses_create_params", "response", "reward", "reward_components"}
+    assert set(found) == {"responses_create_params", "response", "reward", "reward_components", "verdicts"}
     assert found["responses_create_params"] == sent["responses_create_params"]
     assert found["response"] == sent["response"]
     assert found["reward"] == pytest.approx(await http.native("Why?", "So."))

@@ -9,6 +9,9 @@ import pytest
 
 from tests.clock import Clock
 
+VERDICTS = {"equal/matched": 0.0, "equal/unfinished_reasoning": 0.0}
+"""What a rule that looks for an answer says of one that is there, and the only one."""
+
 pytestmark = pytest.mark.anyio
 
 NESTED = '{"a":' * 70 + "0" + "}" * 70
@@ -42,7 +45,7 @@ async def test_an_episode_is_a_task_and_its_answer(env: Any, prefix: str) -> Non
     assert (begun["reward"], begun["done"]) == (None, False)
     assert (await env.client.get(f"{prefix}/state?episode_id={name}")).json() == {"episode_id": name, "step_count": 0}
     ended = await env.ok(f"{prefix}/step", step("4", name))
-    metadata = {"components": {"equal": 1.0}}
+    metadata = {"components": {"equal": 1.0}, "verdicts": VERDICTS}
     observation = {"episode_id": name, "metadata": metadata}
     assert ended == {"observation": observation, "reward": 1.0, "done": True, "metadata": metadata}
     assert (await env.client.get(f"{prefix}/state?episode_id={name}")).json()["step_count"] == 1
@@ -53,7 +56,7 @@ async def test_an_episode_is_a_task_and_its_answer(env: Any, prefix: str) -> Non
 async def test_the_address_may_name_the_recipe(env: Any) -> None:
     begun = await env.ok("/r/share/openenv/reset", {"split": "train", "index": 2})
     ended = await env.ok("/r/share/openenv/step", step("4", begun["observation"]["episode_id"]))
-    assert (ended["reward"], ended["metadata"]) == (1.0, {"components": {"equal": 1.0}})
+    assert (ended["reward"], ended["metadata"]) == (1.0, {"components": {"equal": 1.0}, "verdicts": VERDICTS})
     assert (await env.post("/r/nobody/openenv/reset", {"index": 2})).status_code == 404
 
 
@@ -156,7 +159,7 @@ async def test_one_episode_after_the_other_is_played_on_a_websocket(env: Any, pa
             assert begun == {"type": "observation", "data": reset}
             assert await ws.ask({"type": "state"}) == {"type": "state", "data": {"episode_id": name, "step_count": 0}}
             ended = await ws.ask(answer_of(text))
-            metadata = {"components": {"equal": reward}}
+            metadata = {"components": {"equal": reward}, "verdicts": VERDICTS}
             observation = {"episode_id": name, "metadata": metadata}
             graded = {"observation": observation, "reward": reward, "done": True, "metadata": metadata}
             assert ended == {"type": "observation", "data": graded}

@@ -13,6 +13,9 @@ from reward_gateway.http.dialects import event_stream
 
 from tests.clock import Clock, until
 
+VERDICTS = {"equal/matched": 0.0, "equal/unfinished_reasoning": 0.0}
+"""What a rule that looks for an answer says of one that is there, and the only one."""
+
 pytestmark = pytest.mark.anyio
 
 TASKS: list[dict[str, Any]] = [
@@ -131,7 +134,7 @@ async def test_a_session_shows_its_task_and_grades_the_answer_once(env: Any) -> 
     graded = result(await call(env, sid, "4"))
     assert graded["ok"] is True
     assert (graded["output"]["reward"], graded["output"]["finished"]) == (1.0, True)
-    assert graded["output"]["metadata"] == {"components": {"equal": 1.0}}
+    assert graded["output"]["metadata"] == {"components": {"equal": 1.0}, "verdicts": VERDICTS}
     again = result(await call(env, sid, "5"))
     assert (again["ok"], again["reason"]) == (False, "episode_finished")
 

@@ -22,7 +22,10 @@ CAPITAL = asked("What is the capital of France?", "Paris", references={"answer":
 
 async def test_googles_own_example_is_scored_against_its_reference(http: Any) -> None:
     found = await http.ok("/vertex?reward=share", CAPITAL)
-    assert found == {"reward": 1.0, "user_requested_aux_info": '{"equal":1.0}'}
+    assert found == {
+        "reward": 1.0,
+        "user_requested_aux_info": '{"equal":1.0,"equal/matched":0.0,"equal/unfinished_reasoning":0.0}',
+    }
     wrong = {**CAPITAL, "response": {"role": "model", "parts": [{"text": "London"}]}}
     assert (await http.ok("/vertex?reward=share", wrong))["reward"] == 0.0
 

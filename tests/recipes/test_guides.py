@@ -16,6 +16,7 @@ from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
 from reward_gateway.cache.null import NullCache
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
+from reward_gateway.operations.verdicts import VERDICTS
 from reward_gateway.recipes.book import load_book
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -163,6 +164,13 @@ def test_a_guide_names_what_is_there(name: str) -> None:
     if name != "README":
         assert read_table(text, "what", "how one sees it", "what to do")
         assert {block.mark for block in read_blocks(text)} <= {"run", "answer", "recipe"}
+
+
+def test_the_index_explains_every_verdict() -> None:
+    explained = [
+        name for row in read_table(INDEX, "verdict", "what it says") for name in re.findall(r"`(\w+)`", row[0])
+    ]
+    assert sorted(explained) == sorted(VERDICTS)
 
 
 NOT_READ = {

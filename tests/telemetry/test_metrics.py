@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reward_gateway.observer import BreakerState
-from reward_gateway.sample import Invalid, Scored
+from reward_gateway.sample import ComponentScores, Invalid, Scored
 from reward_gateway.telemetry.labels import OTHER, Names
 from reward_gateway.telemetry.metrics import Metrics
 
@@ -120,6 +120,27 @@ def test_a_scored_batch_is_counted_by_recipe_reason_and_flag() -> None:
     assert value(metrics, 'reward_gateway_samples_invalid_total{code="missing_field"}') == 2
     assert value(metrics, 'reward_gateway_sample_flags_total{guard="truncated"}') == 1
     assert value(metrics, 'reward_gateway_sample_flags_total{guard="other"}') == 1
+
+
+def test_verdicts_are_counted_by_name_and_what_is_no_known_name_is_other() -> None:
+    metrics = Metrics()
+    metrics.rewards.register(["math"])
+    metrics.components.register(["correct"])
+    metrics.verdicts.register(["by_exact", "several_answers"])
+    verdicts = {
+        "by_exact": np.array([1.0, 1.0, 0.0]),
+        "several_answers": np.zeros(3),
+        "what a caller wrote": np.array([0.0, 0.0, 1.0]),
+    }
+    numbers = np.array([1.0, 0.0, 0.0])
+    scored = Scored("math", "v", numbers, {"correct": ComponentScores(numbers, numbers, verdicts=verdicts)})
+    metrics.batch_scored(None, scored)
+    counted = 'reward_gateway_score_verdicts_total{component="correct",reward="math",verdict='
+    assert value(metrics, f'{counted}"by_exact"}}') == 2
+    assert value(metrics, f'{counted}"other"}}') == 1
+    page = metrics.render().decode()
+    assert "what a caller wrote" not in page
+    assert 'verdict="several_answers"' not in page
 
 
 WORKER = """

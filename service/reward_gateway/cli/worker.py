@@ -55,6 +55,7 @@ from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
+from reward_gateway.operations.verdicts import VERDICTS
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.implicit_recipes import COMPONENT, list_implicit_recipes
 from reward_gateway.sample.flags import FLAGS
@@ -178,6 +179,7 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     metrics.models.register(experiment.candidate for experiment in gateway.book.experiments.values())
     metrics.models.register(model for plan in gateway.book for model in plan.models)
     metrics.models.register(gateway.runtime.judges.names if gateway.runtime.judges is not None else ())
+    metrics.verdicts.register(VERDICTS)
     metrics.flags.register((*GUARDS, *FLAGS, STATE_RESET, *TEXT_FLAGS))
 
 

@@ -24,11 +24,15 @@ from .reading.params import TextParams
 from .reading.rule_fields import unpack_item
 from .reading.view import UNFINISHED, mark_unfinished, view_texts
 from .registry import Operation, OperationItem, OperationParams, catalog
+from .verdicts import COUNTED_DETAILS
 
 NOT_FINITE = Invalid("not_finite", "the result is not a finite number; check the size of the inputs")
 
 JUDGE_ANSWER = "judge_answer"
 """The detail of an operation's outcome that a recipe's explanation shows."""
+
+RECIPE_DETAILS = frozenset((JUDGE_ANSWER, *COUNTED_DETAILS))
+"""The details that a recipe shows or counts."""
 
 _OWN_DETAILS = (UNFINISHED, MATCHED)
 """Details that an item has or has not, whatever its neighbours have."""
@@ -140,7 +144,7 @@ def _run_in_worker(kind: str, name: str, columns: Columns, params: OperationPara
     operation = catalog().get(kind, name)
     assert operation is not None
     outcome = yield from run_here(operation, columns, params)
-    outcome.details = {key: column for key, column in outcome.details.items() if key == JUDGE_ANSWER}
+    outcome.details = {key: column for key, column in outcome.details.items() if key in RECIPE_DETAILS}
     return outcome
 
 

@@ -23,6 +23,7 @@ from reward_gateway.operations.guards import GuardView, find_suspicious
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.operations.reading.alternatives import accepted_texts
 from reward_gateway.operations.registry import Comparison
+from reward_gateway.operations.verdicts import find_verdict_names, read_verdicts
 from reward_gateway.sample import (
     Batch,
     BoolArray,
@@ -95,6 +96,7 @@ class _RawComponent:
     dimension: str | None = None
     cached: BoolArray | None = None
     judge_answers: Sequence[Any] | None = None
+    verdicts: dict[str, FloatArray] | None = None
     absent: frozenset[int] = frozenset()
     """Rows without a value of an optional component."""
 
@@ -219,6 +221,8 @@ class _Evaluation:
             raw.absent = frozenset(i for i in self._valid_rows() if is_absent(raw.value[i]))
         if component.step.operation.judged:
             raw.judge_answers = outcome.details.get(JUDGE_ANSWER, [None] * size)
+        names = find_verdict_names(component.step.operation, component.step.params)
+        raw.verdicts = read_verdicts(names, outcome, size) if names else None
         return raw
 
     def _transform_component(self, component: ComponentPlan, raw: _RawComponent) -> Running:
@@ -233,7 +237,14 @@ class _Evaluation:
         self.values[name] = value
         vector = value if isinstance(value, list) else None
         self.components[name] = ComponentScores(
-            sum_vectors(raw.value), sum_vectors(value), model, raw.version, raw.cached, vector, raw.judge_answers
+            sum_vectors(raw.value),
+            sum_vectors(value),
+            model,
+            raw.version,
+            raw.cached,
+            vector,
+            raw.judge_answers,
+            raw.verdicts,
         )
 
     def _apply_transform(self, step: Step, value: Value, address: str, component: str) -> Running:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_gateway.operations.apply import JUDGE_ANSWER
+from reward_gateway.operations.apply import RECIPE_DETAILS
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import FloatArray
 
@@ -30,11 +30,11 @@ def spread_outcome(outcome: Outcome, rows: list[int], size: int) -> Outcome:
         for k, i in enumerate(rows):
             rewards[i] = outcome.rewards[k]
     spread = Outcome(reward, rewards)
-    if JUDGE_ANSWER in outcome.details:
-        judge_answers: list[Any] = [None] * size
+    for name in RECIPE_DETAILS & outcome.details.keys():
+        column: list[Any] = [None] * size
         for k, i in enumerate(rows):
-            judge_answers[i] = outcome.details[JUDGE_ANSWER][k]
-        spread.details[JUDGE_ANSWER] = judge_answers
+            column[i] = outcome.details[name][k]
+        spread.details[name] = column
     return spread
 
 

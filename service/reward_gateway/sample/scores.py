@@ -59,6 +59,8 @@ class ComponentScores:
     """Per step, turn or token, if the component gives a vector per sample."""
     judge_answers: Sequence[Any] | None = None
     """[n] text of a judge's answer, if the component may call one; None in rows without a call."""
+    verdicts: dict[str, FloatArray] | None = None
+    """How a rule came to its verdicts: name -> [n] 1.0 or 0.0; the same names for every request to a recipe."""
 
 
 @dataclass(slots=True)

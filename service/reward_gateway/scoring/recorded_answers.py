@@ -50,6 +50,9 @@ def encode_scores(scored: Scored) -> bytes:
             "vectors": None
             if component.vectors is None
             else [None if vector is None else _pack_numbers(vector) for vector in component.vectors],
+            "verdicts": None
+            if component.verdicts is None
+            else {verdict: _pack_numbers(column) for verdict, column in component.verdicts.items()},
         }
         for name, component in scored.components.items()
     ]
@@ -78,6 +81,9 @@ def decode_scores(record: bytes) -> Scored:
             if component["vectors"] is None
             else [None if v is None else _unpack_numbers(v) for v in component["vectors"]],
             rest["judge_answers"][component["name"]],
+            None
+            if component.get("verdicts") is None
+            else {verdict: _unpack_numbers(column) for verdict, column in component["verdicts"].items()},
         )
         for component in stored["components"]
     }
@@ -106,6 +112,9 @@ def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
         component.raw[rows], component.value[rows] = recorded_component.raw[rows], recorded_component.value[rows]
         if component.cached is not None and recorded_component.cached is not None:
             component.cached[rows] = recorded_component.cached[rows]
+        for verdict, marks in (component.verdicts or {}).items():
+            if recorded_component.verdicts is not None and verdict in recorded_component.verdicts:
+                marks[rows] = recorded_component.verdicts[verdict][rows]
         for column, recorded_column in (
             (component.vectors, recorded_component.vectors),
             (component.judge_answers, recorded_component.judge_answers),

@@ -53,8 +53,8 @@ class Metrics(Observer):
 
     Attributes:
         health: metrics of rewards: distributions, drift, and the monitor's windows.
-        models, rewards, components, flags, experiments: the known label values, registered by the composition root
-            (``metrics.rewards.register(book.plans)``). Unknown values are counted as ``other``.
+        models, rewards, components, flags, verdicts, experiments: the known label values, registered by the
+            composition root (``metrics.rewards.register(book.plans)``). Unknown values are counted as ``other``.
     """
 
     def __init__(self) -> None:
@@ -64,6 +64,7 @@ class Metrics(Observer):
                 collector(registry=self.registry)
         make = Instruments(self.registry)
         self.models, self.rewards, self.components, self.flags = Names(), Names(), Names(), Names()
+        self.verdicts = Names()
         self._codes = Names(get_args(InvalidCode))
         self._calls = ModelMetrics(make, self.models)
         self._cache = CacheMetrics(make)
@@ -121,6 +122,9 @@ class Metrics(Observer):
         self._samples = make.counter("samples_total", "Samples answered.", "reward")
         self._invalid = make.counter("samples_invalid_total", "Samples without a score.", "code")
         self._flags = make.counter("sample_flags_total", "Flags raised by guards and models.", "guard")
+        self._verdicts = make.counter(
+            "score_verdicts_total", "How rules came to their verdicts, per sample.", "reward", "component", "verdict"
+        )
 
     def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
         self._requests.labels(protocol, route, status).inc()
@@ -204,6 +208,16 @@ class Metrics(Observer):
         for names in scored.flags.values():
             for name in names:
                 self._flags.labels(self.flags.known_or_other(name)).inc()
+
+        self._count_verdicts(scored)
+
+    def _count_verdicts(self, scored: Scored) -> None:
+        reward = self.rewards.known_or_other(scored.recipe)
+        for name, component in scored.components.items():
+            for verdict, column in (component.verdicts or {}).items():
+                if count := float(column.sum()):
+                    labels = self.components.known_or_other(name), self.verdicts.known_or_other(verdict)
+                    self._verdicts.labels(reward, *labels).inc(count)
 
     def candidate_scored(self, experiment: str, outcome: ExperimentOutcome, rows: int) -> None:
         self._experiments.count_samples(experiment, outcome, rows)

@@ -78,7 +78,7 @@ class VerifyRequest(Struct):
 
 
 class Verified(Struct):
-    """The reward of one response.
+    """The reward of one response, its components, and how rules judged (1 or 0 per name).
 
     With ``nemo_gym_failures: body``, the further fields mark one that could not be scored, whose reward is 0.0, each
     for the versions of NeMo-Gym and NeMo-RL that read it.
@@ -88,6 +88,7 @@ class Verified(Struct):
     response: dict[str, Any]
     reward: float
     reward_components: dict[str, float | None]
+    verdicts: dict[str, float | None] | UnsetType = UNSET
     _ng_failure_class: str | UnsetType = UNSET
     _ng_failure_judge_error: str | UnsetType = UNSET
     mask_sample: bool | UnsetType = UNSET
@@ -141,7 +142,8 @@ async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
         if request.fails or request.settings.nemo_gym_failures != "body" or not unscored:
             raise
         return {**echoed, **_mark_failed(error.message)}
-    return {**echoed, "reward": scores.numbers()[0], "reward_components": scores.component_row(0)}
+    rows = {"reward_components": scores.component_row(0), "verdicts": scores.verdict_row(0)}
+    return {**echoed, "reward": scores.numbers()[0], **rows}
 
 
 def read_row(body: VerifyRequest) -> SampleItem:
@@ -177,7 +179,8 @@ async def aggregate_metrics(request: DialectRequest, body: AggregateMetrics) -> 
     """The mean of every numeric field over the rows that did not fail, as it is and as NeMo-Gym names it."""
     kept = [row for row in body.verify_responses if not (row.get("_ng_failure_class") or row.get("mask_sample"))]
     means = _average_fields(kept)
-    named = {f"mean/{name}": mean for name, mean in means.items() if isinstance(mean, float)}
+    verdicts: dict[str, float] = means.get("verdicts", {})
+    named = {f"mean/{name}": mean for name, mean in (means | verdicts).items() if isinstance(mean, float)}
     headline = {name: named[name] for name in ("mean/reward",) if name in named}
     return {**means, "group_level_metrics": [], "agent_metrics": named, "key_metrics": headline} if means else {}
 
@@ -223,7 +226,7 @@ def _average_fields(rows: list[Any]) -> dict[str, Any]:
         numbers = [float(x) for x in values if isinstance(x, int | float) and abs(x) < LARGEST]
         if numbers:
             means[name] = fmean(numbers)
-        elif name == "reward_components" and all(isinstance(x, Mapping) for x in values):
+        elif name in ("reward_components", "verdicts") and all(isinstance(x, Mapping) for x in values):
             means[name] = _average_fields(values)
     return means
 

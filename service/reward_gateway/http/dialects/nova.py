@@ -39,7 +39,7 @@ class NovaRow(Struct):
 
 
 class Metric(Struct):
-    """One component of the reward."""
+    """One component of the reward, or how a rule judged (1 or 0)."""
 
     name: str
     value: float
@@ -74,13 +74,14 @@ async def nova(request: DialectRequest, body: list[NovaRow]) -> Any:
     if not samples:
         return []
     scores = await request.score(samples)
-    components = scores.components
+    components, verdicts = scores.components, scores.verdicts
     return [
         {
             "id": row.id,
             "aggregate_reward_score": reward,
             "metrics_list": [
-                {"name": name, "value": column[i], "type": "Reward"} for name, column in components.items()
+                *({"name": name, "value": column[i], "type": "Reward"} for name, column in components.items()),
+                *({"name": name, "value": column[i], "type": "Metric"} for name, column in verdicts.items()),
             ],
         }
         for i, (row, reward) in enumerate(zip(body, scores.numbers(), strict=True))

@@ -171,7 +171,7 @@ async def step(request: DialectRequest, body: StepRequest) -> Any:
     if failed is not None and failed.server_caused:
         raise ModelUnavailable(failed.message)
     await episodes.end(msgspec.structs.replace(episode, answered=True))
-    metadata: dict[str, Any] = {"components": scores.component_row(0)}
+    metadata: dict[str, Any] = {"components": scores.component_row(0), "verdicts": scores.verdict_row(0)}
     if failed is not None:
         metadata = {"error": {"code": failed.code, "message": failed.message}}
     reward = None if failed is not None else scores.numbers()[0]

@@ -380,7 +380,7 @@ async def _call_tool(
         raise ModelUnavailable(failed.message)
     session.answered_by = task_id
     await request.sessions.replace(name, msgspec.to_builtins(session), SESSION_S)
-    metadata: dict[str, Any] = {"components": scores.component_row(0)}
+    metadata: dict[str, Any] = {"components": scores.component_row(0), "verdicts": scores.verdict_row(0)}
     if failed is not None:
         metadata = {"error": {"code": failed.code, "message": failed.message}}
     reward = None if failed is not None else scores.numbers()[0]

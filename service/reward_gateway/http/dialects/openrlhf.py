@@ -42,7 +42,7 @@ class GetReward(Struct):
 
 
 class ShardRewards(Struct):
-    """One number per sample, as the recipe gives it and in [0, 1], and one list per component."""
+    """One number per sample, as the recipe gives it and in [0, 1]; a list per component and per verdict of a rule."""
 
     rewards: list[float]
     scores: list[float]
@@ -59,8 +59,8 @@ class ShardRewards(Struct):
 async def get_reward(request: DialectRequest, body: GetReward) -> Any:
     """Rewards of a shard.
 
-    `rewards` are as the recipe gives them, `scores` the same in [0, 1], `extra_logs` a list per component. Empty lists
-    are answered with empty lists.
+    `rewards` are as the recipe gives them, `scores` the same in [0, 1], `extra_logs` a list per component, and per
+    verdict of a rule (`correct/unfinished_reasoning`, 1 or 0). Empty lists are answered with empty lists.
     """
     n = len(body.query)
     for name, column in (("prompts", body.prompts), ("labels", body.labels)):
@@ -77,4 +77,4 @@ async def get_reward(request: DialectRequest, body: GetReward) -> Any:
         for query, prompt, label in zip(body.query, prompts, labels, strict=True)
     ]
     scores = await request.score(samples, body.reward, body.model)
-    return {"rewards": scores.raw, "scores": scores.unit, "extra_logs": scores.components}
+    return {"rewards": scores.raw, "scores": scores.unit, "extra_logs": scores.components | scores.verdicts}

@@ -91,6 +91,22 @@ class Scores:
             if component.vectors is None
         }
 
+    @property
+    def verdicts(self) -> dict[str, list[float]]:
+        """How rules judged: ``COMPONENT/VERDICT`` -> 1 or 0 per sample, NaN in the rows that failed.
+
+        The names are the same for every request to a recipe.
+        """
+        return {
+            f"{name}/{verdict}": self._numbers(column)
+            for name, component in self.scored.components.items()
+            for verdict, column in (component.verdicts or {}).items()
+        }
+
+    def verdict_row(self, i: int) -> dict[str, float]:
+        """The verdicts of one sample."""
+        return {name: column[i] for name, column in self.verdicts.items()}
+
     def component_row(self, i: int) -> dict[str, float]:
         """The components of one sample."""
         return {name: column[i] for name, column in self.components.items()}

@@ -36,7 +36,7 @@ class EvaluateRequest(Struct):
 
 
 class MetricResult(Struct):
-    """One component of the reward."""
+    """One component of the reward, or how a rule judged (1 or 0)."""
 
     score: float
     is_score_valid: bool
@@ -62,7 +62,7 @@ class Evaluated(Struct):
     example={"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]},
 )
 async def evaluate(request: DialectRequest, body: EvaluateRequest) -> Any:
-    """The score of the last message, its components as metrics."""
+    """The score of the last message; its components, and how rules judged, as metrics."""
     sample = split_answered(body.messages, "messages")
     sample.reference = _read_reference(body.ground_truth, body.messages)
     scores = await request.score([sample], body.reward, body.model)
@@ -77,9 +77,11 @@ async def evaluate(request: DialectRequest, body: EvaluateRequest) -> Any:
 
 
 def _component_metrics(scores: Scores) -> dict[str, Any]:
+    told = ((scores.component_row(0), "component of the reward"), (scores.verdict_row(0), "how it was judged"))
     return {
-        name: {"score": value, "is_score_valid": True, "reason": "component of the reward"}
-        for name, value in scores.component_row(0).items()
+        name: {"score": value, "is_score_valid": True, "reason": reason}
+        for row, reason in told
+        for name, value in row.items()
     }
 
 

@@ -56,4 +56,4 @@ async def rm(request: DialectRequest, body: RemoteReward) -> Any:
     key = request.http_request.query_params.get("key")
     if not key:
         return scores.numbers()[0]
-    return {"components": scores.component_row(0), key: scores.numbers()[0]}
+    return {"components": scores.component_row(0), "verdicts": scores.verdict_row(0), key: scores.numbers()[0]}

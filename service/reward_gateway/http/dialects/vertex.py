@@ -111,7 +111,7 @@ class VertexRequest(Struct):
 
 
 class VertexReward(Struct):
-    """The reward, and the components that it was made of as JSON."""
+    """The reward; the components that it was made of, and how rules judged, as JSON."""
 
     reward: Annotated[float, Meta(ge=LOW, le=HIGH)]
     user_requested_aux_info: str | UnsetType = UNSET
@@ -153,7 +153,7 @@ async def vertex(request: DialectRequest, body: VertexRequest) -> Any:
     )
     scores = await request.score([sample])
     reward = scores.numbers()[0]
-    components = msgspec.json.encode(scores.component_row(0)).decode()
+    components = msgspec.json.encode(scores.component_row(0) | scores.verdict_row(0)).decode()
     return {"reward": min(max(reward, LOW), HIGH) if clips else reward, "user_requested_aux_info": components}
 
 
