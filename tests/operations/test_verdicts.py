@@ -1,5 +1,6 @@
 """How rules came to their verdicts, as numbers: the same names always, and nothing that a sample says."""
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import pytest
@@ -42,7 +43,7 @@ def test_every_operation_has_names_of_the_closed_set() -> None:
 
 
 def test_details_become_one_number_per_sample() -> None:
-    details: dict[str, list[Any]] = {
+    details: dict[str, Sequence[Any]] = {
         "by": ["exact", None, "text"],
         "several_answers": [None, True, False],
         "matched": [0, None, 2],
