@@ -32,7 +32,7 @@ def asked(response: str, reference: str) -> CompareMath:
     ],
 )
 def test_the_answer_alone_is_compared_in_one_notation(response: str, given: str) -> None:
-    assert asked(response, "pi/2").pairs == [(r"\pi /2", given)]
+    assert asked(response, "sin pi/2").pairs == [(r"\sin \pi /2", given)]
 
 
 def test_what_is_plain_is_answered_without_asking(call: Any) -> None:
@@ -51,7 +51,7 @@ def test_what_is_plain_is_answered_without_asking(call: Any) -> None:
 
 
 def test_verdicts_become_rewards_and_failures_stay_failures(call: Any) -> None:
-    items = [{"response": f"{i}+y", "reference": "x"} for i in range(3)]
+    items = [{"response": f"e^{i}", "reference": "e^x"} for i in range(3)]
     verdicts = [(True, "symbolic"), (False, "numeric"), TOO_HARD]
     right, wrong, hard = call("score/math_equivalence", *items, answers=[verdicts])
     assert (right["reward"], wrong["reward"]) == (1.0, 0.0)

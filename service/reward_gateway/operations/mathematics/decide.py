@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..answers.choices import find_letters
 from ..answers.numbers import Number, read_number
+from .identity import are_identical
 from .notation import plain_words, to_latex
 
 By = Literal["exact", "rational", "symbolic", "numeric", "text"]
@@ -226,7 +227,9 @@ def _ask(wanted: str, given: str) -> Decision | Question:
         return Decision(False, "symbolic", several=offered > count)
     if _differ_in_case(wanted, given):
         return Decision(False, "symbolic")
-    return Question(*_in_one_unit(wanted, given))
+    wanted, given = _in_one_unit(wanted, given)
+    identical = are_identical(wanted, given)
+    return Question(wanted, given) if identical is None else Decision(identical, "symbolic")
 
 
 def _differ_in_case(wanted: str, given: str) -> bool:
