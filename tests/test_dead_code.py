@@ -33,6 +33,7 @@ CALLED_BY_LIBRARIES = {
     "in_batch": "the tests that hold over the table of fields read it",
     "intercept_service": "grpc calls it",
     "logger": "uvicorn reads it",
+    "predictionMode": "ANTLR reads it of a parser's simulator",
     "minimum_version": "ssl reads it of a context",
     "config_class": "LeRobot reads it of a reward model",
     "next_stop_strings": "NeMo-RL reads it of an environment's answer",

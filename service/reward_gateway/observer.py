@@ -29,7 +29,7 @@ BreakerState = Literal["closed", "half_open", "open"]
 CloseReason = Literal[
     "headers_too_large", "request_timeout", "malformed_body", "too_large", "overloaded", "draining", "idle", "unread"
 ]
-WorkerPoolName = Literal["operations", "math"]
+WorkerPoolName = Literal["operations", "math", "math_slow"]
 UnfinishedReason = Literal["time", "memory", "lost"]
 ExperimentOutcome = Literal["compared", "dropped", "failed"]
 

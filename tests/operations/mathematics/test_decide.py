@@ -15,6 +15,8 @@ def verdict(reference: str, response: str, tolerance: Tolerance = TOLERANCE) -> 
 
 
 EQUAL = [
+    (r"\{1,2\}", "{2, 1}"),
+    ("(x+1)^2", "x^2+2x+1"),
     ("72", "72"),
     ("72", "72.0"),
     ("1,000", "1000"),
@@ -67,7 +69,6 @@ ASKED = [
     (r"\sin^2 x+\cos^2 x", "1"),
     ("1", r"x = \sin 2y + 1"),
     (r"\sqrt[3]{8}", "2"),
-    (r"\{1,2\}", "{2, 1}"),
     ("(1, e^x)", "(1, e^y)"),
     ("x<2", r"(-\infty,\log 9)"),
     (r"30^\circ", r"\sin\frac{\pi}{6}"),

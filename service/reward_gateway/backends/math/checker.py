@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -13,11 +14,16 @@ from reward_gateway.fair_queue import charge_to, current_share
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Invalid
 
-from .comparison import DEFAULT, Tolerances, compare_answers, prepare
+from .comparison import DEFAULT, Tolerances, compare_answers, prepare, prepare_slow
 
 PAIR_TIMEOUT_S = 3.0
 MOST_TIMES = 20.0
 """A pair has this many times its time by the clock on the wall, whatever else the machine does."""
+QUICK_S = 0.25
+"""Seconds on a CPU that nearly every pair ends in. One that does not begins anew among the slow ones."""
+
+_OFTEN_ENDLESS = re.compile(r"\d\s?\^\s?\{?\s?-?\d+(?:\s?\^|\d{4})|\d{4,}\s?\)?\s?!|\}\s?\)\s?!")
+"""Towers of powers, and powers and factorials of large numbers: they begin among the slow ones."""
 
 PROCESSES = max(2, os.cpu_count() or 1)
 REMEMBERED = 20_000
@@ -30,14 +36,20 @@ LOST = Invalid("worker_lost", "the process that compared this answer has ended; 
 Verdict = tuple[bool, str] | Invalid
 """Whether two expressions are equal, and by what (symbolic, numeric); or why that is not known."""
 
+Comparison = tuple[bool, str] | None
+"""What a comparison finds out; None: the reference cannot be read."""
+
 Pair = tuple[str, str]
 
 
 class MathChecker:
     """Compares pairs of texts as mathematics. Its processes start when first needed, and are reused.
 
+    There are as many processes again for pairs that take long, which every other work on the machine goes before: an
+    easy pair waits for no more than the first moments of a hostile one.
+
     Args:
-        processes: maximum pairs compared concurrently.
+        processes: maximum pairs compared concurrently, and of those that take long.
         pair_timeout_s: time per pair on a CPU: whether an answer is right does not depend on what else the machine
             does. A process that exceeds it is killed.
         observer: told of comparisons that are not done.
@@ -48,7 +60,8 @@ class MathChecker:
     ) -> None:
         self._pair_timeout_s = pair_timeout_s
         self.pool = WorkerPool(prepare, processes, name="math", observer=observer)
-        self._known: OrderedDict[tuple[Pair, Tolerances], tuple[bool, str] | None] = OrderedDict()
+        self.slow_pool = WorkerPool(prepare_slow, processes, name="math_slow", observer=observer)
+        self._known: OrderedDict[tuple[Pair, Tolerances], Comparison] = OrderedDict()
         self._numbers = count()
 
     async def compare(
@@ -88,17 +101,37 @@ class MathChecker:
             return UNREADABLE if verdict is None else verdict
         work = partial(compare_answers, *pair, tolerances)
         try:
-            verdict = await self.pool.run(work, deadline, limit_s=MOST_TIMES * limit_s, cpu_s=limit_s)
+            verdict = await self._do(work, deadline, limit_s, is_slow=any(map(_OFTEN_ENDLESS.search, pair)))
         except NotDone as cause:
             if cause.why == "lost":
                 return LOST
-            is_late = deadline is not None and deadline <= asyncio.get_running_loop().time()
-            return LATE if is_late else TOO_HARD
+            return LATE if _has_passed(deadline) else TOO_HARD
         self._known[key] = verdict
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return UNREADABLE if verdict is None else verdict
 
+    async def _do(
+        self, work: Callable[[], Comparison], deadline: float | None, limit_s: float, *, is_slow: bool
+    ) -> Comparison:
+        """Do a comparison among the quick ones, else among the slow ones. Raises NotDone."""
+        comparison: Comparison
+        most_s, quick_s = MOST_TIMES * limit_s, min(QUICK_S, limit_s)
+        try:
+            if not is_slow:
+                comparison = await self.pool.run(work, deadline, limit_s=most_s, cpu_s=quick_s, is_tried=True)
+        except NotDone as cause:
+            if cause.why != "time" or quick_s == limit_s or _has_passed(deadline):
+                raise
+            is_slow = True
+        if is_slow:
+            comparison = await self.slow_pool.run(work, deadline, limit_s=most_s, cpu_s=limit_s)
+        return comparison
+
     async def close(self) -> None:
         """End the processes."""
-        await self.pool.close()
+        await asyncio.gather(self.pool.close(), self.slow_pool.close())
+
+
+def _has_passed(deadline: float | None) -> bool:
+    return deadline is not None and deadline <= asyncio.get_running_loop().time()

@@ -5,7 +5,9 @@ Math-Verify parses both sides and compares them; what it calls equal is looked a
 works only in a main thread.
 """
 
+import contextlib
 import logging
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +32,8 @@ class Tolerances:
 
 DEFAULT = Tolerances()
 
+_LOWEST = 19
+
 _DIGITS = 40
 """Significant digits to which exact numbers are compared where they do not cancel symbolically."""
 
@@ -40,20 +44,29 @@ def prepare() -> None:
     compare_answers("1", "1")
 
 
+def prepare_slow() -> None:
+    """As :func:`prepare`, for comparisons that take long: every other work goes before them."""
+    prepare()
+    with contextlib.suppress(OSError):
+        os.nice(_LOWEST)
+
+
 def compare_answers(reference: str, response: str, tolerances: Tolerances = DEFAULT) -> Verdict | None:
     """Whether two expressions in LaTeX are equal as mathematics; None if the reference is unreadable.
 
     Raises:
         MemoryError: an expression is too large or nested too deep.
     """
-    from math_verify import parse, verify
+    from math_verify import verify
+
+    from .parsing import read_expression
 
     # Without the library's time limits: the worker process has its own.
     try:
-        wanted = parse(_box(reference), parsing_timeout=None)
+        wanted = read_expression(reference)
         if not _is_read(wanted):
             return None
-        given = parse(_box(response), parsing_timeout=None)
+        given = read_expression(response)
         if not _is_read(given):
             return False, "symbolic"
         if (verdict := _compare_numbers(wanted[0], given[0], tolerances)) is not None:
@@ -68,11 +81,6 @@ def compare_answers(reference: str, response: str, tolerances: Tolerances = DEFA
         raise
     except Exception:
         return False, "symbolic"  # the library could not parse or compare it
-
-
-def _box(expression: str) -> str:
-    """An expression as the parser finds it whole."""
-    return f"\\boxed{{{expression}}}"
 
 
 def _is_read(parsed: list[Any]) -> bool:

@@ -2,7 +2,7 @@
 
 Run as ``python -m reward_gateway.backends.workers.child MEMORY``. In: a frame with the work (a function) and the
 seconds that it may take, by the clock and on a CPU; the function's argument is the frame's attachment, if it has one.
-Work that computes for longer and cannot be interrupted ends the process with SIGXCPU. Out: a frame with
+Work that computes for longer and cannot be interrupted ends the process with SIGVTALRM or SIGXCPU. Out: a frame with
 ``("done", result)`` (a result of bytes is attached), ``("failed", exception)``, ``("time", None)`` or
 ``("memory", None)``. Work that is a generator of effects is run to its end; for each effect a frame
 ``("effect", effect)`` goes out, and ``("send", answer)`` or ``("throw", exception)`` comes in.
@@ -33,6 +33,10 @@ _NICENESS = 5
 
 _IMPORT_S = 0.02
 """Seconds after which the time limit is tried again while a module is imported."""
+
+
+_UNHEEDED_S = 0.2
+"""Seconds of computing in which work heeds the alarm, or never does: it is within one long operation on numbers."""
 
 
 class OutOfTime(BaseException):
@@ -158,13 +162,16 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _limit_cpu(cpu_s: float | None) -> Iterator[None]:
-    """Have the kernel end the process if it computes for one to two seconds more than ``cpu_s``."""
+    """Have the kernel end the process if it computes for longer than ``cpu_s`` and does not heed the alarm: soon after,
+    or after one to two seconds where it computes in system calls, too."""
     most = resource.getrlimit(resource.RLIMIT_CPU)[1]
     if cpu_s is not None:
+        signal.setitimer(signal.ITIMER_VIRTUAL, cpu_s + _UNHEEDED_S)
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + cpu_s) + 1, most))
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         resource.setrlimit(resource.RLIMIT_CPU, (most, most))
 
 

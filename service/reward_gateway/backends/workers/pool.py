@@ -94,6 +94,7 @@ class WorkerPool:
         limit_s: float | None = None,
         cpu_s: float | None = None,
         answer: Answerer = refuse_effects,
+        is_tried: bool = False,
     ) -> Any:
         """Do a piece of work for the caller of the running task and return its result.
 
@@ -104,6 +105,7 @@ class WorkerPool:
             limit_s: seconds from the moment a process begins it.
             cpu_s: seconds that it may compute: what else the machine has to do is not counted. Not for generators.
             answer: answers the effects of the work; a GatewayError is raised where the effect was performed.
+            is_tried: work that takes too long is done elsewhere, so that the observer is not told.
 
         Raises:
             NotDone: it did not come to its end.
@@ -112,7 +114,8 @@ class WorkerPool:
         try:
             return await self._run(work, deadline, body, limit_s, cpu_s, answer)
         except NotDone as unfinished:
-            self._observer.work_unfinished(unfinished.why)
+            if not (is_tried and unfinished.why == "time"):
+                self._observer.work_unfinished(unfinished.why)
             raise
 
     async def _run(

@@ -110,7 +110,7 @@ class WorkerProcess:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_S):  # no kill, which would take its status from who waits for it
                 await self._await_exit()
-        return self.process.returncode == -signal.SIGXCPU
+        return self.process.returncode in (-signal.SIGVTALRM, -signal.SIGXCPU)
 
     async def end(self) -> None:
         """Kill the process and wait for its end."""

@@ -1,0 +1,45 @@
+"""Expressions read from LaTeX by Math-Verify, in a worker process: quickly, and each only once.
+
+A group of answers shares its reference. The library's grammar is read by ANTLR, which predicts with the full context
+where less is ambiguous; that takes six times as long as without. Without it a text is read as it is with it, or is
+refused (Parr, Harwell and Fisher, Adaptive LL(*) Parsing, 2014, section 3.2), so that a text is read with the full
+context only if it was refused.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from antlr4 import PredictionMode
+from latex2sympy2_extended import latex2sympy2
+from math_verify import parse
+
+_KEPT = 1_000
+"""Expressions that are kept as they were read."""
+
+
+class _InTwoStages(latex2sympy2._Latex2Sympy):  # type: ignore[misc]
+    _mode = PredictionMode.SLL
+
+    def create_parser(self, latex_str: str) -> Any:
+        parser = super().create_parser(latex_str)
+        parser._interp.predictionMode = self._mode
+        return parser
+
+    def parse(self, latex_str: str) -> Any:
+        try:
+            return super().parse(latex_str)
+        except (RecursionError, MemoryError):
+            raise
+        except Exception:
+            self._mode = PredictionMode.LL
+            return super().parse(latex_str)
+
+
+latex2sympy2._Latex2Sympy = _InTwoStages
+
+
+@lru_cache(maxsize=_KEPT)
+def read_expression(expression: str) -> list[Any]:
+    """What the library reads in LaTeX: an expression and its text, only a text, or nothing. Raises what it raises."""
+    # In a box, where the parser finds it whole; without its time limit, which works only in a main thread.
+    return list(parse(f"\\boxed{{{expression}}}", parsing_timeout=None))
