@@ -58,7 +58,8 @@ _NEGATION_AFTER = re.compile(
 )
 _WRONG_LEAD = re.compile(
     r"\b(?:wrong|incorrect|false|bad|worst|unlikely|least\s\w+|not\s(?:the|an?)(?:\s\w+)?|isn['’]t\s(?:the|an?)(?:\s\w+)?)\s{0,3}$"
-    r"|[不非未]\s?$",
+    r"|\b(?:not|never|cannot|\w+n['’]t)\s{1,3}(?:(?:think|believe|agree|say|suppose|expect)\s{1,3}(?:that\s{1,3})?)?"
+    r"(?:the\s{1,3})?(?:(?:correct|right|best)\s{1,3})?$|\bdoubt\s{1,3}(?:that\s{1,3})?(?:the\s{1,3})?$|[不非未]\s?$",
     re.IGNORECASE,
 )
 """What makes "answer" the opposite of one: "the wrong answer is B"."""
@@ -156,9 +157,17 @@ def _read_statement(text: str, options: str, choices: Sequence[str]) -> frozense
     headed = re.match(r"[(\[{]?\s*([A-Za-z])\s*[)\]}.:]\s*(?=\S)", bare)
     if headed and headed.group(1).upper() in options:
         rest = bare[headed.end() :]
+        if _SAYS.match(rest) and _NEGATION_AFTER.match(rest):
+            return frozenset()
         if not _LETTER.search(rest) or not _JOINED.match(rest):
             return frozenset(headed.group(1).upper())
     return None
+
+
+_SAYS = re.compile(
+    r"(?:is|are|was|would|could|can|cannot|must|seems?|looks?|has|does|isn['’]t|can['’]t)\b", re.IGNORECASE
+)
+"""What follows a letter in a sentence about it, and begins no text of an option."""
 
 
 def _letter_of_choice(text: str, choices: Sequence[str]) -> str | None:
@@ -175,12 +184,18 @@ def _read_leads(text: str, options: str, choices: Sequence[str]) -> frozenset[st
         link = _LINK.match(text, lead.end())
         start = link.end() if link else lead.end()
         if _NEGATION_BEFORE.search(text[max(lead.end(), start - 24) : start]) or _WRONG_LEAD.search(
-            text[max(0, lead.start() - 24) : lead.start()]
+            text[max(0, lead.start() - 48) : lead.start()]
         ):
             return None
         clause = _first_clause(text[start : start + _LONGEST_STATEMENT])
         if (letter := _letter_of_choice(clause, choices)) is not None:
             return frozenset(letter)
+        if (
+            clause.isupper()
+            and _SET.fullmatch(clause.strip())
+            and set(named := _LOOSE_LETTER.findall(clause)) <= set(options)
+        ):
+            return frozenset(named)
         first = re.match(r"\s*(?:[(\[{（【]\s*)?([A-Za-z])(?![A-Za-z'’])", clause)
         if first and first.group(1).upper() in options and _is_named(first.group(1), clause, first.end(1)):
             return _collect(clause, first, options)
@@ -227,7 +242,11 @@ def _first_clause(text: str) -> str:
 def _read_loose(text: str, options: str, choices: Sequence[str]) -> frozenset[str] | None:
     """Letters of the last sentence that has some by themselves; A and I have to be marked as more than words."""
     sentences = [piece for piece in re.split(r"[\n。！？]|(?<=[.!?])\s", text) if piece.strip()]
+    taken_back = False
     for sentence in reversed(sentences):
+        if _TAKEN_BACK.fullmatch(sentence):
+            taken_back = True
+            continue
         if (letter := _letter_of_choice(sentence, choices)) is not None:
             return frozenset(letter)
         letters: list[str] = []
@@ -248,8 +267,12 @@ def _read_loose(text: str, options: str, choices: Sequence[str]) -> frozenset[st
                 continue
             letters.append(letter)
         if letters or denied:
-            return frozenset(letters) if letters else None
+            return frozenset(letters) if letters and not (taken_back and sentence.rstrip().endswith("?")) else None
     return None
+
+
+_TAKEN_BACK = re.compile(r"\s*(?:no|nope|wrong|incorrect|false|not\sreally)\s*[.!]?\s*", re.IGNORECASE)
+"""A sentence that takes back the question before it: "B? No." """
 
 
 def _is_listed(sentence: str, found: "re.Match[str]", options: str) -> bool:
