@@ -51,6 +51,9 @@ def test_any_text_answers_or_does_not(text: str) -> None:
 HOSTILE = [
     "answer is " * 20_000,
     "$" * 200_000,
+    "5 clips, altogether, " * 10_000,
+    "not 5 but 6 " * 18_000,
+    "answer: " + "$n$ is " * 30_000,
     r"\(" * 100_000,
     "is " * 60_000,
     ", not " * 30_000,

@@ -30,10 +30,10 @@ _SET = re.compile(
 )
 _JOINED = re.compile(
     r"(?:\s|[)\].,;/&+、，和或与與及跟]|\b(?:and|or|und|oder|et|ou|y|o|и|или|maybe|perhaps|possibly|probably|also|both|"
-    r"either|even|option|choice)\b)+",
+    r"either|even|option|choice|through|thru|to)\b)+",
     re.IGNORECASE,
 )
-_LIST_WORD = re.compile(r"[/&、，,+和或与與及跟]|\b(?:and|or|und|oder|et|ou|и|или)\b", re.IGNORECASE)
+_LIST_WORD = re.compile(r"[/&、，,+和或与與及跟]|\b(?:and|or|und|oder|et|ou|и|или|through|thru|to)\b", re.IGNORECASE)
 
 _NEGATION_BEFORE = re.compile(
     r"(?:\b(?:not|never|\w+n['’]t|cannot|neither|nor|except|excluding|without|besides|apart from|rather than|"
@@ -59,7 +59,7 @@ _NEGATION_AFTER = re.compile(
 _WRONG_LEAD = re.compile(
     r"\b(?:wrong|incorrect|false|bad|worst|unlikely|least\s\w+|not\s(?:the|an?)(?:\s\w+)?|isn['’]t\s(?:the|an?)(?:\s\w+)?)\s{0,3}$"
     r"|\b(?:not|never|cannot|\w+n['’]t)\s{1,3}(?:(?:think|believe|agree|say|suppose|expect)\s{1,3}(?:that\s{1,3})?)?"
-    r"(?:the\s{1,3})?(?:(?:correct|right|best)\s{1,3})?$|\bdoubt\s{1,3}(?:that\s{1,3})?(?:the\s{1,3})?$|[不非未]\s?$",
+    r"(?:the\s{1,3})?(?:(?:correct|right|best)\s{1,3})?$|\bdoubt\s{1,3}(?:that\s{1,3})?(?:the\s{1,3})?$|[不非未别勿](?:能|可|应|應|该|該|会|會|要|宜|可能){0,2}\s?$",
     re.IGNORECASE,
 )
 """What makes "answer" the opposite of one: "the wrong answer is B"."""
@@ -241,7 +241,7 @@ def _first_clause(text: str) -> str:
 
 def _read_loose(text: str, options: str, choices: Sequence[str]) -> frozenset[str] | None:
     """Letters of the last sentence that has some by themselves; A and I have to be marked as more than words."""
-    sentences = [piece for piece in re.split(r"[\n。！？]|(?<=[.!?])\s", text) if piece.strip()]
+    sentences = [piece for piece in re.split(r"[\n。！？]|(?<=[.!?])\s(?!(?:or|and)\b)", text) if piece.strip()]
     taken_back = False
     for sentence in reversed(sentences):
         if _TAKEN_BACK.fullmatch(sentence):
@@ -249,7 +249,7 @@ def _read_loose(text: str, options: str, choices: Sequence[str]) -> frozenset[st
             continue
         if (letter := _letter_of_choice(sentence, choices)) is not None:
             return frozenset(letter)
-        letters: list[str] = []
+        letters, ends, places = list[str](), list[int](), list[re.Match[str]]()
         denied = False
         denied_to = -1  # the end of a letter that is denied from before: so are those that are joined to it
         for found in _LETTER.finditer(sentence):
@@ -264,14 +264,23 @@ def _read_loose(text: str, options: str, choices: Sequence[str]) -> frozenset[st
                 continue
             if _NEGATION_AFTER.match(sentence[found.end() : found.end() + 60]):
                 denied = True
+                while letters and _JOINED.fullmatch(sentence, ends[-1], found.start()) is not None:
+                    found = places.pop()  # "A and C are wrong" denies A, too
+                    letters.pop(), ends.pop()
                 continue
             letters.append(letter)
+            ends.append(found.end())
+            places.append(found)
         if letters or denied:
             return frozenset(letters) if letters and not (taken_back and sentence.rstrip().endswith("?")) else None
     return None
 
 
-_TAKEN_BACK = re.compile(r"\s*(?:no|nope|wrong|incorrect|false|not\sreally)\s*[.!]?\s*", re.IGNORECASE)
+_TAKEN_BACK = re.compile(
+    r"\s*(?:no|nope|wrong|incorrect|false|unlikely|(?:probably\s|certainly\s|definitely\s)?not(?:\s(?:really|sure|likely))?|"
+    r"i\s(?:doubt\s(?:it|that)|don['’]t\sthink\sso|am\snot\ssure))\s*[.!]?\s*",
+    re.IGNORECASE,
+)
 """A sentence that takes back the question before it: "B? No." """
 
 

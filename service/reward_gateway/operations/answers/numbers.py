@@ -244,7 +244,10 @@ _VARIABLE = re.compile(
     r"(?:[xyznkpqrtuvwi]|(?-i:[abefjo]))(?![a-z])|\^|\s?[-+*/^]\s?[a-z](?![a-z])|\s?\*\s?[a-z]", re.IGNORECASE
 )
 """What follows a coefficient or a term of a symbolic expression."""
-_UNIT = re.compile(r"(?!\s*(?:or|and|of|to|not|is)\b)\s*(?:[^\W\d_]+[²³]?(?:\^\(?-?\d\)?)?[\s./·*%°'-]{0,3}|°\s?){1,6}")
+_UNIT = re.compile(
+    r"(?!\s*(?:or|and|of|to|not|is|squared|cubed|factorial|times|plus|minus|divided|modulo|mod|over|choose|if|unless|but)\b)"
+    r"\s*(?:[^\W\d_]+[²³]?(?:\^\(?-?\d\)?)?[\s./·*%°'-]{0,3}|°\s?){1,6}"
+)
 _NEAR = 40
 """Characters before a number that may deny it or offer another."""
 _OFFERED = re.compile(r"\d[^\n.;]{0,20}\s(?:or|oder|ou|或)\s{0,3}\Z")

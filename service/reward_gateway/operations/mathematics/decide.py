@@ -179,8 +179,15 @@ def _decide_words(wanted: str, given: str, number: Number | None) -> Decision | 
     if _PRODUCT.fullmatch(wanted) and _PRODUCT.fullmatch(given):
         return Decision(sorted(wanted) == sorted(given), "symbolic")
     if said == words:
-        return Decision(True, "text")
+        return Decision(not _is_product_in_other_case(wanted, given), "text")
     return Decision(False, "text") if said is not None else None
+
+
+def _is_product_in_other_case(wanted: str, given: str) -> bool:
+    """Whether two letters are no word but a product, and differ in case: Ab is not aB."""
+    pair = wanted.strip(), given.strip()
+    letters = all(len(text) == 2 and text.isascii() and text.isalpha() for text in pair)
+    return letters and pair[0] != pair[1] and pair[0].lower() not in ("no", "ok", "up", "am", "pm")
 
 
 def _list_words(text: str) -> list[str] | None:
@@ -225,11 +232,20 @@ def _ask(wanted: str, given: str) -> Decision | Question:
     count, offered = _count_answers(wanted), _count_answers(given)
     if count is not None and offered is not None and count != offered:
         return Decision(False, "symbolic", several=offered > count)
-    if _differ_in_case(wanted, given):
+    if _differ_in_case(wanted, given) or _are_set_and_pair(wanted, given):
         return Decision(False, "symbolic")
     wanted, given = _in_one_unit(wanted, given)
     identical = are_identical(wanted, given)
     return Question(wanted, given) if identical is None else Decision(identical, "symbolic")
+
+
+def _are_set_and_pair(wanted: str, given: str) -> bool:
+    """Whether one side is a set of values, and the other a tuple or an interval of values."""
+    return any(_SET.fullmatch(one) and _TUPLE.fullmatch(other) for one, other in ((wanted, given), (given, wanted)))
+
+
+_SET = re.compile(r"\s*\\\{[^()\[\]]*\\\}\s*")
+_TUPLE = re.compile(r"\s*[(\[][^()\[\]]*,[^()\[\]]*[)\]]\s*")
 
 
 def _differ_in_case(wanted: str, given: str) -> bool:
@@ -501,11 +517,25 @@ def _as_sets(wanted: str, given: str) -> tuple[str, str]:
     """Inequalities as intervals where the other side is one: 0 < x < 5 is (0, 5)."""
     one, other = _is_interval(wanted), _is_interval(given)
     wanted, given = (re.sub(r"\A\s*[A-Za-z]\s*\\in(?![a-z])", "", text) for text in (wanted, given))
+    if (one or other) and _REALS in (wanted, given):
+        return _REALS_AS_INTERVAL if wanted == _REALS else wanted, _REALS_AS_INTERVAL if given == _REALS else given
+    if not one and not other and _RELATION.search(wanted) and _RELATION.search(given):
+        return _both_to_intervals(wanted, given)
     if one and not other and (interval := _to_interval(given)) is not None:
         return wanted, interval
     if other and not one and (interval := _to_interval(wanted)) is not None:
         return interval, given
     return wanted, given
+
+
+_REALS, _REALS_AS_INTERVAL = "\\mathbb{R}", "(-\\infty,\\infty)"
+
+
+def _both_to_intervals(wanted: str, given: str) -> tuple[str, str]:
+    """Two inequalities over the same symbols as intervals: 4 > x > 1 is 1 < x < 4."""
+    one, other = _to_interval(wanted), _to_interval(given)
+    symbols = [set(_SYMBOL_TOKEN.findall(text)) - {"\\le", "\\ge"} for text in (wanted, given)]
+    return (one, other) if one is not None and other is not None and symbols[0] == symbols[1] else (wanted, given)
 
 
 def _is_interval(text: str) -> bool:

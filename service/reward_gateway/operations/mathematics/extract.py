@@ -37,12 +37,15 @@ _WORDS_ONLY = re.compile(r"[^\d=<>^_\\{}|+*/]*")
 _SAID_OF_SPAN = re.compile(r"\s*(?:,\s*[^\n.=]{0,60}?,?\s*)?\b(?:is|are|equals?|was)\b\s*(?=[-$\\(\[\d.])")
 """What follows a named quantity: the largest ``$n$`` is 34."""
 _MATHEMATICS = re.compile(r"[\d\\$]")
+_HEDGED = re.compile(r"\b(?:guess|may|might|maybe|perhaps|possibly|could|unsure|not|\w+n['’]t)\b", re.IGNORECASE)
 _NEGATED_SAID = re.compile(r"\s*(?:not|never)\b", re.IGNORECASE)
 _OPENER = re.compile(
     r"\A\s*(?:(?:so|thus|hence|therefore|then|and|finally|we have|we get|this gives)[\s,:]+)+", re.IGNORECASE
 )
 _COPULA = re.compile(
-    r"(?:\b(?:is|are|equals?|be|get|gives?|have|obtain|total of|are left with)\b|是|为|等于|は)\s*", re.IGNORECASE
+    r"(?:\A\s*=|\b(?:is|are|equals?|be|get|got|gives?|have|obtain(?:ed)?|found|total of|are left with)\b"
+    r"|是|为|等于|は)\s*",
+    re.IGNORECASE,
 )
 
 
@@ -86,15 +89,16 @@ def _first_expression(text: str) -> str:
     """What a lead announces: the mathematics that begins there, else the clause."""
     text = text.lstrip(" \t*:_")
     span = _SPAN.search(text)
-    if span is not None and (said := _SAID_OF_SPAN.match(text, span.end())) is not None:
-        return _first_expression(text[said.end() :])
+    while span is not None and (said := _SAID_OF_SPAN.match(text, span.end())) is not None:
+        text = text[said.end() :]
+        span = _SPAN.search(text)
     if span is not None:
         before = text[: span.start()]
         if _WORDS_ONLY.fullmatch(before) and "\n\n" not in before.strip():
             return _group(span)
     clause = _cut_clause(next((line for line in text.splitlines() if line.strip()), ""))
     copulas = list(_COPULA.finditer(clause))
-    value = clause[copulas[-1].end() :].strip() if copulas else ""
+    value = clause[copulas[-1].end() :].strip() if copulas and _HEDGED.search(clause) is None else ""
     return value if _MATHEMATICS.search(value) and _NEGATED_SAID.match(value) is None else clause
 
 

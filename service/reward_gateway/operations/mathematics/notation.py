@@ -102,13 +102,16 @@ _GROUPED = re.compile(
 )
 _SEPARATOR = re.compile(r"\{,\s?\}|,\\!|\\,|[,\u202f\u00a0\u2009 ]")
 _CURRENCY = re.compile(
-    r"(?:\b(?:US|USD|EUR|GBP|CAD|AUD|HK|Rs|INR)\.?\s?)?(?:\\\$|\$|[€£¥₹]|\\pounds(?![a-z])|\\euro(?![a-z])|\\textdollar)\s?(?=[-.\d\\({])"
+    r"(?:\b(?:US|USD|EUR|GBP|CAD|AUD|HK|NZ|CA|AU|[CAS](?=\\?\$)|Rs|INR)\.?\s?)?(?:\\\$|\$|[€£¥₹]|\\pounds(?![a-z])|\\euro(?![a-z])|\\textdollar)\s?(?=[-.\d\\({])"
     r"|\b(?:USD|EUR|GBP|Rs)\.?\s?(?=\d)|\s?(?:\\cents?(?![a-z])|[€£¥¢₹]|(?<=\d)\\?\$)"
 )
 _MIXED = re.compile(r"(?<![\d.\w^/])(-?)(\d{1,9})\s+(\d{1,9})\s?/\s?(\d{1,9})(?![\d/.])")
 _VULGAR = re.compile(r"(?<![\w.])(-?)(\d{1,9})\s?(\\frac\{\d{1,9}\}\{\d{1,9}\})")
 _REPEATING = re.compile(r"(?<![\d.])(\d{0,99})\.(\d{0,99})\\(?:overline|bar|dot)\s?\{(\d{1,99})\}")
 _TIMES_TEN = re.compile(r"(?<=\d)\s?x\s?(?=10\s?\^)")
+_INDEX_I = re.compile(r"\\(?:sum|prod)\s?_\s?\{\s?i\s?=")
+_LONE_I = re.compile(r"(?<![A-Za-z\\])i(?![A-Za-z])")
+"""The index i of a sum, which the parser takes for the imaginary unit."""
 _ONE_MARK = re.compile(r"_\s?\{(\w)\}")
 _LONG_POWER = re.compile(r"\^\s?(-?\d{2,}(?:\.\d+)?|-\d)")
 _SIGNS = ((re.compile(r"\+\s*-"), "-"), (re.compile(r"-\s*-"), "+"), (re.compile(r"-\s*\+(?=\s*\d)"), "-"))
@@ -116,7 +119,7 @@ _ARRAY = re.compile(
     r"(?:\\left)?\s?[(\[]\s*\\begin\{array\}\s?\{[lcr|\s]*\}((?:(?!\\begin)[^=]){0,2000}?)\\end\{array\}\s*(?:\\right)?\s?[)\]]"
 )
 """An array in parentheses or brackets, which is a matrix."""
-_BARE_BRACES = re.compile(r"\A\s*\{([^{}=]*,[^{}=]*)\}\s*\Z")
+_BARE_BRACES = re.compile(r"\A\s*\{([^{}=,]*,[^{}=]*)\}\s*\Z")
 """A list between plain braces, which LaTeX does not show, is the set that was meant."""
 _ROWS = re.compile(
     r"\\begin\{(?:cases|array|aligned|matrix)\}(?:\{[^{}]*\})?(.*?)\\end\{(?:cases|array|aligned|matrix)\}", re.DOTALL
@@ -190,6 +193,8 @@ def to_latex(text: str) -> str:
     text = _REPEATING.sub(_fraction_of_repeating, text)
     text = _TIMES_TEN.sub(r"\\times ", text)
     text = _ONE_MARK.sub(r"_\1", text)
+    if _INDEX_I.search(text):
+        text = _LONE_I.sub("k" if re.search(r"(?<![A-Za-z\\])k(?![A-Za-z])", text) is None else "q", text)
     text = _LONG_POWER.sub(r"^{\1}", text)
     text = _call_to_braces(text, "^", "^")
     text = text.replace("\\mathrm{e}", "e").replace("\\mathrm{i}", "i").replace("\\text{e}", "e")
