@@ -23,7 +23,7 @@ and gives columns; where it asks for something from outside it is a generator of
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -123,6 +123,9 @@ class Operation:
     """Fields of the item that its reference may carry; see :mod:`.reading.rule_fields`."""
     one_is_list: bool | Callable[[Any], bool] = False
     """One accepted answer is a list itself: several are a list of lists."""
+    turn_fields: Mapping[str, int] | None = None
+    """Credit by step, where a turn of a conversation is a step: the fields that have an entry for each, and how many
+    entries more than steps they have."""
 
     @property
     def summary(self) -> str:
@@ -193,6 +196,7 @@ def operation(
     prompt_unless: str = "",
     rule_fields: tuple[str, ...] = (),
     one_is_list: bool | Callable[[Any], bool] = False,
+    turn_fields: Mapping[str, int] | None = None,
 ) -> Callable[[F], F]:
     """Register a function as the operation ``kind/name``.
 
@@ -206,6 +210,7 @@ def operation(
         calls: the texts that it reads in a recipe have the tool calls of messages in them, as JSON.
         rule_fields: fields of the item that its ``reference`` may carry, as an object with their names.
         one_is_list: one accepted answer is a list itself; a function of the parameters where they decide.
+        turn_fields: of credit by step: fields with an entry per step -> how many more than steps they have.
 
     Raises:
         ValueError: two files register the same name, or a rule's field is none of the item's.
@@ -237,6 +242,7 @@ def operation(
             prompt_unless,
             rule_fields,
             one_is_list,
+            turn_fields,
         )
         return function
 

@@ -21,6 +21,7 @@ from reward_gateway.sample.fields import BY_NAME, MESSAGES
 from .column_types import fit_column
 from .fields import SAMPLE_FIELDS, accepts_floats, accepts_vectors, infer_shape, reads_sample
 from .plan import Binding, Step
+from .turns import turns_as_steps
 
 Value = FloatArray | list[FloatArray | None]
 """A component over the batch: [n] numbers, or a vector per sample."""
@@ -105,7 +106,7 @@ class ColumnBinder:
                 column = yield from self._read_field(step, name, field, provided, rows, address)
                 if name in carried.columns:
                     column = _lay_over(column, carried.columns[name])
-            param = _param_of(step, name)
+            param = param_of(step, name)
             if self._unprompted and param in ("prompt", MESSAGES):
                 instead = columns.get(step.operation.prompt_unless)
                 lacking = [
@@ -199,6 +200,8 @@ class ColumnBinder:
         if name == MESSAGES:
             return [_join_messages(self.batch, i) for i in rows]
         values = self.batch.column(name)
+        if BY_NAME[name].form == "steps" and step is not None and step.operation.returns == "vector":
+            values = self._read_steps(values)
         if not values:
             return None
         match BY_NAME[name].form:
@@ -215,6 +218,11 @@ class ColumnBinder:
                 return [values[i] or None for i in rows]
             case _:
                 return [values[i] for i in rows]
+
+    def _read_steps(self, steps: Sequence[Any] | None) -> list[Any]:
+        """[n] the steps of samples: their own, else the assistant's turns of a response of several messages."""
+        own = steps or [None] * self.size
+        return [turns_as_steps(self.batch.responses[i]) if given is None else given for i, given in enumerate(own)]
 
 
 def _lay_over(column: Any, carried: list[Any]) -> list[Any]:
@@ -234,7 +242,7 @@ def _join_messages(batch: Batch, i: int) -> list[dict[str, Any]]:
     return messages
 
 
-def _param_of(step: Step, name: str) -> str | None:
+def param_of(step: Step, name: str) -> str | None:
     """Path of the sample's value that a field reads; None if it reads no value of the sample."""
     binding = step.bindings.get(name)
     if binding is None:
@@ -300,7 +308,7 @@ def _validate_rows(
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]
             name = str(fault["loc"][0]) if fault["loc"] else ""
-            param = _param_of(step, name) if name else None
+            param = param_of(step, name) if name else None
             label = param or name
             message = f"{label}: {fault['msg']}" if label else str(fault["msg"])
             invalid[i] = Invalid("invalid_field", message, param=param)

@@ -18,6 +18,7 @@ import numpy as np
 
 from reward_gateway.errors import Unavailable
 from reward_gateway.operations.apply import JUDGE_ANSWER, run
+from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import DiscardWrites, Effectful, perform
 from reward_gateway.operations.guards import GuardView, find_suspicious
 from reward_gateway.operations.outcome import Outcome
@@ -37,7 +38,7 @@ from reward_gateway.sample import (
 from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 
 from .cohort import compare_cohorts
-from .column_binder import ColumnBinder, Value
+from .column_binder import ColumnBinder, Value, param_of
 from .fields import infer_shape, table_field, takes_group, value_field
 from .group import find_alone, normalize_rows
 from .members import spread_groups
@@ -47,6 +48,7 @@ from .part_batches import read_json_references, select_part
 from .plan import ComponentPlan, Plan, Step
 from .schema import CohortSpec
 from .stored_references import references_address
+from .turns import align_columns, align_vectors, find_surplus, find_wrong_numbers, is_by_turn
 from .unavailable import explain_unavailable
 from .unread_calls import find_unread_calls
 
@@ -216,7 +218,7 @@ class _Evaluation:
         outcome = yield from self._run_step(
             component.step, {}, f"{self.plan.name}/{name}", optional=optional, binder=binder
         )
-        raw = _RawComponent(_extract_value(outcome, size, name, self))
+        raw = _RawComponent(self._align_turns(_extract_value(outcome, size, name, self), component))
         if optional:
             raw.absent = frozenset(i for i in self._valid_rows() if is_absent(raw.value[i]))
         if component.step.operation.judged:
@@ -224,6 +226,16 @@ class _Evaluation:
         names = find_verdict_names(component.step.operation, component.step.params)
         raw.verdicts = read_verdicts(names, outcome, size) if names else None
         return raw
+
+    def _align_turns(self, value: Value, component: ComponentPlan) -> Value:
+        """The vectors of a component with one entry per turn of the assistant's, where credit is given by turn."""
+        surplus = find_surplus(self.plan, component.name) if isinstance(value, list) else None
+        if surplus is None or not isinstance(value, list) or component.step is None:
+            return value
+        given = param_of(component.step, _GIVEN) if _GIVEN in component.step.operation.item.model_fields else None
+        aligned, faults = align_vectors(value, self.batch.responses, surplus, given or component.name)
+        self._fail_rows(faults, component.name)
+        return [None if vector is None else np.asarray(vector, dtype=np.float64) for vector in aligned]
 
     def _transform_component(self, component: ComponentPlan, raw: _RawComponent) -> Running:
         name, value, model = component.name, raw.value, raw.model
@@ -363,14 +375,21 @@ class _Evaluation:
     def _assign_credit(self, step: Step, reward: FloatArray) -> Running:
         table = {name: scores.value for name, scores in self.components.items()}
         if takes_group(step.operation):
-            return (yield from self._apply_to_groups(step, {**table, "reward": reward, "outcome": reward}))
+            rewards = yield from self._apply_to_groups(step, {**table, "reward": reward, "outcome": reward})
+            return self._refuse_wrong_numbers(step, rewards)
         provided: dict[str, Any] = {"reward": reward, "outcome": reward, **self.values}
         main = value_field(step.operation)
         vectors = [name for name in self.plan.over if isinstance(self.values.get(name), list)]
         if main is not None and main not in provided and vectors:
             provided[main] = self.values[vectors[0]]
         outcome = yield from self._run_step(step, provided, self.plan.name)
-        return list(outcome.rewards) if outcome.rewards is not None else [None] * self._size
+        rewards = list(outcome.rewards) if outcome.rewards is not None else [None] * self._size
+        return self._refuse_wrong_numbers(step, rewards)
+
+    def _refuse_wrong_numbers(self, step: Step, rewards: list[Any]) -> list[Any]:
+        if is_by_turn(step):
+            self._fail_rows(find_wrong_numbers(rewards, self.batch.responses), None)
+        return rewards
 
     def _refuse_groups_of_one(self, *comparisons: Comparison) -> None:
         """Fail the rows that are alone in what they are compared within, unless the recipe says what they get."""
@@ -427,6 +446,8 @@ class _Evaluation:
         try:
             columns, kept, invalid = yield from (binder or self.binder).read_columns(step, provided, rows, address)
             self._fail_rows({i: r for i, r in invalid.items() if not (optional and r.code == "missing_field")}, name)
+            if is_by_turn(step) and kept:
+                columns, kept = self._align_fields(step, columns, kept)
             if not kept:
                 return no_outcome
             outcome = yield from run(step.operation, columns, step.params)
@@ -438,6 +459,16 @@ class _Evaluation:
             outcome.reward = np.full(len(kept), np.nan)  # every row has a reason of its own
         self._flag_rows({kept[k]: flags for k, flags in outcome.flags.items()})
         return spread_outcome(outcome, kept, self._size)
+
+    def _align_fields(self, step: Step, columns: Columns, rows: list[int]) -> tuple[Columns, list[int]]:
+        """The columns of a credit assignment with one entry per turn of the assistant's, over the rows that have it."""
+        names = {name: param for name in step.operation.item.model_fields if (param := param_of(step, name))}
+        columns, faults = align_columns(step, columns, [self.batch.responses[i] for i in rows], names)
+        if not faults:
+            return columns, rows
+        self._fail_rows({rows[k]: reason for k, reason in faults.items()}, None)
+        kept = [k for k in range(len(rows)) if k not in faults]
+        return columns.selected(kept), [rows[k] for k in kept]
 
     def _valid_rows(self) -> list[int]:
         if len(self.invalid) != self._failed:
@@ -458,6 +489,10 @@ class _Evaluation:
             self.invalid.setdefault(
                 i, Invalid("not_finite", "the recipe's result for this sample is not a finite number")
             )
+
+
+_GIVEN = "values"
+"""The field of vectors that come with a sample."""
 
 
 def _scored_first(component: ComponentPlan) -> bool:

@@ -105,6 +105,7 @@ def outcome_reward(response: str, gold: Sequence[str], format_penalty: float) ->
     source=SOURCE,
     fidelity="verified",
     returns="vector",
+    turn_fields={"gold_logprobs": 0, "turn_texts": 0},
     grouped=True,
     compares="group",
     prompt_unless="gold_logprobs",

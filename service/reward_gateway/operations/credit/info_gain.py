@@ -33,7 +33,15 @@ def entropy(distribution: FloatArray) -> float:
     return max(0.0, -float((positive * np.log2(positive)).sum()))
 
 
-@operation("credit", "info_gain", item=Item, source=SOURCE, fidelity="second-hand", returns="vector")
+@operation(
+    "credit",
+    "info_gain",
+    item=Item,
+    source=SOURCE,
+    fidelity="second-hand",
+    returns="vector",
+    turn_fields={"beliefs": 1, "constraints": 0},
+)
 def info_gain(columns: Columns, _: object) -> Outcome:
     """Information gain of every turn, in bits.
 

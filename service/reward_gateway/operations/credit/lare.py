@@ -31,7 +31,16 @@ class Item(OperationItem):
     return_: float | None = Field(None, alias="return", description="Return of the episode.")
 
 
-@operation("credit", "lare", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
+@operation(
+    "credit",
+    "lare",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    returns="vector",
+    turn_fields={"factors": 0},
+)
 def lare(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Proxy step rewards of an episode from its latent factors.
 

@@ -61,6 +61,7 @@ def preference_loss(outcomes: FloatArray, totals: FloatArray) -> float | None:
     source=SOURCE,
     fidelity="second-hand",
     returns="vector",
+    turn_fields={},
     grouped=True,
     compares="group",
 )

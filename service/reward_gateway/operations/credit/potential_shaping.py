@@ -25,7 +25,14 @@ class Item(OperationItem):
 
 
 @operation(
-    "credit", "potential_shaping", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector"
+    "credit",
+    "potential_shaping",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    returns="vector",
+    turn_fields={"rewards": 0, "potentials": 1},
 )
 def potential_shaping(columns: Columns, params: Params) -> Outcome:
     """Potential-based shaping of a trajectory: r_t + γ·Φ_(t+1) − Φ_t.

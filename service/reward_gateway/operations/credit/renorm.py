@@ -42,7 +42,16 @@ def process_score(judged: Any) -> float | None:
     return score / most if most > 0 and 0 <= score <= most else None
 
 
-@operation("credit", "renorm", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
+@operation(
+    "credit",
+    "renorm",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    returns="vector",
+    turn_fields={"process": -1},
+)
 def renorm(columns: Columns, params: Params) -> Outcome:
     """One reward per turn from judged turns and an outcome, renormalised.
 

@@ -29,7 +29,16 @@ class Item(OperationItem):
     )
 
 
-@operation("credit", "return_to_go", item=Item, params=Params, source=SOURCE, fidelity="second-hand", returns="vector")
+@operation(
+    "credit",
+    "return_to_go",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="second-hand",
+    returns="vector",
+    turn_fields={"rewards": 0},
+)
 def return_to_go(columns: Columns, params: Params) -> Outcome:
     """Return to go of one or two reward sequences, and their balance.
 

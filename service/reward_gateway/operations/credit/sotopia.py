@@ -71,7 +71,16 @@ def spread(attributions: Sequence[float | None], score: float, key: int | None, 
             return np.where(np.arange(n) == key, score, 0.0)
 
 
-@operation("credit", "sotopia", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
+@operation(
+    "credit",
+    "sotopia",
+    item=Item,
+    params=Params,
+    source=SOURCE,
+    fidelity="verified",
+    returns="vector",
+    turn_fields={"attributions": 0},
+)
 def sotopia(columns: Columns, params: Params) -> Outcome:
     """One reward an utterance from an episode's scores and a judge's attributions.
 

@@ -17,7 +17,7 @@ class Item(OperationItem):
     outcome: float | bool | None = Field(None, description="Added to the last step, if there is one.")
 
 
-@operation("credit", "steps_and_outcome", item=Item, params=Params, returns="vector")
+@operation("credit", "steps_and_outcome", item=Item, params=Params, returns="vector", turn_fields={"step_rewards": 0})
 def steps_and_outcome(columns: Columns, params: Params) -> Outcome:
     """Step rewards as they are, with the outcome on the last step.
 

@@ -45,6 +45,7 @@ class Item(OperationItem):
     source=SOURCE,
     fidelity="second-hand",
     returns="vector",
+    turn_fields={},
     grouped=True,
     compares="group",
     cost=Cost(row=100.0, unit=0.3, square=0.02),
