@@ -46,6 +46,9 @@ rewards:
   looks:
     components:
       sight: {score: pictures}
+  right:
+    components:
+      same: {score: exact_match}
 default: plain
 """
 

@@ -419,6 +419,13 @@ async def test_grpc_and_http_give_the_same_answer(served: Any) -> None:
                     assert (mine.value if mine.HasField("value") else None) == component["value"]
 
 
+async def test_reasoning_is_no_answer_and_the_best_of_several_references_counts(served: Any) -> None:
+    responses = ["<think>\n5\n</think>\n4", "four", "<think>\n4\n</think>\n5", "<think>\n4"]
+    samples = [pb.Sample(prompt="2 + 2?", response=text, references=["four", "4"]) for text in responses]
+    answer = await served.stub.Score(pb.ScoreRequest(reward="right", samples=samples))
+    assert [result.reward for result in answer.results] == [1.0, 1.0, 0.0, 0.0]
+
+
 async def test_a_rubric_is_read_and_its_fault_named(served: Any) -> None:
     good = pb.Criterion(text="Is short.", tags=["style"], veto=True)
     samples = [pb.Sample(prompt="p", response="r"), pb.Sample(prompt="p", response="r", rubric=[good])]

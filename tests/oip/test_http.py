@@ -78,6 +78,14 @@ def test_the_prompt_may_be_left_out_and_the_reference_given(served: Any) -> None
     assert served.outputs(served.post("/v2/models/right/infer", asked))["reward"] == [1.0, 0.0]
 
 
+def test_reasoning_is_no_answer_and_a_row_of_references_are_several_accepted_ones(served: Any) -> None:
+    responses = ["<think>\n5\n</think>\n4", "four", "<think>\n4\n</think>\n5", "<think>\n4"]
+    references = {"name": "reference", "datatype": "BYTES", "shape": [4, 2], "data": [["four", "4"]] * 4}
+    asked = served.texts(prompt=["2+2"] * 4, response=responses)
+    asked["inputs"].append(references)
+    assert served.outputs(served.post("/v2/models/right/infer", asked))["reward"] == [1.0, 1.0, 0.0, 0.0]
+
+
 def test_groups_are_taken_as_named(served: Any) -> None:
     asked = served.texts(prompt=["p", "q"], response=["a", "abc"], group=["g", "g"])
     assert served.outputs(served.post("/v2/models/grouped/infer", asked))["reward"] == [-2.0, 2.0]
