@@ -37,10 +37,10 @@ _LIST_WORD = re.compile(r"[/&、，,+和或与與及跟]|\b(?:and|or|und|oder|et
 
 _NEGATION_BEFORE = re.compile(
     r"(?:\b(?:not|never|\w+n['’]t|cannot|neither|nor|except|excluding|without|besides|apart from|rather than|"
-    r"instead of|anything but|everything but|anyone but|all but|other than|unlike|doubt|avoid|nicht|kein|pas|no|"
-    r"(?:rul|eliminat|exclud|discard|reject|dismiss|remov)(?:e|ed|es|s|ing)?(?:\sout)?)\b|"
+    r"instead of|anything but|everything but|anyone but|all but|other than|unlike|doubt|avoid|disagree|"
+    r"nicht|kein|pas|no|(?:rul|eliminat|exclud|discard|reject|dismiss|remov)(?:e|ed|es|s|ing)?(?:\sout)?)\b|"
     r"\b(?:wrong|incorrect|false|bad|worst|unlikely|least\s\w+)\s(?:answer|option|choice)\b|"
-    r"不是|不选|不選|不能选|非|排除|除了|并非|아니)"
+    r"\b(?:wrong|incorrect|false)\s?:|不是|不选|不選|不能选|非|排除|除了|并非|아니)"
     r"(?:(?!\b(?:but|so|and|yes)\b)[\s:(\[{*\"'’a-z]){0,24}$",
     re.IGNORECASE,
 )
@@ -53,7 +53,7 @@ _NEGATION_AFTER = re.compile(
     r"(?:ruled|crossed)\sout\b|eliminated\b|excluded\b|rejected\b|discarded\b|dismissed\b)"
     r"|^\s{0,3}[)）】]?\s{0,3}(?:选项|選項|项|項)?\s{0,3}(?:是|为|為|也|都|均|并|並|就|肯定|显然|一定|而){0,3}"
     r"(?:不|错|錯|误|誤|排除|有误)"
-    r"|^\s{0,3}[)）】]?\s{0,3}(?:(?:은|는|이|가)\s{0,2}(?:틀|아니|아닙|오답|잘못)|(?:は|が|で)\s{0,2}(?:誤|ない|なく|は?ない|は?ありません|違|間違|不))",
+    r"|^\s{0,3}[)）】]?\s{0,3}(?:(?:은|는|이|가)\s{0,2}(?:(?:정답|답)[이은]?\s{0,2})?(?:틀|아니|아닙|오답|잘못)|(?:は|が|で)\s{0,2}(?:(?:正解|答え|正し)(?:では|じゃ|で|く)?\s?)?(?:誤|ない|なく|は?ない|は?ありません|違|間違|不))",
     re.IGNORECASE,
 )
 _WRONG_LEAD = re.compile(
@@ -276,6 +276,8 @@ def _read_loose(text: str, options: str, choices: Sequence[str]) -> frozenset[st
     return None
 
 
+_LAST_LATIN = "\u2e7f"
+"""Scripts behind this character write no words with A or I."""
 _TAKEN_BACK = re.compile(
     r"\s*(?:no|nope|wrong|incorrect|false|unlikely|(?:probably\s|certainly\s|definitely\s)?not(?:\s(?:really|sure|likely))?|"
     r"i\s(?:doubt\s(?:it|that)|don['’]t\sthink\sso|am\snot\ssure))\s*[.!]?\s*",
@@ -307,4 +309,5 @@ def _stands_as_letter(sentence: str, found: "re.Match[str]") -> bool:
         return True
     marked = found.group() != letter
     alone = not sentence[found.end() :].strip(" .):]") or sentence[found.end() : found.end() + 1] in ").:]"
+    alone = alone or sentence[found.end() : found.end() + 1] > _LAST_LATIN  # A正确
     return marked or alone or _IS_RIGHT.match(sentence, found.end()) is not None

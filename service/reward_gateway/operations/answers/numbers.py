@@ -241,7 +241,9 @@ _NO_NUMBER = re.compile(
     r"\d+(?::\d+)+|\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)|\d+(?:st|nd|rd|th)\b|\d+(?:\.\d+){2,}", re.IGNORECASE
 )
 _VARIABLE = re.compile(
-    r"(?:[xyznkpqrtuvwi]|(?-i:[abefjo]))(?![a-z])|\^|\s?[-+*/^]\s?[a-z](?![a-z])|\s?\*\s?[a-z]", re.IGNORECASE
+    r"(?:[xyznkpqrtuvwi]|(?-i:[abefjo]))(?![a-z])|\^|\s?[-+*/^]\s?[a-z](?![a-z])|\s?\*\s?[a-z]|"
+    r"\s(?:squared|cubed|factorial)\b",
+    re.IGNORECASE,
 )
 """What follows a coefficient or a term of a symbolic expression."""
 _UNIT = re.compile(
