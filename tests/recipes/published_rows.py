@@ -165,6 +165,11 @@ ROWS = {
     "allenai/IF_multi_constraints_upto5": PublishedRow(
         {"ground_truth": "[{'instruction_id': ['punctuation:no_comma'], 'kwargs': [None]}]"}, "one two", "one, two"
     ),
+    "allenai/RLVR-IFeval": PublishedRow(
+        {"ground_truth": json.dumps({"func_name": "validate_no_commas", "N": None, "word": None})},
+        "one two",
+        "one, two",
+    ),
     "PeterJinGo/nq_hotpotqa_train (Search-R1)": PublishedRow(
         {
             "question": "Which band?",

@@ -174,11 +174,6 @@ def test_the_index_explains_every_verdict() -> None:
 
 
 NOT_READ = {
-    "instructions": (
-        "`allenai/RLVR-IFeval` names its checks",
-        "if_eval",
-        '{"func_name": "validate_lowercase", "N": null}',
-    ),
     "tools": ("Tools whose names have spaces", "tool_calls", '[Market Trends API(country="us")]'),
 }
 """What the guides say is not read: the words, the recipe, the reference."""

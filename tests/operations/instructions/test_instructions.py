@@ -220,7 +220,40 @@ MULTILINGUAL: dict[str, tuple[dict[str, Any], str, str]] = {
     "ja:letters:katakana_only": ({}, "ネコ・デス！", "ネコです"),
 }
 
-CASES = IFEVAL | IFBENCH | MULTILINGUAL
+RLVR: dict[str, tuple[dict[str, Any], str, str]] = {
+    "verify_keywords": ({"keyword_list": ["Cat", "dog"]}, "cats and DOGS", "cats"),
+    "verify_keyword_frequency": ({"word": "Cat", "N": 2}, "Cat, cat, cats.", "cat, cat, cat"),
+    "validate_forbidden_words": ({"forbidden_words": ["art"]}, "A piece of it.", "A part of it."),
+    "verify_letter_frequency": ({"letter": "l", "N": 3}, "hello world", "hello worLd"),
+    "validate_response_language": (
+        {"language": "de"},
+        "Das Wetter ist heute sehr schön und wir gehen spazieren.",
+        "The weather is very nice today and we go for a walk.",
+    ),
+    "verify_paragraph_count": ({"N": 2}, "one\n* * *\ntwo", "one\n* * *\n"),
+    "validate_word_constraint": ({"N": 10, "quantifier": "around"}, "a " * 11, "a " * 12),
+    "verify_sentence_constraint": ({"N": 2, "quantifier": "at most"}, "Mr. A came. He left.", "One. Two. Three."),
+    "validate_paragraphs": ({"N": 2, "first_word": "Then", "i": 2}, "One.\n\nThen two.", "Then one.\n\nTwo."),
+    "verify_postscript": ({"postscript_marker": "P.S."}, "Bye. P.S. More.", "Bye. P.S. "),
+    "validate_placeholders": ({"N": 2}, "[name] of [city]", "[name] of city]"),
+    "verify_bullet_points": ({"N": 2}, "Here:\n* one\n- two", "* one\n* two\n* three"),
+    "validate_title": ({}, "<<A poem>>\nText", "<A poem>\nText"),
+    "validate_choice": ({"options": ["yes", "no way"]}, "I say yes.", "Maybe."),
+    "validate_highlighted_sections": ({"N": 2}, "*one* and *two*", "*one* and two*"),
+    "validate_sections": ({"N": 2, "section_splitter": "Section"}, "Section 1\na\nSECTION 2\nb", "Section 1\nSection"),
+    "validate_json_format": ({}, '{"a": [1]}', '```json\n{"a": [1]}\n```'),
+    "validate_repeat_prompt": ({"original_prompt": "Say it."}, "Say it. It.", "It. Say it."),
+    "validate_two_responses": ({}, "one ****** two", "one ****** one"),
+    "validate_uppercase": ({}, "YES, 1!", "YEs"),
+    "validate_lowercase": ({}, "yes, 1!", "Yes"),
+    "validate_frequency_capital_words": ({"N": 2, "quantifier": "at least"}, "NASA and ESA", "NASA and Esa"),
+    "validate_end": ({"end_phrase": "That is all."}, "Well. That is all.", "That is all. Bye."),
+    "validate_quotation": ({}, '"Yes."', '"Yes.'),
+    "validate_no_commas": ({}, "one and two", "one, two"),
+}
+"""RLVR-IFeval's functions: arguments, a text that follows, one that does not."""
+
+CASES = IFEVAL | IFBENCH | MULTILINGUAL | RLVR
 LANGUAGES = {
     "ar": "الطقس جميل جدا اليوم وسنذهب في نزهة في الحديقة",
     "hi": "आज मौसम बहुत अच्छा है और हम टहलने जा रहे हैं",
@@ -241,7 +274,7 @@ def follows(name: str, kwargs: dict[str, Any] | None, text: str) -> bool:
 
 
 def test_all_published_instructions_are_known() -> None:
-    assert (len(IFEVAL), len(IFBENCH)) == (25, 58)
+    assert (len(IFEVAL), len(IFBENCH), len(RLVR)) == (25, 58, 25)
     assert CASES.keys() == all_instructions().keys()
 
 

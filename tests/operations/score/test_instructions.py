@@ -75,6 +75,14 @@ def test_faults_are_errors_of_the_item(call: Any, item: dict[str, Any], param: s
     assert bad["error"]["param"] == param
 
 
+def test_the_reference_may_be_the_json_text_of_rlvr(call: Any) -> None:
+    stored = {"func_name": "validate_word_constraint", "N": 2, "quantifier": "at most", "word": None, "options": None}
+    assert reward(call, {"response": "one two", "reference": json.dumps(stored)}) == 1.0
+    assert reward(call, {"response": "one two three", "reference": json.dumps(stored)}) == 0.0
+    (bad,) = call("score/instructions", {"response": "x", "reference": json.dumps({**stored, "N": "many"})})
+    assert (bad["reward"], bad["error"]["param"]) == (None, "reference")
+
+
 def test_loose_leaves_out_the_first_line_the_last_and_asterisks(call: Any) -> None:
     for response in ('Sure:\n"Quoted."', '"Quoted."\nBye', 'Sure:\n"Quoted."\nBye', '*"Quoted."*'):
         item: dict[str, Any] = {"response": response, "instruction_id_list": ["startend:quotation"], "kwargs": [{}]}

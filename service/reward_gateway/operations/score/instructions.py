@@ -63,11 +63,12 @@ class Params(FinalTextParams):
 def instructions(columns: Columns, params: Params) -> Outcome:
     """Whether a response follows the instructions of its prompt that a program can check: IFEval, IFBench, M-IFEval.
 
-    All 25 of IFEval, the 58 of IFBench (arXiv 2507.02833), and M-IFEval's of Spanish, French and Japanese (arXiv
-    2502.04688). Each instruction is checked by its published rule; an unknown id, or arguments that do not fit it, is
-    an item error that says which. An empty response follows nothing. Sentences are split without downloaded models,
-    languages are told by lingua (the extra `language`), verbs and syllables by English lists and rules: in these the
-    verdict may differ from the published programs'. Details: `followed`, one truth per instruction.
+    All 25 of IFEval, the 58 of IFBench (arXiv 2507.02833), M-IFEval's of Spanish, French and Japanese (arXiv
+    2502.04688), and the 25 functions of RLVR-IFeval, whose rules are their own. Each instruction is checked by its
+    published rule; an unknown id, or arguments that do not fit it, is an item error that says which. An empty response
+    follows nothing. Sentences are split without downloaded models, languages are told by lingua (the extra `language`),
+    verbs and syllables by English lists and rules: in these the verdict may differ from the published programs'.
+    Details: `followed`, one truth per instruction.
     """
 
     def compute_row(i: int) -> Row:
@@ -116,6 +117,9 @@ def _read_reference(held: Any) -> list[Asked]:
     entries = held if isinstance(held, list) else [held]
     asked: list[Asked] = []
     for entry in entries:
+        if isinstance(entry, Mapping) and isinstance(entry.get("func_name"), str):
+            asked += _read_function(entry)
+            continue
         names = entry.get("instruction_id_list", entry.get("instruction_id")) if isinstance(entry, Mapping) else None
         kwargs = entry.get("kwargs") if isinstance(entry, Mapping) else None
         if not _is_list_of(names, str) or not (kwargs is None or _is_list_of(kwargs, (Mapping, type(None)))):
@@ -126,6 +130,15 @@ def _read_reference(held: Any) -> list[Asked]:
     if not asked:
         raise ItemError("reference: names no instruction", "reference")
     return asked
+
+
+def _read_function(entry: Mapping[str, Any]) -> list[Asked]:
+    """The instruction of a ground truth of RLVR-IFeval: a function's name beside its arguments."""
+    arguments = {key: value for key, value in entry.items() if key != "func_name"}
+    try:
+        return read_instructions([entry["func_name"]], [arguments])
+    except ItemError as error:
+        raise ItemError(f"reference: {error}", "reference") from None
 
 
 def _is_list_of(value: Any, kind: Any) -> bool:
