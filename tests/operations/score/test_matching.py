@@ -132,3 +132,19 @@ def test_a_boxed_answer_is_compared_with_the_reference_or_its_box(call: Any) -> 
     assert reward(call, "boxed_answer", r"\boxed{1} so \boxed{ \pi }", r"\pi") == 1.0
     assert reward(call, "boxed_answer", r"\boxed{7}", r"thus \boxed{7}") == 1.0
     assert reward(call, "boxed_answer", "7", "7") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("The answer is Berlin.", 1.0),
+        ("The answer is Isle of Man.", 0.0),
+        ("Answer: Berlin", 1.0),
+        ("The answer is Lesotho.", 0.0),
+        ("The correct option is Berlin", 1.0),
+        ("The answer is Ber.", 0.0),
+    ],
+)
+def test_an_options_text_may_begin_like_a_word_of_the_sentence(call: Any, response: str, expected: float) -> None:
+    item = {"response": response, "reference": "C", "choices": ["Isle of Man", "Lesotho", "Berlin"]}
+    assert call("score/multiple_choice", item)[0]["reward"] == expected

@@ -16,8 +16,8 @@ _LEADS = re.compile(
     re.IGNORECASE,
 )
 _LINK = re.compile(
-    r"\s{0,3}(?:(?:is|are|would|should|will|must|seems?|to|be|being|the|correct|right|best|letter|option|choice|answer|"
-    r"likely|probably|clearly|therefore|thus|est|ist|es|é|è|la|le|die|der|das|option|opción|lettre|buchstabe|"
+    r"\s{0,3}(?:(?:(?:is|are|would|should|will|must|seems?|to|be|being|the|correct|right|best|letter|option|choice|answer|"
+    r"likely|probably|clearly|therefore|thus|est|ist|es|é|è|la|le|die|der|das|option|opción|lettre|buchstabe)(?![A-Za-zÀ-ɏ])|"
     r"[是为為应應该該:：=－\-–—】\])は은는가이선택])\s{0,3}){0,8}",
     re.IGNORECASE,
 )
