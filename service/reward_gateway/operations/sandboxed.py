@@ -10,9 +10,10 @@ A ``sql`` program is one query, its input a database: the name of a stored one, 
 A ``unit_tests`` program is a Python program, its input ``{tests, most_timeouts}``: pieces of Python that use its names
 and raise where it fails. The value is one ``[passed, error]`` per test. The tests run in a process apart from the
 program's, which cannot see them.
-A ``stdio`` program reads standard input and writes its output, its input ``{inputs, outputs, stop, keep, most_timeouts,
-rel_tol, abs_tol}``; it runs once per input. The value is as that of ``unit_tests``; with ``keep`` outputs are not
-compared, and stand where the errors of runs do that ended well. With ``stop`` nothing is run after the first failure.
+A ``stdio`` program reads standard input and writes its output, its input ``{language, inputs, outputs, stop, keep,
+most_timeouts, rel_tol, abs_tol}``; it runs once per input, in ``python`` (the default), ``bash``, ``node`` or ``cpp``.
+The value is as that of ``unit_tests``; with ``keep`` outputs are not compared, and stand where the errors of runs do
+that ended well. With ``stop`` nothing is run after the first failure.
 
 A program that was not run for no fault of its own (code is not allowed here, the deadline passed, the sandbox failed)
 is answered by an :class:`reward_gateway.sample.Invalid`: its item has no score, never a bad one.

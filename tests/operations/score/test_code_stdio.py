@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from reward_gateway.backends.sandbox.languages import find_tool
 from reward_gateway.backends.sandbox.outputs import same_output
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
 from reward_gateway.operations.apply import apply
@@ -119,6 +120,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "the last test alone is wrong": (LIVE, "a, b = map(int, input().split())\nprint(a + b if a else 1)"),
     "a sleep": ([LIVE[0]], "import time\ntime.sleep(99)"),
     "no end": ([LIVE[0]], SUM + "\nwhile True: pass"),
+    "a little for ever": ([LIVE[0]], "import time\nwhile True:\n    print(3, flush=True)\n    time.sleep(0.01)"),
     "a flood": ([LIVE[0]], "while True: print('3' * 10000)"),
     "os._exit": (LIVE, SUM + "\nimport os, sys\nsys.stdout.flush()\nos._exit(3)"),
     "nan": ([{"input": "", "output": "1.0"}], "print('nan')"),
@@ -226,6 +228,68 @@ async def test_a_checker_judges_where_there_are_many_right_outputs(sandbox: Sand
     assert [result["reward"] for result in results] == [1, 0.5, 0, 0]
     (result,) = await score(sandbox, {"response": programs[0], "reference": {**reference, "checker": "def chek(): 1"}})
     assert result["error"]["param"] == "checker"
+
+
+SUM_IN = {
+    "python": SUM,
+    "bash": "read a b\necho $((a + b))",
+    "node": "const [a, b] = require('fs').readFileSync(0, 'utf8').split(' ').map(Number);\nconsole.log(a + b);",
+    "cpp": "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }",
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("language", SUM_IN)
+async def test_programs_in_other_languages_are_paid_as_their_parameter_or_fence_says(
+    sandbox: Sandbox, language: str
+) -> None:
+    program = SUM_IN[language]
+    if language != "python" and find_tool(language) is None:
+        pytest.skip("this machine has no tool for it")
+    responses = [f"So:\n```{language}\n{text}\n```" for text in (program, program.replace("+", "-"))]
+    items = [{"response": response, "reference": LIVE} for response in responses]
+    for params in ({"language": language}, {"language": "auto"}):
+        assert [result["reward"] for result in await score(sandbox, *items, timeout_s=10, **params)] == [1, 0]
+
+
+@pytest.mark.anyio
+async def test_a_compile_error_is_told_and_a_checker_judges_other_languages(sandbox: Sandbox) -> None:
+    if find_tool("cpp") is None or find_tool("bash") is None:
+        pytest.skip("this machine has no g++ or no bash")
+    (result,) = await score(sandbox, {"response": "int main() { return x; }", "reference": LIVE}, language="cpp")
+    assert (result["reward"], result["details"]["first_failure"]["test"]) == (0, 0)
+    assert result["details"]["first_failure"]["error"].startswith("compile error: program.cpp:1:21: error: ‘x’ was not")
+    checker = "def check(input, expected, output): return output.split() == ['7']"
+    reference = {"tests": [{"input": "7", "output": "-"}], "checker": checker}
+    (result,) = await score(sandbox, {"response": "cat", "reference": reference}, language="bash")
+    assert result["reward"] == 1
+
+
+@pytest.mark.parametrize(
+    ("response", "language", "program"),
+    [
+        ("```cpp\nx\n```\nCompile it:\n```bash\ng++ x.cpp\n```", "cpp", "x"),
+        ("```c++\nx\n```", "cpp", "x"),
+        ("```js\nx\n```\n```javascript\ny\n```", "node", "y"),
+        ("```node\nx\n```", "node", "x"),
+        ("```sh\nx\n```", "bash", "x"),
+        ("```py\nx\n```\n```cpp\ny\n```", "cpp", "y"),
+        ("```cpp\ny\n```\n```python3\nx\n```", "python", "x"),
+        ("```\nx\n```", "python", "x"),
+        ("x", "python", "x"),
+    ],
+)
+def test_the_language_is_what_the_last_block_names(response: str, language: str, program: str) -> None:
+    operation = catalog().get("score", "code_stdio")
+    assert operation is not None
+    effect = apply(operation, [{"response": response, "reference": LIVE}], {"language": "auto"}).send(None)
+    assert isinstance(effect, RunSandboxed)
+    assert (effect.inputs[0]["language"], effect.programs[0]) == (language, program)
+
+
+def test_functions_are_called_in_python_alone(call: Any) -> None:
+    (result,) = call(OP, {"response": "int add() {}", "reference": APPS_CALLS}, language="cpp")
+    assert (result["reward"], result["error"]["param"]) == (None, "fn_name")
 
 
 @pytest.mark.parametrize(

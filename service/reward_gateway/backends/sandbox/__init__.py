@@ -29,6 +29,20 @@ Programs that come with tests are judged where they cannot reach (``supervisor``
 - Both are locked down as above; the **supervisor** runs no foreign code, ends them, and starts new ones after a test
   that did not end.
 
+Programs in other languages (``languages``) are executed by the machine's own ``bash``, ``node``, or ``g++`` and what it
+built, once for each input. An interpreter opens files and starts threads and programs, so that they are locked down in
+another way (``lockdown.lock_executed``), which needs landlock and seccomp both; where one is missing they are not run:
+
+- **files** (``landlock``): nothing but the machine's programs and libraries (``/usr``, ``/lib``, ``/bin``, the loader's
+  cache) and a private folder with the program, to read and execute; ``/dev/null``. Nothing can be written, no mode or
+  owner changed. Only a compiler writes, to that folder, which is removed with what is in it.
+- **system calls** (``seccomp``): besides the above, to open files and to start threads and programs. No socket, signal,
+  debugger or limit of another process, no new namespace, group or session.
+- **processes**: 64 together, threads included, counted by a user of the program's own (a passing one where the gateway
+  is root, else one in a namespace of its own); they are a group that none can leave, which is killed as one. The time
+  of a test is counted for all of them.
+- The expected outputs are in the supervisor alone; what a program is told is one input.
+
 What is **not** stopped: a program uses its CPU time and memory to the limit; it sees the clock; side channels of the
 processor are the kernel's matter. A ``python`` program with its ``main`` alone has its process to itself, and whatever
 code it is put together with. Ending early, printing a result or closing the pipe does not pass for one.

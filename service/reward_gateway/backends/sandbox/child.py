@@ -19,13 +19,16 @@ from .library import load_modules
 from .lockdown import lock_process
 from .player import Silence, prepare_interpreter
 from .spawner import Spawner
-from .supervisor import examine_program, examine_script
+from .supervisor import Unrun, examine_program, examine_script
 
 MOST_ROWS = 10_000
 LONGEST_VALUE = 16 << 20
 
 WAL_MODE = slice(18, 20)
 """Bytes of a database's header that say how it is written: 1 by a journal, 2 by a write-ahead log."""
+
+UNRUN = "unrun: "
+"""How the error of a program begins that could not be run, for no fault of its own."""
 
 Ran = tuple[bool, Any, str | None]
 
@@ -61,9 +64,12 @@ def main() -> None:
 def _supervise(request: dict[str, Any], spawner: Spawner) -> None:
     """Have the tests of a program run, write the verdicts, exit."""
     examine = examine_script if request["language"] == "stdio" else examine_program
-    in_force, verdicts = examine(request, spawner)
-    value = {"mechanisms": in_force, "verdicts": verdicts}
-    write_line(request["key"] + json.dumps({"ok": True, "value": value, "error": None}))
+    try:
+        in_force, verdicts = examine(request, spawner)
+        answer = {"ok": True, "value": {"mechanisms": in_force, "verdicts": verdicts}, "error": None}
+    except Unrun as error:
+        answer = {"ok": False, "value": None, "error": f"{UNRUN}{error}"}
+    write_line(request["key"] + json.dumps(answer))
     os._exit(0)
 
 

@@ -7,9 +7,11 @@ import json
 import math
 import os
 import secrets
+import shutil
 import signal
 import sys
-from collections.abc import Collection, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +23,9 @@ from reward_gateway.sample import Invalid
 from reward_gateway.settings import Settings
 
 from ..process_exit import await_exit
+from .child import UNRUN
 from .json_pieces import encode_json
+from .languages import LANGUAGES, find_tool
 from .lockdown import MECHANISMS
 from .slots import FairSlots
 
@@ -61,6 +65,14 @@ def is_sufficient(mechanisms: Collection[str]) -> bool:
     return "childless" in mechanisms and ("seccomp" in mechanisms or {"landlock", "namespaces"} <= set(mechanisms))
 
 
+def can_execute(mechanisms: Collection[str]) -> bool:
+    """Whether programs of the machine can be executed: files and calls closed, and processes counted by themselves.
+
+    They are counted by user: root gives each program one of its own, others by a user namespace.
+    """
+    return {"landlock", "seccomp", "privileges" if os.geteuid() == 0 else "namespaces"} <= set(mechanisms)
+
+
 class Sandbox:
     """Runs programs. Call :meth:`start` first.
 
@@ -83,6 +95,7 @@ class Sandbox:
         self._memory = memory
         # -S: without the packages of the gateway's own environment.
         self._interpreter = (sys.executable, "-S") if python is None else (str(python),)
+        self._tools = {language: find_tool(language) for language in LANGUAGES}
         self._slots = FairSlots(processes)
         self._numbers = itertools.count()
         self._running: set[asyncio.subprocess.Process] = set()
@@ -158,8 +171,12 @@ class Sandbox:
         deadline: float | None,
         probing: tuple[str, ...] | None = None,
     ) -> Answer:
+        named = value.get("language") if language == "stdio" else None
+        executed = named if named in LANGUAGES else None
+        if executed is not None and (fault := self._explain_missing(executed)) is not None:
+            return fault
         key = secrets.token_hex(16)
-        request = {
+        request: dict[str, Any] = {
             "language": language,
             "program": program,
             "input": value,
@@ -173,8 +190,11 @@ class Sandbox:
             async with (
                 asyncio.timeout_at(deadline),
                 self._slots.hold(current_share()),
+                _open_folder(needed=executed is not None) as folder,
                 self._open_process(supervises=language in SUPERVISED) as process,
             ):
+                if executed is not None:
+                    request |= {"folder": folder, "tool": self._tools[executed]}
                 if language in SUPERVISED:
                     return await self._await_verdicts(process, request)
                 in_force = await _send_program(process, await asyncio.to_thread(encode_json, request))
@@ -191,6 +211,23 @@ class Sandbox:
         answer = _parse_result(output, status, key)
         return {**answer, "mechanisms": in_force} if probing is not None else answer
 
+    def _explain_missing(self, language: str) -> Invalid | None:
+        """Why no program in a language can be run here; None if it can."""
+        if not can_execute(self.in_force):
+            return Invalid(
+                "operation_error",
+                f"programs in {language} are not run on this machine: they need landlock and seccomp, and a user of "
+                f"their own or namespaces (in force: {', '.join(self.in_force)})",
+            )
+        if self._tools[language] is None:
+            tool = LANGUAGES[language].tool
+            return Invalid(
+                "operation_error",
+                f"programs in {language} are not run on this machine: there is no {tool} in /usr/bin or "
+                "/usr/local/bin; its operator may install it",
+            )
+        return None
+
     async def _await_verdicts(self, process: asyncio.subprocess.Process, request: dict[str, Any]) -> Answer:
         """What the tests' supervisor says, which limits their time itself."""
         assert process.stdin is not None
@@ -203,9 +240,11 @@ class Sandbox:
             return UNSAFE
         answer = _parse_result(output, await await_exit(process), request["key"])
         if not answer["ok"]:
-            return UNSAFE
+            error = str(answer["error"])
+            return Invalid("operation_error", error.removeprefix(UNRUN)) if error.startswith(UNRUN) else UNSAFE
         value: dict[str, Any] = answer["value"]
-        if set(value["mechanisms"]) != set(self.in_force):
+        counted = {"childless"} if "folder" in request else set()  # such a program may have children, up to a number
+        if set(value["mechanisms"]) != set(self.in_force) - counted:
             return UNSAFE
         return {"ok": True, "value": value["verdicts"], "error": None}
 
@@ -233,6 +272,19 @@ class Sandbox:
         """Kill the programs that still run."""
         for process in self._running:
             _kill_group(process)
+
+
+@contextlib.asynccontextmanager
+async def _open_folder(*, needed: bool) -> AsyncIterator[str | None]:
+    """A private folder for a program that is executed; None for the others."""
+    if not needed:
+        yield None
+        return
+    folder = tempfile.mkdtemp(prefix="program-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # a handful of files
 
 
 async def _send_program(process: asyncio.subprocess.Process, request: bytes) -> list[str] | None:
@@ -316,11 +368,29 @@ def _failed_answer(error: str) -> dict[str, Any]:
 
 
 def _kill_group(process: asyncio.subprocess.Process) -> None:
-    """Kill a process and those that it started, in its group or not: without seccomp a program may leave the group."""
+    """Kill a process and those that it started, in its group or not: without seccomp a program may leave the group.
+
+    Programs that are executed lead groups of their own, in the session of the process. A group is killed at once, so
+    that one that starts others all the time has no moment to start one.
+    """
     if process.returncode is None:
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(process.pid).children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     child.kill()
+        _signal_group(process.pid)  # it and what starts others
+        for group in set(_find_groups(process.pid)):
+            _signal_group(group)
+
+
+def _signal_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _find_groups(session: int) -> Iterator[int]:
+    """The groups of processes in a session."""
+    for pid in psutil.pids():
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+            if os.getsid(pid) == session:
+                yield os.getpgid(pid)

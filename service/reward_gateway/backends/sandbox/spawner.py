@@ -5,10 +5,13 @@ It is forked before the tests are read: whatever a program finds in its memory, 
 
 import json
 import os
+import signal
 import socket
 from typing import Any
 
+from .executed import execute
 from .library import load_modules
+from .lockdown import adopt_orphans
 from .player import run_script, serve_program
 
 
@@ -45,27 +48,54 @@ class Spawner:
 
 
 def _serve(connection: socket.socket) -> None:
+    adopt_orphans()
+    executed = 0
     while True:
         header, descriptors, _, _ = socket.recv_fds(connection, 8, 8)
         if len(header) < 8:
+            _kill_group(executed)
             return
         request = json.loads(_read(connection, int.from_bytes(header, "big")))
         if "wait" in request:
             _, status = os.waitpid(request["wait"], 0)
             answer = os.waitstatus_to_exitcode(status)
+            _forget_orphans()
+            executed = 0
         else:
-            load_modules([request["program"], *request.pop("texts", ())])
+            if request["kind"] != "execute":
+                load_modules([request["program"], *request.pop("texts", ())])
             answer = os.fork()
             if answer == 0:
                 connection.close()
                 _become_program(request, descriptors)
+            executed = answer if request["kind"] == "execute" else 0
         for descriptor in descriptors:
             os.close(descriptor)
         connection.sendall(answer.to_bytes(8, "big", signed=True))
 
 
+def _kill_group(group: int) -> None:
+    """Kill the program that runs, with what it started: the process that would have done so has gone."""
+    if group:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+
+def _forget_orphans() -> None:
+    """Let go of the processes that a program left behind, which were killed with it."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
 def _become_program(request: dict[str, Any], descriptors: list[int]) -> None:
     try:
+        if request["kind"] == "execute":
+            execute(request, descriptors)
         limits = request["mechanisms"], request["memory"], request["cpu_s"]
         if request["kind"] == "serve":
             serve_program(request["program"], socket.socket(fileno=descriptors[0]), *limits)

@@ -7,13 +7,16 @@ of the tests, which uses the program's names from afar. The two that run foreign
 import json
 import math
 import os
+import re
 import select
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from .examiner import run_tests
+from .languages import COMPILE_MEMORY, COMPILE_S, LANGUAGES, LARGEST_BUILT, PROCESSES, write_command
 from .library import load_modules
 from .outputs import same_output
 from .spawner import Spawner
@@ -31,6 +34,10 @@ Verdict = tuple[bool, str | None]
 
 class Fault(Exception):
     """The sandbox failed, through no fault of the program."""
+
+
+class Unrun(Exception):
+    """A program could not be run, and could not be another time: no fault of its own, and none that passes."""
 
 
 class Process:
@@ -69,12 +76,39 @@ class Process:
             return
 
 
+class Group(Process):
+    """A process that leads a group, and all that are in it."""
+
+    def cpu_s(self) -> float:
+        return sum(sum(map(int, stat[11:15])) for stat in self._stats()) / os.sysconf("SC_CLK_TCK")
+
+    def is_busy(self) -> bool:
+        return any(stat[0] in (b"R", b"D") for stat in self._stats())
+
+    def _stats(self) -> Iterator[list[bytes]]:
+        """What the kernel says of each: its state first, and the ticks that it and those it waited for computed."""
+        for name in filter(str.isdecimal, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    stat = file.read().rpartition(b")")[2].split()
+            except OSError:
+                continue
+            if len(stat) > 15 and int(stat[2]) == self.pid:
+                yield stat
+
+    def kill(self) -> None:
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it leads none yet
+            super().kill()
+
+
 class Budget:
     """The time of one test: what its processes compute, or what passes while they sleep."""
 
     def __init__(self, processes: list[Process], seconds: float) -> None:
         self._processes, self._seconds = processes, seconds
-        self.restart()
+        self._before, self._begun = 0.0, time.monotonic()
 
     def restart(self) -> None:
         self._before = self._total()
@@ -184,16 +218,22 @@ def examine_script(request: dict[str, Any], spawner: Spawner) -> tuple[list[str]
 
     Raises:
         Fault: a process could not be started.
+        Unrun: its compiler failed by itself.
     """
     tests = request["input"]
     verdicts: list[Verdict] = []
     in_force: list[str] = []
     endings = kept = 0
+    start = _write_start(request)
+    if "command" in start:
+        in_force, error = _build_program(request, spawner)
+        if error is not None:
+            return in_force, [(False, error)] * len(tests["inputs"])
     for given, expected in zip(tests["inputs"], tests["outputs"], strict=True):
         if endings >= tests["most_timeouts"] or (tests["stop"] and verdicts and not verdicts[-1][0]):
             verdicts.append((False, "not run"))
             continue
-        in_force, output, error = _run_script(request, given, spawner)
+        in_force, output, error = _run_once(start, given, spawner, request["timeout_s"])
         if error is not None:
             endings += error in ("timeout", "crashed", "output")
             verdicts.append((False, error))
@@ -206,10 +246,80 @@ def examine_script(request: dict[str, Any], spawner: Spawner) -> tuple[list[str]
     return in_force, verdicts
 
 
-def _run_script(request: dict[str, Any], given: str, spawner: Spawner) -> tuple[list[str], bytes, str | None]:
-    """Run the program with an input; mechanisms, output, and why it did not end well."""
-    timeout_s: float = request["timeout_s"]
-    limits = {"mechanisms": request["mechanisms"], "memory": request["memory"], "cpu_s": math.ceil(timeout_s) + 1}
+def _write_start(request: dict[str, Any]) -> dict[str, Any]:
+    """What the spawner is told to start, once for each input. Writes the source of a program that is executed."""
+    memory, cpu_s = request["memory"], math.ceil(request["timeout_s"]) + 1
+    mechanisms = request["mechanisms"]
+    language = LANGUAGES.get(request["input"].get("language", "python"))
+    if language is None:
+        limits = {"mechanisms": mechanisms, "memory": memory, "cpu_s": cpu_s}
+        return {"kind": "script", "program": request["program"], **limits}
+    source = language.name_source(request["program"])
+    path = os.path.join(request["folder"], source)
+    with open(path, "wb") as file:
+        file.write(request["program"].encode(errors="replace"))
+    os.chmod(path, 0o644)  # its user is another
+    limits = {"memory": memory + language.reserved, "data": memory, "cpu_s": cpu_s, "stack": language.stack}
+    return {
+        "kind": "execute",
+        "command": write_command(language.run, request["tool"], source, memory),
+        "folder": request["folder"],
+        "writes": False,
+        "mechanisms": mechanisms,
+        "limits": {**limits, "processes": PROCESSES},
+    }
+
+
+def _build_program(request: dict[str, Any], spawner: Spawner) -> tuple[list[str], str | None]:
+    """Compile a program, where its language is compiled; the mechanisms in force, and what its compiler refused.
+
+    Raises:
+        Unrun: the compiler failed by itself: out of time or memory, or for a fault of its own.
+    """
+    language = LANGUAGES[request["input"]["language"]]
+    if not language.build:
+        return [], None
+    memory = max(COMPILE_MEMORY, request["memory"])
+    limits = {"memory": memory, "data": memory, "cpu_s": math.ceil(COMPILE_S) + 1, "stack": 64 << 20}
+    start = {
+        "kind": "execute",
+        "command": write_command(language.build, request["tool"], language.source, memory),
+        "folder": request["folder"],
+        "writes": True,
+        "mechanisms": request["mechanisms"],
+        "limits": {**limits, "processes": PROCESSES, "file_size": LARGEST_BUILT},
+    }
+    in_force, output, error = _run_once(start, "", spawner, COMPILE_S)
+    said = output.decode(errors="replace").replace(f"{request['folder']}/", "")
+    if error in ("timeout", "crashed") or (error is not None and _OWN_FAULT.search(said)):
+        raise Unrun(f"the compiler {language.tool} failed by itself ({error}): out of time, memory or space")
+    if error is not None:
+        return in_force, f"compile error: {_first_error(said)}"[:300].rstrip(": ")
+    os.chmod(os.path.join(request["folder"], "program"), 0o755)  # noqa: S103 - in a private folder
+    return in_force, None
+
+
+_OWN_FAULT = re.compile(
+    r"^(?:\S*/)?(?:g\+\+|cc1plus|collect2|as|ld)(?::|\.\S*:) (?:fatal error: .*(?:terminated|signal)|out of memory"
+    r"|.*(?:memory exhausted|[Cc]annot allocate memory|[Nn]o space left|[Ff]ile too large|File size limit))"
+    r"|^\{standard input\}: Fatal error: can't|^\S+: internal compiler error: "
+    r"|^(?:cc1plus: )?(?:virtual memory exhausted|out of memory)",
+    re.MULTILINE,
+)
+"""How the parts of the compiler say that they failed for want of something, not for what is in the program."""
+
+
+def _first_error(said: str) -> str:
+    """The first line that says what is wrong with the program."""
+    lines = said.splitlines()
+    return next((line for line in lines if "rror:" in line or "undefined reference" in line), "")
+
+
+def _run_once(
+    start: dict[str, Any], given: str, spawner: Spawner, timeout_s: float
+) -> tuple[list[str], bytes, str | None]:
+    """Start a program with an input; mechanisms, output, and why it did not end well."""
+    executed = start["kind"] == "execute"
     standard_input = os.memfd_create("input")
     with open(standard_input, "wb", closefd=False) as file:
         file.write(given.encode(errors="surrogatepass"))
@@ -217,16 +327,19 @@ def _run_script(request: dict[str, Any], given: str, spawner: Spawner) -> tuple[
     incoming, outgoing = os.pipe()
     reports, report = os.pipe()
     ends = [standard_input, outgoing, report]
-    process = Process(spawner.start({"kind": "script", "program": request["program"], **limits}, ends))
+    pid = spawner.start(start, ends)
+    process = Group(pid) if executed else Process(pid)
     for descriptor in ends:
         os.close(descriptor)
     lines = Lines(reports)
     output, error = bytearray(), None
     try:
         in_force = lines.next(None)
-        if not isinstance(in_force, list):
+        if not isinstance(in_force, list) or (executed and lines.next(None) is not None):
             raise Fault("a process could not be started")
         budget = Budget([process], timeout_s)
+        if not executed:
+            budget.restart()
         while error is None:
             if select.select([incoming], [], [], LOOK_S)[0]:
                 piece = os.read(incoming, 1 << 16)
@@ -234,7 +347,7 @@ def _run_script(request: dict[str, Any], given: str, spawner: Spawner) -> tuple[
                     break
                 output += piece
                 error = "output" if len(output) > MOST_WRITTEN else None
-            elif budget.is_spent():
+            if error is None and budget.is_spent():  # also of one that writes a little for ever
                 error = "timeout"
         if error is None:
             error = _await_end(process, lines, budget)
@@ -245,6 +358,8 @@ def _run_script(request: dict[str, Any], given: str, spawner: Spawner) -> tuple[
         os.close(reports)
     if error is None and status != 0:
         error = "timeout" if status == -signal.SIGXCPU else "crashed"
+        if executed and status > 0:
+            error = f"exit status {status}"
     return in_force, bytes(output), error
 
 

@@ -1,6 +1,7 @@
 """Fenced blocks of code in Markdown (CommonMark 4.5), as language models write them. One pass over the lines."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -9,9 +10,9 @@ _OPENING = re.compile(r"([ \t]*)(`{3,}|~{3,})([^\n]*)")
 _LANGUAGE = re.compile(r"\{?\s*\.?([^\s{}.,:=]+)")
 _ALIASES = {
     **dict.fromkeys(("py", "python3", "py3", "python2", "cpython"), "python"),
-    **dict.fromkeys(("js", "node", "nodejs"), "javascript"),
+    **dict.fromkeys(("js", "node", "nodejs", "mjs", "cjs"), "javascript"),
     **dict.fromkeys(("sh", "shell", "zsh"), "bash"),
-    **dict.fromkeys(("c++", "cc", "cxx"), "cpp"),
+    **dict.fromkeys(("c++", "cc", "cxx", "c++17", "c++20", "cpp17", "cpp20"), "cpp"),
     **dict.fromkeys(("postgresql", "postgres", "sqlite", "sqlite3", "mysql"), "sql"),
 }
 
@@ -94,3 +95,9 @@ def _read_answer(text: str) -> str:
     content = text[openings[-1].end() :]
     end = content.lower().rfind("</answer>")
     return content if end < 0 else content[:end]
+
+
+def last_named_program(text: str, languages: Collection[str]) -> tuple[str, str] | None:
+    """The last block in any of the languages, as (language, program); None without one."""
+    blocks = [block for block in find_fences(_read_answer(text)) if block.language in languages]
+    return (blocks[-1].language, blocks[-1].content) if blocks else None

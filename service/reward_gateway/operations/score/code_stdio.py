@@ -8,7 +8,7 @@ from pydantic import Field
 
 from reward_gateway.sample import Invalid
 
-from ..answers.fences import last_program
+from ..answers.fences import last_named_program, last_program
 from ..columns import Columns
 from ..effects import Effectful, RunSandboxed, perform
 from ..outcome import ItemError, Outcome, invalid_field
@@ -18,10 +18,19 @@ from ..reading.params import FinalTextParams
 from ..registry import OperationItem, Source, operation
 from ..sandboxed import SandboxResult, TestResults
 
+_FENCES = {"python": "python", "bash": "bash", "node": "javascript", "cpp": "cpp"}
+"""Languages by the name that fences have after their aliases are replaced."""
+_BY_FENCE = {fence: language for language, fence in _FENCES.items()}
+
 _FORMS = ("inputs", "outputs", "input", "output", "public_tests", "private_tests", "generated_tests", "test_cases")
 
 
 class Params(FinalTextParams):
+    language: Literal["python", "bash", "node", "cpp", "auto"] = Field(
+        "python",
+        description="Language of the programs; cpp is compiled by g++ (C++17, -O2). auto: the one that the last "
+        "fenced block names (cpp, c++, js, node, python …; sh and bash where no block names another), else python.",
+    )
     reward: Literal["all", "fraction"] = Field(
         "all", description="all: 1 if every test passes, else 0, and the first failure ends it. fraction: their share."
     )
@@ -66,22 +75,26 @@ class Item(OperationItem):
 def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
     """1 if a program gives the right output for every input, else 0; or the share of tests that it passes.
 
-    The program is the last fenced block in Python of the response, else all of it; it runs in the sandbox, once per
-    test, as `score/unit_tests` says. It reads standard input; with `fn_name` that function, or the method of
-    `Solution`, is called, in one process for all tests. Tests are taken in the forms of LiveCodeBench, APPS, TACO,
-    CodeContests, PRIME and Eurus. Outputs are compared line by line and token by token: space at the ends of lines and
-    blank lines do not count, decimals are compared with tolerance, whole numbers exactly; or by `checker`. Tests that
-    cannot be read are an item error. Details: `passed` (0 or 1 a test), `success`, `first_failure` (the place of the
-    first test that failed, from 0, and its `error`: wrong answer, timeout, or the exception's name; never what is in
-    the test).
+    The program is the last fenced block of the response in the `language`, else all of it; it runs in the sandbox, once
+    per test, as `score/unit_tests` says. It reads standard input; with `fn_name` that function, or the method of
+    `Solution`, is called, in one process for all tests (Python alone). Programs in bash, JavaScript and C++ are run by
+    the machine's `bash`, `node` and `g++`: without network and files, except for the machine's own programs and
+    libraries, which they may read and start, with 64 processes and threads together. A language whose tool the machine
+    has not is an item error, and so is a compiler that fails by itself (out of time or memory). Tests are taken in the
+    forms of LiveCodeBench, APPS, TACO, CodeContests, PRIME and Eurus. Outputs are compared line by line and token by
+    token: space at the ends of lines and blank lines do not count, decimals are compared with tolerance, whole numbers
+    exactly; or by `checker`. Tests that cannot be read are an item error. Details: `passed` (0 or 1 a test), `success`,
+    `first_failure` (the place of the first test that failed, from 0, and its `error`: wrong answer, timeout, the
+    exception's name, exit status, or compile error and the compiler's words; never what is in the test).
     """
     programs: dict[int, str] = {}
+    languages: dict[int, str] = {}
     tests: dict[int, ProgramTests] = {}
     invalid: dict[int, Invalid] = {}
     for i in range(columns.size):
         try:
             tests[i] = _read_tests(columns, i)
-            programs[i] = last_program(columns.objects("response")[i], "python")
+            languages[i], programs[i] = _read_program(columns.objects("response")[i], tests[i], params)
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     checkers = columns.objects("checker")
@@ -101,7 +114,7 @@ def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
         run = RunSandboxed("unit_tests", [programs[i] for i in called], inputs, params.timeout_s)
         results |= _read_answers(called, tests, (yield from perform(run)))
     if read:
-        inputs = [_describe_run(tests[i], params, keep=checkers[i] is not None) for i in read]
+        inputs = [_describe_run(tests[i], languages[i], params, keep=checkers[i] is not None) for i in read]
         run = RunSandboxed("stdio", [programs[i] for i in read], inputs, params.timeout_s)
         results |= _read_answers(read, tests, (yield from perform(run)))
     yield from _check_outputs([i for i in read if checkers[i] is not None], checkers, tests, results, params)
@@ -121,8 +134,22 @@ def _read_tests(columns: Columns, i: int) -> ProgramTests:
     return read_tests(given, name)
 
 
-def _describe_run(tests: ProgramTests, params: Params, *, keep: bool) -> dict[str, Any]:
+def _read_program(response: str, tests: ProgramTests, params: Params) -> tuple[str, str]:
+    """The language and the program of a response. Raises ItemError if the tests cannot be of that language."""
+    if params.language == "auto":
+        named = None
+        if tests.fn_name is None:  # a block of bash beside another says how to run that
+            others = _BY_FENCE.keys() - {"bash"}
+            named = last_named_program(response, others) or last_named_program(response, ("bash",))
+        return (_BY_FENCE[named[0]], named[1]) if named else ("python", last_program(response, "python"))
+    if params.language != "python" and tests.fn_name is not None:
+        raise ItemError(f"fn_name: functions are called in Python, not in {params.language}", "fn_name")
+    return params.language, last_program(response, _FENCES[params.language])
+
+
+def _describe_run(tests: ProgramTests, language: str, params: Params, *, keep: bool) -> dict[str, Any]:
     return {
+        "language": language,
         "inputs": tests.inputs,
         "outputs": tests.outputs,
         "stop": params.reward == "all",
@@ -208,6 +235,8 @@ def _sum_up(
 
 
 def _name_error(error: str | None) -> str:
-    """What went wrong without any text of the program's or the test's."""
+    """What went wrong without any text of the test's: none of the program's but what its compiler says."""
+    if error is not None and error.startswith("compile error"):
+        return error
     name = (error or "wrong answer").partition(":")[0]
     return "wrong answer" if name == "AssertionError" else name
