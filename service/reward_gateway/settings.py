@@ -266,6 +266,9 @@ class Settings(BaseSettings):
     # Judges and code
     judges_file: Path | None = Field(None, description="YAML file of OpenAI-compatible judges.")
     allow_untrusted_code: bool = Field(False, description="Run programs and SQL from requests in the sandbox.")
+    sandboxes_file: Path | None = Field(
+        None, description="YAML file of remote sandboxes (SandboxFusion, Piston) that code_stdio may use by name."
+    )
     sql_databases: Path | None = Field(
         None,
         description="Folder of SQLite databases that queries may read by name: NAME/NAME.sqlite, as Spider and BIRD "

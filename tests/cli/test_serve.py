@@ -82,12 +82,13 @@ FAULTY_RECIPES = "rewards:\n  r:\n    components: {a: {score: length_penalty}}\n
 def test_every_fault_is_said_at_once_before_anything_is_built_or_started(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     flags = ("--http-host", "0.0.0.0", "--rewards-file", "none.yaml", "--judges-file", "none.yaml")
-    result = run(*flags, "--state-dir", tmp_path / "file" / "state")
+    result = run(*flags, "--sandboxes-file", "absent.yaml", "--state-dir", tmp_path / "file" / "state")
     assert result.returncode == 2
     for said in (
         "0.0.0.0 can be reached from other machines and no API keys are required",
         "there is no recipe file none.yaml",
         "there is no file none.yaml (--judges-file, REWARD_GATEWAY_JUDGES_FILE)",
+        "there is no file absent.yaml (--sandboxes-file, REWARD_GATEWAY_SANDBOXES_FILE)",
         "cannot be written to (Not a directory)",
     ):
         assert said in result.stderr

@@ -131,6 +131,13 @@ async def test_a_failed_answer_that_nobody_mends_ends_the_computation() -> None:
         await run_effects(steps(), runtime_of(), RequestContext())
 
 
+async def test_a_remote_sandbox_that_is_not_declared_is_not_found_whatever_its_address() -> None:
+    for sandbox in ("far", ("http://169.254.169.254", "piston")):
+        asked = effects.RunSandboxed("stdio", ["a"], [{}], 1.0, sandbox)
+        with pytest.raises(NotFound, match="REWARD_GATEWAY_SANDBOXES_FILE"):
+            await runtime_of().answer_effect(asked, RequestContext())
+
+
 async def test_without_a_sandbox_each_program_has_the_reason() -> None:
     asked = effects.RunSandboxed("python", ["a", "b"], [None, None], 1.0)
     answers = await runtime_of().answer_effect(asked, RequestContext())

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from reward_gateway.backends.port import ModelInfo
+from reward_gateway.backends.remote_sandboxes.config import SandboxConfig
+from reward_gateway.backends.remote_sandboxes.remote_sandboxes import RemoteSandboxes
 from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
 from reward_gateway.recipes.book import load_book
@@ -24,6 +26,7 @@ rewards:
   named: {components: {a: {score: process_reward, params: {model: gone}, transforms: [aggregate]}}}
   unnamed: {components: {a: {score: likelihood}}}
   judged: {components: {a: {score: judge_rubric, params: {judge: strict}}}}
+  remote: {components: {a: {score: code_stdio, params: {sandbox: far}}}}
   plain: {components: {a: {score: given}}}
 """
 
@@ -54,17 +57,23 @@ async def missing(models: Models | None = None, **parts: Any) -> dict[str, str]:
 
 async def test_each_recipe_that_cannot_answer_has_its_first_reason() -> None:
     found = await missing()
-    assert found.keys() == {"loading", "absent", "named", "judged"}
+    assert found.keys() == {"loading", "absent", "named", "judged", "remote"}
     assert "'slow' is not ready" in found["loading"]
     assert found["absent"] == "there is no none"
     assert found["named"] == "there is no gone"
     assert "there is no judge 'strict'" in found["judged"]
     assert "REWARD_GATEWAY_JUDGES_FILE" in found["judged"]
+    assert found["remote"] == "there is no sandbox 'far'; REWARD_GATEWAY_SANDBOXES_FILE names them"
 
 
 async def test_a_judge_that_is_there_is_no_reason() -> None:
     assert "judged" not in await missing(judges=Judges("mild", "strict"))
     assert "judged" in await missing(judges=Judges("mild"))
+
+
+async def test_a_remote_sandbox_that_is_declared_is_no_reason() -> None:
+    declared = RemoteSandboxes([SandboxConfig(name="far", url="http://far", protocol="piston")])
+    assert "remote" not in await missing(remote_sandboxes=declared)
 
 
 async def test_a_model_of_several_recipes_is_looked_up_once() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from reward_gateway.backends.judges.config import JudgesFileError, load_judges
+from reward_gateway.backends.remote_sandboxes.config import SandboxesFileError, load_sandboxes
 from reward_gateway.extras import MissingExtra, demand
 from reward_gateway.rates import parse_rate
 from reward_gateway.settings import Settings
@@ -93,7 +94,11 @@ def _files(settings: Settings) -> Iterator[Fault]:
         read_recipes(settings.rewards_file)
     except Unusable as error:
         yield Fault(f"{error}: name one with {flag_of('rewards_file')} ({variable_of('rewards_file')})")
-    named = (settings.api_keys_file, "api_keys_file"), (settings.judges_file, "judges_file")
+    named = (
+        (settings.api_keys_file, "api_keys_file"),
+        (settings.judges_file, "judges_file"),
+        (settings.sandboxes_file, "sandboxes_file"),
+    )
     for path, setting in (*named, (settings.oip_tokenizer, "oip_tokenizer")):
         if path is not None and not path.is_file():
             yield Fault(f"there is no file {path} ({flag_of(setting)}, {variable_of(setting)})")
@@ -116,6 +121,12 @@ def _files(settings: Settings) -> Iterator[Fault]:
                 judge.api_key()
     except JudgesFileError as error:
         yield Fault(f"{settings.judges_file}: {error}")
+    try:
+        if settings.sandboxes_file is not None and settings.sandboxes_file.is_file():
+            for sandbox in load_sandboxes(settings.sandboxes_file):
+                sandbox.api_key()
+    except SandboxesFileError as error:
+        yield Fault(f"{settings.sandboxes_file}: {error}")
     if settings.tasks_file is not None:
         yield from _tasks(settings)
     if settings.dialect_failures:

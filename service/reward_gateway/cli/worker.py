@@ -22,8 +22,11 @@ import watchfiles
 
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
-from reward_gateway.backends.judges.config import JudgesFileError, load_judges
+from reward_gateway.backends.declared_servers import ServersFileError
+from reward_gateway.backends.judges.config import load_judges
 from reward_gateway.backends.judges.judges import Judges
+from reward_gateway.backends.remote_sandboxes.config import load_sandboxes
+from reward_gateway.backends.remote_sandboxes.remote_sandboxes import RemoteSandboxes
 from reward_gateway.backends.sandbox.databases import DatabaseFolder
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
 from reward_gateway.backends.triton.repository import models_of_repository
@@ -107,10 +110,12 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     Raises:
         InvalidRecipe: the recipe file is invalid; every fault is listed.
         JudgesFileError: the judges file cannot be used.
+        SandboxesFileError: the sandboxes file cannot be used.
         SandboxUnavailable: callers' code is allowed, but this machine cannot sandbox it.
     """
     observer = telemetry.metrics
     judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), observer)
+    remote_sandboxes = RemoteSandboxes(load_sandboxes(settings.sandboxes_file))
     sandbox = await make_sandbox(settings) if settings.allow_untrusted_code else None
     models = TritonServer(
         settings.triton_url,
@@ -137,6 +142,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         cohorts,
         judges=judges,
         sandbox=sandbox,
+        remote_sandboxes=remote_sandboxes,
         media=media,
         repository=on_disk,
         idempotency_ttl_s=settings.idempotency_ttl_s,
@@ -325,7 +331,7 @@ def main() -> int:
             runner.run(serve(settings))
     except InvalidRecipe as error:
         return _refuse(*fault_lines(settings.rewards_file, error.faults))
-    except (KeysFileError, TlsFilesError, JudgesFileError, SandboxUnavailable, MissingExtra, OSError) as error:
+    except (KeysFileError, TlsFilesError, ServersFileError, SandboxUnavailable, MissingExtra, OSError) as error:
         return _refuse(str(error))
     return 0
 

@@ -203,12 +203,17 @@ class RunSandboxed(Effect[list[SandboxAnswer | Invalid]]):
     """Run untrusted programs, each with its input, in the sandbox.
 
     Answer: list of SandboxResult mappings, or :class:`reward_gateway.sample.Invalid` for those that were not run.
+
+    Attributes:
+        sandbox: a remote one that runs them, by its name, or by its address and protocol; None: the gateway's own.
+            ``stdio`` alone.
     """
 
     language: str
     programs: Sequence[str]
     inputs: Sequence[Any]
     timeout_s: float = 5.0
+    sandbox: str | tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """Parameters that name something else of the gateway: a component of the recipe, a hosted model, a judge,
-a stored set.
+a remote sandbox, a stored set.
 
 An operation marks such a parameter by its type, and whoever compiles a recipe can tell a name that nothing has:
 
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-NameKind = Literal["component", "model", "judge", "set"]
+NameKind = Literal["component", "model", "judge", "sandbox", "set"]
 Path = tuple[str | int, ...]
 
 
@@ -35,6 +35,7 @@ ComponentName = Annotated[str, Names("component")]
 SelectedComponent = Annotated[str, Names("component", selects=True)]
 HostedModel = Annotated[str, Names("model")]
 JudgeName = Annotated[str, Names("judge")]
+SandboxName = Annotated[str, Names("sandbox")]
 StoredSet = Annotated[str, Names("set")]
 
 

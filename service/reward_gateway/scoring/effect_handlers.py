@@ -151,6 +151,10 @@ async def _ask_judge(
 async def _run_sandboxed(
     services: ScoringServices, effect: effects.RunSandboxed, context: RequestContext
 ) -> list[effects.SandboxAnswer | Invalid]:
+    if effect.sandbox is not None:
+        return await services.remote_sandboxes.run(
+            effect.sandbox, effect.programs, effect.inputs, effect.timeout_s, context.deadline
+        )
     if services.sandbox is None:
         return [NO_SANDBOX] * len(effect.programs)
     inputs = await _read_databases(services, effect.inputs, context) if effect.language == "sql" else effect.inputs

@@ -30,7 +30,7 @@ class Readiness:
 
 
 async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[str, str]:
-    """Reasons why recipes cannot answer, by recipe: the store of state, or the first missing model or judge of each.
+    """Reasons why recipes cannot answer, by recipe: the store of state, or the first missing model, judge or sandbox.
 
     Default models, judges and stored sets of operations do not count, as items may contain the numbers themselves.
     """
@@ -50,6 +50,11 @@ async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[s
         for judge in (n.name for n in named if n.mark.kind == "judge"):
             if judge not in judges:
                 missing.setdefault(plan.name, f"there is no judge {judge!r}; REWARD_GATEWAY_JUDGES_FILE names them")
+        for sandbox in (n.name for n in named if n.mark.kind == "sandbox"):
+            if not runtime.remote_sandboxes.has(sandbox):
+                missing.setdefault(
+                    plan.name, f"there is no sandbox {sandbox!r}; REWARD_GATEWAY_SANDBOXES_FILE names them"
+                )
     return missing
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.math.checker import PROCESSES, MathChecker
 from reward_gateway.backends.port import ModelInfo, ModelServer
+from reward_gateway.backends.remote_sandboxes.remote_sandboxes import RemoteSandboxes
 from reward_gateway.backends.sandbox.databases import DatabaseFolder
 from reward_gateway.backends.sandbox.sandbox import Sandbox
 from reward_gateway.backends.workers.pool import WorkerPool
@@ -62,6 +63,7 @@ class ScoringServices:
         repository: returns the models on disk, for those that the server has not loaded; called at each refresh.
         judges: language models as judges; None: none configured.
         sandbox: runs callers' code; None: not allowed.
+        remote_sandboxes: sandboxes elsewhere that recipes may name; None: none declared.
         databases: the operator's databases for queries; None: none.
         media: checks images and fetches those given by URL; None: neither is done.
         idempotency_ttl_s: seconds that the answer to an idempotency key is kept.
@@ -85,11 +87,13 @@ class ScoringServices:
         math_processes: int | None = None,
         observer: Observer = UNOBSERVED,
         databases: DatabaseFolder | None = None,
+        remote_sandboxes: RemoteSandboxes | None = None,
     ) -> None:
         self.raw = raw
         self.vectors = VectorScorer(raw.models, raw.cache)
         self.judges = judges
         self.sandbox = sandbox
+        self.remote_sandboxes = remote_sandboxes or RemoteSandboxes(())
         self.databases = databases or DatabaseFolder()
         self.media = media
         self.cohorts = cohorts or LocalCohorts()
@@ -185,6 +189,7 @@ class ScoringServices:
             await self.judges.close()
         if self.sandbox is not None:
             await self.sandbox.close()
+        await self.remote_sandboxes.close()
         if self.media is not None:
             await self.media.close()
         await self.math.close()

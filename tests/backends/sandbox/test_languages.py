@@ -15,10 +15,9 @@ from typing import Any
 import psutil
 import pytest
 from reward_gateway.backends.sandbox import sandbox as sandbox_module
-from reward_gateway.backends.sandbox.languages import LANGUAGES, find_tool, write_command
+from reward_gateway.backends.sandbox.languages import LANGUAGES, find_tool, is_compiler_fault, write_command
 from reward_gateway.backends.sandbox.lockdown import MECHANISMS
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable, can_execute
-from reward_gateway.backends.sandbox.supervisor import _OWN_FAULT
 from reward_gateway.fair_queue import Share, charge_to
 from reward_gateway.sample import Invalid
 
@@ -235,7 +234,7 @@ async def test_a_compiler_that_fails_by_itself_is_no_verdict(full: Sandbox) -> N
     ],
 )
 def test_what_a_compiler_says_of_itself_is_told_from_what_it_says_of_a_program(said: str, own: bool) -> None:
-    assert (_OWN_FAULT.search(said) is not None) is own
+    assert is_compiler_fault(said) is own
 
 
 C = "#include <unistd.h>\n#include <fcntl.h>\n#include <errno.h>\n#include <cstdio>\n#include <sys/syscall.h>\n"

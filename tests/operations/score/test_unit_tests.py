@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from reward_gateway.errors import InvalidRequest
 from reward_gateway.operations.apply import apply
 from reward_gateway.operations.effects import RunSandboxed
 from reward_gateway.operations.registry import catalog
@@ -85,6 +86,11 @@ def test_a_response_without_a_program_has_failed_and_is_not_run(call: Any) -> No
     (result,) = call(OP, item)
     assert (result["reward"], result["details"]["unfinished_reasoning"]) == (0, True)
     assert call(OP, {"response": "```python\n```", "tests": ["assert f()"]})[0]["reward"] == 0
+
+
+def test_a_remote_sandbox_is_refused_with_the_reason(call: Any) -> None:
+    with pytest.raises(InvalidRequest, match="a program could read them and give the verdict itself"):
+        call(OP, {"program": "x = 1", "tests": ["assert x == 1"]}, sandbox="far")
 
 
 def test_a_failure_of_the_sandbox_is_no_reward(call: Any) -> None:

@@ -12,33 +12,29 @@ judges:
     retries: 3
 """
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from reward_gateway.rates import parse_rate
-from reward_gateway.yaml_file import YamlFault, read_yaml
+
+from ..declared_servers import DeclaredServer, ServersFileError, check_address, read_servers
 
 
-class JudgesFileError(ValueError):
+class JudgesFileError(ServersFileError):
     """The judges file cannot be used; the message says which entry and why, and never repeats a value of it."""
 
 
-class JudgeConfig(BaseModel):
+class JudgeConfig(DeclaredServer):
     """One judge. Times in seconds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    noun: ClassVar[str] = "judge"
+    plural: ClassVar[str] = "judges"
+    fault: ClassVar[type[ServersFileError]] = JudgesFileError
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name by which operations refer to it.")
     base_url: str = Field(description="http(s)://host[:port][/path], with or without the trailing /v1.")
     model: str = Field(min_length=1, description="Model name sent in requests.")
-    api_key_env: str | None = Field(
-        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Environment variable that holds the API key."
-    )
     temperature: float = Field(0.0, ge=0, le=2, description="Default temperature, if the operation sets none.")
     max_tokens: int = Field(1024, ge=1, description="Maximum tokens per answer.")
     concurrency: int = Field(16, ge=1, le=1024, description="Maximum concurrent requests per gateway process.")
@@ -50,12 +46,7 @@ class JudgeConfig(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _check_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be http://host or https://host")
-        if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("must have no user, query or fragment; put a key into the environment (api_key_env)")
-        return url.rstrip("/").removesuffix("/v1")
+        return check_address(url).removesuffix("/v1")
 
     @field_validator("rate")
     @classmethod
@@ -77,21 +68,6 @@ class JudgeConfig(BaseModel):
         """The URL that requests are sent to."""
         return f"{self.base_url}/v1/chat/completions"
 
-    def api_key(self, environment: Mapping[str, str] = os.environ) -> SecretStr | None:
-        """The API key, or None if the judge needs none.
-
-        Raises:
-            JudgesFileError: the environment variable is not set.
-        """
-        if self.api_key_env is None:
-            return None
-        key = environment.get(self.api_key_env)
-        if not key:
-            raise JudgesFileError(
-                f"the judge {self.name} needs its key in the environment: {self.api_key_env} is empty"
-            )
-        return SecretStr(key)
-
 
 def load_judges(path: Path | None) -> list[JudgeConfig]:
     """Read the judges of a file; an empty list without a file.
@@ -99,24 +75,4 @@ def load_judges(path: Path | None) -> list[JudgeConfig]:
     Raises:
         JudgesFileError: the file cannot be read, or an entry is invalid.
     """
-    if path is None:
-        return []
-    try:
-        entries = read_yaml(path)
-    except YamlFault as error:
-        raise JudgesFileError(f"the judges file cannot be read: {error}") from None
-    if not isinstance(entries, dict) or set(entries) != {"judges"} or not isinstance(entries["judges"], list):
-        raise JudgesFileError("the judges file must hold one list named judges")
-    judges = [_parse_entry(i, entry) for i, entry in enumerate(entries["judges"])]
-    if len({judge.name for judge in judges}) < len(judges):
-        raise JudgesFileError("two judges share a name")
-    return judges
-
-
-def _parse_entry(index: int, entry: Any) -> JudgeConfig:
-    try:
-        return JudgeConfig.model_validate(entry)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        where = ".".join((f"judges[{index}]", *(str(part) for part in first["loc"])))
-        raise JudgesFileError(f"{where}: {first['msg']}") from None
+    return read_servers(path, JudgeConfig)

@@ -2,23 +2,20 @@
 
 import asyncio
 import json
-import random
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import httpx
-import stamina
 
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Invalid
 
+from ..retries import TemporaryFailure, call_with_retries
 from .config import JudgeConfig
 from .rate_limiter import RateLimiter
-from .replies import TemporaryFailure, judge_failure, read_answer, read_refusal
+from .replies import judge_failure, read_answer, read_refusal
 
 CONNECT_S = 5.0
-FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 8.0
 LARGEST_REPLY = 8 << 20
 
 Conversation = Sequence[dict[str, Any]]
@@ -71,32 +68,13 @@ class ChatEndpoint:
         body = self._encode_request(conversation, temperature)
         try:
             async with asyncio.timeout_at(deadline), self._slots:
-                return await self._ask_with_retries(body, deadline)
+                return await call_with_retries(lambda: self._ask_in_turn(body), self.config.retries, deadline)
         except TimeoutError:
             return Invalid("deadline_exceeded", f"the deadline passed before the judge {self.config.name} answered")
 
-    async def _ask_with_retries(self, body: bytes, deadline: float | None) -> str | Invalid:
-        """Retry until there is an answer, the failure is permanent, or the attempts or the deadline run out."""
-        loop = asyncio.get_running_loop()
-        failures = 0
-
-        def pause_s(error: Exception) -> float | bool:
-            """Seconds until the next attempt; False for none."""
-            nonlocal failures
-            if not isinstance(error, TemporaryFailure) or not error.retryable:
-                return False
-            pause = error.after_s if error.after_s is not None else _draw_pause_s(failures)
-            failures += 1
-            return False if deadline is not None and loop.time() + pause >= deadline else pause
-
-        try:
-            async for attempt in stamina.retry_context(pause_s, attempts=self.config.retries + 1, timeout=None):
-                with attempt:
-                    await self._rate_limiter.wait_for_turn()
-                    return await self._ask_through_breaker(body)
-        except TemporaryFailure as error:
-            return error.reason
-        return judge_failure(self.config.name, "was not called")
+    async def _ask_in_turn(self, body: bytes) -> str | Invalid:
+        await self._rate_limiter.wait_for_turn()
+        return await self._ask_through_breaker(body)
 
     async def _ask_through_breaker(self, body: bytes) -> str | Invalid:
         """One attempt, unless the breaker is open. Raises TemporaryFailure if a retry may help."""
@@ -161,9 +139,3 @@ class ChatEndpoint:
 
     async def close(self) -> None:
         await self._client.aclose()
-
-
-def _draw_pause_s(attempt: int) -> float:
-    """Exponential backoff with 50 % jitter, so that calls that failed together are not retried together."""
-    whole = min(FIRST_PAUSE_S * 2.0**attempt, LONGEST_PAUSE_S)
-    return whole * (0.5 + 0.5 * random.random())

@@ -9,27 +9,7 @@ from collections.abc import Mapping
 from reward_gateway.errors import seconds_of_retry_after
 from reward_gateway.sample import Invalid
 
-RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
-"""HTTP statuses after which a retry of the same request may succeed."""
-
-
-class TemporaryFailure(Exception):
-    """The judge gave no answer, but may later.
-
-    Args:
-        retryable: a retry may help.
-        after_s: seconds from the server's ``Retry-After``; None without one.
-        down: the server is failing, not only busy.
-    """
-
-    def __init__(
-        self, reason: Invalid, *, retryable: bool = True, after_s: float | None = None, down: bool = True
-    ) -> None:
-        super().__init__(reason.message)
-        self.reason = reason
-        self.retryable = retryable
-        self.after_s = after_s
-        self.down = down
+from ..retries import RETRYABLE_STATUSES, TemporaryFailure
 
 
 def read_refusal(judge: str, status: int, headers: Mapping[str, str]) -> Invalid:

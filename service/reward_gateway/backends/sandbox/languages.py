@@ -83,3 +83,24 @@ def write_command(template: tuple[str, ...], tool: str, source: str, memory: int
     megabytes = str(memory * 3 // 4 >> 20)
     names = {"TOOL": tool, "SOURCE": source}
     return [names.get(part, part.replace("MEGABYTES", megabytes)) for part in template]
+
+
+_OWN_FAULT = re.compile(
+    r"^(?:\S*/)?(?:g\+\+|cc1plus|collect2|as|ld)(?::|\.\S*:) (?:fatal error: .*(?:terminated|signal)|out of memory"
+    r"|.*(?:memory exhausted|[Cc]annot allocate memory|[Nn]o space left|[Ff]ile too large|File size limit))"
+    r"|^\{standard input\}: Fatal error: can't|^\S+: internal compiler error: "
+    r"|^(?:cc1plus: )?(?:virtual memory exhausted|out of memory)",
+    re.MULTILINE,
+)
+
+
+def is_compiler_fault(said: str) -> bool:
+    """Whether the compiler, or a part of it, failed for want of something, not for what is in the program."""
+    return _OWN_FAULT.search(said) is not None
+
+
+def describe_refusal(said: str) -> str:
+    """The error of a program that does not compile, with the first line that says why: at most 300 characters."""
+    lines = said.splitlines()
+    first = next((line for line in lines if "rror:" in line or "undefined reference" in line), "")
+    return f"compile error: {first}"[:300].rstrip(": ")

@@ -7,7 +7,6 @@ of the tests, which uses the program's names from afar. The two that run foreign
 import json
 import math
 import os
-import re
 import select
 import signal
 import socket
@@ -16,7 +15,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from .examiner import run_tests
-from .languages import COMPILE_MEMORY, COMPILE_S, LANGUAGES, LARGEST_BUILT, PROCESSES, write_command
+from .languages import (
+    COMPILE_MEMORY,
+    COMPILE_S,
+    LANGUAGES,
+    LARGEST_BUILT,
+    PROCESSES,
+    describe_refusal,
+    is_compiler_fault,
+    write_command,
+)
 from .library import load_modules
 from .outputs import same_output
 from .spawner import Spawner
@@ -291,28 +299,12 @@ def _build_program(request: dict[str, Any], spawner: Spawner) -> tuple[list[str]
     }
     in_force, output, error = _run_once(start, "", spawner, COMPILE_S)
     said = output.decode(errors="replace").replace(f"{request['folder']}/", "")
-    if error in ("timeout", "crashed") or (error is not None and _OWN_FAULT.search(said)):
+    if error in ("timeout", "crashed") or (error is not None and is_compiler_fault(said)):
         raise Unrun(f"the compiler {language.tool} failed by itself ({error}): out of time, memory or space")
     if error is not None:
-        return in_force, f"compile error: {_first_error(said)}"[:300].rstrip(": ")
+        return in_force, describe_refusal(said)
     os.chmod(os.path.join(request["folder"], "program"), 0o755)  # noqa: S103 - in a private folder
     return in_force, None
-
-
-_OWN_FAULT = re.compile(
-    r"^(?:\S*/)?(?:g\+\+|cc1plus|collect2|as|ld)(?::|\.\S*:) (?:fatal error: .*(?:terminated|signal)|out of memory"
-    r"|.*(?:memory exhausted|[Cc]annot allocate memory|[Nn]o space left|[Ff]ile too large|File size limit))"
-    r"|^\{standard input\}: Fatal error: can't|^\S+: internal compiler error: "
-    r"|^(?:cc1plus: )?(?:virtual memory exhausted|out of memory)",
-    re.MULTILINE,
-)
-"""How the parts of the compiler say that they failed for want of something, not for what is in the program."""
-
-
-def _first_error(said: str) -> str:
-    """The first line that says what is wrong with the program."""
-    lines = said.splitlines()
-    return next((line for line in lines if "rror:" in line or "undefined reference" in line), "")
 
 
 def _run_once(

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from reward_gateway.sample import Invalid
 
 from ..answers.fences import last_named_program, last_program
 from ..columns import Columns
 from ..effects import Effectful, RunSandboxed, perform
+from ..names import SandboxName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..program_tests import MOST_TESTS, ProgramTests, read_tests, write_calls
 from ..reading.alternatives import Reference
@@ -25,7 +26,21 @@ _BY_FENCE = {fence: language for language, fence in _FENCES.items()}
 _FORMS = ("inputs", "outputs", "input", "output", "public_tests", "private_tests", "generated_tests", "test_cases")
 
 
+class SandboxAddress(BaseModel):
+    """A remote sandbox, which the operator must have declared with just this address and protocol."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(description="Its address, as it is declared.")
+    protocol: Literal["sandboxfusion", "piston"] = Field(description="What it speaks.")
+
+
 class Params(FinalTextParams):
+    sandbox: SandboxName | SandboxAddress | None = Field(
+        None,
+        description="A remote sandbox that the operator has declared (`REWARD_GATEWAY_SANDBOXES_FILE`), by its name or "
+        "as {url, protocol}. If omitted: the gateway's own.",
+    )
     language: Literal["python", "bash", "node", "cpp", "auto"] = Field(
         "python",
         description="Language of the programs; cpp is compiled by g++ (C++17, -O2). auto: the one that the last "
@@ -86,6 +101,11 @@ def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
     exactly; or by `checker`. Tests that cannot be read are an item error. Details: `passed` (0 or 1 a test), `success`,
     `first_failure` (the place of the first test that failed, from 0, and its `error`: wrong answer, timeout, the
     exception's name, exit status, or compile error and the compiler's words; never what is in the test).
+
+    With `sandbox` a server of the operator's runs the programs, by SandboxFusion's or Piston's HTTP interface, in the
+    languages that it has. Of a test only the input is sent; outputs are compared here. A failure of the server (429,
+    5xx, no answer, one that cannot be read) is a retryable item error. A `checker` runs in the gateway's own sandbox
+    all the same, and functions (`fn_name`) are called nowhere else.
     """
     programs: dict[int, str] = {}
     languages: dict[int, str] = {}
@@ -115,7 +135,9 @@ def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
         results |= _read_answers(called, tests, (yield from perform(run)))
     if read:
         inputs = [_describe_run(tests[i], languages[i], params, keep=checkers[i] is not None) for i in read]
-        run = RunSandboxed("stdio", [programs[i] for i in read], inputs, params.timeout_s)
+        chosen = params.sandbox
+        sandbox = (chosen.url, chosen.protocol) if isinstance(chosen, SandboxAddress) else chosen
+        run = RunSandboxed("stdio", [programs[i] for i in read], inputs, params.timeout_s, sandbox)
         results |= _read_answers(read, tests, (yield from perform(run)))
     yield from _check_outputs([i for i in read if checkers[i] is not None], checkers, tests, results, params)
     return _sum_up(columns.size, results, invalid, params)
@@ -136,6 +158,8 @@ def _read_tests(columns: Columns, i: int) -> ProgramTests:
 
 def _read_program(response: str, tests: ProgramTests, params: Params) -> tuple[str, str]:
     """The language and the program of a response. Raises ItemError if the tests cannot be of that language."""
+    if params.sandbox is not None and tests.fn_name is not None:
+        raise ItemError("fn_name: functions are called in the gateway's own sandbox; omit sandbox", "fn_name")
     if params.language == "auto":
         named = None
         if tests.fn_name is None:  # a block of bash beside another says how to run that

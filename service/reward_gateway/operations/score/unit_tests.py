@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from reward_gateway.sample import Invalid
 
@@ -31,6 +31,21 @@ class Params(FinalTextParams):
         le=MOST_TESTS,
         description="After so many tests that ran out of time or ended the program, the others fail without a run.",
     )
+
+    sandbox: None = Field(
+        None,
+        description="Never given: tests run in the gateway's own sandbox alone. A remote one runs a program and its "
+        "tests in one process, where the program reads the tests, changes what they use and prints their verdict.",
+    )
+
+    @field_validator("sandbox", mode="before")
+    @classmethod
+    def _refuse_sandbox(cls, given: object) -> None:
+        if given is not None:
+            raise ValueError(
+                "tests run in the gateway's own sandbox alone: in a remote one a program could read them and give the "
+                "verdict itself; omit it, or use code_stdio, whose expected outputs stay here"
+            )
 
 
 class Item(OperationItem):
