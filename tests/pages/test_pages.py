@@ -9,17 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
+from reward_gateway.gateway import Gateway
+from reward_gateway.http.app import create_app
 from reward_gateway.operations.registry import Operation, catalog
 from reward_gateway.operations.unserved import UNSERVED
 from reward_gateway.operations.worked_examples import examples_of
-from reward_gateway.pages.answers import compute_answer
+from reward_gateway.pages.answers import NoModels, compute_answer
 from reward_gateway.pages.curves import CURVES, choose_ticks, compute_lines, draw_plot
 from reward_gateway.pages.operation_page import format_curl
 from reward_gateway.pages.pages import Pages, write_pages
 from reward_gateway.pages.recipe_page import build_sample
 from reward_gateway.recipes.book import load_book
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
+from reward_gateway.state.store import StateStore
+
+from tests.contract import HttpContract
 
 pytestmark = pytest.mark.anyio
 
@@ -154,6 +162,26 @@ async def test_a_recipes_page_shows_its_plan_and_how_it_is_asked(name: str) -> N
     for field in plan.inputs:
         holder, _, key = field.rpartition(".")
         assert key in (sample["features"] if holder else sample)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        plan.name
+        for plan in BOOK
+        if all(component.step is not None for component in plan.components)
+        if not any(field.startswith("features.") for field in plan.inputs)
+    ],
+)
+async def test_a_recipes_example_is_one_that_it_can_score(name: str) -> None:
+    """Without a sandbox, a program is not run: that is not the example's fault."""
+    runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process())
+    async with HttpContract(create_app(Gateway(BOOK, runtime), Settings())).client() as client:
+        sample = {**build_sample(BOOK.get(name)), "group": "g"}
+        answer = (await client.post("/v1/score", json={"reward": name, "samples": [sample, sample]})).json()
+    await runtime.close()
+    faults = [result["error"] for result in answer["results"]]
+    assert all(fault is None or fault["code"] not in ("missing_field", "invalid_field") for fault in faults), faults
 
 
 async def test_a_recipe_cannot_bring_markup_of_its_own() -> None:

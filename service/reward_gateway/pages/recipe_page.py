@@ -1,10 +1,11 @@
 """The page of one recipe: its components as a diagram and as YAML, and an example request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from reward_gateway.operations.worked_examples import examples_of
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample.fields import FIELDS
 
@@ -41,15 +42,39 @@ def render_recipe(place: Place, plan: Plan, default: bool) -> Html:
 
 
 def build_sample(plan: Plan) -> dict[str, Any]:
-    """Build an example sample with the fields that the recipe reads."""
+    """Build an example sample with the fields that the recipe reads: that of its first rule with a worked example."""
     sample: dict[str, Any] = {name: _SAMPLE[name] for name in ("prompt", "response")}
+    worked = _find_worked_fields(plan)
+    if worked:
+        sample = {name: value for name, value in sample.items() if name in plan.inputs} | worked
     features: dict[str, Any] = {}
     for name in plan.inputs:
         if name.startswith("features."):
             features[name.removeprefix("features.")] = 1.0
-        elif name in _SAMPLE:
+        elif name in _SAMPLE and name not in sample:
             sample[name] = _SAMPLE[name]
     return {**sample, "features": features} if features else sample
+
+
+def _find_worked_fields(plan: Plan) -> dict[str, Any]:
+    """Response and reference of a worked example; none where a model scores, or no rule compares with a reference."""
+    if any(component.step is None for component in plan.components):
+        return {}
+    for operation in [component.step.operation for component in plan.components if component.step is not None]:
+        for example in examples_of(operation.kind, operation.name):
+            item = example.items[0]
+            reference = _write_reference(item, operation.rule_fields)
+            if "response" in item and reference is not None:
+                return {"response": item["response"], "reference": reference}
+    return {}
+
+
+def _write_reference(item: Mapping[str, Any], rule_fields: Sequence[str]) -> Any:
+    """The reference of a sample for an operation's item: its own, or an object with the fields of the rule."""
+    fields = {name: item[name] for name in rule_fields if name in item}
+    if not fields:
+        return item.get("reference")
+    return {**({"answer": item["reference"]} if "reference" in item else {}), **fields}
 
 
 def _render_facts(plan: Plan, default: bool) -> list[Html]:
