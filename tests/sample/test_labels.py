@@ -30,4 +30,4 @@ def test_lists_and_fields_of_rules_stay_what_they_are_and_all_else_is_text(value
 
 def test_the_fields_of_rules_are_those_that_operations_declare() -> None:
     declared = {name for operation in catalog() for name in operation.rule_fields}
-    assert declared - {"key", "input", "output"} == RULE_FIELDS
+    assert declared - {"key", "input", "output", "language"} == RULE_FIELDS

@@ -17,7 +17,7 @@ RULE_FIELDS = frozenset(
     )
 )
 """Fields of rules that a reference may carry by their names, beside ``answer``. Names that data sets also give to other
-things (``key``, ``input``, ``output``) do not tell an object of a rule's fields."""
+things (``key``, ``input``, ``output``, ``language``) do not tell an object of a rule's fields."""
 
 
 def read_label(value: Any) -> Label | None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reward_gateway.sample import Invalid
 
-from ..answers.fences import last_named_program, last_program
+from ..answers.fences import canonical_language, last_named_program, last_program
 from ..columns import Columns
 from ..effects import Effectful, RunSandboxed, perform
 from ..names import SandboxName
@@ -72,6 +72,10 @@ class Item(OperationItem):
     private_tests: Any = Field(None, description="More of them.")
     generated_tests: Any = Field(None, description="More of them.")
     test_cases: Any = Field(None, description="As `tests`.")
+    language: str | None = Field(
+        None,
+        description="Language of the program by any of its names, in place of the parameters' (SYNTHETIC-1 has it).",
+    )
     reference: Reference | None = Field(
         None, description="The tests in any of these forms: a list, an object, or the JSON text of either."
     )
@@ -84,7 +88,7 @@ class Item(OperationItem):
     params=Params,
     source=Source("LiveCodeBench", "https://github.com/LiveCodeBench/LiveCodeBench"),
     fidelity="recalled",
-    rule_fields=("tests", "fn_name", "checker", *_FORMS),
+    rule_fields=("tests", "fn_name", "checker", "language", *_FORMS),
     one_is_list=True,
 )
 def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
@@ -114,7 +118,12 @@ def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
     for i in range(columns.size):
         try:
             tests[i] = _read_tests(columns, i)
-            languages[i], programs[i] = _read_program(columns.objects("response")[i], tests[i], params)
+            languages[i], programs[i] = _read_program(
+                columns.objects("response")[i],
+                tests[i],
+                _choose_language(columns.objects("language")[i], params),
+                params,
+            )
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     checkers = columns.objects("checker")
@@ -156,19 +165,29 @@ def _read_tests(columns: Columns, i: int) -> ProgramTests:
     return read_tests(given, name)
 
 
-def _read_program(response: str, tests: ProgramTests, params: Params) -> tuple[str, str]:
+def _choose_language(own: str | None, params: Params) -> str:
+    """The item's own language, else that of the parameters. Raises ItemError for one that is not run."""
+    if own is None:
+        return params.language
+    known = _BY_FENCE.get(canonical_language(own))
+    if known is None:
+        raise ItemError(f"language: known here are {', '.join(_FENCES)}", "language")
+    return known
+
+
+def _read_program(response: str, tests: ProgramTests, language: str, params: Params) -> tuple[str, str]:
     """The language and the program of a response. Raises ItemError if the tests cannot be of that language."""
     if params.sandbox is not None and tests.fn_name is not None:
         raise ItemError("fn_name: functions are called in the gateway's own sandbox; omit sandbox", "fn_name")
-    if params.language == "auto":
+    if language == "auto":
         named = None
         if tests.fn_name is None:  # a block of bash beside another says how to run that
             others = _BY_FENCE.keys() - {"bash"}
             named = last_named_program(response, others) or last_named_program(response, ("bash",))
         return (_BY_FENCE[named[0]], named[1]) if named else ("python", last_program(response, "python"))
-    if params.language != "python" and tests.fn_name is not None:
-        raise ItemError(f"fn_name: functions are called in Python, not in {params.language}", "fn_name")
-    return params.language, last_program(response, _FENCES[params.language])
+    if language != "python" and tests.fn_name is not None:
+        raise ItemError(f"fn_name: functions are called in Python, not in {language}", "fn_name")
+    return language, last_program(response, _FENCES[language])
 
 
 def _describe_run(tests: ProgramTests, language: str, params: Params, *, keep: bool) -> dict[str, Any]:
