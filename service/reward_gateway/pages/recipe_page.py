@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from reward_gateway.operations.worked_examples import examples_of
+from reward_gateway.recipes.column_types import fit_column
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample.fields import FIELDS
 
@@ -50,10 +51,20 @@ def build_sample(plan: Plan) -> dict[str, Any]:
     features: dict[str, Any] = {}
     for name in plan.inputs:
         if name.startswith("features."):
-            features[name.removeprefix("features.")] = 1.0
+            features[name.removeprefix("features.")] = _choose_feature(plan, name.removeprefix("features."))
         elif name in _SAMPLE and name not in sample:
             sample[name] = _SAMPLE[name]
     return {**sample, "features": features} if features else sample
+
+
+def _choose_feature(plan: Plan, name: str) -> Any:
+    """A value of a feature that the operation which reads it takes: a number, or else a list of them."""
+    steps = [component.step for component in plan.components if component.step is not None]
+    for step in steps:
+        for field, binding in step.bindings.items():
+            if binding.kind == "feature" and binding.value == name and fit_column(step.operation.item, field, [1.0])[1]:
+                return [1.0]
+    return 1.0
 
 
 def _find_worked_fields(plan: Plan) -> dict[str, Any]:
