@@ -14,6 +14,8 @@ rewards:
   math: {components: {right: {score: math_equivalence}}}
   number: {components: {right: {score: numeric_match}}}
   letter: {components: {right: {score: multiple_choice}}}
+  program: {components: {tests: {score: code_stdio}}}
+  query: {components: {rows: {score: sql_execution}}}
   length: {components: {words: {score: response_length}}}
   listed:
     components: {right: {score: numeric_match}}
@@ -49,6 +51,14 @@ def test_the_rule_of_the_recipe_that_is_named_decides(run: Run) -> None:
     assert (numbers.code, numbers.out) == (1, "data.jsonl: row 3: reference: is no single number\n")
     assert check(run, ["A", "(B)", "maybe"], "--reward", "letter").code == 1
     assert check(run, ['["4", "5"]'], "--reward", "listed").code == 0
+
+
+def test_tests_and_queries_are_read_and_not_run(run: Run) -> None:
+    tests = {"inputs": ["1"], "outputs": ["1"]}
+    programs = check(run, [tests, json.dumps(tests), {"inputs": ["1"]}, "none"], "--reward", "program")
+    assert [line.split(": ")[1] for line in programs.out.splitlines()] == ["row 3", "row 4"]
+    queries = check(run, [{"answer": "SELECT 1", "database": "shop"}, {"database": "shop"}], "--reward", "query")
+    assert [line.split(": ")[1] for line in queries.out.splitlines()] == ["row 2"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Finds the references of a data set that a recipe's rules cannot read, before a run."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from reward_gateway.backends.math.checker import MathChecker
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.observer import UNOBSERVED
 from reward_gateway.operations.apply import run, run_pure
-from reward_gateway.operations.effects import CompareMath, Effect, Effectful, RunInWorker
+from reward_gateway.operations.effects import CompareMath, Effect, Effectful, RunInWorker, RunSandboxed
 from reward_gateway.recipes.column_binder import ColumnBinder
 from reward_gateway.recipes.part_batches import read_json_references
 from reward_gateway.recipes.plan import Plan, Step
@@ -24,6 +25,9 @@ ROWS = 256
 
 _RESPONSE = "0"
 """Stands in for the response: a rule looks at the reference first."""
+
+NOT_RUN = Invalid("operation_error", "programs and queries are not run by this check")
+"""Answers what rules ask of the sandbox: whether tests and queries can be read is known before they are run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ async def find_faults(plan: Plan, source: Source, column: str) -> AsyncIterator[
                 batch = read_json_references(batch)
             found: dict[int, Invalid] = {}
             for step in steps:
-                for i, reason in (await _check(step, batch, math)).items():
+                for i, reason in (await _check(step, plan.rule_fields, batch, math)).items():
                     found.setdefault(i, reason)
             yield len(rows), [Fault(checked + i + 1, reason.message) for i, reason in sorted(found.items())]
             checked += len(rows)
@@ -93,19 +97,22 @@ def _column(rows: Sequence[dict[str, Any]], column: str, source: Source) -> list
     return [None if value == "" and isinstance(source, Csv) else value for value in values]
 
 
-async def _check(step: Step, batch: Batch, math: MathChecker) -> dict[int, Invalid]:
+async def _check(step: Step, rule_fields: frozenset[str], batch: Batch, math: MathChecker) -> dict[int, Invalid]:
     """Row -> why its reference cannot be read by one rule."""
     rows = list(range(batch.size))
-    columns, kept, invalid = await _answer(ColumnBinder(batch, {}).read_columns(step, {}, rows), math)
-    found = {i: reason for i, reason in invalid.items() if _is_of_reference(reason)}
+    binder = ColumnBinder(batch, {}, rule_fields=rule_fields)
+    columns, kept, invalid = await _answer(binder.read_columns(step, {}, rows), math)
+    found = {i: reason for i, reason in invalid.items() if _is_of_reference(reason, step)}
     if kept:
         outcome = await _answer(run(step.operation, columns, step.params), math)
-        found |= {kept[k]: reason for k, reason in outcome.invalid.items() if _is_of_reference(reason)}
+        found |= {kept[k]: reason for k, reason in outcome.invalid.items() if _is_of_reference(reason, step)}
     return found
 
 
-def _is_of_reference(reason: Invalid) -> bool:
-    return (reason.param or "").startswith("reference")
+def _is_of_reference(reason: Invalid, step: Step) -> bool:
+    """Whether a reason is about the reference, or about a field of the rule, which the reference carries."""
+    field = re.split(r"[.\[]", reason.param or "", maxsplit=1)[0]
+    return field == "reference" or field in step.operation.rule_fields
 
 
 async def _answer(steps: Effectful[Any], math: MathChecker) -> Any:
@@ -120,5 +127,7 @@ async def _answer(steps: Effectful[Any], math: MathChecker) -> Any:
             reply = await math.compare(effect.pairs, pair_timeout_s=effect.timeout_s)
         elif isinstance(effect, RunInWorker):
             reply = await asyncio.to_thread(run_pure, effect.work())
+        elif isinstance(effect, RunSandboxed):
+            reply = [NOT_RUN] * len(effect.programs)
         else:
             raise Unusable(f"{type(effect).__name__}: this rule can be checked by a running service only")
