@@ -45,8 +45,8 @@ Pair = tuple[str, str]
 class MathChecker:
     """Compares pairs of texts as mathematics. Its processes start when first needed, and are reused.
 
-    There are as many processes again for pairs that take long, which every other work on the machine goes before: an
-    easy pair waits for no more than the first moments of a hostile one.
+    There are as many processes again for pairs that take long, with a lower priority: an easy pair waits for no more
+    than the first moments of a hostile one.
 
     Args:
         processes: maximum pairs compared concurrently, and of those that take long.

@@ -32,7 +32,8 @@ class Tolerances:
 
 DEFAULT = Tolerances()
 
-_LOWEST = 19
+_NICENESS = 5
+"""Beyond that of all worker processes. With much more a busy machine would let them wait for minutes."""
 
 _DIGITS = 40
 """Significant digits to which exact numbers are compared where they do not cancel symbolically."""
@@ -45,10 +46,10 @@ def prepare() -> None:
 
 
 def prepare_slow() -> None:
-    """As :func:`prepare`, for comparisons that take long: every other work goes before them."""
+    """As :func:`prepare`, for comparisons that take long: the others have three times their share of a core."""
     prepare()
     with contextlib.suppress(OSError):
-        os.nice(_LOWEST)
+        os.nice(_NICENESS)
 
 
 def compare_answers(reference: str, response: str, tolerances: Tolerances = DEFAULT) -> Verdict | None:
