@@ -1,6 +1,6 @@
 """Mathematical graders side by side, on the cases of the tests: ours, Math-Verify's, TRL's and verl's four.
 
-    pip install --no-deps --target others trl==1.16.0 verl==0.9.1
+    pip install --no-deps --target others trl==1.16.0 verl==0.9.1 pylatexenc==2.11
     python loadtests/graders.py --others others
 
 Each is called as its authors call it. A grader that cannot be imported is left out of the table, with the reason. The
@@ -72,6 +72,18 @@ def grade_by_math_verify(response: str, reference: str) -> float:
     return float(verify(gold, parse(response)))
 
 
+def stand_in(folder: Path) -> None:
+    """verl's packages by their folders, without what they import: Ray, tensordict and all that trains. Of its metrics,
+    which its helpers import, no grader uses anything."""
+    for name in ("verl", "verl.utils"):
+        package = ModuleType(name)
+        package.__path__ = [str(folder / name.replace(".", "/"))]
+        sys.modules[name] = package
+    metric = ModuleType("verl.utils.metric")
+    metric.Metric = object  # type: ignore[attr-defined]
+    sys.modules[metric.__name__] = metric
+
+
 def load(folder: Path, path: str) -> ModuleType:
     """A module of a package by its file, without the package's own imports."""
     file = folder / path
@@ -118,6 +130,7 @@ def find_graders(others: Path | None) -> tuple[dict[str, Grader], dict[str, str]
     graders: dict[str, Grader] = {"reward-gateway": grade_here, "Math-Verify": grade_by_math_verify}
     missing: dict[str, str] = {}
     if others is not None:
+        stand_in(others)
         loaders: dict[str, Callable[[], Grader]] = {
             "TRL accuracy_reward": lambda: load_trl(others),
             **{

@@ -184,8 +184,8 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=64,
-        description="Processes of each worker that compare mathematical answers which need computer algebra, and as "
-        "many again for those that take long. Default: one per core, at least 2.",
+        description="Processes of each worker that compare mathematical answers which need computer algebra, and half "
+        "as many for those that take long. Default: one per core, at least 2.",
     )
     compute_memory: int = Field(
         2 << 30,

@@ -19,8 +19,10 @@ from .comparison import DEFAULT, Tolerances, compare_answers, prepare, prepare_s
 PAIR_TIMEOUT_S = 3.0
 MOST_TIMES = 20.0
 """A pair has this many times its time by the clock on the wall, whatever else the machine does."""
-QUICK_S = 0.25
+QUICK_S = 0.15
 """Seconds on a CPU that nearly every pair ends in. One that does not begins anew among the slow ones."""
+PATIENCE_S = 5.0
+"""Seconds that a pair waits before a further process is started for it: that takes as long as some twenty pairs."""
 
 _OFTEN_ENDLESS = re.compile(r"\d\s?\^\s?\{?\s?-?\d+(?:\s?\^|\d{4})|\d{4,}\s?\)?\s?!|\}\s?\)\s?!")
 """Towers of powers, and powers and factorials of large numbers: they begin among the slow ones."""
@@ -45,11 +47,11 @@ Pair = tuple[str, str]
 class MathChecker:
     """Compares pairs of texts as mathematics. Its processes start when first needed, and are reused.
 
-    There are as many processes again for pairs that take long, with a lower priority: an easy pair waits for no more
-    than the first moments of a hostile one.
+    There are half as many for pairs that take long, up to twice that while several callers want one, with a lower
+    priority: an easy pair waits for no more than the first moments of a hostile one.
 
     Args:
-        processes: maximum pairs compared concurrently, and of those that take long.
+        processes: maximum pairs compared concurrently, without those that take long.
         pair_timeout_s: time per pair on a CPU: whether an answer is right does not depend on what else the machine
             does. A process that exceeds it is killed.
         observer: told of comparisons that are not done.
@@ -59,8 +61,8 @@ class MathChecker:
         self, processes: int = PROCESSES, pair_timeout_s: float = PAIR_TIMEOUT_S, observer: Observer = UNOBSERVED
     ) -> None:
         self._pair_timeout_s = pair_timeout_s
-        self.pool = WorkerPool(prepare, processes, name="math", observer=observer)
-        self.slow_pool = WorkerPool(prepare_slow, processes, name="math_slow", observer=observer)
+        self.pool = WorkerPool(prepare, processes, patience_s=PATIENCE_S, name="math", observer=observer)
+        self.slow_pool = WorkerPool(prepare_slow, max(1, processes // 2), name="math_slow", observer=observer)
         self._known: OrderedDict[tuple[Pair, Tolerances], Comparison] = OrderedDict()
         self._numbers = count()
 

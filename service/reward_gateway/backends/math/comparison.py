@@ -47,9 +47,9 @@ def prepare() -> None:
 
 def prepare_slow() -> None:
     """As :func:`prepare`, for comparisons that take long: the others have three times their share of a core."""
-    prepare()
     with contextlib.suppress(OSError):
-        os.nice(_NICENESS)
+        os.nice(_NICENESS)  # before the imports: one hostile answer after the other ends its process
+    prepare()
 
 
 def compare_answers(reference: str, response: str, tolerances: Tolerances = DEFAULT) -> Verdict | None:

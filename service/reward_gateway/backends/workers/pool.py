@@ -52,6 +52,7 @@ class WorkerPool:
         processes: how many compute at once. While work waits for an effect, as long as a judge may take, another does
             other work. While several callers want one each, there are up to twice as many.
         memory: bytes that work may allocate, beyond what the prepared process has.
+        patience_s: seconds that work of a caller without a process waits before one is started for it.
         name: for the observer, which is also told of work that is not done.
     """
 
@@ -61,12 +62,14 @@ class WorkerPool:
         processes: int = PROCESSES,
         memory: int = MEMORY,
         *,
+        patience_s: float = PATIENCE_S,
         name: WorkerPoolName = "operations",
         observer: Observer = UNOBSERVED,
     ) -> None:
         self._prepare = prepare
         self._processes = processes
         self._memory = memory
+        self._patience_s = patience_s
         self._name: WorkerPoolName = name
         self._observer = observer
         self._idle: deque[WorkerProcess] = deque()  # empty while work waits for a process
@@ -228,7 +231,7 @@ class WorkerPool:
         self._queue.append(share, place)
         self._report_change()
         self._refill()
-        alarm = loop.call_later(PATIENCE_S, self._note_overdue, place)
+        alarm = loop.call_later(self._patience_s, self._note_overdue, place)
         try:
             async with asyncio.timeout_at(deadline):
                 return await place
