@@ -36,7 +36,7 @@ EXTRA_OF: dict[str, tuple[str, str]] = {
         (
             *("PIL", "blake3", "ddsketch", "fastapi", "fastapi_swagger", "grpc_health", "grpc_reflection", "hiredis"),
             *("httpcore", "httptools", "idna", "jsonschema", "limits", "markdown_it", "math_verify", "nltk", "orjson"),
-            *("pint",),
+            *("antlr4", "latex2sympy2_extended", "pint"),
             *("prometheus_client", "psutil", "pydantic", "pydantic_settings", "python_multipart", "rapidfuzz"),
             *("redis", "referencing", "regex", "rich", "rouge_score", "sacrebleu", "scipy", "starlette", "structlog"),
             *("tritonclient", "typer", "uvicorn", "uvloop", "watchfiles", "wsproto", "yaml", "zstandard"),
