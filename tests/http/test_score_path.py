@@ -62,5 +62,5 @@ async def test_the_way_is_short(served: Any) -> None:
     visited = await modules_visited(served)
     assert visited.count("http/dependencies") <= 2
     assert len({module.partition("/")[0] for module in visited if "/" in module}) <= 8
-    assert len(visited) <= 178
+    assert len(visited) <= 182  # 178, and a few where a coroutine is resumed once more
     assert not any(module.startswith("state/") for module in visited)  # the recipe keeps none
