@@ -17,10 +17,12 @@ async def modules_visited(served: Any) -> list[str]:
     body = {"reward": "plain", "samples": [{"prompt": "p", "response": "abc"}]}
     await served.score(body)  # what is loaded or compiled once is no part of the way
     visited: list[str] = []
+    entered: set[Any] = set()
 
     def enter(frame: Any, event: str, _: Any) -> None:
         name = frame.f_code.co_filename
-        if event == "call" and name.startswith(ROOT):
+        if event == "call" and name.startswith(ROOT) and frame not in entered:
+            entered.add(frame)  # how often a coroutine is resumed depends on what else the machine does
             module = name.removeprefix(ROOT).removesuffix(".py")
             if not visited or visited[-1] != module:
                 visited.append(module)
@@ -62,5 +64,5 @@ async def test_the_way_is_short(served: Any) -> None:
     visited = await modules_visited(served)
     assert visited.count("http/dependencies") <= 2
     assert len({module.partition("/")[0] for module in visited if "/" in module}) <= 8
-    assert len(visited) <= 182  # 178, and a few where a coroutine is resumed once more
+    assert len(visited) <= 160
     assert not any(module.startswith("state/") for module in visited)  # the recipe keeps none
