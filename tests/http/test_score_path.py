@@ -1,6 +1,8 @@
 """The way of ``POST /v1/score`` through the packages: drawn in ``service/README.md``, and held here."""
 
+import gc
 import sys
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import reward_gateway
 pytestmark = pytest.mark.anyio
 
 ROOT = f"{Path(reward_gateway.__file__).parent}/"
+
+of_the_request: ContextVar[bool] = ContextVar("of_the_request", default=False)
 
 
 async def modules_visited(served: Any) -> list[str]:
@@ -21,17 +25,23 @@ async def modules_visited(served: Any) -> list[str]:
 
     def enter(frame: Any, event: str, _: Any) -> None:
         name = frame.f_code.co_filename
-        if event == "call" and name.startswith(ROOT) and frame not in entered:
+        ours = event == "call" and name.startswith(ROOT) and of_the_request.get()
+        if ours and frame not in entered:
             entered.add(frame)  # how often a coroutine is resumed depends on what else the machine does
             module = name.removeprefix(ROOT).removesuffix(".py")
             if not visited or visited[-1] != module:
                 visited.append(module)
 
+    # Tasks of the service that tick meanwhile are no part of the way, nor is what the collector ends.
+    token = of_the_request.set(True)
+    gc.disable()
     sys.setprofile(enter)
     try:
         answer = await served.score(body)
     finally:
         sys.setprofile(None)
+        gc.enable()
+        of_the_request.reset(token)
     assert answer.status_code == 200
     return visited[visited.index("http/middleware/context") :]  # what is before is the end of the request before
 
@@ -64,5 +74,5 @@ async def test_the_way_is_short(served: Any) -> None:
     visited = await modules_visited(served)
     assert visited.count("http/dependencies") <= 2
     assert len({module.partition("/")[0] for module in visited if "/" in module}) <= 8
-    assert len(visited) <= 160
+    assert len(set(visited)) <= 63  # in what order they take turns depends on the machine
     assert not any(module.startswith("state/") for module in visited)  # the recipe keeps none
