@@ -27,7 +27,9 @@ class Settings(BaseSettings):
     grpc_port: int = Field(8081, ge=0, le=65535, description="gRPC port; 0 turns gRPC off.")
     workers: int = Field(1, ge=1, le=64, description="Number of gateway processes, which share the ports.")
     triton_url: str = Field(
-        "", description="gRPC address of a Triton server (host:port or unix:PATH). Empty: start the embedded one."
+        "",
+        description="gRPC address of a Triton server (host:port or unix:PATH), or several, comma separated: a model is "
+        "asked on the first that has it ready. Empty: start the embedded one.",
     )
     redis_url: str = Field(
         "",
@@ -263,7 +265,12 @@ class Settings(BaseSettings):
         description="Maximum memory of the embedded Valkey for scores; the least recently used are evicted.",
     )
 
-    # Judges and code
+    # Upstreams, judges and code
+    upstreams_file: Path | None = Field(
+        None,
+        description="YAML file of reward models on other servers: vLLM, SGLang, TEI, infinity, KServe, OpenRLHF's, or "
+        "any over HTTP. Reloaded when it changes. Check it with `reward-gateway upstreams check FILE`.",
+    )
     judges_file: Path | None = Field(None, description="YAML file of OpenAI-compatible judges.")
     allow_untrusted_code: bool = Field(False, description="Run programs and SQL from requests in the sandbox.")
     sandboxes_file: Path | None = Field(
@@ -319,6 +326,11 @@ class Settings(BaseSettings):
     otlp_endpoint: SecretStr | None = Field(None, description="OTLP endpoint for traces (needs the extra tracing).")
 
     @property
+    def triton_urls(self) -> tuple[str, ...]:
+        """The addresses of ``triton_url``."""
+        return tuple(filter(None, map(str.strip, self.triton_url.split(","))))
+
+    @property
     def state_store_url(self) -> str:
         """Address of the state store: ``state_redis_url``, or ``redis_url`` if that is empty; empty if both are."""
         return self.state_redis_url or self.redis_url
@@ -348,12 +360,13 @@ class Settings(BaseSettings):
 
     @field_validator("triton_url")
     @classmethod
-    def _is_host_and_port(cls, url: str) -> str:
-        host, _, port = url.rpartition(":")
-        named = url.startswith(("dns:", "unix:"))
-        if url and not named and ("://" in url or not host or not (port.isdecimal() and int(port) <= 65535)):
-            raise ValueError("the gRPC address of Triton is host:port without http://, for example triton:8001")
-        return url
+    def _is_host_and_port(cls, urls: str) -> str:
+        for url in filter(None, map(str.strip, urls.split(","))):
+            host, _, port = url.rpartition(":")
+            named = url.startswith(("dns:", "unix:"))
+            if not named and ("://" in url or not host or not (port.isdecimal() and int(port) <= 65535)):
+                raise ValueError("the gRPC address of Triton is host:port without http://, for example triton:8001")
+        return urls
 
     @field_validator("redis_max_memory", "state_redis_max_memory")
     @classmethod

@@ -3,10 +3,12 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from reward_gateway.backends.judges.config import JudgesFileError, load_judges
 from reward_gateway.backends.remote_sandboxes.config import SandboxesFileError, load_sandboxes
+from reward_gateway.backends.upstreams.config import UpstreamsFileError, load_upstreams
 from reward_gateway.extras import MissingExtra, demand
 from reward_gateway.rates import parse_rate
 from reward_gateway.settings import Settings
@@ -94,12 +96,8 @@ def _files(settings: Settings) -> Iterator[Fault]:
         read_recipes(settings.rewards_file)
     except Unusable as error:
         yield Fault(f"{error}: name one with {flag_of('rewards_file')} ({variable_of('rewards_file')})")
-    named = (
-        (settings.api_keys_file, "api_keys_file"),
-        (settings.judges_file, "judges_file"),
-        (settings.sandboxes_file, "sandboxes_file"),
-    )
-    for path, setting in (*named, (settings.oip_tokenizer, "oip_tokenizer")):
+    for setting in ("api_keys_file", "judges_file", "upstreams_file", "sandboxes_file", "oip_tokenizer"):
+        path: Path | None = getattr(settings, setting)
         if path is not None and not path.is_file():
             yield Fault(f"there is no file {path} ({flag_of(setting)}, {variable_of(setting)})")
     if settings.oip_tokenizer is not None and settings.oip_tokenizer.is_file():
@@ -127,6 +125,11 @@ def _files(settings: Settings) -> Iterator[Fault]:
                 sandbox.api_key()
     except SandboxesFileError as error:
         yield Fault(f"{settings.sandboxes_file}: {error}")
+    try:
+        if settings.upstreams_file is not None and settings.upstreams_file.is_file():
+            load_upstreams(settings.upstreams_file)
+    except UpstreamsFileError as error:
+        yield from (Fault(f"{settings.upstreams_file}: {fault}") for fault in error.faults)
     if settings.tasks_file is not None:
         yield from _tasks(settings)
     if settings.dialect_failures:

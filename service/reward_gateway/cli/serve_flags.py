@@ -23,7 +23,7 @@ GROUPS = {
     "max_head_bytes": "Models while they are served",
     "idempotency_ttl_s": "State",
     "cache_ttl_s": "Cache of raw scores",
-    "judges_file": "Judges and code",
+    "upstreams_file": "Upstreams, judges and code",
     "dialect_failures": "Trainers' dialects",
     "oip_tokenizer": "Open Inference Protocol",
     "log_level": "Logs and traces",

@@ -25,12 +25,15 @@ from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.backends.declared_servers import ServersFileError
 from reward_gateway.backends.judges.config import load_judges
 from reward_gateway.backends.judges.judges import Judges
+from reward_gateway.backends.model_servers import ModelServers
 from reward_gateway.backends.remote_sandboxes.config import load_sandboxes
 from reward_gateway.backends.remote_sandboxes.remote_sandboxes import RemoteSandboxes
 from reward_gateway.backends.sandbox.databases import DatabaseFolder
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
 from reward_gateway.backends.triton.repository import models_of_repository
 from reward_gateway.backends.triton.server import TritonServer
+from reward_gateway.backends.upstreams.config import UpstreamsFileError, load_upstreams
+from reward_gateway.backends.upstreams.server import UpstreamServer
 from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.cache.breaker import Breaker
 from reward_gateway.cache.memory import MemoryCache
@@ -56,6 +59,7 @@ from reward_gateway.intake.chat_text import TEXT_FLAGS
 from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
+from reward_gateway.observer import Observer
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.verdicts import VERDICTS
@@ -78,6 +82,9 @@ log = structlog.get_logger(__name__)
 
 JUDGE_FAILURES = 8
 """Consecutive failures of a judge after which its circuit breaker opens."""
+
+REPLICA_FAILURES = 3
+"""Consecutive failures of an upstream's replica after which its circuit breaker opens."""
 
 FLUSH_S = 1.0
 """Time that the last answers of gRPC have to be sent, once its calls have ended."""
@@ -104,6 +111,26 @@ def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
     return TieredCache(near, far) if far else near
 
 
+def make_model_servers(settings: Settings, observer: Observer) -> ModelServers:
+    """The Triton servers and the upstreams. Raises UpstreamsFileError."""
+    tritons = [
+        TritonServer(
+            url,
+            max_infer_calls=settings.max_infer_calls,
+            max_in_flight_s=settings.max_in_flight_ms / 1e3,
+            observer=observer,
+        )
+        for url in settings.triton_urls
+    ]
+    upstreams = UpstreamServer(load_upstreams(settings.upstreams_file), make_replica_breaker, observer)
+    return ModelServers(tritons, upstreams)
+
+
+def make_replica_breaker() -> Breaker:
+    """Circuit breaker of one replica of an upstream: one that is back is asked again within two seconds."""
+    return Breaker(REPLICA_FAILURES, time.monotonic, max_pause_s=1.5)
+
+
 async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     """The gateway over the configured servers.
 
@@ -117,12 +144,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), observer)
     remote_sandboxes = RemoteSandboxes(load_sandboxes(settings.sandboxes_file))
     sandbox = await make_sandbox(settings) if settings.allow_untrusted_code else None
-    models = TritonServer(
-        settings.triton_url,
-        max_infer_calls=settings.max_infer_calls,
-        max_in_flight_s=settings.max_in_flight_ms / 1e3,
-        observer=observer,
-    )
+    models = make_model_servers(settings, observer)
     state_url = settings.state_store_url
     remembered = os.environ.get("REWARD_GATEWAY_STATE_EPOCH_FILE")  # of `serve`, for the server that it starts
     epoch = StoreEpoch(Path(remembered) if remembered else None)
@@ -331,7 +353,15 @@ def main() -> int:
             runner.run(serve(settings))
     except InvalidRecipe as error:
         return _refuse(*fault_lines(settings.rewards_file, error.faults))
-    except (KeysFileError, TlsFilesError, ServersFileError, SandboxUnavailable, MissingExtra, OSError) as error:
+    except (
+        KeysFileError,
+        TlsFilesError,
+        ServersFileError,
+        UpstreamsFileError,
+        SandboxUnavailable,
+        MissingExtra,
+        OSError,
+    ) as error:
         return _refuse(str(error))
     return 0
 

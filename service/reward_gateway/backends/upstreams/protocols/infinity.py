@@ -1,0 +1,59 @@
+"""infinity's classifiers and rerankers, with raw scores: without ``raw_scores`` a single label is always 1."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from ..config import Input
+from ..replica import Replica
+from ..rows import Question
+from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, plain_input, put_in_order, to_table
+from .tei import order_labels
+from .vllm import read_openai_identity
+
+
+class _Infinity(UpstreamProtocol):
+    @property
+    def _raw(self) -> bool:
+        return self.config.activation == "none"
+
+    async def read_identity(self, replica: Replica) -> str:
+        told = await read_openai_identity(replica, self.config.model)
+        if told:
+            return told
+        answer = await replica.get("/models")
+        entries = answer.get("data") if isinstance(answer, dict) else None
+        named = [str(entry.get("id")) for entry in entries or () if isinstance(entry, dict)]
+        return self.config.model if self.config.model in named else " ".join(named)
+
+
+class InfinityClassify(_Infinity):
+    """``POST /classify``: labels with their scores per text."""
+
+    inputs: ClassVar[frozenset[Input]] = frozenset({"text", "response"})
+
+    def build_call(self, questions: Sequence[Question]) -> CallContent:
+        texts = [plain_input(question, self.config) for question in questions]
+        return CallContent("/classify", {"model": self.config.model, "input": texts, "raw_scores": self._raw})
+
+    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
+        return RowAnswers(
+            to_table([order_labels(labels, self.config.dimensions) for labels in expect_list(answer["data"], rows)])
+        )
+
+
+class InfinityRerank(_Infinity):
+    """``POST /rerank``: one query and one document per call."""
+
+    inputs: ClassVar[frozenset[Input]] = frozenset({"pair"})
+
+    @property
+    def batches(self) -> bool:
+        return False
+
+    def build_call(self, questions: Sequence[Question]) -> CallContent:
+        (question,) = questions
+        body = {"model": self.config.model, "query": question.prompt, "documents": [question.response]}
+        return CallContent("/rerank", body | {"raw_scores": self._raw})
+
+    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
+        return RowAnswers(put_in_order(expect_list(answer["results"], rows), rows, "relevance_score"))
