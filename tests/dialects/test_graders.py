@@ -96,7 +96,10 @@ class Sage:
     ("words", "status"),
     [
         ('{"result": 0.75}', 200),
-        ("I say 0.75", 200),
+        ("0.75", 200),
+        ("Score: 0.75/1", 200),
+        ("I say 0.75", 422),
+        ("I cannot grade this; see section 1.", 422),
         ('{"result": 7}', 422),
         ('{"result": true}', 422),
         ("I cannot say", 422),

@@ -12,7 +12,7 @@ from reward_gateway.sample import Invalid
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 8.0
 
-RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
+RETRYABLE_STATUSES = frozenset({408, 409, 429, *range(500, 600)})
 """HTTP statuses after which a retry of the same request may succeed."""
 
 A = TypeVar("A")

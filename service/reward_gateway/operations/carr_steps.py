@@ -8,7 +8,8 @@ from typing import Any
 from reward_gateway.sample import Invalid
 
 from .effects import Effectful
-from .judged import Conversation, ask_judge, flat_object
+from .grading.objects import read_object
+from .judged import Conversation, ask_judge
 from .outcome import ItemError
 from .prompts import question
 
@@ -59,7 +60,7 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
     """
     found = Verdicts()
     rows = {i: task for i, task in tasks.items() if task.entities}
-    named = yield from ask_judge(judge, {i: _build_identify_question(task) for i, task in rows.items()}, flat_object)
+    named = yield from ask_judge(judge, {i: _build_identify_question(task) for i, task in rows.items()}, read_object)
     found.invalid |= named.invalid
     filled: dict[int, dict[str, str]] = {}
     for i, values in named.values.items():
@@ -80,7 +81,7 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
         for i, statements in filled.items()
         if statements and rows[i].pages
     }
-    judged = yield from ask_judge(judge, asked, flat_object)
+    judged = yield from ask_judge(judge, asked, read_object)
     found.invalid |= judged.invalid
     for i, values in judged.values.items():
         found.answers[i].append(judged.answers[i])

@@ -1,8 +1,6 @@
 """Rows that a judge answers: ask for those that need it, keep every failure as its row's reason."""
 
-import json
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -11,6 +9,7 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from .effects import AskJudge, Conversation, Effectful, perform
+from .grading.marks import MarkPattern
 from .master_keys import content_free
 from .names import JudgeName
 from .outcome import ItemError
@@ -22,15 +21,9 @@ __all__ = [
     "Judged",
     "ask_judge",
     "ask_panel",
-    "flat_object",
-    "json_object",
-    "parse_keys",
-    "parse_yes_no",
 ]
 
 T = TypeVar("T")
-
-_WORD = re.compile(r"\W*(yes|no)\W*", re.IGNORECASE)
 
 
 class JudgeParams(OperationParams):
@@ -41,6 +34,11 @@ class JudgeParams(OperationParams):
         None, ge=0, le=2, description="If omitted: the judge's own, which is 0 by default."
     )
     votes: int = Field(1, ge=1, le=64, description="Times that a question is asked; its numbers are averaged.")
+    reply: MarkPattern | None = Field(
+        None,
+        description="Form of a trained judge's answer: regular expression whose one group holds the grade or verdict, "
+        r"such as \[\[(\d+)\]\]. If omitted: that which the question asks for.",
+    )
     guards: list[Literal["master_key"]] = Field(
         [], description="master_key: a response without content is scored 0 and the judge not asked."
     )
@@ -112,56 +110,3 @@ def ask_panel(
         panel.values.pop(row, None)
     panel.answers = {row: words[0] if len(words) == 1 else words for row, words in panel.answers.items()}
     return panel
-
-
-def json_object(answer: str) -> dict[str, Any]:
-    """The JSON object in an answer, from its first brace to its last.
-
-    Raises:
-        ItemError: there is none.
-    """
-    return _parse_object(answer[answer.find("{") : answer.rfind("}") + 1])
-
-
-def flat_object(answer: str) -> dict[str, Any]:
-    """The flat JSON object that an answer ends with.
-
-    Raises:
-        ItemError: there is none.
-    """
-    return _parse_object(answer[answer.rfind("{") : answer.rfind("}") + 1])
-
-
-def parse_keys(answer: str, keys: Collection[str]) -> dict[str, Any]:
-    """The flat JSON object that an answer ends with, which must have exactly the keys that were asked for.
-
-    Raises:
-        ItemError: there is none, or its keys are others.
-    """
-    found = flat_object(answer)
-    if found.keys() != set(keys):
-        raise ItemError("the judge's JSON object does not have exactly the keys that were asked for")
-    return found
-
-
-def parse_yes_no(answer: str) -> bool:
-    """YES or NO: all that the judge said, or all of its last line.
-
-    Raises:
-        ItemError: it is neither.
-    """
-    lines = answer.strip().splitlines()
-    found = _WORD.fullmatch(lines[-1]) if lines else None
-    if found is None:
-        raise ItemError("the judge said neither YES nor NO")
-    return found.group(1).lower() == "yes"
-
-
-def _parse_object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ItemError("the judge gave no JSON object")
-    return found

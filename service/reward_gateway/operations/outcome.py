@@ -31,6 +31,8 @@ class Outcome:
         details: name -> [n] values: numbers, lists or small mappings, whatever JSON can hold.
         invalid: row -> why it has no answer.
         flags: row -> names.
+        stood_in: row -> why a part of its answer is a stand-in, as it was published. The operation by itself answers
+            such a row; a recipe, whose rewards are trained on, does not.
     """
 
     reward: FloatArray | None = None
@@ -38,6 +40,7 @@ class Outcome:
     details: dict[str, Sequence[Any]] = field(default_factory=dict)
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    stood_in: dict[int, Invalid] = field(default_factory=dict)
 
 
 def invalid_field(message: str, param: str | None = None) -> Invalid:

@@ -454,7 +454,7 @@ class _Evaluation:
         except Unavailable as error:
             self._fail_rows(dict.fromkeys(rows, explain_unavailable(error)), name)
             return no_outcome
-        self._fail_rows({kept[k]: reason for k, reason in outcome.invalid.items()}, name)
+        self._fail_rows({kept[k]: reason for k, reason in (outcome.stood_in | outcome.invalid).items()}, name)
         if outcome.reward is None and outcome.rewards is None and len(outcome.invalid) == len(kept):
             outcome.reward = np.full(len(kept), np.nan)  # every row has a reason of its own
         self._flag_rows({kept[k]: flags for k, flags in outcome.flags.items()})

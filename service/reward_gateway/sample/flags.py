@@ -9,12 +9,20 @@ from collections.abc import Mapping, Sequence
 MESSAGE_PARTS_IGNORED = "message_parts_ignored"
 """A sample whose messages say something that nothing reads."""
 
+POSITION_DISAGREEMENT = "position_disagreement"
+"""Two responses between which a judge chose by their order; the comparison counts as a tie."""
+
+JUDGE_INJECTION = "judge_injection"
+"""A text that holds a delimiter of the judge's question, as if it ended its own section."""
+
 FLAGS = (
     "truncated",
     "media_ignored",
     MESSAGE_PARTS_IGNORED,
     "out_of_distribution",
     "cohort_incomplete",
+    JUDGE_INJECTION,
+    POSITION_DISAGREEMENT,
 )
 
 PartFlags = tuple[int, Mapping[int, Sequence[str]]]

@@ -85,12 +85,70 @@ async def test_equal_questions_are_asked_once_at_temperature_0_and_each_by_itsel
         assert len(fake.bodies) == 7
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 501, 502, 503, 504, 507, 520, 521, 522, 523, 524, 529, 599])
 async def test_a_server_in_trouble_is_asked_again(fake: Any, status: int) -> None:
     fake.reply = in_turn(Response(status_code=status), "YES")
     async with judging(fake.url) as judges:
         assert await judges.ask("j", [says("q")]) == ["YES"]
     assert len(fake.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        JSONResponse({"error": {"message": "Provider returned error", "code": 502}}),
+        JSONResponse({"choices": [{"error": {"code": 502}, "message": {"content": "YES"}}]}),
+        JSONResponse({"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}),
+        JSONResponse({"choices": [{"message": {"content": None, "reasoning_content": "YES"}}]}),
+    ],
+)
+async def test_an_error_in_the_body_and_an_empty_answer_are_asked_again(fake: Any, reply: Response) -> None:
+    fake.reply = in_turn(reply, "NO")
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says("q")]) == ["NO"]
+    assert len(fake.bodies) == 2
+
+
+@pytest.mark.parametrize("finish", ["stop", "eos", "eos_token", "stop_sequence", "end_turn", "STOP", None, ...])
+async def test_a_finished_answer_is_one(fake: Any, finish: Any) -> None:
+    choice = {"message": {"content": "YES", "refusal": None, "reasoning": "or NO"}}
+    fake.reply = lambda body: JSONResponse(
+        {"choices": [choice if finish is ... else {**choice, "finish_reason": finish}]}
+    )
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says("q")]) == ["YES"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ({"finish_reason": "length"}, "did not finish its answer (length)"),
+        ({"finish_reason": "content_filter"}, "did not finish its answer (content_filter)"),
+        ({"finish_reason": "tool_calls"}, "did not finish its answer (tool_calls)"),
+        ({"finish_reason": "abort"}, "did not finish its answer (abort)"),
+        ({"finish_reason": "my secret"}, "did not finish its answer (an unknown finish_reason)"),
+        ({"finish_reason": ""}, "did not finish its answer (an unknown finish_reason)"),
+        ({"finish_reason": 0}, "did not finish its answer (an unknown finish_reason)"),
+        ({"message": {"content": "YES", "refusal": "I will not"}}, "refused to answer"),
+        ({"message": {"content": [{"type": "refusal", "refusal": "no"}]}}, "refused to answer"),
+        ({"message": {"content": "YES", "tool_calls": [{"id": "1"}]}}, "called a tool instead of answering"),
+        ({"message": {"content": "YES", "function_call": {"name": "f"}}}, "called a tool instead of answering"),
+        ({"message": {"content": 7}}, "sent a reply that is not a chat completion"),
+        ({"message": "YES"}, "sent a reply that is not a chat completion"),
+    ],
+)
+async def test_an_unfinished_answer_is_none_and_not_asked_for_again(fake: Any, choice: Any, words: str) -> None:
+    fake.reply = lambda body: JSONResponse({"choices": [{"message": {"content": "YES"}, **choice}]})
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says("q")]) == [Invalid("judge_error", f"the judge j {words}")]
+    assert len(fake.bodies) == 1
+
+
+async def test_reasoning_among_the_parts_of_an_answer_is_no_part_of_it(fake: Any) -> None:
+    parts = [{"type": "thinking", "text": "NO"}, {"type": "text", "text": "YES"}]
+    fake.reply = lambda body: JSONResponse({"choices": [{"message": {"content": parts}}]})
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says("q")]) == ["YES"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
@@ -166,6 +224,7 @@ async def test_a_rate_spreads_the_questions_over_time(fake: Any) -> None:
         (Response("not json", media_type="application/json"), "sent a reply that is not a chat completion"),
         (JSONResponse({"choices": []}), "sent a reply that is not a chat completion"),
         (JSONResponse([1]), "sent a reply that is not a chat completion"),
+        (JSONResponse({"error": {"message": "my secret"}}), "answered with an error (status 200)"),
         (JSONResponse({"choices": [{"message": {"content": None}}]}), "answered without text"),
         (JSONResponse({"choices": [{"message": {"content": "  "}}]}), "answered without text"),
         (Response(b"x" * (9 << 20), media_type="application/json"), "sent an answer over the size limit"),
@@ -173,7 +232,7 @@ async def test_a_rate_spreads_the_questions_over_time(fake: Any) -> None:
 )
 async def test_what_is_no_answer_is_a_reason(fake: Any, reply: Response, words: str) -> None:
     fake.reply = lambda body: reply
-    async with judging(fake.url) as judges:
+    async with judging(fake.url, retries=0) as judges:
         assert await judges.ask("j", [says("q")]) == [Invalid("judge_error", f"the judge j {words}")]
 
 

@@ -23,7 +23,7 @@ def test_rates_by_key_with_the_worst_of_them(call: Any) -> None:
 
 def test_every_key_is_tried_on_every_question(call: Any) -> None:
     item = {"judge": "j", "questions": [{"question": "1+1?", "reference": "2"}, {"question": "2+2?"}]}
-    replies: list[Any] = ["NO"] * 18 + ["I say YES", Invalid("judge_error", "gone")]
+    replies: list[Any] = ["NO"] * 18 + ["I say\nYES", Invalid("judge_error", "gone")]
     (result,) = call(OP, item, answers=[replies])
     assert list(result["details"]["per_key"]) == list(MASTER_KEYS)
     assert result["details"]["per_key"]["かいせつ"] == 0.5

@@ -12,11 +12,12 @@ OP = "score/pprm"
     ("answer", "reward"),
     [
         ("Good. <final_score>4,6</final_score>", 4 / 6),
-        ("<final_score>1,6</final_score> no: <final_score> 5 , 5 </final_score>", 1.0),
+        ("<final_score>5,6</final_score>, I repeat: <final_score> 5 , 6 </final_score>", 5 / 6),
+        ("<think><final_score>1,6</final_score></think><final_score>5,5</final_score>", 1.0),
         ("<final_score>0,3</final_score>", 0.0),
     ],
 )
-def test_the_last_final_score_counts(call: Any, answer: str, reward: float) -> None:
+def test_the_final_score_counts(call: Any, answer: str, reward: float) -> None:
     assert call(OP, {"answer": answer})[0]["rewards"] == pytest.approx([reward])
 
 
@@ -29,6 +30,9 @@ def test_the_last_final_score_counts(call: Any, answer: str, reward: float) -> N
         "<final_score>1,0</final_score>",
         "<final_score>-1,5</final_score>",
         "<final_score>1.5,5</final_score>",
+        "<final_score>1,6</final_score> no: <final_score> 5 , 5 </final_score>",
+        "It asks for `<final_score>6,6</final_score>`",
+        "<think><final_score>6,6</final_score>",
     ],
 )
 def test_an_invalid_answer_alone_is_an_error_and_among_others_a_turn_not_judged(call: Any, answer: str) -> None:
@@ -36,6 +40,11 @@ def test_an_invalid_answer_alone_is_an_error_and_among_others_a_turn_not_judged(
     assert alone["error"]["code"] == "judge_error"
     assert among["rewards"] == [0, 0.5, 0]
     assert among["details"]["judged"] == [False, True, False]
+
+
+def test_the_published_parser_takes_the_last_of_several(call: Any) -> None:
+    (result,) = call(OP, {"answer": "<final_score>1,6</final_score> no: <final_score>5,5</final_score>"}, lenient=True)
+    assert result["rewards"] == [1.0]
 
 
 def test_every_turn_but_the_last_is_judged_and_the_result_feeds_renorm(call: Any) -> None:

@@ -23,12 +23,28 @@ def test_the_worked_example(call: Any) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "score"),
-    [("ANSWER: 4", 4), ("answer:5", 5), ("I think. ANSWER:\n 1.", 1), ("a 2, no: a 3", 3), ("It is (5)", 5)],
+    [("ANSWER: 4", 4), ("answer:5", 5), ("I think.\nANSWER: 1.", 1), ("3", 3), ("4/5", 4), ('{"answer": 2}', 2)],
 )
 def test_the_score_is_read_from_the_answer(call: Any, answer: str, score: int) -> None:
     (result,) = call(OP, {"answer": answer})
     assert result["details"]["score"] == score
     assert result["reward"] == (score - 1) / 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "score", "read_by"),
+    [
+        ("ANSWER: 4", 4, "strict"),
+        ("I think. ANSWER:\n 1.", 1, "lenient"),
+        ("a 2, no: a 3", 3, "lenient"),
+        ("I would say 3.", 3, "lenient"),
+        ("<think>a 2</think>It is (5)", 5, "lenient"),
+    ],
+)
+def test_the_published_parser_finds_a_lone_digit_and_says_so(call: Any, answer: str, score: int, read_by: str) -> None:
+    strict, lenient = call(OP, {"answer": answer})[0], call(OP, {"answer": answer}, lenient=True)[0]
+    assert (strict["reward"] is None) == (read_by == "lenient")
+    assert (lenient["details"]["score"], lenient["details"]["read_by"]) == (score, read_by)
 
 
 @pytest.mark.parametrize("answer", ["", "ANSWER: 10", "ANSWER: 0 and 3", "no idea", "42"])

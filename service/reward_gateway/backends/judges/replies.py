@@ -5,11 +5,21 @@ A reply's body may quote the prompt, so reasons never contain any of it.
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from reward_gateway.errors import seconds_of_retry_after
 from reward_gateway.sample import Invalid
 
 from ..retries import RETRYABLE_STATUSES, TemporaryFailure
+
+FINISHED = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn"})
+"""Values of ``finish_reason`` of an answer that came to its end; null and none are others."""
+
+UNFINISHED = frozenset({"length", "max_tokens", "content_filter", "tool_calls", "function_call", "abort", "error"})
+"""Other values that reasons name."""
+
+TEXT_PARTS = frozenset({"text", "output_text"})
+"""Types of the parts of a message that are the answer; others are reasoning or media."""
 
 
 def read_refusal(judge: str, status: int, headers: Mapping[str, str]) -> Invalid:
@@ -26,17 +36,52 @@ def read_refusal(judge: str, status: int, headers: Mapping[str, str]) -> Invalid
 
 
 def read_answer(judge: str, body: bytes) -> str | Invalid:
-    """The text of a chat completion."""
+    """The text of a chat completion; reasoning that stands beside it is no part of it.
+
+    An answer that is not finished, a refusal and a call of a tool are no answer.
+
+    Raises:
+        TemporaryFailure: the body says that the request failed, or the answer is empty.
+    """
     try:
-        content = json.loads(body)["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        reply = json.loads(body)
+    except (ValueError, RecursionError):
         return judge_failure(judge, "sent a reply that is not a chat completion")
+    if isinstance(reply, dict) and reply.get("error"):
+        raise TemporaryFailure(judge_failure(judge, "answered with an error (status 200)"))
+    try:
+        choice = reply["choices"][0]
+        message = choice["message"]
+        if choice.get("error"):
+            raise TemporaryFailure(judge_failure(judge, "answered with an error (status 200)"))
+        finish, content = choice.get("finish_reason"), message.get("content")
+        refusal, calls = message.get("refusal"), message.get("tool_calls") or message.get("function_call")
+    except (LookupError, TypeError, AttributeError):
+        return judge_failure(judge, "sent a reply that is not a chat completion")
+    if finish is not None and not (isinstance(finish, str) and finish.lower() in FINISHED):
+        return judge_failure(judge, f"did not finish its answer ({_name_finish(finish)})")
+    if refusal or (isinstance(content, list) and any(_kind(part) == "refusal" for part in content)):
+        return judge_failure(judge, "refused to answer")
+    if calls:
+        return judge_failure(judge, "called a tool instead of answering")
     if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        parts = [part.get("text") for part in content if _kind(part) in TEXT_PARTS]
         content = "".join(part for part in parts if isinstance(part, str))
-    if not isinstance(content, str) or not content.strip():
-        return judge_failure(judge, "answered without text")
+    if content is not None and not isinstance(content, str):
+        return judge_failure(judge, "sent a reply that is not a chat completion")
+    if not content or not content.strip():
+        raise TemporaryFailure(judge_failure(judge, "answered without text"), down=False)
     return content
+
+
+def _kind(part: Any) -> Any:
+    """The type of a part of a message's content; "text" where it says none."""
+    return part.get("type", "text") if isinstance(part, dict) else None
+
+
+def _name_finish(finish: Any) -> str:
+    """A finish_reason that is known; others are not repeated, as they are the server's words."""
+    return finish if isinstance(finish, str) and finish.lower() in UNFINISHED else "an unknown finish_reason"
 
 
 def judge_failure(judge: str, words: str) -> Invalid:

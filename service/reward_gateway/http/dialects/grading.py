@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from reward_gateway.errors import GatewayError, InvalidRequest, NotFound, Unscorable
 from reward_gateway.intake.request import SampleItem
-from reward_gateway.operations.answers.numbers import last_number
-from reward_gateway.operations.judged import json_object
+from reward_gateway.operations.grading.grade import Scale, read_grade
+from reward_gateway.operations.grading.verdict import read_verdict
 from reward_gateway.operations.outcome import ItemError
 
 from .formula import Formula
@@ -221,10 +221,10 @@ class Grading:
         judge_answer = await self._request.judge(
             grader.model, [*conversation, {"role": "system", "content": instruction}], temperature
         )
-        value = _read_number(judge_answer)
-        if value is None or not low <= value <= high:
-            raise Unscorable(f"{param}: the judge gave no number from {low:g} to {high:g}")
-        return value
+        try:
+            return read_grade(judge_answer, Scale(low, high), "result")
+        except ItemError as error:
+            raise Unscorable(f"{param}: {error}") from None
 
     async def _run_label_model(self, grader: LabelModel, param: str) -> float:
         if not self._request.is_judge(grader.model):
@@ -234,9 +234,10 @@ class Grading:
         judge_answer = await self._request.judge(
             grader.model, [*conversation, {"role": "system", "content": instruction}]
         )
-        chosen = judge_answer.strip().strip("\"'.").casefold()
-        if chosen not in {name.casefold() for name in grader.labels}:
-            raise Unscorable(f"{param}: the judge gave none of the labels")
+        try:
+            chosen = read_verdict(judge_answer, grader.labels).casefold()
+        except ItemError as error:
+            raise Unscorable(f"{param}: {error}") from None
         return float(chosen in {name.casefold() for name in grader.passing_labels})
 
     async def _run_python(self, grader: PythonCode) -> float:
@@ -263,16 +264,6 @@ def _compare_texts(operation: str, text: str, reference: str) -> float:
             return float(reference in text)
         case _:
             return float(reference.casefold() in text.casefold())
-
-
-def _read_number(judge_answer: str) -> float | None:
-    try:
-        value = json_object(judge_answer).get("result")
-    except ItemError:
-        number = last_number(judge_answer)
-        return None if number is None else number.as_double()
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number and value is not None else None
 
 
 def _list_templates(grader: Grader) -> list[str]:

@@ -1,6 +1,5 @@
 """Is a judge fooled by answers without content: false positives on the ten master keys."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from pydantic import Field
 
 from ..columns import Columns
 from ..effects import Effectful
+from ..grading.verdict import read_yes_no
 from ..judged import Conversation, ask_judge
 from ..master_keys import MASTER_KEYS, content_free
 from ..names import JudgeName
@@ -25,8 +25,6 @@ Reference answer: {reference}
 
 Response: {response}"""
 """Our wording: the published judge prompt is not known."""
-
-_VERDICT = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 
 
 class Params(OperationParams):
@@ -46,18 +44,6 @@ class Item(OperationItem):
     questions: list[Question] | None = Field(
         None, description="Questions on which every master key is tried; needed with `judge`."
     )
-
-
-def parse_verdict(answer: str) -> bool:
-    """YES or NO, the last of the two that the judge said.
-
-    Raises:
-        ItemError: it said neither.
-    """
-    found = _VERDICT.findall(answer)
-    if not found:
-        raise ItemError("the judge said neither YES nor NO")
-    return bool(found[-1].lower() == "yes")
 
 
 @operation("audit", "judge_hacking", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
@@ -80,7 +66,7 @@ def judge_hacking(columns: Columns, params: Params) -> Effectful[Outcome]:
             tables[i] = {key: [float(bool(verdict)) for verdict in own] for key, own in named.items()}
         elif judges[i] is not None and questions[i]:
             asked = _build_conversations(questions[i])
-            judged = yield from ask_judge(judges[i], asked, parse_verdict)
+            judged = yield from ask_judge(judges[i], asked, read_yes_no)
             unread[i] = len(judged.invalid)
             for place, verdict in judged.values.items():
                 tables[i].setdefault(MASTER_KEYS[place % len(MASTER_KEYS)], []).append(float(verdict))

@@ -11,7 +11,8 @@ from reward_gateway.sample import Invalid
 from ..carr_steps import Task, judge_steps
 from ..columns import Columns
 from ..effects import Effectful
-from ..judged import ask_judge, parse_yes_no
+from ..grading.verdict import read_yes_no
+from ..judged import ask_judge
 from ..members import entry
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -107,7 +108,7 @@ def _ask_judge(items: list[dict[str, Any]], words: list[list[str]], judge: str) 
     texts = {i: _find_response(items[i]) for i in open_}
     labelled = [i for i in open_ if items[i]["outcome"] is None and items[i]["label"] is not None]
     asked = {i: same_answer(items[i]["question"], texts[i], items[i]["label"]) for i in labelled}
-    outcomes = yield from ask_judge(judge, asked, parse_yes_no)
+    outcomes = yield from ask_judge(judge, asked, read_yes_no)
     tasks = {
         i: Task(items[i]["question"] or "", texts[i], items[i]["rubrics"], items[i]["pages"] or {})
         for i in open_

@@ -9,7 +9,8 @@ from reward_gateway.sample import Invalid
 
 from ..columns import Columns
 from ..effects import Effectful
-from ..judged import Conversation, ask_judge, json_object
+from ..grading.objects import read_object
+from ..judged import Conversation, ask_judge
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -72,7 +73,7 @@ def f1(human: int, model: int, matched: int) -> float:
 
 def parse_counts(answer: str) -> tuple[int, int, int]:
     """The three counts in an extractor's answer."""
-    found = json_object(answer)
+    found = read_object(answer)
     counts = [found.get(name) for name in ("human_points", "model_points", "matched")]
     if not all(isinstance(count, int) and not isinstance(count, bool) for count in counts):
         raise ItemError("the extractor must give human_points, model_points and matched")

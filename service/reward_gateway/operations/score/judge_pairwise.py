@@ -1,15 +1,16 @@
 """A judge compares two responses, in both orders."""
 
-import re
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from reward_gateway.sample import Invalid
+from reward_gateway.sample.flags import POSITION_DISAGREEMENT
 
 from ..columns import Columns
 from ..effects import Effectful
+from ..grading.verdict import read_verdict
 from ..judged import Conversation, Judged, JudgeParams, ask_panel
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
@@ -18,7 +19,7 @@ from ..registry import OperationItem, operation
 
 Verdict = Literal["A", "B", "TIE"]
 
-_VERDICT = re.compile(r"VERDICT:\s*\W{0,3}(A|B|TIE)\b", re.IGNORECASE)
+_WORDS: dict[str, Verdict] = {"A": "A", "B": "B", "TIE": "TIE"}
 _SWAPPED: dict[str, Verdict] = {"A": "B", "B": "A", "TIE": "TIE"}
 _REWARD = {"A": 1.0, "B": 0.0, "TIE": 0.5}
 _WINNER = {"A": "response", "B": "other", "TIE": "tie"}
@@ -42,17 +43,14 @@ class Item(OperationItem):
     answers: list[str] | None = Field(None, description="The judge's two answers: as given, and with the two swapped.")
 
 
-def parse_verdict(answer: str) -> Verdict:
-    """The last verdict in an answer.
+def parse_verdict(answer: str, pattern: str | None = None) -> Verdict:
+    """The verdict that ends an answer, or that the pattern of a trained judge finds (for which C is a tie too).
 
     Raises:
-        ItemError: there is none.
+        ItemError: its last line is no verdict, or two differ.
     """
-    found = _VERDICT.findall(answer)
-    if not found:
-        raise ItemError("the judge gave no VERDICT of A, B or TIE")
-    verdict: Verdict = found[-1].upper()
-    return verdict
+    words = _WORDS if pattern is None else {**_WORDS, "C": "TIE"}
+    return words[read_verdict(answer, tuple(words), labelled=True, pattern=pattern)]
 
 
 @operation("score", "judge_pairwise", item=Item, params=Params)
@@ -60,12 +58,13 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Whether a response beats another one: 1, 0, or .5 for a tie, by a judge who sees them in both orders.
 
     The judge is asked twice, the second time with the two swapped. Verdicts that agree count; verdicts that do not, and
-    two ties, are a tie. So a judge that goes by the order alone gives .5. With `votes`, the mean over pairs of votes.
+    two ties, are a tie. So a judge that goes by the order alone gives .5; a disagreement of the two orders is flagged
+    `position_disagreement`. With `votes`, the mean over pairs of votes.
 
-    Give `prompt`, `response`, `other` and, where there is one, `reference`; or the judge's two `answers`. An answer
-    without a verdict makes the score invalid. With the guard `master_key` a response without content loses, two such
-    tie, and the judge is not asked. Details: `verdict` (response, other or tie), `agreed` (share of the pairs of votes
-    that agree), `judge_answer` (all answers), `guard`.
+    Give `prompt`, `response`, `other` and, where there is one, `reference`; or the judge's two `answers`. The last line
+    of an answer holds the verdict alone; any other answer makes the score invalid. With the guard `master_key` a
+    response without content loses, two such tie, and the judge is not asked. Details: `verdict` (response, other or
+    tie), `agreed` (share of the pairs of votes that agree), `judge_answer` (all answers), `guard`.
     """
     fields = {name: columns.objects(name) for name in Item.model_fields}
     invalid: dict[int, Invalid] = {}
@@ -76,7 +75,7 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
         row = {name: values[i] for name, values in fields.items()}
         try:
             if row["answers"] is not None:
-                pairs[i] = [_read_verdicts(row["answers"])]
+                pairs[i] = [_read_verdicts(row["answers"], params.reply)]
             elif row["response"] is None or row["other"] is None:
                 raise ItemError("give response and other, or the judge's two answers")
             elif empty := _find_empty_responses(row, params):
@@ -88,7 +87,9 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [_build_question(row, a, b, params), _build_question(row, b, a, params)]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    judged: Judged[list[Verdict]] = yield from ask_panel(params, asked, parse_verdict)
+    judged: Judged[list[Verdict]] = yield from ask_panel(
+        params, asked, lambda answer: parse_verdict(answer, params.reply)
+    )
     for i, own in judged.values.items():
         second = [_SWAPPED[verdict] for verdict in own[params.votes :]]
         pairs[i] = list(zip(own[: params.votes], second, strict=True))
@@ -104,14 +105,20 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
         reward=reward,
         details={"verdict": verdicts, "agreed": agreed, "judge_answer": words, "guard": guards},
         invalid=invalid | judged.invalid,
-        flags={i: (guard,) for i, guard in enumerate(guards) if guard is not None},
+        flags=_find_flags(guards, agreed),
     )
 
 
-def _read_verdicts(answers: list[str]) -> tuple[Verdict, Verdict]:
+def _find_flags(guards: list[str | None], agreed: list[float | None]) -> dict[int, tuple[str, ...]]:
+    """Flags by row: the guard that decided, and a disagreement of the two orders."""
+    flags: dict[int, tuple[str, ...]] = {i: (guard,) for i, guard in enumerate(guards) if guard is not None}
+    return flags | {i: (POSITION_DISAGREEMENT,) for i, share in enumerate(agreed) if share is not None and share < 1}
+
+
+def _read_verdicts(answers: list[str], pattern: str | None) -> tuple[Verdict, Verdict]:
     if len(answers) != 2:
         raise ItemError("answers must be two: as given, and with the two swapped", param="answers")
-    return parse_verdict(answers[0]), _SWAPPED[parse_verdict(answers[1])]
+    return parse_verdict(answers[0], pattern), _SWAPPED[parse_verdict(answers[1], pattern)]
 
 
 def _find_empty_responses(row: dict[str, Any], params: Params) -> list[str]:

@@ -7,7 +7,8 @@ from reward_gateway.sample import Invalid
 
 from ..columns import Columns
 from ..effects import Effectful
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_yes_no
+from ..grading.verdict import read_yes_no
+from ..judged import Conversation, Judged, JudgeParams, ask_panel
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
 from ..reading.alternatives import Reference
@@ -55,7 +56,7 @@ def judge_reference(columns: Columns, params: Params) -> Effectful[Outcome]:
         row = {name: values[i] for name, values in fields.items()}
         try:
             if row["answer"] is not None:
-                reward[i] = float(parse_yes_no(row["answer"]))
+                reward[i] = float(read_yes_no(row["answer"], params.reply))
             elif row["response"] is None or row["reference"] is None:
                 raise ItemError("give response and reference, or the judge's answer")
             elif (guard := params.caught(row["response"], row["reference"])) is not None:
@@ -65,7 +66,7 @@ def judge_reference(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [same_answer(shown, row["response"], row["reference"])]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    judged: Judged[list[bool]] = yield from ask_panel(params, asked, parse_yes_no)
+    judged: Judged[list[bool]] = yield from ask_panel(params, asked, lambda answer: read_yes_no(answer, params.reply))
     for i, votes in judged.values.items():
         reward[i] = float(np.mean(votes))
     return Outcome(

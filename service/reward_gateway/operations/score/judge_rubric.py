@@ -1,7 +1,6 @@
 """A judge grades a response by criteria."""
 
-import math
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -10,7 +9,9 @@ from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
 from ..effects import Effectful
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, parse_keys
+from ..grading.grade import Scale, read_grade
+from ..grading.objects import read_keys
+from ..judged import Conversation, Judged, JudgeParams, ask_panel
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question, section
 from ..reading.alternatives import Reference
@@ -34,6 +35,8 @@ class Params(JudgeParams):
     def _check_criteria(self) -> Self:
         if self.high <= self.low:
             raise ValueError("high must be above low")
+        if self.reply is not None and len(self.criteria) > 1:
+            raise ValueError("reply reads one grade: give one criterion")
         if self.weights is not None:
             if set(self.weights) != set(self.criteria):
                 raise ValueError("weights must name every criterion, and nothing else")
@@ -55,18 +58,13 @@ def parse_grades(answer: str, params: Params) -> FloatArray:
     """[k] grades in the order of the criteria.
 
     Raises:
-        ItemError: the answer does not end with exactly the grades that were asked for, within their range.
+        ItemError: the answer does not give exactly the grades that were asked for, within their range.
     """
-    found = parse_keys(answer, params.criteria)
-    grades = [found[name] for name in params.criteria]
-    if not all(_is_grade(grade, params) for grade in grades):
-        raise ItemError(f"the judge's grades are not all numbers from {params.low} to {params.high}")
-    return np.array(grades, dtype=np.float64)
-
-
-def _is_grade(grade: Any, params: Params) -> bool:
-    number = isinstance(grade, (int, float)) and not isinstance(grade, bool)
-    return number and math.isfinite(grade) and params.low <= grade <= params.high
+    scale = Scale(params.low, params.high)
+    if len(params.criteria) == 1:
+        return np.array([read_grade(answer, scale, next(iter(params.criteria)), only=True, pattern=params.reply)])
+    found = read_keys(answer, params.criteria)
+    return np.array([scale.check(found[name]) for name in params.criteria])
 
 
 @operation("score", "judge_rubric", item=Item, params=Params)
@@ -74,8 +72,9 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Grade of a response by a judge, criterion by criterion, scaled to 0–1.
 
     R = Σ_c w_c · (s_c − low) / (high − low) / Σ_c w_c, s_c the grade of criterion c, from 1 to 10; with `votes`, its
-    mean over the votes. The judge must end with one flat JSON object of exactly the criteria, each with a number within
-    the range; anything else is an invalid score.
+    mean over the votes. The judge must end with one flat JSON object of exactly the criteria (a `reason` may stand with
+    them), each with a number within the range. Of one criterion a last line "label: N" or "N/10", N alone, or the only
+    N/10 of the answer are read too. Anything else is an invalid score.
 
     Give `prompt`, `response` and, where there is one, `reference`; or the judge's `answer`. With the guard `master_key`
     a response without content is scored 0 and the judge is not asked. Details: `grades` (criterion -> s_c),

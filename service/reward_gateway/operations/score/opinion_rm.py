@@ -1,6 +1,5 @@
 """A tiny reward model of summaries of opinions: seven expert features, one number."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -11,6 +10,7 @@ from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
 from ..effects import AskJudge, Effectful, perform
+from ..grading.objects import read_keys
 from ..mlp import Activation, Head, linear, read_head
 from ..names import JudgeName, StoredSet
 from ..outcome import ItemError, Outcome, invalid_field
@@ -87,15 +87,8 @@ def feature_row(features: Mapping[str, Any]) -> list[float]:
 
 
 def parse_grades(answer: str) -> list[float]:
-    """The features in a judge's answer: its one JSON object, with exactly the seven keys."""
-    start, stop = answer.find("{"), answer.rfind("}")
-    try:
-        grades = json.loads(answer[start : stop + 1])
-    except (ValueError, RecursionError):
-        raise ItemError("the judge gave no JSON object") from None
-    if not isinstance(grades, dict):
-        raise ItemError("the judge gave no JSON object")
-    return feature_row(grades)
+    """The features in a judge's answer: the JSON object that ends it, with exactly the seven keys."""
+    return feature_row(read_keys(answer, FEATURES))
 
 
 @operation("score", "opinion_rm", item=Item, params=Params, source=SOURCE, fidelity="verified")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from pydantic import Field
 
@@ -10,6 +11,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..credit.renorm import SOURCE, process_score
 from ..effects import Effectful
+from ..grading.visible import drop_quotations, read_final
 from ..judged import Conversation, ask_judge
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
@@ -37,11 +39,16 @@ The turn to grade:
 Explain briefly, then end with <final_score>SCORE,MAX_SCORE</final_score>, both integers."""
 """Our wording of the published principles; the form of the answer is the published one."""
 
+UNJUDGED = Invalid("judge_error", "a turn has no valid <final_score> of the judge")
+
 _FINAL = re.compile(r"<final_score>\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*</final_score>")
 
 
 class Params(OperationParams):
     judge: JudgeName = Field("pprm", description="Configured judge: the process reward model behind a chat endpoint.")
+    lenient: bool = Field(
+        False, description="Read as the published parser does: of marks that differ in one answer the last counts."
+    )
 
 
 class Item(OperationItem):
@@ -55,10 +62,20 @@ class Item(OperationItem):
     )
 
 
-def parse_final_score(answer: str) -> list[int] | None:
-    """[score, max] of the last ``<final_score>`` in an answer; None without one."""
-    found = _FINAL.findall(answer)
-    return [int(found[-1][0]), int(found[-1][1])] if found else None
+def parse_final_score(answer: str, *, lenient: bool = False) -> list[int] | None:
+    """[score, max] of the ``<final_score>`` in an answer; None without one, or where several differ.
+
+    Args:
+        lenient: as the published parser reads it: the last one counts, whatever the others say.
+    """
+    try:
+        text = read_final(answer)
+    except ItemError:
+        return None
+    found = _FINAL.findall(text if lenient else drop_quotations(text))
+    if not found or (len(set(found)) > 1 and not lenient):
+        return None
+    return [int(found[-1][0]), int(found[-1][1])]
 
 
 def conversation(question: str, turns: Sequence[str], place: int) -> Conversation:
@@ -76,15 +93,17 @@ def conversation(question: str, turns: Sequence[str], place: int) -> Conversatio
 def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Process reward of each turn but the last, graded by a judge against principles.
 
-    A judge's answer ends with `<final_score>SCORE,MAX</final_score>`, integers; the last one counts, and the reward is
-    SCORE / MAX in [0, 1]. It is valid if MAX > 0 and 0 ≤ SCORE ≤ MAX; a turn without a valid answer has reward 0 and
-    `judged` false.
+    A judge's answer ends with `<final_score>SCORE,MAX</final_score>`, integers, and the reward is SCORE / MAX
+    in [0, 1]. It is valid if MAX > 0 and 0 ≤ SCORE ≤ MAX. Marks in one answer that differ are no judgement, unless
+    `lenient` lets the last count. A turn without a valid answer has reward 0 and `judged` false; in a recipe its sample
+    is invalid (`judge_error`).
 
     Give `question` and `turns` (all of them; the last holds the answer and is not graded) for the judge, or its
     `answers`, one a graded turn, or one `answer` (`reward` is then its score, and one that is not valid is the item's
     error). Details: `process` ([score, max] or null, what `credit/renorm` takes), `judged`, `judge_answer` (one a
     turn).
     """
+    parse = partial(parse_final_score, lenient=params.lenient)
     single, several = columns.objects("answer"), columns.objects("answers")
     questions, turns = columns.objects("question"), columns.objects("turns")
     process: list[list[list[int] | None] | None] = [None] * columns.size
@@ -93,9 +112,9 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     places: list[tuple[int, int]] = []
     for i in range(columns.size):
         if single[i] is not None:
-            process[i] = [parse_final_score(single[i])]
+            process[i] = [parse(single[i])]
         elif several[i] is not None:
-            process[i] = [None if text is None else parse_final_score(text) for text in several[i]]
+            process[i] = [None if text is None else parse(text) for text in several[i]]
         elif questions[i] is not None and turns[i] is not None:
             process[i] = [None] * max(len(turns[i]) - 1, 0)
             for place in range(len(turns[i]) - 1):
@@ -103,7 +122,7 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
                 places.append((i, place))
         else:
             invalid[i] = invalid_field("give question and turns, or the judge's answers")
-    judged = yield from ask_judge(params.judge, asked, parse_final_score)
+    judged = yield from ask_judge(params.judge, asked, parse)
     for number, (i, place) in enumerate(places):
         graded = process[i]
         if graded is not None:
@@ -113,6 +132,10 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     for number, (i, _) in enumerate(places):
         words[i] = [*(words[i] or []), judged.answers.get(number)]
     outcome.details["judge_answer"] = words
+    failed = {i: reason for number, reason in reversed(judged.invalid.items()) for i in [places[number][0]]}
+    for i, turns_judged in enumerate(outcome.details["judged"]):
+        if turns_judged is not None and not all(turns_judged):
+            outcome.stood_in[i] = failed.get(i, UNJUDGED)
     return outcome
 
 

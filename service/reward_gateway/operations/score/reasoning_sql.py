@@ -1,6 +1,5 @@
 """Reasoning-SQL: partial rewards for text-to-SQL, from the result of a query down to its words."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -13,9 +12,10 @@ from reward_gateway.sample import Invalid
 from ..answers.sections import has_section
 from ..columns import Columns
 from ..effects import Effectful
+from ..grading.grade import Scale, read_grade
 from ..judged import Conversation, ask_judge
 from ..names import JudgeName
-from ..outcome import ItemError, Outcome, invalid_field
+from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..sql import bigrams, is_ordered, jaccard, schema_items
 from ..sql_results import MOST_ROWS, run_queries, same_rows
@@ -90,10 +90,7 @@ def tagged(output: str) -> bool:
 
 def parse_judge(answer: str) -> float:
     """The judge's score, from 0 to 1."""
-    found = re.search(r'"score"\s*:\s*(\d+(?:\.\d+)?)', answer)
-    if found is None or not 0 <= float(found.group(1)) <= 1:
-        raise ItemError("the judge gave no score from 0 to 1")
-    return float(found.group(1))
+    return read_grade(answer, Scale(0, 1), "score")
 
 
 @operation("score", "reasoning_sql", item=Item, params=Params, source=SOURCE, fidelity="second-hand")

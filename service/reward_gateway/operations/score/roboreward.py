@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -10,6 +11,8 @@ from reward_gateway.sample import Invalid, Media
 
 from ..columns import Columns
 from ..effects import Effectful
+from ..grading.grade import Scale, read_grade
+from ..grading.visible import read_final
 from ..hosted import image_bytes
 from ..judged import Conversation, ask_judge
 from ..media import Frame, user_message
@@ -41,6 +44,10 @@ _LONE_DIGIT = re.compile(r"\b[1-5]\b")
 
 class Params(OperationParams):
     judge: JudgeName = Field("roboreward", description="Configured judge: a RoboReward model behind a chat endpoint.")
+    lenient: bool = Field(
+        False,
+        description="Read as the published parser does: the first ANSWER: N, else the last lone digit from 1 to 5.",
+    )
 
 
 class Item(OperationItem):
@@ -55,21 +62,40 @@ class Item(OperationItem):
 
 
 def parse_score(answer: str) -> int:
-    """The score in a judge's answer: after ``ANSWER:``, else the last lone digit from 1 to 5.
+    """The score in a judge's answer: a last line ``ANSWER: N``, or another form of a grade from 1 to 5.
+
+    Raises:
+        ItemError: there is none.
+    """
+    return int(read_grade(answer, Scale(1, 5, whole=True), "answer"))
+
+
+def parse_leniently(answer: str) -> int:
+    """The score as the published parser reads it: after the first ``ANSWER:``, else the last lone digit from 1 to 5.
 
     Raises:
         ItemError: there is none, or the one after ``ANSWER:`` is not from 1 to 5.
     """
-    found = _ANSWER.search(answer)
+    text = read_final(answer)
+    found = _ANSWER.search(text)
     if found:
         digits = found.group(1)
         if digits not in {"1", "2", "3", "4", "5"}:
             raise ItemError("the judge's score is not one of 1 to 5")
         return int(digits)
-    alone = _LONE_DIGIT.findall(answer)
+    alone = _LONE_DIGIT.findall(text)
     if not alone:
         raise ItemError("the judge gave no score from 1 to 5")
     return int(alone[-1])
+
+
+def _read_by(answer: str) -> str:
+    """Which parser is needed to read an answer."""
+    try:
+        parse_score(answer)
+    except ItemError:
+        return "lenient"
+    return "strict"
 
 
 def conversation(task: str, frames: Sequence[bytes]) -> Conversation:
@@ -84,36 +110,42 @@ def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
 
     Give `task` and `frames` or `frames_b64` (in order, about one per second; a single frame is shown twice), or
     `video_b64`, for the judge, which is asked greedily with the published prompt; or its `answer`; or the `score`
-    itself. Of an answer the number after `ANSWER:` counts, else the last lone digit from 1 to 5. An answer without a
-    score from 1 to 5 ("ANSWER: 10" among them) is an invalid score, never a silent 1. Details: `score`,
-    `judge_answer`.
+    itself. An answer ends with a line `ANSWER: N`; "4", "4/5" and JSON are read as well. Any other ("ANSWER: 10" and "I
+    would say 3." among them) is an invalid score, never a silent 1. With `lenient` answers are read as the published
+    parser reads them, by the last lone digit from 1 to 5 where there is no `ANSWER:`. Details: `score`, `judge_answer`
+    and, with `lenient`, `read_by` (strict, or lenient where only the published parser finds a score).
     """
     tasks, own, frames, videos = (columns.objects(name) for name in ("task", "frames", "frames_b64", "video_b64"))
     answers, scores = columns.objects("answer"), columns.floats("score").copy()
     invalid: dict[int, Invalid] = {}
     asked: dict[int, Conversation] = {}
+    parse = parse_leniently if params.lenient else parse_score
     for i in range(columns.size):
         try:
             if not np.isnan(scores[i]):
                 if scores[i] not in (1, 2, 3, 4, 5):
                     raise ItemError("score must be one of 1, 2, 3, 4, 5", param="score")
             elif answers[i] is not None:
-                scores[i] = parse_score(answers[i])
+                scores[i] = parse(answers[i])
             else:
                 asked[i] = _build_question(tasks[i], _decode_frames(own[i], frames[i]), videos[i])
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    judged = yield from ask_judge(params.judge, asked, parse_score)
+    judged = yield from ask_judge(params.judge, asked, parse)
     for i, score in judged.values.items():
         scores[i] = score
-    return Outcome(
-        reward=(scores - 1.0) / 4.0,
-        details={
-            "score": [None if np.isnan(score) else int(score) for score in scores],
-            "judge_answer": judged.words(columns.size),
-        },
-        invalid=invalid | judged.invalid,
-    )
+    words = judged.words(columns.size)
+    details: dict[str, Sequence[Any]] = {
+        "score": [None if np.isnan(score) else int(score) for score in scores],
+        "judge_answer": words,
+    }
+    if params.lenient:
+        read = [given if given is not None else said for given, said in zip(answers, words, strict=True)]
+        details["read_by"] = [
+            _read_by(text) if text is not None and not np.isnan(score) else None
+            for text, score in zip(read, scores, strict=True)
+        ]
+    return Outcome(reward=(scores - 1.0) / 4.0, details=details, invalid=invalid | judged.invalid)
 
 
 def _decode_frames(own: Sequence[Media] | None, encoded: Sequence[str] | None) -> list[bytes]:
