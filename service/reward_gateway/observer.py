@@ -133,6 +133,17 @@ class Observer:
     def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
         """It came back: ``ok``, ``cancelled``, or the code of the reason why its rows have no score."""
 
+    # Replicas of upstreams
+
+    def replica_call_started(self, upstream: str, replica: str, rows: int) -> None:
+        """A call went out to a replica of an upstream, with so many rows."""
+
+    def replica_call_finished(self, upstream: str, replica: str, seconds: float, outcome: str) -> None:
+        """It came back: ``ok``, ``cancelled``, or the code of the reason why it failed."""
+
+    def replica_breaker_changed(self, upstream: str, replica: str, state: BreakerState) -> None:
+        """Breaker of a replica: it gets calls (closed), or none until it has answered a look (open)."""
+
     # Processes for what may take long
 
     def worker_pool_changed(self, pool: WorkerPoolName, busy: int, queued: int) -> None:

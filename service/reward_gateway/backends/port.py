@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from reward_gateway.errors import ModelUnavailable
 from reward_gateway.sample import Batch, FloatArray, Invalid
 
 
@@ -12,7 +13,7 @@ class Device:
     """The device that a model's instances run on, from the server's configuration.
 
     Attributes:
-        kind: ``cpu``, ``gpu``, ``model`` (its backend decides) or empty if unknown.
+        kind: ``cpu``, ``gpu``, ``model`` (its backend decides), ``upstream`` (another server's) or empty if unknown.
         gpus: indices of the GPUs.
         instances: number of instances, on each GPU if there are several.
     """
@@ -42,6 +43,7 @@ class ModelInfo:
         device: the device of its instances.
         wanted: the server was told to serve it; False if the model is only in its repository.
         expected: versions that the server was told to serve but does not (yet or any more).
+        fault: a sentence that says why it is not ready, where the server knows; names no address.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ModelInfo:
     device: Device = field(default_factory=Device)
     wanted: bool = True
     expected: tuple[str, ...] = ()
+    fault: str = ""
 
     def flag_names(self, bits: int) -> tuple[str, ...]:
         """Names of the flags in a bit mask, as cached; a bit without a name is ``flag_<n>``."""
@@ -90,13 +93,25 @@ class ModelAnswer:
     version: str | None = None
 
 
+class ModelsAway(ModelUnavailable):
+    """One of several servers does not answer.
+
+    Attributes:
+        known: the models of the others.
+    """
+
+    def __init__(self, message: str, known: list[ModelInfo]) -> None:
+        super().__init__(message)
+        self.known = known
+
+
 class ModelServer(Protocol):
     """A server of reward models."""
 
     async def models(self) -> list[ModelInfo]:
         """Every model once, ready or not, with the version that its name alone selects.
 
-        Raises ModelUnavailable if the server is unreachable.
+        Raises ModelUnavailable if the server is unreachable, ModelsAway if it stands for several and one of them is.
         """
 
     async def info(self, name: str) -> ModelInfo:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -59,7 +60,7 @@ from reward_gateway.intake.chat_text import TEXT_FLAGS
 from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
-from reward_gateway.observer import Observer
+from reward_gateway.observer import BreakerState, Observer
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.verdicts import VERDICTS
@@ -126,9 +127,9 @@ def make_model_servers(settings: Settings, observer: Observer) -> ModelServers:
     return ModelServers(tritons, upstreams)
 
 
-def make_replica_breaker() -> Breaker:
-    """Circuit breaker of one replica of an upstream: one that is back is asked again within two seconds."""
-    return Breaker(REPLICA_FAILURES, time.monotonic, max_pause_s=1.5)
+def make_replica_breaker(changed: Callable[[BreakerState], None]) -> Breaker:
+    """Circuit breaker of one replica of an upstream, which the looks at it close."""
+    return Breaker(REPLICA_FAILURES, time.monotonic, changed=changed)
 
 
 async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:

@@ -1,6 +1,6 @@
 """Why a sample has no score."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 InvalidCode = Literal[
@@ -38,6 +38,8 @@ class Invalid:
     component: str | None = None
     param: str | None = None
     """Path below the sample, for example ``images[0]``."""
+    retry_after_s: float | None = None
+    """Seconds after which the server that caused it asks to be called again; None: it does not say."""
 
     @property
     def retryable(self) -> bool:
@@ -51,4 +53,4 @@ class Invalid:
 
     def of(self, component: str) -> "Invalid":
         """The same reason, with the component of a recipe that it belongs to."""
-        return self if self.component else Invalid(self.code, self.message, component, self.param)
+        return self if self.component else replace(self, component=component)

@@ -70,14 +70,16 @@ def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
     param = f"samples[{i}]" + (f".{reason.param}" if reason.param else "")
     component = f" ({reason.component})" if reason.component else ""
     message = f"{param}{component}: {reason.message.removeprefix(f'{reason.param}: ')}"
+    waits = [other.retry_after_s for other in invalid.values() if other.retry_after_s is not None]
+    after_s = max(waits, default=None)
     match reason.code:
         case "deadline_exceeded":
             return DeadlineExceeded(message, param=param)
         case "overloaded":
-            return Overloaded(message, param=param)
+            return Overloaded(message, param=param, retry_after_s=after_s)
         case "state_unavailable":
             return StateUnavailable(message, param=param)
         case _ if reason.server_caused:
-            return ModelUnavailable(message, param=param)
+            return ModelUnavailable(message, param=param, retry_after_s=after_s)
         case _:
             return Unscorable(message, param=param)

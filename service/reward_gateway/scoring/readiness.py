@@ -67,4 +67,6 @@ async def _explain_fault(model: str, runtime: EffectsRuntime) -> str:
         info = await runtime.models.info(model)
     except GatewayError as error:
         return error.message
-    return "" if info.ready else f"The model '{model}' is not ready on the model server."
+    if info.ready:
+        return ""
+    return info.fault or f"The model '{model}' is not ready on the model server."

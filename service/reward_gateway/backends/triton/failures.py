@@ -78,4 +78,6 @@ _ROW_CODES: dict[str, InvalidCode] = {
     "too_large": "too_large",
     "truncated": "truncated",
     "model_error": "model_error",
+    "unavailable": "model_unavailable",
+    "overloaded": "overloaded",
 }

@@ -8,6 +8,7 @@ upstreams:
     input: messages
 """
 
+import hashlib
 import json
 import os
 import re
@@ -16,12 +17,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+import jmespath
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from reward_gateway.sample.fields import FIELDS
 from reward_gateway.yaml_file import YamlFault, read_yaml
+
+from .templates import ChatTemplate, TemplateError
 
 FIELD_MARK = re.compile(r"\{([a-z_]+)\}")
 """Where the form of a request names a field of the sample."""
+
+WRITABLE = frozenset({"text"} | {row.name for row in FIELDS if row.model_input and row.form != "media"})
+"""Fields of a sample that may be written into a request."""
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
@@ -42,7 +60,36 @@ ProtocolName = Literal[
     "http",
 ]
 Input = Literal["messages", "text", "pair", "response"]
-Activation = Literal["none", "sigmoid", "softmax"]
+Activation = Literal["none", "sigmoid", "softmax", "server"]
+
+_ANY: tuple[Input, ...] = ("messages", "text", "response", "pair")
+
+INPUTS: dict[ProtocolName, tuple[Input, ...]] = {
+    "vllm_classify": ("messages", "text", "response"),
+    "vllm_pooling": ("messages", "text", "response"),
+    "vllm_score": ("pair",),
+    "vllm_rerank": ("pair",),
+    "sglang_classify": ("text", "response"),
+    "sglang_rerank": ("pair",),
+    "tei_predict": ("pair", "text", "response"),
+    "tei_rerank": ("pair",),
+    "infinity_classify": ("response", "text"),
+    "infinity_rerank": ("pair",),
+    "word_logprob": _ANY,
+    "oip": _ANY,
+    "openrlhf": ("pair", "text", "response"),
+    "http": _ANY,
+}
+"""What an entry of each protocol may choose as its ``input``; the first is its default."""
+
+ACTIVATED = frozenset(name for name in INPUTS if name.startswith(("vllm_", "tei_", "infinity_")))
+"""Protocols in which a server is asked for raw scores or for activated ones."""
+
+NAMED = frozenset({"infinity_classify", "infinity_rerank", "word_logprob", "oip"})
+"""Protocols whose servers serve several models, so that ``model`` has to be named."""
+
+COUNTED = frozenset({"vllm_classify", "vllm_pooling", "vllm_rerank"})
+"""Protocols whose servers say how many tokens the row of a call had."""
 
 
 class UpstreamsFileError(ValueError):
@@ -108,6 +155,23 @@ class HttpForm(_Entry):
     )
     answer: str = Field(min_length=1, description="JMESPath of the number, or list of K numbers, of each sample.")
 
+    @field_validator("answer")
+    @classmethod
+    def _is_path(cls, path: str) -> str:
+        try:
+            jmespath.compile(path)
+        except jmespath.exceptions.JMESPathError:
+            raise ValueError("is no JMESPath") from None
+        return path
+
+    @model_validator(mode="after")
+    def _shows_rows(self) -> Self:
+        if self.rows is not None:
+            element = self.body.get(self.rows) if isinstance(self.body, dict) else None
+            if not isinstance(element, list) or len(element) != 1:
+                raise ValueError("`rows` names a key of `body` whose list has one element, as every sample becomes one")
+        return self
+
 
 class UpstreamConfig(_Entry):
     """One upstream."""
@@ -119,20 +183,28 @@ class UpstreamConfig(_Entry):
     input: Input = Field(
         "messages",
         description="messages: chat messages, rendered by the server. text: rendered here by `template`. pair: prompt "
-        "and response. response: the response alone.",
+        "and response. response: the response alone. Unset: the first of these that the protocol takes.",
     )
     template: Path | None = Field(None, description="Jinja chat template for `input: text`, as transformers render it.")
     special_tokens: dict[str, str] = Field(
         default_factory=dict, description="bos_token, eos_token … that the template names."
     )
     dimensions: tuple[str, ...] = Field(("score",), min_length=1, max_length=1024, description="Names of the K scores.")
-    activation: Activation = Field("none", description="none: raw logits; sigmoid or softmax where they are wanted.")
+    activation: Activation = Field(
+        "none",
+        description="none: raw logits; sigmoid or softmax where they are wanted. What the server does is tried out. "
+        "server: whatever it is set up to do, not tried out.",
+    )
     images: bool = Field(False, description="Samples' images go as parts of the messages.")
     vector: bool = Field(False, description="One number per token or step: vllm_pooling with token_classify.")
     step_mark: str | None = Field(None, description="Text behind each step, at whose last token a step's number is.")
-    truncate: bool = Field(False, description="Let the server cut a text that is too long; the sample is flagged.")
-    tokenizer: Path | None = Field(None, description="tokenizer.json by which truncated texts are recognised.")
-    max_tokens: int | None = Field(None, ge=1, description="The server's limit of tokens, for `truncate`.")
+    truncate: bool = Field(
+        False,
+        description="Let the server cut texts over `max_tokens`; such samples are flagged `truncated`. Off: they are "
+        "refused as too_large.",
+    )
+    tokenizer: Path | None = Field(None, description="The model's tokenizer.json, by which texts are measured here.")
+    max_tokens: int | None = Field(None, ge=1, description="Maximum tokens of a text, for `truncate` and `tokenizer`.")
     words: Words | None = Field(None, description="Words of word_logprob.")
     tensors: Tensors | None = Field(None, description="Tensors of oip.")
     http: HttpForm | None = Field(None, description="Request and answer of http.")
@@ -141,24 +213,78 @@ class UpstreamConfig(_Entry):
     api_key_env: str | None = Field(
         None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Environment variable that holds the API key."
     )
+    api_key_file: Path | None = Field(None, description="File that holds the API key, in place of api_key_env.")
+    _template_source: str = PrivateAttr("")
+    _digest: str = PrivateAttr("")
+    _key: SecretStr | None = PrivateAttr(None)  # an entry with another key is another entry
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_input(cls, entry: Any) -> Any:
+        if isinstance(entry, dict) and entry.get("input") is None and entry.get("protocol") in INPUTS:
+            return {**entry, "input": INPUTS[entry["protocol"]][0]}
+        return entry
 
     @model_validator(mode="after")
     def _fits_protocol(self) -> Self:
-        if bool(self.urls) == (self.dns is not None):
-            raise ValueError("name the server by urls or by dns, one of them")
-        if len(set(self.urls)) < len(self.urls):
-            raise ValueError("urls names one address twice")
-        if len(set(self.dimensions)) < len(self.dimensions):
-            raise ValueError("dimensions names one number twice")
-        for name, protocol in (("words", "word_logprob"), ("tensors", "oip"), ("http", "http")):
-            if (getattr(self, name) is not None) != (self.protocol == protocol):
-                needs = "needs" if self.protocol == protocol else "has no use for"
-                raise ValueError(f"{self.protocol} {needs} `{name}`")
-        if (self.input == "text") != (self.template is not None):
-            raise ValueError("`input: text` and `template` go together")
-        if self.truncate and self.tokenizer is None:
-            raise ValueError("truncate needs `tokenizer`, so that truncated samples can be flagged")
+        for fault in (*self._address_faults(), *self._protocol_faults(), *self._token_faults()):
+            raise ValueError(fault)
         return self
+
+    def _address_faults(self) -> list[str]:
+        grpc = [url for url in self.addresses if url.startswith("grpc")]
+        faults = {
+            "name the server by urls or by dns, one of them": bool(self.urls) == (self.dns is not None),
+            "urls names one address twice": len(set(self.urls)) < len(self.urls),
+            "grpc:// is an address for the protocol oip": bool(grpc) and self.protocol != "oip",
+            "a grpc:// address names its port": any(urlsplit(url).port is None for url in grpc),
+            "name the key by api_key_env or by api_key_file, one of them": bool(self.api_key_env and self.api_key_file),
+        }
+        return [fault for fault, found in faults.items() if found]
+
+    def _protocol_faults(self) -> list[str]:
+        named = {"words": "word_logprob", "tensors": "oip", "http": "http"}
+        faults = {
+            f"{self.protocol} needs `{key}`": protocol == self.protocol and getattr(self, key) is None
+            for key, protocol in named.items()
+        } | {
+            f"{self.protocol} has no use for `{key}`": protocol != self.protocol and getattr(self, key) is not None
+            for key, protocol in named.items()
+        }
+        taken = INPUTS[self.protocol]
+        faults |= {
+            f"{self.protocol} takes as `input`: {', '.join(taken)}": self.input not in taken,
+            "`input: text` and `template` go together": (self.input == "text") != (self.template is not None),
+            "dimensions names one number twice": len(set(self.dimensions)) < len(self.dimensions),
+            "only fields of a sample can be named: " + ", ".join(sorted(WRITABLE)): not WRITABLE.issuperset(
+                self.named_fields
+            ),
+            "{text} needs `input: text` or `input: response`": "text" in self.named_fields
+            and self.input not in ("text", "response"),
+            f"{self.protocol} needs `model`": self.protocol in NAMED and not self.model,
+            f"{self.protocol} cannot be asked for an activation": self.protocol not in ACTIVATED
+            and self.activation in ("sigmoid", "softmax"),
+            "softmax of one number is always 1": self.activation == "softmax" and len(self.dimensions) == 1,
+            "vector needs the protocol vllm_pooling and one dimension": self.vector
+            and (self.protocol != "vllm_pooling" or len(self.dimensions) > 1),
+            "step_mark needs `vector`, `tokenizer` and an `input` that is text here": self.step_mark is not None
+            and not (self.vector and self.tokenizer is not None and self.input != "messages"),
+            "images needs `input: messages`": self.images and self.input != "messages",
+        }
+        return [fault for fault, found in faults.items() if found]
+
+    def _token_faults(self) -> list[str]:
+        counted = self.protocol in COUNTED and not self.vector
+        faults = {
+            "truncate and tokenizer need `max_tokens`": self.max_tokens is None
+            and (self.truncate or (self.tokenizer is not None and self.step_mark is None)),
+            "tokenizer needs an `input` that is text here: text, pair or response": self.tokenizer is not None
+            and self.input == "messages",
+            "truncate needs `tokenizer`, so that truncated samples can be flagged": self.truncate
+            and self.tokenizer is None
+            and not counted,
+        }
+        return [fault for fault, found in faults.items() if found]
 
     @property
     def named_fields(self) -> tuple[str, ...]:
@@ -172,13 +298,62 @@ class UpstreamConfig(_Entry):
     def addresses(self) -> tuple[str, ...]:
         return self.urls or ((self.dns,) if self.dns else ())
 
+    @property
+    def adds_special_tokens(self) -> bool:
+        """Whether the server writes special tokens around the texts that it is sent."""
+        if self.protocol in ("openrlhf", "word_logprob", "oip", "http"):
+            return False
+        return self.input != "text" or not self.protocol.startswith("vllm_")
+
+    @property
+    def template_source(self) -> str:
+        """The Jinja of ``template``; empty without one."""
+        return self._template_source
+
+    @property
+    def file_digest(self) -> str:
+        """Changes with the content of ``template`` and ``tokenizer``."""
+        return self._digest
+
     def api_key(self, environment: Mapping[str, str] = os.environ) -> SecretStr | None:
-        """The API key, or None if the server needs none. Raises ValueError if the variable is not set."""
+        """The API key, or None if the server needs none. Raises ValueError if it is not where the entry says."""
+        if self.api_key_file is not None:
+            try:
+                key = self.api_key_file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                raise ValueError("api_key_file cannot be read") from None
+            if not key:
+                raise ValueError("api_key_file is empty")
+            return SecretStr(key)
         if self.api_key_env is None:
             return None
-        if not (key := environment.get(self.api_key_env)):
+        if not (key := environment.get(self.api_key_env, "")):
             raise ValueError(f"needs its key in the environment: {self.api_key_env} is empty")
         return SecretStr(key)
+
+    def read_files(self, folder: Path) -> Self:
+        """The same, with the files that it names read, below ``folder``. Raises ValueError if one cannot be used."""
+        found = {name: folder / file for name in _FILES if (file := getattr(self, name)) is not None}
+        contents: dict[str, bytes] = {}
+        for name in ("template", "tokenizer"):
+            try:
+                if name in found:
+                    contents[name] = found[name].read_bytes()
+            except OSError:
+                raise ValueError(f"{name}: there is no file {getattr(self, name)} that can be read") from None
+        read = self.model_copy(update=found)
+        read._digest = hashlib.blake2b(b"\0".join(contents.values()), digest_size=8).hexdigest() if contents else ""
+        try:
+            read._template_source = contents.get("template", b"").decode()
+            ChatTemplate(read.template_source, self.special_tokens)
+        except (UnicodeDecodeError, TemplateError) as error:
+            reason = str(error) if isinstance(error, TemplateError) else "is not UTF-8"
+            raise ValueError(f"template: {reason}") from None
+        read._key = read.api_key()
+        return read
+
+
+_FILES = ("template", "tokenizer", "api_key_file")
 
 
 def load_upstreams(path: Path | None) -> dict[str, UpstreamConfig]:
@@ -204,8 +379,7 @@ def load_upstreams(path: Path | None) -> dict[str, UpstreamConfig]:
             faults.append("upstreams: a name has letters, digits, _ . and -, at most 64")
             continue
         try:
-            upstreams[name] = _resolve_files(UpstreamConfig.model_validate(entry), path.parent)
-            upstreams[name].api_key()
+            upstreams[name] = UpstreamConfig.model_validate(entry).read_files(path.parent)
         except ValidationError as error:
             for fault in error.errors(include_input=False, include_context=False, include_url=False):
                 where = ".".join(("upstreams", name, *(str(part) for part in fault["loc"])))
@@ -217,13 +391,13 @@ def load_upstreams(path: Path | None) -> dict[str, UpstreamConfig]:
     return upstreams
 
 
-def _resolve_files(config: UpstreamConfig, folder: Path) -> UpstreamConfig:
-    """The same, with whole paths. Raises ValueError if a file is not there."""
-    found: dict[str, Path] = {}
-    for name in ("template", "tokenizer"):
-        file = getattr(config, name)
-        if file is not None:
-            found[name] = folder / file
-            if not found[name].is_file():
-                raise ValueError(f"{name}: there is no file {file}")
-    return config.model_copy(update=found)
+class UpstreamsFile(_Entry):
+    """A whole file of upstreams."""
+
+    upstreams: dict[str, UpstreamConfig] = Field(description="Upstreams by the name that recipes use.")
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a file of upstreams, for editors and checkers."""
+    schema = UpstreamsFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "upstreams.yaml", **schema}

@@ -10,9 +10,12 @@ from reward_gateway.sample import Invalid
 BUSY = frozenset({429, 503})
 """Statuses of a server that is up and has too much to do; any other 5xx, and 408 and 409, is a failing one."""
 
+LONGEST_WAIT_S = 3600.0
+"""The most of a ``Retry-After`` that is passed on."""
+
 _TOO_LONG = re.compile(
-    r"maximum (context|model|sequence|input)? ?length|max_model_len|too (long|large)|longer than|exceeds? the max|"
-    r"must have less than \d+ tokens|context length",
+    r"maximum (context|model|sequence|input|allowed)? ?(context |input )?length|max_model_len|too (long|large)|"
+    r"longer than|exceeds? the (max|limit|model)|must have less than \d+ tokens|context length|max_seq(uence)?_len",
     re.IGNORECASE,
 )
 
@@ -22,17 +25,16 @@ class ReplicaFailed(Exception):
 
     Args:
         busy: it is up, and has too much to do.
-        after_s: seconds from its ``Retry-After``; None without one.
+        timed_out: it did not answer in time.
+        lost: there was no connection, or it broke: it may be another server when it is back.
     """
 
-    def __init__(
-        self, reason: Invalid, *, busy: bool = False, timed_out: bool = False, after_s: float | None = None
-    ) -> None:
+    def __init__(self, reason: Invalid, *, busy: bool = False, timed_out: bool = False, lost: bool = False) -> None:
         super().__init__(reason.message)
         self.reason = reason
         self.busy = busy
         self.timed_out = timed_out
-        self.after_s = after_s
+        self.lost = lost
 
 
 class Refused(Exception):
@@ -52,9 +54,9 @@ def read_refusal(name: str, status: int, headers: Mapping[str, str], body: bytes
     """The failure that a status other than 200 is."""
     if status in BUSY:
         after_s = seconds_of_retry_after(headers.get("retry-after"))
-        wait = f"; try again after {after_s:g} s" if after_s else ""
-        reason = Invalid("overloaded", f"{name} has too much to do (status {status}){wait}.")
-        return ReplicaFailed(reason, busy=True, after_s=after_s)
+        after_s = None if after_s is None else min(after_s, LONGEST_WAIT_S)
+        reason = Invalid("overloaded", f"{name} has too much to do (status {status}).", retry_after_s=after_s)
+        return ReplicaFailed(reason, busy=True)
     if status >= 500 or status in (408, 409):
         return ReplicaFailed(Invalid("model_unavailable", f"{name} failed with status {status}."))
     if status in (401, 403):
@@ -63,11 +65,16 @@ def read_refusal(name: str, status: int, headers: Mapping[str, str], body: bytes
         return Refused(Invalid("model_error", f"{name} answers with a redirect; name the address that it leads to."))
     if status == 404 or status == 405:
         return Refused(Invalid("model_error", f"{name} has no such path or model (status {status}); see `model`."))
-    if status == 413 or (_TOO_LONG.search(_message_of(body)) is not None):
+    if status == 413 or too_long(_message_of(body)):
         return Refused(Invalid("too_large", f"The text is too long for {name}.", param="response"), rows=True)
     return Refused(
         Invalid("invalid_field", f"{name} refuses the sample (status {status}).", param="response"), rows=True
     )
+
+
+def too_long(words: str) -> bool:
+    """Whether a server's message says that a text is too long for its model."""
+    return _TOO_LONG.search(words) is not None
 
 
 def _message_of(body: bytes) -> str:

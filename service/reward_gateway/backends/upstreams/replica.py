@@ -1,21 +1,21 @@
-"""One copy of an upstream: a server at an address, called over HTTP with JSON, and how it has been lately."""
+"""One copy of an upstream: a server at an address, and how it has been lately."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
-import httpx
-import msgspec
-
-from reward_gateway.observer import UNOBSERVED, Observer
+from reward_gateway.observer import UNOBSERVED, BreakerState, Observer
 from reward_gateway.sample import Invalid
 
 from .config import UpstreamConfig
-from .failures import Refused, ReplicaFailed, read_refusal
+from .failures import Refused, ReplicaFailed
+from .grpc_connection import GrpcConnection
+from .http_connection import HttpConnection
 
-CONNECT_S = 2.0
-PROBE_S = 2.0
-LARGEST_ANSWER = 64 << 20
+LOOK_S = 2.0
+"""Timeout of asking a server what it is."""
 
 
 class Breaker(Protocol):
@@ -24,9 +24,6 @@ class Breaker(Protocol):
     def begin_call(self) -> int | None:
         """A ticket; None while the breaker is open."""
 
-    def begin_probe(self) -> int | None:
-        """A ticket for the one call that may test whether the server is back."""
-
     def record_success(self) -> None:
         """A call was answered."""
 
@@ -34,11 +31,26 @@ class Breaker(Protocol):
         """A call was not."""
 
 
+MakeBreaker = Callable[[Callable[[BreakerState], None]], Breaker]
+"""Makes a breaker that tells every change of its state."""
+
+
 class Replica:
-    """Client of one server. It follows no redirects and ignores proxies set in the environment.
+    """A server of an upstream.
+
+    It gets calls while it is ``trusted``: its breaker is closed, and it is known to have the weights that the upstream
+    answers with. Both end when it does not answer, and begin again when it has been looked at.
+
+    Args:
+        url: its address.
+        label: its name in metrics and logs.
+        host: the name that its address was looked up by; empty: the address has it.
 
     Attributes:
+        name: the upstream's name, for messages.
         in_flight: calls that are not answered yet.
+        trusted: it may be called.
+        look_soon: set when it should be looked at at once.
     """
 
     def __init__(
@@ -46,56 +58,104 @@ class Replica:
         name: str,
         url: str,
         config: UpstreamConfig,
-        make_breaker: Callable[[], Breaker],
+        make_breaker: MakeBreaker,
         observer: Observer = UNOBSERVED,
+        *,
+        label: str = "",
+        host: str = "",
     ) -> None:
         self.name = name
         self.url = url
+        self.label = label or urlsplit(url).netloc
         self.in_flight = 0
+        self.trusted = False
+        self.look_soon = asyncio.Event()
+        self.observer = observer
+        self._looked = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._config = config
-        self._breaker = make_breaker()
-        self._observer = observer
-        headers = {"accept-encoding": "identity", "content-type": "application/json"}
-        if (key := config.api_key()) is not None:
-            headers["authorization"] = f"Bearer {key.get_secret_value()}"
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            timeout=httpx.Timeout(None, connect=CONNECT_S),
-            limits=httpx.Limits(
-                max_connections=config.limits.in_flight + 2, max_keepalive_connections=config.limits.in_flight + 2
-            ),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._timeouts: set[asyncio.Timeout] = set()
+        self._breaker = make_breaker(self._note_breaker)
+        self._note_breaker("closed")
+        key = config.api_key()
+        secret = key.get_secret_value() if key is not None else ""
+        self._http = None if url.startswith("grpc") else HttpConnection(url, secret, config.limits.in_flight + 8, host)
+        self.grpc = GrpcConnection(url, secret) if self._http is None else None
 
-    def take(self) -> None:
-        """Count a call as in flight."""
+    # How it is
+
+    def begin(self) -> int | None:
+        """A ticket for a call; None if it is not called now."""
+        return self._breaker.begin_call() if self.trusted else None
+
+    def begin_look(self) -> int | None:
+        """A ticket for a look, which is the probe of a server that did not answer."""
+        return self._breaker.begin_call()
+
+    def note_answer(self) -> None:
+        """A call or a look was answered."""
+        self._breaker.record_success()
+
+    def note_failure(self, ticket: int | None) -> None:
+        """A call or a look was not answered; its ticket, if it had one."""
+        if ticket is not None:
+            self._breaker.record_failure(ticket)
+
+    def distrust(self) -> None:
+        """Call it no more until it has been looked at, which it is at once."""
+        self.trusted = False
+        self._looked.clear()
+        self.look_soon.set()
+
+    def note_look(self) -> None:
+        """It has been looked at."""
+        self._looked.set()
+
+    async def wait_for_look(self, seconds: float) -> None:
+        """Wait until it has been looked at, at most so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._looked.wait()
+        except TimeoutError:
+            pass
+
+    @contextmanager
+    def carry(self, rows: int) -> Iterator[list[str]]:
+        """A call of so many rows is in flight; what is appended is its outcome."""
+        loop = asyncio.get_running_loop()
+        started, outcome = loop.time(), ["cancelled"]
         self.in_flight += 1
         self._idle.clear()
-
-    def release(self) -> None:
-        """Count a call as ended."""
-        self.in_flight -= 1
-        if not self.in_flight:
-            self._idle.set()
+        self.observer.replica_call_started(self.name, self.label, rows)
+        try:
+            yield outcome
+        finally:
+            self.in_flight -= 1
+            if not self.in_flight:
+                self._idle.set()
+            self.observer.replica_call_finished(self.name, self.label, loop.time() - started, outcome[-1])
 
     async def wait_until_idle(self) -> None:
         """Wait until no call is in flight."""
         await self._idle.wait()
 
-    def begin(self) -> int | None:
-        """A ticket for a call, or for the one probe of a server that did not answer; None: it is not called now."""
-        ticket = self._breaker.begin_call()
-        return self._breaker.begin_probe() if ticket is None else ticket
+    def _note_breaker(self, state: BreakerState) -> None:
+        self.observer.replica_breaker_changed(self.name, self.label, state)
+        if state == "open":  # calls that wait for it go to another
+            self.trusted = False
+            for timeout in self._timeouts:
+                timeout.reschedule(0.0)
 
-    def finish(self, ticket: int, *, answered: bool) -> None:
-        """Report how a call went that :meth:`begin` gave a ticket for."""
-        if answered:
-            self._breaker.record_success()
-        else:
-            self._breaker.record_failure(ticket)
+    # Calls
+
+    @contextmanager
+    def translate_timeout(self, timeout_s: float) -> Iterator[None]:
+        """Translates the end of a call's time. Raises ReplicaFailed."""
+        try:
+            yield
+        except TimeoutError:
+            reason = Invalid("model_unavailable", f"{self.name} did not answer within {timeout_s:g} s.")
+            raise ReplicaFailed(reason, timed_out=True) from None
 
     async def post(self, path: str, body: Any, timeout_s: float, method: str = "POST") -> Any:
         """The decoded answer to a request with a JSON body.
@@ -104,39 +164,28 @@ class Replica:
             ReplicaFailed: the server did not answer, or not now.
             Refused: it refuses this request.
         """
-        return await self._request(method, path, msgspec.json.encode(body), timeout_s)
+        assert self._http is not None, "the protocol has no form for gRPC"
+        with self.translate_timeout(timeout_s):
+            async with asyncio.timeout(timeout_s) as timeout:
+                self._timeouts.add(timeout)
+                try:
+                    return await self._http.request(self.name, method, path, body)
+                finally:
+                    self._timeouts.discard(timeout)
 
     async def get(self, path: str) -> Any:
         """What a server tells of itself; None if it has no such path. Raises ReplicaFailed."""
+        assert self._http is not None, "the protocol has no form for gRPC"
         try:
-            return await self._request("GET", path, None, PROBE_S)
+            with self.translate_timeout(LOOK_S):
+                async with asyncio.timeout(LOOK_S):
+                    return await self._http.request(self.name, "GET", path, None)
         except Refused:
             return None
 
-    async def _request(self, method: str, path: str, content: bytes | None, timeout_s: float) -> Any:
-        try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._client.stream(method, f"{self.url}{path}", content=content) as response,
-            ):
-                answer = bytearray()
-                async for piece in response.aiter_bytes():
-                    answer += piece
-                    if len(answer) > LARGEST_ANSWER:
-                        raise Refused(Invalid("model_error", f"{self.name} sent an answer over the size limit."))
-                if response.status_code != 200:
-                    raise read_refusal(self.name, response.status_code, response.headers, bytes(answer))
-        except TimeoutError:
-            late = Invalid("model_unavailable", f"{self.name} did not answer within {timeout_s:g} s.")
-            raise ReplicaFailed(late, timed_out=True) from None
-        except httpx.HTTPError as error:
-            away = Invalid("model_unavailable", f"{self.name} cannot be reached ({type(error).__name__}).")
-            raise ReplicaFailed(away) from None
-        try:
-            return msgspec.json.decode(answer)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            raise Refused(Invalid("model_error", f"{self.name} sent an answer that is not JSON.")) from None
-
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        self.observer.replica_breaker_changed(self.name, self.label, "closed")
+        for connection in (self._http, self.grpc):
+            if connection is not None:
+                await connection.close()

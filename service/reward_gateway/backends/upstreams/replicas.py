@@ -12,41 +12,59 @@ import structlog
 from reward_gateway.sample import Invalid
 
 from .config import UpstreamConfig
-from .failures import ReplicaFailed
+from .failures import Refused, ReplicaFailed
 from .replica import Replica
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+ATTEMPTS = 2
+"""A call that fails goes once more, to another replica or to the same one once it is back."""
+
+RECOVER_S = 1.0
+"""How long a call waits for a replica to be looked at, where no other can take it."""
 
 
 class Replicas:
     """Chooses replicas.
 
     Args:
-        make: makes the client of an address.
+        make: makes the client of an address, with its label.
+
+    Attributes:
+        all: every replica by its address.
     """
 
-    def __init__(self, name: str, config: UpstreamConfig, make: Callable[[str], Replica]) -> None:
+    def __init__(self, name: str, config: UpstreamConfig, make: Callable[[str, str], Replica]) -> None:
         self._name = name
         self._config = config
         self._make = make
         self._turn = 0
-        self.all: dict[str, Replica] = {url: make(url) for url in config.urls}
+        self.all: dict[str, Replica] = {url: make(url, urlsplit(url).netloc) for url in config.urls}
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def resolve(self) -> None:
-        """Look the addresses of ``dns`` up again; replicas that have gone finish their calls."""
+    async def resolve(self) -> bool:
+        """Look the addresses of ``dns`` up again; replicas that have gone finish their calls. Whether any changed."""
         if self._config.dns is None:
-            return
+            return False
         found = await resolve_addresses(self._config.dns)
         if not found:
-            return  # a name server that fails takes no replica away
-        for url in set(found) - self.all.keys():
-            self.all[url] = self._make(url)
-        for url in [url for url in self.all if url not in found]:
-            self.drain(self.all.pop(url))
+            return False  # a name server that fails takes no replica away
+        added = [url for url in found if url not in self.all]
+        gone = [url for url in self.all if url not in found]
+        for url in gone:
+            self._drain(self.all.pop(url))
+        for url in added:
+            self.all[url] = self._make(url, self._free_label())
+        return bool(added or gone)
 
-    def drain(self, replica: Replica) -> None:
+    def _free_label(self) -> str:
+        """The name with the lowest number that no replica has: addresses come and go, and labels must not add up."""
+        taken = {replica.label for replica in self.all.values()}
+        netloc = urlsplit(self._config.dns or "").netloc
+        return next(label for k in range(len(taken) + 1) if (label := f"{netloc}#{k}") not in taken)
+
+    def _drain(self, replica: Replica) -> None:
         """Close a replica once its calls are answered."""
 
         async def close_later() -> None:
@@ -57,8 +75,13 @@ class Replicas:
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    async def call(self, ask: Callable[[Replica, float], Awaitable[T]], deadline: float) -> tuple[T, Replica]:
-        """What a replica answers, and which; a call that fails goes once to another if there is time.
+    async def call(self, ask: Callable[[Replica, float], Awaitable[T]], rows: int, deadline: float) -> T:
+        """What a replica answers; a call that fails goes once more if there is time.
+
+        Args:
+            ask: asks a replica, within so many seconds.
+            rows: how many the call has.
+            deadline: time on the running loop's clock.
 
         Raises:
             ReplicaFailed: no replica answered.
@@ -67,33 +90,47 @@ class Replicas:
         loop = asyncio.get_running_loop()
         tried: list[Replica] = []
         failure: ReplicaFailed | None = None
-        while len(tried) < 2 and (chosen := self._choose(tried)) is not None:
+        for attempt in range(ATTEMPTS):
+            chosen = self._choose(tried)
+            if chosen is None and tried and failure is not None and failure.lost:
+                await tried[-1].wait_for_look(min(RECOVER_S, deadline - loop.time()))
+                chosen = self._choose([])
+            if chosen is None or (attempt and loop.time() >= deadline):
+                break
             replica, ticket = chosen
             tried.append(replica)
-            left = min(self._config.limits.timeout_s, deadline - loop.time())
-            if left <= 0:
-                replica.finish(ticket, answered=True)
-                break
-            answered = False
-            replica.take()
             try:
-                answer = await ask(replica, left)
-                answered = True
-                return answer, replica
+                return await self._ask_one(ask, replica, ticket, rows, deadline)
             except ReplicaFailed as error:
-                answered, failure = error.busy, error
-            except asyncio.CancelledError:
-                answered = True  # a caller that leaves proves no fault
-                raise
-            except Exception:
-                answered = True  # it answered, and what it says is no use
-                raise
-            finally:
-                replica.release()
-                replica.finish(ticket, answered=answered)
+                failure = error
         raise failure or ReplicaFailed(
             Invalid("model_unavailable", f"No server of {self._name} answers at the moment; try again later.")
         )
+
+    async def _ask_one(
+        self, ask: Callable[[Replica, float], Awaitable[T]], replica: Replica, ticket: int, rows: int, deadline: float
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        with replica.carry(rows) as outcome:
+            try:
+                answer = await ask(replica, max(0.0, min(self._config.limits.timeout_s, deadline - loop.time())))
+            except ReplicaFailed as failure:
+                late = failure.timed_out and loop.time() >= deadline  # which proves no fault
+                outcome.append("deadline_exceeded" if late else failure.reason.code)
+                if failure.busy:
+                    replica.note_answer()
+                elif not late:
+                    replica.note_failure(ticket)
+                if failure.lost:
+                    replica.distrust()
+                raise
+            except Refused as refusal:
+                outcome.append(refusal.reason.code)
+                replica.note_answer()
+                raise
+            outcome.append("ok")
+            replica.note_answer()
+            return answer
 
     def _choose(self, tried: list[Replica]) -> tuple[Replica, int] | None:
         """The replica with the fewest calls in flight among those that are called, in turn among equals."""
@@ -107,6 +144,7 @@ class Replicas:
         return None
 
     async def close(self) -> None:
+        """Close every connection, of those that leave, too."""
         for task in self._leaving:
             task.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)

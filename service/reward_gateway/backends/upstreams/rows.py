@@ -2,11 +2,10 @@
 
 import base64
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from reward_gateway.backends.chat import flatten_prompt, flatten_response
@@ -15,6 +14,7 @@ from reward_gateway.sample import Batch, Invalid, Media, Text, canonical_json
 
 from .config import Input, UpstreamConfig
 from .templates import ChatTemplate, TemplateError
+from .tokens import TextTokens
 
 _KINDS = (("png", 0, b"\x89PNG\r\n\x1a\n"), ("gif", 0, b"GIF8"), ("webp", 8, b"WEBP"))
 """Types of images by the bytes at a place; any other is sent as JPEG."""
@@ -29,6 +29,8 @@ class Question:
         prompt, response: as texts.
         text: the conversation as the upstream's template renders it; the response, where it alone is read.
         fields: further fields of the sample by name, for the forms that name them.
+        truncated: the server will cut it.
+        steps: places of the tokens at which the numbers of steps are, of an upstream with ``step_mark``.
     """
 
     messages: list[dict[str, Any]]
@@ -36,6 +38,8 @@ class Question:
     response: str
     text: str = ""
     fields: dict[str, str] = field(default_factory=dict)
+    truncated: bool = False
+    steps: Sequence[int] = ()
 
 
 @dataclass(slots=True)
@@ -69,22 +73,24 @@ class QuestionEncoder:
     """
 
     def __init__(self, config: UpstreamConfig) -> None:
-        self._template = ChatTemplate.of(config)
+        source = config.template_source
+        self._template = ChatTemplate(source, config.special_tokens) if source else None
+        # A token that the template writes and the server adds would stand there twice.
+        self._bos = config.special_tokens.get("bos_token", "") if config.adds_special_tokens else ""
+        self._tokens = TextTokens.of(config)
 
     def encode(self, config: UpstreamConfig, batch: Batch, rows: Sequence[int]) -> Encoded[QuestionRows]:
         """Questions about rows of a batch; a row that cannot be asked about gets a reason."""
         invalid: dict[int, Invalid] = {}
         questions: list[Question] = []
-        sizes: list[int] = []
         for k, row in enumerate(rows):
             question = self._ask_about(config, batch, row)
             if isinstance(question, Invalid):
                 invalid[k] = question
             else:
                 questions.append(question)
-                sizes.append(_count_bytes(question))
         positions = [k for k in range(len(rows)) if k not in invalid]
-        return Encoded(QuestionRows.of(questions, sizes), positions, invalid)
+        return Encoded(QuestionRows.of(questions, [*map(_count_bytes, questions)]), positions, invalid)
 
     def _ask_about(self, config: UpstreamConfig, batch: Batch, row: int) -> Question | Invalid:
         response = batch.responses[row]
@@ -96,41 +102,90 @@ class QuestionEncoder:
             if image.data is None:
                 return Invalid("invalid_media", "Its bytes were not fetched.", param=f"images[{m}]")
         question = Question(
-            join_conversation(prompt, response, images), flatten_prompt(prompt), flatten_response(response)
+            join_conversation(prompt, response, images),
+            _as_unicode(flatten_prompt(prompt)),
+            _as_unicode(flatten_response(response)),
         )
         if config.input == "response":
             question.text = question.response
         elif self._template is not None:
             try:
-                question.text = self._template.render(question.messages)
+                question.text = self._template.render(question.messages).removeprefix(self._bos)
             except TemplateError as error:
                 return Invalid("invalid_field", str(error), param="response")
         for name in config.named_fields:
             value = _read_field(batch, row, name, question)
             if isinstance(value, Invalid):
                 return value
-            question.fields[name] = value
+            question.fields[name] = _as_unicode(value)
+        return self._measure(config, question)
+
+    def _measure(self, config: UpstreamConfig, question: Question) -> Question | Invalid:
+        """The question, with what its tokens say of it; a reason if it has too many."""
+        if self._tokens is None:
+            return question
+        pair = config.input == "pair"
+        first, second = (question.prompt, question.response) if pair else (question.text, None)
+        if self._tokens.exceeds_limit(first, second):
+            if not config.truncate:
+                message = f"The text has over {config.max_tokens} tokens, which the model takes."
+                return Invalid("too_large", message, param="response")
+            question.truncated = True
+        if config.step_mark is not None:
+            question.steps = self._tokens.find_steps(question.text)
+            if not question.steps:
+                message = "The text has none of the marks behind its steps (step_mark)."
+                return Invalid("invalid_field", message, param="response")
         return question
 
 
 def join_conversation(prompt: Text, response: Text, images: Sequence[Media]) -> list[dict[str, Any]]:
-    """Prompt and response as one list of chat messages; images become parts of the first user message."""
+    """Prompt and response as one list of chat messages.
+
+    Images take the places of the messages' own, in the order of reading; further ones come first in the first message
+    of the user. Without images the places are left out.
+    """
     before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) and prompt else list(prompt or [])
     after = [{"role": "assistant", "content": response}] if isinstance(response, str) else list(response)
-    messages = [dict(message) for message in (*before, *after) if not isinstance(message, str)]
-    if images:
+    written = [message for message in (*before, *after) if not isinstance(message, str)]
+    waiting = iter(images)
+    messages = [{**message, "content": _fill_places(message.get("content"), waiting)} for message in written]
+    if further := [_image_part(image) for image in waiting]:
         first = next((message for message in messages if message.get("role") == "user"), None)
         if first is None:
             first = {"role": "user", "content": ""}
             messages.insert(0, first)
         content = first["content"]
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else _text_parts(content)
-        first["content"] = [*map(_image_part, images), *(part for part in parts if part.get("text"))]
-    return messages
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+        first["content"] = [*further, *(part for part in parts if part.get("text") != "")]
+    return [_clean_texts(message) for message in messages]
 
 
-def _text_parts(content: Any) -> list[dict[str, Any]]:
-    return [dict(part) for part in content or () if isinstance(part, dict) and isinstance(part.get("text"), str)]
+def _fill_places(content: Any, images: Iterator[Media]) -> Any:
+    """A message's content with images in the places ``{"type": "image"}``; a list of nothing but texts stays a list."""
+    if not isinstance(content, list):
+        return content if content is not None else ""
+    parts: list[Any] = []
+    for part in content:
+        if isinstance(part, dict) and part.get("type") == "image":
+            image = next(images, None)
+            parts += [] if image is None else [_image_part(image)]
+        else:
+            parts.append(part)
+    return parts
+
+
+def _clean_texts(value: Any) -> Any:
+    """The same without lone surrogates, which JSON on the wire cannot hold."""
+    if isinstance(value, str):
+        return _as_unicode(value)
+    if isinstance(value, dict):
+        return {key: _clean_texts(entry) for key, entry in value.items()}
+    return [_clean_texts(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _as_unicode(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _image_part(image: Media) -> dict[str, Any]:
@@ -152,4 +207,5 @@ def _read_field(batch: Batch, row: int, name: str, question: Question) -> str | 
 
 
 def _count_bytes(question: Question) -> int:
-    return len(msgspec.json.encode(question.messages)) + len(question.text) + 64
+    """About as many bytes as the question has in a request."""
+    return len(repr(question.messages)) + len(question.text) + sum(map(len, question.fields.values())) + 64

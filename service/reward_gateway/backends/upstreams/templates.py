@@ -10,8 +10,6 @@ from jinja2 import nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from .config import UpstreamConfig
-
 
 class TemplateError(ValueError):
     """A template is invalid or rejects a conversation; the message quotes none of the conversation."""
@@ -45,13 +43,6 @@ class ChatTemplate:
         except jinja2.TemplateError as error:
             raise TemplateError(f"The chat template is not valid Jinja: {error}") from None
         self._special_tokens = dict(special_tokens)
-
-    @classmethod
-    def of(cls, config: UpstreamConfig) -> "ChatTemplate | None":
-        """An upstream's template; None if it has none."""
-        if config.template is None:
-            return None
-        return cls(config.template.read_text(encoding="utf-8"), config.special_tokens)
 
     def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
         """The text of a conversation that ends with an answer. Raises TemplateError if the template rejects it."""

@@ -377,7 +377,7 @@ async def _call_tool(
     scores = await request.score([answer_task(tasks_of(request.http_request), task, text)], task.reward)
     failed = scores.failed.get(0)
     if failed is not None and failed.server_caused:
-        raise ModelUnavailable(failed.message)
+        raise ModelUnavailable(failed.message, retry_after_s=failed.retry_after_s)
     session.answered_by = task_id
     await request.sessions.replace(name, msgspec.to_builtins(session), SESSION_S)
     metadata: dict[str, Any] = {"components": scores.component_row(0), "verdicts": scores.verdict_row(0)}
@@ -420,7 +420,10 @@ async def _score_candidates(
     scores = await request.score(samples, task.reward)
     # A candidate that is left alone, because the others have no score, is the consequence and not the cause.
     for i, failed in sorted(scores.failed.items(), key=lambda found: (found[1].code == "group_of_one", found[0])):
-        raise (ModelUnavailable if failed.server_caused else Unscorable)(f"candidates[{i}]: {failed.message}")
+        message = f"candidates[{i}]: {failed.message}"
+        if failed.server_caused:
+            raise ModelUnavailable(message, retry_after_s=failed.retry_after_s)
+        raise Unscorable(message)
     pairs = zip(scores.numbers(), body.candidates, strict=True)
     return {"scores": [{"reward": reward, "metadata": candidate.metadata} for reward, candidate in pairs]}
 

@@ -361,7 +361,9 @@ class DialectRequest:
 
 
 def _refusal_of(reason: Invalid) -> GatewayError:
-    return (ModelUnavailable if reason.server_caused else Unscorable)(reason.message)
+    if reason.server_caused:
+        return ModelUnavailable(reason.message, retry_after_s=reason.retry_after_s)
+    return Unscorable(reason.message)
 
 
 def _find_missing_rows(scored: Scored, *, vectors: bool, labels: bool) -> list[int]:

@@ -3,7 +3,7 @@
 from .base import CallContent, RowAnswers, UpstreamProtocol
 from .infinity import InfinityClassify, InfinityRerank
 from .mapped import MappedHttp
-from .oip import OpenInferenceHttp
+from .oip import OpenInference
 from .openrlhf import OpenRlhf
 from .sglang import SglangClassify, SglangRerank
 from .tei import TeiPredict, TeiRerank
@@ -22,7 +22,7 @@ PROTOCOLS: dict[str, type[UpstreamProtocol]] = {
     "infinity_classify": InfinityClassify,
     "infinity_rerank": InfinityRerank,
     "word_logprob": WordLogprob,
-    "oip": OpenInferenceHttp,
+    "oip": OpenInference,
     "openrlhf": OpenRlhf,
     "http": MappedHttp,
 }

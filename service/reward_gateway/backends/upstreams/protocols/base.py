@@ -1,47 +1,45 @@
 """What every protocol does: turns questions into a request, and an answer into numbers."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from reward_gateway.sample import FloatArray, Invalid
 
-from ..config import Input, UpstreamConfig
+from ..config import UpstreamConfig
 from ..failures import Refused
 from ..replica import Replica
 from ..rows import Question
 
+TRUNCATED = "truncated"
+"""Flags samples that the server has cut."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallContent:
-    """A request: the path below the address, and the JSON body."""
+    """A request: the path below the address, the JSON body, and the method."""
 
     path: str
     body: Any
+    method: str = "POST"
 
 
 @dataclass(slots=True)
 class RowAnswers:
-    """What a server said of n rows: [n, K] numbers; reasons, and the numbers of parts as float32 bytes, by row."""
+    """What a server said of n rows: [n, K] numbers; by row, reasons, flags, and numbers of parts as float32 bytes."""
 
     values: FloatArray
     invalid: dict[int, Invalid] = field(default_factory=dict)
+    flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
     vectors: dict[int, bytes] = field(default_factory=dict)
 
 
 class UpstreamProtocol(ABC):
-    """One way of asking, for one upstream.
-
-    Attributes:
-        inputs: what an entry may choose as its ``input``.
-        vector: it can give one number per token or step.
-    """
-
-    inputs: ClassVar[frozenset[Input]] = frozenset({"messages", "text", "pair", "response"})
-    vector: ClassVar[bool] = False
+    """One way of asking, for one upstream."""
 
     def __init__(self, config: UpstreamConfig) -> None:
         self.config = config
@@ -60,8 +58,11 @@ class UpstreamProtocol(ABC):
         """The request about some questions."""
 
     @abstractmethod
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        """The numbers of each row. Raises ValueError, LookupError or TypeError if the answer has another form."""
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        """The numbers of each row, NaN where there is none.
+
+        Raises ValueError, LookupError or TypeError if the answer has another form.
+        """
 
     async def read_identity(self, replica: Replica) -> str:
         """What the server tells of its model and its version; empty: nothing. Raises ReplicaFailed."""
@@ -70,24 +71,29 @@ class UpstreamProtocol(ABC):
     async def ask(self, replica: Replica, questions: Sequence[Question], timeout_s: float) -> RowAnswers:
         """The numbers of questions, from one replica. Raises ReplicaFailed or Refused."""
         call = self.build_call(questions)
-        answer = await replica.post(call.path, call.body, timeout_s)
-        return self.check_answer(replica, answer, len(questions))
+        answer = await replica.post(call.path, call.body, timeout_s, call.method)
+        return self.check_answer(replica.name, answer, questions)
 
-    def check_answer(self, replica: Replica, answer: Any, rows: int) -> RowAnswers:
-        """The numbers of an answer, if there is one for every row. Raises Refused if not."""
+    def check_answer(self, name: str, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        """The numbers of an answer, if there is one for every row. Raises Refused if not; ``name`` is for messages."""
+        rows = len(questions)
         try:
-            answers = self.read_answer(answer, rows)
+            answers = self.read_answer(answer, questions)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            reason = f"{replica.name} answered in a form that {self.config.protocol} does not have: {_describe(error)}."
+            reason = f"{name} answered in a form that {self.config.protocol} does not have: {_describe(error)}."
             raise Refused(Invalid("model_error", reason)) from None
         if answers.values.shape != (rows, self.width):
             got = "x".join(map(str, answers.values.shape))
-            reason = f"{replica.name} gave {got} numbers in place of {rows}x{self.width} (see `dimensions`)."
+            reason = f"{name} gave {got} numbers in place of {rows}x{self.width} (see `dimensions`)."
             raise Refused(Invalid("model_error", reason))
+        with np.errstate(over="ignore"):  # a number that float32 does not hold is none
+            answers.values = answers.values.astype(np.float32).astype(np.float64)
         bad = ~np.isfinite(answers.values).all(axis=1)
         for row in np.flatnonzero(bad).tolist():
-            answers.invalid.setdefault(row, Invalid("not_finite", "The model's score is not a finite number."))
+            answers.invalid.setdefault(row, Invalid("model_error", f"{name} gave no finite number."))
+            answers.vectors.pop(row, None)
         answers.values[bad] = np.nan
+        answers.flags |= {row: (TRUNCATED,) for row, question in enumerate(questions) if question.truncated}
         return answers
 
 
@@ -96,7 +102,9 @@ def _describe(error: Exception) -> str:
 
 
 def to_number(value: Any) -> float:
-    """A JSON number. Raises ValueError for anything else, booleans and texts among them."""
+    """A JSON number; null, which servers write for NaN, is NaN. Raises ValueError for booleans, texts and others."""
+    if value is None:
+        return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a score is not a number")
     return float(value)
@@ -124,16 +132,11 @@ def expect_list(value: Any, rows: int | None = None) -> list[Any]:
     return value
 
 
-def put_in_order(entries: Sequence[Mapping[str, Any]], rows: int, score: str) -> FloatArray:
-    """[n, 1] scores of entries that name their place as ``index``, which rerankers sort by score."""
-    if len(entries) != rows or {entry["index"] for entry in entries} != set(range(rows)):
-        raise ValueError(f"{len(entries)} results, whose index is not each of 0 to {rows - 1} once")
-    values = np.full((rows, 1), np.nan)
-    for entry in entries:
-        values[entry["index"], 0] = to_number(entry[score])
-    return values
-
-
-def plain_input(question: Question, config: UpstreamConfig) -> str:
-    """The text of a question for an entry that reads one."""
-    return question.text if config.input in ("text", "response") else f"{question.prompt}\n{question.response}"
+def order_entries(entries: Any, rows: int) -> list[Any]:
+    """One entry per row, in the order of their ``index``, by which rerankers do not sort. Raises ValueError."""
+    found = expect_list(entries)
+    if [entry.get("index") for entry in found] == [None] * rows:
+        return found
+    if len(found) != rows or {entry["index"] for entry in found} != set(range(rows)):
+        raise ValueError(f"{len(found)} answers, whose index is not each of 0 to {rows - 1} once")
+    return sorted(found, key=lambda entry: int(entry["index"]))

@@ -1,12 +1,11 @@
 """infinity's classifiers and rerankers, with raw scores: without ``raw_scores`` a single label is always 1."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from ..config import Input
 from ..replica import Replica
 from ..rows import Question
-from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, plain_input, put_in_order, to_table
+from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, order_entries, to_table
 from .tei import order_labels
 from .vllm import read_openai_identity
 
@@ -29,22 +28,17 @@ class _Infinity(UpstreamProtocol):
 class InfinityClassify(_Infinity):
     """``POST /classify``: labels with their scores per text."""
 
-    inputs: ClassVar[frozenset[Input]] = frozenset({"text", "response"})
-
     def build_call(self, questions: Sequence[Question]) -> CallContent:
-        texts = [plain_input(question, self.config) for question in questions]
+        texts = [question.text for question in questions]
         return CallContent("/classify", {"model": self.config.model, "input": texts, "raw_scores": self._raw})
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        return RowAnswers(
-            to_table([order_labels(labels, self.config.dimensions) for labels in expect_list(answer["data"], rows)])
-        )
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        rows = expect_list(answer["data"], len(questions))
+        return RowAnswers(to_table([order_labels(labels, self.config.dimensions) for labels in rows]))
 
 
 class InfinityRerank(_Infinity):
     """``POST /rerank``: one query and one document per call."""
-
-    inputs: ClassVar[frozenset[Input]] = frozenset({"pair"})
 
     @property
     def batches(self) -> bool:
@@ -55,5 +49,6 @@ class InfinityRerank(_Infinity):
         body = {"model": self.config.model, "query": question.prompt, "documents": [question.response]}
         return CallContent("/rerank", body | {"raw_scores": self._raw})
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        return RowAnswers(put_in_order(expect_list(answer["results"], rows), rows, "relevance_score"))
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        results = order_entries(answer["results"], len(questions))
+        return RowAnswers(to_table([entry["relevance_score"] for entry in results]))

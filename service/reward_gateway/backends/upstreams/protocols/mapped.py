@@ -27,18 +27,18 @@ class MappedHttp(UpstreamProtocol):
     def build_call(self, questions: Sequence[Question]) -> CallContent:
         body = copy.deepcopy(self._form.body)
         if self._form.rows is None:
-            return CallContent(self._form.path, fill_form(body, questions[0]))
+            return CallContent(self._form.path, fill_form(body, questions[0]), self._form.method)
         element = expect_list(body[self._form.rows])[0]
         body[self._form.rows] = [fill_form(element, question) for question in questions]
-        return CallContent(self._form.path, body)
+        return CallContent(self._form.path, body, self._form.method)
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
         found = self._answer.search(answer)
         if found is None:
             raise ValueError("`answer` finds nothing in it")
         if self._form.rows is None:
             return RowAnswers(to_table([found]))
-        return RowAnswers(to_table(expect_list(found, rows)))
+        return RowAnswers(to_table(expect_list(found, len(questions))))
 
 
 def fill_form(form: Any, question: Question) -> Any:

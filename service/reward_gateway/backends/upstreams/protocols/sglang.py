@@ -1,12 +1,11 @@
 """SGLang's reward models and rerankers."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from ..config import Input
 from ..replica import Replica
 from ..rows import Question
-from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, plain_input, put_in_order, to_table
+from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, order_entries, to_table
 
 
 class _Sglang(UpstreamProtocol):
@@ -22,21 +21,17 @@ class _Sglang(UpstreamProtocol):
 class SglangClassify(_Sglang):
     """``POST /classify``: one object for one text, a list of them for a list."""
 
-    inputs: ClassVar[frozenset[Input]] = frozenset({"text", "response"})
-
     def build_call(self, questions: Sequence[Question]) -> CallContent:
-        texts = [plain_input(question, self.config) for question in questions]
+        texts = [question.text for question in questions]
         return CallContent("/classify", {"model": self.config.model, "text": texts})
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        entries = expect_list(answer if isinstance(answer, list) else [answer], rows)
-        return RowAnswers(to_table([expect_list(entry["embedding"])[: self.width] for entry in entries]))
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        entries = expect_list(answer if isinstance(answer, list) else [answer], len(questions))
+        return RowAnswers(to_table([expect_list(entry["embedding"]) for entry in entries]))
 
 
 class SglangRerank(_Sglang):
     """``POST /v1/rerank``, which answers a list of scores with their index."""
-
-    inputs: ClassVar[frozenset[Input]] = frozenset({"pair"})
 
     @property
     def batches(self) -> bool:
@@ -47,6 +42,6 @@ class SglangRerank(_Sglang):
         body = {"model": self.config.model, "query": question.prompt, "documents": [question.response]}
         return CallContent("/v1/rerank", body)
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
         results = answer["results"] if isinstance(answer, dict) else answer
-        return RowAnswers(put_in_order(expect_list(results, rows), rows, "score"))
+        return RowAnswers(to_table([entry["score"] for entry in order_entries(results, len(questions))]))

@@ -1,12 +1,11 @@
 """Hugging Face's text-embeddings-inference: /predict and /rerank, with raw scores."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from ..config import Input
 from ..replica import Replica
 from ..rows import Question
-from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, plain_input, put_in_order, to_number, to_table
+from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, order_entries, to_number, to_table
 
 
 class _Tei(UpstreamProtocol):
@@ -24,26 +23,21 @@ class _Tei(UpstreamProtocol):
 class TeiPredict(_Tei):
     """``POST /predict``: labels with their scores, of a text or a pair."""
 
-    inputs: ClassVar[frozenset[Input]] = frozenset({"text", "pair", "response"})
-
     def build_call(self, questions: Sequence[Question]) -> CallContent:
         if self.config.input == "pair":
             inputs: list[Any] = [[question.prompt, question.response] for question in questions]
         else:
-            inputs = [[plain_input(question, self.config)] for question in questions]
+            inputs = [[question.text] for question in questions]
         return CallContent("/predict", {"inputs": inputs, "raw_scores": self._raw, "truncate": self.config.truncate})
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
         """A list of labels with their scores per row, the best first: put in the order of their names' numbers."""
-        return RowAnswers(
-            to_table([order_labels(labels, self.config.dimensions) for labels in expect_list(answer, rows)])
-        )
+        rows = expect_list(answer, len(questions))
+        return RowAnswers(to_table([order_labels(labels, self.config.dimensions) for labels in rows]))
 
 
 class TeiRerank(_Tei):
     """``POST /rerank``: one query and one text per call."""
-
-    inputs: ClassVar[frozenset[Input]] = frozenset({"pair"})
 
     @property
     def batches(self) -> bool:
@@ -54,8 +48,8 @@ class TeiRerank(_Tei):
         body = {"query": question.prompt, "texts": [question.response], "raw_scores": self._raw}
         return CallContent("/rerank", body | {"truncate": self.config.truncate})
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        return RowAnswers(put_in_order(expect_list(answer, rows), rows, "score"))
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        return RowAnswers(to_table([entry["score"] for entry in order_entries(answer, len(questions))]))
 
 
 def order_labels(labels: Any, dimensions: Sequence[str]) -> list[float]:

@@ -3,25 +3,53 @@
 Both names of the activation are sent, since servers ignore a field that they do not know.
 """
 
+import math
 import struct
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from ..config import Input
+from reward_gateway.sample import Invalid
+
+from ..failures import Refused
 from ..replica import Replica
 from ..rows import Question
-from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, put_in_order, to_number, to_table
+from .base import TRUNCATED, CallContent, RowAnswers, UpstreamProtocol, expect_list, order_entries, to_number, to_table
 
 
 class _Vllm(UpstreamProtocol):
     def _body(self, **named: Any) -> dict[str, Any]:
-        raw = self.config.activation == "none"
-        body = {"model": self.config.model, **named, "use_activation": not raw, "activation": not raw}
+        body = dict(named)
+        if self.config.model:
+            body["model"] = self.config.model
+        if self.config.activation != "server":
+            raw = self.config.activation == "none"
+            body |= {"use_activation": not raw, "activation": not raw}
         if self.config.input == "text":
             body["add_special_tokens"] = False  # the template has written them
         if self.config.truncate:
-            body["truncate_prompt_tokens"] = -1
+            body["truncate_prompt_tokens"] = self.config.max_tokens
         return body
+
+    @property
+    def _counts_tokens(self) -> bool:
+        """Truncated samples are known by the tokens that the server says it read: of a call with one row."""
+        return self.config.truncate and self.config.tokenizer is None
+
+    @property
+    def batches(self) -> bool:
+        return self.config.input != "messages" and not self._counts_tokens
+
+    def check_answer(self, name: str, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        answers = super().check_answer(name, answer, questions)
+        if self._counts_tokens:
+            usage = answer.get("usage") or {}
+            tokens = usage.get("prompt_tokens") or usage.get("total_tokens")
+            if not isinstance(tokens, int):
+                reason = f"{name} does not say how many tokens it read: `truncate` needs `tokenizer` there."
+                raise Refused(Invalid("model_error", reason))
+            if tokens >= (self.config.max_tokens or 0):
+                answers.flags[0] = (TRUNCATED,)
+        return answers
 
     async def read_identity(self, replica: Replica) -> str:
         return await read_openai_identity(replica, self.config.model)
@@ -41,12 +69,6 @@ async def read_openai_identity(replica: Replica, model: str) -> str:
 class VllmClassify(_Vllm):
     """``POST /classify``: a list of texts, or one conversation."""
 
-    inputs: ClassVar[frozenset[Input]] = frozenset({"messages", "text", "response"})
-
-    @property
-    def batches(self) -> bool:
-        return self.config.input != "messages"
-
     def build_call(self, questions: Sequence[Question]) -> CallContent:
         if self.config.input == "messages":
             body = self._body(messages=questions[0].messages, add_generation_prompt=False)
@@ -54,21 +76,13 @@ class VllmClassify(_Vllm):
             body = self._body(input=[question.text for question in questions])
         return CallContent("/classify", body)
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        data = expect_list(answer["data"], rows)
-        ordered = sorted(data, key=lambda entry: entry.get("index", 0))
-        return RowAnswers(to_table([entry["probs"] for entry in ordered]))
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        data = order_entries(answer["data"], len(questions))
+        return RowAnswers(to_table([entry["probs"] for entry in data]))
 
 
 class VllmPooling(_Vllm):
     """``POST /pooling``: the scores of a text, or one per token of process models."""
-
-    inputs: ClassVar[frozenset[Input]] = frozenset({"messages", "text", "response"})
-    vector: ClassVar[bool] = True
-
-    @property
-    def batches(self) -> bool:
-        return self.config.input != "messages"
 
     def build_call(self, questions: Sequence[Question]) -> CallContent:
         task = "token_classify" if self.config.vector else "classify"
@@ -78,39 +92,42 @@ class VllmPooling(_Vllm):
             body = self._body(input=[question.text for question in questions], task=task)
         return CallContent("/pooling", body | {"encoding_format": "float"})
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        data = expect_list(answer["data"], rows)
-        ordered = [entry["data"] for entry in sorted(data, key=lambda entry: entry.get("index", 0))]
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        rows = [entry["data"] for entry in order_entries(answer["data"], len(questions))]
         if not self.config.vector:
-            return RowAnswers(to_table(ordered))
-        steps = [
-            [to_number(token[-1] if isinstance(token, list) else token) for token in expect_list(row)]
-            for row in ordered
-        ]
-        if not all(steps):
-            raise ValueError("a row has no token")
+            return RowAnswers(to_table(rows))
+        steps = [_select_steps(row, question) for row, question in zip(rows, questions, strict=True)]
         vectors = {row: struct.pack(f"<{len(values)}f", *values) for row, values in enumerate(steps)}
         return RowAnswers(to_table([values[-1] for values in steps]), vectors=vectors)
+
+
+def _select_steps(tokens: Any, question: Question) -> list[float]:
+    """The number of each step, of [tokens, K] numbers: the last of K, which is that of the good label.
+
+    Without marks every row is a step's, as vLLM's own pooler of steps answers.
+    """
+    rows = expect_list(tokens)
+    chosen = [rows[place] for place in question.steps] if question.steps else rows
+    if not chosen:
+        raise ValueError("a row has no step")
+    values = [to_number(row[-1] if isinstance(row, list) else row) for row in chosen]
+    return values if all(map(math.isfinite, values)) else [math.nan]
 
 
 class VllmScore(_Vllm):
     """``POST /score``: pairs of texts, the query first."""
 
-    inputs: ClassVar[frozenset[Input]] = frozenset({"pair"})
-
     def build_call(self, questions: Sequence[Question]) -> CallContent:
         queries, documents = [q.prompt for q in questions], [q.response for q in questions]
         return CallContent("/score", self._body(text_1=queries, text_2=documents))
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        data = expect_list(answer["data"], rows)
-        return RowAnswers(put_in_order(data, rows, "score"))
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        data = order_entries(answer["data"], len(questions))
+        return RowAnswers(to_table([entry["score"] for entry in data]))
 
 
 class VllmRerank(_Vllm):
     """Jina's and Cohere's form: one query for all its documents, so that a call holds one row."""
-
-    inputs: ClassVar[frozenset[Input]] = frozenset({"pair"})
 
     @property
     def batches(self) -> bool:
@@ -120,5 +137,6 @@ class VllmRerank(_Vllm):
         (question,) = questions
         return CallContent("/v1/rerank", self._body(query=question.prompt, documents=[question.response]))
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        return RowAnswers(put_in_order(expect_list(answer["results"], rows), rows, "relevance_score"))
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        results = order_entries(answer["results"], len(questions))
+        return RowAnswers(to_table([entry["relevance_score"] for entry in results]))

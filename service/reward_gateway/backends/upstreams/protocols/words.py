@@ -5,12 +5,14 @@ Rerankers and guards that answer yes or no are asked so, and reward models whose
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from ..config import Input, UpstreamConfig, Words
+from reward_gateway.sample import Invalid
+
+from ..config import UpstreamConfig, Words
 from ..replica import Replica
 from ..rows import Question
-from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, to_number, to_table
+from .base import CallContent, RowAnswers, UpstreamProtocol, order_entries, to_number, to_table
 from .vllm import read_openai_identity
 
 TOP = 20
@@ -22,8 +24,6 @@ class WordLogprob(UpstreamProtocol):
 
     A ``pair`` is asked as one user message: the prompt, and the response below it.
     """
-
-    inputs: ClassVar[frozenset[Input]] = frozenset({"messages", "text", "response", "pair"})
 
     def __init__(self, config: UpstreamConfig) -> None:
         super().__init__(config)
@@ -48,24 +48,29 @@ class WordLogprob(UpstreamProtocol):
             "/v1/chat/completions", {**shared, "messages": messages, "logprobs": True, "top_logprobs": TOP}
         )
 
-    def read_answer(self, answer: Any, rows: int) -> RowAnswers:
-        choices = sorted(expect_list(answer["choices"], rows), key=lambda choice: choice.get("index", 0))
-        return RowAnswers(to_table([self._score(read_alternatives(choice["logprobs"])) for choice in choices]))
+    def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
+        """A row in which a word is not among the most probable ones gets a reason: its probability is unknown."""
+        choices = order_entries(answer["choices"], len(questions))
+        scores = [self._score(read_alternatives(choice["logprobs"])) for choice in choices]
+        invalid = {
+            row: Invalid("model_error", f"The word is not among the {TOP} most probable tokens.")
+            for row, score in enumerate(scores)
+            if score is None
+        }
+        return RowAnswers(to_table(scores), invalid)
 
-    def _score(self, alternatives: dict[str, float]) -> float:
-        """Raises ValueError if a word is not among the most probable ones: its probability is then unknown."""
+    def _score(self, alternatives: dict[str, float]) -> float | None:
         positive = self._find(alternatives, self._words.positive)
-        if self._words.negative is None:
+        if self._words.negative is None or positive is None:
             return positive
-        return positive - self._find(alternatives, self._words.negative)
+        negative = self._find(alternatives, self._words.negative)
+        return None if negative is None else positive - negative
 
-    def _find(self, alternatives: dict[str, float], word: str) -> float:
+    def _find(self, alternatives: dict[str, float], word: str) -> float | None:
         if word in alternatives:
             return alternatives[word]
         same = [value for token, value in alternatives.items() if token.strip() == word.strip()]
-        if not same:
-            raise ValueError(f"the word {word!r} is not among the {TOP} most probable tokens")
-        return math.log(sum(math.exp(value) for value in same))
+        return math.log(sum(map(math.exp, same))) if same else None
 
     async def read_identity(self, replica: Replica) -> str:
         return await read_openai_identity(replica, self.config.model)

@@ -1,0 +1,193 @@
+"""The file of upstreams: what it may say, and every fault of it at once, with its place and without its secrets."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+from reward_gateway.backends.upstreams.config import INPUTS, UpstreamsFileError, json_schema, load_upstreams
+from reward_gateway.backends.upstreams.protocols import PROTOCOLS
+from reward_gateway.backends.upstreams.templates import ChatTemplate, TemplateError
+
+EXAMPLE = """
+upstreams:
+  skywork:
+    protocol: vllm_classify
+    urls: [http://rm-0:8000, http://rm-1:8000]
+    model: Skywork/Skywork-Reward-V2-Llama-3.1-8B
+    input: messages
+    dimensions: [score]
+    activation: none
+    images: false
+    version: ""
+    limits: {in_flight: 32, batch: 64, timeout_s: 60}
+    api_key_env: SKYWORK_KEY
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "upstreams.yaml"
+    path.write_text(text)
+    return path
+
+
+def write_entry(folder: Path, **entry: Any) -> Path:
+    given = {"protocol": "vllm_classify", "urls": ["http://rm:8000"], **entry}
+    return write(folder, yaml.safe_dump({"upstreams": {"rm": {k: v for k, v in given.items() if v is not None}}}))
+
+
+def faults_of(path: Path) -> list[str]:
+    with pytest.raises(UpstreamsFileError) as refused:
+        load_upstreams(path)
+    return refused.value.faults
+
+
+def test_the_published_example_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKYWORK_KEY", "sk-1")
+    config = load_upstreams(write(tmp_path, EXAMPLE))["skywork"]
+    assert config.addresses == ("http://rm-0:8000", "http://rm-1:8000")
+    assert config.api_key() is not None
+    assert "sk-1" not in repr(config)
+    assert load_upstreams(None) == {}
+
+
+def test_every_protocol_has_a_class_and_its_inputs() -> None:
+    assert PROTOCOLS.keys() == INPUTS.keys()
+
+
+def test_the_schema_accepts_what_the_service_does(tmp_path: Path) -> None:
+    schema = jsonschema_rs.validator_for(json_schema())
+    schema.validate(yaml.safe_load(EXAMPLE))
+    assert not schema.is_valid({"upstreams": {"a": {"protocol": "telepathy"}}})
+    assert not schema.is_valid({"upstreams": {"a": {"protocol": "openrlhf", "colour": "red"}}})
+    described = json_schema()["$defs"]["UpstreamConfig"]["properties"]
+    assert all(field.get("description") or "$ref" in field for field in described.values())
+
+
+@pytest.mark.parametrize(("protocol", "chosen"), [("vllm_classify", "messages"), ("tei_rerank", "pair")])
+def test_the_input_is_the_protocols_first_unless_the_entry_says_another(
+    tmp_path: Path, protocol: str, chosen: str
+) -> None:
+    assert load_upstreams(write_entry(tmp_path, protocol=protocol))["rm"].input == chosen
+
+
+FAULTY: list[Any] = [
+    ({"protocol": "telepathy"}, "upstreams.rm.protocol: "),
+    ({"colour": "red"}, "upstreams.rm.colour: "),
+    ({"urls": None}, "name the server by urls or by dns"),
+    ({"dns": "http://rm"}, "name the server by urls or by dns"),
+    ({"urls": ["rm:8000"]}, "upstreams.rm.urls.0: must be http://host"),
+    ({"urls": ["http://user:hunter2@rm"]}, "must have no user"),
+    ({"urls": ["http://rm?key=hunter2"]}, "must have no user, query or fragment"),
+    ({"urls": ["http://rm", "http://rm/"]}, "one address twice"),
+    ({"urls": ["grpc://rm:1"]}, "grpc:// is an address for the protocol oip"),
+    ({"urls": ["grpc://rm"], "protocol": "oip", "model": "m", "tensors": {"inputs": {"prompt": "P"}}}, "its port"),
+    ({"input": "pair"}, "vllm_classify takes as `input`: messages, text, response"),
+    ({"input": "text"}, "`input: text` and `template` go together"),
+    ({"template": "t"}, "`input: text` and `template` go together"),
+    ({"dimensions": ["a", "a"]}, "one number twice"),
+    ({"dimensions": []}, "upstreams.rm.dimensions: "),
+    ({"protocol": "oip"}, "oip needs `tensors`"),
+    ({"words": {"positive": "yes"}}, "vllm_classify has no use for `words`"),
+    ({"protocol": "word_logprob", "words": {"positive": "yes"}}, "word_logprob needs `model`"),
+    ({"protocol": "openrlhf", "activation": "sigmoid"}, "cannot be asked for an activation"),
+    ({"activation": "softmax"}, "softmax of one number is always 1"),
+    ({"vector": True}, "vector needs the protocol vllm_pooling"),
+    ({"images": True, "input": "response"}, "images needs `input: messages`"),
+    ({"truncate": True}, "need `max_tokens`"),
+    ({"truncate": True, "max_tokens": 9, "protocol": "tei_predict"}, "truncate needs `tokenizer`"),
+    ({"tokenizer": "t.json", "max_tokens": 9}, "tokenizer needs an `input` that is text here"),
+    ({"step_mark": "+"}, "step_mark needs"),
+    ({"api_key_env": "A", "api_key_file": "b"}, "by api_key_env or by api_key_file"),
+    ({"api_key_env": "NO_SUCH_KEY_HERE"}, "NO_SUCH_KEY_HERE is empty"),
+    ({"api_key_file": "absent"}, "api_key_file cannot be read"),
+    ({"template": "absent", "input": "text"}, "there is no file absent"),
+    ({"limits": {"batch": 0}}, "upstreams.rm.limits.batch: "),
+    ({"protocol": "http", "http": {"body": {}, "answer": "a["}}, "upstreams.rm.http.answer: is no JMESPath"),
+    ({"protocol": "http", "http": {"body": {"x": 1}, "answer": "a", "rows": "x"}}, "`rows` names a key"),
+    ({"protocol": "http", "http": {"body": "{colour}", "answer": "a"}}, "only fields of a sample can be named"),
+    ({"protocol": "http", "http": {"body": "{text}", "answer": "a"}}, "{text} needs `input: text`"),
+]
+
+
+@pytest.mark.parametrize(("more", "says"), FAULTY)
+def test_a_fault_is_told_with_its_place_and_without_a_secret(tmp_path: Path, more: dict[str, Any], says: str) -> None:
+    (fault,) = faults_of(write_entry(tmp_path, **more))
+    assert fault.startswith("upstreams.rm")
+    assert says in fault
+    assert "hunter2" not in fault
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    text = "upstreams:\n  a: {protocol: x}\n  'b c': {}\n  d: {protocol: openrlhf, urls: [ftp://x], nonsense: 1}\n"
+    faults = faults_of(write(tmp_path, text))
+    assert {fault.partition(":")[0] for fault in faults} == {
+        "upstreams.a.protocol",
+        "upstreams",
+        "upstreams.d.urls.0",
+        "upstreams.d.nonsense",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("upstreams: [", "line 1 is not YAML"),
+        ("upstreams:\n  a: {}\n  a: {}\n", "line 3 holds a key that its mapping has already"),
+        ("judges: []", "one mapping named upstreams"),
+        ("upstreams: []", "one mapping named upstreams"),
+        ("", "one mapping named upstreams"),
+    ],
+)
+def test_a_file_that_is_none_says_where(tmp_path: Path, text: str, says: str) -> None:
+    (fault,) = faults_of(write(tmp_path, text))
+    assert says in fault
+
+
+def test_a_key_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-9\n")
+    first = load_upstreams(write_entry(tmp_path, api_key_file="key"))["rm"]
+    key = first.api_key()
+    assert key is not None
+    assert key.get_secret_value() == "sk-9"
+    (tmp_path / "key").write_text("sk-10")
+    assert load_upstreams(write_entry(tmp_path, api_key_file="key"))["rm"] != first
+
+
+def test_an_entry_whose_template_changed_is_another(tmp_path: Path) -> None:
+    path = write_entry(tmp_path, input="text", template="t")
+    (tmp_path / "t").write_text("{{ messages[0].content }}")
+    first = load_upstreams(path)["rm"]
+    assert load_upstreams(path)["rm"] == first
+    (tmp_path / "t").write_text("{{ messages[-1].content }}")
+    assert load_upstreams(path)["rm"] != first
+
+
+def test_a_template_that_is_no_jinja_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("{% if %}")
+    (fault,) = faults_of(write_entry(tmp_path, input="text", template="t"))
+    assert fault.startswith("upstreams.rm: template: The chat template is not valid Jinja")
+
+
+MESSAGES = [{"role": "user", "content": "a <b>"}, {"role": "assistant", "content": "c"}]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{% for m in messages %}\n  {% if true %}\n{{ m.content }}\n{% endif %}\n{% endfor %}", "a <b>\nc\n"),
+        ("{{ messages[0] | tojson }}", '{"role": "user", "content": "a <b>"}'),
+        ("{% for m in messages %}{% if loop.first %}{% continue %}{% endif %}{{ m.role }}{% endfor %}", "assistant"),
+        ("{% generation %}{{ messages[1].content }}{% endgeneration %}", "c"),
+        ("{{ bos_token }}{{ tools is none }}{{ add_generation_prompt }}", "<s>TrueFalse"),
+    ],
+)
+def test_templates_are_rendered_as_transformers_renders_them(source: str, text: str) -> None:
+    assert ChatTemplate(source, {"bos_token": "<s>"}).render(MESSAGES) == text
+
+
+@pytest.mark.parametrize("source", ["{{ messages.__class__.__mro__ }}", "{{ messages.append(1) }}", "{{ 1 / 0 }}"])
+def test_templates_are_not_trusted(source: str) -> None:
+    with pytest.raises(TemplateError):
+        ChatTemplate(source, {}).render(MESSAGES)
