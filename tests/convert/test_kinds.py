@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -14,8 +15,11 @@ pytest.importorskip("transformers")
 
 from reward_models.build import check_model  # noqa: E402
 from reward_models.convert import Options, Refused  # noqa: E402
-from reward_models.convert.add import Added, add_checkpoint  # noqa: E402
+from reward_models.convert.adapters import find_adapter, merge_adapter  # noqa: E402
+from reward_models.convert.add import Added, add_checkpoint, choose_options, make_plan  # noqa: E402
+from reward_models.convert.checkpoint import fetch_checkpoint  # noqa: E402
 from reward_models.repository import RepositoryError, versions  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,6 +47,11 @@ KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("language", {"kind": "steps", "answers": ("+", "-"), "step_mark": "</s>"}, "steps", ("min", "mean", "last")),
     ("critic", {"kind": "head", "activation": "silu"}, "head", ("reward",)),
     ("critic", {"kind": "head", "activation": "silu", "pool": "mean"}, "head", ("reward",)),
+    ("gated", {}, "gated", ("reward",)),
+    ("beaver", {}, "head", ("reward",)),
+    ("starling", {"kind": "head"}, "head", ("reward",)),
+    ("siglip", {}, "siglip", ("match",)),
+    ("pictures", {}, "image", ("safe", "unsafe", "drawn__not_taken")),
     ("clip", {}, "clip", ("match",)),
     ("clip", {"kind": "pickscore"}, "pickscore", ("match",)),
     ("clip", {"kind": "hps"}, "hps", ("match",)),
@@ -92,6 +101,104 @@ def test_a_dry_run_leaves_nothing(checkpoint: Make, repository: Path) -> None:
     assert list(repository.iterdir()) == []
 
 
+def reference_scores(source: Path, **options: Any) -> list[list[float]]:
+    """What torch says of the rows of the check, by the plan of a conversion; nothing is exported."""
+    opened = fetch_checkpoint(str(source))
+    plan = make_plan(opened, choose_options(opened, Options(**options)))
+    return [scores for row in plan.rows if (scores := plan.reference(row)) is not None]
+
+
+class TestReadingOfNumbers:
+    """How a head's numbers become scores, by the checkpoint's configuration."""
+
+    @pytest.fixture
+    def changed(self, checkpoint: Make, tmp_path: Path) -> Callable[..., Path]:
+        def make(name: str, **said: Any) -> Path:
+            folder = tmp_path / f"changed-{len(list(tmp_path.iterdir()))}"
+            shutil.copytree(checkpoint(name), folder)
+            config = json.loads((folder / "config.json").read_text()) | said
+            (folder / "config.json").write_text(json.dumps(config))
+            return folder
+
+        return make
+
+    def test_beaver_normalises_as_it_says(self, changed: Callable[..., Path]) -> None:
+        plain, normalised = (np.array(reference_scores(changed("beaver", do_normalize=on))) for on in (False, True))
+        np.testing.assert_allclose(normalised, (plain - 0.7) / 2, atol=1e-6)
+
+    def test_a_cost_is_only_scaled(self, changed: Callable[..., Path]) -> None:
+        cost, plain = (np.array(reference_scores(changed("beaver", score_type=said))) for said in ("cost", "critic"))
+        np.testing.assert_allclose(cost, plain / 2, atol=1e-6)
+
+    def test_openrlhf_normalises_when_asked_to(self, changed: Callable[..., Path]) -> None:
+        source = changed("critic", mean=3.0, std=0.5)
+        plain, normalised = (
+            np.array(reference_scores(source, kind="head", activation="relu", normalize=on)) for on in (False, True)
+        )
+        np.testing.assert_allclose(normalised, (plain - 3) / 0.5, atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("problem_type", "total"), [("single_label_classification", 1.0), ("multi_label_classification", None)]
+    )
+    def test_the_kind_of_problem_says_what_labels_mean(
+        self, problem_type: str, total: float | None, changed: Callable[..., Path]
+    ) -> None:
+        scores = np.array(reference_scores(changed("roberta", problem_type=problem_type)))
+        assert ((scores > 0) & (scores < 1)).all()
+        if total is not None:
+            np.testing.assert_allclose(scores.sum(1), total, atol=1e-6)
+        else:
+            logits = np.array(reference_scores(changed("roberta")))
+            np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits)), atol=1e-6)
+
+    def test_a_text_side_is_said_in_the_card(self, checkpoint: Make) -> None:
+        opened = fetch_checkpoint(str(checkpoint("bert")))
+        plan = make_plan(opened, Options(kind="sequence", text_only=True))
+        assert any("--text-only" in limit for limit in plan.limits)
+
+
+class TestAdapters:
+    def test_a_merged_adapter_scores_as_the_sum_of_its_weights(
+        self, checkpoint: Make, repository: Path, tmp_path: Path
+    ) -> None:
+        """W + alpha/r · B·A, and the head that was trained beside it; the base is a language model."""
+        base, adapter, summed = checkpoint("language"), tmp_path / "adapter", tmp_path / "summed"
+        adapter.mkdir()
+        generator = torch.Generator().manual_seed(0)
+        down, up, head = (torch.randn(shape, generator=generator) for shape in ((2, 16), (16, 2), (1, 16)))
+        name = "model.layers.1.self_attn.q_proj"
+        held = {f"base_model.model.{name}.lora_A.weight": down, f"base_model.model.{name}.lora_B.weight": up}
+        save_file(held | {"base_model.model.score.weight": head}, adapter / "adapter_model.safetensors")
+        said = {"peft_type": "LORA", "task_type": "SEQ_CLS", "r": 2, "lora_alpha": 6}
+        (adapter / "adapter_config.json").write_text(json.dumps(said))
+
+        shutil.copytree(base, summed)
+        tensors = load_file(base / "model.safetensors")
+        tensors |= {f"{name}.weight": tensors[f"{name}.weight"] + 3 * up @ down, "score.weight": head}
+        save_file(tensors, summed / "model.safetensors", {"format": "pt"})
+        config = json.loads((base / "config.json").read_text()) | {
+            "architectures": ["MistralForSequenceClassification"]
+        }
+        (summed / "config.json").write_text(json.dumps(config | {"id2label": {"0": "LABEL_0"}}))
+        wanted = reference_scores(summed)
+
+        merged = tmp_path / "merged"
+        merged.mkdir()
+        opened, trained_on = fetch_checkpoint(str(adapter)), fetch_checkpoint(str(base))
+        found = find_adapter(opened, str(base))
+        assert found is not None
+        merge_adapter(found, trained_on, opened, merged)
+        np.testing.assert_allclose(reference_scores(merged), wanted, atol=1e-5)
+
+    def test_an_adapter_of_another_base(self, checkpoint: Make, repository: Path, tmp_path: Path) -> None:
+        save_file({"base_model.model.h.0.lora_A.weight": torch.ones(1, 2)}, tmp_path / "adapter_model.safetensors")
+        (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "lora_alpha": 1}))
+        with pytest.raises(
+            Refused, match=r"holds base_model.model.h.0.lora_A.weight, which has no place in tiny-llama"
+        ):
+            convert(tmp_path, repository, base=str(checkpoint("llama")))
+
+
 class TestRefusals:
     """Each leaves the repository as it was."""
 
@@ -123,10 +230,36 @@ class TestRefusals:
             convert(broken("llama", architectures=["LlamaForCausalLM"]), repository)
 
     def test_code_of_a_checkpoint_is_never_run(self, broken: Callable[..., Path], repository: Path) -> None:
-        source = broken("bert", model_type="unheard-of", auto_map={"AutoConfig": "evil.C", "AutoModel": "evil.M"})
+        said = {"model_type": "unheard-of", "architectures": ["UnheardOfForSequenceClassification"]}
+        source = broken("bert", **said, auto_map={"AutoConfig": "evil.C", "AutoModel": "evil.M"})
         (source / "evil.py").write_text("raise SystemExit('code was run')\n")
         with pytest.raises(Refused, match="transformers cannot load"):
             convert(source, repository)
+
+    def test_tensors_that_the_class_does_not_take(self, broken: Callable[..., Path], repository: Path) -> None:
+        source = broken("llama")
+        tensors = load_file(source / "model.safetensors")
+        save_file(tensors | {"model.layers.0.gate.weight": torch.ones(1, 16)}, source / "model.safetensors")
+        with pytest.raises(
+            Refused, match=r"has model.layers.0.gate.weight, which LlamaForSequenceClassification does not"
+        ):
+            convert(source, repository)
+
+    def test_a_network_that_torch_cannot_export(
+        self, checkpoint: Make, repository: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def export(*_: Any) -> None:
+            raise NotImplementedError("aten::something\nand its traceback")
+
+        monkeypatch.setattr("reward_models.convert.graph.export_graph", export)
+        with pytest.raises(
+            Refused, match=r"NotImplementedError: aten::something\): run it by torch \(--engine torch\)"
+        ):
+            convert(checkpoint("bert"), repository)
+
+    def test_gates_are_not_read_from_a_text_that_was_cut(self, checkpoint: Make, repository: Path) -> None:
+        with pytest.raises(Refused, match="use --truncate refuse"):
+            convert(checkpoint("gated"), repository, truncate="left")
 
     def test_a_pickle_that_holds_more_than_tensors(self, checkpoint: Make, repository: Path, tmp_path: Path) -> None:
         torch.save({"layers.0.weight": Path("x")}, tmp_path / "head.pth")

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from reward_models.convert import KINDS, Options, Refused
+from reward_models.convert.options import ACTIVATIONS, OUTPUTS
 from reward_models.repository import REPOSITORY, RepositoryError
 
 
@@ -20,19 +21,22 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--repository", type=Path, default=REPOSITORY)
     parser.add_argument("--kind", default="", choices=["", *KINDS])
     parser.add_argument("--revision", default="")
+    parser.add_argument("--base", default="")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float16"])
     parser.add_argument("--max-length", type=int, default=0)
     parser.add_argument("--template", default="")
     parser.add_argument("--truncate", default="", choices=["", "left", "right", "refuse"])
     parser.add_argument("--dimension", action="append", default=[], dest="dimensions")
-    parser.add_argument("--output", default="logits", choices=["logits", "sigmoid", "softmax"])
+    parser.add_argument("--output", default="", choices=["", *OUTPUTS])
+    parser.add_argument("--normalize", action="store_true")
     parser.add_argument("--head", type=Path)
     parser.add_argument("--pool", default="last", choices=["last", "mean"])
-    parser.add_argument("--activation", default="none", choices=["none", "relu", "gelu", "silu", "tanh"])
+    parser.add_argument("--activation", default="", choices=["", *ACTIVATIONS])
     parser.add_argument("--step-mark", default="")
     parser.add_argument("--step-split", default="\n\n")
     parser.add_argument("--answer", action="append", default=[], dest="answers")
     parser.add_argument("--label", default="")
+    parser.add_argument("--text-only", action="store_true")
     parser.add_argument("--dry-run", action="store_true", help="convert and check, but do not publish")
     return parser
 

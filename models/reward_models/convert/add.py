@@ -1,16 +1,19 @@
 """Add a checkpoint to a model repository: fetch, plan, export, compare with torch, publish."""
 
 import dataclasses
+import gc
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from reward_models.convert import detect, verify, writing
+from reward_models.convert import adapters, detect, refusals, verify, writing
 from reward_models.convert.checkpoint import Checkpoint, fetch_checkpoint
 from reward_models.convert.errors import Refused
-from reward_models.convert.options import Options
+from reward_models.convert.options import OTHER_WAYS, Options
 from reward_models.convert.plan import Plan
+from reward_models.convert.tensors import list_tensors
 from reward_models.convert.verify import Measured
 from reward_models.repository.versions import NAME, publish_version
 
@@ -50,29 +53,64 @@ def add_checkpoint(
     if options.dtype not in verify.TOLERANCES:
         raise Refused(f"--dtype is {options.dtype!r}: give one of {', '.join(verify.TOLERANCES)}.")
     checkpoint = fetch_checkpoint(source, options.revision)
-    kind = detect.kind_of(checkpoint, options.kind)
-    say(f"{name}: {kind}, {checkpoint.architecture or checkpoint.config.get('model_type')}")
-    plan = make_plan(checkpoint, dataclasses.replace(options, kind=kind))
     # On the repository's file system, so that the files can be moved into place.
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as staging:
-        folder = Path(staging)
+    with ExitStack() as stack:
+        folder, merged = (
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository))) for _ in range(2)
+        )
+        if (adapter := adapters.find_adapter(checkpoint, options.base)) is not None:
+            say(f"{name}: merge the adapter")
+            checkpoint = adapters.merge_adapter(adapter, fetch_checkpoint(options.base), checkpoint, merged)
+        options = choose_options(checkpoint, options)
+        say(f"{name}: {options.kind}, {checkpoint.architecture or checkpoint.config.get('model_type')}")
+        plan = make_plan(checkpoint, options)
+        say(f"{name}: {len(plan.rows)} rows by torch")
+        expected = [plan.reference(row) for row in plan.rows]
         say(f"{name}: export")
-        plan.write(folder)
+        write_graphs(plan, folder)
         writing.write_files(folder, name, plan)
+        # The network is no longer needed, and the runtime reads the graph's weights.
+        plan = plan.without_network()
+        gc.collect()
         say(f"{name}: {len(plan.rows)} rows against torch")
-        measured = verify.compare_with_torch(plan, folder, options.dtype)
+        measured = verify.compare_with_torch(plan, expected, folder, options.dtype)
         apart = f"{measured.to_torch:.1e} from torch, {measured.between_batches:.1e} between batches"
         say(f"{name}: at most {apart}, of a spread of {measured.spread:.2g}")
         writing.write_card(folder, name, plan, checkpoint, options, measured)
         version = 0 if dry_run else publish_version(repository, name, folder)
-    return Added(name, version, kind, tuple(plan.dimensions), measured)
+    return Added(name, version, options.kind, tuple(plan.dimensions), measured)
+
+
+def choose_options(checkpoint: Checkpoint, options: Options) -> Options:
+    """The options with the kind that the checkpoint is of. Needs no torch.
+
+    Raises:
+        Refused: by its configuration or the names of its tensors, the checkpoint would not be converted faithfully.
+    """
+    tensors = list_tensors(checkpoint.folder)
+    options = dataclasses.replace(options, kind=detect.kind_of(checkpoint, options.kind, tensors))
+    refusals.check_checkpoint(checkpoint, tensors, options)
+    return options
+
+
+def write_graphs(plan: Plan, folder: Path) -> None:
+    """Write a plan's graphs. Raises Refused if torch cannot export the network."""
+    try:
+        plan.write(folder)
+    except Refused:
+        raise
+    except Exception as error:  # torch's exporter raises errors of many kinds
+        first = str(error).strip().partition("\n")[0]
+        raise Refused(
+            f"The network does not become a graph ({type(error).__name__}: {first[:200]}): {OTHER_WAYS}."
+        ) from error
 
 
 def make_plan(checkpoint: Checkpoint, options: Options) -> Plan:
     """The plan of a checkpoint of a known kind."""
     import transformers
 
-    from reward_models.convert import clips, marks, texts
+    from reward_models.convert import classified_images, clips, gated, marks, siglip, texts
 
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
@@ -82,6 +120,12 @@ def make_plan(checkpoint: Checkpoint, options: Options) -> Plan:
         return texts.plan_headed(checkpoint, options)
     if options.kind in ("steps", "tokens"):
         return marks.plan_marked(checkpoint, options, options.kind.removesuffix("s"))
+    if options.kind == "gated":
+        return gated.plan_gated(checkpoint, options)
     if options.kind == "aesthetic":
         return clips.plan_aesthetic(checkpoint, options)
+    if options.kind == "siglip":
+        return siglip.plan_siglip(checkpoint, options)
+    if options.kind == "image":
+        return classified_images.plan_image(checkpoint, options)
     return clips.plan_clip(checkpoint, options, options.kind)

@@ -8,10 +8,11 @@ from typing import Any
 
 import yaml
 
+from reward_models.convert import hub
 from reward_models.convert.errors import Refused
 
-FILE_PATTERNS = ["*.json", "*.jinja", "*.model", "*.txt", "*.safetensors", "README.md", "LICENSE*"]
-"""Files downloaded from a hub: no pickles and no code."""
+ADAPTER = "adapter_config.json"
+"""PEFT's configuration of an adapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Checkpoint:
         return str((self.config.get("architectures") or [""])[0])
 
     @property
+    def network(self) -> str:
+        """What its configuration calls the network: the class, else the type."""
+        return self.architecture or str(self.config.get("model_type") or "The checkpoint")
+
+    @property
     def licence(self) -> str:
         """The licence from the README's metadata, or a note that there is none."""
         readme = self.folder / "README.md"
@@ -61,7 +67,7 @@ class Checkpoint:
 
 
 def fetch_checkpoint(source: str, revision: str = "") -> Checkpoint:
-    """A checkpoint by folder or hub id.
+    """A checkpoint by folder or hub id; that of an adapter has no configuration.
 
     Raises:
         Refused: it is neither, it cannot be downloaded, or the folder has no configuration.
@@ -70,20 +76,20 @@ def fetch_checkpoint(source: str, revision: str = "") -> Checkpoint:
     if not folder.is_dir():
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
             raise Refused(f"{source} is neither a folder nor a hub id (owner/name).")
-        folder = _download_snapshot(source, revision)
+        folder = hub.download_snapshot(source, revision)
         commit = folder.name
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").is_file() and not (folder / ADAPTER).is_file():
         raise Refused(f"{folder} has no config.json: it is not a checkpoint of transformers.")
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    return Checkpoint(folder, source, commit, config)
+    return open_checkpoint(folder, source, commit)
 
 
-def _download_snapshot(name: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
-
+def open_checkpoint(folder: Path, source: str, commit: str = "") -> Checkpoint:
+    """The checkpoint of a folder. Raises Refused if its configuration is no JSON object."""
+    path = folder / "config.json"
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=FILE_PATTERNS))
-    except Exception as error:  # the hub's client raises errors of many libraries
-        raise Refused(
-            f"{name} could not be fetched ({type(error).__name__}). Check the name and HF_TOKEN, or give a folder."
-        ) from error
+        config = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise Refused(f"{path} is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise Refused(f"{path} holds no JSON object.")
+    return Checkpoint(folder, source, commit, config)

@@ -1,6 +1,8 @@
 """CLIP checkpoints: the cosine of image and prompt, and linear heads on the image's embedding."""
 
 import io
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,13 @@ import torch
 import transformers
 from PIL import Image
 
-from reward_models.convert import graph, weights
+from reward_models.convert import graph
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
-from reward_models.convert.loading import load_network
-from reward_models.convert.networks import Chain, ImageSide, TextSide, unwrap_features
-from reward_models.convert.options import Options
+from reward_models.convert.heads import PREDICTORS
+from reward_models.convert.loading import load_head, load_network
+from reward_models.convert.networks import ImageSide, TextSide, unwrap_features
+from reward_models.convert.options import OTHER_WAYS, Options
 from reward_models.convert.plan import Plan, Row
 from reward_models.convert.samples import image_rows
 from reward_models.convert.texts import UNCHECKED
@@ -29,6 +32,12 @@ DEFAULTS = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.2
 """CLIP's own, if a configuration has none."""
 
 
+PROCESSORS = ("CLIP", "Siglip", "ViT", "DeiT")
+"""Image processors of transformers whose steps the runtime has: scaling, cropping, mean and deviation."""
+
+NO_SETTINGS = ("image_processor_type", "feature_extractor_type", "processor_class", "auto_map")
+
+
 def plan_clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
     """Image against prompt: ``clip`` (cosine), ``pickscore`` (times the logit scale) or ``hps`` (times 100)."""
     model = load_network(transformers.CLIPModel, checkpoint)
@@ -41,7 +50,7 @@ def plan_clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
 
     def write(folder: Path) -> None:
         (folder / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), "utf-8")
-        write_image_side(ImageSide(model), image, folder, options)
+        export_image_graph(ImageSide(model), image, folder, options)
         last = config.eos_token_id if config.eos_token_id != 2 else config.vocab_size - 1
         ids = torch.tensor([[3, 4, 5, last, last], [3, 4, last, last, last]])
         mask = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
@@ -83,13 +92,12 @@ def plan_clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
 def plan_aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
     """Linear layers on CLIP's unit image embedding, as in LAION's aesthetic predictors."""
     whole = "text_config" in checkpoint.config
-    model = load_network(transformers.CLIPModel if whole else transformers.CLIPVisionModelWithProjection, checkpoint)
+    # LAION's predictor has several layers and nothing between them.
+    head, _ = load_head(checkpoint, replace(options, activation=options.activation or "none"), PREDICTORS)
+    model = load_network(
+        transformers.CLIPModel if whole else transformers.CLIPVisionModelWithProjection, checkpoint, PREDICTORS
+    )
     tower = model if whole else Projected(model)
-    if options.head is not None:
-        tensors = weights.load_file(options.head)
-    else:
-        tensors = weights.load_prefixed(checkpoint.folder, ("layers.", "predictor."))
-    head = Chain.of(tensors, options.activation).eval()
     processor, image = image_settings(checkpoint)
 
     def by_torch(row: Row) -> list[float] | None:
@@ -111,7 +119,7 @@ def plan_aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
         settings={"score": "aesthetic", "image": image},
         limits=[UNCHECKED, "It looks at the image alone, whatever was asked for."],
         method="CLIP's image embedding of length 1 through the head.",
-        write=lambda folder: write_image_side(ImageSide(tower, head), image, folder, options),
+        write=lambda folder: export_image_graph(ImageSide(tower, head), image, folder, options),
         rows=image_rows(),
         reference=by_torch,
         max_batch=64,
@@ -129,7 +137,7 @@ class Projected(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         return self.model(pixel_values=pixel_values).image_embeds
 
 
-def write_image_side(network: ImageSide, image: dict[str, Any], folder: Path, options: Options) -> None:
+def export_image_graph(network: torch.nn.Module, image: dict[str, Any], folder: Path, options: Options) -> None:
     """``image.onnx`` of a tower."""
     height, width = image["crop"] or image["resize"]
     pixels = torch.zeros(2, 3, height, width)
@@ -146,10 +154,15 @@ def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
     )
     if not said:
         raise Refused("The checkpoint has no preprocessor_config.json: how it prepares images is unknown.")
-    said = {
-        key: value for key, value in said.items() if key not in ("image_processor_type", "processor_class", "auto_map")
-    }
-    processor = transformers.CLIPImageProcessorPil(**said)
+    named = str(said.get("image_processor_type") or said.get("feature_extractor_type") or "CLIP")
+    named = re.sub(r"(ImageProcessor|FeatureExtractor)(Fast|Pil)?$", "", named)
+    if named not in PROCESSORS:
+        raise Refused(
+            f"Its images are prepared by {named}ImageProcessor, not by that of {', '.join(PROCESSORS)}: {OTHER_WAYS}."
+        )
+    processor = getattr(transformers, f"{named}ImageProcessorPil")(
+        **{key: value for key, value in said.items() if key not in NO_SETTINGS}
+    )
     if abs(float(processor.rescale_factor) - 1 / 255) > 1e-9 or not (processor.do_rescale and processor.do_normalize):
         raise Refused("The image processor must scale values by 1/255, mean and standard deviation only.")
     size = dict(processor.size) if processor.do_resize else {}
@@ -158,7 +171,7 @@ def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
         resize = int(size["shortest_edge"])
     elif size.get("height"):
         resize = [int(size["height"]), int(size["width"])]
-    crop = dict(processor.crop_size) if processor.do_center_crop else {}
+    crop = dict(processor.crop_size) if getattr(processor, "do_center_crop", False) else {}
     cut = [int(crop["height"]), int(crop["width"])] if crop else None
     if cut is None and not isinstance(resize, list):
         raise Refused(

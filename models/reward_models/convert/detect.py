@@ -1,35 +1,38 @@
 """Which kind of reward model a checkpoint is, by its configuration and the names of its tensors."""
 
-from reward_models.convert import weights
+from collections.abc import Iterable
+
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
-from reward_models.convert.options import KINDS
+from reward_models.convert.families import family_of
+from reward_models.convert.heads import PREDICTORS
+from reward_models.convert.options import KINDS, OTHER_WAYS
 
-PROCESS_HEADS = {"Qwen2ForProcessRewardModel": "score.", "Qwen2ForPrmModel": "v_head."}
-"""Architectures with code of their own whose head is known: two layers at ``<extra_0>``; a value head at line ends."""
 
-
-def kind_of(checkpoint: Checkpoint, asked: str) -> str:
-    """One of KINDS. Raises Refused if none fits, and says what would."""
+def kind_of(checkpoint: Checkpoint, asked: str, tensors: Iterable[str]) -> str:
+    """One of KINDS, by what the user ``asked`` for or the names of ``tensors``. Raises Refused if none fits."""
     if asked:
         if asked not in KINDS:
             raise Refused(f"There is no kind {asked!r}; there are {', '.join(KINDS)}.")
         return asked
-    architecture = checkpoint.architecture
-    if architecture in PROCESS_HEADS:
-        return "steps"
+    architecture, model_type = checkpoint.architecture, checkpoint.config.get("model_type")
+    if (family := family_of(checkpoint)) is not None:
+        return family.kind
     if architecture.endswith("ForSequenceClassification"):
         return "sequence"
     if architecture.endswith("ForTokenClassification"):
         raise Refused("A token classifier may score steps or tokens: say --kind steps or --kind tokens.")
-    if checkpoint.config.get("model_type") == "clip":
+    if architecture.endswith("ForImageClassification"):
+        return "image"
+    if model_type in ("siglip", "siglip2"):
+        return "siglip"  # the second of the two types is NaFlex, which that kind refuses
+    if model_type == "clip":
         # Aesthetics predictors keep their layers beside CLIP's image side.
-        names = weights.list_tensor_names(checkpoint.folder)
-        return "aesthetic" if any(name.startswith(("layers.", "predictor.")) for name in names) else "clip"
-    if any(name.startswith("v_head.") for name in weights.list_tensor_names(checkpoint.folder)):
+        return "aesthetic" if any(name.startswith(PREDICTORS) for name in tensors) else "clip"
+    if any(name.startswith("v_head.") for name in tensors):
         raise Refused("A value head may score the whole answer or each step: say --kind head or --kind steps.")
     raise Refused(
-        f"{architecture or 'The checkpoint'} ({checkpoint.config.get('model_type', 'of no known type')}) is no reward "
-        "model by its configuration. With --kind it is taken for one; a model that answers in text is a judge, and "
-        "belongs on an OpenAI-compatible server."
+        f"{architecture or 'The checkpoint'} ({model_type or 'of no known type'}) is no reward model by its "
+        "configuration. With --kind it is taken for one; if its own code makes it one, "
+        f"{OTHER_WAYS}; a model that answers in text is a judge, and belongs on an OpenAI-compatible server."
     )

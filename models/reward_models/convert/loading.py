@@ -1,6 +1,7 @@
 """Loads networks and heads of checkpoints, and writes their graphs."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,34 @@ from torch import nn
 from reward_models.convert import graph, weights
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
+from reward_models.convert.heads import HEADS, Head, find_head
 from reward_models.convert.networks import Chain
-from reward_models.convert.options import Options
+from reward_models.convert.options import OTHER_WAYS, Options
+from reward_models.convert.tensors import list_tensors
 from reward_models.convert.tokens import Tokens
 from reward_models.runtime.graphs import GRAPH
 
-HEADS = ("v_head.", "value_head.", "reward_head.", "critic_head.", "score.", "classifier.", "head.")
-"""Prefixes of a head's tensors in checkpoints, the most specific first."""
+SPARE = ("lm_head.",)
+"""Beginnings of tensors that no score depends on: a language head that was kept beside another."""
+
+BUFFERS = (".inv_freq", ".position_ids", ".masked_bias", ".attn.bias")
+"""Ends of the names of tensors that older versions of transformers saved and newer ones compute."""
+
+BACKBONES = ("transformer.", "model.model.", "backbone.", "base_model.", "base_transformer.", "pretrained_model.model.")
+"""Prefixes under which code of their own keeps a backbone, which transformers looks for elsewhere."""
 
 
-def load_network(auto: Any, checkpoint: Checkpoint) -> Any:
-    """A complete network in float32. Raises Refused if the checkpoint lacks tensors or needs code of its own."""
+def load_network(auto: Any, checkpoint: Checkpoint, spare: tuple[str, ...] = ()) -> Any:
+    """A complete network in float32.
+
+    Args:
+        auto: the class of ``transformers`` that chooses the network's.
+        spare: beginnings of the names of tensors that are read otherwise, such as a head's.
+
+    Raises:
+        Refused: it lacks tensors, has some that the network does not take, is of another class or needs its own code.
+    """
+    mapping = find_prefix(checkpoint)
     try:
         model, report = auto.from_pretrained(
             checkpoint.folder,
@@ -28,27 +46,51 @@ def load_network(auto: Any, checkpoint: Checkpoint) -> Any:
             dtype=torch.float32,
             attn_implementation="eager",
             output_loading_info=True,
+            **({"key_mapping": mapping} if mapping else {}),
         )
     except Exception as error:
-        raise Refused(f"transformers cannot load the checkpoint ({type(error).__name__}): {error}") from error
-    poolers = (
-        "" if "Classification" in auto.__name__ else "pooler"
-    )  # the last hidden states do not depend on the pooler
+        own = " It has code of its own, which is not run here." if checkpoint.config.get("auto_map") else ""
+        raise Refused(
+            f"transformers cannot load the checkpoint ({type(error).__name__}): {error}{own} Otherwise, {OTHER_WAYS}."
+        ) from error
+    classified = "Classification" in auto.__name__
+    if classified and checkpoint.architecture not in ("", type(model).__name__):
+        raise Refused(
+            f"config.json names the class {checkpoint.architecture}, and transformers loads {type(model).__name__}, "
+            f"which may compute something else: {OTHER_WAYS}."
+        )
+    poolers = "" if classified else "pooler"  # the last hidden states do not depend on the pooler
     if missing := sorted(name for name in report["missing_keys"] if not poolers or poolers not in name):
         raise Refused(f"The checkpoint lacks {', '.join(missing[:4])}: its scores would come from random weights.")
+    ignored = (*SPARE, *spare)
+    unexpected = (name for name in report["unexpected_keys"] if not name.endswith(BUFFERS))
+    if more := sorted(name for name in unexpected if not name.startswith(ignored)):
+        raise Refused(
+            f"The checkpoint has {', '.join(more[:4])}, which {type(model).__name__} does not take, so its scores may "
+            f"depend on what would be left out: {OTHER_WAYS}."
+        )
     if hasattr(model.config, "use_cache"):
         model.config.use_cache = False
     return model.eval()
 
 
-def load_head(checkpoint: Checkpoint, options: Options, activation: str) -> Chain:
-    """The head of a checkpoint, from its own file or under a prefix of HEADS."""
+def find_prefix(checkpoint: Checkpoint) -> dict[str, str]:
+    """Names of tensors as transformers expects them, for a backbone with layers under a prefix of another's code."""
+    names = list_tensors(checkpoint.folder)
+    for prefix in BACKBONES:
+        if f"{prefix}embed_tokens.weight" in names:
+            return {f"^{re.escape(prefix)}": "model."}
+    return {}
+
+
+def load_head(checkpoint: Checkpoint, options: Options, prefixes: Iterable[str] = HEADS) -> tuple[Chain, Head]:
+    """The head of a checkpoint, from its own file or under its prefix, and what is known of it."""
+    head = find_head(checkpoint, options, list_tensors(checkpoint.folder), prefixes)
     if options.head is not None:
-        return Chain.of(weights.load_file(options.head), activation)
-    for prefix in HEADS:
-        if held := weights.load_prefixed(checkpoint.folder, (prefix,)):
-            return Chain.of(held, activation)
-    raise Refused(f"The checkpoint has no head (a tensor under {', '.join(HEADS)}): name its file with --head.")
+        held = weights.load_file(options.head)
+    else:
+        held = weights.load_prefixed(checkpoint.folder, (head.prefix,))
+    return Chain.of(held, head.activation).eval(), head
 
 
 def make_writer(tokens: Tokens, network: nn.Module, options: Options) -> Callable[[Path], None]:

@@ -33,10 +33,10 @@ def plan_marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
         backbone, head = model.base_model, model.score if hasattr(model, "score") else model.classifier
         labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
     else:
-        backbone = load_network(transformers.AutoModel, checkpoint)
-        head = load_head(checkpoint, options, steps.activation if steps else options.activation)
+        head, found = load_head(checkpoint, options)
+        backbone = load_network(transformers.AutoModel, checkpoint, (found.prefix,) if found.prefix else ())
         labels = [str(index) for index in range(head.outputs)]
-    output = options.output if options.output != "logits" else "softmax" if len(labels) > 1 else "sigmoid"
+    output = options.output or ("softmax" if len(labels) > 1 else "sigmoid")
     if options.label and options.label not in labels:
         raise Refused(f"There is no label {options.label!r}; labels: {', '.join(labels)}.")
     label = labels.index(options.label) if options.label else len(labels) - 1

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reward_models.convert.errors import Refused
+from reward_models.convert.heads import sort_layers
+from reward_models.convert.normalizers import Normalizer
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
@@ -24,6 +26,21 @@ OUTPUTS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+class Readout(nn.Module):  # type: ignore[misc, unused-ignore]
+    """Scores from a head's numbers [n, K]: these, their sigmoid or softmax; then less a mean, over a deviation."""
+
+    def __init__(self, output: str, normalizer: Normalizer | None = None) -> None:
+        super().__init__()
+        self.output = OUTPUTS[output]
+        self.moments = None
+        if normalizer is not None:
+            self.moments = torch.tensor([normalizer.mean, normalizer.deviation])
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        scores = self.output(numbers.float())
+        return scores if self.moments is None else (scores - self.moments[0]) / self.moments[1]
+
+
 class Chain(nn.Module):  # type: ignore[misc, unused-ignore]
     """Linear layers with an activation between them: the heads of reward models, of one layer or of several."""
 
@@ -36,20 +53,22 @@ class Chain(nn.Module):  # type: ignore[misc, unused-ignore]
     def of(cls, tensors: Mapping[str, Tensor], activation: str = "none") -> "Chain":
         """The chain of all matrices among some tensors, in the order of their names' numbers.
 
-        Raises Refused if they do not fit one behind the other.
+        Raises Refused if they do not fit one behind the other, or there are other tensors beside them.
         """
+        names = sort_layers(name for name, value in tensors.items() if value.dim() == 2)
+        biases = {name: f"{name.removesuffix('weight')}bias" for name in names}
         layers = []
-        for name in sorted((name for name, value in tensors.items() if value.dim() == 2), key=_by_number):
-            weight = tensors[name].float()
-            bias = tensors.get(name.removesuffix("weight") + "bias")
+        for name in names:
+            weight, bias = tensors[name].float(), tensors.get(biases[name])
             layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
             layer.weight.data = weight
             if bias is not None:
                 layer.bias.data = bias.float()
             layers.append(layer)
         widths = [(layer.in_features, layer.out_features) for layer in layers]
-        if not layers or any(a[1] != b[0] for a, b in pairwise(widths)):
-            raise Refused(f"The head is no chain of linear layers: {', '.join(tensors) or 'it has no tensor'}.")
+        odd = set(tensors) - set(names) - set(biases.values())
+        if not layers or odd or any(a[1] != b[0] for a, b in pairwise(widths)):
+            raise Refused(f"The head is no chain of linear layers: {', '.join(sorted(odd or tensors)) or 'no tensor'}.")
         return cls(layers, activation)
 
     @property
@@ -75,21 +94,21 @@ class Inputs(nn.Module):  # type: ignore[misc, unused-ignore]
 class Sequence(Inputs):
     """A sequence classifier as ``transformers`` runs it: [n, K]."""
 
-    def __init__(self, model: nn.Module, output: str) -> None:
+    def __init__(self, model: nn.Module, readout: Readout) -> None:
         super().__init__()
-        self.model, self.output = model, OUTPUTS[output]
+        self.model, self.readout = model, readout
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         given = self.model(**self.feeds(input_ids, attention_mask, token_type_ids))
-        return self.output(given.logits.float())
+        return self.readout(given.logits)
 
 
 class Headed(Inputs):
     """A backbone's last states, pooled (``last`` token, ``mean`` over tokens), then a head: [n, K]."""
 
-    def __init__(self, backbone: nn.Module, head: Chain, pool: str, output: str) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module, pool: str, readout: Readout) -> None:
         super().__init__()
-        self.backbone, self.head, self.pool, self.output = backbone, head, pool, OUTPUTS[output]
+        self.backbone, self.head, self.pool, self.readout = backbone, head, pool, readout
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         states = self.backbone(**self.feeds(input_ids, attention_mask, token_type_ids)).last_hidden_state
@@ -99,7 +118,7 @@ class Headed(Inputs):
         else:
             last = attention_mask.sum(1) - 1
             pooled = states[torch.arange(states.shape[0]), last]
-        return self.output(self.head(pooled).float())
+        return self.readout(self.head(pooled))
 
 
 class Marked(Inputs):
@@ -118,16 +137,16 @@ class Marked(Inputs):
 
 
 class TextSide(nn.Module):  # type: ignore[misc, unused-ignore]
-    """CLIP's text tower: unit vectors [n, width]."""
+    """CLIP's or SigLIP's text tower: unit vectors [n, width]; SigLIP's is not ``masked``."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, masked: bool = True) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.masked = model, masked
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return functional.normalize(
-            unwrap_features(self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask)), dim=-1
-        )
+        mask = attention_mask if self.masked else None
+        given = self.model.get_text_features(input_ids=input_ids, attention_mask=mask)
+        return functional.normalize(unwrap_features(given), dim=-1)
 
 
 class ImageSide(nn.Module):  # type: ignore[misc, unused-ignore]
@@ -147,7 +166,3 @@ class ImageSide(nn.Module):  # type: ignore[misc, unused-ignore]
 def unwrap_features(given: Any) -> Tensor:
     """The vectors that a tower gives, which newer versions of transformers wrap."""
     return (given if isinstance(given, Tensor) else given.pooler_output).float()
-
-
-def _by_number(name: str) -> list[tuple[bool, int, str]]:
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in name.split(".")]

@@ -7,14 +7,27 @@ from pathlib import Path
 KINDS: Mapping[str, str] = {
     "sequence": "sequence classification: K labels become K dimensions",
     "head": "a backbone and a head of its own (chained linear layers), on the last token or the mean over all",
+    "gated": "a backbone, a head of several objectives, and a network that weighs them by the prompt (ArmoRM)",
     "steps": "process reward: a number for each step of the answer, by a head or by a language model's two words",
     "tokens": "token classification: a number for each token of the answer",
     "clip": "CLIP: the cosine of image and prompt",
     "pickscore": "CLIP: logit scale times the cosine",
     "hps": "CLIP: 100 times the cosine",
+    "siglip": "SigLIP and SigLIP 2 of a fixed resolution: the probability that image and prompt belong together",
     "aesthetic": "CLIP's image side and a linear chain on its embedding",
+    "image": "image classification: K labels become K dimensions",
 }
 """Kind -> what it converts."""
+
+IMAGE_KINDS = ("clip", "pickscore", "hps", "siglip", "aesthetic", "image")
+"""Kinds that look at images."""
+
+ACTIVATIONS = ("none", "relu", "gelu", "silu", "tanh")
+OUTPUTS = ("logits", "sigmoid", "softmax")
+OTHER_WAYS = (
+    "run it by torch (--engine torch), or serve it with vLLM, SGLang or TEI and name that server as an upstream"
+)
+"""What works for a checkpoint that does not become a graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +37,41 @@ class Options:
     Attributes:
         kind: one of KINDS; empty: by the checkpoint's configuration.
         revision: of a hub id: a branch, tag or commit.
+        base: of an adapter: the folder or hub id of the checkpoint that it was trained on.
         dtype: of the weights, ``float32`` or ``float16``.
         max_length: maximum tokens per text; 0: the checkpoint's own limit, at most 4096.
         template: ``chat``, ``pair`` or ``response``, or the path of a Jinja file; empty: ``chat`` where the
             checkpoint has a template, else ``pair`` for an encoder.
         truncate: ``left``, ``right`` or ``refuse``; empty: as in the tokeniser's configuration.
         dimensions: names of the scores; for steps and tokens, names of summaries.
-        output: ``logits``, ``sigmoid`` or ``softmax`` of the head's K numbers.
+        output: ``logits``, ``sigmoid`` or ``softmax`` of the head's K numbers; empty: as the configuration's
+            ``problem_type`` says, else logits.
+        normalize: apply the mean and deviation in the configuration also where it does not say that they apply.
         head: a file with the head's weights, if the checkpoint has none.
         pool: of kind ``head``: ``last`` or ``mean``.
-        activation: between the linear layers of a head: ``none``, ``relu``, ``gelu``, ``silu`` or ``tanh``.
+        activation: between the linear layers of a head, one of ACTIVATIONS; empty: known only for some classes.
         step_mark: the token after each step; empty: the known mark of the checkpoint's kind.
         step_split: separator of the steps of an answer.
         answers: for a language model that judges steps: the word for a good step, then the one for a bad step.
         label: for a token classifier with several labels, the label whose probability is the score; empty: the last.
+        text_only: convert the text side of a vision-language model.
     """
 
     kind: str = ""
     revision: str = ""
+    base: str = ""
     dtype: str = "float32"
     max_length: int = 0
     template: str = ""
     truncate: str = ""
     dimensions: tuple[str, ...] = ()
-    output: str = "logits"
+    output: str = ""
+    normalize: bool = False
     head: Path | None = None
     pool: str = "last"
-    activation: str = "none"
+    activation: str = ""
     step_mark: str = ""
     step_split: str = "\n\n"
     answers: tuple[str, ...] = ()
     label: str = ""
+    text_only: bool = False

@@ -1,9 +1,9 @@
 """The plan of a conversion: what to write, and the reference scores of torch to check it with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 Row = Mapping[str, bytes]
 """Input tensor -> value, as a caller would send it."""
@@ -44,3 +44,11 @@ class Plan:
     """Description of the output ``vector``, for scorers with scores per part of a row."""
     optional: list[str] = field(default_factory=list)
     """Input tensors that a request may leave out."""
+
+    def without_network(self) -> Self:
+        """The same without what holds the network in memory: ``write`` and ``reference`` are not to be called again."""
+        return replace(self, write=_forgotten, reference=_forgotten)
+
+
+def _forgotten(_: Any) -> Any:
+    raise RuntimeError("the network was let go")

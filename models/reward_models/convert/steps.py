@@ -5,21 +5,18 @@ from typing import Any
 
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
+from reward_models.convert.families import family_of
 from reward_models.convert.options import Options
 from reward_models.convert.tokens import Tokens
 from reward_models.runtime.conversation import Conversation
 
-MARKS = {"Qwen2ForProcessRewardModel": "<extra_0>"}
-"""Architecture -> mark; a line break otherwise."""
-
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """``split``: what separates steps; ``mark``: the token behind each; ``activation``: between layers of the head."""
+    """``split``: what separates steps; ``mark``: the token behind each."""
 
     split: str
     mark: str
-    activation: str
 
     def settings(self, tokens: Tokens) -> dict[str, Any]:
         """The runtime's settings. Raises Refused if the mark is not one token."""
@@ -71,9 +68,8 @@ class Steps:
 
 
 def steps_of(checkpoint: Checkpoint, options: Options) -> Steps:
-    """How the steps of a checkpoint are marked."""
-    two_layers = checkpoint.architecture == "Qwen2ForProcessRewardModel"
-    activation = "relu" if two_layers and options.activation == "none" else options.activation
-    mark = options.step_mark or MARKS.get(checkpoint.architecture, "\n")
+    """How the steps of a checkpoint are marked: as its class does, else at line breaks."""
+    family = family_of(checkpoint)
+    mark = options.step_mark or (family.mark if family is not None else "") or "\n"
     split = options.step_split.replace("\\n", "\n").replace("\\t", "\t")  # as typed in a shell
-    return Steps(split, mark.replace("\\n", "\n"), activation)
+    return Steps(split, mark.replace("\\n", "\n"))

@@ -1,7 +1,9 @@
 """Checkpoints that score a conversation as a whole: sequence classifiers, and heads on a backbone."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 import transformers
 from torch import nn
@@ -9,7 +11,8 @@ from torch import nn
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
 from reward_models.convert.loading import apply_output, load_head, load_network, make_writer
-from reward_models.convert.networks import Chain, Headed, Sequence
+from reward_models.convert.networks import Chain, Headed, Readout, Sequence
+from reward_models.convert.normalizers import Normalizer, find_normalizer
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan, Row
 from reward_models.convert.samples import text_rows
@@ -28,6 +31,7 @@ INJECTION = (
     "Special tokens that are written out in a text are read as special tokens, as by the checkpoint's own tokeniser: "
     "a policy can learn to write them."
 )
+TEXT_ONLY = "Its text side alone was converted (--text-only): the checkpoint sees images, which this model does not."
 UNCHECKED = "Its quality is what its makers measured; nothing was measured here but that it scores as it did in torch."
 
 
@@ -35,36 +39,72 @@ def plan_sequence(checkpoint: Checkpoint, options: Options) -> Plan:
     """A sequence classifier, by the class of ``transformers`` that its configuration names."""
     model = load_network(transformers.AutoModelForSequenceClassification, checkpoint)
     tokens = tokens_of(checkpoint, options, model.config)
-    network: nn.Module = Sequence(model, options.output)
+    labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
+    reading = Reading.of(checkpoint, options, len(labels))
+    network: nn.Module = Sequence(model, reading.readout)
     if getattr(model.config, "pad_token_id", None) is None and hasattr(model, "score"):
         # Such a model takes one row at a time in transformers, and its last token; with the mask it takes many.
-        network = Headed(model.base_model, Chain.of({"weight": model.score.weight}), "last", options.output)
-    labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
+        network = Headed(model.base_model, Chain.of({"weight": model.score.weight}), "last", reading.readout)
 
     def reference(inputs: dict[str, torch.Tensor]) -> list[float]:
-        return list(apply_output(model(**inputs).logits, options.output)[0].tolist())
+        return reading.scores(model(**inputs).logits[0])
 
     names = name_dimensions(options, labels)
     kind = f"sequence classification ({type(model).__name__})"
-    return plan_conversation(checkpoint, options, tokens, network, names, kind, reference)
+    return plan_conversation(checkpoint, options, tokens, network, names, kind, reading, reference)
 
 
 def plan_headed(checkpoint: Checkpoint, options: Options) -> Plan:
     """A backbone with a head of its own: ``last`` token (a critic) or ``mean`` over the tokens."""
-    backbone = load_network(transformers.AutoModel, checkpoint)
-    head = load_head(checkpoint, options, options.activation)
+    head, found = load_head(checkpoint, options)
+    spare = (found.prefix, "normalizer.") if found.prefix else ("normalizer.",)
+    backbone = load_network(transformers.AutoModel, checkpoint, spare)
     tokens = tokens_of(checkpoint, options, backbone.config)
+    reading = Reading.of(checkpoint, options, head.outputs)
 
     def reference(inputs: dict[str, torch.Tensor]) -> list[float]:
         states = backbone(**inputs).last_hidden_state[0]
-        pooled = states[-1] if options.pool == "last" else states.mean(0)
-        return list(apply_output(head(pooled), options.output).tolist())
+        return reading.scores(head(states[-1] if options.pool == "last" else states.mean(0)))
 
-    network = Headed(backbone, head, options.pool, options.output)
+    network = Headed(backbone, head, options.pool, reading.readout)
     names = name_dimensions(options, [f"LABEL_{index}" for index in range(head.outputs)])
     where = "the last token" if options.pool == "last" else "the mean over all tokens"
-    kind = f"a head of {len(head.layers)} layers on {where} of {type(backbone).__name__}"
-    return plan_conversation(checkpoint, options, tokens, network, names, kind, reference)
+    between = f", {found.activation} between them" if len(found.layers) > 1 else ""
+    kind = f"a head of {len(head.layers)} layers{between} on {where} of {type(backbone).__name__}"
+    return plan_conversation(checkpoint, options, tokens, network, names, kind, reading, reference)
+
+
+PROBLEMS = {"multi_label_classification": "sigmoid", "single_label_classification": "softmax", "regression": "logits"}
+"""``problem_type`` of transformers -> what its pipeline makes of a classifier's numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How scores are read from a head's numbers: ``output`` and a normaliser, ``note`` for the card."""
+
+    output: str
+    normalizer: Normalizer | None
+    note: str
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, options: Options, numbers: int) -> "Reading":
+        """As the user says, else as the configuration's ``problem_type`` for several numbers, else logits."""
+        said = PROBLEMS.get(str(checkpoint.config.get("problem_type")), "logits") if numbers > 1 else "logits"
+        normalizer, note = find_normalizer(checkpoint, options)
+        if normalizer is not None and len(normalizer.mean) not in (1, numbers):
+            raise Refused(f"config.json normalises {len(normalizer.mean)} numbers, and the head gives {numbers}.")
+        return cls(options.output or said, normalizer, note)
+
+    @property
+    def readout(self) -> Readout:
+        return Readout(self.output, self.normalizer)
+
+    def scores(self, numbers: torch.Tensor) -> list[float]:
+        """The scores of one row, computed apart from what is exported."""
+        scores = apply_output(numbers, self.output).double().numpy()
+        if self.normalizer is not None:
+            scores = (scores - np.array(self.normalizer.mean)) / np.array(self.normalizer.deviation)
+        return [float(score) for score in scores]
 
 
 def plan_conversation(
@@ -74,6 +114,7 @@ def plan_conversation(
     network: nn.Module,
     names: list[str],
     kind: str,
+    reading: Reading,
     reference: Callable[[dict[str, torch.Tensor]], list[float]],
 ) -> Plan:
     """The plan of a network that scores a conversation as a whole."""
@@ -90,11 +131,11 @@ def plan_conversation(
         summary=f"What {checkpoint.called} says of an answer.",
         scorer=("classifier", "SequenceScorer"),
         inputs=INPUTS,
-        dimensions={name: f"The checkpoint's {options.output} of {name}, higher for more of it." for name in names},
+        dimensions={name: f"The checkpoint's {reading.output} of {name}, higher for more of it." for name in names},
         flags=FLAGS,
         settings=tokens.settings,
-        limits=[UNCHECKED, INJECTION],
-        method=describe_reading(tokens),
+        limits=[UNCHECKED, INJECTION, *[TEXT_ONLY] * options.text_only],
+        method=" ".join(filter(None, [describe_reading(tokens), reading.note])),
         write=make_writer(tokens, network, options),
         rows=text_rows(tokens.settings["tokens"]),
         reference=by_torch,

@@ -140,18 +140,29 @@ def write_critic(folder: Path) -> None:
     write_backbone(folder, {"v_head.0": (16, 16), "v_head.2": (1, 16)}, "Qwen2ForCausalLM", CHATML)
 
 
-def write_backbone(folder: Path, head: Mapping[str, tuple[int, int]], architecture: str, template: str) -> None:
-    """Write Qwen2 without a language head, and linear layers beside it; code that it names is not there."""
+def write_backbone(
+    folder: Path,
+    head: Mapping[str, tuple[int, int]],
+    architecture: str,
+    template: str,
+    more: Mapping[str, torch.Tensor] | None = None,
+    prefix: str = "model.",
+    **said: Any,
+) -> None:
+    """Write Qwen2 or Llama without a language head, and linear layers beside it; code that it names is not there."""
+    name = "Llama" if architecture.startswith("Llama") else "Qwen2"
     tokenizer = bytes_tokenizer(template, model_max_length=1 << 40)
-    model = make_network(hf.Qwen2Model, hf.Qwen2Config(vocab_size=len(tokenizer), **DECODER))
+    model = make_network(
+        getattr(hf, f"{name}Model"), getattr(hf, f"{name}Config")(vocab_size=len(tokenizer), **DECODER)
+    )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    tensors = {f"{prefix}{name}": value.contiguous() for name, value in model.state_dict().items()} | dict(more or {})
     for name, shape in head.items():
         tensors |= {f"{name}.weight": 0.3 * torch.randn(shape), f"{name}.bias": 0.1 * torch.randn(shape[0])}
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     config = json.loads((folder / "config.json").read_text("utf-8"))
-    config |= {"architectures": [architecture], "auto_map": {"AutoModel": "modeling.py"}}
+    config |= {"architectures": [architecture], "auto_map": {"AutoModel": "modeling.py"}, **said}
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
 
 
@@ -177,6 +188,55 @@ def write_aesthetic(folder: Path) -> None:
     write_clip(folder)
     tensors = {"layers.0.weight": torch.randn(6, 12), "layers.0.bias": torch.randn(6)}
     torch.save(tensors | {"layers.2.weight": torch.randn(1, 6), "layers.2.bias": torch.randn(1)}, folder / "head.pth")
+
+
+def write_siglip(folder: Path) -> None:
+    """SigLIP as its second edition has it: a fixed resolution, a fast tokeniser, prompts filled up to 16 tokens."""
+    tokenizer = bytes_tokenizer(model_max_length=16, model_input_names=["input_ids"])
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 2)]
+    )
+    tower = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {"vocab_size": len(tokenizer), "max_position_embeddings": 16, "projection_size": 16}
+    config = hf.SiglipConfig(text_config={**tower, **text}, vision_config={**tower, "image_size": 24, "patch_size": 8})
+    make_network(hf.SiglipModel, config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    hf.SiglipImageProcessorPil(size={"height": 24, "width": 24}).save_pretrained(folder)
+
+
+def write_pictures(folder: Path) -> None:
+    """An image classifier of three labels, one of which an image has."""
+    tower = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    labels = {0: "safe", 1: "unsafe", 2: "Drawn, not taken"}
+    config = hf.ViTConfig(
+        **tower, image_size=24, patch_size=8, id2label=labels, problem_type="single_label_classification"
+    )
+    make_network(hf.ViTForImageClassification, config).save_pretrained(folder)
+    hf.ViTImageProcessorPil(size={"height": 24, "width": 24}).save_pretrained(folder)
+
+
+def write_gated(folder: Path) -> None:
+    """ArmoRM's shape: Llama, three objectives, and gates of two layers that read where the assistant's turn begins."""
+    write_backbone(
+        folder,
+        {"regression_layer": (3, 16), "gating.layers.0": (8, 16), "gating.layers.1": (3, 8)},
+        "LlamaForRewardModelWithGating",
+        CHATML,
+        {"reward_transform_matrix": torch.randn(3, 3), "gating.logit_scale": torch.tensor([1.5])},
+        gating_temperature=0.5,
+    )
+
+
+def write_beaver(folder: Path) -> None:
+    """The shape of safe-rlhf's reward models: one layer, and a mean and variance that apply."""
+    said: dict[str, Any] = {"score_type": "reward", "do_normalize": True, "mean": [0.7], "var": [4.0]}
+    held = {"normalizer.mean": torch.tensor([0.7]), "normalizer.var": torch.tensor([4.0])}
+    write_backbone(folder, {"score_head": (1, 16)}, "LlamaForScore", CHATML, held, **said)
+
+
+def write_starling(folder: Path) -> None:
+    """A backbone under the name ``transformer``, as Starling's code has it, and a value head."""
+    write_backbone(folder, {"v_head": (1, 16)}, "LlamaForCausalLM", CHATML, prefix="transformer.")
 
 
 MADE: Mapping[str, Callable[[Path], None]] = {
@@ -207,7 +267,12 @@ MADE: Mapping[str, Callable[[Path], None]] = {
     "value-head": value_head,
     "critic": write_critic,
     "language": make_decoder("Mistral", LLAMA, "CausalLM", sliding_window=64),
+    "gated": write_gated,
+    "beaver": write_beaver,
+    "starling": write_starling,
     "clip": write_clip,
+    "siglip": write_siglip,
+    "pictures": write_pictures,
     "aesthetic": write_aesthetic,
 }
 """Name -> what writes such a checkpoint into a folder."""

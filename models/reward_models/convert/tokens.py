@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as LANGUAGE_MODELS
 
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
@@ -66,6 +67,13 @@ class Tokens:
             return None
         wanted = ("input_ids", "attention_mask") + (("token_type_ids",) if self.settings["types"] else ())
         return {name: list(given[name]) for name in wanted}
+
+    def ids_of_turns(self, messages: list[dict[str, str]]) -> list[int]:
+        """A conversation through the template, as ids, by ``transformers`` alone."""
+        given = self.tokenizer.apply_chat_template(
+            messages, chat_template=self.template, tokenize=True, return_dict=True
+        )
+        return [int(token) for token in given["input_ids"]]
 
     def text(self, messages: list[dict[str, Any]]) -> str:
         """A conversation through the template, by ``transformers`` alone."""
@@ -145,12 +153,18 @@ def _choose_mode(asked: str, tokenizer: Any, config: Any, chat_only: bool) -> tu
         raise Refused("The checkpoint has no chat template: give one as a file with --template.")
     if chat_only:
         return "chat", PLAIN if tokenizer.bos_token else PLAIN.removeprefix("{{ bos_token }}")
-    if hasattr(config, "rope_parameters") or getattr(config, "is_decoder", False):
+    if is_decoder(config):
         raise Refused(
             "The checkpoint has no chat template, and scores depend on the format of the conversation: give a template "
             "with --template FILE, or use --template pair or response."
         )
     return "pair", ""
+
+
+def is_decoder(config: Any) -> bool:
+    """Whether a network reads from left to right, as language models do; ModernBERT and EuroBERT read both ways."""
+    rotates = hasattr(config, "rope_parameters") or hasattr(config, "rope_theta")
+    return bool(getattr(config, "is_decoder", False)) or (rotates and config.model_type in LANGUAGE_MODELS)
 
 
 def _said_side(checkpoint: Checkpoint) -> str:

@@ -49,14 +49,13 @@ def columns_of(rows: Sequence[Row]) -> Columns:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def compare_with_torch(plan: Plan, folder: Path, dtype: str) -> Measured:
-    """Score the plan's rows with torch and the runtime.
+def compare_with_torch(plan: Plan, expected: Sequence[list[float] | None], folder: Path, dtype: str) -> Measured:
+    """Score the plan's rows with the runtime, and compare with the scores ``expected`` of torch.
 
     Raises:
         Refused: they differ by more than a tolerance, or reject different rows; the message has the figure.
     """
     scorer = scorer_of(plan, folder)
-    expected = [plan.reference(row) for row in plan.rows]
     alone = [scorer.score(columns_of([row]), 1) for row in plan.rows]
     for index, (by_torch, answer) in enumerate(zip(expected, alone, strict=True)):
         if (by_torch is None) != bool(answer.errors):

@@ -10,6 +10,7 @@ import yaml
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan
+from reward_models.convert.tensors import find_files
 from reward_models.convert.verify import Measured
 from reward_models.repository import card as cards
 from reward_models.repository import config
@@ -88,7 +89,7 @@ def write_card(
         "source": {
             "checkpoint": checkpoint.called,
             "revision": checkpoint.revision or "a local folder",
-            "weights": {path.name: hash_file(path) for path in weight_files(checkpoint.folder)},
+            "weights": {path.name: hash_file(path) for path in find_files(checkpoint.folder)},
             "head": options.head.name if options.head else "in the checkpoint",
         },
         "conversion": {
@@ -115,10 +116,3 @@ def write_card(
 def list_scoring_files(folder: Path) -> Iterable[Path]:
     """The files on which a score depends."""
     return sorted(path for path in folder.iterdir() if path.is_file() and path.name not in (CARD, CONFIG, "model.py"))
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The checkpoint's own weights."""
-    from reward_models.convert import weights
-
-    return weights.find_files(folder)

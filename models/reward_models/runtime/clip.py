@@ -1,8 +1,9 @@
 """A converted CLIP: scores from images and texts in one embedding space (Radford et al., 2021, arXiv:2103.00020).
 
 ``match`` is the cosine of image and prompt times a factor: 1 for the plain cosine, the checkpoint's own logit scale
-for PickScore (Kirstain et al., 2023), 100 for HPS (Wu et al., 2023). ``aesthetic`` is a chain of linear layers on the
-image's unit embedding and reads no text.
+for PickScore (Kirstain et al., 2023), 100 for HPS (Wu et al., 2023). ``probability`` is the sigmoid of factor times
+cosine plus a bias (SigLIP: Zhai et al., 2023, arXiv:2303.15343). ``aesthetic`` is a chain of linear layers on the
+image's unit embedding, ``image`` a classifier's K numbers; both read no text.
 """
 
 from collections.abc import Sequence
@@ -44,6 +45,8 @@ class PromptEncoder:
     def __init__(self, instance: Instance) -> None:
         settings = instance.card["settings"]["prompt"]
         self._limit: int = settings["tokens"]
+        # Of a tower that reads every place, as SigLIP's does.
+        self._filling: int | None = settings["pad"] if settings.get("filled") else None
         self._tokenizer = load_tokenizer(instance.folder)
         self._tokenizer.enable_truncation(self._limit)
         self._graph = TokenGraph(instance.folder, settings, instance.device, TEXT_GRAPH)
@@ -51,12 +54,19 @@ class PromptEncoder:
     def __call__(self, prompts: Sequence[str]) -> tuple[Doubles, NDArray[np.bool_]]:
         most = self._limit * CHARACTERS_A_TOKEN
         encodings = [self._tokenizer.encode(prompt[:most]) for prompt in prompts]
-        vectors = self._graph.score_rows([TokenRow(encoding.ids, encoding.type_ids) for encoding in encodings])
+        vectors = self._graph.score_rows([TokenRow(self._fill(encoding.ids), []) for encoding in encodings])
         return np.stack(vectors).astype(np.float64), np.array([bool(encoding.overflowing) for encoding in encodings])
+
+    def _fill(self, ids: list[int]) -> list[int]:
+        return ids if self._filling is None else ids + [self._filling] * (self._limit - len(ids))
+
+
+READS_PROMPTS = ("match", "probability")
+"""What the card's ``score`` may be where a prompt is read."""
 
 
 class ClipScorer:
-    """Scores [n, 1] of ``images``, against ``prompt`` unless the card's ``score`` is ``aesthetic``.
+    """Scores [n, K] of ``images``, against ``prompt`` (K = 1) where the card's ``score`` is one of READS_PROMPTS.
 
     Several images of a row count by the mean of their scores.
     """
@@ -64,24 +74,27 @@ class ClipScorer:
     def __init__(self, instance: Instance) -> None:
         settings: dict[str, Any] = dict(instance.card["settings"])
         self._image = ImageEncoder(instance)
-        self._prompt = PromptEncoder(instance) if settings["score"] == "match" else None
+        self._prompt = PromptEncoder(instance) if settings["score"] in READS_PROMPTS else None
         self._factor: float = settings.get("factor", 1.0)
+        self._bias: float | None = settings["bias"] if settings["score"] == "probability" else None
+        self._dimensions = len(instance.dimensions)
         self._truncated = instance.flag_mask("truncated") if self._prompt else 0
 
     def score(self, columns: Columns, rows: int) -> Answer:
         """Score rows; an image that cannot be decoded is that row's error."""
-        answer = Answer.empty(rows, 1)
+        answer = Answer.empty(rows, self._dimensions)
         prompts = decode_texts(columns, "prompt", rows)
         pictures = Pictures.read(columns, rows, self._read_image, prompts if self._prompt else None, answer.errors)
         if pictures.rows:
             shown = self._image(pictures.pixels)
             if self._prompt:
                 asked, truncated = self._prompt([prompts[row] for row in pictures.rows])
-                values = (shown * asked[pictures.owners]).sum(1) * self._factor
+                shown = (shown * asked[pictures.owners]).sum(1, keepdims=True) * self._factor
+                if self._bias is not None:
+                    shown = 1 / (1 + np.exp(-(shown + self._bias)))
                 answer.flags[pictures.rows] = truncated * np.uint32(self._truncated)
-            else:
-                values = shown[:, 0]
-            answer.scores[pictures.rows, 0] = pictures.mean_by_row(values)
+            for k in range(self._dimensions):
+                answer.scores[pictures.rows, k] = pictures.mean_by_row(shown[:, k])
         return answer
 
     def _read_image(self, data: bytes) -> NDArray[np.float32]:

@@ -29,10 +29,17 @@ def add(
     name: Annotated[str, typer.Option("--name", help="Name of the model; an existing name gets its next version.")],
     kind: Annotated[
         str,
-        typer.Option(help="sequence, head, steps, tokens, clip, pickscore, hps or aesthetic. If omitted: detected."),
+        typer.Option(
+            help="sequence, head, gated, steps, tokens, clip, pickscore, hps, siglip, aesthetic or image. If omitted: "
+            "detected."
+        ),
     ] = "",
     repository: Repository = None,
     revision: Annotated[str, typer.Option(help="Branch, tag or commit of a hub id.")] = "",
+    base: Annotated[
+        str,
+        typer.Option(help="Of an adapter: folder or hub id of the checkpoint it was trained on; they are merged."),
+    ] = "",
     dtype: Annotated[str, typer.Option(help="Type of the weights: float32, or float16 for a GPU.")] = "float32",
     max_length: Annotated[
         int, typer.Option(help="Maximum tokens per text; 0: the checkpoint's own limit, at most 4096.")
@@ -45,12 +52,25 @@ def add(
         list[str] | None,
         typer.Option(help="Name of a score, in the order of the head's outputs; for steps: min, mean, last …"),
     ] = None,
-    output: Annotated[str, typer.Option(help="Score from the head's outputs: logits, sigmoid or softmax.")] = "logits",
+    output: Annotated[
+        str,
+        typer.Option(
+            help="Score from the head's outputs: logits, sigmoid or softmax. If omitted: by the checkpoint's "
+            "problem_type, else logits."
+        ),
+    ] = "",
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Apply the mean and deviation in the checkpoint's configuration.")
+    ] = False,
     head: Annotated[Path | None, typer.Option(help="File with the weights of the head.", show_default=False)] = None,
     pool: Annotated[str, typer.Option(help="Pooling for kind head: last (token) or mean.")] = "last",
     activation: Annotated[
-        str, typer.Option(help="Activation between a head's layers: none, relu, gelu, silu, tanh.")
-    ] = "none",
+        str,
+        typer.Option(
+            help="Activation between a head's layers: none, relu, gelu, silu, tanh. Needed for several layers "
+            "unless the checkpoint's class is known."
+        ),
+    ] = "",
     step_mark: Annotated[str, typer.Option(help="Token after each step, at which it is scored.")] = "",
     step_split: Annotated[str, typer.Option(help="Separator of the steps of an answer.")] = "\\n\\n",
     answer: Annotated[
@@ -60,6 +80,9 @@ def add(
         ),
     ] = None,
     label: Annotated[str, typer.Option(help="For a token classifier: the label whose probability is the score.")] = "",
+    text_only: Annotated[
+        bool, typer.Option("--text-only", help="Convert the text side alone of a model that sees images.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Convert and check, but do not publish.")] = False,
     url: Url = None,
     api_key: ApiKey = None,
@@ -71,6 +94,7 @@ def add(
         "--kind": kind,
         "--repository": str(folder_of(repository)),
         "--revision": revision,
+        "--base": base,
         "--dtype": dtype,
         "--max-length": str(max_length),
         "--template": template,
@@ -85,7 +109,8 @@ def add(
     }
     arguments = [f"{option}={value}" for option, value in options.items() if value]
     arguments += [f"--dimension={value}" for value in dimension or ()]
-    arguments += [f"--answer={value}" for value in answer or ()] + ["--dry-run"] * dry_run
+    arguments += [f"--answer={value}" for value in answer or ()]
+    arguments += ["--normalize"] * normalize + ["--text-only"] * text_only + ["--dry-run"] * dry_run
     added = _convert([*arguments, "--", source])
     if as_json:
         print(json.dumps(added))

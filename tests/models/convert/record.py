@@ -38,9 +38,9 @@ def record(name: str, tiny_kind: str, options: Options) -> None:
         plan = make_plan(checkpoint, options)
         plan.write(folder)
         writing.write_files(folder, name, plan)
-        measured = verify.compare_with_torch(plan, folder, options.dtype)
-        writing.write_card(folder, name, plan, checkpoint, options, measured)
         scores = [plan.reference(row) for row in plan.rows]
+        measured = verify.compare_with_torch(plan, scores, folder, options.dtype)
+        writing.write_card(folder, name, plan, checkpoint, options, measured)
     (folder / "scores.json").write_text(json.dumps(scores), "utf-8")
     print(name, measured)
 
