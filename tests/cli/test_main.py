@@ -121,8 +121,25 @@ def test_a_running_service_checks_against_what_it_knows(run: Run, service: Any) 
     assert "http://" in faulty.err
 
 
-def test_the_recipes_that_ship_have_no_faults(run: Run) -> None:
-    assert run("rewards", "check").code == 0
+def test_the_recipes_that_ship_have_no_faults_and_name_the_models_that_they_await(run: Run) -> None:
+    checked = run("rewards", "check")
+    assert (checked.code, checked.out) == (0, "")
+    for model in ("skywork_v2", "prm", "cross_encoder", "safety_guard", "pickscore"):
+        assert f"no model or upstream '{model}' is served yet" in checked.err
+
+
+def test_a_check_knows_the_upstreams_of_the_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("new.yaml").write_text("rewards: {r: {components: {a: {score: far_away}}}}")
+    assert run("rewards", "check", "new.yaml").code == 1
+    Path("upstreams.yaml").write_text(
+        "upstreams: {far_away: {protocol: vllm_classify, urls: ['http://127.0.0.1:9'], model: m}}"
+    )
+    monkeypatch.setenv("REWARD_GATEWAY_UPSTREAMS_FILE", "upstreams.yaml")
+    assert run("rewards", "check", "new.yaml").code == 0
+    Path("upstreams.yaml").write_text("upstreams: {far_away: {protocol: smoke}}")
+    faulty = run("rewards", "check", "new.yaml")
+    assert faulty.code == 2
+    assert "upstreams.yaml: upstreams.far_away.protocol" in faulty.err
 
 
 def test_the_catalogue_is_the_installations_or_the_services(run: Run, service: Any) -> None:

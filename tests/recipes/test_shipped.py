@@ -5,8 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
-from reward_gateway.operations.effects import JoinCohorts
+from reward_gateway.operations.effects import JoinCohorts, Vector
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.evaluate import Rewards, evaluate_plan
 from reward_gateway.recipes.known_models import KnownModel
@@ -23,6 +24,14 @@ MODELS = {
     "social_popularity": KnownModel(("response", "features"), ("score",)),
     "robot_progress": KnownModel(("prompt", "frames"), ("progress", "success", "rating")),
 }
+AWAITED = {
+    "skywork_v2": KnownModel(("messages", "prompt", "response"), ("score",)),
+    "prm": KnownModel(("prompt", "response", "messages", "steps"), ("min", "mean", "last")),
+    "cross_encoder": KnownModel(("prompt", "response"), ("score",)),
+    "safety_guard": KnownModel(("messages", "prompt", "response"), ("score",)),
+    "pickscore": KnownModel(("prompt", "images"), ("match",)),
+}
+"""Models that recipes await: none of them ships."""
 RIGHT = "<think>6 times 7</think><answer>42</answer>"
 WRONG = "<think>6 plus 7</think><answer>13</answer>"
 BARE = "42"
@@ -64,8 +73,30 @@ def test_the_names_that_others_rely_on_are_there_and_one_is_the_default(book: Re
     assert book.default == "helpful_harmless"
 
 
-def test_no_name_means_two_things(book: RecipeBook) -> None:
-    assert book.warnings == []
+def test_no_name_means_two_things() -> None:
+    everything = load_book(Settings().rewards_file.read_text(encoding="utf-8"), MODELS | AWAITED)
+    assert (everything.warnings, everything.missing) == ([], [])
+
+
+def test_the_models_that_do_not_ship_are_awaited_and_named_with_their_lines(book: RecipeBook) -> None:
+    assert [fault["path"] for fault in book.missing] == [
+        "rewards.skywork.awaits.skywork_v2",
+        "rewards.prm_steps.awaits.prm",
+        "rewards.reranker.awaits.cross_encoder",
+        "rewards.guard.awaits.safety_guard",
+        "rewards.image_preference.awaits.pickscore",
+    ]
+    lines = Settings().rewards_file.read_text(encoding="utf-8").splitlines()
+    for fault, model in zip(book.missing, AWAITED, strict=True):
+        assert model in lines[int(fault["place"].removeprefix("line ")) - 1]
+        assert f"no model or upstream '{model}' is served yet" in fault["message"]
+
+
+def test_a_recipe_reads_the_same_whether_its_model_is_there_or_not(book: RecipeBook) -> None:
+    served = load_book(Settings().rewards_file.read_text(encoding="utf-8"), MODELS | AWAITED)
+    for name in ("skywork", "prm_steps", "reranker", "guard", "image_preference"):
+        assert book.get(name).reads == served.get(name).reads
+        assert book.get(name).needs_prompt == served.get(name).needs_prompt
 
 
 def test_helpful_is_the_models_score(reward: Any) -> None:
@@ -321,3 +352,27 @@ def test_roboreward_is_a_quarter_a_step_above_one(reward: Any) -> None:
     result = reward("roboreward", prompts=["open the drawer"] * 2, frames=[EPISODE] * 2, answers=answers)
     assert result.reward[0] == 0.75
     assert result.invalid[1].code == "judge_error", "an answer without a score is no number"
+
+
+def test_skywork_is_the_models_score(reward: Any) -> None:
+    result = reward("skywork", raw={"quality": [14.5, -3.0]}, responses=["a", ""])
+    assert result.reward[0] == 14.5
+    assert result.flags == {1: ("empty_response",)}
+
+
+def test_prm_steps_is_half_a_step_and_the_verdict_at_the_end(reward: Any) -> None:
+    steps = [Vector(np.array([0.9, 0.2]))]
+    result = reward("prm_steps", responses=["6 * 7\n\n42"], references=["42"], answers=[steps])
+    assert result.rewards == [pytest.approx([0.45, 1.1])]
+
+
+def test_reranker_is_a_probability(reward: Any) -> None:
+    assert reward("reranker", raw={"relevance": [0.0, math.log(3)]}).reward == pytest.approx([0.5, 0.75])
+
+
+def test_guard_is_the_probability_of_safe(reward: Any) -> None:
+    assert reward("guard", raw={"safe": [math.log(9), -math.log(9)]}).reward == pytest.approx([0.9, 0.1])
+
+
+def test_image_preference_is_the_models_score(reward: Any) -> None:
+    assert reward("image_preference", raw={"preference": [21.5, 19.0]}).reward.tolist() == [21.5, 19.0]

@@ -10,6 +10,7 @@ from reward_gateway.backends.remote_sandboxes.remote_sandboxes import RemoteSand
 from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
 from reward_gateway.recipes.book import load_book
+from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.scoring.readiness import Readiness, find_missing
@@ -86,3 +87,10 @@ def test_the_gateway_is_ready_while_its_default_recipe_can_answer() -> None:
     assert Readiness("r").ready
     assert Readiness("r", {"other": "why"}).ready
     assert not Readiness("r", {"r": "why"}).ready
+
+
+async def test_an_awaited_model_is_named_and_the_other_recipes_are_ready() -> None:
+    text = RECIPES + "  awaiting: {awaits: {gone: {}}, components: {a: {score: gone}}}\n"
+    book = load_book(text, {name: KnownModel() for name in ("model", "slow", "none", "gone")})
+    runtime = EffectsRuntime(CachedScorer(Models(), NullCache()))
+    assert await find_missing([book.get("awaiting"), book.get("served")], runtime) == {"awaiting": "there is no gone"}

@@ -4,9 +4,11 @@ Quick checks run first. Recipes are compiled last, and only if the quick checks 
 """
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reward_gateway.local import platform, ports, valkey
 from reward_gateway.local.errors import StackError
@@ -16,7 +18,10 @@ from reward_gateway.settings import Settings
 from .configuration import flag_of, variable_of
 from .gateway_checks import Fault, find_gateway_faults
 from .output import FAULTY
-from .rewards import fault_lines, read_recipes
+from .rewards import fault_lines, read_recipes, upstream_models
+
+if TYPE_CHECKING:
+    from reward_gateway.recipes.known_models import KnownModels
 
 
 def find_faults(settings: Settings) -> list[Fault]:
@@ -76,11 +81,16 @@ def _servers(settings: Settings) -> Iterator[Fault]:
 def _recipes(settings: Settings) -> Iterator[Fault]:
     """The recipes compile. With --triton-url the models are checked later, by the gateway."""
     from reward_gateway.backends.triton.repository import models_of_repository
+    from reward_gateway.backends.upstreams.config import UpstreamsFileError
     from reward_gateway.errors import InvalidRecipe
     from reward_gateway.recipes.book import load_book
     from reward_gateway.recipes.known_models import known_models
 
-    models = None if settings.triton_url else known_models(models_of_repository(settings.model_repository))
+    models: KnownModels | None = None
+    if not settings.triton_url:
+        models = known_models(models_of_repository(settings.model_repository))
+        with contextlib.suppress(UpstreamsFileError):  # told by the gateway's own checks
+            models = {**models, **upstream_models(settings.upstreams_file)}
     try:
         load_book(read_recipes(settings.rewards_file), models)
     except InvalidRecipe as error:

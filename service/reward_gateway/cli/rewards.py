@@ -58,7 +58,8 @@ def check(
 ) -> None:
     """Check a recipe file as the service does at start; list every fault with file and line. Exit 1 if there are any.
 
-    Warnings are listed as well. Known models are those of the repository or, with --url, those of the running service.
+    Warnings are listed as well. Known models are those of the repository and of the settings' upstreams file or, with
+    --url, those of the running service.
     With --data, every reference of a data set that the recipe's rules cannot read is listed with its row: each would be
     an error of its sample during the run.
     """
@@ -70,7 +71,7 @@ def check(
     if url is not None:
         found = _service_check(text, url, api_key)
     else:
-        found = _own_check(text, None if any_model else _repository_models(repository))
+        found = _own_check(text, None if any_model else _expected_models(repository))
     faults, warnings, summary = found
     for line in fault_lines(path, faults):
         print(line)
@@ -157,7 +158,7 @@ def _own_check(text: str, models: "KnownModels | None") -> Checked:
         book = load_book(text, models)
     except InvalidRecipe as error:
         return Checked(error.faults or [{"place": "", "path": "", "message": error.message}], (), "")
-    return Checked((), book.warnings, f"{len(book.plans)} recipes, default {book.default}")
+    return Checked((), [*book.warnings, *book.missing], f"{len(book.plans)} recipes, default {book.default}")
 
 
 def _service_check(text: str, url: str, api_key: str | None) -> Checked:
@@ -173,16 +174,33 @@ def _default() -> Path:
     return read_settings().rewards_file
 
 
-def _repository_models(named: Path | None) -> "KnownModels":
-    """The models of the repository. Raises Unusable if there is no repository."""
+def upstream_models(file: Path | None) -> "KnownModels":
+    """The models of an upstreams file, whose servers need not run. Raises UpstreamsFileError."""
+    from reward_gateway.backends.upstreams.config import load_upstreams
+    from reward_gateway.backends.upstreams.rows import inputs_of
+    from reward_gateway.recipes.known_models import KnownModel
+
+    upstreams = load_upstreams(file)
+    return {name: KnownModel(inputs_of(config), config.dimensions) for name, config in upstreams.items()}
+
+
+def _expected_models(named: Path | None) -> "KnownModels":
+    """The models of the repository and of the settings' upstreams. Raises Unusable if one of the two cannot be read."""
     from reward_gateway.backends.triton.repository import models_of_repository
+    from reward_gateway.backends.upstreams.config import UpstreamsFileError
     from reward_gateway.recipes.known_models import known_models
+
+    from .configuration import read_settings
 
     try:
         folder = repository_folder(named)
     except Unusable as error:
         raise Unusable(f"{error}, a running service with --url, or pass --any-model") from None
-    return known_models(models_of_repository(folder))
+    try:
+        upstreams = upstream_models(file := read_settings().upstreams_file)
+    except UpstreamsFileError as error:
+        raise Unusable(f"{file}: {error}") from None
+    return {**known_models(models_of_repository(folder)), **upstreams}
 
 
 def _row(row: dict[str, object]) -> list[str]:

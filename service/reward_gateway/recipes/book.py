@@ -22,6 +22,9 @@ ANY_MODEL = "*"
 """The alias of every ``model`` that nothing else has as its name."""
 
 
+NOT_SERVED = "no model or upstream {model!r} is served yet; until one is, the recipe gives no reward"
+
+
 @dataclass(frozen=True, slots=True)
 class RecipeBook:
     """Plans by name, in the order of the file.
@@ -29,6 +32,7 @@ class RecipeBook:
     Attributes:
         aliases: further names of recipes and of served models; :data:`ANY_MODEL` for every other ``model``.
         warnings: what works but is hardly meant, with its place in the file.
+        missing: models that recipes await and that are not served, with their places in the file.
     """
 
     plans: Mapping[str, Plan]
@@ -36,6 +40,7 @@ class RecipeBook:
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[dict[str, str]] = ()
+    missing: Sequence[dict[str, str]] = ()
 
     def __iter__(self) -> Iterator[Plan]:
         return iter(self.plans.values())
@@ -86,11 +91,16 @@ def load_book(
     value, locations = parse_yaml(decode_text(text) if isinstance(text, bytes) else text)
     file = _validate_shape(value, locations)
     faults: list[dict[str, str]] = []
+    missing: list[dict[str, str]] = []
     plans: dict[str, Plan] = {}
     for name, spec in file.rewards.items():
         compiler = Compiler(name, spec, operations or catalog(), models)
         plan = compiler.compile()
         faults += [locations.describe_fault(path, message) for path, message in compiler.faults]
+        missing += [
+            locations.describe_fault(("rewards", name, "awaits", model), NOT_SERVED.format(model=model))
+            for model in compiler.missing
+        ]
         if plan is not None:
             plans[name] = plan
     default = file.default or next(iter(file.rewards))
@@ -113,7 +123,7 @@ def load_book(
         for name, plan in plans.items()
         if models is not None and name in models and not plan.is_number_of(name)
     ]
-    return RecipeBook(plans, default, experiments, file.model_aliases, warnings)
+    return RecipeBook(plans, default, experiments, file.model_aliases, warnings, missing)
 
 
 def _check_aliases(file: RecipeFile, models: KnownModels | None) -> Iterator[tuple[str, str]]:
@@ -160,7 +170,7 @@ def check_recipe_file(known: KnownModels | None, read: Callable[[bytes], str], b
         book = load_book(read(body), known)
     except InvalidRecipe as error:
         return {"valid": False, "faults": error.faults, "warnings": [], "rewards": []}
-    warnings = list(book.warnings)
+    warnings = [*book.warnings, *book.missing]
     return {"valid": True, "faults": [], "warnings": warnings, "rewards": book.summary()["rewards"]}
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import blake3
@@ -19,7 +20,7 @@ from .fields import (
     value_field,
 )
 from .judging import compile_judge
-from .known_models import KnownModels
+from .known_models import KnownModel, KnownModels
 from .locations import Path
 from .plan import ComponentPlan, GuardPlan, Plan, Step
 from .reads import expand_messages, find_fields_read, needs_prompt
@@ -37,6 +38,9 @@ class Compiler:
 
     Args:
         models: the models that may be named; None: any name that is no operation is accepted as a model.
+
+    Attributes:
+        missing: the models that the recipe awaits and that are not served.
     """
 
     def __init__(
@@ -46,11 +50,15 @@ class Compiler:
         catalog: Catalog,
         models: KnownModels | None = None,
     ) -> None:
-        self.name, self.spec, self.catalog, self.models = name, spec, catalog, models
+        self.name, self.spec, self.catalog = name, spec, catalog
+        awaited = {model: KnownModel(tuple(known.inputs)) for model, known in spec.awaits.items()}
+        self.models = None if models is None else {**awaited, **models}
+        self.missing = [] if models is None else [model for model in awaited if model not in models]
+        self._described = awaited if self.models is None else self.models
         self.faults: Faults = []
         self.compiled: dict[str, ComponentPlan] = {}
         self.inputs: dict[str, None] = {}
-        self.steps = StepCompiler(catalog, models, self.compiled, self.inputs, self.add_fault)
+        self.steps = StepCompiler(catalog, self.models, self.compiled, self.inputs, self.add_fault)
 
     def compile(self) -> Plan | None:
         """The plan, or None if there are faults."""
@@ -76,10 +84,12 @@ class Compiler:
             self.add_fault(("group", "single"), "nothing in this recipe compares the samples of a group")
         if spec.on_invalid == "default" and spec.default_reward is None:
             self.add_fault(("on_invalid",), "default needs default_reward")
-        if self.faults:
-            return None
         ends = [step for step in (combine, credit) if step]
         steps = [s for c in self.compiled.values() for s in (c.step, *c.transforms) if s] + ends
+        if not self.faults:
+            self._check_awaited(steps)
+        if self.faults:
+            return None
         read_at_ends = frozenset[str]().union(*map(find_fields_read, ends))
         read = read_at_ends.union(*(c.reads for c in self.compiled.values()))
         required = [c for c in self.compiled.values() if not c.optional]
@@ -175,14 +185,14 @@ class Compiler:
         )
 
     def _model_inputs(self, model: str) -> frozenset[str]:
-        known = (self.models or {}).get(model)
+        known = self._described.get(model)
         return expand_messages(known.inputs if known and known.inputs else _MODEL_FIELDS)
 
     def _check_model(self, spec: ComponentSpec, path: Path) -> None:
         """Collect the sample fields that a component's model reads, and check the choice of one of the model's
         numbers.
         """
-        known = (self.models or {}).get(spec.score)
+        known = self._described.get(spec.score)
         self.inputs.update(dict.fromkeys(known.inputs if known and known.inputs else _MODEL_FIELDS))
         dimensions = known.dimensions if known else ()
         if spec.dimension is None and len(dimensions) > 1:
@@ -193,6 +203,15 @@ class Compiler:
         elif spec.dimension is not None and dimensions and spec.dimension not in dimensions:
             message = f"{spec.score} has no dimension {spec.dimension!r}{did_you_mean(spec.dimension, dimensions)}"
             self.add_fault((*path, "dimension"), message)
+
+    def _check_awaited(self, steps: Iterable[Step]) -> None:
+        """Add a fault for an awaited model that nothing in the recipe asks for."""
+        asked = {component.model for component in self.compiled.values() if component.model is not None}
+        asked |= {named.name for step in steps for named in names_in(step.params) if named.mark.kind == "model"}
+        for model in self.spec.awaits:
+            if model not in asked:
+                message = f"nothing in this recipe asks for it{did_you_mean(model, asked)}"
+                self.add_fault(("awaits", model), message)
 
     def _shape_after(self, step: Step, vector: bool, path: Path) -> bool:
         """Whether the value is a vector after a transform; adds a fault if the transform does not fit the value."""
@@ -391,5 +410,5 @@ class Compiler:
 
 def hash_recipe(spec: RecipeSpec) -> str:
     """Content hash of a recipe: the same wherever it is loaded, different after any change of meaning."""
-    content = spec.model_dump(mode="json", exclude={"description"}, exclude_defaults=True)
+    content = spec.model_dump(mode="json", exclude={"description", "awaits"}, exclude_defaults=True)
     return "b3:" + blake3.blake3(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -26,6 +26,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}
 
 
 Alias = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+ModelInput = Literal["prompt", "response", "messages", "steps", "images", "frames", "features"]
 
 
 class _Model(BaseModel):
@@ -105,6 +106,14 @@ class CohortSpec(_Model):
     incomplete: Literal["score", "invalid"] = Field("score", description="What to do with an incomplete cohort.")
 
 
+class AwaitedModel(_Model):
+    """A model that need not be served when a recipe is loaded, as far as the recipe has to know it until then."""
+
+    inputs: list[ModelInput] = Field(
+        default=["prompt", "response"], min_length=1, description="Fields of a sample that it reads."
+    )
+
+
 class RecipeSpec(_Model):
     """The definition of one reward."""
 
@@ -129,6 +138,11 @@ class RecipeSpec(_Model):
         "refuse",
         description="What to do once the store has lost the recipe's state. refuse: answer state_unavailable until an "
         "operator accepts the loss. restart: begin anew, and flag every sample state_reset until then.",
+    )
+    awaits: dict[Alias, Annotated[AwaitedModel, BeforeValidator(_default_arguments)]] = Field(
+        default_factory=dict,
+        description="Models that need not be served when the file is loaded. Until one is, the recipe is listed as not "
+        "ready and its samples are invalid (model_unavailable).",
     )
     optional: list[Literal["prompt"]] = Field(
         default_factory=list,
