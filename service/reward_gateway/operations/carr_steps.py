@@ -8,7 +8,7 @@ from typing import Any
 from reward_gateway.sample import Invalid
 
 from .effects import Effectful
-from .grading.objects import read_object
+from .grading.objects import REASON, read_object
 from .judged import Conversation, ask_judge
 from .outcome import ItemError
 from .prompts import question
@@ -60,7 +60,7 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
     """
     found = Verdicts()
     rows = {i: task for i, task in tasks.items() if task.entities}
-    named = yield from ask_judge(judge, {i: _build_identify_question(task) for i, task in rows.items()}, read_object)
+    named = yield from ask_judge(judge, {i: _build_identify_question(task) for i, task in rows.items()}, _read_values)
     found.invalid |= named.invalid
     filled: dict[int, dict[str, str]] = {}
     for i, values in named.values.items():
@@ -81,7 +81,7 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
         for i, statements in filled.items()
         if statements and rows[i].pages
     }
-    judged = yield from ask_judge(judge, asked, read_object)
+    judged = yield from ask_judge(judge, asked, _read_values)
     found.invalid |= judged.invalid
     for i, values in judged.values.items():
         found.answers[i].append(judged.answers[i])
@@ -97,6 +97,11 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
     return found
 
 
+def _read_values(answer: str) -> dict[str, Any]:
+    """The JSON object that ends an answer, without its ``reason``."""
+    return {key: value for key, value in read_object(answer).items() if key != REASON}
+
+
 def _read_names(values: Mapping[str, Any], task: Task) -> dict[int, str]:
     if values.keys() != {f"E{number}" for number in task.entities}:
         raise ItemError("the judge did not answer for exactly the entities that were asked for")
@@ -108,9 +113,11 @@ def _read_names(values: Mapping[str, Any], task: Task) -> dict[int, str]:
 def _build_identify_question(task: Task) -> Conversation:
     return question(
         "carr_identify",
-        question=task.question,
-        statements="\n".join(f"- {rubric}" for rubric in task.rubrics),
-        response=task.answer,
+        {
+            "question": task.question,
+            "statements": "\n".join(f"- {rubric}" for rubric in task.rubrics),
+            "response": task.answer,
+        },
         keys=", ".join(f'"E{number}"' for number in task.entities),
     )
 
@@ -119,7 +126,9 @@ def _build_support_question(statements: Mapping[str, str], task: Task) -> Conver
     pages = list(task.pages.items())[:MOST_PAGES]
     return question(
         "carr_support",
-        statements="\n".join(f"{key}: {text}" for key, text in statements.items()),
-        pages="\n\n".join(f"{url}\n{text}" for url, text in pages),
+        {
+            "statements": "\n".join(f"{key}: {text}" for key, text in statements.items()),
+            "pages": "\n\n".join(f"{url}\n{text}" for url, text in pages),
+        },
         keys=", ".join(f'"{key}"' for key in statements),
     )

@@ -10,7 +10,7 @@ effect and goes on with the answer. Whoever runs it (the gateway, or a test) ans
 An effect that cannot be answered raises its :class:`reward_gateway.errors.GatewayError` where it is performed.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -170,12 +170,14 @@ class TokenLogprobs(Effect[list[Vector | Invalid]]):
 class AskJudge(Effect[list[str | Invalid]]):
     """Chat completions of a configured judge. Answer: list of str or :class:`reward_gateway.sample.Invalid`.
 
-    ``temperature`` None is the judge's own. At 0, equal conversations are asked once.
+    ``temperature`` None is the judge's own. At 0, equal conversations are asked once. ``schema``: JSON Schema of the
+    answers, which servers keep to that can; None for free text.
     """
 
     judge: str
     conversations: Sequence[Conversation]
     temperature: float | None = 0.0
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import Field
 
 from reward_gateway.sample import Invalid
+from reward_gateway.sample.flags import JUDGE_INJECTION, POSITION_DISAGREEMENT
 
 from .effects import AskJudge, Conversation, Effectful, perform
 from .grading.marks import MarkPattern
 from .master_keys import content_free
 from .names import JudgeName
 from .outcome import ItemError
+from .prompts import closes_section
 from .registry import OperationParams
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Judged",
     "ask_judge",
     "ask_panel",
+    "find_flags",
 ]
 
 T = TypeVar("T")
@@ -61,11 +64,32 @@ class Judged(Generic[T]):
         return [self.answers.get(i) for i in range(size)]
 
 
+def find_flags(
+    guards: Sequence[str | None],
+    *responses: Sequence[str | None],
+    agreed: Sequence[float | None] = (),
+) -> dict[int, tuple[str, ...]]:
+    """Flags by row: the guard that decided, ``judge_injection`` for a response that tries to end its own section of the
+    question, and ``position_disagreement`` where less than all votes (``agreed``, 0 to 1) agree over both orders."""
+    flags: dict[int, tuple[str, ...]] = {}
+    for i, guard in enumerate(guards):
+        found = [guard] if guard is not None else []
+        if any(closes_section(column[i]) for column in responses):
+            found.append(JUDGE_INJECTION)
+        share = agreed[i] if agreed else None
+        if share is not None and share < 1:
+            found.append(POSITION_DISAGREEMENT)
+        if found:
+            flags[i] = tuple(found)
+    return flags
+
+
 def ask_judge(
     judge: str,
     conversations: Mapping[int, Conversation],
     parse: Callable[[str], T],
     temperature: float | None = 0.0,
+    schema: Mapping[str, Any] | None = None,
 ) -> Effectful[Judged[T]]:
     """Ask about the rows of ``conversations`` and read each answer with ``parse``. No rows: nobody is asked.
 
@@ -75,7 +99,7 @@ def ask_judge(
     judged: Judged[T] = Judged()
     if not conversations:
         return judged
-    answers = yield from perform(AskJudge(judge, list(conversations.values()), temperature))
+    answers = yield from perform(AskJudge(judge, list(conversations.values()), temperature, schema))
     for row, answer in zip(conversations, answers, strict=True):
         if isinstance(answer, Invalid):
             judged.invalid[row] = answer
@@ -89,7 +113,10 @@ def ask_judge(
 
 
 def ask_panel(
-    params: JudgeParams, questions: Mapping[int, Sequence[Conversation]], parse: Callable[[str], T]
+    params: JudgeParams,
+    questions: Mapping[int, Sequence[Conversation]],
+    parse: Callable[[str], T],
+    schema: Mapping[str, Any] | None = None,
 ) -> Effectful[Judged[list[T]]]:
     """Ask several questions a row, each as often as there are votes. A row has values if every answer could be read.
 
@@ -98,7 +125,7 @@ def ask_panel(
     """
     owners = [row for row, own in questions.items() for _ in range(len(own) * params.votes)]
     asked = [c for own in questions.values() for c in own for _ in range(params.votes)]
-    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature)
+    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature, schema)
     panel: Judged[list[T]] = Judged()
     for number, row in enumerate(owners):
         if number in single.invalid:

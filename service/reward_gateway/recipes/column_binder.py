@@ -10,12 +10,13 @@ from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet, perform
+from reward_gateway.operations.judged import JudgeParams
 from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.reading.params import TextParams
 from reward_gateway.operations.reading.response import prompt_opens_reasoning
 from reward_gateway.operations.reading.rule_fields import Carried, carries_fields, unpack_references
 from reward_gateway.operations.reading.view import OPENED, RESPONSE
-from reward_gateway.sample import Batch, FloatArray, Invalid, own_turns, plain_text, shown_text
+from reward_gateway.sample import Batch, FloatArray, Invalid, own_turns, plain_text, shown_text, turns_text
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
 from .column_types import fit_column
@@ -212,7 +213,8 @@ class ColumnBinder:
                 if _PLAIN.issuperset(map(type, chosen)):
                     return chosen
                 if step is not None and step.shows_calls:
-                    return [None if text is None else shown_text(text) for text in chosen]
+                    show = turns_text if isinstance(step.params, JudgeParams) else shown_text
+                    return [None if text is None else show(text) for text in chosen]
                 return [None if text is None else plain_text(own_turns(text) if own else text) for text in chosen]
             case "media" | "objects":
                 return [values[i] or None for i in rows]

@@ -20,6 +20,7 @@ from .texts import (
     prompt_group,
     shown_text,
     turn_text,
+    turns_text,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "shown_text",
     "split_version",
     "turn_text",
+    "turns_text",
 ]

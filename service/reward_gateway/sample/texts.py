@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ Message = Mapping[str, Any]
 Text = str | Sequence[Message]
 """A prompt or a response: plain text, or the chat messages that it consists of."""
 
+
+_ROLE_LINE = re.compile(r"^[ \t]*\[\w+\][ \t]*$", re.MULTILINE)
 
 POLICY_ROLES = ("assistant", "model")
 """Roles of what the policy says."""
@@ -39,6 +42,17 @@ def shown_text(text: Text) -> str:
     if isinstance(text, str):
         return text
     return "\n".join(map(_show_message, text))
+
+
+def turns_text(text: Text) -> str:
+    """A text as :func:`shown_text`; where it has several turns, each below its role: ``[assistant]``.
+
+    A line of a turn that looks like a role has a backslash before it.
+    """
+    if isinstance(text, str) or (len(text) == 1 and text[0].get("role") in ("user", *POLICY_ROLES)):
+        return shown_text(text)
+    turns = (_ROLE_LINE.sub(r"\\\g<0>", _show_message(turn)) for turn in text)
+    return "\n\n".join(f"[{turn.get('role') or 'user'}]\n{words}" for turn, words in zip(text, turns, strict=True))
 
 
 def turn_text(turn: Message, *, calls: bool = False) -> str:

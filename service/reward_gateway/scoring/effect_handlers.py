@@ -144,7 +144,8 @@ async def _ask_judge(
 ) -> list[str | Invalid]:
     if services.judges is None:
         raise NotFound("no judges are configured; set REWARD_GATEWAY_JUDGES_FILE to a file of judges")
-    return await services.judges.ask(effect.judge, effect.conversations, effect.temperature, context.deadline)
+    asked = effect.conversations, effect.temperature, context.deadline, effect.schema
+    return await services.judges.ask(effect.judge, *asked)
 
 
 @register_handler(effects.RunSandboxed)

@@ -69,3 +69,24 @@ async def fake() -> AsyncIterator[FakeJudge]:
     yield judge
     server.should_exit = server.force_exit = True
     thread.join(5)
+
+
+@pytest.fixture
+async def cut_once() -> AsyncIterator[str]:
+    """The address of a server that closes its first connection in the middle of an answer."""
+    whole = b'{"choices": [{"message": {"content": "YES"}}]}'
+    head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(whole)}\r\nconnection: close\r\n\r\n".encode()
+    seen = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        await reader.readuntil(b"\r\n\r\n")
+        seen += 1
+        writer.write(head + (whole[:9] if seen == 1 else whole))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+    await server.wait_closed()

@@ -21,10 +21,14 @@ def test_no_file_is_no_judges() -> None:
     [
         ("http://h:8000", "http://h:8000/v1/chat/completions"),
         ("https://h/v1", "https://h/v1/chat/completions"),
+        ("https://h/", "https://h/v1/chat/completions"),
         ("https://h/judges/v1/", "https://h/judges/v1/chat/completions"),
+        ("http://h/v1beta/openai", "http://h/v1beta/openai/chat/completions"),
+        ("http://h/api/paas/v4", "http://h/api/paas/v4/chat/completions"),
+        ("http://h/openai/d?api-version=2024-10-21", "http://h/openai/d/chat/completions?api-version=2024-10-21"),
     ],
 )
-def test_an_address_is_taken_with_and_without_its_version(tmp_path: Path, base: str, url: str) -> None:
+def test_an_address_with_a_path_is_used_as_it_stands(tmp_path: Path, base: str, url: str) -> None:
     (judge,) = load_judges(written(tmp_path, f"judges: [{{name: a, base_url: '{base}', model: m}}]"))
     assert judge.url == url
     assert (judge.temperature, judge.retries, judge.api_key()) == (0.0, 3, None)
@@ -43,6 +47,7 @@ def test_an_address_is_taken_with_and_without_its_version(tmp_path: Path, base: 
         ("judges: [{name: a, base_url: 'ftp://h', model: m}]", r"judges\[0\].base_url: .*http"),
         ("judges: [{name: a, base_url: 'file:///etc/passwd', model: m}]", r"judges\[0\].base_url"),
         ("judges: [{name: a, base_url: 'http://user:secret@h', model: m}]", r"judges\[0\].base_url: .*no user"),
+        ("judges: [{name: a, base_url: 'http://h?key=secret', model: m}]", r"judges\[0\].base_url: .*api-version"),
         ("judges: [{name: a, base_url: 'http://h', model: m, api_key: secret}]", r"judges\[0\].api_key"),
         ("judges: [{name: a, base_url: 'http://h', model: m, rate: often}]", r"judges\[0\].rate"),
         (

@@ -17,6 +17,10 @@ from tests.clock import Clock, until
 
 pytestmark = pytest.mark.anyio
 
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+
 PAUSE_S = 3600.0
 """How long a judge that does not answer is left alone."""
 
@@ -62,11 +66,12 @@ async def test_a_question_carries_model_limits_and_key(fake: Any, monkeypatch: p
         await judges.ask("j", [says("q")], None)
         await judges.ask("j", [says("q")], 0.9)
     assert [body["temperature"] for body in fake.bodies] == [0.3, 0.9]
-    assert {key: fake.bodies[0][key] for key in ("model", "max_tokens", "seed", "stream")} == {
+    assert fake.bodies[0] == {
         "model": "m",
+        "messages": says("q"),
         "max_tokens": 7,
         "seed": 1,
-        "stream": False,
+        "temperature": 0.3,
     }
     assert fake.headers[0]["authorization"] == "Bearer sesame"
 
@@ -158,6 +163,88 @@ async def test_a_refusal_is_final_and_its_body_is_not_repeated(fake: Any, status
         (answer,) = await judges.ask("j", [says("my secret prompt")])
     assert answer == Invalid("judge_error", f"the judge j refused the request with status {status}")
     assert len(fake.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "passed_on"),
+    [
+        ("The model m does not exist", True),
+        ("bad request: my zebra", False),
+        ("bad value 'ZEBRA'", False),
+        ("Incorrect: zebra\\nprompt", False),
+        ("too many: 4711", False),
+        ("x" * 500, True),
+        ("", False),
+    ],
+)
+async def test_the_message_of_a_refusal_is_passed_on_if_it_repeats_nothing(
+    fake: Any, message: str, passed_on: bool
+) -> None:
+    fake.reply = lambda body: JSONResponse({"error": {"message": message}}, 400)
+    async with judging(fake.url) as judges:
+        (answer,) = await judges.ask("j", [says("the zebra prompt, 4711")])
+    assert isinstance(answer, Invalid)
+    shown = message if len(message) <= 200 else f"{message[:200]}…"
+    assert answer.message == f"the judge j refused the request with status 400{f': {shown}' if passed_on else ''}"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_the_message_about_a_key_is_never_passed_on(fake: Any, status: int) -> None:
+    fake.reply = lambda body: JSONResponse({"error": {"message": "Incorrect API key provided: sk-1"}}, status)
+    async with judging(fake.url) as judges:
+        assert await judges.ask("j", [says("q")]) == [
+            Invalid("judge_error", f"the judge j refused the request with status {status}")
+        ]
+
+
+def without(*refused: str, param: bool = True) -> Callable[[dict[str, Any]], Response | str]:
+    """A server that refuses these parameters."""
+
+    def reply(body: dict[str, Any]) -> Response | str:
+        found = next((name for name in refused if name in body), None)
+        if found is None:
+            return "YES"
+        message = f"Unsupported parameter: '{found}' is not supported with this model."
+        return JSONResponse({"error": {"message": message, **({"param": found} if param else {})}}, 400)
+
+    return reply
+
+
+@pytest.mark.parametrize("param", [True, False])
+async def test_a_parameter_that_is_refused_is_left_out_from_then_on(fake: Any, param: bool) -> None:
+    fake.reply = without("max_tokens", "temperature", "response_format", param=param)
+    async with judging(fake.url, max_tokens=9, retries=0) as judges:
+        schema = {"type": "object"}
+        assert await judges.ask("j", [says("q")], 0.0, None, schema) == ["YES"]
+        assert len(fake.bodies) == 4
+        assert await judges.ask("j", [says("r")], 0.0, None, schema) == ["YES"]
+    assert len(fake.bodies) == 5
+    assert fake.bodies[-1] == {"model": "m", "messages": says("r"), "max_completion_tokens": 9}
+
+
+async def test_what_is_refused_under_either_name_is_not_sent(fake: Any) -> None:
+    fake.reply = without("max_tokens", "max_completion_tokens")
+    async with judging(fake.url, max_tokens=9) as judges:
+        assert await judges.ask("j", [says(str(i)) for i in range(8)]) == ["YES"] * 8
+    assert "max_completion_tokens" not in fake.bodies[-1]
+
+
+async def test_a_refusal_that_names_what_was_not_sent_is_final(fake: Any) -> None:
+    fake.reply = lambda body: JSONResponse({"error": {"message": "bad max_tokens", "param": "max_tokens"}}, 400)
+    async with judging(fake.url) as judges:
+        assert code((await judges.ask("j", [says("q")]))[0]) == "judge_error"
+    assert len(fake.bodies) == 1
+
+
+async def test_only_what_is_configured_is_sent(fake: Any) -> None:
+    async with judging(fake.url, temperature=None, structured=False) as judges:
+        await judges.ask("j", [says("q")], None, None, {"type": "object"})
+    assert fake.bodies == [{"model": "m", "messages": says("q")}]
+
+
+async def test_a_connection_that_is_cut_is_asked_again(cut_once: str) -> None:
+    async with judging(cut_once) as judges:
+        assert await judges.ask("j", [says("q")]) == ["YES"]
 
 
 async def test_the_number_of_tries_is_bounded(fake: Any) -> None:
@@ -269,7 +356,7 @@ async def test_a_judge_that_nobody_serves_is_a_reason() -> None:
 
 
 async def test_images_and_lone_surrogates_travel(fake: Any) -> None:
-    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    part = {"type": "image_url", "image_url": {"url": PIXEL}}
     asked = [{"role": "user", "content": [part, {"type": "text", "text": "\ud800"}]}]
     async with judging(fake.url) as judges:
         assert await judges.ask("j", [asked]) == ["YES"]

@@ -14,6 +14,7 @@ judges:
 
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
 
@@ -33,20 +34,40 @@ class JudgeConfig(DeclaredServer):
     plural: ClassVar[str] = "judges"
     fault: ClassVar[type[ServersFileError]] = JudgesFileError
 
-    base_url: str = Field(description="http(s)://host[:port][/path], with or without the trailing /v1.")
+    base_url: str = Field(
+        description="http(s)://host[:port][/path], used as it stands; without a path /v1 is added. A query may give an "
+        "api-version."
+    )
     model: str = Field(min_length=1, description="Model name sent in requests.")
-    temperature: float = Field(0.0, ge=0, le=2, description="Default temperature, if the operation sets none.")
-    max_tokens: int = Field(1024, ge=1, description="Maximum tokens per answer.")
+    temperature: float | None = Field(
+        0.0, ge=0, le=2, description="Default temperature, if the operation sets none. null: none is sent."
+    )
+    max_tokens: int | None = Field(
+        None, ge=1, description="Maximum tokens per answer; sent as max_completion_tokens to a server that wants it."
+    )
+    structured: bool = Field(
+        True, description="Ask for JSON by response_format where JSON is read; off after a server's first refusal."
+    )
+    max_side: int = Field(2048, ge=16, le=16384, description="Longest side of an image that is sent, in pixels.")
     concurrency: int = Field(16, ge=1, le=1024, description="Maximum concurrent requests per gateway process.")
     rate: str | None = Field(None, description="Maximum request rate per gateway process, for example 300/minute.")
     timeout_s: float = Field(60.0, gt=0, le=3600, description="Timeout of one request.")
-    retries: int = Field(3, ge=0, le=10, description="Retries after 429, 5xx or a lost connection.")
+    retries: int = Field(
+        3,
+        ge=0,
+        le=10,
+        description="Retries after 408, 409, 429, 5xx, a lost connection, an error with 200, or an empty answer.",
+    )
     extra: dict[str, Any] = Field(default_factory=dict, description="Further fields of the request: top_p, seed …")
 
     @field_validator("base_url")
     @classmethod
     def _check_address(cls, url: str) -> str:
-        return check_address(url).removesuffix("/v1")
+        parts = urlsplit(url)
+        if {name for name, _ in parse_qsl(parts.query)} - {"api-version"}:
+            raise ValueError("its query may give an api-version alone; put a key into the environment (api_key_env)")
+        check_address(urlunsplit(parts._replace(query="")))
+        return url
 
     @field_validator("rate")
     @classmethod
@@ -58,7 +79,7 @@ class JudgeConfig(DeclaredServer):
     @field_validator("extra")
     @classmethod
     def _check_extra(cls, extra: dict[str, Any]) -> dict[str, Any]:
-        taken = {"model", "messages", "temperature", "max_tokens", "stream", "n"} & extra.keys()
+        taken = {"model", "messages", "temperature", "max_tokens", "stream", "n", "response_format"} & extra.keys()
         if taken:
             raise ValueError(f"{', '.join(sorted(taken))} cannot be set here")
         return extra
@@ -66,7 +87,9 @@ class JudgeConfig(DeclaredServer):
     @property
     def url(self) -> str:
         """The URL that requests are sent to."""
-        return f"{self.base_url}/v1/chat/completions"
+        parts = urlsplit(self.base_url)
+        path = parts.path.rstrip("/") or "/v1"
+        return urlunsplit((parts.scheme, parts.netloc, f"{path}/chat/completions", parts.query, ""))
 
 
 def load_judges(path: Path | None) -> list[JudgeConfig]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import httpx
@@ -12,13 +13,16 @@ from reward_gateway.sample import Invalid
 
 from ..retries import TemporaryFailure, call_with_retries
 from .config import JudgeConfig
+from .images import UnreadableImage, encode_images, has_images
+from .parameters import Parameters
+from .questions import Question
 from .rate_limiter import RateLimiter
-from .replies import judge_failure, read_answer, read_refusal
+from .refusals import Refusal, read_refusal
+from .replies import Reply, judge_failure, read_answer, read_failure
 
 CONNECT_S = 5.0
 LARGEST_REPLY = 8 << 20
-
-Conversation = Sequence[dict[str, Any]]
+LONGEST_REFUSAL = 64 << 10
 
 
 class Breaker(Protocol):
@@ -50,6 +54,7 @@ class ChatEndpoint:
         headers = {"accept-encoding": "identity", "content-type": "application/json"}
         if key is not None:
             headers["authorization"] = f"Bearer {key.get_secret_value()}"
+        self._parameters = Parameters(config)
         self._client = httpx.AsyncClient(
             headers=headers,
             timeout=httpx.Timeout(None, connect=CONNECT_S),
@@ -58,25 +63,33 @@ class ChatEndpoint:
             trust_env=False,
         )
 
-    async def ask(self, conversation: Conversation, temperature: float | None, deadline: float | None) -> str | Invalid:
+    async def ask(self, question: Question, deadline: float | None) -> Reply | Invalid:
         """Return the judge's answer, or the reason why there is none.
 
         Args:
-            temperature: None for the judge's default.
             deadline: time on the loop's clock.
         """
-        body = self._encode_request(conversation, temperature)
         try:
             async with asyncio.timeout_at(deadline), self._slots:
-                return await call_with_retries(lambda: self._ask_in_turn(body), self.config.retries, deadline)
+                if has_images(question.conversation):
+                    seen = await asyncio.to_thread(encode_images, question.conversation, self.config.max_side)
+                    question = replace(question, conversation=seen)
+                return await call_with_retries(partial(self._ask_in_turn, question), self.config.retries, deadline)
+        except UnreadableImage as error:
+            return Invalid("invalid_media", str(error))
         except TimeoutError:
             return Invalid("deadline_exceeded", f"the deadline passed before the judge {self.config.name} answered")
 
-    async def _ask_in_turn(self, body: bytes) -> str | Invalid:
-        await self._rate_limiter.wait_for_turn()
-        return await self._ask_through_breaker(body)
+    def draws(self, question: Question) -> bool:
+        """Whether an answer is one of many: asked again, it may differ."""
+        chosen = self.config.temperature if question.temperature is None else question.temperature
+        return chosen is None or chosen > 0
 
-    async def _ask_through_breaker(self, body: bytes) -> str | Invalid:
+    async def _ask_in_turn(self, question: Question) -> Reply | Invalid:
+        await self._rate_limiter.wait_for_turn()
+        return await self._ask_through_breaker(question)
+
+    async def _ask_through_breaker(self, question: Question) -> Reply | Invalid:
         """One attempt, unless the breaker is open. Raises TemporaryFailure if a retry may help."""
         ticket = self._breaker.begin_call()
         probing = ticket is None
@@ -89,8 +102,8 @@ class ChatEndpoint:
         outcome, well = "cancelled", not probing  # a caller that leaves proves no fault, except of a probe
         self._observer.model_call_started(name, 1)
         try:
-            reply = await self._post_question(body)
-            outcome, well = "ok" if isinstance(reply, str) else "judge_error", True
+            reply = await self._post_question(question)
+            outcome, well = "ok" if isinstance(reply, Reply) else "judge_error", True
         except TemporaryFailure as error:
             outcome, well = "judge_error", not error.down
             raise
@@ -102,15 +115,29 @@ class ChatEndpoint:
                 self._breaker.record_success()
         return reply
 
-    async def _post_question(self, body: bytes) -> str | Invalid:
+    async def _post_question(self, question: Question) -> Reply | Invalid:
+        """One attempt; and another at once where the server refuses a parameter that can be left out or renamed."""
+        while True:
+            sent = self._parameters.make(question.temperature, question.schema, question.top_logprobs)
+            answer = await self._post(question, sent)
+            if not isinstance(answer, Refusal):
+                return answer
+            if answer.status not in (400, 422) or not self._parameters.learn(sent, answer.param, answer.message):
+                return answer.explain(self.config.name, question.conversation)
+
+    async def _post(self, question: Question, parameters: dict[str, Any]) -> Reply | Invalid | Refusal:
         name = self.config.name
+        request = {**parameters, "model": self.config.model, "messages": list(question.conversation)}
+        body = json.dumps(request).encode()
         try:
             async with (
                 asyncio.timeout(self.config.timeout_s),
                 self._client.stream("POST", self.config.url, content=body) as response,
             ):
                 if response.status_code != 200:
-                    return read_refusal(name, response.status_code, response.headers)
+                    if (failure := read_failure(name, response.status_code, response.headers)) is not None:
+                        return failure
+                    return read_refusal(response.status_code, await _read_start(response))
                 reply = bytearray()
                 async for piece in response.aiter_bytes():
                     reply += piece
@@ -126,16 +153,15 @@ class ChatEndpoint:
             return judge_failure(name, "sent a reply that cannot be read")
         return read_answer(name, bytes(reply))
 
-    def _encode_request(self, conversation: Conversation, temperature: float | None) -> bytes:
-        request = {
-            **self.config.extra,
-            "model": self.config.model,
-            "messages": list(conversation),
-            "temperature": self.config.temperature if temperature is None else temperature,
-            "max_tokens": self.config.max_tokens,
-            "stream": False,
-        }
-        return json.dumps(request).encode()
-
     async def close(self) -> None:
         await self._client.aclose()
+
+
+async def _read_start(response: httpx.Response) -> bytes:
+    """The start of a body, as far as an error's message may reach."""
+    start = bytearray()
+    async for piece in response.aiter_bytes():
+        start += piece
+        if len(start) >= LONGEST_REFUSAL:
+            break
+    return bytes(start)

@@ -5,6 +5,7 @@ A reply's body may quote the prompt, so reasons never contain any of it.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from reward_gateway.errors import seconds_of_retry_after
@@ -22,8 +23,38 @@ TEXT_PARTS = frozenset({"text", "output_text"})
 """Types of the parts of a message that are the answer; others are reasoning or media."""
 
 
-def read_refusal(judge: str, status: int, headers: Mapping[str, str]) -> Invalid:
-    """The reason for a status other than 200. Raises TemporaryFailure if a retry may succeed."""
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of an answer, and the natural log-probabilities of its most likely alternatives, itself among them."""
+
+    text: str
+    alternatives: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A judge's answer.
+
+    Attributes:
+        text: its words, without reasoning that stood beside them.
+        model: model and version as the server told them; empty if it told none.
+        prompt_tokens, completion_tokens: as the server counted them; 0 if it did not.
+        tokens: the tokens of ``text``, if they were asked for.
+    """
+
+    text: str
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    tokens: tuple[Token, ...] = ()
+
+
+def read_failure(judge: str, status: int, headers: Mapping[str, str]) -> Invalid | None:
+    """The reason for a status other than 200; None for a refusal whose body may say more.
+
+    Raises:
+        TemporaryFailure: a retry may succeed.
+    """
     if status in RETRYABLE_STATUSES:
         busy = status == 429
         words = "is rate limiting requests (status 429)" if busy else f"failed with status {status}"
@@ -32,11 +63,11 @@ def read_refusal(judge: str, status: int, headers: Mapping[str, str]) -> Invalid
         )
     if 300 <= status < 400:
         return judge_failure(judge, "answered with a redirect; set base_url to the address that it redirects to")
-    return judge_failure(judge, f"refused the request with status {status}")
+    return None
 
 
-def read_answer(judge: str, body: bytes) -> str | Invalid:
-    """The text of a chat completion; reasoning that stands beside it is no part of it.
+def read_answer(judge: str, body: bytes) -> Reply | Invalid:
+    """The answer of a chat completion; reasoning that stands beside it is no part of it.
 
     An answer that is not finished, a refusal and a call of a tool are no answer.
 
@@ -71,7 +102,34 @@ def read_answer(judge: str, body: bytes) -> str | Invalid:
         return judge_failure(judge, "sent a reply that is not a chat completion")
     if not content or not content.strip():
         raise TemporaryFailure(judge_failure(judge, "answered without text"), down=False)
-    return content
+    return Reply(content, _read_model(reply), *_read_usage(reply), _read_tokens(choice))
+
+
+def _read_model(reply: dict[str, Any]) -> str:
+    """Model and version as the server tells them."""
+    told = [reply.get(name) for name in ("model", "system_fingerprint")]
+    return "/".join(name for name in told if isinstance(name, str) and name)
+
+
+def _read_usage(reply: dict[str, Any]) -> tuple[int, int]:
+    usage = reply.get("usage")
+    counts = [usage.get(name) if isinstance(usage, dict) else 0 for name in ("prompt_tokens", "completion_tokens")]
+    prompt, completion = (count if type(count) is int and count > 0 else 0 for count in counts)
+    return prompt, completion
+
+
+def _read_tokens(choice: dict[str, Any]) -> tuple[Token, ...]:
+    """The answer's tokens with their alternatives, where they were asked for and the server tells them."""
+    try:
+        return tuple(
+            Token(
+                token["token"],
+                {other["token"]: float(other["logprob"]) for other in (token.get("top_logprobs") or ())},
+            )
+            for token in choice["logprobs"]["content"]
+        )
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return ()
 
 
 def _kind(part: Any) -> Any:

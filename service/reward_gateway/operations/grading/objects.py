@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any
 
@@ -63,6 +63,21 @@ def read_keys(reply: str, keys: Collection[str]) -> dict[str, Any]:
     if found.keys() - {REASON} != set(keys) - {REASON} or not set(keys) <= found.keys():
         raise ItemError("the judge's JSON object does not have exactly the keys that were asked for")
     return {key: found[key] for key in keys}
+
+
+def make_schema(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """JSON Schema of an object with a ``reason`` and then these fields, all of them required.
+
+    Args:
+        fields: key -> schema of its value.
+    """
+    properties = {REASON: {"type": "string"}, **fields}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def _find_object(text: str) -> tuple[dict[str, Any], int] | None:

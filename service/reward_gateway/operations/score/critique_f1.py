@@ -9,7 +9,7 @@ from reward_gateway.sample import Invalid
 
 from ..columns import Columns
 from ..effects import Effectful
-from ..grading.objects import read_object
+from ..grading.objects import make_schema, read_object
 from ..judged import Conversation, ask_judge
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
@@ -29,6 +29,8 @@ Critique by a model:
 
 Answer with one JSON object: {{"human_points": n, "model_points": n, "matched": n}}"""
 """Our wording: the published extraction prompt is not known."""
+
+SCHEMA = make_schema({key: {"type": "integer", "minimum": 0} for key in ("human_points", "model_points", "matched")})
 
 # "lambda" is a keyword of the language, so that the class cannot be written out.
 _FIELDS: dict[str, Any] = {
@@ -117,7 +119,7 @@ def critique_f1(columns: Columns, params: Any) -> Effectful[Outcome]:
             process[i], sources[i] = float(row["process"]), "meta_rm"
     words: dict[int, str] = {}
     for extractor, conversations in asked.items():
-        judged = yield from ask_judge(extractor, conversations, parse_counts)
+        judged = yield from ask_judge(extractor, conversations, parse_counts, schema=SCHEMA)
         invalid |= judged.invalid
         words |= judged.answers
         for i, found in judged.values.items():

@@ -6,14 +6,13 @@ import numpy as np
 from pydantic import Field
 
 from reward_gateway.sample import Invalid
-from reward_gateway.sample.flags import POSITION_DISAGREEMENT
 
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_verdict
-from ..judged import Conversation, Judged, JudgeParams, ask_panel
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
-from ..prompts import question, section
+from ..prompts import question
 from ..reading.alternatives import Reference
 from ..registry import OperationItem, operation
 
@@ -105,14 +104,8 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
         reward=reward,
         details={"verdict": verdicts, "agreed": agreed, "judge_answer": words, "guard": guards},
         invalid=invalid | judged.invalid,
-        flags=_find_flags(guards, agreed),
+        flags=find_flags(guards, fields["response"], fields["other"], agreed=agreed),
     )
-
-
-def _find_flags(guards: list[str | None], agreed: list[float | None]) -> dict[int, tuple[str, ...]]:
-    """Flags by row: the guard that decided, and a disagreement of the two orders."""
-    flags: dict[int, tuple[str, ...]] = {i: (guard,) for i, guard in enumerate(guards) if guard is not None}
-    return flags | {i: (POSITION_DISAGREEMENT,) for i, share in enumerate(agreed) if share is not None and share < 1}
 
 
 def _read_verdicts(answers: list[str], pattern: str | None) -> tuple[Verdict, Verdict]:
@@ -129,9 +122,6 @@ def _find_empty_responses(row: dict[str, Any], params: Params) -> list[str]:
 def _build_question(row: dict[str, Any], a: str, b: str, params: Params) -> Conversation:
     return question(
         "pairwise",
-        prompt=section("prompt", row["prompt"]),
-        reference=section("reference", row["reference"]),
-        a=a,
-        b=b,
+        {"prompt": row["prompt"], "reference": row["reference"], "response_a": a, "response_b": b},
         instruction=params.instruction,
     )

@@ -8,9 +8,9 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_yes_no
-from ..judged import Conversation, Judged, JudgeParams, ask_panel
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
-from ..prompts import question, section
+from ..prompts import question
 from ..reading.alternatives import Reference
 from ..registry import OperationItem, Source, operation
 
@@ -73,10 +73,10 @@ def judge_reference(columns: Columns, params: Params) -> Effectful[Outcome]:
         reward=reward,
         details={"judge_answer": judged.words(columns.size), "guard": guards},
         invalid=invalid | judged.invalid,
-        flags={i: (guard,) for i, guard in enumerate(guards) if guard is not None},
+        flags=find_flags(guards, fields["response"]),
     )
 
 
 def same_answer(prompt: str | None, response: str, reference: str) -> Conversation:
     """The question whether a response gives the reference's answer."""
-    return question("reference", prompt=section("prompt", prompt), reference=reference, response=response)
+    return question("reference", {"prompt": prompt, "reference": reference, "response": response})

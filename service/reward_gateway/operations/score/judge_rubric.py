@@ -1,6 +1,7 @@
 """A judge grades a response by criteria."""
 
-from typing import Self
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -10,10 +11,10 @@ from reward_gateway.sample import FloatArray, Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.grade import Scale, read_grade
-from ..grading.objects import read_keys
-from ..judged import Conversation, Judged, JudgeParams, ask_panel
+from ..grading.objects import make_schema, read_keys
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
-from ..prompts import question, section
+from ..prompts import question
 from ..reading.alternatives import Reference
 from ..registry import OperationItem, operation
 
@@ -98,7 +99,9 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [_build_question(fields["prompt"][i], response, reference, params)]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    judged: Judged[list[FloatArray]] = yield from ask_panel(params, asked, lambda answer: parse_grades(answer, params))
+    judged: Judged[list[FloatArray]] = yield from ask_panel(
+        params, asked, partial(parse_grades, params=params), _make_schema(params)
+    )
     grades |= {i: np.mean(votes, axis=0) for i, votes in judged.values.items()}
     weights = np.array([1.0 if params.weights is None else params.weights[name] for name in params.criteria])
     reward = np.full(columns.size, np.nan)
@@ -112,16 +115,20 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
         reward=reward,
         details={"grades": table, "judge_answer": judged.words(columns.size), "guard": guards},
         invalid=invalid | judged.invalid,
-        flags={i: (guard,) for i, guard in enumerate(guards) if guard is not None},
+        flags=find_flags(guards, fields["response"]),
     )
+
+
+def _make_schema(params: Params) -> dict[str, Any] | None:
+    """The answer's schema; None for a trained judge, which has a form of its own."""
+    grade = {"type": "number", "minimum": params.low, "maximum": params.high}
+    return None if params.reply is not None else make_schema(dict.fromkeys(params.criteria, grade))
 
 
 def _build_question(prompt: str | None, response: str, reference: str | None, params: Params) -> Conversation:
     return question(
         "rubric",
-        prompt=section("prompt", prompt),
-        reference=section("reference", reference),
-        response=response,
+        {"prompt": prompt, "reference": reference, "response": response},
         low=str(params.low),
         high=str(params.high),
         criteria="\n".join(f"- {name}: {text}" for name, text in params.criteria.items()),

@@ -10,7 +10,7 @@ from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
 from ..effects import AskJudge, Effectful, perform
-from ..grading.objects import read_keys
+from ..grading.objects import make_schema, read_keys
 from ..mlp import Activation, Head, linear, read_head
 from ..names import JudgeName, StoredSet
 from ..outcome import ItemError, Outcome, invalid_field
@@ -34,6 +34,8 @@ FEATURES = (
 """The features, in the order of the head's weights."""
 
 HIGHEST = 5.0
+
+SCHEMA = make_schema({key: {"type": "number", "minimum": 0, "maximum": HIGHEST} for key in FEATURES})
 
 INSTRUCTION = (
     "Grade a summary of product reviews. Give each of these properties a number from 0 (worst) to 5 (best): "
@@ -122,7 +124,9 @@ def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
         except ItemError as error:
             invalid[i] = invalid_field(str(error), "features")
     if asked:
-        answers = yield from perform(AskJudge(params.judge, [_build_question(**texts[i]) for i in asked]))
+        answers = yield from perform(
+            AskJudge(params.judge, [_build_question(**texts[i]) for i in asked], schema=SCHEMA)
+        )
         for i, answer in zip(asked, answers, strict=True):
             try:
                 if isinstance(answer, Invalid):

@@ -13,6 +13,7 @@ from ..answers.sections import has_section
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.grade import Scale, read_grade
+from ..grading.objects import make_schema
 from ..judged import Conversation, ask_judge
 from ..names import JudgeName
 from ..outcome import Outcome, invalid_field
@@ -26,6 +27,7 @@ SOURCE = Source(
 
 WEIGHTS = {"exec": 3.0, "judge": 2.0, "syntax": 1.0, "schema": 1.0, "ngram": 1.0, "format": 1.0}
 FALLBACK_JUDGE = 0.2
+SCHEMA = make_schema({"score": {"type": "number", "minimum": 0, "maximum": 1}})
 
 PROMPT = """\
 How close is the predicted SQL to the correct one, in what it asks of the database? Answer with one JSON object, \
@@ -123,7 +125,7 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
             invalid[i] = invalid_field("judge must lie in [0, 1]", "judge")
         elif i not in invalid and parts[i]["exec"] == 0 and row["judge"] is None and params.judge is not None:
             asked[i] = [{"role": "user", "content": PROMPT.format(gold=row["gold_sql"], pred=row["pred_sql"])}]
-    judged = yield from ask_judge(params.judge or "", asked, parse_judge)
+    judged = yield from ask_judge(params.judge or "", asked, parse_judge, schema=SCHEMA)
     for i in asked:
         parts[i]["judge"] = judged.values.get(i, FALLBACK_JUDGE)
     reward = np.array([sum(weight * part[name] for name, weight in WEIGHTS.items()) for part in parts])

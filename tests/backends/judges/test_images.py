@@ -1,0 +1,62 @@
+"""Pictures as judges are sent them."""
+
+import base64
+import io
+from typing import Any
+
+import pytest
+from PIL import Image
+from reward_gateway.backends.judges.images import UnreadableImage, encode_image, encode_images
+
+
+def encoded(kind: str, size: tuple[int, int] = (8, 4), mode: str = "RGB", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"), [("GIF", "P"), ("BMP", "RGB"), ("WEBP", "RGB"), ("TIFF", "CMYK"), ("PNG", "RGBA")]
+)
+def test_other_formats_become_png(given: str, mode: str) -> None:
+    told, data = encode_image(encoded(given, mode=mode), 64)
+    assert (told, Image.open(io.BytesIO(data)).format) == ("png", "PNG")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_what_needs_no_change_is_sent_as_it_came(kind: str) -> None:
+    data = encoded(kind)
+    assert encode_image(data, 8) == (kind.lower(), data)
+
+
+def test_a_picture_is_turned_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    kind, data = encode_image(encoded("JPEG", (8, 4), exif=exif), 64)
+    turned = Image.open(io.BytesIO(data))
+    assert (kind, turned.size, dict(turned.getexif())) == ("jpeg", (4, 8), {})
+
+
+def test_a_large_picture_keeps_its_proportions() -> None:
+    for kind in ("JPEG", "PNG", "GIF"):
+        assert Image.open(io.BytesIO(encode_image(encoded(kind, (64, 32)), 16)[1])).size == (16, 8)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", encoded("JPEG")[:60], b"GIF89a" + b"\xff" * 40])
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableImage):
+        encode_image(data, 64)
+
+
+def test_only_pictures_by_their_bytes_are_touched() -> None:
+    url = "data:image/jpeg;base64," + base64.b64encode(encoded("GIF")).decode()
+    other = {"type": "image_url", "image_url": {"url": "https://host/a.gif"}}
+    parts = [{"type": "image_url", "image_url": {"url": url, "detail": "low"}}, other, {"type": "text", "text": "t"}]
+    asked: list[dict[str, Any]] = [{"role": "system", "content": "s"}, {"role": "user", "content": parts}]
+    first, second = encode_images(asked, 64)
+    assert first == asked[0]
+    assert second["content"][0]["image_url"]["url"].startswith("data:image/png;base64,")
+    assert second["content"][0]["image_url"]["detail"] == "low"
+    assert second["content"][1:] == parts[1:]
+    with pytest.raises(UnreadableImage):
+        encode_images([{"role": "user", "content": [{"image_url": {"url": "data:image/png;base64,?"}}]}], 64)
