@@ -3,11 +3,12 @@
 import base64
 import struct
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from .conftest import value
+from .conftest import KNOWN, value
 from .test_judge import pictures
 from .test_recipe_in_the_path import CALLS, asked, tensors
 
@@ -166,6 +167,19 @@ async def test_classify_answers_all_numbers_with_their_names(http: Any, unit: An
     assert (row["data"], row["labels"]) == (TRAITS, LABELS)
     (row,) = (await http.ok("/pooling", {**body, "encoding_format": "base64"}))["data"]
     assert struct.unpack("<3f", base64.b64decode(row["data"])) == tuple(TRAITS)
+
+
+async def test_numbers_that_a_card_puts_in_0_to_1_stay_as_they_are(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A classifier converted through softmax gives probabilities: their sigmoid would be another thing."""
+    monkeypatch.setitem(KNOWN, "traits", replace(KNOWN["traits"], range=(0.0, 1.0)))
+    body = {
+        "model": "traits",
+        "messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "ropes"}],
+    }
+    (row,) = (await http.ok("/classify", body))["data"]
+    assert row["probs"] == TRAITS
+    (labels,) = await http.ok("/r/traits/predict", {"inputs": [["p", "ropes"]]})
+    assert labels[0] == {"score": 5.0, "label": "long"}
 
 
 async def test_the_pictures_of_a_chat_are_the_frames_of_a_model_that_reads_those(http: Any) -> None:

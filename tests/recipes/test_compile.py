@@ -59,6 +59,10 @@ def one(recipe: str) -> str:
         ("{components: {a: {score: text_preferense}}}", "did you mean 'text_preference'?"),
         ("{components: {a: {score: process_reward, params: {model: text_preferance}}}}", "mean 'text_preference'?"),
         ("{components: {a: {score: robot}}}", "gives 2 numbers: choose one with `dimension` (progress, success)"),
+        (
+            "{components: {a: {score: verify_rm, params: {model: robot}}}}",
+            "gives 2 numbers (progress, success), and one is",
+        ),
         ("{components: {a: {score: robot, dimension: sucess}}}", "no dimension 'sucess'; did you mean 'success'?"),
         ("{components: {a: {score: m}}, guards: [emtpy_response]}", "did you mean 'empty_response'?"),
         ("{components: {a: {score: m, transforms: [log_sigmoit]}}}", "did you mean 'log_sigmoid'"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.recipes.known_models import KnownModel, known_models
 
@@ -21,6 +22,13 @@ def test_a_model_that_the_server_has_not_loaded_is_known_from_the_disk() -> None
 
 def test_a_model_that_is_nowhere_described_may_be_named_all_the_same() -> None:
     assert known_models([info("m")], [info("other", "response")]) == {"m": KnownModel()}
+
+
+@pytest.mark.parametrize(
+    ("said", "known"), [([0, 1], (0.0, 1.0)), ([1, 0], None), (["a", "b"], None), ("01", None), (None, None)]
+)
+def test_a_card_may_say_between_what_scores_lie(said: Any, known: tuple[float, float] | None) -> None:
+    assert known_models([info("m", "prompt", card={"range": said})])["m"].range == known
 
 
 def test_each_version_has_a_name_without_its_content() -> None:

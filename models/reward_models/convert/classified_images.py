@@ -53,4 +53,5 @@ def plan_image(checkpoint: Checkpoint, options: Options) -> Plan:
         rows=image_rows(),
         reference=by_torch,
         max_batch=64,
+        range=reading.range,
     )

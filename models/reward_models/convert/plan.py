@@ -42,6 +42,9 @@ class Plan:
     max_batch: int = 256
     vector: str = ""
     """Description of the output ``vector``, for scorers with scores per part of a row."""
+    range: tuple[float, float] | None = None
+    """The least and the greatest score, where that is known."""
+
     optional: list[str] = field(default_factory=list)
     """Input tensors that a request may leave out."""
 

@@ -72,4 +72,5 @@ def plan_siglip(checkpoint: Checkpoint, options: Options) -> Plan:
         rows=image_rows(),
         reference=by_torch,
         max_batch=64,
+        range=(0.0, 1.0),
     )

@@ -99,6 +99,11 @@ class Reading:
     def readout(self) -> Readout:
         return Readout(self.output, self.normalizer)
 
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Between what the scores lie: probabilities in [0, 1]."""
+        return (0.0, 1.0) if self.output != "logits" and self.normalizer is None else None
+
     def scores(self, numbers: torch.Tensor) -> list[float]:
         """The scores of one row, computed apart from what is exported."""
         scores = apply_output(numbers, self.output).double().numpy()
@@ -140,6 +145,7 @@ def plan_conversation(
         rows=text_rows(tokens.settings["tokens"]),
         reference=by_torch,
         optional=["messages"],
+        range=reading.range,
     )
 
 

@@ -83,6 +83,7 @@ def write_card(
         "inputs": plan.inputs,
         "dimensions": plan.dimensions,
         "flags": plan.flags,
+        **({"range": list(plan.range)} if plan.range else {}),
         **({"vector": plan.vector} if plan.vector else {}),
         "quality": {},
         "method": plan.method,

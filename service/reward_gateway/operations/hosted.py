@@ -22,8 +22,13 @@ class HostedAnswer:
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-def ask_model(model: str, batch: Batch, rows: Sequence[int], size: int) -> Effectful[HostedAnswer]:
+def ask_model(
+    model: str, batch: Batch, rows: Sequence[int], size: int, *, single: bool = True
+) -> Effectful[HostedAnswer]:
     """Score ``batch``, whose k-th sample is row ``rows[k]`` of the operation's ``size`` rows. No rows: nobody is asked.
+
+    Args:
+        single: the operation reads one number. Of a model that gives several none is taken: each row is invalid.
 
     Raises:
         GatewayError: at the yield, if the model cannot be asked at all.
@@ -32,8 +37,14 @@ def ask_model(model: str, batch: Batch, rows: Sequence[int], size: int) -> Effec
         return HostedAnswer(np.full((size, 1), np.nan))
     scores: RawScores = yield from perform(ScoreWithModel(model, batch))
     answer = HostedAnswer(np.full((size, scores.values.shape[1]), np.nan), scores.version)
-    answer.values[list(rows)] = scores.values
     answer.invalid = {rows[k]: reason for k, reason in scores.invalid.items()}
+    if single and (width := scores.values.shape[1]) > 1:
+        several = Invalid(
+            "model_error", f"{model} gives {width} numbers, of which none is named: use a model of one number"
+        )
+        answer.invalid = dict.fromkeys(rows, several) | answer.invalid
+        return answer
+    answer.values[list(rows)] = scores.values
     answer.flags = {rows[k]: flags for k, flags in scores.flags.items()}
     return answer
 

@@ -25,15 +25,18 @@ class Names:
     Attributes:
         kind: what it is the name of.
         selects: components: where some are named, those that are not named do not count.
+        single: models: it is read for one number, so that one of several numbers does not fit.
     """
 
     kind: NameKind
     selects: bool = False
+    single: bool = False
 
 
 ComponentName = Annotated[str, Names("component")]
 SelectedComponent = Annotated[str, Names("component", selects=True)]
 HostedModel = Annotated[str, Names("model")]
+HostedReward = Annotated[str, Names("model", single=True)]
 JudgeName = Annotated[str, Names("judge")]
 SandboxName = Annotated[str, Names("sandbox")]
 StoredSet = Annotated[str, Names("set")]

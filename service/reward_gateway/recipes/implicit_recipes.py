@@ -55,6 +55,10 @@ def _compile_model(name: str, model: str, known: KnownModel, dimensions: tuple[s
 
 def _compile_number(name: str, model: str, known: KnownModel, dimension: str | None) -> Plan | None:
     component = ComponentSpec(score=model, dimension=dimension)
-    spec = RecipeSpec(description=f"The raw score of the model {model}.", components={COMPONENT: component})
+    spec = RecipeSpec(
+        description=f"The raw score of the model {model}.",
+        components={COMPONENT: component},
+        range=list(known.range) if known.range else None,
+    )
     # Without operations: an operation of the model's name is not what is meant.
     return Compiler(name, spec, Catalog({}), {model: known}).compile()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reward_gateway.backends.port import ModelInfo
 
@@ -13,10 +14,12 @@ class KnownModel:
     Attributes:
         inputs: fields of a sample that it reads; empty if not known, as for a model that was never loaded.
         dimensions: names of the K numbers of its score, in order; empty if not known.
+        range: the least and the greatest score that it can give, as its card says; None if not known.
     """
 
     inputs: tuple[str, ...] = ()
     dimensions: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
 
 
 KnownModels = Mapping[str, KnownModel]
@@ -34,8 +37,16 @@ def known_models(infos: Iterable[ModelInfo], repository: Iterable[ModelInfo] = (
     known: dict[str, KnownModel] = {}
     for info in infos:
         read = info if info.inputs or info.name not in on_disk else on_disk[info.name]
-        model = KnownModel(read.inputs, read.dimensions)
+        model = KnownModel(read.inputs, read.dimensions, _read_range(read.card.get("range")))
         known[info.name] = model
         for version in (*info.versions, *info.expected):
             known[f"{info.name}@{version.partition('-')[0]}"] = model
     return known
+
+
+def _read_range(said: Any) -> tuple[float, float] | None:
+    """The range in a card; None if there is none, or it is no range."""
+    if not isinstance(said, list) or len(said) != 2 or not all(isinstance(end, int | float) for end in said):
+        return None
+    low, high = map(float, said)
+    return (low, high) if low < high else None

@@ -61,6 +61,14 @@ class StepCompiler:
         known.update(operation.name for operation in self._catalog if operation.kind == "score")
         return f"{model!r} is no scoring operation and no model{did_you_mean(model, known)}"
 
+    def _explain_several_numbers(self, model: str) -> str:
+        """Why a model does not fit where one number is read; empty if it does, as far as is known."""
+        known = (self._models or {}).get(model)
+        if known is None or len(known.dimensions) < 2:
+            return ""
+        numbers = f"{len(known.dimensions)} numbers ({', '.join(known.dimensions)})"
+        return f"{model} gives {numbers}, and one is read here: name a model of one number"
+
     def compile_step(self, kind: Kind, written: dict[str, Any], path: Path) -> Step | None:
         named = self.split_step(written, path)
         if named is None:
@@ -110,7 +118,8 @@ class StepCompiler:
             self.add_validation_faults(error, path)
         if parsed is not None:
             for named in names_in(parsed):
-                if named.mark.kind == "model" and named.written and (fault := self.explain_unknown_model(named.name)):
+                fault = self.explain_unknown_model(named.name) if named.mark.kind == "model" and named.written else ""
+                if fault := fault or (self._explain_several_numbers(named.name) if named.mark.single else ""):
                     self._add_fault((*path, *named.path), fault)
         for name, field in operation.item.model_fields.items():
             if name in bindings:

@@ -47,6 +47,13 @@ def test_a_models_failure_stays_with_its_row(call: Any) -> None:
     assert bad["error"]["code"] == "model_error"
 
 
+def test_no_number_is_taken_of_a_model_that_gives_several(call: Any) -> None:
+    labels = RawScores(np.array([[0.2, 0.8]]), "sentiment", "1", np.zeros(1, bool))
+    (result,) = call("score/basereward", {"prompt": "Hi", "response": "Hello"}, answers=[labels])
+    assert result["error"]["code"] == "model_error"
+    assert "gives 2 numbers" in result["error"]["message"]
+
+
 ANSWER = {"question": "What is it?", "image_b64": IMAGE, "response": "A cat."}
 
 

@@ -56,9 +56,14 @@ class Scores:
     @property
     def unit(self) -> list[float]:
         """Rewards in [0, 1]: unchanged if the recipe's range lies in it, else their sigmoid; NaN in failed rows."""
-        low, high = self.plan.range or (-np.inf, np.inf)
         reward = self.scored.answered
-        return self._numbers(reward if low >= 0.0 and high <= 1.0 else expit(reward))
+        return self._numbers(reward if self._in_unit else expit(reward))
+
+    @property
+    def _in_unit(self) -> bool:
+        """Whether the recipe, or the card of the model that is meant, says that all rewards lie in [0, 1]."""
+        low, high = self.plan.range or (-np.inf, np.inf)
+        return low >= 0.0 and high <= 1.0
 
     def numbers(self, *, raw: bool | None = None) -> list[float]:
         """The rewards in the range of the policy; ``raw`` is the request's choice if the policy is ``as asked``."""
@@ -72,9 +77,9 @@ class Scores:
         return self.plan.labels
 
     def label_rows(self, *, raw: bool | None) -> list[list[float]]:
-        """[n][K] the numbers of each sample, as the model gives them if ``raw``, else the sigmoid of each."""
+        """[n][K] the numbers of each sample, as they are if ``raw`` or in [0, 1], else the sigmoid of each."""
         columns = [self.scored.components[label].value for label in self.labels]
-        table = np.stack(columns, axis=1) if raw else expit(np.stack(columns, axis=1))
+        table = np.stack(columns, axis=1) if raw or self._in_unit else expit(np.stack(columns, axis=1))
         rows: list[list[float]] = table.tolist()
         return rows
 

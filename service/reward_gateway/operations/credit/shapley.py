@@ -15,7 +15,7 @@ from ..columns import Columns
 from ..costs import Cost
 from ..effects import Effectful
 from ..hosted import ask_model, samples
-from ..names import HostedModel
+from ..names import HostedReward
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -42,7 +42,7 @@ class Params(OperationParams):
     permutations: int = Field(64, ge=1, le=4096, description="Orders that are sampled (permutation).")
     seed: int = Field(0, ge=0, description="Seed of the sampled orders, so that an answer repeats.")
     missing: Literal["empty", "space"] = Field("empty", description="What stands in place of a segment left out.")
-    model: HostedModel | None = Field(None, description="Hosted reward model, where the item names none.")
+    model: HostedReward | None = Field(None, description="Hosted reward model, where the item names none.")
 
 
 class Item(OperationItem):

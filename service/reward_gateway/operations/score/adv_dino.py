@@ -56,7 +56,7 @@ def adv_dino(columns: Columns, params: Params) -> Effectful[Outcome]:
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     name = params.model if params.head_version is None else f"{params.model}@{params.head_version}"
-    answer = yield from ask_model(name, samples(len(asked), images=data), asked, columns.size)
+    answer = yield from ask_model(name, samples(len(asked), images=data), asked, columns.size, single=False)
     if asked:
         whole, patches = whole.copy(), patches.copy()
         whole[asked], patches[asked] = answer.values[asked, 0], answer.values[asked, -1]

@@ -8,14 +8,14 @@ from ..columns import Columns
 from ..combine.ensemble import SOURCE
 from ..effects import Effectful
 from ..multimodal import score_hosted
-from ..names import HostedModel
+from ..names import HostedReward
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 
 
 class Params(OperationParams):
-    model: HostedModel = Field("basereward", description="Hosted multimodal reward model.")
-    text_model: HostedModel | None = Field(
+    model: HostedReward = Field("basereward", description="Hosted multimodal reward model.")
+    text_model: HostedReward | None = Field(
         None, description="Hosted model for items without images; the same one if not said."
     )
 

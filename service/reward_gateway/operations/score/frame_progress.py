@@ -49,7 +49,7 @@ def frame_progress(columns: Columns, params: Params) -> Effectful[Outcome]:
     asked = [i for i in range(columns.size) if given[i] is None and i not in invalid]
     owners = [i for i in asked for _ in frames[i]]
     batch = _pair_frames([(prompts[i], frames[i]) for i in asked])
-    answer = yield from ask_model(params.model, batch, list(range(len(owners))), len(owners))
+    answer = yield from ask_model(params.model, batch, list(range(len(owners))), len(owners), single=False)
     for k, reason in answer.invalid.items():
         invalid.setdefault(owners[k], Invalid(reason.code, reason.message))
     ends = np.cumsum([len(frames[i]) for i in asked]).tolist()

@@ -7,14 +7,14 @@ from pydantic import Field
 from ..columns import Columns
 from ..effects import Effectful
 from ..multimodal import score_hosted
-from ..names import HostedModel
+from ..names import HostedReward
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 from .rank import SOURCE
 
 
 class Params(OperationParams):
-    model: HostedModel = Field("ixc_reward", description="Hosted reward model.")
+    model: HostedReward = Field("ixc_reward", description="Hosted reward model.")
 
 
 class Item(OperationItem):

@@ -14,7 +14,7 @@ from ..hosted import ask_model
 from ..judged import Conversation, ask_judge
 from ..media import user_message
 from ..multimodal import batch_of, exchange, images_of
-from ..names import HostedModel, JudgeName
+from ..names import HostedReward, JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 from ..transform.mmrlhf_beta import SOURCE
@@ -31,7 +31,7 @@ Answer: {response}"""
 
 class Params(OperationParams):
     judge: JudgeName = Field("mm_rlhf", description="Configured judge that writes critiques.")
-    model: HostedModel = Field("mm_rlhf", description="Hosted reward head over the answer and its critique.")
+    model: HostedReward = Field("mm_rlhf", description="Hosted reward head over the answer and its critique.")
     num_critic: int = Field(1, ge=1, le=16, description="Critiques an answer; their scores are averaged.")
 
 

@@ -76,7 +76,7 @@ def pisces(columns: Columns, params: Params) -> Effectful[Outcome]:
         responses=[""] * len(asked),
         frames=[media_of(each) for each in frames],
     )
-    answer = yield from ask_model(params.model, batch, asked, columns.size)
+    answer = yield from ask_model(params.model, batch, asked, columns.size, single=False)
     if asked and answer.values.shape[1] < 2:
         reason = Invalid("model_error", "the hosted model must answer two numbers: quality and semantic")
         invalid |= dict.fromkeys(asked, reason)

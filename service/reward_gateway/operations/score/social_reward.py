@@ -11,7 +11,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model, image_bytes, samples
-from ..names import HostedModel
+from ..names import HostedReward
 from ..numerics import cosine
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -23,7 +23,7 @@ SOURCE = Source(
 
 
 class Params(OperationParams):
-    model: HostedModel = Field("social_reward", description="Hosted image-text model that scores prompt and image.")
+    model: HostedReward = Field("social_reward", description="Hosted image-text model that scores prompt and image.")
 
 
 class Item(OperationItem):

@@ -5,7 +5,7 @@ from pydantic import Field
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model, samples
-from ..names import HostedModel
+from ..names import HostedReward
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -13,7 +13,7 @@ SOURCE = Source("Sotopia-RL: Reward Design for Social Intelligence", "https://ar
 
 
 class Params(OperationParams):
-    model: HostedModel = Field("sotopia_rm", description="Hosted regression model: one logit of prompt and utterance.")
+    model: HostedReward = Field("sotopia_rm", description="Hosted regression model: one logit of prompt and utterance.")
 
 
 class Item(OperationItem):

@@ -9,7 +9,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model, samples
-from ..names import HostedModel
+from ..names import HostedReward
 from ..outcome import Outcome
 from ..reading.alternatives import Reference
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -24,7 +24,7 @@ TEMPLATE = (
 
 
 class Params(OperationParams):
-    model: HostedModel = Field("verify_rm", description="Hosted verifier; its number is the logit.")
+    model: HostedReward = Field("verify_rm", description="Hosted verifier; its number is the logit.")
     binary: bool = Field(True, description="Answer 1 or 0 by the threshold; false: the probability.")
     threshold: float = Field(0.5, ge=0, le=1, description="A probability above this counts as right.")
 
