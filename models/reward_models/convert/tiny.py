@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import transformers as hf
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from reward_models.convert.samples import EXCHANGES, WORDS
@@ -190,6 +190,41 @@ def write_aesthetic(folder: Path) -> None:
     torch.save(tensors | {"layers.2.weight": torch.randn(1, 6), "layers.2.bias": torch.randn(1)}, folder / "head.pth")
 
 
+def write_sentencepiece(folder: Path) -> None:
+    """Llama with SentencePiece's model as its only tokeniser, as first published; needs ``sentencepiece``."""
+    import sentencepiece
+
+    with (folder / "tokenizer.model").open("wb") as model:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(make_corpus() * 20),
+            model_writer=model,
+            vocab_size=420,
+            model_type="bpe",
+            byte_fallback=True,
+            minloglevel=2,
+        )
+    config = hf.LlamaConfig(vocab_size=420, num_labels=1, **{**DECODER, "pad_token_id": 2})
+    make_network(hf.LlamaForSequenceClassification, config).save_pretrained(folder)
+    said = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(said), "utf-8")
+    (folder / "chat_template.jinja").write_text(LLAMA, "utf-8")
+
+
+def write_pickled(folder: Path) -> None:
+    """BERT whose weights are a pickle of bfloat16 tensors, ``pytorch_model.bin``, in two parts."""
+    make_encoder("Bert")(folder)
+    tensors = {name: value.bfloat16() for name, value in load_file(folder / "model.safetensors").items()}
+    (folder / "model.safetensors").unlink()
+    index = {}
+    for part in range(2):
+        held = {name: value for k, (name, value) in enumerate(sorted(tensors.items())) if k % 2 == part}
+        file = f"pytorch_model-{part + 1:05}-of-00002.bin"
+        torch.save(held, folder / file)
+        index |= dict.fromkeys(held, file)
+    said = {"metadata": {}, "weight_map": index}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(said), "utf-8")
+
+
 def write_siglip(folder: Path) -> None:
     """SigLIP as its second edition has it: a fixed resolution, a fast tokeniser, prompts filled up to 16 tokens."""
     tokenizer = bytes_tokenizer(model_max_length=16, model_input_names=["input_ids"])
@@ -255,6 +290,9 @@ MADE: Mapping[str, Callable[[Path], None]] = {
         position_biased_input=False,
         type_vocab_size=0,
     ),
+    "modernbert": make_encoder("ModernBert", local_attention=16, cls_token_id=1, sep_token_id=2, type_vocab_size=None),
+    "pickled": write_pickled,
+    "sentencepiece": write_sentencepiece,
     "llama": make_decoder("Llama", LLAMA),
     "llama-unpadded": make_decoder("Llama", LLAMA, pad_token_id=None),
     "qwen2": make_decoder("Qwen2", CHATML, pad_token_id=5),
