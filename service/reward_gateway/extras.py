@@ -29,7 +29,9 @@ EXTRA_OF: dict[str, tuple[str, str]] = {
     "grpc": ("grpc", CLIENT_OVER_GRPC),
     "google": ("grpc", CLIENT_OVER_GRPC),
     **dict.fromkeys(("gguf", "msgpack", "onnxruntime"), ("models", MODELS)),
-    **dict.fromkeys(("huggingface_hub", "onnx", "onnxscript", "torch", "transformers"), ("convert", CONVERSION)),
+    **dict.fromkeys(
+        ("huggingface_hub", "onnx", "onnxscript", "sentencepiece", "torch", "transformers"), ("convert", CONVERSION)
+    ),
     "tokenizers": ("server", "REWARD_GATEWAY_OIP_TOKENIZER"),
     "safetensors": ("server", "an uploaded head in safetensors"),
     **dict.fromkeys(

@@ -1,5 +1,6 @@
 """Add a checkpoint to a model repository: fetch, plan, export, compare with torch, publish."""
 
+import ctypes
 import dataclasses
 import gc
 import tempfile
@@ -69,9 +70,9 @@ def add_checkpoint(
         say(f"{name}: export")
         write_graphs(plan, folder)
         writing.write_files(folder, name, plan)
-        # The network is no longer needed, and the runtime reads the graph's weights.
+        # The network is no longer needed, and the runtime loads the graph's weights.
         plan = plan.without_network()
-        gc.collect()
+        release_memory()
         say(f"{name}: {len(plan.rows)} rows against torch")
         measured = verify.compare_with_torch(plan, expected, folder, options.dtype)
         apart = f"{measured.to_torch:.1e} from torch, {measured.between_batches:.1e} between batches"
@@ -79,6 +80,14 @@ def add_checkpoint(
         writing.write_card(folder, name, plan, checkpoint, options, measured)
         version = 0 if dry_run else publish_version(repository, name, folder)
     return Added(name, version, options.kind, tuple(plan.dimensions), measured)
+
+
+def release_memory() -> None:
+    """Give what is no longer referred to back to the system, where the C library can."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def choose_options(checkpoint: Checkpoint, options: Options) -> Options:

@@ -215,7 +215,7 @@ def write_pickled(folder: Path) -> None:
     make_encoder("Bert")(folder)
     tensors = {name: value.bfloat16() for name, value in load_file(folder / "model.safetensors").items()}
     (folder / "model.safetensors").unlink()
-    index = {}
+    index: dict[str, str] = {}
     for part in range(2):
         held = {name: value for k, (name, value) in enumerate(sorted(tensors.items())) if k % 2 == part}
         file = f"pytorch_model-{part + 1:05}-of-00002.bin"
