@@ -55,6 +55,7 @@ def tell_everything(observer: Observer) -> None:
     for close_reason in get_args(CloseReason):
         observer.connection_closed(close_reason)
     observer.rate_checked_alone()
+    observer.judge_answered("j", 10, 2, 0.1)
     for state in get_args(BreakerState):
         observer.rates_breaker_changed(state)
     for store in get_args(StoreName):

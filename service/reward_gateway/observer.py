@@ -144,6 +144,9 @@ class Observer:
     def replica_breaker_changed(self, upstream: str, replica: str, state: BreakerState) -> None:
         """Breaker of a replica: it gets calls (closed), or none until it has answered a look (open)."""
 
+    def judge_answered(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+        """A judge answered, with so many tokens, at this cost in the currency of its price."""
+
     # Processes for what may take long
 
     def worker_pool_changed(self, pool: WorkerPoolName, busy: int, queued: int) -> None:

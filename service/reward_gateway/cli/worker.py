@@ -41,6 +41,7 @@ from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cache.null import NullCache
 from reward_gateway.cache.port import ScoreCache
 from reward_gateway.cache.redis import RedisCache
+from reward_gateway.cache.texts import TextCache
 from reward_gateway.cache.tiered import TieredCache
 from reward_gateway.cli.compute import prepare_process
 from reward_gateway.cli.configuration import read_settings
@@ -72,6 +73,7 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
 from reward_gateway.state.epoch import StoreEpoch
+from reward_gateway.state.spend import RedisSpend
 from reward_gateway.state.store import StateStore
 from reward_gateway.tasks import repeat
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -142,7 +144,10 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         SandboxUnavailable: callers' code is allowed, but this machine cannot sandbox it.
     """
     observer = telemetry.metrics
-    judges = Judges(load_judges(settings.judges_file), lambda: Breaker(JUDGE_FAILURES, time.monotonic), observer)
+    cache = make_cache(settings, telemetry)
+    spend = RedisSpend.connect(settings.state_store_url) if settings.state_store_url else None
+    breaker = partial(Breaker, JUDGE_FAILURES, time.monotonic)
+    judges = Judges(load_judges(settings.judges_file), breaker, observer, TextCache(cache), spend)
     remote_sandboxes = RemoteSandboxes(load_sandboxes(settings.sandboxes_file))
     sandbox = await make_sandbox(settings) if settings.allow_untrusted_code else None
     models = make_model_servers(settings, observer)
@@ -157,7 +162,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     )
     fetcher = Fetcher.of(settings, observer) if settings.media_urls else None
     media = Intake(MediaLimits.of(settings), fetcher)
-    raw = CachedScorer(models, make_cache(settings, telemetry))
+    raw = CachedScorer(models, cache)
     on_disk = partial(models_of_repository, settings.model_repository)
     runtime = EffectsRuntime(
         raw,

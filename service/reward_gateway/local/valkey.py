@@ -30,7 +30,7 @@ SYNC_S = 1.0
 COMMANDS = (
     *("ping", "hello", "select", "client|setinfo", "multi", "exec"),
     *("eval", "evalsha", "script|load", "script|exists", "publish", "subscribe", "unsubscribe"),
-    *("scan", "get", "mget", "set", "incr", "incrby", "exists", "copy", "del", "unlink", "rename"),
+    *("scan", "get", "mget", "set", "incr", "incrby", "incrbyfloat", "exists", "copy", "del", "unlink", "rename"),
     *("expire", "pexpire", "pttl", "time"),
     *("hget", "hmget", "hgetall", "hkeys", "hset", "hdel", "hexists", "hincrby"),
     *("lindex", "llen", "lpush", "lrange", "ltrim", "rpush"),

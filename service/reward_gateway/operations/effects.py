@@ -171,13 +171,15 @@ class AskJudge(Effect[list[str | Invalid]]):
     """Chat completions of a configured judge. Answer: list of str or :class:`reward_gateway.sample.Invalid`.
 
     ``temperature`` None is the judge's own. At 0, equal conversations are asked once. ``schema``: JSON Schema of the
-    answers, which servers keep to that can; None for free text.
+    answers, which servers keep to that can; None for free text. ``draws``: of each conversation the number of its
+    answer among those that are drawn, if it is known how many; with the same number it is the same answer.
     """
 
     judge: str
     conversations: Sequence[Conversation]
     temperature: float | None = 0.0
     schema: Mapping[str, Any] | None = None
+    draws: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

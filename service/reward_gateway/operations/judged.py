@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reward_gateway.sample import Invalid
 from reward_gateway.sample.flags import JUDGE_INJECTION, POSITION_DISAGREEMENT
@@ -37,6 +37,9 @@ class JudgeParams(OperationParams):
         None, ge=0, le=2, description="If omitted: the judge's own, which is 0 by default."
     )
     votes: int = Field(1, ge=1, le=64, description="Times that a question is asked; its numbers are averaged.")
+    samples: int | None = Field(
+        None, ge=1, le=64, description="As votes, for answers drawn at a temperature above 0 that may be cached."
+    )
     reply: MarkPattern | None = Field(
         None,
         description="Form of a trained judge's answer: regular expression whose one group holds the grade or verdict, "
@@ -45,6 +48,17 @@ class JudgeParams(OperationParams):
     guards: list[Literal["master_key"]] = Field(
         [], description="master_key: a response without content is scored 0 and the judge not asked."
     )
+
+    @model_validator(mode="after")
+    def _one_count(self) -> Self:
+        if self.samples is not None and "votes" in self.model_fields_set:
+            raise ValueError("give votes or samples: both say how often a question is asked")
+        return self
+
+    @property
+    def repeats(self) -> int:
+        """Times that a question is asked."""
+        return self.samples or self.votes
 
     def caught(self, response: str, reference: str | None = None) -> str | None:
         """The guard that stops a response from being shown to the judge."""
@@ -90,6 +104,7 @@ def ask_judge(
     parse: Callable[[str], T],
     temperature: float | None = 0.0,
     schema: Mapping[str, Any] | None = None,
+    draws: Sequence[int] | None = None,
 ) -> Effectful[Judged[T]]:
     """Ask about the rows of ``conversations`` and read each answer with ``parse``. No rows: nobody is asked.
 
@@ -99,7 +114,7 @@ def ask_judge(
     judged: Judged[T] = Judged()
     if not conversations:
         return judged
-    answers = yield from perform(AskJudge(judge, list(conversations.values()), temperature, schema))
+    answers = yield from perform(AskJudge(judge, list(conversations.values()), temperature, schema, draws))
     for row, answer in zip(conversations, answers, strict=True):
         if isinstance(answer, Invalid):
             judged.invalid[row] = answer
@@ -123,9 +138,10 @@ def ask_panel(
     Values and words stand in the order of the questions, the votes of a question side by side; the words of a row with
     one answer are that answer.
     """
-    owners = [row for row, own in questions.items() for _ in range(len(own) * params.votes)]
-    asked = [c for own in questions.values() for c in own for _ in range(params.votes)]
-    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature, schema)
+    owners = [row for row, own in questions.items() for _ in range(len(own) * params.repeats)]
+    asked = [c for own in questions.values() for c in own for _ in range(params.repeats)]
+    draws = [place % params.repeats for place in range(len(asked))] if params.samples else None
+    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature, schema, draws)
     panel: Judged[list[T]] = Judged()
     for number, row in enumerate(owners):
         if number in single.invalid:

@@ -15,6 +15,7 @@ InvalidCode = Literal[
     "model_unavailable",
     "model_error",
     "judge_error",
+    "over_budget",
     "operation_error",
     "state_unavailable",
     "worker_lost",
@@ -25,7 +26,15 @@ InvalidCode = Literal[
 """The closed set of reasons; also the label values of the metric that counts them."""
 
 _TEMPORARY = frozenset(
-    ("overloaded", "model_unavailable", "state_unavailable", "worker_lost", "deadline_exceeded", "judge_error")
+    (
+        "overloaded",
+        "model_unavailable",
+        "state_unavailable",
+        "worker_lost",
+        "deadline_exceeded",
+        "judge_error",
+        "over_budget",
+    )
 )
 
 

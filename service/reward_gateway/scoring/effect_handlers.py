@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from reward_gateway.backends.judges.questions import CacheUse
 from reward_gateway.backends.math.comparison import Tolerances
 from reward_gateway.errors import NotFound
 from reward_gateway.operations import effects
@@ -144,7 +145,8 @@ async def _ask_judge(
 ) -> list[str | Invalid]:
     if services.judges is None:
         raise NotFound("no judges are configured; set REWARD_GATEWAY_JUDGES_FILE to a file of judges")
-    asked = effect.conversations, effect.temperature, context.deadline, effect.schema
+    cache = CacheUse(context.cache, context.scope.cache_owner)
+    asked = effect.conversations, effect.temperature, context.deadline, effect.schema, effect.draws, cache
     return await services.judges.ask(effect.judge, *asked)
 
 

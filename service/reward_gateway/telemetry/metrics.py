@@ -197,6 +197,9 @@ class Metrics(Observer):
     def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
         self._calls.count_finished(model, rows, seconds, outcome)
 
+    def judge_answered(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+        self._calls.count_answer(judge, prompt_tokens, completion_tokens, cost)
+
     def media_fetched(self, outcome: str, size: int, seconds: float) -> None:
         self._media.count_fetch(outcome, size, seconds)
 

@@ -20,10 +20,18 @@ class ModelMetrics:
         self._call_rows = make.histogram("model_call_rows", "Rows per infer call, after coalescing.", ROWS, "model")
         self._seconds = make.histogram("model_call_duration_seconds", "Latency of infer calls.", DURATION_S, "model")
         self._in_flight = make.gauge("model_calls_in_flight", "Infer calls in flight.", "model")
+        self._judge_cost = make.counter("judge_cost_total", "Cost of judges' answers, by their price.", "judge")
+        self._judge_tokens = make.counter("judge_tokens_total", "Tokens of judges' answers.", "judge", "kind")
         self._queued = make.gauge("model_rows_queued", "Rows waiting for an infer call.", "model")
 
     def set_queued(self, model: str, rows: int) -> None:
         self._queued.labels(self._models.known_or_other(model)).set(rows)
+
+    def count_answer(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+        name = self._models.known_or_other(judge)
+        self._judge_cost.labels(name).inc(cost)
+        self._judge_tokens.labels(name, "input").inc(prompt_tokens)
+        self._judge_tokens.labels(name, "output").inc(completion_tokens)
 
     def count_started(self, model: str, rows: int) -> None:
         name = self._models.known_or_other(model)

@@ -13,14 +13,15 @@ judges:
 """
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from reward_gateway.rates import parse_rate
 
 from ..declared_servers import DeclaredServer, ServersFileError, check_address, read_servers
+from .spending import Price
 
 
 class JudgesFileError(ServersFileError):
@@ -58,6 +59,15 @@ class JudgeConfig(DeclaredServer):
         le=10,
         description="Retries after 408, 409, 429, 5xx, a lost connection, an error with 200, or an empty answer.",
     )
+    tokens_per_minute: int | None = Field(
+        None, ge=1, description="Maximum tokens per minute of questions and answers, per gateway process."
+    )
+    price: Price | None = Field(None, description="{input, output}: price of a million tokens.")
+    daily_budget: float | None = Field(
+        None,
+        gt=0,
+        description="What it may cost per day (UTC), then it answers over_budget until the next; needs price.",
+    )
     extra: dict[str, Any] = Field(default_factory=dict, description="Further fields of the request: top_p, seed …")
 
     @field_validator("base_url")
@@ -83,6 +93,12 @@ class JudgeConfig(DeclaredServer):
         if taken:
             raise ValueError(f"{', '.join(sorted(taken))} cannot be set here")
         return extra
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> Self:
+        if self.daily_budget is not None and self.price is None:
+            raise ValueError("daily_budget needs a price")
+        return self
 
     @property
     def url(self) -> str:

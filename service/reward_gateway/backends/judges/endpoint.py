@@ -16,9 +16,10 @@ from .config import JudgeConfig
 from .images import UnreadableImage, encode_images, has_images
 from .parameters import Parameters
 from .questions import Question
-from .rate_limiter import RateLimiter
+from .rate_limiter import RateLimiter, TokenLimiter
 from .refusals import Refusal, read_refusal
 from .replies import Reply, judge_failure, read_answer, read_failure
+from .spending import Budget, LocalSpend, SpendStore
 
 CONNECT_S = 5.0
 LARGEST_REPLY = 8 << 20
@@ -44,7 +45,9 @@ class Breaker(Protocol):
 class ChatEndpoint:
     """Client of one judge. It follows no redirects and ignores proxies set in the environment."""
 
-    def __init__(self, config: JudgeConfig, breaker: Breaker, observer: Observer) -> None:
+    def __init__(
+        self, config: JudgeConfig, breaker: Breaker, observer: Observer, spend: SpendStore | None = None
+    ) -> None:
         self.config = config
         self._breaker = breaker
         self._observer = observer
@@ -54,7 +57,11 @@ class ChatEndpoint:
         headers = {"accept-encoding": "identity", "content-type": "application/json"}
         if key is not None:
             headers["authorization"] = f"Bearer {key.get_secret_value()}"
+        self._token_limiter = TokenLimiter(config.tokens_per_minute)
+        self._budget = Budget(config.name, config.daily_budget, spend or LocalSpend())
         self._parameters = Parameters(config)
+        self.version = ""
+        """Model and version as the server told them last; empty if it has not yet."""
         self._client = httpx.AsyncClient(
             headers=headers,
             timeout=httpx.Timeout(None, connect=CONNECT_S),
@@ -86,8 +93,26 @@ class ChatEndpoint:
         return chosen is None or chosen > 0
 
     async def _ask_in_turn(self, question: Question) -> Reply | Invalid:
+        await self._token_limiter.wait_for_turn()
         await self._rate_limiter.wait_for_turn()
-        return await self._ask_through_breaker(question)
+        if (over := await self._budget.check()) is not None:
+            return over
+        reply = await self._ask_through_breaker(question)
+        if isinstance(reply, Reply):
+            await self._note(reply)
+        return reply
+
+    async def _note(self, reply: Reply) -> None:
+        """Count what an answer took, and remember who gave it."""
+        self.version = reply.model
+        self._token_limiter.note(reply.prompt_tokens + reply.completion_tokens)
+        cost = self.config.price.cost(reply) if self.config.price is not None else 0.0
+        self._observer.judge_answered(self.config.name, reply.prompt_tokens, reply.completion_tokens, cost)
+        await self._budget.add(cost)
+
+    def parameters(self, question: Question) -> dict[str, Any]:
+        """What a question is sent with, as far as it is known by now."""
+        return self._parameters.make(question.temperature, question.schema, question.top_logprobs)
 
     async def _ask_through_breaker(self, question: Question) -> Reply | Invalid:
         """One attempt, unless the breaker is open. Raises TemporaryFailure if a retry may help."""

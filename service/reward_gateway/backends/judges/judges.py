@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from reward_gateway.errors import NotFound
 from reward_gateway.observer import UNOBSERVED, Observer
@@ -11,8 +11,19 @@ from reward_gateway.sample import Invalid
 
 from .config import JudgeConfig
 from .endpoint import Breaker, ChatEndpoint
-from .questions import Conversation, Question
+from .questions import NOT_CACHED, CacheUse, Conversation, Question
 from .replies import Reply
+from .spending import SpendStore
+
+
+class AnswerCache(Protocol):
+    """Texts by name and owner."""
+
+    async def get_many(self, owner: str, names: Sequence[str]) -> list[str | None]:
+        """The texts in the order of the names, None for those that are not there."""
+
+    def put_later(self, owner: str, texts: Sequence[tuple[str, str]]) -> None:
+        """Queue names and texts to be written."""
 
 
 class Judges:
@@ -21,6 +32,8 @@ class Judges:
     Args:
         make_breaker: makes the circuit breaker of one judge.
         observer: notified of every call, under the judge's name.
+        answers: cached answers; None: none are.
+        spend: what judges with a budget have cost; None: kept by this process.
 
     Raises:
         JudgesFileError: a judge's API key is not in the environment.
@@ -31,8 +44,11 @@ class Judges:
         configs: Iterable[JudgeConfig],
         make_breaker: Callable[[], Breaker],
         observer: Observer = UNOBSERVED,
+        answers: AnswerCache | None = None,
+        spend: SpendStore | None = None,
     ) -> None:
-        self._endpoints = {config.name: ChatEndpoint(config, make_breaker(), observer) for config in configs}
+        self._answers, self._spend = answers, spend
+        self._endpoints = {config.name: ChatEndpoint(config, make_breaker(), observer, spend) for config in configs}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,18 +61,30 @@ class Judges:
         temperature: float | None = 0.0,
         deadline: float | None = None,
         schema: Mapping[str, Any] | None = None,
+        draws: Sequence[int] | None = None,
+        cache: CacheUse = NOT_CACHED,
     ) -> list[str | Invalid]:
         """The texts of the answers, in the order of the conversations; see :meth:`answer`."""
-        questions = [Question(conversation, temperature, schema) for conversation in conversations]
-        replies = await self.answer(judge, questions, deadline)
+        numbers: Sequence[int | None] = draws or [None] * len(conversations)
+        questions = [
+            Question(conversation, temperature, schema, draw=draw)
+            for conversation, draw in zip(conversations, numbers, strict=True)
+        ]
+        replies = await self.answer(judge, questions, deadline, cache)
         return [reply.text if isinstance(reply, Reply) else reply for reply in replies]
 
     async def answer(
-        self, judge: str, questions: Sequence[Question], deadline: float | None = None
+        self,
+        judge: str,
+        questions: Sequence[Question],
+        deadline: float | None = None,
+        cache: CacheUse = NOT_CACHED,
     ) -> list[Reply | Invalid]:
         """Return the answers in the order of the questions, or the reason for each that has none.
 
-        At temperature 0 equal questions are sent once; above it each is a separate draw.
+        At temperature 0, or with the same ``draw``, equal questions are sent once; others are separate draws. What is
+        sent once is cached, by judge, model and version as its server tells them (one that tells nothing is not
+        cached), question and parameters.
 
         Args:
             deadline: time on the loop's clock.
@@ -68,17 +96,42 @@ class Judges:
         if endpoint is None:
             known = ", ".join(self._endpoints) or "none; REWARD_GATEWAY_JUDGES_FILE names them"
             raise NotFound(f"there is no judge with this name (judges: {known})")
-        keys = [_key(question, i if endpoint.draws(question) else 0) for i, question in enumerate(questions)]
+        repeated = [question.draw is not None or not endpoint.draws(question) for question in questions]
+        keys = [_key(q, None if again else i) for i, (q, again) in enumerate(zip(questions, repeated, strict=True))]
         distinct = dict(zip(keys, questions, strict=True))
-        replies = await asyncio.gather(*(endpoint.ask(question, deadline) for question in distinct.values()))
-        reply_of = dict(zip(distinct, replies, strict=True))
+        cached = {key for key, again in zip(keys, repeated, strict=True) if again and cache.mode != "off"}
+        reply_of: dict[str, Reply | Invalid] = {}
+        if cache.mode == "use" and endpoint.version and self._answers is not None:
+            asked = sorted(cached)
+            names = [_name(endpoint, distinct[key], endpoint.version) for key in asked]
+            found = await self._answers.get_many(cache.owner, names)
+            reply_of = {key: Reply(text) for key, text in zip(asked, found, strict=True) if text is not None}
+        missing = [key for key in distinct if key not in reply_of]
+        replies = await asyncio.gather(*(endpoint.ask(distinct[key], deadline) for key in missing))
+        reply_of.update(zip(missing, replies, strict=True))
+        if self._answers is not None:
+            new = [(key, reply_of[key]) for key in missing if key in cached]
+            told = [(key, reply) for key, reply in new if isinstance(reply, Reply) and reply.model and not reply.tokens]
+            texts = [(_name(endpoint, distinct[key], reply.model), reply.text) for key, reply in told]
+            self._answers.put_later(cache.owner, texts)
         return [reply_of[key] for key in keys]
 
     async def close(self) -> None:
         """Close the connections."""
         await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints.values()))
+        if self._spend is not None:
+            await self._spend.close()
 
 
-def _key(question: Question, draw: int) -> str:
-    asked = [list(question.conversation), question.temperature, question.schema, question.top_logprobs, draw]
-    return json.dumps(asked, sort_keys=True)
+def _key(question: Question, place: int | None) -> str:
+    """What makes questions of one call the same; ``place``: of one that is asked by itself."""
+    asked = [list(question.conversation), question.temperature, question.schema, question.top_logprobs, question.draw]
+    return json.dumps([*asked, place], sort_keys=True)
+
+
+def _name(endpoint: ChatEndpoint, question: Question, version: str) -> str:
+    """What a cached answer depends on."""
+    config = endpoint.config
+    who = [config.name, config.base_url, config.model, version]
+    how = [endpoint.parameters(question), config.max_side, question.draw]
+    return json.dumps([who, how, list(question.conversation)], sort_keys=True)

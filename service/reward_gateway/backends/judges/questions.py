@@ -2,10 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 Conversation = Sequence[dict[str, Any]]
 """Chat messages: role and content (text, or a list of parts)."""
+
+
+CacheMode = Literal["use", "refresh", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """Whether cached answers may be used, and whether answers are cached; ``owner``: the tenant's, empty for none."""
+
+    mode: CacheMode = "off"
+    owner: str = ""
+
+
+NOT_CACHED = CacheUse()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +29,8 @@ class Question:
     Attributes:
         temperature: None for the judge's own.
         schema: JSON Schema of the answer; None for free text.
+        draw: number of the answer among those that are drawn of the same question at a temperature above 0, if it is
+            known how many are; None: not known, and each is a new one.
         top_logprobs: alternatives to be told of each token, with their log-probabilities; 0: none.
     """
 
@@ -22,3 +38,4 @@ class Question:
     temperature: float | None = 0.0
     schema: Mapping[str, Any] | None = None
     top_logprobs: int = 0
+    draw: int | None = None

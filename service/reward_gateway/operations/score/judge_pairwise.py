@@ -90,8 +90,8 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
         params, asked, lambda answer: parse_verdict(answer, params.reply)
     )
     for i, own in judged.values.items():
-        second = [_SWAPPED[verdict] for verdict in own[params.votes :]]
-        pairs[i] = list(zip(own[: params.votes], second, strict=True))
+        second = [_SWAPPED[verdict] for verdict in own[params.repeats :]]
+        pairs[i] = list(zip(own[: params.repeats], second, strict=True))
     reward = np.full(columns.size, np.nan)
     verdicts: list[str | None] = [None] * columns.size
     agreed: list[float | None] = [None] * columns.size
