@@ -10,15 +10,18 @@ import typer
 from . import live
 from .add import add
 from .evaluate import evaluate
+from .known.command import known
 from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Url, err, print_error, print_table
 from .repository import Repository, wanted
 from .repository import folder as folder_of
 
 app = typer.Typer(
-    help="The reward models: list, build, check, add, evaluate; load, unload and roll back.", no_args_is_help=True
+    help="The reward models: list, build, check, add, evaluate; load, unload and roll back; known public ones.",
+    no_args_is_help=True,
 )
 app.command()(add)
 app.command()(evaluate)
+app.command()(known)
 for _command in (live.load, live.unload, live.versions, live.rollback):
     app.command()(_command)
 

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from reward_gateway.backends.upstreams.config import INPUTS, UpstreamsFileError, json_schema, load_upstreams
 from reward_gateway.backends.upstreams.protocols import PROTOCOLS
+from reward_gateway.backends.upstreams.protocols.mapped import MappedHttp
+from reward_gateway.backends.upstreams.rows import Question
 from reward_gateway.backends.upstreams.templates import ChatTemplate, TemplateError
 
 EXAMPLE = """
@@ -70,6 +72,13 @@ def test_the_input_is_the_protocols_first_unless_the_entry_says_another(
     tmp_path: Path, protocol: str, chosen: str
 ) -> None:
     assert load_upstreams(write_entry(tmp_path, protocol=protocol))["rm"].input == chosen
+
+
+def test_a_request_may_hold_the_whole_conversation(tmp_path: Path) -> None:
+    form = {"body": {"chat": "{messages}"}, "answer": "score"}
+    config = load_upstreams(write_entry(tmp_path, protocol="http", input="messages", http=form))["rm"]
+    question = Question([{"role": "user", "content": "Why?"}], "Why?", "So.")
+    assert MappedHttp(config).build_call([question]).body == {"chat": question.messages}
 
 
 FAULTY: list[Any] = [

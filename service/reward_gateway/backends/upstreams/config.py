@@ -38,7 +38,7 @@ from .templates import ChatTemplate, TemplateError
 FIELD_MARK = re.compile(r"\{([a-z_]+)\}")
 """Where the form of a request names a field of the sample."""
 
-WRITABLE = frozenset({"text"} | {row.name for row in FIELDS if row.model_input and row.form != "media"})
+WRITABLE = frozenset({"text", "messages"} | {row.name for row in FIELDS if row.model_input and row.form != "media"})
 """Fields of a sample that may be written into a request."""
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
