@@ -1,5 +1,6 @@
 """Every kind of checkpoint becomes a model that scores as torch does, or is refused in words that help."""
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from reward_models.build import check_model  # noqa: E402
 from reward_models.convert import Options, Refused  # noqa: E402
 from reward_models.convert.adapters import find_adapter, merge_adapter  # noqa: E402
 from reward_models.convert.add import Added, add_checkpoint, choose_options, make_plan  # noqa: E402
-from reward_models.convert.checkpoint import fetch_checkpoint  # noqa: E402
+from reward_models.convert.checkpoint import Checkpoint, fetch_checkpoint  # noqa: E402
+from reward_models.convert.refusals import WINDOWED, check_checkpoint  # noqa: E402
 from reward_models.repository import RepositoryError, versions  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
@@ -238,6 +240,18 @@ class TestRefusals:
         (source / "evil.py").write_text("raise SystemExit('code was run')\n")
         with pytest.raises(Refused, match="transformers cannot load"):
             convert(source, repository)
+
+    @pytest.mark.parametrize("task", ["SEQUENCE", "TOKEN"])
+    def test_every_plain_class_of_transformers_passes_for_its_type(self, task: str, tmp_path: Path) -> None:
+        auto = importlib.import_module("transformers.models.auto.modeling_auto")
+        plain = getattr(auto, f"MODEL_FOR_{task}_CLASSIFICATION_MAPPING_NAMES")
+        assert len(plain) > 50
+        for model_type, architecture in plain.items():
+            said = {"architectures": [architecture], "model_type": model_type}
+            opened = Checkpoint(tmp_path, "source", "", said)
+            kind = "sequence" if task == "SEQUENCE" else "steps"
+            if model_type not in WINDOWED:
+                check_checkpoint(opened, {}, Options(kind=kind))
 
     def test_tensors_that_the_class_does_not_take(self, broken: Callable[..., Path], repository: Path) -> None:
         source = broken("llama")

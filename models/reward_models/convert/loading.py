@@ -18,8 +18,8 @@ from reward_models.convert.tensors import list_tensors
 from reward_models.convert.tokens import Tokens
 from reward_models.runtime.graphs import GRAPH
 
-SPARE = ("lm_head.",)
-"""Beginnings of tensors that no score depends on: a language head that was kept beside another."""
+SPARE = ("lm_head.", "cls.predictions.", "cls.seq_relationship.")
+"""Beginnings of tensors that no score depends on: heads of pretraining that were kept beside another."""
 
 BUFFERS = (".inv_freq", ".position_ids", ".masked_bias", ".attn.bias")
 """Ends of the names of tensors that older versions of transformers saved and newer ones compute."""
