@@ -1,6 +1,5 @@
 """A torch module to an ONNX graph of any number of rows and tokens; the weights lie beside it, the graph is small."""
 
-import copy
 import logging
 import warnings
 from collections.abc import Mapping
@@ -23,12 +22,11 @@ def export_graph(
         example: inputs of two rows or more; first dimensions are free, and the second of whole-number inputs.
         output: name of the only output.
         path: of the graph.
-        dtype: of the weights.
+        dtype: of the weights; for ``float16`` the network itself is halved, so its scores are to be known before.
     """
     rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens")
     shapes = {name: {0: rows} if value.is_floating_point() else {0: rows, 1: tokens} for name, value in example.items()}
-    # A copy is halved: the network itself is what the graph is compared with.
-    network = copy.deepcopy(network).half().eval() if dtype == "float16" else network.eval()
+    network = network.half().eval() if dtype == "float16" else network.eval()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
