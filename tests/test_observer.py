@@ -77,6 +77,11 @@ def tell_everything(observer: Observer) -> None:
     observer.model_call_started("m", 1)
     observer.model_call_started("m", 1)
     observer.model_call_finished("m", 1, 0.1, "ok")
+    observer.replica_call_started("m", "rm:8000", 1)
+    observer.replica_call_started("m", "rm:8000", 1)
+    observer.replica_call_finished("m", "rm:8000", 0.1, "ok")
+    observer.replica_breaker_changed("m", "rm:8000", "closed")
+    observer.replica_breaker_changed("m", "rm:8000", "open")
     for pool in get_args(WorkerPoolName):
         observer.worker_pool_changed(pool, 1, 1)
     observer.media_fetched("ok", 1, 0.1)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from reward_gateway.backends.port import ModelInfo
+from reward_gateway.backends.port import ModelInfo, ModelsAway
 from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
@@ -308,8 +308,13 @@ class Gateway:
     # The servers behind
 
     async def list_models(self) -> list[ModelInfo]:
-        """Every model of the model server."""
-        return await self.runtime.models.models()
+        """Every model of the model servers that answer. Raises ModelUnavailable if none does."""
+        try:
+            return await self.runtime.models.models()
+        except ModelsAway as away:
+            if not away.known:
+                raise
+            return away.known
 
     async def check_readiness(self) -> Readiness:
         """Which recipes can answer now, and why the others cannot."""

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from reward_gateway.backends.model_servers import ModelServers
+from reward_gateway.backends.upstreams.config import load_upstreams
+from reward_gateway.backends.upstreams.server import UpstreamServer
 from reward_gateway.cache.null import NullCache
 from reward_gateway.cli import worker
 from reward_gateway.cli.worker import watch
@@ -16,6 +19,7 @@ from reward_gateway.pages.answers import NoModels
 from reward_gateway.recipes.book import load_book
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 
 from tests.clock import until
@@ -79,7 +83,7 @@ async def test_recipes_are_read_again_when_their_file_changes(change: Callable[[
         (tmp_path / "rewards.yaml").write_text(ONE)
     gateway = Gateway(load_book(ONE), EffectsRuntime(CachedScorer(NoModels(), NullCache())))
     before = watched()
-    watching = asyncio.create_task(watch(gateway, tmp_path / "rewards.yaml", Telemetry()))
+    watching = asyncio.create_task(watch(gateway, Settings(rewards_file=tmp_path / "rewards.yaml"), Telemetry()))
     try:
         await until(lambda: watched() > before)
         change(tmp_path)
@@ -111,7 +115,7 @@ async def test_no_file_ends_the_watching(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(worker, "read_book", read_and_note)
     before = watched()
-    watching = asyncio.create_task(watch(gateway, file, Telemetry()))
+    watching = asyncio.create_task(watch(gateway, Settings(rewards_file=file), Telemetry()))
     try:
         await until(lambda: watched() > before)
         for content in (*HOSTILE, b"# a bug"):
@@ -124,3 +128,40 @@ async def test_no_file_ends_the_watching(tmp_path: Path, monkeypatch: pytest.Mon
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+def upstreams_file(folder: Path, *names: str) -> Path:
+    file = folder / "upstreams.yaml"
+    entries = "".join(f"  {name}: {{protocol: openrlhf, urls: [http://127.0.0.1:9]}}\n" for name in names)
+    file.write_text(f"upstreams:\n{entries}")
+    return file
+
+
+async def test_upstreams_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "rewards.yaml").write_text(ONE)
+    file = upstreams_file(tmp_path, "a")
+    models = ModelServers([], UpstreamServer(load_upstreams(file), worker.make_replica_breaker))
+    telemetry = Telemetry()
+    gateway = Gateway(load_book(ONE), EffectsRuntime(CachedScorer(models, NullCache())))
+    settings = Settings(rewards_file=tmp_path / "recipes" / "rewards.yaml", upstreams_file=file)
+    before = watched()
+    watching = asyncio.create_task(watch(gateway, settings, telemetry))
+
+    def known() -> set[str]:
+        return set(gateway.runtime.known_models() or ())
+
+    try:
+        await until(lambda: watched() > before + 1)
+        upstreams_file(tmp_path, "a", "b")
+        await until(lambda: known() == {"a", "b"})
+        file.write_text("upstreams: {c: {protocol: telepathy}}")
+        await asyncio.sleep(0.5)
+        assert "b" in models.upstreams, "a file that cannot work changes nothing"
+        upstreams_file(tmp_path, "b")
+        await until(lambda: known() == {"b"})
+        assert telemetry.metrics.models.known_or_other("b") == "b"
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await models.close()

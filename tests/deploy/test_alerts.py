@@ -20,7 +20,13 @@ RULES: list[dict[str, Any]] = [
 ACTED_ON = {
     *("state_lost", "stores_away", "cache_breaker_open", "rates_alone", "admission_rejected_total"),
     *("admission_predicted_wait_seconds", "connections_closed_total", "work_unfinished_total", "requests_total"),
-    *("samples_invalid_total", "score_drift", "monitor_rows_dropped_total", "monitor_store_errors_total"),
+    *(
+        "upstream_breaker_open",
+        "samples_invalid_total",
+        "score_drift",
+        "monitor_rows_dropped_total",
+        "monitor_store_errors_total",
+    ),
 }
 """What somebody has to do something about; all else is for looking at."""
 

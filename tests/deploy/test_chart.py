@@ -51,6 +51,7 @@ EVERYTHING: dict[str, Any] = {
     },
     "rewards": {"rewards": {"short": {"components": {"a": {"score": "length_penalty"}}}}},
     "judges": {"existingSecret": "judges"},
+    "upstreams": {"existingSecret": "upstreams"},
     "triton": {"models": ["text_preference"], "args": ["--log-verbose=1"], "gpu": {"count": 1}},
     "ingress": {
         "enabled": True,

@@ -16,7 +16,7 @@ from reward_models.repository import RepositoryError, card, files, heads, versio
 
 from reward_gateway.admin.loaded_models import LoadedModels
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.backends.triton.control import Control, Controlled
+from reward_gateway.backends.triton.control import Controlled, Controls
 from reward_gateway.errors import Conflict, GatewayError, InvalidRequest, NotFound, NotSetUp, PreconditionFailed
 from reward_gateway.gateway import Gateway
 from reward_gateway.recipes.suggestions import did_you_mean
@@ -92,7 +92,7 @@ class ModelAdmin:
 
     async def _require_known(self, name: str) -> None:
         """Raise NotFound for an unknown model, which Triton itself would treat as already unloaded."""
-        known = {info.name for info in await self._gateway.runtime.models.models()}
+        known = {info.name for info in await self._gateway.list_models()}
         if name not in known and not self._has_model(name):
             raise NotFound(f"there is no model {name!r}{did_you_mean(name, known)}")
 
@@ -197,7 +197,7 @@ class ModelAdmin:
     def _has_model(self, name: str) -> bool:
         return versions.NAME.fullmatch(name) is not None and (self._repository / name / card.CONFIG).is_file()
 
-    def _require_control(self) -> Control:
+    def _require_control(self) -> Controls:
         models = self._gateway.runtime.models
         if not isinstance(models, Controlled):
             raise NotSetUp("this gateway's model server does not support loading and unloading models")

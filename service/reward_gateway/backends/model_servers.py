@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 from google.protobuf.message import Message
 
-from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
+from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelsAway, ModelServer
 from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.backends.upstreams.server import UpstreamServer
-from reward_gateway.errors import GatewayError, ModelUnavailable, NotFound
-from reward_gateway.sample import Batch
+from reward_gateway.errors import Conflict, GatewayError, ModelUnavailable, NotFound
+from reward_gateway.sample import Batch, Invalid
 
 M = TypeVar("M", bound=Message)
+
+LISTINGS = {"RepositoryIndex": "models", "ModelStatistics": "model_stats"}
+"""Calls of the Open Inference Protocol about all models of a server, and the field of their answers that lists them."""
 
 
 class ModelServers:
@@ -22,51 +26,59 @@ class ModelServers:
     asked. Implements :class:`reward_gateway.backends.port.ModelServer`.
 
     Attributes:
+        upstreams: the upstreams.
         passthrough: calls of the Open Inference Protocol, to the Triton that serves the model that they name.
         control: loads a model on the Triton that has it, else on the first.
     """
 
     def __init__(self, tritons: Sequence[TritonServer], upstreams: UpstreamServer) -> None:
-        self._tritons = tuple(tritons)
+        self.tritons = tuple(tritons)
         self.upstreams = upstreams
         self.passthrough = RoutedPassthrough(self)
         self.control = RoutedControl(self)
 
     async def models(self) -> list[ModelInfo]:
         named = {info.name: info for info in await self.upstreams.models()}
-        answers = await asyncio.gather(*(server.models() for server in self._tritons), return_exceptions=True)
+        answers = await asyncio.gather(*(server.models() for server in self.tritons), return_exceptions=True)
+        faults: list[ModelUnavailable] = []
         for answer in answers:
-            if isinstance(answer, list):
+            if isinstance(answer, ModelUnavailable):
+                faults.append(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
                 for info in answer:
                     known = named.get(info.name)
                     if known is None or (not known.ready and info.ready and info.name not in self.upstreams):
                         named[info.name] = info
-        faults = [answer for answer in answers if isinstance(answer, BaseException)]
-        if faults and len(faults) == len(answers) and not named:
-            raise faults[0]
+        if faults:
+            raise ModelsAway(faults[0].message, list(named.values()))
         return list(named.values())
 
     async def info(self, name: str) -> ModelInfo:
-        return await (await self.find(name)).info(name)
+        return await (await self._find(name)).info(name)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         try:
-            server: ModelServer = await self.find(name)
-        except GatewayError:
-            server = self._tritons[0]  # which says of each row why it has no score
+            server = await self._find(name)
+        except GatewayError as error:
+            reason = Invalid("model_unavailable", error.message)
+            return ModelAnswer(np.full((len(rows), 1), np.nan), dict.fromkeys(range(len(rows)), reason))
         return await server.score(name, batch, rows, deadline)
 
-    async def find(self, name: str) -> ModelServer:
-        """The server of a model. Raises NotFound or ModelUnavailable."""
+    async def _find(self, name: str) -> ModelServer:
         return self.upstreams if name in self.upstreams else await self.find_triton(name)
 
     async def find_triton(self, name: str) -> TritonServer:
-        """The Triton server of a model: the first on which it is ready. Raises NotFound or ModelUnavailable."""
-        if len(self._tritons) == 1:
-            return self._tritons[0]
+        """The Triton server of a model: the first on which it is ready, else the first that has it.
+
+        Raises NotFound, or ModelUnavailable if one that may have it does not answer.
+        """
+        if len(self.tritons) == 1:
+            return self.tritons[0]
         there: TritonServer | None = None
         fault: GatewayError = NotFound(f"There is no model '{name}' on the model servers.")
-        for server in self._tritons:
+        for server in self.tritons:
             try:
                 if (await server.info(name)).ready:
                     return server
@@ -80,19 +92,39 @@ class ModelServers:
         return there
 
     async def close(self) -> None:
-        await asyncio.gather(self.upstreams.close(), *(server.close() for server in self._tritons))
+        await asyncio.gather(self.upstreams.close(), *(server.close() for server in self.tritons))
 
 
 class RoutedPassthrough:
-    """Forwards messages to the Triton server of the model that they name."""
+    """Forwards messages to the Triton server of the model that they name, and questions about all models to each."""
 
     def __init__(self, servers: ModelServers) -> None:
         self._servers = servers
 
+    def handles(self, name: str) -> bool:
+        """Whether a model is on a Triton: an upstream does not speak the protocol."""
+        return name not in self._servers.upstreams
+
     async def call(self, method: str, request: Message, answer: type[M], deadline: float) -> M:
         """As :meth:`reward_gateway.backends.triton.passthrough.Passthrough.call`."""
-        server = await self._servers.find_triton(_model_of(request))
+        name = _model_of(request)
+        if not name and method in LISTINGS:
+            return await self._list_all(method, request, answer, deadline)
+        server = await self._servers.find_triton(name)
         return await server.passthrough.call(method, request, answer, deadline)
+
+    async def _list_all(self, method: str, request: Message, answer: type[M], deadline: float) -> M:
+        """The answers of all Tritons as one. Raises GatewayError if none answers."""
+        calls = (server.passthrough.call(method, request, answer, deadline) for server in self._servers.tritons)
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        lists = [found for found in answers if not isinstance(found, BaseException)]
+        if not lists:
+            raise next(iter(answers), NotFound("there is no Triton server"))  # type: ignore[misc]
+        rows: dict[tuple[str, str], Any] = {}
+        for found in lists:
+            for row in getattr(found, LISTINGS[method]):
+                rows.setdefault((row.name, row.version), row)
+        return answer(**{LISTINGS[method]: rows.values()})
 
     async def stream(self, request: Message, deadline: float) -> AsyncIterator[Any]:
         """As :meth:`reward_gateway.backends.triton.passthrough.Passthrough.stream`."""
@@ -108,13 +140,22 @@ class RoutedControl:
         self._servers = servers
 
     async def load(self, name: str, timeout_s: float) -> None:
+        """As :meth:`reward_gateway.backends.triton.control.Control.load`."""
         await (await self._find(name)).control.load(name, timeout_s)
 
     async def unload(self, name: str, timeout_s: float) -> None:
+        """As :meth:`reward_gateway.backends.triton.control.Control.unload`."""
         await (await self._find(name)).control.unload(name, timeout_s)
 
     async def _find(self, name: str) -> TritonServer:
-        return await self._servers.find_triton(name)
+        if name in self._servers.upstreams:
+            raise Conflict(f"{name} is an upstream: it is served while the file of upstreams names it")
+        try:
+            return await self._servers.find_triton(name)
+        except NotFound:
+            if not self._servers.tritons:
+                raise
+            return self._servers.tritons[0]
 
 
 def _model_of(request: Any) -> str:

@@ -53,13 +53,17 @@ def check(
         str, typer.Option("--reference-column", help="Column of the references.")
     ] = "reference",
     repository: Repository = None,
+    upstreams: Annotated[
+        Path | None,
+        typer.Option("--upstreams", help="File of upstreams that recipes name.", show_default="the settings' one"),
+    ] = None,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Check a recipe file as the service does at start; list every fault with file and line. Exit 1 if there are any.
 
-    Warnings are listed as well. Known models are those of the repository and of the settings' upstreams file or, with
-    --url, those of the running service.
+    Warnings are listed as well. Known models are those of the repository and of the upstreams file or, with --url,
+    those of the running service.
     With --data, every reference of a data set that the recipe's rules cannot read is listed with its row: each would be
     an error of its sample during the run.
     """
@@ -71,7 +75,7 @@ def check(
     if url is not None:
         found = _service_check(text, url, api_key)
     else:
-        found = _own_check(text, None if any_model else _expected_models(repository))
+        found = _own_check(text, None if any_model else _expected_models(repository, upstreams))
     faults, warnings, summary = found
     for line in fault_lines(path, faults):
         print(line)
@@ -184,8 +188,8 @@ def upstream_models(file: Path | None) -> "KnownModels":
     return {name: KnownModel(inputs_of(config), config.dimensions) for name, config in upstreams.items()}
 
 
-def _expected_models(named: Path | None) -> "KnownModels":
-    """The models of the repository and of the settings' upstreams. Raises Unusable if one of the two cannot be read."""
+def _expected_models(named: Path | None, upstreams_file: Path | None) -> "KnownModels":
+    """The models of the repository and of the upstreams. Raises Unusable if one of the two cannot be read."""
     from reward_gateway.backends.triton.repository import models_of_repository
     from reward_gateway.backends.upstreams.config import UpstreamsFileError
     from reward_gateway.recipes.known_models import known_models
@@ -197,7 +201,7 @@ def _expected_models(named: Path | None) -> "KnownModels":
     except Unusable as error:
         raise Unusable(f"{error}, a running service with --url, or pass --any-model") from None
     try:
-        upstreams = upstream_models(file := read_settings().upstreams_file)
+        upstreams = upstream_models(file := upstreams_file or read_settings().upstreams_file)
     except UpstreamsFileError as error:
         raise Unusable(f"{file}: {error}") from None
     return {**known_models(models_of_repository(folder)), **upstreams}

@@ -1,8 +1,8 @@
 """One gateway process: wires up all parts. ``serve`` starts the configured number of these.
 
 It reads its settings from the environment and takes the listening socket from ``REWARD_GATEWAY_HTTP_FD`` if set
-(workers share one socket). On SIGTERM it stops once the requests in flight are answered; on SIGHUP it reads recipes and
-keys again.
+(workers share one socket). On SIGTERM it stops once the requests in flight are answered; on SIGHUP it reads recipes,
+upstreams and keys again.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -256,20 +256,57 @@ def reload_keys(keys: KeyRing, path: Path | None) -> None:
         log.error("keys_kept", reason=str(error))
 
 
-async def watch(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
-    """Reload when the recipe file changes.
+async def reload_upstreams(gateway: Gateway, path: Path | None, telemetry: Telemetry) -> None:
+    """Replace all upstreams, or keep the old ones if the file cannot be used."""
+    models = gateway.runtime.models
+    if path is None or not isinstance(models, ModelServers):
+        return
+    try:
+        configs = load_upstreams(path)
+        await models.upstreams.replace(configs)
+        log.info("upstreams_reloaded", upstreams=len(configs))
+    except UpstreamsFileError as error:
+        log.error("upstreams_kept", reason=str(error), faults=error.faults)
+        return
+    except Exception as error:  # whatever a file can do to its reader, the next change is read again
+        log.error("upstreams_kept", reason="the upstreams file cannot be used", exc_info=error)
+        return
+    with contextlib.suppress(GatewayError):
+        await gateway.runtime.refresh_models()
+    register_labels(telemetry, gateway)
+
+
+async def reload_models(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> None:
+    """Read the upstreams again, and the recipes that name them."""
+    await reload_upstreams(gateway, settings.upstreams_file, telemetry)
+    await reload(gateway, settings.rewards_file, telemetry)
+
+
+async def watch_file(path: Path, name: str, read_again: Callable[[], Awaitable[None]]) -> None:
+    """Read a file again when it changes, or a file beside it that its kind names (a template, a key).
 
     The files of a mounted ConfigMap are links through ``..data``, which is replaced on every change.
     """
+    beside = () if name == "rewards" else (".jinja", ".json", ".key")
 
-    def is_recipe_file(_: object, path: str) -> bool:
-        return Path(path).name in (rewards_file.name, "..data")
+    def is_read(_: object, changed: str) -> bool:
+        return Path(changed).name in (path.name, "..data") or Path(changed).suffix in beside
 
     async def watch_once() -> None:
-        async for _ in watchfiles.awatch(rewards_file.parent, recursive=False, watch_filter=is_recipe_file):
-            await reload(gateway, rewards_file, telemetry)
+        async for _ in watchfiles.awatch(path.parent, recursive=False, watch_filter=is_read):
+            await read_again()
 
-    await repeat(watch_once, WATCH_AGAIN_S, "rewards-watch")
+    await repeat(watch_once, WATCH_AGAIN_S, f"{name}-watch")
+
+
+async def watch(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> None:
+    """Reload recipes and upstreams when their files change."""
+    recipes = partial(reload, gateway, settings.rewards_file, telemetry)
+    watches = [watch_file(settings.rewards_file, "rewards", recipes)]
+    if settings.upstreams_file is not None:
+        upstreams = partial(reload_models, gateway, settings, telemetry)
+        watches.append(watch_file(settings.upstreams_file, "upstreams", upstreams))
+    await asyncio.gather(*watches)
 
 
 def freeze_startup_objects() -> None:
@@ -315,7 +352,7 @@ async def serve(settings: Settings) -> None:
 
     def on_hangup() -> None:
         reload_keys(traffic.keys, settings.api_keys_file)
-        task = loop.create_task(reload(gateway, settings.rewards_file, telemetry))
+        task = loop.create_task(reload_models(gateway, settings, telemetry))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
@@ -328,7 +365,7 @@ async def serve(settings: Settings) -> None:
     traffic.start()
     stores.start()
     gateway.runtime.workers.start()
-    watching = asyncio.create_task(watch(gateway, settings.rewards_file, telemetry))
+    watching = asyncio.create_task(watch(gateway, settings, telemetry))
     try:
         await http.serve([listener] if listener else None)
     finally:

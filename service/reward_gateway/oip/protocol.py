@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway import __version__
-from reward_gateway.backends.triton.passthrough import PassesThrough, Passthrough
+from reward_gateway.backends.triton.passthrough import Forwards, PassesThrough
 from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.recipe_name import learn_models, resolve_recipe
@@ -52,7 +52,8 @@ class OpenInference:
 
     async def repository_index(self, ready_only: bool = False) -> "pb.RepositoryIndexResponse":
         """The recipes, and the model server's models if it can be reached."""
-        names = [*self._list_recipes(), *([] if NEMO in self._gateway.book.plans else [NEMO])]
+        recipes = [*self._list_recipes(), *([] if NEMO in self._gateway.book.plans else [NEMO])]
+        names = list(dict.fromkeys([*recipes, *await self._list_upstreams()]))
         rows = []
         for name in names:
             ready = await self._is_recipe_ready(name)
@@ -166,6 +167,14 @@ class OpenInference:
     def _list_recipes(self) -> list[str]:
         return [plan.name for plan in self._gateway.book]
 
+    async def _list_upstreams(self) -> list[str]:
+        """Models that are on no Triton, as far as recipes can name them."""
+        try:
+            served = await self._gateway.list_models()
+        except ModelUnavailable:
+            return []
+        return [info.name for info in served if not self._is_on_triton(info.name) and self._is_recipe(info.name)]
+
     def _find_virtual_model(self, name: str, version: str) -> VirtualModel | None:
         """The recipe of this name or alias, or None for one of Triton's. Raises NotFound for any version but 1."""
         if name == NEMO:
@@ -181,16 +190,23 @@ class OpenInference:
     def _is_recipe(self, name: str) -> bool:
         """Whether the gateway answers to the name: a recipe, an alias, or one number of a served model, NAME:LABEL.
 
-        A served model's own name remains the model itself.
+        The own name of a model on Triton remains the model itself; that of an upstream, which does not speak the
+        protocol, is a recipe's.
         """
         plan = self._gateway.find_plan(name)
-        return plan is not None and (name in self._gateway.book or plan.models != (name,))
+        return plan is not None and (
+            name in self._gateway.book or plan.models != (name,) or not self._is_on_triton(name)
+        )
+
+    def _is_on_triton(self, name: str) -> bool:
+        models = self._gateway.runtime.models
+        return not isinstance(models, PassesThrough) or models.passthrough.handles(name)
 
     async def _is_recipe_ready(self, name: str, reward: str | None = None) -> bool:
         resolved = resolve_recipe(self._gateway, None, reward, name)
         return not await self._gateway.explain_missing(resolved)
 
-    def _require_triton(self, name: str) -> Passthrough:
+    def _require_triton(self, name: str) -> Forwards:
         models = self._gateway.runtime.models
         if not isinstance(models, PassesThrough):
             raise NotFound(f"there is no model of this name; recipes: {', '.join(self._list_recipes())}")

@@ -12,7 +12,7 @@ from reward_gateway.sample import split_version
 
 from .compile import Compiler
 from .implicit_recipes import find_implicit_recipe
-from .known_models import KnownModels
+from .known_models import KnownModels, may_be_model
 from .locations import Locations, decode_text, parse_yaml
 from .plan import Experiment, Plan
 from .schema import ExperimentSpec, RecipeFile
@@ -131,7 +131,9 @@ def _check_aliases(file: RecipeFile, models: KnownModels | None) -> Iterator[tup
     for alias, target in file.model_aliases.items():
         if alias in file.rewards:
             yield alias, "is the name of a recipe: an alias needs a name of its own"
-        if target in file.rewards or models is None or find_implicit_recipe(target, models) is not None:
+        if target in file.rewards or may_be_model(target, models):
+            continue
+        if models is None or find_implicit_recipe(target, models) is not None:
             continue
         known = [*file.rewards, *models]
         yield alias, f"there is no reward and no served model {target!r}{did_you_mean(target, known)}"
@@ -151,7 +153,7 @@ def _check_experiment(
         )
     if spec.candidate == spec.model:
         yield "candidate", "the candidate is the model itself"
-    if models is None or spec.candidate in models:
+    if models is None or may_be_model(spec.candidate, models):
         return
     name, version = split_version(spec.candidate)
     if version and name in models:

@@ -26,6 +26,15 @@ KnownModels = Mapping[str, KnownModel]
 """Models by the name that a recipe uses: ``NAME``, and ``NAME@VERSION`` for each version that is or will be served."""
 
 
+class PartlyKnown(dict[str, KnownModel]):
+    """The models of some servers, while another could not be asked: a name that is not among them may be its."""
+
+
+def may_be_model(name: str, models: KnownModels | None) -> bool:
+    """Whether a model has the name, as far as is known; None: nothing is."""
+    return models is None or isinstance(models, PartlyKnown) or name in models
+
+
 def known_models(infos: Iterable[ModelInfo], repository: Iterable[ModelInfo] = ()) -> dict[str, KnownModel]:
     """The models of a model server, by the name that a recipe uses.
 

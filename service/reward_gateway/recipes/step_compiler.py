@@ -12,7 +12,7 @@ from reward_gateway.sample import split_version
 
 from .column_types import find_fault
 from .fields import SAMPLE_FIELDS, needs_row_validation, reads_sample, table_field, value_field
-from .known_models import KnownModels
+from .known_models import KnownModels, may_be_model
 from .locations import Path
 from .plan import Binding, Step
 from .suggestions import did_you_mean
@@ -49,7 +49,7 @@ class StepCompiler:
 
     def explain_unknown_model(self, model: str, *, scorer: bool = False) -> str:
         """Why a model name is unknown; empty if it is known, or if any name is accepted."""
-        if self._models is None or model in self._models:
+        if self._models is None or may_be_model(model, self._models):
             return ""
         name, version = split_version(model)
         if version and name in self._models:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.math.checker import PROCESSES, MathChecker
-from reward_gateway.backends.port import ModelInfo, ModelServer
+from reward_gateway.backends.port import ModelInfo, ModelsAway, ModelServer
 from reward_gateway.backends.remote_sandboxes.remote_sandboxes import RemoteSandboxes
 from reward_gateway.backends.sandbox.databases import DatabaseFolder
 from reward_gateway.backends.sandbox.sandbox import Sandbox
@@ -15,7 +15,7 @@ from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.errors import StateUnavailable
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.operations.requests import load_operations
-from reward_gateway.recipes.known_models import KnownModels, known_models
+from reward_gateway.recipes.known_models import KnownModels, PartlyKnown, known_models
 from reward_gateway.sample import Batch, RawScores
 from reward_gateway.sample.fields import MEDIA
 from reward_gateway.state.cohorts import Cohorts, LocalCohorts
@@ -105,8 +105,18 @@ class ScoringServices:
         self._repository = repository
 
     async def refresh_models(self) -> None:
-        """Fetch the models' inputs from the model server, so that recipes can report which inputs they need."""
-        self._known_models = known_models(await self.models.models(), self._repository())
+        """Fetch the models' inputs from the model server, so that recipes can report which inputs they need.
+
+        Raises ModelUnavailable; what is known of models by then is known.
+        """
+        try:
+            infos = await self.models.models()
+        except ModelsAway as away:
+            if away.known:
+                found = known_models(away.known, self._repository())
+                self._known_models = PartlyKnown({**(self._known_models or {}), **found})
+            raise
+        self._known_models = known_models(infos, self._repository())
 
     @property
     def models(self) -> ModelServer:

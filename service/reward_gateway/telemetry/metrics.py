@@ -43,6 +43,7 @@ from .media_metrics import MediaMetrics
 from .model_metrics import ModelMetrics
 from .reward_metrics import RewardMetrics
 from .shadow_metrics import ShadowMetrics
+from .upstream_metrics import UpstreamMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
@@ -67,6 +68,7 @@ class Metrics(Observer):
         self.verdicts = Names()
         self._codes = Names(get_args(InvalidCode))
         self._calls = ModelMetrics(make, self.models)
+        self._upstreams = UpstreamMetrics(make)
         self._cache = CacheMetrics(make)
         self._media = MediaMetrics(make)
         self.experiments = Names()
@@ -199,6 +201,15 @@ class Metrics(Observer):
 
     def judge_answered(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         self._calls.count_answer(judge, prompt_tokens, completion_tokens, cost)
+
+    def replica_call_started(self, upstream: str, replica: str, rows: int) -> None:
+        self._upstreams.count_started(upstream, replica, rows)
+
+    def replica_call_finished(self, upstream: str, replica: str, seconds: float, outcome: str) -> None:
+        self._upstreams.count_finished(upstream, replica, seconds, outcome)
+
+    def replica_breaker_changed(self, upstream: str, replica: str, state: BreakerState) -> None:
+        self._upstreams.set_breaker(upstream, replica, state)
 
     def media_fetched(self, outcome: str, size: int, seconds: float) -> None:
         self._media.count_fetch(outcome, size, seconds)

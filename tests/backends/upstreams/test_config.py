@@ -12,6 +12,10 @@ from reward_gateway.backends.upstreams.protocols.mapped import MappedHttp
 from reward_gateway.backends.upstreams.rows import Question
 from reward_gateway.backends.upstreams.templates import ChatTemplate, TemplateError
 
+from tests.documents import read_blocks
+
+ROOT = Path(__file__).parents[3]
+
 EXAMPLE = """
 upstreams:
   skywork:
@@ -52,6 +56,12 @@ def test_the_published_example_is_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert config.api_key() is not None
     assert "sk-1" not in repr(config)
     assert load_upstreams(None) == {}
+
+
+def test_the_readme_has_an_entry_of_every_protocol(tmp_path: Path) -> None:
+    (block,) = [block for block in read_blocks((ROOT / "README.md").read_text()) if block.mark == "upstreams"]
+    configs = load_upstreams(write(tmp_path, block.text))
+    assert {config.protocol for config in configs.values()} == PROTOCOLS.keys()
 
 
 def test_every_protocol_has_a_class_and_its_inputs() -> None:

@@ -91,7 +91,7 @@ value: {{ $store.url | default (printf "redis://%s-%s:6379/0" (include "rg.name"
 {{- fail "ingress: host is needed" }}
 {{- end }}
 {{- range $name := keys .Values.gateway.settings }}
-{{- if has $name (list "http_host" "http_port" "grpc_port" "workers" "triton_url" "redis_url" "state_redis_url" "api_keys_file" "allow_unauthenticated" "rewards_file" "judges_file" "drain_s" "tls_certificate" "tls_key" "tls_client_ca") }}
+{{- if has $name (list "http_host" "http_port" "grpc_port" "workers" "triton_url" "redis_url" "state_redis_url" "api_keys_file" "allow_unauthenticated" "rewards_file" "judges_file" "upstreams_file" "drain_s" "tls_certificate" "tls_key" "tls_client_ca") }}
 {{- fail (printf "gateway.settings.%s is set by the chart: see values.yaml" $name) }}
 {{- end }}
 {{- end }}

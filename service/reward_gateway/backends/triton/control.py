@@ -49,8 +49,17 @@ class Control:
             await self._renew()
 
 
+class Controls(Protocol):
+    """Loads and unloads models; see :class:`Control`."""
+
+    async def load(self, name: str, timeout_s: float) -> None: ...
+
+    async def unload(self, name: str, timeout_s: float) -> None: ...
+
+
 @runtime_checkable
 class Controlled(Protocol):
     """A model server with model control."""
 
-    control: Control
+    @property
+    def control(self) -> Controls: ...

@@ -31,6 +31,10 @@ class Passthrough:
     def __init__(self, stub: Any) -> None:
         self._stub = stub
 
+    def handles(self, name: str) -> bool:
+        """Whether a model is on a server that speaks the protocol: any name may be one of this server's."""
+        return True
+
     async def call(self, method: str, request: Message, answer: type[M], deadline: float) -> M:
         """Forward one call.
 
@@ -58,11 +62,22 @@ class Passthrough:
             raise translate_error(error) from None
 
 
+class Forwards(Protocol):
+    """Forwards messages; see :class:`Passthrough`."""
+
+    def handles(self, name: str) -> bool: ...
+
+    async def call(self, method: str, request: Message, answer: type[M], deadline: float) -> M: ...
+
+    def stream(self, request: Message, deadline: float) -> AsyncIterator[Any]: ...
+
+
 @runtime_checkable
 class PassesThrough(Protocol):
     """A model server that accepts calls of the Open Inference Protocol."""
 
-    passthrough: Passthrough
+    @property
+    def passthrough(self) -> Forwards: ...
 
 
 def translate_error(error: grpc.aio.AioRpcError) -> GatewayError:

@@ -140,6 +140,9 @@ class Tensors(_Entry):
 
     inputs: dict[str, str] = Field(min_length=1, description="Field of a sample -> name of the input tensor.")
     output: str = Field("score", min_length=1, description="Name of the output tensor, [n, K] or [n].")
+    valid: str | None = Field(
+        None, min_length=1, description="Name of an output tensor [n] that is false for samples without a score."
+    )
 
 
 class HttpForm(_Entry):

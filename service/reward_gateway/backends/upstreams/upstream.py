@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -12,8 +12,8 @@ import structlog
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.encoded_rows import Piece
 from reward_gateway.backends.port import Device, ModelAnswer, ModelInfo
-from reward_gateway.observer import Observer
-from reward_gateway.sample import Batch, Invalid
+from reward_gateway.observer import UNOBSERVED, Observer
+from reward_gateway.sample import Batch, FloatArray, Invalid
 
 from .config import UpstreamConfig
 from .failures import Refused, ReplicaFailed
@@ -21,7 +21,7 @@ from .identity import Identity, ask_identity, name_version, probe_questions
 from .protocols import PROTOCOLS, RowAnswers
 from .protocols.base import TRUNCATED
 from .replica import MakeBreaker, Replica
-from .replicas import Replicas
+from .replicas import Replicas, resolve_addresses
 from .rows import QuestionEncoder, QuestionRows, inputs_of
 
 log = structlog.get_logger(__name__)
@@ -259,3 +259,45 @@ class Upstream:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._coalescer.close()
         await self._replicas.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a look at one replica found.
+
+    Attributes:
+        label: the host and port of its address.
+        version: that of its weights under this entry; empty if it cannot be used.
+        scores: [m, K] of the fixed texts; None if there are none.
+        fault: why it cannot be used; empty if it can.
+    """
+
+    label: str
+    version: str = ""
+    scores: FloatArray | None = None
+    fault: str = ""
+
+
+async def inspect_replicas(name: str, config: UpstreamConfig, make_breaker: MakeBreaker) -> list[Inspected]:
+    """Look once at every server of an entry."""
+    addresses = list(config.urls)
+    if config.dns is not None:
+        addresses = await resolve_addresses(config.dns)
+        if not addresses:
+            return [Inspected(urlsplit(config.dns).netloc, fault="the name in `dns` is not found")]
+    protocol = PROTOCOLS[config.protocol](config)
+    questions = probe_questions(QuestionEncoder(config).encode, config)
+    host = urlsplit(config.dns).netloc if config.dns else ""
+
+    async def look(url: str) -> Inspected:
+        replica = Replica(name, url, config, make_breaker, UNOBSERVED, host=host)
+        try:
+            identity = await ask_identity(replica, protocol, questions, thorough=True)
+        except ReplicaFailed as failure:
+            return Inspected(replica.label, fault=failure.reason.message)
+        finally:
+            await replica.close()
+        version = "" if identity.fault else name_version(config, identity)
+        return Inspected(replica.label, version, identity.scores, identity.fault)
+
+    return list(await asyncio.gather(*map(look, addresses)))

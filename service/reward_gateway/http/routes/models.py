@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.backends.port import ModelInfo
+from reward_gateway.backends.upstreams.config import json_schema
 from reward_gateway.errors import ModelUnavailable, TooLarge
 from reward_gateway.traffic.keys import require_right
 
@@ -40,6 +41,12 @@ async def models(request: Request) -> Response:
     )
 
 
+@router.get("/v1/upstreams.schema.json", **describe("Show the JSON Schema of a file of upstreams"))
+async def upstreams_schema(request: Request) -> Response:
+    """For editors: `# yaml-language-server: $schema=…/v1/upstreams.schema.json` in the first line of the file."""
+    return json_response(json_schema())
+
+
 _NAME = parameter("name", "path", "A model, or one of its versions: `NAME@2`.")
 
 
@@ -47,9 +54,9 @@ _NAME = parameter("name", "path", "A model, or one of its versions: `NAME@2`.")
 async def model(request: Request) -> Response:
     """Its version, the versions that can be asked for beside it as `NAME@VERSION`, and its card. The `ETag` is the
     version that answers the name."""
-    models = dependencies_of(request).gateway.runtime.models
-    await models.models()  # as the server says now: another process of this gateway may have changed it
-    info = await models.info(request.path_params["name"])
+    gateway = dependencies_of(request).gateway
+    await gateway.list_models()  # as the server says now: another process of this gateway may have changed it
+    info = await gateway.runtime.models.info(request.path_params["name"])
     return _with_etag(_model_row(info), info.version)
 
 
@@ -123,6 +130,13 @@ def _model_row(model: ModelInfo) -> dict[str, Any]:
         "inputs": list(model.inputs),
         "dimensions": list(model.dimensions),
         "device": {"kind": model.device.kind, "gpus": list(model.device.gpus), "instances": model.device.instances},
-        "precision": model.card.get("settings", {}).get("precision", "fp32") if model.card else "",
+        "precision": _precision_of(model),
         "card": model.card,
     }
+
+
+def _precision_of(model: ModelInfo) -> str:
+    """That of the card; empty where nobody knows it, as of another server's model."""
+    if not model.card or model.device.kind == "upstream":
+        return ""
+    return str(model.card.get("settings", {}).get("precision", "fp32"))

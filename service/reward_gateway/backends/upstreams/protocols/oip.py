@@ -15,7 +15,7 @@ from ..replica import LOOK_S, Replica
 from ..rows import Question
 from .base import CallContent, RowAnswers, UpstreamProtocol, to_number
 
-_TYPES = {"FP64": "<f8", "FP32": "<f4", "FP16": "<f2", "INT64": "<i8", "INT32": "<i4"}
+_TYPES = {"BOOL": "?", "UINT8": "u1", "FP64": "<f8", "FP32": "<f4", "FP16": "<f2", "INT64": "<i8", "INT32": "<i4"}
 
 
 class OpenInference(UpstreamProtocol):
@@ -30,6 +30,10 @@ class OpenInference(UpstreamProtocol):
         self._tensors: Tensors = config.tensors
         self._path = f"/v2/models/{quote(config.model, safe='')}"
         self._flat: frozenset[str] = frozenset()
+
+    @property
+    def _outputs(self) -> list[str]:
+        return [name for name in (self._tensors.output, self._tensors.valid) if name is not None]
 
     def _shape(self, tensor: str, rows: int) -> list[int]:
         return [rows] if tensor in self._flat else [rows, 1]
@@ -46,16 +50,15 @@ class OpenInference(UpstreamProtocol):
             }
             for name, tensor in self._tensors.inputs.items()
         ]
-        return CallContent(f"{self._path}/infer", {"inputs": inputs, "outputs": [{"name": self._tensors.output}]})
+        outputs = [{"name": name} for name in self._outputs]
+        return CallContent(f"{self._path}/infer", {"inputs": inputs, "outputs": outputs})
 
     def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
-        if isinstance(answer, service_pb2.ModelInferResponse):
-            return RowAnswers(self._read_message(answer).reshape(len(questions), -1))
-        tensor = next((tensor for tensor in answer["outputs"] if tensor["name"] == self._tensors.output), None)
-        if tensor is None:
-            raise ValueError(f"it has no tensor {self._tensors.output}")
-        values = np.array([to_number(value) for value in _flatten(tensor["data"])], np.float64)
-        return RowAnswers(values.reshape(len(questions), -1))
+        read = self._read_message if isinstance(answer, service_pb2.ModelInferResponse) else _read_json
+        values = read(answer, self._tensors.output).reshape(len(questions), -1)
+        if self._tensors.valid is not None:
+            values[read(answer, self._tensors.valid).reshape(len(questions)) == 0] = np.nan
+        return RowAnswers(values)
 
     async def read_identity(self, replica: Replica) -> str:
         """The model's versions and platform; a Triton's configuration tells the version of its content, too."""
@@ -84,22 +87,29 @@ class OpenInference(UpstreamProtocol):
         for name, tensor in self._tensors.inputs.items():
             entry = request.inputs.add(name=tensor, datatype="BYTES", shape=self._shape(tensor, len(questions)))
             entry.contents.bytes_contents.extend(question.fields[name].encode() for question in questions)
-        request.outputs.add(name=self._tensors.output)
+        for output in self._outputs:
+            request.outputs.add(name=output)
         answer = await replica.grpc.call(replica.name, "ModelInfer", request, timeout_s)
         return self.check_answer(replica.name, answer, questions)
 
-    def _read_message(self, answer: "service_pb2.ModelInferResponse") -> FloatArray:
+    def _read_message(self, answer: "service_pb2.ModelInferResponse", name: str) -> FloatArray:
         names = [tensor.name for tensor in answer.outputs]
-        if self._tensors.output not in names:
-            raise ValueError(f"it has no tensor {self._tensors.output}")
-        place = names.index(self._tensors.output)
+        if name not in names:
+            raise ValueError(f"it has no tensor {name}")
+        place = names.index(name)
         tensor = answer.outputs[place]
         if answer.raw_output_contents:
             if tensor.datatype not in _TYPES:
                 raise ValueError(f"its tensor {tensor.name} is of the type {tensor.datatype}")
             return np.frombuffer(answer.raw_output_contents[place], _TYPES[tensor.datatype]).astype(np.float64)
         contents = tensor.contents
-        values = contents.fp32_contents or contents.fp64_contents or contents.int64_contents or contents.int_contents
+        values = (
+            contents.fp32_contents
+            or contents.fp64_contents
+            or contents.int64_contents
+            or contents.int_contents
+            or contents.bool_contents
+        )
         return np.array(values, np.float64)
 
     async def _read_message_identity(self, replica: Replica) -> str:
@@ -118,6 +128,17 @@ class OpenInference(UpstreamProtocol):
         except Refused:
             pass  # an extension that not every server has
         return " ".join(filter(None, words))
+
+
+def _read_json(answer: Any, name: str) -> FloatArray:
+    """The numbers of a tensor of an answer in JSON; true and false are 1 and 0."""
+    tensor = next((tensor for tensor in answer["outputs"] if tensor["name"] == name), None)
+    if tensor is None:
+        raise ValueError(f"it has no tensor {name}")
+    values = _flatten(tensor["data"])
+    if tensor.get("datatype") == "BOOL":
+        values = [int(value) for value in values]
+    return np.array([to_number(value) for value in values], np.float64)
 
 
 def _flatten(data: Any) -> list[Any]:
