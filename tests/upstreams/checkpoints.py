@@ -5,8 +5,10 @@
 NAME is one of ``CHECKPOINTS``. Another seed gives other weights for the same tokenizer.
 """
 
+import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders
@@ -32,6 +34,9 @@ TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+TAG = "ки"
+"""Behind each step, as Math-Shepherd writes it."""
+
 BOS, PAD, END, START = "<|bos|>", "<|pad|>", "<|im_end|>", "<|im_start|>"
 CORPUS = ("What is 2 + 2? yes no assistant user step + - 2 + 2 is 4. The capital of France",)
 
@@ -48,6 +53,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
         CORPUS * 20, BpeTrainer(vocab_size=320, initial_alphabet=ByteLevel.alphabet(), show_progress=False)
     )
     tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in (BOS, PAD, START, END)])
+    tokenizer.add_tokens([TAG])
     bos = tokenizer.token_to_id(BOS)
     tokenizer.post_processor = TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A {BOS} $B", special_tokens=[(BOS, bos)]
@@ -110,12 +116,19 @@ CHECKPOINTS: dict[str, Callable[[PreTrainedTokenizerFast], PreTrainedModel]] = {
 }
 
 
+def read_by_older_transformers(file: Path) -> None:
+    """infinity's does not know the class that a newer one writes."""
+    config = json.loads(file.read_text())
+    file.write_text(json.dumps(config | {"tokenizer_class": "PreTrainedTokenizerFast"}))
+
+
 def main(folder: str, name: str, seed: str = "1") -> None:
     """Write a checkpoint."""
     set_seed(int(seed))
     tokenizer = make_tokenizer()
     model = CHECKPOINTS[name](tokenizer).to(torch.float32)
     tokenizer.save_pretrained(folder)
+    read_by_older_transformers(Path(folder) / "tokenizer_config.json")
     model.save_pretrained(folder)
 
 

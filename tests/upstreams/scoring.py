@@ -1,7 +1,6 @@
 """What the tests ask for, and how they ask: samples, upstreams of one entry, and what their answers are."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.backends.upstreams.config import load_upstreams
 from reward_gateway.backends.upstreams.server import UpstreamServer
-from reward_gateway.cache.breaker import Breaker
+from reward_gateway.cli.worker import make_replica_breaker
 from reward_gateway.sample import Batch, FloatArray
 
 NAME = "rm"
@@ -47,7 +46,7 @@ async def upstream(folder: Path, **entry: Any) -> AsyncIterator[UpstreamServer]:
     """A server of one entry, as its file says."""
     file = folder / "upstreams.yaml"
     file.write_text(yaml.safe_dump({"upstreams": {NAME: entry}}))
-    server = UpstreamServer(load_upstreams(file), lambda: Breaker(3, time.monotonic, max_pause_s=1.5))
+    server = UpstreamServer(load_upstreams(file), make_replica_breaker)
     try:
         yield server
     finally:
@@ -56,9 +55,17 @@ async def upstream(folder: Path, **entry: Any) -> AsyncIterator[UpstreamServer]:
 
 async def ask(server: UpstreamServer, pairs: Sequence[tuple[str, str]], seconds: float = 60) -> ModelAnswer:
     """The answer about samples, in one request."""
+    await wait_until_known(server)
     deadline = asyncio.get_running_loop().time() + seconds
-    await server.models()
     return await server.score(NAME, batch_of(pairs), list(range(len(pairs))), deadline)
+
+
+async def wait_until_known(server: UpstreamServer) -> None:
+    """Until the upstream is ready, or says why it is not."""
+    info = await server.info(NAME)
+    while not info.ready and "has not answered yet" in info.fault:
+        await asyncio.sleep(0.05)
+        info = await server.info(NAME)
 
 
 async def score(server: UpstreamServer, pairs: Sequence[tuple[str, str]] = PAIRS) -> FloatArray:

@@ -35,7 +35,11 @@ def torch_says(checkpoint: Path) -> dict[str, Any]:
     """[n, 1] logits: of conversations, of responses, of pairs."""
     of = {"checkpoint": str(checkpoint)}
     responses = [response for _, response in PAIRS]
-    asked = [of | {"messages": CHATS}, of | {"texts": responses, "special": True}, of | {"pairs": PAIRS}]
+    asked: list[dict[str, Any]] = [
+        of | {"messages": CHATS},
+        of | {"texts": responses, "special": True},
+        of | {"pairs": PAIRS},
+    ]
     return dict(zip(("chats", "responses", "pairs"), ask_torch(asked), strict=True))
 
 

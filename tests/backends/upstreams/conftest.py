@@ -72,6 +72,7 @@ class FakeServer:
     weights: int = 0
     max_words: int = 10_000
     labels: list[str] = field(default_factory=list)
+    tokens: list[int] | None = None
     fault: Fault | None = None
     hangs: bool = False
     holds: str = ""
@@ -148,6 +149,8 @@ class FakeServer:
             return as_json({"object": "list", "data": [{"id": MODEL, "root": MODEL, "max_model_len": 100}]})
         if path in ("/v1/completions", "/v1/chat/completions"):
             return self._words(path, body)
+        if path == "/tokenize":
+            return None if self.tokens is None else as_json({"tokens": self.tokens})
         if body.get("model") not in (None, MODEL):
             return as_json({"error": {"message": "The model does not exist.", "code": 404}}, 404)
         activated = self.always_activates or (
@@ -189,7 +192,12 @@ class FakeServer:
         return as_json({"object": "list", "model": MODEL, "data": data, "usage": usage})
 
     def _words(self, path: str, body: dict[str, Any]) -> Response:
-        def alternatives(text: str) -> dict[str, float]:
+        ids = body.get("logprob_token_ids")
+
+        def alternatives(prompt: str | list[int]) -> dict[str, float]:
+            text = prompt if isinstance(prompt, str) else " ".join(map(str, prompt))
+            if ids is not None:
+                return {f"token_id:{token}": self._score(f"{text}>{token}")[0] for token in ids}
             yes = self._score(text)[0]
             return (
                 {" other": -3.0} if "unsure" in text else {"yes": math.log(sigmoid(yes)), "no": math.log(sigmoid(-yes))}

@@ -112,7 +112,7 @@ FAULTY: list[Any] = [
     ({"protocol": "word_logprob", "words": {"positive": "yes"}}, "word_logprob needs `model`"),
     ({"protocol": "openrlhf", "activation": "sigmoid"}, "cannot be asked for an activation"),
     ({"activation": "softmax"}, "softmax of one number is always 1"),
-    ({"vector": True}, "vector needs the protocol vllm_pooling"),
+    ({"vector": True}, "vector needs vllm_pooling, or word_logprob with `step_mark`"),
     ({"images": True, "input": "response"}, "images needs `input: messages`"),
     ({"truncate": True}, "need `max_tokens`"),
     ({"truncate": True, "max_tokens": 9, "protocol": "tei_predict"}, "truncate needs `tokenizer`"),

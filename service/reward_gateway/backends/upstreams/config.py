@@ -127,9 +127,9 @@ class Limits(_Entry):
 
 
 class Words(_Entry):
-    """Of ``word_logprob``: the words whose log-probabilities are the score."""
+    """Of ``word_logprob``: the words whose log-probabilities are the score. Each is one token, its space included."""
 
-    positive: str = Field(min_length=1, max_length=64, description="Its logit (or log-odds) is the score.")
+    positive: str = Field(min_length=1, max_length=64, description="Its log-probability (or log-odds) is the score.")
     negative: str | None = Field(
         None, min_length=1, max_length=64, description="The score is the log-odds of positive against negative."
     )
@@ -199,8 +199,15 @@ class UpstreamConfig(_Entry):
         "server: whatever it is set up to do, not tried out.",
     )
     images: bool = Field(False, description="Samples' images go as parts of the messages.")
-    vector: bool = Field(False, description="One number per token or step: vllm_pooling with token_classify.")
-    step_mark: str | None = Field(None, description="Text behind each step, at whose last token a step's number is.")
+    vector: bool = Field(
+        False, description="One number per token or step: vllm_pooling with token_classify, word_logprob by step_mark."
+    )
+    step_mark: str | None = Field(
+        None,
+        min_length=1,
+        description="Text behind each step, special tokens included. At its last token a step's number is; of "
+        "word_logprob, the words are looked for behind it.",
+    )
     truncate: bool = Field(
         False,
         description="Let the server cut texts over `max_tokens`; such samples are flagged `truncated`. Off: they are "
@@ -268,10 +275,13 @@ class UpstreamConfig(_Entry):
             f"{self.protocol} cannot be asked for an activation": self.protocol not in ACTIVATED
             and self.activation in ("sigmoid", "softmax"),
             "softmax of one number is always 1": self.activation == "softmax" and len(self.dimensions) == 1,
-            "vector needs the protocol vllm_pooling and one dimension": self.vector
-            and (self.protocol != "vllm_pooling" or len(self.dimensions) > 1),
-            "step_mark needs `vector`, `tokenizer` and an `input` that is text here": self.step_mark is not None
-            and not (self.vector and self.tokenizer is not None and self.input != "messages"),
+            "vector needs vllm_pooling, or word_logprob with `step_mark`, and one dimension": self.vector
+            and not (
+                len(self.dimensions) == 1
+                and (self.protocol == "vllm_pooling" or (self.protocol == "word_logprob" and self.step_mark))
+            ),
+            "step_mark needs `vector`, `tokenizer` and `input: text` or `input: response`": self.step_mark is not None
+            and not (self.vector and self.tokenizer is not None and self.input in ("text", "response")),
             "images needs `input: messages`": self.images and self.input != "messages",
         }
         return [fault for fault, found in faults.items() if found]
@@ -280,9 +290,10 @@ class UpstreamConfig(_Entry):
         counted = self.protocol in COUNTED and not self.vector
         faults = {
             "truncate and tokenizer need `max_tokens`": self.max_tokens is None
-            and (self.truncate or (self.tokenizer is not None and self.step_mark is None)),
+            and (self.truncate or (self.tokenizer is not None and self.step_mark is None and self.words is None)),
             "tokenizer needs an `input` that is text here: text, pair or response": self.tokenizer is not None
-            and self.input == "messages",
+            and self.input == "messages"
+            and self.words is None,
             "truncate needs `tokenizer`, so that truncated samples can be flagged": self.truncate
             and self.tokenizer is None
             and not counted,

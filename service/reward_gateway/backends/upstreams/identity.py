@@ -88,16 +88,17 @@ async def ask_identity(
     Raises:
         ReplicaFailed: it does not answer.
     """
-    name = await protocol.read_identity(replica)
-    if not questions:
-        return Identity(name, None)
+    name = ""
     try:
+        name = await protocol.read_identity(replica)
+        if not questions:
+            return Identity(name, None)
         scores = await _ask_scores(replica, protocol, questions)
         fault = await _explain_activation(replica, protocol, questions, scores) if thorough else ""
     except Refused as refusal:
         return Identity(name, None, refusal.reason.message.rstrip("."))
-    if not np.isfinite(scores).all():
-        fault = fault or f"{replica.name} gave no finite number for a fixed text"
+    if not np.isfinite(scores).any():
+        fault = fault or f"{replica.name} gave no finite number for any fixed text"
     return Identity(name, scores, fault)
 
 

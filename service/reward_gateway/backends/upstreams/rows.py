@@ -30,7 +30,7 @@ class Question:
         text: the conversation as the upstream's template renders it; the response, where it alone is read.
         fields: further fields of the sample by name, for the forms that name them.
         truncated: the server will cut it.
-        steps: places of the tokens at which the numbers of steps are, of an upstream with ``step_mark``.
+        tokens, steps: of an upstream with ``step_mark``: the text's tokens, and the places of those behind its steps.
     """
 
     messages: list[dict[str, Any]]
@@ -39,6 +39,7 @@ class Question:
     text: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     truncated: bool = False
+    tokens: Sequence[int] = ()
     steps: Sequence[int] = ()
 
 
@@ -132,7 +133,7 @@ class QuestionEncoder:
                 return Invalid("too_large", message, param="response")
             question.truncated = True
         if config.step_mark is not None:
-            question.steps = self._tokens.find_steps(question.text)
+            question.tokens, question.steps = self._tokens.find_steps(question.text)
             if not question.steps:
                 message = "The text has none of the marks behind its steps (step_mark)."
                 return Invalid("invalid_field", message, param="response")

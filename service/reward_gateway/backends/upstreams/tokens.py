@@ -1,11 +1,23 @@
 """The tokens of a text, by the tokenizer of an upstream's model: whether there are too many, and where steps end."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from reward_gateway import extras
 
 from .config import UpstreamConfig
+
+
+class SteppedText(NamedTuple):
+    """A text with marks behind its steps.
+
+    Attributes:
+        tokens: all of its tokens.
+        steps: the place of each mark's last token among them.
+    """
+
+    tokens: Sequence[int]
+    steps: Sequence[int]
 
 
 class TextTokens:
@@ -15,18 +27,17 @@ class TextTokens:
         tokenizer: a ``tokenizers.Tokenizer``.
         max_tokens: the most that the model takes; None: no limit.
         special_tokens: the server adds the special ones.
-        step_mark: the text behind each step; None: there are no steps.
+        step_mark: the text behind each step; empty: there are no steps.
     """
 
-    def __init__(
-        self, tokenizer: Any, max_tokens: int | None, *, special_tokens: bool, step_mark: str | None = None
-    ) -> None:
+    def __init__(self, tokenizer: Any, max_tokens: int | None, *, special_tokens: bool, step_mark: str = "") -> None:
         self._tokenizer = tokenizer
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._max_tokens = max_tokens
         self._special_tokens = special_tokens
-        self._mark = self._tokenizer.encode(step_mark, add_special_tokens=False).ids[-1:] if step_mark else []
+        self._mark = step_mark
+        self._last_of_mark = self.find_ids(step_mark)[-1:]
 
     @classmethod
     def of(cls, config: UpstreamConfig) -> "TextTokens | None":
@@ -39,7 +50,7 @@ class TextTokens:
             Tokenizer.from_file(str(config.tokenizer)),
             config.max_tokens,
             special_tokens=config.adds_special_tokens,
-            step_mark=config.step_mark,
+            step_mark=config.step_mark or "",
         )
 
     def exceeds_limit(self, first: str, second: str | None = None) -> bool:
@@ -50,7 +61,20 @@ class TextTokens:
             len(self._tokenizer.encode(first, second, add_special_tokens=self._special_tokens).ids) > self._max_tokens
         )
 
-    def find_steps(self, text: str) -> Sequence[int]:
-        """Places of the tokens at which steps end: the last of each mark's."""
-        ids = self._tokenizer.encode(text, add_special_tokens=self._special_tokens).ids
-        return [place for place, token in enumerate(ids) if [token] == self._mark]
+    def find_ids(self, text: str) -> list[int]:
+        """The tokens of a text that stands within another."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def find_steps(self, text: str) -> SteppedText:
+        """The places of the marks: tokens that are the last one of the mark, with the rest of the mark before them.
+
+        A token of the same kind elsewhere is no mark, and neither is the mark's text as a part of a longer token.
+        """
+        encoding = self._tokenizer.encode(text, add_special_tokens=self._special_tokens)
+        ends = (end for _, end in encoding.offsets)
+        steps = [
+            place
+            for place, (token, end) in enumerate(zip(encoding.ids, ends, strict=True))
+            if [token] == self._last_of_mark and text.endswith(self._mark, 0, end)
+        ]
+        return SteppedText(encoding.ids, steps)

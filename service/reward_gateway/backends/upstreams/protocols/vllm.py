@@ -106,7 +106,7 @@ def _select_steps(tokens: Any, question: Question) -> list[float]:
 
     Without marks every row is a step's, as vLLM's own pooler of steps answers.
     """
-    rows = expect_list(tokens)
+    rows = expect_list(tokens, len(question.tokens) if question.steps else None)
     chosen = [rows[place] for place in question.steps] if question.steps else rows
     if not chosen:
         raise ValueError("a row has no step")
