@@ -23,6 +23,9 @@ def test_it_starts_without_the_default_recipe_and_says_so(tmp_path: Path) -> Non
         assert ready.status_code == 503
         assert {"helpful", "helpful_harmless", "roboreward"} <= set(ready.json()["not_ready"])
         assert {"harmless", "brevity"}.isdisjoint(ready.json()["not_ready"])
+        awaited = {"skywork": "skywork_v2", "prm_steps": "prm", "reranker": "cross_encoder", "guard": "safety_guard"}
+        for recipe, model in awaited.items():
+            assert f"'{model}'" in ready.json()["not_ready"][recipe], "the model to bring is named"
         assert httpx.get(f"{stack.http}/readyz?reward=harmless", timeout=60).status_code == 200
 
         with grpc.insecure_channel(stack.grpc) as channel:
@@ -33,5 +36,8 @@ def test_it_starts_without_the_default_recipe_and_says_so(tmp_path: Path) -> Non
         sample = {"prompt": "How do I boil an egg?", "response": "In boiling water."}
         answer = httpx.post(f"{stack.http}/v1/score", json={"reward": "harmless", "samples": [sample]}, timeout=60)
         assert answer.json()["results"][0]["valid"]
+
+        answer = httpx.post(f"{stack.http}/v1/score", json={"reward": "skywork", "samples": [sample]}, timeout=60)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_unavailable")
     finally:
         stop_stack(stack)
