@@ -20,7 +20,7 @@ from .fields import (
     value_field,
 )
 from .judging import compile_judge
-from .known_models import KnownModel, KnownModels
+from .known_models import KnownModel, KnownModels, join_known, may_be_model
 from .locations import Path
 from .plan import ComponentPlan, GuardPlan, Plan, Step
 from .reads import expand_messages, find_fields_read, needs_prompt
@@ -52,8 +52,8 @@ class Compiler:
     ) -> None:
         self.name, self.spec, self.catalog = name, spec, catalog
         awaited = {model: KnownModel(tuple(known.inputs)) for model, known in spec.awaits.items()}
-        self.models = None if models is None else {**awaited, **models}
-        self.missing = [] if models is None else [model for model in awaited if model not in models]
+        self.models = None if models is None else join_known(awaited, models)
+        self.missing = [model for model in awaited if not may_be_model(model, models)]
         self._described = awaited if self.models is None else self.models
         self.faults: Faults = []
         self.compiled: dict[str, ComponentPlan] = {}

@@ -30,6 +30,12 @@ class PartlyKnown(dict[str, KnownModel]):
     """The models of some servers, while another could not be asked: a name that is not among them may be its."""
 
 
+def join_known(first: KnownModels, second: KnownModels) -> KnownModels:
+    """The models of both, as the second describes those that it has; partly known where the second is."""
+    joined = {**first, **second}
+    return PartlyKnown(joined) if isinstance(second, PartlyKnown) else joined
+
+
 def may_be_model(name: str, models: KnownModels | None) -> bool:
     """Whether a model has the name, as far as is known; None: nothing is."""
     return models is None or isinstance(models, PartlyKnown) or name in models
