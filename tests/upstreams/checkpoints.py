@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders
@@ -23,10 +24,12 @@ from transformers import (
     LlamaForSequenceClassification,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2Model,
+    Qwen2PreTrainedModel,
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3ForSequenceClassification,
-    Qwen3ForTokenClassification,
     set_seed,
 )
 
@@ -86,9 +89,25 @@ def make_labels(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     return Qwen3ForSequenceClassification(config)
 
 
+class Qwen2ForProcessRewardModel(Qwen2PreTrainedModel):
+    """As the code beside Qwen2.5-Math-PRM has it: two scores per token, bad and good."""
+
+    def __init__(self, config: Qwen2Config) -> None:
+        super().__init__(config)
+        self.model = Qwen2Model(config)
+        size = config.hidden_size
+        self.score = torch.nn.Sequential(torch.nn.Linear(size, size), torch.nn.ReLU(), torch.nn.Linear(size, 2))
+        self.post_init()
+
+    def forward(self, **tokens: torch.Tensor) -> SimpleNamespace:
+        return SimpleNamespace(logits=self.score(self.model(**tokens).last_hidden_state))
+
+
 def make_process(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    """A process model: two scores per token, bad and good."""
-    return Qwen3ForTokenClassification(Qwen3Config(**decoder_sizes(tokenizer, 2)))
+    """A process model."""
+    sizes = decoder_sizes(tokenizer, 2)
+    del sizes["head_dim"]  # 128 / 2
+    return Qwen2ForProcessRewardModel(Qwen2Config(**sizes))
 
 
 def make_words(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:

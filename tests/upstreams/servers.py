@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,13 +116,17 @@ def vllm_command(checkpoint: Path, port: int, *flags: str, generate: bool = Fals
     return [vllm, "serve", str(checkpoint), *kind, *shared, "--host", "127.0.0.1", "--port", str(port), *flags]
 
 
-def start_infinity(checkpoint: Path, log: Path) -> Server:
-    """An infinity that serves a checkpoint under the name ``rm``, on its way to be ready."""
+def start_infinity(checkpoints: Mapping[str, Path], log: Path) -> Server:
+    """An infinity that serves checkpoints by their names, on its way to be ready."""
     infinity = str(Path(os.environ["INFINITY_PYTHON"]).with_name("infinity_emb"))
     port = free_port()
-    options = ["--model-id", str(checkpoint), "--served-model-name", "rm", "--dtype", "float32", "--device", "cpu"]
-    further = ["--no-bettertransformer", "--no-model-warmup", "--host", "127.0.0.1", "--port", str(port)]
-    return _start([infinity, "v2", *options, *further], port, log)
+    served = [
+        option
+        for name, folder in checkpoints.items()
+        for option in ("--model-id", str(folder), "--served-model-name", name)
+    ]
+    options = ["--dtype", "float32", "--device", "cpu", "--no-bettertransformer", "--no-model-warmup"]
+    return _start([infinity, "v2", *served, *options, "--host", "127.0.0.1", "--port", str(port)], port, log)
 
 
 def _start(command: list[str], port: int, log: Path) -> Server:

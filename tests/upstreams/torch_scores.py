@@ -17,17 +17,18 @@ import sys
 from functools import cache
 from typing import Any
 
+import checkpoints
 import torch
+import transformers
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 
 @cache
 def load(folder: str) -> tuple[Any, PreTrainedModel]:
     """The tokenizer and the model of the class that the checkpoint names."""
-    import transformers
-
     (name,) = AutoConfig.from_pretrained(folder).architectures
-    model = getattr(transformers, name).from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    model = getattr(transformers, name, None) or getattr(checkpoints, name)
+    model = model.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     return AutoTokenizer.from_pretrained(folder), model.eval()
 
 

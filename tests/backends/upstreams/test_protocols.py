@@ -228,6 +228,15 @@ async def test_pooling_per_token_gives_a_number_per_row_of_the_server(
     assert answer.values[0, 0] == pytest.approx(steps[-1], rel=1e-5)
 
 
+async def test_a_text_in_which_the_server_finds_no_step_is_refused_and_no_other(
+    start: StartServer, upstreams: OpenUpstreams
+) -> None:
+    models = upstreams(rm=entry(await start("vllm", k=2), "vllm_pooling", input="response", vector=True))
+    answer = await models.score("rm", texts(("p", "one"), ("p", " "), ("p", "two")), [0, 1, 2], soon())
+    assert {row: reason.code for row, reason in answer.invalid.items()} == {1: "invalid_field"}
+    assert answer.vectors.keys() == {0, 2}
+
+
 async def test_the_key_is_sent_and_shown_nowhere(
     start: StartServer, upstreams: OpenUpstreams, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -274,7 +274,9 @@ class UpstreamConfig(_Entry):
             f"{self.protocol} needs `model`": self.protocol in NAMED and not self.model,
             f"{self.protocol} cannot be asked for an activation": self.protocol not in ACTIVATED
             and self.activation in ("sigmoid", "softmax"),
-            "softmax of one number is always 1": self.activation == "softmax" and len(self.dimensions) == 1,
+            "softmax of one number is always 1": self.activation == "softmax"
+            and len(self.dimensions) == 1
+            and not self.vector,
             "vector needs vllm_pooling, or word_logprob with `step_mark`, and one dimension": self.vector
             and not (
                 len(self.dimensions) == 1

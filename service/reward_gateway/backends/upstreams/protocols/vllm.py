@@ -8,6 +8,8 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from reward_gateway.sample import Invalid
 
 from ..failures import Refused
@@ -96,9 +98,16 @@ class VllmPooling(_Vllm):
         rows = [entry["data"] for entry in order_entries(answer["data"], len(questions))]
         if not self.config.vector:
             return RowAnswers(to_table(rows))
-        steps = [_select_steps(row, question) for row, question in zip(rows, questions, strict=True)]
-        vectors = {row: struct.pack(f"<{len(values)}f", *values) for row, values in enumerate(steps)}
-        return RowAnswers(to_table([values[-1] for values in steps]), vectors=vectors)
+        answers = RowAnswers(np.full((len(rows), 1), np.nan))
+        for row, (tokens, question) in enumerate(zip(rows, questions, strict=True)):
+            steps = _select_steps(tokens, question)
+            if not steps:
+                message = "The model finds no step in the text."
+                answers.invalid[row] = Invalid("invalid_field", message, param="response")
+            elif all(map(math.isfinite, steps)):
+                answers.values[row] = steps[-1]
+                answers.vectors[row] = struct.pack(f"<{len(steps)}f", *steps)
+        return answers
 
 
 def _select_steps(tokens: Any, question: Question) -> list[float]:
@@ -108,10 +117,7 @@ def _select_steps(tokens: Any, question: Question) -> list[float]:
     """
     rows = expect_list(tokens, len(question.tokens) if question.steps else None)
     chosen = [rows[place] for place in question.steps] if question.steps else rows
-    if not chosen:
-        raise ValueError("a row has no step")
-    values = [to_number(row[-1] if isinstance(row, list) else row) for row in chosen]
-    return values if all(map(math.isfinite, values)) else [math.nan]
+    return [to_number(row[-1] if isinstance(row, list) else row) for row in chosen]
 
 
 class VllmScore(_Vllm):
