@@ -89,7 +89,7 @@ def make_labels(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     return Qwen3ForSequenceClassification(config)
 
 
-class Qwen2ForProcessRewardModel(Qwen2PreTrainedModel):
+class Qwen2ForProcessRewardModel(Qwen2PreTrainedModel):  # type: ignore[misc]
     """As the code beside Qwen2.5-Math-PRM has it: two scores per token, bad and good."""
 
     def __init__(self, config: Qwen2Config) -> None:
