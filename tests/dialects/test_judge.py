@@ -183,7 +183,7 @@ class Sage:
     names = ("sage", "ratio")
 
     async def ask(
-        self, judge: str, conversations: Sequence[Any], temperature: float | None, deadline: float | None
+        self, judge: str, conversations: Sequence[Any], temperature: float | None, *_: Any
     ) -> list[str | Invalid]:
         said = [conversation[-1]["content"] for conversation in conversations]
         return [Invalid("judge_error", "no answer") if text == "?" else f"{judge} heard: {text}" for text in said]

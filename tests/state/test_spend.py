@@ -17,8 +17,7 @@ async def test_sums_are_shared_and_end(redis_url: str) -> None:
     assert await second.add("j/2026-01-01", 0.5) == 0.75
     assert await second.add("j/2026-01-02", 0.0) == 0.0
     client: Any = Redis.from_url(redis_url)
-    (key,) = await client.keys("*spend:*")
-    assert 0 < await client.ttl(key) <= 2 * 86_400
+    assert 0 < await client.pttl("reward_gateway:{state}:spend:j/2026-01-01") <= 2 * 86_400_000
     await client.aclose()
     await first.close()
     await second.close()
