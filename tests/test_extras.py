@@ -16,10 +16,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 CLIENT = {"httpx", "msgspec", "numpy", "stamina"}
 OURS = {"reward_gateway", "reward_models"}
-# What a trainer's own environment has, where it imports our adapter; and the header that Triton's backend provides.
+# What a trainer's own environment has, where it imports our adapter; what an engine's has; and the header that Triton's
+# backend provides.
 GIVEN = {
     "atroposlib", "autoevals", "deepeval", "inspect_ai", "nemo_rl", "open_instruct", "openenv", "ray", "rewardbench",
-    "rllm", "skyrl", "skyrl_gym", "swift", "tinker_cookbook", "triton_python_backend_utils", "verl",
+    "rllm", "skyrl", "skyrl_gym", "swift", "tinker_cookbook", "triton_python_backend_utils", "verl", "vllm",
 }  # fmt: skip
 # Imported by what trains heads and exports graphs, from the dependency group `train` or an environment of their own.
 TRAINING = {"metaworld", "mujoco"}

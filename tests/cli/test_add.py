@@ -8,7 +8,7 @@ from reward_gateway.cli import add as command
 from reward_gateway.cli.main import app
 from typer.testing import CliRunner, Result
 
-ADDED = {"name": "m", "version": 3, "kind": "sequence", "dimensions": ["reward"], "measured": {}}
+ADDED = {"name": "m", "version": 3, "kind": "sequence", "engine": "onnx", "dimensions": ["reward"], "measured": {}}
 
 
 def run(*arguments: object) -> Result:
@@ -32,7 +32,7 @@ def told(python: Path) -> list[str]:
 def test_what_was_added_is_said(python: Path, tmp_path: Path) -> None:
     result = run("checkpoint", "--name", "m", "--repository", tmp_path)
     assert result.exit_code == 0, result.output
-    assert "m@3: sequence, reward" in result.stderr
+    assert "m@3: sequence, by onnx, reward" in result.stderr
 
 
 def test_choices_are_passed_on_and_the_rest_is_left_to_the_checkpoint(python: Path, tmp_path: Path) -> None:
@@ -41,6 +41,13 @@ def test_choices_are_passed_on_and_the_rest_is_left_to_the_checkpoint(python: Pa
     assert {"--kind=steps", "--dimension=min", "--dimension=last", f"--repository={tmp_path}"} <= set(said)
     assert said[-2:] == ["--", "-"]
     assert not [word for word in said if word.startswith(("--template", "--truncate", "--head"))]
+
+
+def test_the_engine_is_passed_on_and_is_auto_otherwise(python: Path, tmp_path: Path) -> None:
+    run("checkpoint", "--name", "m", "--repository", tmp_path)
+    assert "--engine=auto" in told(python)
+    run("c", "--name", "m", "--repository", tmp_path, "--engine", "torch", "--link", "--trust-remote-code")
+    assert {"--engine=torch", "--link", "--trust-remote-code"} <= set(told(python))
 
 
 def test_the_answer_can_be_json(python: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from reward_models.convert import KINDS, Options, Refused
-from reward_models.convert.options import ACTIVATIONS, OUTPUTS
+from reward_models.convert.options import ACTIVATIONS, DTYPES, ENGINES, OUTPUTS
 from reward_models.repository import REPOSITORY, RepositoryError
 
 
@@ -22,7 +22,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--kind", default="", choices=["", *KINDS])
     parser.add_argument("--revision", default="")
     parser.add_argument("--base", default="")
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float16"])
+    parser.add_argument("--engine", default="auto", choices=list(ENGINES))
+    parser.add_argument("--trust-remote-code", action="store_true")
+    parser.add_argument("--link", action="store_true")
+    parser.add_argument("--dtype", default="float32", choices=DTYPES)
     parser.add_argument("--max-length", type=int, default=0)
     parser.add_argument("--template", default="")
     parser.add_argument("--truncate", default="", choices=["", "left", "right", "refuse"])

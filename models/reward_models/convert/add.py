@@ -5,13 +5,13 @@ import dataclasses
 import gc
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from reward_models.convert import adapters, detect, refusals, verify, writing
 from reward_models.convert.checkpoint import Checkpoint, fetch_checkpoint
-from reward_models.convert.errors import Refused
+from reward_models.convert.engines import plans as engines
+from reward_models.convert.errors import NoGraph, Refused
 from reward_models.convert.options import OTHER_WAYS, Options
 from reward_models.convert.plan import Plan
 from reward_models.convert.tensors import list_tensors
@@ -23,11 +23,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The added model. ``version``: Triton's version number; 0 for a dry run."""
+    """The added model. ``version``: Triton's version number; 0 for a dry run. ``engine``: what runs its network."""
 
     name: str
     version: int
     kind: str
+    engine: str
     dimensions: tuple[str, ...]
     measured: Measured
 
@@ -51,35 +52,60 @@ def add_checkpoint(
     """
     if not NAME.fullmatch(name):
         raise Refused(f"{name!r} is not a valid name: use letters, digits, dots, dashes and underscores.")
-    if options.dtype not in verify.TOLERANCES:
-        raise Refused(f"--dtype is {options.dtype!r}: give one of {', '.join(verify.TOLERANCES)}.")
     checkpoint = fetch_checkpoint(source, options.revision)
     # On the repository's file system, so that the files can be moved into place.
-    with ExitStack() as stack:
-        folder, merged = (
-            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository))) for _ in range(2)
-        )
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as merged:
         if (adapter := adapters.find_adapter(checkpoint, options.base)) is not None:
             say(f"{name}: merge the adapter")
-            checkpoint = adapters.merge_adapter(adapter, fetch_checkpoint(options.base), checkpoint, merged)
+            checkpoint = adapters.merge_adapter(adapter, fetch_checkpoint(options.base), checkpoint, Path(merged))
+        job = Job(checkpoint, name, repository, dry_run, say)
+        engine, why = engines.choose_engine(checkpoint, options)
+        if why:
+            say(f"{name}: by {engine}, as {why}")
+        try:
+            return job.add(dataclasses.replace(options, engine=engine))
+        except NoGraph as error:
+            if options.engine != "auto":
+                raise
+            say(f"{name}: by torch, as there is no graph: {error}")
+            return job.add(dataclasses.replace(options, engine="torch"))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A checkpoint to add to a repository, by one engine or another."""
+
+    checkpoint: Checkpoint
+    name: str
+    repository: Path
+    dry_run: bool
+    say: Say
+
+    def add(self, options: Options) -> Added:
+        """Add the checkpoint by the engine of ``options``. Raises NoGraph or another Refused, or RepositoryError."""
+        name, say, checkpoint = self.name, self.say, self.checkpoint
         options = choose_options(checkpoint, options)
         say(f"{name}: {options.kind}, {checkpoint.architecture or checkpoint.config.get('model_type')}")
-        plan = make_plan(checkpoint, options)
-        say(f"{name}: {len(plan.rows)} rows by torch")
-        expected = [plan.reference(row) for row in plan.rows]
-        say(f"{name}: export")
-        write_graphs(plan, folder)
-        writing.write_files(folder, name, plan)
-        # The network is no longer needed, and the runtime loads the graph's weights.
-        plan = plan.without_network()
-        release_memory()
-        say(f"{name}: {len(plan.rows)} rows against torch")
-        measured = verify.compare_with_torch(plan, expected, folder, options.dtype)
-        apart = f"{measured.to_torch:.1e} from torch, {measured.between_batches:.1e} between batches"
-        say(f"{name}: at most {apart}, of a spread of {measured.spread:.2g}")
-        writing.write_card(folder, name, plan, checkpoint, options, measured)
-        version = 0 if dry_run else publish_version(repository, name, folder)
-    return Added(name, version, options.kind, tuple(plan.dimensions), measured)
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=self.repository) as staging:
+            folder = Path(staging)
+            plan = make_plan(engines.load_for(checkpoint, options), options)
+            if options.engine != "onnx":
+                plan = engines.plan_engine(plan, checkpoint, options)
+            say(f"{name}: {len(plan.rows)} rows by torch")
+            expected = [plan.reference(row) for row in plan.rows]
+            say(f"{name}: {'export' if options.engine == 'onnx' else 'the checkpoint, for ' + options.engine}")
+            write_files(plan, folder)
+            writing.write_files(folder, name, plan)
+            # The network is no longer needed, and the runtime reads the weights itself.
+            plan = plan.without_network()
+            release_memory()
+            say(f"{name}: {len(plan.rows)} rows against torch")
+            measured = verify.compare_with_torch(plan, expected, folder, options.dtype)
+            apart = f"{measured.to_torch:.1e} from torch, {measured.between_batches:.1e} between batches"
+            say(f"{name}: at most {apart}, of a spread of {measured.spread:.2g}")
+            writing.write_card(folder, name, plan, checkpoint, options, measured)
+            version = 0 if self.dry_run else publish_version(self.repository, name, folder, own=True)
+        return Added(name, version, options.kind, options.engine, tuple(plan.dimensions), measured)
 
 
 def release_memory() -> None:
@@ -96,21 +122,22 @@ def choose_options(checkpoint: Checkpoint, options: Options) -> Options:
     Raises:
         Refused: by its configuration or the names of its tensors, the checkpoint would not be converted faithfully.
     """
+    engines.check_options(options)
     tensors = list_tensors(checkpoint.folder)
     options = dataclasses.replace(options, kind=detect.kind_of(checkpoint, options.kind, tensors))
     refusals.check_checkpoint(checkpoint, tensors, options)
     return options
 
 
-def write_graphs(plan: Plan, folder: Path) -> None:
-    """Write a plan's graphs. Raises Refused if torch cannot export the network."""
+def write_files(plan: Plan, folder: Path) -> None:
+    """Write a plan's graphs, or the checkpoint's files. Raises NoGraph if torch cannot export the network."""
     try:
         plan.write(folder)
-    except Refused:
+    except (Refused, OSError):
         raise
     except Exception as error:  # torch's exporter raises errors of many kinds
         first = str(error).strip().partition("\n")[0]
-        raise Refused(
+        raise NoGraph(
             f"The network does not become a graph ({type(error).__name__}: {first[:200]}): {OTHER_WAYS}."
         ) from error
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import yaml
 
 from reward_models.convert import hub
 from reward_models.convert.errors import Refused
+from reward_models.convert.weight_loading import FOR_EXPORT, WeightLoading
 
 ADAPTER = "adapter_config.json"
 """PEFT's configuration of an adapter."""
@@ -24,12 +25,14 @@ class Checkpoint:
         source: the folder or hub id that the user gave.
         revision: the commit it was fetched from; empty for a local folder.
         config: its ``config.json``.
+        loading: how its weights are loaded.
     """
 
     folder: Path
     source: str
     revision: str
     config: dict[str, Any]
+    loading: WeightLoading = FOR_EXPORT
 
     @property
     def called(self) -> str:
@@ -58,6 +61,10 @@ class Checkpoint:
         if isinstance(metadata, dict) and metadata.get("license"):
             return str(metadata.get("license_name") or metadata["license"])
         return "not stated by the checkpoint"
+
+    def loaded_by(self, loading: WeightLoading) -> "Checkpoint":
+        """The same checkpoint, its weights loaded in another way."""
+        return replace(self, loading=loading)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """A JSON object from a file of the folder; empty if the file does not exist."""

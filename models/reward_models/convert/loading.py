@@ -29,7 +29,7 @@ BACKBONES = ("transformer.", "model.model.", "backbone.", "base_model.", "base_t
 
 
 def load_network(auto: Any, checkpoint: Checkpoint, spare: tuple[str, ...] = ()) -> Any:
-    """A complete network in float32.
+    """A complete network, loaded as the checkpoint's ``loading`` says.
 
     Args:
         auto: the class of ``transformers`` that chooses the network's.
@@ -38,15 +38,16 @@ def load_network(auto: Any, checkpoint: Checkpoint, spare: tuple[str, ...] = ())
     Raises:
         Refused: it lacks tensors, has some that the network does not take, is of another class or needs its own code.
     """
-    mapping = find_prefix(checkpoint)
+    mapping, loading = find_prefix(checkpoint), checkpoint.loading
     try:
         model, report = auto.from_pretrained(
             checkpoint.folder,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            attn_implementation="eager",
+            trust_remote_code=loading.trust_code,
+            dtype=getattr(torch, loading.dtype),
+            attn_implementation=loading.attention or None,
             output_loading_info=True,
             **({"key_mapping": mapping} if mapping else {}),
+            **({"device_map": loading.device_map} if loading.device_map else {}),
         )
     except Exception as error:
         own = " It has code of its own, which is not run here." if checkpoint.config.get("auto_map") else ""

@@ -58,6 +58,7 @@ def plan_marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
         values = apply_output(logits, output)[marks, label].double().numpy()
         return [SUMMARIES[name](values) for name in names]
 
+    network = Marked(backbone, head, output, label)
     of_it = labels[label] if len(labels) > 1 else "the head"
     return Plan(
         kind=f"process reward, a number for each {unit} ({checkpoint.architecture or type(backbone).__name__})",
@@ -69,10 +70,12 @@ def plan_marked(checkpoint: Checkpoint, options: Options, unit: str) -> Plan:
         settings=tokens.settings,
         limits=[UNCHECKED, INJECTION],
         method=" ".join(filter(None, [describe_reading(tokens), steps.described() if steps else ""])),
-        write=make_writer(tokens, Marked(backbone, head, output, label), options),
+        write=make_writer(tokens, network, options),
         rows=(step_rows if unit == "step" else text_rows)(tokens.settings["tokens"]),
         reference=by_torch,
         optional=["messages", "steps"],
+        write_reading=tokens.write,
+        network=network,
         vector=f"The numbers of the {unit}s in their order, in the output `vector`: little-endian float32.",
     )
 

@@ -38,7 +38,11 @@ class Readout(nn.Module):  # type: ignore[misc, unused-ignore]
 
     def forward(self, numbers: Tensor) -> Tensor:
         scores = self.output(numbers.float())
-        return scores if self.moments is None else (scores - self.moments[0]) / self.moments[1]
+        return scores if self.moments is None else self._normalize(scores, self.moments.to(scores.device))
+
+    @staticmethod
+    def _normalize(scores: Tensor, moments: Tensor) -> Tensor:
+        return (scores - moments[0]) / moments[1]
 
 
 class Chain(nn.Module):  # type: ignore[misc, unused-ignore]
@@ -76,6 +80,7 @@ class Chain(nn.Module):  # type: ignore[misc, unused-ignore]
         return int(self.layers[-1].out_features)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x.to(self.layers[0].weight)  # an engine's backbone may be of a smaller type, or on another device
         for index, layer in enumerate(self.layers):
             x = layer(x if index == 0 else self.activation(x))
         return x
@@ -85,6 +90,8 @@ class Inputs(nn.Module):  # type: ignore[misc, unused-ignore]
     """A network over ``input_ids`` and ``attention_mask`` [n, t] and, where it has them, ``token_type_ids``."""
 
     types = False
+    by_token = False
+    """Whether it gives one number per token, [n, t], in place of [n, K]."""
 
     def feeds(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None) -> dict[str, Tensor]:
         given = {"input_ids": input_ids, "attention_mask": attention_mask}
@@ -113,11 +120,11 @@ class Headed(Inputs):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         states = self.backbone(**self.feeds(input_ids, attention_mask, token_type_ids)).last_hidden_state
         if self.pool == "mean":
-            mask = attention_mask[:, :, None].to(states.dtype)
+            mask = attention_mask[:, :, None].to(states)
             pooled = (states * mask).sum(1) / mask.sum(1)  # [n, width]
         else:
-            last = attention_mask.sum(1) - 1
-            pooled = states[torch.arange(states.shape[0]), last]
+            last = attention_mask.sum(1).to(states.device) - 1
+            pooled = states[torch.arange(states.shape[0], device=states.device), last]
         return self.readout(self.head(pooled))
 
 
@@ -126,6 +133,8 @@ class Marked(Inputs):
 
     ``output``: ``softmax`` takes the probability of ``label``, ``sigmoid`` and ``logits`` its number.
     """
+
+    by_token = True
 
     def __init__(self, backbone: nn.Module, head: nn.Module, output: str, label: int) -> None:
         super().__init__()

@@ -30,6 +30,18 @@ OTHER_WAYS = (
 """What works for a checkpoint that does not become a graph."""
 
 
+ENGINES: Mapping[str, str] = {
+    "onnx": "ONNX Runtime, in Triton's own process: the network becomes a graph",
+    "torch": "torch and transformers, in a process of their own: the checkpoint as it is",
+    "vllm": "vLLM's pooling runner, in a process of its own: the checkpoint as it is",
+    "auto": "torch above a billion parameters or where the network does not become a graph, else onnx",
+}
+"""Engine -> what runs the network."""
+
+DTYPES = ("float32", "float16", "bfloat16")
+"""Types of weights; ``bfloat16`` for an engine."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Choices of one conversion.
@@ -38,7 +50,10 @@ class Options:
         kind: one of KINDS; empty: by the checkpoint's configuration.
         revision: of a hub id: a branch, tag or commit.
         base: of an adapter: the folder or hub id of the checkpoint that it was trained on.
-        dtype: of the weights, ``float32`` or ``float16``.
+        engine: one of ENGINES.
+        trust_remote_code: run Python code that the checkpoint brings, in an engine's process.
+        link: link the checkpoint's files into the model's folder, for an engine, rather than copying them.
+        dtype: of the weights, one of DTYPES.
         max_length: maximum tokens per text; 0: the checkpoint's own limit, at most 4096.
         template: ``chat``, ``pair`` or ``response``, or the path of a Jinja file; empty: ``chat`` where the
             checkpoint has a template, else ``pair`` for an encoder.
@@ -60,6 +75,9 @@ class Options:
     kind: str = ""
     revision: str = ""
     base: str = ""
+    engine: str = "auto"
+    trust_remote_code: bool = False
+    link: bool = False
     dtype: str = "float32"
     max_length: int = 0
     template: str = ""

@@ -47,10 +47,14 @@ class Plan:
 
     optional: list[str] = field(default_factory=list)
     """Input tensors that a request may leave out."""
+    write_reading: Callable[[Path], None] = field(default=lambda _: None)
+    """Writes what of it reads conversations into tokens, the tokeniser and the template, to a folder."""
+    network: Any = None
+    """The module over tokens that is exported, or run by an engine; None for a plan of several graphs."""
 
     def without_network(self) -> Self:
         """The same without what holds the network in memory: ``write`` and ``reference`` are not to be called again."""
-        return replace(self, write=_forgotten, reference=_forgotten)
+        return replace(self, write=_forgotten, reference=_forgotten, network=None)
 
 
 def _forgotten(_: Any) -> Any:

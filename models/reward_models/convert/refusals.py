@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reward_models.convert.checkpoint import Checkpoint
-from reward_models.convert.errors import Refused
+from reward_models.convert.errors import NoGraph, Refused
 from reward_models.convert.families import family_of
 from reward_models.convert.heads import PREDICTORS, find_head
 from reward_models.convert.options import IMAGE_KINDS, OTHER_WAYS, Options
@@ -42,7 +42,7 @@ IMAGE_TYPES: Mapping[str, tuple[str, ...]] = {
 
 
 def check_checkpoint(checkpoint: Checkpoint, tensors: Infos, options: Options) -> None:
-    """Raise Refused if a checkpoint cannot become a graph that scores as its own code does.
+    """Raise Refused if a checkpoint cannot become a model that scores as its own code does.
 
     Args:
         checkpoint: what is to be converted.
@@ -54,8 +54,11 @@ def check_checkpoint(checkpoint: Checkpoint, tensors: Infos, options: Options) -
         _refuse_other_images(checkpoint, options.kind)
     else:
         _refuse_vision(checkpoint, options)
-        _refuse_experts(checkpoint)
-        _refuse_windowed(checkpoint)
+        if options.engine in ("onnx", "auto"):
+            _refuse_experts(checkpoint)
+            _refuse_windowed(checkpoint)
+    if options.trust_remote_code:
+        return  # it computes by its own code, whatever that is
     if options.kind != "gated":
         _refuse_gates(checkpoint, tensors)
     in_parts = options.kind in ("steps", "tokens")
@@ -111,7 +114,7 @@ def _refuse_experts(checkpoint: Checkpoint) -> None:
     config = checkpoint.config | (checkpoint.config.get("text_config") or {})
     counted = next((name for name in EXPERTS if isinstance(config.get(name), int) and config[name] > 1), None)
     if counted is not None:
-        raise Refused(
+        raise NoGraph(
             f"{checkpoint.network} is a mixture of {config[counted]} experts, which are "
             f"chosen token by token and do not become a graph: {OTHER_WAYS}."
         )
@@ -119,7 +122,7 @@ def _refuse_experts(checkpoint: Checkpoint) -> None:
 
 def _refuse_windowed(checkpoint: Checkpoint) -> None:
     if (model_type := checkpoint.config.get("model_type")) in WINDOWED:
-        raise Refused(
+        raise NoGraph(
             f"{model_type} attends in windows, whose number depends on the text, and does not become one graph: "
             f"{OTHER_WAYS}."
         )

@@ -146,6 +146,8 @@ def plan_conversation(
         reference=by_torch,
         optional=["messages"],
         range=reading.range,
+        write_reading=tokens.write,
+        network=network,
     )
 
 

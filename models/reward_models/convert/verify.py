@@ -15,9 +15,12 @@ from reward_models.runtime.rows import Columns, Scorer
 from reward_models.runtime.session import Device
 
 TOLERANCES = {"float32": 1e-4, "float16": 2e-2}
-"""Largest accepted difference to torch in float32; relative for scores above 1."""
+"""Largest accepted difference of a graph to torch in float32; relative for scores above 1."""
 
-INVARIANCE = {"float32": 1e-5, "float16": 2e-2}
+ENGINE_TOLERANCES = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
+"""The same of an engine to ``transformers`` in the same type."""
+
+INVARIANCE = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
 """The same between batches."""
 
 
@@ -56,6 +59,7 @@ def compare_with_torch(plan: Plan, expected: Sequence[list[float] | None], folde
         Refused: they differ by more than a tolerance, or reject different rows; the message has the figure.
     """
     scorer = scorer_of(plan, folder)
+    tolerance = (ENGINE_TOLERANCES if "network" in plan.settings else TOLERANCES)[dtype]
     alone = [scorer.score(columns_of([row]), 1) for row in plan.rows]
     for index, (by_torch, answer) in enumerate(zip(expected, alone, strict=True)):
         if (by_torch is None) != bool(answer.errors):
@@ -78,9 +82,9 @@ def compare_with_torch(plan: Plan, expected: Sequence[list[float] | None], folde
         apart,
         float(torch_scores.std(0).min()),
     )
-    if not found.to_torch <= TOLERANCES[dtype]:
+    if not found.to_torch <= tolerance:
         raise Refused(
-            f"The exported model differs from torch by {found.to_torch:.1e} ({TOLERANCES[dtype]:.0e} is allowed): "
+            f"The model differs from torch by {found.to_torch:.1e} ({tolerance:.0e} is allowed): "
             "nothing was written. Please report the checkpoint's configuration."
         )
     if not found.between_batches <= INVARIANCE[dtype]:

@@ -39,12 +39,19 @@ output [
   {{ name: "error" data_type: TYPE_STRING dims: [ 1 ] }}{vector}
 ]
 
-# KIND_GPU (with onnxruntime-gpu in Triton's environment) moves the network onto the GPU; nothing else changes.
+# {devices}
 instance_group [ {{ count: 1 kind: KIND_CPU }} ]
 
 # Requests that wait together become one batch. There is no queue policy, on purpose: see text_preference.
 dynamic_batching {{ }}
 """
+
+GRAPH_DEVICES = (
+    "KIND_GPU (with onnxruntime-gpu in Triton's environment) moves the network onto the GPU; nothing else changes."
+)
+ENGINE_DEVICES = (
+    "KIND_GPU moves the network onto that GPU, KIND_MODEL spreads it over all GPUs (torch needs `accelerate` for that)."
+)
 
 VECTOR = """,
   # Numbers of the parts of a row, little-endian float32, side by side. Empty where error is not.
@@ -63,6 +70,7 @@ def write_files(folder: Path, name: str, plan: Plan) -> None:
         name=name,
         max_batch=plan.max_batch,
         inputs=",\n".join(inputs),
+        devices=ENGINE_DEVICES if "network" in plan.settings else GRAPH_DEVICES,
         width=len(plan.dimensions),
         vector=VECTOR if plan.vector else "",
     )
@@ -76,6 +84,7 @@ def write_card(
     import torch
     import transformers
 
+    by_engine = "network" in plan.settings
     content: dict[str, Any] = {
         "name": name,
         "summary": plan.summary,
@@ -90,7 +99,10 @@ def write_card(
         "source": {
             "checkpoint": checkpoint.called,
             "revision": checkpoint.revision or "a local folder",
-            "weights": {path.name: hash_file(path) for path in find_files(checkpoint.folder)},
+            # An engine's files are the checkpoint's own, and their hashes stand below.
+            **(
+                {} if by_engine else {"weights": {path.name: hash_file(path) for path in find_files(checkpoint.folder)}}
+            ),
             "head": options.head.name if options.head else "in the checkpoint",
         },
         "conversion": {

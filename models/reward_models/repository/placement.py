@@ -38,7 +38,9 @@ class Placement:
         return f"instance_group [ {{ count: {self.count} kind: KIND_GPU{gpus} }} ]"
 
     def apply_to(self, config: str) -> str:
-        """A configuration with its instance groups replaced by this one."""
+        """A configuration with its instance groups replaced by this one; a model that takes GPUs by itself does."""
+        if (group := _GROUP.search(config)) and "KIND_MODEL" in group[0]:
+            return config
         return f"{_GROUP.sub('', config).rstrip()}\n{self.format_instance_group()}\n"
 
 

@@ -60,7 +60,7 @@ class Outdated(RepositoryError):
     """A newer version than the expected one was published in the meantime."""
 
 
-def publish_version(repository: Path, name: str, staging: Path, *, after: int | None = None) -> int:
+def publish_version(repository: Path, name: str, staging: Path, *, after: int | None = None, own: bool = False) -> int:
     """Publish a staged folder as the next version of a model, or as a new model.
 
     Args:
@@ -69,6 +69,7 @@ def publish_version(repository: Path, name: str, staging: Path, *, after: int | 
         staging: ``card.yaml``, for a new model ``config.pbtxt``, and the files, in the folder itself or in ``1/``. A
             file named in the card but missing here is taken from a version that has the same file, ``model.py`` from
             the latest version.
+        own: the staged files are nobody else's and on the repository's file system, so they are linked, not copied.
         after: publish only if this is the newest served version; so of two concurrent changes one fails.
 
     Returns:
@@ -85,7 +86,7 @@ def publish_version(repository: Path, name: str, staging: Path, *, after: int | 
     if staged.name != name:
         raise RepositoryError(f"The staged {CARD} names the model {staged.name}, not {name}.")
     if not (repository / name / CONFIG).is_file():
-        return _create_model(repository, name, staging, staged)
+        return _create_model(repository, name, staging, staged, own)
     folder = repository / name
     with _lock_model(folder):
         numbers = _list_numbers(folder)
@@ -98,7 +99,7 @@ def publish_version(repository: Path, name: str, staging: Path, *, after: int | 
         number = max([highest, *numbers]) + 1
         _write_served_config(folder, withdrawn, highest)  # a new folder is now not served by itself
         with _make_draft_folder(folder, f".{number}.") as draft:
-            _fill_version(draft, folder, numbers, staging, staged)
+            _fill_version(draft, folder, numbers, staging, staged, own)
             shutil.copy2(staging / CARD, draft / CARD)
             draft.rename(folder / str(number))
         _write_served_config(folder, withdrawn, number)
@@ -165,7 +166,7 @@ def set_placement(repository: Path, placed: placement.Placement | None) -> None:
         refresh_config(repository, path.parent.name)
 
 
-def _create_model(repository: Path, name: str, staging: Path, staged: Card) -> int:
+def _create_model(repository: Path, name: str, staging: Path, staged: Card, own: bool) -> int:
     """Publish version 1 of a new model: its whole folder, by one rename."""
     if not (staging / CONFIG).is_file():
         raise RepositoryError(f"{name} is new to this repository: its staged folder needs a {CONFIG}.")
@@ -173,7 +174,7 @@ def _create_model(repository: Path, name: str, staging: Path, staged: Card) -> i
         raise RepositoryError(f"{repository / name} exists without a {CONFIG}: it is not a model. Remove it first.")
     with _make_draft_folder(repository, f".{name}.") as draft:
         (draft / VERSION_FOLDER).mkdir()
-        _fill_version(draft / VERSION_FOLDER, draft, [], staging, staged)
+        _fill_version(draft / VERSION_FOLDER, draft, [], staging, staged, own)
         for file in (CARD, CONFIG):
             shutil.copy2(staging / file, draft / file)
         config.stamp_config(draft, staged)
@@ -182,14 +183,14 @@ def _create_model(repository: Path, name: str, staging: Path, staged: Card) -> i
     return 1
 
 
-def _fill_version(draft: Path, folder: Path, numbers: list[int], staging: Path, staged: Card) -> None:
+def _fill_version(draft: Path, folder: Path, numbers: list[int], staging: Path, staged: Card, own: bool) -> None:
     """Put a version's files into its folder, each checked against the card."""
     files = staging / VERSION_FOLDER if (staging / VERSION_FOLDER).is_dir() else staging
     for file in staged.files:
         target = draft / file.name
         if (files / file.name).is_file():
             check_hash(files / file.name, file.sha256, f"{file.name} of the staged folder")
-            shutil.copy2(files / file.name, target)
+            target.hardlink_to(files / file.name) if own else shutil.copy2(files / file.name, target)
             continue
         twin = next((n for n in reversed(numbers) if _find_hash(folder, n, file.name) == file.sha256), None)
         if twin is None or not (folder / str(twin) / file.name).is_file():

@@ -3,8 +3,8 @@
 import numpy as np
 
 from reward_models.runtime.conversation import read_conversations
-from reward_models.runtime.graphs import TokenGraph
 from reward_models.runtime.instance import Instance
+from reward_models.runtime.network import open_network
 from reward_models.runtime.reading import Reader, RowError, TokenRow
 from reward_models.runtime.rows import Answer, Columns
 
@@ -15,7 +15,7 @@ class SequenceScorer:
     def __init__(self, instance: Instance) -> None:
         settings = instance.card["settings"]
         self._reader = Reader(instance.folder, settings)
-        self._graph = TokenGraph(instance.folder, settings, instance.device)
+        self._network = open_network(instance)
         self._dimensions = len(instance.dimensions)
         self._truncated, self._media_ignored = instance.flag_mask("truncated"), instance.flag_mask("media_ignored")
 
@@ -34,6 +34,9 @@ class SequenceScorer:
             answer.flags[row] = np.uint32(
                 tokens[row].truncated * self._truncated | conversation.ignored * self._media_ignored
             )
-        for row, scores in zip(tokens, self._graph.score_rows(list(tokens.values())), strict=True):
-            answer.scores[row] = scores
+        for row, given in zip(tokens, self._network.score_rows(list(tokens.values())), strict=True):
+            if isinstance(given, RowError):
+                answer.errors[row] = str(given)
+            else:
+                answer.scores[row] = given
         return answer

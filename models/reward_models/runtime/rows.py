@@ -22,7 +22,8 @@ class Answer:
         scores: [n, K] float32; NaN in the rows of ``errors``.
         flags: [n] uint32, bit masks; the card names the bits, lowest first.
         errors: row -> error as ``code: sentence``; the code is ``invalid_field``, ``invalid_media``,
-            ``missing_field``, ``too_large`` or ``model_error``, and the sentence contains none of the row's text.
+            ``missing_field``, ``too_large``, ``model_error``, or of an engine ``overloaded`` or ``unavailable``, which
+            are worth another try; the sentence contains none of the row's text.
         vectors: for models with an output ``vector``: per row one number per part (token, step), empty in the rows of
             ``errors``; None for all other models.
     """

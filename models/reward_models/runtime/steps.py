@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from reward_models.runtime.conversation import Conversation, read_conversations
 from reward_models.runtime.encoder import CHARACTERS_A_TOKEN
-from reward_models.runtime.graphs import TokenGraph
 from reward_models.runtime.instance import Instance
+from reward_models.runtime.network import open_network
 from reward_models.runtime.reading import Reader, RowError, TokenRow, load_chat_template, load_tokenizer
 from reward_models.runtime.rows import Answer, Columns
 from reward_models.runtime.template import TemplateError, as_text
@@ -120,7 +120,7 @@ class StepScorer:
             self._read: Read = StepReader(instance.folder, settings).encode_conversation
         else:
             self._read = self._read_tokens_with(Reader(instance.folder, settings))
-        self._graph = TokenGraph(instance.folder, settings, instance.device)
+        self._network = open_network(instance)
         self._summaries = [SUMMARIES[name] for name in instance.dimensions]
         self._truncated, self._media_ignored = instance.flag_mask("truncated"), instance.flag_mask("media_ignored")
 
@@ -140,7 +140,10 @@ class StepScorer:
                 tokens[row].truncated * self._truncated | conversation.ignored * self._media_ignored
             )
         vectors = [np.empty(0, np.float32)] * rows
-        for (row, read_row), given in zip(tokens.items(), self._graph.score_rows(list(tokens.values())), strict=True):
+        for (row, read_row), given in zip(tokens.items(), self._network.score_rows(list(tokens.values())), strict=True):
+            if isinstance(given, RowError):
+                answer.errors[row] = str(given)
+                continue
             vectors[row] = given[read_row.marks]
             values = vectors[row].astype(np.float64)
             answer.scores[row] = [summary(values) for summary in self._summaries]

@@ -40,7 +40,16 @@ def add(
         str,
         typer.Option(help="Of an adapter: folder or hub id of the checkpoint it was trained on; they are merged."),
     ] = "",
-    dtype: Annotated[str, typer.Option(help="Type of the weights: float32, or float16 for a GPU.")] = "float32",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="What runs the network: onnx (a graph in Triton), torch or vllm (a process beside it), or auto: torch "
+            "above a billion parameters or where the network does not become a graph."
+        ),
+    ] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="Type of the weights: float32, or float16 or bfloat16 (torch, vllm) for a GPU.")
+    ] = "float32",
     max_length: Annotated[
         int, typer.Option(help="Maximum tokens per text; 0: the checkpoint's own limit, at most 4096.")
     ] = 0,
@@ -83,6 +92,16 @@ def add(
     text_only: Annotated[
         bool, typer.Option("--text-only", help="Convert the text side alone of a model that sees images.")
     ] = False,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code", help="Run Python code that the checkpoint brings, in the engine's process."
+        ),
+    ] = False,
+    link: Annotated[
+        bool,
+        typer.Option("--link", help="For torch and vllm: link the checkpoint's files rather than copying them."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Convert and check, but do not publish.")] = False,
     url: Url = None,
     api_key: ApiKey = None,
@@ -95,6 +114,7 @@ def add(
         "--repository": str(folder_of(repository)),
         "--revision": revision,
         "--base": base,
+        "--engine": engine,
         "--dtype": dtype,
         "--max-length": str(max_length),
         "--template": template,
@@ -111,13 +131,15 @@ def add(
     arguments += [f"--dimension={value}" for value in dimension or ()]
     arguments += [f"--answer={value}" for value in answer or ()]
     arguments += ["--normalize"] * normalize + ["--text-only"] * text_only + ["--dry-run"] * dry_run
+    arguments += ["--trust-remote-code"] * trust_remote_code + ["--link"] * link
     added = _convert([*arguments, "--", source])
     if as_json:
         print(json.dumps(added))
     elif dry_run:
-        err.print(f"{name}: can be added as {added['kind']}; nothing was written", markup=False)
+        err.print(f"{name}: can be added as {added['kind']}, by {added['engine']}; nothing was written", markup=False)
     else:
-        err.print(f"{name}@{added['version']}: {added['kind']}, {', '.join(added['dimensions'])}", markup=False)
+        what = f"{added['kind']}, by {added['engine']}, {', '.join(added['dimensions'])}"
+        err.print(f"{name}@{added['version']}: {what}", markup=False)
     if url and not dry_run:
         live.load(name, url, api_key)
 
