@@ -18,6 +18,7 @@ from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
 from transformers import (
+    AutoTokenizer,
     BertConfig,
     BertForSequenceClassification,
     LlamaConfig,
@@ -147,6 +148,8 @@ def main(folder: str, name: str, seed: str = "1") -> None:
     tokenizer = make_tokenizer()
     model = CHECKPOINTS[name](tokenizer).to(torch.float32)
     tokenizer.save_pretrained(folder)
+    model.config.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(folder)  # as it is read, which depends on the model's type
     read_by_older_transformers(Path(folder) / "tokenizer_config.json")
     model.save_pretrained(folder)
 
