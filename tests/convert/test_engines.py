@@ -219,12 +219,15 @@ class TestCodeOfACheckpoint:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(("made", "options"), [("process-reward", {}), ("bert", {})])
-    def test_vllm_is_for_sequence_classifiers_that_read_no_token_types(
-        self, made: str, options: dict[str, Any], checkpoint: Make, repository: Path
+    def test_an_engine_that_does_not_start_is_refused_in_its_words(
+        self, checkpoint: Make, repository: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with pytest.raises(Refused, match="The engine vllm runs sequence classifiers"):
-            add(checkpoint(made), repository, engine="vllm", **options)
+        monkeypatch.setenv("REWARD_MODELS_TORCH_PYTHON", "/bin/false")
+        with pytest.raises(
+            Refused, match=r"The engine torch ended while it started \(status 1\)\. Nothing was written"
+        ):
+            add(checkpoint("bert"), repository)
+        assert list(repository.iterdir()) == []
 
     def test_weights_that_are_damaged_do_not_load(self, checkpoint: Make, repository: Path) -> None:
         add(checkpoint("bert"), repository)

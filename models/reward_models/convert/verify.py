@@ -39,11 +39,16 @@ class Measured:
 
 
 def scorer_of(plan: Plan, folder: Path) -> Scorer:
-    """The scorer of the runtime on a folder."""
+    """The scorer of the runtime on a folder. Raises Refused if its engine does not start."""
     module, name = plan.scorer
     card: dict[str, Any] = {"settings": plan.settings}
     instance = Instance(folder, tuple(plan.dimensions), tuple(plan.flags), card, Device())
-    made: Scorer = getattr(importlib.import_module(f"reward_models.runtime.{module}"), name)(instance)
+    try:
+        made: Scorer = getattr(importlib.import_module(f"reward_models.runtime.{module}"), name)(instance)
+    except RuntimeError as error:
+        if "network" not in plan.settings:
+            raise
+        raise Refused(f"{error} Nothing was written.") from error
     return made
 
 

@@ -37,13 +37,12 @@ def plan(**changes: Any) -> Plan:
         inputs={},
         dimensions={"reward": ""},
         flags={},
-        settings=dict(OF_CARD),
         limits=[],
         method="",
         write=lambda folder: None,
         rows=[],
         reference=lambda row: None,
-        **{"network": "a network", **changes},
+        **{"network": "a network", "settings": dict(OF_CARD), **changes},
     )
 
 
@@ -103,6 +102,14 @@ class TestPlan:
         for name in set(changed) - elsewhere - {"template", "head"}:
             assert getattr(back, name) == getattr(said, name), name
         assert (back.template, back.head) == ("chat", tmp_path / "head.pth")
+
+    @pytest.mark.parametrize(("kind", "types"), [("steps", False), ("sequence", True)])
+    def test_vllm_is_for_sequence_classifiers_without_token_types(
+        self, checkpoint: Checkpoint, kind: str, types: bool
+    ) -> None:
+        made = plan(settings=OF_CARD | {"types": types})
+        with pytest.raises(Refused, match="The engine vllm runs sequence classifiers"):
+            plans.plan_engine(made, checkpoint, Options(kind=kind, engine="vllm"))
 
     def test_images_are_for_graphs(self, checkpoint: Checkpoint) -> None:
         with pytest.raises(Refused, match="runs networks over texts"):
