@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     triton_url: str = Field(
         "",
         description="gRPC address of a Triton server (host:port or unix:PATH), or several, comma separated: a model is "
-        "asked on the first that has it ready. Empty: start the embedded one.",
+        "asked on the first that has it ready, and on the next if that does not answer. Empty: start the embedded one.",
     )
     redis_url: str = Field(
         "",

@@ -1,6 +1,7 @@
 """Several model servers as one: a model is asked where it is served."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
@@ -22,8 +23,9 @@ LISTINGS = {"RepositoryIndex": "models", "ModelStatistics": "model_stats"}
 class ModelServers:
     """Upstreams, and any number of Triton servers, behind the port of one server.
 
-    A name that an upstream has means the upstream. Of Triton servers that serve one model, the first that is ready is
-    asked. Implements :class:`reward_gateway.backends.port.ModelServer`.
+    A name that an upstream has means the upstream. Of Triton servers that serve one model, the first on which it is
+    ready is asked; where it does not answer, the next, so that each stands in for those before it. Implements
+    :class:`reward_gateway.backends.port.ModelServer`.
 
     Attributes:
         upstreams: the upstreams.
@@ -59,37 +61,45 @@ class ModelServers:
         return await (await self._find(name)).info(name)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        if name in self.upstreams:
+            return await self.upstreams.score(name, batch, rows, deadline)
         try:
-            server = await self._find(name)
+            servers = await self.find_tritons(name)
         except GatewayError as error:
             reason = Invalid("model_unavailable", error.message)
             return ModelAnswer(np.full((len(rows), 1), np.nan), dict.fromkeys(range(len(rows)), reason))
-        return await server.score(name, batch, rows, deadline)
+        answer = await servers[0].score(name, batch, rows, deadline)
+        for server in servers[1:]:
+            if not _is_away(answer, len(rows)):
+                break
+            answer = await server.score(name, batch, rows, deadline)
+        return answer
 
     async def _find(self, name: str) -> ModelServer:
-        return self.upstreams if name in self.upstreams else await self.find_triton(name)
+        return self.upstreams if name in self.upstreams else (await self.find_tritons(name))[0]
 
-    async def find_triton(self, name: str) -> TritonServer:
-        """The Triton server of a model: the first on which it is ready, else the first that has it.
+    async def find_tritons(self, name: str) -> list[TritonServer]:
+        """The Triton servers of a model, at least one: those on which it is ready, else the first that has it.
 
-        Raises NotFound, or ModelUnavailable if one that may have it does not answer.
+        A server is asked only if none is known to have it ready: one that hangs delays no model of another. Raises
+        NotFound, or ModelUnavailable if one that may have it does not answer.
         """
         if len(self.tritons) == 1:
-            return self.tritons[0]
-        there: TritonServer | None = None
-        fault: GatewayError = NotFound(f"There is no model '{name}' on the model servers.")
-        for server in self.tritons:
-            try:
-                if (await server.info(name)).ready:
-                    return server
-                there = there or server
-            except NotFound:
-                continue
-            except ModelUnavailable as error:
-                fault = error
-        if there is None:
+            return list(self.tritons)
+        if ready := [server for server in self.tritons if server.was_ready(name)]:
+            return ready
+        found = await asyncio.gather(*(server.info(name) for server in self.tritons), return_exceptions=True)
+        there: list[TritonServer] = []
+        fault: BaseException = NotFound(f"There is no model '{name}' on the model servers.")
+        for server, info in zip(self.tritons, found, strict=True):
+            if isinstance(info, ModelInfo):
+                there.append(server)
+                ready += [server] if info.ready else []
+            elif not isinstance(info, NotFound):
+                fault = info
+        if not there:
             raise fault
-        return there
+        return ready or there[:1]
 
     async def close(self) -> None:
         await asyncio.gather(self.upstreams.close(), *(server.close() for server in self.tritons))
@@ -110,8 +120,11 @@ class RoutedPassthrough:
         name = _model_of(request)
         if not name and method in LISTINGS:
             return await self._list_all(method, request, answer, deadline)
-        server = await self._servers.find_triton(name)
-        return await server.passthrough.call(method, request, answer, deadline)
+        *first, last = await self._servers.find_tritons(name)
+        for server in first:
+            with contextlib.suppress(ModelUnavailable):
+                return await server.passthrough.call(method, request, answer, deadline)
+        return await last.passthrough.call(method, request, answer, deadline)
 
     async def _list_all(self, method: str, request: Message, answer: type[M], deadline: float) -> M:
         """The answers of all Tritons as one. Raises GatewayError if none answers."""
@@ -128,7 +141,7 @@ class RoutedPassthrough:
 
     async def stream(self, request: Message, deadline: float) -> AsyncIterator[Any]:
         """As :meth:`reward_gateway.backends.triton.passthrough.Passthrough.stream`."""
-        server = await self._servers.find_triton(_model_of(request))
+        server, *_ = await self._servers.find_tritons(_model_of(request))
         async for message in server.passthrough.stream(request, deadline):
             yield message
 
@@ -151,11 +164,18 @@ class RoutedControl:
         if name in self._servers.upstreams:
             raise Conflict(f"{name} is an upstream: it is served while the file of upstreams names it")
         try:
-            return await self._servers.find_triton(name)
+            return (await self._servers.find_tritons(name))[0]
         except NotFound:
             if not self._servers.tritons:
                 raise
             return self._servers.tritons[0]
+
+
+def _is_away(answer: ModelAnswer, rows: int) -> bool:
+    """Whether no row was scored because the server, or the model on it, does not answer."""
+    return len(answer.invalid) == rows > 0 and all(
+        reason.code == "model_unavailable" for reason in answer.invalid.values()
+    )
 
 
 def _model_of(request: Any) -> str:

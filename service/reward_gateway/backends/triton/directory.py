@@ -43,6 +43,12 @@ class Directory:
             raise self._fault or ModelUnavailable("The model server does not answer.")
         return self._models
 
+    def latest_models(self) -> Models:
+        """Every model of the last snapshot, whatever its age; none if there has never been one. Renewed meanwhile."""
+        if self._models is None or asyncio.get_running_loop().time() - self._renewed_at > self._ttl_s:
+            self._start_renewal()
+        return self._models or {}
+
     async def fetch_models(self) -> Models:
         """Every model, freshly fetched from the server. Raises ModelUnavailable."""
         await self.renew()

@@ -81,6 +81,11 @@ class TritonServer:
     async def info(self, name: str) -> ModelInfo:
         return (await self._find_model(name)).info
 
+    def was_ready(self, name: str) -> bool:
+        """Whether a model was ready when the server was last asked, without asking it now."""
+        model = self._directory.latest_models().get(name)
+        return model is not None and model.info.ready
+
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         try:
             model = await self._find_model(name)
