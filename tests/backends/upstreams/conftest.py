@@ -71,6 +71,7 @@ class FakeServer:
     k: int = 1
     weights: int = 0
     max_words: int = 10_000
+    most_rows: int = 32
     labels: list[str] = field(default_factory=list)
     tokens: list[int] | None = None
     fault: Fault | None = None
@@ -233,10 +234,16 @@ class FakeServer:
 
     def _tei(self, path: str, body: dict[str, Any]) -> Response | None:
         if path == "/info":
-            return as_json({"model_id": MODEL, "model_sha": f"sha{self.weights}", "model_dtype": "float32"})
+            told = {"model_id": MODEL, "model_sha": f"sha{self.weights}", "model_dtype": "float32"}
+            return as_json(told | {"max_client_batch_size": self.most_rows, "auto_truncate": True})
         form = list if body.get("raw_scores") else activate
         if path == "/predict":
             texts = ["|".join(entry) for entry in body["inputs"]]
+            if len(texts) > self.most_rows:
+                words = f"batch size {len(texts)} > maximum allowed batch size {self.most_rows}"
+                return as_json({"error": words, "error_type": "Validation"}, 422)
+            if any("unscorable" in text for text in texts):
+                return as_json({"error": "score is NaN", "error_type": "Backend"}, 424)
             if self._is_long(texts):
                 return as_json({"error": "Input validation error: `inputs` must have less than 4 tokens. Given: 9",
                                 "error_type": "Validation"}, 413)  # fmt: skip

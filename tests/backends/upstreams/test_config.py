@@ -11,6 +11,8 @@ from reward_gateway.backends.upstreams.protocols import PROTOCOLS
 from reward_gateway.backends.upstreams.protocols.mapped import MappedHttp
 from reward_gateway.backends.upstreams.rows import Question
 from reward_gateway.backends.upstreams.templates import ChatTemplate, TemplateError
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from tests.documents import read_blocks
 
@@ -60,6 +62,7 @@ def test_the_published_example_is_read(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_readme_has_an_entry_of_every_protocol(tmp_path: Path) -> None:
     (block,) = [block for block in read_blocks((ROOT / "README.md").read_text()) if block.mark == "upstreams"]
+    Tokenizer(WordLevel({"a": 0}, unk_token="a")).save(str(tmp_path / "tokenizer.json"))
     configs = load_upstreams(write(tmp_path, block.text))
     assert {config.protocol for config in configs.values()} == PROTOCOLS.keys()
 
@@ -181,6 +184,12 @@ def test_an_entry_whose_template_changed_is_another(tmp_path: Path) -> None:
     assert load_upstreams(path)["rm"] == first
     (tmp_path / "t").write_text("{{ messages[-1].content }}")
     assert load_upstreams(path)["rm"] != first
+
+
+def test_a_tokenizer_that_is_none_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text('{"version": "1.0"}')
+    (fault,) = faults_of(write_entry(tmp_path, input="response", tokenizer="t", max_tokens=9))
+    assert fault == "upstreams.rm: tokenizer: is no tokenizer.json, as the tokenizers library writes it"
 
 
 def test_a_template_that_is_no_jinja_is_a_fault(tmp_path: Path) -> None:

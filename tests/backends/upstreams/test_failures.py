@@ -41,6 +41,7 @@ REFUSALS: list[Any] = [
     (400, "invalid_field"),
     (422, "invalid_field"),
     (413, "too_large"),
+    (424, "model_error"),
     (404, "model_error"),
     (405, "model_error"),
     (401, "model_error"),
@@ -136,6 +137,16 @@ async def test_a_text_too_long_costs_its_own_row_alone(
     assert {k: reason.code for k, reason in answer.invalid.items()} == {5: "too_large"}
     others = [k for k in range(16) if k != 5]
     np.testing.assert_allclose(answer.values[others, 0], [raw_scores(said[k])[0] for k in others], atol=1e-5)
+
+
+async def test_a_text_that_the_model_cannot_score_costs_its_own_row_alone(
+    start: StartServer, upstreams: OpenUpstreams
+) -> None:
+    """TEI fails a whole call for a NaN in it."""
+    models = upstreams(rm=entry(await start("tei"), "tei_predict", input="response"))
+    answer = await models.score("rm", texts(("p", "a"), ("p", "unscorable"), ("p", "b")), [0, 1, 2], soon())
+    assert {row: reason.code for row, reason in answer.invalid.items()} == {1: "model_error"}
+    assert answer.values[[0, 2], 0] == pytest.approx([raw_scores("a")[0], raw_scores("b")[0]])
 
 
 async def test_a_redirect_is_not_followed(start: StartServer, upstreams: OpenUpstreams) -> None:

@@ -286,3 +286,17 @@ async def test_no_more_calls_are_in_flight_than_the_entry_allows(start: StartSer
     answers = await score_each(models, 50)
     assert all(answer.invalid == {} for answer in answers)
     assert server.most_running <= 3 + 4  # with the looks' own
+
+
+async def test_no_call_has_more_rows_than_a_server_says_that_it_takes(
+    start: StartServer, upstreams: OpenUpstreams
+) -> None:
+    """TEI refuses a larger call as a whole, whose rows would then be asked about one by one."""
+    servers = [await start("tei", most_rows=16), await start("tei", most_rows=8)]
+    models = upstreams(rm=entry(servers, "tei_predict", limits={"in_flight": 2}))
+    (info,) = await models.models()
+    assert info.max_batch == 8
+    answers = await score_each(models, 200)
+    assert all(answer.invalid == {} for answer in answers)
+    assert max(len(body["inputs"]) for server in servers for body in server.asked) == 8
+    assert sum(map(samples_of, servers)) < 60

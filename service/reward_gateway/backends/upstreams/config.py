@@ -17,22 +17,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-import jmespath
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
+from reward_gateway import extras
 from reward_gateway.sample.fields import FIELDS
 from reward_gateway.yaml_file import YamlFault, read_yaml
 
+from .entry_parts import HttpForm, Limits, Part, Tensors, Words
 from .templates import ChatTemplate, TemplateError
 
 FIELD_MARK = re.compile(r"\{([a-z_]+)\}")
@@ -40,6 +31,12 @@ FIELD_MARK = re.compile(r"\{([a-z_]+)\}")
 
 WRITABLE = frozenset({"text", "messages"} | {row.name for row in FIELDS if row.model_input and row.form != "media"})
 """Fields of a sample that may be written into a request."""
+
+TOKENS = ("input_ids", "attention_mask", "token_type_ids")
+"""What ``tensors`` may hold of the tokens of a text, by the names that transformers gives them."""
+
+FEATURE = "features."
+"""Begins the name of one of a sample's features, which ``tensors`` may hold: numbers."""
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
@@ -114,69 +111,7 @@ def check_address(url: str) -> str:
 Address = Annotated[str, AfterValidator(check_address)]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Limits(_Entry):
-    """Limits of one upstream, per gateway process."""
-
-    in_flight: int = Field(32, ge=1, le=1024, description="Maximum calls in flight, over all replicas.")
-    batch: int = Field(64, ge=1, le=4096, description="Maximum rows per call, where the protocol takes several.")
-    timeout_s: float = Field(60.0, gt=0, le=3600, description="Timeout of one call.")
-
-
-class Words(_Entry):
-    """Of ``word_logprob``: the words whose log-probabilities are the score. Each is one token, its space included."""
-
-    positive: str = Field(min_length=1, max_length=64, description="Its log-probability (or log-odds) is the score.")
-    negative: str | None = Field(
-        None, min_length=1, max_length=64, description="The score is the log-odds of positive against negative."
-    )
-
-
-class Tensors(_Entry):
-    """Of ``oip``: the tensors of the server's model, by the field of a sample or the score that they hold."""
-
-    inputs: dict[str, str] = Field(min_length=1, description="Field of a sample -> name of the input tensor.")
-    output: str = Field("score", min_length=1, description="Name of the output tensor, [n, K] or [n].")
-    valid: str | None = Field(
-        None, min_length=1, description="Name of an output tensor [n] that is false for samples without a score."
-    )
-
-
-class HttpForm(_Entry):
-    """Of ``http``: the request as a template, and where the numbers are in the answer."""
-
-    method: Literal["POST", "PUT"] = "POST"
-    path: str = Field("/", pattern=r"^/", description="Path below the address.")
-    body: Any = Field(description="JSON in which {prompt}, {response}, {messages}, {text} stand for the sample's.")
-    rows: str | None = Field(
-        None,
-        description="Key of the body's list that has one element per sample, as `body` shows one; unset: one sample "
-        "per call.",
-    )
-    answer: str = Field(min_length=1, description="JMESPath of the number, or list of K numbers, of each sample.")
-
-    @field_validator("answer")
-    @classmethod
-    def _is_path(cls, path: str) -> str:
-        try:
-            jmespath.compile(path)
-        except jmespath.exceptions.JMESPathError:
-            raise ValueError("is no JMESPath") from None
-        return path
-
-    @model_validator(mode="after")
-    def _shows_rows(self) -> Self:
-        if self.rows is not None:
-            element = self.body.get(self.rows) if isinstance(self.body, dict) else None
-            if not isinstance(element, list) or len(element) != 1:
-                raise ValueError("`rows` names a key of `body` whose list has one element, as every sample becomes one")
-        return self
-
-
-class UpstreamConfig(_Entry):
+class UpstreamConfig(Part):
     """One upstream."""
 
     protocol: ProtocolName = Field(description="How the server is asked.")
@@ -267,8 +202,10 @@ class UpstreamConfig(_Entry):
             "`input: text` and `template` go together": (self.input == "text") != (self.template is not None),
             "dimensions names one number twice": len(set(self.dimensions)) < len(self.dimensions),
             "only fields of a sample can be named: " + ", ".join(sorted(WRITABLE)): not WRITABLE.issuperset(
-                self.named_fields
+                name for name in self.named_fields if not (name.startswith(FEATURE) and self.tensors)
             ),
+            f"{', '.join(TOKENS)} need `tokenizer`, and no `truncate`": self.makes_tokens
+            and (self.tokenizer is None or self.truncate),
             "{text} needs `input: text` or `input: response`": "text" in self.named_fields
             and self.input not in ("text", "response"),
             f"{self.protocol} needs `model`": self.protocol in NAMED and not self.model,
@@ -292,7 +229,15 @@ class UpstreamConfig(_Entry):
         counted = self.protocol in COUNTED and not self.vector
         faults = {
             "truncate and tokenizer need `max_tokens`": self.max_tokens is None
-            and (self.truncate or (self.tokenizer is not None and self.step_mark is None and self.words is None)),
+            and (
+                self.truncate
+                or (
+                    self.tokenizer is not None
+                    and self.step_mark is None
+                    and self.words is None
+                    and not self.makes_tokens
+                )
+            ),
             "tokenizer needs an `input` that is text here: text, pair or response": self.tokenizer is not None
             and self.input == "messages"
             and self.words is None,
@@ -306,9 +251,16 @@ class UpstreamConfig(_Entry):
     def named_fields(self) -> tuple[str, ...]:
         """Fields of a sample that the forms of ``tensors`` and ``http`` name."""
         named = dict.fromkeys(self.tensors.inputs) if self.tensors else {}
+        for name in TOKENS:
+            named.pop(name, None)
         if self.http is not None:
             named |= dict.fromkeys(FIELD_MARK.findall(json.dumps(self.http.body)))
         return tuple(named)
+
+    @property
+    def makes_tokens(self) -> bool:
+        """Whether the tokens of a text are sent in place of the text."""
+        return self.tensors is not None and not self.tensors.inputs.keys().isdisjoint(TOKENS)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -316,7 +268,9 @@ class UpstreamConfig(_Entry):
 
     @property
     def adds_special_tokens(self) -> bool:
-        """Whether the server writes special tokens around the texts that it is sent."""
+        """Whether special tokens are written around the texts: by the server, or with the tokens that are sent."""
+        if self.makes_tokens:
+            return self.input != "text"
         if self.protocol in ("openrlhf", "word_logprob", "oip", "http"):
             return False
         return self.input != "text" or not self.protocol.startswith("vllm_")
@@ -365,8 +319,20 @@ class UpstreamConfig(_Entry):
         except (UnicodeDecodeError, TemplateError) as error:
             reason = str(error) if isinstance(error, TemplateError) else "is not UTF-8"
             raise ValueError(f"template: {reason}") from None
+        if "tokenizer" in contents:
+            check_tokenizer(contents["tokenizer"])
         read._key = read.api_key()
         return read
+
+
+def check_tokenizer(content: bytes) -> None:
+    """Raises ValueError if a file is no tokenizer.json."""
+    with extras.needed():
+        from tokenizers import Tokenizer
+    try:
+        Tokenizer.from_buffer(content)
+    except Exception:  # the library raises nothing narrower
+        raise ValueError("tokenizer: is no tokenizer.json, as the tokenizers library writes it") from None
 
 
 _FILES = ("template", "tokenizer", "api_key_file")
@@ -407,7 +373,7 @@ def load_upstreams(path: Path | None) -> dict[str, UpstreamConfig]:
     return upstreams
 
 
-class UpstreamsFile(_Entry):
+class UpstreamsFile(Part):
     """A whole file of upstreams."""
 
     upstreams: dict[str, UpstreamConfig] = Field(description="Upstreams by the name that recipes use.")

@@ -65,6 +65,8 @@ def read_refusal(name: str, status: int, headers: Mapping[str, str], body: bytes
         return Refused(Invalid("model_error", f"{name} answers with a redirect; name the address that it leads to."))
     if status == 404 or status == 405:
         return Refused(Invalid("model_error", f"{name} has no such path or model (status {status}); see `model`."))
+    if status == 424:  # TEI's, where the model failed: a NaN, say, which fails the whole call
+        return Refused(Invalid("model_error", f"{name} failed at the sample (status 424)."), rows=True)
     if status == 413 or too_long(_message_of(body)):
         return Refused(Invalid("too_large", f"The text is too long for {name}.", param="response"), rows=True)
     return Refused(

@@ -49,6 +49,7 @@ class Replica:
     Attributes:
         name: the upstream's name, for messages.
         in_flight: calls that are not answered yet.
+        most_rows: maximum rows of a call, as the server says; None: it says nothing.
         trusted: it may be called.
         look_soon: set when it should be looked at at once.
     """
@@ -68,6 +69,7 @@ class Replica:
         self.url = url
         self.label = label or urlsplit(url).netloc
         self.in_flight = 0
+        self.most_rows: int | None = None
         self.trusted = False
         self.look_soon = asyncio.Event()
         self.observer = observer

@@ -12,7 +12,7 @@ from reward_gateway.backends.chat import flatten_prompt, flatten_response
 from reward_gateway.backends.encoded_rows import Encoded, SizedRows
 from reward_gateway.sample import Batch, Invalid, Media, Text, canonical_json
 
-from .config import Input, UpstreamConfig
+from .config import FEATURE, Input, UpstreamConfig
 from .templates import ChatTemplate, TemplateError
 from .tokens import TextTokens
 
@@ -29,8 +29,10 @@ class Question:
         prompt, response: as texts.
         text: the conversation as the upstream's template renders it; the response, where it alone is read.
         fields: further fields of the sample by name, for the forms that name them.
+        numbers: features of the sample by name, ``features.NAME``.
         truncated: the server will cut it.
-        tokens, steps: of an upstream with ``step_mark``: the text's tokens, and the places of those behind its steps.
+        tokens, segments: the text's tokens where they are sent, and which text of a pair each belongs to.
+        steps: of an upstream with ``step_mark``: the places of the tokens behind its steps.
     """
 
     messages: list[dict[str, Any]]
@@ -38,8 +40,10 @@ class Question:
     response: str
     text: str = ""
     fields: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, list[float]] = field(default_factory=dict)
     truncated: bool = False
     tokens: Sequence[int] = ()
+    segments: Sequence[int] = ()
     steps: Sequence[int] = ()
 
 
@@ -62,7 +66,10 @@ def inputs_of(config: UpstreamConfig) -> tuple[str, ...]:
         "pair": ("prompt", "response"),
         "response": ("response",),
     }
-    named = tuple(config.tensors.inputs) if config.tensors else (*by_input[config.input], *config.named_fields)
+    whole = by_input[config.input] if config.tensors is None or config.makes_tokens else ()
+    named = (*whole, *(name.partition(".")[0] for name in config.named_fields))
+    if config.tensors is not None and "text" in config.tensors.inputs:
+        named = (*by_input[config.input], *named)
     named = tuple(dict.fromkeys(name for name in named if name != "text"))
     return (*named, "images") if config.images and "images" not in named else named
 
@@ -118,7 +125,10 @@ class QuestionEncoder:
             value = _read_field(batch, row, name, question)
             if isinstance(value, Invalid):
                 return value
-            question.fields[name] = _as_unicode(value)
+            if isinstance(value, str):
+                question.fields[name] = _as_unicode(value)
+            else:
+                question.numbers[name] = value
         return self._measure(config, question)
 
     def _measure(self, config: UpstreamConfig, question: Question) -> Question | Invalid:
@@ -132,6 +142,8 @@ class QuestionEncoder:
                 message = f"The text has over {config.max_tokens} tokens, which the model takes."
                 return Invalid("too_large", message, param="response")
             question.truncated = True
+        if config.makes_tokens:
+            question.tokens, question.segments = self._tokens.encode(first, second)
         if config.step_mark is not None:
             question.tokens, question.steps = self._tokens.find_steps(question.text)
             if not question.steps:
@@ -195,8 +207,16 @@ def _image_part(image: Media) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{base64.b64encode(data).decode()}"}}
 
 
-def _read_field(batch: Batch, row: int, name: str, question: Question) -> str | Invalid:
-    """The text of one field of a sample."""
+def _read_field(batch: Batch, row: int, name: str, question: Question) -> str | list[float] | Invalid:
+    """The text of one field of a sample, or the numbers of one of its features."""
+    if name.startswith(FEATURE):
+        held = (batch.features or [{}] * batch.size)[row].get(name.removeprefix(FEATURE))
+        if held is None:
+            return Invalid("missing_field", f"The model needs '{name}'.", param="features")
+        try:
+            return [float(number) for number in np.ravel(np.asarray(held, np.float64))]
+        except ValueError:
+            return Invalid("invalid_field", f"'{name}' is no table of numbers.", param="features")
     if name in ("prompt", "response", "text"):
         return str(getattr(question, name))
     if name == "messages":
@@ -209,4 +229,6 @@ def _read_field(batch: Batch, row: int, name: str, question: Question) -> str | 
 
 def _count_bytes(question: Question) -> int:
     """About as many bytes as the question has in a request."""
-    return len(repr(question.messages)) + len(question.text) + sum(map(len, question.fields.values())) + 64
+    numbers = len(question.tokens) + sum(map(len, question.numbers.values()))
+    texts = len(question.text) + sum(map(len, question.fields.values()))
+    return len(repr(question.messages)) + texts + 24 * numbers + 64

@@ -28,9 +28,13 @@ class TextTokens:
         max_tokens: the most that the model takes; None: no limit.
         special_tokens: the server adds the special ones.
         step_mark: the text behind each step; empty: there are no steps.
+
+    Attributes:
+        pad: the token that fills up shorter texts.
     """
 
     def __init__(self, tokenizer: Any, max_tokens: int | None, *, special_tokens: bool, step_mark: str = "") -> None:
+        self.pad: int = (tokenizer.padding or {}).get("pad_id", 0)
         self._tokenizer = tokenizer
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -60,6 +64,11 @@ class TextTokens:
         return (
             len(self._tokenizer.encode(first, second, add_special_tokens=self._special_tokens).ids) > self._max_tokens
         )
+
+    def encode(self, first: str, second: str | None = None) -> tuple[Sequence[int], Sequence[int]]:
+        """The tokens of a text, or of a pair of texts, and which of the two each belongs to."""
+        encoding = self._tokenizer.encode(first, second, add_special_tokens=self._special_tokens)
+        return encoding.ids, encoding.type_ids
 
     def find_ids(self, text: str) -> list[int]:
         """The tokens of a text that stands within another."""

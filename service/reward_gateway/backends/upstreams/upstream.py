@@ -235,7 +235,16 @@ class Upstream:
         version = name_version(self.config, self._current)
         if not self.info.ready or version != self.info.version:
             log.info("upstream_ready", upstream=self.name, version=version)
-        self.info = replace(self.info, ready=True, version=version, versions=(version,), fault="")
+        self.info = replace(
+            self.info, ready=True, version=version, versions=(version,), fault="", max_batch=self._count_most_rows()
+        )
+
+    def _count_most_rows(self) -> int:
+        """Maximum rows of a call: those of the entry, or fewer where a replica says that it takes fewer."""
+        if not self._protocol.batches:
+            return 1
+        told = (replica.most_rows for replica in self._replicas.all.values())
+        return min((self.config.limits.batch, *(rows for rows in told if rows is not None)))
 
     def _refuse(self, why: str) -> None:
         """No row is scored, for this cause."""

@@ -17,6 +17,8 @@ class _Tei(UpstreamProtocol):
         told = await replica.get("/info")
         if not isinstance(told, dict):
             return ""
+        most = told.get("max_client_batch_size")  # 32 unless the server was told another, and more are refused
+        replica.most_rows = most if isinstance(most, int) and most > 0 else None
         return " ".join(str(told[key]) for key in ("model_id", "model_sha", "model_dtype") if told.get(key))
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from reward_gateway.sample import Invalid
 
-from ..config import UpstreamConfig, Words
+from ..config import UpstreamConfig
+from ..entry_parts import Words
 from ..failures import Refused
 from ..replica import Replica
 from ..rows import Question
