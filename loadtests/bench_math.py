@@ -28,7 +28,7 @@ import psutil
 from reward_gateway.backends.math.checker import MathChecker
 from reward_gateway.operations.apply import apply
 from reward_gateway.operations.effects import CompareMath
-from reward_gateway.operations.mathematics.identity import evaluate
+from reward_gateway.operations.mathematics.evaluation import evaluate
 from reward_gateway.operations.registry import catalog
 
 CASES = Path(__file__).parents[1] / "tests/operations/verifiable/cases.jsonl"

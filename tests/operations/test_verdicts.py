@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 import pytest
-from reward_gateway.operations.mathematics.decide import By
+from reward_gateway.operations.mathematics.decision import By
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.verdicts import VERDICTS, find_verdict_names, read_verdicts

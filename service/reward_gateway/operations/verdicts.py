@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_gateway.sample import FloatArray
 
-from .mathematics.decide import By
+from .mathematics.decision import By
 from .outcome import Outcome
 from .reading.alternatives import MATCHED, REFERENCE
 from .reading.params import TextParams

@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_gateway.operations.mathematics.decide import Decision, Question, Tolerance, decide
+from reward_gateway.operations.mathematics.decide import decide
+from reward_gateway.operations.mathematics.decision import Decision, Question, Tolerance
 
 TOLERANCE = Tolerance()
 

@@ -24,8 +24,8 @@ Programs that come with tests are judged where they cannot reach (``supervisor``
 - A **spawner** is forked before the tests are read, and starts programs' processes: whatever a program finds in its
   memory, in frames or by ``gc``, the tests and their answers are not there.
 - A program's process (``player``) gives the functions and classes that it defines to the process of the tests
-  (``examiner``), over a socket, as plain data in JSON (``values``, ``remote``). It sees the arguments of its calls, and
-  gives results back. What it says of equality is no evidence.
+  (``examiner``), over a socket, as plain data in JSON (``values``, ``peer``, ``remote``). It sees the arguments of its
+  calls, and gives results back. What it says of equality is no evidence.
 - Both are locked down as above; the **supervisor** runs no foreign code, ends them, and starts new ones after a test
   that did not end.
 

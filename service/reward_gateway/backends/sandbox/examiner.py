@@ -11,8 +11,9 @@ from typing import Any
 
 from .library import PRELUDE
 from .lockdown import lock_process
+from .peer import Peer, PeerLost, describe_exception
 from .player import START, Silence, prepare_interpreter
-from .remote import Peer, PeerLost, Remote, describe_exception
+from .remote import Remote
 
 Tell = Callable[[Any], None]
 
@@ -52,7 +53,7 @@ def run_tests(
 
 
 def name_exception(content: Any) -> str:
-    """An exception's name and text, as :func:`.remote.describe_exception` wrote them."""
+    """An exception's name and text, as :func:`.peer.describe_exception` wrote them."""
     names, text, _ = content
     name = names[0] if str(names[0]).isidentifier() else "Exception"  # a program may call a class what it likes
     return f"{name}: {text}"[:300].rstrip(": ")

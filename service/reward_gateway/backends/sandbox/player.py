@@ -16,7 +16,7 @@ from typing import Any, TextIO, cast
 
 from .library import PRELUDE, hide_modules
 from .lockdown import lock_process
-from .remote import Peer, PeerLost, describe_exception
+from .peer import Peer, PeerLost, describe_exception
 
 LONGEST_NUMBER = 50_000
 """Digits of a number that may be read or written, as LiveCodeBench's harness sets it."""

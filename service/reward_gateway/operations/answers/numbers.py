@@ -5,88 +5,23 @@ Values are fractions, so that integers and powers are compared exactly; roots ar
 
 import math
 import re
-import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+
+from .number_notation import plain_notation
+from .number_words import SCALES, last_words, read_words
 
 _LONGEST = 2_000
 """Characters of a text that is evaluated as one number."""
 _MOST_DIGITS = 4_000
 """Digits that a number may have: 9^9^9 is none that anybody means."""
 _MOST_NESTED = 50
-
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-_SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
-_SIGNS = str.maketrans(
-    {
-        **dict.fromkeys("−–﹣－‐‑", "-"),
-        "—": " ",
-        **dict.fromkeys("×⋅·∙✕", "*"),
-        "÷": "/",
-        "⁄": "/",
-        "∕": "/",
-        "＋": "+",
-        "％": "%",
-        "π": " pi ",
-    }
-)
-
-
-def repeating_fraction(whole: str, fixed: str, period: str) -> tuple[int, int]:
-    """Numerator and denominator of a repeating decimal: of 0, 1 and 6 (0.1666…) they are 15 and 90."""
-    denominator = (10 ** len(period) - 1) * 10 ** len(fixed)
-    return int(whole + fixed + period) - int(whole + fixed or 0), denominator
-
-
-def _write_repeating(decimal: "re.Match[str]") -> str:
-    return " ({})/({}) ".format(*repeating_fraction(*decimal.groups()))
-
-
-_LATEX: tuple[tuple["re.Pattern[str]", "str | Callable[[re.Match[str]], str]"], ...] = (
-    (re.compile(r"\\(?:left|right|displaystyle|limits|mathstrut)\b"), ""),
-    (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s?\{([^{}]*)\}"), r" \1 "),
-    (re.compile(r"\{,\}|,\\!|\\,(?=\d{3}(?!\d))"), ","),
-    (re.compile(r"\\[,;:! ]|~|\\quad|\\qquad"), " "),
-    (re.compile(r"\\(?:times|cdot|ast)(?![a-z])"), "*"),
-    (re.compile(r"\\div(?![a-z])"), "/"),
-    (re.compile(r"\\pi(?![a-z])"), " pi "),
-    (re.compile(r"(?<![\d.])(\d{0,99})\.(\d{0,99})\\(?:overline|bar|dot)\s?\{(\d{1,99})\}"), _write_repeating),
-    (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)(?!\d)"), r" (\1)/(\2) "),
-    (re.compile(r"\\[dtc]?frac\s?\{([^{}]*)\}\s?(\d)"), r" (\1)/(\2) "),
-    (re.compile(r"\\[dtc]?frac\s?(\d)\s?\{([^{}]*)\}"), r" (\1)/(\2) "),
-    (re.compile(r"\\[dtc]?frac\s?\{([^{}]*)\}\s?\{([^{}]*)\}"), r" (\1)/(\2) "),
-    (re.compile(r"\\sqrt\s?\{([^{}]*)\}|\\sqrt\s?(\d)|√\s?(\d+(?:\.\d+)?)"), r" sqrt(\1\2\3) "),
-    (re.compile(r"\^\s?\{?\s?\\circ(?![a-z])\s?\}?|\\degree(?![a-z])"), "°"),
-    (re.compile(r"\^\s?\{([^{}]*)\}"), r"^(\1)"),
-    (
-        re.compile(r"\\?\$|\\[()\[\]]|[€£¥₹]|\\pounds(?![a-z])|\\euro(?![a-z])|\b(?:US|USD|EUR|GBP|Rs)\b\.?(?=\s?\d)"),
-        " ",
-    ),
-    (re.compile(r"\\%"), "%"),
-    (re.compile(r"(?<=[A-Za-z0-9)])(?:\*\*|\s\*\*\s)(?=[-+(]?\d)"), "^"),  # elsewhere it is Markdown's: **42**
-    (re.compile(r"[*_`]{2,3}"), " "),
-    (re.compile(r"(?<![\w)*])(?<![\d)]\s)\*(?=[-+]?\d[^*\n]{0,80}\*(?![\w(*]))"), " "),
-    (re.compile(r"(?<!\w)_(?=[-+]?\d[^_\n]{0,80}_(?!\w))"), " "),
-)
-
 _GROUPS = r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:[ _'\u2009\u202f\u00a0]\d{3})+(?![\d ]\d)"
 _NUMBER = re.compile(rf"(?:{_GROUPS}|\d{1, 3}(?:_\d{3})+(?!\d)|\d+)(?:\.\d+|\.(?!\w))?|\.\d+")
 _EXPONENT = re.compile(r"[eE][-+]?\d{1,6}(?!\w)")
-_WORD = re.compile(r"[^\W\d_]+")
-
-_SMALL = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
-)
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SCALES = {"hundred": 100, "dozen": 12, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_WORD_VALUES = {
-    **{word: value for value, word in enumerate(_SMALL)},
-    **{word: 10 * (place + 2) for place, word in enumerate(_TENS)},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,29 +62,6 @@ class _Unreadable(Exception):
     pass
 
 
-def plain_notation(text: str) -> str:
-    """A text with every sign, digit and LaTeX command of a number in plain notation: ``1.5 \\times 10^{3}`` is
-    ``1.5 * 10^(3)``, ``3½`` is ``3 (1)/(2)``."""
-    text = _SUPERSCRIPT_RUN.sub(lambda run: f"^({run.group().translate(_SUPERSCRIPTS)})", text)
-    text = "".join(map(_plain_character, text)).translate(_SIGNS)
-    if "\\" in text or "$" in text or "^" in text or "*" in text or any(mark in text for mark in "€£¥₹√~{_`"):
-        for _ in range(2):  # a fraction within a fraction
-            for pattern, replacement in _LATEX:
-                text = pattern.sub(replacement, text)
-    return re.sub(r"\b(?:US|USD|EUR|GBP|Rs)\b\.?(?=\s?\d)", " ", text)
-
-
-def _plain_character(character: str) -> str:
-    if character.isascii():
-        return character
-    if character.isdecimal():
-        return str(unicodedata.decimal(character))
-    if unicodedata.category(character) == "No" and "⁄" in (form := unicodedata.normalize("NFKC", character)):
-        numerator, _, denominator = form.partition("⁄")
-        return f" ({numerator})/({denominator}) "
-    return unicodedata.normalize("NFKC", character) if 0xFF01 <= ord(character) <= 0xFF5E else character
-
-
 def read_number(text: str) -> Number | None:
     """The number that a whole text is, an expression of numbers included; None if it is none, or more than one.
 
@@ -162,7 +74,7 @@ def read_number(text: str) -> Number | None:
     try:
         number = parser.read_expression()
     except _Unreadable:
-        words = _read_words(plain)
+        words = read_words(plain)
         return None if words is None else Number(words)
     rest = plain[parser.place :]
     return number if not rest.strip() or (_UNIT.fullmatch(rest) and not _VARIABLE.match(rest)) else None
@@ -182,7 +94,7 @@ def last_number(text: str) -> Number | None:
         elif span.counts and not _VARIABLE.match(plain, span.end):
             found = span.number
     if found is None and not any(character.isdigit() for character in plain):
-        words = _last_words(plain)
+        words = last_words(plain[-_LONGEST:])
         return None if words is None else Number(words)
     return found
 
@@ -356,7 +268,7 @@ class _Parser:
             return float(value) * math.pi
         if (scale := _SCALE.match(self.text, self.place)) is not None:
             self.place = scale.end()
-            return value * _SCALES[scale.group(1).lower()]
+            return value * SCALES[scale.group(1).lower()]
         if value.denominator == 1 and (part := _MIXED.match(self.text, self.place)) is not None:
             numerator, denominator = (int(digits) for digits in part.groups() if digits is not None)
             if denominator:
@@ -410,50 +322,3 @@ def _raise_to(base: Fraction | float, exponent: Fraction | float) -> Fraction | 
         return _checked(_positive(float(base)) ** float(exponent))
     except (OverflowError, ZeroDivisionError):
         raise _Unreadable from None
-
-
-def _read_words(text: str) -> Fraction | None:
-    """The value of a text that is nothing but an English number word."""
-    words = [word for word in _WORD.findall(text.lower()) if word != "and"]
-    return None if len(words) > 20 or not words else _value_of_words(words)
-
-
-def _value_of_words(words: list[str]) -> Fraction | None:
-    total = current = 0
-    for word in words:
-        if word in _WORD_VALUES:
-            current += _WORD_VALUES[word]
-        elif word in ("hundred", "dozen"):
-            current = max(current, 1) * _SCALES[word]
-        elif word in _SCALES:
-            total += max(current, 1) * _SCALES[word]
-            current = 0
-        else:
-            return None
-    return Fraction(total + current)
-
-
-def _last_words(text: str) -> Fraction | None:
-    """The last number word in a text; "one" counts at the end alone, since it is a pronoun too."""
-    run: list[str] = []
-    words = _WORD.findall(text[-_LONGEST:].lower())
-    for place in range(len(words) - 1, -1, -1):
-        word = words[place]
-        if word in _WORD_VALUES or word in _SCALES or (word == "and" and run):
-            run.insert(0, word)
-        elif run:
-            break
-    while run and run[0] == "and":
-        run.pop(0)
-    if run == ["one"] and words[-1] != "one":
-        return None
-    return _value_of_words([word for word in run if word != "and"]) if run else None
-
-
-_WORDS = "|".join((*_WORD_VALUES, *_SCALES))
-_RUN = re.compile(rf"\b(?:{_WORDS})(?:[\s-]{{1,3}}(?:and\s)?(?:{_WORDS}))*\b", re.IGNORECASE)
-
-
-def words_as_digits(text: str) -> str:
-    """A text with its English number words in digits: "twenty-one miles" is "21 miles"."""
-    return _RUN.sub(lambda run: str(_read_words(run.group()) or 0), text)

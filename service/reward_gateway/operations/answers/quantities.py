@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from .final import final_answer
-from .numbers import Number, find_numbers, marked_answer, plain_notation, words_as_digits
+from .number_notation import TEXT_COMMAND, plain_notation
+from .number_words import words_as_digits
+from .numbers import Number, find_numbers, marked_answer
 from .units import Unit, convert, join_phrases, read_unit
 
 _LONGEST = 20_000
@@ -134,7 +136,7 @@ _SIGN_BEFORE = re.compile(rf"(?:\b(?:US|USD)\s?)?({_SIGN})\s?({_AMOUNT})", re.IG
 _SIGN_AFTER = re.compile(rf"(?<=\d)\s?({_SIGN})")
 _CODE_BEFORE = re.compile(rf"\b(USD|EUR|GBP|INR|JPY|CNY|RMB|KRW|CHF|Rs)\b\.?\s?({_AMOUNT})")
 _LETTERS = (
-    (re.compile(r"\\(?:text|mathrm|operatorname|textrm|mathit|mbox)\s?\{([^{}]*)\}"), r" \1 "),
+    (TEXT_COMMAND, r" \1 "),
     (re.compile(r"\\(?:Omega|ohm)(?![a-z])"), "Ω"),
     (re.compile(r"\\mu(?![a-z])\s*"), "µ"),
     (re.compile(r"\\(?:AA|angstrom)(?![a-z])"), "Å"),

@@ -7,7 +7,7 @@ before and a unit behind. The parser of LaTeX is given the first form for all of
 import re
 import unicodedata
 
-from ..answers.numbers import repeating_fraction
+from ..answers.number_notation import repeating_fraction
 
 _DELIMITERS = (
     re.compile(r"\A\s*\$\$(.*)\$\$\s*\Z", re.DOTALL),

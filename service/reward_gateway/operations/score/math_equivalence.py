@@ -10,7 +10,8 @@ from reward_gateway.sample import Invalid
 from ..answers.sections import last_boxed, last_boxes
 from ..columns import Columns
 from ..effects import CompareMath, Effectful, perform
-from ..mathematics.decide import Decision, Question, Tolerance, decide
+from ..mathematics.decide import decide
+from ..mathematics.decision import Decision, Question, Tolerance
 from ..mathematics.extract import find_expression
 from ..mathematics.notation import is_whole
 from ..outcome import Outcome, invalid_field
