@@ -16,14 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from reward_gateway.errors import Unavailable
-from reward_gateway.operations.apply import JUDGE_ANSWER, run
-from reward_gateway.operations.columns import Columns
+from reward_gateway.operations.apply import JUDGE_ANSWER
 from reward_gateway.operations.effects import DiscardWrites, Effectful, perform
 from reward_gateway.operations.guards import GuardView, find_suspicious
-from reward_gateway.operations.outcome import Outcome
 from reward_gateway.operations.reading.alternatives import accepted_texts
-from reward_gateway.operations.registry import Comparison
 from reward_gateway.operations.verdicts import find_verdict_names, read_verdicts
 from reward_gateway.sample import (
     Batch,
@@ -42,14 +38,16 @@ from .column_binder import ColumnBinder, Value, param_of
 from .fields import infer_shape, table_field, takes_group, value_field
 from .group import find_alone, normalize_rows
 from .members import spread_groups
-from .missing_context import REASONS_OF_ONE, find_ignored_media
-from .outcome_rows import is_absent, spread_outcome, sum_magnitudes, sum_vectors, zeros_like
+from .missing_context import find_ignored_media
+from .outcome_rows import is_absent, sum_magnitudes, sum_vectors, zeros_like
 from .part_batches import read_json_references, select_part
 from .plan import ComponentPlan, Plan, Step
+from .rows import Rows
 from .schema import CohortSpec
+from .step_runner import Running, StepRunner
 from .stored_references import references_address
-from .turns import align_columns, align_vectors, find_surplus, find_wrong_numbers, is_by_turn
-from .unavailable import explain_unavailable
+from .transforms import apply_transform
+from .turns import align_vectors, find_surplus, find_wrong_numbers, is_by_turn
 from .unread_calls import find_unread_calls
 
 
@@ -65,7 +63,6 @@ class Rewards:
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-Running = Effectful[Any]
 Check = Callable[[Mapping[int, Invalid]], None]
 
 
@@ -105,24 +102,18 @@ class _RawComponent:
 
 class _Evaluation:
     def __init__(self, plan: Plan, batch: Batch, raw: Mapping[str, RawScores], check: Check) -> None:
+        if plan.json_references:
+            batch = read_json_references(batch)
         self.plan, self.batch, self.raw = plan, batch, raw
         self.check = check
         self.values: dict[str, Value] = {}
-        if plan.json_references:
-            self.batch = batch = read_json_references(batch)
-        self.binder = self._bind(batch)
+        self.rows = Rows(batch)
+        self.runner = StepRunner(plan, batch, self._bind(batch), self.rows)
         self.components: dict[str, ComponentScores] = {}
-        self.invalid: dict[int, Invalid] = dict(batch.invalid)
-        self.flags: dict[int, tuple[str, ...]] = dict(batch.flags)
-        self._size = batch.size
-        self._valid_row_cache = list(range(self._size))
-        self._failed = 0
-        self._absent: frozenset[int] = frozenset()
-        """Rows without a value of the current optional component; its transforms skip them."""
-        self._flag_rows(dict.fromkeys(find_unread_calls(plan, batch), (MESSAGE_PARTS_IGNORED,)))
         self._reward_raw: FloatArray = np.empty(0)
+        self.rows.flag(dict.fromkeys(find_unread_calls(plan, batch), (MESSAGE_PARTS_IGNORED,)))
         if batch.images is not None or batch.frames is not None:
-            self._flag_rows(dict.fromkeys(find_ignored_media(plan, batch), ("media_ignored",)))
+            self.rows.flag(dict.fromkeys(find_ignored_media(plan, batch), ("media_ignored",)))
 
     def _bind(self, batch: Batch) -> ColumnBinder:
         return ColumnBinder(
@@ -134,23 +125,23 @@ class _Evaluation:
         )
 
     def run(self) -> Effectful[Rewards]:
-        plan, size = self.plan, self._size
+        plan, size = self.plan, self.rows.size
         scored: dict[str, _RawComponent] = {}
         for component in plan.components:
             if _scored_first(component):
                 scored[component.name] = yield from self._score_component(component)
         reward, rewards = yield from self._compute_rewards(scored)
         if plan.group.cohort is not None:
-            self.check(self.invalid)
+            self.check(self.rows.invalid)
             reward = yield from self._compare_cohort(plan.group.cohort, reward)
             if plan.credit is not None:
                 rewards = yield from self._assign_credit(plan.credit, reward)
         if plan.credit is not None and rewards is not None:
-            self._refuse_non_finite(np.array([sum_magnitudes(vector) for vector in rewards]))
+            self.rows.fail_non_finite(np.array([sum_magnitudes(vector) for vector in rewards]))
         else:
-            self._refuse_non_finite(reward)
+            self.rows.fail_non_finite(reward)
         raw = self._reward_raw
-        for i in self.invalid:
+        for i in self.rows.invalid:
             reward[i] = raw[i] = np.nan
             if rewards is not None:
                 rewards[i] = None
@@ -159,8 +150,8 @@ class _Evaluation:
             self.components,
             rewards,
             raw if plan.grouped else None,
-            self.invalid,
-            self.flags,
+            self.rows.invalid,
+            self.rows.flags,
         )
 
     def _compute_rewards(self, scored: Mapping[str, _RawComponent]) -> Effectful[tuple[FloatArray, list[Any] | None]]:
@@ -168,17 +159,17 @@ class _Evaluation:
 
         With a cohort the vectors are preliminary; they are computed to know which rows have one.
         """
-        invalid, flags = dict(self.invalid), dict(self.flags)
+        invalid, flags = dict(self.rows.invalid), dict(self.rows.flags)
         while True:
             answer = yield from self._compute_rewards_once(scored)
             failed_by_server = {
-                i: reason for i, reason in self.invalid.items() if reason.server_caused and i not in invalid
+                i: reason for i, reason in self.rows.invalid.items() if reason.server_caused and i not in invalid
             }
             if not failed_by_server or not self.plan.stateful:
                 return answer
             yield from perform(DiscardWrites())
             invalid |= failed_by_server
-            self.invalid, self.flags, self._absent = dict(invalid), dict(flags), frozenset()
+            self.rows.restore(invalid, flags)
             self.values.clear()
 
     def _compute_rewards_once(
@@ -190,37 +181,37 @@ class _Evaluation:
             yield from self._transform_component(component, raw)
         zeroed = yield from self._apply_guards()
         reward = yield from self._combine_components()
-        reward[[i for i in zeroed if i not in self.invalid]] = 0.0
+        reward[[i for i in zeroed if i not in self.rows.invalid]] = 0.0
         self._reward_raw = reward.copy() if plan.grouped else reward
-        self._refuse_groups_of_one(*plan.comparisons)
+        self.runner.refuse_groups_of_one(*plan.comparisons)
         if plan.group.cohort is None and plan.group.normalize != "none":
             reward = self._normalize_rewards(reward)
         rewards = None
         if plan.credit is not None and (plan.group.cohort is None or plan.credit.operation.performs_effects):
             rewards = yield from self._assign_credit(plan.credit, reward)
-        self._refuse_groups_of_one(*plan.comparisons)  # the other members may have failed since
+        self.runner.refuse_groups_of_one(*plan.comparisons)  # the other members may have failed since
         self._settle_groups_of_one(reward, rewards)
         return reward, rewards
 
     def _score_component(self, component: ComponentPlan) -> Effectful[_RawComponent]:
-        name, size = component.name, self._size
+        name, size = component.name, self.rows.size
         if component.step is None:
             scores = self.raw[name]
-            self._fail_rows(scores.invalid, name)
-            self._flag_rows(scores.flags)
+            self.rows.fail(scores.invalid, name)
+            self.rows.flag(scores.flags)
             if component.refuse_truncated:
                 reason = Invalid("truncated", "a text exceeds the model's limit, and the recipe refuses truncation")
-                self._fail_rows({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, name)
+                self.rows.fail({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, name)
             return _RawComponent(scores.values[:, 0], scores.model, scores.version, scores.dimension, scores.cached)
         optional = component.optional
         shown = select_part(self.plan, self.batch, component.text)
-        binder = self.binder if shown is self.batch else self._bind(shown)
-        outcome = yield from self._run_step(
+        binder = self.runner.binder if shown is self.batch else self._bind(shown)
+        outcome = yield from self.runner.run(
             component.step, {}, f"{self.plan.name}/{name}", optional=optional, binder=binder
         )
-        raw = _RawComponent(self._align_turns(_extract_value(outcome, size, name, self), component))
+        raw = _RawComponent(self._align_turns(self.runner.extract_value(outcome, name), component))
         if optional:
-            raw.absent = frozenset(i for i in self._valid_rows() if is_absent(raw.value[i]))
+            raw.absent = frozenset(i for i in self.rows.valid() if is_absent(raw.value[i]))
         if component.step.operation.judged:
             raw.judge_answers = outcome.details.get(JUDGE_ANSWER, [None] * size)
         names = find_verdict_names(component.step.operation, component.step.params)
@@ -234,7 +225,7 @@ class _Evaluation:
             return value
         given = param_of(component.step, _GIVEN) if _GIVEN in component.step.operation.item.model_fields else None
         aligned, faults = align_vectors(value, self.batch.responses, surplus, given or component.name)
-        self._fail_rows(faults, component.name)
+        self.rows.fail(faults, component.name)
         return [None if vector is None else np.asarray(vector, dtype=np.float64) for vector in aligned]
 
     def _transform_component(self, component: ComponentPlan, raw: _RawComponent) -> Running:
@@ -242,10 +233,10 @@ class _Evaluation:
         address = f"{self.plan.name}/{name}"
         if model is not None:
             address = references_address(model, raw.version, raw.dimension)
-        self._absent = raw.absent
+        self.rows.absent = raw.absent
         for step in component.transforms:
-            value = yield from self._apply_transform(step, value, address, name)
-        self._absent = frozenset()
+            value = yield from apply_transform(self.runner, step, value, address, name)
+        self.rows.absent = frozenset()
         self.values[name] = value
         vector = value if isinstance(value, list) else None
         self.components[name] = ComponentScores(
@@ -259,63 +250,6 @@ class _Evaluation:
             raw.verdicts,
         )
 
-    def _apply_transform(self, step: Step, value: Value, address: str, component: str) -> Running:
-        transformed = yield from self._transform_value(step, value, address, component)
-        if step.comparison is not None and self.plan.group.of_one == "raw":
-            before = value if isinstance(transformed, list) else sum_vectors(value)
-            for i in find_alone(step.comparison, self.binder.groups, self._valid_rows()):
-                transformed[i] = before[i]
-        return transformed
-
-    def _transform_value(self, step: Step, value: Value, address: str, component: str) -> Running:
-        field_name = value_field(step.operation) or "reward"
-        wanted_shape = infer_shape(step.operation.item.model_fields[field_name])
-        if isinstance(value, list) and wanted_shape == "number":
-            return (yield from self._transform_vectors(step, value, field_name, address, component))
-        if not isinstance(value, list) and wanted_shape == "vector":
-            return (yield from self._transform_stream(step, value, field_name, component))
-        outcome = yield from self._run_step(step, {field_name: value}, address, component)
-        return _extract_value(outcome, self._size, component, self)
-
-    def _transform_vectors(
-        self, step: Step, value: list[FloatArray | None], name: str, address: str, component: str
-    ) -> Running:
-        """Apply a transform of numbers to all entries of the vectors at once."""
-        lengths = [0 if vector is None else len(vector) for vector in value]
-        flat = np.concatenate([vector for vector in value if vector is not None and len(vector)] or [np.empty(0)])
-        entries = Batch([""] * len(flat), [""] * len(flat), [None] * len(flat))
-        columns, kept, invalid = yield from ColumnBinder(entries, {}).read_columns(
-            step, {name: flat}, list(range(len(flat))), address
-        )
-        outcome = (yield from run(step.operation, columns, step.params)) if kept else Outcome()
-        owners = np.repeat(np.arange(len(value)), lengths)
-        reasons = {**invalid, **{kept[k]: reason for k, reason in outcome.invalid.items()}}
-        self._fail_rows({int(owners[k]): reason for k, reason in reasons.items()}, component)
-        shaped = np.full(len(flat), np.nan)
-        if outcome.reward is not None:
-            shaped[kept] = outcome.reward
-        pieces = np.split(shaped, np.cumsum(lengths)[:-1]) if lengths else []
-        return [None if vector is None else piece for vector, piece in zip(value, pieces, strict=True)]
-
-    def _transform_stream(self, step: Step, value: FloatArray, name: str, component: str) -> Running:
-        """Apply a transform of a stream: the valid values of the batch are one item."""
-        rows = self._valid_rows()
-        if not rows:
-            return value
-        item = {name: [value[rows]]}
-        single = Batch([""], [""], [None])
-        columns, kept, invalid = yield from ColumnBinder(single, {}).read_columns(step, item, [0])
-        outcome = (yield from run(step.operation, columns, step.params)) if kept else Outcome(invalid=invalid)
-        if outcome.invalid or outcome.rewards is None:
-            reason = next(
-                iter(outcome.invalid.values()), Invalid("operation_error", "the transform returned no values")
-            )
-            self._fail_rows(dict.fromkeys(rows, reason), component)
-            return value
-        shaped = np.full(self._size, np.nan)
-        shaped[rows] = np.asarray(outcome.rewards[0], dtype=np.float64)
-        return shaped
-
     def _apply_guards(self) -> Effectful[list[int]]:
         """Flag suspicious samples; returns the rows whose reward becomes 0."""
         zeroed: list[int] = []
@@ -323,26 +257,26 @@ class _Evaluation:
             return zeroed
         view = GuardView(
             ["" if response is None else shown_text(own_turns(response)) for response in self.batch.responses],
-            [accepted_texts(reference) for reference in self.batch.references or [None] * self._size],
+            [accepted_texts(reference) for reference in self.batch.references or [None] * self.rows.size],
             {name: scores.value for name, scores in self.components.items()},
-            self.flags,
+            self.rows.flags,
         )
         for plan in self.plan.guards:
             suspicious = yield from find_suspicious(plan.guard, view, plan.params)
             if isinstance(suspicious, Invalid):
-                self._fail_rows(dict.fromkeys(self._valid_rows(), suspicious), None)
+                self.rows.fail(dict.fromkeys(self.rows.valid(), suspicious), None)
                 continue
-            flagged = [i for i in np.flatnonzero(suspicious).tolist() if i not in self.invalid]
-            self._flag_rows(dict.fromkeys(flagged, (plan.guard.name,)))
+            flagged = [i for i in np.flatnonzero(suspicious).tolist() if i not in self.rows.invalid]
+            self.rows.flag(dict.fromkeys(flagged, (plan.guard.name,)))
             if plan.action == "invalid":
                 reason = Invalid("guard", f"the guard {plan.guard.name} flagged this sample")
-                self._fail_rows(dict.fromkeys(flagged, reason), None)
+                self.rows.fail(dict.fromkeys(flagged, reason), None)
             elif plan.action == "zero":
                 zeroed += flagged
         return zeroed
 
     def _combine_components(self) -> Running:
-        plan, size = self.plan, self._size
+        plan, size = self.plan, self.rows.size
         table = {name: self.components[name].value for name in plan.over}
         if plan.combine is None:
             reward = next(iter(table.values())).copy() if table else np.zeros(size)
@@ -354,7 +288,7 @@ class _Evaluation:
                 reward = np.array([np.nan if number is None else float(number) for number in numbers])
             else:
                 column = table if wanted_shape == "table" else list(np.stack(list(table.values()), axis=1))
-                outcome = yield from self._run_step(plan.combine, {field_name: column}, plan.name)
+                outcome = yield from self.runner.run(plan.combine, {field_name: column}, plan.name)
                 reward = outcome.reward if outcome.reward is not None else np.full(size, np.nan)
         for name in plan.add:
             reward = reward + self.components[name].value
@@ -367,9 +301,9 @@ class _Evaluation:
             [n] a number (of a combiner) or a vector (of credit) per sample; None where it has none.
         """
         if step.comparison is not None:
-            self._refuse_groups_of_one(step.comparison)
-        outcome = yield from spread_groups(step, self.binder, self.values, table, self._valid_rows())
-        self._fail_rows(outcome.invalid, None)
+            self.runner.refuse_groups_of_one(step.comparison)
+        outcome = yield from spread_groups(step, self.runner.binder, self.values, table, self.rows.valid())
+        self.rows.fail(outcome.invalid, None)
         return outcome.rewards
 
     def _assign_credit(self, step: Step, reward: FloatArray) -> Running:
@@ -382,113 +316,38 @@ class _Evaluation:
         vectors = [name for name in self.plan.over if isinstance(self.values.get(name), list)]
         if main is not None and main not in provided and vectors:
             provided[main] = self.values[vectors[0]]
-        outcome = yield from self._run_step(step, provided, self.plan.name)
-        rewards = list(outcome.rewards) if outcome.rewards is not None else [None] * self._size
+        outcome = yield from self.runner.run(step, provided, self.plan.name)
+        rewards = list(outcome.rewards) if outcome.rewards is not None else [None] * self.rows.size
         return self._refuse_wrong_numbers(step, rewards)
 
     def _refuse_wrong_numbers(self, step: Step, rewards: list[Any]) -> list[Any]:
         if is_by_turn(step):
-            self._fail_rows(find_wrong_numbers(rewards, self.batch.responses), None)
+            self.rows.fail(find_wrong_numbers(rewards, self.batch.responses), None)
         return rewards
-
-    def _refuse_groups_of_one(self, *comparisons: Comparison) -> None:
-        """Fail the rows that are alone in what they are compared within, unless the recipe says what they get."""
-        if not comparisons or self.plan.group.of_one != "refuse":
-            return
-        for comparison in comparisons:
-            alone = find_alone(comparison, self.binder.groups, self._valid_rows())
-            self._fail_rows(dict.fromkeys(alone, REASONS_OF_ONE[comparison]), None)
 
     def _settle_groups_of_one(self, reward: FloatArray, rewards: list[Any] | None) -> None:
         """Give the rows that are alone in what they are compared within 0, where the recipe says so."""
         if not self.plan.comparisons or self.plan.group.of_one != "zero":
             return
         for comparison in self.plan.comparisons:
-            for i in find_alone(comparison, self.binder.groups, self._valid_rows()):
+            for i in find_alone(comparison, self.runner.binder.groups, self.rows.valid()):
                 reward[i] = 0.0
                 if rewards is not None and rewards[i] is not None:
                     rewards[i] = zeros_like(rewards[i])
 
     def _normalize_rewards(self, reward: FloatArray) -> FloatArray:
         table = {name: self.components[name].value for name in self.plan.over}
-        return normalize_rows(self.plan.group, self.binder.groups, self._valid_rows(), reward, table)
+        return normalize_rows(self.plan.group, self.runner.binder.groups, self.rows.valid(), reward, table)
 
     def _compare_cohort(self, spec: CohortSpec, reward: FloatArray) -> Running:
         """Normalise rewards within the samples of the same prompt, across requests."""
         values = [self.components[name].value for name in self.plan.over]
         compared = yield from compare_cohorts(
-            self.plan, spec, self.batch, self.binder.groups, reward, values, self.invalid
+            self.plan, spec, self.batch, self.runner.binder.groups, reward, values, self.rows.invalid
         )
-        self._flag_rows(dict.fromkeys(compared.incomplete, ("cohort_incomplete",)))
-        self._fail_rows(compared.invalid, None)
+        self.rows.flag(dict.fromkeys(compared.incomplete, ("cohort_incomplete",)))
+        self.rows.fail(compared.invalid, None)
         return compared.reward
-
-    def _run_step(
-        self,
-        step: Step,
-        provided: Mapping[str, Any],
-        address: str,
-        component: str | None = None,
-        *,
-        optional: bool = False,
-        binder: ColumnBinder | None = None,
-    ) -> Running:
-        """Run one operation over the valid rows; returns an outcome over the whole batch.
-
-        Rows that lack what an ``optional`` component reads have no value and stay valid. ``binder`` reads the columns
-        where the operation is shown a part of the responses.
-        """
-        if step.comparison is not None:
-            self._refuse_groups_of_one(step.comparison)
-        rows = self._valid_rows()
-        name = component or address.rpartition("/")[2]
-        no_outcome = Outcome(reward=np.full(self._size, np.nan), rewards=[None] * self._size)
-        try:
-            columns, kept, invalid = yield from (binder or self.binder).read_columns(step, provided, rows, address)
-            self._fail_rows({i: r for i, r in invalid.items() if not (optional and r.code == "missing_field")}, name)
-            if is_by_turn(step) and kept:
-                columns, kept = self._align_fields(step, columns, kept)
-            if not kept:
-                return no_outcome
-            outcome = yield from run(step.operation, columns, step.params)
-        except Unavailable as error:
-            self._fail_rows(dict.fromkeys(rows, explain_unavailable(error)), name)
-            return no_outcome
-        self._fail_rows({kept[k]: reason for k, reason in (outcome.stood_in | outcome.invalid).items()}, name)
-        if outcome.reward is None and outcome.rewards is None and len(outcome.invalid) == len(kept):
-            outcome.reward = np.full(len(kept), np.nan)  # every row has a reason of its own
-        self._flag_rows({kept[k]: flags for k, flags in outcome.flags.items()})
-        return spread_outcome(outcome, kept, self._size)
-
-    def _align_fields(self, step: Step, columns: Columns, rows: list[int]) -> tuple[Columns, list[int]]:
-        """The columns of a credit assignment with one entry per turn of the assistant's, over the rows that have it."""
-        names = {name: param for name in step.operation.item.model_fields if (param := param_of(step, name))}
-        columns, faults = align_columns(step, columns, [self.batch.responses[i] for i in rows], names)
-        if not faults:
-            return columns, rows
-        self._fail_rows({rows[k]: reason for k, reason in faults.items()}, None)
-        kept = [k for k in range(len(rows)) if k not in faults]
-        return columns.selected(kept), [rows[k] for k in kept]
-
-    def _valid_rows(self) -> list[int]:
-        if len(self.invalid) != self._failed:
-            self._failed = len(self.invalid)
-            self._valid_row_cache = [i for i in range(self._size) if i not in self.invalid]
-        return [i for i in self._valid_row_cache if i not in self._absent] if self._absent else self._valid_row_cache
-
-    def _fail_rows(self, reasons: Mapping[int, Invalid], component: str | None) -> None:
-        for i, reason in reasons.items():
-            self.invalid.setdefault(i, reason.of(component) if component else reason)
-
-    def _flag_rows(self, flags: Mapping[int, tuple[str, ...]]) -> None:
-        for i, names in flags.items():
-            self.flags[i] = tuple(dict.fromkeys((*self.flags.get(i, ()), *names)))
-
-    def _refuse_non_finite(self, reward: FloatArray) -> None:
-        for i in np.flatnonzero(~np.isfinite(reward)).tolist():
-            self.invalid.setdefault(
-                i, Invalid("not_finite", "the recipe's result for this sample is not a finite number")
-            )
 
 
 _GIVEN = "values"
@@ -501,13 +360,3 @@ def _scored_first(component: ComponentPlan) -> bool:
     if step is None:
         return True
     return not step.operation.stateful and all(binding.kind != "component" for binding in step.bindings.values())
-
-
-def _extract_value(outcome: Outcome, size: int, name: str, evaluation: _Evaluation) -> Value:
-    if outcome.reward is not None:
-        return outcome.reward
-    if outcome.rewards is not None:
-        return [None if vector is None else np.asarray(vector, dtype=np.float64) for vector in outcome.rewards]
-    reason = Invalid("operation_error", "the operation returned neither a reward nor a vector", name)
-    evaluation._fail_rows(dict.fromkeys(range(size), reason), name)
-    return np.full(size, np.nan)
