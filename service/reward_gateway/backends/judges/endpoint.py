@@ -11,6 +11,7 @@ import httpx
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Invalid
 
+from ..outgoing_http import open_client
 from ..retries import TemporaryFailure, call_with_retries
 from .config import JudgeConfig
 from .images import UnreadableImage, encode_images, has_images
@@ -21,7 +22,6 @@ from .refusals import Refusal, read_refusal
 from .replies import Reply, judge_failure, read_answer, read_failure
 from .spending import Budget, LocalSpend, SpendStore
 
-CONNECT_S = 5.0
 LARGEST_REPLY = 8 << 20
 LONGEST_REFUSAL = 64 << 10
 
@@ -43,7 +43,7 @@ class Breaker(Protocol):
 
 
 class ChatEndpoint:
-    """Client of one judge. It follows no redirects and ignores proxies set in the environment."""
+    """Client of one judge."""
 
     def __init__(
         self, config: JudgeConfig, breaker: Breaker, observer: Observer, spend: SpendStore | None = None
@@ -54,21 +54,13 @@ class ChatEndpoint:
         self._slots = asyncio.Semaphore(config.concurrency)
         self._rate_limiter = RateLimiter(config.rate)
         key = config.api_key()
-        headers = {"accept-encoding": "identity", "content-type": "application/json"}
-        if key is not None:
-            headers["authorization"] = f"Bearer {key.get_secret_value()}"
+        headers = {} if key is None else {"authorization": f"Bearer {key.get_secret_value()}"}
         self._token_limiter = TokenLimiter(config.tokens_per_minute)
         self._budget = Budget(config.name, config.daily_budget, spend or LocalSpend())
         self._parameters = Parameters(config)
         self.version = ""
         """Model and version as the server told them last; empty if it has not yet."""
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            timeout=httpx.Timeout(None, connect=CONNECT_S),
-            limits=httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._client = open_client(headers, config.concurrency)
 
     async def ask(self, question: Question, deadline: float | None) -> Reply | Invalid:
         """Return the judge's answer, or the reason why there is none.

@@ -10,19 +10,19 @@ from reward_gateway.errors import seconds_of_retry_after
 from reward_gateway.fair_queue import Share
 from reward_gateway.sample import Invalid
 
+from ..outgoing_http import open_client
 from ..retries import RETRYABLE_STATUSES, TemporaryFailure, call_with_retries
 from ..sandbox.languages import COMPILE_S
 from ..sandbox.slots import FairSlots
 from .config import SandboxConfig
 from .protocols import PROTOCOLS, Run, ServerFault, Unrunnable
 
-CONNECT_S = 5.0
 LARGEST_ANSWER = 64 << 20
 LONGEST_REASON = 200
 
 
 class SandboxEndpoint:
-    """Client of one remote sandbox. It follows no redirects and ignores proxies set in the environment."""
+    """Client of one remote sandbox."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
@@ -30,17 +30,11 @@ class SandboxEndpoint:
         self._url = self._protocol.find_url(config)
         self._slots = FairSlots(config.concurrency)
         key = config.api_key()
-        headers = {"accept-encoding": "identity", "content-type": "application/json"}
+        headers = dict[str, str]()
         if key is not None:
             secret = key.get_secret_value()
             headers["authorization"] = secret if config.protocol == "piston" else f"Bearer {secret}"
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            timeout=httpx.Timeout(None, connect=CONNECT_S),
-            limits=httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._client = open_client(headers, config.concurrency)
 
     async def run(
         self,

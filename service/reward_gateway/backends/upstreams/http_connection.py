@@ -9,6 +9,7 @@ import msgspec
 
 from reward_gateway.sample import Invalid
 
+from ..outgoing_http import open_client
 from .failures import Refused, ReplicaFailed, read_refusal
 
 CONNECT_S = 2.0
@@ -22,7 +23,7 @@ HTTP2 = find_spec("h2") is not None
 
 
 class HttpConnection:
-    """A server. No redirect is followed, and no proxy of the environment used.
+    """A server.
 
     Args:
         key: the API key; empty: none.
@@ -33,21 +34,12 @@ class HttpConnection:
     def __init__(self, url: str, key: str, connections: int, host: str = "") -> None:
         self._url = url
         self._extensions = {"sni_hostname": host.partition(":")[0]} if host else {}
-        headers = {"accept-encoding": "identity", "content-type": "application/json"}
+        headers = dict[str, str]()
         if key:
             headers["authorization"] = f"Bearer {key}"
         if host:
             headers["host"] = host
-        self._client = httpx.AsyncClient(
-            http2=HTTP2,
-            headers=headers,
-            timeout=httpx.Timeout(None, connect=CONNECT_S),
-            limits=httpx.Limits(
-                max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=IDLE_S
-            ),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._client = open_client(headers, connections, connect_s=CONNECT_S, idle_s=IDLE_S, http2=HTTP2)
 
     async def request(self, name: str, method: str, path: str, body: Any) -> Any:
         """The decoded answer; ``name`` is the server's in messages.
