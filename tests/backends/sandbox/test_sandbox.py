@@ -27,33 +27,24 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 
 from tests.clock import until
 
+from .sandboxes import SETS, start_sandbox
+
 pytestmark = pytest.mark.anyio
 
-SETS = {
-    "all": MECHANISMS,
-    "seccomp alone": ("seccomp",),
-    "landlock and namespaces": ("privileges", "landlock", "namespaces"),
-}
+SANDBOXES = ("all", "seccomp alone", "landlock and namespaces")
 
 
-@pytest.fixture(params=SETS, scope="module")
+@pytest.fixture(params=SANDBOXES, scope="module")
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
-    made = Sandbox(SETS[request.param], processes=2)
-    try:
-        await made.start()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
-    yield made
-    await made.close()
+    async with start_sandbox(SETS[request.param]) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 async def full() -> AsyncIterator[Sandbox]:
     """Under everything that this kernel has."""
-    made = Sandbox(processes=2)
-    await made.start()
-    yield made
-    await made.close()
+    async with start_sandbox(MECHANISMS) as made:
+        yield made
 
 
 async def run(sandbox: Sandbox, program: str, value: Any = None, timeout_s: float = 60.0) -> Any:

@@ -13,32 +13,22 @@ from reward_gateway.sample import Invalid
 
 from tests.clock import until
 
-from .test_sandbox import SETS
+from .sandboxes import SETS, start_sandbox
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=[*SETS][::2], scope="module")
+@pytest.fixture(params=["all", "landlock and namespaces"], scope="module")
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """With every mechanism, and by landlock and namespaces without seccomp."""
-    made = Sandbox(SETS[request.param], processes=2)
-    try:
-        await made.start()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
-    yield made
-    await made.close()
+    async with start_sandbox(SETS[request.param]) as made:
+        yield made
 
 
 @pytest.fixture(params=["seccomp alone"], scope="module")
 async def lone(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
-    made = Sandbox(SETS[request.param], processes=2)
-    try:
-        await made.start()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
-    yield made
-    await made.close()
+    async with start_sandbox(SETS[request.param]) as made:
+        yield made
 
 
 async def run(sandbox: Sandbox, program: str, *tests: str, timeout_s: float = 10.0, most_timeouts: int = 5) -> Any:
