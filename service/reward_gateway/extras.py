@@ -36,8 +36,18 @@ EXTRA_OF: dict[str, tuple[str, str]] = {
     "safetensors": ("server", "an uploaded head in safetensors"),
     **dict.fromkeys(
         (
-            *("PIL", "blake3", "ddsketch", "fastapi", "fastapi_swagger", "grpc_health", "grpc_reflection", "hiredis"),
-            *("httpcore", "httptools", "idna", "jinja2", "jmespath", "jsonschema", "limits"),
+            *(
+                "PIL",
+                "blake3",
+                "ddsketch",
+                "fastapi",
+                "fastapi_swagger",
+                "grpc_health",
+                "grpc_reflection",
+                "h2",
+                "hiredis",
+            ),
+            *("h2", "httpcore", "httptools", "idna", "jinja2", "jmespath", "jsonschema", "limits"),
             *("markdown_it", "math_verify", "nltk", "orjson"),
             *("antlr4", "latex2sympy2_extended", "pint"),
             *("prometheus_client", "psutil", "pydantic", "pydantic_settings", "python_multipart", "rapidfuzz"),

@@ -144,7 +144,16 @@ def make_checkpoint(folder: Path, name: str, seed: int = 1) -> Path:
 
 def ask_torch(questions: list[dict[str, Any]]) -> list[Any]:
     """What torch_scores.py answers."""
-    command = [os.environ["UPSTREAMS_PYTHON"], str(HERE / "torch_scores.py")]
+    return _ask_script("torch_scores.py", questions)
+
+
+def ask_transformers(questions: list[dict[str, Any]]) -> list[str]:
+    """What transformers_texts.py answers."""
+    return _ask_script("transformers_texts.py", questions)
+
+
+def _ask_script(name: str, questions: list[dict[str, Any]]) -> list[Any]:
+    command = [os.environ["UPSTREAMS_PYTHON"], str(HERE / name)]
     given = json.dumps(questions)
     done = subprocess.run(
         command, input=given, env={**os.environ, **QUIET}, capture_output=True, text=True, timeout=300

@@ -1,13 +1,15 @@
 """vLLM's pooling server: every protocol gives what torch gives for the same checkpoint."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from reward_gateway.sample import Batch
 
-from tests.upstreams.scoring import CLOSE, PAIRS, ask, conversation, score, upstream
+from tests.upstreams.scoring import CLOSE, PAIRS, ask, conversation, score, upstream, wait_until_known
 from tests.upstreams.servers import Server, ask_torch, make_checkpoint, start_vllm
 
 pytestmark = pytest.mark.anyio
@@ -61,6 +63,35 @@ async def test_text_that_the_gateway_renders_with_one_bos(
     entry = {"protocol": protocol, "urls": [vllm.url], "model": "rm", "input": "text", **template(checkpoint)}
     async with upstream(tmp_path, **entry) as server:
         assert np.allclose(await score(server), torch_says["chats"], atol=CLOSE)
+
+
+def calling(arguments: Any) -> list[dict[str, Any]]:
+    """A conversation in which a tool is called."""
+    call = {"type": "function", "function": {"name": "add", "arguments": arguments}}
+    return [
+        {"role": "user", "content": "What is 2 + 2?"},
+        {"role": "assistant", "content": "", "tool_calls": [{"id": "call_1", **call}]},
+    ]
+
+
+@pytest.mark.parametrize("arguments", [{"a": 2, "b": "zwei é"}, '{"a": 2, "b": "zwei é"}'], ids=["object", "text"])
+@pytest.mark.parametrize("input", ["messages", "text"])
+async def test_tool_calls_are_seen_alike_whoever_renders_them(
+    vllm: Server, checkpoint: Path, tmp_path: Path, input: str, arguments: Any
+) -> None:
+    object_form = calling({"a": 2, "b": "zwei é"})
+    (expected,) = ask_torch([{"checkpoint": str(checkpoint), "messages": [object_form]}])
+    (nothing,) = ask_torch([{"checkpoint": str(checkpoint), "messages": [calling({})]}])
+    entry = {"protocol": "vllm_classify", "urls": [vllm.url], "model": "rm", "input": input}
+    prompt, response = calling(arguments)[:1], calling(arguments)[1:]
+    async with upstream(tmp_path, **entry, **(template(checkpoint) if input == "text" else {})) as server:
+        await wait_until_known(server)
+        answer = await server.score(
+            "rm", Batch(["0"], [prompt], [response]), [0], asyncio.get_running_loop().time() + 60
+        )
+        assert answer.invalid == {}
+        assert np.allclose(answer.values, expected, atol=CLOSE)
+        assert not np.allclose(answer.values, nothing, atol=CLOSE)
 
 
 @pytest.mark.parametrize("protocol", ["vllm_classify", "vllm_pooling"])

@@ -1,6 +1,8 @@
 """Clients of servers that the operator declared: judges, upstreams, remote sandboxes."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 
@@ -16,7 +18,8 @@ def open_client(
     idle_s: float = 5.0,
     http2: bool = False,
 ) -> httpx.AsyncClient:
-    """A client of one server. It follows no redirects and ignores proxies set in the environment.
+    """A client of one server. It follows no redirects and ignores proxies set in the environment, but trusts whom
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name.
 
     Answers are asked for uncompressed, so that their size is known while they are read; the caller sets deadlines.
 
@@ -25,6 +28,7 @@ def open_client(
         connections: maximum connections.
         connect_s: seconds to wait for a connection.
         idle_s: seconds that an idle connection is kept.
+        http2: speak HTTP/2 where the server offers it with TLS.
     """
     return httpx.AsyncClient(
         http2=http2,
@@ -35,4 +39,11 @@ def open_client(
         ),
         follow_redirects=False,
         trust_env=False,
+        verify=httpx.create_ssl_context(trust_env=True),
     )
+
+
+def trusted_certificates() -> bytes | None:
+    """The certificates of ``SSL_CERT_FILE`` in PEM, for clients of gRPC; None: those that it brings. Raises OSError."""
+    file = os.environ.get("SSL_CERT_FILE")
+    return Path(file).read_bytes() if file else None

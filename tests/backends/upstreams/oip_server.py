@@ -45,12 +45,17 @@ class OwnTensors(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
     # Over gRPC
 
-    async def start(self) -> str:
-        """Begin to answer over gRPC; the address."""
+    async def start(self, certificate: Any = None) -> str:
+        """Begin to answer over gRPC, with TLS if there is a certificate; the address."""
         url = f"127.0.0.1:{free_port()}"
         self._server = grpc.aio.server()
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self._server)
-        self._server.add_insecure_port(url)
+        if certificate is None:
+            self._server.add_insecure_port(url)
+        else:
+            chain = b"".join(part.bytes() for part in certificate.cert_chain_pems)
+            credentials = grpc.ssl_server_credentials([(certificate.private_key_pem.bytes(), chain)])
+            self._server.add_secure_port(url, credentials)
         await self._server.start()
         return f"grpc://{url}"
 

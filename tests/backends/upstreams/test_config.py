@@ -10,7 +10,6 @@ from reward_gateway.backends.upstreams.config import INPUTS, UpstreamsFileError,
 from reward_gateway.backends.upstreams.protocols import PROTOCOLS
 from reward_gateway.backends.upstreams.protocols.mapped import MappedHttp
 from reward_gateway.backends.upstreams.rows import Question
-from reward_gateway.backends.upstreams.templates import ChatTemplate, TemplateError
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
@@ -196,26 +195,3 @@ def test_a_template_that_is_no_jinja_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("{% if %}")
     (fault,) = faults_of(write_entry(tmp_path, input="text", template="t"))
     assert fault.startswith("upstreams.rm: template: The chat template is not valid Jinja")
-
-
-MESSAGES = [{"role": "user", "content": "a <b>"}, {"role": "assistant", "content": "c"}]
-
-
-@pytest.mark.parametrize(
-    ("source", "text"),
-    [
-        ("{% for m in messages %}\n  {% if true %}\n{{ m.content }}\n{% endif %}\n{% endfor %}", "a <b>\nc\n"),
-        ("{{ messages[0] | tojson }}", '{"role": "user", "content": "a <b>"}'),
-        ("{% for m in messages %}{% if loop.first %}{% continue %}{% endif %}{{ m.role }}{% endfor %}", "assistant"),
-        ("{% generation %}{{ messages[1].content }}{% endgeneration %}", "c"),
-        ("{{ bos_token }}{{ tools is none }}{{ add_generation_prompt }}", "<s>TrueFalse"),
-    ],
-)
-def test_templates_are_rendered_as_transformers_renders_them(source: str, text: str) -> None:
-    assert ChatTemplate(source, {"bos_token": "<s>"}).render(MESSAGES) == text
-
-
-@pytest.mark.parametrize("source", ["{{ messages.__class__.__mro__ }}", "{{ messages.append(1) }}", "{{ 1 / 0 }}"])
-def test_templates_are_not_trusted(source: str) -> None:
-    with pytest.raises(TemplateError):
-        ChatTemplate(source, {}).render(MESSAGES)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import grpc
 from tritonclient.grpc import service_pb2_grpc
 
+from reward_gateway.backends.outgoing_http import trusted_certificates
 from reward_gateway.sample import Invalid
 
 from .failures import Refused, ReplicaFailed, too_long
@@ -25,14 +26,22 @@ _DENIED = frozenset((grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION
 
 
 class GrpcConnection:
-    """A channel to ``grpc://host:port``, or with TLS to ``grpcs://host:port``."""
+    """A channel to ``grpc://host:port``, or with TLS to ``grpcs://host:port``.
 
-    def __init__(self, url: str, key: str) -> None:
+    Args:
+        key: the API key; empty: none.
+        host: the name that is asked for and that the certificate has; empty: the address has it.
+    """
+
+    def __init__(self, url: str, key: str, host: str = "") -> None:
         address = urlsplit(url).netloc
+        named = (("grpc.default_authority", host),) if host else ()
         if url.startswith("grpcs:"):
-            self._channel = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(), options=OPTIONS)
+            checked = (("grpc.ssl_target_name_override", host.partition(":")[0]),) if host else ()
+            credentials = grpc.ssl_channel_credentials(trusted_certificates())
+            self._channel = grpc.aio.secure_channel(address, credentials, options=(*OPTIONS, *named, *checked))
         else:
-            self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+            self._channel = grpc.aio.insecure_channel(address, options=(*OPTIONS, *named))
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._metadata = (("authorization", f"Bearer {key}"),) if key else ()
 

@@ -1,7 +1,6 @@
 """Connections to a server over HTTP with JSON, kept alive; over HTTP/2 where the server offers it on TLS."""
 
 import json
-from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -11,15 +10,13 @@ from reward_gateway.sample import Invalid
 
 from ..outgoing_http import open_client
 from .failures import Refused, ReplicaFailed, read_refusal
+from .images import JsonBody
 
 CONNECT_S = 2.0
 IDLE_S = 3.0
 """Shorter than the five seconds after which uvicorn, and so vLLM, closes an idle connection."""
 
 LARGEST_ANSWER = 64 << 20
-
-HTTP2 = find_spec("h2") is not None
-"""HTTP/2 needs the package h2, which httpx names as its extra ``http2``."""
 
 
 class HttpConnection:
@@ -39,7 +36,7 @@ class HttpConnection:
             headers["authorization"] = f"Bearer {key}"
         if host:
             headers["host"] = host
-        self._client = open_client(headers, connections, connect_s=CONNECT_S, idle_s=IDLE_S, http2=HTTP2)
+        self._client = open_client(headers, connections, connect_s=CONNECT_S, idle_s=IDLE_S, http2=True)
 
     async def request(self, name: str, method: str, path: str, body: Any) -> Any:
         """The decoded answer; ``name`` is the server's in messages.
@@ -48,11 +45,15 @@ class HttpConnection:
             ReplicaFailed: the server did not answer, or not now.
             Refused: it refuses this request.
         """
-        content = None if body is None else msgspec.json.encode(body)
+        sent = None if body is None else JsonBody(body)
         answer = bytearray()
         try:
             async with self._client.stream(
-                method, f"{self._url}{path}", content=content, extensions=self._extensions
+                method,
+                f"{self._url}{path}",
+                content=None if sent is None else sent.content,
+                headers={} if sent is None else {"content-length": str(sent.size)},
+                extensions=self._extensions,
             ) as response:
                 async for piece in response.aiter_bytes():
                     answer += piece

@@ -82,7 +82,7 @@ class Replica:
         key = config.api_key()
         secret = key.get_secret_value() if key is not None else ""
         self._http = None if url.startswith("grpc") else HttpConnection(url, secret, config.limits.in_flight + 8, host)
-        self.grpc = GrpcConnection(url, secret) if self._http is None else None
+        self.grpc = GrpcConnection(url, secret, host) if self._http is None else None
 
     # How it is
 

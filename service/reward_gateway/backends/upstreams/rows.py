@@ -1,8 +1,7 @@
 """Samples as questions to an upstream: chat messages, a rendered text, or a pair of texts; encoded once per request."""
 
-import base64
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +9,14 @@ import numpy as np
 
 from reward_gateway.backends.chat import flatten_prompt, flatten_response
 from reward_gateway.backends.encoded_rows import Encoded, SizedRows
-from reward_gateway.sample import Batch, Invalid, Media, Text, canonical_json
+from reward_gateway.sample import Batch, Invalid, canonical_json
 
 from .config import FEATURE, Input, UpstreamConfig
+from .conversations import as_unicode, join_conversation
+from .images import count_json_bytes, write_images
 from .templates import ChatTemplate, TemplateError
 from .tokens import TextTokens
-
-_KINDS = (("png", 0, b"\x89PNG\r\n\x1a\n"), ("gif", 0, b"GIF8"), ("webp", 8, b"WEBP"))
-"""Types of images by the bytes at a place; any other is sent as JPEG."""
+from .tool_forms import with_calls, write_arguments
 
 
 @dataclass(slots=True)
@@ -109,16 +108,17 @@ class QuestionEncoder:
         for m, image in enumerate(images):
             if image.data is None:
                 return Invalid("invalid_media", "Its bytes were not fetched.", param=f"images[{m}]")
+        messages = join_conversation(prompt, response, images)
         question = Question(
-            join_conversation(prompt, response, images),
-            _as_unicode(flatten_prompt(prompt)),
-            _as_unicode(flatten_response(response)),
+            [dict(with_calls(message, write_arguments, ids=True)) for message in messages],
+            as_unicode(flatten_prompt(prompt)),
+            as_unicode(flatten_response(response)),
         )
         if config.input == "response":
             question.text = question.response
         elif self._template is not None:
             try:
-                question.text = self._template.render(question.messages).removeprefix(self._bos)
+                question.text = self._template.render(messages).removeprefix(self._bos)
             except TemplateError as error:
                 return Invalid("invalid_field", str(error), param="response")
         for name in config.named_fields:
@@ -126,7 +126,7 @@ class QuestionEncoder:
             if isinstance(value, Invalid):
                 return value
             if isinstance(value, str):
-                question.fields[name] = _as_unicode(value)
+                question.fields[name] = as_unicode(value)
             else:
                 question.numbers[name] = value
         return self._measure(config, question)
@@ -152,61 +152,6 @@ class QuestionEncoder:
         return question
 
 
-def join_conversation(prompt: Text, response: Text, images: Sequence[Media]) -> list[dict[str, Any]]:
-    """Prompt and response as one list of chat messages.
-
-    Images take the places of the messages' own, in the order of reading; further ones come first in the first message
-    of the user. Without images the places are left out.
-    """
-    before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) and prompt else list(prompt or [])
-    after = [{"role": "assistant", "content": response}] if isinstance(response, str) else list(response)
-    written = [message for message in (*before, *after) if not isinstance(message, str)]
-    waiting = iter(images)
-    messages = [{**message, "content": _fill_places(message.get("content"), waiting)} for message in written]
-    if further := [_image_part(image) for image in waiting]:
-        first = next((message for message in messages if message.get("role") == "user"), None)
-        if first is None:
-            first = {"role": "user", "content": ""}
-            messages.insert(0, first)
-        content = first["content"]
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
-        first["content"] = [*further, *(part for part in parts if part.get("text") != "")]
-    return [_clean_texts(message) for message in messages]
-
-
-def _fill_places(content: Any, images: Iterator[Media]) -> Any:
-    """A message's content with images in the places ``{"type": "image"}``; a list of nothing but texts stays a list."""
-    if not isinstance(content, list):
-        return content if content is not None else ""
-    parts: list[Any] = []
-    for part in content:
-        if isinstance(part, dict) and part.get("type") == "image":
-            image = next(images, None)
-            parts += [] if image is None else [_image_part(image)]
-        else:
-            parts.append(part)
-    return parts
-
-
-def _clean_texts(value: Any) -> Any:
-    """The same without lone surrogates, which JSON on the wire cannot hold."""
-    if isinstance(value, str):
-        return _as_unicode(value)
-    if isinstance(value, dict):
-        return {key: _clean_texts(entry) for key, entry in value.items()}
-    return [_clean_texts(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _as_unicode(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _image_part(image: Media) -> dict[str, Any]:
-    data = image.data or b""
-    kind = next((kind for kind, at, magic in _KINDS if data[at : at + len(magic)] == magic), "jpeg")
-    return {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{base64.b64encode(data).decode()}"}}
-
-
 def _read_field(batch: Batch, row: int, name: str, question: Question) -> str | list[float] | Invalid:
     """The text of one field of a sample, or the numbers of one of its features."""
     if name.startswith(FEATURE):
@@ -220,7 +165,7 @@ def _read_field(batch: Batch, row: int, name: str, question: Question) -> str | 
     if name in ("prompt", "response", "text"):
         return str(getattr(question, name))
     if name == "messages":
-        return canonical_json(question.messages)
+        return canonical_json(write_images(question.messages))
     value = (batch.column(name) or [None] * batch.size)[row]
     if value is None or value == []:
         return Invalid("missing_field", f"The model needs '{name}'.", param=name)
@@ -231,4 +176,4 @@ def _count_bytes(question: Question) -> int:
     """About as many bytes as the question has in a request."""
     numbers = len(question.tokens) + sum(map(len, question.numbers.values()))
     texts = len(question.text) + sum(map(len, question.fields.values()))
-    return len(repr(question.messages)) + texts + 24 * numbers + 64
+    return count_json_bytes(question.messages) + texts + 24 * numbers + 64

@@ -1,14 +1,23 @@
-"""Chat templates, rendered as ``transformers`` renders them, in Jinja's sandbox: their authors are not trusted."""
+"""Chat templates, rendered as ``transformers`` renders them, in Jinja's sandbox: their authors are not trusted.
+
+Two differences are deliberate: the date is always 1 January 2025, since a score that changes from day to day could be
+neither cached nor compared; and tool calls for which a template has no form are written into the text of their turn.
+"""
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from .tool_forms import Messages, has_calls, render_calls
+
+_REASONING = ("reasoning_content", "thinking", "reasoning")
+"""Names of a message's reasoning; templates read the first, those of gpt-oss the second."""
 
 
 class TemplateError(ValueError):
@@ -44,8 +53,14 @@ class ChatTemplate:
             raise TemplateError(f"The chat template is not valid Jinja: {error}") from None
         self._special_tokens = dict(special_tokens)
 
-    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+    def render(self, messages: Messages) -> str:
         """The text of a conversation that ends with an answer. Raises TemplateError if the template rejects it."""
+        named = [_name_reasoning(message) for message in messages]
+        if any(map(has_calls, named)):
+            return render_calls(named, self._render, TemplateError)
+        return self._render(named)
+
+    def _render(self, messages: Messages) -> str:
         try:
             return self._template.render(
                 messages=messages, tools=None, documents=None, add_generation_prompt=False, **self._special_tokens
@@ -55,6 +70,12 @@ class ChatTemplate:
             raise TemplateError(
                 f"The chat template rejects this conversation: {type(error).__name__}, for roles {roles}."
             ) from None
+
+
+def _name_reasoning(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message with its reasoning under each name that templates read."""
+    reasoning = next((message[name] for name in _REASONING if message.get(name) is not None), None)
+    return message if reasoning is None else {"thinking": reasoning, **message, "reasoning_content": reasoning}
 
 
 def _to_json(
