@@ -77,7 +77,7 @@ test-clients: development $(CLIENTS_HERE:%=$(CLIENTS)/%/.ready) ## run trainers'
 test-upstreams: development $(UPSTREAMS)/.ready $(INFINITY)/.ready ## score through real vLLM and infinity servers on a CPU, compared with torch, in environments of their own
 	@echo "==> upstreams"
 	@UPSTREAMS_PYTHON="$(CURDIR)/$(UPSTREAMS)/bin/python" INFINITY_PYTHON="$(CURDIR)/$(INFINITY)/bin/python" \
-	  exec $(BIN)/python -m pytest tests/upstreams $(ARGS)
+	  exec $(BIN)/python -m pytest tests/upstreams tests/backends/upstreams/test_under_load.py $(ARGS)
 
 client-python: $(NEWER)/.ready ## Python 3.13 for the clients that need it (root, Debian's debootstrap and patchelf; 46 MB)
 

@@ -109,6 +109,38 @@ def test_the_recipe_compiles_over_each_way(name: str) -> None:
             assert f"judge: {family.judge.entry['name']}" in text
 
 
+def paste(page: str) -> None:
+    """Write what a page gives into files: upstreams.yaml, rewards.yaml and the files that it names."""
+    block = r"(?:^## ([^\n]*)\n)?\n```(?:yaml|bash)?\n(.*?)\n```$"
+    for title, content in re.findall(block, page, flags=re.MULTILINE | re.DOTALL):
+        for key in ("upstreams", "rewards"):
+            if content.startswith(f"{key}:"):
+                Path(f"{key}.yaml").write_text(content)
+        if title.startswith("The file "):
+            Path(title.removeprefix("The file ")).write_text(content)
+
+
+@pytest.mark.parametrize("name", UPSTREAM)
+def test_what_is_pasted_from_the_page_passes_the_checks(name: str, run: Run) -> None:
+    paste(run("models", "known", name).out)
+    for file in re.findall(r"[\w.-]+\.jinja", FAMILIES[name].note or ""):  # of the checkpoint, as the note says
+        Path(file).write_text("{{ messages | tojson }}")
+    checked = run("upstreams", "check", "upstreams.yaml", "--offline")
+    assert (checked.code, checked.out) == (0, "")
+    checked = run("rewards", "check", "rewards.yaml", "--upstreams", "upstreams.yaml")
+    assert (checked.code, checked.out) == (0, ""), checked.out
+    assert "(warning)" not in checked.err
+
+
+def test_without_its_upstream_a_pasted_recipe_names_what_is_missing(run: Run) -> None:
+    family = FAMILIES["skywork-reward-v2"]
+    assert family.upstream is not None
+    paste(run("models", "known", family.name).out)
+    checked = run("rewards", "check", "rewards.yaml")
+    assert checked.code == 1
+    assert f"'{family.upstream.name}' is no scoring operation and no model" in checked.out
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_template_is_given_or_explained_and_renders(name: str) -> None:
     family = FAMILIES[name]
