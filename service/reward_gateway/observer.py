@@ -145,7 +145,10 @@ class Observer:
         """Breaker of a replica: it gets calls (closed), or none until it has answered a look (open)."""
 
     def judge_answered(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
-        """A judge answered, with so many tokens, at this cost in the currency of its price."""
+        """A judge was asked and its answer, read or not, took so many tokens, at this cost in its price's currency."""
+
+    def judge_cached(self, judge: str, answers: int) -> None:
+        """So many answers of a judge came from the cache, and cost nothing."""
 
     # Processes for what may take long
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from reward_gateway.backends.judges.replies import Reply
 from reward_gateway.sample import Invalid
 
 from tests.recipes.test_judging import make_verl_prompt
@@ -182,11 +183,11 @@ class Sage:
 
     names = ("sage", "ratio")
 
-    async def ask(
-        self, judge: str, conversations: Sequence[Any], temperature: float | None, *_: Any
-    ) -> list[str | Invalid]:
-        said = [conversation[-1]["content"] for conversation in conversations]
-        return [Invalid("judge_error", "no answer") if text == "?" else f"{judge} heard: {text}" for text in said]
+    async def answer(self, judge: str, questions: Sequence[Any], *_: Any) -> list[Reply | Invalid]:
+        said = [question.conversation[-1]["content"] for question in questions]
+        return [
+            Invalid("judge_error", "no answer") if text == "?" else Reply(f"{judge} heard: {text}") for text in said
+        ]
 
 
 async def test_a_judge_answers_by_its_name_where_no_recipe_has_it(http: Any) -> None:

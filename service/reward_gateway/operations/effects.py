@@ -166,20 +166,54 @@ class TokenLogprobs(Effect[list[Vector | Invalid]]):
     model: str = "language_model"
 
 
+Schema = Mapping[str, Any]
+"""JSON Schema of a judge's answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class AskJudge(Effect[list[str | Invalid]]):
     """Chat completions of a configured judge. Answer: list of str or :class:`reward_gateway.sample.Invalid`.
 
-    ``temperature`` None is the judge's own. At 0, equal conversations are asked once. ``schema``: JSON Schema of the
-    answers, which servers keep to that can; None for free text. ``draws``: of each conversation the number of its
-    answer among those that are drawn, if it is known how many; with the same number it is the same answer.
+    Attributes:
+        temperature: None: the judge's own. At 0, equal conversations are asked once.
+        schema: of all answers, or a list with one for each, which servers keep to that can; None for free text.
+        draws: of each conversation the number of its answer among those that are drawn, if it is known how many; with
+            the same number it is the same answer.
     """
 
     judge: str
     conversations: Sequence[Conversation]
-    temperature: float | None = 0.0
-    schema: Mapping[str, Any] | None = None
+    temperature: float | None = None
+    schema: Schema | Sequence[Schema] | None = None
     draws: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeToken:
+    """A token of a judge's answer.
+
+    Attributes:
+        alternatives: tokens that might have stood there, itself among them, with their natural log-probabilities.
+    """
+
+    text: str
+    alternatives: Sequence[tuple[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAnswer:
+    """A judge's words, and the tokens that were generated: before them its reasoning, behind them an end."""
+
+    text: str
+    tokens: Sequence[JudgeToken]
+
+
+@dataclass(frozen=True, slots=True)
+class AskJudgeForTokens(Effect[list[JudgeAnswer | Invalid]]):
+    """As :class:`AskJudge`, for words with their tokens. Answer: list of :class:`JudgeAnswer`, or
+    :class:`reward_gateway.sample.Invalid`, which words without tokens are as well."""
+
+    asked: AskJudge
 
 
 @dataclass(frozen=True, slots=True)

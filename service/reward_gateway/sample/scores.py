@@ -65,7 +65,7 @@ class ComponentScores:
 
 @dataclass(slots=True)
 class Usage:
-    """The cost of an answer. Hits and misses count component x sample."""
+    """The cost of an answer. Hits and misses count component x sample, and questions to judges."""
 
     samples: int = 0
     cache_hits: int = 0

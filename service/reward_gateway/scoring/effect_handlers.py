@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from reward_gateway.backends.judges.questions import CacheUse
 from reward_gateway.backends.math.comparison import Tolerances
 from reward_gateway.errors import NotFound
 from reward_gateway.operations import effects
 from reward_gateway.operations.effects import Effect
 from reward_gateway.sample import FloatArray, Invalid, RawScores, Usage
 
+from .judge_questions import put_questions, texts_of, tokens_of
 from .request_context import RequestContext
 from .services import ScoringServices
 
@@ -143,11 +143,14 @@ async def _compare_math(
 async def _ask_judge(
     services: ScoringServices, effect: effects.AskJudge, context: RequestContext
 ) -> list[str | Invalid]:
-    if services.judges is None:
-        raise NotFound("no judges are configured; set REWARD_GATEWAY_JUDGES_FILE to a file of judges")
-    cache = CacheUse(context.cache, context.scope.cache_owner)
-    asked = effect.conversations, effect.temperature, context.deadline, effect.schema, effect.draws, cache
-    return await services.judges.ask(effect.judge, *asked)
+    return texts_of(await put_questions(services.judges, effect, context))
+
+
+@register_handler(effects.AskJudgeForTokens)
+async def _ask_judge_for_tokens(
+    services: ScoringServices, effect: effects.AskJudgeForTokens, context: RequestContext
+) -> list[effects.JudgeAnswer | Invalid]:
+    return tokens_of(await put_questions(services.judges, effect.asked, context, tokens=True))
 
 
 @register_handler(effects.RunSandboxed)

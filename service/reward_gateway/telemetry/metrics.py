@@ -202,6 +202,9 @@ class Metrics(Observer):
     def judge_answered(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         self._calls.count_answer(judge, prompt_tokens, completion_tokens, cost)
 
+    def judge_cached(self, judge: str, answers: int) -> None:
+        self._calls.count_cached_answers(judge, answers)
+
     def replica_call_started(self, upstream: str, replica: str, rows: int) -> None:
         self._upstreams.count_started(upstream, replica, rows)
 

@@ -21,6 +21,9 @@ class ModelMetrics:
         self._seconds = make.histogram("model_call_duration_seconds", "Latency of infer calls.", DURATION_S, "model")
         self._in_flight = make.gauge("model_calls_in_flight", "Infer calls in flight.", "model")
         self._judge_cost = make.counter("judge_cost_total", "Cost of judges' answers, by their price.", "judge")
+        self._judge_answers = make.counter(
+            "judge_answers_total", "Judges' answers, from their servers or from the cache.", "judge", "source"
+        )
         self._judge_tokens = make.counter("judge_tokens_total", "Tokens of judges' answers.", "judge", "kind")
         self._queued = make.gauge("model_rows_queued", "Rows waiting for an infer call.", "model")
 
@@ -29,9 +32,15 @@ class ModelMetrics:
 
     def count_answer(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         name = self._models.known_or_other(judge)
+        self._judge_answers.labels(name, "server").inc()
         self._judge_cost.labels(name).inc(cost)
         self._judge_tokens.labels(name, "input").inc(prompt_tokens)
         self._judge_tokens.labels(name, "output").inc(completion_tokens)
+
+    def count_cached_answers(self, judge: str, answers: int) -> None:
+        name = self._models.known_or_other(judge)
+        self._judge_answers.labels(name, "cache").inc(answers)
+        self._judge_cost.labels(name).inc(0.0)
 
     def count_started(self, model: str, rows: int) -> None:
         name = self._models.known_or_other(model)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,8 @@ class FakeJudge:
     slow_s: float = 0.0
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    """Where questions were sent, with the query."""
     running: int = 0
     most_running: int = 0
     together: int = 0
@@ -39,6 +42,7 @@ class FakeJudge:
         body = await request.json()
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
+        self.paths.append(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
@@ -55,20 +59,33 @@ class FakeJudge:
         """The last message of each request, in the order of their arrival."""
         return [body["messages"][-1]["content"] for body in self.bodies]
 
+    def forget(self) -> None:
+        """As if nothing had reached it."""
+        self.bodies, self.headers, self.paths = [], [], []
 
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeJudge]:
+
+@asynccontextmanager
+async def serve_judge() -> AsyncIterator[FakeJudge]:
     """A fake judge behind a real server on a free port, in a thread of its own."""
     judge = FakeJudge()
-    app = Starlette(routes=[Route("/v1/chat/completions", judge.answer, methods=["POST"])])
+    app = Starlette(routes=[Route("/{_:path}", judge.answer, methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     await until(lambda: server.started)
     judge.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    yield judge
-    server.should_exit = server.force_exit = True
-    thread.join(5)
+    try:
+        yield judge
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join(5)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeJudge]:
+    """A fake judge of the test's own."""
+    async with serve_judge() as judge:
+        yield judge
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from reward_gateway.backends.judges import images
 from reward_gateway.backends.judges.images import UnreadableImage, encode_image, encode_images
 
 
 def encoded(kind: str, size: tuple[int, int] = (8, 4), mode: str = "RGB", **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.new(mode, size).save(buffer, kind, **options)
+    Image.new(mode, size, options.pop("color", 0)).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -35,6 +36,20 @@ def test_a_picture_is_turned_upright() -> None:
     kind, data = encode_image(encoded("JPEG", (8, 4), exif=exif), 64)
     turned = Image.open(io.BytesIO(data))
     assert (kind, turned.size, dict(turned.getexif())) == ("jpeg", (4, 8), {})
+
+
+def test_greys_of_16_bits_are_scaled_and_cmyk_becomes_rgb() -> None:
+    kind, data = encode_image(encoded("PNG", mode="I;16", color=0x4000), 64)
+    grey = Image.open(io.BytesIO(data))
+    assert (kind, grey.mode, grey.getpixel((0, 0))) == ("png", "L", 0x40)
+    kind, data = encode_image(encoded("JPEG", mode="CMYK"), 64)
+    assert (kind, Image.open(io.BytesIO(data)).mode) == ("jpeg", "RGB")
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MOST_PIXELS", 31)
+    with pytest.raises(UnreadableImage, match="over 31 pixels"):
+        encode_image(encoded("PNG"), 64)
 
 
 def test_a_large_picture_keeps_its_proportions() -> None:

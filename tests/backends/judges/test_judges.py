@@ -236,6 +236,23 @@ async def test_a_refusal_that_names_what_was_not_sent_is_final(fake: Any) -> Non
     assert len(fake.bodies) == 1
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens=100000 cannot be greater than max_model_len=4096. (parameter=max_tokens, value=100000)",
+        "'max_tokens' or 'max_completion_tokens' is too large: 9. This model's maximum context length is 8 tokens.",
+        "max_tokens: 9 > 8, which is the maximum allowed number of output tokens",
+        "temperature: range: 0..1",
+    ],
+)
+async def test_a_value_that_is_refused_is_not_learnt_as_a_parameter(fake: Any, message: str) -> None:
+    fake.reply = in_turn(JSONResponse({"error": {"message": message}}, 400), "YES")
+    async with judging(fake.url, max_tokens=9, temperature=0.5) as judges:
+        assert code((await judges.ask("j", [says("q")]))[0]) == "judge_error"
+        assert await judges.ask("j", [says("r")]) == ["YES"]
+    assert [(body["max_tokens"], body["temperature"]) for body in fake.bodies] == [(9, 0.5)] * 2
+
+
 async def test_only_what_is_configured_is_sent(fake: Any) -> None:
     async with judging(fake.url, temperature=None, structured=False) as judges:
         await judges.ask("j", [says("q")], None, None, {"type": "object"})
@@ -309,7 +326,7 @@ async def test_a_rate_spreads_the_questions_over_time(fake: Any) -> None:
     ("reply", "words"),
     [
         (Response("not json", media_type="application/json"), "sent a reply that is not a chat completion"),
-        (JSONResponse({"choices": []}), "sent a reply that is not a chat completion"),
+        (JSONResponse({"choices": []}), "answered without text"),
         (JSONResponse([1]), "sent a reply that is not a chat completion"),
         (JSONResponse({"error": {"message": "my secret"}}), "answered with an error (status 200)"),
         (JSONResponse({"choices": [{"message": {"content": None}}]}), "answered without text"),

@@ -61,6 +61,43 @@ async def test_cost_and_tokens_are_counted(fake: Any) -> None:
     assert 'reward_gateway_judge_tokens_total{judge="j",kind="output"} 20000.0' in page
 
 
+async def test_an_answer_that_is_no_answer_costs_what_it_took(fake: Any) -> None:
+    usage = {"prompt_tokens": 100_000, "completion_tokens": 10_000}
+    choice = {"message": {"content": "YES"}, "finish_reason": "length"}
+    fake.reply = lambda body: JSONResponse({"choices": [choice], "usage": usage})
+    metrics = Metrics()
+    async with judging(fake.url, metrics=metrics, price=PRICE, daily_budget=0.3) as judges:
+        (first,) = await judges.ask("j", [says("a")])
+        (second,) = await judges.ask("j", [says("b")])
+    assert isinstance(first, Invalid)
+    assert isinstance(second, Invalid)
+    assert (first.code, second.code) == ("judge_error", "over_budget")
+    assert 'reward_gateway_judge_cost_total{judge="j"} 0.3' in metrics.render().decode()
+
+
+async def test_a_cached_answer_is_counted_and_costs_nothing(fake: Any) -> None:
+    fake.reply = lambda body: replying("YES")
+    metrics = Metrics()
+    async with judging(fake.url, metrics=metrics, price=PRICE) as judges:
+        for _ in range(3):
+            await judges.ask("j", [says("q")], cache=USE)
+    page = metrics.render().decode()
+    assert 'reward_gateway_judge_cost_total{judge="j"} 0.3' in page
+    assert 'reward_gateway_judge_answers_total{judge="j",source="server"} 1.0' in page
+    assert 'reward_gateway_judge_answers_total{judge="j",source="cache"} 2.0' in page
+
+
+async def test_answers_at_a_temperature_that_the_server_chooses_are_not_cached(fake: Any) -> None:
+    fake.reply = lambda body: replying("YES")
+    async with judging(fake.url, temperature=None) as judges:
+        for _ in range(2):
+            assert await judges.ask("j", [says("q")], 0.0, cache=USE) == ["YES"]
+        await judges.ask("j", [says("q")], 0.0, draws=[0], cache=USE)
+        await judges.ask("j", [says("q")], 0.0, draws=[0], cache=USE)
+    assert len(fake.bodies) == 3
+    assert not any("temperature" in body for body in fake.bodies)
+
+
 async def test_a_judge_over_its_budget_is_not_asked_and_says_so(fake: Any) -> None:
     fake.reply = lambda body: replying("YES")
     spend = LocalSpend()

@@ -23,6 +23,11 @@ from reward_gateway.rates import parse_rate
 from ..declared_servers import DeclaredServer, ServersFileError, check_address, read_servers
 from .spending import Price
 
+_NOT_EXTRA = {
+    *("model", "messages", "temperature", "max_tokens", "stream", "n", "response_format", "logprobs", "top_logprobs"),
+    "guided_json",  # vLLM has dropped it, and ignores it without a word
+}
+
 
 class JudgesFileError(ServersFileError):
     """The judges file cannot be used; the message says which entry and why, and never repeats a value of it."""
@@ -41,13 +46,19 @@ class JudgeConfig(DeclaredServer):
     )
     model: str = Field(min_length=1, description="Model name sent in requests.")
     temperature: float | None = Field(
-        0.0, ge=0, le=2, description="Default temperature, if the operation sets none. null: none is sent."
+        0.0,
+        ge=0,
+        le=2,
+        description="Default temperature, if the operation sets none. null: none, and no 0 of an operation's, is sent.",
     )
     max_tokens: int | None = Field(
         None, ge=1, description="Maximum tokens per answer; sent as max_completion_tokens to a server that wants it."
     )
     structured: bool = Field(
         True, description="Ask for JSON by response_format where JSON is read; off after a server's first refusal."
+    )
+    top_logprobs: int = Field(
+        20, ge=1, le=100, description="Alternatives of a token that are asked for where `grade: expected` weighs them."
     )
     max_side: int = Field(2048, ge=16, le=16384, description="Longest side of an image that is sent, in pixels.")
     concurrency: int = Field(16, ge=1, le=1024, description="Maximum concurrent requests per gateway process.")
@@ -89,8 +100,7 @@ class JudgeConfig(DeclaredServer):
     @field_validator("extra")
     @classmethod
     def _check_extra(cls, extra: dict[str, Any]) -> dict[str, Any]:
-        taken = {"model", "messages", "temperature", "max_tokens", "stream", "n", "response_format"} & extra.keys()
-        if taken:
+        if taken := _NOT_EXTRA & extra.keys():
             raise ValueError(f"{', '.join(sorted(taken))} cannot be set here")
         return extra
 
@@ -104,7 +114,7 @@ class JudgeConfig(DeclaredServer):
     def url(self) -> str:
         """The URL that requests are sent to."""
         parts = urlsplit(self.base_url)
-        path = parts.path.rstrip("/") or "/v1"
+        path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
         return urlunsplit((parts.scheme, parts.netloc, f"{path}/chat/completions", parts.query, ""))
 
 

@@ -19,7 +19,7 @@ from .parameters import Parameters
 from .questions import Question
 from .rate_limiter import RateLimiter, TokenLimiter
 from .refusals import Refusal, read_refusal
-from .replies import Reply, judge_failure, read_answer, read_failure
+from .replies import Completion, Reply, judge_failure, read_completion, read_failure
 from .spending import Budget, LocalSpend, SpendStore
 
 LARGEST_REPLY = 8 << 20
@@ -79,48 +79,66 @@ class ChatEndpoint:
         except TimeoutError:
             return Invalid("deadline_exceeded", f"the deadline passed before the judge {self.config.name} answered")
 
+    def note_cached(self, answers: int) -> None:
+        """Count questions whose answers were cached: they cost nothing."""
+        self._observer.judge_cached(self.config.name, answers)
+
     def draws(self, question: Question) -> bool:
-        """Whether an answer is one of many: asked again, it may differ."""
-        chosen = self.config.temperature if question.temperature is None else question.temperature
-        return chosen is None or chosen > 0
+        """Whether an answer is one of many: asked again, it may differ, as a temperature is sent above 0, or none."""
+        sent = self.parameters(question).get("temperature")
+        return sent is None or sent > 0
 
     async def _ask_in_turn(self, question: Question) -> Reply | Invalid:
+        """One attempt, when it is its turn. Raises TemporaryFailure if a retry may help."""
         await self._token_limiter.wait_for_turn()
         await self._rate_limiter.wait_for_turn()
         if (over := await self._budget.check()) is not None:
             return over
-        reply = await self._ask_through_breaker(question)
-        if isinstance(reply, Reply):
-            await self._note(reply)
-        return reply
+        if question.tokens and not self._parameters.tells_tokens:
+            return judge_failure(self.config.name, "refuses to tell log-probabilities, which this grade is made of")
+        completion = await self._ask_through_breaker(question)
+        await self._note(completion)
+        answer = completion.answer
+        if isinstance(answer, Invalid):
+            if completion.again:
+                raise TemporaryFailure(answer, down=completion.failing)
+            return answer
+        if question.tokens and not answer.tokens:
+            return judge_failure(self.config.name, "told no log-probabilities, which this grade is made of")
+        return answer
 
-    async def _note(self, reply: Reply) -> None:
-        """Count what an answer took, and remember who gave it."""
-        self.version = reply.model
-        self._token_limiter.note(reply.prompt_tokens + reply.completion_tokens)
-        cost = self.config.price.cost(reply) if self.config.price is not None else 0.0
-        self._observer.judge_answered(self.config.name, reply.prompt_tokens, reply.completion_tokens, cost)
+    async def _note(self, completion: Completion) -> None:
+        """Count what a completion took, whether or not it has an answer, and remember who gave one."""
+        prompt, answer = completion.prompt_tokens, completion.completion_tokens
+        if isinstance(completion.answer, Reply):
+            self.version = completion.answer.model
+        elif not prompt + answer:
+            return
+        self._token_limiter.note(prompt + answer)
+        cost = self.config.price.cost(prompt, answer) if self.config.price is not None else 0.0
+        self._observer.judge_answered(self.config.name, prompt, answer, cost)
         await self._budget.add(cost)
 
     def parameters(self, question: Question) -> dict[str, Any]:
         """What a question is sent with, as far as it is known by now."""
-        return self._parameters.make(question.temperature, question.schema, question.top_logprobs)
+        return self._parameters.make(question.temperature, question.schema, tokens=question.tokens)
 
-    async def _ask_through_breaker(self, question: Question) -> Reply | Invalid:
+    async def _ask_through_breaker(self, question: Question) -> Completion:
         """One attempt, unless the breaker is open. Raises TemporaryFailure if a retry may help."""
         ticket = self._breaker.begin_call()
         probing = ticket is None
         if ticket is None:
             ticket = self._breaker.begin_probe()
         if ticket is None:
-            return judge_failure(self.config.name, "has failed repeatedly and is not called for a moment")
+            return Completion(judge_failure(self.config.name, "has failed repeatedly and is not called for a moment"))
         name, loop = self.config.name, asyncio.get_running_loop()
         started = loop.time()
         outcome, well = "cancelled", not probing  # a caller that leaves proves no fault, except of a probe
         self._observer.model_call_started(name, 1)
         try:
-            reply = await self._post_question(question)
-            outcome, well = "ok" if isinstance(reply, Reply) else "judge_error", True
+            completion = await self._post_question(question)
+            outcome = "ok" if isinstance(completion.answer, Reply) else "judge_error"
+            well = not completion.failing
         except TemporaryFailure as error:
             outcome, well = "judge_error", not error.down
             raise
@@ -130,19 +148,19 @@ class ChatEndpoint:
                 self._breaker.record_failure(ticket)
             elif outcome != "cancelled":
                 self._breaker.record_success()
-        return reply
+        return completion
 
-    async def _post_question(self, question: Question) -> Reply | Invalid:
+    async def _post_question(self, question: Question) -> Completion:
         """One attempt; and another at once where the server refuses a parameter that can be left out or renamed."""
         while True:
-            sent = self._parameters.make(question.temperature, question.schema, question.top_logprobs)
+            sent = self.parameters(question)
             answer = await self._post(question, sent)
             if not isinstance(answer, Refusal):
                 return answer
             if answer.status not in (400, 422) or not self._parameters.learn(sent, answer.param, answer.message):
-                return answer.explain(self.config.name, question.conversation)
+                return Completion(answer.explain(self.config.name, question.conversation))
 
-    async def _post(self, question: Question, parameters: dict[str, Any]) -> Reply | Invalid | Refusal:
+    async def _post(self, question: Question, parameters: dict[str, Any]) -> Completion | Refusal:
         name = self.config.name
         request = {**parameters, "model": self.config.model, "messages": list(question.conversation)}
         body = json.dumps(request).encode()
@@ -153,13 +171,13 @@ class ChatEndpoint:
             ):
                 if response.status_code != 200:
                     if (failure := read_failure(name, response.status_code, response.headers)) is not None:
-                        return failure
+                        return Completion(failure)
                     return read_refusal(response.status_code, await _read_start(response))
                 reply = bytearray()
                 async for piece in response.aiter_bytes():
                     reply += piece
                     if len(reply) > LARGEST_REPLY:
-                        return judge_failure(name, "sent an answer over the size limit")
+                        return Completion(judge_failure(name, "sent an answer over the size limit"))
         except TimeoutError:
             raise TemporaryFailure(
                 judge_failure(name, f"did not answer within {self.config.timeout_s:g} s"), retryable=False
@@ -167,8 +185,8 @@ class ChatEndpoint:
         except httpx.TransportError:
             raise TemporaryFailure(judge_failure(name, "cannot be reached")) from None
         except httpx.HTTPError:
-            return judge_failure(name, "sent a reply that cannot be read")
-        return read_answer(name, bytes(reply))
+            return Completion(judge_failure(name, "sent a reply that cannot be read"))
+        return read_completion(name, bytes(reply))
 
     async def close(self) -> None:
         await self._client.aclose()

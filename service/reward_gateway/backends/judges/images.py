@@ -3,14 +3,21 @@
 import base64
 import binascii
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
 _HEAD = "data:image/"
 _JPEG_QUALITY = 95
 _ORIENTATION = 0x0112
+_SENT_AS_IT_IS = ("L", "RGB", "RGBA", "P", "LA", "1")
+"""Modes that every reader of JPEG and PNG takes; CMYK and greys of 16 bits are none."""
+
+MOST_PIXELS = 64_000_000
+"""Most pixels of an image that is decoded."""
 
 
 class UnreadableImage(ValueError):
@@ -50,27 +57,43 @@ def _encode_part(part: dict[str, Any], max_side: int) -> dict[str, Any]:
 def encode_image(data: bytes, max_side: int) -> tuple[str, bytes]:
     """An image's type, jpeg or png, and its bytes; of an animation the first frame. Raises UnreadableImage."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            kind = "jpeg" if image.format in ("JPEG", "MPO") else "png"
-            turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
-            usual = image.format in ("JPEG", "PNG") and getattr(image, "n_frames", 1) == 1
-            if usual and not turned and max(image.size) <= max_side:
-                image.load()
-                return kind, data
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            upright.thumbnail((max_side, max_side))
-            if upright.mode not in ("L", "RGB", "RGBA"):
-                has_alpha = "A" in upright.getbands() or "transparency" in upright.info
-                upright = upright.convert("RGBA" if has_alpha else "RGB")
-            if kind == "jpeg":
-                upright = upright.convert("RGB")
-            buffer = io.BytesIO()
-            options = {"quality": _JPEG_QUALITY} if kind == "jpeg" else {}
-            Image.Image.save(upright, buffer, kind.upper(), exif=b"", **options)
-            return kind, buffer.getvalue()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return _encode(data, max_side)
+    except UnreadableImage:
+        raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadableImage("an image of the question cannot be decoded") from error
+
+
+def _encode(data: bytes, max_side: int) -> tuple[str, bytes]:
+    with Image.open(io.BytesIO(data)) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise UnreadableImage(f"an image of the question has over {MOST_PIXELS:,} pixels")
+        kind = "jpeg" if image.format in ("JPEG", "MPO") else "png"
+        turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
+        usual = image.format in ("JPEG", "PNG") and getattr(image, "n_frames", 1) == 1 and image.mode in _SENT_AS_IT_IS
+        image.load()
+        if usual and not turned and max(image.size) <= max_side:
+            return kind, data
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode not in ("L", "RGB", "RGBA"):
+            upright = _convert(upright)
+        upright.thumbnail((max_side, max_side))
+        if kind == "jpeg":
+            upright = upright.convert("RGB")
+        buffer = io.BytesIO()
+        options = {"quality": _JPEG_QUALITY} if kind == "jpeg" else {}
+        Image.Image.save(upright, buffer, kind.upper(), exif=b"", **options)
+        return kind, buffer.getvalue()
+
+
+def _convert(image: Image.Image) -> Image.Image:
+    """An image as RGB, or RGBA where some of it is clear; greys of 16 bits are scaled, where Pillow would clip them."""
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image, dtype=np.int64).clip(0, 65_535) >> 8).astype(np.uint8))
+    has_alpha = "A" in image.getbands() or "transparency" in image.info
+    return image.convert("RGBA" if has_alpha else "RGB")
 
 
 def _decode_url(url: str) -> bytes:

@@ -9,6 +9,7 @@ from reward_gateway.errors import NotFound
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Invalid
 
+from .cached_replies import decode_reply, encode_reply
 from .config import JudgeConfig
 from .endpoint import Breaker, ChatEndpoint
 from .questions import NOT_CACHED, CacheUse, Conversation, Question
@@ -58,7 +59,7 @@ class Judges:
         self,
         judge: str,
         conversations: Sequence[Conversation],
-        temperature: float | None = 0.0,
+        temperature: float | None = None,
         deadline: float | None = None,
         schema: Mapping[str, Any] | None = None,
         draws: Sequence[int] | None = None,
@@ -105,14 +106,16 @@ class Judges:
             asked = sorted(cached)
             names = [_name(endpoint, distinct[key], endpoint.version) for key in asked]
             found = await self._answers.get_many(cache.owner, names)
-            reply_of = {key: Reply(text) for key, text in zip(asked, found, strict=True) if text is not None}
+            kept = {key: text for key, text in zip(asked, found, strict=True) if text is not None}
+            reply_of = {key: decode_reply(text, tokens=distinct[key].tokens) for key, text in kept.items()}
+            endpoint.note_cached(sum(key in reply_of for key in keys))
         missing = [key for key in distinct if key not in reply_of]
         replies = await asyncio.gather(*(endpoint.ask(distinct[key], deadline) for key in missing))
         reply_of.update(zip(missing, replies, strict=True))
         if self._answers is not None:
             new = [(key, reply_of[key]) for key in missing if key in cached]
-            told = [(key, reply) for key, reply in new if isinstance(reply, Reply) and reply.model and not reply.tokens]
-            texts = [(_name(endpoint, distinct[key], reply.model), reply.text) for key, reply in told]
+            told = [(key, reply) for key, reply in new if isinstance(reply, Reply) and reply.model]
+            texts = [(_name(endpoint, distinct[key], reply.model), encode_reply(reply)) for key, reply in told]
             self._answers.put_later(cache.owner, texts)
         return [reply_of[key] for key in keys]
 
@@ -125,7 +128,7 @@ class Judges:
 
 def _key(question: Question, place: int | None) -> str:
     """What makes questions of one call the same; ``place``: of one that is asked by itself."""
-    asked = [list(question.conversation), question.temperature, question.schema, question.top_logprobs, question.draw]
+    asked = [list(question.conversation), question.temperature, question.schema, question.tokens, question.draw]
     return json.dumps([*asked, place], sort_keys=True)
 
 

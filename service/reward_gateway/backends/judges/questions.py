@@ -31,11 +31,12 @@ class Question:
         schema: JSON Schema of the answer; None for free text.
         draw: number of the answer among those that are drawn of the same question at a temperature above 0, if it is
             known how many are; None: not known, and each is a new one.
-        top_logprobs: alternatives to be told of each token, with their log-probabilities; 0: none.
+        tokens: whether the answer's tokens are to be told, with the log-probabilities of their alternatives; an answer
+            without them is then none.
     """
 
     conversation: Conversation
-    temperature: float | None = 0.0
+    temperature: float | None = None
     schema: Mapping[str, Any] | None = None
-    top_logprobs: int = 0
+    tokens: bool = False
     draw: int | None = None

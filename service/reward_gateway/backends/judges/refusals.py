@@ -8,7 +8,7 @@ from typing import Any
 
 from reward_gateway.sample import Invalid
 
-from .replies import judge_failure
+from .replies import first_entry, judge_failure
 
 PASSED_ON = frozenset({400, 404, 413, 422})
 """Statuses whose message may be passed on; those of 401 and 403 may name the key."""
@@ -52,14 +52,23 @@ class Refusal:
 
 
 def read_refusal(status: int, body: bytes) -> Refusal:
-    """A refusal, from the body of its answer."""
+    """A refusal, from the body of its answer: ``{"error": {"message", "param"}}`` as OpenAI has it, the same without
+    ``error``, a text in its place, ``{"detail"}`` of a text or of faults with their places, or one of these in a list.
+    """
     try:
-        error = json.loads(body)["error"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        found = first_entry(json.loads(body))
+    except (ValueError, RecursionError):
         return Refusal(status, "", "")
+    error = found.get("error") or found if isinstance(found, dict) else None
+    if isinstance(error, dict) and "message" not in error:
+        error = first_entry(error.get("detail"))
     if isinstance(error, str):
         return Refusal(status, "", error)
-    param, message = (error.get("param"), error.get("message")) if isinstance(error, dict) else ("", "")
+    if not isinstance(error, dict):
+        return Refusal(status, "", "")
+    place = error.get("loc")
+    param = error.get("param") or (".".join(map(str, place)) if isinstance(place, list) else "")
+    message = error.get("message") or error.get("msg")
     return Refusal(status, param if isinstance(param, str) else "", message if isinstance(message, str) else "")
 
 

@@ -4,7 +4,7 @@ A reply's body may quote the prompt, so reasons never contain any of it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +25,15 @@ TEXT_PARTS = frozenset({"text", "output_text"})
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token of an answer, and the natural log-probabilities of its most likely alternatives, itself among them."""
+    """A token of an answer.
+
+    Attributes:
+        alternatives: tokens that might have stood there, itself among them, with their natural log-probabilities; a
+            text that several tokens have stands there as often.
+    """
 
     text: str
-    alternatives: Mapping[str, float]
+    alternatives: Sequence[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +43,31 @@ class Reply:
     Attributes:
         text: its words, without reasoning that stood beside them.
         model: model and version as the server told them; empty if it told none.
-        prompt_tokens, completion_tokens: as the server counted them; 0 if it did not.
-        tokens: the tokens of ``text``, if they were asked for.
+        tokens: the tokens that the server generated, those of reasoning among them, if they were asked for.
+        cached: it was given to an earlier question, and cost nothing now.
     """
 
     text: str
     model: str = ""
+    tokens: Sequence[Token] = ()
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came of a request: an answer or none, and what was paid for either.
+
+    Attributes:
+        prompt_tokens, completion_tokens: as the server counted them; 0 if it did not.
+        again: another request may have an answer.
+        failing: the server is in trouble.
+    """
+
+    answer: Reply | Invalid
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    tokens: tuple[Token, ...] = ()
+    again: bool = False
+    failing: bool = False
 
 
 def read_failure(judge: str, status: int, headers: Mapping[str, str]) -> Invalid | None:
@@ -66,43 +87,61 @@ def read_failure(judge: str, status: int, headers: Mapping[str, str]) -> Invalid
     return None
 
 
-def read_answer(judge: str, body: bytes) -> Reply | Invalid:
-    """The answer of a chat completion; reasoning that stands beside it is no part of it.
+def read_completion(judge: str, body: bytes) -> Completion:
+    """A chat completion as its server sent it; reasoning that stands beside the answer is no part of it.
 
-    An answer that is not finished, a refusal and a call of a tool are no answer.
-
-    Raises:
-        TemporaryFailure: the body says that the request failed, or the answer is empty.
+    An answer that is not finished, a refusal and a call of a tool are no answer. One that is empty, and an error in
+    place of a completion, may be asked for again.
     """
     try:
         reply = json.loads(body)
     except (ValueError, RecursionError):
-        return judge_failure(judge, "sent a reply that is not a chat completion")
-    if isinstance(reply, dict) and reply.get("error"):
-        raise TemporaryFailure(judge_failure(judge, "answered with an error (status 200)"))
+        return Completion(_no_completion(judge))
+    reply = first_entry(reply)
+    if isinstance(reply, dict) and (reply.get("error") or reply.get("object") == "error"):
+        return Completion(judge_failure(judge, "answered with an error (status 200)"), again=True, failing=True)
     try:
-        choice = reply["choices"][0]
-        message = choice["message"]
-        if choice.get("error"):
-            raise TemporaryFailure(judge_failure(judge, "answered with an error (status 200)"))
-        finish, content = choice.get("finish_reason"), message.get("content")
-        refusal, calls = message.get("refusal"), message.get("tool_calls") or message.get("function_call")
+        choices = reply["choices"]
+        choice = choices[0] if choices else {"message": {}}
+        failed, finish = choice.get("error"), choice.get("finish_reason")
+        answer = _read_text(judge, choice["message"])
     except (LookupError, TypeError, AttributeError):
-        return judge_failure(judge, "sent a reply that is not a chat completion")
+        return Completion(_no_completion(judge))
+    prompt, completion = _read_usage(reply)
+    if failed:
+        failure = judge_failure(judge, "answered with an error (status 200)")
+        return Completion(failure, prompt, completion, again=True, failing=True)
     if finish is not None and not (isinstance(finish, str) and finish.lower() in FINISHED):
-        return judge_failure(judge, f"did not finish its answer ({_name_finish(finish)})")
-    if refusal or (isinstance(content, list) and any(_kind(part) == "refusal" for part in content)):
+        answer = judge_failure(judge, f"did not finish its answer ({_name_finish(finish)})")
+    if isinstance(answer, Invalid):
+        return Completion(answer, prompt, completion)
+    if not answer.strip():
+        return Completion(judge_failure(judge, "answered without text"), prompt, completion, again=True)
+    return Completion(Reply(answer, _read_model(reply), _read_tokens(choice)), prompt, completion)
+
+
+def first_entry(body: Any) -> Any:
+    """The entry of a list of one, in which some servers send their errors; anything else as it is."""
+    return body[0] if isinstance(body, list) and len(body) == 1 else body
+
+
+def _read_text(judge: str, message: dict[str, Any]) -> str | Invalid:
+    """The text of a message, which may be empty, or why it is no answer. Raises as a wrong type does."""
+    content, refusal = message.get("content"), message.get("refusal")
+    if refusal is not None or (isinstance(content, list) and any(_kind(part) == "refusal" for part in content)):
         return judge_failure(judge, "refused to answer")
-    if calls:
+    if message.get("tool_calls") or message.get("function_call"):
         return judge_failure(judge, "called a tool instead of answering")
     if isinstance(content, list):
         parts = [part.get("text") for part in content if _kind(part) in TEXT_PARTS]
         content = "".join(part for part in parts if isinstance(part, str))
     if content is not None and not isinstance(content, str):
-        return judge_failure(judge, "sent a reply that is not a chat completion")
-    if not content or not content.strip():
-        raise TemporaryFailure(judge_failure(judge, "answered without text"), down=False)
-    return Reply(content, _read_model(reply), *_read_usage(reply), _read_tokens(choice))
+        return _no_completion(judge)
+    return content or ""
+
+
+def _no_completion(judge: str) -> Invalid:
+    return judge_failure(judge, "sent a reply that is not a chat completion")
 
 
 def _read_model(reply: dict[str, Any]) -> str:
@@ -121,15 +160,19 @@ def _read_usage(reply: dict[str, Any]) -> tuple[int, int]:
 def _read_tokens(choice: dict[str, Any]) -> tuple[Token, ...]:
     """The answer's tokens with their alternatives, where they were asked for and the server tells them."""
     try:
-        return tuple(
-            Token(
-                token["token"],
-                {other["token"]: float(other["logprob"]) for other in (token.get("top_logprobs") or ())},
-            )
-            for token in choice["logprobs"]["content"]
-        )
+        return tuple(map(_read_token, choice["logprobs"]["content"]))
     except (LookupError, TypeError, ValueError, AttributeError):
         return ()
+
+
+def _read_token(token: dict[str, Any]) -> Token:
+    text = token["token"]
+    if not isinstance(text, str):
+        raise TypeError("a token without a text")
+    found = [(str(other["token"]), float(other["logprob"])) for other in token.get("top_logprobs") or ()]
+    if text not in dict(found) and token.get("logprob") is not None:  # drawn, and not among the most probable
+        found.append((text, float(token["logprob"])))
+    return Token(text, tuple(found))
 
 
 def _kind(part: Any) -> Any:

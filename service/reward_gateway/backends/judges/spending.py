@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from reward_gateway.errors import GatewayError
 from reward_gateway.sample import Invalid
 
-from .replies import Reply
-
 MILLION = 1e6
 
 
@@ -22,9 +20,9 @@ class Price(BaseModel):
     input: float = Field(ge=0, allow_inf_nan=False, description="Price of a million tokens of questions.")
     output: float = Field(ge=0, allow_inf_nan=False, description="Price of a million tokens of answers.")
 
-    def cost(self, reply: Reply) -> float:
-        """Price of one answer, by the tokens that the server counted."""
-        return (self.input * reply.prompt_tokens + self.output * reply.completion_tokens) / MILLION
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Price of one request, by the tokens that the server counted."""
+        return (self.input * prompt_tokens + self.output * completion_tokens) / MILLION
 
 
 class SpendStore(Protocol):

@@ -1,7 +1,7 @@
 """One request in a dialect, after decoding and before encoding: its recipe, its policy, its scores."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -293,9 +293,20 @@ class DialectRequest:
         """Whether ``model`` means a configured judge: neither the body nor the address names a recipe."""
         return reward is None and self.named_recipe is None and self.is_judge(model)
 
-    async def judge(self, name: str, conversation: Sequence[dict[str, Any]], temperature: float | None = 0.0) -> str:
-        """A judge's answer to a conversation. Raises ModelUnavailable or Unscorable if it gives none."""
-        need = AskJudge(name, [conversation], 0.0 if temperature is None else temperature)
+    async def judge(
+        self,
+        name: str,
+        conversation: Sequence[dict[str, Any]],
+        temperature: float | None = None,
+        schema: Mapping[str, Any] | None = None,
+    ) -> str:
+        """A judge's answer to a conversation. Raises ModelUnavailable or Unscorable if it gives none.
+
+        Args:
+            temperature: None: the judge's own.
+            schema: JSON Schema of the answer; None for free text.
+        """
+        need = AskJudge(name, [conversation], temperature, schema)
         (answer,) = await self.gateway.runtime.answer_effect(need, self._make_context())
         if isinstance(answer, Invalid):
             raise _refusal_of(answer)

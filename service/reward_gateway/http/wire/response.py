@@ -46,7 +46,7 @@ class SampleResult(Struct):
 
 
 class UsageCount(Struct):
-    """What the answer cost; hits and misses count component x sample."""
+    """What the answer cost; hits and misses count component x sample, and questions to judges."""
 
     samples: int
     cache_hits: int

@@ -1,0 +1,24 @@
+"""Answers of judges as texts, for the cache: their words, and their tokens where those were asked for."""
+
+import json
+
+from .replies import Reply, Token
+
+
+def encode_reply(reply: Reply) -> str:
+    """An answer as a text: its words, or JSON where it has tokens."""
+    if not reply.tokens:
+        return reply.text
+    return json.dumps([reply.text, [[token.text, token.alternatives] for token in reply.tokens]])
+
+
+def decode_reply(text: str, *, tokens: bool) -> Reply:
+    """What :func:`encode_reply` wrote of an answer to a question that asked for tokens, or did not."""
+    if not tokens:
+        return Reply(text, cached=True)
+    words, told = json.loads(text)
+    return Reply(
+        words,
+        tokens=tuple(Token(token, tuple((other, number) for other, number in others)) for token, others in told),
+        cached=True,
+    )
