@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import Invalid
 from reward_gateway.sample.flags import JUDGE_INJECTION, POSITION_DISAGREEMENT
 
-from .effects import AskJudge, Conversation, Effectful, perform
+from .effects import AskJudge, AskJudgeForTokens, Conversation, Effectful, JudgeAnswer, Schema, perform
 from .grading.marks import MarkPattern
 from .master_keys import content_free
 from .names import JudgeName
@@ -24,6 +24,7 @@ __all__ = [
     "ask_judge",
     "ask_panel",
     "find_flags",
+    "find_injections",
 ]
 
 T = TypeVar("T")
@@ -78,6 +79,17 @@ class Judged(Generic[T]):
         return [self.answers.get(i) for i in range(size)]
 
 
+def find_injections(*columns: Sequence[Any]) -> dict[int, tuple[str, ...]]:
+    """``judge_injection`` for rows with a text, or a text in a list, that tries to end its own section."""
+    rows = {
+        i
+        for column in columns
+        for i, value in enumerate(column)
+        if any(map(closes_section, [value] if value is None or isinstance(value, str) else value))
+    }
+    return dict.fromkeys(sorted(rows), (JUDGE_INJECTION,))
+
+
 def find_flags(
     guards: Sequence[str | None],
     *responses: Sequence[str | None],
@@ -86,10 +98,9 @@ def find_flags(
     """Flags by row: the guard that decided, ``judge_injection`` for a response that tries to end its own section of the
     question, and ``position_disagreement`` where less than all votes (``agreed``, 0 to 1) agree over both orders."""
     flags: dict[int, tuple[str, ...]] = {}
+    injections = find_injections(*responses)
     for i, guard in enumerate(guards):
-        found = [guard] if guard is not None else []
-        if any(closes_section(column[i]) for column in responses):
-            found.append(JUDGE_INJECTION)
+        found = [*([guard] if guard is not None else []), *injections.get(i, ())]
         share = agreed[i] if agreed else None
         if share is not None and share < 1:
             found.append(POSITION_DISAGREEMENT)
@@ -103,25 +114,34 @@ def ask_judge(
     conversations: Mapping[int, Conversation],
     parse: Callable[[str], T],
     temperature: float | None = 0.0,
-    schema: Mapping[str, Any] | None = None,
+    schema: Schema | Callable[[int], Schema] | None = None,
     draws: Sequence[int] | None = None,
+    weigh: Callable[[JudgeAnswer], T] | None = None,
 ) -> Effectful[Judged[T]]:
     """Ask about the rows of ``conversations`` and read each answer with ``parse``. No rows: nobody is asked.
 
     ``parse`` raises :class:`ItemError` for an answer without the form that was asked for: a failed judgement is an
     invalid score, never a number.
+
+    Args:
+        schema: of all answers, or a function that makes that of a row.
+        weigh: reads an answer in place of ``parse``, by the probabilities of its tokens.
     """
     judged: Judged[T] = Judged()
     if not conversations:
         return judged
-    answers = yield from perform(AskJudge(judge, list(conversations.values()), temperature, schema, draws))
+    schemas = [schema(row) for row in conversations] if callable(schema) else schema
+    asked = AskJudge(judge, list(conversations.values()), temperature, schemas, draws)
+    answers: Sequence[str | JudgeAnswer | Invalid] = (
+        (yield from perform(asked)) if weigh is None else (yield from perform(AskJudgeForTokens(asked)))
+    )
     for row, answer in zip(conversations, answers, strict=True):
         if isinstance(answer, Invalid):
             judged.invalid[row] = answer
             continue
-        judged.answers[row] = answer
+        judged.answers[row] = answer if isinstance(answer, str) else answer.text
         try:
-            judged.values[row] = parse(answer)
+            judged.values[row] = parse(answer) if isinstance(answer, str) else weigh(answer)  # type: ignore[misc]
         except ItemError as error:
             judged.invalid[row] = Invalid("judge_error", str(error))
     return judged
@@ -131,7 +151,8 @@ def ask_panel(
     params: JudgeParams,
     questions: Mapping[int, Sequence[Conversation]],
     parse: Callable[[str], T],
-    schema: Mapping[str, Any] | None = None,
+    schema: Schema | None = None,
+    weigh: Callable[[JudgeAnswer], T] | None = None,
 ) -> Effectful[Judged[list[T]]]:
     """Ask several questions a row, each as often as there are votes. A row has values if every answer could be read.
 
@@ -141,7 +162,7 @@ def ask_panel(
     owners = [row for row, own in questions.items() for _ in range(len(own) * params.repeats)]
     asked = [c for own in questions.values() for c in own for _ in range(params.repeats)]
     draws = [place % params.repeats for place in range(len(asked))] if params.samples else None
-    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature, schema, draws)
+    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature, schema, draws, weigh)
     panel: Judged[list[T]] = Judged()
     for number, row in enumerate(owners):
         if number in single.invalid:

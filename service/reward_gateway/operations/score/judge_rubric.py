@@ -1,7 +1,7 @@
 """A judge grades a response by criteria."""
 
 from functools import partial
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Effectful
+from ..effects import Effectful, JudgeAnswer
+from ..grading.expected import expect_grades, fits_expected
 from ..grading.grade import Scale, read_grade
 from ..grading.objects import make_schema, read_keys
 from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags
@@ -31,11 +32,18 @@ class Params(JudgeParams):
     )
     low: int = Field(1, description="The worst grade.")
     high: int = Field(10, description="The best grade.")
+    grade: Literal["given", "expected"] = Field(
+        "given",
+        description="given: the grade that the judge gives. expected: all grades, weighed by their probabilities in "
+        "its place; needs a scale of whole numbers within 0 to 9, and a server that tells log-probabilities.",
+    )
 
     @model_validator(mode="after")
     def _check_criteria(self) -> Self:
         if self.high <= self.low:
             raise ValueError("high must be above low")
+        if self.grade == "expected" and not fits_expected(self.low, self.high):
+            raise ValueError("grade: expected needs grades of one digit: set low and high within 0 to 9")
         if self.reply is not None and len(self.criteria) > 1:
             raise ValueError("reply reads one grade: give one criterion")
         if self.weights is not None:
@@ -44,6 +52,11 @@ class Params(JudgeParams):
             if min(self.weights.values()) < 0 or sum(self.weights.values()) <= 0:
                 raise ValueError("weights must be at least 0, and not all 0")
         return self
+
+    @property
+    def scale(self) -> Scale:
+        """What a grade is."""
+        return Scale(self.low, self.high, whole=self.grade == "expected")
 
 
 class Item(OperationItem):
@@ -61,11 +74,16 @@ def parse_grades(answer: str, params: Params) -> FloatArray:
     Raises:
         ItemError: the answer does not give exactly the grades that were asked for, within their range.
     """
-    scale = Scale(params.low, params.high)
+    scale = params.scale
     if len(params.criteria) == 1:
         return np.array([read_grade(answer, scale, next(iter(params.criteria)), only=True, pattern=params.reply)])
     found = read_keys(answer, params.criteria)
     return np.array([scale.check(found[name]) for name in params.criteria])
+
+
+def _weigh_grades(answer: JudgeAnswer, params: Params) -> FloatArray:
+    """[k] expected grades, in the order of the criteria. Raises ItemError."""
+    return np.array(expect_grades(answer, lambda text: parse_grades(text, params).tolist(), params.scale))
 
 
 @operation("score", "judge_rubric", item=Item, params=Params)
@@ -76,6 +94,9 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
     mean over the votes. The judge must end with one flat JSON object of exactly the criteria (a `reason` may stand with
     them), each with a number within the range. Of one criterion a last line "label: N" or "N/10", N alone, or the only
     N/10 of the answer are read too. Anything else is an invalid score.
+
+    With `grade: expected` (and, say, `low: 1, high: 5`) s_c is Σ g · p(g) / Σ p(g), p(g) the probability of the grade g
+    in place of the one that was given; a sum of the p(g) below .5 is an invalid score.
 
     Give `prompt`, `response` and, where there is one, `reference`; or the judge's `answer`. With the guard `master_key`
     a response without content is scored 0 and the judge is not asked. Details: `grades` (criterion -> s_c),
@@ -89,6 +110,8 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
     for i in range(columns.size):
         response, reference = fields["response"][i], fields["reference"][i]
         try:
+            if fields["answer"][i] is not None and params.grade == "expected":
+                raise ItemError("grade: expected needs the tokens of the judge: give the response", param="answer")
             if fields["answer"][i] is not None:
                 grades[i] = parse_grades(fields["answer"][i], params)
             elif response is None:
@@ -100,7 +123,11 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     judged: Judged[list[FloatArray]] = yield from ask_panel(
-        params, asked, partial(parse_grades, params=params), _make_schema(params)
+        params,
+        asked,
+        partial(parse_grades, params=params),
+        _make_schema(params),
+        partial(_weigh_grades, params=params) if params.grade == "expected" else None,
     )
     grades |= {i: np.mean(votes, axis=0) for i, votes in judged.values.items()}
     weights = np.array([1.0 if params.weights is None else params.weights[name] for name in params.criteria])
@@ -121,7 +148,7 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
 
 def _make_schema(params: Params) -> dict[str, Any] | None:
     """The answer's schema; None for a trained judge, which has a form of its own."""
-    grade = {"type": "number", "minimum": params.low, "maximum": params.high}
+    grade = {"type": "integer" if params.scale.whole else "number", "minimum": params.low, "maximum": params.high}
     return None if params.reply is not None else make_schema(dict.fromkeys(params.criteria, grade))
 
 
@@ -129,6 +156,7 @@ def _build_question(prompt: str | None, response: str, reference: str | None, pa
     return question(
         "rubric",
         {"prompt": prompt, "reference": reference, "response": response},
+        number="a whole number" if params.scale.whole else "a number",
         low=str(params.low),
         high=str(params.high),
         criteria="\n".join(f"- {name}: {text}" for name, text in params.criteria.items()),

@@ -1,8 +1,9 @@
 """RoboReward: end-of-episode progress of a robot, from 1 to 5, judged by a vision-language model."""
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,11 +11,12 @@ from pydantic import Field
 from reward_gateway.sample import Invalid, Media
 
 from ..columns import Columns
-from ..effects import Effectful
+from ..effects import Effectful, JudgeAnswer
+from ..grading.expected import expect_grades
 from ..grading.grade import Scale, read_grade
 from ..grading.visible import read_final
 from ..hosted import image_bytes
-from ..judged import Conversation, ask_judge
+from ..judged import Conversation, Judged, ask_judge
 from ..media import Frame, user_message
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
@@ -38,6 +40,8 @@ or a major requirement.
 Task: {task}"""
 """The prompt that the published models were trained with, to the letter."""
 
+SCALE = Scale(1, 5, whole=True)
+
 _ANSWER = re.compile(r"ANSWER:\s*(\d+)", re.IGNORECASE)
 _LONE_DIGIT = re.compile(r"\b[1-5]\b")
 
@@ -47,6 +51,12 @@ class Params(OperationParams):
     lenient: bool = Field(
         False,
         description="Read as the published parser does: the first ANSWER: N, else the last lone digit from 1 to 5.",
+    )
+
+    grade: Literal["given", "expected"] = Field(
+        "given",
+        description="given: the score that the judge gives. expected: all five, weighed by their probabilities at its "
+        "place; needs a server that tells log-probabilities.",
     )
 
 
@@ -67,7 +77,7 @@ def parse_score(answer: str) -> int:
     Raises:
         ItemError: there is none.
     """
-    return int(read_grade(answer, Scale(1, 5, whole=True), "answer"))
+    return int(read_grade(answer, SCALE, "answer"))
 
 
 def parse_leniently(answer: str) -> int:
@@ -87,6 +97,11 @@ def parse_leniently(answer: str) -> int:
     if not alone:
         raise ItemError("the judge gave no score from 1 to 5")
     return int(alone[-1])
+
+
+def _weigh_score(answer: JudgeAnswer, parse: Callable[[str], int]) -> float:
+    """The expected score. Raises ItemError."""
+    return expect_grades(answer, lambda text: [parse(text)], SCALE)[0]
 
 
 def _read_by(answer: str) -> str:
@@ -112,8 +127,9 @@ def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
     `video_b64`, for the judge, which is asked greedily with the published prompt; or its `answer`; or the `score`
     itself. An answer ends with a line `ANSWER: N`; "4", "4/5" and JSON are read as well. Any other ("ANSWER: 10" and "I
     would say 3." among them) is an invalid score, never a silent 1. With `lenient` answers are read as the published
-    parser reads them, by the last lone digit from 1 to 5 where there is no `ANSWER:`. Details: `score`, `judge_answer`
-    and, with `lenient`, `read_by` (strict, or lenient where only the published parser finds a score).
+    parser reads them, by the last lone digit from 1 to 5 where there is no `ANSWER:`. With `grade: expected` the score
+    is Σ s · p(s) / Σ p(s), p(s) the probability of the score s in place of the one that was given. Details: `score`,
+    `judge_answer` and, with `lenient`, `read_by` (strict, or lenient where only the published parser finds a score).
     """
     tasks, own, frames, videos = (columns.objects(name) for name in ("task", "frames", "frames_b64", "video_b64"))
     answers, scores = columns.objects("answer"), columns.floats("score").copy()
@@ -125,18 +141,21 @@ def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
             if not np.isnan(scores[i]):
                 if scores[i] not in (1, 2, 3, 4, 5):
                     raise ItemError("score must be one of 1, 2, 3, 4, 5", param="score")
+            elif answers[i] is not None and params.grade == "expected":
+                raise ItemError("grade: expected needs the tokens of the judge: give task and frames", param="answer")
             elif answers[i] is not None:
                 scores[i] = parse(answers[i])
             else:
                 asked[i] = _build_question(tasks[i], _decode_frames(own[i], frames[i]), videos[i])
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    judged = yield from ask_judge(params.judge, asked, parse)
+    weigh = partial(_weigh_score, parse=parse) if params.grade == "expected" else None
+    judged: Judged[float] = yield from ask_judge(params.judge, asked, parse, weigh=weigh)
     for i, score in judged.values.items():
         scores[i] = score
     words = judged.words(columns.size)
     details: dict[str, Sequence[Any]] = {
-        "score": [None if np.isnan(score) else int(score) for score in scores],
+        "score": [None if np.isnan(score) else int(score) if score % 1 == 0 else float(score) for score in scores],
         "judge_answer": words,
     }
     if params.lenient:
