@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from reward_gateway.backends.judges.replies import Reply
 from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.sample import Invalid
 
@@ -87,9 +88,11 @@ class Sage:
 
     def __init__(self, words: str | Invalid) -> None:
         self.words = words
+        self.questions: Sequence[Any] = ()
 
-    async def ask(self, judge: str, conversations: Sequence[Any], *_: Any) -> list[str | Invalid]:
-        return [self.words for _ in conversations]
+    async def answer(self, judge: str, questions: Sequence[Any], *_: Any) -> list[Reply | Invalid]:
+        self.questions = questions
+        return [Reply(self.words) if isinstance(self.words, str) else self.words for _ in questions]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,23 @@ async def test_a_score_model_may_be_a_judge_whose_number_lies_in_the_range(http:
     answer = await http.post(RUN, asked({**model("sage"), "range": [0, 1]}))
     assert answer.status_code == status
     assert (answer.json().get("reward") == 0.75) == (status == 200)
+
+
+async def test_a_judge_is_asked_in_messages_that_chat_templates_take(http: Any) -> None:
+    http.gateway.runtime.judges = sage = Sage('{"reason": "r", "result": 1}')
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    part = {"type": "input_text", "text": "{{ sample.output_text }}"}
+    turns = [{"role": "assistant", "content": "", "tool_calls": [call]}, {"role": "user", "content": "Grade it."}]
+    await http.ok(RUN, asked({**model("sage"), "input": turns}))
+    first, last = sage.questions[0].conversation
+    assert first == turns[0]
+    assert last["content"].startswith("Grade it.\n\nAnswer with JSON alone")
+    assert list(sage.questions[0].schema["properties"]) == ["reason", "result"]
+    await http.ok(RUN, asked({**model("sage"), "input": [{"role": "user", "content": [part]}]}))
+    (message,) = sage.questions[0].conversation
+    assert [piece["text"][:6] for piece in message["content"]] == ["Paris", "Answer"]
+    await http.ok(RUN, asked(model("sage")))
+    assert [message["role"] for message in sage.questions[0].conversation] == ["user", "assistant", "user"]
 
 
 @pytest.mark.parametrize(("words", "reward"), [("Good.", 1.0), ("bad", 0.0), ("neither", None)])

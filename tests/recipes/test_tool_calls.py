@@ -43,6 +43,39 @@ def test_a_judge_is_shown_calls() -> None:
     assert batch.flags == {}
 
 
+@pytest.mark.parametrize(
+    "component",
+    [
+        "{score: judge_rubric}",
+        "{score: judge_reference}",
+        "{score: judge_pairwise, inputs: {other: x}}",
+        "{score: carr, params: {judge: j, rho: 1}, inputs: "
+        "{question: {sample: prompt}, outcome: 1, rubrics: [<E0> is], pages: {}}}",
+        "{score: critique_f1, params: {extractor: j}, inputs: "
+        "{outcome: 1, model_critique: {sample: response}, human_critique: {sample: prompt}}}",
+    ],
+)
+def test_every_judge_is_shown_turns_with_roles_and_calls(component: str) -> None:
+    plan = compile_recipe(f"components: {{grade: {component}}}")
+    prompt = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "q"}]
+    asked = next(evaluate_plan(plan, batch_of(1, prompts=[prompt], responses=[TRAJECTORY], references=["x"]), {}))
+    assert isinstance(asked, AskJudge)
+    shown = asked.conversations[0][-1]["content"]
+    assert "[system]\nBe kind.\n\n[user]\nq" in shown
+    assert f"[assistant]\nLet me see.\n{WRITTEN}\n\n[tool]\n" in shown
+
+
+def test_what_is_more_than_shown_is_the_policys_own_words() -> None:
+    plan = compile_recipe(
+        "components: {sql: {score: reasoning_sql, params: {judge: j}, inputs: {pred_sql: {sample: response}, "
+        "gold_sql: {sample: reference}, pred_rows: [[1]], gold_rows: [[2]]}}}"
+    )
+    turns = [TRAJECTORY[1], {"role": "assistant", "content": "SELECT 1"}]
+    asked = next(evaluate_plan(plan, batch_of(1, responses=[turns], references=["SELECT 2"]), {}))
+    assert isinstance(asked, AskJudge)
+    assert "\nSELECT 1\n</predicted_sql" in asked.conversations[0][-1]["content"]
+
+
 def test_rules_read_the_policys_own_words() -> None:
     assert plain_text(own_turns(TRAJECTORY)) == "Let me see.\nI do not know."
     plan = compile_recipe("components: {correct: {score: numeric_match}}")

@@ -8,7 +8,7 @@ from typing import Any
 from reward_gateway.sample import Invalid
 
 from .effects import Effectful
-from .grading.objects import REASON, read_object
+from .grading.objects import REASON, make_schema, read_object
 from .judged import Conversation, ask_judge
 from .outcome import ItemError
 from .prompts import question
@@ -60,7 +60,12 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
     """
     found = Verdicts()
     rows = {i: task for i, task in tasks.items() if task.entities}
-    named = yield from ask_judge(judge, {i: _build_identify_question(task) for i, task in rows.items()}, _read_values)
+    named = yield from ask_judge(
+        judge,
+        {i: _build_identify_question(task) for i, task in rows.items()},
+        _read_values,
+        schema=lambda i: make_schema({f"E{number}": {"type": ["string", "null"]} for number in rows[i].entities}),
+    )
     found.invalid |= named.invalid
     filled: dict[int, dict[str, str]] = {}
     for i, values in named.values.items():
@@ -81,7 +86,9 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
         for i, statements in filled.items()
         if statements and rows[i].pages
     }
-    judged = yield from ask_judge(judge, asked, _read_values)
+    judged = yield from ask_judge(
+        judge, asked, _read_values, schema=lambda i: make_schema({key: {"type": "boolean"} for key in filled[i]})
+    )
     found.invalid |= judged.invalid
     for i, values in judged.values.items():
         found.answers[i].append(judged.answers[i])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 NameKind = Literal["component", "model", "judge", "sandbox", "set"]
 Path = tuple[str | int, ...]
@@ -62,12 +63,26 @@ def names_in(params: BaseModel) -> Iterator[Named]:
     for field_name, field in type(params).model_fields.items():
         written = field_name in params.model_fields_set
         value = getattr(params, field_name)
-        annotation: Any = field.annotation
-        for mark in field.metadata:
-            if isinstance(mark, Names):  # pydantic takes the outermost Annotated apart
-                annotation = Annotated[annotation, mark]
-        for mark, name, path in _walk(annotation, value, (field_name,)):
+        for mark, name, path in _walk(_whole_annotation(field), value, (field_name,)):
             yield Named(mark, name, path, written)
+
+
+def find_name_fields(params: type[BaseModel], kind: NameKind) -> frozenset[str]:
+    """The parameters that may be a name of this kind."""
+    return frozenset(
+        field_name
+        for field_name, field in params.model_fields.items()
+        if any(mark.kind == kind for mark, _, _ in _walk(_whole_annotation(field), "name", ()))
+    )
+
+
+def _whole_annotation(field: FieldInfo) -> Any:
+    """A field's annotation with its marks: pydantic takes the outermost Annotated apart."""
+    annotation: Any = field.annotation
+    for mark in field.metadata:
+        if isinstance(mark, Names):
+            annotation = Annotated[annotation, mark]
+    return annotation
 
 
 def _walk(annotation: Any, value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[Names, str, Path]]:

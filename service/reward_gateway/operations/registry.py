@@ -116,6 +116,8 @@ class Operation:
     """What grows with the request: what may take long is done in a worker process."""
     calls: bool = False
     """In a recipe, the texts that it reads have the tool calls of messages in them, as JSON."""
+    judges_texts: bool = True
+    """In a recipe, where it asks a judge, the texts that it reads have the roles of their turns, and tool calls."""
     compares: Comparison | Callable[[Any], Comparison | None] | None = None
     prompt_unless: str = ""
     """The field that stands in for the prompt: an item that has it needs no prompt."""
@@ -193,6 +195,7 @@ def operation(
     pooled: bool = False,
     cost: Cost = ROW_BY_ROW,
     calls: bool = False,
+    judges_texts: bool = True,
     prompt_unless: str = "",
     rule_fields: tuple[str, ...] = (),
     one_is_list: bool | Callable[[Any], bool] = False,
@@ -208,6 +211,8 @@ def operation(
         prompt_unless: the field where numbers may be given, for which a hosted model would read the prompt.
         cost: what it costs, if it does not go through its items one by one in linear time.
         calls: the texts that it reads in a recipe have the tool calls of messages in them, as JSON.
+        judges_texts: in a recipe, where it asks a judge, the texts that it reads are shown with roles and tool calls;
+            False for one that has more use for them than to show them.
         rule_fields: fields of the item that its ``reference`` may carry, as an object with their names.
         one_is_list: one accepted answer is a list itself; a function of the parameters where they decide.
         turn_fields: of credit by step: fields with an entry per step -> how many more than steps they have.
@@ -238,6 +243,7 @@ def operation(
             pooled,
             cost,
             calls,
+            judges_texts,
             compares,
             prompt_unless,
             rule_fields,

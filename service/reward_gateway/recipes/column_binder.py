@@ -1,6 +1,6 @@
 """Builds the columns that a step of a plan reads, for the rows that are still valid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,19 +10,18 @@ from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet, perform
-from reward_gateway.operations.judged import JudgeParams
 from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.reading.params import TextParams
 from reward_gateway.operations.reading.response import prompt_opens_reasoning
 from reward_gateway.operations.reading.rule_fields import Carried, carries_fields, unpack_references
 from reward_gateway.operations.reading.view import OPENED, RESPONSE
-from reward_gateway.sample import Batch, FloatArray, Invalid, own_turns, plain_text, shown_text, turns_text
+from reward_gateway.sample import Batch, FloatArray, Invalid, Text, own_turns, plain_text, shown_text, turns_text
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
 from .column_types import fit_column
 from .fields import SAMPLE_FIELDS, accepts_floats, accepts_vectors, infer_shape, reads_sample
 from .plan import Binding, Step
-from .turns import turns_as_steps
+from .turns import turns_as_shown, turns_as_steps
 
 Value = FloatArray | list[FloatArray | None]
 """A component over the batch: [n] numbers, or a vector per sample."""
@@ -202,7 +201,7 @@ class ColumnBinder:
             return [_join_messages(self.batch, i) for i in rows]
         values = self.batch.column(name)
         if BY_NAME[name].form == "steps" and step is not None and step.operation.returns == "vector":
-            values = self._read_steps(values)
+            values = self._read_steps(values, turns_as_shown if step.shows_turns else turns_as_steps)
         if not values:
             return None
         match BY_NAME[name].form:
@@ -213,7 +212,7 @@ class ColumnBinder:
                 if _PLAIN.issuperset(map(type, chosen)):
                     return chosen
                 if step is not None and step.shows_calls:
-                    show = turns_text if isinstance(step.params, JudgeParams) else shown_text
+                    show = turns_text if step.shows_turns else shown_text
                     return [None if text is None else show(text) for text in chosen]
                 return [None if text is None else plain_text(own_turns(text) if own else text) for text in chosen]
             case "media" | "objects":
@@ -221,10 +220,10 @@ class ColumnBinder:
             case _:
                 return [values[i] for i in rows]
 
-    def _read_steps(self, steps: Sequence[Any] | None) -> list[Any]:
+    def _read_steps(self, steps: Sequence[Any] | None, read_turns: Callable[[Text | None], Any]) -> list[Any]:
         """[n] the steps of samples: their own, else the assistant's turns of a response of several messages."""
         own = steps or [None] * self.size
-        return [turns_as_steps(self.batch.responses[i]) if given is None else given for i, given in enumerate(own)]
+        return [read_turns(self.batch.responses[i]) if given is None else given for i, given in enumerate(own)]
 
 
 def _lay_over(column: Any, carried: list[Any]) -> list[Any]:

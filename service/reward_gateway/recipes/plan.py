@@ -39,7 +39,14 @@ class Step:
     @property
     def shows_calls(self) -> bool:
         """The texts that it reads have their tool calls in them: it reads calls, or shows texts to a model or judge."""
-        return self.operation.calls or any(named.mark.kind in ("model", "judge") for named in names_in(self.params))
+        if self.operation.calls or self.shows_turns:
+            return True
+        return any(named.mark.kind == "model" for named in names_in(self.params))
+
+    @property
+    def shows_turns(self) -> bool:
+        """The texts that it reads are shown to a judge, with the roles of their turns."""
+        return self.operation.judges_texts and any(named.mark.kind == "judge" for named in names_in(self.params))
 
     @property
     def grouped(self) -> bool:

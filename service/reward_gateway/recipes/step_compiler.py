@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from reward_gateway.operations.names import names_in
+from reward_gateway.operations.names import find_name_fields, names_in
 from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.registry import Catalog, Kind, Operation
 from reward_gateway.sample import split_version
@@ -106,8 +106,9 @@ class StepCompiler:
         fault_count = self._faults
         params: dict[str, Any] = {}
         bindings: dict[str, Binding] = {}
+        judges = find_name_fields(operation.params, "judge")  # a field of the same name has what the judge said
         for name, value in arguments.items():
-            if name in operation.item.model_fields:
+            if name in operation.item.model_fields and not (name in judges and isinstance(value, str)):
                 self._bind_field(operation, name, value, path, params, bindings)
             else:
                 params[name] = value

@@ -9,7 +9,7 @@ from typing import Any
 
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.outcome import invalid_field
-from reward_gateway.sample import POLICY_ROLES, Invalid, Text, own_turns, turn_text
+from reward_gateway.sample import POLICY_ROLES, Invalid, Text, label_turns, own_turns, turn_text
 
 from .fields import value_field
 from .plan import Plan, Step
@@ -27,6 +27,16 @@ def turns_as_steps(response: Text | None) -> list[str] | None:
     if response is None or isinstance(response, str) or len(response) < 2:
         return None
     return [turn_text(turn, calls=True) for turn in own_turns(response) if not isinstance(turn, str)]
+
+
+def turns_as_shown(response: Text | None) -> list[str] | None:
+    """The assistant's turns as a judge is shown them, each below what tools and users said since the last; None
+    likewise."""
+    places = find_own_turns(response)
+    if places is None or response is None or isinstance(response, str):
+        return None
+    starts = [0, *(place + 1 for place in places)]
+    return [label_turns(response[start : place + 1]) for start, place in zip(starts, places, strict=False)]
 
 
 def is_by_turn(step: Step | None) -> bool:

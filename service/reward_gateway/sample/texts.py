@@ -51,8 +51,13 @@ def turns_text(text: Text) -> str:
     """
     if isinstance(text, str) or (len(text) == 1 and text[0].get("role") in ("user", *POLICY_ROLES)):
         return shown_text(text)
-    turns = (_ROLE_LINE.sub(r"\\\g<0>", _show_message(turn)) for turn in text)
-    return "\n\n".join(f"[{turn.get('role') or 'user'}]\n{words}" for turn, words in zip(text, turns, strict=True))
+    return label_turns(text)
+
+
+def label_turns(turns: Sequence[Message]) -> str:
+    """Turns as :func:`turns_text` has them, one alone with its role as well."""
+    shown = (_ROLE_LINE.sub(r"\\\g<0>", _show_message(turn)) for turn in turns)
+    return "\n\n".join(f"[{turn.get('role') or 'user'}]\n{words}" for turn, words in zip(turns, shown, strict=True))
 
 
 def turn_text(turn: Message, *, calls: bool = False) -> str:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from reward_gateway.errors import GatewayError, InvalidRequest, NotFound, Unscorable
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.operations.grading.grade import Scale, read_grade
+from reward_gateway.operations.grading.objects import make_schema
 from reward_gateway.operations.grading.verdict import read_verdict
 from reward_gateway.operations.outcome import ItemError
 
@@ -23,6 +24,9 @@ from .placeholders import check_placeholders, collect_values, fill_placeholders
 from .request import DialectRequest, Scores
 from .similarity import Metric, measure_similarity
 from .texts import parse_messages, split_conversation
+
+_MESSAGE_KEYS = ("role", "name", "tool_calls", "tool_call_id")
+_TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 class StringCheck(Struct, tag_field="type", tag="string_check"):
@@ -200,14 +204,26 @@ class Grading:
     def _fill_messages(self, message_templates: list[dict[str, Any]], param: str) -> list[dict[str, Any]]:
         filled: list[dict[str, Any]] = []
         for i, message in enumerate(message_templates):
-            content = message.get("content")
-            if isinstance(content, str):
-                content = fill_placeholders(content, self._known, f"{param}.input[{i}]")
-            elif isinstance(content, dict) and isinstance(content.get("text"), str):
-                content = fill_placeholders(content["text"], self._known, f"{param}.input[{i}]")
-            filled.append({"role": message.get("role", "user"), "content": content})
+            content = self._fill_content(message.get("content"), f"{param}.input[{i}]")
+            filled.append({**{key: message[key] for key in _MESSAGE_KEYS if key in message}, "content": content})
+            filled[-1].setdefault("role", "user")
         parse_messages(filled, f"{param}.input")
         return filled
+
+    def _fill_content(self, content: Any, param: str) -> Any:
+        """A text, or parts of a message, with the placeholders filled in; a part on its own is its text."""
+        if isinstance(content, str):
+            return fill_placeholders(content, self._known, param)
+        if isinstance(content, dict) and isinstance(content.get("text"), str):
+            return fill_placeholders(content["text"], self._known, param)
+        if not isinstance(content, list):
+            return content
+        return [
+            {"type": "text", "text": self._fill_content(part, param)}
+            if isinstance(part, str) or (isinstance(part, dict) and part.get("type") in _TEXT_PARTS)
+            else part
+            for part in content
+        ]
 
     async def _run_score_model(self, grader: ScoreModel, param: str) -> float:
         if not self._is_judge(grader):
@@ -217,9 +233,10 @@ class Grading:
         low, high = (grader.range or [0.0, 1.0])[:2] if len(grader.range or [0, 1]) == 2 else (0.0, 1.0)
         instruction = f'Answer with JSON alone: {{"result": NUMBER}}, a number from {low:g} to {high:g}.'
         sampled_temperature = (grader.sampling_params or {}).get("temperature")
-        temperature = float(sampled_temperature) if isinstance(sampled_temperature, int | float) else 0.0
+        temperature = float(sampled_temperature) if isinstance(sampled_temperature, int | float) else None
+        schema = make_schema({"result": {"type": "number", "minimum": low, "maximum": high}})
         judge_answer = await self._request.judge(
-            grader.model, [*conversation, {"role": "system", "content": instruction}], temperature
+            grader.model, _add_instruction(conversation, instruction), temperature, schema
         )
         try:
             return read_grade(judge_answer, Scale(low, high), "result")
@@ -231,9 +248,7 @@ class Grading:
             raise NotFound(f"{param}.model: not the name of a judge", param=f"{param}.model")
         conversation = self._fill_messages(grader.input, param)
         instruction = f"Answer with one of these labels and nothing else: {', '.join(grader.labels)}"
-        judge_answer = await self._request.judge(
-            grader.model, [*conversation, {"role": "system", "content": instruction}]
-        )
+        judge_answer = await self._request.judge(grader.model, _add_instruction(conversation, instruction))
         try:
             chosen = read_verdict(judge_answer, grader.labels).casefold()
         except ItemError as error:
@@ -254,6 +269,18 @@ def main(known):
 """
 
 
+def _add_instruction(conversation: Sequence[dict[str, Any]], instruction: str) -> list[dict[str, Any]]:
+    """The conversation with an instruction below its last message, if that is the user's: many chat templates take no
+    system message at the end, and no two messages of one role. Else as a message of the user's."""
+    *before, last = conversation or [{"role": "user", "content": ""}]
+    content = last["content"]
+    if last["role"] != "user" or not isinstance(content, str | list):
+        return [*conversation, {"role": "user", "content": instruction}]
+    if isinstance(content, list):
+        return [*before, {**last, "content": [*content, {"type": "text", "text": instruction}]}]
+    return [*before, {**last, "content": f"{content}\n\n{instruction}".lstrip("\n")}]
+
+
 def _compare_texts(operation: str, text: str, reference: str) -> float:
     match operation:
         case "eq":
@@ -271,6 +298,14 @@ def _list_templates(grader: Grader) -> list[str]:
         case StringCheck() | TextSimilarity():
             return [grader.input, grader.reference]
         case ScoreModel() | LabelModel():
-            return [content for message in grader.input if isinstance(content := message.get("content"), str)]
+            return [text for message in grader.input for text in _list_texts(message.get("content"))]
         case _:
             return []
+
+
+def _list_texts(content: Any) -> list[str]:
+    """The texts of a message's content, whichever form it has."""
+    if isinstance(content, list):
+        return [text for part in content for text in _list_texts(part)]
+    text = content.get("text") if isinstance(content, dict) else content
+    return [text] if isinstance(text, str) else []

@@ -16,7 +16,10 @@ from ..effects import Conversation
 NONCE_CHARACTERS = 16
 
 _KEY = b"reward-gateway: sections of a judge's question"
-_TITLES = ("prompt", "reference", "response", "response_a", "response_b", "question", "statements", "pages")
+_TITLES = (
+    *("prompt", "reference", "response", "response_a", "response_b", "question", "statements", "pages"),
+    *("reviews", "summary", "correct_sql", "predicted_sql", "human_critique", "model_critique", "turns", "turn"),
+)
 _CLOSING = re.compile(rf"<(?=\s*/\s*(?:{'|'.join(_TITLES)})\b)", re.IGNORECASE)
 
 

@@ -12,7 +12,7 @@ from ..carr_steps import Task, judge_steps
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_yes_no
-from ..judged import ask_judge
+from ..judged import ask_judge, find_injections
 from ..members import entry
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -99,6 +99,8 @@ def carr(columns: Columns, params: Params) -> Effectful[Outcome]:
     if outcome.reward is not None:
         outcome.reward[list(failed)] = np.nan
     outcome.details["judge_answer"] = [own or None for own in words]
+    shown = [_find_response(item) if asked else None for item, asked in zip(items, words, strict=True)]
+    outcome.flags |= find_injections(shown)
     return outcome
 
 

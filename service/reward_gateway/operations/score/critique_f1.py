@@ -10,25 +10,13 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.objects import make_schema, read_object
-from ..judged import Conversation, ask_judge
+from ..judged import Conversation, ask_judge, find_injections
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
+from ..prompts import question
 from ..registry import OperationItem, OperationParams, Source, operation
 
 SOURCE = Source("Reward Modeling from Natural Language Human Feedback (RM-NLHF)", "https://arxiv.org/abs/2601.07349")
-
-PROMPT = """\
-Two critiques judge the same pair of answers. Extract the core arguments of each (distinct reasons for the verdict), \
-then match those that make the same point; each argument is matched at most once.
-
-Critique by a human:
-{human}
-
-Critique by a model:
-{model}
-
-Answer with one JSON object: {{"human_points": n, "model_points": n, "matched": n}}"""
-"""Our wording: the published extraction prompt is not known."""
 
 SCHEMA = make_schema({key: {"type": "integer", "minimum": 0} for key in ("human_points", "model_points", "matched")})
 
@@ -112,8 +100,8 @@ def critique_f1(columns: Columns, params: Any) -> Effectful[Outcome]:
         elif any(number is not None for number in numbers):
             invalid[i] = invalid_field("give all of human_points, model_points and matched")
         elif row["human_critique"] is not None and row["model_critique"] is not None and extractor:
-            text = PROMPT.format(human=row["human_critique"], model=row["model_critique"])
-            asked.setdefault(extractor, {})[i] = [{"role": "user", "content": text}]
+            critiques = {name: row[name] for name in ("human_critique", "model_critique")}
+            asked.setdefault(extractor, {})[i] = question("critique_points", critiques)
             sources[i] = "extractor"
         elif row["process"] is not None:
             process[i], sources[i] = float(row["process"]), "meta_rm"
@@ -140,4 +128,5 @@ def critique_f1(columns: Columns, params: Any) -> Effectful[Outcome]:
             "judge_answer": [words.get(i) for i in range(columns.size)],
         },
         invalid=invalid,
+        flags=find_injections(fields["model_critique"]),
     )

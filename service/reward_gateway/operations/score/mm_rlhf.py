@@ -11,22 +11,14 @@ from reward_gateway.sample import FloatArray, Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model
-from ..judged import Conversation, ask_judge
+from ..judged import Conversation, ask_judge, find_injections
 from ..media import user_message
 from ..multimodal import batch_of, exchange, images_of
 from ..names import HostedReward, JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
+from ..prompts import question
 from ..registry import OperationItem, OperationParams, operation
 from ..transform.mmrlhf_beta import SOURCE
-
-PROMPT = """\
-Evaluate the answer to the question about the image: its accuracy, completeness and faithfulness to what is shown. \
-Write a short critique.
-
-Question: {question}
-
-Answer: {response}"""
-"""Our wording: the published evaluator prompt is not known to us."""
 
 
 class Params(OperationParams):
@@ -71,17 +63,17 @@ def mm_rlhf(columns: Columns, params: Params) -> Effectful[Outcome]:
                 if not len(row["scores"]):
                     raise ItemError("scores must not be empty", param="scores")
                 continue
-            question, response = exchange(row)
+            asks, response = exchange(row)
             images = images_of(row)
             if not images:
                 raise ItemError("this model scores images, and the item has none", param="image_b64")
-            rows[i] = (question, response, images)
+            rows[i] = (asks, response, images)
             if row["critique"] is not None:
                 critiques[i] = [row["critique"]]
                 continue
-            message = user_message(PROMPT.format(question=question, response=response), images)
+            (message,) = question("critique", {"question": asks, "response": response})
             for _ in range(params.num_critic):
-                asked[len(owners)] = [message]
+                asked[len(owners)] = [user_message(message["content"], images)]
                 owners.append(i)
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
@@ -103,7 +95,8 @@ def mm_rlhf(columns: Columns, params: Params) -> Effectful[Outcome]:
         "critique": ["\n\n".join(critiques[i]) if i in critiques else None for i in range(columns.size)],
         "scores": scores,
     }
-    return Outcome(reward=_mean_scores(scores), details=details, invalid=invalid)
+    flags = find_injections(fields["response"])
+    return Outcome(reward=_mean_scores(scores), details=details, invalid=invalid, flags=flags)
 
 
 def _mean_scores(scores: list[list[float] | None]) -> FloatArray:

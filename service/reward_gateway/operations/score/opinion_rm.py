@@ -1,6 +1,6 @@
 """A tiny reward model of summaries of opinions: seven expert features, one number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -9,11 +9,13 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import AskJudge, Effectful, perform
+from ..effects import Conversation, Effectful
 from ..grading.objects import make_schema, read_keys
+from ..judged import ask_judge, find_injections
 from ..mlp import Activation, Head, linear, read_head
 from ..names import JudgeName, StoredSet
 from ..outcome import ItemError, Outcome, invalid_field
+from ..prompts import question
 from ..registry import OperationItem, OperationParams, Source, operation
 
 SOURCE = Source(
@@ -36,12 +38,6 @@ FEATURES = (
 HIGHEST = 5.0
 
 SCHEMA = make_schema({key: {"type": "number", "minimum": 0, "maximum": HIGHEST} for key in FEATURES})
-
-INSTRUCTION = (
-    "Grade a summary of product reviews. Give each of these properties a number from 0 (worst) to 5 (best): "
-    + ", ".join(FEATURES)
-    + ". For hallucination, 5 means that nothing is made up. Answer with one JSON object of exactly these seven keys."
-)
 
 
 class Params(OperationParams):
@@ -106,35 +102,27 @@ def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     `audit/bradley_terry`.
 
     Give `features`, or `reviews` and `summary` for a judge to grade. A feature that is missing, unknown or outside 0–5,
-    and a judge's answer without exactly the seven, are an item error. Details: `features` (in order).
+    and a judge's answer without exactly the seven, are an item error. Details: `features` (in order), `judge_answer`.
     """
     rows: list[list[float] | None] = [None] * columns.size
     invalid: dict[int, Invalid] = {}
     texts = columns.rows(("reviews", "summary"))
     table = _read_features(columns)
-    asked = []
+    asked: dict[int, Conversation] = {}
     for i in range(columns.size):
         try:
             if (features := table[i]) is not None:
                 rows[i] = feature_row(features)
             elif texts[i]["reviews"] and texts[i]["summary"] is not None:
-                asked.append(i)
+                asked[i] = _build_question(**texts[i])
             else:
                 raise ItemError("give features, or reviews and summary")
         except ItemError as error:
             invalid[i] = invalid_field(str(error), "features")
-    if asked:
-        answers = yield from perform(
-            AskJudge(params.judge, [_build_question(**texts[i]) for i in asked], schema=SCHEMA)
-        )
-        for i, answer in zip(asked, answers, strict=True):
-            try:
-                if isinstance(answer, Invalid):
-                    invalid[i] = answer
-                else:
-                    rows[i] = parse_grades(answer)
-            except ItemError as error:
-                invalid[i] = Invalid("judge_error", str(error))
+    judged = yield from ask_judge(params.judge, asked, parse_grades, schema=SCHEMA)
+    invalid |= judged.invalid
+    for i, grades in judged.values.items():
+        rows[i] = grades
     kept = [i for i in range(columns.size) if rows[i] is not None]
     reward = np.full(columns.size, np.nan)
     if kept:
@@ -147,7 +135,9 @@ def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
             reward[kept] = _apply_head(head, np.array([rows[i] for i in kept]) / HIGHEST)
         except ItemError as error:
             invalid.update(dict.fromkeys(kept, Invalid("model_unavailable", str(error))))
-    return Outcome(reward=reward, details={"features": rows}, invalid=invalid)
+    details: dict[str, Sequence[Any]] = {"features": rows, "judge_answer": judged.words(columns.size)}
+    flags = find_injections(columns.objects("reviews"), columns.objects("summary"))
+    return Outcome(reward=reward, details=details, invalid=invalid, flags=flags)
 
 
 def _read_features(columns: Columns) -> list[Mapping[str, Any] | None]:
@@ -165,7 +155,6 @@ def _apply_head(head: Head, inputs: FloatArray) -> FloatArray:
     return np.asarray(outputs[:, 0])
 
 
-def _build_question(reviews: list[str], summary: str) -> list[dict[str, str]]:
+def _build_question(reviews: list[str], summary: str) -> Conversation:
     listed = "\n".join(f"- {review}" for review in reviews)
-    content = f"{INSTRUCTION}\n\nReviews:\n{listed}\n\nSummary:\n{summary}"
-    return [{"role": "user", "content": content}]
+    return question("opinion", {"reviews": listed, "summary": summary}, features=", ".join(FEATURES))

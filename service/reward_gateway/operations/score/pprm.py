@@ -12,9 +12,10 @@ from ..columns import Columns
 from ..credit.renorm import SOURCE, process_score
 from ..effects import Effectful
 from ..grading.visible import drop_quotations, read_final
-from ..judged import Conversation, ask_judge
+from ..judged import Conversation, ask_judge, find_injections
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
+from ..prompts import question
 from ..registry import OperationItem, OperationParams, operation
 
 PRINCIPLES = (
@@ -23,25 +24,9 @@ PRINCIPLES = (
     "Search decision: is searching (or stopping) the right thing to do at this point?",
 )
 
-PROMPT = """\
-Grade one turn of an agent that answers a question by searching. Use these principles, and give each up to 2 points:
-{principles}
-Text outside the agent's tags earns 0.
-
-Question: {question}
-
-Turns so far:
-{history}
-
-The turn to grade:
-{turn}
-
-Explain briefly, then end with <final_score>SCORE,MAX_SCORE</final_score>, both integers."""
-"""Our wording of the published principles; the form of the answer is the published one."""
-
 UNJUDGED = Invalid("judge_error", "a turn has no valid <final_score> of the judge")
 
-_FINAL = re.compile(r"<final_score>\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*</final_score>")
+_FINAL = re.compile(r"<final_score>\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*</final_score>", re.ASCII)
 
 
 class Params(OperationParams):
@@ -78,15 +63,13 @@ def parse_final_score(answer: str, *, lenient: bool = False) -> list[int] | None
     return [int(found[-1][0]), int(found[-1][1])]
 
 
-def conversation(question: str, turns: Sequence[str], place: int) -> Conversation:
+def conversation(asked: str, turns: Sequence[str], place: int) -> Conversation:
     """The question to the judge about one turn."""
-    text = PROMPT.format(
+    return question(
+        "turn",
+        {"question": asked, "turns": "\n\n".join(turns[:place]) or "(none)", "turn": turns[place]},
         principles="\n".join(f"- {principle}" for principle in PRINCIPLES),
-        question=question,
-        history="\n".join(turns[:place]) or "(none)",
-        turn=turns[place],
     )
-    return [{"role": "user", "content": text}]
 
 
 @operation("score", "pprm", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
@@ -128,6 +111,7 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
         if graded is not None:
             graded[place] = judged.values.get(number)
     outcome = _build_outcome(process, [text is not None for text in single], invalid)
+    outcome.flags = find_injections(turns)
     words: list[list[str | None] | None] = [None] * columns.size
     for number, (i, _) in enumerate(places):
         words[i] = [*(words[i] or []), judged.answers.get(number)]

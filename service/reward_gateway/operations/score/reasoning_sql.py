@@ -14,9 +14,10 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..grading.grade import Scale, read_grade
 from ..grading.objects import make_schema
-from ..judged import Conversation, ask_judge
+from ..judged import Conversation, ask_judge, find_injections
 from ..names import JudgeName
 from ..outcome import Outcome, invalid_field
+from ..prompts import question
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..sql import bigrams, is_ordered, jaccard, schema_items
 from ..sql_results import MOST_ROWS, run_queries, same_rows
@@ -28,17 +29,6 @@ SOURCE = Source(
 WEIGHTS = {"exec": 3.0, "judge": 2.0, "syntax": 1.0, "schema": 1.0, "ngram": 1.0, "format": 1.0}
 FALLBACK_JUDGE = 0.2
 SCHEMA = make_schema({"score": {"type": "number", "minimum": 0, "maximum": 1}})
-
-PROMPT = """\
-How close is the predicted SQL to the correct one, in what it asks of the database? Answer with one JSON object, \
-{{"score": s}}, s from 0 (unrelated) to 1 (equivalent).
-
-Correct SQL:
-{gold}
-
-Predicted SQL:
-{pred}"""
-"""Our wording: the published judge prompt is not known."""
 
 
 class Params(OperationParams):
@@ -95,7 +85,9 @@ def parse_judge(answer: str) -> float:
     return read_grade(answer, Scale(0, 1), "score")
 
 
-@operation("score", "reasoning_sql", item=Item, params=Params, source=SOURCE, fidelity="second-hand")
+@operation(
+    "score", "reasoning_sql", item=Item, params=Params, source=SOURCE, fidelity="second-hand", judges_texts=False
+)
 def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Reward of a predicted SQL query, from 0 to 7: R = 3·exec + 2·judge + syntax + schema + ngram + format.
 
@@ -124,7 +116,7 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
         if row["judge"] is not None and not 0 <= row["judge"] <= 1:
             invalid[i] = invalid_field("judge must lie in [0, 1]", "judge")
         elif i not in invalid and parts[i]["exec"] == 0 and row["judge"] is None and params.judge is not None:
-            asked[i] = [{"role": "user", "content": PROMPT.format(gold=row["gold_sql"], pred=row["pred_sql"])}]
+            asked[i] = question("sql", {"correct_sql": row["gold_sql"], "predicted_sql": row["pred_sql"]})
     judged = yield from ask_judge(params.judge or "", asked, parse_judge, schema=SCHEMA)
     for i in asked:
         parts[i]["judge"] = judged.values.get(i, FALLBACK_JUDGE)
@@ -133,7 +125,10 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
     details["judge_answer"] = judged.words(columns.size)
     if errors:
         details["errors"] = [errors.get(i) for i in range(columns.size)]
-    return Outcome(reward, details=details, invalid=invalid, flags=dict.fromkeys(judged.invalid, ("judge_fallback",)))
+    flags = find_injections([query if i in asked else None for i, query in enumerate(fields["pred_sql"])])
+    for i in judged.invalid:
+        flags[i] = ("judge_fallback", *flags.get(i, ()))
+    return Outcome(reward, details=details, invalid=invalid, flags=flags)
 
 
 def _compute_components(row: dict[str, Any]) -> dict[str, float]:
