@@ -97,6 +97,24 @@ def test_grades_are_compared_and_a_table_is_printed(tmp_path: Path, serve: Serve
     assert (table["accuracy"], table["kappa"], table["self_consistency"]) == ("1", "1", "0.5")
 
 
+def test_a_judge_is_checked_with_the_parameters_that_it_will_be_asked_with(tmp_path: Path, serve: Serve) -> None:
+    asked: list[str] = []
+    url = serve(lambda question: asked.append(question) or "[[4]]")  # type: ignore[func-returns-value]
+    rows = [{"response": "good", "label": 4.0}]
+    params = json.dumps({"low": 0, "high": 5, "reply": r"\[\[(\d)\]\]"})
+    result = check(tmp_path, url, rows, "--params", params, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["accuracy"] == 1.0
+    assert "from 0 (worst) to 5 (best)" in asked[0]
+    for wrong in ("{", "[]", '{"nothing": 1}'):
+        assert check(tmp_path, url, rows, "--params", wrong).exit_code != 0
+
+
+def test_what_cannot_be_read_costs_what_it_took(tmp_path: Path, serve: Serve) -> None:
+    found = figures(tmp_path, serve(lambda asked: "hm"), [{"response": "x", "label": 1}])
+    assert (found["unread"], found["tokens_per_sample"], found["cost_per_sample"]) == (1.0, 100, 1.0)
+
+
 @pytest.mark.parametrize(
     "rows",
     [

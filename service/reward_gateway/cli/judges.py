@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reward_gateway.observer import Observer
+
 from .judge_agreement import accuracy, cohens_kappa, self_consistency, wilson_interval
 from .output import AsJson, Unusable, print_table
 
@@ -38,6 +40,18 @@ class Run:
     seconds: float = 0.0
 
 
+@dataclass(slots=True)
+class Spent(Observer):
+    """Adds up what answers took, those that could not be read among them."""
+
+    tokens: int = 0
+    cost: float = 0.0
+
+    def judge_answered(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+        self.tokens += prompt_tokens + completion_tokens
+        self.cost += cost
+
+
 @app.command()
 def check(
     name: Annotated[str, typer.Argument(help="Name of the judge.")],
@@ -50,6 +64,10 @@ def check(
         ),
     ],
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=32, help="Times that every sample is judged.")] = 2,
+    params: Annotated[
+        str,
+        typer.Option("--params", help='Parameters of the operation that judges, as JSON: {"high": 5}.'),
+    ] = "{}",
     judges_file: Annotated[
         Path | None, typer.Option("--judges", help="Judges file.", show_default="the settings' one")
     ] = None,
@@ -58,23 +76,34 @@ def check(
     """Measure a judge on labelled data: agreement with the labels (accuracy and Cohen's kappa with 95 % intervals),
     position bias, self-consistency over repeats, answers that cannot be read, tokens, seconds and cost per sample."""
     from reward_gateway.backends.judges.config import JudgesFileError, load_judges
-    from reward_gateway.errors import NotFound
+    from reward_gateway.errors import InvalidRequest, NotFound
 
     from .configuration import read_settings
 
     operation, items, labels = read_labelled(data)
+    given = _read_params(params, name)
     try:
         configs = [c for c in load_judges(judges_file or read_settings().judges_file) if c.name == name]
         if not configs:
             raise Unusable(f"there is no judge {name!r} in the judges file (--judges, REWARD_GATEWAY_JUDGES_FILE)")
-        runs = asyncio.run(_measure(configs, name, operation, items, repeats))
-    except (JudgesFileError, NotFound) as error:
+        runs = asyncio.run(_measure(configs, operation, items, given, repeats))
+    except (JudgesFileError, NotFound, InvalidRequest) as error:
         raise Unusable(str(error)) from None
     figures = summarize(labels, runs)
     if as_json:
         print(json.dumps({key: None if math.isnan(value) else value for key, value in figures.items()}))
         return
     print_table(("figure", "value"), ((key, "" if math.isnan(v) else f"{v:.6g}") for key, v in figures.items()))
+
+
+def _read_params(text: str, name: str) -> dict[str, Any]:
+    try:
+        params = json.loads(text)
+    except ValueError:
+        params = None
+    if not isinstance(params, dict):
+        raise Unusable("--params is no JSON object")
+    return {**params, "judge": name}
 
 
 def read_labelled(path: Path) -> tuple[str, list[dict[str, Any]], list[str]]:
@@ -98,7 +127,8 @@ def read_labelled(path: Path) -> tuple[str, list[dict[str, Any]], list[str]]:
 
 
 def _read_label(operation: str, label: Any, where: str) -> str:
-    text = str(label).strip()
+    whole = isinstance(label, float) and label.is_integer()
+    text = str(int(label) if whole else label).strip()
     if operation == "judge_rubric":
         try:
             return str(round(float(text)))
@@ -111,45 +141,52 @@ def _read_label(operation: str, label: Any, where: str) -> str:
     return found
 
 
-async def _measure(configs: Any, name: str, operation: str, items: list[dict[str, Any]], repeats: int) -> list[Run]:
+async def _measure(
+    configs: Any, operation: str, items: list[dict[str, Any]], params: dict[str, Any], repeats: int
+) -> list[Run]:
     from reward_gateway.backends.judges.judges import Judges
     from reward_gateway.cache.breaker import Breaker
 
-    judges = Judges(configs, lambda: Breaker(len(items) * 4, time.monotonic))
+    spent = Spent()
+    judges = Judges(configs, lambda: Breaker(len(items) * 4, time.monotonic), spent)
     try:
-        return [await _judge(judges, configs[0].price, name, operation, items) for _ in range(repeats)]
+        return [await _judge(judges, spent, operation, items, params) for _ in range(repeats)]
     finally:
         await judges.close()
 
 
-async def _judge(judges: "Judges", price: Any, name: str, operation: str, items: list[dict[str, Any]]) -> Run:
+async def _judge(
+    judges: "Judges", spent: Spent, operation: str, items: list[dict[str, Any]], params: dict[str, Any]
+) -> Run:
     """One pass: the operation as it scores, with its questions answered by the judge."""
-    from reward_gateway.backends.judges.questions import Question
-    from reward_gateway.backends.judges.replies import Reply
     from reward_gateway.operations.apply import apply
-    from reward_gateway.operations.effects import AskJudge
+    from reward_gateway.operations.effects import AskJudge, AskJudgeForTokens
     from reward_gateway.operations.registry import catalog
+    from reward_gateway.scoring.judge_questions import put_questions, texts_of, tokens_of
+    from reward_gateway.scoring.request_context import RequestContext
 
     found = catalog().get("score", operation)
     if found is None:
         raise Unusable(f"there is no operation score/{operation}")
     run, started = Run(), time.monotonic()
-    steps, answer = apply(found, items, {"judge": name}), None
+    tokens, cost = spent.tokens, spent.cost
+    steps = apply(found, items, params)
+    answer: Any = None
     while True:
         try:
             effect = steps.send(answer)
         except StopIteration as stop:
             results = stop.value
             break
-        if not isinstance(effect, AskJudge):
-            raise Unusable(f"score/{operation} asks for more than a judge")
-        questions = [Question(c, effect.temperature, effect.schema) for c in effect.conversations]
-        replies = await judges.answer(name, questions)
-        told = [reply for reply in replies if isinstance(reply, Reply)]
-        run.tokens += sum(reply.prompt_tokens + reply.completion_tokens for reply in told)
-        run.cost += sum(price.cost(reply) for reply in told) if price is not None else 0.0
-        answer = [reply.text if isinstance(reply, Reply) else reply for reply in replies]
-    run.seconds = time.monotonic() - started
+        context = RequestContext(cache="off")
+        match effect:
+            case AskJudge():
+                answer = texts_of(await put_questions(judges, effect, context))
+            case AskJudgeForTokens():
+                answer = tokens_of(await put_questions(judges, effect.asked, context, tokens=True))
+            case _:
+                raise Unusable(f"score/{operation} asks for more than a judge")
+    run.seconds, run.tokens, run.cost = time.monotonic() - started, spent.tokens - tokens, spent.cost - cost
     for result in results:
         details = result.get("details") or {}
         run.answers.append(None if result["reward"] is None else _name_answer(operation, result["reward"], details))
