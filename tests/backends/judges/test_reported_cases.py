@@ -75,7 +75,8 @@ rewards:
         inputs: {question: {sample: prompt}, turns: {sample: steps}}
         transforms: [{aggregate: {how: min}}]
 """
-NAMES = ("judge", "j", "roboreward", "pprm", "default")
+NAMES = {"graders": "j", "roboreward": "roboreward", "pprm": "pprm", "opinion_rm": "default"}
+"""A part of an address -> the judge that is asked there by default; elsewhere it is ``judge``."""
 
 
 def read_cases(name: str) -> list[dict[str, Any]]:
@@ -139,7 +140,8 @@ async def test_a_judge_gives_what_it_gave_alone(
     server.reply = lambda body: make_answer(replies.pop(0) if len(replies) > 1 else replies[0], body)
     settings = dict(case.get("judge", {}))
     base_url = server.url + settings.pop("base_path", "")
-    configs = [JudgeConfig(name=name, base_url=base_url, model="m", **settings) for name in NAMES]
+    names = [name for part, name in NAMES.items() if part in case["path"]]
+    configs = [JudgeConfig(name=name, base_url=base_url, model="m", **settings) for name in ("judge", *names)]
     answers = TextCache(MemoryCache(1000, 60.0))
     runtime, contract = service
     runtime.judges = Judges(configs, lambda: Breaker(100, time.monotonic), answers=answers)
