@@ -21,7 +21,7 @@ from reward_models.convert.__main__ import make_parser
 from typer.main import get_command
 
 from tests.cli.conftest import Run
-from tests.convert.known_layouts import LAYOUTS
+from tests.convert.known_layouts import CLASSES, LAYOUTS
 
 FAMILIES = read_families()
 CONVERTED = [name for name, family in FAMILIES.items() if family.convert is not None]
@@ -70,7 +70,8 @@ def test_the_command_parses_here_and_in_the_converter(name: str) -> None:
     context = command.make_context("add", words[3:])
     parsed = make_parser().parse_args(words[3:])
     assert context.params["source"] == parsed.source
-    assert parsed.source in family.hub or parsed.source.startswith("./")
+    of_hub = "/".join(parsed.source.split("/")[:2])  # a third part is a file
+    assert of_hub in family.hub or parsed.source.startswith("./")
     if parsed.dimensions:
         assert parsed.dimensions == family.dimensions
 
@@ -158,7 +159,18 @@ def test_every_template_is_given_or_explained_and_renders(name: str) -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_tried_is_what_the_tests_of_conversions_really_try(name: str) -> None:
     family = FAMILIES[name]
-    assert family.tried == (family.convert is not None and family.convert.layout in LAYOUTS)
+    assert (family.tried == "scores") == (family.convert is not None and family.convert.layout in LAYOUTS)
+    assert {*family.loads} <= {*CLASSES}
+
+
+def test_every_class_is_some_familys() -> None:
+    assert {*CLASSES} == {name for family in FAMILIES.values() for name in family.loads}
+
+
+def test_most_are_tried() -> None:
+    """Nothing is tried where the layout is that of code which is on the hub alone."""
+    untried = {name for name, family in FAMILIES.items() if family.tried == "nothing"}
+    assert len(untried) <= 7
 
 
 def test_every_layout_is_some_familys() -> None:
@@ -192,7 +204,10 @@ class TestSchema:
         [
             ({"licence": None}, "facts that are left out are `unverified`, and no others: licence"),
             ({"unverified": ["licence"]}, "facts that are left out are `unverified`, and no others: licence"),
-            ({"tried": False}, "tried, or untried with a reason"),
+            ({"tried": "nothing"}, "tried, or untried with a reason"),
+            ({"tried": "loads"}, "scores are tried by `convert`"),
+            ({"tried": "yes"}, "tried"),
+            ({"loads": ["LlamaForCausalLM"]}, "loads names the classes"),
             ({"way": "judge"}, "way judge needs its snippet"),
             ({"way": "none"}, "way none has no snippet"),
             ({"recipe": None}, "a family that can be served has a recipe"),
@@ -236,9 +251,16 @@ class TestCommand:
         assert run("models", "known", "baai/BGE-reranker-v2-m3").out == run("models", "known", "bge-reranker").out
 
     def test_the_page_says_what_is_not_verified_and_why_it_was_not_tried(self, run: Run) -> None:
-        page = run("models", "known", "urm").out
-        assert "\nunverified:  architecture\n" in page
-        assert "\ntried:       no: code of its own computes the score" in page
+        page = run("models", "known", "mps").out
+        assert "\nunverified:  hub, architecture, prompt, licence\n" in page
+        assert "\ntried:       nothing: it is published as a pickle" in page
+
+    def test_the_page_says_what_was_tried(self, run: Run) -> None:
+        assert "\ntried:       the command below, on a tiny random" in run("models", "known", "qrm").out
+        loaded = run("models", "known", "shieldgemma").out
+        assert (
+            "\ntried:       transformers loads tiny random checkpoints of Gemma2ForCausalLM; scores were not" in loaded
+        )
 
     def test_one_that_cannot_be_served_says_why(self, run: Run) -> None:
         page = run("models", "known", "robometer").out

@@ -21,7 +21,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Make:
         if name not in made:
             made[name] = tmp_path_factory.mktemp("checkpoint") / f"tiny-{name}"
             made[name].mkdir()
-            tiny.MADE[name](made[name])
+            tiny.everything()[name](made[name])
         return made[name]
 
     return make

@@ -12,17 +12,22 @@ Write = Callable[[Path], None]
 
 SAME = (
     "aesthetic",
+    "aesthetic-siglip",
     "beaver",
     "bert",
     "clip",
     "critic",
     "deberta",
     "gated",
+    "image-reward",
     "llama",
+    "open-clip",
     "process-reward",
+    "qrm",
     "qwen3",
-    "siglip",
+    "siglip-first",
     "starling",
+    "urm",
     "value-head",
 )
 """Layouts that the converter's own tiny checkpoints have, under the same name."""
@@ -32,7 +37,7 @@ def write_same(name: str) -> Write:
     def write(folder: Path) -> None:
         from reward_models.convert import tiny
 
-        tiny.MADE[name](folder)
+        tiny.everything()[name](folder)
 
     return write
 
@@ -87,6 +92,29 @@ def write_language_with_mark(folder: Path) -> None:
     tiny.save_classifier(folder, tokenizer, "Mistral", "CausalLM", said)
 
 
+def write_own_code(folder: Path) -> None:
+    """A reranker whose class stands beside its weights, and computes something of its own."""
+    from reward_models.convert import tiny
+
+    tiny.everything()["llama"](folder)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    name = "LlamaBidirectionalForSequenceClassification"
+    config |= {"architectures": [name], "auto_map": {"AutoModelForSequenceClassification": f"modeling_own.{name}"}}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    (folder / "modeling_own.py").write_text(
+        "from transformers import LlamaForSequenceClassification\n\n\n"
+        f"class {name}(LlamaForSequenceClassification):\n"
+        "    def forward(self, *args, **kwargs):\n"
+        "        given = super().forward(*args, **kwargs)\n"
+        "        given.logits = 2 * given.logits\n"
+        "        return given\n",
+        "utf-8",
+    )
+
+
+FILES: Mapping[str, str] = {"image-reward": "ImageReward.pt", "open-clip": "open_clip.pt"}
+"""Layout of another library -> its file, beside the base that the command names."""
+
 LAYOUTS: Mapping[str, Write] = {
     **{name: write_same(name) for name in SAME},
     "xlm-roberta": write_encoder("XLMRoberta", type_vocab_size=1),
@@ -103,5 +131,76 @@ LAYOUTS: Mapping[str, Write] = {
     "regression-llama": write_headed("Llama", "LlamaRewardModel", {"regression_head": (1, 16)}, bias=False),
     "regression-mistral": write_headed("Mistral", "EurusRewardModel", {"regression_head": (1, 16)}, bias=False),
     "language-steps": write_language_with_mark,
+    "own-code": write_own_code,
 }
 """Layout -> what writes such a checkpoint into a folder."""
+
+_TEXT: Mapping[str, Any] = {
+    "vocab_size": 300,
+    "hidden_size": 32,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+_ROTATED: Mapping[str, Any] = {
+    **_TEXT,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]},
+}
+_SEEN: Mapping[str, Any] = {"depth": 1, "num_heads": 2, "patch_size": 4, "spatial_merge_size": 2, "in_channels": 3}
+
+CLASSES: Mapping[str, Mapping[str, Any]] = {
+    "LlamaForCausalLM": _TEXT,
+    "MistralForCausalLM": _TEXT,
+    "MixtralForCausalLM": {**_TEXT, "num_local_experts": 2},
+    "Qwen2ForCausalLM": _TEXT,
+    "Qwen3ForCausalLM": {**_TEXT, "head_dim": 16},
+    "GraniteForCausalLM": _TEXT,
+    "Gemma2ForCausalLM": {**_TEXT, "head_dim": 16},
+    "Gemma2Model": {**_TEXT, "head_dim": 16},
+    "DebertaV2Model": {key: value for key, value in _TEXT.items() if key != "num_key_value_heads"},
+    "Qwen2VLForConditionalGeneration": {
+        "text_config": _ROTATED,
+        "vision_config": {**_SEEN, "embed_dim": 32, "hidden_size": 32},
+    },
+    "Qwen2_5_VLForConditionalGeneration": {
+        "text_config": _ROTATED,
+        "vision_config": {**_SEEN, "hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 24},
+    },
+    "Qwen3VLForConditionalGeneration": {
+        "text_config": {**_ROTATED, "head_dim": 16},
+        "vision_config": {
+            **_SEEN,
+            "hidden_size": 32,
+            "out_hidden_size": 32,
+            "intermediate_size": 24,
+            "num_position_embeddings": 16,
+            "deepstack_visual_indexes": [0],
+        },
+    },
+    "Idefics2ForConditionalGeneration": {
+        "text_config": {"model_type": "mistral", **_TEXT},
+        "vision_config": {
+            "hidden_size": 16,
+            "intermediate_size": 24,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "image_size": 16,
+            "patch_size": 4,
+        },
+        "perceiver_config": {
+            "hidden_size": 32,
+            "resampler_n_latents": 2,
+            "resampler_depth": 1,
+            "resampler_n_heads": 2,
+            "resampler_head_dim": 8,
+            "num_key_value_heads": 1,
+        },
+        "image_token_id": 299,
+    },
+}
+"""Classes of transformers that families name -> a tiny configuration."""

@@ -53,14 +53,20 @@ KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("critic", {"kind": "head", "activation": "silu"}, "head", ("reward",)),
     ("critic", {"kind": "head", "activation": "silu", "pool": "mean"}, "head", ("reward",)),
     ("gated", {}, "gated", ("reward",)),
+    ("qrm", {}, "gated", ("reward",)),
+    ("urm", {}, "gated", ("reward",)),
     ("beaver", {}, "head", ("reward",)),
     ("starling", {"kind": "head"}, "head", ("reward",)),
     ("siglip", {}, "siglip", ("match",)),
+    ("siglip-first", {}, "siglip", ("match",)),
+    ("blip", {}, "blip", ("match",)),
+    ("nsfw", {}, "image", ("normal", "nsfw")),
     ("pictures", {}, "image", ("safe", "unsafe", "drawn__not_taken")),
     ("clip", {}, "clip", ("match",)),
     ("clip", {"kind": "pickscore"}, "pickscore", ("match",)),
     ("clip", {"kind": "hps"}, "hps", ("match",)),
     ("aesthetic", {"kind": "aesthetic", "head": "head.pth"}, "aesthetic", ("aesthetic",)),
+    ("aesthetic-siglip", {"kind": "aesthetic", "head": "head.pth"}, "aesthetic", ("aesthetic",)),
 ]
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers")
 
 from reward_gateway.cli.known import read_families  # noqa: E402
 from reward_models.convert.__main__ import make_parser  # noqa: E402
 from reward_models.convert.add import add_checkpoint  # noqa: E402
 from reward_models.convert.options import Options  # noqa: E402
 
-from tests.convert.known_layouts import LAYOUTS  # noqa: E402
+from tests.convert.known_layouts import CLASSES, FILES, LAYOUTS  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
@@ -69,6 +69,8 @@ def test_the_command_converts_a_checkpoint_of_the_layout(
     arguments = vars(make_parser().parse_args(shlex.split(family.convert.command)[3:]))
     if arguments["head"] is not None:
         arguments["head"] = source / "head.pth"
+    if layout_file := FILES.get(family.convert.layout):
+        arguments["base"], source = str(source), source / layout_file
     model = arguments["name"]
     for key in ("source", "name", "repository", "dry_run"):
         del arguments[key]
@@ -80,3 +82,21 @@ def test_the_command_converts_a_checkpoint_of_the_layout(
     half = options.dtype == "float16"
     assert added.measured.to_torch < (2e-2 if half else 1e-4)
     assert added.measured.spread > 10 * added.measured.to_torch
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_transformers_loads_a_checkpoint_of_the_class(name: str, tmp_path: Path) -> None:
+    """What it loads is what was written, all of it, and it gives the same numbers."""
+    found = getattr(transformers, name)
+    torch.manual_seed(0)
+    written = found(found.config_class(**CLASSES[name])).eval()
+    written.save_pretrained(tmp_path)
+    assert transformers.AutoConfig.from_pretrained(tmp_path).architectures == [name]
+    loaded, report = found.from_pretrained(tmp_path, output_loading_info=True)
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    ids = torch.tensor([[5, 17, 40, 9]])
+    with torch.no_grad():
+        before, after = (model.eval()(input_ids=ids)[0] for model in (written, loaded))
+    torch.testing.assert_close(after, before)
+    assert after.std() > 0

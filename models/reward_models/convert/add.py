@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reward_models.convert import adapters, detect, refusals, verify, writing
+from reward_models.convert import adapters, detect, layouts, refusals, verify, writing
+from reward_models.convert.advice import IMAGE_WAYS, OTHER_WAYS
 from reward_models.convert.checkpoint import Checkpoint, fetch_checkpoint
 from reward_models.convert.engines import plans as engines
 from reward_models.convert.errors import NoGraph, Refused
-from reward_models.convert.options import OTHER_WAYS, Options
+from reward_models.convert.options import IMAGE_KINDS, Options
 from reward_models.convert.plan import Plan
 from reward_models.convert.tensors import list_tensors
 from reward_models.convert.verify import Measured
@@ -39,7 +40,7 @@ def add_checkpoint(
     """Make a checkpoint a model of a repository, or the next version of one.
 
     Args:
-        source: a folder, or a hub id.
+        source: a folder, a hub id, or a file of weights in the layout of another library.
         name: of the model.
         repository: the model repository.
         options: choices that the checkpoint does not determine.
@@ -52,9 +53,9 @@ def add_checkpoint(
     """
     if not NAME.fullmatch(name):
         raise Refused(f"{name!r} is not a valid name: use letters, digits, dots, dashes and underscores.")
-    checkpoint = fetch_checkpoint(source, options.revision)
     # On the repository's file system, so that the files can be moved into place.
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as merged:
+        checkpoint, options = prepare_checkpoint(source, name, Path(merged), options, say)
         if (adapter := adapters.find_adapter(checkpoint, options.base)) is not None:
             say(f"{name}: merge the adapter")
             checkpoint = adapters.merge_adapter(adapter, fetch_checkpoint(options.base), checkpoint, Path(merged))
@@ -65,10 +66,32 @@ def add_checkpoint(
         try:
             return job.add(dataclasses.replace(options, engine=engine))
         except NoGraph as error:
-            if options.engine != "auto":
+            if options.engine != "auto" or "--engine torch" not in str(error):
                 raise
             say(f"{name}: by torch, as there is no graph: {error}")
             return job.add(dataclasses.replace(options, engine="torch"))
+
+
+def prepare_checkpoint(source: str, name: str, folder: Path, options: Options, say: Say) -> tuple[Checkpoint, Options]:
+    """The checkpoint of a source, written to ``folder`` where it is in the layout of another library.
+
+    Returns:
+        It, and the options; the base of such a one is no longer among them.
+
+    Raises:
+        Refused: there is none, or its layout needs a base that is not named.
+    """
+    if (file := layouts.find_file(source, options.revision)) is None:
+        return fetch_checkpoint(source, options.revision), options
+    layout = layouts.find_layout(file)
+    if not options.base:
+        raise Refused(
+            f"{file.name} has the weights alone, in {layout.name}'s layout: name the checkpoint of transformers that "
+            f"they were trained on, such as {layout.base}, with --base: it has the configuration and the tokeniser."
+        )
+    say(f"{name}: rewrite {layout.name}'s layout")
+    rewritten = layouts.rewrite_weights(file, layout, fetch_checkpoint(options.base), folder)
+    return rewritten, dataclasses.replace(options, base="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +117,7 @@ class Job:
             say(f"{name}: {len(plan.rows)} rows by torch")
             expected = [plan.reference(row) for row in plan.rows]
             say(f"{name}: {'export' if options.engine == 'onnx' else 'the checkpoint, for ' + options.engine}")
-            write_files(plan, folder)
+            write_files(plan, folder, IMAGE_WAYS if options.kind in IMAGE_KINDS else OTHER_WAYS)
             writing.write_files(folder, name, plan)
             # The network is no longer needed, and the runtime reads the weights itself.
             plan = plan.without_network()
@@ -129,8 +152,8 @@ def choose_options(checkpoint: Checkpoint, options: Options) -> Options:
     return options
 
 
-def write_files(plan: Plan, folder: Path) -> None:
-    """Write a plan's graphs, or the checkpoint's files. Raises NoGraph if torch cannot export the network."""
+def write_files(plan: Plan, folder: Path, advice: str) -> None:
+    """Write a plan's graphs, or the checkpoint's files. Raises NoGraph, with ``advice``, if there is no graph of it."""
     try:
         plan.write(folder)
     except (Refused, OSError):
@@ -138,7 +161,7 @@ def write_files(plan: Plan, folder: Path) -> None:
     except Exception as error:  # torch's exporter raises errors of many kinds
         first = str(error).strip().partition("\n")[0]
         raise NoGraph(
-            f"The network does not become a graph ({type(error).__name__}: {first[:200]}): {OTHER_WAYS}."
+            f"The network does not become a graph ({type(error).__name__}: {first[:200]}): {advice}."
         ) from error
 
 
@@ -146,7 +169,7 @@ def make_plan(checkpoint: Checkpoint, options: Options) -> Plan:
     """The plan of a checkpoint of a known kind."""
     import transformers
 
-    from reward_models.convert import classified_images, clips, gated, marks, siglip, texts
+    from reward_models.convert import blip, classified_images, clips, gated, marks, siglip, texts
 
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
@@ -162,6 +185,8 @@ def make_plan(checkpoint: Checkpoint, options: Options) -> Plan:
         return clips.plan_aesthetic(checkpoint, options)
     if options.kind == "siglip":
         return siglip.plan_siglip(checkpoint, options)
+    if options.kind == "blip":
+        return blip.plan_blip(checkpoint, options)
     if options.kind == "image":
         return classified_images.plan_image(checkpoint, options)
     return clips.plan_clip(checkpoint, options, options.kind)

@@ -12,12 +12,13 @@ import transformers
 from PIL import Image
 
 from reward_models.convert import graph
+from reward_models.convert.advice import IMAGE_WAYS
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
 from reward_models.convert.heads import PREDICTORS
 from reward_models.convert.loading import load_head, load_network
 from reward_models.convert.networks import ImageSide, TextSide, unwrap_features
-from reward_models.convert.options import OTHER_WAYS, Options
+from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan, Row
 from reward_models.convert.samples import image_rows
 from reward_models.convert.texts import UNCHECKED
@@ -32,10 +33,19 @@ DEFAULTS = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.2
 """CLIP's own, if a configuration has none."""
 
 
-PROCESSORS = ("CLIP", "Siglip", "ViT", "DeiT")
+PROCESSORS = ("CLIP", "Siglip", "ViT", "DeiT", "Blip")
 """Image processors of transformers whose steps the runtime has: scaling, cropping, mean and deviation."""
 
-NO_SETTINGS = ("image_processor_type", "feature_extractor_type", "processor_class", "auto_map")
+NO_SETTINGS = ("image_processor_type", "feature_extractor_type", "processor_class", "auto_map", "crop_rounded")
+
+
+class RoundedCrops(transformers.CLIPImageProcessorPil):  # type: ignore[misc, unused-ignore]
+    """CLIP's image processor with the crop of torchvision, which rounds half of an odd rest to an even number."""
+
+    def center_crop(self, image: Any, size: Any, **_: Any) -> Any:
+        """An image [3, height, width] that is no smaller than ``size``."""
+        top, left = round((image.shape[1] - size.height) / 2), round((image.shape[2] - size.width) / 2)
+        return image[:, top : top + size.height, left : left + size.width]
 
 
 def plan_clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
@@ -90,14 +100,10 @@ def plan_clip(checkpoint: Checkpoint, options: Options, kind: str) -> Plan:
 
 
 def plan_aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
-    """Linear layers on CLIP's unit image embedding, as in LAION's aesthetic predictors."""
-    whole = "text_config" in checkpoint.config
-    # LAION's predictor has several layers and nothing between them.
+    """Linear layers on the unit image embedding of CLIP or SigLIP, as in LAION's predictors and in version 2.5."""
+    # Both have several layers and nothing between them.
     head, _ = load_head(checkpoint, replace(options, activation=options.activation or "none"), PREDICTORS)
-    model = load_network(
-        transformers.CLIPModel if whole else transformers.CLIPVisionModelWithProjection, checkpoint, PREDICTORS
-    )
-    tower = model if whole else Projected(model)
+    tower = load_tower(checkpoint)
     processor, image = image_settings(checkpoint)
 
     def by_torch(row: Row) -> list[float] | None:
@@ -110,7 +116,7 @@ def plan_aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
         raise Refused(f"The head gives {head.outputs} numbers; an aesthetic score is one.")
     (name,) = options.dimensions or ("aesthetic",)
     return Plan(
-        kind=f"image reward model ({len(head.layers)} linear layers on CLIP's image embedding)",
+        kind=f"image reward model ({len(head.layers)} linear layers on the image embedding of {checkpoint.network})",
         summary=f"How pleasing an image is, by {checkpoint.called}.",
         scorer=("clip", "ClipScorer"),
         inputs={"images": IMAGES},
@@ -118,7 +124,7 @@ def plan_aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
         flags={},
         settings={"score": "aesthetic", "image": image},
         limits=[UNCHECKED, "It looks at the image alone, whatever was asked for."],
-        method="CLIP's image embedding of length 1 through the head.",
+        method="The image embedding of length 1 through the head.",
         write=lambda folder: export_image_graph(ImageSide(tower, head), image, folder, options),
         rows=image_rows(),
         reference=by_torch,
@@ -126,15 +132,26 @@ def plan_aesthetic(checkpoint: Checkpoint, options: Options) -> Plan:
     )
 
 
-class Projected(torch.nn.Module):  # type: ignore[misc, unused-ignore]
-    """CLIP's image tower alone, with the method name of the full model."""
+def load_tower(checkpoint: Checkpoint) -> Any:
+    """The image side of CLIP or SigLIP, alone or beside the text side, with ``get_image_features``."""
+    sig = str(checkpoint.config.get("model_type")).startswith("siglip")
+    if "text_config" in checkpoint.config:
+        return load_network(transformers.SiglipModel if sig else transformers.CLIPModel, checkpoint, PREDICTORS)
+    alone = transformers.SiglipVisionModel if sig else transformers.CLIPVisionModelWithProjection
+    return ImageAlone(load_network(alone, checkpoint, PREDICTORS))
+
+
+class ImageAlone(torch.nn.Module):  # type: ignore[misc, unused-ignore]
+    """An image tower alone, with the method name of the full model."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
     def get_image_features(self, pixel_values: torch.Tensor) -> Any:
-        return self.model(pixel_values=pixel_values).image_embeds
+        """The projected embedding of CLIP's, the pooled one of SigLIP's."""
+        given = self.model(pixel_values=pixel_values)
+        return given.image_embeds if hasattr(given, "image_embeds") else given.pooler_output
 
 
 def export_image_graph(network: torch.nn.Module, image: dict[str, Any], folder: Path, options: Options) -> None:
@@ -158,11 +175,11 @@ def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
     named = re.sub(r"(ImageProcessor|FeatureExtractor)(Fast|Pil)?$", "", named)
     if named not in PROCESSORS:
         raise Refused(
-            f"Its images are prepared by {named}ImageProcessor, not by that of {', '.join(PROCESSORS)}: {OTHER_WAYS}."
+            f"Its images are prepared by {named}ImageProcessor, not by that of {', '.join(PROCESSORS)}: {IMAGE_WAYS}."
         )
-    processor = getattr(transformers, f"{named}ImageProcessorPil")(
-        **{key: value for key, value in said.items() if key not in NO_SETTINGS}
-    )
+    rounded = bool(said.get("crop_rounded"))
+    of_module = RoundedCrops if rounded else getattr(transformers, f"{named}ImageProcessorPil")
+    processor = of_module(**{key: value for key, value in said.items() if key not in NO_SETTINGS})
     if abs(float(processor.rescale_factor) - 1 / 255) > 1e-9 or not (processor.do_rescale and processor.do_normalize):
         raise Refused("The image processor must scale values by 1/255, mean and standard deviation only.")
     size = dict(processor.size) if processor.do_resize else {}
@@ -181,6 +198,7 @@ def image_settings(checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
         "resize": resize,
         "resample": int(processor.resample),
         "crop": cut,
+        **({"crop_rounded": True} if rounded else {}),
         "mean": [float(value) for value in processor.image_mean or DEFAULTS["mean"]],
         "std": [float(value) for value in processor.image_std or DEFAULTS["std"]],
     }

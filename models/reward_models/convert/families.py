@@ -41,9 +41,11 @@ FAMILIES: Mapping[str, Family] = {
     # OpenRLHF, whose configuration may name another prefix.
     "RewardModel": Family("head", "score."),
     "LLMForSequenceRegression": Family("head", "value_head."),
-    # ArmoRM (Wang et al., 2024, arXiv:2406.12845).
+    # ArmoRM (Wang et al., 2024, arXiv:2406.12845), and QRM (Dorka, 2024, arXiv:2409.10164) under the same name.
     "LlamaForRewardModelWithGating": Family("gated", "regression_layer.", "relu"),
     "RewardModelWithGating": Family("gated", "regression_layer.", "relu"),
+    # URM (Lou et al., 2024, arXiv:2410.00847).
+    "LlamaForSequenceClassificationWithNormal_Weights": Family("gated", "score.", "selu"),
 }
 """Class -> what it does."""
 

@@ -41,8 +41,14 @@ def export_graph(
             dynamic_shapes=shapes,
             opset_version=OPSET,
             verbose=False,
+            optimize=False,
         )
+        weights = [*program.model.graph.initializers.values()]
+        program.optimize()
         program.save(str(path), external_data=True)
+    # The rules that simplified the graph keep it as long as they live, and with it all weights.
+    for value in (*weights, *program.model.graph.initializers.values()):
+        value.const_value = None
     strip_doc_strings(path)
 
 

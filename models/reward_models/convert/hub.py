@@ -1,7 +1,7 @@
 """Downloads a checkpoint from the hub: its safetensors, or its pickles where it has none; never code."""
 
 import fnmatch
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from reward_models.convert.errors import Refused
@@ -31,15 +31,40 @@ def download_snapshot(name: str, revision: str = "") -> Path:
     Raises:
         Refused: there is no such model or revision, it is gated, or the hub cannot be reached.
     """
-    from huggingface_hub import HfApi, constants, errors, snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
+
+    def fetch(kept: bool) -> str:
+        if kept:
+            return snapshot_download(name, revision=revision or None, local_files_only=True)
+        found = HfApi().model_info(name, revision=revision or None)
+        wanted = choose_files([sibling.rfilename for sibling in found.siblings or ()])
+        return snapshot_download(name, revision=revision or None, allow_patterns=[_quote(file) for file in wanted])
+
+    return _fetch(name, revision, fetch)
+
+
+def download_file(name: str, file: str, revision: str = "") -> Path:
+    """One file of a hub id. Raises Refused as :func:`download_snapshot` does, or where there is no such file."""
+    from huggingface_hub import errors, hf_hub_download
+
+    def fetch(kept: bool) -> str:
+        try:
+            return hf_hub_download(name, file, revision=revision or None, local_files_only=kept)
+        except errors.RemoteEntryNotFoundError as error:
+            raise Refused(f"{name} has no file {file}.") from error
+
+    return _fetch(name, revision, fetch)
+
+
+def _fetch(name: str, revision: str, fetch: Callable[[bool], str]) -> Path:
+    """What ``fetch`` gives: from the hub, or where that cannot be reached, what is ``kept`` of it."""
+    from huggingface_hub import constants, errors
 
     at = constants.ENDPOINT
     try:
-        found = HfApi().model_info(name, revision=revision or None)
-        wanted = choose_files([sibling.rfilename for sibling in found.siblings or ()])
-        return Path(
-            snapshot_download(name, revision=revision or None, allow_patterns=[_quote(file) for file in wanted])
-        )
+        return Path(fetch(False))
+    except Refused:
+        raise
     except errors.GatedRepoError as error:
         raise Refused(
             f"{name} is gated: accept its terms at {at}/{name}, and set HF_TOKEN to a token of that account."
@@ -52,7 +77,7 @@ def download_snapshot(name: str, revision: str = "") -> Path:
         ) from error
     except Exception as error:  # the hub's client raises errors of many libraries
         try:
-            return Path(snapshot_download(name, revision=revision or None, local_files_only=True))
+            return Path(fetch(True))
         except Exception:
             raise Refused(
                 f"{name} could not be fetched from {at} ({type(error).__name__}: {error}). Run the command "

@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from reward_models.convert import graph, weights
+from reward_models.convert.advice import IMAGE_WAYS, advise_code
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
 from reward_models.convert.heads import HEADS, Head, find_head
 from reward_models.convert.networks import Chain
-from reward_models.convert.options import OTHER_WAYS, Options
+from reward_models.convert.options import Options
 from reward_models.convert.tensors import list_tensors
 from reward_models.convert.tokens import Tokens
 from reward_models.runtime.graphs import GRAPH
@@ -28,17 +29,19 @@ BACKBONES = ("transformer.", "model.model.", "backbone.", "base_model.", "base_t
 """Prefixes under which code of their own keeps a backbone, which transformers looks for elsewhere."""
 
 
-def load_network(auto: Any, checkpoint: Checkpoint, spare: tuple[str, ...] = ()) -> Any:
+def load_network(auto: Any, checkpoint: Checkpoint, spare: tuple[str, ...] = (), absent: tuple[str, ...] = ()) -> Any:
     """A complete network, loaded as the checkpoint's ``loading`` says.
 
     Args:
         auto: the class of ``transformers`` that chooses the network's.
         spare: beginnings of the names of tensors that are read otherwise, such as a head's.
+        absent: beginnings of the names of tensors on which no score depends, so that they may be missing.
 
     Raises:
         Refused: it lacks tensors, has some that the network does not take, is of another class or needs its own code.
     """
     mapping, loading = find_prefix(checkpoint), checkpoint.loading
+    advice = IMAGE_WAYS if "vision_config" in checkpoint.config else advise_code(checkpoint.config)
     try:
         model, report = auto.from_pretrained(
             checkpoint.folder,
@@ -52,23 +55,24 @@ def load_network(auto: Any, checkpoint: Checkpoint, spare: tuple[str, ...] = ())
     except Exception as error:
         own = " It has code of its own, which is not run here." if checkpoint.config.get("auto_map") else ""
         raise Refused(
-            f"transformers cannot load the checkpoint ({type(error).__name__}): {error}{own} Otherwise, {OTHER_WAYS}."
+            f"transformers cannot load the checkpoint ({type(error).__name__}): {error}{own} Otherwise, {advice}."
         ) from error
     classified = "Classification" in auto.__name__
     if classified and checkpoint.architecture not in ("", type(model).__name__):
         raise Refused(
             f"config.json names the class {checkpoint.architecture}, and transformers loads {type(model).__name__}, "
-            f"which may compute something else: {OTHER_WAYS}."
+            f"which may compute something else: {advice}."
         )
     poolers = "" if classified else "pooler"  # the last hidden states do not depend on the pooler
-    if missing := sorted(name for name in report["missing_keys"] if not poolers or poolers not in name):
+    needed = (name for name in report["missing_keys"] if not name.startswith(absent or ("/",)))
+    if missing := sorted(name for name in needed if not poolers or poolers not in name):
         raise Refused(f"The checkpoint lacks {', '.join(missing[:4])}: its scores would come from random weights.")
     ignored = (*SPARE, *spare)
     unexpected = (name for name in report["unexpected_keys"] if not name.endswith(BUFFERS))
     if more := sorted(name for name in unexpected if not name.startswith(ignored)):
         raise Refused(
             f"The checkpoint has {', '.join(more[:4])}, which {type(model).__name__} does not take, so its scores may "
-            f"depend on what would be left out: {OTHER_WAYS}."
+            f"depend on what would be left out: {advice}."
         )
     if hasattr(model.config, "use_cache"):
         model.config.use_cache = False

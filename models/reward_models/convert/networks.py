@@ -17,6 +17,7 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
     "gelu": functional.gelu,
     "silu": functional.silu,
+    "selu": functional.selu,
     "tanh": torch.tanh,
 }
 OUTPUTS: Mapping[str, Callable[[Tensor], Tensor]] = {

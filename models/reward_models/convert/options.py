@@ -7,28 +7,24 @@ from pathlib import Path
 KINDS: Mapping[str, str] = {
     "sequence": "sequence classification: K labels become K dimensions",
     "head": "a backbone and a head of its own (chained linear layers), on the last token or the mean over all",
-    "gated": "a backbone, a head of several objectives, and a network that weighs them by the prompt (ArmoRM)",
+    "gated": "a backbone, a head of several objectives, and a network that weighs them (ArmoRM, QRM, URM)",
     "steps": "process reward: a number for each step of the answer, by a head or by a language model's two words",
     "tokens": "token classification: a number for each token of the answer",
     "clip": "CLIP: the cosine of image and prompt",
     "pickscore": "CLIP: logit scale times the cosine",
     "hps": "CLIP: 100 times the cosine",
     "siglip": "SigLIP and SigLIP 2 of a fixed resolution: the probability that image and prompt belong together",
-    "aesthetic": "CLIP's image side and a linear chain on its embedding",
+    "blip": "BLIP's text side looking at the image: the probability of a match (ITM), or ImageReward's layers",
+    "aesthetic": "the image side of CLIP or SigLIP and a linear chain on its embedding",
     "image": "image classification: K labels become K dimensions",
 }
 """Kind -> what it converts."""
 
-IMAGE_KINDS = ("clip", "pickscore", "hps", "siglip", "aesthetic", "image")
+IMAGE_KINDS = ("clip", "pickscore", "hps", "siglip", "blip", "aesthetic", "image")
 """Kinds that look at images."""
 
-ACTIVATIONS = ("none", "relu", "gelu", "silu", "tanh")
+ACTIVATIONS = ("none", "relu", "gelu", "silu", "selu", "tanh")
 OUTPUTS = ("logits", "sigmoid", "softmax")
-OTHER_WAYS = (
-    "run it by torch (--engine torch), or serve it with vLLM, SGLang or TEI and name that server as an upstream"
-)
-"""What works for a checkpoint that does not become a graph."""
-
 
 ENGINES: Mapping[str, str] = {
     "onnx": "ONNX Runtime, in Triton's own process: the network becomes a graph",
@@ -49,7 +45,8 @@ class Options:
     Attributes:
         kind: one of KINDS; empty: by the checkpoint's configuration.
         revision: of a hub id: a branch, tag or commit.
-        base: of an adapter: the folder or hub id of the checkpoint that it was trained on.
+        base: the folder or hub id of the checkpoint that an adapter, or weights in the layout of open_clip or
+            ImageReward, were trained on.
         engine: one of ENGINES.
         trust_remote_code: run Python code that the checkpoint brings, in an engine's process.
         link: link the checkpoint's files into the model's folder, for an engine, rather than copying them.

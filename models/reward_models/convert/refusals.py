@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reward_models.convert.advice import IMAGE_WAYS, OTHER_WAYS, advise_code, brings_code
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import NoGraph, Refused
 from reward_models.convert.families import family_of
 from reward_models.convert.heads import PREDICTORS, find_head
-from reward_models.convert.options import IMAGE_KINDS, OTHER_WAYS, Options
+from reward_models.convert.options import IMAGE_KINDS, Options
 from reward_models.convert.tensors import TensorInfo
 
 Infos = Mapping[str, TensorInfo]
@@ -21,7 +22,15 @@ WINDOWED = ("longformer", "led", "big_bird", "bigbird_pegasus", "reformer")
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 """Where configurations count the experts of a mixture."""
 
-GATES = ("gating.", "regression_layer.", "reward_transform_matrix", "quantile", "weight_layer.", "cls_layer.")
+GATES = (
+    "gating.",
+    "regression_layer.",
+    "reward_transform_matrix",
+    "quantile",
+    "weight_layer.",
+    "weights.",
+    "cls_layer.",
+)
 """Beginnings of tensors that weigh or transform scores, in ArmoRM, QRM and URM."""
 
 CLASSES = {
@@ -35,8 +44,9 @@ IMAGE_TYPES: Mapping[str, tuple[str, ...]] = {
     "clip": ("clip",),
     "pickscore": ("clip",),
     "hps": ("clip",),
-    "aesthetic": ("clip", "clip_vision_model"),
     "siglip": ("siglip",),
+    "blip": ("blip",),
+    "aesthetic": ("clip", "clip_vision_model", "siglip", "siglip_vision_model"),
 }
 """Kind that looks at images -> model types that it is for."""
 
@@ -93,7 +103,7 @@ def _refuse_other_images(checkpoint: Checkpoint, kind: str) -> None:
     if types is None or model_type in types:
         return
     fitting = [name for name, some in IMAGE_TYPES.items() if model_type in some]
-    advice = f"use --kind {' or '.join(fitting)}" if fitting else OTHER_WAYS
+    advice = f"use --kind {' or '.join(fitting)}" if fitting else IMAGE_WAYS
     raise Refused(
         f"--kind {kind} is for {' and '.join(types)}; the checkpoint is {model_type or 'of no known type'}: {advice}."
     )
@@ -131,8 +141,8 @@ def _refuse_windowed(checkpoint: Checkpoint) -> None:
 def _refuse_gates(checkpoint: Checkpoint, tensors: Infos) -> None:
     if found := sorted(name for name in tensors if name.startswith(GATES)):
         raise Refused(
-            f"{checkpoint.network} has tensors that weigh its scores ({', '.join(found[:4])}), and "
-            f"its own code says how: {OTHER_WAYS}. ArmoRM's gating is --kind gated."
+            f"{checkpoint.network} has tensors that weigh its scores ({', '.join(found[:4])}). Those of ArmoRM, QRM "
+            f"and URM are --kind gated; if they are another's, {advise_code(checkpoint.config)}."
         )
 
 
@@ -143,12 +153,19 @@ def _refuse_other_class(checkpoint: Checkpoint, kind: str, task: str) -> None:
         return
     loaded = CLASSES.get(model_type, _letters(model_type))
     if named.endswith(task) and _letters(named.removesuffix(task)) == loaded:
+        if brings_code(checkpoint.config, f"AutoModel{task}"):
+            raise Refused(
+                f"config.json says that code of its own (`auto_map`) is {named}, which may compute something other "
+                f"than the class of that name in transformers: {advise_code(checkpoint.config)}. If it does not, take "
+                "`auto_map` out of config.json."
+            )
         return
     known = family_of(checkpoint)
     advice = (
         f"use --kind {known.kind}"
         if known is not None
-        else f"{OTHER_WAYS}. If the weights are of the plain class, say so in config.json (`architectures`)"
+        else f"{advise_code(checkpoint.config)}. If the weights are of the plain class, say so in config.json "
+        "(`architectures`)"
     )
     raise Refused(
         f"config.json names the class {named}; --kind {kind} would load the plain class of {model_type} "

@@ -10,12 +10,14 @@ import torch
 import transformers
 
 from reward_models.convert import graph
+from reward_models.convert.advice import IMAGE_WAYS
+from reward_models.convert.canonical import build_tokenizer
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.clips import IMAGES, export_image_graph, image_settings, open_image
 from reward_models.convert.errors import Refused
 from reward_models.convert.loading import load_network
 from reward_models.convert.networks import ImageSide, TextSide
-from reward_models.convert.options import OTHER_WAYS, Options
+from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan, Row
 from reward_models.convert.samples import image_rows
 from reward_models.convert.texts import UNCHECKED
@@ -24,19 +26,20 @@ from reward_models.runtime.reading import TOKENIZER
 
 
 def plan_siglip(checkpoint: Checkpoint, options: Options) -> Plan:
-    """Image against prompt. Raises Refused without a fast tokeniser, or if the text tower is given masks."""
+    """Image against prompt. Raises Refused without a padding token, or if the text tower is given masks."""
     model = load_network(transformers.SiglipModel, checkpoint)
     processor, image = image_settings(checkpoint)
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
-    if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
-        raise Refused(f"Its tokeniser has no tokenizer.json, or no token to fill prompts up with: {OTHER_WAYS}.")
+    if tokenizer.pad_token_id is None:
+        raise Refused(f"Its tokeniser has no token to fill prompts up with: {IMAGE_WAYS}.")
+    fast = tokenizer.backend_tokenizer if tokenizer.is_fast else build_tokenizer(tokenizer)
     if "attention_mask" in tokenizer.model_input_names:
         raise Refused("Its tokeniser gives attention masks (model_input_names), without which SigLIP was trained.")
     limit = int(model.config.text_config.max_position_embeddings)
     factor, bias = float(model.logit_scale.exp()), float(model.logit_bias)
 
     def write(folder: Path) -> None:
-        (folder / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), "utf-8")
+        (folder / TOKENIZER).write_text(fast.to_str(), "utf-8")
         export_image_graph(ImageSide(model), image, folder, options)
         ids = torch.ones(2, limit, dtype=torch.long)
         example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

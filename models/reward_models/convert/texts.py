@@ -8,6 +8,7 @@ import torch
 import transformers
 from torch import nn
 
+from reward_models.convert.advice import advise_code, find_code
 from reward_models.convert.checkpoint import Checkpoint
 from reward_models.convert.errors import Refused
 from reward_models.convert.loading import apply_output, load_head, load_network, make_writer
@@ -37,7 +38,7 @@ UNCHECKED = "Its quality is what its makers measured; nothing was measured here 
 
 def plan_sequence(checkpoint: Checkpoint, options: Options) -> Plan:
     """A sequence classifier, by the class of ``transformers`` that its configuration names."""
-    model = load_network(transformers.AutoModelForSequenceClassification, checkpoint)
+    model = load_network(getattr(transformers, choose_auto(checkpoint)), checkpoint)
     tokens = tokens_of(checkpoint, options, model.config)
     labels = [str(model.config.id2label[index]) for index in range(model.config.num_labels)]
     reading = Reading.of(checkpoint, options, len(labels))
@@ -47,11 +48,20 @@ def plan_sequence(checkpoint: Checkpoint, options: Options) -> Plan:
         network = Headed(model.base_model, Chain.of({"weight": model.score.weight}), "last", reading.readout)
 
     def reference(inputs: dict[str, torch.Tensor]) -> list[float]:
-        return reading.scores(model(**inputs).logits[0])
+        given = model(**inputs)
+        if not hasattr(given, "logits"):
+            raise Refused(f"The code of {type(model).__name__} gives no logits: {advise_code({})}.")
+        return reading.scores(given.logits[0])
 
     names = name_dimensions(options, labels)
     kind = f"sequence classification ({type(model).__name__})"
     return plan_conversation(checkpoint, options, tokens, network, names, kind, reading, reference)
+
+
+def choose_auto(checkpoint: Checkpoint) -> str:
+    """The class of transformers' ``Auto…`` that loads a sequence classifier, or the code that a checkpoint brings."""
+    mapped = find_code(checkpoint.config) if checkpoint.loading.trust_code else ""
+    return mapped or "AutoModelForSequenceClassification"
 
 
 def plan_headed(checkpoint: Checkpoint, options: Options) -> Plan:

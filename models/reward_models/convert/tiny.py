@@ -166,30 +166,6 @@ def write_backbone(
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
 
 
-def write_clip(folder: Path) -> None:
-    """CLIP with its image processor's configuration."""
-    tokenizer = bytes_tokenizer(model_max_length=32)
-    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A <|end|>", special_tokens=[("<s>", 1), ("<|end|>", 7)]
-    )
-    tower = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text = {"vocab_size": len(tokenizer), "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 7}
-    image = {"image_size": 24, "patch_size": 8}
-    config = hf.CLIPConfig(text_config={**tower, **text}, vision_config={**tower, **image}, projection_dim=12)
-    make_network(hf.CLIPModel, config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    side = {"shortest_edge": 24}
-    said = hf.CLIPImageProcessorPil(size=side, crop_size={"height": 24, "width": 24})
-    said.save_pretrained(folder)
-
-
-def write_aesthetic(folder: Path) -> None:
-    """CLIP and a head of two layers in a file of its own, ``head.pth``."""
-    write_clip(folder)
-    tensors = {"layers.0.weight": torch.randn(6, 12), "layers.0.bias": torch.randn(6)}
-    torch.save(tensors | {"layers.2.weight": torch.randn(1, 6), "layers.2.bias": torch.randn(1)}, folder / "head.pth")
-
-
 def write_sentencepiece(folder: Path) -> None:
     """Llama with SentencePiece's model as its only tokeniser, as first published; needs ``sentencepiece``."""
     import sentencepiece
@@ -225,31 +201,6 @@ def write_pickled(folder: Path) -> None:
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps(said), "utf-8")
 
 
-def write_siglip(folder: Path) -> None:
-    """SigLIP as its second edition has it: a fixed resolution, a fast tokeniser, prompts filled up to 16 tokens."""
-    tokenizer = bytes_tokenizer(model_max_length=16, model_input_names=["input_ids"])
-    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 2)]
-    )
-    tower = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text = {"vocab_size": len(tokenizer), "max_position_embeddings": 16, "projection_size": 16}
-    config = hf.SiglipConfig(text_config={**tower, **text}, vision_config={**tower, "image_size": 24, "patch_size": 8})
-    make_network(hf.SiglipModel, config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    hf.SiglipImageProcessorPil(size={"height": 24, "width": 24}).save_pretrained(folder)
-
-
-def write_pictures(folder: Path) -> None:
-    """An image classifier of three labels, one of which an image has."""
-    tower = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
-    labels = {0: "safe", 1: "unsafe", 2: "Drawn, not taken"}
-    config = hf.ViTConfig(
-        **tower, image_size=24, patch_size=8, id2label=labels, problem_type="single_label_classification"
-    )
-    make_network(hf.ViTForImageClassification, config).save_pretrained(folder)
-    hf.ViTImageProcessorPil(size={"height": 24, "width": 24}).save_pretrained(folder)
-
-
 def write_gated(folder: Path) -> None:
     """ArmoRM's shape: Llama, three objectives, and gates of two layers that read where the assistant's turn begins."""
     write_backbone(
@@ -260,6 +211,26 @@ def write_gated(folder: Path) -> None:
         {"reward_transform_matrix": torch.randn(3, 3), "gating.logit_scale": torch.tensor([1.5])},
         gating_temperature=0.5,
     )
+
+
+def write_quantiles(folder: Path) -> None:
+    """QRM's shape: ArmoRM's with four quantiles for each objective, and normalisations behind the gates' layers."""
+    torch.manual_seed(0)
+    norm = {"weight": 1 + 0.3 * torch.randn(8), "bias": 0.3 * torch.randn(8), "running_mean": 0.3 * torch.randn(8)}
+    norm |= {"running_var": 0.5 + torch.rand(8), "num_batches_tracked": torch.tensor(7)}
+    more = {f"gating.layers.{layer}.{name}": value.clone() for layer in (2, 5) for name, value in norm.items()}
+    more |= {"gating.layers.0.weight": torch.randn(8, 16), "gating.layers.3.weight": torch.randn(8, 8)}
+    more |= {"regression_layer.weight": torch.randn(12, 16), "gating.logit_scale": torch.tensor([1.5])}
+    more["reward_transform_matrix"] = torch.randn(3, 3)
+    said: dict[str, Any] = {"gating_temperature": 0.5, "num_quantiles": 4, "num_objectives": 3}
+    write_backbone(folder, {"gating.layers.6": (3, 8)}, "LlamaForRewardModelWithGating", CHATML, more, **said)
+
+
+def write_weighed(folder: Path) -> None:
+    """URM's shape: Llama, three pairs of mean and deviation, and three gates of three layers."""
+    more = {"score.weight": torch.randn(6, 16)}
+    gates = {"weights.fc.0": (16, 16), "weights.fc.2": (16, 16), "weights.fc.4": (3, 16)}
+    write_backbone(folder, gates, "LlamaForSequenceClassificationWithNormal_Weights", CHATML, more)
 
 
 def write_beaver(folder: Path) -> None:
@@ -308,22 +279,27 @@ MADE: Mapping[str, Callable[[Path], None]] = {
     "gated": write_gated,
     "beaver": write_beaver,
     "starling": write_starling,
-    "clip": write_clip,
-    "siglip": write_siglip,
-    "pictures": write_pictures,
-    "aesthetic": write_aesthetic,
+    "qrm": write_quantiles,
+    "urm": write_weighed,
 }
-"""Name -> what writes such a checkpoint into a folder."""
+"""Name -> what writes such a checkpoint over texts into a folder; those over images are in ``tiny_images``."""
+
+
+def everything() -> Mapping[str, Callable[[Path], None]]:
+    """Those over texts and those over images."""
+    from reward_models.convert.tiny_images import IMAGES
+
+    return {**MADE, **IMAGES}
 
 
 def main() -> None:
     """Write one."""
     parser = argparse.ArgumentParser(prog="reward_models.convert.tiny", description=__doc__)
-    parser.add_argument("kind", choices=MADE)
+    parser.add_argument("kind", choices=everything())
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    MADE[arguments.kind](arguments.folder)
+    everything()[arguments.kind](arguments.folder)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,20 @@
-"""Reads a checkpoint's tensors from safetensors, or from pickles that hold tensors only; no code is run."""
+"""Reads tensors from safetensors, or from pickles that hold tensors only, of which no code is run; writes them."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from reward_models.convert.errors import Refused
-from reward_models.convert.tensors import find_files
+from reward_models.convert.tensors import WHOLE, find_files
+
+SHARD_BYTES = 1 << 29
+"""What is held in memory of a checkpoint that is being written."""
 
 Tensors = dict[str, torch.Tensor]
 
@@ -34,3 +40,44 @@ def load_file(path: Path, prefixes: tuple[str, ...] = ("",)) -> Tensors:
     return {
         name: value for name, value in held.items() if isinstance(value, torch.Tensor) and name.startswith(prefixes)
     }
+
+
+def iterate_file(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors of one file, one by one, so that no more than the current one is in memory of its own."""
+    if path.suffix == ".safetensors":
+        with safe_open(path, "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118
+                yield name, opened.get_tensor(name)
+    else:
+        yield from load_file(path).items()  # mapped, where the file is an archive
+
+
+class ShardWriter:
+    """Writes a checkpoint to a folder, in files of some size, with the index that says which tensor lies where."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: Tensors = {}
+        self._index: dict[str, str] = {}
+        self._shards = 0
+
+    def add(self, name: str, value: torch.Tensor) -> None:
+        """Add a tensor, which is written at once if many are held."""
+        self._held[name] = value.contiguous()
+        if sum(held.numel() * held.element_size() for held in self._held.values()) >= SHARD_BYTES:
+            self._write()
+
+    def close(self) -> None:
+        """Write what is left, and the index."""
+        self._write()
+        index = {"metadata": {}, "weight_map": self._index}
+        (self._folder / f"{WHOLE[0]}.index.json").write_text(json.dumps(index), "utf-8")
+
+    def _write(self) -> None:
+        if self._held:
+            self._shards += 1
+            file = f"weights-{self._shards:05}.safetensors"
+            # Parts of one tensor share its memory, which safetensors refuses.
+            save_file({name: held.clone() for name, held in self._held.items()}, self._folder / file, {"format": "pt"})
+            self._index |= dict.fromkeys(self._held, file)
+            self._held = {}

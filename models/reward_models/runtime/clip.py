@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.encoder import CHARACTERS_A_TOKEN
 from reward_models.runtime.graphs import TokenGraph
 from reward_models.runtime.images import decode_image
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.pictures import IMAGES_A_RUN, Pictures
 from reward_models.runtime.pixels import PixelReader
-from reward_models.runtime.reading import TokenRow, load_tokenizer
+from reward_models.runtime.prompts import PromptReader
 from reward_models.runtime.rows import Answer, Columns, decode_texts
 from reward_models.runtime.session import Session
 
@@ -44,21 +43,12 @@ class PromptEncoder:
 
     def __init__(self, instance: Instance) -> None:
         settings = instance.card["settings"]["prompt"]
-        self._limit: int = settings["tokens"]
-        # Of a tower that reads every place, as SigLIP's does.
-        self._filling: int | None = settings["pad"] if settings.get("filled") else None
-        self._tokenizer = load_tokenizer(instance.folder)
-        self._tokenizer.enable_truncation(self._limit)
+        self._read = PromptReader(instance.folder, settings)
         self._graph = TokenGraph(instance.folder, settings, instance.device, TEXT_GRAPH)
 
     def __call__(self, prompts: Sequence[str]) -> tuple[Doubles, NDArray[np.bool_]]:
-        most = self._limit * CHARACTERS_A_TOKEN
-        encodings = [self._tokenizer.encode(prompt[:most]) for prompt in prompts]
-        vectors = self._graph.score_rows([TokenRow(self._fill(encoding.ids), []) for encoding in encodings])
-        return np.stack(vectors).astype(np.float64), np.array([bool(encoding.overflowing) for encoding in encodings])
-
-    def _fill(self, ids: list[int]) -> list[int]:
-        return ids if self._filling is None else ids + [self._filling] * (self._limit - len(ids))
+        rows, truncated = self._read(prompts)
+        return np.stack(self._graph.score_rows(rows)).astype(np.float64), truncated
 
 
 READS_PROMPTS = ("match", "probability")

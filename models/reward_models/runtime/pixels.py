@@ -18,13 +18,15 @@ class PixelReader:
 
     Args:
         settings: ``resize`` (the shorter side; or [height, width]; or null), ``resample`` (PIL's number of the
-            filter), ``crop`` ([height, width] or null), ``mean`` and ``std`` of each channel, of values in [0, 1].
+            filter), ``crop`` ([height, width] or null), ``crop_rounded`` (true: as torchvision crops), ``mean`` and
+            ``std`` of each channel, of values in [0, 1].
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._resize: int | list[int] | None = settings["resize"]
         self._resample = Image.Resampling(settings["resample"])
         self._crop: list[int] | None = settings["crop"]
+        self._offset = rounded_offset if settings.get("crop_rounded") else crop_offset
         self._mean = np.array(settings["mean"], np.float32)[:, None, None]
         self._std = np.array(settings["std"], np.float32)[:, None, None]
 
@@ -38,7 +40,7 @@ class PixelReader:
         if self._crop is not None:
             height, width = self._crop
             # PIL fills pixels outside the image with black.
-            left, top = crop_offset(image.width - width), crop_offset(image.height - height)
+            left, top = self._offset(image.width - width), self._offset(image.height - height)
             image = image.crop((left, top, left + width, top + height))
         values = np.asarray(image, np.float32).transpose(2, 0, 1) * np.float32(1 / 255)
         return np.asarray((values - self._mean) / self._std, np.float32)
@@ -56,3 +58,8 @@ class PixelReader:
 def crop_offset(rest: int) -> int:
     """Offset of a centre crop; negative if the image is smaller than the crop."""
     return rest // 2
+
+
+def rounded_offset(rest: int) -> int:
+    """The same as torchvision has it: half of an odd rest becomes an even number."""
+    return round(rest / 2)

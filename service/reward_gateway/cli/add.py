@@ -25,20 +25,25 @@ ENVIRONMENT = Path(".local/convert/bin/python")
 
 
 def add(
-    source: Annotated[str, typer.Argument(help="A checkpoint's folder, or a hub id.", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(help="A checkpoint's folder, a hub id, or a file of weights.", show_default=False)
+    ],
     name: Annotated[str, typer.Option("--name", help="Name of the model; an existing name gets its next version.")],
     kind: Annotated[
         str,
         typer.Option(
-            help="sequence, head, gated, steps, tokens, clip, pickscore, hps, siglip, aesthetic or image. If omitted: "
-            "detected."
+            help="sequence, head, gated, steps, tokens, clip, pickscore, hps, siglip, blip, aesthetic or image. If "
+            "omitted: detected."
         ),
     ] = "",
     repository: Repository = None,
     revision: Annotated[str, typer.Option(help="Branch, tag or commit of a hub id.")] = "",
     base: Annotated[
         str,
-        typer.Option(help="Of an adapter: folder or hub id of the checkpoint it was trained on; they are merged."),
+        typer.Option(
+            help="Folder or hub id of the checkpoint that an adapter was trained on, which are merged; or that a file "
+            "of weights of open_clip or ImageReward was."
+        ),
     ] = "",
     engine: Annotated[
         str,
@@ -76,8 +81,8 @@ def add(
     activation: Annotated[
         str,
         typer.Option(
-            help="Activation between a head's layers: none, relu, gelu, silu, tanh. Needed for several layers "
-            "unless the checkpoint's class is known."
+            help="Activation between a head's layers: none, relu, gelu, silu, selu, tanh. Needed for several "
+            "layers unless the checkpoint's class is known."
         ),
     ] = "",
     step_mark: Annotated[str, typer.Option(help="Token after each step, at which it is scored.")] = "",

@@ -33,7 +33,7 @@ def record(name: str, tiny_kind: str, options: Options) -> None:
     with tempfile.TemporaryDirectory() as made:
         source = Path(made) / f"tiny-{tiny_kind}"
         source.mkdir()
-        tiny.MADE[tiny_kind](source)
+        tiny.everything()[tiny_kind](source)
         checkpoint = fetch_checkpoint(str(source))
         plan = make_plan(checkpoint, options)
         plan.write(folder)

@@ -4,12 +4,15 @@ Each of these was once converted as something that it is not, or ended in a trac
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from reward_gateway.backends.upstreams.config import UpstreamConfig
 from reward_models.convert import Options, Refused
 from reward_models.convert.add import choose_options
+from reward_models.convert.advice import IMAGE_WAYS
 from reward_models.convert.checkpoint import fetch_checkpoint
 
 from .checkpoints import Shapes, write_checkpoint
@@ -81,7 +84,9 @@ class TestOtherClasses:
     )
     def test_a_class_that_is_not_the_one_loaded(self, architecture: str, model_type: str, tmp_path: Path) -> None:
         folder = write_checkpoint(tmp_path, architecture, model_type, ONE_LAYER)
-        with pytest.raises(Refused, match=rf"the class {architecture};.*plain class of {model_type}.*--engine torch"):
+        with pytest.raises(
+            Refused, match=rf"the class {architecture};.*plain class of {model_type}.*a server that knows its class"
+        ):
             choose(folder, kind="sequence")
 
     @pytest.mark.parametrize(
@@ -99,6 +104,15 @@ class TestOtherClasses:
     ) -> None:
         assert choose(write_checkpoint(tmp_path, architecture, model_type, ONE_LAYER)).kind == "sequence"
 
+    @pytest.mark.parametrize("task", ["SequenceClassification", "TokenClassification"])
+    def test_a_plain_name_with_code_of_its_own(self, task: str, tmp_path: Path) -> None:
+        """Without its code, transformers would load its own class of that name."""
+        mapped = {f"AutoModelFor{task}": f"modeling_own.LlamaFor{task}"}
+        folder = write_checkpoint(tmp_path, f"LlamaFor{task}", "llama", ONE_LAYER, auto_map=mapped)
+        kind = "sequence" if task.startswith("Seq") else "steps"
+        with pytest.raises(Refused, match=r"code of its own \(`auto_map`\).*take `auto_map` out"):
+            choose(folder, kind=kind)
+
     def test_a_known_class_is_told_its_kind(self, tmp_path: Path) -> None:
         folder = write_checkpoint(tmp_path, "INFORMForSequenceClassification", "llama", TWO_LAYERS)
         with pytest.raises(Refused, match="use --kind head"):
@@ -111,7 +125,7 @@ class TestOtherClasses:
 
     @pytest.mark.parametrize(
         "tensor",
-        ["gating.layers.0.weight", "regression_layer.weight", "reward_transform_matrix", "weight_layer.weight"],
+        ["gating.layers.0.weight", "regression_layer.weight", "reward_transform_matrix", "weights.fc.0.weight"],
     )
     def test_tensors_that_weigh_scores(self, tensor: str, tmp_path: Path) -> None:
         """ArmoRM, QRM and URM: taken for the plain class, their gates were left out without a word."""
@@ -208,16 +222,25 @@ class TestWaysThatWork:
 
     def test_images_of_any_shape(self, tmp_path: Path) -> None:
         folder = write_checkpoint(tmp_path, "Siglip2Model", "siglip2", vision_config={"d": 1}, text_config={"d": 1})
-        with pytest.raises(Refused, match="--kind siglip is for siglip; the checkpoint is siglip2: run it by torch"):
+        with pytest.raises(
+            Refused, match="--kind siglip is for siglip; the checkpoint is siglip2: put a server of your own"
+        ):
             choose(folder)
 
     def test_other_images_have_other_ways(self, tmp_path: Path) -> None:
         folder = write_checkpoint(tmp_path, "BlipForImageTextRetrieval", "blip", vision_config={"d": 1})
-        with pytest.raises(Refused, match="the checkpoint is blip: run it by torch"):
+        with pytest.raises(Refused, match="the checkpoint is blip: use --kind blip"):
             choose(folder, kind="pickscore")
 
+    def test_the_entry_that_is_advised_for_images_is_one(self) -> None:
+        named = dict(part.split(": ") for part in re.findall(r"`([^`]+)`", IMAGE_WAYS))
+        entry = {"protocol": named["protocol"], "images": named["images"] == "true", "input": "messages"}
+        UpstreamConfig.model_validate({**entry, "urls": ["http://images:8000"], "dimensions": ["score"]})
+
     def test_a_language_model_is_no_reward_model(self, tmp_path: Path) -> None:
-        with pytest.raises(Refused, match=r"no reward model by its configuration.*--engine torch.*is a judge"):
+        with pytest.raises(
+            Refused, match=r"no reward model by its configuration.*a server that knows its class.*is a judge"
+        ):
             choose(write_checkpoint(tmp_path, "LlamaForCausalLM", "llama"))
 
 

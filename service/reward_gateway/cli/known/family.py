@@ -1,7 +1,7 @@
 """A family of public reward models, as its file in ``families/`` describes it.
 
 To add a family, add a file. The tests hold every file to this schema, every snippet to what reads it, and ``tried`` to
-what tests/convert/test_known.py really converts.
+what tests/convert/test_known.py really converts and loads.
 """
 
 from typing import Annotated, Any, Literal, Self, get_args
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Form = Literal["text", "pair", "messages", "steps", "image", "video", "robot"]
 Way = Literal["convert", "upstream", "judge", "none"]
+Tried = Literal["scores", "loads", "nothing"]
 Fact = Literal["hub", "architecture", "layout", "prompt", "licence"]
 """Fields that may be unknown. A field that could not be verified is listed as such and left out."""
 
@@ -67,8 +68,14 @@ class Family(_Part):
     files: dict[str, Text] = Field(default_factory=dict, description="Files that the snippets name: templates.")
     recipe: dict[str, Any] | None = Field(None, description="A recipe file over the snippets' model.")
     note: Text | None = None
-    tried: bool = Field(description="A tiny random checkpoint of its layout is converted and compared with torch.")
-    untried: Text | None = Field(None, description="Why not.")
+    tried: Tried = Field(
+        description="scores: the command is run on a tiny random checkpoint of the layout, and its scores are compared "
+        "with torch. loads: transformers writes and loads tiny random checkpoints of the classes in `loads`."
+    )
+    loads: list[Text] = Field(
+        default_factory=list, description="Classes of transformers that hold its network, or all of it but the head."
+    )
+    untried: Text | None = Field(None, description="Why nothing was tried.")
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -85,8 +92,9 @@ class Family(_Part):
             "way none has no snippet, and a note that says why": self.way == "none"
             and (self.note is None or bool(self.ways)),
             "a family that can be served has a recipe": (self.way != "none") != (self.recipe is not None),
-            "tried, or untried with a reason": self.tried == (self.untried is not None),
-            "tried needs `convert`": self.tried and self.convert is None,
+            "tried, or untried with a reason": (self.tried == "nothing") != (self.untried is not None),
+            "scores are tried by `convert`": (self.tried == "scores") != (self.convert is not None),
+            "loads names the classes": (self.tried == "loads") != bool(self.loads),
         }
         return [fault for fault, found in faults.items() if found]
 

@@ -28,13 +28,22 @@ def _write_facts(family: Family) -> Iterator[str]:
         "dimensions": ", ".join(family.dimensions),
         "licence": family.licence,
         "served by": ", ".join(family.ways) or "nothing yet",
-        "tried": "yes, on a tiny random checkpoint of its layout" if family.tried else f"no: {family.untried}",
+        "tried": _describe_trial(family),
         "unverified": ", ".join(family.unverified),
         "source": " ".join(family.sources),
     }
     yield from (f"{name + ':':13}{fact}" for name, fact in facts.items() if fact)
     if family.note:
         yield f"\n{family.note}"
+
+
+def _describe_trial(family: Family) -> str:
+    if family.tried == "scores":
+        return "the command below, on a tiny random checkpoint of this layout, whose scores are those of torch"
+    if family.tried == "loads":
+        names = ", ".join(family.loads)
+        return f"transformers loads tiny random checkpoints of {names}; scores were not compared"
+    return f"nothing: {family.untried}"
 
 
 def _write_ways(family: Family) -> Iterator[str]:
