@@ -34,7 +34,8 @@ async def put_questions(
     hits = sum(isinstance(reply, Reply) and reply.cached for reply in replies)
     context.usage.cache_hits += hits
     context.usage.cache_misses += size - hits if context.cache != "off" else 0
-    context.usage.model_calls += size - hits
+    sent = {id(reply) for reply in replies if isinstance(reply, Invalid) or not reply.cached}
+    context.usage.model_calls += len(sent)  # equal questions share one reply
     return replies
 
 

@@ -13,11 +13,23 @@ from .visible import drop_quotations, read_final
 
 _N = r"-?[0-9]+(?:\.[0-9]+)?"
 _OF = r"(?:/|out\s+of)"
-_DOUBTFUL = r"(?!\s*(?:or|maybe|perhaps|possibly|could|might|not|if|unless)\b)"
+_DOUBTFUL = (
+    r"(?!\s*(?:or|maybe|perhaps|possibly|could|might|not|if|unless|cannot|can[’']t|unable|refus\w*|declin\w*|placeholder"
+    r"|default|unsure|uncertain|guess\w*|n/a)\b)"
+)
 _LABELLED = re.compile(
     r"(?P<label>[A-Za-z][A-Za-z' -]{0,60}?)\s*(?:\((?P<range>[^()]*)\)\s*)?[:：]\s*(?P<value>.*)", re.DOTALL
 )
-_VALUE = re.compile(rf"(?P<n>{_N})(?:\s*{_OF}\s*(?P<m>{_N}))?\s*(?:\({_DOUBTFUL}[^()]*\))?\s*\.?", re.IGNORECASE)
+_VALUE = re.compile(
+    rf"(?P<n>{_N})(?:\s*{_OF}\s*(?P<m>{_N}))?\s*(?:\({_DOUBTFUL}(?P<note>[^()]*)\))?\s*\.?", re.IGNORECASE
+)
+_SCALE_END = re.compile(
+    rf"(?:/|\bof\b|\bmax(?:imum)?\b\s*(?:is|=|:)?|{_N}\s*(?:[-–—]|to\b|or\b|\.\.))\s*(?P<m>{_N})"
+    rf"|(?P<best>{_N})\s*(?:=|is\b|being\b|:)\s*(?:the\s+)?(?:best|highest|max\w*|perfect|excellent)",
+    re.IGNORECASE,
+)
+"""What a parenthesis behind a grade says of its scale, or of another grade."""
+
 _NUMBER = re.compile(_N)
 _SHARE = re.compile(
     rf"(?<![\w.,/+\-–—−\\])(?P<n>{_N})\s*{_OF}\s*(?P<m>[0-9]+(?:\.[0-9]+)?)(?![\w/%]|[.,][0-9])", re.IGNORECASE
@@ -28,7 +40,9 @@ _FOLLOWS = re.compile(
     re.IGNORECASE,
 )
 _HEDGED = re.compile(
-    r"(?:\b(?:or|to|than|between|from|under|over|below|above|at\s+(?:least|most)|up\s+to|step|page|section|line)"
+    r"(?:\b(?:or|to|than|between|from|under|over|below|above|at\s+(?:least|most)|up\s+to|(?:not|never)(?:\s+an?)?"
+    r"|step|page|section|line|version|exercise|iteration|part|question|chapter|slide|round|figure|table|day|week|month"
+    r"|policy|rule|no\.|number)"
     r"|[0-9]\s*(?:[-–—]|and))\s*\Z"
     r"|(?:\b(?:not|never|cannot|unable|refuse|decline)\b|n[’']t\b)(?:\s+\w+){0,2}"
     r"\s+(?:rate|give|grade|score|assign|award|call|be|deserve|merit|worth|assess|judge)[^.!?\n]{0,60}\Z",
@@ -116,6 +130,7 @@ class _Labelled:
     range: str | None
     n: str | None
     m: str | None
+    note: str
 
     @staticmethod
     def read(line: str) -> "_Labelled | None":
@@ -124,8 +139,8 @@ class _Labelled:
         if parts is None:
             return None
         value = _VALUE.fullmatch(peel_brackets(parts["value"].strip()))
-        n, m = (value["n"], value["m"]) if value is not None else (None, None)
-        return _Labelled(" ".join(parts["label"].lower().split()), parts["range"], n, m)
+        n, m, note = (value["n"], value["m"], value["note"] or "") if value is not None else (None, None, "")
+        return _Labelled(" ".join(parts["label"].lower().split()), parts["range"], n, m, note)
 
     def names_grade(self, key: str) -> bool:
         return self.label == _key_label(key) or names_grade(self.label)
@@ -141,7 +156,9 @@ class _Labelled:
             if doubtful and (rival or line.label == self.label):
                 raise ItemError("the judge gave more than one grade")
         numbers = _NUMBER.findall(self.range or "")
-        if not scale.ends_at(self.m) or not scale.ends_at(numbers[-1].lstrip("-") if numbers else None):
+        ends = [self.m, numbers[-1].lstrip("-") if numbers else None]
+        ends += [said["m"] or said["best"] for said in _SCALE_END.finditer(self.note)]
+        if not all(map(scale.ends_at, ends)):
             raise ItemError(f"the judge's scale does not end at {scale.high:g}")
         return scale.parse(self.n or "")
 
