@@ -63,6 +63,13 @@ def parse_final_score(answer: str, *, lenient: bool = False) -> list[int] | None
     return [int(found[-1][0]), int(found[-1][1])]
 
 
+def _read_by(text: str | None) -> str | None:
+    """Which parser is needed to read an answer; None where neither can."""
+    if text is None or parse_final_score(text, lenient=True) is None:
+        return None
+    return "lenient" if parse_final_score(text) is None else "strict"
+
+
 def conversation(asked: str, turns: Sequence[str], place: int) -> Conversation:
     """The question to the judge about one turn."""
     return question(
@@ -84,7 +91,7 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     Give `question` and `turns` (all of them; the last holds the answer and is not graded) for the judge, or its
     `answers`, one a graded turn, or one `answer` (`reward` is then its score, and one that is not valid is the item's
     error). Details: `process` ([score, max] or null, what `credit/renorm` takes), `judged`, `judge_answer` (one a
-    turn).
+    turn) and, with `lenient`, `read_by` (strict, or lenient where only the published parser finds a mark that counts).
     """
     parse = partial(parse_final_score, lenient=params.lenient)
     single, several = columns.objects("answer"), columns.objects("answers")
@@ -116,6 +123,10 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     for number, (i, _) in enumerate(places):
         words[i] = [*(words[i] or []), judged.answers.get(number)]
     outcome.details["judge_answer"] = words
+    if params.lenient:
+        given = [[text] if text is not None else own for text, own in zip(single, several, strict=True)]
+        read = [own if own is not None else said for own, said in zip(given, words, strict=True)]
+        outcome.details["read_by"] = [None if own is None else list(map(_read_by, own)) for own in read]
     failed = {i: reason for number, reason in reversed(judged.invalid.items()) for i in [places[number][0]]}
     for i, turns_judged in enumerate(outcome.details["judged"]):
         if turns_judged is not None and not all(turns_judged):
