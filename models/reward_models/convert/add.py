@@ -90,7 +90,7 @@ def prepare_checkpoint(source: str, name: str, folder: Path, options: Options, s
             f"they were trained on, such as {layout.base}, with --base: it has the configuration and the tokeniser."
         )
     say(f"{name}: rewrite {layout.name}'s layout")
-    rewritten = layouts.rewrite_weights(file, layout, fetch_checkpoint(options.base), folder)
+    rewritten = layouts.rewrite_weights(file, source, layout, fetch_checkpoint(options.base), folder)
     return rewritten, dataclasses.replace(options, base="")
 
 

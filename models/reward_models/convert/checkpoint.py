@@ -86,7 +86,10 @@ def fetch_checkpoint(source: str, revision: str = "") -> Checkpoint:
         folder = hub.download_snapshot(source, revision)
         commit = folder.name
     if not (folder / "config.json").is_file() and not (folder / ADAPTER).is_file():
-        raise Refused(f"{folder} has no config.json: it is not a checkpoint of transformers.")
+        raise Refused(
+            f"{folder} has no config.json: it is not a checkpoint of transformers. If its weights are one file in the "
+            f"layout of open_clip or ImageReward, name that file ({source.rstrip('/')}/FILE), and its base with --base."
+        )
     return open_checkpoint(folder, source, commit)
 
 

@@ -78,8 +78,15 @@ def find_layout(path: Path) -> Layout:
     )
 
 
-def rewrite_weights(path: Path, layout: Layout, base: Checkpoint, folder: Path) -> Checkpoint:
+def rewrite_weights(path: Path, source: str, layout: Layout, base: Checkpoint, folder: Path) -> Checkpoint:
     """Write a checkpoint of transformers to a folder, tensor by tensor.
+
+    Args:
+        path: the file of weights.
+        source: as the user named it, for the card: a file, or one of the hub, whose folder is then its commit.
+        layout: of the file.
+        base: gives the configuration and the tokeniser.
+        folder: is written to.
 
     Raises:
         Refused: the base is of another type, or the file has tensors that the layout does not.
@@ -103,7 +110,9 @@ def rewrite_weights(path: Path, layout: Layout, base: Checkpoint, folder: Path) 
     said = base.read_json("preprocessor_config.json")
     write_json(folder / "config.json", layout.configure(dict(base.config), side))
     write_json(folder / "preprocessor_config.json", layout.prepare(said, side))
-    return open_checkpoint(folder, f"{path.name} ({layout.name}) on {base.called}", "a local file, rewritten")
+    called = path.name if Path(source).expanduser().is_file() else source
+    origin = "a local file" if called == path.name else path.parent.name
+    return open_checkpoint(folder, f"{called} ({layout.name}) on {base.called}", f"{origin}, rewritten")
 
 
 def find_side(tensors: Infos, layout: Layout, base: Checkpoint) -> int:

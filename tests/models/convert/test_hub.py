@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,8 +23,12 @@ PROGRAM = """
 import sys
 from reward_models.convert import Refused
 from reward_models.convert.checkpoint import fetch_checkpoint
+from reward_models.convert.layouts import find_file
 from reward_models.convert.tensors import list_tensors
 try:
+    if (file := find_file(sys.argv[1], sys.argv[2])) is not None:
+        print(file.parent, file.parent.name, file.name)
+        sys.exit()
     found = fetch_checkpoint(sys.argv[1], sys.argv[2])
     print(found.folder, found.revision, found.called, *sorted(list_tensors(found.folder)))
 except Refused as error:
@@ -107,6 +112,31 @@ class TestWhatIsFetched:
         first = machine.fetch("owner/rm")
         done = machine.run("owner/rm", url="http://127.0.0.1:9")
         assert done.stdout.split() == first
+
+
+class TestOneFile:
+    """A file of weights in the layout of another library: ``owner/name/FILE``."""
+
+    FILES: ClassVar = {"weights-2.0.pt": b"old", "weights-2.1.pt": b"new", "README.md": b""}
+
+    def test_the_one_that_is_named_is_fetched_and_kept(self, machine: Machine) -> None:
+        commit = machine.hub.publish("owner/clip", self.FILES)
+        folder, revision, file = machine.fetch("owner/clip/weights-2.1.pt")
+        assert (revision, file) == (commit, "weights-2.1.pt")
+        assert (Path(folder) / file).read_bytes() == b"new"
+        assert machine.hub.fetched() == ["weights-2.1.pt"]
+        done = machine.run("owner/clip/weights-2.1.pt", url="http://127.0.0.1:9")
+        assert done.stdout.split() == [folder, revision, file]
+
+    def test_one_that_there_is_not(self, machine: Machine) -> None:
+        machine.hub.publish("owner/clip", self.FILES)
+        assert machine.refusal("owner/clip/weights-3.pt") == "owner/clip has no file weights-3.pt."
+
+    def test_an_id_without_a_file_is_told_of_it(self, machine: Machine) -> None:
+        machine.hub.publish("owner/clip", self.FILES)
+        said = machine.refusal("owner/clip")
+        assert "has no config.json" in said
+        assert "name that file (owner/clip/FILE), and its base with --base" in said
 
 
 class TestRevisions:

@@ -42,4 +42,4 @@ def test_the_base_is_of_the_type_that_the_weights_are(tmp_path: Path) -> None:
     path = write_file(tmp_path / "weights.safetensors", OPEN_CLIP)
     base = fetch_checkpoint(str(write_checkpoint(tmp_path / "base", "BlipModel", "blip")))
     with pytest.raises(Refused, match=r"--base is to be of type clip \(such as laion/CLIP.*base is blip"):
-        rewrite_weights(path, find_layout(path), base, tmp_path)
+        rewrite_weights(path, str(path), find_layout(path), base, tmp_path)
