@@ -84,7 +84,7 @@ client-python: $(NEWER)/.ready ## Python 3.13 for the clients that need it (root
 convert: $(CONVERT)/.ready ## what `reward-gateway models add` converts checkpoints with (torch, transformers)
 
 test-convert: development $(CONVERT)/.ready ## convert tiny checkpoints of every kind, run some by torch, and compare with torch
-	@PYTHONPATH=service:models $(CONVERT)/bin/python -m pytest tests/convert $(ARGS)
+	@PYTHONPATH=service:models OMP_NUM_THREADS=1 $(CONVERT)/bin/python -m pytest tests/convert $(ARGS)
 	@exec $(BIN)/python -m pytest tests/stack/test_engines.py $(ARGS)
 
 test-deploy: development $(DEPLOY)/.ready ## render the Helm chart and check it against the schemas of Kubernetes

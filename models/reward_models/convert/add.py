@@ -13,7 +13,7 @@ from reward_models.convert.advice import IMAGE_WAYS, OTHER_WAYS
 from reward_models.convert.checkpoint import Checkpoint, fetch_checkpoint
 from reward_models.convert.engines import plans as engines
 from reward_models.convert.errors import NoGraph, Refused
-from reward_models.convert.options import IMAGE_KINDS, Options
+from reward_models.convert.options import Options
 from reward_models.convert.plan import Plan
 from reward_models.convert.tensors import list_tensors
 from reward_models.convert.verify import Measured
@@ -66,7 +66,7 @@ def add_checkpoint(
         try:
             return job.add(dataclasses.replace(options, engine=engine))
         except NoGraph as error:
-            if options.engine != "auto" or "--engine torch" not in str(error):
+            if options.engine != "auto":
                 raise
             say(f"{name}: by torch, as there is no graph: {error}")
             return job.add(dataclasses.replace(options, engine="torch"))
@@ -117,7 +117,7 @@ class Job:
             say(f"{name}: {len(plan.rows)} rows by torch")
             expected = [plan.reference(row) for row in plan.rows]
             say(f"{name}: {'export' if options.engine == 'onnx' else 'the checkpoint, for ' + options.engine}")
-            write_files(plan, folder, IMAGE_WAYS if options.kind in IMAGE_KINDS else OTHER_WAYS)
+            write_files(plan, folder)
             writing.write_files(folder, name, plan)
             # The network is no longer needed, and the runtime reads the weights itself.
             plan = plan.without_network()
@@ -152,15 +152,21 @@ def choose_options(checkpoint: Checkpoint, options: Options) -> Options:
     return options
 
 
-def write_files(plan: Plan, folder: Path, advice: str) -> None:
-    """Write a plan's graphs, or the checkpoint's files. Raises NoGraph, with ``advice``, if there is no graph of it."""
+def write_files(plan: Plan, folder: Path) -> None:
+    """Write a plan's graphs, or the checkpoint's files.
+
+    Raises:
+        NoGraph: torch cannot export the network, which an engine may run.
+        Refused: the same of a network over images, which no engine runs.
+    """
     try:
         plan.write(folder)
     except (Refused, OSError):
         raise
     except Exception as error:  # torch's exporter raises errors of many kinds
         first = str(error).strip().partition("\n")[0]
-        raise NoGraph(
+        refusal, advice = (Refused, IMAGE_WAYS) if plan.network is None else (NoGraph, OTHER_WAYS)
+        raise refusal(
             f"The network does not become a graph ({type(error).__name__}: {first[:200]}): {advice}."
         ) from error
 
