@@ -159,7 +159,7 @@ async def test_a_template_that_rejects_a_conversation_says_so_of_its_row(
     start: StartServer, upstreams: OpenUpstreams, tmp_path: Any
 ) -> None:
     (tmp_path / "t").write_text(
-        "{% if messages|length < 2 %}{{ raise_exception('secret') }}{% endif %}{{ messages|tojson }}"
+        "{% if not messages[0]['content'] %}{{ raise_exception('secret') }}{% endif %}{{ messages|tojson }}"
     )
     server = await start("vllm")
     models = upstreams(rm=entry(server, "vllm_classify", input="text", template="t").read_files(tmp_path))
@@ -167,6 +167,25 @@ async def test_a_template_that_rejects_a_conversation_says_so_of_its_row(
     assert answer.invalid[0].code == "invalid_field"
     assert "secret" not in answer.invalid[0].message
     assert np.isfinite(answer.values[1, 0])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "response", "roles"),
+    [
+        ("", "alone", ["user", "assistant"]),
+        ("", [{"role": "assistant", "content": "alone"}], ["assistant"]),
+        ([], "alone", ["assistant"]),
+        ([{"role": "system", "content": "Be brief."}], "alone", ["system", "assistant"]),
+    ],
+)
+async def test_an_empty_prompt_is_a_turn_where_both_are_texts_as_for_a_model_on_triton(
+    start: StartServer, upstreams: OpenUpstreams, prompt: Any, response: Any, roles: list[str]
+) -> None:
+    server = await start("vllm")
+    models = upstreams(rm=entry(server, "vllm_classify"))
+    answer = await models.score("rm", Batch(["0"], [prompt], [response]), [0], soon())
+    assert answer.invalid == {}
+    assert [message["role"] for message in server.asked[-1]["messages"]] == roles
 
 
 async def test_images_stand_where_the_messages_have_them(start: StartServer, upstreams: OpenUpstreams) -> None:

@@ -13,8 +13,11 @@ def join_conversation(prompt: Text, response: Text, images: Sequence[Media]) -> 
 
     Images take the places of the messages' own, in the order of reading; further ones come first in the first message
     of the user. Without images the places are left out. A content that is null is empty, as servers take it.
+    Two texts are two turns, the first of which may be empty, as models on Triton read them: many templates begin with a
+    user's turn.
     """
-    before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) and prompt else list(prompt or [])
+    asked = isinstance(prompt, str) and (prompt or isinstance(response, str))
+    before = [{"role": "user", "content": prompt}] if asked else list(prompt or [])
     after = [{"role": "assistant", "content": response}] if isinstance(response, str) else list(response)
     written = [message for message in (*before, *after) if not isinstance(message, str)]
     waiting = iter(images)
