@@ -21,6 +21,12 @@ from transformers import (
     AutoTokenizer,
     BertConfig,
     BertForSequenceClassification,
+    Idefics3Config,
+    Idefics3ImageProcessorPil,
+    Idefics3Model,
+    Idefics3PreTrainedModel,
+    Idefics3Processor,
+    Idefics3VisionConfig,
     LlamaConfig,
     LlamaForSequenceClassification,
     PreTrainedModel,
@@ -40,10 +46,19 @@ TEMPLATE = (
     "{% endfor %}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+VISION_TEMPLATE = TEMPLATE.replace(
+    "{{ message['content'] }}",
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}",
+)
 TAG = "ки"
 """Behind each step, as Math-Shepherd writes it."""
 
 BOS, PAD, END, START = "<|bos|>", "<|pad|>", "<|im_end|>", "<|im_start|>"
+IMAGE_MARKS = ("<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>")
+EDGE = 56
+"""Pixels of an image's longer edge."""
+
 CORPUS = ("What is 2 + 2? yes no assistant user step + - 2 + 2 is 4. The capital of France",)
 
 
@@ -129,12 +144,49 @@ def make_cross_encoder(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     )  # fmt: skip
 
 
+class Idefics3ForConditionalGeneration(Idefics3PreTrainedModel):  # type: ignore[misc]
+    """A vision-language model with a head, under the name of the one without, of which vLLM makes such a model."""
+
+    def __init__(self, config: Idefics3Config) -> None:
+        super().__init__(config)
+        self.model = Idefics3Model(config)
+        self.score = torch.nn.Linear(config.text_config.hidden_size, 1, bias=False)
+        self.post_init()
+
+    def forward(self, **tokens: torch.Tensor) -> SimpleNamespace:
+        return SimpleNamespace(logits=self.score(self.model(**tokens).last_hidden_state[:, -1]))
+
+
+def make_vision(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A reward model that sees: four tokens for each image, between marks."""
+    tokenizer.add_special_tokens({"additional_special_tokens": list(IMAGE_MARKS)})
+    tokenizer.chat_template = VISION_TEMPLATE
+    eyes = Idefics3VisionConfig(
+        hidden_size=128, intermediate_size=192, num_hidden_layers=2, num_attention_heads=2, image_size=EDGE,
+        patch_size=EDGE // 4, initializer_range=0.2,
+    )  # fmt: skip
+    text = LlamaConfig(**decoder_sizes(tokenizer))
+    config = Idefics3Config(
+        vision_config=eyes, text_config=text, image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        scale_factor=2, pad_token_id=tokenizer.pad_token_id, num_labels=1,
+    )  # fmt: skip
+    return Idefics3ForConditionalGeneration(config)
+
+
+def make_processor(tokenizer: PreTrainedTokenizerFast) -> Idefics3Processor:
+    """What makes tokens of texts and images for it."""
+    edge = {"longest_edge": EDGE}
+    eyes = Idefics3ImageProcessorPil(size=edge, max_image_size=edge, do_image_splitting=False)
+    return Idefics3Processor(eyes, tokenizer, image_seq_len=4, chat_template=VISION_TEMPLATE)
+
+
 CHECKPOINTS: dict[str, Callable[[PreTrainedTokenizerFast], PreTrainedModel]] = {
     "reward": make_reward,
     "labels": make_labels,
     "process": make_process,
     "words": make_words,
     "cross_encoder": make_cross_encoder,
+    "vision": make_vision,
 }
 
 
@@ -153,7 +205,9 @@ def main(folder: str, name: str, seed: str = "1") -> None:
     model.config.save_pretrained(folder)
     AutoTokenizer.from_pretrained(folder).save_pretrained(folder)  # as it is read, which depends on the model's type
     read_by_older_transformers(Path(folder) / "tokenizer_config.json")
-    model.save_pretrained(folder)
+    if name == "vision":
+        make_processor(tokenizer).save_pretrained(folder)
+    model.save_pretrained(folder, save_original_format=False)  # names as vLLM reads them
 
 
 if __name__ == "__main__":

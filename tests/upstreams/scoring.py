@@ -32,8 +32,7 @@ CLOSE = 1e-4
 
 def conversation(prompt: str, response: str) -> list[dict[str, str]]:
     """The messages of a sample."""
-    asked = [{"role": "user", "content": prompt}] if prompt else []
-    return [*asked, {"role": "assistant", "content": response}]
+    return [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
 
 
 def batch_of(pairs: Sequence[tuple[str, str]]) -> Batch:
@@ -55,9 +54,14 @@ async def upstream(folder: Path, **entry: Any) -> AsyncIterator[UpstreamServer]:
 
 async def ask(server: UpstreamServer, pairs: Sequence[tuple[str, str]], seconds: float = 60) -> ModelAnswer:
     """The answer about samples, in one request."""
+    return await ask_batch(server, batch_of(pairs), seconds)
+
+
+async def ask_batch(server: UpstreamServer, batch: Batch, seconds: float = 60) -> ModelAnswer:
+    """The answer about a whole batch."""
     await wait_until_known(server)
     deadline = asyncio.get_running_loop().time() + seconds
-    return await server.score(NAME, batch_of(pairs), list(range(len(pairs))), deadline)
+    return await server.score(NAME, batch, list(range(batch.size)), deadline)
 
 
 async def wait_until_known(server: UpstreamServer) -> None:

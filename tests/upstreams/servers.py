@@ -1,4 +1,4 @@
-"""Real servers as processes: vLLM and infinity over a small checkpoint, started, stopped, killed, held and let go."""
+"""Real servers as processes: vLLM and infinity over a small checkpoint, started, killed, held and let go."""
 
 import contextlib
 import json
@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Server:
     port: int
     log: Path
     process: subprocess.Popen[bytes]
+    health: str = "/health"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -51,7 +53,7 @@ class Server:
         end = time.monotonic() + READY_S
         while self.process.poll() is None and time.monotonic() < end:
             try:
-                if httpx.get(f"{self.url}/health", timeout=5, trust_env=False).status_code == 200:
+                if httpx.get(f"{self.url}{self.health}", timeout=5, trust_env=False).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass
@@ -82,7 +84,7 @@ class Server:
         """Start it anew at its address, with another command where one is given."""
         self.kill()
         self.command = list(command) or self.command
-        self.process = _open(self.command, self.log)
+        self.process = _open(self.command, self.log, self.environment)
 
     def _family(self) -> list[psutil.Process]:
         try:
@@ -97,15 +99,27 @@ def _signal(member: psutil.Process, number: signal.Signals) -> None:
         member.send_signal(number)
 
 
-def _open(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _open(command: list[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    named = {**os.environ, **QUIET, **environment}
     with log.open("ab") as out:
-        return subprocess.Popen(command, env={**os.environ, **QUIET}, stdout=out, stderr=out, start_new_session=True)
+        return subprocess.Popen(command, env=named, stdout=out, stderr=out, start_new_session=True)
 
 
 def start_vllm(checkpoint: Path, log: Path, *flags: str, generate: bool = False) -> Server:
     """A vLLM that serves a checkpoint under the name ``rm``, on its way to be ready."""
     port = free_port()
-    return _start(vllm_command(checkpoint, port, *flags, generate=generate), port, log)
+    return start_server(vllm_command(checkpoint, port, *flags, generate=generate), port, log)
+
+
+@contextlib.contextmanager
+def serving_vllm(checkpoint: Path, log: Path, *flags: str, generate: bool = False) -> Iterator[Server]:
+    """A vLLM that is ready, until the end of the block."""
+    server = start_vllm(checkpoint, log, *flags, generate=generate)
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.kill()
 
 
 def vllm_command(checkpoint: Path, port: int, *flags: str, generate: bool = False) -> list[str]:
@@ -126,11 +140,20 @@ def start_infinity(checkpoints: Mapping[str, Path], log: Path) -> Server:
         for option in ("--model-id", str(folder), "--served-model-name", name)
     ]
     options = ["--dtype", "float32", "--device", "cpu", "--no-bettertransformer", "--no-model-warmup"]
-    return _start([infinity, "v2", *served, *options, "--host", "127.0.0.1", "--port", str(port)], port, log)
+    return start_server([infinity, "v2", *served, *options, "--host", "127.0.0.1", "--port", str(port)], port, log)
 
 
-def _start(command: list[str], port: int, log: Path) -> Server:
-    return Server(command, port, log, _open(command, log))
+def start_server(
+    command: list[str],
+    port: int,
+    log: Path,
+    *,
+    health: str = "/health",
+    environment: Mapping[str, str] | None = None,
+) -> Server:
+    """A server on its way to be ready, which is told by a path of its own and gets further variables."""
+    given = environment or {}
+    return Server(command, port, log, _open(command, log, given), health, given)
 
 
 def make_checkpoint(folder: Path, name: str, seed: int = 1) -> Path:

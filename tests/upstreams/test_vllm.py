@@ -10,7 +10,7 @@ import pytest
 from reward_gateway.sample import Batch
 
 from tests.upstreams.scoring import CLOSE, PAIRS, ask, conversation, score, upstream, wait_until_known
-from tests.upstreams.servers import Server, ask_torch, make_checkpoint, start_vllm
+from tests.upstreams.servers import Server, ask_torch, make_checkpoint, serving_vllm
 
 pytestmark = pytest.mark.anyio
 
@@ -24,12 +24,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def vllm(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start_vllm(checkpoint, tmp_path_factory.mktemp("vllm") / "log")
-    try:
-        server.wait_until_ready()
+    with serving_vllm(checkpoint, tmp_path_factory.mktemp("vllm") / "log") as server:
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="module")

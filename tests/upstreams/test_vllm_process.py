@@ -9,7 +9,7 @@ import pytest
 from scipy.special import softmax
 
 from tests.upstreams.scoring import CLOSE, PAIRS, ask, conversation, upstream, vectors
-from tests.upstreams.servers import Server, ask_torch, make_checkpoint, start_vllm
+from tests.upstreams.servers import Server, ask_torch, make_checkpoint, serving_vllm
 
 pytestmark = pytest.mark.anyio
 
@@ -25,12 +25,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def vllm(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     every_token = ("--pooler-config", '{"tok_pooling_type": "ALL"}')  # unset, only those of Qwen's own step mark
-    server = start_vllm(checkpoint, tmp_path_factory.mktemp("vllm") / "log", *every_token)
-    try:
-        server.wait_until_ready()
+    with serving_vllm(checkpoint, tmp_path_factory.mktemp("vllm") / "log", *every_token) as server:
         yield server
-    finally:
-        server.kill()
 
 
 def entry(vllm: Server, **named: Any) -> dict[str, Any]:

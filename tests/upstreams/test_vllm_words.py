@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.upstreams.scoring import CLOSE, PAIRS, ask, conversation, score, upstream, vectors
-from tests.upstreams.servers import Server, ask_torch, make_checkpoint, start_vllm
+from tests.upstreams.servers import Server, ask_torch, make_checkpoint, serving_vllm
 
 pytestmark = pytest.mark.anyio
 
@@ -39,12 +39,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def vllm(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start_vllm(checkpoint, tmp_path_factory.mktemp("vllm") / "log", generate=True)
-    try:
-        server.wait_until_ready()
+    with serving_vllm(checkpoint, tmp_path_factory.mktemp("vllm") / "log", generate=True) as server:
         yield server
-    finally:
-        server.kill()
 
 
 def entry(vllm: Server, checkpoint: Path, **named: Any) -> dict[str, Any]:

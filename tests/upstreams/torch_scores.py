@@ -5,7 +5,8 @@
 QUESTIONS is a list of objects with ``checkpoint`` (its folder) and one of
 
 - ``texts``, and ``special`` if the tokenizer adds its special tokens: the logits [K] of each text;
-- ``messages``: the same, of each conversation as the tokenizer's template renders it;
+- ``messages``: the same, of each conversation as the tokenizer's template renders it, with ``images``, a list of files
+  for each, if the model sees;
 - ``pairs``: the same, of each pair of texts as the tokenizer joins them;
 
 with ``each_token`` for those of every token, and with ``words`` (two texts of one token each) for the log-odds of one
@@ -20,14 +21,15 @@ from typing import Any
 import checkpoints
 import torch
 import transformers
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from PIL import Image
+from transformers import AutoConfig, AutoProcessor, AutoTokenizer, PreTrainedModel
 
 
 @cache
 def load(folder: str) -> tuple[Any, PreTrainedModel]:
     """The tokenizer and the model of the class that the checkpoint names."""
     (name,) = AutoConfig.from_pretrained(folder).architectures
-    model = getattr(transformers, name, None) or getattr(checkpoints, name)
+    model = getattr(checkpoints, name, None) or getattr(transformers, name)
     model = model.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     return AutoTokenizer.from_pretrained(folder), model.eval()
 
@@ -36,6 +38,14 @@ def tokens_of(tokenizer: Any, question: dict[str, Any]) -> list[dict[str, torch.
     """Each text as the model reads it, alone."""
     if "pairs" in question:
         return [tokenizer(*pair, return_tensors="pt") for pair in question["pairs"]]
+    if "images" in question:
+        processor = AutoProcessor.from_pretrained(question["checkpoint"])
+        texts = [processor.apply_chat_template(chat, tokenize=False) for chat in question["messages"]]
+        images = [[Image.open(file) for file in files] or None for files in question["images"]]
+        return [
+            dict(processor(text=text, images=seen, add_special_tokens=False, return_tensors="pt"))
+            for text, seen in zip(texts, images, strict=True)
+        ]
     texts, special = question.get("texts"), question.get("special", False)
     if texts is None:
         texts = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in question["messages"]]
