@@ -4,8 +4,9 @@
 
 The server is a vLLM that scores texts (`vllm serve DIR --runner pooling --convert classify --served-model-name rm`).
 What `make test-upstreams` installs has one for CPUs, and `tests/upstreams/checkpoints.py` makes a small checkpoint.
-Both sides send the same number of texts, which no one has sent before, in turn; each line is the median of the pairs'
-ratios.
+Both sides send the same number of texts, which no one has sent before, in turn, the first of a pair being the second of
+the next; each line is the median of the pairs' ratios, the medians of both rates, and the processor time that this
+process took for a thousand samples, which other work on the machine changes little.
 
 - A request of many samples against a client that posts batches of the same size, as many at a time. Target: 0.95.
 - A storm of requests of one sample against a client that posts one after the other. Target: 3.
@@ -17,6 +18,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import httpx
 from reward_gateway.backends.upstreams.config import UpstreamConfig
@@ -81,12 +83,20 @@ async def score(server: UpstreamServer, texts: list[str]) -> None:
     assert not answer.invalid, answer.invalid
 
 
-async def rate(send: Callable[[list[str]], Awaitable[None]], samples: int) -> float:
-    """Samples per second."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Samples per second, and milliseconds of this process's processor time per thousand samples."""
+
+    rate: float
+    cost_ms: float
+
+
+async def run(send: Callable[[list[str]], Awaitable[None]], samples: int) -> Run:
+    """Send new texts, and wait for all of them."""
     texts = new_texts(samples)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     await send(texts)
-    return samples / (time.perf_counter() - began)
+    return Run(samples / (time.perf_counter() - began), 1e6 * (time.process_time() - used) / samples)
 
 
 async def compare(
@@ -95,13 +105,22 @@ async def compare(
     samples: int,
     pairs: int,
 ) -> str:
-    """The median ratio of rates measured in turn, and the medians of both."""
-    await rate(ours, samples // 4)
-    await rate(theirs, samples // 4)
-    found = [(await rate(ours, samples), await rate(theirs, samples)) for _ in range(pairs)]
-    ratio = statistics.median(mine / other for mine, other in found)
-    mine, other = (statistics.median(rates) for rates in zip(*found, strict=True))
-    return f"{ratio:.2f} ({mine:.0f} / {other:.0f} samples/s)"
+    """The median ratio of rates measured in turn, and the medians of both sides."""
+    found: list[tuple[Run, Run]] = []
+    for sides in (ours, theirs):
+        await run(sides, samples // 2)
+    for k in range(pairs):
+        if k % 2:
+            other, mine = await run(theirs, samples), await run(ours, samples)
+        else:
+            mine, other = await run(ours, samples), await run(theirs, samples)
+        found.append((mine, other))
+    ratio = statistics.median(mine.rate / other.rate for mine, other in found)
+    rates = [statistics.median(side.rate for side in sides) for sides in zip(*found, strict=True)]
+    costs = [statistics.median(side.cost_ms for side in sides) for sides in zip(*found, strict=True)]
+    return (
+        f"{ratio:.2f} ({rates[0]:.0f} / {rates[1]:.0f} samples/s, {costs[0]:.0f} / {costs[1]:.0f} ms of this process)"
+    )
 
 
 async def measure(url: str, model: str, pairs: int) -> None:
@@ -129,6 +148,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
     parser.add_argument("--model", default="rm")
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=15)
     arguments = parser.parse_args()
     asyncio.run(measure(arguments.url, arguments.model, arguments.pairs))

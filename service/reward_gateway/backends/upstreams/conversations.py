@@ -16,6 +16,11 @@ def join_conversation(prompt: Text, response: Text, images: Sequence[Media]) -> 
     Two texts are two turns, the first of which may be empty, as models on Triton read them: many templates begin with a
     user's turn.
     """
+    if isinstance(prompt, str) and isinstance(response, str) and not images:
+        return [
+            {"role": "user", "content": as_unicode(prompt)},
+            {"role": "assistant", "content": as_unicode(response)},
+        ]
     asked = isinstance(prompt, str) and (prompt or isinstance(response, str))
     before = [{"role": "user", "content": prompt}] if asked else list(prompt or [])
     after = [{"role": "assistant", "content": response}] if isinstance(response, str) else list(response)

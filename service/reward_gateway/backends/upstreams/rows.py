@@ -176,4 +176,11 @@ def _count_bytes(question: Question) -> int:
     """About as many bytes as the question has in a request."""
     numbers = len(question.tokens) + sum(map(len, question.numbers.values()))
     texts = len(question.text) + sum(map(len, question.fields.values()))
-    return count_json_bytes(question.messages) + texts + 24 * numbers + 64
+    return sum(map(_count_message, question.messages)) + texts + 24 * numbers + 64
+
+
+def _count_message(message: dict[str, Any]) -> int:
+    content = message.get("content")
+    if len(message) == 2 and isinstance(content, str):  # as most are
+        return len(content) + 40
+    return count_json_bytes(message)
