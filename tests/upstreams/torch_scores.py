@@ -40,11 +40,11 @@ def tokens_of(tokenizer: Any, question: dict[str, Any]) -> list[dict[str, torch.
         return [tokenizer(*pair, return_tensors="pt") for pair in question["pairs"]]
     if "images" in question:
         processor = AutoProcessor.from_pretrained(question["checkpoint"])
-        texts = [processor.apply_chat_template(chat, tokenize=False) for chat in question["messages"]]
+        rendered = [processor.apply_chat_template(chat, tokenize=False) for chat in question["messages"]]
         images = [[Image.open(file) for file in files] or None for files in question["images"]]
         return [
             dict(processor(text=text, images=seen, add_special_tokens=False, return_tensors="pt"))
-            for text, seen in zip(texts, images, strict=True)
+            for text, seen in zip(rendered, images, strict=True)
         ]
     texts, special = question.get("texts"), question.get("special", False)
     if texts is None:
