@@ -121,7 +121,7 @@ async def assert_used_again(server: UpstreamServer, back: Server) -> None:
     replica = server._upstreams[NAME]._replicas.all[back.url]
     asking = asyncio.create_task(keep_asking(server, done, found))
     try:
-        assert await wait_for(lambda: replica.trusted, 10) < 2.0 + 1.0  # and a second for a busy machine
+        assert await wait_for(lambda: replica.trusted, 10) < 2.0
     finally:
         done.set()
         await asking
@@ -166,7 +166,7 @@ async def test_new_weights_under_the_old_name_are_a_new_version_and_no_answer_mi
             info = server._upstreams[NAME].info
             return info.ready and info.version != old
 
-        assert await wait_for(is_new, 30) < 5.0 + 1.0  # and a second for a busy machine
+        assert await wait_for(is_new, 30) < 5.0
         done.set()
         await asking
         new = (await server.info(NAME)).version
