@@ -77,8 +77,8 @@ test-clients: development $(CLIENTS_HERE:%=$(CLIENTS)/%/.ready) ## run trainers'
 test-upstreams: development $(UPSTREAMS)/.ready $(INFINITY)/.ready $(CONVERT)/.ready ## score through real vLLM, infinity, Triton and gateways on a CPU, compared with torch, in environments of their own
 	@echo "==> upstreams"
 	@UPSTREAMS_PYTHON="$(CURDIR)/$(UPSTREAMS)/bin/python" INFINITY_PYTHON="$(CURDIR)/$(INFINITY)/bin/python" \
-	  $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile tests/upstreams $(ARGS)
-	@$(BIN)/python -m pytest tests/backends/upstreams/test_under_load.py $(ARGS)
+	  $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile tests/upstreams \
+	  tests/backends/upstreams/test_under_load.py $(ARGS)
 	@echo "==> one checkpoint by three engines"
 	@REWARD_MODELS_VLLM_PYTHON="$(CURDIR)/$(UPSTREAMS)/bin/python" PYTHONPATH=service:models \
 	  exec $(CONVERT)/bin/python -m pytest tests/convert/test_engines.py -k vllm_agree
